@@ -1,0 +1,137 @@
+//! Records of one partition, packed into one buffer: reading a million of them allocates nothing per record.
+
+use slipstream_schemas::LogTime;
+
+use crate::port::{Offset, TopicPartition};
+
+/// Records of one partition in offset order.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Where they came from.
+    pub partition: TopicPartition,
+    /// Offset at which to go on: behind the last record, or further where the log has gaps (aborted, compacted).
+    pub next: Offset,
+    arena: Vec<u8>,
+    index: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+const NONE: Span = Span { start: u32::MAX, len: 0 };
+
+#[derive(Debug, Clone)]
+struct Entry {
+    offset: Offset,
+    log_time: LogTime,
+    key: Span,
+    value: Span,
+    headers: Option<Box<[(Span, Span)]>>,
+}
+
+/// A record inside a [`Batch`].
+#[derive(Debug, Clone, Copy)]
+pub struct RecordRef<'a> {
+    batch: &'a Batch,
+    entry: &'a Entry,
+}
+
+impl Batch {
+    /// An empty batch that continues at `next`.
+    pub fn new(partition: TopicPartition, next: Offset) -> Self {
+        Batch { partition, next, arena: Vec::new(), index: Vec::new() }
+    }
+
+    /// Adds a record; `next` moves behind it. The whole batch stays below 4 GiB.
+    pub fn push<'h>(
+        &mut self,
+        offset: Offset,
+        log_time: LogTime,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) {
+        let key = self.store(key);
+        let value = self.store(value);
+        let spans: Vec<(Span, Span)> =
+            headers.into_iter().map(|(n, v)| (self.store(Some(n.as_bytes())), self.store(Some(v)))).collect();
+        let headers = if spans.is_empty() { None } else { Some(spans.into_boxed_slice()) };
+        self.index.push(Entry { offset, log_time, key, value, headers });
+        self.next = offset + 1;
+    }
+
+    fn store(&mut self, bytes: Option<&[u8]>) -> Span {
+        let Some(bytes) = bytes else { return NONE };
+        let start = self.arena.len() as u32;
+        self.arena.extend_from_slice(bytes);
+        Span { start, len: bytes.len() as u32 }
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// The records in offset order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = RecordRef<'_>> + Clone {
+        self.index.iter().map(move |entry| RecordRef { batch: self, entry })
+    }
+
+    /// The i-th record.
+    pub fn get(&self, i: usize) -> Option<RecordRef<'_>> {
+        self.index.get(i).map(|entry| RecordRef { batch: self, entry })
+    }
+}
+
+impl<'a> RecordRef<'a> {
+    /// Its offset.
+    pub fn offset(&self) -> Offset {
+        self.entry.offset
+    }
+
+    /// Its log time, as a running maximum over the partition.
+    pub fn log_time(&self) -> LogTime {
+        self.entry.log_time
+    }
+
+    /// Its key.
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.slice(self.entry.key)
+    }
+
+    /// Its value.
+    pub fn value(&self) -> Option<&'a [u8]> {
+        self.slice(self.entry.value)
+    }
+
+    /// Its headers in order; a name that is not UTF-8 is shown with replacement characters by the adapter.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let batch = self.batch;
+        self.entry.headers.iter().flat_map(|h| h.iter()).map(move |(name, value)| {
+            (std::str::from_utf8(batch.bytes_of(*name)).unwrap_or("?"), batch.bytes_of(*value))
+        })
+    }
+
+    fn slice(&self, span: Span) -> Option<&'a [u8]> {
+        (span.start != u32::MAX).then(|| self.batch.bytes_of(span))
+    }
+}
+
+impl Batch {
+    fn bytes_of(&self, span: Span) -> &[u8] {
+        &self.arena[span.start as usize..(span.start + span.len) as usize]
+    }
+}

@@ -1,0 +1,268 @@
+//! What a role may do with a log, and nothing else.
+//!
+//! - L1 An acknowledged record is in the log until retention.
+//! - L2 Outputs of a committed step are visible exactly once; of an aborted one never, to committed readers.
+//! - L3 Within an assignment each offset of a partition is delivered once, in order.
+//! - L4 After a crash at any point a new owner continues from the committed positions.
+//! - L5 A fenced or revoked owner commits nothing more.
+//! - L6 A decided step is a value and is never decided again (see [`settle`]).
+//! - L7 No record that becomes visible later in a partition undercuts its horizon (see [`Horizon`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use slipstream_schemas::{LogTime, Topic};
+
+use crate::batch::Batch;
+
+/// Index of a record in its partition, from 0.
+pub type Offset = i64;
+
+/// One partition of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Topic,
+    /// Its partition, from 0.
+    pub partition: u32,
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// Where a group stands in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Next offset to read.
+    pub offset: Offset,
+    /// Log time up to which the partition was read: every record at `offset` or later has at least this log time (L7).
+    pub log_time: LogTime,
+}
+
+/// A record to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub topic: Topic,
+    /// Which partition; none: murmur2 of the key as Kafka's default partitioner does it, or any when there is no key.
+    pub partition: Option<u32>,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its value; none: a tombstone.
+    pub value: Option<Bytes>,
+    /// Name and value, in order.
+    pub headers: Vec<(String, Bytes)>,
+}
+
+/// Where a published record went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: Offset,
+    /// The log time it was given.
+    pub log_time: LogTime,
+}
+
+/// A decided step: outputs and the positions they cover. A value: it is made once and sent until it is settled (L6).
+/// Every step moves at least one position, in offset or in log time, or a commit in doubt could not be told.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Step {
+    /// Records to publish.
+    pub outputs: Vec<Outgoing>,
+    /// Positions, before and after.
+    pub positions: Vec<Advance>,
+}
+
+/// A move of one position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advance {
+    /// Of which partition.
+    pub partition: TopicPartition,
+    /// Where the step began.
+    pub from: Position,
+    /// Where it ends.
+    pub to: Position,
+}
+
+/// L7: every record at offset `end` or later that becomes visible has a log time of at least `time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// First offset not yet visible.
+    pub end: Offset,
+    /// Lower bound of what comes.
+    pub time: LogTime,
+}
+
+/// How much one fetch may bring.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetch {
+    /// Records at most.
+    pub records: usize,
+    /// Bytes of keys and values, about; one record is delivered however large.
+    pub bytes: usize,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Fetch { records: 10_000, bytes: 4 << 20 }
+    }
+}
+
+/// What a poll brought.
+#[derive(Debug)]
+pub enum Polled {
+    /// Nothing within the wait.
+    Nothing,
+    /// Partitions gained, each with its committed position (none: never committed). They are delivered from there, or
+    /// from the partition's first offset.
+    Assigned(Vec<(TopicPartition, Option<Position>)>),
+    /// Partitions lost: whoever keeps state for them drops it (L6).
+    Revoked(Vec<TopicPartition>),
+    /// Records of one partition, in order (L3).
+    Records(Batch),
+}
+
+/// Why publishing or reading failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// The log's queue is full: nothing was written; try again after a while.
+    #[error("the log is busy: its write queue is full")]
+    Busy,
+    /// What was asked for is no longer, or not yet, there.
+    #[error("{partition}: offset {offset} is out of range [{first}, {end})")]
+    OutOfRange {
+        /// Partition asked.
+        partition: TopicPartition,
+        /// Offset asked.
+        offset: Offset,
+        /// First offset there is.
+        first: Offset,
+        /// End offset.
+        end: Offset,
+    },
+    /// A record is too large.
+    #[error("{topic}: a record of {bytes} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Topic.
+        topic: Topic,
+        /// Size.
+        bytes: usize,
+        /// Limit.
+        limit: usize,
+    },
+    /// May pass: try the same again.
+    #[error("{doing}: {cause} (will be tried again)")]
+    Transient {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        cause: String,
+    },
+    /// Will not pass.
+    #[error("{doing}: {cause}")]
+    Fatal {
+        /// What was being done.
+        doing: String,
+        /// Why it failed, and what to do.
+        cause: String,
+    },
+}
+
+/// How a commit failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// Nothing of the step is or will be in the log: send the same value again.
+    #[error("commit aborted: {0}")]
+    Aborted(String),
+    /// It may or may not be in the log: read the committed position first.
+    #[error("commit in doubt: {0}")]
+    InDoubt(String),
+    /// A partition of the step is no longer ours: drop step and state (L5).
+    #[error("commit refused: {} not owned any more", list(.0))]
+    Lost(Vec<TopicPartition>),
+    /// Will not pass.
+    #[error("commit impossible: {0}")]
+    Fatal(String),
+}
+
+fn list(partitions: &[TopicPartition]) -> String {
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A log.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// Name and place, for people: `sqlite:DIR`.
+    fn describe(&self) -> String;
+
+    /// True where all topics are written in one order with strictly increasing log times, so that whoever read a record
+    /// can also read everything written before it (the embedded logs). False: only within a partition (Kafka).
+    fn total_order(&self) -> bool;
+
+    /// How many partitions a topic has.
+    async fn partitions(&self, topic: Topic) -> Result<u32, LogError>;
+
+    /// Appends; resolves only when the log has every record durably (L1). Not atomic over partitions.
+    async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError>;
+
+    /// Appends all or nothing. `writer` names who writes; the newest holder of a name fences older ones (L5).
+    /// Answers as a commit does; in doubt, the caller reads its own last record.
+    async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError>;
+
+    /// First retained offset and end offset, as a committed reader sees them.
+    async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError>;
+
+    /// Committed records from `from` on and below `to`, as many as `fetch` allows; empty only at the end. Reading below
+    /// the first retained offset is `OutOfRange`.
+    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError>;
+
+    /// The first offset whose log time is at least `time`; the end offset when there is none.
+    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError>;
+
+    /// Joins a group. Partitions come as [`Polled::Assigned`].
+    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError>;
+}
+
+/// A shared log.
+pub type SharedLog = Arc<dyn Log>;
+
+/// A member of a group. Dropping it leaves the group without committing anything.
+#[async_trait]
+pub trait Consumer: Send {
+    /// What happened next, within `wait`.
+    async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError>;
+
+    /// Delivers an assigned partition from another offset on.
+    async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError>;
+
+    /// Delivers nothing of these until resumed. A rebalance keeps it for partitions that stay.
+    fn pause(&mut self, partitions: &[TopicPartition]);
+
+    /// Undoes `pause`.
+    fn resume(&mut self, partitions: &[TopicPartition]);
+
+    /// Makes outputs visible and moves positions, atomically (L2). On error nothing is forgotten: see [`CommitError`].
+    async fn commit(&mut self, step: &Step) -> Result<(), CommitError>;
+
+    /// The group's committed position; none: never committed.
+    async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError>;
+
+    /// See [`Horizon`]. None: not known at present.
+    async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError>;
+}
+
+/// What became of a decided step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It is in the log, once.
+    Done,
+    /// Its partitions are somebody else's now.
+    Lost(Vec<TopicPartition>),
+}

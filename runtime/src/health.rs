@@ -1,0 +1,38 @@
+//! What each role says of itself, for /healthz and /readyz.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a role stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Starting: restoring state, waiting for something.
+    Starting(String),
+    /// Doing its work.
+    Ready,
+    /// Alive, but its work waits for something: a database that is down, a receiver that refuses.
+    Waiting(String),
+}
+
+/// A shared board of roles and their states.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    roles: Arc<Mutex<BTreeMap<String, State>>>,
+}
+
+impl Health {
+    /// Says where a role stands.
+    pub fn set(&self, role: &str, state: State) {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(role.to_owned(), state);
+    }
+
+    /// All roles and their states.
+    pub fn snapshot(&self) -> BTreeMap<String, State> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether every role that has spoken is ready.
+    pub fn ready(&self) -> bool {
+        self.snapshot().values().all(|s| *s == State::Ready)
+    }
+}

@@ -1,0 +1,50 @@
+//! Metrics in the process-wide Prometheus registry. Names begin with `slipstream_`.
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts};
+
+/// Registers a counter; call once, from a `LazyLock`.
+///
+/// # Panics
+/// When the name is malformed or registered already: a mistake in the program.
+pub fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    let vec = IntCounterVec::new(Opts::new(name, help), labels).unwrap_or_else(|e| panic!("metric {name}: {e}"));
+    register(name, vec.clone());
+    vec
+}
+
+/// Registers a gauge; call once, from a `LazyLock`.
+///
+/// # Panics
+/// When the name is malformed or registered already: a mistake in the program.
+pub fn gauge(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let vec = IntGaugeVec::new(Opts::new(name, help), labels).unwrap_or_else(|e| panic!("metric {name}: {e}"));
+    register(name, vec.clone());
+    vec
+}
+
+/// Registers a histogram in seconds; call once, from a `LazyLock`.
+///
+/// # Panics
+/// When the name is malformed or registered already: a mistake in the program.
+pub fn histogram(name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let vec = HistogramVec::new(opts, labels).unwrap_or_else(|e| panic!("metric {name}: {e}"));
+    register(name, vec.clone());
+    vec
+}
+
+fn register(name: &str, collector: impl prometheus::core::Collector + 'static) {
+    if let Err(e) = prometheus::register(Box::new(collector)) {
+        panic!("metric {name}: {e}");
+    }
+}
+
+/// All metrics in Prometheus' text format.
+pub fn render() -> String {
+    let mut text = String::new();
+    let encoder = prometheus::TextEncoder::new();
+    match encoder.encode_utf8(&prometheus::gather(), &mut text) {
+        Ok(()) => text,
+        Err(e) => format!("# metrics could not be rendered: {e}\n"),
+    }
+}

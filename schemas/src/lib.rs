@@ -1,0 +1,12 @@
+//! What travels: the Avro schemas, the typed records, their wire codecs and the table of topics.
+//!
+//! No tokio and no I/O here. Every other crate speaks in these types.
+
+pub mod event;
+pub mod records;
+pub mod time;
+pub mod topics;
+
+pub use event::{EventView, RequestEvent};
+pub use time::{EventTime, LogTime};
+pub use topics::Topic;
