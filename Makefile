@@ -1,0 +1,44 @@
+# `make` lists the commands. Each works on a fresh clone.
+SHELL := /bin/bash
+ARGS ?=
+DATA ?=
+MODEL ?=
+BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-real test-model lint fmt bench
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: ## Install what the build needs (a C compiler and Rust); root on Debian: by itself, elsewhere: says what
+	@scripts/setup
+
+build: setup ## Build the slipstream binary (release)
+	cargo build --release --locked --bin slipstream
+
+demo: build ## A synthetic shop, its SLOs, a fault and the alert: one process, nothing else (ARGS="--headless --for 150s --json")
+	@$(BIN) demo $(ARGS)
+
+test: setup ## All tests, kill -9 with real processes among them
+	cargo test --workspace --locked
+
+test-real: setup ## Real files with known totals: make test-real DATA=DIR
+	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }
+	@test -d "$(DATA)" || { echo "no such folder: $(DATA)" >&2; exit 2; }
+	SLIPSTREAM_DATA="$(abspath $(DATA))" cargo test --workspace --locked --features slipstream-testkit/real-data,slipstream-cli/real-data,slipstream-slo/real-data,slipstream-alerter/real-data --test 'real_*'
+
+test-model: setup ## Our folds against the executable model: make test-model MODEL=DIR [DATA=DIR]
+	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
+	SLIPSTREAM_MODEL="$(abspath $(MODEL))" SLIPSTREAM_DATA="$(if $(DATA),$(abspath $(DATA)))" cargo test --locked -p slipstream-slo --features model --test model
+
+lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check bans licenses sources; else echo "cargo-deny is not installed: licences were not checked (cargo install cargo-deny)"; fi
+
+fmt: ## Format
+	cargo fmt --all
+
+bench: build ## Measure what docs/benchmarks.md reports
+	@scripts/bench $(BIN)
