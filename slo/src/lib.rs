@@ -2,5 +2,13 @@
 //!
 //! Pure: no tokio, no clock, no randomness, no environment. Time is an argument.
 
+pub mod decimal;
 pub mod definition;
+pub mod diagnostic;
+pub mod duration;
+pub mod filter;
 pub mod hash;
+pub mod matcher;
+pub mod openslo;
+pub mod policy;
+pub mod sketch;
