@@ -1,0 +1,89 @@
+//! Under which condition a write takes effect (L5): checked by the writer, in the order of writes.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::groups::{Groups, Token};
+use crate::port::{Advance, Position, TopicPartition};
+
+use super::WriteError;
+
+/// Condition of a write.
+#[derive(Debug, Clone)]
+pub enum Guard {
+    /// None: a plain publish.
+    None,
+    /// Nobody newer holds the writer name.
+    Name {
+        /// The name.
+        writer: String,
+        /// The handle that writes.
+        session: u64,
+    },
+    /// The partitions are owned and stand where the step began; they move with the write.
+    Positions {
+        /// The group.
+        group: String,
+        /// What moves.
+        moves: Vec<Move>,
+    },
+}
+
+/// A move of a position, with the proof of ownership.
+#[derive(Debug, Clone, Copy)]
+pub struct Move {
+    /// From where to where.
+    pub advance: Advance,
+    /// Proof of ownership.
+    pub token: u64,
+}
+
+/// Refuses a step whose partitions are owned by somebody else or do not stand where it began (L5).
+pub(crate) fn check_moves(
+    groups: &Groups,
+    group: &str,
+    moves: &[Move],
+    committed: impl Fn(TopicPartition) -> Option<Position>,
+) -> Result<(), WriteError> {
+    well_formed(moves)?;
+    let stands = |m: &Move| committed(m.advance.partition).is_none_or(|p| p == m.advance.from);
+    let owned = |m: &Move| groups.owns(group, m.advance.partition, m.token as Token);
+    let lost: Vec<_> = moves.iter().filter(|m| !owned(m) || !stands(m)).map(|m| m.advance.partition).collect();
+    if lost.is_empty() { Ok(()) } else { Err(WriteError::Lost(lost)) }
+}
+
+/// A step in doubt can be told only if it moved something, and forward.
+fn well_formed(moves: &[Move]) -> Result<(), WriteError> {
+    if moves.iter().all(|m| m.advance.from == m.advance.to) {
+        return Err(WriteError::Fatal("a step must move a position, in offset or in log time".to_owned()));
+    }
+    let backward = moves.iter().map(|m| m.advance).find(|a| a.to.offset < a.from.offset || a.to.log_time < a.from.log_time);
+    match backward {
+        Some(a) => Err(WriteError::Fatal(format!("{}: a step moves back, from {:?} to {:?}", a.partition, a.from, a.to))),
+        None => Ok(()),
+    }
+}
+
+/// Who holds which writer name: the handle that took it up last. Older ones stay fenced (L5).
+#[derive(Debug, Default)]
+pub(crate) struct Holders(HashMap<String, Holder>);
+
+#[derive(Debug, Default)]
+struct Holder {
+    session: u64,
+    fenced: HashSet<u64>,
+}
+
+impl Holders {
+    /// Whether the handle may write under the name; taking it up for the first time fences whoever had it.
+    pub(crate) fn admit(&mut self, writer: &str, session: u64) -> bool {
+        let Some(holder) = self.0.get_mut(writer) else {
+            self.0.insert(writer.to_owned(), Holder { session, fenced: HashSet::new() });
+            return true;
+        };
+        if holder.session != session && !holder.fenced.contains(&session) {
+            holder.fenced.insert(holder.session);
+            holder.session = session;
+        }
+        holder.session == session
+    }
+}

@@ -1,0 +1,289 @@
+//! The log in memory: for tests, with faults that can be ordered and a clock that can be set.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use slipstream_schemas::topics::TOPICS;
+use slipstream_schemas::{LogTime, Topic};
+use tokio::sync::watch;
+
+use crate::batch::Batch;
+use crate::clock::{Clock, Timeline};
+use crate::embedded::{Embedded, Engine, Guard, Holders, WriteError, check_moves};
+use crate::faults::{CommitFault, Faults, PublishFault};
+use crate::groups::Groups;
+use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::signal::Signal;
+
+/// A log in memory.
+pub type MemoryLog = Embedded<Memory>;
+
+/// How a [`MemoryLog`] is made.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryOptions {
+    /// Where log time comes from.
+    pub clock: Clock,
+    /// Partitions of topics, where they differ from the table of topics.
+    pub partitions: HashMap<Topic, u32>,
+}
+
+/// The engine of a [`MemoryLog`]: one process that uses the kept data.
+pub struct Memory {
+    kept: Arc<Mutex<Kept>>,
+    options: MemoryOptions,
+    groups: Groups,
+    signal: Signal,
+    faults: Arc<Faults>,
+    dead: AtomicBool,
+}
+
+/// What outlives a crash.
+struct Kept {
+    partitions: HashMap<TopicPartition, Partition>,
+    positions: HashMap<(String, TopicPartition), Position>,
+    holders: Holders,
+    timeline: Timeline,
+    /// Log time of the first transaction that is written but kept from readers.
+    hidden: Option<LogTime>,
+    hiding: bool,
+}
+
+#[derive(Default)]
+struct Partition {
+    first: Offset,
+    visible: Offset,
+    records: Vec<Record>,
+}
+
+struct Record {
+    log_time: LogTime,
+    key: Option<Bytes>,
+    value: Option<Bytes>,
+    headers: Vec<(String, Bytes)>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    pub fn new(options: MemoryOptions) -> Arc<MemoryLog> {
+        let kept = Kept {
+            partitions: HashMap::new(),
+            positions: HashMap::new(),
+            holders: Holders::default(),
+            timeline: Timeline::resume(options.clock.clone(), LogTime(0)),
+            hidden: None,
+            hiding: false,
+        };
+        Embedded::over(Arc::new(Memory::start(Arc::new(Mutex::new(kept)), options)))
+    }
+
+    /// The process dies and another starts: consumers, groups and ordered faults are gone; records and committed
+    /// positions are kept. Whoever still uses the old log gets fatal errors.
+    pub fn crash(&self) -> Arc<MemoryLog> {
+        let engine = self.engine();
+        engine.dead.store(true, Ordering::SeqCst);
+        engine.signal.ring();
+        Embedded::over(Arc::new(Memory::start(Arc::clone(&engine.kept), engine.options.clone())))
+    }
+
+    /// Faults to come.
+    pub fn faults(&self) -> &Faults {
+        &self.engine().faults
+    }
+
+    /// As if every partition of the group had been with somebody else for a moment: owners are told Revoked, then
+    /// Assigned, and a step decided before is lost (L5).
+    pub fn expel(&self, group: &str) {
+        self.engine().groups.expel(group);
+    }
+
+    /// From now on records are written but stay invisible, as in a transaction left open, until `reveal`.
+    pub fn hide(&self) {
+        self.engine().lock().hiding = true;
+    }
+
+    /// Makes visible what was hidden.
+    pub fn reveal(&self) {
+        let mut kept = self.engine().lock();
+        kept.hiding = false;
+        kept.hidden = None;
+        for partition in kept.partitions.values_mut() {
+            partition.visible = partition.records.len() as Offset;
+        }
+        drop(kept);
+        self.engine().signal.ring();
+    }
+
+    /// As if retention had removed everything below `first`.
+    pub fn trim(&self, partition: TopicPartition, first: Offset) {
+        self.engine().lock().partitions.entry(partition).or_default().first = first;
+    }
+}
+
+impl Memory {
+    fn start(kept: Arc<Mutex<Kept>>, options: MemoryOptions) -> Self {
+        let signal = Signal::new();
+        Memory {
+            kept,
+            options,
+            groups: Groups::new(signal.clone()),
+            signal,
+            faults: Arc::default(),
+            dead: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alive(&self) -> Result<(), LogError> {
+        if !self.dead.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "its process has crashed".to_owned() })
+    }
+
+    fn fault(&self, guard: &Guard) -> Result<Option<CommitFault>, WriteError> {
+        let fault = match guard {
+            Guard::None => match self.faults.next_publish() {
+                Some(PublishFault::Busy) => return Err(WriteError::Busy),
+                Some(PublishFault::Transient) => return Err(WriteError::Aborted("injected".to_owned())),
+                None => None,
+            },
+            Guard::Name { writer, .. } => self.faults.next_atomic_publish(writer),
+            Guard::Positions { group, .. } => self.faults.next_commit(group),
+        };
+        Ok(fault)
+    }
+}
+
+impl Kept {
+    fn partition(&self, partition: TopicPartition) -> Option<&Partition> {
+        self.partitions.get(&partition)
+    }
+
+    fn admit(&mut self, groups: &Groups, guard: &Guard, records: &[Outgoing]) -> Result<(), WriteError> {
+        match guard {
+            Guard::None => Ok(()),
+            Guard::Name { writer, session } if self.holders.admit(writer, *session) => Ok(()),
+            Guard::Name { .. } => Err(WriteError::Lost(records.iter().map(target).collect())),
+            Guard::Positions { group, moves } => {
+                check_moves(groups, group, moves, |p| self.positions.get(&(group.clone(), p)).copied())
+            }
+        }
+    }
+
+    /// The commit point: records and positions together (L2).
+    fn apply(&mut self, guard: &Guard, records: Vec<Outgoing>) -> Vec<Appended> {
+        let log_time = self.timeline.begin();
+        let appended = records.into_iter().map(|record| self.append(record, log_time)).collect();
+        if let Guard::Positions { group, moves } = guard {
+            for advance in moves.iter().map(|m| m.advance) {
+                self.positions.insert((group.clone(), advance.partition), advance.to);
+            }
+        }
+        if self.hiding {
+            self.hidden = self.hidden.or(Some(log_time));
+        }
+        self.timeline.end();
+        appended
+    }
+
+    fn append(&mut self, record: Outgoing, log_time: LogTime) -> Appended {
+        let place = target(&record);
+        let partition = self.partitions.entry(place).or_default();
+        let offset = partition.records.len() as Offset;
+        let Outgoing { key, value, headers, .. } = record;
+        partition.records.push(Record { log_time, key, value, headers });
+        if !self.hiding {
+            partition.visible = offset + 1;
+        }
+        Appended { partition: place.partition, offset, log_time }
+    }
+}
+
+fn target(record: &Outgoing) -> TopicPartition {
+    TopicPartition { topic: record.topic, partition: record.partition.unwrap_or(0) }
+}
+
+#[async_trait]
+impl Engine for Memory {
+    fn describe(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn partitions(&self, topic: Topic) -> u32 {
+        self.options.partitions.get(&topic).copied().unwrap_or(TOPICS[topic as usize].embedded_partitions)
+    }
+
+    fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.signal.listen()
+    }
+
+    fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.alive()?;
+        Ok(self.lock().partition(partition).map_or((0, 0), |p| (p.first, p.visible)))
+    }
+
+    fn horizon(&self, partition: TopicPartition) -> Result<Horizon, LogError> {
+        self.alive()?;
+        let mut kept = self.lock();
+        let end = kept.partition(partition).map_or(0, |p| p.visible);
+        let time = kept.timeline.horizon();
+        Ok(Horizon { end, time: kept.hidden.map_or(time, |hidden| hidden.min(time)) })
+    }
+
+    async fn write(&self, records: Vec<Outgoing>, guard: Guard) -> Result<Vec<Appended>, WriteError> {
+        self.alive().map_err(|e| WriteError::Fatal(e.to_string()))?;
+        let fault = self.fault(&guard)?;
+        let mut kept = self.lock();
+        kept.admit(&self.groups, &guard, &records)?;
+        match fault {
+            Some(CommitFault::Aborted) => return Err(WriteError::Aborted("injected".to_owned())),
+            Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".to_owned())),
+            Some(CommitFault::InDoubtDone) | None => {}
+        }
+        let appended = kept.apply(&guard, records);
+        drop(kept);
+        self.signal.ring();
+        match fault {
+            Some(_) => Err(WriteError::InDoubt("injected".to_owned())),
+            None => Ok(appended),
+        }
+    }
+
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.alive()?;
+        Ok(self.lock().positions.get(&(group.to_owned(), partition)).copied())
+    }
+
+    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
+        self.alive()?;
+        let kept = self.lock();
+        let mut batch = Batch::new(partition, from);
+        let records = kept.partition(partition).map_or(&[][..], |p| &p.records[from as usize..to as usize]);
+        for (offset, record) in (from..).zip(records) {
+            if batch.len() >= fetch.records.max(1) || (!batch.is_empty() && batch.bytes() >= fetch.bytes) {
+                break;
+            }
+            let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref()));
+            batch.push(offset, record.log_time, record.key.as_deref(), record.value.as_deref(), headers);
+        }
+        Ok(batch)
+    }
+
+    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        self.alive()?;
+        let kept = self.lock();
+        let Some(kept) = kept.partition(partition) else { return Ok(0) };
+        let visible = &kept.records[..kept.visible as usize];
+        Ok((visible.partition_point(|r| r.log_time < time) as Offset).max(kept.first))
+    }
+}

@@ -1,0 +1,101 @@
+//! Bringing a decided step to its end (L6): the same value is sent until it is known to be in the log or to be lost.
+
+use std::time::Duration;
+
+use crate::port::{Advance, CommitError, Consumer, LogError, Position, Settled, Step, TopicPartition};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Commits `step` and resolves when its fate is known (L6). An aborted commit sends the same value again, with pauses
+/// that grow to a second; a commit in doubt reads the committed positions first. It never gives up by itself: a caller
+/// that is told to stop races it against its shutdown and drops the step, which the next owner decides anew from the
+/// committed positions.
+pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<Settled, LogError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match consumer.commit(step).await {
+            Ok(()) => return Ok(Settled::Done),
+            Err(CommitError::Lost(partitions)) => return Ok(Settled::Lost(partitions)),
+            Err(CommitError::Fatal(cause)) => {
+                return Err(LogError::Fatal { doing: "committing a step".to_owned(), cause });
+            }
+            Err(CommitError::Aborted(cause)) => {
+                tracing::warn!(%cause, ?pause, "commit aborted; the same step is sent again");
+            }
+            Err(CommitError::InDoubt(cause)) => {
+                tracing::warn!(%cause, "commit in doubt; reading the committed positions");
+                if let Some(settled) = resolve(consumer, step).await? {
+                    return Ok(settled);
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What the committed positions say of a step in doubt; none: it is not in the log and must be sent again.
+async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<Settled>, LogError> {
+    let mut at = Vec::with_capacity(step.positions.len());
+    for advance in &step.positions {
+        at.push(committed(consumer, advance.partition).await?);
+    }
+    Ok(judge(&step.positions, &at))
+}
+
+/// At every `to`: done. At every `from`: to be sent again. Anywhere else: lost.
+fn judge(advances: &[Advance], at: &[Option<Position>]) -> Option<Settled> {
+    let moved = |a: &Advance| a.from != a.to;
+    let pairs = || advances.iter().zip(at);
+    if advances.iter().any(moved) && pairs().all(|(a, p)| *p == Some(a.to)) {
+        return Some(Settled::Done);
+    }
+    let elsewhere: Vec<_> =
+        pairs().filter(|(a, p)| p.is_some_and(|p| p != a.from)).map(|(a, _)| a.partition).collect();
+    (!elsewhere.is_empty()).then_some(Settled::Lost(elsewhere))
+}
+
+async fn committed(consumer: &mut dyn Consumer, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match consumer.committed(partition).await {
+            Err(error @ (LogError::Busy | LogError::Transient { .. })) => {
+                tracing::warn!(%error, %partition, "the committed position could not be read; trying again");
+            }
+            answer => return answer,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::{LogTime, Topic};
+
+    use super::*;
+
+    fn at(offset: i64, time: i64) -> Position {
+        Position { offset, log_time: LogTime(time) }
+    }
+
+    fn advance(partition: u32, from: Position, to: Position) -> Advance {
+        Advance { partition: TopicPartition { topic: Topic::RequestEvents, partition }, from, to }
+    }
+
+    #[test]
+    fn l6_a_step_in_doubt_is_judged_by_the_committed_positions() {
+        let step = [advance(0, at(3, 10), at(5, 12)), advance(1, at(7, 10), at(7, 11))];
+        let lost = |partitions: &[usize]| Some(Settled::Lost(partitions.iter().map(|i| step[*i].partition).collect()));
+        for (name, committed, want) in [
+            ("at to", [Some(at(5, 12)), Some(at(7, 11))], Some(Settled::Done)),
+            ("at from", [Some(at(3, 10)), Some(at(7, 10))], None),
+            ("never committed", [None, None], None),
+            ("one went on without us", [Some(at(9, 20)), Some(at(7, 10))], lost(&[0])),
+            ("only the stamp moved", [Some(at(3, 10)), Some(at(7, 15))], lost(&[1])),
+        ] {
+            assert_eq!(judge(&step, &committed), want, "{name}");
+        }
+    }
+}
