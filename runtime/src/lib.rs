@@ -1,7 +1,17 @@
 //! What every role needs: configuration, telemetry, supervision, shutdown, health and metrics endpoints.
 
+pub mod backoff;
+pub mod config;
 pub mod event;
 pub mod health;
 pub mod metrics;
+pub mod outcome;
+pub mod signal;
+pub mod supervise;
+pub mod telemetry;
 
+pub use config::Config;
+pub use health::Health;
+pub use outcome::Outcome;
+pub use supervise::{Bounds, Stage, Supervisor};
 pub use tokio_util::sync::CancellationToken as Shutdown;

@@ -1,0 +1,173 @@
+//! Environment over file, flags over both: they are laid over the file's tree before it is read, so that every value is
+//! checked in one way, wherever it came from.
+
+use super::nearest::nearest;
+use super::problem::Place;
+use super::tree::{Key, Node, Value};
+
+/// What flags say; none and empty: the flag was not given. Texts are as typed, so that a wrong one is reported together
+/// with all other mistakes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--data DIR`
+    pub data: Option<String>,
+    /// `--log ADDRESS`
+    pub log: Option<String>,
+    /// `--store ADDRESS`
+    pub store: Option<String>,
+    /// `--roles a,b`
+    pub roles: Option<String>,
+    /// `--listen ADDRESS`
+    pub listen: Option<String>,
+    /// `--ops-listen ADDRESS`
+    pub ops_listen: Option<String>,
+    /// `--slos PATH`, repeatable
+    pub slos: Vec<String>,
+    /// `--webhook URL`, repeatable
+    pub webhooks: Vec<String>,
+    /// `--log-level LEVEL`
+    pub log_level: Option<String>,
+    /// `--log-format FORMAT`
+    pub log_format: Option<String>,
+}
+
+/// A setting that an environment variable can give: its path in the file, and whether it is a list (with commas).
+struct Setting {
+    path: &'static [&'static str],
+    list: bool,
+}
+
+const fn one(path: &'static [&'static str]) -> Setting {
+    Setting { path, list: false }
+}
+
+const fn many(path: &'static [&'static str]) -> Setting {
+    Setting { path, list: true }
+}
+
+/// The variable of a setting is `SLIPSTREAM_` and its path in capitals, joined by `_`. Receivers stand in the file only;
+/// `webhooks` are the short form.
+const SETTINGS: &[Setting] = &[
+    one(&["data"]),
+    one(&["log"]),
+    one(&["store"]),
+    many(&["roles"]),
+    one(&["listen"]),
+    one(&["ops_listen"]),
+    many(&["slos"]),
+    many(&["webhooks"]),
+    one(&["gateway", "max_body"]),
+    one(&["gateway", "max_events"]),
+    one(&["gateway", "max_in_flight"]),
+    one(&["gateway", "max_connections"]),
+    one(&["gateway", "read_timeout"]),
+    one(&["gateway", "publish_timeout"]),
+    one(&["retention", "events"]),
+    one(&["retention", "history"]),
+    one(&["logging", "level"]),
+    one(&["logging", "format"]),
+    one(&["drain"]),
+];
+
+const PREFIX: &str = "SLIPSTREAM_";
+
+/// Variables of ours that are not settings: the command line reads them.
+const ELSEWHERE: &[&str] = &["SLIPSTREAM_CONFIG"];
+
+/// Lays the environment over a tree; answers with warnings about variables that look like ours but are not known.
+pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
+    let known: Vec<(String, &Setting)> =
+        SETTINGS.iter().map(|s| (format!("{PREFIX}{}", s.path.join("_").to_uppercase()), s)).collect();
+    let mut warnings = Vec::new();
+    let mut given: Vec<(String, String)> = env.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    given.sort();
+    for (name, value) in given {
+        let place = Place::Variable(name.clone());
+        match known.iter().find(|(n, _)| *n == name) {
+            Some((_, setting)) if setting.list => set(root, setting.path, list(&place, split(&value))),
+            Some((_, setting)) => set(root, setting.path, scalar(&place, &value)),
+            None if ELSEWHERE.contains(&name.as_str()) => {}
+            None => {
+                if let Some(near) = nearest(&name, known.iter().map(|(n, _)| n.as_str())) {
+                    warnings.push(format!("{name}: unknown variable, ignored; did you mean {near}?"));
+                }
+            }
+        }
+    }
+    warnings
+}
+
+/// Lays the flags over a tree.
+pub(super) fn flags(root: &mut Node, flags: &Overrides) {
+    let singles: [(&str, &[&'static str], &Option<String>); 7] = [
+        ("--data", &["data"], &flags.data),
+        ("--log", &["log"], &flags.log),
+        ("--store", &["store"], &flags.store),
+        ("--listen", &["listen"], &flags.listen),
+        ("--ops-listen", &["ops_listen"], &flags.ops_listen),
+        ("--log-level", &["logging", "level"], &flags.log_level),
+        ("--log-format", &["logging", "format"], &flags.log_format),
+    ];
+    for (flag, path, value) in singles {
+        if let Some(value) = value {
+            set(root, path, scalar(&Place::Flag(flag.to_owned()), value));
+        }
+    }
+    if let Some(roles) = &flags.roles {
+        set(root, &["roles"], list(&Place::Flag("--roles".to_owned()), split(roles)));
+    }
+    for (flag, path, values) in [("--slos", "slos", &flags.slos), ("--webhook", "webhooks", &flags.webhooks)] {
+        if !values.is_empty() {
+            set(root, &[path], list(&Place::Flag(flag.to_owned()), values.iter().map(String::as_str)));
+        }
+    }
+}
+
+fn split(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn scalar(place: &Place, value: &str) -> Node {
+    Node { place: place.clone(), value: Value::Scalar(value.to_owned()) }
+}
+
+fn list<'v>(place: &Place, values: impl Iterator<Item = &'v str>) -> Node {
+    Node { place: place.clone(), value: Value::List(values.map(|v| scalar(place, v)).collect()) }
+}
+
+/// Puts a value at a path. Where a part of the path is no map, that mistake is left for the reader to find.
+fn set(node: &mut Node, path: &[&str], value: Node) {
+    let Some((first, rest)) = path.split_first() else {
+        *node = value;
+        return;
+    };
+    if node.value == Value::Null {
+        node.value = Value::Map(Vec::new());
+    }
+    let Value::Map(entries) = &mut node.value else { return };
+    let at = entries.iter().position(|(k, _)| k.name == *first).unwrap_or_else(|| {
+        let place = value.place.clone();
+        let key = Key { place: place.clone(), name: (*first).to_owned() };
+        entries.push((key, Node { place, value: Value::Null }));
+        entries.len() - 1
+    });
+    set(&mut entries[at].1, rest, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn every_variable_is_a_setting_that_is_read() {
+        for setting in SETTINGS {
+            let name = format!("{PREFIX}{}", setting.path.join("_").to_uppercase());
+            // Nothing that has a text takes one with a control character.
+            let loaded = Config::load(None, [(name.clone(), "\u{1}".to_owned())], Overrides::default());
+            let problems = loaded.expect_err(&name);
+            assert_eq!(problems.problems().len(), 1, "{name}: {problems}");
+            assert_eq!(problems.problems()[0].place, Place::Variable(name));
+        }
+    }
+}

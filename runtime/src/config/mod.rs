@@ -1,0 +1,177 @@
+//! The configuration of `slipstream run`: one YAML file, environment over file, flags over both.
+//!
+//! [`Config::load`] is a pure function of its arguments but for reading the files they name (the configuration and its
+//! secrets). It finds every mistake before it refuses, each with file and line, variable or flag. A key that is not
+//! known is a mistake; a `SLIPSTREAM_` variable that is not known is only a warning, because Kubernetes makes such
+//! variables for a service that is called slipstream.
+
+mod merge;
+mod nearest;
+mod problem;
+mod receiver;
+mod section;
+mod settings;
+mod tree;
+mod units;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use merge::Overrides;
+pub use problem::{ConfigErrors, Place, Problem};
+pub use receiver::{Receiver, ReceiverFormat, Secret};
+
+/// Everything a process is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Directory of the embedded log and store.
+    pub data: PathBuf,
+    /// Where the log is.
+    pub log: LogAddress,
+    /// Where the store is.
+    pub store: StoreAddress,
+    /// What this process does.
+    pub roles: BTreeSet<Role>,
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
+    /// Where health and metrics are served.
+    pub ops_listen: SocketAddr,
+    /// Files and directories with SLO definitions to publish at start.
+    pub slos: Vec<PathBuf>,
+    /// Limits of the gateway.
+    pub gateway: Gateway,
+    /// Who is told about alerts.
+    pub receivers: Vec<Receiver>,
+    /// How long the store keeps what.
+    pub retention: Retention,
+    /// How the process talks about itself.
+    pub logging: Logging,
+    /// What a stage has to end after it was told to.
+    pub drain: Duration,
+    /// What looks wrong but stops nothing; to be logged once logging is set up.
+    pub warnings: Vec<String>,
+}
+
+/// Where the log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogAddress {
+    /// `sqlite:DIR`: embedded, in a directory.
+    Sqlite(PathBuf),
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreAddress {
+    /// `sqlite:DIR`: embedded, in a directory.
+    Sqlite(PathBuf),
+}
+
+/// What a process can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Takes events over HTTP.
+    Gateway,
+    /// Counts events.
+    Tally,
+    /// Turns counts into burn rates.
+    Burn,
+    /// Writes events into the store.
+    Sink,
+    /// Turns burn rates into alerts.
+    Alerter,
+    /// Sends alerts to receivers.
+    Notifier,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 6] = [Role::Gateway, Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier];
+
+    /// Its name on the command line and in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Gateway => "gateway",
+            Role::Tally => "tally",
+            Role::Burn => "burn",
+            Role::Sink => "sink",
+            Role::Alerter => "alerter",
+            Role::Notifier => "notifier",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Limits of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gateway {
+    /// Bytes of one request's body, as sent and decompressed.
+    pub max_body: usize,
+    /// Events of one request.
+    pub max_events: usize,
+    /// Bytes of bodies, decompressed, that are worked on at a time; beyond it callers are sent away with 503.
+    pub max_in_flight: usize,
+    /// Connections at a time; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Time a client has to send its headers, and again its body.
+    pub read_timeout: Duration,
+    /// Time the log has to take a request's events before the caller is sent away with 503.
+    pub publish_timeout: Duration,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Gateway {
+            max_body: 16 << 20,
+            max_events: 50_000,
+            max_in_flight: 128 << 20,
+            max_connections: 4_096,
+            read_timeout: Duration::from_secs(30),
+            publish_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long the store keeps what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Raw events; at least the longest window of any SLO.
+    pub events: Duration,
+    /// Rollups per minute, burn-rate history, alerts.
+    pub history: Duration,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { events: DAY * 35, history: DAY * 400 }
+    }
+}
+
+/// How the process talks about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Logging {
+    /// A level (`info`) or a filter (`info,slipstream_sink=debug`); none: `info`.
+    pub level: Option<String>,
+    /// In what form.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,75 @@
+//! Mistakes in a configuration, each with the place where a person can put it right.
+
+use std::fmt;
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the configuration file.
+    File {
+        /// The file as it was named.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+    },
+    /// In an environment variable of this name.
+    Variable(String),
+    /// By a flag of this name, dashes included.
+    Flag(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
+            Place::Variable(name) | Place::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigErrors {
+    /// The file could not be read.
+    #[error("reading the configuration {file}: {cause}")]
+    Unreadable {
+        /// The file as it was named.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// Every mistake in it, in the order of their places.
+    #[error("the configuration is not valid:\n{}", lines(.0))]
+    Invalid(Vec<Problem>),
+}
+
+impl ConfigErrors {
+    /// The mistakes; empty when the file could not be read.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            ConfigErrors::Unreadable { .. } => &[],
+            ConfigErrors::Invalid(problems) => problems,
+        }
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}

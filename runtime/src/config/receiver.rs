@@ -1,0 +1,244 @@
+//! Who is told about alerts, and how.
+
+use std::time::Duration;
+
+use super::problem::Place;
+use super::section::{Problems, Section, complain, expected, path, text};
+use super::settings::{plain, positive};
+use super::tree::{Key, Node};
+use super::units::DURATION;
+
+/// A receiver of notifications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its name, unique; part of consumer group names and idempotency keys: letters, digits, `-`, `_`, `.`.
+    pub name: String,
+    /// Where to POST; may hold a token, so it is not shown in full.
+    pub url: Secret,
+    /// In what form.
+    pub format: ReceiverFormat,
+    /// Whether to say that an alert is over.
+    pub send_resolved: bool,
+    /// Labels by which alerts are put into one notification; empty: all together.
+    pub group_by: Vec<String>,
+    /// How long a group waits before it tells of further changes.
+    pub group_interval: Duration,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Further headers, `Authorization` among them if there is one.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// The form of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiverFormat {
+    /// Alertmanager's webhook, version 4.
+    AlertmanagerWebhook,
+}
+
+/// A text that is not to be seen in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl Receiver {
+    /// A receiver with defaults, as `--webhook URL` makes it.
+    pub fn webhook(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Receiver {
+            name: name.into(),
+            url: Secret::new(url),
+            format: ReceiverFormat::AlertmanagerWebhook,
+            send_resolved: true,
+            group_by: vec!["alertname".to_owned()],
+            group_interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            headers: Vec::new(),
+        }
+    }
+}
+
+const URL: &str = "an address like `https://host/path`";
+const NAME: &str = "a name of letters, digits, `-`, `_` and `.`";
+const HEADER: &str = "text without line breaks";
+
+/// All receivers: those with a name, then those given by URL only.
+pub(super) fn receivers(top: &Section<'_>, problems: &Problems) -> Vec<Receiver> {
+    let mut receivers: Vec<Receiver> = Vec::new();
+    for node in top.list("receivers").unwrap_or_default() {
+        add(&mut receivers, receiver(node, problems), &node.place, problems);
+    }
+    for node in top.list("webhooks").unwrap_or_default() {
+        match text(node).and_then(url) {
+            Some(url) => {
+                let name = format!("webhook-{:08x}", fingerprint(&url));
+                add(&mut receivers, Some(Receiver::webhook(name, url)), &node.place, problems);
+            }
+            None => expected(problems, node, "webhooks", URL),
+        }
+    }
+    receivers
+}
+
+fn add(receivers: &mut Vec<Receiver>, new: Option<Receiver>, place: &Place, problems: &Problems) {
+    let Some(new) = new else { return };
+    if receivers.iter().any(|r| r.name == new.name) {
+        complain(problems, place, format!("`receivers`: a second receiver `{}`; each needs a name of its own", new.name));
+    } else {
+        receivers.push(new);
+    }
+}
+
+fn receiver(node: &Node, problems: &Problems) -> Option<Receiver> {
+    let section = Section::of(node, "receivers", problems);
+    let name = section.value("name", NAME, |text| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        (!text.is_empty() && text.len() <= 64 && text.chars().all(fits)).then(|| text.to_owned())
+    });
+    if section.get("name").is_none() {
+        complain(problems, &node.place, format!("`receivers`: a receiver without `name`; give it {NAME}"));
+    }
+    let url = target(&section, node, problems);
+    let bool = |text: &str| text.parse::<bool>().ok();
+    let default = Receiver::webhook("", "");
+    let format = section.value("format", "`alertmanager-webhook`", |text| {
+        (text == "alertmanager-webhook").then_some(ReceiverFormat::AlertmanagerWebhook)
+    });
+    let receiver = Receiver {
+        format: format.unwrap_or(default.format),
+        send_resolved: section.value("send_resolved", "`true` or `false`", bool).unwrap_or(default.send_resolved),
+        group_by: group_by(&section, problems).unwrap_or(default.group_by),
+        group_interval: section.value("group_interval", DURATION, positive).unwrap_or(default.group_interval),
+        timeout: section.value("timeout", DURATION, positive).unwrap_or(default.timeout),
+        headers: headers(&section, problems),
+        name: name.clone().unwrap_or_default(),
+        url: url.clone().unwrap_or_else(|| Secret::new("")),
+    };
+    section.finish();
+    (name.is_some() && url.is_some()).then_some(receiver)
+}
+
+/// `url`, or the content of `url_file` where the address itself is a secret.
+fn target(section: &Section<'_>, node: &Node, problems: &Problems) -> Option<Secret> {
+    let direct = section.value("url", URL, url).map(Secret::new);
+    let from_file = section.get("url_file");
+    match (section.get("url"), from_file) {
+        (None, None) => {
+            complain(problems, &node.place, "`receivers`: a receiver without `url` or `url_file`".into());
+            None
+        }
+        (Some(_), Some(file)) => {
+            complain(problems, &file.place, "`receivers`: give `url` or `url_file`, not both".into());
+            None
+        }
+        (Some(_), None) => direct,
+        (None, Some(file)) => {
+            let secret = secret(file, "receivers.url_file", problems)?;
+            if url(secret.reveal()).is_none() {
+                complain(problems, &file.place, format!("`receivers.url_file`: the file does not hold {URL}"));
+                return None;
+            }
+            Some(secret)
+        }
+    }
+}
+
+fn group_by(section: &Section<'_>, problems: &Problems) -> Option<Vec<String>> {
+    let items = section.list("group_by")?;
+    let mut labels = Vec::new();
+    for node in items {
+        match text(node).and_then(plain) {
+            Some(label) => labels.push(label),
+            None => expected(problems, node, "receivers.group_by", "the name of a label"),
+        }
+    }
+    Some(labels)
+}
+
+/// `headers` in the open, `headers_file` and `authorization_file` from files.
+fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> {
+    let mut headers = Vec::new();
+    if let Some(node) = section.get("headers") {
+        for (key, node) in Section::of(node, "receivers.headers", problems).all() {
+            if key.name.eq_ignore_ascii_case("authorization") {
+                let message = "`receivers.headers`: a secret does not stand here; use `authorization_file: PATH`";
+                complain(problems, &key.place, message.into());
+                continue;
+            }
+            match text(node).and_then(plain) {
+                Some(value) => header(&mut headers, key, Secret::new(value), problems),
+                None => expected(problems, node, "receivers.headers", HEADER),
+            }
+        }
+    }
+    if let Some(node) = section.get("headers_file") {
+        for (key, node) in Section::of(node, "receivers.headers_file", problems).all() {
+            if let Some(value) = secret(node, "receivers.headers_file", problems) {
+                header(&mut headers, key, value, problems);
+            }
+        }
+    }
+    if let Some(node) = section.get("authorization_file") {
+        if let Some(value) = secret(node, "receivers.authorization_file", problems) {
+            let key = Key { place: node.place.clone(), name: "Authorization".into() };
+            header(&mut headers, &key, value, problems);
+        }
+    }
+    headers
+}
+
+fn header(headers: &mut Vec<(String, Secret)>, key: &Key, value: Secret, problems: &Problems) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if key.name.is_empty() || !key.name.chars().all(fits) {
+        complain(problems, &key.place, format!("`receivers`: `{}` is no name of a header", key.name));
+    } else if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key.name)) {
+        complain(problems, &key.place, format!("`receivers`: the header `{}` is given twice", key.name));
+    } else {
+        headers.push((key.name.clone(), value));
+    }
+}
+
+/// The content of a file, without white space around it.
+fn secret(node: &Node, name: &str, problems: &Problems) -> Option<Secret> {
+    let Some(file) = text(node).and_then(plain) else {
+        expected(problems, node, name, "the path of a file that holds the secret");
+        return None;
+    };
+    let file = path(&node.place, &file);
+    let problem = match std::fs::read_to_string(&file) {
+        Err(e) => e.to_string(),
+        Ok(content) => match plain(content.trim()) {
+            Some(content) => return Some(Secret::new(content)),
+            None => "it is empty or holds more than one line".into(),
+        },
+    };
+    complain(problems, &node.place, format!("`{name}`: reading {}: {problem}", file.display()));
+    None
+}
+
+fn url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    (!host.is_empty() && !text.contains(char::is_whitespace)).then(|| plain(text)).flatten()
+}
+
+/// FNV-1a 32: names a receiver by its URL, so that its place in the log stays its own in whatever order they are given.
+fn fingerprint(url: &str) -> u32 {
+    url.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

@@ -1,0 +1,212 @@
+//! From the merged tree to the typed configuration: every setting, its default and its check, in one place.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::merge::{self, Overrides};
+use super::nearest::nearest;
+use super::problem::{ConfigErrors, Place};
+use super::section::{Problems, Section, complain, expected, path, text};
+use super::tree::{self, Node};
+use super::units::{self, DURATION, SIZE};
+use super::{Config, DAY, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, receiver};
+
+const DATA: &str = "slipstream-data";
+const ADDRESS: &str = "an address like `127.0.0.1:8480`";
+const PATH: &str = "a path";
+
+impl Config {
+    /// The configuration of a process. `env` are all variables there are; those that do not begin with `SLIPSTREAM_` are
+    /// passed over. Paths in the file are relative to its directory, others to the working directory.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with every mistake there is.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        overrides: Overrides,
+    ) -> Result<Config, ConfigErrors> {
+        let mut root = match file {
+            Some(file) => read(file)?,
+            None => Node::map(Place::Flag("defaults".into())),
+        };
+        let warnings = merge::environment(&mut root, env);
+        merge::flags(&mut root, &overrides);
+        let problems = Problems::default();
+        let config = build(&root, warnings, &problems);
+        let mut found = problems.into_inner();
+        if found.is_empty() {
+            return Ok(config);
+        }
+        found.sort_by(|a, b| a.place.cmp(&b.place));
+        Err(ConfigErrors::Invalid(found))
+    }
+}
+
+fn read(file: &Path) -> Result<Node, ConfigErrors> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: e.to_string() })?;
+    let start = Place::File { file: name.clone(), line: 1, column: 1 };
+    let root = tree::parse(&name, &text).map_err(ConfigErrors::Invalid)?;
+    Ok(root.unwrap_or_else(|| Node::map(start)))
+}
+
+fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config {
+    let absent = Node::map(root.place.clone());
+    let top = Section::of(root, "", problems);
+    let data = directory(&top, "data").unwrap_or_else(|| PathBuf::from(DATA));
+    let config = Config {
+        log: LogAddress::Sqlite(embedded(&top, "log", "kafka://", problems).unwrap_or_else(|| data.clone())),
+        store: StoreAddress::Sqlite(embedded(&top, "store", "postgres://", problems).unwrap_or_else(|| data.clone())),
+        data,
+        roles: roles(&top, problems),
+        listen: top.value("listen", ADDRESS, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
+        ops_listen: top.value("ops_listen", ADDRESS, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
+        slos: slos(&top, problems),
+        gateway: gateway(top.section("gateway", &absent), problems),
+        receivers: receiver::receivers(&top, problems),
+        retention: retention(top.section("retention", &absent), &mut warnings),
+        logging: logging(top.section("logging", &absent)),
+        drain: top.value("drain", DURATION, positive).unwrap_or(Duration::from_secs(10)),
+        warnings,
+    };
+    if config.listen == config.ops_listen && config.listen.port() != 0 {
+        let node = top.get("ops_listen").or_else(|| top.get("listen")).unwrap_or(root);
+        complain(problems, &node.place, "`listen` and `ops_listen` are the same address; give each its own port".into());
+    }
+    top.finish();
+    config
+}
+
+fn directory(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
+    let place = section.get(key).map(|n| n.place.clone());
+    let text = section.value(key, PATH, plain)?;
+    place.map(|place| path(&place, &text))
+}
+
+/// The directory of `sqlite:DIR`. `later` is the scheme that a later version understands.
+fn embedded(top: &Section<'_>, key: &'static str, later: &str, problems: &Problems) -> Option<PathBuf> {
+    let node = top.get(key)?;
+    let address = text(node).unwrap_or_default();
+    if address.starts_with(later) || (later == "postgres://" && address.starts_with("postgresql://")) {
+        let message = format!("`{key}`: {later} is not available in this version; use `sqlite:DIR`");
+        complain(problems, &node.place, message);
+        return None;
+    }
+    let directory = address.strip_prefix("sqlite:").and_then(plain);
+    if directory.is_none() {
+        expected(problems, node, key, "`sqlite:DIR`");
+    }
+    directory.map(|d| path(&node.place, &d))
+}
+
+fn roles(top: &Section<'_>, problems: &Problems) -> BTreeSet<Role> {
+    let Some(items) = top.list("roles") else { return Role::ALL.into() };
+    let mut roles = BTreeSet::new();
+    for node in &items {
+        let name = text(node).unwrap_or_default();
+        let names = Role::ALL.map(Role::name);
+        match Role::ALL.into_iter().find(|r| r.name() == name) {
+            Some(role) => {
+                roles.insert(role);
+            }
+            None => match nearest(name, names) {
+                Some(near) => complain(
+                    problems,
+                    &node.place,
+                    format!("`roles`: unknown role `{name}`; did you mean `{near}`?"),
+                ),
+                None => expected(problems, node, "roles", &format!("one of {}", names.join(", "))),
+            },
+        }
+    }
+    if let (true, Some(node)) = (items.is_empty(), top.get("roles")) {
+        complain(problems, &node.place, "`roles`: an empty list; leave it out for all roles".into());
+    }
+    roles
+}
+
+fn slos(top: &Section<'_>, problems: &Problems) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for node in top.list("slos").unwrap_or_default() {
+        match text(node).and_then(plain) {
+            Some(text) => paths.push(path(&node.place, &text)),
+            None => expected(problems, node, "slos", PATH),
+        }
+    }
+    paths
+}
+
+fn gateway(section: Section<'_>, problems: &Problems) -> Gateway {
+    let default = Gateway::default();
+    let max_body = section.value("max_body", SIZE, size).unwrap_or(default.max_body);
+    let max_in_flight = section.value("max_in_flight", SIZE, size).unwrap_or(default.max_in_flight.max(max_body));
+    if let (true, Some(node)) = (max_in_flight < max_body, section.get("max_in_flight")) {
+        expected(problems, node, "gateway.max_in_flight", "at least `gateway.max_body`, or no body could ever be taken");
+    }
+    const COUNT: &str = "a whole number from 1 on";
+    let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
+    let gateway = Gateway {
+        max_body,
+        max_in_flight,
+        max_events: section.value("max_events", COUNT, count).unwrap_or(default.max_events),
+        max_connections: section.value("max_connections", COUNT, count).unwrap_or(default.max_connections),
+        read_timeout: section.value("read_timeout", DURATION, positive).unwrap_or(default.read_timeout),
+        publish_timeout: section.value("publish_timeout", DURATION, positive).unwrap_or(default.publish_timeout),
+    };
+    section.finish();
+    gateway
+}
+
+fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {
+    let default = Retention::default();
+    let retention = Retention {
+        events: section.value("events", DURATION, positive).unwrap_or(default.events),
+        history: section.value("history", DURATION, positive).unwrap_or(default.history),
+    };
+    if retention.events < default.events {
+        let days = retention.events.div_duration_f64(DAY);
+        warnings.push(format!("retention.events: {days:.1} d; windows reach back 30 d and more: keep 35 d to recount them"));
+    }
+    section.finish();
+    retention
+}
+
+fn logging(section: Section<'_>) -> Logging {
+    const FORMAT: &str = "`auto`, `human` or `json`";
+    let format = section.value("format", FORMAT, |text| match text {
+        "auto" => Some(LogFormat::Auto),
+        "human" => Some(LogFormat::Human),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    });
+    let level = section.value("level", "a level (`info`) or a filter (`info,slipstream_sink=debug`)", |text| {
+        crate::telemetry::filter(text).ok().map(|_| text.to_owned())
+    });
+    section.finish();
+    Logging { level, format: format.unwrap_or_default() }
+}
+
+/// A text that is not empty and holds nothing that cannot be seen.
+pub(super) fn plain(text: &str) -> Option<String> {
+    (!text.trim().is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+/// A duration above zero.
+pub(super) fn positive(text: &str) -> Option<Duration> {
+    units::duration(text).filter(|d| !d.is_zero())
+}
+
+fn size(text: &str) -> Option<usize> {
+    units::size(text).filter(|n| *n > 0)
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port))),
+        None => text.parse().ok(),
+    }
+}

@@ -1,0 +1,163 @@
+//! A YAML file as a tree in which every node knows its place. Own rather than a library's, because a key that is given
+//! twice must be seen, and the text of a scalar is kept as written: `010` as a name is no number.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, SpannedEventReceiver};
+
+use super::problem::{Place, Problem};
+
+/// Aliases may make a tree larger than its text, but not without bound.
+const MAX_NODES: usize = 100_000;
+
+/// A value and where it was given.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub place: Place,
+    pub value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    /// Nothing: `key:` or `~`.
+    Null,
+    /// Text as written, without quotes.
+    Scalar(String),
+    List(Vec<Node>),
+    /// Keys in the order in which they stand.
+    Map(Vec<(Key, Node)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Key {
+    pub place: Place,
+    pub name: String,
+}
+
+impl Node {
+    pub(super) fn map(place: Place) -> Node {
+        Node { place, value: Value::Map(Vec::new()) }
+    }
+
+    /// What it is, for people.
+    pub(super) fn kind(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".into(),
+            Value::Scalar(s) => format!("`{s}`"),
+            Value::List(_) => "a list".into(),
+            Value::Map(_) => "a map".into(),
+        }
+    }
+}
+
+/// The one document of a file; none when the file holds only comments.
+pub(super) fn parse(file: &str, text: &str) -> Result<Option<Node>, Vec<Problem>> {
+    let mut builder = Builder { file, ..Builder::default() };
+    if let Err(e) = Parser::new_from_str(text).load(&mut builder, true) {
+        let place = Place::File { file: file.to_owned(), line: e.marker().line(), column: e.marker().col() + 1 };
+        builder.problems.push(Problem { place, message: format!("not valid YAML: {}", e.info()) });
+    }
+    if builder.problems.is_empty() { Ok(builder.root) } else { Err(builder.problems) }
+}
+
+/// A collection that is being read, and the key that waits for its value.
+struct Open {
+    node: Node,
+    anchor: usize,
+    key: Option<Key>,
+}
+
+#[derive(Default)]
+struct Builder<'f> {
+    file: &'f str,
+    root: Option<Node>,
+    open: Vec<Open>,
+    anchors: BTreeMap<usize, Node>,
+    nodes: usize,
+    problems: Vec<Problem>,
+}
+
+impl<'input> SpannedEventReceiver<'input> for Builder<'_> {
+    fn on_event(&mut self, event: Event<'input>, span: Span) {
+        let place = Place::File { file: self.file.to_owned(), line: span.start.line(), column: span.start.col() + 1 };
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let empty = style == ScalarStyle::Plain && matches!(text.as_ref(), "" | "~" | "null");
+                let value = if empty { Value::Null } else { Value::Scalar(text.into_owned()) };
+                self.add(Node { place, value }, anchor);
+            }
+            Event::SequenceStart(anchor, _) => self.start(Node { place, value: Value::List(Vec::new()) }, anchor),
+            Event::MappingStart(anchor, _) => self.start(Node::map(place), anchor),
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(open) = self.open.pop() {
+                    self.add(open.node, open.anchor);
+                }
+            }
+            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
+                Some(node) => self.add(Node { place, ..node }, 0),
+                None => self.complain(place, "this alias refers to itself or to nothing".into()),
+            },
+            Event::DocumentStart(_) | Event::DocumentEnd => {}
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+        }
+    }
+}
+
+impl Builder<'_> {
+    fn start(&mut self, node: Node, anchor: usize) {
+        self.open.push(Open { node, anchor, key: None });
+    }
+
+    fn complain(&mut self, place: Place, message: String) {
+        self.problems.push(Problem { place, message });
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) {
+        self.nodes += size(&node);
+        if self.nodes > MAX_NODES {
+            if self.problems.is_empty() {
+                self.complain(node.place, format!("more than {MAX_NODES} values: too large for a configuration"));
+            }
+            return;
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(parent) = self.open.last_mut() else {
+            match &self.root {
+                None => self.root = Some(node),
+                Some(_) => self.complain(node.place, "a second document: a configuration is one document".into()),
+            }
+            return;
+        };
+        let Open { node: Node { value, .. }, key, .. } = parent;
+        match value {
+            Value::List(items) => items.push(node),
+            Value::Map(entries) => match key.take() {
+                None => match node.value {
+                    Value::Scalar(name) => *key = Some(Key { place: node.place, name }),
+                    _ => {
+                        *key = Some(Key { place: node.place.clone(), name: String::new() });
+                        self.complain(node.place, "a key must be a plain word".into());
+                    }
+                },
+                Some(key) => match entries.iter().find(|(k, _)| k.name == key.name) {
+                    Some((first, _)) => {
+                        let message = format!("`{}` is given twice; first at {}", key.name, first.place);
+                        self.complain(key.place, message);
+                    }
+                    None => entries.push((key, node)),
+                },
+            },
+            Value::Null | Value::Scalar(_) => {}
+        }
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::Null | Value::Scalar(_) => 0,
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Map(entries) => entries.iter().map(|(_, n)| size(n)).sum(),
+    }
+}

@@ -1,0 +1,270 @@
+//! The owner of every task and thread of a process: each has a name and a stage, none outlives the supervisor unnoticed.
+//!
+//! A process runs until it is told to stop, or until a member fails, panics or ends although it should not. Then the
+//! stages are shut down one after the other, intake first, so that what was taken in is still worked on: each gets a
+//! bounded time to end by itself. What does not end in time is named in the [`Outcome`] and left behind.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::Shutdown;
+use crate::outcome::{Cause, Failure, Member, Outcome, Reason};
+
+/// The order of shutdown: first what takes work in, last what tells others how we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// What brings work into the process: gateway, simulator, import.
+    Intake,
+    /// What works on it: tally, burn, sink, alerter.
+    Process,
+    /// What sends results out: notifier.
+    Deliver,
+    /// What answers about the process: health and metrics.
+    Serve,
+}
+
+impl Stage {
+    /// All stages in the order in which they are shut down.
+    pub const ORDER: [Stage; 4] = [Stage::Intake, Stage::Process, Stage::Deliver, Stage::Serve];
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// What the members of one stage have to end after they were told to.
+    pub drain_per_stage: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { drain_per_stage: Duration::from_secs(10) }
+    }
+}
+
+/// Why a member failed, as any error type can be turned into it.
+type Boxed = Box<dyn Error + Send + Sync>;
+
+/// The supervisor. Make it on the runtime that its tasks are to share; hand it all tasks and threads; then [`run`].
+///
+/// [`run`]: Supervisor::run
+pub struct Supervisor {
+    bounds: Bounds,
+    tokens: [Shutdown; 4],
+    running: JoinSet<Result<(), Reason>>,
+    members: HashMap<Id, Owned>,
+}
+
+struct Owned {
+    member: Member,
+    /// A job may end; anything else that ends before it was told to is a failure.
+    job: bool,
+}
+
+impl Supervisor {
+    /// A supervisor of nothing yet.
+    pub fn new(bounds: Bounds) -> Self {
+        Supervisor {
+            bounds,
+            tokens: std::array::from_fn(|_| Shutdown::new()),
+            running: JoinSet::new(),
+            members: HashMap::new(),
+        }
+    }
+
+    /// Is cancelled when the members of this stage are to end.
+    pub fn token(&self, stage: Stage) -> Shutdown {
+        self.tokens[stage as usize].clone()
+    }
+
+    /// Runs a future on the shared runtime until its stage is shut down. If it ends before, with or without an error,
+    /// the process goes down.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn task<F, E>(&mut self, stage: Stage, name: &str, future: F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Boxed>,
+    {
+        self.own(stage, name, false, async { future.await.map_err(failed) });
+    }
+
+    /// Runs a future that may end: `Ok` is no reason to stop the process, an error is.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn job<F, E>(&mut self, stage: Stage, name: &str, future: F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Boxed>,
+    {
+        self.own(stage, name, true, async { future.await.map_err(failed) });
+    }
+
+    /// Like [`task`](Supervisor::task), for a role that computes much: on an OS thread of its own, with a runtime of
+    /// its own that `make`'s future need not be `Send` for.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn thread<M, F, E>(&mut self, stage: Stage, name: &str, make: M)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<(), E>>,
+        E: Into<Boxed>,
+    {
+        let (report, ended) = oneshot::channel();
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // The receiver is gone only when the supervisor is: then nobody wants to know.
+            let _ = report.send(run_alone(make));
+        });
+        self.own(stage, name, false, async move {
+            match spawned {
+                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread vanished".into()))),
+                Err(e) => Err(Reason::Error(format!("its thread could not be started: {e}"))),
+            }
+        });
+    }
+
+    fn own(
+        &mut self,
+        stage: Stage,
+        name: &str,
+        job: bool,
+        future: impl Future<Output = Result<(), Reason>> + Send + 'static,
+    ) {
+        let id = self.running.spawn(future).id();
+        self.members.insert(id, Owned { member: Member { stage, name: name.to_owned() }, job });
+    }
+
+    /// Waits for `stop`, for the first member that fails, or until all jobs are done and nothing else is there; then
+    /// shuts down stage after stage and says how it went.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Outcome {
+        let mut outcome = Outcome { cause: Cause::Stopped, failures: Vec::new(), late: Vec::new() };
+        outcome.cause = self.work(stop, &mut outcome.failures).await;
+        match &outcome.cause {
+            Cause::Failed => tracing::error!(why = %outcome, "stopping: a part of the process failed"),
+            Cause::Stopped => tracing::info!("stopping: told to"),
+            Cause::Finished => tracing::debug!("stopping: all jobs are done"),
+        }
+        for stage in Stage::ORDER {
+            self.tokens[stage as usize].cancel();
+            self.drain(stage, &mut outcome).await;
+        }
+        outcome
+    }
+
+    async fn work(&mut self, stop: impl Future<Output = ()>, failures: &mut Vec<Failure>) -> Cause {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => return Cause::Stopped,
+                ended = self.running.join_next_with_id() => match ended {
+                    None => return Cause::Finished,
+                    Some(ended) => {
+                        if let Some(failure) = self.judge(ended, false) {
+                            failures.push(failure);
+                            return Cause::Failed;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    async fn drain(&mut self, stage: Stage, outcome: &mut Outcome) {
+        let deadline = Instant::now() + self.bounds.drain_per_stage;
+        while self.has(stage) {
+            match tokio::time::timeout_at(deadline, self.running.join_next_with_id()).await {
+                Ok(Some(ended)) => outcome.failures.extend(self.judge(ended, true)),
+                Ok(None) => return,
+                Err(_) => return self.give_up(stage, outcome),
+            }
+        }
+    }
+
+    fn has(&self, stage: Stage) -> bool {
+        self.members.values().any(|o| o.member.stage == stage)
+    }
+
+    /// Forgets the members of a stage; those on the shared runtime are aborted when the supervisor goes, threads only
+    /// end with the process.
+    fn give_up(&mut self, stage: Stage, outcome: &mut Outcome) {
+        let (late, rest): (HashMap<_, _>, HashMap<_, _>) =
+            self.members.drain().partition(|(_, o)| o.member.stage == stage);
+        self.members = rest;
+        let mut late: Vec<Member> = late.into_values().map(|o| o.member).collect();
+        late.sort_by(|a, b| a.name.cmp(&b.name));
+        for member in &late {
+            tracing::error!(name = member.name, bound = ?self.bounds.drain_per_stage, "did not end in time");
+        }
+        outcome.late.extend(late);
+    }
+
+    /// What the end of a member means; `draining`: some stage was told to end already.
+    fn judge(&mut self, ended: Result<(Id, Result<(), Reason>), JoinError>, draining: bool) -> Option<Failure> {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, result),
+            Err(e) => (e.id(), Err(panicked(e))),
+        };
+        let Owned { member, job } = self.members.remove(&id)?;
+        let told = draining && self.tokens[member.stage as usize].is_cancelled();
+        let reason = match result {
+            Ok(()) if job || told => {
+                tracing::debug!(name = member.name, "ended");
+                return None;
+            }
+            Ok(()) => Reason::EndedEarly,
+            Err(reason) => reason,
+        };
+        tracing::error!(name = member.name, why = %reason, "failed");
+        Some(Failure { member, reason })
+    }
+}
+
+/// A thread's whole life: its own runtime, the future, and the runtime's end.
+fn run_alone<M, F, E>(make: M) -> Result<(), Reason>
+where
+    M: FnOnce() -> F,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Boxed>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Reason::Error(format!("its runtime could not be started: {e}")))?;
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(async { make().await.map_err(failed) })));
+    ended.unwrap_or_else(|payload| Err(Reason::Panic(said(payload.as_ref()))))
+}
+
+fn failed<E: Into<Boxed>>(error: E) -> Reason {
+    let error = error.into();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors already quote their cause.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    Reason::Error(text)
+}
+
+fn panicked(error: JoinError) -> Reason {
+    match error.try_into_panic() {
+        Ok(payload) => Reason::Panic(said(payload.as_ref())),
+        Err(_) => Reason::Error("it was cancelled".into()),
+    }
+}
+
+fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
+}
