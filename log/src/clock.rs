@@ -47,9 +47,7 @@ impl Clock {
     /// Milliseconds since the epoch.
     pub fn now(&self) -> i64 {
         match self {
-            Clock::System => {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
-            }
+            Clock::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64),
             Clock::Manual(clock) => clock.now(),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use slipstream_schemas::{LogTime, Topic};
 use slipstream_schemas::topics::Kept;
+use slipstream_schemas::{LogTime, Topic};
 use tokio::sync::watch;
 
 use crate::batch::Batch;
@@ -188,9 +188,8 @@ impl<E: Engine> Log for Embedded<E> {
     }
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
-        let of = |topic: Topic| {
-            (0..self.engine.partitions(topic)).map(move |partition| TopicPartition { topic, partition })
-        };
+        let of =
+            |topic: Topic| (0..self.engine.partitions(topic)).map(move |partition| TopicPartition { topic, partition });
         let partitions: BTreeSet<TopicPartition> = topics.iter().copied().flat_map(of).collect();
         Ok(Box::new(consumer::Member::join(&self.engine, group, partitions)))
     }

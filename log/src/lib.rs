@@ -9,7 +9,6 @@
 
 pub mod batch;
 pub mod clock;
-// pub mod definitions;
 pub mod embedded;
 pub mod faults;
 pub mod groups;
@@ -18,6 +17,7 @@ pub mod partitioner;
 pub mod port;
 pub mod settle;
 mod signal;
+pub mod sqlite;
 
 pub use batch::{Batch, RecordRef};
 pub use port::*;

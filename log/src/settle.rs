@@ -51,8 +51,7 @@ fn judge(advances: &[Advance], at: &[Option<Position>]) -> Option<Settled> {
     if advances.iter().any(moved) && pairs().all(|(a, p)| *p == Some(a.to)) {
         return Some(Settled::Done);
     }
-    let elsewhere: Vec<_> =
-        pairs().filter(|(a, p)| p.is_some_and(|p| p != a.from)).map(|(a, _)| a.partition).collect();
+    let elsewhere: Vec<_> = pairs().filter(|(a, p)| p.is_some_and(|p| p != a.from)).map(|(a, _)| a.partition).collect();
     (!elsewhere.is_empty()).then_some(Settled::Lost(elsewhere))
 }
 

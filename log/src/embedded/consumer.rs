@@ -10,9 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Engine, Guard, Move, WriteError, place, read_within};
 use crate::groups::{MemberId, Token};
-use crate::port::{
-    CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition,
-};
+use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 
 /// No owner ever has it.
 const VOID: Token = 0;

@@ -56,9 +56,12 @@ fn well_formed(moves: &[Move]) -> Result<(), WriteError> {
     if moves.iter().all(|m| m.advance.from == m.advance.to) {
         return Err(WriteError::Fatal("a step must move a position, in offset or in log time".to_owned()));
     }
-    let backward = moves.iter().map(|m| m.advance).find(|a| a.to.offset < a.from.offset || a.to.log_time < a.from.log_time);
+    let backward =
+        moves.iter().map(|m| m.advance).find(|a| a.to.offset < a.from.offset || a.to.log_time < a.from.log_time);
     match backward {
-        Some(a) => Err(WriteError::Fatal(format!("{}: a step moves back, from {:?} to {:?}", a.partition, a.from, a.to))),
+        Some(a) => {
+            Err(WriteError::Fatal(format!("{}: a step moves back, from {:?} to {:?}", a.partition, a.from, a.to)))
+        }
         None => Ok(()),
     }
 }

@@ -1,0 +1,139 @@
+//! What can go wrong with the database file, and what to do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::{Error, ErrorCode};
+use slipstream_schemas::Topic;
+
+use super::owner::Owner;
+use crate::embedded::WriteError;
+use crate::port::LogError;
+
+/// Why a data directory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made or written.
+    #[error("data directory {}: {cause}; check that it exists and that this user may write to it", dir.display())]
+    Directory {
+        /// Which.
+        dir: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "data directory {} is in use by {}; stop that process, or use another directory with --data DIR",
+        dir.display(), who(owner)
+    )]
+    Owned {
+        /// Which.
+        dir: PathBuf,
+        /// Who; none: its introduction cannot be read.
+        owner: Option<Owner>,
+    },
+    /// There is no log (reading only).
+    #[error("{} does not exist: there is no log in this directory; check --data DIR", file.display())]
+    Missing {
+        /// Which.
+        file: PathBuf,
+    },
+    /// A file of something else.
+    #[error("{} is not a log of Slipstream; move it away or use another directory with --data DIR", file.display())]
+    Foreign {
+        /// Which.
+        file: PathBuf,
+    },
+    /// Written by a later version.
+    #[error(
+        "{} was written by a newer Slipstream (layout {found}, this one knows up to {known}); upgrade this program",
+        file.display()
+    )]
+    Newer {
+        /// Which.
+        file: PathBuf,
+        /// Its layout.
+        found: i64,
+        /// Newest known.
+        known: i64,
+    },
+    /// The file is broken.
+    #[error("{} is damaged ({cause}); restore it from a backup, or move it away to begin anew", file.display())]
+    Damaged {
+        /// Which.
+        file: PathBuf,
+        /// What SQLite says.
+        cause: String,
+    },
+    /// Asked for a count of partitions that the log does not have.
+    #[error(
+        "{topic} has {stored} partitions, {wanted} were asked for: only request-events can grow, nothing can shrink"
+    )]
+    Partitions {
+        /// Which topic.
+        topic: Topic,
+        /// Partitions it has.
+        stored: u32,
+        /// Partitions asked for.
+        wanted: u32,
+    },
+    /// Anything else.
+    #[error("{}: {cause}", file.display())]
+    Failed {
+        /// Which.
+        file: PathBuf,
+        /// What SQLite or the system says.
+        cause: String,
+    },
+}
+
+fn who(owner: &Option<Owner>) -> String {
+    match owner {
+        Some(o) => format!("process {} ({}) since {}", o.pid, o.command, o.since),
+        None => "another process".to_owned(),
+    }
+}
+
+impl OpenError {
+    pub(super) fn of(file: PathBuf, error: &Error) -> OpenError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => OpenError::Foreign { file },
+            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { file, cause: error.to_string() },
+            _ => OpenError::Failed { file, cause: error.to_string() },
+        }
+    }
+}
+
+/// Whether it may pass by itself or by somebody freeing space.
+fn may_pass(error: &Error) -> bool {
+    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, SystemIoFailure};
+    let code = error.sqlite_error_code();
+    code.is_some_and(|c| matches!(c, DiskFull | SystemIoFailure | DatabaseBusy | DatabaseLocked | OutOfMemory))
+}
+
+fn advice(error: &Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            format!("{error}: free space on the data directory's disk; work then goes on by itself")
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            format!("{error}: restore log.db from a backup, or move it away to begin anew")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// A write that failed before its COMMIT: nothing of it is there.
+pub(super) fn before_commit(error: &Error) -> WriteError {
+    if may_pass(error) { WriteError::Aborted(advice(error)) } else { WriteError::Fatal(advice(error)) }
+}
+
+/// A COMMIT that failed: what reached the disk is not known.
+pub(super) fn at_commit(error: &Error) -> WriteError {
+    if may_pass(error) { WriteError::InDoubt(advice(error)) } else { WriteError::Fatal(advice(error)) }
+}
+
+/// A read that failed.
+pub(super) fn reading(doing: String, error: &Error) -> LogError {
+    let cause = advice(error);
+    if may_pass(error) { LogError::Transient { doing, cause } } else { LogError::Fatal { doing, cause } }
+}

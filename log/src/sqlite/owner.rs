@@ -1,0 +1,60 @@
+//! A data directory has one owner: an advisory lock that dies with its process, and beside it, for people, who holds it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::OpenError;
+
+/// Name of the lock file in the data directory.
+pub const LOCK_FILE: &str = "owner.lock";
+
+/// Who owns a data directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its process.
+    pub pid: u32,
+    /// The command it was started with.
+    pub command: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// Ownership of a data directory, until dropped or until the process ends.
+#[derive(Debug)]
+pub(super) struct OwnerLock {
+    _file: File,
+}
+
+impl OwnerLock {
+    /// Takes the directory, or says who has it.
+    pub(super) fn take(dir: &Path) -> Result<OwnerLock, OpenError> {
+        let path = dir.join(LOCK_FILE);
+        let failed = |cause: std::io::Error| OpenError::Directory { dir: dir.to_owned(), cause };
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Owned { dir: dir.to_owned(), owner: owner(dir) }),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+        introduce(&file).map_err(failed)?;
+        Ok(OwnerLock { _file: file })
+    }
+}
+
+/// Who wrote the lock file; none: it cannot be read.
+pub(super) fn owner(dir: &Path) -> Option<Owner> {
+    let text = std::fs::read_to_string(dir.join(LOCK_FILE)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn introduce(mut file: &File) -> std::io::Result<()> {
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let owner = Owner { pid: std::process::id(), command, since: jiff::Timestamp::now().to_string() };
+    file.set_len(0)?;
+    file.write_all(serde_json::to_string(&owner)?.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,240 @@
+//! The one writer: takes what waits, writes it as one database transaction, answers after COMMIT (L1), and keeps house in
+//! between.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::error::{at_commit, before_commit};
+use super::frame::Frames;
+use super::housekeeping::{Housekeeping, Work};
+use super::queue::{Request, Requests, Write};
+use super::schema::Positions;
+use super::shared::Shared;
+use super::transaction::{Answer, Transaction};
+use crate::embedded::{Guard, Holders, WriteError, check_moves};
+use crate::faults::{CommitFault, CrashPoint, Faults, PublishFault};
+use crate::groups::Groups;
+use crate::port::Appended;
+
+/// Bytes that go into one database transaction, about.
+const TRANSACTION_BYTES: usize = 16 << 20;
+
+/// Between two looks for something to clean up, when nothing is known to wait.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+
+/// Between two slices of work that is known to wait.
+const HOUSEKEEPING_NEXT: Duration = Duration::from_millis(20);
+
+/// State of the writer's thread.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    pub(super) file: PathBuf,
+    pub(super) requests: Requests,
+    pub(super) shared: Arc<Shared>,
+    pub(super) groups: Arc<Groups>,
+    pub(super) positions: Positions,
+    pub(super) holders: Holders,
+    pub(super) faults: Arc<Faults>,
+    pub(super) housekeeping: Housekeeping,
+}
+
+/// What became of a database transaction.
+enum Stored {
+    Yes,
+    /// There was nothing to store.
+    Nothing,
+    No(WriteError),
+    /// A test ordered the process to die here.
+    Crashed,
+}
+
+/// Whether the writer goes on.
+enum Flow {
+    Go,
+    Stop,
+}
+
+impl Writer {
+    /// Works until closed.
+    pub(super) fn run(mut self) {
+        let mut due = Instant::now() + HOUSEKEEPING_EVERY;
+        loop {
+            let wait = due.saturating_duration_since(Instant::now());
+            let shared = &self.shared;
+            let Some(requests) = self.requests.drain(wait, TRANSACTION_BYTES, || wait_for_clock(shared)) else {
+                return;
+            };
+            if let Flow::Stop = self.transact(requests) {
+                return;
+            }
+            if Instant::now() >= due {
+                due = Instant::now() + self.keep_house();
+            }
+        }
+    }
+
+    fn keep_house(&mut self) -> Duration {
+        match self.housekeeping.slice(&self.conn, &self.shared, &self.file) {
+            Ok(Work::Left) => HOUSEKEEPING_NEXT,
+            Ok(Work::Done) => HOUSEKEEPING_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "retention or compaction failed; it will be tried again");
+                HOUSEKEEPING_EVERY
+            }
+        }
+    }
+
+    /// One database transaction for everything that waited.
+    fn transact(&mut self, requests: Vec<Request>) -> Flow {
+        if requests.is_empty() {
+            return Flow::Go;
+        }
+        let mut transaction = Transaction::new(self.shared.begin());
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut flow = Flow::Go;
+        for request in requests {
+            match request {
+                Request::Write(write) => answers.push(self.stage(&mut transaction, *write)),
+                Request::Committed { group, partition, answer } => {
+                    answers.push(Answer::Committed(answer, group, partition));
+                }
+                Request::Close => flow = Flow::Stop,
+                #[cfg(feature = "conformance")]
+                Request::Crash => {
+                    super::crash::image(&self.file);
+                    return Flow::Stop;
+                }
+            }
+        }
+        match self.store(&transaction) {
+            Stored::Nothing => {
+                self.shared.give_up();
+                self.answer(answers, None);
+            }
+            Stored::Yes => {
+                // L2: outputs and positions become visible together, after COMMIT.
+                self.positions.extend(transaction.positions.drain());
+                self.shared.publish(transaction.ends());
+                self.answer(answers, None);
+            }
+            Stored::No(error) => {
+                self.shared.give_up();
+                self.answer(answers, Some(&error));
+            }
+            Stored::Crashed => return Flow::Stop,
+        }
+        flow
+    }
+
+    fn store(&self, transaction: &Transaction) -> Stored {
+        if transaction.is_empty() {
+            return Stored::Nothing;
+        }
+        let prepared = self.conn.unchecked_transaction().and_then(|tx| transaction.put(&tx).map(|()| tx));
+        let tx = match prepared {
+            Ok(tx) => tx,
+            Err(error) => return Stored::No(before_commit(&error)),
+        };
+        if self.crashes(CrashPoint::BeforeCommit) {
+            return Stored::Crashed;
+        }
+        // L2, L4: before this line nothing of the transaction is there for anybody who opens the file; behind it, all.
+        if let Err(error) = tx.commit() {
+            return Stored::No(at_commit(&error));
+        }
+        if self.crashes(CrashPoint::AfterCommit) {
+            return Stored::Crashed;
+        }
+        Stored::Yes
+    }
+
+    fn crashes(&self, point: CrashPoint) -> bool {
+        let crashes = self.faults.crashes(point);
+        #[cfg(feature = "conformance")]
+        if crashes {
+            super::crash::image(&self.file);
+        }
+        crashes
+    }
+
+    /// L5: each write is checked against owners and positions as the writes before it left them.
+    fn stage(&mut self, transaction: &mut Transaction, write: Write) -> Answer {
+        let Write { frames, guard, answer } = write;
+        let result = self.try_stage(transaction, frames, guard);
+        Answer::Written(answer, result)
+    }
+
+    fn try_stage(
+        &mut self,
+        transaction: &mut Transaction,
+        frames: Frames,
+        guard: Guard,
+    ) -> Result<Vec<Appended>, WriteError> {
+        self.admit(transaction, &guard, &frames)?;
+        let fault = self.fault(&guard)?;
+        match fault {
+            Some(CommitFault::Aborted) => return Err(WriteError::Aborted("injected".to_owned())),
+            Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".to_owned())),
+            Some(CommitFault::InDoubtDone) | None => {}
+        }
+        let shared = &self.shared;
+        let appended = transaction.append(frames, |place| shared.partition(place).unwrap_or_default());
+        if let Guard::Positions { group, moves } = guard {
+            let moved = moves.iter().map(|m| ((group.clone(), m.advance.partition), m.advance.to));
+            transaction.positions.extend(moved);
+        }
+        if fault.is_some() { Err(WriteError::InDoubt("injected".to_owned())) } else { Ok(appended) }
+    }
+
+    fn admit(&mut self, transaction: &Transaction, guard: &Guard, frames: &Frames) -> Result<(), WriteError> {
+        match guard {
+            Guard::None => Ok(()),
+            Guard::Name { writer, session } if self.holders.admit(writer, *session) => Ok(()),
+            Guard::Name { .. } => Err(WriteError::Lost(frames.frames.iter().map(|f| f.place).collect())),
+            Guard::Positions { group, moves } => check_moves(&self.groups, group, moves, |place| {
+                let key = (group.clone(), place);
+                transaction.positions.get(&key).or_else(|| self.positions.get(&key)).copied()
+            }),
+        }
+    }
+
+    fn fault(&self, guard: &Guard) -> Result<Option<CommitFault>, WriteError> {
+        match guard {
+            Guard::None => match self.faults.next_publish() {
+                Some(PublishFault::Busy) => Err(WriteError::Busy),
+                Some(PublishFault::Transient) => Err(WriteError::Aborted("injected".to_owned())),
+                None => Ok(None),
+            },
+            Guard::Name { writer, .. } => Ok(self.faults.next_atomic_publish(writer)),
+            Guard::Positions { group, .. } => Ok(self.faults.next_commit(group)),
+        }
+    }
+
+    fn answer(&self, answers: Vec<Answer>, failure: Option<&WriteError>) {
+        for answer in answers {
+            // Whoever does not wait any more is not told.
+            match (answer, failure) {
+                (Answer::Written(to, Ok(_)), Some(error)) => {
+                    let _ = to.send(Err(error.clone()));
+                }
+                (Answer::Written(to, result), _) => {
+                    let _ = to.send(result);
+                }
+                (Answer::Committed(to, group, place), _) => {
+                    let _ = to.send(self.positions.get(&(group, place)).copied());
+                }
+            }
+        }
+    }
+}
+
+/// Log times rise by at least a millisecond per transaction: a writer that is faster waits for the clock, and takes what
+/// came meanwhile, rather than run ahead of it.
+fn wait_for_clock(shared: &Shared) {
+    while shared.ahead_of_clock() {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
