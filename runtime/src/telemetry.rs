@@ -59,7 +59,8 @@ fn form(format: LogFormat, terminal: bool) -> LogFormat {
 pub(crate) fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
     let error = |cause: String| TelemetryError::Filter { filter: text.to_owned(), cause };
     // `EnvFilter` takes a word that is no level for the name of a module: a mistyped level would silence everything.
-    if let Some(word) = text.split(',').find(|part| !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err()) {
+    let no_level = |word: &&str| word.is_empty() || word.parse::<LevelFilter>().is_err();
+    if let Some(word) = text.split(',').filter(|part| !part.contains(['=', '['])).find(no_level) {
         return Err(error(format!("`{word}` is no level (error, warn, info, debug, trace, off)")));
     }
     let named = |library: &&str| text.split(',').any(|part| part.split('=').next() == Some(library));

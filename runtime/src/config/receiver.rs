@@ -99,7 +99,11 @@ pub(super) fn receivers(top: &Section<'_>, problems: &Problems) -> Vec<Receiver>
 fn add(receivers: &mut Vec<Receiver>, new: Option<Receiver>, place: &Place, problems: &Problems) {
     let Some(new) = new else { return };
     if receivers.iter().any(|r| r.name == new.name) {
-        complain(problems, place, format!("`receivers`: a second receiver `{}`; each needs a name of its own", new.name));
+        complain(
+            problems,
+            place,
+            format!("`receivers`: a second receiver `{}`; each needs a name of its own", new.name),
+        );
     } else {
         receivers.push(new);
     }
@@ -194,11 +198,11 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
             }
         }
     }
-    if let Some(node) = section.get("authorization_file") {
-        if let Some(value) = secret(node, "receivers.authorization_file", problems) {
-            let key = Key { place: node.place.clone(), name: "Authorization".into() };
-            header(&mut headers, &key, value, problems);
-        }
+    if let Some(node) = section.get("authorization_file")
+        && let Some(value) = secret(node, "receivers.authorization_file", problems)
+    {
+        let key = Key { place: node.place.clone(), name: "Authorization".into() };
+        header(&mut headers, &key, value, problems);
     }
     headers
 }

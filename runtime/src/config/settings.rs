@@ -75,7 +75,11 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
     };
     if config.listen == config.ops_listen && config.listen.port() != 0 {
         let node = top.get("ops_listen").or_else(|| top.get("listen")).unwrap_or(root);
-        complain(problems, &node.place, "`listen` and `ops_listen` are the same address; give each its own port".into());
+        complain(
+            problems,
+            &node.place,
+            "`listen` and `ops_listen` are the same address; give each its own port".into(),
+        );
     }
     top.finish();
     config
@@ -114,11 +118,9 @@ fn roles(top: &Section<'_>, problems: &Problems) -> BTreeSet<Role> {
                 roles.insert(role);
             }
             None => match nearest(name, names) {
-                Some(near) => complain(
-                    problems,
-                    &node.place,
-                    format!("`roles`: unknown role `{name}`; did you mean `{near}`?"),
-                ),
+                Some(near) => {
+                    complain(problems, &node.place, format!("`roles`: unknown role `{name}`; did you mean `{near}`?"))
+                }
                 None => expected(problems, node, "roles", &format!("one of {}", names.join(", "))),
             },
         }
@@ -145,7 +147,12 @@ fn gateway(section: Section<'_>, problems: &Problems) -> Gateway {
     let max_body = section.value("max_body", SIZE, size).unwrap_or(default.max_body);
     let max_in_flight = section.value("max_in_flight", SIZE, size).unwrap_or(default.max_in_flight.max(max_body));
     if let (true, Some(node)) = (max_in_flight < max_body, section.get("max_in_flight")) {
-        expected(problems, node, "gateway.max_in_flight", "at least `gateway.max_body`, or no body could ever be taken");
+        expected(
+            problems,
+            node,
+            "gateway.max_in_flight",
+            "at least `gateway.max_body`, or no body could ever be taken",
+        );
     }
     const COUNT: &str = "a whole number from 1 on";
     let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
@@ -169,7 +176,9 @@ fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {
     };
     if retention.events < default.events {
         let days = retention.events.div_duration_f64(DAY);
-        warnings.push(format!("retention.events: {days:.1} d; windows reach back 30 d and more: keep 35 d to recount them"));
+        warnings.push(format!(
+            "retention.events: {days:.1} d; windows reach back 30 d and more: keep 35 d to recount them"
+        ));
     }
     section.finish();
     retention

@@ -1,0 +1,231 @@
+//! The configuration as its users meet it: what they write, what they get, what they are told.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, LogFormat, Overrides, ReceiverFormat, Role};
+
+fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, ConfigErrors> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slipstream.yaml");
+    std::fs::write(&file, text).unwrap();
+    Config::load(Some(&file), env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())), flags)
+}
+
+/// The mistakes, without the directory.
+fn mistakes(loaded: Result<Config, ConfigErrors>) -> Vec<String> {
+    let errors = loaded.expect_err("refused");
+    let strip = |line: String| line.split_once("/slipstream.yaml:").map_or(line.clone(), |(_, rest)| rest.to_owned());
+    errors.problems().iter().map(|p| strip(p.to_string())).collect()
+}
+
+#[test]
+fn without_a_file_everything_has_a_default() {
+    let config = Config::load(None, [], Overrides::default()).unwrap();
+    assert_eq!(config.data, Path::new("slipstream-data"));
+    assert_eq!(config.log, LogAddress::Sqlite("slipstream-data".into()));
+    assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8480)));
+    assert_eq!(config.ops_listen, SocketAddr::from(([127, 0, 0, 1], 8490)));
+    assert_eq!(config.roles, Role::ALL.into());
+    assert_eq!(config.retention.events, Duration::from_secs(35 * 86_400));
+    assert!(config.receivers.is_empty() && config.slos.is_empty() && config.warnings.is_empty());
+}
+
+#[test]
+fn an_empty_file_says_nothing() {
+    let defaults = Config::load(None, [], Overrides::default()).unwrap();
+    for text in ["", "# only a comment\n", "gateway:\nreceivers:\n", "---\n"] {
+        assert_eq!(load(text, &[], Overrides::default()).unwrap(), defaults, "{text:?}");
+    }
+}
+
+#[test]
+fn a_whole_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slipstream.yaml");
+    std::fs::write(directory.path().join("token"), "Bearer t0ps3cret\n").unwrap();
+    let text = "
+data: /var/lib/slipstream
+log: sqlite:here/log
+roles: [gateway, tally]
+listen: 0.0.0.0:80
+ops_listen: localhost:81
+slos: [slos, /etc/slos/more.yaml]
+gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s, publish_timeout: 2s}
+receivers:
+  - name: on-call
+    url: https://example.org/hook?x=1
+    format: alertmanager-webhook
+    send_resolved: false
+    group_by: [alertname, service]
+    group_interval: 1m30s
+    timeout: 3s
+    headers: {X-Team: shop}
+    authorization_file: token
+  - name: chat
+    url_file: token-url
+retention: {events: 40d, history: 1000d}
+logging: {level: 'info,slipstream_sink=debug', format: json}
+drain: 3s
+";
+    std::fs::write(directory.path().join("token-url"), "http://chat.example/T0KEN").unwrap();
+    std::fs::write(&file, text).unwrap();
+    let config = Config::load(Some(&file), [], Overrides::default()).unwrap();
+    assert_eq!(config.data, Path::new("/var/lib/slipstream"));
+    assert_eq!(config.log, LogAddress::Sqlite(directory.path().join("here/log")));
+    assert_eq!(config.roles, [Role::Gateway, Role::Tally].into());
+    assert_eq!(config.ops_listen, SocketAddr::from(([127, 0, 0, 1], 81)));
+    assert_eq!(config.slos, [directory.path().join("slos"), PathBuf::from("/etc/slos/more.yaml")]);
+    assert_eq!(
+        (config.gateway.max_body, config.gateway.max_events, config.gateway.max_in_flight),
+        (1 << 20, 1_000, 8 << 20)
+    );
+    assert_eq!(config.drain, Duration::from_secs(3));
+    assert_eq!(
+        (config.logging.format, config.logging.level.as_deref()),
+        (LogFormat::Json, Some("info,slipstream_sink=debug"))
+    );
+    let [on_call, chat] = &config.receivers[..] else { panic!("{:?}", config.receivers) };
+    assert_eq!((on_call.name.as_str(), on_call.format), ("on-call", ReceiverFormat::AlertmanagerWebhook));
+    assert_eq!((on_call.send_resolved, on_call.group_interval), (false, Duration::from_secs(90)));
+    let headers: Vec<(&str, &str)> = on_call.headers.iter().map(|(n, v)| (n.as_str(), v.reveal())).collect();
+    assert_eq!(headers, [("X-Team", "shop"), ("Authorization", "Bearer t0ps3cret")]);
+    assert_eq!(chat.url.reveal(), "http://chat.example/T0KEN");
+    assert!(chat.send_resolved);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("t0ps3cret") && !shown.contains("T0KEN"), "secrets are not shown: {shown}");
+}
+
+#[test]
+fn environment_goes_over_the_file_and_flags_over_both() {
+    let text =
+        "listen: 127.0.0.1:1\nops_listen: 127.0.0.1:2\nroles: [gateway]\ngateway:\n  max_events: 1\n  max_body: 3\n";
+    let env = [
+        ("SLIPSTREAM_LISTEN", "127.0.0.1:11"),
+        ("SLIPSTREAM_OPS_LISTEN", "127.0.0.1:12"),
+        ("SLIPSTREAM_GATEWAY_MAX_EVENTS", "13"),
+        ("SLIPSTREAM_ROLES", "tally, burn"),
+        ("HOME", "/root"),
+    ];
+    let flags =
+        Overrides { listen: Some("127.0.0.1:21".into()), slos: vec!["a,b.yaml".into()], ..Overrides::default() };
+    let config = load(text, &env, flags).unwrap();
+    assert_eq!(config.listen.port(), 21);
+    assert_eq!(config.ops_listen.port(), 12);
+    assert_eq!((config.gateway.max_events, config.gateway.max_body), (13, 3));
+    assert_eq!(config.roles, [Role::Tally, Role::Burn].into());
+    assert_eq!(config.slos, [PathBuf::from("a,b.yaml")]);
+}
+
+#[test]
+fn a_webhook_keeps_its_name_whatever_stands_beside_it() {
+    let names = |urls: &[&str]| {
+        let flags = Overrides { webhooks: urls.iter().map(|u| (*u).to_owned()).collect(), ..Overrides::default() };
+        let config = Config::load(None, [], flags).unwrap();
+        config.receivers.into_iter().map(|r| r.name).collect::<Vec<_>>()
+    };
+    let (a, b) = ("http://127.0.0.1:9000/a", "http://127.0.0.1:9000/b");
+    let mut turned = names(&[b, a]);
+    turned.reverse();
+    assert_eq!(names(&[a, b]), turned);
+    assert_eq!(names(&[a]), names(&[a, b])[..1]);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_place() {
+    let text = "\
+lisen: 127.0.0.1:1
+listen: here
+roles: [gateway, sinc, cook]
+log: kafka://broker:9092
+store: postgres://db
+gateway:
+  max_body: 16 megs
+  max_body: 1MiB
+receivers:
+  - url: ftp://x
+    nam: a
+  - name: b
+    url: http://x
+    headers: {Authorization: Bearer abc}
+    authorization_file: /no/such/file
+drain: 0s
+";
+    let env = [("SLIPSTREAM_DRAIN", "soon")];
+    let flags = Overrides { webhooks: vec!["example.org".into()], ..Overrides::default() };
+    // A key given twice is a mistake of form: such are told first.
+    assert_eq!(mistakes(load(text, &env, flags.clone())).len(), 1);
+    let text = text.replacen("  max_body: 1MiB\n", "", 1);
+    assert_eq!(
+        mistakes(load(&text, &env, flags)),
+        [
+            "1:1: unknown key `lisen`; did you mean `listen`?",
+            "2:9: `listen`: expected an address like `127.0.0.1:8480`, found `here`",
+            "3:18: `roles`: unknown role `sinc`; did you mean `sink`?",
+            "3:24: `roles`: expected one of gateway, tally, burn, sink, alerter, notifier, found `cook`",
+            "4:6: `log`: kafka:// is not available in this version; use `sqlite:DIR`",
+            "5:8: `store`: postgres:// is not available in this version; use `sqlite:DIR`",
+            "7:13: `gateway.max_body`: expected a size in bytes like `65536`, `64KiB` or `16MiB`, found `16 megs`",
+            "9:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
+            "9:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
+            "10:5: unknown key `receivers.nam`; did you mean `name`?",
+            "13:15: `receivers.headers`: a secret does not stand here; use `authorization_file: PATH`",
+            "14:25: `receivers.authorization_file`: reading /no/such/file: No such file or directory (os error 2)",
+            "SLIPSTREAM_DRAIN: `drain`: expected a duration like `250ms`, `30s`, `1h30m` or `35d`, found `soon`",
+            "--webhook: `webhooks`: expected an address like `https://host/path`, found `example.org`",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_of_form() {
+    for (text, expected) in [
+        ("listen: [", "not valid YAML"),
+        ("a: 1\na: 2\n", "2:1: `a` is given twice; first at "),
+        ("- a\n- b\n", "1:1: expected a map of settings, found a list"),
+        ("listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2\n", "a second document"),
+        ("gateway: 5\n", "1:10: `gateway`: expected a map of settings, found `5`"),
+        ("listen: {a: 1}\n", "1:9: `listen`: expected an address like `127.0.0.1:8480`, found a map"),
+        ("ops_listen: 127.0.0.1:8480\n", "1:13: `listen` and `ops_listen` are the same address"),
+        ("roles: []\n", "1:8: `roles`: an empty list"),
+        ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least `gateway.max_body`"),
+        ("gateway: {max_events: 0}\n", "a whole number from 1 on, found `0`"),
+        ("receivers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a second receiver `a`"),
+        ("receivers: [{name: a}]", "without `url` or `url_file`"),
+        ("logging: {level: inof}", "expected a level (`info`)"),
+        ("database: x", "unknown key `database`; known here: data, log, store"),
+    ] {
+        let told = mistakes(load(text, &[], Overrides::default()));
+        assert!(told.iter().any(|m| m.contains(expected)), "{text:?}: {told:?}");
+    }
+}
+
+#[test]
+fn aliases_are_followed_but_not_without_bound() {
+    let config =
+        load("receivers:\n  - &a {name: a, url: 'http://x'}\nslos: [&s dir, *s]\n", &[], Overrides::default()).unwrap();
+    assert_eq!(config.slos.len(), 2);
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..12 {
+        let item = format!("*a{}", i - 1);
+        bomb.push_str(&format!("a{i}: &a{i} [{}]\n", vec![item; 10].join(", ")));
+    }
+    let told = mistakes(load(&bomb, &[], Overrides::default()));
+    assert!(told[0].contains("too large for a configuration"), "{told:?}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Some(Path::new("/no/such.yaml")), [], Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("/no/such.yaml") && error.contains("No such file"), "{error}");
+}
+
+#[test]
+fn a_variable_that_looks_mistyped_is_a_warning_and_a_foreign_one_is_none() {
+    let env = [("SLIPSTREAM_LISTN", "x"), ("SLIPSTREAM_PORT_8480_TCP_ADDR", "10.0.0.1"), ("SLIPSTREAM_CONFIG", "f")];
+    let config = load("", &env, Overrides::default()).unwrap();
+    assert_eq!(config.warnings, ["SLIPSTREAM_LISTN: unknown variable, ignored; did you mean SLIPSTREAM_LISTEN?"]);
+    let config = load("retention: {events: 7d}", &[], Overrides::default()).unwrap();
+    assert!(config.warnings[0].contains("7.0 d"), "{:?}", config.warnings);
+}

@@ -1,0 +1,169 @@
+//! What the supervisor promises: one failure takes all down, in order, within bounds, and is named.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use slipstream_runtime::outcome::{Cause, Outcome, Reason};
+use slipstream_runtime::{Bounds, Shutdown, Stage, Supervisor};
+
+#[derive(Debug, thiserror::Error)]
+#[error("writing rows")]
+struct SinkFailed(#[source] std::io::Error);
+
+fn supervisor() -> Supervisor {
+    Supervisor::new(Bounds { drain_per_stage: Duration::from_millis(200) })
+}
+
+/// Works until it is told to end, then notes its name.
+fn member(
+    shutdown: Shutdown,
+    name: &'static str,
+    order: &Order,
+) -> impl Future<Output = Result<(), Infallible>> + use<> {
+    let order = order.clone();
+    async move {
+        shutdown.cancelled().await;
+        order.lock().unwrap().push(name);
+        Ok(())
+    }
+}
+
+type Order = Arc<Mutex<Vec<&'static str>>>;
+
+/// A process with a healthy member in each stage, one of them a thread.
+fn house(order: &Order) -> Supervisor {
+    let mut s = supervisor();
+    for (stage, name) in [(Stage::Serve, "ops"), (Stage::Deliver, "notifier"), (Stage::Intake, "gateway")] {
+        s.task(stage, name, member(s.token(stage), name, order));
+    }
+    let (token, noted) = (s.token(Stage::Process), order.clone());
+    s.thread(Stage::Process, "tally", move || member(token, "tally", &noted));
+    s
+}
+
+const IN_ORDER: [&str; 4] = ["gateway", "tally", "notifier", "ops"];
+
+fn failed(outcome: &Outcome) -> Vec<(&str, &Reason)> {
+    outcome.failures.iter().map(|f| (f.member.name.as_str(), &f.reason)).collect()
+}
+
+#[tokio::test]
+async fn told_to_stop_it_ends_stage_after_stage() {
+    let order = Order::default();
+    let outcome = house(&order).run(async {}).await;
+    assert_eq!(outcome.cause, Cause::Stopped);
+    assert!(outcome.clean(), "{outcome}");
+    assert_eq!(*order.lock().unwrap(), IN_ORDER);
+}
+
+#[tokio::test]
+async fn one_failure_takes_all_down_in_order_and_says_why() {
+    let order = Order::default();
+    let mut s = house(&order);
+    s.task(Stage::Process, "sink", async { Err(SinkFailed(std::io::Error::other("disk full"))) });
+    let outcome = s.run(pending()).await;
+    assert_eq!(outcome.cause, Cause::Failed);
+    assert_eq!(failed(&outcome), [("sink", &Reason::Error("writing rows: disk full".into()))]);
+    assert_eq!(*order.lock().unwrap(), IN_ORDER);
+    assert_eq!(outcome.to_string(), "sink: writing rows: disk full");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_task_or_a_thread_is_a_failure() {
+    let order = Order::default();
+    let mut s = house(&order);
+    s.task(Stage::Process, "sink", async { panic!("index {}", 7) as Result<(), Infallible> });
+    assert_eq!(failed(&s.run(pending()).await), [("sink", &Reason::Panic("index 7".into()))]);
+    assert_eq!(*order.lock().unwrap(), IN_ORDER);
+
+    let mut s = supervisor();
+    s.thread(Stage::Process, "burn", || async { panic!("gap") as Result<(), Infallible> });
+    assert_eq!(failed(&s.run(pending()).await), [("burn", &Reason::Panic("gap".into()))]);
+}
+
+#[tokio::test]
+async fn a_task_that_ends_unasked_is_a_failure_and_a_job_that_ends_is_not() {
+    let mut s = supervisor();
+    s.task(Stage::Process, "tally", async { Ok::<_, Infallible>(()) });
+    assert_eq!(failed(&s.run(pending()).await), [("tally", &Reason::EndedEarly)]);
+
+    let order = Order::default();
+    let mut s = house(&order);
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    s.job(Stage::Intake, "import", async move { Ok::<_, Infallible>(done.send(()).unwrap()) });
+    let stop = async {
+        is_done.await.unwrap();
+        // The job's end is seen, and the house stands.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let outcome = s.run(stop).await;
+    assert_eq!(outcome.cause, Cause::Stopped);
+    assert!(outcome.clean(), "{outcome}");
+}
+
+#[tokio::test]
+async fn nothing_but_jobs_ends_with_the_last_and_a_failing_job_fails() {
+    let mut s = supervisor();
+    s.job(Stage::Intake, "one", async { Ok::<_, Infallible>(()) });
+    s.job(Stage::Intake, "two", async { Ok::<_, Infallible>(()) });
+    let outcome = s.run(pending()).await;
+    assert_eq!((outcome.cause, outcome.clean()), (Cause::Finished, true));
+
+    let mut s = supervisor();
+    s.job(Stage::Intake, "import", async { Err("no such file") });
+    let outcome = s.run(pending()).await;
+    assert_eq!(failed(&outcome), [("import", &Reason::Error("no such file".into()))]);
+}
+
+#[tokio::test]
+async fn what_hangs_is_named_and_delays_nobody_beyond_the_bound() {
+    let order = Order::default();
+    let mut s = house(&order);
+    s.task(Stage::Process, "sink", pending::<Result<(), Infallible>>());
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    // A thread that does not even yield.
+    s.thread(Stage::Deliver, "mailer", move || async move { blocked.recv() });
+    let begun = Instant::now();
+    let outcome = s.run(async {}).await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let late: Vec<&str> = outcome.late.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(late, ["sink", "mailer"]);
+    assert!(!outcome.clean());
+    assert_eq!(*order.lock().unwrap(), IN_ORDER, "the others still ended in order");
+    drop(release);
+}
+
+#[tokio::test]
+async fn a_failure_during_shutdown_is_reported_too() {
+    let mut s = supervisor();
+    let token = s.token(Stage::Process);
+    s.task(Stage::Process, "sink", async move {
+        token.cancelled().await;
+        Err("last rows refused")
+    });
+    let outcome = s.run(async {}).await;
+    assert_eq!(outcome.cause, Cause::Stopped);
+    assert_eq!(failed(&outcome), [("sink", &Reason::Error("last rows refused".into()))]);
+}
+
+#[tokio::test]
+async fn a_later_stage_works_on_while_an_earlier_one_drains() {
+    let mut s = supervisor();
+    let (intake, process) = (s.token(Stage::Intake), s.token(Stage::Process));
+    let (hand_over, mut taken) = tokio::sync::mpsc::channel(1);
+    s.task(Stage::Intake, "gateway", async move {
+        intake.cancelled().await;
+        hand_over.send("the last request").await
+    });
+    let got = Arc::new(Mutex::new(None));
+    let noted = got.clone();
+    s.task(Stage::Process, "tally", async move {
+        *noted.lock().unwrap() = taken.recv().await;
+        process.cancelled().await;
+        Ok::<_, Infallible>(())
+    });
+    assert!(s.run(async {}).await.clean());
+    assert_eq!(*got.lock().unwrap(), Some("the last request"));
+}
