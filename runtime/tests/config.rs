@@ -1,5 +1,7 @@
 //! The configuration as its users meet it: what they write, what they get, what they are told.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The operators' endpoints over real sockets, and the bounds of the server under them.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What the supervisor promises: one failure takes all down, in order, within bounds, and is named.
 
+#![allow(clippy::unwrap_used)]
+
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
@@ -91,10 +93,10 @@ async fn a_task_that_ends_unasked_is_a_failure_and_a_job_that_ends_is_not() {
 
     let order = Order::default();
     let mut s = house(&order);
-    let (done, is_done) = tokio::sync::oneshot::channel();
-    s.job(Stage::Intake, "import", async move { Ok::<_, Infallible>(done.send(()).unwrap()) });
+    let (done, mut is_done) = tokio::sync::mpsc::channel(1);
+    s.job(Stage::Intake, "import", async move { done.send(()).await });
     let stop = async {
-        is_done.await.unwrap();
+        is_done.recv().await.unwrap();
         // The job's end is seen, and the house stands.
         tokio::time::sleep(Duration::from_millis(20)).await;
     };

@@ -35,7 +35,9 @@ impl<'n> Section<'n> {
 
     /// The value of a key; none when it is absent or given as nothing.
     pub(super) fn get(&self, key: &'static str) -> Option<&'n Node> {
-        self.asked.borrow_mut().push(key);
+        if !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+        }
         let found = self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| *node);
         found.filter(|node| node.value != Value::Null)
     }
