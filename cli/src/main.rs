@@ -1,1 +1,7 @@
-fn main() {}
+//! The `slipstream` binary: parse, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    slipstream_cli::main()
+}

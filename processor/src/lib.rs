@@ -1,1 +1,9 @@
-//! processor
+//! The loops of tally and burn. What they decide is in `slipstream_slo`; here they read, hand over, and commit.
+
+pub mod burn;
+mod definitions;
+mod error;
+mod events;
+pub mod tally;
+
+pub use error::ProcessorError;

@@ -1,0 +1,112 @@
+//! `slipstream run`: the roles of this process, until it is told to stop.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use slipstream_producer::gateway;
+use slipstream_runtime::config::{Config, LogAddress, Overrides, Role, StoreAddress};
+use slipstream_runtime::health::Health;
+use slipstream_runtime::signal::StopSignal;
+use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
+use slipstream_runtime::{ops, signal, telemetry};
+use tokio::net::TcpListener;
+
+use crate::pipeline::Pipeline;
+use crate::{args, definitions, output, parts};
+
+/// Runs until SIGTERM or SIGINT, or until a role fails.
+///
+/// # Errors
+/// When the configuration is wrong, an address is taken, or the data directory cannot be owned.
+pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode> {
+    let config = Config::load(args.config.as_deref(), std::env::vars(), overrides(&args, log_level))?;
+    telemetry::init(&config.logging, std::env::var("NO_COLOR").ok().as_deref())?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = signal::watch().context("watching for signals")?;
+    serve(config, stop).await
+}
+
+fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
+    let path = |p: &Path| p.display().to_string();
+    Overrides {
+        data: args.data.as_deref().map(path),
+        log: args.log.clone(),
+        store: args.store.clone(),
+        roles: (!args.roles.is_empty()).then(|| args.roles.join(",")),
+        listen: args.listen.clone(),
+        ops_listen: args.ops_listen.clone(),
+        slos: args.slos.iter().map(|p| path(p)).collect(),
+        webhooks: args.webhook.clone(),
+        log_level,
+        log_format: None,
+    }
+}
+
+async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
+    let LogAddress::Sqlite(log_dir) = &config.log;
+    let StoreAddress::Sqlite(store_dir) = &config.store;
+    // Definitions and addresses first: what is wrong with them is said before anything is touched.
+    let loaded = definitions::load_valid(&config.slos)?;
+    let ops_listener = listen(config.ops_listen, "health and metrics", "--ops-listen").await?;
+    let gateway_listener = match config.roles.contains(&Role::Gateway) {
+        true => Some(listen(config.listen, "the gateway", "--listen").await?),
+        false => None,
+    };
+    let owned = parts::own(log_dir, store_dir, retention(&config)).await?;
+    definitions::publish(&owned.shared_log(), &loaded).await?;
+
+    let health = Health::default();
+    let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
+    supervisor.task(Stage::Serve, "ops", ops::serve(ops_listener, health.clone(), supervisor.token(Stage::Serve)));
+    if let Some(listener) = gateway_listener {
+        let limits = gateway::Limits::from(config.gateway);
+        let shutdown = supervisor.token(Stage::Intake);
+        let gateway = gateway::serve(listener, owned.shared_log(), limits, health.clone(), shutdown);
+        supervisor.task(Stage::Intake, "gateway", gateway);
+    }
+    let pipeline = Pipeline {
+        log: owned.shared_log(),
+        store: owned.shared_store(),
+        redelivery_window_ms: owned.settings.redelivery_window_ms,
+        receivers: config.receivers.iter().cloned().map(Into::into).collect(),
+        external_url: format!("http://{}", config.listen),
+        health,
+    };
+    pipeline.start(&mut supervisor, &config.roles);
+    drop(pipeline);
+    greet(&config, loaded.slos.len());
+
+    let outcome = supervisor.run(stop.received()).await;
+    owned.close().await?;
+    if outcome.clean() {
+        output::say("stopped: everything acknowledged is in the log");
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::say(format_args!("error: {outcome}"));
+    Ok(ExitCode::from(1))
+}
+
+async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listening on {address} for {what}; choose another with {flag}"))
+}
+
+fn retention(config: &Config) -> slipstream_store::Retention {
+    slipstream_store::Retention { events: config.retention.events, history: config.retention.history }
+}
+
+fn greet(config: &Config, slos: usize) {
+    let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
+    output::say(format_args!("slipstream runs: {} (data in {})", roles.join(", "), config.data.display()));
+    if config.roles.contains(&Role::Gateway) {
+        output::say(format_args!("  events   POST http://{}/v1/events", config.listen));
+    }
+    output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", config.ops_listen));
+    if slos == 0 && config.roles == BTreeSet::from(Role::ALL) {
+        output::say("  no SLO files given; next: --slos PATH (slipstream slo validate PATH checks them)");
+    }
+}

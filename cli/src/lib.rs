@@ -1,0 +1,56 @@
+//! Arguments and wiring of the `slipstream` binary. What it does lives in the crates it wires together.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub mod args;
+mod catch_up;
+mod commands;
+mod definitions;
+mod demo;
+mod output;
+mod parts;
+mod pipeline;
+
+use args::{Cli, Command};
+
+/// The program: arguments in, exit code out. 0 done, 1 failed, 2 wrong use.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The one TLS provider of the process; it is installed once, before anything could ask for it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return failed(&anyhow::Error::new(e).context("starting the async runtime")),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Run(args) => commands::run::run(args, cli.log_level).await,
+        Command::Demo(args) => demo::run(args, cli.log_level).await,
+        Command::Import(args) => commands::import::run(args, cli.log_level).await,
+        Command::Simulate(args) => commands::simulate::run(args, cli.log_level).await,
+        Command::Slo(command) => commands::slo::run(command).await,
+        Command::Query(query) => commands::query::run(query).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "slipstream", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads our output may have heard enough: `slipstream query events | head`.
+    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.chain().any(|cause| cause.downcast_ref().is_some_and(closed)) {
+        return ExitCode::SUCCESS;
+    }
+    output::say(format_args!("error: {error:#}"));
+    ExitCode::from(1)
+}

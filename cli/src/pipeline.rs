@@ -1,0 +1,75 @@
+//! Which roles a process runs, handed to its supervisor in the stages in which they end.
+
+use std::collections::BTreeSet;
+
+use slipstream_alerter::{ReceiverConfig, notifier};
+use slipstream_log::SharedLog;
+use slipstream_processor::{burn, tally};
+use slipstream_runtime::config::Role;
+use slipstream_runtime::health::Health;
+use slipstream_runtime::supervise::{Stage, Supervisor};
+use slipstream_store::SharedStore;
+
+/// What the roles that read and write logs and stores need.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// The log.
+    pub log: SharedLog,
+    /// The store.
+    pub store: SharedStore,
+    /// Redelivery window of the installation, milliseconds.
+    pub redelivery_window_ms: i64,
+    /// Who is told about alerts.
+    pub receivers: Vec<ReceiverConfig>,
+    /// Where people reach this installation; goes into notifications.
+    pub external_url: String,
+    /// The board of states.
+    pub health: Health,
+}
+
+impl Pipeline {
+    /// Hands the roles to the supervisor. Roles that compute have threads of their own. The gateway, which needs a
+    /// listener, is the caller's.
+    pub fn start(&self, supervisor: &mut Supervisor, roles: &BTreeSet<Role>) {
+        for role in roles {
+            match role {
+                Role::Gateway => {}
+                Role::Tally => self.tally(supervisor),
+                Role::Burn => self.burn(supervisor),
+                Role::Sink => self.sink(supervisor),
+                Role::Alerter => self.alerter(supervisor),
+                Role::Notifier => self.notifiers(supervisor),
+            }
+        }
+    }
+
+    fn tally(&self, supervisor: &mut Supervisor) {
+        let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        supervisor.thread(Stage::Process, "tally", move || tally::run(log, health, shutdown));
+    }
+
+    fn burn(&self, supervisor: &mut Supervisor) {
+        let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        supervisor.thread(Stage::Process, "burn", move || burn::run(log, health, shutdown));
+    }
+
+    fn sink(&self, supervisor: &mut Supervisor) {
+        let (log, store, window) = (self.log.clone(), self.store.clone(), self.redelivery_window_ms);
+        let (health, shutdown) = (self.health.clone(), supervisor.token(Stage::Process));
+        supervisor.thread(Stage::Process, "sink", move || slipstream_sink::run(log, store, window, health, shutdown));
+    }
+
+    fn alerter(&self, supervisor: &mut Supervisor) {
+        let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        supervisor.task(Stage::Process, "alerter", slipstream_alerter::run(log, health, shutdown));
+    }
+
+    fn notifiers(&self, supervisor: &mut Supervisor) {
+        for receiver in &self.receivers {
+            let name = format!("notifier {}", receiver.name);
+            let (log, url, health) = (self.log.clone(), self.external_url.clone(), self.health.clone());
+            let role = notifier::run(log, receiver.clone(), url, health, supervisor.token(Stage::Deliver));
+            supervisor.task(Stage::Deliver, &name, role);
+        }
+    }
+}

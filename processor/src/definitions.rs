@@ -1,0 +1,83 @@
+//! The definitions as a role knows them: read to the end of slo-definitions, folded into revisions.
+
+use std::time::{Duration, Instant};
+
+use slipstream_log::definitions::DefinitionReader;
+use slipstream_log::{Log, SharedLog};
+use slipstream_schemas::LogTime;
+use slipstream_slo::revision::Revisions;
+use slipstream_slo::tally::look_limit;
+
+use crate::ProcessorError;
+
+/// Where definitions and events have no common order, tally looks this often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Definitions that are kept up to date.
+pub struct Definitions {
+    log: SharedLog,
+    reader: DefinitionReader,
+    revisions: Revisions,
+    last_look: Option<Instant>,
+    limit: LogTime,
+}
+
+impl Definitions {
+    /// Reads what there is.
+    pub async fn open(log: SharedLog) -> Result<Self, ProcessorError> {
+        let mut definitions = Definitions {
+            log,
+            reader: DefinitionReader::default(),
+            revisions: Revisions::new(),
+            last_look: None,
+            limit: LogTime(i64::MIN),
+        };
+        definitions.read_new().await?;
+        Ok(definitions)
+    }
+
+    /// What was read.
+    pub fn revisions(&self) -> &Revisions {
+        &self.revisions
+    }
+
+    /// W of the redelivery rule, milliseconds.
+    pub fn redelivery_window(&self) -> Result<i64, ProcessorError> {
+        Ok(self.revisions.settings().ok_or(ProcessorError::NoSettings)?.redelivery_window_ms)
+    }
+
+    /// A look before committing records up to `read`, the greatest log time read so far. Where the log has one order for
+    /// all topics, everything that was written before those records is found; else the look is dated by `read`.
+    pub async fn look(&mut self, read: LogTime) -> Result<(), ProcessorError> {
+        if self.log.total_order() {
+            self.read_new().await?;
+            self.limit = LogTime(i64::MAX);
+        } else if self.last_look.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.read_new().await?;
+            self.last_look = Some(Instant::now());
+            self.limit = look_limit(read);
+        }
+        Ok(())
+    }
+
+    /// Log time up to which records may be committed by these definitions.
+    pub fn limit(&self) -> LogTime {
+        self.limit
+    }
+
+    /// Reads on until everything below `end` is known: what a batch says that it was counted by.
+    pub async fn read_up_to(&mut self, end: i64) -> Result<(), ProcessorError> {
+        if self.revisions.end() < end {
+            self.read_new().await?;
+        }
+        Ok(())
+    }
+
+    async fn read_new(&mut self) -> Result<(), ProcessorError> {
+        for revision in self.reader.read_new(self.log.as_ref() as &dyn Log).await? {
+            self.revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
+        }
+        self.revisions.read_up_to(self.reader.end());
+        Ok(())
+    }
+}

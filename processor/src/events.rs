@@ -1,0 +1,126 @@
+//! What happens in tally and burn, as log lines and metrics.
+
+use std::sync::LazyLock;
+
+use prometheus::{IntCounterVec, IntGaugeVec};
+use slipstream_log::{Position, TopicPartition};
+use slipstream_runtime::event::Event;
+use slipstream_runtime::metrics::{counter, gauge};
+use slipstream_slo::tally::Decided;
+
+static RECORDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_tally_records_total", "Records of request-events by what became of them", &["outcome"])
+});
+static STAMP: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("slipstream_tally_stamp_ms", "Log time up to which a partition was tallied, Unix ms", &["partition"])
+});
+static BURN_BATCHES: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("slipstream_burn_batches_total", "Tally batches folded", &["partition"]));
+static BURN_RATES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_burn_rates_total", "Burn rates published, by whether the tick was complete", &["complete"])
+});
+static BURN_CHUNKS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("slipstream_burn_snapshot_chunks_total", "Snapshot records written", &["partition"]));
+static REASSIGNED: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("slipstream_partitions_gained_total", "Partitions gained by a role", &["role"]));
+
+/// A role gained a partition.
+pub struct Reassigned {
+    /// The role.
+    pub role: &'static str,
+    /// What it gained.
+    pub partition: TopicPartition,
+    /// Where it goes on.
+    pub position: Position,
+}
+
+impl Event for Reassigned {
+    fn emit(self) {
+        let Reassigned { role, partition, position } = self;
+        tracing::debug!(role, %partition, offset = position.offset, "partition gained");
+        REASSIGNED.with_label_values(&[role]).inc();
+    }
+}
+
+/// A step of tally was committed.
+pub struct TallyStep {
+    partition: TopicPartition,
+    stamp: i64,
+    accepted: u64,
+    duplicates: u64,
+    dead: u64,
+    undercut: u64,
+}
+
+impl TallyStep {
+    /// What the step says.
+    pub fn of<E>(partition: TopicPartition, decided: &Decided<E>) -> Self {
+        TallyStep {
+            partition,
+            stamp: decided.stamp.0,
+            accepted: decided.accepted,
+            duplicates: decided.duplicates,
+            dead: decided.dead.len() as u64,
+            undercut: decided.undercut,
+        }
+    }
+}
+
+impl Event for TallyStep {
+    fn emit(self) {
+        let TallyStep { partition, stamp, accepted, duplicates, dead, undercut } = self;
+        if dead > 0 {
+            tracing::warn!(%partition, dead, "records that are no valid events went to dead-letters");
+        }
+        if undercut > 0 {
+            tracing::warn!(%partition, undercut, "records became visible below the horizon (L7): counted in a later tick");
+        }
+        for (outcome, n) in [("accepted", accepted), ("duplicate", duplicates), ("dead", dead), ("undercut", undercut)] {
+            RECORDS.with_label_values(&[outcome]).inc_by(n);
+        }
+        STAMP.with_label_values(&[&partition.partition.to_string()]).set(stamp);
+    }
+}
+
+/// A step of burn was committed.
+pub struct BurnStep {
+    /// Partition of sli-tallies.
+    pub partition: TopicPartition,
+    /// Batches folded.
+    pub batches: u64,
+    /// Burn rates published at complete ticks.
+    pub complete: u64,
+    /// Burn rates published at incomplete ticks.
+    pub incomplete: u64,
+    /// Snapshot records written.
+    pub chunks: u64,
+}
+
+impl Event for BurnStep {
+    fn emit(self) {
+        let partition = self.partition.partition.to_string();
+        if self.incomplete > 0 {
+            tracing::debug!(partition = %self.partition, rates = self.incomplete, "a source is missing: incomplete ticks");
+        }
+        BURN_BATCHES.with_label_values(&[&partition]).inc_by(self.batches);
+        BURN_RATES.with_label_values(&["true"]).inc_by(self.complete);
+        BURN_RATES.with_label_values(&["false"]).inc_by(self.incomplete);
+        BURN_CHUNKS.with_label_values(&[&partition]).inc_by(self.chunks);
+    }
+}
+
+/// Burn restored a partition's state.
+pub struct BurnRestored {
+    /// Partition of sli-tallies.
+    pub partition: TopicPartition,
+    /// Snapshot records read.
+    pub chunks: usize,
+    /// Tally batches folded again.
+    pub replayed: u64,
+}
+
+impl Event for BurnRestored {
+    fn emit(self) {
+        tracing::info!(partition = %self.partition, chunks = self.chunks, replayed = self.replayed, "burn state restored");
+    }
+}

@@ -1,0 +1,271 @@
+//! The loop of tally: request-events in, a TallyBatch to every partition of sli-tallies out, dead letters aside.
+//!
+//! Commit point: one step holds the batches, the dead letters and the position, so a crash leaves all of it or nothing
+//! (L2), the next owner goes on at the committed position (L4), and every offset is covered once (P1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use slipstream_log::{
+    Advance, Batch, Consumer, Fetch, Log, Outgoing, Polled, Position, RecordRef, Settled, SharedLog, Step, TopicPartition,
+    redelivered, settle,
+};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::event::Event;
+use slipstream_runtime::health::{Health, State};
+use slipstream_schemas::decode::{Attributes, EventError, Provenance, decode};
+use slipstream_schemas::dead_letter::dead_letter_headers;
+use slipstream_schemas::{LogTime, Topic, codec};
+use slipstream_slo::tally::{Decided, Pushed, Tally, pace_limit};
+use tokio::time::Instant;
+
+use crate::ProcessorError;
+use crate::definitions::Definitions;
+use crate::events::{Reassigned, TallyStep};
+
+const ROLE: &str = "tally";
+/// A step takes what came within this time: fewer, larger commits.
+const STEP_EVERY: Duration = Duration::from_millis(100);
+/// Records a step takes at most.
+const STEP_RECORDS: usize = 20_000;
+/// Sums a step holds at most: what bounds the batches.
+const STEP_CELLS: usize = 50_000;
+
+/// Runs until shut down.
+///
+/// # Errors
+/// When the log fails for good or a definition cannot be understood.
+pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    health.set(ROLE, State::Starting("reading definitions".to_owned()));
+    let mut tally = TallyLoop::open(log).await?;
+    health.set(ROLE, State::Ready);
+    loop {
+        let began = Instant::now();
+        let turn = async {
+            let full = tally.turn().await?;
+            if !full {
+                tokio::time::sleep_until(began + STEP_EVERY).await;
+            }
+            Ok::<(), ProcessorError>(())
+        };
+        // What is dropped in the middle of a step is decided anew from the committed position (L4).
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            turned = turn => turned?,
+        }
+    }
+}
+
+struct TallyLoop {
+    log: SharedLog,
+    consumer: Box<dyn Consumer>,
+    definitions: Definitions,
+    sources: u32,
+    targets: u32,
+    owned: BTreeMap<TopicPartition, Owned>,
+    /// Greatest log time read.
+    read: LogTime,
+}
+
+/// What the loop has of an assigned partition.
+struct Owned {
+    position: Position,
+    tally: Tally,
+    pending: Option<Pending>,
+}
+
+/// Records that were fetched, and how many of them were decided.
+struct Pending {
+    batch: Batch,
+    done: usize,
+}
+
+impl Pending {
+    fn rest(&self) -> impl Iterator<Item = RecordRef<'_>> {
+        (self.done..self.batch.len()).filter_map(|i| self.batch.get(i))
+    }
+}
+
+impl Owned {
+    /// Log time that the partition can reach next; none: nothing to read.
+    fn reach(&self) -> Option<LogTime> {
+        let next = self.pending.as_ref()?.rest().next()?;
+        Some(next.log_time().max(self.position.log_time))
+    }
+}
+
+impl TallyLoop {
+    async fn open(log: SharedLog) -> Result<Self, ProcessorError> {
+        let definitions = Definitions::open(log.clone()).await?;
+        definitions.redelivery_window()?;
+        Ok(TallyLoop {
+            sources: log.partitions(Topic::RequestEvents).await?,
+            targets: log.partitions(Topic::SliTallies).await?,
+            consumer: log.subscribe(ROLE, &[Topic::RequestEvents]).await?,
+            owned: BTreeMap::new(),
+            read: LogTime(i64::MIN),
+            definitions,
+            log,
+        })
+    }
+
+    /// Reads and decides once. Answers whether there is more to do at once.
+    async fn turn(&mut self) -> Result<bool, ProcessorError> {
+        let busy = self.owned.values().any(|o| o.pending.is_some());
+        let wait = if busy { Duration::ZERO } else { STEP_EVERY };
+        let fetch = Fetch { records: STEP_RECORDS, ..Fetch::default() };
+        let mut full = false;
+        match self.consumer.poll(fetch, wait).await? {
+            Polled::Nothing => {}
+            Polled::Assigned(partitions) => self.gain(partitions).await?,
+            Polled::Revoked(partitions) => self.lose(&partitions),
+            Polled::Records(batch) => full = self.take(batch),
+        }
+        self.definitions.look(self.read).await?;
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            self.step(partition).await?;
+        }
+        Ok(full || self.owned.values().any(|o| o.pending.is_some()))
+    }
+
+    async fn gain(&mut self, partitions: Vec<(TopicPartition, Option<Position>)>) -> Result<(), ProcessorError> {
+        self.sources = self.log.partitions(Topic::RequestEvents).await?;
+        let window = self.definitions.redelivery_window()?;
+        for (partition, committed) in partitions {
+            let position = match committed {
+                Some(position) => position,
+                None => Position { offset: self.log.bounds(partition).await?.0, log_time: LogTime(0) },
+            };
+            let memory = redelivered::rebuild(self.log.as_ref() as &dyn Log, partition, position, window).await?;
+            Reassigned { role: ROLE, partition, position }.emit();
+            let source = partition.partition as i32;
+            let tally =
+                Tally::new(source, self.sources as i32, self.targets, position.offset, position.log_time, memory);
+            self.owned.insert(partition, Owned { position, tally, pending: None });
+        }
+        for owned in self.owned.values_mut() {
+            owned.tally.set_sources(self.sources as i32);
+        }
+        Ok(())
+    }
+
+    /// L6: step, memory and records of a lost partition go together.
+    fn lose(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.owned.remove(partition);
+        }
+    }
+
+    /// Keeps what was fetched; a partition delivers no more until it was worked off. Answers whether the fetch was full.
+    fn take(&mut self, batch: Batch) -> bool {
+        let partition = batch.partition;
+        let full = batch.len() >= STEP_RECORDS;
+        if let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) {
+            self.read = self.read.max(last.log_time());
+        }
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            self.consumer.pause(&[partition]);
+            owned.pending = Some(Pending { batch, done: 0 });
+        }
+        full
+    }
+
+    async fn step(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
+        let others = |o: &BTreeMap<TopicPartition, Owned>| -> Vec<(LogTime, LogTime)> {
+            let others = o.iter().filter(|(p, _)| **p != partition);
+            others.filter_map(|(_, o)| Some((o.reach()?, o.position.log_time))).collect()
+        };
+        let others = others(&self.owned);
+        let limit = pace_limit(others.iter().map(|(reach, _)| *reach)).min(self.definitions.limit());
+        let low = others.iter().map(|(_, stamp)| *stamp).min();
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let decided = match &mut owned.pending {
+            Some(pending) => decide(&mut owned.tally, pending, &self.definitions, limit, low)?,
+            None => {
+                let Some(horizon) = self.consumer.horizon(partition).await? else { return Ok(()) };
+                // The horizon was taken first: where all topics have one order, every definition before it is now found.
+                self.definitions.look(horizon.time).await?;
+                let limit = limit.min(self.definitions.limit());
+                let revisions = self.definitions.revisions();
+                let idle = owned.tally.idle(revisions, horizon.end, horizon.time, limit, low);
+                idle.map(|decided| (decided, Vec::new()))
+            }
+        };
+        let Some((decided, dead)) = decided else { return Ok(()) };
+        let step = to_step(partition, owned.position, &decided, dead);
+        match settle(self.consumer.as_mut(), &step).await? {
+            Settled::Lost(partitions) => self.lose(&partitions),
+            Settled::Done => {
+                owned.position = step.positions[0].to;
+                if owned.pending.as_ref().is_some_and(|p| p.done == p.batch.len()) {
+                    owned.pending = None;
+                    self.consumer.resume(&[partition]);
+                }
+                TallyStep::of(partition, &decided).emit();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decides a step over the pending records, as far as the limits allow; with it come its dead letters.
+fn decide(
+    tally: &mut Tally,
+    pending: &mut Pending,
+    definitions: &Definitions,
+    limit: LogTime,
+    low: Option<LogTime>,
+) -> Result<Option<(Decided<EventError>, Vec<Outgoing>)>, ProcessorError> {
+    let partition = pending.batch.partition;
+    let last = pending.batch.len().checked_sub(1).and_then(|i| pending.batch.get(i)).map_or(limit, |r| r.log_time());
+    let attributes = match tally.needs_attributes(last, definitions.revisions()) {
+        true => Attributes::Read,
+        false => Attributes::Skip,
+    };
+    let mut step = tally.begin(definitions.revisions(), limit);
+    let mut dead = Vec::new();
+    let mut done = pending.done;
+    for record in pending.rest() {
+        let from = Provenance { topic: partition.topic.name(), partition: partition.partition, offset: record.offset() };
+        let event = decode(record.value().unwrap_or_default(), &from, attributes);
+        let letter = event.as_ref().err().map(|error| dead_letter(&record, &from, error));
+        match step.push(record.offset(), record.log_time(), event.as_ref().map_err(Clone::clone))? {
+            Pushed::Beyond => break,
+            Pushed::Dead => dead.extend(letter),
+            Pushed::Accepted | Pushed::Duplicate => {}
+        }
+        done += 1;
+        if step.cells() >= STEP_CELLS {
+            break;
+        }
+    }
+    pending.done = done;
+    Ok(step.finish(low).map(|decided| (decided, dead)))
+}
+
+fn to_step(partition: TopicPartition, from: Position, decided: &Decided<EventError>, dead: Vec<Outgoing>) -> Step {
+    let batches = decided.batches.iter().map(|(target, batch)| Outgoing {
+        topic: Topic::SliTallies,
+        partition: Some(*target),
+        key: None,
+        value: Some(Bytes::from(codec::encode(batch))),
+        headers: Vec::new(),
+    });
+    let to = Position { offset: decided.to, log_time: decided.stamp };
+    Step { outputs: batches.chain(dead).collect(), positions: vec![Advance { partition, from, to }] }
+}
+
+/// The original key, bytes and headers, and headers that say where it came from and what is wrong with it.
+fn dead_letter(record: &RecordRef<'_>, from: &Provenance<'_>, error: &EventError) -> Outgoing {
+    let own = record.headers().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value)));
+    let added = dead_letter_headers(from, error).into_iter().map(|(name, value)| (name.to_owned(), Bytes::from(value)));
+    Outgoing {
+        topic: Topic::DeadLetters,
+        partition: None,
+        key: record.key().map(Bytes::copy_from_slice),
+        value: record.value().map(Bytes::copy_from_slice),
+        headers: own.chain(added).collect(),
+    }
+}
