@@ -2,6 +2,7 @@
 //!
 //! No tokio and no I/O here. Every other crate speaks in these types.
 
+pub mod codec;
 pub mod event;
 pub mod records;
 pub mod time;

@@ -1,0 +1,128 @@
+//! Avro single-object encoding of our records: `C3 01`, the schema's 8-byte little-endian CRC-64-AVRO fingerprint, body.
+//! Source: Avro specification 1.12, "Single-object encoding".
+
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_avro_fast::Schema;
+use serde_avro_fast::ser::SerializerConfig;
+
+use crate::event::RequestEvent;
+use crate::records::{
+    AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Notification, TallyBatch,
+};
+
+/// The two bytes every single-object encoding begins with.
+pub const MARKER: [u8; 2] = [0xC3, 0x01];
+/// Marker and fingerprint.
+pub const HEADER_BYTES: usize = 10;
+
+/// A record that travels under a schema of its own.
+pub trait Wire: Serialize + DeserializeOwned {
+    /// Name of the record in its schema.
+    const NAME: &'static str;
+    /// The schema's text, as it lies under `avsc/`.
+    const SCHEMA: &'static str;
+
+    /// The schema, parsed.
+    fn schema() -> &'static Schema;
+}
+
+macro_rules! wire {
+    ($($record:ident => $file:literal),+ $(,)?) => {$(
+        impl Wire for $record {
+            const NAME: &'static str = stringify!($record);
+            const SCHEMA: &'static str = include_str!(concat!("../avsc/", $file));
+
+            fn schema() -> &'static Schema {
+                static PARSED: LazyLock<Schema> = LazyLock::new(|| parse($record::SCHEMA, $file));
+                &PARSED
+            }
+        }
+    )+};
+}
+
+wire! {
+    RequestEvent => "request_event.avsc",
+    TallyBatch => "tally_batch.avsc",
+    BurnRates => "burn_rates.avsc",
+    AlertTransition => "alert_transition.avsc",
+    Notification => "notification.avsc",
+    ImportPosition => "import_position.avsc",
+    Definition => "definition.avsc",
+    BurnChunk => "burn_chunk.avsc",
+}
+
+fn parse(text: &str, file: &str) -> Schema {
+    text.parse().unwrap_or_else(|e| panic!("avsc/{file}, which is part of the program, is no schema: {e}"))
+}
+
+/// Why bytes are not the record that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// No single-object encoding at all.
+    #[error("no {record}: the value does not begin with C3 01 and a fingerprint")]
+    NotSingleObject {
+        /// What was expected.
+        record: &'static str,
+    },
+    /// Written under a schema that this version does not know.
+    #[error("{record} with unknown schema fingerprint {fingerprint}: written by a newer version; upgrade the readers first")]
+    UnknownFingerprint {
+        /// What was expected.
+        record: &'static str,
+        /// The fingerprint's eight bytes in hex, as they lie on the wire.
+        fingerprint: String,
+    },
+    /// The body is not what the schema says.
+    #[error("{record} cannot be decoded: {cause}")]
+    Malformed {
+        /// What was expected.
+        record: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+/// Encodes a record.
+///
+/// # Panics
+/// When a type of this crate does not fit its own schema: a mistake in the program that every round-trip test finds.
+pub fn encode<T: Wire>(record: &T) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    encode_into(record, &mut out);
+    out
+}
+
+/// Appends an encoded record to `out`.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_into<T: Wire>(record: &T, out: &mut Vec<u8>) {
+    let mut config = SerializerConfig::new(T::schema());
+    if let Err(e) = serde_avro_fast::to_single_object(record, out, &mut config) {
+        panic!("{} does not fit its own schema: {e}", T::NAME);
+    }
+}
+
+/// Decodes a record that was written under the current schema.
+///
+/// # Errors
+/// See [`CodecError`].
+pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CodecError> {
+    let record = T::NAME;
+    let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
+        return Err(CodecError::NotSingleObject { record });
+    };
+    let (marker, fingerprint) = header.split_at(MARKER.len());
+    if marker != MARKER {
+        return Err(CodecError::NotSingleObject { record });
+    }
+    if fingerprint != T::schema().rabin_fingerprint() {
+        let fingerprint = fingerprint.iter().map(|b| format!("{b:02x}")).collect();
+        return Err(CodecError::UnknownFingerprint { record, fingerprint });
+    }
+    serde_avro_fast::from_datum_slice(body, T::schema())
+        .map_err(|e| CodecError::Malformed { record, cause: e.to_string() })
+}
