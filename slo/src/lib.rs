@@ -2,6 +2,10 @@
 //!
 //! Pure: no tokio, no clock, no randomness, no environment. Time is an argument.
 
+pub mod alert;
+pub mod budget;
+pub mod burn;
+pub mod condition;
 pub mod decimal;
 pub mod definition;
 pub mod diagnostic;
@@ -11,4 +15,10 @@ pub mod hash;
 pub mod matcher;
 pub mod openslo;
 pub mod policy;
+pub mod redelivery;
+pub mod revision;
+pub mod ring;
+pub mod scale;
 pub mod sketch;
+pub mod tally;
+mod suggest;
