@@ -1,0 +1,192 @@
+//! What a burn-rate record means for the alerts of its series: rates, open alerts and definitions in, transitions out.
+//! Pure. A1: the same facts, the same transitions.
+
+use std::collections::BTreeSet;
+
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::{AlertTransition, BurnRates};
+use slipstream_slo::alert::{self, AlertState};
+use slipstream_slo::revision::Revisions;
+
+/// The transitions of one record. `open`: the open alerts of the record's series. `revisions` must have been read up to
+/// the record's revision.
+///
+/// The machine of each rule set makes one step, whether its objective still has it or only an open alert remembers it:
+/// what was deleted or renamed ends its alerts.
+pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions) -> Vec<AlertTransition> {
+    if open.is_empty() && rates.conditions.iter().all(|c| c.since.is_none()) {
+        return Vec::new();
+    }
+    // Burn applies a revision from the tick that holds its cut.
+    let within_tick = LogTime(rates.tick * 1_000 + 999);
+    let in_force = revisions.slo_at(&rates.slo, within_tick, rates.revision);
+    let slo = in_force.as_ref().map(|found| found.active.slo.as_ref());
+    let objective = slo.and_then(|slo| slo.objectives.iter().find(|o| o.name == rates.objective));
+    let mut rule_sets: BTreeSet<&str> = objective.map(alert::rule_sets).unwrap_or_default();
+    rule_sets.extend(open.iter().map(|t| t.rule_set.as_str()));
+    let mut transitions = Vec::new();
+    for rule_set in rule_sets {
+        let last = open.iter().find(|t| t.rule_set == rule_set);
+        let state = last.map(AlertState::from).unwrap_or_default();
+        let (_, made) = match (slo, objective) {
+            (Some(slo), Some(objective)) => alert::step(&state, rates, objective, slo, rule_set),
+            _ => alert::end(&state, rates),
+        };
+        transitions.extend(made);
+    }
+    transitions
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::records::{ConditionSince, Settings, TransitionKind::*, WindowRates};
+    use slipstream_slo::definition::{Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo};
+
+    use super::*;
+    use crate::recall::OpenAlerts;
+
+    fn rule(name: &str, rule_set: &str, severity: &str, rank: u8) -> Rule {
+        Rule {
+            name: name.to_owned(),
+            rule_set: rule_set.to_owned(),
+            condition: Condition::Burn { long: 3_600, short: 300, factor: Ratio { num: 144, den: 10 }, least: 0 },
+            severity: Severity { name: severity.to_owned(), rank },
+            wait: 0,
+            keep: 0,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+        }
+    }
+
+    fn slo(rules: Vec<Rule>) -> Slo {
+        let objective = Objective { name: "availability".to_owned(), target: Ratio { num: 99, den: 100 }, rules };
+        Slo {
+            name: "checkout".to_owned(),
+            display_name: "Checkout".to_owned(),
+            service: "payments".to_owned(),
+            description: String::new(),
+            indicator: Indicator { total: "true".to_owned(), side: Side::Good("status_code < 500".to_owned()) },
+            group_by: Vec::new(),
+            period: 2_419_200,
+            objectives: vec![objective],
+            labels: Vec::new(),
+        }
+    }
+
+    /// Definitions that come at these log times (ms); the k-th is at offset k, behind the settings.
+    fn revisions(list: &[(i64, Option<Slo>)]) -> Revisions {
+        let mut revisions = Revisions::new();
+        revisions.apply_settings(0, Settings { redelivery_window_ms: 120_000, cut_delay_ms: 0 }).unwrap();
+        for (i, (at, slo)) in list.iter().enumerate() {
+            revisions.apply_slo(i as i64 + 1, LogTime(*at), "checkout", slo.clone()).unwrap();
+        }
+        revisions
+    }
+
+    fn rates(tick: i64, revision: i64, holding: &[&str]) -> BurnRates {
+        let conditions = ["1h/5m", "6h/30m"].map(|rule| {
+            let holds = holding.contains(&rule);
+            ConditionSince { rule: rule.to_owned(), holds, since: holds.then_some(tick) }
+        });
+        BurnRates {
+            slo: "checkout".to_owned(),
+            objective: "availability".to_owned(),
+            group: Vec::new(),
+            generation: 1_000,
+            tick,
+            revision,
+            complete: true,
+            retired: false,
+            windows: vec![WindowRates { seconds: 300, slot_seconds: 1, good: 1, total: 2, burn: 50.0 }],
+            sli: None,
+            budget_total: 0.0,
+            budget_remaining: 1.0,
+            exhaustion_at: None,
+            conditions: conditions.to_vec(),
+            unknown: 0,
+            too_late: 0,
+            covered_from: 0,
+            sources_current: 1,
+            sources: 1,
+            exemplars: Vec::new(),
+        }
+    }
+
+    fn play(records: &[BurnRates], revisions: &Revisions) -> Vec<AlertTransition> {
+        let mut open = OpenAlerts::default();
+        let mut all = Vec::new();
+        for record in records {
+            let made = decide(record, open.of(&crate::recall::SeriesKey::of_rates(record)), revisions);
+            made.iter().cloned().for_each(|t| open.apply(t));
+            all.extend(made);
+        }
+        all
+    }
+
+    fn story(transitions: &[AlertTransition]) -> Vec<(i64, &str, slipstream_schemas::records::TransitionKind)> {
+        transitions.iter().map(|t| (t.tick, t.rule_set.as_str(), t.kind)).collect()
+    }
+
+    #[test]
+    fn a1_the_same_records_give_the_same_transitions_wherever_the_state_is_rebuilt() {
+        let definitions = revisions(&[(1_000, Some(slo(vec![rule("1h/5m", "burn", "page", 3)])))]);
+        let records = [rates(10, 2, &[]), rates(20, 2, &["1h/5m"]), rates(30, 2, &["1h/5m"]), rates(40, 2, &[])];
+        let whole = play(&records, &definitions);
+        assert_eq!(story(&whole), [(20, "burn", Pending), (20, "burn", Firing), (40, "burn", Resolved)]);
+        for cut in 0..records.len() {
+            let mut all = play(&records[..cut], &definitions);
+            let mut rebuilt = OpenAlerts::default();
+            all.iter().cloned().for_each(|t| rebuilt.apply(t));
+            for record in &records[cut..] {
+                let made = decide(record, rebuilt.of(&crate::recall::SeriesKey::of_rates(record)), &definitions);
+                made.iter().cloned().for_each(|t| rebuilt.apply(t));
+                all.extend(made);
+            }
+            assert_eq!(all, whole, "rebuilt before record {cut}");
+        }
+    }
+
+    #[test]
+    fn each_rule_set_has_an_alert_of_its_own() {
+        let rules = vec![rule("1h/5m", "burn", "page", 3), rule("6h/30m", "slow", "ticket", 1)];
+        let definitions = revisions(&[(1_000, Some(slo(rules)))]);
+        let made = play(&[rates(20, 2, &["1h/5m", "6h/30m"]), rates(30, 2, &["6h/30m"])], &definitions);
+        let want = [
+            (20, "burn", Pending),
+            (20, "burn", Firing),
+            (20, "slow", Pending),
+            (20, "slow", Firing),
+            (30, "burn", Resolved),
+        ];
+        assert_eq!(story(&made), want);
+        assert_ne!(made[0].alert_id, made[2].alert_id);
+    }
+
+    #[test]
+    fn definitions_count_from_the_tick_that_holds_their_cut_and_up_to_the_records_revision() {
+        let renamed = slo(vec![rule("1h/5m", "other", "page", 3)]);
+        let first = slo(vec![rule("1h/5m", "burn", "page", 3)]);
+        let definitions = revisions(&[(1_000, Some(first)), (30_500, Some(renamed))]);
+        let before = play(&[rates(20, 3, &["1h/5m"]), rates(29, 3, &["1h/5m"])], &definitions);
+        assert_eq!(story(&before), [(20, "burn", Pending), (20, "burn", Firing)]);
+        let at_cut = play(&[rates(20, 3, &["1h/5m"]), rates(30, 3, &["1h/5m"])], &definitions);
+        assert_eq!(story(&at_cut)[2..], [(30, "burn", Resolved), (30, "other", Pending), (30, "other", Firing)]);
+        let unread = play(&[rates(20, 2, &["1h/5m"]), rates(30, 2, &["1h/5m"])], &definitions);
+        assert_eq!(unread.len(), 2, "burn had not applied the revision yet");
+    }
+
+    #[test]
+    fn a2_what_is_deleted_or_retired_resolves_what_fired() {
+        let definitions = revisions(&[(1_000, Some(slo(vec![rule("1h/5m", "burn", "page", 3)]))), (30_000, None)]);
+        let deleted = play(&[rates(20, 3, &["1h/5m"]), rates(30, 3, &["1h/5m"])], &definitions);
+        assert_eq!(story(&deleted)[2..], [(30, "burn", Resolved)]);
+        let farewell = BurnRates { retired: true, ..rates(25, 3, &["1h/5m"]) };
+        let retired = play(&[rates(20, 3, &["1h/5m"]), farewell], &definitions);
+        assert_eq!(story(&retired)[2..], [(25, "burn", Resolved)]);
+    }
+
+    #[test]
+    fn what_is_quiet_needs_no_definitions() {
+        assert!(decide(&rates(10, 99, &[]), &[], &Revisions::new()).is_empty());
+    }
+}

@@ -1,0 +1,258 @@
+//! What alerter and notifiers say of themselves: log lines and metrics at once.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+use slipstream_log::TopicPartition;
+use slipstream_runtime::event::Event;
+use slipstream_runtime::metrics;
+use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+
+static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter("slipstream_alerter_evaluations_total", "Burn-rate records that were evaluated.", &[])
+});
+static TRANSITIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter("slipstream_alerter_transitions_total", "Changes of alert machines, committed.", &["kind"])
+});
+static OPEN: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| metrics::gauge("slipstream_alerter_open_alerts", "Alerts whose episode is not over.", &[]));
+static LOST: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter("slipstream_alerter_partitions_lost_total", "Partitions lost to another owner.", &["role"])
+});
+static REREAD: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    metrics::counter("slipstream_alerter_log_retries_total", "Reads of the log that were tried again.", &["role"])
+});
+static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Records that retention removed before they were read.";
+    metrics::counter("slipstream_alerter_records_trimmed_total", help, &["role"])
+});
+static NOTIFICATIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Transitions that ended at a receiver: delivered, refused, not_due.";
+    metrics::counter("slipstream_notifications_total", help, &["receiver", "outcome"])
+});
+static ATTEMPTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Requests to receivers: delivered, refused, failed.";
+    metrics::counter("slipstream_notification_attempts_total", help, &["receiver", "result"])
+});
+static SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    let buckets = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+    metrics::histogram("slipstream_notification_seconds", "Time of a request to a receiver.", &["receiver"], &buckets)
+});
+static PENDING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    metrics::gauge("slipstream_notifier_pending", "Transitions that wait for a receiver.", &["receiver"])
+});
+static FIRING: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| metrics::gauge("slipstream_notifier_firing", "Alerts that fire at a receiver.", &["receiver"]));
+
+/// Burn-rate records were evaluated and the step is committed.
+#[derive(Debug)]
+pub struct Evaluated<'a> {
+    /// Records of burn-rates.
+    pub records: usize,
+    /// What changed.
+    pub transitions: &'a [AlertTransition],
+    /// Alerts whose episode is not over.
+    pub open: usize,
+}
+
+impl Event for Evaluated<'_> {
+    fn emit(self) {
+        EVALUATED.with_label_values::<&str>(&[]).inc_by(self.records as u64);
+        OPEN.with_label_values::<&str>(&[]).set(self.open as i64);
+        for t in self.transitions {
+            TRANSITIONS.with_label_values(&[kind(t.kind)]).inc();
+            tracing::info!(
+                alert = %t.alert_id, slo = %t.slo, objective = %t.objective, group = ?t.group, severity = %t.severity,
+                rule = %t.rule, kind = kind(t.kind), tick = t.tick, complete = t.complete, "alert changed"
+            );
+        }
+    }
+}
+
+/// Partitions belong to somebody else now.
+#[derive(Debug)]
+pub struct PartitionsLost<'a> {
+    /// Who lost them.
+    pub role: &'a str,
+    /// Which.
+    pub partitions: &'a [TopicPartition],
+}
+
+impl Event for PartitionsLost<'_> {
+    fn emit(self) {
+        LOST.with_label_values(&[self.role]).inc_by(self.partitions.len() as u64);
+        tracing::info!(role = self.role, partitions = ?self.partitions, "partitions lost; their state is dropped");
+    }
+}
+
+/// The log could not be read; it is tried again.
+#[derive(Debug)]
+pub struct LogRetry<'a> {
+    /// Who reads.
+    pub role: &'a str,
+    /// What was being done.
+    pub doing: &'a str,
+    /// What the log said.
+    pub cause: String,
+}
+
+impl Event for LogRetry<'_> {
+    fn emit(self) {
+        REREAD.with_label_values(&[self.role]).inc();
+        tracing::warn!(role = self.role, doing = self.doing, cause = %self.cause, "the log does not answer; trying again");
+    }
+}
+
+/// Retention removed records before they were read.
+#[derive(Debug)]
+pub struct Trimmed<'a> {
+    /// Who reads.
+    pub role: &'a str,
+    /// Where.
+    pub partition: TopicPartition,
+    /// First offset that is missing.
+    pub from: i64,
+    /// First offset there is.
+    pub first: i64,
+}
+
+impl Event for Trimmed<'_> {
+    fn emit(self) {
+        let Trimmed { role, partition, from, first } = self;
+        TRIMMED.with_label_values(&[role]).inc_by(u64::try_from(first - from).unwrap_or_default());
+        tracing::error!(role, %partition, from, first, "records were deleted by retention before they were read");
+    }
+}
+
+/// A request to a receiver ended.
+#[derive(Debug)]
+pub struct Attempted<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Its host.
+    pub host: &'a str,
+    /// Transitions it told of.
+    pub alerts: usize,
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// What became of it.
+    pub result: AttemptResult<'a>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum AttemptResult<'a> {
+    /// The receiver took it.
+    Delivered,
+    /// The receiver refused it for good.
+    Refused(&'a str),
+    /// It will be tried again.
+    Failed(&'a str),
+}
+
+impl Event for Attempted<'_> {
+    fn emit(self) {
+        let Attempted { receiver, host, alerts, status, result, took } = self;
+        SECONDS.with_label_values(&[receiver]).observe(took.as_secs_f64());
+        let count = |label: &str| ATTEMPTS.with_label_values(&[receiver, label]).inc();
+        match result {
+            AttemptResult::Delivered => {
+                count("delivered");
+                tracing::info!(receiver, host, alerts, status, ?took, "notification delivered");
+            }
+            AttemptResult::Refused(said) => {
+                count("refused");
+                tracing::error!(
+                    receiver,
+                    host,
+                    alerts,
+                    status,
+                    said,
+                    "notification refused for good: check the receiver"
+                );
+            }
+            AttemptResult::Failed(said) => {
+                count("failed");
+                tracing::warn!(receiver, host, alerts, status, said, "notification failed; it will be sent again");
+            }
+        }
+    }
+}
+
+/// Outcomes of transitions are committed.
+#[derive(Debug)]
+pub struct Recorded<'a> {
+    /// The outcomes.
+    pub outcomes: &'a [Notification],
+}
+
+impl Event for Recorded<'_> {
+    fn emit(self) {
+        for n in self.outcomes {
+            NOTIFICATIONS.with_label_values(&[n.receiver.as_str(), outcome(n.outcome)]).inc();
+            tracing::debug!(
+                receiver = %n.receiver, alert = %n.alert_id, episode = n.episode, seq = n.seq,
+                outcome = outcome(n.outcome), detail = %n.detail, "notification settled"
+            );
+        }
+    }
+}
+
+/// Where a notifier stands; metrics only.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Transitions that wait or are under way.
+    pub pending: usize,
+    /// Alerts that fire at the receiver.
+    pub firing: usize,
+}
+
+impl Event for Standing<'_> {
+    fn emit(self) {
+        PENDING.with_label_values(&[self.receiver]).set(self.pending as i64);
+        FIRING.with_label_values(&[self.receiver]).set(self.firing as i64);
+    }
+}
+
+/// A receiver's memory was rebuilt for a partition.
+#[derive(Debug)]
+pub struct Restored<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// The partition of `alerts`.
+    pub partition: TopicPartition,
+    /// Alerts that fire at the receiver.
+    pub firing: usize,
+}
+
+impl Event for Restored<'_> {
+    fn emit(self) {
+        let Restored { receiver, partition, firing } = self;
+        tracing::info!(receiver, %partition, firing, "notifier takes a partition over");
+    }
+}
+
+fn kind(kind: TransitionKind) -> &'static str {
+    match kind {
+        TransitionKind::Pending => "pending",
+        TransitionKind::Inactive => "inactive",
+        TransitionKind::Firing => "firing",
+        TransitionKind::Keeping => "keeping",
+        TransitionKind::Resumed => "resumed",
+        TransitionKind::Severity => "severity",
+        TransitionKind::Resolved => "resolved",
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Refused => "refused",
+        Outcome::NotDue => "not_due",
+    }
+}

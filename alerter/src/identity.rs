@@ -1,0 +1,133 @@
+//! Who an alert is to a receiver: its labels, its group, its idempotency key.
+//!
+//! Receivers know an alert by its label set, `severity` among them: they route by it. So a change of severity is told as
+//! Alertmanager would tell of two rules: in one message the old label set is resolved and the new one fires.
+
+use slipstream_schemas::records::AlertTransition;
+
+use crate::payload::Labels;
+
+/// Names that are ours; a group dimension of such a name becomes `group_<name>`.
+const OURS: [&str; 5] = ["alertname", "slo", "objective", "severity", "rule_set"];
+
+/// The labels of an alert as of a transition. Ours win over a rule's; a group dimension `service` wins over the SLO's
+/// service, being more exact; what is empty is left out, as Prometheus does.
+pub fn labels(transition: &AlertTransition) -> Labels {
+    let t = transition;
+    let mut labels: Labels = t.labels.iter().map(|l| (legal(&l.name), l.value.clone())).collect();
+    let ours = [
+        ("alertname", alertname(&t.rule_set)),
+        ("slo", t.slo.clone()),
+        ("service", t.service.clone()),
+        ("objective", t.objective.clone()),
+        ("severity", t.severity.clone()),
+        ("rule_set", t.rule_set.clone()),
+    ];
+    labels.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+    let mut taken: Vec<String> = Vec::new();
+    for dimension in &t.group {
+        let mut name = legal(&dimension.name);
+        if OURS.contains(&name.as_str()) {
+            name.insert_str(0, "group_");
+        }
+        while taken.contains(&name) {
+            name.push('_');
+        }
+        labels.insert(name.clone(), dimension.value.clone());
+        taken.push(name);
+    }
+    labels.retain(|_, value| !value.is_empty());
+    labels
+}
+
+/// The labels of the group an alert belongs to: those of `group_by` that it has.
+pub fn group_labels(group_by: &[String], labels: &Labels) -> Labels {
+    group_by.iter().filter_map(|name| labels.get_key_value(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
+/// A3: what a receiver can recognise a repeated transition by. Episode, seq and receiver, behind the alert's id, since
+/// two alerts may begin in the same second.
+pub fn idempotency_key(transition: &AlertTransition, receiver: &str) -> String {
+    format!("{}/{}/{}/{receiver}", transition.alert_id, transition.episode, transition.seq)
+}
+
+/// `burn` is SLOBurnRate; another rule set is `SLO` and its words.
+fn alertname(rule_set: &str) -> String {
+    if rule_set == "burn" {
+        return "SLOBurnRate".to_owned();
+    }
+    let words = rule_set.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    words.fold("SLO".to_owned(), |mut name, word| {
+        let mut letters = word.chars();
+        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.push_str(letters.as_str());
+        name
+    })
+}
+
+/// A name that every receiver accepts: letters, digits and `_`, not a digit first.
+fn legal(name: &str) -> String {
+    let mut legal: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if legal.is_empty() || legal.starts_with(|c: char| c.is_ascii_digit()) {
+        legal.insert(0, '_');
+    }
+    legal
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::records::{GroupLabel, Label};
+
+    use super::*;
+    use crate::words::tests::transition;
+
+    #[test]
+    fn labels_name_the_alert() {
+        let t = transition();
+        let pairs: Vec<(String, String)> = labels(&t).into_iter().collect();
+        let want = [
+            ("alertname", "SLOBurnRate"),
+            ("objective", "availability"),
+            ("rule_set", "burn"),
+            ("service", "payments"),
+            ("severity", "page"),
+            ("slo", "checkout"),
+        ];
+        assert_eq!(pairs, want.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn a_dimension_never_hides_who_the_alert_is() {
+        let mut t = transition();
+        let dimension = |name: &str, value: &str| GroupLabel { name: name.to_owned(), value: value.to_owned() };
+        t.group = vec![
+            dimension("severity", "blocker"),
+            dimension("service", "pay-eu"),
+            dimension("http.route", "/pay"),
+            dimension("http_route", "/v2"),
+            dimension("2nd", ""),
+        ];
+        t.labels = vec![Label { name: "team".to_owned(), value: "money".to_owned() }];
+        let labels = labels(&t);
+        assert_eq!(labels["severity"], "page");
+        assert_eq!(labels["group_severity"], "blocker");
+        assert_eq!(labels["service"], "pay-eu");
+        assert_eq!((labels["http_route"].as_str(), labels["http_route_"].as_str()), ("/pay", "/v2"));
+        assert_eq!(labels["team"], "money");
+        assert!(!labels.contains_key("_2nd"));
+    }
+
+    #[test]
+    fn a_group_has_those_labels_that_the_alert_has() {
+        let by = ["alertname".to_owned(), "region".to_owned()];
+        let group = group_labels(&by, &labels(&transition()));
+        assert_eq!(group.into_iter().collect::<Vec<_>>(), [("alertname".to_owned(), "SLOBurnRate".to_owned())]);
+    }
+
+    #[test]
+    fn rule_sets_have_names() {
+        for (set, name) in [("burn", "SLOBurnRate"), ("no-traffic", "SLONoTraffic"), ("error_ratio", "SLOErrorRatio")] {
+            assert_eq!(alertname(set), name);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the notifier reads: transitions as they come, and what the receiver was told before a partition was gained.
+
+use slipstream_log::{Batch, Offset, Position, TopicPartition};
+use slipstream_runtime::event::Event;
+use slipstream_runtime::health::State;
+use slipstream_schemas::records::{AlertTransition, Notification};
+use slipstream_schemas::{LogTime, Topic, codec};
+use tokio::time::Instant;
+
+use super::Notifier;
+use crate::error::AlerterError;
+use crate::events::{Restored, Trimmed};
+use crate::plan::{Pending, Plan, Ticket};
+use crate::reader::decoded;
+use crate::restore::{Delivered, Firing};
+
+impl Notifier {
+    /// A partition was gained: what the receiver was told is read before anything new is.
+    pub(super) async fn gain(
+        &mut self,
+        partition: TopicPartition,
+        position: Option<Position>,
+    ) -> Result<(), AlerterError> {
+        self.health.set(&self.role, State::Starting(format!("reading what was sent of {partition}")));
+        let firing = self.recall(partition, position.unwrap_or_default().offset).await?;
+        self.plan.drop_partition(partition.partition);
+        let mut restored = 0;
+        for told in firing.into_told() {
+            self.plan.restore(partition.partition, told.last, &told.first);
+            restored += 1;
+        }
+        self.ledger.open(partition.partition, position);
+        Restored { receiver: &self.receiver, partition, firing: restored }.emit();
+        Ok(())
+    }
+
+    async fn recall(&self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
+        let reader = self.reader();
+        let mut delivered = Delivered::default();
+        let mut firing = Firing::default();
+        let (first, _) = reader.bounds(partition).await?;
+        if below <= first {
+            return Ok(firing);
+        }
+        for notes in reader.partitions(Topic::Notifications).await? {
+            let (first, end) = reader.bounds(notes).await?;
+            let take = |record: slipstream_log::RecordRef<'_>| {
+                delivered.take(&self.receiver, &decoded(notes, record, codec::decode::<Notification>)?);
+                Ok(())
+            };
+            reader.each(notes, first, end, take).await?;
+        }
+        let take = |record: slipstream_log::RecordRef<'_>| {
+            firing.take(&delivered, decoded(partition, record, codec::decode::<AlertTransition>)?);
+            Ok(())
+        };
+        reader.each(partition, first, below, take).await?;
+        Ok(firing)
+    }
+
+    /// Takes records of a partition that is ours.
+    pub(super) async fn read(&mut self, batch: &Batch) -> Result<(), AlerterError> {
+        let partition = batch.partition.partition;
+        if !self.ledger.owns(partition) {
+            return Ok(());
+        }
+        let (now, log_now) = (self.clock.now(), self.log_now(batch.partition).await?);
+        let mut last = LogTime::default();
+        for record in batch.iter() {
+            last = record.log_time();
+            let transition: AlertTransition = decoded(batch.partition, record, codec::decode)?;
+            if !Plan::concerns(transition.kind) {
+                continue;
+            }
+            let ticket = Ticket { partition, offset: record.offset() };
+            self.ledger.expect(ticket, last);
+            let lag = (log_now.0 - last.0).max(0);
+            self.plan.push(Pending { ticket, transition, since: now - lag, attempts: 0 });
+            self.fresh = self.fresh.or_else(|| Some(Instant::now()));
+        }
+        self.ledger.read(partition, batch.next, last);
+        Ok(())
+    }
+
+    /// The log's present: its horizon, or our clock where the log does not know at present.
+    async fn log_now(&mut self, partition: TopicPartition) -> Result<LogTime, AlerterError> {
+        match self.consumer.horizon(partition).await {
+            Ok(Some(horizon)) => Ok(horizon.time),
+            Ok(None) | Err(slipstream_log::LogError::Busy | slipstream_log::LogError::Transient { .. }) => {
+                Ok(LogTime(self.clock.now()))
+            }
+            Err(cause) => Err(AlerterError::Log { doing: "asking for the horizon of alerts", cause }),
+        }
+    }
+
+    /// Retention took records before they were read.
+    pub(super) async fn skip_to(&mut self, partition: TopicPartition, first: Offset) -> Result<(), AlerterError> {
+        let from = self.ledger.read_up_to(partition.partition).unwrap_or_default();
+        Trimmed { role: &self.role, partition, from, first }.emit();
+        self.ledger.read(partition.partition, first, LogTime::default());
+        let seek = self.consumer.seek(partition, first).await;
+        seek.map_err(|cause| AlerterError::Log { doing: "going on behind what retention removed", cause })
+    }
+}

@@ -1,0 +1,317 @@
+//! Tells one receiver about alerts: the thin loop around [`crate::plan`] and [`crate::ledger`].
+//!
+//! Reads `alerts` in a consumer group of its own, so a dead receiver delays only itself. While requests are under way it
+//! goes on reading. A position is committed together with the outcomes that it covers (A3).
+//!
+//! After a crash what lies beyond the committed position is decided anew: what had been delivered from there is sent
+//! again with the same keys. One thing cannot be known: where the process died between the receiver's taking a firing and
+//! the commit, and stays away until the alert is over and more than a minute has passed, the receiver is not told of the
+//! end, because the log says that it was never told of the beginning.
+
+mod flight;
+mod intake;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use slipstream_log::{Consumer, LogError, Outgoing, Polled, Settled as StepFate, SharedLog, Step, settle};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::backoff::Retry;
+use slipstream_runtime::event::Event;
+use slipstream_runtime::health::{Health, State};
+use slipstream_schemas::records::Notification;
+use slipstream_schemas::{Topic, codec};
+use tokio::time::Instant;
+
+use crate::error::AlerterError;
+use crate::events::{PartitionsLost, Recorded, Standing};
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+use crate::reader::{PATIENCE, Reader};
+use crate::receiver::ReceiverConfig;
+use crate::send::Sender;
+use flight::Flights;
+
+/// Transitions held at a time; beyond it reading pauses.
+const HELD: usize = 50_000;
+
+/// A burst is waited for, but not longer.
+const DRAIN: Duration = Duration::from_millis(100);
+
+/// What requests and commits that are under way get when the process is told to stop.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Positions that cover no outcome are committed at this pace: reading them again would cost little.
+const LAZY: Duration = Duration::from_secs(1);
+
+/// Runs the notifier of one receiver until `shutdown`. `external_url`: where this Slipstream is, as receivers shall see
+/// it. The process has installed a TLS provider before.
+///
+/// # Errors
+/// When the receiver is configured wrongly, or the log fails for good. A receiver that does not answer is no error.
+pub async fn run(
+    log: SharedLog,
+    receiver: ReceiverConfig,
+    external_url: String,
+    health: Health,
+    shutdown: Shutdown,
+) -> Result<(), AlerterError> {
+    receiver.check()?;
+    let sender = Arc::new(Sender::new(&receiver)?);
+    let role = format!("notifier-{}", receiver.name);
+    health.set(&role, State::Starting("joining its consumer group".to_owned()));
+    let consumer = join(&log, &receiver.group(), &role).await?;
+    let mut notifier = Notifier {
+        plan: Plan::new(receiver.clone(), &external_url),
+        ledger: Ledger::default(),
+        flights: Flights::new(sender, receiver.name.clone()),
+        clock: Clock::start(),
+        paused: false,
+        fresh: None,
+        drained: false,
+        committed_at: Instant::now(),
+        log,
+        receiver: receiver.name,
+        role,
+        consumer,
+        health,
+        shutdown,
+    };
+    notifier.work().await
+}
+
+async fn join(log: &SharedLog, group: &str, role: &str) -> Result<Box<dyn Consumer>, AlerterError> {
+    let mut retry = Retry::new(PATIENCE, 0);
+    loop {
+        match log.subscribe(group, &[Topic::Alerts]).await {
+            Ok(consumer) => return Ok(consumer),
+            Err(error) => crate::reader::patience(&mut retry, role, "joining a consumer group", error).await?,
+        }
+    }
+}
+
+/// Monotonic, and near the time of day: for intervals as for records.
+struct Clock {
+    base: i64,
+    start: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let base = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+        Clock { base, start: Instant::now() }
+    }
+
+    fn now(&self) -> i64 {
+        self.base + self.start.elapsed().as_millis() as i64
+    }
+}
+
+struct Notifier {
+    log: SharedLog,
+    receiver: String,
+    role: String,
+    consumer: Box<dyn Consumer>,
+    plan: Plan,
+    ledger: Ledger,
+    flights: Flights,
+    clock: Clock,
+    health: Health,
+    shutdown: Shutdown,
+    /// Too much is held: nothing is read.
+    paused: bool,
+    /// When the first transition was read that no flush has looked at.
+    fresh: Option<Instant>,
+    /// The last poll brought nothing.
+    drained: bool,
+    committed_at: Instant,
+}
+
+/// Whether to go on.
+enum Flow {
+    On,
+    Stop,
+}
+
+impl Notifier {
+    async fn work(&mut self) -> Result<(), AlerterError> {
+        let mut retry = Retry::new(PATIENCE, 0);
+        while !self.shutdown.is_cancelled() {
+            let wait = self.wait();
+            match self.flights.fly_while(self.consumer.poll(Default::default(), wait), &self.shutdown).await {
+                None => break,
+                Some(Ok(polled)) => {
+                    retry.reset();
+                    self.take(polled).await?;
+                }
+                Some(Err(LogError::OutOfRange { partition, first, .. })) => self.skip_to(partition, first).await?,
+                Some(Err(error)) => crate::reader::patience(&mut retry, &self.role, "reading alerts", error).await?,
+            }
+            self.land();
+            self.flush().await?;
+            if let Flow::Stop = self.commit().await? {
+                return Ok(());
+            }
+            self.regulate();
+            self.report();
+        }
+        self.end().await
+    }
+
+    /// How long a poll may take before something else is to be done.
+    fn wait(&self) -> Duration {
+        if self.fresh.is_some() {
+            return Duration::from_millis(2);
+        }
+        let most = if self.flights.is_empty() { Duration::from_millis(250) } else { Duration::from_millis(20) };
+        let due = self.plan.wake_at().map(|at| Duration::from_millis((at - self.clock.now()).max(2) as u64));
+        due.map_or(most, |due| due.min(most))
+    }
+
+    async fn take(&mut self, polled: Polled) -> Result<(), AlerterError> {
+        self.drained = matches!(polled, Polled::Nothing);
+        match polled {
+            Polled::Nothing => {}
+            Polled::Assigned(gained) => {
+                for (partition, position) in gained {
+                    self.gain(partition, position).await?;
+                }
+                // Whatever was paused is decided again, new partitions included.
+                self.paused = false;
+            }
+            Polled::Revoked(lost) => self.lose(&lost),
+            Polled::Records(batch) => self.read(&batch).await?,
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, lost: &[slipstream_log::TopicPartition]) {
+        let mine: Vec<_> = lost.iter().copied().filter(|p| self.ledger.owns(p.partition)).collect();
+        for partition in &mine {
+            self.plan.drop_partition(partition.partition);
+            self.ledger.close(partition.partition);
+        }
+        if !mine.is_empty() {
+            PartitionsLost { role: &self.role, partitions: &mine }.emit();
+        }
+    }
+
+    /// What has come back.
+    fn land(&mut self) {
+        let now = self.clock.now();
+        for (delivery, answer) in self.flights.landed() {
+            for settled in self.plan.finished(&delivery, &answer, now) {
+                self.ledger.settle(settled);
+            }
+        }
+    }
+
+    /// Sends what is due, once `alerts` is drained: to its very end where the plan is behind, else as far as
+    /// [`DRAIN`] allows.
+    async fn flush(&mut self) -> Result<(), AlerterError> {
+        let now = self.clock.now();
+        if self.plan.wake_at().is_none_or(|at| at > now) {
+            self.fresh = self.fresh.filter(|_| !self.drained);
+            return Ok(());
+        }
+        let patient = self.fresh.is_none_or(|since| since.elapsed() >= DRAIN);
+        let read = if self.plan.behind(now) { self.at_the_end().await? } else { self.drained || patient };
+        if !read && !self.full() {
+            return Ok(());
+        }
+        self.fresh = None;
+        let decision = self.plan.next(now);
+        decision.settled.into_iter().for_each(|settled| self.ledger.settle(settled));
+        decision.deliveries.into_iter().for_each(|delivery| self.flights.start(delivery));
+        Ok(())
+    }
+
+    async fn at_the_end(&self) -> Result<bool, AlerterError> {
+        for partition in self.ledger.partitions() {
+            let (_, end) = self.reader().bounds(partition).await?;
+            if self.ledger.read_up_to(partition.partition).is_some_and(|read| read < end) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn full(&self) -> bool {
+        self.ledger.waiting() >= HELD
+    }
+
+    /// Commits what is settled. L6: a step is a value; where it is lost its partition is dropped and read again from the
+    /// committed position. A crash before this commit sends again what was delivered (A3); a crash after it does not.
+    async fn commit(&mut self) -> Result<Flow, AlerterError> {
+        let lazy = self.committed_at.elapsed() >= LAZY;
+        if !lazy && !self.ledger.has_outcomes() {
+            return Ok(Flow::On);
+        }
+        self.committed_at = Instant::now();
+        for partition in self.ledger.partitions() {
+            while let Some((advance, outcomes)) = self.ledger.advance(partition.partition) {
+                let step = Step { outputs: outcomes.iter().map(outgoing).collect(), positions: vec![advance] };
+                let fate = tokio::select! {
+                    biased;
+                    fate = settle(self.consumer.as_mut(), &step) => fate,
+                    () = after_grace(&self.shutdown) => return Ok(Flow::Stop),
+                };
+                match fate.map_err(|cause| AlerterError::Log { doing: "recording notifications", cause })? {
+                    StepFate::Done => Recorded { outcomes: &outcomes }.emit(),
+                    StepFate::Lost(lost) => self.lose(&lost),
+                }
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// Bounded memory: what is not settled is not read past.
+    fn regulate(&mut self) {
+        let held = self.ledger.waiting();
+        if !self.paused && held >= HELD {
+            self.consumer.pause(&self.ledger.partitions());
+            self.paused = true;
+        } else if self.paused && held < HELD / 2 {
+            self.consumer.resume(&self.ledger.partitions());
+            self.paused = false;
+        }
+    }
+
+    fn report(&self) {
+        let state = match self.plan.failures() {
+            0 => State::Ready,
+            n => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
+        };
+        self.health.set(&self.role, state);
+        Standing { receiver: &self.receiver, pending: self.plan.pending(), firing: self.plan.firing() }.emit();
+    }
+
+    /// Told to stop: what is under way may land, what landed is recorded, nothing new begins.
+    async fn end(&mut self) -> Result<(), AlerterError> {
+        self.flights.wait(GRACE).await;
+        self.land();
+        self.committed_at -= LAZY;
+        self.commit().await.map(|_| ())
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { log: &*self.log, role: &self.role }
+    }
+}
+
+/// Resolves [`GRACE`] after the process was told to stop.
+async fn after_grace(shutdown: &Shutdown) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+fn outgoing(notification: &Notification) -> Outgoing {
+    Outgoing {
+        topic: Topic::Notifications,
+        partition: None,
+        key: Some(Bytes::copy_from_slice(notification.alert_id.as_bytes())),
+        value: Some(Bytes::from(codec::encode(notification))),
+        headers: Vec::new(),
+    }
+}

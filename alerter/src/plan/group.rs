@@ -1,0 +1,72 @@
+//! One notification group: its members, and when it may speak.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use slipstream_runtime::backoff::Retry;
+use slipstream_slo::hash::fnv1a64;
+
+use super::BACKOFF;
+use super::delivery::Delivery;
+use crate::payload::Labels;
+
+/// A group of alerts.
+#[derive(Debug)]
+pub struct Group {
+    /// Ids of its alerts.
+    pub members: BTreeSet<String>,
+    /// Transitions of its alerts that wait or are under way.
+    pub pending: usize,
+    /// What was decided and has not ended: sent again as it is.
+    pub decided: Option<Arc<Delivery>>,
+    /// Whether it is under way.
+    pub flying: bool,
+    /// Whether news was left out of it for want of room.
+    pub more: bool,
+    /// Before this the group's interval holds it back.
+    pub interval_until: i64,
+    retry: Retry,
+    retry_at: i64,
+}
+
+impl Group {
+    /// A group without members.
+    pub fn new(labels: &Labels) -> Self {
+        let seed = fnv1a64(labels.iter().flat_map(|(n, v)| [n.as_str(), v.as_str()]));
+        Group {
+            members: BTreeSet::new(),
+            pending: 0,
+            decided: None,
+            flying: false,
+            more: false,
+            interval_until: i64::MIN,
+            retry: Retry::new(BACKOFF, seed),
+            retry_at: i64::MIN,
+        }
+    }
+
+    /// Whether it has something to say and is not saying it.
+    pub fn waits(&self) -> bool {
+        self.pending > 0 && !self.flying
+    }
+
+    /// When it may speak.
+    pub fn due_at(&self) -> i64 {
+        self.interval_until.max(self.retry_at)
+    }
+
+    /// An attempt failed.
+    pub fn failed(&mut self, now: i64) {
+        self.flying = false;
+        self.retry_at = now + self.retry.failed().as_millis() as i64;
+    }
+
+    /// The delivery ended.
+    pub fn settled(&mut self, interval_until: i64) {
+        self.flying = false;
+        self.decided = None;
+        self.retry.reset();
+        self.retry_at = i64::MIN;
+        self.interval_until = interval_until;
+    }
+}

@@ -1,0 +1,356 @@
+//! What to send when: transitions and what the receiver was told in, deliveries and outcomes out. Pure: time is an
+//! argument, milliseconds by one monotonic clock of the caller.
+//!
+//! - Alerts are told of in groups; a delivery holds the oldest pending transition of each alert of the group and repeats
+//!   what else fires in it, as Alertmanager does. An alert's transitions go out in order (A3): the next one only when
+//!   the one before is delivered, refused for good or not due.
+//! - A group is due at once, then not before its interval has passed.
+//! - A delivery is decided once and sent again as it was, until the group is more than [`BEHIND_MS`] behind: then what
+//!   is pending is replaced by the present state.
+//! - After a failure the receiver is left alone for a while, and tried with one delivery at a time until one succeeds;
+//!   a group that failed waits for its own backoff too, so that one body that a receiver cannot digest does not starve
+//!   the others.
+
+mod delivery;
+mod group;
+mod tracked;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_slo::hash::fnv1a64;
+
+pub use delivery::{Answer, Delivery, Part};
+pub use tracked::{Head, Pending, Ticket, Tracked};
+
+use crate::identity;
+use crate::payload::Labels;
+use crate::receiver::ReceiverConfig;
+use group::Group;
+
+/// What waits longer than this is not told in full: the receiver gets the present state instead.
+pub const BEHIND_MS: i64 = 60_000;
+
+/// Deliveries under way at a time, while the receiver is well.
+const AT_A_TIME: usize = 8;
+
+/// No answer of a receiver holds its notifications back longer.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10) };
+
+/// A transition's fate: which record, and what to note of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The record of `alerts`.
+    pub ticket: Ticket,
+    /// What to record.
+    pub notification: Notification,
+}
+
+/// What to do now.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// Transitions that are not due.
+    pub settled: Vec<Settled>,
+    /// What to send; each comes back by [`Plan::finished`].
+    pub deliveries: Vec<Arc<Delivery>>,
+}
+
+/// The notifier's mind, for one receiver.
+#[derive(Debug)]
+pub struct Plan {
+    config: ReceiverConfig,
+    external_url: String,
+    alerts: BTreeMap<String, Tracked>,
+    groups: BTreeMap<Labels, Group>,
+    retry: Retry,
+    not_before: i64,
+    flying: usize,
+    pending: usize,
+}
+
+impl Plan {
+    /// A plan that knows nothing yet. `external_url`: where this Slipstream is, as receivers shall see it.
+    pub fn new(config: ReceiverConfig, external_url: &str) -> Self {
+        Plan {
+            retry: Retry::new(BACKOFF, fnv1a64([config.name.as_str()])),
+            config,
+            external_url: external_url.trim_end_matches('/').to_owned(),
+            alerts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            not_before: i64::MIN,
+            flying: 0,
+            pending: 0,
+        }
+    }
+
+    /// Whether a kind of transition concerns receivers at all.
+    pub fn concerns(kind: TransitionKind) -> bool {
+        matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
+    }
+
+    /// Makes known what the receiver was told before: `told`, in a group that `first` of its episode put it into.
+    pub fn restore(&mut self, partition: u32, told: AlertTransition, first: &AlertTransition) {
+        self.track(partition, first);
+        if let Some(tracked) = self.alerts.get_mut(&told.alert_id) {
+            tracked.told = vec![told];
+        }
+    }
+
+    /// Takes a transition that [`Plan::concerns`] receivers. Transitions of an alert come in order.
+    pub fn push(&mut self, mut pending: Pending) {
+        let t = &pending.transition;
+        let id = t.alert_id.clone();
+        self.track(pending.ticket.partition, t);
+        let Some(tracked) = self.alerts.get_mut(&id) else { return };
+        if let Some(group) = self.groups.get_mut(&tracked.group) {
+            pending.since = pending.since.max(group.interval_until);
+            group.pending += 1;
+        }
+        tracked.queue.push_back(pending);
+        self.pending += 1;
+    }
+
+    fn track(&mut self, partition: u32, first: &AlertTransition) {
+        if self.alerts.contains_key(&first.alert_id) {
+            return;
+        }
+        let group = identity::group_labels(&self.config.group_by, &identity::labels(first));
+        self.groups.entry(group.clone()).or_insert_with_key(Group::new).members.insert(first.alert_id.clone());
+        let tracked = Tracked { partition, group, told: Vec::new(), queue: Default::default() };
+        self.alerts.insert(first.alert_id.clone(), tracked);
+    }
+
+    /// Forgets the alerts of a partition that was lost; its next owner knows them from the log.
+    pub fn drop_partition(&mut self, partition: u32) {
+        let lost: Vec<String> =
+            self.alerts.iter().filter(|(_, a)| a.partition == partition).map(|(id, _)| id.clone()).collect();
+        lost.iter().for_each(|id| self.forget(id));
+    }
+
+    /// Transitions that wait or are under way.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Alerts that the receiver knows to fire.
+    pub fn firing(&self) -> usize {
+        self.alerts.values().filter(|a| !a.told.is_empty()).count()
+    }
+
+    /// Failures in a row; 0: the receiver is well.
+    pub fn failures(&self) -> u32 {
+        self.retry.failures()
+    }
+
+    /// Whether something waits for longer than [`BEHIND_MS`]: then the caller reads `alerts` to its end before it asks
+    /// for the [`Plan::next`] deliveries.
+    pub fn behind(&self, now: i64) -> bool {
+        self.alerts.values().any(|a| behind(a, now))
+    }
+
+    /// When [`Plan::next`] may have something to do, unless more is pushed or a delivery ends before.
+    pub fn wake_at(&self) -> Option<i64> {
+        if self.flying >= self.at_a_time() {
+            return None;
+        }
+        let due = self.groups.values().filter(|g| g.waits()).map(Group::due_at).min()?;
+        Some(due.max(self.not_before))
+    }
+
+    fn at_a_time(&self) -> usize {
+        if self.retry.failures() == 0 { AT_A_TIME } else { 1 }
+    }
+
+    /// Decides what to send and what is not due.
+    pub fn next(&mut self, now: i64) -> Decision {
+        let mut decision = Decision::default();
+        if now < self.not_before {
+            return decision;
+        }
+        let due = self.groups.iter().filter(|(_, g)| g.waits() && g.due_at() <= now);
+        let mut due: Vec<(i64, Labels)> = due.map(|(labels, g)| (g.due_at(), labels.clone())).collect();
+        due.sort();
+        for (_, labels) in due {
+            if self.flying >= self.at_a_time() {
+                break;
+            }
+            if let Some(delivery) = self.decide(&labels, now, &mut decision.settled) {
+                self.flying += 1;
+                decision.deliveries.push(delivery);
+            }
+        }
+        decision
+    }
+
+    /// Decides about a group that is due.
+    fn decide(&mut self, labels: &Labels, now: i64, settled: &mut Vec<Settled>) -> Option<Arc<Delivery>> {
+        let members = self.groups.get(labels)?.members.clone();
+        if members.iter().filter_map(|id| self.alerts.get(id)).any(|a| behind(a, now)) {
+            members.iter().for_each(|id| self.catch_up(id, now, settled));
+        } else if let Some(decided) = self.groups.get(labels).and_then(|g| g.decided.clone())
+            && self.still_true(&decided)
+        {
+            self.groups.get_mut(labels)?.flying = true;
+            return Some(decided);
+        }
+        members.iter().for_each(|id| self.pass_over(id, now, settled));
+        let (delivery, more) = self.compose(labels)?;
+        let delivery = Arc::new(delivery);
+        let group = self.groups.get_mut(labels)?;
+        group.flying = true;
+        group.more = more;
+        group.decided = Some(Arc::clone(&delivery));
+        Some(delivery)
+    }
+
+    fn still_true(&self, delivery: &Delivery) -> bool {
+        let pending = |part: &Part| self.alerts.get(&part.alert_id).and_then(|a| a.queue.front());
+        delivery.parts.iter().all(|part| pending(part).is_some_and(|p| p.ticket == part.ticket))
+    }
+
+    fn catch_up(&mut self, id: &str, now: i64, settled: &mut Vec<Settled>) {
+        let Some(tracked) = self.alerts.get_mut(id) else { return };
+        for (pending, why) in tracked.catch_up() {
+            settled.push(self.not_due(&pending, why, now));
+        }
+        self.tidy(id);
+    }
+
+    /// Takes what is not due from the front of an alert's queue.
+    fn pass_over(&mut self, id: &str, now: i64, settled: &mut Vec<Settled>) {
+        while let Some(tracked) = self.alerts.get_mut(id)
+            && let Head::NotDue(why) = tracked.head(self.config.send_resolved)
+            && let Some(pending) = tracked.passed_over()
+        {
+            settled.push(self.not_due(&pending, why, now));
+            self.tidy(id);
+        }
+    }
+
+    fn not_due(&mut self, pending: &Pending, why: &str, now: i64) -> Settled {
+        self.count_settled(&pending.transition.alert_id);
+        let attempts = pending.attempts;
+        self.settled(pending, Outcome::NotDue, None, attempts, why, now)
+    }
+
+    fn count_settled(&mut self, id: &str) {
+        self.pending -= 1;
+        if let Some(group) = self.alerts.get(id).and_then(|a| self.groups.get_mut(&a.group)) {
+            group.pending -= 1;
+        }
+    }
+
+    fn settled(
+        &self,
+        pending: &Pending,
+        outcome: Outcome,
+        status: Option<u16>,
+        attempts: i32,
+        detail: &str,
+        now: i64,
+    ) -> Settled {
+        let t = &pending.transition;
+        let notification = Notification {
+            alert_id: t.alert_id.clone(),
+            episode: t.episode,
+            seq: t.seq,
+            receiver: self.config.name.clone(),
+            outcome,
+            status: status.map(i32::from),
+            attempts,
+            detail: detail.to_owned(),
+            at: now,
+        };
+        Settled { ticket: pending.ticket, notification }
+    }
+
+    /// A delivery came back. What is settled by it is to be recorded, then the positions may move.
+    pub fn finished(&mut self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Settled> {
+        self.flying = self.flying.saturating_sub(1);
+        let mine: Vec<String> = delivery.parts.iter().filter(|p| self.is_head(p)).map(|p| p.alert_id.clone()).collect();
+        self.move_group(&delivery.group, answer, now);
+        let mut settled = Vec::new();
+        for id in mine {
+            let Some(tracked) = self.alerts.get_mut(&id) else { continue };
+            let (outcome, head, status, detail) = match answer {
+                Answer::Delivered { status } => (Outcome::Delivered, tracked.taken(), *status, ""),
+                Answer::Refused { status, detail } => {
+                    (Outcome::Refused, tracked.passed_over(), *status, detail.as_str())
+                }
+                Answer::Failed { doubt, .. } => {
+                    tracked.failed(*doubt);
+                    continue;
+                }
+            };
+            let Some(pending) = head else { continue };
+            self.count_settled(&id);
+            settled.push(self.settled(&pending, outcome, Some(status), pending.attempts + 1, detail, now));
+            self.tidy(&id);
+        }
+        if self.groups.get(&delivery.group).is_some_and(|g| g.members.is_empty()) {
+            self.groups.remove(&delivery.group);
+        }
+        settled
+    }
+
+    fn is_head(&self, part: &Part) -> bool {
+        let head = self.alerts.get(&part.alert_id).and_then(|a| a.queue.front());
+        head.is_some_and(|p| p.ticket == part.ticket)
+    }
+
+    /// Backoff after a failure, the group's interval after anything else.
+    fn move_group(&mut self, labels: &Labels, answer: &Answer, now: i64) {
+        let until = now + self.config.group_interval.as_millis() as i64;
+        let group = self.groups.get_mut(labels);
+        if let Answer::Failed { retry_after, .. } = answer {
+            let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+            // Attempts that were under way together fail together: that is one failure of the receiver.
+            let own = if now < self.not_before { Duration::ZERO } else { self.retry.failed() };
+            self.not_before = self.not_before.max(now + own.max(asked).as_millis() as i64);
+            if let Some(group) = group {
+                group.failed(now);
+            }
+            return;
+        }
+        self.retry.reset();
+        self.not_before = i64::MIN;
+        let Some(group) = group else { return };
+        group.settled(if group.more { now } else { until });
+        let due = group.interval_until;
+        for id in group.members.iter() {
+            let queue = self.alerts.get_mut(id).into_iter().flat_map(|a| a.queue.iter_mut());
+            queue.for_each(|p| p.since = p.since.max(due));
+        }
+    }
+
+    /// Forgets an alert about which nothing is left to say.
+    fn tidy(&mut self, id: &str) {
+        if self.alerts.get(id).is_some_and(Tracked::forgotten) {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        let Some(tracked) = self.alerts.remove(id) else { return };
+        self.pending -= tracked.queue.len();
+        if let Some(group) = self.groups.get_mut(&tracked.group) {
+            group.members.remove(id);
+            group.pending -= tracked.queue.len();
+            if group.members.is_empty() && !group.flying {
+                self.groups.remove(&tracked.group);
+            }
+        }
+    }
+}
+
+fn behind(tracked: &Tracked, now: i64) -> bool {
+    tracked.queue.front().is_some_and(|p| now - p.since > BEHIND_MS)
+}

@@ -1,0 +1,494 @@
+//! Stories about one receiver, told by time and answers.
+
+use std::time::Duration;
+
+use slipstream_schemas::records::Outcome::{Delivered, NotDue, Refused};
+use slipstream_schemas::records::{Outcome, TransitionKind};
+
+use super::*;
+use crate::payload::{Message, Status};
+use crate::words::tests::transition;
+
+const OK: Answer = Answer::Delivered { status: 200 };
+
+fn refused() -> Answer {
+    Answer::Refused { status: 400, detail: "no".to_owned() }
+}
+
+fn failed(doubt: bool) -> Answer {
+    Answer::Failed { status: Some(500), detail: "oh".to_owned(), retry_after: None, doubt }
+}
+
+/// A plan, a clock and a log of its own.
+struct Story {
+    plan: Plan,
+    now: i64,
+    offset: i64,
+    outcomes: Vec<(String, i64, i32, Outcome)>,
+}
+
+impl Story {
+    fn new(change: impl FnOnce(&mut ReceiverConfig)) -> Self {
+        let mut config = ReceiverConfig::webhook("ops", "http://localhost");
+        change(&mut config);
+        Story { plan: Plan::new(config, "http://slipstream.test/"), now: 0, offset: 0, outcomes: Vec::new() }
+    }
+
+    /// Something happens to an alert of SLO `slo`, and is read `lag` ms later.
+    fn happens_late(&mut self, lag: i64, id: &str, slo: &str, episode: i64, seq: i32, kind: TransitionKind) {
+        let severity = if kind == TransitionKind::Severity { "ticket" } else { "page" };
+        let transition = AlertTransition {
+            alert_id: id.to_owned(),
+            slo: slo.to_owned(),
+            group: vec![slipstream_schemas::records::GroupLabel { name: "endpoint".to_owned(), value: id.to_owned() }],
+            episode,
+            seq,
+            kind,
+            severity: severity.to_owned(),
+            tick: episode + i64::from(seq),
+            fired_at: Some(episode),
+            ..transition()
+        };
+        let ticket = Ticket { partition: 0, offset: self.offset };
+        self.offset += 1;
+        self.plan.push(Pending { ticket, transition, since: self.now - lag, attempts: 0 });
+    }
+
+    fn happens(&mut self, id: &str, seq: i32, kind: TransitionKind) {
+        self.happens_late(0, id, "checkout", 100, seq, kind);
+    }
+
+    fn note(&mut self, settled: Vec<Settled>) {
+        let noted = settled.into_iter().map(|s| s.notification);
+        self.outcomes.extend(noted.map(|n| (n.alert_id, n.episode, n.seq, n.outcome)));
+    }
+
+    fn next(&mut self) -> Vec<Arc<Delivery>> {
+        let decision = self.plan.next(self.now);
+        self.note(decision.settled);
+        decision.deliveries
+    }
+
+    fn answer(&mut self, delivery: &Delivery, answer: &Answer) {
+        let settled = self.plan.finished(delivery, answer, self.now);
+        self.note(settled);
+    }
+
+    /// Sends what is due now; all of it gets this answer.
+    fn flush(&mut self, answer: &Answer) -> Vec<Message> {
+        let deliveries = self.next();
+        deliveries.iter().for_each(|d| self.answer(d, answer));
+        deliveries.iter().map(|d| serde_json::from_slice(&d.body).unwrap()).collect()
+    }
+
+    /// Lets time pass until the plan has something to do.
+    fn wait(&mut self) {
+        self.now = self.plan.wake_at().expect("something waits").max(self.now);
+    }
+
+    fn noted(&self) -> Vec<(&str, i32, Outcome)> {
+        self.outcomes.iter().map(|(id, _, seq, outcome)| (id.as_str(), *seq, *outcome)).collect()
+    }
+}
+
+fn alerts(message: &Message) -> Vec<(&str, &str, Status)> {
+    message.alerts.iter().map(|a| (a.labels["endpoint"].as_str(), a.labels["severity"].as_str(), a.status)).collect()
+}
+
+const FIRING: TransitionKind = TransitionKind::Firing;
+const SEVERITY: TransitionKind = TransitionKind::Severity;
+const RESOLVED: TransitionKind = TransitionKind::Resolved;
+
+#[test]
+fn a_group_speaks_at_once_then_after_its_interval_and_repeats_what_fires() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    let first = story.flush(&OK);
+    assert_eq!(alerts(&first[0]), [("a", "page", Status::Firing)]);
+    story.happens("b", 2, FIRING);
+    story.happens("a", 3, RESOLVED);
+    assert!(story.flush(&OK).is_empty(), "the group's interval");
+    story.now += 5_000;
+    let second = story.flush(&OK);
+    assert_eq!(alerts(&second[0]), [("a", "page", Status::Resolved), ("b", "page", Status::Firing)]);
+    story.happens("c", 2, FIRING);
+    story.now += 5_000;
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("b", "page", Status::Firing), ("c", "page", Status::Firing)]);
+    assert_eq!(story.noted(), [("a", 2, Delivered), ("a", 3, Delivered), ("b", 2, Delivered), ("c", 2, Delivered)]);
+    assert_eq!((story.plan.pending(), story.plan.firing()), (0, 2));
+}
+
+#[test]
+fn groups_do_not_wait_for_each_other() {
+    let mut story = Story::new(|_| ());
+    for (id, slo) in [("a", "checkout"), ("b", "search")] {
+        story.happens_late(0, id, slo, 100, 2, FIRING);
+    }
+    let messages = story.flush(&OK);
+    let keys: Vec<&str> = messages.iter().map(|m| m.group_key.as_str()).collect();
+    let want = [r#"{}:{alertname="SLOBurnRate", slo="checkout"}"#, r#"{}:{alertname="SLOBurnRate", slo="search"}"#];
+    assert_eq!(keys, want);
+}
+
+#[test]
+fn a3_an_alerts_transitions_go_out_one_after_the_other() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    story.happens("a", 3, RESOLVED);
+    let first = story.next();
+    assert_eq!(first.len(), 1);
+    assert!(story.next().is_empty(), "the firing is under way");
+    story.answer(&first[0], &OK);
+    story.wait();
+    let second = story.flush(&OK);
+    assert_eq!(alerts(&second[0]), [("a", "page", Status::Resolved)]);
+    assert_eq!(story.noted(), [("a", 2, Delivered), ("a", 3, Delivered)]);
+    assert_eq!(story.plan.firing(), 0);
+}
+
+#[test]
+fn a_change_of_severity_ends_the_old_label_set_and_begins_the_new_one() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    story.flush(&OK);
+    story.happens("a", 3, SEVERITY);
+    story.wait();
+    let changed = story.flush(&OK);
+    assert_eq!(alerts(&changed[0]), [("a", "page", Status::Resolved), ("a", "ticket", Status::Firing)]);
+    story.happens("a", 4, RESOLVED);
+    story.wait();
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("a", "ticket", Status::Resolved)]);
+}
+
+#[test]
+fn a2_no_resolved_without_its_firing() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    story.happens("a", 3, RESOLVED);
+    assert_eq!(story.flush(&refused()).len(), 1);
+    story.wait();
+    assert!(story.flush(&OK).is_empty());
+    assert_eq!(story.noted(), [("a", 2, Refused), ("a", 3, NotDue)]);
+    assert_eq!(story.plan.wake_at(), None);
+}
+
+#[test]
+fn who_wants_no_resolved_alerts_gets_none() {
+    let mut story = Story::new(|c| c.send_resolved = false);
+    story.happens("a", 2, FIRING);
+    story.flush(&OK);
+    story.happens("a", 3, SEVERITY);
+    story.wait();
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("a", "ticket", Status::Firing)]);
+    story.happens("a", 4, RESOLVED);
+    story.wait();
+    assert!(story.flush(&OK).is_empty());
+    assert_eq!(story.noted()[2..], [("a", 4, NotDue)]);
+    assert_eq!(story.plan.firing(), 0);
+}
+
+#[test]
+fn a3_what_failed_is_sent_again_as_it_was_and_later_each_time() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    let mut last = story.next();
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        story.answer(&last[0], &failed(false));
+        let before = story.now;
+        story.happens_late(0, "b", "checkout", 100, 2, FIRING);
+        story.wait();
+        waits.push(story.now - before);
+        let again = story.next();
+        assert_eq!(again[0], last[0], "new alerts do not change what was decided");
+        last = again;
+    }
+    assert!(waits.iter().all(|w| (100..=10_000).contains(w)) && waits[7] > 4_000, "{waits:?}");
+    story.answer(&last[0], &OK);
+    assert_eq!(story.plan.failures(), 0);
+}
+
+#[test]
+fn a_receiver_that_fails_is_tried_with_one_delivery_at_a_time() {
+    let mut story = Story::new(|_| ());
+    let slos: Vec<String> = (0..20).map(|i| format!("slo{i}")).collect();
+    slos.iter().for_each(|slo| story.happens_late(0, slo, slo, 100, 2, FIRING));
+    let first = story.next();
+    assert_eq!(first.len(), AT_A_TIME);
+    first.iter().for_each(|d| story.answer(d, &failed(false)));
+    assert_eq!(story.plan.failures(), 1, "what failed together is one failure");
+    assert!(story.next().is_empty());
+    story.wait();
+    let probe = story.next();
+    assert_eq!(probe.len(), 1);
+    assert!(!first.contains(&probe[0]), "others go first");
+    story.answer(&probe[0], &OK);
+    assert!(story.next().len() > 1, "it is well again");
+}
+
+#[test]
+fn retry_after_is_honoured_within_reason() {
+    let asks = |seconds| Answer::Failed {
+        status: Some(429),
+        detail: String::new(),
+        retry_after: Some(Duration::from_secs(seconds)),
+        doubt: false,
+    };
+    for (asked, got) in [(30, 30_000), (86_400, 600_000)] {
+        let mut story = Story::new(|_| ());
+        story.happens("a", 2, FIRING);
+        story.flush(&asks(asked));
+        assert_eq!(story.plan.wake_at(), Some(got));
+    }
+}
+
+#[test]
+fn who_is_behind_gets_the_present_state_and_the_rest_is_recorded() {
+    let mut story = Story::new(|_| ());
+    let late = BEHIND_MS + 1;
+    for (id, episode, seq, kind) in [
+        ("came-and-went", 100, 2, FIRING),
+        ("came-and-went", 100, 3, RESOLVED),
+        ("still", 100, 2, FIRING),
+        ("still", 100, 3, SEVERITY),
+        ("again", 100, 2, FIRING),
+        ("again", 100, 3, RESOLVED),
+        ("again", 200, 2, FIRING),
+    ] {
+        story.happens_late(late, id, "checkout", episode, seq, kind);
+    }
+    assert!(story.plan.behind(story.now));
+    let sent = story.flush(&OK);
+    assert_eq!(alerts(&sent[0]), [("again", "page", Status::Firing), ("still", "ticket", Status::Firing)]);
+    let not_due = |o: &&(String, i64, i32, Outcome)| o.3 == NotDue;
+    let recorded: Vec<(&str, i64, i32)> =
+        story.outcomes.iter().filter(not_due).map(|(id, e, s, _)| (id.as_str(), *e, *s)).collect();
+    let want =
+        [("again", 100, 2), ("again", 100, 3), ("came-and-went", 100, 2), ("came-and-went", 100, 3), ("still", 100, 2)];
+    assert_eq!(recorded, want);
+    assert_eq!(story.plan.pending(), 0);
+}
+
+#[test]
+fn a2_who_is_behind_still_learns_the_end_of_what_it_knows() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    story.flush(&OK);
+    story.now += 600_000;
+    for (episode, seq, kind) in [(100, 3, RESOLVED), (300, 2, FIRING), (300, 3, RESOLVED), (400, 2, FIRING)] {
+        story.happens_late(BEHIND_MS + 1, "a", "checkout", episode, seq, kind);
+    }
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("a", "page", Status::Resolved)]);
+    story.wait();
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("a", "page", Status::Firing)]);
+    let want = [("a", 2, Delivered), ("a", 2, NotDue), ("a", 3, NotDue), ("a", 3, Delivered), ("a", 2, Delivered)];
+    assert_eq!(story.noted(), want);
+}
+
+#[test]
+fn a_dead_receiver_that_returns_gets_the_present_state() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    story.happens("b", 2, FIRING);
+    while story.now < BEHIND_MS {
+        story.flush(&failed(false));
+        story.wait();
+    }
+    story.happens("a", 3, RESOLVED);
+    story.now += 2_000;
+    story.wait();
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("b", "page", Status::Firing)]);
+    assert_eq!(story.noted(), [("a", 2, NotDue), ("a", 3, NotDue), ("b", 2, Delivered)]);
+}
+
+#[test]
+fn a2_a_firing_that_the_receiver_may_have_is_resolved() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    story.flush(&failed(true));
+    story.now += BEHIND_MS + 1;
+    story.happens("a", 3, RESOLVED);
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("a", "page", Status::Resolved)]);
+    assert_eq!(story.noted(), [("a", 2, NotDue), ("a", 3, Delivered)]);
+}
+
+#[test]
+fn a_long_group_interval_is_not_being_behind() {
+    let mut story = Story::new(|c| c.group_interval = Duration::from_secs(300));
+    story.happens("a", 2, FIRING);
+    story.flush(&OK);
+    story.happens("b", 2, FIRING);
+    story.happens("b", 3, RESOLVED);
+    story.wait();
+    assert_eq!(story.now, 300_000);
+    assert!(!story.plan.behind(story.now));
+    story.flush(&OK);
+    story.wait();
+    assert!(!story.plan.behind(story.now));
+    story.flush(&OK);
+    assert_eq!(story.noted(), [("a", 2, Delivered), ("b", 2, Delivered), ("b", 3, Delivered)]);
+}
+
+#[test]
+fn news_is_never_cut_only_repetitions_are() {
+    let mut story = Story::new(|c| c.max_alerts = 2);
+    ["a", "b", "c"].iter().for_each(|id| story.happens(id, 2, FIRING));
+    let first = story.flush(&OK);
+    assert_eq!(alerts(&first[0]), [("a", "page", Status::Firing), ("b", "page", Status::Firing)]);
+    let second = story.flush(&OK);
+    assert_eq!(alerts(&second[0]), [("a", "page", Status::Firing), ("c", "page", Status::Firing)]);
+    assert_eq!((first[0].truncated_alerts, second[0].truncated_alerts), (0, 1), "at once, and one repetition cut");
+}
+
+#[test]
+fn a_lost_partition_is_forgotten_even_in_the_air() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, FIRING);
+    let flying = story.next();
+    story.plan.drop_partition(0);
+    story.answer(&flying[0], &OK);
+    assert!(story.outcomes.is_empty());
+    assert_eq!((story.plan.pending(), story.plan.firing(), story.plan.wake_at()), (0, 0, None));
+    story.happens("a", 2, FIRING);
+    assert_eq!(story.flush(&OK).len(), 1, "read again, sent again");
+}
+
+#[test]
+fn what_was_told_before_a_restart_is_repeated_and_resolved() {
+    let mut story = Story::new(|_| ());
+    let mut told = transition();
+    told.alert_id = "old".to_owned();
+    told.group = vec![slipstream_schemas::records::GroupLabel { name: "endpoint".to_owned(), value: "old".to_owned() }];
+    told.episode = 100;
+    story.plan.restore(0, told.clone(), &told);
+    story.happens("new", 2, FIRING);
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Firing)]);
+    story.happens("old", 3, RESOLVED);
+    story.wait();
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Resolved)]);
+}
+
+mod histories {
+    //! A3 and A2 over random histories: whatever the answers, each alert is told in order, nothing is told twice once it
+    //! is delivered, everything ends with one outcome, and nothing ends that was not begun.
+
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Act {
+        /// The next thing happens to an alert.
+        Happens(usize),
+        /// Time passes.
+        Pass(i64),
+        /// Everything due is sent and answered so.
+        Send(u8),
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            3 => (0usize..4).prop_map(Act::Happens),
+            1 => (0i64..20_000).prop_map(Act::Pass),
+            3 => (0u8..6).prop_map(Act::Send),
+        ]
+    }
+
+    fn answer(code: u8) -> Answer {
+        match code {
+            0 => failed(false),
+            1 => failed(true),
+            2 => refused(),
+            _ => OK,
+        }
+    }
+
+    /// What an alert does next: fires, changes severity, is over, fires again.
+    fn step(id: usize, n: i64) -> (i64, i32, TransitionKind) {
+        let kinds = [FIRING, SEVERITY, RESOLVED];
+        let place = (n % 3) as usize;
+        (1_000 * (n / 3 + 1) + id as i64, place as i32 + 2, kinds[place])
+    }
+
+    /// Label sets that fire at the receiver.
+    #[derive(Default)]
+    struct Receiver {
+        firing: BTreeSet<String>,
+    }
+
+    impl Receiver {
+        fn take(&mut self, body: &[u8]) {
+            let message: Message = serde_json::from_slice(body).unwrap();
+            for alert in &message.alerts {
+                match alert.status {
+                    Status::Firing => {
+                        self.firing.insert(alert.fingerprint.clone());
+                    }
+                    Status::Resolved => {
+                        self.firing.remove(&alert.fingerprint);
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a2_a3_every_history_is_told_in_order(acts in proptest::collection::vec(act(), 1..120)) {
+            let mut story = Story::new(|_| ());
+            let mut receiver = Receiver::default();
+            let mut done: BTreeMap<usize, i64> = BTreeMap::new();
+            for act in acts {
+                match act {
+                    Act::Happens(id) => {
+                        let n = done.entry(id).or_default();
+                        let (episode, seq, kind) = step(id, *n);
+                        *n += 1;
+                        story.happens_late(0, &format!("a{id}"), if id < 2 { "x" } else { "y" }, episode, seq, kind);
+                    }
+                    Act::Pass(ms) => story.now += ms,
+                    Act::Send(code) => send(&mut story, &mut receiver, &answer(code)),
+                }
+            }
+            // In the end the receiver is well, and the alerts are over.
+            for (id, n) in &mut done {
+                while *n % 3 != 0 {
+                    let (episode, seq, kind) = step(*id, *n);
+                    *n += 1;
+                    story.happens_late(0, &format!("a{id}"), if *id < 2 { "x" } else { "y" }, episode, seq, kind);
+                }
+            }
+            while story.plan.pending() > 0 {
+                story.wait();
+                send(&mut story, &mut receiver, &OK);
+            }
+            prop_assert!(receiver.firing.is_empty(), "still firing at the receiver: {:?}", receiver.firing);
+            check(&story, &done)?;
+        }
+    }
+
+    fn send(story: &mut Story, receiver: &mut Receiver, answer: &Answer) {
+        for delivery in story.next() {
+            if matches!(answer, Answer::Delivered { .. } | Answer::Failed { doubt: true, .. }) {
+                receiver.take(&delivery.body);
+            }
+            story.answer(&delivery, answer);
+        }
+    }
+
+    fn check(story: &Story, done: &BTreeMap<usize, i64>) -> Result<(), TestCaseError> {
+        for (id, n) in done {
+            let name = format!("a{id}");
+            let mine: Vec<(i64, i32)> = story.outcomes.iter().filter(|o| o.0 == name).map(|o| (o.1, o.2)).collect();
+            let all: BTreeSet<(i64, i32)> = (0..*n).map(|k| step(*id, k)).map(|(e, s, _)| (e, s)).collect();
+            prop_assert_eq!(mine.len(), all.len(), "one outcome each");
+            prop_assert_eq!(mine.iter().copied().collect::<BTreeSet<_>>(), all);
+            let told: Vec<(i64, i32)> =
+                story.outcomes.iter().filter(|o| o.0 == name && o.3 == Delivered).map(|o| (o.1, o.2)).collect();
+            prop_assert!(told.is_sorted(), "in order: {told:?}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! Who is told about alerts, and how: what the notifier needs to know of a receiver.
+
+use std::fmt;
+use std::time::Duration;
+
+use slipstream_runtime::config::{Receiver, Secret};
+
+use crate::error::AlerterError;
+
+/// A receiver of Alertmanager webhooks, version 4.
+#[derive(Clone)]
+pub struct ReceiverConfig {
+    /// Unique name: part of the consumer group and of idempotency keys. Letters, digits, `-`, `_`, `.`; 1 to 64.
+    pub name: String,
+    /// Where to POST, `http` or `https`. May hold a token: it is never logged.
+    pub url: Secret,
+    /// Whether to say that an alert is over.
+    pub send_resolved: bool,
+    /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while an
+    /// alert fires.
+    pub group_by: Vec<String>,
+    /// After a notification of a group, how long its further changes wait.
+    pub group_interval: Duration,
+    /// How long one attempt may take, answer included.
+    pub timeout: Duration,
+    /// Alerts in one notification at most; 0: no limit. News is never cut: what exceeds the limit comes in a further
+    /// notification; only repetitions of what the receiver knows are left out.
+    pub max_alerts: usize,
+    /// Further request headers.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl ReceiverConfig {
+    /// A receiver with our defaults: groups by alertname and slo, 5 s between notifications of a group (Alertmanager's
+    /// default of 5 min would hold a resolved back that long), 10 s for an attempt.
+    pub fn webhook(name: impl Into<String>, url: impl Into<String>) -> Self {
+        ReceiverConfig {
+            name: name.into(),
+            url: Secret::new(url),
+            send_resolved: true,
+            group_by: vec!["alertname".to_owned(), "slo".to_owned()],
+            group_interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+            max_alerts: 0,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Its consumer group on `alerts`.
+    pub fn group(&self) -> String {
+        format!("notifier-{}", self.name)
+    }
+
+    /// Whether it can be worked with.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, and what to write instead.
+    pub fn check(&self) -> Result<(), AlerterError> {
+        let refuse = |problem: String| Err(AlerterError::Receiver { receiver: self.name.clone(), problem });
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
+            return refuse("its name must be 1 to 64 letters, digits, `-`, `_` or `.`".to_owned());
+        }
+        if self.group_by.iter().any(|l| l == "severity") {
+            return refuse("group_by: leave `severity` out, it changes while an alert fires".to_owned());
+        }
+        if self.timeout.is_zero() {
+            return refuse("timeout: an attempt needs some time; write at least 1s".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl From<Receiver> for ReceiverConfig {
+    fn from(receiver: Receiver) -> Self {
+        ReceiverConfig {
+            name: receiver.name,
+            url: receiver.url,
+            send_resolved: receiver.send_resolved,
+            group_by: receiver.group_by,
+            group_interval: receiver.group_interval,
+            timeout: receiver.timeout,
+            max_alerts: 0,
+            headers: receiver.headers,
+        }
+    }
+}
+
+impl fmt::Debug for ReceiverConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ReceiverConfig").field("name", &self.name).field("headers", &names).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let good = ReceiverConfig::webhook("ops.team-1", "http://localhost/x");
+        good.check().unwrap();
+        let wrong = [
+            ReceiverConfig { name: "a/b".to_owned(), ..good.clone() },
+            ReceiverConfig { name: String::new(), ..good.clone() },
+            ReceiverConfig { group_by: vec!["severity".to_owned()], ..good.clone() },
+            ReceiverConfig { timeout: Duration::ZERO, ..good.clone() },
+        ];
+        let said = ["its name must be", "its name must be", "leave `severity` out", "timeout"];
+        for (config, text) in wrong.iter().zip(said) {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let mut config = ReceiverConfig::webhook("ops", "https://example.test/T0KEN");
+        config.headers.push(("Authorization".to_owned(), Secret::new("Bearer T0KEN")));
+        assert!(!format!("{config:?}").contains("T0KEN"));
+    }
+}

@@ -1,0 +1,197 @@
+//! One attempt at a delivery, over HTTP. Knows what an answer means; knows nothing of order or repetition.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+
+use crate::error::AlerterError;
+use crate::plan::{Answer, Delivery};
+use crate::receiver::ReceiverConfig;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A list of keys that is longer is replaced by its hash: servers refuse long headers.
+const LONGEST_KEY: usize = 2_048;
+
+/// What is read of an answer's body.
+const SAID: usize = 1_024;
+
+/// The way to one receiver.
+pub struct Sender {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    /// Prepares the way; nothing is sent. The process has installed a TLS provider before.
+    ///
+    /// # Errors
+    /// When the URL or a header cannot be sent, or no TLS provider is installed; secrets are not repeated.
+    pub fn new(config: &ReceiverConfig) -> Result<Self, AlerterError> {
+        let refuse = |problem: String| AlerterError::Receiver { receiver: config.name.clone(), problem };
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(refuse("this process has no TLS provider: install rustls' `ring` before starting".to_owned()));
+        }
+        let url =
+            Url::parse(config.url.reveal()).map_err(|e| refuse(format!("url: {e}; write http(s)://HOST/PATH")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse(format!("url: scheme `{}` is not http or https", url.scheme())));
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &config.headers {
+            let wrong = || refuse(format!("headers: `{name}` cannot be sent: its name or its value is not a header's"));
+            let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            headers.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?, value);
+        }
+        let client = Client::builder()
+            .user_agent(concat!("slipstream/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .timeout(config.timeout)
+            .build()
+            .map_err(|e| refuse(format!("the HTTP client cannot be made: {}", e.without_url())))?;
+        Ok(Sender { client, url, headers })
+    }
+
+    /// Where it goes, without what may be secret.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or("?")
+    }
+
+    /// Sends once.
+    pub async fn attempt(&self, delivery: &Delivery) -> Answer {
+        let request = self
+            .client
+            .post(self.url.clone())
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(IDEMPOTENCY_KEY, key(delivery))
+            .body(delivery.body.clone());
+        match request.send().await {
+            Ok(response) => judge(response).await,
+            Err(error) => Answer::Failed {
+                status: None,
+                doubt: !error.is_connect() && !error.is_builder(),
+                detail: transport(error),
+                retry_after: None,
+            },
+        }
+    }
+}
+
+/// A3: the keys of what is news, or their hash where they are many; each alert's own key is in its annotations.
+fn key(delivery: &Delivery) -> String {
+    let keys: Vec<&str> = delivery.parts.iter().map(|p| p.key.as_str()).collect();
+    let list = keys.join(", ");
+    if list.len() <= LONGEST_KEY {
+        return list;
+    }
+    format!("fnv1a64-{:016x}", slipstream_slo::hash::fnv1a64(keys))
+}
+
+/// 2xx is delivered, 5xx and 429 are tried again, everything else is final.
+async fn judge(mut response: Response) -> Answer {
+    let status = response.status();
+    if status.is_success() {
+        // The connection can be used again only once the body is read; a slow one is not waited for.
+        let _ = tokio::time::timeout(Duration::from_millis(100), said(&mut response)).await;
+        return Answer::Delivered { status: status.as_u16() };
+    }
+    let retry_after =
+        response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(|v| wait(v, Timestamp::now()));
+    let mut detail = said(&mut response).await;
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        let doubt = !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        return Answer::Failed { status: Some(status.as_u16()), detail, retry_after, doubt };
+    }
+    if status.is_redirection() {
+        detail = "the receiver is elsewhere: configure the URL that it redirects to".to_owned();
+    }
+    Answer::Refused { status: status.as_u16(), detail }
+}
+
+/// The beginning of the body, in one line.
+async fn said(response: &mut Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < SAID
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        bytes.extend_from_slice(&chunk[..chunk.len().min(SAID - bytes.len())]);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The chain of causes, without the URL.
+fn transport(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}
+
+/// Retry-After: seconds, or a date.
+fn wait(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value.trim()).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Labels;
+    use crate::plan::{Part, Ticket};
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-02-01T10:00:00Z".parse().unwrap();
+        let cases = [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 01 Feb 2026 10:00:30 GMT", Some(30)),
+            ("Sun, 01 Feb 2026 09:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+        ];
+        for (value, want) in cases {
+            assert_eq!(wait(value, now), want.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn a3_the_key_lists_what_is_news_and_stays_short() {
+        let delivery = |n: usize| Delivery {
+            group: Labels::new(),
+            parts: (0..n)
+                .map(|i| Part {
+                    alert_id: format!("a{i}"),
+                    ticket: Ticket { partition: 0, offset: i as i64 },
+                    key: format!("a{i}/1769940000/2/ops"),
+                })
+                .collect(),
+            body: Vec::new(),
+        };
+        assert_eq!(key(&delivery(1)), "a0/1769940000/2/ops");
+        assert_eq!(key(&delivery(2)), "a0/1769940000/2/ops, a1/1769940000/2/ops");
+        let many = key(&delivery(500));
+        assert!(many.starts_with("fnv1a64-") && many.len() == 24, "{many}");
+        assert_ne!(many, key(&delivery(501)));
+    }
+}

@@ -1,0 +1,266 @@
+//! What an alert says to a person who was woken by it: annotations in plain words.
+
+use jiff::Timestamp;
+use slipstream_schemas::records::{AlertTransition, AlertValue, Exemplar};
+
+use crate::identity;
+use crate::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
+
+/// Who speaks: what a message says of its sender and its receiver.
+#[derive(Debug, Clone, Copy)]
+pub struct Speaker<'a> {
+    /// Receiver name, for idempotency keys.
+    pub receiver: &'a str,
+    /// Where this Slipstream is, without a slash at its end.
+    pub external_url: &'a str,
+}
+
+/// Why a label set is told to be resolved.
+#[derive(Debug, Clone, Copy)]
+pub enum End<'a> {
+    /// The alert is over.
+    Over(&'a AlertTransition),
+    /// It goes on under another severity.
+    Replaced(&'a AlertTransition),
+}
+
+impl Speaker<'_> {
+    /// The alert that fires as of a firing or severity transition.
+    pub fn firing(&self, t: &AlertTransition) -> Alert {
+        let mut annotations = self.facts(t, t);
+        say(&mut annotations, "summary", format!("{} is spending its error budget {}", subject(t), pace(t)));
+        say(&mut annotations, "description", firing_description(t));
+        self.alert(t, Status::Firing, ZERO_TIME.to_owned(), annotations)
+    }
+
+    /// The label set that `told` had, resolved.
+    pub fn resolved(&self, told: &AlertTransition, end: End<'_>) -> Alert {
+        let (by, summary, description) = match end {
+            End::Over(t) => (
+                t,
+                format!("{} no longer spends its error budget too fast", subject(told)),
+                format!("It fired from {} to {} ({}).", time(since(told)), time(t.tick), length(t.tick - since(told))),
+            ),
+            End::Replaced(t) => (
+                t,
+                format!("{} is now {} instead of {}", subject(told), t.severity, told.severity),
+                format!("The alert goes on with severity {}; it has been firing since {}.", t.severity, time(since(t))),
+            ),
+        };
+        let mut annotations = self.facts(told, by);
+        annotations.insert("summary".to_owned(), summary);
+        annotations.insert("description".to_owned(), description);
+        self.alert(told, Status::Resolved, rfc3339(by.tick), annotations)
+    }
+
+    fn alert(&self, t: &AlertTransition, status: Status, ends_at: String, annotations: Labels) -> Alert {
+        let labels = identity::labels(t);
+        Alert {
+            status,
+            fingerprint: fingerprint(&labels),
+            labels,
+            annotations,
+            starts_at: rfc3339(since(t)),
+            ends_at,
+            generator_url: format!("{}/slos/{}", self.external_url, t.slo),
+        }
+    }
+
+    /// The rule's own annotations, and facts for machines: alert id, rule, idempotency key of `by`, trace ids.
+    fn facts(&self, t: &AlertTransition, by: &AlertTransition) -> Labels {
+        let mut annotations: Labels = t.annotations.iter().map(|a| (a.name.clone(), a.value.clone())).collect();
+        annotations.insert("alert_id".to_owned(), t.alert_id.clone());
+        annotations.insert("rule".to_owned(), t.rule.clone());
+        annotations.insert("idempotency_key".to_owned(), identity::idempotency_key(by, self.receiver));
+        let traces: Vec<&str> = traces(&t.exemplars).collect();
+        if !traces.is_empty() {
+            annotations.insert("trace_ids".to_owned(), traces.join(", "));
+        }
+        annotations
+    }
+}
+
+/// A rule's own words stay.
+fn say(annotations: &mut Labels, name: &str, words: String) {
+    annotations.entry(name.to_owned()).or_insert(words);
+}
+
+fn traces(exemplars: &[Exemplar]) -> impl Iterator<Item = &str> {
+    exemplars.iter().filter_map(|e| e.trace_id.as_deref())
+}
+
+/// `checkout (endpoint=/pay)`.
+fn subject(t: &AlertTransition) -> String {
+    let dimensions: Vec<String> = t.group.iter().map(|g| format!("{}={}", g.name, g.value)).collect();
+    if dimensions.is_empty() { t.slo.clone() } else { format!("{} ({})", t.slo, dimensions.join(", ")) }
+}
+
+/// `36 times too fast`, by the shortest window of the rule that matters, which is how it burns now.
+fn pace(t: &AlertTransition) -> String {
+    match of_rule(t).min_by_key(|v| v.window_seconds) {
+        Some(value) => format!("{} times too fast", figure(value.burn)),
+        None => "too fast".to_owned(),
+    }
+}
+
+fn of_rule(t: &AlertTransition) -> impl Iterator<Item = &AlertValue> {
+    t.values.iter().filter(|v| v.rule == t.rule)
+}
+
+fn firing_description(t: &AlertTransition) -> String {
+    let whose = if t.service.is_empty() { String::new() } else { format!(" of service {}", t.service) };
+    let mut text =
+        format!("Objective {}{whose}, severity {}, firing since {}.", t.objective, t.severity, time(since(t)));
+    let mut values: Vec<&AlertValue> = of_rule(t).collect();
+    values.sort_by_key(|v| v.window_seconds);
+    if let Some(first) = values.first() {
+        let rates: Vec<String> =
+            values.iter().map(|v| format!("{} over the last {}", figure(v.burn), length(v.window_seconds))).collect();
+        text.push_str(&format!(
+            " Burn rate {} (rule {} fires above {}). At 1 the budget would last exactly its period.",
+            rates.join(" and "),
+            t.rule,
+            figure(first.threshold)
+        ));
+    }
+    if !t.complete {
+        text.push_str(" Some sources were late: the true figures may differ.");
+    }
+    if let Some(trace) = traces(&t.exemplars).next() {
+        text.push_str(&format!(" A request that failed: trace {trace}."));
+    }
+    text
+}
+
+/// When it fired in this episode.
+fn since(t: &AlertTransition) -> i64 {
+    t.fired_at.unwrap_or(t.tick)
+}
+
+/// Three figures are enough at night.
+fn figure(x: f64) -> String {
+    let text = if x.abs() >= 100.0 { format!("{x:.0}") } else { format!("{x:.1}") };
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// `90 s`, `5 min`, `1 h 30 min`, `3 d`.
+fn length(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut rest = seconds.max(0);
+    let mut parts = Vec::new();
+    for (size, name) in units {
+        if rest >= size {
+            parts.push(format!("{} {name}", rest / size));
+            rest %= size;
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
+}
+
+fn rfc3339(tick: i64) -> String {
+    Timestamp::from_second(tick).map_or_else(|_| ZERO_TIME.to_owned(), |t| t.to_string())
+}
+
+fn time(tick: i64) -> String {
+    Timestamp::from_second(tick).map_or_else(|_| tick.to_string(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use slipstream_schemas::records::{Label, TransitionKind};
+
+    use super::*;
+
+    /// A page of SLO checkout at 2026-02-01T10:00:00Z.
+    pub(crate) fn transition() -> AlertTransition {
+        let value =
+            |seconds, burn| AlertValue { rule: "1h/5m".to_owned(), window_seconds: seconds, burn, threshold: 14.4 };
+        AlertTransition {
+            alert_id: "00c0ffee00c0ffee".to_owned(),
+            episode: 1_769_940_000,
+            seq: 2,
+            slo: "checkout".to_owned(),
+            service: "payments".to_owned(),
+            objective: "availability".to_owned(),
+            group: Vec::new(),
+            rule_set: "burn".to_owned(),
+            rule: "1h/5m".to_owned(),
+            severity: "page".to_owned(),
+            kind: TransitionKind::Firing,
+            tick: 1_769_940_000,
+            fired_at: Some(1_769_940_000),
+            values: vec![value(3_600, 18.07), value(300, 36.0)],
+            generation: 0,
+            complete: true,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            exemplars: Vec::new(),
+        }
+    }
+
+    const SPEAKER: Speaker<'_> = Speaker { receiver: "ops", external_url: "http://slipstream.test" };
+
+    #[test]
+    fn a_firing_alert_says_what_burns_how_fast_and_since_when() {
+        let mut t = transition();
+        t.exemplars = vec![Exemplar { event_id: "e".to_owned(), trace_id: Some("ab".repeat(16)), time: 0 }];
+        let alert = SPEAKER.firing(&t);
+        assert_eq!(alert.annotations["summary"], "checkout is spending its error budget 36 times too fast");
+        assert_eq!(
+            alert.annotations["description"],
+            "Objective availability of service payments, severity page, firing since 2026-02-01 10:00:00 UTC. Burn rate 36 \
+             over the last 5 min and 18.1 over the last 1 h (rule 1h/5m fires above 14.4). At 1 the budget would last \
+             exactly its period. A request that failed: trace abababababababababababababababab."
+        );
+        assert_eq!(alert.annotations["idempotency_key"], "00c0ffee00c0ffee/1769940000/2/ops");
+        assert_eq!(alert.annotations["trace_ids"], "ab".repeat(16));
+        assert_eq!((alert.starts_at.as_str(), alert.ends_at.as_str()), ("2026-02-01T10:00:00Z", ZERO_TIME));
+        assert_eq!(alert.generator_url, "http://slipstream.test/slos/checkout");
+    }
+
+    #[test]
+    fn a_rules_own_words_stay_and_doubt_is_said() {
+        let mut t = transition();
+        t.complete = false;
+        t.annotations = vec![
+            Label { name: "summary".to_owned(), value: "Customers cannot pay".to_owned() },
+            Label { name: "runbook_url".to_owned(), value: "http://wiki/pay".to_owned() },
+        ];
+        let alert = SPEAKER.firing(&t);
+        assert_eq!(alert.annotations["summary"], "Customers cannot pay");
+        assert_eq!(alert.annotations["runbook_url"], "http://wiki/pay");
+        assert!(alert.annotations["description"].contains("the true figures may differ"));
+    }
+
+    #[test]
+    fn a_resolved_alert_is_the_label_set_that_was_told() {
+        let told = transition();
+        let over = AlertTransition {
+            kind: TransitionKind::Resolved,
+            seq: 4,
+            tick: told.tick + 754,
+            severity: String::new(),
+            ..told.clone()
+        };
+        let alert = SPEAKER.resolved(&told, End::Over(&over));
+        assert_eq!(alert.fingerprint, SPEAKER.firing(&told).fingerprint);
+        assert_eq!(
+            (alert.starts_at.as_str(), alert.ends_at.as_str()),
+            ("2026-02-01T10:00:00Z", "2026-02-01T10:12:34Z")
+        );
+        let words = "It fired from 2026-02-01 10:00:00 UTC to 2026-02-01 10:12:34 UTC (12 min 34 s).";
+        assert_eq!(alert.annotations["description"], words);
+        assert_eq!(alert.annotations["idempotency_key"], "00c0ffee00c0ffee/1769940000/4/ops");
+    }
+
+    #[test]
+    fn lengths_and_figures_are_short() {
+        for (seconds, want) in [(0, "0 s"), (59, "59 s"), (300, "5 min"), (5_400, "1 h 30 min"), (93_785, "1 d 2 h")] {
+            assert_eq!(length(seconds), want);
+        }
+        for (x, want) in [(14.4, "14.4"), (36.0, "36"), (0.04, "0"), (1234.56, "1235")] {
+            assert_eq!(figure(x), want);
+        }
+    }
+}
