@@ -1,1 +1,21 @@
-//! store
+//! The event store: what happened, for whoever asks afterwards. The port, and the adapters behind it.
+//!
+//! The sink writes through [`port::Store`]; console, API and command line ask through it. What an answer means is worked
+//! out here once ([`kpis`], [`slos`], [`alerts`]), so that every adapter gives the same one; an adapter only keeps rows.
+
+pub mod alerts;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod events;
+pub mod filter;
+pub mod kpis;
+pub mod port;
+pub mod rollup;
+pub mod slos;
+pub mod sqlite;
+pub mod text;
+
+pub use events::{EventRef, Events};
+pub use filter::EventFilter;
+pub use port::*;
+pub use sqlite::SqliteStore;

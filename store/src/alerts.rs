@@ -1,0 +1,116 @@
+//! Alerts as a question finds them: one per alert and episode, with its latest transition.
+
+use serde::Serialize;
+use slipstream_schemas::records::{AlertTransition, TransitionKind};
+
+use crate::text;
+
+/// Which alerts; the default asks for all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlertFilter {
+    /// Exactly this SLO.
+    pub slo: Option<String>,
+    /// Exactly this service.
+    pub service: Option<String>,
+    /// Exactly this severity.
+    pub severity: Option<String>,
+    /// One of these states; empty: any.
+    pub states: Vec<AlertState>,
+    /// Latest transition at this Unix second or later.
+    pub from: Option<i64>,
+    /// Episode began before this Unix second.
+    pub to: Option<i64>,
+    /// At most so many; none: all.
+    pub limit: Option<usize>,
+}
+
+/// Where an alert's episode stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// A condition holds, `for` runs.
+    Pending,
+    /// It ceased before it was ripe: it never fired.
+    Inactive,
+    /// It fires; also while `keep_firing_for` runs.
+    Firing,
+    /// It fired and is over.
+    Resolved,
+}
+
+impl AlertState {
+    /// The state after a transition.
+    pub fn after(kind: TransitionKind) -> Self {
+        match kind {
+            TransitionKind::Pending => AlertState::Pending,
+            TransitionKind::Inactive => AlertState::Inactive,
+            TransitionKind::Firing | TransitionKind::Keeping | TransitionKind::Resumed | TransitionKind::Severity => {
+                AlertState::Firing
+            }
+            TransitionKind::Resolved => AlertState::Resolved,
+        }
+    }
+}
+
+/// An episode of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertEpisode {
+    /// The alert's id: the same in all its episodes.
+    pub id: String,
+    /// SLO name.
+    pub slo: String,
+    /// Severity of the worst ripe rule; of an episode that is over, the last one; empty where none was ripe.
+    pub severity: String,
+    /// Where it stands.
+    pub state: AlertState,
+    /// Its latest transition, RFC 3339.
+    pub at: String,
+    /// Burn rate in the long window of the worst rule at that transition.
+    pub value: Option<f64>,
+    /// Service of the SLO.
+    pub service: String,
+    /// Objective.
+    pub objective: String,
+    /// groupBy labels and values; empty when not grouped.
+    pub group: std::collections::BTreeMap<String, String>,
+    /// The worst rule.
+    pub rule: String,
+    /// The tick of its pending: tells episodes of an alert apart.
+    pub episode: i64,
+    /// When it began to pend, RFC 3339.
+    pub pending_at: String,
+    /// When it fired; null: not yet, or never.
+    pub fired_at: Option<String>,
+    /// When it was resolved; null: not yet, or never.
+    pub resolved_at: Option<String>,
+}
+
+impl AlertEpisode {
+    /// An episode by its latest transition.
+    pub fn new(latest: &AlertTransition) -> Self {
+        let state = AlertState::after(latest.kind);
+        AlertEpisode {
+            id: latest.alert_id.clone(),
+            slo: latest.slo.clone(),
+            severity: latest.severity.clone(),
+            state,
+            at: text::seconds(latest.tick),
+            value: value(latest),
+            service: latest.service.clone(),
+            objective: latest.objective.clone(),
+            group: latest.group.iter().map(|label| (label.name.clone(), label.value.clone())).collect(),
+            rule: latest.rule.clone(),
+            episode: latest.episode,
+            pending_at: text::seconds(latest.episode),
+            fired_at: latest.fired_at.map(text::seconds),
+            resolved_at: (state == AlertState::Resolved).then(|| text::seconds(latest.tick)),
+        }
+    }
+}
+
+/// Burn rate in the longest window of the worst rule; of any rule where the worst has left no value.
+fn value(transition: &AlertTransition) -> Option<f64> {
+    let of_rule = transition.values.iter().filter(|value| value.rule == transition.rule);
+    let longest = of_rule.max_by_key(|value| value.window_seconds);
+    longest.or_else(|| transition.values.iter().max_by_key(|value| value.window_seconds)).map(|value| value.burn)
+}

@@ -1,0 +1,27 @@
+//! What every adapter of the port must do: run by each adapter's tests through a [`Fixture`].
+//!
+//! Each function of [`writing`] and [`questions`] is one promise; it panics where the store breaks it.
+
+pub mod made;
+pub mod questions;
+pub mod writing;
+
+use async_trait::async_trait;
+
+use crate::port::SharedStore;
+
+/// How the suite gets at stores.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// An empty store, whatever was there before.
+    async fn empty(&self) -> SharedStore;
+
+    /// The same store again, as another process would open it after the one before was killed.
+    async fn reopened(&self) -> SharedStore;
+}
+
+/// Every promise, one after the other.
+pub async fn all(fixture: &dyn Fixture) {
+    writing::all(fixture).await;
+    questions::all(fixture).await;
+}

@@ -1,0 +1,232 @@
+//! What a role may do with an event store.
+//!
+//! Exactly once: positions are rows of the store, and a batch moves them in the transaction that writes its rows, each
+//! only from the value the writer read. Whatever crashes, a record is there once: a batch that was written moves no
+//! position again ([`StoreError::Moved`]), and one that was not left no row.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
+use slipstream_schemas::{LogTime, RequestEvent, Topic};
+
+use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::events::Events;
+use crate::filter::EventFilter;
+use crate::kpis::{KpiAnswer, KpiQuestion};
+use crate::rollup::Rollup;
+
+/// How far a partition of the log is in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorePosition {
+    /// The topic.
+    pub topic: Topic,
+    /// Its partition.
+    pub partition: u32,
+    /// Next offset to write: everything below is in the store, or was rightly skipped.
+    pub offset: i64,
+    /// Log time of the last record below it.
+    pub log_time: LogTime,
+}
+
+/// A move of one position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PositionMove {
+    /// The topic.
+    pub topic: Topic,
+    /// Its partition.
+    pub partition: u32,
+    /// The offset that the writer read; none: there was no position yet.
+    pub from: Option<i64>,
+    /// Next offset to write after this batch.
+    pub to: i64,
+    /// Log time of the last record below `to`.
+    pub log_time: LogTime,
+}
+
+/// A row of burn-rate history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredBurnRates {
+    /// Partition of burn-rates.
+    pub partition: u32,
+    /// Offset there: of two records for one series and tick the later counts.
+    pub offset: i64,
+    /// What burn said.
+    pub rates: BurnRates,
+}
+
+/// What is written in one transaction. A value: it is decided once and sent until it is settled.
+#[derive(Debug, Clone, Default)]
+pub struct WriteBatch {
+    /// Raw events.
+    pub events: Events,
+    /// What exactly those events fold into ([`crate::rollup::fold`]); added to what is there.
+    pub rollups: Vec<Rollup>,
+    /// Burn-rate history.
+    pub burn_rates: Vec<StoredBurnRates>,
+    /// Alert transitions.
+    pub transitions: Vec<AlertTransition>,
+    /// What became of notifications.
+    pub notifications: Vec<Notification>,
+    /// At least one position that moves.
+    pub positions: Vec<PositionMove>,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    /// Raw events; those that retention removed no longer count.
+    pub events: u64,
+    /// Rows of burn-rate history.
+    pub burn_rates: u64,
+    /// Alert transitions.
+    pub transitions: u64,
+    /// Delivery outcomes.
+    pub notifications: u64,
+}
+
+/// A page of events.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EventPage {
+    /// In order of event time, partition, offset.
+    pub events: Vec<RequestEvent>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A place in the order of events: behind the event it names. Its text form is opaque to who uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// Event time, microseconds.
+    pub time: i64,
+    /// Partition of request-events.
+    pub partition: u32,
+    /// Offset there.
+    pub offset: i64,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written: somebody else moved the position, or this very batch is there already. Read positions
+    /// again.
+    #[error("{topic}/{partition}: the store is at {stored:?}, the batch begins at {expected:?}")]
+    Moved {
+        /// Topic of the position.
+        topic: Topic,
+        /// Its partition.
+        partition: u32,
+        /// What the batch expected.
+        expected: Option<i64>,
+        /// What the store has.
+        stored: Option<i64>,
+    },
+    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`settled`]).
+    #[error("{doing}: {cause} (will be tried again)")]
+    Unavailable {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        cause: String,
+    },
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Refused(String),
+    /// Will not pass by itself.
+    #[error("{doing}: {cause}")]
+    Fatal {
+        /// What was being done.
+        doing: String,
+        /// Why it failed, and what to do.
+        cause: String,
+    },
+}
+
+/// What the positions say of a batch whose writing ended without a clear answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It is in the store.
+    Written,
+    /// It is not: send the same value again.
+    NotWritten,
+    /// Somebody else writes these partitions: drop it and read positions again.
+    Lost,
+}
+
+/// Tells from the store's positions what became of a batch.
+pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> Settled {
+    let stored = |m: &PositionMove| {
+        positions.iter().find(|p| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
+    };
+    if batch.positions.iter().all(|m| stored(m) == Some(m.to)) {
+        Settled::Written
+    } else if batch.positions.iter().all(|m| stored(m) == m.from) {
+        Settled::NotWritten
+    } else {
+        Settled::Lost
+    }
+}
+
+/// An event store.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Name and place, for people: `sqlite:DIR`.
+    fn describe(&self) -> String;
+
+    /// Every position there is, by topic and partition.
+    async fn positions(&self) -> Result<Vec<StorePosition>, StoreError>;
+
+    /// Writes all of a batch and moves its positions, in one transaction and durably, or nothing. Every `from` must be
+    /// what is stored, or it is [`StoreError::Moved`].
+    async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError>;
+
+    /// Removes a bounded slice of what is older, by log time, than the store's retention before `now`. Answers how many
+    /// rows went; 0: nothing is left to remove.
+    async fn trim(&self, now: LogTime) -> Result<u64, StoreError>;
+
+    /// Hits, errors, latencies: in total, by a field, by steps of time.
+    async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError>;
+
+    /// Raw events in order of event time, at most `limit`, behind `after`.
+    async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError>;
+
+    /// The newest BurnRates of every series that is not retired, by SLO, objective, group.
+    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError>;
+
+    /// All BurnRates of an SLO with `from <= tick < to`, by tick, then objective and group.
+    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError>;
+
+    /// Episodes of alerts, each with its latest transition, newest first.
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError>;
+
+    /// All transitions of an alert, by episode and seq.
+    async fn transitions(&self, alert_id: &str) -> Result<Vec<AlertTransition>, StoreError>;
+
+    /// How much there is.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+}
+
+/// A shared store.
+pub type SharedStore = Arc<dyn Store>;
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}-{}", self.time, self.partition, self.offset)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let refused =
+            || StoreError::Refused(format!("`{text}` is no cursor: pass on `next` of the page before, as is"));
+        let mut parts = text.split('-').map(|part| part.parse::<i64>().ok());
+        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
+            (Some(time), Some(partition), Some(offset), None) => {
+                Ok(Cursor { time, partition: u32::try_from(partition).map_err(|_| refused())?, offset })
+            }
+            _ => Err(refused()),
+        }
+    }
+}

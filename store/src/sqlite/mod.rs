@@ -1,0 +1,194 @@
+//! The store in one SQLite file, `store.db` in a data directory: WAL, synchronous=FULL, one writing connection, and
+//! readers beside it that see the last committed transaction.
+
+mod error;
+mod functions;
+mod open;
+mod read;
+mod read_kpis;
+#[cfg(test)]
+mod tests;
+mod trim;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::{AlertTransition, BurnRates};
+
+use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::filter::EventFilter;
+use crate::kpis::{KpiAnswer, KpiQuestion};
+use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
+use write::Writer;
+
+/// Name of the file in a data directory.
+pub const FILE: &str = "store.db";
+
+/// How long rows stay, by log time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Raw events and burn-rate history; the longest window of an SLO must fit.
+    pub raw: Duration,
+    /// Rollups, alert transitions, delivery outcomes.
+    pub rollups: Duration,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { raw: DAY * 35, rollups: DAY * 400 }
+    }
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    retention: Retention,
+    /// None: opened for reading only.
+    writer: Option<Mutex<Writer>>,
+    /// Idle readers; one more is opened when all are busy.
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, making file and tables where they are missing. Blocks on the disk.
+    pub fn open(dir: &Path, retention: Retention) -> Result<Self, StoreError> {
+        let writer = Writer::new(open::for_writing(dir)?);
+        Ok(Self::with(dir, retention, Some(Mutex::new(writer))))
+    }
+
+    /// Opens the store for questions, also while another process owns the directory. Blocks on the disk.
+    pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+        let reader = open::for_reading(dir)?;
+        let store = Self::with(dir, Retention::default(), None);
+        store.inner.give_back(reader);
+        Ok(store)
+    }
+
+    fn with(dir: &Path, retention: Retention, writer: Option<Mutex<Writer>>) -> Self {
+        let inner = Inner { dir: dir.to_owned(), retention, writer, readers: Mutex::new(Vec::new()) };
+        SqliteStore { inner: Arc::new(inner) }
+    }
+
+    /// Runs a question on a reader, off the async threads.
+    async fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner.clone();
+        blocking(doing, move || {
+            let reader = inner.take_reader()?;
+            let answer = question(&reader);
+            inner.give_back(reader);
+            answer
+        })
+        .await
+    }
+
+    /// Runs something on the writer, off the async threads.
+    async fn change<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        change: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.inner.clone();
+        blocking(doing, move || match &inner.writer {
+            Some(writer) => change(&mut writer.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => Err(StoreError::Fatal {
+                doing: doing.to_owned(),
+                cause: format!("{} was opened for reading only", inner.dir.join(FILE).display()),
+            }),
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn take_reader(&self) -> Result<Connection, StoreError> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| open::for_reading(&self.dir), Ok)
+    }
+
+    fn give_back(&self, reader: Connection) {
+        const KEPT: usize = 4;
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < KEPT {
+            readers.push(reader);
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failure| {
+        Err(StoreError::Fatal { doing: doing.to_owned(), cause: format!("the work broke off: {failure}") })
+    })
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn describe(&self) -> String {
+        format!("sqlite:{}", self.inner.dir.display())
+    }
+
+    async fn positions(&self) -> Result<Vec<StorePosition>, StoreError> {
+        self.ask("reading the store's positions", read::positions).await
+    }
+
+    async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {
+        self.change("writing to the store", move |writer| writer.write(&batch)).await
+    }
+
+    async fn trim(&self, now: LogTime) -> Result<u64, StoreError> {
+        let retention = self.inner.retention;
+        self.change("removing what is past retention", move |writer| trim::slice(writer.connection(), retention, now))
+            .await
+    }
+
+    async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
+        let question = question.clone();
+        self.ask("answering for KPIs", move |reader| read_kpis::answer(reader, &question)).await
+    }
+
+    async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
+        let filter = filter.clone();
+        self.ask("reading events", move |reader| read::events(reader, &filter, limit, after)).await
+    }
+
+    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {
+        self.ask("reading the state of SLOs", read::slo_states).await
+    }
+
+    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError> {
+        let slo = slo.to_owned();
+        self.ask("reading burn-rate history", move |reader| read::burn_history(reader, &slo, from, to)).await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {
+        let filter = filter.clone();
+        self.ask("reading alerts", move |reader| read::alerts(reader, &filter)).await
+    }
+
+    async fn transitions(&self, alert_id: &str) -> Result<Vec<AlertTransition>, StoreError> {
+        let alert_id = alert_id.to_owned();
+        self.ask("reading an alert's transitions", move |reader| read::transitions(reader, &alert_id)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.ask("counting", read::counts).await
+    }
+}

@@ -1,0 +1,120 @@
+//! Opening `store.db`: pragmas, identity, migrations.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{FILE, error, functions};
+use crate::port::StoreError;
+
+/// "SLST": marks the file as ours.
+const APPLICATION_ID: i64 = 0x534C_5354;
+
+/// Migrations in order; `user_version` counts those that were applied.
+const MIGRATIONS: [&str; 1] = [include_str!("schema_v1.sql")];
+
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Opens, makes or migrates the store for its writer.
+pub fn for_writing(dir: &Path) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    let doing = format!("opening {}", path.display());
+    let cannot = || error::at(doing.clone());
+    std::fs::create_dir_all(dir)
+        .map_err(|cause| StoreError::Fatal { doing: doing.clone(), cause: format!("{}: {cause}", dir.display()) })?;
+    let mut connection = Connection::open(&path).map_err(cannot())?;
+    connection.busy_timeout(BUSY).map_err(cannot())?;
+    let version = identify(&connection, &doing)?;
+    connection
+        .execute_batch(
+            "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;",
+        )
+        .map_err(cannot())?;
+    migrate(&mut connection, version).map_err(error::at(format!("{doing}: migrating from version {version}")))?;
+    functions::register(&connection).map_err(cannot())?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens the store for questions. A directory that cannot be written to works as long as nobody writes.
+pub fn for_reading(dir: &Path) -> Result<Connection, StoreError> {
+    let path = dir.join(FILE);
+    let doing = format!("opening {} for reading", path.display());
+    if !path.exists() {
+        let cause =
+            "there is no such file: nothing was stored in this directory yet (see --data and --store)".to_owned();
+        return Err(StoreError::Fatal { doing, cause });
+    }
+    let connection = match read_only(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        Ok(connection) => connection,
+        // Without the right to make the WAL's index beside it, an unowned file can still be read as it stands.
+        Err(cause) if !dir.join(format!("{FILE}-wal")).exists() => {
+            let uri =
+                format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25").replace('?', "%3f"));
+            read_only(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+                .map_err(|_| error::at(doing.clone())(cause))?
+        }
+        Err(cause) => return Err(error::at(doing)(cause)),
+    };
+    let version = identify(&connection, &doing)?;
+    if version < MIGRATIONS.len() as i64 {
+        let cause = format!("its tables have version {version}: let a role of this version open the directory first");
+        return Err(StoreError::Fatal { doing, cause });
+    }
+    functions::register(&connection).map_err(error::at(doing))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    connection.execute_batch("PRAGMA cache_size = -8192;")?;
+    Ok(connection)
+}
+
+/// The version of the tables; 0: an empty file.
+fn identify(connection: &Connection, doing: &str) -> Result<i64, StoreError> {
+    let pragma = |name: &str| {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+            .map_err(error::at(doing.to_owned()))
+    };
+    let (id, version, tables) = (pragma("application_id")?, pragma("user_version")?, count_tables(connection, doing)?);
+    let refuse = |cause: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause });
+    if id != APPLICATION_ID && tables > 0 {
+        return refuse("it is a SQLite file, but no store of Slipstream: give another directory".to_owned());
+    }
+    if version > MIGRATIONS.len() as i64 {
+        let known = MIGRATIONS.len();
+        return refuse(format!(
+            "its tables have version {version}, this build knows up to {known}: upgrade slipstream"
+        ));
+    }
+    Ok(version)
+}
+
+fn count_tables(connection: &Connection, doing: &str) -> Result<i64, StoreError> {
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(error::at(doing.to_owned()))
+}
+
+fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    for (done, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
+        // One transaction each: a crash leaves the version before it or the one after.
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let present: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if present > done as i64 {
+            continue;
+        }
+        transaction.execute_batch(migration)?;
+        transaction
+            .execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", done + 1))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

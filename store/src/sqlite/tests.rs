@@ -1,0 +1,163 @@
+//! The conformance suite on SQLite, and what only files can have: damage, newer versions, other owners.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::{FILE, Retention, SqliteStore};
+use crate::conformance::made::{self, Dice};
+use crate::conformance::{self, Fixture};
+use crate::port::{SharedStore, Store, StoreError};
+
+struct Files {
+    dir: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        Files { dir: TempDir::new().unwrap() }
+    }
+
+    fn open(&self) -> SqliteStore {
+        SqliteStore::open(self.dir.path(), Retention::default()).unwrap()
+    }
+}
+
+#[async_trait]
+impl Fixture for Files {
+    async fn empty(&self) -> SharedStore {
+        for file in std::fs::read_dir(self.dir.path()).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        Arc::new(self.open())
+    }
+
+    async fn reopened(&self) -> SharedStore {
+        Arc::new(self.open())
+    }
+}
+
+#[tokio::test]
+async fn writing_conforms() {
+    conformance::writing::all(&Files::new()).await;
+}
+
+#[tokio::test]
+async fn answers_conform() {
+    conformance::questions::all(&Files::new()).await;
+}
+
+#[tokio::test]
+async fn a_crash_in_the_middle_leaves_the_batch_before_it() {
+    let files = Files::new();
+    let events = made::events(&mut Dice(1), 30);
+    files.open().write(Arc::new(made::batch(&events[..10], None, 1))).await.unwrap();
+    // A copy of the files in the middle of a transaction is what a kill leaves.
+    let writer = rusqlite::Connection::open(files.dir.path().join(FILE)).unwrap();
+    writer
+        .execute_batch("PRAGMA cache_size = 2; PRAGMA cache_spill = 2; BEGIN IMMEDIATE; DELETE FROM events;")
+        .unwrap();
+    writer.execute_batch("DELETE FROM rollups; UPDATE positions SET next_offset = 99;").unwrap();
+    let left = TempDir::new().unwrap();
+    for name in [FILE.to_owned(), format!("{FILE}-wal")] {
+        std::fs::copy(files.dir.path().join(&name), left.path().join(&name)).unwrap();
+    }
+    let store = SqliteStore::open(left.path(), Retention::default()).unwrap();
+    assert_eq!(store.counts().await.unwrap().events, 10);
+    assert_eq!(store.positions().await.unwrap()[0].offset, 10);
+    store.write(Arc::new(made::batch(&events[10..], Some(10), 1))).await.unwrap();
+    assert_eq!(store.counts().await.unwrap().events, 30);
+}
+
+#[tokio::test]
+async fn questions_are_answered_while_another_owns_the_directory() {
+    let files = Files::new();
+    let owner = files.open();
+    let events = made::events(&mut Dice(1), 20);
+    owner.write(Arc::new(made::batch(&events[..10], None, 1))).await.unwrap();
+    let reader = SqliteStore::open_read_only(files.dir.path()).unwrap();
+    assert_eq!(reader.counts().await.unwrap().events, 10);
+    owner.write(Arc::new(made::batch(&events[10..], Some(10), 1))).await.unwrap();
+    assert_eq!(reader.counts().await.unwrap().events, 20);
+    let refused = reader.write(Arc::new(made::batch(&events, Some(20), 1))).await.unwrap_err();
+    assert!(refused.to_string().contains("reading only"), "{refused}");
+    drop((owner, reader));
+    assert_eq!(SqliteStore::open_read_only(files.dir.path()).unwrap().counts().await.unwrap().events, 20);
+}
+
+#[test]
+fn what_cannot_be_opened_says_why_and_what_to_do() {
+    type Prepare = fn(&std::path::Path);
+    let rows: [(Prepare, &str); 3] = [
+        (|path| std::fs::write(path, vec![0x55; 20_000]).unwrap(), "damaged or no store"),
+        (|path| sql(path, "CREATE TABLE other (x)"), "no store of Slipstream"),
+        (
+            |path| {
+                sql(path, "CREATE TABLE positions (x); PRAGMA application_id = 0x534C5354; PRAGMA user_version = 99")
+            },
+            "upgrade",
+        ),
+    ];
+    for (prepare, expected) in rows {
+        let files = Files::new();
+        prepare(&files.dir.path().join(FILE));
+        for opened in
+            [SqliteStore::open(files.dir.path(), Retention::default()), SqliteStore::open_read_only(files.dir.path())]
+        {
+            let error = opened.err().expect("refused").to_string();
+            assert!(error.contains(expected) && error.contains(FILE), "{error}");
+        }
+    }
+    let nothing = SqliteStore::open_read_only(Files::new().dir.path()).err().expect("refused");
+    assert!(nothing.to_string().contains("no such file"), "{nothing}");
+}
+
+fn sql(path: &std::path::Path, sql: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn damage_behind_the_header_is_fatal_not_waited_for() {
+    let files = Files::new();
+    let store = files.open();
+    store.write(Arc::new(made::batch(&made::events(&mut Dice(1), 2_000), None, 1))).await.unwrap();
+    drop(store);
+    let path = files.dir.path().join(FILE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let len = bytes.len();
+    assert!(len > 100_000, "the events are in the file, not in its log");
+    bytes[16_384..len].fill(0x55);
+    std::fs::write(&path, bytes).unwrap();
+    let found = match SqliteStore::open(files.dir.path(), Retention::default()) {
+        Ok(store) => store.events(&Default::default(), 10_000, None).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(matches!(found, StoreError::Fatal { .. }), "{found:?}");
+}
+
+#[tokio::test]
+async fn sql_reads_quantiles_and_events_by_name() {
+    let files = Files::new();
+    let store = files.open();
+    let events = made::events(&mut Dice(8), 500);
+    store.write(Arc::new(made::batch(&events, None, 1))).await.unwrap();
+    let reader = super::open::for_reading(files.dir.path()).unwrap();
+    let (p95, p100): (f64, f64) = reader
+        .query_row(
+            "SELECT sketch_quantile(sketch_merge(sketch), 0.95), sketch_quantile(sketch_merge(sketch), 1) FROM rollups",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let max = events.iter().filter_map(|e| e.latency_ms).fold(0.0, f64::max);
+    assert!(p95 < p100 && (p100 - max).abs() < 0.02 * max, "{p95} {p100} {max}");
+    let none: Option<f64> = reader.query_row("SELECT sketch_quantile(NULL, 0.5)", [], |row| row.get(0)).unwrap();
+    assert_eq!(none, None);
+    let traced: i64 = reader
+        .query_row("SELECT count(*) FROM request_events WHERE trace_id = ?1", [format!("{:032x}", 3)], |row| row.get(0))
+        .unwrap();
+    assert_eq!(traced as usize, events.iter().filter(|e| e.trace_id == Some(format!("{:032x}", 3))).count());
+    let wrong = reader.query_row("SELECT sketch_quantile(x'07', 0.5)", [], |_| Ok(())).unwrap_err();
+    assert!(wrong.to_string().contains("version 7"), "{wrong}");
+}

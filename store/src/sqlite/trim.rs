@@ -1,0 +1,85 @@
+//! Retention, a bounded slice at a time so that the writer never waits long.
+//!
+//! It goes by log time: what was imported yesterday stays, however old its event times are. A minute of event time is
+//! as old as the last record that was written to it.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use slipstream_schemas::LogTime;
+
+use super::{Retention, error};
+use crate::port::StoreError;
+use crate::rollup::MINUTE_US;
+
+/// Rows that one slice removes at most of each kind, about.
+const SLICE: i64 = 20_000;
+
+/// Removes some of what is older than retention before `now`; answers how many rows.
+pub fn slice(connection: &mut Connection, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
+    let before = |kept: Duration| now.0.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
+    let (raw, rollups) = (before(retention.raw), before(retention.rollups));
+    let mut run = || -> rusqlite::Result<usize> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let removed = raw_events(&transaction, raw)?
+            + whole_minutes(&transaction, rollups)?
+            + burn_rates(&transaction, raw.div_euclid(1_000))?
+            + alerts(&transaction, rollups)?;
+        transaction.commit()?;
+        Ok(removed)
+    };
+    run().map(|rows| rows as u64).map_err(error::at("removing what is past retention"))
+}
+
+fn raw_events(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize> {
+    let minute: Option<i64> = transaction
+        .prepare_cached("SELECT minute FROM minutes WHERE newest_log < ?1 AND NOT raw_gone ORDER BY minute LIMIT 1")?
+        .query_row([before], |row| row.get(0))
+        .optional()?;
+    let Some(minute) = minute else { return Ok(0) };
+    let removed = transaction
+        .prepare_cached(
+            "DELETE FROM events WHERE (time, partition, \"offset\") IN
+             (SELECT time, partition, \"offset\" FROM events WHERE time >= ?1 AND time < ?2 LIMIT ?3)",
+        )?
+        .execute((minute * MINUTE_US, (minute + 1) * MINUTE_US, SLICE))?;
+    if (removed as i64) < SLICE {
+        transaction.execute("UPDATE minutes SET raw_gone = 1 WHERE minute = ?1", [minute])?;
+    }
+    // Marking counts: an empty minute is progress too.
+    Ok(removed.max(1))
+}
+
+fn whole_minutes(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize> {
+    let minute: Option<i64> = transaction
+        .prepare_cached("SELECT minute FROM minutes WHERE newest_log < ?1 AND raw_gone ORDER BY minute LIMIT 1")?
+        .query_row([before], |row| row.get(0))
+        .optional()?;
+    let Some(minute) = minute else { return Ok(0) };
+    let removed = transaction.execute("DELETE FROM rollups WHERE minute = ?1", [minute])?;
+    Ok(removed + transaction.execute("DELETE FROM minutes WHERE minute = ?1", [minute])?)
+}
+
+/// The newest of each series stays: it is the series' state.
+fn burn_rates(transaction: &Transaction<'_>, before_tick: i64) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM burn_rates WHERE (series, tick, generation) IN
+             (SELECT b.series, b.tick, b.generation FROM series s CROSS JOIN burn_rates b ON b.series = s.id
+              WHERE b.tick < min(?1, (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id)) LIMIT ?2)",
+        )?
+        .execute((before_tick, SLICE))
+}
+
+/// Whole episodes, once they have been over for so long.
+fn alerts(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize> {
+    let transitions = transaction
+        .prepare_cached(
+            "DELETE FROM alert_transitions WHERE (alert_id, episode) IN
+             (SELECT alert_id, episode FROM alert_transitions
+              WHERE tick < ?1 AND kind IN ('resolved', 'inactive') LIMIT ?2)",
+        )?
+        .execute((before.div_euclid(1_000), SLICE))?;
+    let notifications = transaction.prepare_cached("DELETE FROM notifications WHERE at < ?1")?.execute([before])?;
+    Ok(transitions + notifications)
+}

@@ -1,0 +1,304 @@
+//! The writer: one batch, one transaction.
+
+use hashbrown::HashMap;
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use slipstream_schemas::codec;
+use slipstream_schemas::records::{AlertTransition, Notification};
+
+use super::error;
+use crate::events::{Dimensions, EventRef, Events};
+use crate::port::{PositionMove, StoreError, StoredBurnRates, WriteBatch};
+use crate::rollup::{MINUTE_US, Rollup};
+
+/// The writing connection and what it remembers of the tables.
+pub struct Writer {
+    connection: Connection,
+    /// Ids of dimensions that are committed.
+    ids: HashMap<Dimensions, i64>,
+}
+
+/// Tuples of dimensions to remember at most; beyond, they are looked up again.
+const REMEMBERED: usize = 50_000;
+
+type Done = Result<(), StoreError>;
+
+impl Writer {
+    /// Around an open connection.
+    pub fn new(connection: Connection) -> Self {
+        Writer { connection, ids: HashMap::new() }
+    }
+
+    /// For what is no batch.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Exactly once: rows and positions commit together, and a batch whose `from` is not what is stored leaves nothing.
+    pub fn write(&mut self, batch: &WriteBatch) -> Done {
+        if batch.positions.is_empty() {
+            return Err(StoreError::Refused("a batch that moves no position could be written twice".to_owned()));
+        }
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(error::at("beginning a transaction in the store"))?;
+        move_positions(&transaction, &batch.positions)?;
+        let ids = dimension_ids(&transaction, &self.ids, batch.events.dimensions())
+            .map_err(error::at("storing dimensions"))?;
+        insert_events(&transaction, &batch.events, &ids).map_err(error::at("storing events"))?;
+        add_minutes(&transaction, &batch.events).map_err(error::at("counting events per minute"))?;
+        add_rollups(&transaction, &batch.rollups, &ids).map_err(error::at("adding to rollups"))?;
+        insert_burn_rates(&transaction, &batch.burn_rates)?;
+        insert_transitions(&transaction, &batch.transitions)?;
+        insert_notifications(&transaction, &batch.notifications)?;
+        // A crash before this line leaves nothing, after it everything.
+        transaction.commit().map_err(error::at("committing to the store"))?;
+        self.remember(batch.events.dimensions(), ids);
+        Ok(())
+    }
+
+    fn remember(&mut self, dimensions: &[Dimensions], ids: Vec<i64>) {
+        if self.ids.len() > REMEMBERED {
+            self.ids.clear();
+        }
+        for (dimensions, id) in dimensions.iter().zip(ids) {
+            if !self.ids.contains_key(dimensions) {
+                self.ids.insert(dimensions.clone(), id);
+            }
+        }
+    }
+}
+
+fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -> Done {
+    let doing = "moving the store's positions";
+    let mut read = transaction
+        .prepare_cached("SELECT next_offset FROM positions WHERE topic = ?1 AND partition = ?2")
+        .map_err(error::at(doing))?;
+    let mut write = transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO positions (topic, partition, next_offset, log_time) VALUES (?1, ?2, ?3, ?4)",
+        )
+        .map_err(error::at(doing))?;
+    for m in moves {
+        let name = m.topic.name();
+        let stored: Option<i64> =
+            read.query_row(params![name, m.partition], |row| row.get(0)).optional().map_err(error::at(doing))?;
+        if stored != m.from {
+            return Err(StoreError::Moved { topic: m.topic, partition: m.partition, expected: m.from, stored });
+        }
+        write.execute(params![name, m.partition, m.to, m.log_time.0]).map_err(error::at(doing))?;
+    }
+    Ok(())
+}
+
+/// The id of each tuple, in their order; new ones are inserted.
+fn dimension_ids(
+    transaction: &Transaction<'_>,
+    known: &HashMap<Dimensions, i64>,
+    dimensions: &[Dimensions],
+) -> rusqlite::Result<Vec<i64>> {
+    let mut read = transaction.prepare_cached(
+        "SELECT id FROM dimensions WHERE service = ?1 AND environment = ?2 AND endpoint = ?3 AND method = ?4",
+    )?;
+    let mut write = transaction.prepare_cached(
+        "INSERT INTO dimensions (service, environment, endpoint, method) VALUES (?1, ?2, ?3, ?4) RETURNING id",
+    )?;
+    let mut ids = Vec::with_capacity(dimensions.len());
+    for d in dimensions {
+        if let Some(id) = known.get(d) {
+            ids.push(*id);
+            continue;
+        }
+        let values = (&d.service, &d.environment, &d.endpoint, &d.method);
+        let stored: Option<i64> = read.query_row(values, |row| row.get(0)).optional()?;
+        ids.push(match stored {
+            Some(id) => id,
+            None => write.query_row(values, |row| row.get(0))?,
+        });
+    }
+    Ok(ids)
+}
+
+fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i64]) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO events (time, partition, \"offset\", log_time, dimensions, status_code, latency_ms, weight, event_id,
+         trace_id, user_ref, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    // In the table's own order: neighbours land on the same page.
+    let mut ordered: Vec<EventRef<'_>> = events.iter().collect();
+    ordered.sort_unstable_by_key(|e| (e.time(), e.partition(), e.offset()));
+    for event in ordered {
+        bind_event(&mut statement, event, ids[event.dimensions_index()])?;
+        statement.raw_execute()?;
+    }
+    Ok(())
+}
+
+fn bind_event(statement: &mut Statement<'_>, event: EventRef<'_>, dimensions: i64) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(1, event.time().0)?;
+    statement.raw_bind_parameter(2, event.partition())?;
+    statement.raw_bind_parameter(3, event.offset())?;
+    statement.raw_bind_parameter(4, event.log_time().0)?;
+    statement.raw_bind_parameter(5, dimensions)?;
+    statement.raw_bind_parameter(6, event.status_code())?;
+    statement.raw_bind_parameter(7, event.latency_ms())?;
+    statement.raw_bind_parameter(8, event.weight())?;
+    statement.raw_bind_parameter(9, event.event_id())?;
+    statement.raw_bind_parameter(10, event.trace_id().and_then(trace_bytes))?;
+    statement.raw_bind_parameter(11, event.user_ref())?;
+    statement.raw_bind_parameter(12, event.attributes_json())
+}
+
+/// 32 hex digits in half the space.
+pub fn trace_bytes(hex: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    if pairs.len() != 16 || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (digit(*high)? << 4) | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+fn digit(hex: u8) -> Option<u8> {
+    match hex {
+        b'0'..=b'9' => Some(hex - b'0'),
+        b'a'..=b'f' => Some(hex - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> rusqlite::Result<()> {
+    let mut minutes: HashMap<i64, (i64, i64)> = HashMap::new();
+    for event in events.iter() {
+        let (count, newest) = minutes.entry(event.time().0.div_euclid(MINUTE_US)).or_insert((0, i64::MIN));
+        *count += 1;
+        *newest = (*newest).max(event.log_time().0);
+    }
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO minutes (minute, events, newest_log) VALUES (?1, ?2, ?3) ON CONFLICT (minute) DO UPDATE SET
+         events = events + excluded.events, newest_log = max(newest_log, excluded.newest_log)",
+    )?;
+    for (minute, (count, newest)) in minutes {
+        statement.execute((minute, count, newest))?;
+    }
+    Ok(())
+}
+
+fn add_rollups(transaction: &Transaction<'_>, rollups: &[Rollup], ids: &[i64]) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO rollups (minute, dimensions, status_class, hits, errors, latency_count, latency_sum, latency_min,
+         latency_max, sketch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (minute, dimensions, status_class) DO UPDATE SET
+         hits = hits + excluded.hits, errors = errors + excluded.errors,
+         latency_count = latency_count + excluded.latency_count, latency_sum = latency_sum + excluded.latency_sum,
+         latency_min = min(ifnull(latency_min, excluded.latency_min), ifnull(excluded.latency_min, latency_min)),
+         latency_max = max(ifnull(latency_max, excluded.latency_max), ifnull(excluded.latency_max, latency_max)),
+         sketch = sketch_add(sketch, excluded.sketch)",
+    )?;
+    for r in rollups {
+        let latency = &r.sums.latency;
+        let measured = latency.count > 0;
+        statement.execute(params![
+            r.minute,
+            ids[r.dimensions],
+            r.status_class,
+            r.sums.hits as i64,
+            r.sums.errors as i64,
+            latency.count as i64,
+            latency.sum,
+            measured.then_some(latency.min),
+            measured.then_some(latency.max),
+            measured.then(|| latency.sketch.encode()),
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_burn_rates(transaction: &Transaction<'_>, rows: &[StoredBurnRates]) -> Done {
+    let doing = "storing burn rates";
+    let mut known = transaction
+        .prepare_cached("SELECT id FROM series WHERE slo = ?1 AND objective = ?2 AND group_values = ?3")
+        .map_err(error::at(doing))?;
+    let mut new = transaction
+        .prepare_cached("INSERT INTO series (slo, objective, group_values) VALUES (?1, ?2, ?3) RETURNING id")
+        .map_err(error::at(doing))?;
+    let mut statement = transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO burn_rates (series, tick, generation, complete, retired, sli, budget_remaining, good,
+             total, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )
+        .map_err(error::at(doing))?;
+    for row in rows {
+        let rates = &row.rates;
+        let group = json(doing, &rates.group)?;
+        let key = (&rates.slo, &rates.objective, &group);
+        let stored: Option<i64> = known.query_row(key, |row| row.get(0)).optional().map_err(error::at(doing))?;
+        let series = match stored {
+            Some(id) => id,
+            None => new.query_row(key, |row| row.get(0)).map_err(error::at(doing))?,
+        };
+        let period = rates.windows.last();
+        statement
+            .execute(params![
+                series,
+                rates.tick,
+                rates.generation,
+                rates.complete,
+                rates.retired,
+                rates.sli,
+                rates.budget_remaining,
+                period.map_or(0, |window| window.good),
+                period.map_or(0, |window| window.total),
+                codec::encode(rates),
+            ])
+            .map_err(error::at(doing))?;
+    }
+    Ok(())
+}
+
+fn insert_transitions(transaction: &Transaction<'_>, transitions: &[AlertTransition]) -> Done {
+    let doing = "storing alert transitions";
+    let mut statement = transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO alert_transitions (alert_id, episode, seq, slo, service, severity, kind, tick, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )
+        .map_err(error::at(doing))?;
+    for t in transitions {
+        let (kind, body) = (word(doing, &t.kind)?, json(doing, t)?);
+        statement
+            .execute(params![t.alert_id, t.episode, t.seq, t.slo, t.service, t.severity, kind, t.tick, body])
+            .map_err(error::at(doing))?;
+    }
+    Ok(())
+}
+
+fn insert_notifications(transaction: &Transaction<'_>, notifications: &[Notification]) -> Done {
+    let doing = "storing delivery outcomes";
+    let mut statement = transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO notifications (alert_id, episode, seq, receiver, outcome, status, attempts, detail, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )
+        .map_err(error::at(doing))?;
+    for n in notifications {
+        let outcome = word(doing, &n.outcome)?;
+        statement
+            .execute(params![n.alert_id, n.episode, n.seq, n.receiver, outcome, n.status, n.attempts, n.detail, n.at])
+            .map_err(error::at(doing))?;
+    }
+    Ok(())
+}
+
+fn json(doing: &str, value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|cause| StoreError::Fatal { doing: doing.to_owned(), cause: cause.to_string() })
+}
+
+/// The name of an enum's case, as its records have it.
+fn word(doing: &str, case: &impl serde::Serialize) -> Result<String, StoreError> {
+    Ok(json(doing, case)?.trim_matches('"').to_owned())
+}
