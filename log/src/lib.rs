@@ -9,6 +9,9 @@
 
 pub mod batch;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod definitions;
 pub mod embedded;
 pub mod faults;
 pub mod groups;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::batch::Batch;
 use crate::clock::{Clock, Timeline};
 use crate::embedded::{Embedded, Engine, Guard, Holders, WriteError, check_moves};
-use crate::faults::{CommitFault, Faults, PublishFault};
+use crate::faults::{CommitFault, CrashPoint, Faults, PublishFault};
 use crate::groups::Groups;
 use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicPartition};
 use crate::signal::Signal;
@@ -146,6 +146,12 @@ impl Memory {
         Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "its process has crashed".to_owned() })
     }
 
+    /// The process is gone in the middle of a write; who waits for it cannot know more.
+    fn die(&self) -> WriteError {
+        self.dead.store(true, Ordering::SeqCst);
+        WriteError::InDoubt("the log's process has crashed".to_owned())
+    }
+
     fn fault(&self, guard: &Guard) -> Result<Option<CommitFault>, WriteError> {
         let fault = match guard {
             Guard::None => match self.faults.next_publish() {
@@ -250,8 +256,14 @@ impl Engine for Memory {
             Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".to_owned())),
             Some(CommitFault::InDoubtDone) | None => {}
         }
+        if self.faults.crashes(CrashPoint::BeforeCommit) {
+            return Err(self.die());
+        }
         let appended = kept.apply(&guard, records);
         drop(kept);
+        if self.faults.crashes(CrashPoint::AfterCommit) {
+            return Err(self.die());
+        }
         self.signal.ring();
         match fault {
             Some(_) => Err(WriteError::InDoubt("injected".to_owned())),

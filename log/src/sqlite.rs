@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use slipstream_schemas::{LogTime, Topic};
@@ -63,6 +64,8 @@ pub struct SqliteOptions {
     pub queue_requests: usize,
     /// Bytes that may wait; more are refused as busy.
     pub queue_bytes: usize,
+    /// Between two looks for records to remove (retention, compaction).
+    pub housekeeping_every: Duration,
     /// Faults to come.
     #[cfg(feature = "conformance")]
     pub faults: Arc<Faults>,
@@ -75,6 +78,7 @@ impl Default for SqliteOptions {
             partitions: HashMap::new(),
             queue_requests: 1_024,
             queue_bytes: 64 << 20,
+            housekeeping_every: Duration::from_secs(1),
             #[cfg(feature = "conformance")]
             faults: Arc::default(),
         }
@@ -169,7 +173,7 @@ impl Sqlite {
             positions,
             holders: Holders::default(),
             faults: options.faults(),
-            housekeeping: Housekeeping::default(),
+            housekeeping: Housekeeping::every(options.housekeeping_every),
         };
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(failed)?;

@@ -137,3 +137,32 @@ pub(super) fn reading(doing: String, error: &Error) -> LogError {
     let cause = advice(error);
     if may_pass(error) { LogError::Transient { doing, cause } } else { LogError::Fatal { doing, cause } }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_a_failed_commit_is_in_doubt() {
+        for (code, passes, says) in [
+            (ffi::SQLITE_FULL, true, "free space"),
+            (ffi::SQLITE_IOERR_FSYNC, true, "I/O"),
+            (ffi::SQLITE_BUSY, true, ""),
+            (ffi::SQLITE_CORRUPT, false, "backup"),
+            (ffi::SQLITE_READONLY, false, ""),
+        ] {
+            let error = Error::SqliteFailure(ffi::Error::new(code), None);
+            match (before_commit(&error), at_commit(&error), reading("x".to_owned(), &error)) {
+                (WriteError::Aborted(cause), WriteError::InDoubt(_), LogError::Transient { .. }) if passes => {
+                    assert!(cause.contains(says), "{code}: {cause}");
+                }
+                (WriteError::Fatal(cause), WriteError::Fatal(_), LogError::Fatal { .. }) if !passes => {
+                    assert!(cause.contains(says), "{code}: {cause}");
+                }
+                other => panic!("{code}: {other:?}"),
+            }
+        }
+    }
+}

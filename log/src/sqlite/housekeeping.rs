@@ -20,9 +20,14 @@ const TOMBSTONES_STAY: Duration = Duration::from_secs(86_400);
 /// A write-ahead log beyond this is brought back into the database even if readers must be waited for.
 const WAL_LIMIT: u64 = 256 << 20;
 
+/// Between two slices of work that is known to wait.
+pub(super) const NEXT_SLICE: Duration = Duration::from_millis(20);
+
 /// Whose turn it is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Housekeeping {
+    /// Between two looks, when nothing is known to wait.
+    pub(super) every: Duration,
     turn: usize,
 }
 
@@ -34,6 +39,10 @@ pub(super) enum Work {
 }
 
 impl Housekeeping {
+    pub(super) fn every(every: Duration) -> Self {
+        Housekeeping { every, turn: 0 }
+    }
+
     /// One slice: the first partition in turn that has something to remove.
     pub(super) fn slice(&mut self, conn: &Connection, shared: &Shared, file: &Path) -> rusqlite::Result<Work> {
         bound_wal(conn, file)?;

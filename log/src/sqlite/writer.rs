@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::error::{at_commit, before_commit};
 use super::frame::Frames;
-use super::housekeeping::{Housekeeping, Work};
+use super::housekeeping::{Housekeeping, NEXT_SLICE, Work};
 use super::queue::{Request, Requests, Write};
 use super::schema::Positions;
 use super::shared::Shared;
@@ -21,12 +21,6 @@ use crate::port::Appended;
 
 /// Bytes that go into one database transaction, about.
 const TRANSACTION_BYTES: usize = 16 << 20;
-
-/// Between two looks for something to clean up, when nothing is known to wait.
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
-
-/// Between two slices of work that is known to wait.
-const HOUSEKEEPING_NEXT: Duration = Duration::from_millis(20);
 
 /// State of the writer's thread.
 pub(super) struct Writer {
@@ -60,7 +54,7 @@ enum Flow {
 impl Writer {
     /// Works until closed.
     pub(super) fn run(mut self) {
-        let mut due = Instant::now() + HOUSEKEEPING_EVERY;
+        let mut due = Instant::now() + self.housekeeping.every;
         loop {
             let wait = due.saturating_duration_since(Instant::now());
             let shared = &self.shared;
@@ -78,11 +72,11 @@ impl Writer {
 
     fn keep_house(&mut self) -> Duration {
         match self.housekeeping.slice(&self.conn, &self.shared, &self.file) {
-            Ok(Work::Left) => HOUSEKEEPING_NEXT,
-            Ok(Work::Done) => HOUSEKEEPING_EVERY,
+            Ok(Work::Left) => NEXT_SLICE,
+            Ok(Work::Done) => self.housekeeping.every,
             Err(error) => {
                 tracing::warn!(%error, "retention or compaction failed; it will be tried again");
-                HOUSEKEEPING_EVERY
+                self.housekeeping.every
             }
         }
     }

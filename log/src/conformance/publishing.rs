@@ -1,0 +1,182 @@
+//! L1, reading, and writers' names.
+
+use bytes::Bytes;
+use slipstream_schemas::{LogTime, Topic};
+
+use super::{OUTPUT, Subject, Time, input, publish, read_all, record};
+use crate::faults::{CrashPoint, PublishFault};
+use crate::port::{CommitError, Fetch, LogError, Outgoing};
+
+pub async fn l1_acknowledged_records_survive_a_crash<S: Subject>() {
+    let mut subject = S::open(2, Time::Runs).await;
+    let mut acknowledged = Vec::new();
+    for i in 0..20 {
+        let records = (0..5).map(|j| record(input(j % 2), format!("{i}.{j}"))).collect();
+        let appended = subject.log().publish(records).await.expect("publishing");
+        acknowledged
+            .extend(appended.iter().zip(0..).map(|(a, j)| (a.partition, a.offset, a.log_time, format!("{i}.{j}"))));
+    }
+    subject.crash().await;
+    for partition in 0..2 {
+        let mine = acknowledged.iter().filter(|a| a.0 == partition);
+        let want: Vec<_> = mine.map(|(_, offset, time, value)| (*offset, *time, value.clone())).collect();
+        assert_eq!(read_all(&subject.log(), input(partition)).await, want);
+    }
+}
+
+pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let log = subject.log();
+    let bytes = |b: &'static [u8]| Some(Bytes::from_static(b));
+    let headers = vec![("topic".to_owned(), Bytes::from_static(b"x")), ("topic".to_owned(), Bytes::new())];
+    let shapes = [
+        (None, None, vec![]),
+        (bytes(b""), bytes(b""), vec![]),
+        (bytes(b"key"), None, headers.clone()),
+        (None, bytes(&[0, 255, 0xc3, 1]), headers),
+        (bytes(b"large"), Some(Bytes::from(vec![7u8; 700_000])), vec![]),
+    ];
+    let of = |(key, value, headers): (Option<Bytes>, Option<Bytes>, Vec<(String, Bytes)>)| Outgoing {
+        topic: Topic::DeadLetters,
+        partition: Some(0),
+        key,
+        value,
+        headers,
+    };
+    let records: Vec<Outgoing> = shapes.into_iter().map(of).collect();
+    let appended = log.publish(records.clone()).await.expect("publishing");
+    let place = crate::port::TopicPartition { topic: Topic::DeadLetters, partition: 0 };
+    let batch = log.read(place, 0, i64::MAX, Fetch { records: 10, bytes: 4 << 20 }).await.expect("reading");
+    assert_eq!(batch.len(), records.len());
+    for ((got, want), appended) in batch.iter().zip(&records).zip(&appended) {
+        assert_eq!((got.offset(), got.log_time()), (appended.offset, appended.log_time));
+        assert_eq!((got.key(), got.value()), (want.key.as_deref(), want.value.as_deref()));
+        let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), Bytes::copy_from_slice(v))).collect();
+        assert_eq!(headers, want.headers);
+    }
+}
+
+pub async fn l1_a_publish_that_failed_left_nothing<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let log = subject.log();
+    for fault in [PublishFault::Busy, PublishFault::Transient] {
+        if !subject.fail_publish(fault) {
+            return;
+        }
+        let refused = log.publish(vec![record(input(0), "lost")]).await.expect_err("the fault");
+        match fault {
+            PublishFault::Busy => assert!(matches!(refused, LogError::Busy), "{refused}"),
+            PublishFault::Transient => assert!(matches!(refused, LogError::Transient { .. }), "{refused}"),
+        }
+    }
+    publish(&log, 1, 1).await;
+    let values: Vec<String> = read_all(&log, input(0)).await.into_iter().map(|r| r.2).collect();
+    assert_eq!(values, ["v0"]);
+}
+
+pub async fn l1_a_crash_within_a_publish_leaves_all_of_it_or_nothing<S: Subject>() {
+    for (point, left) in [(CrashPoint::BeforeCommit, 3), (CrashPoint::AfterCommit, 13)] {
+        let mut subject = S::open(1, Time::Runs).await;
+        publish(&subject.log(), 1, 3).await;
+        if !subject.crash_at(point) {
+            return;
+        }
+        let records = (0..10).map(|i| record(input(0), format!("w{i}"))).collect();
+        subject.log().publish(records).await.expect_err("nobody acknowledges any more");
+        subject.crash().await;
+        assert_eq!(read_all(&subject.log(), input(0)).await.len(), left, "{point:?}");
+        publish(&subject.log(), 1, 1).await;
+        let offsets: Vec<i64> = read_all(&subject.log(), input(0)).await.iter().map(|r| r.0).collect();
+        assert_eq!(offsets, (0..=left as i64).collect::<Vec<_>>(), "{point:?}");
+    }
+}
+
+pub async fn l1_bounded_reads_bring_every_record_once<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let log = subject.log();
+    for _ in 0..4 {
+        publish(&log, 1, 25).await;
+    }
+    let all = read_all(&log, input(0)).await;
+    assert_eq!(all.len(), 100);
+    for (from, to, records, bytes) in [
+        (0, 100, 7, 1 << 20),
+        (13, 62, 1, 1 << 20),
+        (0, 100, 1_000, 10),
+        (99, 100, 5, 1),
+        (30, 30, 5, 1_000),
+        (0, 5_000, 1_000, 1 << 20),
+    ] {
+        let (mut at, mut got) = (from, Vec::new());
+        while at < to.min(100) {
+            let batch = log.read(input(0), at, to, Fetch { records, bytes }).await.expect("reading");
+            assert!(!batch.is_empty() && batch.len() <= records, "[{at}, {to}): {} records", batch.len());
+            got.extend(batch.iter().map(|r| r.offset()));
+            at = batch.next;
+        }
+        assert_eq!(got, (from..to.min(100)).collect::<Vec<_>>(), "[{from}, {to}) by {records} records, {bytes} bytes");
+    }
+    let beyond = log.read(input(0), 101, 200, Fetch::default()).await.expect_err("nothing is there");
+    assert!(matches!(beyond, LogError::OutOfRange { offset: 101, first: 0, end: 100, .. }), "{beyond}");
+    let at_end = log.read(input(0), 100, 200, Fetch::default()).await.expect("the end can be read");
+    assert_eq!((at_end.len(), at_end.next), (0, 100));
+}
+
+pub async fn l1_offset_at_finds_the_first_record_not_before_a_time<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let log = subject.log();
+    assert_eq!(log.offset_at(input(0), LogTime(0)).await.expect("an empty partition"), 0);
+    for _ in 0..5 {
+        publish(&log, 1, 3).await;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    }
+    let all = read_all(&log, input(0)).await;
+    let end = all.len() as i64;
+    let mut times: Vec<i64> = all.iter().flat_map(|r| [r.1.0 - 1, r.1.0, r.1.0 + 1]).collect();
+    times.extend([0, i64::MAX / 2]);
+    for time in times {
+        let want = all.iter().find(|r| r.1.0 >= time).map_or(end, |r| r.0);
+        let got = log.offset_at(input(0), LogTime(time)).await.expect("looking up");
+        assert_eq!(got, want, "log time {time}");
+    }
+}
+
+pub async fn l1_below_retention_is_out_of_range<S: Subject>() {
+    let subject = S::open(1, Time::Stands).await;
+    let log = subject.log();
+    publish(&log, 1, 10).await;
+    let Some(clock) = subject.clock() else { return };
+    clock.advance(1_000);
+    publish(&log, 1, 10).await;
+    if !subject.expire(input(0), 10).await {
+        return;
+    }
+    let below = log.read(input(0), 9, 20, Fetch::default()).await.expect_err("it is gone");
+    assert!(matches!(below, LogError::OutOfRange { offset: 9, first: 10, end: 20, .. }), "{below}");
+    assert_eq!(log.bounds(input(0)).await.expect("bounds"), (10, 20));
+    assert_eq!(log.offset_at(input(0), LogTime(0)).await.expect("looking up"), 10);
+    let mut member = super::Copier::join(&log, "late").await;
+    let step = member.decide(100).await;
+    assert_eq!(step.outputs.len(), 10, "who never committed begins at the first offset there is");
+    member.consumer.seek(input(0), 5).await.expect("seeking");
+    let below = member.consumer.poll(Fetch::default(), super::PATIENCE).await.expect_err("it is gone");
+    assert!(matches!(below, LogError::OutOfRange { offset: 5, .. }), "{below}");
+}
+
+pub async fn l5_the_newest_holder_of_a_writer_name_fences_the_older<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let (old, new) = (subject.log(), subject.sibling().await);
+    let both = |v: &str| vec![record(input(0), v), record(OUTPUT, v)];
+    old.publish_atomically("import", both("a")).await.expect("the only holder");
+    new.publish_atomically("import", both("b")).await.expect("the newest holder");
+    for _ in 0..2 {
+        let refused = old.publish_atomically("import", both("c")).await.expect_err("fenced");
+        assert!(matches!(refused, CommitError::Lost(_) | CommitError::Fatal(_)), "{refused}");
+    }
+    new.publish_atomically("import", both("d")).await.expect("still the newest holder");
+    old.publish_atomically("another", both("e")).await.expect("another name");
+    for place in [input(0), OUTPUT] {
+        let values: Vec<String> = read_all(&new, place).await.into_iter().map(|r| r.2).collect();
+        assert_eq!(values, ["a", "b", "d", "e"], "{place}");
+    }
+}

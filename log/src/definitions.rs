@@ -1,0 +1,134 @@
+//! The topic slo-definitions: reading it to its end, publishing what changed, and the installation's settings.
+
+use bytes::Bytes;
+use slipstream_schemas::records::{Definition, Settings};
+use slipstream_schemas::{LogTime, Topic, codec};
+
+use crate::port::{Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
+
+/// Definitions live in one partition: they are few and need one order.
+pub const PARTITION: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };
+
+/// Kind of the settings record; its name is [`SETTINGS_NAME`].
+pub const SETTINGS_KIND: &str = "Settings";
+/// Name of the settings record.
+pub const SETTINGS_NAME: &str = "installation";
+/// Kind of an SLO's record.
+pub const SLO_KIND: &str = "SLO";
+
+/// A record of slo-definitions: a revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    /// Its offset.
+    pub offset: Offset,
+    /// When the log took it.
+    pub log_time: LogTime,
+    /// What it says.
+    pub definition: Definition,
+}
+
+/// Reads the definitions in order, remembering how far it came.
+#[derive(Debug, Default, Clone)]
+pub struct DefinitionReader {
+    next: Offset,
+}
+
+impl DefinitionReader {
+    /// Continues at `next`.
+    pub fn starting_at(next: Offset) -> Self {
+        DefinitionReader { next }
+    }
+
+    /// End offset of what was read: everything below it is known.
+    pub fn end(&self) -> Offset {
+        self.next
+    }
+
+    /// What came since the last call.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or a record was written by a newer version.
+    pub async fn read_new(&mut self, log: &dyn Log) -> Result<Vec<Revision>, LogError> {
+        let (_, end) = log.bounds(PARTITION).await?;
+        let mut revisions = Vec::new();
+        while self.next < end {
+            let batch = log.read(PARTITION, self.next, end, Fetch::default()).await?;
+            for record in batch.iter() {
+                let value = record.value().unwrap_or_default();
+                let definition = codec::decode(value).map_err(|e| LogError::Fatal {
+                    doing: format!("reading {PARTITION} at offset {}", record.offset()),
+                    cause: e.to_string(),
+                })?;
+                revisions.push(Revision { offset: record.offset(), log_time: record.log_time(), definition });
+            }
+            self.next = batch.next;
+        }
+        Ok(revisions)
+    }
+}
+
+/// The settings of the installation; written first, with `initial`, where there are none.
+///
+/// # Errors
+/// When the log fails, or the settings cannot be read.
+pub async fn ensure_settings(log: &dyn Log, initial: &Settings) -> Result<Settings, LogError> {
+    if let Some(settings) = read_settings(log).await? {
+        return Ok(settings);
+    }
+    let document = serde_json::to_string(initial).map_err(|e| unreadable(&e))?;
+    let definition = Definition {
+        kind: SETTINGS_KIND.to_owned(),
+        name: SETTINGS_NAME.to_owned(),
+        document: Some(document),
+        author: "slipstream".to_owned(),
+    };
+    log.publish(vec![outgoing(&definition)]).await?;
+    Ok(initial.clone())
+}
+
+/// The settings of the installation, where there are any.
+///
+/// # Errors
+/// When the log fails, or the settings cannot be read.
+pub async fn read_settings(log: &dyn Log) -> Result<Option<Settings>, LogError> {
+    let revisions = DefinitionReader::default().read_new(log).await?;
+    let newest = revisions.into_iter().rev().find(|r| r.definition.kind == SETTINGS_KIND);
+    let Some(document) = newest.and_then(|r| r.definition.document) else { return Ok(None) };
+    serde_json::from_str(&document).map(Some).map_err(|e| unreadable(&e))
+}
+
+/// Publishes the definitions that differ from what is in the log; answers the log time of the newest of them all, or none
+/// where nothing changed.
+///
+/// # Errors
+/// When the log fails.
+pub async fn publish_changed(log: &dyn Log, definitions: Vec<Definition>) -> Result<Option<LogTime>, LogError> {
+    let known = DefinitionReader::default().read_new(log).await?;
+    let current = |d: &Definition| {
+        known.iter().rev().find(|r| r.definition.kind == d.kind && r.definition.name == d.name).map(|r| &r.definition)
+    };
+    let changed: Vec<Outgoing> = definitions
+        .iter()
+        .filter(|d| current(d).and_then(|c| c.document.as_ref()) != d.document.as_ref())
+        .map(outgoing)
+        .collect();
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let appended = log.publish(changed).await?;
+    Ok(appended.iter().map(|a| a.log_time).max())
+}
+
+fn outgoing(definition: &Definition) -> Outgoing {
+    Outgoing {
+        topic: Topic::SloDefinitions,
+        partition: Some(PARTITION.partition),
+        key: Some(Bytes::from(format!("{}/{}", definition.kind, definition.name))),
+        value: Some(Bytes::from(codec::encode(definition))),
+        headers: Vec::new(),
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> LogError {
+    LogError::Fatal { doing: "reading the installation's settings".to_owned(), cause: error.to_string() }
+}
