@@ -9,9 +9,7 @@ use serde_avro_fast::Schema;
 use serde_avro_fast::ser::SerializerConfig;
 
 use crate::event::RequestEvent;
-use crate::records::{
-    AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Notification, TallyBatch,
-};
+use crate::records::{AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Notification, TallyBatch};
 
 /// The two bytes every single-object encoding begins with.
 pub const MARKER: [u8; 2] = [0xC3, 0x01];
@@ -68,7 +66,9 @@ pub enum CodecError {
         record: &'static str,
     },
     /// Written under a schema that this version does not know.
-    #[error("{record} with unknown schema fingerprint {fingerprint}: written by a newer version; upgrade the readers first")]
+    #[error(
+        "{record} with unknown schema fingerprint {fingerprint}: written by a newer version; upgrade the readers first"
+    )]
     UnknownFingerprint {
         /// What was expected.
         record: &'static str,

@@ -3,6 +3,8 @@
 //! No tokio and no I/O here. Every other crate speaks in these types.
 
 pub mod codec;
+pub mod dead_letter;
+pub mod decode;
 pub mod event;
 pub mod records;
 pub mod time;

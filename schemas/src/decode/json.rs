@@ -1,0 +1,362 @@
+//! Events as JSON: names as in the schema, `time` as RFC 3339 or integer microseconds, attribute values also numbers and
+//! booleans. A name that the schema does not have is refused, with the nearest one: a misspelt field is not lost silently.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::error::{ErrorClass, EventError};
+use super::rules::{self, Draft};
+use crate::event::EventView;
+
+const FIELDS: [&str; 12] = [
+    "event_id",
+    "time",
+    "service",
+    "environment",
+    "endpoint",
+    "method",
+    "status_code",
+    "latency_ms",
+    "weight",
+    "trace_id",
+    "user_ref",
+    "attributes",
+];
+
+/// Decodes an event; one without event_id gets that of `new_id`. Answers also whether it did.
+pub(super) fn decode<'a>(
+    value: &'a [u8],
+    new_id: impl FnOnce() -> String,
+) -> Result<(EventView<'a>, bool), EventError> {
+    rules::size(value.len())?;
+    let fields: Fields<'a> = serde_json::from_slice(value)
+        .map_err(|e| EventError::whole(ErrorClass::MalformedJson, format!("no JSON object: {e}")))?;
+    if let Some(error) = fields.error {
+        return Err(error);
+    }
+    let given = fields.event_id.is_none();
+    let draft = Draft {
+        event_id: fields.event_id.unwrap_or_else(|| Cow::Owned(new_id())),
+        time: fields.time.ok_or_else(|| missing("time"))?,
+        service: fields.service.ok_or_else(|| missing("service"))?,
+        environment: fields.environment.unwrap_or_default(),
+        endpoint: fields.endpoint.ok_or_else(|| missing("endpoint"))?,
+        method: fields.method.ok_or_else(|| missing("method"))?,
+        status_code: fields.status_code.ok_or_else(|| missing("status_code"))?,
+        latency_ms: fields.latency_ms,
+        weight: fields.weight.unwrap_or(1),
+        trace_id: fields.trace_id,
+        user_ref: fields.user_ref,
+        attributes: fields.attributes,
+    };
+    Ok((draft.check()?, given))
+}
+
+fn missing(field: &str) -> EventError {
+    EventError::field(ErrorClass::MissingField, field, "", "must be there")
+}
+
+#[derive(Default)]
+struct Fields<'a> {
+    event_id: Option<Cow<'a, str>>,
+    time: Option<i64>,
+    service: Option<Cow<'a, str>>,
+    environment: Option<Cow<'a, str>>,
+    endpoint: Option<Cow<'a, str>>,
+    method: Option<Cow<'a, str>>,
+    status_code: Option<i64>,
+    latency_ms: Option<f64>,
+    weight: Option<i64>,
+    trace_id: Option<Cow<'a, str>>,
+    user_ref: Option<Cow<'a, str>>,
+    attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The first thing that is wrong; what follows is only passed over.
+    error: Option<EventError>,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a field; null is as good as absent.
+    fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), EventError> {
+        match name {
+            "event_id" => self.event_id = text(name, value)?,
+            "time" => self.time = time(value)?,
+            "service" => self.service = text(name, value)?,
+            "environment" => self.environment = text(name, value)?,
+            "endpoint" => self.endpoint = text(name, value)?,
+            "method" => self.method = text(name, value)?,
+            "status_code" => self.status_code = integer(name, value)?,
+            "latency_ms" => self.latency_ms = float(name, value)?,
+            "weight" => self.weight = integer(name, value)?,
+            "trace_id" => self.trace_id = text(name, value)?,
+            "user_ref" => self.user_ref = text(name, value)?,
+            "attributes" => self.attributes = attributes(value)?,
+            other => return Err(unknown(other)),
+        }
+        Ok(())
+    }
+}
+
+/// A JSON value as far as an event needs to know it.
+enum Json<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Cow<'a, str>),
+    Map(Vec<(Cow<'a, str>, Json<'a>)>),
+    List,
+}
+
+impl Json<'_> {
+    fn show(&self) -> String {
+        match self {
+            Json::Null => "null".to_owned(),
+            Json::Bool(b) => b.to_string(),
+            Json::Int(i) => i.to_string(),
+            Json::Float(f) => f.to_string(),
+            Json::Text(text) => format!("\"{text}\""),
+            Json::Map(_) => "{…}".to_owned(),
+            Json::List => "[…]".to_owned(),
+        }
+    }
+}
+
+fn wrong(field: &str, value: &Json<'_>, rule: &str) -> EventError {
+    EventError::field(ErrorClass::WrongType, field, value.show(), rule)
+}
+
+fn text<'a>(field: &str, value: Json<'a>) -> Result<Option<Cow<'a, str>>, EventError> {
+    match value {
+        Json::Null => Ok(None),
+        Json::Text(text) => Ok(Some(text)),
+        other => Err(wrong(field, &other, "must be a string")),
+    }
+}
+
+fn integer(field: &str, value: Json<'_>) -> Result<Option<i64>, EventError> {
+    match value {
+        Json::Null => Ok(None),
+        Json::Int(i) => Ok(Some(i)),
+        other => Err(wrong(field, &other, "must be a whole number")),
+    }
+}
+
+fn float(field: &str, value: Json<'_>) -> Result<Option<f64>, EventError> {
+    match value {
+        Json::Null => Ok(None),
+        Json::Int(i) => Ok(Some(i as f64)),
+        Json::Float(f) => Ok(Some(f)),
+        other => Err(wrong(field, &other, "must be a number of milliseconds, or null")),
+    }
+}
+
+fn time(value: Json<'_>) -> Result<Option<i64>, EventError> {
+    match &value {
+        Json::Null => Ok(None),
+        Json::Int(micros) => Ok(Some(*micros)),
+        Json::Text(text) => match rfc3339(text) {
+            Some(micros) => Ok(Some(micros)),
+            None => {
+                Err(wrong("time", &value, "must be RFC 3339, such as 2026-01-31T09:30:00.25Z, or integer microseconds"))
+            }
+        },
+        _ => Err(wrong("time", &value, "must be RFC 3339 text or integer microseconds")),
+    }
+}
+
+/// Microseconds of an RFC 3339 time with any number of fraction digits; what is finer is cut off.
+pub fn rfc3339(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    if !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
+        return None;
+    }
+    let dot = bytes.iter().position(|b| *b == b'.');
+    let (whole, fraction, zone) = match dot {
+        None => {
+            let zone = bytes.iter().skip(11).position(|b| matches!(b, b'Z' | b'z' | b'+' | b'-'))? + 11;
+            (&text[..zone], "", &text[zone..])
+        }
+        Some(dot) => {
+            let rest = &text[dot + 1..];
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            if digits == 0 {
+                return None;
+            }
+            (&text[..dot], &rest[..digits], &rest[digits..])
+        }
+    };
+    let seconds = civil_seconds(whole)?;
+    let micros = fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, d| n * 10 + i64::from(d - b'0'));
+    Some((seconds - offset_seconds(zone)?) * 1_000_000 + micros)
+}
+
+/// Seconds since 1970 of `YYYY-MM-DDTHH:MM:SS`, as if in UTC. A leap second is the second after it.
+fn civil_seconds(text: &str) -> Option<i64> {
+    let b = text.as_bytes();
+    if b.len() != 19 || b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| -> Option<i16> {
+        b[range].iter().try_fold(0i16, |n, d| d.is_ascii_digit().then(|| n * 10 + i16::from(d - b'0')))
+    };
+    let (hour, minute, second) = (part(11..13)?, part(14..16)?, part(17..19)?);
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let date = jiff::civil::Date::new(part(0..4)?, part(5..7)? as i8, part(8..10)? as i8).ok()?;
+    let days = i64::from((date - jiff::civil::Date::constant(1970, 1, 1)).get_days());
+    Some(days * 86_400 + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second))
+}
+
+/// Seconds east of UTC of `Z` or `+HH:MM`.
+fn offset_seconds(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let b = zone.as_bytes();
+    let digits = [1, 2, 4, 5].iter().all(|i| b.get(*i).is_some_and(u8::is_ascii_digit));
+    if b.len() != 6 || !digits || b[3] != b':' {
+        return None;
+    }
+    let two = |i: usize| i64::from(b[i] - b'0') * 10 + i64::from(b[i + 1] - b'0');
+    let (hours, minutes) = (two(1), two(4));
+    let seconds = hours * 3_600 + minutes * 60;
+    match b[0] {
+        _ if hours > 23 || minutes > 59 => None,
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
+        _ => None,
+    }
+}
+
+fn attributes<'a>(value: Json<'a>) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, EventError> {
+    let entries = match value {
+        Json::Null => return Ok(Vec::new()),
+        Json::Map(entries) => entries,
+        other => return Err(wrong("attributes", &other, "must be an object")),
+    };
+    let mut out: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(entries.len().min(32));
+    for (key, value) in entries {
+        let value = match value {
+            Json::Text(text) => text,
+            Json::Bool(b) => Cow::Owned(b.to_string()),
+            Json::Int(i) => Cow::Owned(i.to_string()),
+            Json::Float(f) => Cow::Owned(f.to_string()),
+            other => {
+                return Err(wrong(&format!("attributes.{key}"), &other, "must be a string, a number or a boolean"));
+            }
+        };
+        rules::attribute(out.len(), &key, &value)?;
+        out.push((key, value));
+    }
+    Ok(out)
+}
+
+fn unknown(name: &str) -> EventError {
+    let nearest = FIELDS.iter().map(|field| (strsim::levenshtein(field, name), field)).min();
+    let rule = match nearest {
+        Some((d, field)) if d <= 3 && d < name.len().max(2) => format!("no such field; did you mean {field}?"),
+        _ => "no such field; further dimensions belong into attributes".to_owned(),
+    };
+    EventError::field(ErrorClass::UnknownField, name, "", rule)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event as a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
+                let mut fields = Fields::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    if fields.error.is_some() {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let value = map.next_value()?;
+                    fields.error = fields.take(&name, value).err();
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A string that borrows where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::Text(text) => Ok(Text(text)),
+            other => Err(serde::de::Error::custom(format_args!("{} is no name", other.show()))),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Json<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+                Ok(Json::Null)
+            }
+
+            fn visit_bool<E>(self, v: bool) -> Result<Json<'de>, E> {
+                Ok(Json::Bool(v))
+            }
+
+            fn visit_i64<E>(self, v: i64) -> Result<Json<'de>, E> {
+                Ok(Json::Int(v))
+            }
+
+            fn visit_u64<E>(self, v: u64) -> Result<Json<'de>, E> {
+                Ok(i64::try_from(v).map_or(Json::Float(v as f64), Json::Int))
+            }
+
+            fn visit_f64<E>(self, v: f64) -> Result<Json<'de>, E> {
+                Ok(Json::Float(v))
+            }
+
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Json<'de>, E> {
+                Ok(Json::Text(Cow::Borrowed(v)))
+            }
+
+            fn visit_str<E>(self, v: &str) -> Result<Json<'de>, E> {
+                Ok(Json::Text(Cow::Owned(v.to_owned())))
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Json<'de>, S::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Json::List)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Json<'de>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(Text(key)) = map.next_key()? {
+                    entries.push((key, map.next_value()?));
+                }
+                Ok(Json::Map(entries))
+            }
+        }
+
+        deserializer.deserialize_any(Any)
+    }
+}

@@ -1,0 +1,125 @@
+//! Bytes to events: which encoding a record has is seen from its first bytes; every rule of the event is checked, and what
+//! breaks one is told by field, value and rule.
+//!
+//! Tally and sink decode with the same function, so they agree on what is valid; whether attributes are read or skipped
+//! makes no difference to that.
+
+mod avro;
+mod error;
+mod json;
+mod rules;
+
+use std::borrow::Cow;
+
+pub use error::{ErrorClass, EventError};
+pub use json::rfc3339;
+pub use rules::EVENT_BYTES;
+
+use crate::codec::MARKER;
+use crate::event::{EventView, RequestEvent};
+use rules::Draft;
+
+/// Where a record comes from: an event without event_id is named by it, and a dead letter says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provenance<'a> {
+    /// Topic, without prefix.
+    pub topic: &'a str,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// Whether attributes are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attributes {
+    /// They are read.
+    Read,
+    /// They are checked and passed over: [`EventView::attributes`] is empty.
+    Skip,
+}
+
+/// An event from JSON that may lack an identity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FromJson {
+    /// The event; its event_id is what `new_id` gave where it had none.
+    pub event: RequestEvent,
+    /// Whether the identity was given.
+    pub given: bool,
+}
+
+/// Decodes the value of a record of request-events.
+///
+/// # Errors
+/// When it is no event, or an event that breaks a rule.
+pub fn decode<'a>(value: &'a [u8], from: &Provenance<'_>, attributes: Attributes) -> Result<EventView<'a>, EventError> {
+    match value {
+        [first, second, ..] if [*first, *second] == MARKER => {
+            rules::size(value.len())?;
+            avro::decode(value, attributes)
+        }
+        [b'{', ..] => {
+            let (mut event, _) = json::decode(value, || format!("{}/{}/{}", from.topic, from.partition, from.offset))?;
+            if attributes == Attributes::Skip {
+                event.attributes = Vec::new();
+            }
+            Ok(event)
+        }
+        [0, ..] if value.len() > 5 => {
+            let rule = "framed for a Confluent schema registry, of which this version has no client: send Avro \
+                        single-object encoding or JSON";
+            Err(EventError::whole(ErrorClass::ConfluentFraming, rule))
+        }
+        _ => {
+            let rule = "neither Avro single-object encoding (C3 01 first) nor a JSON object ({ first)";
+            Err(EventError::field(ErrorClass::NotAnEvent, "value", String::from_utf8_lossy(head(value)), rule))
+        }
+    }
+}
+
+fn head(value: &[u8]) -> &[u8] {
+    &value[..value.len().min(64)]
+}
+
+/// Decodes an event from JSON; white space before it is allowed. One without event_id gets that of `new_id`.
+///
+/// # Errors
+/// When it is no JSON object, or an event that breaks a rule.
+pub fn from_json(value: &[u8], new_id: impl FnOnce() -> String) -> Result<FromJson, EventError> {
+    let (event, given) = json::decode(value, new_id)?;
+    Ok(FromJson { event: event.to_owned_event(), given })
+}
+
+/// Checks an event against every rule.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn validate(event: &RequestEvent) -> Result<(), EventError> {
+    check_owned(event.clone(), Attributes::Skip).map(drop)
+}
+
+/// A valid event as a view that owns its parts.
+fn check_owned<'a>(event: RequestEvent, attributes: Attributes) -> Result<EventView<'a>, EventError> {
+    for (i, (key, value)) in event.attributes.iter().enumerate() {
+        rules::attribute(i, key, value)?;
+    }
+    let draft = Draft {
+        event_id: Cow::Owned(event.event_id),
+        time: event.time.0,
+        service: Cow::Owned(event.service),
+        environment: Cow::Owned(event.environment),
+        endpoint: Cow::Owned(event.endpoint),
+        method: Cow::Owned(event.method),
+        status_code: i64::from(event.status_code),
+        latency_ms: event.latency_ms,
+        weight: i64::from(event.weight),
+        trace_id: event.trace_id.map(Cow::Owned),
+        user_ref: event.user_ref.map(Cow::Owned),
+        attributes: event.attributes.into_iter().map(|(k, v)| (Cow::Owned(k), Cow::Owned(v))).collect(),
+    };
+    let mut view = draft.check()?;
+    if attributes == Attributes::Skip {
+        view.attributes = Vec::new();
+    }
+    Ok(view)
+}

@@ -1,0 +1,145 @@
+//! The rules of an event's fields, for every encoding the same.
+
+use std::borrow::Cow;
+
+use super::error::{ErrorClass, EventError};
+use crate::event::EventView;
+use crate::time::EventTime;
+
+/// Bytes of an encoded event.
+pub const EVENT_BYTES: usize = 64 << 10;
+const ATTRIBUTES: usize = 32;
+const ATTRIBUTE_KEY_BYTES: usize = 64;
+const ATTRIBUTE_VALUE_BYTES: usize = 256;
+const LONGEST_MS: f64 = 86_400_000.0;
+const WEIGHT: i64 = 1_000_000;
+
+/// An event as it was read, with numbers as wide as an encoding may have them.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub event_id: Cow<'a, str>,
+    pub time: i64,
+    pub service: Cow<'a, str>,
+    pub environment: Cow<'a, str>,
+    pub endpoint: Cow<'a, str>,
+    pub method: Cow<'a, str>,
+    pub status_code: i64,
+    pub latency_ms: Option<f64>,
+    pub weight: i64,
+    pub trace_id: Option<Cow<'a, str>>,
+    pub user_ref: Option<Cow<'a, str>>,
+    /// Checked already, one by one.
+    pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Draft<'a> {
+    /// The event, if it keeps every rule.
+    pub(super) fn check(self) -> Result<EventView<'a>, EventError> {
+        text("event_id", &self.event_id, 1, 128)?;
+        text("service", &self.service, 1, 256)?;
+        text("environment", &self.environment, 0, 256)?;
+        text("endpoint", &self.endpoint, 1, 1_024)?;
+        text("method", &self.method, 1, 256)?;
+        time(self.time)?;
+        let status_code = number("status_code", self.status_code, 100, 599)?;
+        let weight = number("weight", self.weight, 1, WEIGHT)?;
+        latency(self.latency_ms)?;
+        trace_id(self.trace_id.as_deref())?;
+        user_ref(self.user_ref.as_deref())?;
+        Ok(EventView {
+            event_id: self.event_id,
+            time: EventTime(self.time),
+            service: self.service,
+            environment: self.environment,
+            endpoint: self.endpoint,
+            method: self.method,
+            status_code: status_code as u16,
+            latency_ms: self.latency_ms,
+            weight: weight as u32,
+            trace_id: self.trace_id,
+            user_ref: self.user_ref,
+            attributes: self.attributes,
+        })
+    }
+}
+
+fn text(field: &str, value: &str, least: usize, most: usize) -> Result<(), EventError> {
+    if value.len() < least || value.len() > most {
+        let rule = format!("must be {least} to {most} bytes, is {}", value.len());
+        return Err(EventError::rule(field, value, rule));
+    }
+    // Bytes below 0x20 and 0x7F are control characters by themselves; C1 controls are two bytes in UTF-8.
+    let suspicious = value.bytes().any(|b| b < 0x20 || b == 0x7F || b == 0xC2);
+    if suspicious && value.chars().any(char::is_control) {
+        return Err(EventError::rule(field, value, "must not have control characters"));
+    }
+    Ok(())
+}
+
+fn time(micros: i64) -> Result<(), EventError> {
+    if (EventTime::MIN.0..=EventTime::MAX.0).contains(&micros) {
+        return Ok(());
+    }
+    let rule = "must lie between 1970 and 2100; as a number it is microseconds since 1970";
+    Err(EventError::rule("time", micros.to_string(), rule))
+}
+
+fn number(field: &str, value: i64, least: i64, most: i64) -> Result<i64, EventError> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(EventError::rule(field, value.to_string(), format!("must be {least} to {most}")))
+}
+
+fn latency(value: Option<f64>) -> Result<(), EventError> {
+    match value {
+        Some(ms) if !(ms.is_finite() && (0.0..=LONGEST_MS).contains(&ms)) => {
+            let rule = "must be finite and 0 to 86400000 (milliseconds, a day), or absent when not measured";
+            Err(EventError::rule("latency_ms", ms.to_string(), rule))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn trace_id(value: Option<&str>) -> Result<(), EventError> {
+    match value {
+        Some(id) if id.len() != 32 || !id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
+            Err(EventError::rule("trace_id", id, "must be 32 lower-case hex digits, or absent"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn user_ref(value: Option<&str>) -> Result<(), EventError> {
+    match value {
+        Some(user) if user.len() > 256 => {
+            Err(EventError::rule("user_ref", user, format!("must be at most 256 bytes, is {}", user.len())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks one attribute; `before` is how many there were.
+pub(super) fn attribute(before: usize, key: &str, value: &str) -> Result<(), EventError> {
+    if before >= ATTRIBUTES {
+        return Err(EventError::rule("attributes", key, format!("there are more than {ATTRIBUTES}")));
+    }
+    if key.len() > ATTRIBUTE_KEY_BYTES {
+        let rule = format!("a key must be at most {ATTRIBUTE_KEY_BYTES} bytes, is {}", key.len());
+        return Err(EventError::rule("attributes", key, rule));
+    }
+    if value.len() > ATTRIBUTE_VALUE_BYTES {
+        let rule = format!("a value must be at most {ATTRIBUTE_VALUE_BYTES} bytes, is {}", value.len());
+        return Err(EventError::rule(&format!("attributes.{key}"), value, rule));
+    }
+    Ok(())
+}
+
+/// Checks the size of an encoded event.
+pub(super) fn size(bytes: usize) -> Result<(), EventError> {
+    if bytes <= EVENT_BYTES {
+        return Ok(());
+    }
+    let rule = format!("an event must be at most {EVENT_BYTES} bytes, is {bytes}");
+    Err(EventError::whole(ErrorClass::TooLarge, rule))
+}
