@@ -226,6 +226,9 @@ pub trait Log: Send + Sync + 'static {
     /// The first offset whose log time is at least `time`; the end offset when there is none.
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError>;
 
+    /// Where a group has committed to stand, asked from outside of it; none: never committed.
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError>;
+
     /// Joins a group. Partitions come as [`Polled::Assigned`].
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError>;
 }

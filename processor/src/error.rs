@@ -29,6 +29,8 @@ pub enum ProcessorError {
         cause: String,
     },
     /// The installation has not been set up.
-    #[error("slo-definitions has no Settings record: the installation was not set up; run `slipstream run` on an embedded directory, or ensure the topics first")]
+    #[error(
+        "slo-definitions has no Settings record: the installation was not set up; run `slipstream run` on an embedded directory, or ensure the topics first"
+    )]
     NoSettings,
 }

@@ -75,7 +75,8 @@ impl Event for TallyStep {
         if undercut > 0 {
             tracing::warn!(%partition, undercut, "records became visible below the horizon (L7): counted in a later tick");
         }
-        for (outcome, n) in [("accepted", accepted), ("duplicate", duplicates), ("dead", dead), ("undercut", undercut)] {
+        for (outcome, n) in [("accepted", accepted), ("duplicate", duplicates), ("dead", dead), ("undercut", undercut)]
+        {
             RECORDS.with_label_values(&[outcome]).inc_by(n);
         }
         STAMP.with_label_values(&[&partition.partition.to_string()]).set(stamp);

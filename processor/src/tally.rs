@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{
-    Advance, Batch, Consumer, Fetch, Log, Outgoing, Polled, Position, RecordRef, Settled, SharedLog, Step, TopicPartition,
-    redelivered, settle,
+    Advance, Batch, Consumer, Fetch, Log, Outgoing, Polled, Position, RecordRef, Settled, SharedLog, Step,
+    TopicPartition, redelivered, settle,
 };
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
-use slipstream_schemas::decode::{Attributes, EventError, Provenance, decode};
 use slipstream_schemas::dead_letter::dead_letter_headers;
+use slipstream_schemas::decode::{Attributes, EventError, Provenance, decode};
 use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_slo::tally::{Decided, Pushed, Tally, pace_limit};
 use tokio::time::Instant;
@@ -228,7 +228,8 @@ fn decide(
     let mut dead = Vec::new();
     let mut done = pending.done;
     for record in pending.rest() {
-        let from = Provenance { topic: partition.topic.name(), partition: partition.partition, offset: record.offset() };
+        let from =
+            Provenance { topic: partition.topic.name(), partition: partition.partition, offset: record.offset() };
         let event = decode(record.value().unwrap_or_default(), &from, attributes);
         let letter = event.as_ref().err().map(|error| dead_letter(&record, &from, error));
         match step.push(record.offset(), record.log_time(), event.as_ref().map_err(Clone::clone))? {

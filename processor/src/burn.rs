@@ -1,0 +1,298 @@
+//! The loop of burn: sli-tallies in, BurnRates and snapshots of the state out.
+//!
+//! Commit point: one step holds the rates, the snapshot records and the position (L2), so what was published and what a
+//! successor restores never disagree (P4).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use slipstream_log::{
+    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
+};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::event::Event;
+use slipstream_runtime::health::{Health, State};
+use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
+use slipstream_schemas::{LogTime, Topic, codec};
+use slipstream_slo::burn::Burn;
+use slipstream_slo::scale::Scale;
+use tokio::time::Instant;
+
+use crate::ProcessorError;
+use crate::definitions::Definitions;
+use crate::events::{BurnRestored, BurnStep, Reassigned};
+
+const ROLE: &str = "burn";
+/// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name.
+const CHUNKS: u32 = 16;
+/// Chunks are written this often, round robin, as many as fit [`SNAPSHOT_BYTES`]. After a crash what came since the
+/// oldest of them is folded again.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(5);
+/// Bytes of chunks in a step, about; at least one chunk is written.
+const SNAPSHOT_BYTES: usize = 512 << 10;
+/// A position is committed this often where nothing is published.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How long a poll waits.
+const WAIT: Duration = Duration::from_millis(100);
+/// Tally batches a step folds at most.
+const STEP_BATCHES: usize = 500;
+
+/// Runs until shut down.
+///
+/// # Errors
+/// When the log fails for good, tallies do not join (P1), or a definition cannot be understood.
+pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    health.set(ROLE, State::Starting("reading definitions".to_owned()));
+    let mut burn = BurnLoop {
+        consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
+        partitions: log.partitions(Topic::SliTallies).await?,
+        definitions: Definitions::open(log.clone()).await?,
+        owned: BTreeMap::new(),
+        log,
+    };
+    health.set(ROLE, State::Ready);
+    // A turn is never dropped half way: what it folded and what it is to publish belong together.
+    while !shutdown.is_cancelled() {
+        burn.turn().await?;
+    }
+    burn.finish().await
+}
+
+struct BurnLoop {
+    log: SharedLog,
+    consumer: Box<dyn Consumer>,
+    definitions: Definitions,
+    partitions: u32,
+    owned: BTreeMap<TopicPartition, Owned>,
+}
+
+/// What the loop has of an assigned partition.
+struct Owned {
+    burn: Burn,
+    /// As committed.
+    position: Position,
+    /// Log time of the last batch folded.
+    log_time: LogTime,
+    rates: Vec<BurnRates>,
+    folded: u64,
+    last_commit: Instant,
+    last_snapshot: Instant,
+    next_chunk: u32,
+}
+
+impl BurnLoop {
+    async fn turn(&mut self) -> Result<(), ProcessorError> {
+        let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
+        match self.consumer.poll(fetch, WAIT).await? {
+            Polled::Nothing => {}
+            Polled::Assigned(partitions) => {
+                for (partition, committed) in partitions {
+                    self.gain(partition, committed.unwrap_or_default()).await?;
+                }
+            }
+            // L6: state and step of a lost partition go together.
+            Polled::Revoked(partitions) => partitions.iter().for_each(|p| drop(self.owned.remove(p))),
+            Polled::Records(batch) => self.fold(&batch).await?,
+        }
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            self.commit(partition).await?;
+        }
+        Ok(())
+    }
+
+    /// State of a gained partition: the newest snapshot, and the tallies after it up to the committed position.
+    async fn gain(&mut self, partition: TopicPartition, position: Position) -> Result<(), ProcessorError> {
+        Reassigned { role: ROLE, partition, position }.emit();
+        let chunks = self.chunks_of(partition).await?;
+        let restored = chunks.len();
+        let (first, _) = self.log.bounds(partition).await?;
+        let burn = Burn::new(partition.partition, self.partitions, CHUNKS, Scale::REAL);
+        let mut burn = burn.restore(chunks, first, position.offset)?;
+        let mut replayed = 0;
+        while burn.position() < position.offset {
+            let batch = self.log.read(partition, burn.position(), position.offset, Fetch::default()).await?;
+            replayed += batch.len() as u64;
+            apply(&mut burn, &batch, &mut self.definitions).await?;
+        }
+        BurnRestored { partition, chunks: restored, replayed }.emit();
+        if burn.position() > position.offset {
+            self.consumer.seek(partition, burn.position()).await?;
+        }
+        let now = Instant::now();
+        let owned = Owned {
+            burn,
+            position,
+            log_time: position.log_time,
+            rates: Vec::new(),
+            folded: 0,
+            last_commit: now,
+            last_snapshot: now,
+            next_chunk: 0,
+        };
+        self.owned.insert(partition, owned);
+        Ok(())
+    }
+
+    /// All records of burn-snapshots that concern a partition.
+    async fn chunks_of(&self, partition: TopicPartition) -> Result<Vec<BurnChunk>, ProcessorError> {
+        let snapshots = self.snapshots_of(partition).await?;
+        let (mut next, end) = self.log.bounds(snapshots).await?;
+        let mut chunks = Vec::new();
+        while next < end {
+            let batch = self.log.read(snapshots, next, end, Fetch::default()).await?;
+            for record in batch.iter() {
+                let place = || format!("{snapshots} at offset {}", record.offset());
+                let chunk: BurnChunk = codec::decode(record.value().unwrap_or_default())
+                    .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
+                if chunk.partition as u32 == partition.partition {
+                    chunks.push(chunk);
+                }
+            }
+            next = batch.next;
+        }
+        Ok(chunks)
+    }
+
+    /// Where a partition's snapshots are kept.
+    async fn snapshots_of(&self, partition: TopicPartition) -> Result<TopicPartition, ProcessorError> {
+        let partitions = self.log.partitions(Topic::BurnSnapshots).await?;
+        Ok(TopicPartition { topic: Topic::BurnSnapshots, partition: partition.partition % partitions.max(1) })
+    }
+
+    async fn fold(&mut self, batch: &Batch) -> Result<(), ProcessorError> {
+        let Some(owned) = self.owned.get_mut(&batch.partition) else { return Ok(()) };
+        let rates = apply(&mut owned.burn, batch, &mut self.definitions).await?;
+        owned.rates.extend(rates);
+        owned.folded += batch.len() as u64;
+        if let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) {
+            owned.log_time = owned.log_time.max(last.log_time());
+        }
+        Ok(())
+    }
+
+    /// Commits where something is to be published, or the position has not been committed for a while.
+    async fn commit(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
+        let snapshots = self.snapshots_of(partition).await?;
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let moved = owned.burn.position() > owned.position.offset;
+        if !moved || (owned.rates.is_empty() && owned.last_commit.elapsed() < COMMIT_EVERY) {
+            return Ok(());
+        }
+        let chunks = match owned.last_snapshot.elapsed() >= SNAPSHOT_EVERY {
+            true => owned.chunks(snapshots, SNAPSHOT_BYTES),
+            false => Vec::new(),
+        };
+        let to = Position { offset: owned.burn.position(), log_time: owned.log_time };
+        self.send(partition, chunks, to).await
+    }
+
+    async fn send(
+        &mut self,
+        partition: TopicPartition,
+        chunks: Vec<Outgoing>,
+        to: Position,
+    ) -> Result<(), ProcessorError> {
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let written = chunks.len();
+        let outputs = owned.rates.iter().map(rates_record).chain(chunks).collect();
+        let step = Step { outputs, positions: vec![Advance { partition, from: owned.position, to }] };
+        match settle(self.consumer.as_mut(), &step).await? {
+            Settled::Lost(partitions) => partitions.iter().for_each(|p| drop(self.owned.remove(p))),
+            Settled::Done => owned.committed(partition, to, written),
+        }
+        Ok(())
+    }
+
+    /// Leaves a whole snapshot behind, so that the next start folds nothing again.
+    async fn finish(&mut self) -> Result<(), ProcessorError> {
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            let snapshots = self.snapshots_of(partition).await?;
+            let horizon = self.consumer.horizon(partition).await?;
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
+            let offset = owned.burn.position();
+            // At the end of the log the position moves in log time at least, as a step must.
+            let known = horizon.filter(|h| h.end == offset).map_or(owned.log_time, |h| h.time.max(owned.log_time));
+            let to = Position { offset, log_time: known };
+            if to != owned.position {
+                let chunks = owned.chunks(snapshots, usize::MAX);
+                self.send(partition, chunks, to).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Owned {
+    /// The next chunks in turn, until they hold `bytes` or all of them are there.
+    fn chunks(&mut self, snapshots: TopicPartition, bytes: usize) -> Vec<Outgoing> {
+        let mut records = Vec::new();
+        let mut size = 0;
+        for _ in 0..CHUNKS {
+            let parts = self.burn.chunk(self.next_chunk as i32);
+            if parts.is_empty() || size >= bytes {
+                break;
+            }
+            for record in parts.iter().map(|part| chunk_record(snapshots, part)) {
+                size += record.value.as_ref().map_or(0, Bytes::len);
+                records.push(record);
+            }
+            self.next_chunk = (self.next_chunk + 1) % CHUNKS;
+        }
+        self.last_snapshot = Instant::now();
+        records
+    }
+
+    fn committed(&mut self, partition: TopicPartition, to: Position, chunks: usize) {
+        let complete = self.rates.iter().filter(|r| r.complete).count() as u64;
+        let incomplete = self.rates.len() as u64 - complete;
+        BurnStep { partition, batches: self.folded, complete, incomplete, chunks: chunks as u64 }.emit();
+        self.position = to;
+        self.rates.clear();
+        self.folded = 0;
+        self.last_commit = Instant::now();
+    }
+}
+
+/// Folds the batches, each with the definitions it was counted by.
+async fn apply(
+    burn: &mut Burn,
+    batch: &Batch,
+    definitions: &mut Definitions,
+) -> Result<Vec<BurnRates>, ProcessorError> {
+    let mut rates = Vec::new();
+    for record in batch.iter() {
+        let place = || format!("{} at offset {}", batch.partition, record.offset());
+        let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
+            .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
+        definitions.read_up_to(tally.revision).await?;
+        rates.extend(burn.apply(record.offset(), &tally, definitions.revisions())?);
+    }
+    Ok(rates)
+}
+
+/// Keyed by series, so that compaction keeps the newest of each.
+fn rates_record(rates: &BurnRates) -> Outgoing {
+    let mut key = rates.slo.clone().into_bytes();
+    for part in std::iter::once(&rates.objective).chain(&rates.group) {
+        key.push(0xFF);
+        key.extend_from_slice(part.as_bytes());
+    }
+    Outgoing {
+        topic: Topic::BurnRates,
+        partition: None,
+        key: Some(Bytes::from(key)),
+        value: Some(Bytes::from(codec::encode(rates))),
+        headers: Vec::new(),
+    }
+}
+
+fn chunk_record(snapshots: TopicPartition, chunk: &BurnChunk) -> Outgoing {
+    Outgoing {
+        topic: Topic::BurnSnapshots,
+        partition: Some(snapshots.partition),
+        key: Some(Bytes::from(format!("{}/{}/{}", chunk.partition, chunk.chunk, chunk.part))),
+        value: Some(Bytes::from(codec::encode(chunk))),
+        headers: Vec::new(),
+    }
+}
