@@ -60,6 +60,24 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether no record lies at `from` or behind it. The end offset alone does not tell: a log may have offsets that hold
+    /// no record.
+    pub async fn nothing_from(&self, partition: TopicPartition, from: Offset) -> Result<bool, AlerterError> {
+        let mut retry = Retry::new(PATIENCE, 0);
+        loop {
+            let (first, end) = self.bounds(partition).await?;
+            if from.max(first) >= end {
+                return Ok(true);
+            }
+            match self.log.read(partition, from.max(first), end, Fetch { records: 1, ..Fetch::default() }).await {
+                Ok(batch) => return Ok(batch.is_empty()),
+                // Retention was quicker than we.
+                Err(LogError::OutOfRange { .. }) => tokio::time::sleep(retry.failed()).await,
+                Err(error) => patience(&mut retry, self.role, "reading", error).await?,
+            }
+        }
+    }
+
     /// Gives every retained record in `[from, to)` to `take`, in order; waits where `to` is not visible yet. Answers the
     /// offset at which to go on.
     pub async fn each(
@@ -75,9 +93,12 @@ impl Reader<'_> {
             match self.log.read(partition, next, to, Fetch::default()).await {
                 Ok(batch) => {
                     batch.iter().try_for_each(&mut take)?;
-                    if batch.next > next {
+                    if !batch.is_empty() {
                         next = batch.next;
                         retry.reset();
+                    } else if self.bounds(partition).await?.1 >= to {
+                        // What is left of the range holds no record.
+                        return Ok(to);
                     } else {
                         tokio::time::sleep(retry.failed()).await;
                     }

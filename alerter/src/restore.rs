@@ -94,8 +94,8 @@ mod tests {
     fn a2_only_what_the_receiver_took_and_what_is_not_over_fires_there() {
         use TransitionKind::{Firing as Fired, Resolved, Severity};
         let took = |seq| note(seq, "ops", Outcome::Delivered);
-        let cases: [(&str, Vec<Notification>, Vec<AlertTransition>, Option<i32>); 6] = [
-            ("nothing was delivered", vec![], vec![at(2, Fired)], None),
+        let cases = [
+            ("nothing was delivered", Vec::new(), vec![at(2, Fired)], None),
             ("it was refused", vec![note(2, "ops", Outcome::Refused)], vec![at(2, Fired)], None),
             ("another receiver took it", vec![note(2, "dev", Outcome::Delivered)], vec![at(2, Fired)], None),
             ("it fires", vec![took(2)], vec![at(2, Fired)], Some(2)),

@@ -1,5 +1,6 @@
 //! The webhook's model against bodies that a real Alertmanager sent, and fingerprints against published vectors. They
 //! lie outside the repository: SLIPSTREAM_DATA names their directory.
+#![allow(clippy::unwrap_used)] // In a test that is how to fail.
 
 use std::path::PathBuf;
 

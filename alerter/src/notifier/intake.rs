@@ -11,7 +11,7 @@ use super::Notifier;
 use crate::error::AlerterError;
 use crate::events::{Restored, Trimmed};
 use crate::plan::{Pending, Plan, Ticket};
-use crate::reader::decoded;
+use crate::reader::{Reader, decoded};
 use crate::restore::{Delivered, Firing};
 
 impl Notifier {
@@ -34,8 +34,9 @@ impl Notifier {
         Ok(())
     }
 
-    async fn recall(&self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
-        let reader = self.reader();
+    async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
+        let reader = Reader { log: &*self.log, role: &self.role };
+        let receiver = &self.receiver;
         let mut delivered = Delivered::default();
         let mut firing = Firing::default();
         let (first, _) = reader.bounds(partition).await?;
@@ -45,7 +46,7 @@ impl Notifier {
         for notes in reader.partitions(Topic::Notifications).await? {
             let (first, end) = reader.bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
-                delivered.take(&self.receiver, &decoded(notes, record, codec::decode::<Notification>)?);
+                delivered.take(receiver, &decoded(notes, record, codec::decode::<Notification>)?);
                 Ok(())
             };
             reader.each(notes, first, end, take).await?;

@@ -34,7 +34,7 @@ use crate::send::Sender;
 use flight::Flights;
 
 /// Transitions held at a time; beyond it reading pauses.
-const HELD: usize = 50_000;
+const HELD: usize = 20_000;
 
 /// A burst is waited for, but not longer.
 const DRAIN: Duration = Duration::from_millis(100);
@@ -227,10 +227,11 @@ impl Notifier {
         Ok(())
     }
 
-    async fn at_the_end(&self) -> Result<bool, AlerterError> {
+    async fn at_the_end(&mut self) -> Result<bool, AlerterError> {
+        let reader = Reader { log: &*self.log, role: &self.role };
         for partition in self.ledger.partitions() {
-            let (_, end) = self.reader().bounds(partition).await?;
-            if self.ledger.read_up_to(partition.partition).is_some_and(|read| read < end) {
+            let from = self.ledger.read_up_to(partition.partition).unwrap_or_default();
+            if !reader.nothing_from(partition, from).await? {
                 return Ok(false);
             }
         }
@@ -293,10 +294,6 @@ impl Notifier {
         self.land();
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())
-    }
-
-    fn reader(&self) -> Reader<'_> {
-        Reader { log: &*self.log, role: &self.role }
     }
 }
 

@@ -412,16 +412,18 @@ mod histories {
         (1_000 * (n / 3 + 1) + id as i64, place as i32 + 2, kinds[place])
     }
 
-    /// Label sets that fire at the receiver.
+    /// Label sets that fire at the receiver. It never shows one as firing whose end it has refused to hear.
     #[derive(Default)]
     struct Receiver {
         firing: BTreeSet<String>,
     }
 
     impl Receiver {
-        fn take(&mut self, body: &[u8]) {
+        fn take(&mut self, body: &[u8], answer: &Answer) {
             let message: Message = serde_json::from_slice(body).unwrap();
-            for alert in &message.alerts {
+            let took = matches!(answer, Answer::Delivered { .. } | Answer::Failed { doubt: true, .. });
+            let heard = |status| took || (status == Status::Resolved && matches!(answer, Answer::Refused { .. }));
+            for alert in message.alerts.iter().filter(|alert| heard(alert.status)) {
                 match alert.status {
                     Status::Firing => {
                         self.firing.insert(alert.fingerprint.clone());
@@ -471,9 +473,7 @@ mod histories {
 
     fn send(story: &mut Story, receiver: &mut Receiver, answer: &Answer) {
         for delivery in story.next() {
-            if matches!(answer, Answer::Delivered { .. } | Answer::Failed { doubt: true, .. }) {
-                receiver.take(&delivery.body);
-            }
+            receiver.take(&delivery.body, answer);
             story.answer(&delivery, answer);
         }
     }

@@ -1,0 +1,277 @@
+//! What the stories share: a log in memory, notifiers as tasks that can be stopped and killed, and a real HTTP receiver
+//! that accepts, fails, is slow, or is gone.
+#![allow(dead_code)] // Each test binary uses its part.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use slipstream_alerter::payload::{Message, Status};
+use slipstream_alerter::{AlerterError, ReceiverConfig, notifier};
+use slipstream_log::clock::{Clock, ManualClock};
+use slipstream_log::memory::{MemoryLog, MemoryOptions};
+use slipstream_log::{Fetch, Log, Outgoing, TopicPartition};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::health::Health;
+use slipstream_schemas::codec::{self, Wire};
+use slipstream_schemas::records::{AlertTransition, GroupLabel, Notification, Outcome, TransitionKind};
+use slipstream_schemas::{LogTime, Topic};
+use tokio::task::JoinSet;
+
+/// Nothing in a test takes longer.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until `found` finds something.
+pub async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = found().await {
+            return value;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A log with two partitions of everything that is partitioned, and its clock.
+pub fn log() -> (Arc<MemoryLog>, ManualClock) {
+    let clock = ManualClock::at(1_769_940_000_000);
+    let partitions: HashMap<Topic, u32> =
+        [Topic::BurnRates, Topic::Alerts, Topic::Notifications].map(|t| (t, 2)).into();
+    (MemoryLog::new(MemoryOptions { clock: Clock::Manual(clock.clone()), partitions }), clock)
+}
+
+pub async fn publish<T: Wire>(log: &MemoryLog, topic: Topic, key: &str, record: &T) {
+    let key = Some(bytes::Bytes::copy_from_slice(key.as_bytes()));
+    let value = Some(bytes::Bytes::from(codec::encode(record)));
+    log.publish(vec![Outgoing { topic, partition: None, key, value, headers: Vec::new() }]).await.unwrap();
+}
+
+/// Every record of a topic, in the order of log time.
+pub async fn all<T: Wire>(log: &MemoryLog, topic: Topic) -> Vec<T> {
+    let mut found: Vec<(LogTime, i64, T)> = Vec::new();
+    for partition in 0..log.partitions(topic).await.unwrap() {
+        let partition = TopicPartition { topic, partition };
+        let (first, end) = log.bounds(partition).await.unwrap();
+        let batch = log.read(partition, first, end, Fetch::default()).await.unwrap();
+        found.extend(batch.iter().map(|r| (r.log_time(), r.offset(), codec::decode(r.value().unwrap()).unwrap())));
+    }
+    found.sort_by_key(|(time, offset, _)| (*time, *offset));
+    found.into_iter().map(|(_, _, record)| record).collect()
+}
+
+/// A transition of the alert with this id; its endpoint is the id too, so that a receiver can tell alerts apart.
+pub fn transition(id: &str, episode: i64, seq: i32, kind: TransitionKind) -> AlertTransition {
+    let severity = match kind {
+        TransitionKind::Pending => "",
+        TransitionKind::Severity => "ticket",
+        _ => "page",
+    };
+    AlertTransition {
+        alert_id: id.to_owned(),
+        episode,
+        seq,
+        slo: "checkout".to_owned(),
+        service: "payments".to_owned(),
+        objective: "availability".to_owned(),
+        group: vec![GroupLabel { name: "endpoint".to_owned(), value: id.to_owned() }],
+        rule_set: "burn".to_owned(),
+        rule: "1h/5m".to_owned(),
+        severity: severity.to_owned(),
+        kind,
+        tick: episode + i64::from(seq),
+        fired_at: (kind != TransitionKind::Pending).then_some(episode),
+        values: Vec::new(),
+        generation: 0,
+        complete: true,
+        labels: Vec::new(),
+        annotations: Vec::new(),
+        exemplars: Vec::new(),
+    }
+}
+
+/// Publishes a transition as the alerter does.
+pub async fn happens(log: &MemoryLog, id: &str, episode: i64, seq: i32, kind: TransitionKind) {
+    publish(log, Topic::Alerts, id, &transition(id, episode, seq, kind)).await;
+}
+
+/// Outcomes of a receiver: alert, seq, outcome; by alert, in order.
+pub async fn outcomes(log: &MemoryLog, receiver: &str) -> Vec<(String, i32, Outcome)> {
+    let all: Vec<Notification> = all(log, Topic::Notifications).await;
+    let mine = all.into_iter().filter(|n| n.receiver == receiver);
+    let mut found: Vec<(String, i32, Outcome)> = mine.map(|n| (n.alert_id, n.seq, n.outcome)).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// Waits until so many outcomes of a receiver are recorded.
+pub async fn recorded(log: &MemoryLog, receiver: &str, count: usize) -> Vec<(String, i32, Outcome)> {
+    eventually(&format!("{count} outcomes at {receiver}"), async || {
+        let found = outcomes(log, receiver).await;
+        (found.len() >= count).then_some(found)
+    })
+    .await
+}
+
+/// How the receiver answers.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// With this status.
+    Status(u16),
+    /// With this status and Retry-After in seconds.
+    RetryAfter(u16, u64),
+    /// It takes the notification, and its answer comes too late.
+    Slow,
+}
+
+/// A notification as it came in.
+#[derive(Debug, Clone)]
+pub struct Got {
+    pub at: Instant,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    pub message: Message,
+    /// Whether the answer was 2xx.
+    pub took: bool,
+}
+
+#[derive(Default)]
+struct Desk {
+    /// Answers to come; then 200.
+    script: VecDeque<Mode>,
+    got: Vec<Got>,
+}
+
+/// A webhook receiver on loopback.
+pub struct Hook {
+    desk: Arc<Mutex<Desk>>,
+    server: JoinSet<()>,
+    pub address: SocketAddr,
+}
+
+impl Hook {
+    /// A receiver that answers by the script, then with 200.
+    pub async fn open(script: impl IntoIterator<Item = Mode>) -> Hook {
+        let desk = Arc::new(Mutex::new(Desk { script: script.into_iter().collect(), got: Vec::new() }));
+        let mut hook = Hook { desk, server: JoinSet::new(), address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        hook.serve().await;
+        hook
+    }
+
+    /// Opens the door, at the same place where it was.
+    pub async fn serve(&mut self) {
+        let listener = tokio::net::TcpListener::bind(self.address).await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        let app = Router::new().route("/hook", post(receive)).with_state(Arc::clone(&self.desk));
+        self.server.spawn(async move { axum::serve(listener, app).await.unwrap() });
+    }
+
+    /// Closes the door: connections are refused.
+    pub async fn close(&mut self) {
+        self.server.shutdown().await;
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/hook?token=s3cr3t", self.address)
+    }
+
+    pub fn got(&self) -> Vec<Got> {
+        self.desk.lock().unwrap().got.clone()
+    }
+
+    /// What was taken, notification by notification: endpoint, severity, status.
+    pub fn took(&self) -> Vec<Vec<(String, String, Status)>> {
+        let alert = |a: &slipstream_alerter::payload::Alert| {
+            (a.labels["endpoint"].clone(), a.labels["severity"].clone(), a.status)
+        };
+        self.got().iter().filter(|g| g.took).map(|g| g.message.alerts.iter().map(alert).collect()).collect()
+    }
+
+    /// Waits until so many notifications came in.
+    pub async fn received(&self, count: usize) -> Vec<Got> {
+        eventually(&format!("{count} notifications"), async || Some(self.got()).filter(|g| g.len() >= count)).await
+    }
+}
+
+async fn receive(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap, body: Bytes) -> Response {
+    let mode = desk.lock().unwrap().script.pop_front().unwrap_or(Mode::Status(200));
+    let took = matches!(mode, Mode::Status(200..=299));
+    let message = serde_json::from_slice(&body).unwrap();
+    desk.lock().unwrap().got.push(Got { at: Instant::now(), headers, body: body.to_vec(), message, took });
+    match mode {
+        Mode::Status(status) => (StatusCode::from_u16(status).unwrap(), "said the receiver").into_response(),
+        Mode::RetryAfter(status, seconds) => {
+            (StatusCode::from_u16(status).unwrap(), [("Retry-After", seconds.to_string())]).into_response()
+        }
+        Mode::Slow => {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            StatusCode::OK.into_response()
+        }
+    }
+}
+
+/// A receiver's configuration that is quick enough for a test.
+pub fn config(name: &str, url: &str) -> ReceiverConfig {
+    ReceiverConfig {
+        group_interval: Duration::from_millis(20),
+        timeout: Duration::from_millis(300),
+        ..ReceiverConfig::webhook(name, url)
+    }
+}
+
+/// A notifier that runs.
+pub struct Running {
+    tasks: JoinSet<Result<(), AlerterError>>,
+    shutdown: Shutdown,
+    pub health: Health,
+}
+
+impl Running {
+    pub fn notifier(log: &Arc<MemoryLog>, config: ReceiverConfig) -> Running {
+        // The first of the tests in this process installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (shutdown, health) = (Shutdown::new(), Health::default());
+        let mut tasks = JoinSet::new();
+        let external = "http://slipstream.test".to_owned();
+        tasks.spawn(notifier::run(Arc::clone(log) as _, config, external, health.clone(), shutdown.clone()));
+        Running { tasks, shutdown, health }
+    }
+
+    pub fn alerter(log: &Arc<MemoryLog>) -> Running {
+        let (shutdown, health) = (Shutdown::new(), Health::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(slipstream_alerter::run(Arc::clone(log) as _, health.clone(), shutdown.clone()));
+        Running { tasks, shutdown, health }
+    }
+
+    /// Stops it in order.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        self.ended().await.unwrap();
+    }
+
+    /// Fails the test with its error if it has ended.
+    pub fn runs(&mut self) {
+        if let Some(ended) = self.tasks.try_join_next() {
+            panic!("it ended: {:?}", ended.unwrap());
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> Result<(), AlerterError> {
+        let ended = tokio::time::timeout(DEADLINE, self.tasks.join_next()).await.expect("it does not end");
+        ended.unwrap().unwrap()
+    }
+
+    /// Kills it where it stands.
+    pub async fn kill(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
