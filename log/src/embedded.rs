@@ -187,6 +187,11 @@ impl<E: Engine> Log for Embedded<E> {
         self.engine.offset_at(partition, time).await
     }
 
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        existing(self.engine(), partition)?;
+        self.engine.committed(group, partition).await
+    }
+
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
         let of =
             |topic: Topic| (0..self.engine.partitions(topic)).map(move |partition| TopicPartition { topic, partition });

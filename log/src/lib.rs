@@ -18,6 +18,7 @@ pub mod groups;
 pub mod memory;
 pub mod partitioner;
 pub mod port;
+pub mod redelivered;
 pub mod settle;
 mod signal;
 pub mod sqlite;

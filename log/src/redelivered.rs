@@ -25,8 +25,11 @@ pub async fn rebuild(
     while next < position.offset {
         let batch = log.read(partition, next, position.offset, Fetch::default()).await?;
         for record in batch.iter() {
-            let from =
-                Provenance { topic: Topic::RequestEvents.name(), partition: partition.partition, offset: record.offset() };
+            let from = Provenance {
+                topic: Topic::RequestEvents.name(),
+                partition: partition.partition,
+                offset: record.offset(),
+            };
             if let Ok(event) = decode(record.value().unwrap_or_default(), &from, Attributes::Skip) {
                 memory.first(&event.event_id, record.log_time());
             }

@@ -190,7 +190,7 @@ impl Sqlite {
     }
 
     fn stopped() -> String {
-        "the log is closed".to_owned()
+        "the log is closed, or its writer has failed (see its log lines)".to_owned()
     }
 }
 

@@ -1,1 +1,6 @@
-//! testkit
+//! For tests that run the real thing: the built binary as a process that can be killed, a receiver of webhooks that can
+//! be told to fail, and recounts that share no code with what they judge.
+
+pub mod process;
+pub mod recount;
+pub mod webhook;

@@ -32,6 +32,8 @@ pub(super) struct Member<E: Engine> {
 struct Held {
     token: Token,
     next: Offset,
+    /// Nothing was committed, sought or delivered yet: it begins wherever retention has left the beginning.
+    at_start: bool,
 }
 
 impl<E: Engine> Member<E> {
@@ -69,7 +71,7 @@ impl<E: Engine> Member<E> {
                 Some(position) => position.offset,
                 None => self.engine.bounds(partition)?.0,
             };
-            assigned.push((partition, position, Held { token, next }));
+            assigned.push((partition, position, Held { token, next, at_start: position.is_none() }));
         }
         if assigned.is_empty() {
             return Ok(None);
@@ -81,15 +83,18 @@ impl<E: Engine> Member<E> {
     /// Records of the next partition in turn that has some.
     async fn records(&mut self, fetch: Fetch) -> Result<Option<Polled>, LogError> {
         for partition in self.turns() {
-            let Some(from) = self.held.get(&partition).map(|h| h.next) else { continue };
-            let (_, end) = self.engine.bounds(partition)?;
+            let Some(held) = self.held.get(&partition).copied() else { continue };
+            let (first, end) = self.engine.bounds(partition)?;
+            let from = if held.at_start { first } else { held.next };
             if from == end {
                 continue;
             }
-            let batch = read_within(&*self.engine, partition, from, end, fetch).await?;
-            if let Some(held) = self.held.get_mut(&partition) {
-                held.next = batch.next;
-            }
+            let batch = match read_within(&*self.engine, partition, from, end, fetch).await {
+                // Retention passed by between the two lines above: the next poll begins behind it.
+                Err(LogError::OutOfRange { .. }) if held.at_start => continue,
+                read => read?,
+            };
+            self.held.insert(partition, Held { next: batch.next, at_start: false, ..held });
             if !batch.is_empty() {
                 self.served = Some(partition);
                 return Ok(Some(Polled::Records(batch)));
@@ -138,7 +143,7 @@ impl<E: Engine> Consumer for Member<E> {
                 cause: "the partition is not assigned to this consumer".to_owned(),
             });
         };
-        held.next = offset;
+        (held.next, held.at_start) = (offset, false);
         Ok(())
     }
 

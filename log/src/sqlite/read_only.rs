@@ -10,7 +10,7 @@ use super::error::{OpenError, reading};
 use super::reader::{Reader, Readers};
 use super::schema::{self, LOG_FILE, Partition};
 use crate::batch::Batch;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
+use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
 
 /// A [`super::SqliteLog`] opened for reading. Publishing and subscribing are refused.
 #[derive(Debug)]
@@ -92,6 +92,16 @@ impl Log for ReadOnlyLog {
 
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
         self.within(partition, move |reader, found| reader.offset_at(partition, found.id, time, found.end)).await
+    }
+
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        let group = group.to_owned();
+        self.within(partition, move |reader, _| {
+            let doing = || format!("reading the committed position of {group} in {partition}");
+            let all = schema::positions(reader.connection()).map_err(|e| reading(doing(), &e))?;
+            Ok(all.get(&(group.clone(), partition)).copied())
+        })
+        .await
     }
 
     async fn subscribe(&self, _: &str, _: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {

@@ -165,7 +165,7 @@ pub(super) fn partitions(conn: &Connection) -> rusqlite::Result<(BTreeMap<TopicP
     Ok((found, last))
 }
 
-fn positions(conn: &Connection) -> rusqlite::Result<Positions> {
+pub(super) fn positions(conn: &Connection) -> rusqlite::Result<Positions> {
     let mut all = conn.prepare("SELECT consumer_group, topic, partition, offset, log_time FROM positions")?;
     let mut rows = all.query([])?;
     let mut found = Positions::new();

@@ -1,0 +1,81 @@
+//! The arrows of the house: cli -> roles -> {log, store, runtime} -> {slo, schemas}, and no role knows a role.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+const PREFIX: &str = "slipstream-";
+const MEANING: [&str; 2] = ["schemas", "slo"];
+const PARTS: [&str; 3] = ["log", "store", "runtime"];
+const ROLES: [&str; 4] = ["producer", "processor", "sink", "alerter"];
+
+/// What each crate may use.
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut arrows = BTreeMap::from([("schemas", vec![]), ("slo", vec!["schemas"])]);
+    arrows.extend(PARTS.map(|part| (part, MEANING.to_vec())));
+    arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS].concat())));
+    arrows.insert("cli", [&MEANING[..], &PARTS, &ROLES].concat());
+    arrows.insert("testkit", [&MEANING[..], &PARTS].concat());
+    arrows
+}
+
+fn metadata() -> Metadata {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata")
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    for package in metadata().packages {
+        let name = package.name.trim_start_matches(PREFIX).to_owned();
+        let Some(may_use) = allowed.get(name.as_str()) else {
+            wrong.push(format!("{name} has no place in the house: give it one in this test"));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let Some(used) = dependency.name.strip_prefix(PREFIX) else { continue };
+            // A test may use the testkit, and its own crate with other features.
+            let in_tests = dependency.kind == DependencyKind::Development && (used == "testkit" || used == name);
+            if !in_tests && !may_use.contains(&used) {
+                wrong.push(format!("{name} -> {used} ({:?})", dependency.kind));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "wrong arrows: {wrong:#?}");
+}
+
+#[test]
+fn every_crate_of_the_house_is_there() {
+    let there: BTreeSet<String> =
+        metadata().packages.iter().map(|p| p.name.trim_start_matches(PREFIX).to_owned()).collect();
+    let drawn: BTreeSet<String> = allowed().into_keys().map(str::to_owned).collect();
+    assert!(there.is_superset(&drawn), "missing: {:?}", drawn.difference(&there).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_it_means_and_what_travels_know_no_runtime_no_chance_and_no_network() {
+    const IMPURE: [&str; 12] = [
+        "tokio",
+        "async-trait",
+        "futures",
+        "rand",
+        "rand_chacha",
+        "uuid",
+        "reqwest",
+        "axum",
+        "hyper",
+        "rusqlite",
+        "tempfile",
+        "tracing",
+    ];
+    for package in metadata().packages {
+        let name = package.name.trim_start_matches(PREFIX).to_owned();
+        if MEANING.contains(&name.as_str()) {
+            let normal = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
+            let impure: Vec<&str> = normal.map(|d| d.name.as_str()).filter(|d| IMPURE.contains(d)).collect();
+            assert!(impure.is_empty(), "{name} is pure, but uses {impure:?}");
+        }
+    }
+}
