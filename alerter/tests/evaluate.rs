@@ -147,6 +147,8 @@ async fn a1_a2_restarts_faults_and_lost_partitions_change_nothing() {
             burns(&log, slo, 10 * round + 1, Some(10 * round + 1), 3).await;
             burns(&log, slo, 10 * round + 5, None, 3).await;
         }
+        // Somewhere between reading, deciding and committing.
+        tokio::time::sleep(std::time::Duration::from_micros(150 * round as u64)).await;
         match round % 3 {
             0 => log.expel("alerter"),
             1 => {

@@ -320,3 +320,32 @@ async fn an_alert_leaves_within_100_ms() {
     notifier.stop().await;
     assert!(took < Duration::from_millis(100), "{took:?}");
 }
+
+#[tokio::test]
+async fn a3_killed_at_any_moment_it_tells_everything_at_least_once_and_in_order() {
+    let (log, _) = log();
+    let hook = Hook::open([]).await;
+    let ids: Vec<String> = (0..12).map(|n| format!("a{n:02}")).collect();
+    for (round, id) in ids.iter().enumerate() {
+        let notifier = Running::notifier(&log, config("ops", &hook.url()));
+        happens(&log, id, 100, 2, Firing).await;
+        happens(&log, id, 100, 3, Resolved).await;
+        // Somewhere between joining, reading, sending, answering and committing.
+        tokio::time::sleep(Duration::from_micros(700 * round as u64)).await;
+        notifier.kill().await;
+    }
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    let found = recorded(&log, "ops", 24).await;
+    notifier.stop().await;
+    let want: Vec<_> = ids.iter().flat_map(|id| [(id.clone(), 2, Delivered), (id.clone(), 3, Delivered)]).collect();
+    assert_eq!(found, want, "each outcome once");
+    let keys: Vec<String> = hook
+        .got()
+        .iter()
+        .flat_map(|g| g.headers["idempotency-key"].to_str().unwrap().split(", ").map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    for id in &ids {
+        let first = |seq: i32| keys.iter().position(|key| *key == format!("{id}/100/{seq}/ops"));
+        assert!(first(2).is_some() && first(2) < first(3), "{id}: {keys:?}");
+    }
+}
