@@ -18,4 +18,4 @@ pub mod text;
 pub use events::{EventRef, Events};
 pub use filter::EventFilter;
 pub use port::*;
-pub use sqlite::SqliteStore;
+pub use sqlite::{Retention, SqliteStore};

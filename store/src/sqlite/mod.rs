@@ -33,21 +33,20 @@ pub const FILE: &str = "store.db";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Raw events and burn-rate history; the longest window of an SLO must fit.
-    pub raw: Duration,
+    pub events: Duration,
     /// Rollups, alert transitions, delivery outcomes.
-    pub rollups: Duration,
+    pub history: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { raw: DAY * 35, rollups: DAY * 400 }
+        Retention { events: DAY * 35, history: DAY * 400 }
     }
 }
 
-/// The store. Clones share it.
-#[derive(Clone)]
+/// The store.
 pub struct SqliteStore {
     inner: Arc<Inner>,
 }
@@ -55,30 +54,51 @@ pub struct SqliteStore {
 struct Inner {
     dir: PathBuf,
     retention: Retention,
-    /// None: opened for reading only.
-    writer: Option<Mutex<Writer>>,
+    /// None: opened for reading only, or closed.
+    writer: Mutex<Option<Writer>>,
     /// Idle readers; one more is opened when all are busy.
     readers: Mutex<Vec<Connection>>,
 }
 
 impl SqliteStore {
     /// Opens the store in a directory, making file and tables where they are missing. Blocks on the disk.
-    pub fn open(dir: &Path, retention: Retention) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// When the file is damaged, newer, no store, or cannot be used.
+    pub fn open(dir: &Path, retention: Retention) -> Result<Arc<Self>, StoreError> {
         let writer = Writer::new(open::for_writing(dir)?);
-        Ok(Self::with(dir, retention, Some(Mutex::new(writer))))
+        Ok(Self::with(dir, retention, Some(writer)))
     }
 
     /// Opens the store for questions, also while another process owns the directory. Blocks on the disk.
-    pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// When there is no store, or as with [`SqliteStore::open`].
+    pub fn open_read_only(dir: &Path) -> Result<Arc<Self>, StoreError> {
         let reader = open::for_reading(dir)?;
         let store = Self::with(dir, Retention::default(), None);
         store.inner.give_back(reader);
         Ok(store)
     }
 
-    fn with(dir: &Path, retention: Retention, writer: Option<Mutex<Writer>>) -> Self {
-        let inner = Inner { dir: dir.to_owned(), retention, writer, readers: Mutex::new(Vec::new()) };
-        SqliteStore { inner: Arc::new(inner) }
+    fn with(dir: &Path, retention: Retention, writer: Option<Writer>) -> Arc<Self> {
+        let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
+        Arc::new(SqliteStore { inner: Arc::new(Inner { dir: dir.to_owned(), retention, writer, readers }) })
+    }
+
+    /// Folds the write-ahead log into the file and ends the writer; later writes are refused. Not needed for anything
+    /// that was written: that is durable.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let inner = self.inner.clone();
+        blocking("closing the store", move || {
+            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            writer.map_or(Ok(()), Writer::close)
+        })
+        .await
     }
 
     /// Runs a question on a reader, off the async threads.
@@ -104,11 +124,11 @@ impl SqliteStore {
         change: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        blocking(doing, move || match &inner.writer {
-            Some(writer) => change(&mut writer.lock().unwrap_or_else(PoisonError::into_inner)),
+        blocking(doing, move || match &mut *inner.writer.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(writer) => change(writer),
             None => Err(StoreError::Fatal {
                 doing: doing.to_owned(),
-                cause: format!("{} was opened for reading only", inner.dir.join(FILE).display()),
+                cause: format!("{} is closed, or was opened for reading only", inner.dir.join(FILE).display()),
             }),
         })
         .await

@@ -19,7 +19,7 @@ impl Files {
         Files { dir: TempDir::new().unwrap() }
     }
 
-    fn open(&self) -> SqliteStore {
+    fn open(&self) -> Arc<SqliteStore> {
         SqliteStore::open(self.dir.path(), Retention::default()).unwrap()
     }
 }
@@ -30,11 +30,11 @@ impl Fixture for Files {
         for file in std::fs::read_dir(self.dir.path()).unwrap() {
             std::fs::remove_file(file.unwrap().path()).unwrap();
         }
-        Arc::new(self.open())
+        self.open()
     }
 
     async fn reopened(&self) -> SharedStore {
-        Arc::new(self.open())
+        self.open()
     }
 }
 
@@ -82,6 +82,9 @@ async fn questions_are_answered_while_another_owns_the_directory() {
     assert_eq!(reader.counts().await.unwrap().events, 20);
     let refused = reader.write(Arc::new(made::batch(&events, Some(20), 1))).await.unwrap_err();
     assert!(refused.to_string().contains("reading only"), "{refused}");
+    owner.close().await.unwrap();
+    let refused = owner.write(Arc::new(made::batch(&events, Some(20), 1))).await.unwrap_err();
+    assert!(refused.to_string().contains("is closed"), "{refused}");
     drop((owner, reader));
     assert_eq!(SqliteStore::open_read_only(files.dir.path()).unwrap().counts().await.unwrap().events, 20);
 }

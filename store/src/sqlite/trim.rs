@@ -18,7 +18,7 @@ const SLICE: i64 = 20_000;
 /// Removes some of what is older than retention before `now`; answers how many rows.
 pub fn slice(connection: &mut Connection, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
     let before = |kept: Duration| now.0.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
-    let (raw, rollups) = (before(retention.raw), before(retention.rollups));
+    let (raw, rollups) = (before(retention.events), before(retention.history));
     let mut run = || -> rusqlite::Result<usize> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let removed = raw_events(&transaction, raw)?

@@ -33,6 +33,14 @@ impl Writer {
         &mut self.connection
     }
 
+    /// Folds the write-ahead log into the file and closes it.
+    pub fn close(self) -> Done {
+        // Readers of other processes may hold it back: then it stays, and is as durable.
+        let folded = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        folded.map_err(error::at("folding the store's write-ahead log"))?;
+        self.connection.close().map_err(|(_, cause)| error::at("closing the store")(cause))
+    }
+
     /// Exactly once: rows and positions commit together, and a batch whose `from` is not what is stored leaves nothing.
     pub fn write(&mut self, batch: &WriteBatch) -> Done {
         if batch.positions.is_empty() {

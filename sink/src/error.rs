@@ -1,0 +1,52 @@
+//! Why the sink had to stop.
+
+use slipstream_log::{LogError, Offset, TopicPartition};
+use slipstream_schemas::codec::CodecError;
+use slipstream_store::StoreError;
+
+/// Why the sink had to stop. All of these need a person, or a restart.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The log failed for good.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The store failed for good.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record of an internal topic cannot be read.
+    #[error("reading {partition} at offset {offset}: {cause}")]
+    Record {
+        /// Where it is.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: Offset,
+        /// Why not, and what to do.
+        cause: CodecError,
+    },
+    /// The store holds more than the log has: they do not belong together.
+    #[error(
+        "{partition}: the store is at offset {stored}, but the log ends at {end}: the store belongs to another log, or the \
+         log was restored from an older copy; give the sink an empty store, or the log that belongs to this one"
+    )]
+    StoreAhead {
+        /// Where.
+        partition: TopicPartition,
+        /// Position in the store.
+        stored: Offset,
+        /// End of the log.
+        end: Offset,
+    },
+    /// The log delivered out of order (L3).
+    #[error("{partition}: offset {offset} was delivered after everything below {next} (L3)")]
+    OutOfOrder {
+        /// Where.
+        partition: TopicPartition,
+        /// What came.
+        offset: Offset,
+        /// What was expected at least.
+        next: Offset,
+    },
+    /// The task that writes ended without an answer.
+    #[error("writing to the store broke off: {0}")]
+    BrokeOff(String),
+}

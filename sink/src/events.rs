@@ -1,0 +1,133 @@
+//! What happens in the sink, as log lines and metrics.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus::{IntCounterVec, IntGaugeVec};
+use slipstream_log::{Offset, TopicPartition};
+use slipstream_runtime::event::Event;
+use slipstream_runtime::metrics::{counter, gauge};
+
+use crate::fold::Counted;
+
+static RECORDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_sink_records_total", "Records that the sink has settled, by what became of them", &["outcome"])
+});
+static WRITES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_sink_writes_total", "Transactions of the sink, by how they ended", &["outcome"])
+});
+static LOG_TIME: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("slipstream_sink_log_time_ms", "Log time up to which a partition is stored, Unix ms", &["topic", "partition"])
+});
+static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_sink_trimmed_rows_total", "Rows removed because they were past retention", &[])
+});
+
+/// A batch is in the store.
+pub struct Wrote {
+    /// What it consisted of.
+    pub counted: Counted,
+    /// Positions it moved, with the log time of the last record.
+    pub positions: Vec<(TopicPartition, i64)>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Event for Wrote {
+    fn emit(self) {
+        let Wrote { counted, positions, took } = self;
+        let Counted { events, duplicates, invalid, others } = counted;
+        tracing::debug!(events, duplicates, invalid, others, took_ms = took.as_millis() as u64, "stored");
+        for (outcome, n) in [("stored", events), ("duplicate", duplicates), ("invalid", invalid), ("other", others)] {
+            RECORDS.with_label_values(&[outcome]).inc_by(n);
+        }
+        WRITES.with_label_values(&["written"]).inc();
+        for (partition, log_time) in positions {
+            LOG_TIME.with_label_values(&[partition.topic.name(), &partition.partition.to_string()]).set(log_time);
+        }
+    }
+}
+
+/// The store cannot be reached; the same will be sent again.
+pub struct Waiting<'a> {
+    /// Why.
+    pub cause: &'a str,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub wait: Duration,
+}
+
+impl Event for Waiting<'_> {
+    fn emit(self) {
+        let wait_ms = self.wait.as_millis() as u64;
+        if self.attempts == 1 {
+            tracing::warn!(cause = %self.cause, wait_ms, "sink waits for the store; nothing is lost meanwhile");
+        } else {
+            tracing::debug!(cause = %self.cause, attempts = self.attempts, wait_ms, "sink still waits for the store");
+        }
+        WRITES.with_label_values(&["unavailable"]).inc();
+    }
+}
+
+/// Somebody else moved positions: the batch was dropped, reading starts again at the store's positions.
+pub struct Moved;
+
+impl Event for Moved {
+    fn emit(self) {
+        tracing::warn!("another sink has moved the store's positions: reading again from there");
+        WRITES.with_label_values(&["moved"]).inc();
+    }
+}
+
+/// A partition was gained.
+pub struct Gained {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Where the store is; none: it has nothing of it.
+    pub stored: Option<Offset>,
+    /// Where reading begins.
+    pub next: Offset,
+}
+
+impl Event for Gained {
+    fn emit(self) {
+        let Gained { partition, stored, next } = self;
+        let expired = next - stored.unwrap_or(0);
+        match stored {
+            _ if expired <= 0 => tracing::debug!(%partition, next, "partition gained"),
+            None => {
+                tracing::info!(%partition, expired, next, "a new store begins where the log's retention has left off")
+            }
+            Some(_) => {
+                tracing::error!(%partition, expired, next, "the log's retention removed records before they were stored")
+            }
+        }
+        RECORDS.with_label_values(&["expired"]).inc_by(expired.max(0).unsigned_abs());
+    }
+}
+
+/// Rows past retention were removed.
+pub struct Trimmed {
+    /// How many.
+    pub rows: u64,
+}
+
+impl Event for Trimmed {
+    fn emit(self) {
+        tracing::debug!(rows = self.rows, "rows past retention removed");
+        TRIMMED.with_label_values::<&str>(&[]).inc_by(self.rows);
+    }
+}
+
+/// Rows past retention could not be removed; it is tried again later.
+pub struct NotTrimmed<'a> {
+    /// Why.
+    pub cause: &'a dyn std::fmt::Display,
+}
+
+impl Event for NotTrimmed<'_> {
+    fn emit(self) {
+        tracing::warn!(cause = %self.cause, "rows past retention could not be removed now");
+    }
+}
