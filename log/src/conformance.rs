@@ -97,6 +97,7 @@ macro_rules! conformance {
             horizons: l7_no_record_undercuts_a_horizon_under_concurrent_publishers,
             horizons: l7_a_horizon_moves_on_while_nothing_comes,
             horizons: l7_a_committed_horizon_holds_after_reopening_with_the_clock_set_back,
+            horizons: l7_a_horizon_told_holds_when_the_clock_is_set_back,
             horizons: l7_log_times_rise_with_every_write_over_all_topics
         );
     };

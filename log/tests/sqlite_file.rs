@@ -53,6 +53,19 @@ async fn reading_goes_on_beside_the_owner_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_killed_owner_left_can_be_read_before_anybody_owns_it_again() {
+    let dir = tempdir().unwrap();
+    let owner = open(&dir).unwrap();
+    publish(&(owner.clone() as SharedLog), 1, 10).await;
+    let left = owner.crash().await;
+    let reader: SharedLog = SqliteLog::open_read_only(&left).unwrap();
+    assert_eq!(read_all(&reader, input(0)).await.len(), 10);
+    let next = SqliteLog::open(&left, SqliteOptions::default()).unwrap();
+    publish(&(next.clone() as SharedLog), 1, 1).await;
+    assert_eq!(read_all(&reader, input(0)).await.len(), 11);
+}
+
+#[tokio::test]
 async fn files_that_are_not_ours_are_named_and_left_alone() {
     type Spoil = fn(&std::path::Path);
     let foreign: Spoil = |file| {

@@ -99,6 +99,19 @@ pub async fn l7_a_committed_horizon_holds_after_reopening_with_the_clock_set_bac
     assert!(again.time >= horizon.time, "{again:?} lies before {horizon:?}");
 }
 
+pub async fn l7_a_horizon_told_holds_when_the_clock_is_set_back<S: Subject>() {
+    let subject = S::open(1, Time::Stands).await;
+    let log = subject.log();
+    let Some(clock) = subject.clock() else { return };
+    let mut member = Copier::join(&log, "g").await;
+    member.settle_in(1).await;
+    clock.advance(5_000);
+    let told = member.consumer.horizon(input(0)).await.expect("a horizon").expect("known");
+    clock.advance(-3_600_000);
+    let appended = log.publish(vec![record(input(0), "late")]).await.expect("publishing");
+    assert!(appended[0].log_time >= told.time, "{:?} undercuts {told:?}", appended[0]);
+}
+
 pub async fn l7_log_times_rise_with_every_write_over_all_topics<S: Subject>() {
     let subject = S::open(1, Time::Stands).await;
     let log = subject.log();

@@ -86,7 +86,8 @@ impl Writer {
         if requests.is_empty() {
             return Flow::Go;
         }
-        let mut transaction = Transaction::new(self.shared.begin());
+        let writes = requests.iter().any(|request| matches!(request, Request::Write(_)));
+        let mut transaction = Transaction::new(if writes { self.shared.begin() } else { self.shared.now() });
         let mut answers = Vec::with_capacity(requests.len());
         let mut flow = Flow::Go;
         for request in requests {
