@@ -1,7 +1,7 @@
 //! One module a command.
 
-pub mod import;
+//pub mod import;
 pub mod query;
 pub mod run;
-pub mod simulate;
+//pub mod simulate;
 pub mod slo;

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// A table with a head row; columns named in `right` are aligned right.
 pub fn table(head: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(head.to_vec());
     for (i, name) in head.iter().enumerate() {
         if let Some(column) = table.column_mut(i) {

@@ -28,7 +28,7 @@ pub struct Owned {
 
 /// An installation that is looked at.
 pub struct ReadOnly {
-    log: Arc<SqliteLog>,
+    log: SharedLog,
     /// The store.
     pub store: Arc<SqliteStore>,
 }

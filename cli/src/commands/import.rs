@@ -1,0 +1,142 @@
+//! `slipstream import`: files into a directory that nobody owns, digested before it returns.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Serialize;
+use slipstream_producer::import::{self, Options, Progress, import_file};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::supervise::Stage;
+use slipstream_schemas::EventTime;
+use slipstream_store::Retention;
+
+use crate::args::{self, Format};
+use crate::parts::{self, definitions_in_force};
+use crate::session::{Session, digested, evaluated};
+use crate::{definitions, logging, output};
+
+/// Rejected lines that are shown.
+const SHOWN: usize = 10;
+
+#[derive(Serialize)]
+struct Report {
+    files: Vec<FileReport>,
+    /// Events added by this run.
+    events: u64,
+    /// Lines that went to dead-letters in this run.
+    rejected: u64,
+    /// Until all of it was stored and tallied.
+    seconds: f64,
+    events_per_second: f64,
+}
+
+#[derive(Serialize)]
+struct FileReport {
+    file: String,
+    lines: u64,
+    events: u64,
+    rejected: u64,
+    /// Lines that an earlier run had imported.
+    already_imported: u64,
+}
+
+/// Imports the files.
+///
+/// # Errors
+/// When the directory is owned by another process, a file cannot be read, or a role fails.
+pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
+    let loaded = definitions::load_valid(&args.slos)?;
+    let owned = parts::own(&args.to.data, &args.to.data, Retention::default()).await?;
+    definitions::publish(&owned.shared_log(), &loaded).await?;
+    let has_slos = !definitions_in_force(owned.log.as_ref()).await?.is_empty();
+    let (log, store) = (owned.shared_log(), owned.shared_store());
+    let session = Session::new(owned, Vec::new(), "");
+    let shutdown = session.supervisor.token(Stage::Intake);
+    let json = args.json;
+    let data = args.to.data.clone();
+    let report = session
+        .run(async move {
+            let began = Instant::now();
+            let mut files = Vec::new();
+            for path in &args.files {
+                files.push(import_one(&log, path, &options(&args), &shutdown).await?);
+            }
+            digested(log.as_ref(), store.as_ref()).await?;
+            let report = report(files, began.elapsed());
+            if has_slos && report.events > 0 {
+                evaluated(log.as_ref(), store.as_ref()).await?;
+            }
+            Ok(report)
+        })
+        .await?;
+    if json {
+        output::print_json(&report)?;
+    } else {
+        let Report { events, rejected, seconds, events_per_second, .. } = &report;
+        let (events, rejected) = (output::count(*events as i64), output::count(*rejected as i64));
+        output::print(&format!(
+            "{events} events added, {rejected} lines rejected, {seconds:.1} s ({events_per_second:.0} events/s)\n"
+        ))?;
+    }
+    output::say(format_args!("next: slipstream query kpis --by service --data {}", data.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(args: &args::Import) -> Options {
+    Options {
+        format: match args.format {
+            Format::Common => import::Format::Common,
+            Format::Combined => import::Format::Combined,
+            Format::Json => import::Format::Json,
+        },
+        service: args.service.clone(),
+        environment: args.environment.clone(),
+        shift_to: args.shift_to_now.then(|| EventTime(Timestamp::now().as_microsecond())),
+    }
+}
+
+async fn import_one(
+    log: &slipstream_log::SharedLog,
+    path: &std::path::Path,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> Result<FileReport> {
+    let file = path.display().to_string();
+    let mut shown = Instant::now();
+    let mut progress = |p: &Progress| {
+        if std::io::stderr().is_terminal() && shown.elapsed() > Duration::from_secs(1) {
+            shown = Instant::now();
+            output::say(format_args!("{file}: {} lines", output::count(p.lines as i64)));
+        }
+    };
+    let summary = import_file(log.clone(), path, options, &mut progress, shutdown)
+        .await
+        .with_context(|| format!("importing {file}"))?;
+    for rejected in summary.first_rejected.iter().take(SHOWN) {
+        output::say(format_args!("{file}:{}: {}", rejected.line, rejected.message));
+    }
+    if summary.rejected > SHOWN as u64 {
+        output::say(format_args!("{file}: {} more lines in dead-letters", summary.rejected - SHOWN as u64));
+    }
+    if summary.already_imported > 0 {
+        output::say(format_args!("{file}: {} lines had been imported before", summary.already_imported));
+    }
+    Ok(FileReport {
+        lines: summary.lines,
+        events: summary.events,
+        rejected: summary.rejected,
+        already_imported: summary.already_imported,
+        file,
+    })
+}
+
+fn report(files: Vec<FileReport>, took: Duration) -> Report {
+    let events = files.iter().map(|f| f.events).sum();
+    let rejected = files.iter().map(|f| f.rejected).sum();
+    let seconds = took.as_secs_f64();
+    Report { events, rejected, seconds, events_per_second: events as f64 / seconds.max(1e-9), files }
+}

@@ -1,0 +1,225 @@
+//! `slipstream demo`: a synthetic shop, its SLOs, a fault, and the alert that it causes; one process, nothing else.
+
+mod keys;
+mod receiver;
+mod report;
+mod screen;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use slipstream_alerter::ReceiverConfig;
+use slipstream_log::SharedLog;
+use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::supervise::Stage;
+use slipstream_schemas::{EventTime, Topic};
+use slipstream_slo::definition::Slo;
+use slipstream_slo::openslo::{Loaded, SourceFile, load};
+use slipstream_store::slos::status;
+use slipstream_store::{Retention, SharedStore};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::keys::Keys;
+use self::receiver::{Received, Receiver};
+use self::screen::Screen;
+use crate::session::{Session, digested};
+use crate::{args, catch_up, definitions, logging, output, parts};
+
+/// The SLOs of the demo, which are an example too.
+const SLOS: &str = include_str!("../../../examples/shop/slos.yaml");
+/// Name of the fault in the shop's scenario.
+const FAULT: &str = "payment-errors";
+const RECEIVER: &str = "demo";
+/// So much history, so that windows have something to say.
+const HISTORY: Duration = Duration::from_secs(2 * 3_600);
+/// Requests per second of the history.
+const HISTORY_RATE: f64 = 10.0;
+/// The fault begins by itself after this.
+const FAULT_AFTER: Duration = Duration::from_secs(20);
+/// The fault ends by itself after this.
+const FAULT_FOR: Duration = Duration::from_secs(45);
+/// How long a headless demo runs unless it is told.
+const HEADLESS_FOR: Duration = Duration::from_secs(150);
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs the demo.
+///
+/// # Errors
+/// When the directory cannot be used, or a role fails.
+pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
+    let screen = Screen::new(args.json);
+    let temporary = tempfile::tempdir().context("making a temporary directory for the demo's data")?;
+    let data = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let owned = parts::own(&data, &data, Retention::default()).await?;
+    let loaded = shop_slos()?;
+    definitions::publish(&owned.shared_log(), &loaded).await?;
+
+    let receiver = Receiver::bind().await?;
+    let (log, store) = (owned.shared_log(), owned.shared_store());
+    let mut session = Session::new(owned, vec![ReceiverConfig::webhook(RECEIVER, receiver.url())], &receiver.url());
+    let (got, alerts) = mpsc::unbounded_channel();
+    let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
+    session.supervisor.task(Stage::Serve, "receiver", serve);
+
+    let stop = session.supervisor.token(Stage::Intake);
+    let demo = Demo { log, store, screen, slos: loaded.slos, stop, args };
+    let (json, kept) = (demo.args.json, demo.args.data.is_some());
+    let report = session.run(demo.play(alerts)).await?;
+    if json {
+        output::print_json(&report)?;
+    }
+    say_next(kept, &data);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shop_slos() -> Result<Loaded> {
+    let loaded = load(&[SourceFile { path: "examples/shop/slos.yaml".to_owned(), text: SLOS.to_owned() }]);
+    match loaded.diagnostics.iter().find(|d| d.is_error()) {
+        Some(wrong) => bail!("the demo's own SLOs are wrong, line {}: {}", wrong.line, wrong.message),
+        None => Ok(loaded),
+    }
+}
+
+fn say_next(kept: bool, data: &Path) {
+    if kept {
+        output::say(format_args!("next: slipstream query slos --data {}", data.display()));
+    } else {
+        output::say("next: slipstream run --slos PATH   (your own services; README.md has a tour of five minutes)");
+    }
+}
+
+struct Demo {
+    log: SharedLog,
+    store: SharedStore,
+    screen: Screen,
+    slos: Vec<Slo>,
+    stop: Shutdown,
+    args: args::Demo,
+}
+
+fn now() -> EventTime {
+    EventTime(Timestamp::now().as_microsecond())
+}
+
+impl Demo {
+    async fn play(self, mut alerts: mpsc::UnboundedReceiver<Received>) -> Result<report::Report> {
+        let scenario = Scenario::shop();
+        let faults = FaultSwitch::new(&scenario);
+        let accepted = self.history(scenario.clone(), &faults).await?;
+        let published = Arc::new(AtomicU64::new(accepted));
+
+        let traffic_ends = self.stop.child_token();
+        let plan = Plan {
+            generator: Generator::new(scenario, self.args.rate, self.args.seed),
+            from: now(),
+            until: None,
+            realtime: true,
+            faults: faults.clone(),
+        };
+        let counter = published.clone();
+        let mut progress = move |p: &simulate::Progress| counter.store(accepted + p.accepted, Ordering::Relaxed);
+        let traffic = simulate::run(self.log.clone(), plan, &now, &mut progress, &traffic_ends);
+        let show = self.show(&mut alerts, &faults, &published, &traffic_ends);
+        let (summary, shown) = tokio::join!(traffic, show);
+        shown?;
+        let accepted = accepted + summary?.accepted;
+
+        digested(self.log.as_ref(), self.store.as_ref()).await?;
+        catch_up::committed(self.log.as_ref(), "alerter", Topic::BurnRates).await?;
+        catch_up::committed(self.log.as_ref(), &format!("notifier-{RECEIVER}"), Topic::Alerts).await?;
+        catch_up::stored(self.log.as_ref(), self.store.as_ref(), Topic::Alerts).await?;
+        while let Ok(alert) = alerts.try_recv() {
+            self.screen.alert(&alert);
+        }
+        let report = report::of(self.log.as_ref(), self.store.as_ref(), accepted).await?;
+        self.screen.line(format_args!(
+            "{} events accepted, {} stored, {} dead letters, {} deliveries",
+            output::count(report.events_accepted as i64),
+            output::count(report.events_stored as i64),
+            report.dead_letters,
+            report.deliveries.accepted
+        ));
+        Ok(report)
+    }
+
+    /// Two hours in which nothing happened.
+    async fn history(&self, scenario: Scenario, faults: &FaultSwitch) -> Result<u64> {
+        self.screen.plain("A shop of five services, four SLOs, one process. Alerts go to a webhook receiver in it.");
+        if Keys::wanted(self.args.headless) {
+            self.screen.plain("Enter starts or ends a fault (payment answers 503); Ctrl-C ends the demo.");
+        }
+        let until = now();
+        let plan = Plan {
+            generator: Generator::new(scenario, HISTORY_RATE, self.args.seed.wrapping_add(1)),
+            from: EventTime(until.0 - HISTORY.as_micros() as i64),
+            until: Some(until),
+            realtime: false,
+            faults: faults.clone(),
+        };
+        let summary = simulate::run(self.log.clone(), plan, &now, &mut |_| {}, &self.stop).await?;
+        let hours = HISTORY.as_secs() / 3_600;
+        self.screen.line(format_args!("{} events of {hours} h history", output::count(summary.accepted as i64)));
+        Ok(summary.accepted)
+    }
+
+    /// Shows what happens and moves the fault, until the time is over or the demo is stopped; then ends the traffic.
+    async fn show(
+        &self,
+        alerts: &mut mpsc::UnboundedReceiver<Received>,
+        faults: &FaultSwitch,
+        published: &AtomicU64,
+        traffic: &Shutdown,
+    ) -> Result<()> {
+        let began = Instant::now();
+        let span = self.args.span.or_else(|| self.args.headless.then_some(HEADLESS_FOR));
+        let end = began + span.unwrap_or(Duration::from_secs(365 * 86_400));
+        let mut keys = Keys::listen(self.args.headless);
+        let mut status = tokio::time::interval_at(began + Duration::from_secs(1), STATUS_EVERY);
+        let mut before = (began, published.load(Ordering::Relaxed));
+        let mut schedule = [(FAULT_AFTER, true), (FAULT_AFTER + FAULT_FOR, false)].into_iter().peekable();
+        loop {
+            let next = schedule.peek().map_or(end, |(after, _)| began + *after).min(end);
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = tokio::time::sleep_until(next) => match schedule.next_if(|_| next < end) {
+                    Some((_, on)) => self.fault(faults, on),
+                    None => break,
+                },
+                Some(alert) = alerts.recv() => self.screen.alert(&alert),
+                () = keys.pressed() => {
+                    // Who takes the fault into their own hands keeps it.
+                    while schedule.next().is_some() {}
+                    self.fault(faults, !faults.is_on(FAULT));
+                }
+                _ = status.tick() => before = self.status(before, published).await?,
+            }
+        }
+        traffic.cancel();
+        Ok(())
+    }
+
+    fn fault(&self, faults: &FaultSwitch, on: bool) {
+        faults.set(FAULT, on);
+        self.screen.line(match on {
+            true => "FAULT  payment begins to answer 503",
+            false => "FAULT  over: payment works again",
+        });
+    }
+
+    async fn status(&self, before: (Instant, u64), published: &AtomicU64) -> Result<(Instant, u64)> {
+        let (at, count) = (Instant::now(), published.load(Ordering::Relaxed));
+        let per_second = (count - before.1) as f64 / (at - before.0).as_secs_f64().max(0.001);
+        let mut slos = status(&self.slos, &self.store.slo_states().await?);
+        slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
+        self.screen.status(per_second, self.store.counts().await?.events, &slos);
+        Ok((at, count))
+    }
+}

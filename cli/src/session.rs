@@ -1,0 +1,106 @@
+//! A piece of work beside the roles that digest it: `import`, `simulate` and the demo begin and end like this.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use slipstream_alerter::ReceiverConfig;
+use slipstream_log::Log;
+use slipstream_runtime::config::Role;
+use slipstream_runtime::health::Health;
+use slipstream_runtime::signal;
+use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
+use slipstream_schemas::Topic;
+use slipstream_store::Store;
+use tokio::sync::oneshot;
+
+use crate::parts::Owned;
+use crate::pipeline::Pipeline;
+use crate::{catch_up, output};
+
+/// How long the pipeline may take to digest what it was given; a backlog of a hundred million events takes minutes.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+/// A series that was tallied is published within ten ticks, and a tick is evaluated a second after it.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(12);
+
+/// Roles, and the supervisor that owns them, before they begin.
+pub struct Session {
+    /// The installation.
+    pub owned: Owned,
+    /// The owner of every task: further ones may be added.
+    pub supervisor: Supervisor,
+}
+
+impl Session {
+    /// A session over an installation with the roles that digest events, and these receivers.
+    pub fn new(owned: Owned, receivers: Vec<ReceiverConfig>, external_url: &str) -> Self {
+        let mut supervisor = Supervisor::new(Bounds::default());
+        let pipeline = Pipeline {
+            log: owned.shared_log(),
+            store: owned.shared_store(),
+            redelivery_window_ms: owned.settings.redelivery_window_ms,
+            receivers,
+            external_url: external_url.to_owned(),
+            health: Health::default(),
+        };
+        let roles = BTreeSet::from([Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier]);
+        pipeline.start(&mut supervisor, &roles);
+        Session { owned, supervisor }
+    }
+
+    /// Does the work, and ends the roles in order when it is done, when a signal comes, or when a role fails. `work` is
+    /// to end soon after the token of [`Stage::Intake`] is cancelled.
+    ///
+    /// # Errors
+    /// What the work or a role failed with.
+    pub async fn run<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Session { owned, supervisor } = self;
+        let signal = signal::watch().context("watching for signals")?;
+        let (done, finished) = oneshot::channel::<()>();
+        let roles_end = supervisor.token(Stage::Process);
+        let stop = async move {
+            tokio::select! {
+                _ = finished => {}
+                () = signal.received() => {}
+            }
+        };
+        let work = async {
+            let result = tokio::select! {
+                result = work => Some(result),
+                () = roles_end.cancelled() => None,
+            };
+            // The supervisor may have ended before.
+            let _ = done.send(());
+            result
+        };
+        let (outcome, result) = tokio::join!(supervisor.run(stop), work);
+        owned.close().await?;
+        match result {
+            _ if !outcome.clean() => bail!("{outcome}"),
+            Some(result) => result,
+            None => bail!("interrupted: what was acknowledged is kept; the same command continues"),
+        }
+    }
+}
+
+/// Waits until all events are tallied, folded and stored.
+///
+/// # Errors
+/// When log or store fail.
+pub async fn digested(log: &dyn Log, store: &dyn Store) -> Result<()> {
+    catch_up::everything(log, store, PATIENCE).await
+}
+
+/// Waits until the SLOs that were just fed are evaluated and stored.
+///
+/// # Errors
+/// When log or store fail.
+pub async fn evaluated(log: &dyn Log, store: &dyn Store) -> Result<()> {
+    output::say(format_args!("evaluating the SLOs ({} s)", PUBLISHED_WITHIN.as_secs()));
+    tokio::time::sleep(PUBLISHED_WITHIN).await;
+    digested(log, store).await?;
+    catch_up::committed(log, "alerter", Topic::BurnRates).await?;
+    catch_up::stored(log, store, Topic::BurnRates).await?;
+    catch_up::stored(log, store, Topic::Alerts).await
+}
