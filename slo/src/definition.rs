@@ -142,6 +142,19 @@ pub struct Severity {
     pub rank: u8,
 }
 
+impl Severity {
+    /// The severity of that name, in any case.
+    pub fn named(name: &str) -> Severity {
+        let rank = match name.to_ascii_lowercase().as_str() {
+            "page" | "critical" | "sev1" => 3,
+            "error" | "sev2" => 2,
+            "info" => 0,
+            _ => 1,
+        };
+        Severity { name: name.to_owned(), rank }
+    }
+}
+
 impl Slo {
     /// Whether counts under `self` mean the same as under `other`: filter, groupBy and budgeting method.
     pub fn same_meaning(&self, other: &Slo) -> bool {

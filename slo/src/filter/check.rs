@@ -1,0 +1,365 @@
+//! The checker: a CEL syntax tree to an [`Expression`] whose operands have the types their operators need. It goes on
+//! after an error, so that every one is reported.
+
+use std::sync::Arc;
+
+use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, operators};
+
+use super::expression::{Arithmetic, Comparison, Expression, Field, Value};
+use super::syntax::Places;
+use super::{FilterError, calls, names};
+
+/// The type of an expression. Doubles are always finite or unknown on events, but may be anything after arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    Bool,
+    Int,
+    Double,
+    Text,
+}
+
+/// A checked expression, its type, and how a message calls it.
+pub(super) struct Typed {
+    pub(super) expression: Expression,
+    pub(super) kind: Type,
+    pub(super) name: String,
+}
+
+/// Collects errors while it walks. `None` from a method means that one was reported.
+pub(super) struct Checker {
+    pub(super) places: Places,
+    pub(super) errors: Vec<FilterError>,
+}
+
+impl Type {
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Type::Int | Type::Double)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Type::Bool => "a truth value",
+            Type::Int => "a whole number",
+            Type::Double => "a decimal number",
+            Type::Text => "a string",
+        }
+    }
+}
+
+impl Checker {
+    /// Reports an error at a part of the tree.
+    pub(super) fn refuse<T>(
+        &mut self,
+        at: &IdedExpr,
+        code: &'static str,
+        message: String,
+        help: Option<String>,
+    ) -> Option<T> {
+        let (start, width) = self.places.of(at);
+        self.errors.push(FilterError { code, message, help, start, width });
+        None
+    }
+
+    /// An expression that must be true or false.
+    pub(super) fn truth(&mut self, tree: &IdedExpr) -> Option<Expression> {
+        let typed = self.expression(tree)?;
+        if typed.kind == Type::Bool {
+            return Some(typed.expression);
+        }
+        let message = format!("{} is {}: expected something that is true or false", typed.name, typed.kind.name());
+        self.refuse(tree, "filter-type", message, names::comparison_for(&typed))
+    }
+
+    /// Any expression.
+    pub(super) fn expression(&mut self, tree: &IdedExpr) -> Option<Typed> {
+        match &tree.expr {
+            Expr::Literal(literal) => self.literal(tree, literal),
+            Expr::Ident(name) => self.name(tree, name),
+            Expr::Select(select) => self.select(tree, select),
+            Expr::Call(call) => self.operator(tree, call),
+            Expr::Comprehension(_) => self.unsupported(tree, "a loop (`exists`, `all`, `map`, `filter`)", LOOP_HELP),
+            Expr::List(_) => self.unsupported(tree, "a list outside of `in`", "write `x in [\"a\", \"b\"]`"),
+            Expr::Map(_) | Expr::Struct(_) => self.unsupported(tree, "a map or message", "compare fields one by one"),
+            Expr::Unspecified => self.unsupported(tree, "this expression", "write a comparison"),
+        }
+    }
+
+    /// Refuses a CEL construct by name.
+    pub(super) fn unsupported<T>(&mut self, tree: &IdedExpr, what: &str, instead: &str) -> Option<T> {
+        let message = format!("filters do not support {what}");
+        self.refuse(tree, "unsupported-cel", message, Some(instead.to_owned()))
+    }
+
+    fn literal(&mut self, tree: &IdedExpr, literal: &LiteralValue) -> Option<Typed> {
+        let (value, kind) = match literal {
+            LiteralValue::Boolean(value) => (Value::Bool(*value.inner()), Type::Bool),
+            LiteralValue::Int(value) => (Value::Int(*value.inner()), Type::Int),
+            LiteralValue::UInt(value) => match i64::try_from(*value.inner()) {
+                Ok(value) => (Value::Int(value), Type::Int),
+                Err(_) => return self.unsupported(tree, "a number this large", "write it as a decimal, such as 1e19"),
+            },
+            LiteralValue::Double(value) => (Value::Double(*value.inner()), Type::Double),
+            LiteralValue::String(value) => (Value::Text(value.inner().to_owned().into()), Type::Text),
+            LiteralValue::Null => return self.null(tree),
+            LiteralValue::Bytes(_) => return self.unsupported(tree, "bytes", "write a string: `\"...\"` without the b"),
+        };
+        let name = match &value {
+            Value::Text(text) => format!("{text:?}"),
+            Value::Bool(value) => value.to_string(),
+            Value::Int(value) => value.to_string(),
+            Value::Double(value) => value.to_string(),
+        };
+        Some(Typed { expression: Expression::Literal(value), kind, name })
+    }
+
+    fn null<T>(&mut self, tree: &IdedExpr) -> Option<T> {
+        let message = "null can only be compared to latency_ms".to_owned();
+        let help = "an attribute that may be missing is tested with `has(attributes.key)`".to_owned();
+        self.refuse(tree, "filter-type", message, Some(help))
+    }
+
+    fn name(&mut self, tree: &IdedExpr, name: &str) -> Option<Typed> {
+        let (field, kind) = match name {
+            "service" => (Field::Service, Type::Text),
+            "environment" => (Field::Environment, Type::Text),
+            "endpoint" => (Field::Endpoint, Type::Text),
+            "method" => (Field::Method, Type::Text),
+            "status_code" => (Field::StatusCode, Type::Int),
+            "latency_ms" => (Field::LatencyMs, Type::Double),
+            "attributes" => {
+                let message = "attributes is a map: expected one of its values".to_owned();
+                let help = "write `attributes.key == \"...\"` or `attributes[\"key\"] == \"...\"`".to_owned();
+                return self.refuse(tree, "filter-type", message, Some(help));
+            }
+            _ => {
+                let (message, help) = names::unknown(name);
+                return self.refuse(tree, "filter-unknown-name", message, Some(help));
+            }
+        };
+        Some(Typed { expression: Expression::Field(field), kind, name: name.to_owned() })
+    }
+
+    fn select(&mut self, tree: &IdedExpr, select: &SelectExpr) -> Option<Typed> {
+        if is_attributes(&select.operand) {
+            let key = select.field.as_str();
+            return Some(if select.test { has_attribute(key) } else { attribute(key) });
+        }
+        if let Some(key) = attribute_path(tree) {
+            let message = format!("attributes are strings and have no fields: `attributes.{key}`");
+            let instead = if select.test { format!("\"{key}\" in attributes") } else { format!("attributes[\"{key}\"]") };
+            return self.refuse(tree, "filter-type", message, Some(format!("for the key {key:?} write `{instead}`")));
+        }
+        let operand = self.expression(&select.operand)?;
+        let message = format!("{} is {} and has no field `{}`", operand.name, operand.kind.name(), select.field);
+        self.refuse(tree, "filter-type", message, Some(names::FIELDS_HELP.to_owned()))
+    }
+
+    fn operator(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
+        let comparison = match call.func_name.as_str() {
+            operators::LOGICAL_AND => return self.conjunction(call),
+            operators::LOGICAL_OR => return self.disjunction(call),
+            operators::LOGICAL_NOT => {
+                let part = self.truth(call.args.first()?)?;
+                return Some(truth(Expression::Not(Box::new(part))));
+            }
+            operators::CONDITIONAL => return self.conditional(tree, call),
+            operators::IN => return self.membership(tree, call),
+            operators::INDEX => return self.index(tree, call),
+            operators::EQUALS => Comparison::Equal,
+            operators::NOT_EQUALS => Comparison::NotEqual,
+            operators::LESS => Comparison::Less,
+            operators::LESS_EQUALS => Comparison::LessOrEqual,
+            operators::GREATER => Comparison::Greater,
+            operators::GREATER_EQUALS => Comparison::GreaterOrEqual,
+            operators::ADD => return self.calculate(tree, call, Arithmetic::Add, "+"),
+            operators::SUBSTRACT => return self.calculate(tree, call, Arithmetic::Subtract, "-"),
+            operators::MULTIPLY => return self.calculate(tree, call, Arithmetic::Multiply, "*"),
+            operators::DIVIDE => return self.calculate(tree, call, Arithmetic::Divide, "/"),
+            operators::MODULO => return self.calculate(tree, call, Arithmetic::Remainder, "%"),
+            _ => return calls::check(self, tree, call),
+        };
+        self.compare(tree, call, comparison)
+    }
+
+    fn conjunction(&mut self, call: &CallExpr) -> Option<Typed> {
+        let mut flat = Vec::new();
+        for part in self.truths(&call.args)? {
+            match part {
+                Expression::And(parts) => flat.extend(parts),
+                part => flat.push(part),
+            }
+        }
+        Some(truth(Expression::And(flat)))
+    }
+
+    fn disjunction(&mut self, call: &CallExpr) -> Option<Typed> {
+        let mut flat = Vec::new();
+        for part in self.truths(&call.args)? {
+            match part {
+                Expression::Or(parts) => flat.extend(parts),
+                part => flat.push(part),
+            }
+        }
+        Some(truth(Expression::Or(flat)))
+    }
+
+    fn truths(&mut self, trees: &[IdedExpr]) -> Option<Vec<Expression>> {
+        let parts: Vec<Option<Expression>> = trees.iter().map(|tree| self.truth(tree)).collect();
+        parts.into_iter().collect()
+    }
+
+    fn conditional(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
+        let [condition, then, other] = call.args.as_slice() else { return None };
+        let (condition, then, other) = (self.truth(condition), self.expression(then), self.expression(other));
+        let (condition, then, other) = (condition?, then?, other?);
+        if then.kind != other.kind {
+            let message =
+                format!("both results of `? :` need one type: {} and {}", described(&then), described(&other));
+            return self.refuse(tree, "filter-type", message, None);
+        }
+        let expression = Expression::If(Box::new([condition, then.expression, other.expression]));
+        Some(Typed { expression, kind: then.kind, name: "the result of `? :`".to_owned() })
+    }
+
+    fn compare(&mut self, tree: &IdedExpr, call: &CallExpr, comparison: Comparison) -> Option<Typed> {
+        let [left, right] = call.args.as_slice() else { return None };
+        if let Some(measured) = null_test(left, right, comparison) {
+            return Some(truth(measured));
+        }
+        let (left, right) = (self.expression(left), self.expression(right));
+        let (left, right) = (left?, right?);
+        let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        let comparable = match (left.kind, right.kind) {
+            (Type::Bool, Type::Bool) => equality,
+            (Type::Text, Type::Text) => true,
+            (left, right) => left.is_number() && right.is_number(),
+        };
+        if !comparable {
+            let message = format!("cannot compare {} with {}", described(&left), described(&right));
+            let help = names::conversion(&left, &right).or_else(|| names::conversion(&right, &left));
+            return self.refuse(tree, "filter-type", message, help);
+        }
+        Some(truth(Expression::Compare(comparison, Box::new([left.expression, right.expression]))))
+    }
+
+    fn membership(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
+        let [item, within] = call.args.as_slice() else { return None };
+        match &within.expr {
+            Expr::List(list) => self.one_of(tree, item, list),
+            _ if is_attributes(within) => match text_literal(item) {
+                Some(key) => Some(has_attribute(key)),
+                None => self.unsupported(item, "a computed attribute key", "write the key out: `\"key\" in attributes`"),
+            },
+            _ => self.unsupported(within, "`in` on anything but a list", "write `x in [\"a\", \"b\"]`"),
+        }
+    }
+
+    fn one_of(&mut self, tree: &IdedExpr, item: &IdedExpr, list: &ListExpr) -> Option<Typed> {
+        let item = self.expression(item);
+        let elements: Vec<Option<Typed>> = list.elements.iter().map(|element| self.expression(element)).collect();
+        let item = item?;
+        let elements = elements.into_iter().collect::<Option<Vec<Typed>>>()?;
+        let fits = |kind: Type| kind == item.kind || (kind.is_number() && item.kind.is_number());
+        if let Some(other) = elements.iter().find(|element| !fits(element.kind)) {
+            let message = format!("cannot compare {} with {}", described(&item), described(other));
+            return self.refuse(tree, "filter-type", message, names::conversion(other, &item));
+        }
+        let constants = elements.iter().map(|element| match &element.expression {
+            Expression::Literal(value) => Some(value.clone()),
+            _ => None,
+        });
+        let expression = match constants.collect::<Option<Arc<[Value<'static>]>>>() {
+            Some(constants) => Expression::In(Box::new(item.expression), constants),
+            None => {
+                let equal = |element: Typed| {
+                    Expression::Compare(Comparison::Equal, Box::new([item.expression.clone(), element.expression]))
+                };
+                Expression::Or(elements.into_iter().map(equal).collect())
+            }
+        };
+        Some(truth(expression))
+    }
+
+    fn index(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
+        let [operand, key] = call.args.as_slice() else { return None };
+        if !is_attributes(operand) {
+            return self.unsupported(tree, "an index on anything but attributes", "write `attributes[\"key\"]`");
+        }
+        match text_literal(key) {
+            Some(key) => Some(attribute(key)),
+            None => self.unsupported(key, "a computed attribute key", "write the key out: `attributes[\"key\"]`"),
+        }
+    }
+
+    fn calculate(&mut self, tree: &IdedExpr, call: &CallExpr, operator: Arithmetic, sign: &str) -> Option<Typed> {
+        let [left, right] = call.args.as_slice() else { return None };
+        let (left, right) = (self.expression(left), self.expression(right));
+        let (left, right) = (left?, right?);
+        let allowed = match (left.kind, right.kind) {
+            (Type::Int, Type::Int) => true,
+            (Type::Double, Type::Double) => operator != Arithmetic::Remainder,
+            (Type::Text, Type::Text) => operator == Arithmetic::Add,
+            _ => false,
+        };
+        if !allowed {
+            let message = format!("`{sign}` does not take {} and {}", described(&left), described(&right));
+            return self.refuse(tree, "filter-type", message, names::same_number(&left, &right));
+        }
+        let kind = left.kind;
+        let expression = Expression::Calculate(operator, Box::new([left.expression, right.expression]));
+        Some(Typed { expression, kind, name: format!("the result of `{sign}`") })
+    }
+}
+
+const LOOP_HELP: &str = "write the alternatives out with ||, or use `x in [...]` or `x.matches(\"^(a|b)\")`";
+
+pub(super) fn truth(expression: Expression) -> Typed {
+    Typed { expression, kind: Type::Bool, name: "this condition".to_owned() }
+}
+
+/// "`status_code` (a whole number)".
+pub(super) fn described(typed: &Typed) -> String {
+    format!("{} ({})", typed.name, typed.kind.name())
+}
+
+fn attribute(key: &str) -> Typed {
+    Typed { expression: Expression::Attribute(key.into()), kind: Type::Text, name: format!("attributes[{key:?}]") }
+}
+
+fn has_attribute(key: &str) -> Typed {
+    truth(Expression::HasAttribute(key.into()))
+}
+
+fn is_attributes(tree: &IdedExpr) -> bool {
+    matches!(&tree.expr, Expr::Ident(name) if name == "attributes")
+}
+
+/// The dotted key of `attributes.a.b`, which CEL reads as two selections.
+fn attribute_path(tree: &IdedExpr) -> Option<String> {
+    let Expr::Select(select) = &tree.expr else { return None };
+    if is_attributes(&select.operand) {
+        return Some(select.field.clone());
+    }
+    attribute_path(&select.operand).map(|path| format!("{path}.{}", select.field))
+}
+
+pub(super) fn text_literal(tree: &IdedExpr) -> Option<&str> {
+    match &tree.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
+}
+
+/// `latency_ms == null` and `latency_ms != null`, in either order: these are decided, unlike other comparisons of it.
+fn null_test(left: &IdedExpr, right: &IdedExpr, comparison: Comparison) -> Option<Expression> {
+    let is_null = |tree: &IdedExpr| matches!(tree.expr, Expr::Literal(LiteralValue::Null));
+    let is_latency = |tree: &IdedExpr| matches!(&tree.expr, Expr::Ident(name) if name == "latency_ms");
+    if !(is_null(left) && is_latency(right) || is_latency(left) && is_null(right)) {
+        return None;
+    }
+    match comparison {
+        Comparison::Equal => Some(Expression::Not(Box::new(Expression::Measured))),
+        Comparison::NotEqual => Some(Expression::Measured),
+        _ => None,
+    }
+}

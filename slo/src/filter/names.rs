@@ -1,0 +1,94 @@
+//! The names a filter may use, and what a message suggests instead of others.
+
+use super::check::{Type, Typed};
+use super::expression::{Expression, Value};
+use crate::suggest;
+
+/// What filters see of an event.
+pub(super) const FIELDS: [&str; 7] =
+    ["service", "environment", "endpoint", "method", "status_code", "latency_ms", "attributes"];
+
+pub(super) const FIELDS_HELP: &str =
+    "filters see service, environment, endpoint, method, status_code, latency_ms and attributes";
+
+/// Names of other tools and what they are called here.
+const ELSEWHERE: [(&str, &str); 20] = [
+    ("status", "status_code"),
+    ("code", "status_code"),
+    ("http_status", "status_code"),
+    ("duration", "latency_ms"),
+    ("duration_ms", "latency_ms"),
+    ("latency", "latency_ms"),
+    ("latency_seconds", "latency_ms"),
+    ("response_time", "latency_ms"),
+    ("path", "endpoint"),
+    ("route", "endpoint"),
+    ("url", "endpoint"),
+    ("uri", "endpoint"),
+    ("handler", "endpoint"),
+    ("env", "environment"),
+    ("verb", "method"),
+    ("job", "service"),
+    ("app", "service"),
+    ("labels", "attributes"),
+    ("tags", "attributes"),
+    ("attrs", "attributes"),
+];
+
+/// Fields of the event that filters do not see.
+const HIDDEN: [&str; 5] = ["event_id", "time", "weight", "trace_id", "user_ref"];
+
+/// Message and help for a name that is none of ours.
+pub(super) fn unknown(name: &str) -> (String, String) {
+    if HIDDEN.contains(&name) {
+        return (format!("filters cannot read `{name}`"), FIELDS_HELP.to_owned());
+    }
+    let elsewhere = ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours);
+    let help = match elsewhere.or_else(|| suggest::nearest(name, &FIELDS)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("{FIELDS_HELP}; anything else is an attribute: `attributes.{name}`"),
+    };
+    (format!("unknown name `{name}`"), help)
+}
+
+/// What to write where a truth value was expected.
+pub(super) fn comparison_for(typed: &Typed) -> Option<String> {
+    match typed.kind {
+        Type::Bool => None,
+        Type::Text => Some(format!("compare it: `{} == \"...\"`", typed.name)),
+        Type::Int | Type::Double => Some(format!("compare it: `{} < 500`", typed.name)),
+    }
+}
+
+/// How `constant` could be compared with `other`.
+pub(super) fn conversion(constant: &Typed, other: &Typed) -> Option<String> {
+    match (&constant.expression, other.kind) {
+        (Expression::Literal(Value::Text(text)), Type::Int | Type::Double) if text.parse::<f64>().is_ok() => {
+            Some(format!("write the number without quotes: `{text}`"))
+        }
+        (Expression::Literal(Value::Int(_) | Value::Double(_)), Type::Text) => match &other.expression {
+            Expression::Attribute(_) => Some(format!(
+                "attributes are strings: write `\"{0}\"`, or `double({1})` to compare numbers",
+                constant.name, other.name
+            )),
+            _ => Some(format!("write the string in quotes: `\"{}\"`", constant.name)),
+        },
+        (Expression::Literal(Value::Bool(_)), Type::Text) => {
+            Some(format!("write the string in quotes: `\"{}\"`", constant.name))
+        }
+        _ => None,
+    }
+}
+
+/// How two operands become numbers of one kind.
+pub(super) fn same_number(left: &Typed, right: &Typed) -> Option<String> {
+    let whole = match (left.kind, right.kind) {
+        (Type::Int, Type::Double) => left,
+        (Type::Double, Type::Int) => right,
+        _ => return None,
+    };
+    Some(match whole.expression {
+        Expression::Literal(_) => format!("write `{}.0`", whole.name),
+        _ => format!("write `double({})`", whole.name),
+    })
+}

@@ -1,0 +1,191 @@
+//! CEL source to its syntax tree, within limits: a filter is a short thing, and the parser recurses.
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
+use cel::parser::Parser;
+
+use super::FilterError;
+
+/// Longest source, bytes.
+pub const MAX_LENGTH: usize = 8 * 1024;
+/// Most operators and brackets outside of string literals.
+const MAX_OPERATORS: usize = 1_000;
+/// Deepest nesting of brackets, conditionals and calls.
+pub const MAX_DEPTH: usize = 48;
+
+/// Parses, or says what is wrong with the syntax.
+pub(super) fn parse(source: &str) -> Result<(IdedExpr, Places), Vec<FilterError>> {
+    check_limits(source)?;
+    let parser = Parser::new().max_recursion_depth(MAX_DEPTH as u16);
+    let (tree, info) = parser.parse_with_source_info(source).map_err(|errors| explain(source, &errors))?;
+    if deeper_than(&tree, MAX_DEPTH) {
+        return Err(vec![too_deep(source)]);
+    }
+    Ok((tree, Places { source: source.to_owned(), info }))
+}
+
+fn check_limits(source: &str) -> Result<(), Vec<FilterError>> {
+    let whole = source.chars().count().max(1);
+    if source.trim().is_empty() {
+        let message = "the filter is empty: expected a CEL expression that is true or false".to_owned();
+        let help = Some("leave `filter` out, or write `true`, to count every event".to_owned());
+        return Err(vec![FilterError { code: "filter-syntax", message, help, start: 0, width: whole }]);
+    }
+    if source.len() > MAX_LENGTH || operators(source) > MAX_OPERATORS {
+        let message = format!(
+            "the filter is too long: at most {MAX_LENGTH} bytes and {MAX_OPERATORS} operators are allowed, not {} and {}",
+            source.len(),
+            operators(source)
+        );
+        let help = Some("match many values with one `endpoint in [...]` or one `endpoint.matches(...)`".to_owned());
+        return Err(vec![FilterError { code: "filter-too-long", message, help, start: 0, width: 1 }]);
+    }
+    Ok(())
+}
+
+/// Counts what can make the tree deeper, without what stands in string literals.
+fn operators(source: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut count = 0;
+    for byte in source.bytes() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if byte == b'\\' => escaped = true,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None if byte == b'"' || byte == b'\'' => quote = Some(byte),
+            None => count += usize::from(b"!-+*/%.?[{(<>=&|".contains(&byte)),
+        }
+    }
+    count
+}
+
+fn too_deep(source: &str) -> FilterError {
+    FilterError {
+        code: "filter-too-deep",
+        message: format!("the filter nests deeper than {MAX_DEPTH} levels"),
+        help: Some("join conditions with && and || on one level".to_owned()),
+        start: 0,
+        width: source.lines().next().unwrap_or_default().chars().count().max(1),
+    }
+}
+
+/// Whether the tree has more levels than that. It stops there, so it does not recurse deeper itself.
+fn deeper_than(tree: &IdedExpr, levels: usize) -> bool {
+    let Some(left) = levels.checked_sub(1) else { return true };
+    match &tree.expr {
+        Expr::Call(call) => call.target.iter().any(|target| deeper_than(target, left)) || any_deeper(&call.args, left),
+        Expr::Select(select) => deeper_than(&select.operand, left),
+        Expr::List(list) => any_deeper(&list.elements, left),
+        Expr::Map(map) => map.entries.iter().any(|entry| entry_deeper(&entry.expr, left)),
+        Expr::Struct(made) => made.entries.iter().any(|entry| entry_deeper(&entry.expr, left)),
+        // Refused whatever is in it.
+        Expr::Comprehension(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => false,
+    }
+}
+
+fn any_deeper(trees: &[IdedExpr], levels: usize) -> bool {
+    trees.iter().any(|tree| deeper_than(tree, levels))
+}
+
+fn entry_deeper(entry: &EntryExpr, levels: usize) -> bool {
+    match entry {
+        EntryExpr::StructField(field) => deeper_than(&field.value, levels),
+        EntryExpr::MapEntry(entry) => deeper_than(&entry.key, levels) || deeper_than(&entry.value, levels),
+    }
+}
+
+/// The first error of the parser in our words: those after it mostly follow from it.
+fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> {
+    if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
+        return vec![too_deep(source)];
+    }
+    // A missing branch of a conditional is reported at the start of the whole; the place of the error comes after.
+    let first = errors.errors.iter().find(|error| !error.msg.starts_with("Incomplete")).or(errors.errors.first());
+    let (line, column) = first.map_or((1, 1), |error| error.pos);
+    let start = offset(source, line.max(1) as usize, column.max(1) as usize);
+    let message = first.map_or("not a CEL expression".to_owned(), |error| plain(&error.msg));
+    vec![FilterError { code: "filter-syntax", message, help: help(source, start), start, width: 1 }]
+}
+
+/// The parser's message without its list of tokens.
+fn plain(message: &str) -> String {
+    let text = message.trim_start_matches("Syntax error: ");
+    let text = text.split(" expecting {").next().unwrap_or(text).replace("'<EOF>'", "the end of the filter");
+    let text = text
+        .replace("mismatched input", "did not expect")
+        .replace("extraneous input", "did not expect")
+        .replace("no viable alternative at input", "cannot read")
+        .replace("token recognition error at:", "cannot read")
+        .replace(" expecting <EOF>", "; expected an operator or the end of the filter");
+    format!("CEL syntax: {text}")
+}
+
+/// What a newcomer probably meant at the place of a syntax error.
+fn help(source: &str, start: usize) -> Option<String> {
+    let rest: String = source.chars().skip(start).take(3).collect();
+    let before = source.chars().take(start).collect::<String>();
+    let word = |name: &str| {
+        rest.to_lowercase().starts_with(name) && !rest.chars().nth(name.len()).is_some_and(char::is_alphanumeric)
+    };
+    let text = if rest.starts_with('=') && !rest.starts_with("==") {
+        "equality is written `==`"
+    } else if word("and") || rest.starts_with('&') {
+        "a conjunction is written `&&`"
+    } else if word("or") || rest.starts_with('|') {
+        "a disjunction is written `||`"
+    } else if word("not") || before.trim_end().to_lowercase().ends_with("not") {
+        "a negation is written `!`, or `!(x in [...])`"
+    } else if rest.starts_with('"') || rest.starts_with('\'') {
+        "a string ends with the quote it begins with; a backslash in it is written `\\\\`"
+    } else {
+        return None;
+    };
+    Some(text.to_owned())
+}
+
+/// Character offset of a line and column, both from 1.
+fn offset(source: &str, line: usize, column: usize) -> usize {
+    let before: usize = source.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
+    (before + column - 1).min(source.chars().count().saturating_sub(1))
+}
+
+/// Where the parts of a tree stand in the source.
+pub(super) struct Places {
+    source: String,
+    info: SourceInfo,
+}
+
+impl Places {
+    /// First character of a part and how many it has; brackets around it may be missing.
+    pub(super) fn of(&self, tree: &IdedExpr) -> (usize, usize) {
+        let (mut from, mut to) = (usize::MAX, 0);
+        self.widen(tree, &mut from, &mut to);
+        if from == usize::MAX {
+            return (0, self.source.chars().count().max(1));
+        }
+        let characters = |bytes: usize| self.source.char_indices().take_while(|(at, _)| *at < bytes).count();
+        let (start, end) = (characters(from), characters(to));
+        (start, end.saturating_sub(start).max(1))
+    }
+
+    fn widen(&self, tree: &IdedExpr, from: &mut usize, to: &mut usize) {
+        if let Some((start, stop)) = self.info.offset_for(tree.id) {
+            *from = (*from).min(start as usize);
+            *to = (*to).max(stop as usize + 1);
+        }
+        match &tree.expr {
+            Expr::Call(call) => {
+                call.target.iter().for_each(|target| self.widen(target, from, to));
+                call.args.iter().for_each(|part| self.widen(part, from, to));
+            }
+            Expr::Select(select) => {
+                self.widen(&select.operand, from, to);
+                // The place of a selection is its dot; the field stands behind it.
+                *to = (*to).max(*from + 1) + select.field.len();
+            }
+            Expr::List(list) => list.elements.iter().for_each(|part| self.widen(part, from, to)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! YAML (and JSON, which is YAML) to a tree in which every node knows its place and keeps its source text.
+//!
+//! Built on the parser's events rather than on its tree: numbers stay as written, repeated keys are seen, an alias shares
+//! its node (so a bomb of aliases costs nothing), nesting is bounded, and after a syntax error reading goes on with the
+//! next document.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+
+use super::report::{Place, Report};
+
+/// Largest file, bytes.
+pub const MAX_FILE: usize = 16 << 20;
+/// Deepest nesting of lists and maps.
+pub const MAX_NESTING: usize = 64;
+/// Most documents in one load.
+pub const MAX_DOCUMENTS: usize = 100_000;
+
+/// A node and where it stands.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+}
+
+#[derive(Debug)]
+pub(super) enum Value {
+    Null,
+    Scalar(Scalar),
+    List(Vec<Rc<Node>>),
+    Map(Vec<(Key, Rc<Node>)>),
+}
+
+/// A scalar as it was written.
+#[derive(Debug)]
+pub(super) struct Scalar {
+    pub(super) text: String,
+    /// Not quoted, not a block: YAML reads it as a number, a truth value or a string.
+    pub(super) plain: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+/// A list or map that is being read.
+struct Open {
+    place: Place,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Rc<Node>>),
+    Map { entries: Vec<(Key, Rc<Node>)>, names: HashSet<String>, key: Option<Key> },
+}
+
+/// Reads the documents of a file; a document with a syntax error is reported and left out.
+pub(super) fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
+    if text.len() > MAX_FILE {
+        let message = format!("the file has {} bytes: at most {MAX_FILE} are read", text.len());
+        report.error(Place::start(file), "file-too-large", message, Some("split it into several files".to_owned()));
+        return Vec::new();
+    }
+    let mut documents = Vec::new();
+    let (mut rest, mut lines) = (text.strip_prefix('\u{FEFF}').unwrap_or(text), 0);
+    loop {
+        let mut reader = Reader::new(file, lines, report);
+        let stopped = reader.read_all(rest);
+        documents.append(&mut reader.documents);
+        let Some(line) = stopped else { return documents };
+        // On with the next document, from the first `---` after the error.
+        let Some((skipped, next)) = next_document(rest, line - lines) else { return documents };
+        lines += skipped;
+        rest = next;
+    }
+}
+
+/// What follows the given line (from 1) from a line that begins a document, and how many lines are before it.
+fn next_document(text: &str, line: usize) -> Option<(usize, &str)> {
+    let mut at = 0;
+    for (index, content) in text.split_inclusive('\n').enumerate() {
+        if index >= line.max(1) && content.starts_with("---") {
+            return Some((index, &text[at..]));
+        }
+        at += content.len();
+    }
+    None
+}
+
+struct Reader<'r, 's> {
+    file: usize,
+    /// Lines of the file before the text that is read.
+    lines: usize,
+    report: &'r mut Report<'s>,
+    documents: Vec<Rc<Node>>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Rc<Node>>,
+    root: Option<Rc<Node>>,
+    /// The document has an error that makes its content doubtful.
+    broken: bool,
+}
+
+impl<'r, 's> Reader<'r, 's> {
+    fn new(file: usize, lines: usize, report: &'r mut Report<'s>) -> Self {
+        Reader {
+            file,
+            lines,
+            report,
+            documents: Vec::new(),
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            root: None,
+            broken: false,
+        }
+    }
+
+    /// Reads until the end, or to a syntax error: then the line (in the file) where it is.
+    fn read_all(&mut self, text: &str) -> Option<usize> {
+        let mut parser = Parser::new(StrInput::new(text));
+        loop {
+            match parser.next_event()? {
+                Ok((event, span)) => {
+                    if let Err(line) = self.take(event, span) {
+                        return Some(line);
+                    }
+                }
+                Err(error) => return Some(self.syntax(&error)),
+            }
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) -> usize {
+        let mark = error.marker();
+        let place = Place { file: self.file, line: self.lines + mark.line().max(1), column: mark.col() + 1, width: 1 };
+        let line = self.report.line(place);
+        let help = if line.trim_start_matches(' ').starts_with('\t') {
+            Some("indent with spaces: YAML does not allow tabs".to_owned())
+        } else if error.info().contains("mapping values are not allowed") {
+            Some("check the indentation, and put text that contains `: ` in quotes".to_owned())
+        } else {
+            None
+        };
+        self.report.error(place, "yaml-syntax", format!("not YAML: {}", error.info()), help);
+        place.line
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), usize> {
+        let place = self.place(span);
+        match event {
+            Event::DocumentStart(_) => {
+                self.anchors.clear();
+                self.broken = false;
+            }
+            Event::DocumentEnd => {
+                if let Some(root) = self.root.take().filter(|_| !self.broken) {
+                    self.documents.push(root);
+                }
+            }
+            Event::SequenceStart(anchor, _) => self.begin(place, anchor, Content::List(Vec::new()))?,
+            Event::MappingStart(anchor, _) => {
+                let content = Content::Map { entries: Vec::new(), names: HashSet::new(), key: None };
+                self.begin(place, anchor, content)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Scalar(text, style, anchor, tag) => {
+                let quoted_by_tag = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
+                let plain = style == ScalarStyle::Plain && !quoted_by_tag;
+                let value = match text.as_ref() {
+                    "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
+                    text => Value::Scalar(Scalar { text: text.to_owned(), plain }),
+                };
+                self.add(Rc::new(Node { place, value }), anchor);
+            }
+            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
+                Some(node) => self.add(node, 0),
+                None => {
+                    let message = "the alias names no anchor that is complete here".to_owned();
+                    self.refuse(place, "yaml-syntax", message);
+                    self.add(Rc::new(Node { place, value: Value::Null }), 0);
+                }
+            },
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, place: Place, anchor: usize, content: Content) -> Result<(), usize> {
+        if self.open.len() == MAX_NESTING {
+            self.refuse(place, "too-deep", format!("lists and maps nest deeper than {MAX_NESTING} levels"));
+            return Err(place.line);
+        }
+        self.open.push(Open { place, anchor, content });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let Some(open) = self.open.pop() else { return };
+        let value = match open.content {
+            Content::List(items) => Value::List(items),
+            Content::Map { entries, .. } => Value::Map(entries),
+        };
+        self.add(Rc::new(Node { place: open.place, value }), open.anchor);
+    }
+
+    /// A complete node: an item, a key, a value, or the document.
+    fn add(&mut self, node: Rc<Node>, anchor: usize) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::List(items)) => items.push(node),
+            Some(Content::Map { key: key @ None, .. }) => {
+                let text = match &node.value {
+                    Value::Scalar(scalar) => Some(scalar.text.clone()),
+                    Value::Null => Some("null".to_owned()),
+                    Value::List(_) | Value::Map(_) => None,
+                };
+                *key = Some(Key { text: text.clone().unwrap_or_default(), place: node.place });
+                if text.is_none() {
+                    self.refuse(node.place, "yaml-syntax", "a key must be text, not a list or a map".to_owned());
+                }
+            }
+            Some(Content::Map { entries, names, key }) => {
+                let Some(key) = key.take() else { return };
+                if names.insert(key.text.clone()) {
+                    entries.push((key, node));
+                } else {
+                    let message = format!("the key `{}` is there twice", key.text);
+                    self.refuse(key.place, "duplicate-key", message);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, place: Place, code: &'static str, message: String) {
+        self.broken = true;
+        self.report.error(place, code, message, None);
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let width = if span.end.line() == span.start.line() { span.end.col() - span.start.col() } else { usize::MAX };
+        Place {
+            file: self.file,
+            line: self.lines + span.start.line().max(1),
+            column: span.start.col() + 1,
+            width: width.max(1),
+        }
+    }
+}

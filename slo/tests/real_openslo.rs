@@ -1,0 +1,1 @@
+//! Published OpenSLO files against two independent verdicts.
