@@ -1,0 +1,298 @@
+//! Histories: what producers send, what authors revise, and in which order a pipeline happens to work on it.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use slipstream_schemas::{EventTime, EventView, LogTime};
+use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo};
+use slipstream_slo::scale::{RingSize, Scale};
+
+/// Log time at which a history begins, ms. Events have even log times, revisions odd ones.
+pub const BEGIN: i64 = 100_000;
+/// The redelivery window of these histories, ms.
+pub const REDELIVERY_MS: i64 = 4_000;
+/// How late a log says how far it is known, ms.
+pub const HORIZON_MS: i64 = 500;
+
+/// Sizes that make every boundary near in a short history.
+pub const SMALL: Scale = Scale {
+    rings: &[
+        RingSize { slot_seconds: 1, slots: 7 },
+        RingSize { slot_seconds: 3, slots: 5 },
+        RingSize { slot_seconds: 6, slots: 6 },
+    ],
+    base_rings: 2,
+    evaluate_every: 6,
+    publish_every: 3,
+    groups: 2,
+    lag_ms: 3_000,
+};
+
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub id: String,
+    /// Event time, ms.
+    pub time: i64,
+    pub service: &'static str,
+    pub endpoint: &'static str,
+    pub status: u16,
+    pub latency: Option<f64>,
+    pub weight: u32,
+}
+
+impl Event {
+    pub fn view(&self) -> EventView<'_> {
+        EventView {
+            event_id: Cow::Borrowed(&self.id),
+            time: EventTime(self.time * 1_000),
+            service: Cow::Borrowed(self.service),
+            environment: Cow::Borrowed(""),
+            endpoint: Cow::Borrowed(self.endpoint),
+            method: Cow::Borrowed("GET"),
+            status_code: self.status,
+            latency_ms: self.latency,
+            weight: self.weight,
+            trace_id: None,
+            user_ref: None,
+            attributes: Vec::new(),
+        }
+    }
+}
+
+/// A record of request-events; no event: a dead letter.
+pub type Record = (LogTime, Option<Event>);
+/// A record of slo-definitions: log time, name, definition; none: deleted.
+pub type Revision = (LogTime, &'static str, Option<Slo>);
+
+#[derive(Debug, Clone)]
+pub struct History {
+    pub sources: Vec<Vec<Record>>,
+    pub revisions: Vec<Revision>,
+    pub targets: u32,
+    pub cut_delay_ms: i64,
+    pub end: i64,
+}
+
+/// One thing that happens to a pipeline.
+#[derive(Debug, Clone)]
+pub enum Op {
+    Advance(i64),
+    /// The owner of a source decides a step of at most so many records, unless one waits to be committed.
+    Step(usize, usize),
+    Idle(usize),
+    /// A decided step is committed; or aborted, so that the same value is sent again later.
+    Commit(usize, bool),
+    /// A process looks for new definitions.
+    Look(usize),
+    /// A source gets another owner; what the old one had decided and not committed is lost.
+    Move(usize, usize),
+    /// Burn applies so many batches of a partition and commits; perhaps with a snapshot of a chunk.
+    Burn(usize, usize, Option<i32>),
+    /// Burn applies so many batches, crashes before it commits, and is restored; perhaps one chunk is lost.
+    BurnCrash(usize, usize, Option<i32>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    pub owners: usize,
+    pub ops: Vec<Op>,
+    /// Whether everybody also does all the work there is whenever time goes on.
+    pub healthy: bool,
+}
+
+fn rule(name: &str, windows: (i64, i64), factor: Ratio, severity: &str, wait: i64, keep: i64) -> Rule {
+    Rule {
+        name: name.into(),
+        rule_set: "burn".into(),
+        condition: Condition::Burn { long: windows.0, short: windows.1, factor, least: 0 },
+        severity: Severity::named(severity),
+        wait,
+        keep,
+        labels: Vec::new(),
+        annotations: Vec::new(),
+    }
+}
+
+fn slo(name: &str, total: &str, side: Side, group_by: Vec<GroupKey>, period: i64, objectives: Vec<Objective>) -> Slo {
+    Slo {
+        name: name.into(),
+        display_name: name.into(),
+        service: "shop".into(),
+        description: String::new(),
+        indicator: Indicator { total: total.into(), side },
+        group_by,
+        period,
+        objectives,
+        labels: Vec::new(),
+    }
+}
+
+fn objective(name: &str, target: Ratio, rules: Vec<Rule>) -> Objective {
+    Objective { name: name.into(), target, rules }
+}
+
+const fn tenths(num: u64) -> Ratio {
+    Ratio { num, den: 10 }
+}
+
+fn rules() -> Vec<Rule> {
+    let three_halves = Ratio { num: 3, den: 2 };
+    vec![
+        rule("page", (10, 4), Ratio { num: 3, den: 1 }, "page", 0, 2),
+        rule("ticket", (30, 10), three_halves, "ticket", 2, 2),
+    ]
+}
+
+/// Availability of one service, by two objectives.
+fn availability(target: Ratio, rules: Vec<Rule>) -> Slo {
+    let objectives = vec![objective("high", target, rules), objective("low", tenths(5), Vec::new())];
+    slo("a", r#"service == "s""#, Side::Good("status_code < 500".into()), Vec::new(), 30, objectives)
+}
+
+/// The same name with another meaning, three-valued where latency is null.
+fn speed() -> Slo {
+    let side = Side::Bad("latency_ms > 500.0".into());
+    slo("a", r#"service == "s""#, side, Vec::new(), 30, vec![objective("high", tenths(8), rules())])
+}
+
+/// Per endpoint, with a shorter period, so with one ring less.
+fn per_endpoint() -> Slo {
+    let short = vec![rule("page", (10, 4), Ratio { num: 2, den: 1 }, "page", 1, 0)];
+    let side = Side::Good("latency_ms <= 500.0".into());
+    slo("b", "true", side, vec![GroupKey::Endpoint], 12, vec![objective("0", tenths(7), short)])
+}
+
+fn revised() -> impl Strategy<Value = (&'static str, Option<Slo>)> {
+    let renamed = vec![rule("urgent", (10, 4), Ratio { num: 3, den: 1 }, "critical", 0, 0)];
+    prop_oneof![
+        Just(("a", Some(availability(tenths(8), rules())))),
+        Just(("a", Some(availability(tenths(5), rules())))),
+        Just(("a", Some(availability(tenths(8), renamed)))),
+        Just(("a", Some(speed()))),
+        Just(("a", None)),
+        Just(("b", Some(per_endpoint()))),
+        Just(("b", None)),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Sent {
+    at: i64,
+    source: usize,
+    off: i64,
+    fault: bool,
+    service: &'static str,
+    endpoint: &'static str,
+    latency: Option<f64>,
+    weight: u32,
+    copies: Vec<i64>,
+    valid: bool,
+}
+
+fn sent(span: i64) -> impl Strategy<Value = Sent> {
+    let late = prop_oneof![
+        4 => Just(0i64), 1 => Just(-300), 1 => Just(-2_500), 1 => Just(-9_000), 1 => -42_000i64..-25_000, 1 => Just(60_000)
+    ];
+    let copies = prop::collection::vec(prop::sample::select(vec![2i64, 500, 3_000, 5_000, 9_000]), 0..3);
+    let what = (
+        prop::sample::select(vec!["s", "s", "t"]),
+        prop::sample::select(vec!["w", "x", "y", "z"]),
+        prop::sample::select(vec![None, Some(20.0), Some(100.0), Some(900.0)]),
+        prop::sample::select(vec![1u32, 1, 10]),
+    );
+    (0..span / 2, 0..3usize, late, prop::bool::weighted(0.8), what, copies, prop::bool::weighted(0.95)).prop_map(
+        |(at, source, off, fault, (service, endpoint, latency, weight), copies, valid)| Sent {
+            at: 2 * at,
+            source,
+            off,
+            fault,
+            service,
+            endpoint,
+            latency,
+            weight,
+            copies,
+            valid,
+        },
+    )
+}
+
+/// A history: events in and out of order, copies, an incident, definitions that come, change and go.
+pub fn history() -> impl Strategy<Value = History> {
+    let sizes = (prop::sample::select(vec![6_000i64, 15_000, 30_000]), 1..4usize, 1..4u32, prop::bool::ANY);
+    sizes.prop_flat_map(|(span, sources, targets, embedded)| {
+        let incident = (0..span, 1_000..12_000i64);
+        let first = (1_000..9_000i64, 1_000..9_000i64);
+        let revisions = prop::collection::vec((0..span / 2, revised()), 0..4);
+        (prop::collection::vec(sent(span), 1..80), incident, first, revisions).prop_map(
+            move |(sends, (bad_from, bad_for), first, revisions)| {
+                let bad = bad_from..bad_from + bad_for;
+                let cut_delay_ms = if embedded { 0 } else { 5_000 };
+                let mut all = vec![
+                    (LogTime(BEGIN - 2 * (first.0 / 2) - 1), "a", Some(availability(tenths(8), rules()))),
+                    (LogTime(BEGIN - 2 * (first.1 / 2) - 1), "b", Some(per_endpoint())),
+                ];
+                all.extend(revisions.into_iter().map(|(at, (name, slo))| (LogTime(BEGIN + 2 * at + 1), name, slo)));
+                all.sort_by_key(|(at, _, _)| *at);
+                History {
+                    sources: logs(&sends, sources, &bad),
+                    revisions: all,
+                    targets,
+                    cut_delay_ms,
+                    end: BEGIN + span + 12_000,
+                }
+            },
+        )
+    })
+}
+
+fn logs(sends: &[Sent], sources: usize, bad: &std::ops::Range<i64>) -> Vec<Vec<Record>> {
+    let mut logs = vec![Vec::new(); sources];
+    for (i, s) in sends.iter().enumerate() {
+        let failing = s.fault && bad.contains(&s.at);
+        let event = Event {
+            id: format!("e{i}"),
+            time: BEGIN + s.at + s.off,
+            service: s.service,
+            endpoint: s.endpoint,
+            status: if failing { 500 } else { 200 },
+            latency: if failing { Some(900.0) } else { s.latency },
+            weight: s.weight,
+        };
+        let mut at = BEGIN + s.at;
+        let log = &mut logs[s.source % sources];
+        log.push((LogTime(at), s.valid.then(|| event.clone())));
+        for later in &s.copies {
+            at += later;
+            log.push((LogTime(at), Some(event.clone())));
+        }
+    }
+    for log in &mut logs {
+        log.sort_by_key(|(at, _)| *at);
+    }
+    logs
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let any = 0..6usize;
+    let few = prop::sample::select(vec![1usize, 2, 5, 100]);
+    let chunk = prop::option::of(0..2i32);
+    prop_oneof![
+        6 => prop::sample::select(vec![10i64, 100, 400, 1_500]).prop_map(Op::Advance),
+        8 => (any.clone(), few.clone()).prop_map(|(s, n)| Op::Step(s, n)),
+        8 => (any.clone(), prop::bool::weighted(0.8)).prop_map(|(s, ok)| Op::Commit(s, ok)),
+        3 => any.clone().prop_map(Op::Idle),
+        4 => any.clone().prop_map(Op::Look),
+        2 => (any.clone(), any.clone()).prop_map(|(s, p)| Op::Move(s, p)),
+        8 => (any.clone(), few.clone(), chunk.clone()).prop_map(|(t, n, c)| Op::Burn(t, n, c)),
+        1 => (any, few, chunk).prop_map(|(t, n, c)| Op::BurnCrash(t, n, c)),
+    ]
+}
+
+/// A schedule of random work.
+pub fn schedule() -> impl Strategy<Value = Schedule> {
+    (1..4usize, prop::collection::vec(op(), 20..250), prop::bool::ANY).prop_map(|(owners, ops, healthy)| Schedule {
+        owners,
+        ops,
+        healthy,
+    })
+}
