@@ -10,6 +10,7 @@ mod read_kpis;
 mod tests;
 mod trim;
 mod write;
+mod write_history;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
