@@ -1,5 +1,6 @@
 //! What the sink's tests share: a memory log with a clock, a store that can fail, a sink that can be killed.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
