@@ -3,4 +3,5 @@
 
 pub mod process;
 pub mod recount;
+pub mod verdict;
 pub mod webhook;
