@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use slipstream_schemas::records::{TallyEntry, TallyExemplar};
 
 /// What is due of one SLO at one tick, in the order in which it came.
@@ -14,7 +15,7 @@ pub(super) struct Due {
 /// By tick, then SLO.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Held {
-    by_tick: BTreeMap<i64, BTreeMap<String, Due>>,
+    by_tick: BTreeMap<i64, HashMap<String, Due>>,
 }
 
 impl Held {
@@ -27,7 +28,7 @@ impl Held {
     }
 
     /// What has the least tick, if that is not beyond `tick`.
-    pub(super) fn pop_due(&mut self, tick: i64) -> Option<(i64, BTreeMap<String, Due>)> {
+    pub(super) fn pop_due(&mut self, tick: i64) -> Option<(i64, HashMap<String, Due>)> {
         let first = self.by_tick.first_entry()?;
         (*first.key() <= tick).then(|| first.remove_entry())
     }
@@ -48,6 +49,7 @@ impl Held {
     }
 
     fn due(&mut self, tick: i64, slo: &str) -> &mut Due {
-        self.by_tick.entry(tick).or_default().entry(slo.to_owned()).or_default()
+        // Entries are many and SLOs few: a name is copied once.
+        self.by_tick.entry(tick).or_default().entry_ref(slo).or_default()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use slipstream_schemas::records::{BurnRates, Exemplar};
+use slipstream_schemas::records::{BurnRates, Exemplar, TallyEntry};
 
 use super::evaluate::{Moment, retired};
 use super::held::Due;
@@ -115,12 +115,13 @@ impl SloState {
 
     /// Takes in what is due: see [`Burn::take_in`].
     pub(super) fn take_in(&mut self, due: &mut Due, tick: i64, pool: &mut Pool, scale: &Scale, touched: &mut Vec<u32>) {
-        due.entries.sort_by(|a, b| a.group.cmp(&b.group));
         let generation = self.generation;
-        for entry in due.entries.iter().filter(|e| Some(e.generation) == generation) {
-            let Some(id) = self.series_for(&entry.slo, &entry.objective, &entry.group, pool, scale) else { continue };
-            if let Some(series) = pool.get_mut(id) {
-                series.add(tick, entry);
+        due.entries.retain(|entry| Some(entry.generation) == generation);
+        due.entries.sort_by(|a, b| (&a.group, &a.objective).cmp(&(&b.group, &b.objective)));
+        for same in due.entries.chunk_by(|a, b| a.group == b.group && a.objective == b.objective) {
+            let id = self.series_for(&same[0], pool, scale);
+            if let Some((id, series)) = id.and_then(|id| Some((id, pool.get_mut(id)?))) {
+                same.iter().for_each(|entry| series.add(tick, entry));
                 touched.push(id);
             }
         }
@@ -146,18 +147,13 @@ impl SloState {
         lowest.into_iter().map(|(id, (_, exemplar))| (id, exemplar.clone())).collect()
     }
 
-    /// The series of a group, admitted now if there is room. None where the objective is not part of the SLO any more.
-    fn series_for(
-        &mut self,
-        slo: &str,
-        objective: &str,
-        group: &[String],
-        pool: &mut Pool,
-        scale: &Scale,
-    ) -> Option<u32> {
-        let plan = Arc::clone(self.plans.get(objective)?);
-        if !self.groups.contains(group) && !is_other(group) && self.groups.len() < scale.groups {
-            self.groups.insert(group.into());
+    /// The series of an entry, its group admitted now if there is room. None where the objective is not part of the SLO
+    /// any more.
+    fn series_for(&mut self, entry: &TallyEntry, pool: &mut Pool, scale: &Scale) -> Option<u32> {
+        let TallyEntry { slo, objective, group, .. } = entry;
+        let plan = Arc::clone(self.plans.get(objective.as_str())?);
+        if !self.groups.contains(group.as_slice()) && !is_other(group) && self.groups.len() < scale.groups {
+            self.groups.insert(group.as_slice().into());
         }
         if let Some(id) = self.find(objective, self.place(group)) {
             return Some(id);
@@ -166,7 +162,7 @@ impl SloState {
             Place::Own(group) => group.into(),
             Place::Other(dimensions) => other(dimensions),
         };
-        Some(self.create(slo.into(), plan, group, pool, scale))
+        Some(self.create(slo.as_str().into(), plan, group, pool, scale))
     }
 
     fn create(&mut self, slo: Arc<str>, plan: Arc<Plan>, group: Arc<[String]>, pool: &mut Pool, scale: &Scale) -> u32 {

@@ -1,4 +1,4 @@
-//! The sums of a step: by series ids while records come, by names when it is decided.
+//! The sums of a step: by a matcher's ids while records come, by names when the step is decided.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,9 @@ use crate::hash::target_partition;
 pub(super) struct Sums {
     cells: HashMap<(SeriesId, i64, i64), [i64; 3]>,
     bad: HashMap<(SeriesId, i64), Found>,
-    entries: BTreeMap<EntryKey, [i64; 3]>,
-    exemplars: BTreeMap<ExemplarKey, Found>,
+    names: Names,
+    entries: HashMap<(u32, i64, i64), [i64; 3]>,
+    exemplars: HashMap<(u32, i64), Found>,
 }
 
 /// The bad event with the lowest id hash so far.
@@ -24,16 +25,26 @@ struct Found {
 }
 
 /// SLO, generation, objective, group: in this order entries leave, so that equal steps are equal bytes.
-type Series = (String, i64, String, Vec<String>);
-/// Series, tick, slot.
-type EntryKey = (Series, i64, i64);
-/// Series, tick.
-type ExemplarKey = (Series, i64);
+type Name = (String, i64, String, Vec<String>);
 
-/// What a series is called, for each objective of its SLO.
-fn names(matcher: &Matcher, series: SeriesId) -> impl Iterator<Item = Series> + '_ {
-    let key = matcher.series(series);
-    key.slo.objectives.iter().map(|o| (key.slo.name.clone(), key.generation, o.name.clone(), key.group.clone()))
+/// Names are long and cells are many: a name is kept once.
+#[derive(Debug, Default)]
+struct Names {
+    ids: BTreeMap<Name, u32>,
+}
+
+impl Names {
+    /// The ids of a matcher's series, one for each objective of its SLO.
+    fn of(&mut self, matcher: &Matcher, series: SeriesId) -> Vec<u32> {
+        let key = matcher.series(series);
+        let name = |objective: &str| (key.slo.name.clone(), key.generation, objective.to_owned(), key.group.clone());
+        key.slo.objectives.iter().map(|objective| self.id(name(&objective.name))).collect()
+    }
+
+    fn id(&mut self, name: Name) -> u32 {
+        let next = self.ids.len() as u32;
+        *self.ids.entry(name).or_insert(next)
+    }
 }
 
 impl Sums {
@@ -62,17 +73,19 @@ impl Sums {
             .or_insert_with(|| Found { id, exemplar: exemplar() });
     }
 
-    /// Names the series of what was summed since the last call, once for each objective of its SLO.
+    /// Names the series of what was summed since the last call: a matcher's ids mean nothing to the next one.
     pub(super) fn settle(&mut self, matcher: &Matcher) {
+        let mut known: HashMap<SeriesId, Vec<u32>> = HashMap::new();
+        let names = &mut self.names;
         for ((series, tick, slot), counts) in self.cells.drain() {
-            for key in names(matcher, series) {
-                let sum = self.entries.entry((key, tick, slot)).or_default();
+            for name in known.entry(series).or_insert_with(|| names.of(matcher, series)) {
+                let sum = self.entries.entry((*name, tick, slot)).or_default();
                 (0..3).for_each(|i| sum[i] += counts[i]);
             }
         }
         for ((series, tick), found) in self.bad.drain() {
-            for key in names(matcher, series) {
-                let kept = self.exemplars.entry((key, tick)).or_insert_with(|| found.clone());
+            for name in known.entry(series).or_insert_with(|| names.of(matcher, series)) {
+                let kept = self.exemplars.entry((*name, tick)).or_insert_with(|| found.clone());
                 if found.id < kept.id {
                     *kept = found.clone();
                 }
@@ -83,15 +96,34 @@ impl Sums {
     /// One batch per target partition, entries or not: `template` says all but those.
     pub(super) fn into_batches(self, template: &TallyBatch, targets: u32) -> Vec<(u32, TallyBatch)> {
         let mut batches: Vec<(u32, TallyBatch)> = (0..targets).map(|target| (target, template.clone())).collect();
-        for (((slo, generation, objective, group), tick, slot), [good, total, unknown]) in self.entries {
-            let (_, batch) = &mut batches[target_partition(&slo, targets) as usize];
-            batch.entries.push(TallyEntry { slo, generation, objective, group, tick, slot, good, total, unknown });
-        }
-        for (((slo, generation, objective, group), tick), found) in self.exemplars {
-            let (_, batch) = &mut batches[target_partition(&slo, targets) as usize];
-            let exemplar = found.exemplar;
-            batch.exemplars.push(TallyExemplar { slo, generation, objective, group, tick, exemplar });
+        let mut cells: Vec<_> = self.entries.into_iter().collect();
+        cells.sort_unstable_by_key(|(key, _)| *key);
+        let mut bad: Vec<_> = self.exemplars.into_iter().collect();
+        bad.sort_unstable_by_key(|(key, _)| *key);
+        for (name, id) in &self.names.ids {
+            let (_, batch) = &mut batches[target_partition(&name.0, targets) as usize];
+            let mine = stretch(&cells, |((name, _, _), _)| *name, *id);
+            batch.entries.extend(mine.iter().map(|((_, tick, slot), counts)| entry(name, *tick, *slot, *counts)));
+            let mine = stretch(&bad, |((name, _), _)| *name, *id);
+            batch.exemplars.extend(mine.iter().map(|((_, tick), found)| exemplar(name, *tick, found)));
         }
         batches
     }
+}
+
+/// The stretch of a sorted list whose keys are `id`.
+fn stretch<T>(sorted: &[T], key: impl Fn(&T) -> u32, id: u32) -> &[T] {
+    let begin = sorted.partition_point(|item| key(item) < id);
+    let len = sorted[begin..].partition_point(|item| key(item) == id);
+    &sorted[begin..begin + len]
+}
+
+fn entry(name: &Name, tick: i64, slot: i64, [good, total, unknown]: [i64; 3]) -> TallyEntry {
+    let (slo, generation, objective, group) = name.clone();
+    TallyEntry { slo, generation, objective, group, tick, slot, good, total, unknown }
+}
+
+fn exemplar(name: &Name, tick: i64, found: &Found) -> TallyExemplar {
+    let (slo, generation, objective, group) = name.clone();
+    TallyExemplar { slo, generation, objective, group, tick, exemplar: found.exemplar.clone() }
 }

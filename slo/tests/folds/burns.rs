@@ -181,8 +181,8 @@ fn p4_chunks_of_another_number_are_read_and_lost_ones_are_made_up_for() {
     };
     let batches: Vec<TallyBatch> = (0..30).map(|n| batch(n, n + 1, 11 + n, &revisions, entries(11 + n))).collect();
     let fold = |burn: &mut Burn, to: usize| {
-        for offset in burn.position() as usize..to {
-            burn.apply(offset as i64, &batches[offset], &revisions).unwrap();
+        for (offset, batch) in batches.iter().enumerate().take(to).skip(burn.position() as usize) {
+            burn.apply(offset as i64, batch, &revisions).unwrap();
         }
     };
     let mut whole = Burn::new(0, 1, 3, SMALL);

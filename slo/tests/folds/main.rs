@@ -2,6 +2,8 @@
 //! steps that are lost or sent again, restarts from random snapshots, definitions that come, change and go. Whatever
 //! happens, every complete tick has the values of the recount.
 
+#![allow(clippy::unwrap_used, reason = "a failed test says where")]
+
 mod alerts;
 mod burns;
 mod history;
