@@ -112,7 +112,8 @@ pub struct BurnRates {
     pub revision: i64,
     /// False where a source was left out.
     pub complete: bool,
-    /// True on the last record of a series whose SLO was deleted or changed its meaning.
+    /// True on the last record of a series whose SLO or objective was deleted or changed its meaning: nothing counts there
+    /// any more, and it has no windows.
     pub retired: bool,
     /// One per window the SLO needs, shortest first; the budget's period is the last.
     pub windows: Vec<WindowRates>,
@@ -347,7 +348,7 @@ pub struct Settings {
 pub struct BurnChunk {
     /// Partition of sli-tallies.
     pub partition: i32,
-    /// Which chunk of the partition: SLO-name hash modulo `chunks`.
+    /// Which chunk of the partition: the upper half of the SLO-name hash, modulo `chunks`.
     pub chunk: i32,
     /// Chunks of the partition.
     pub chunks: i32,
@@ -368,7 +369,7 @@ pub struct BurnChunk {
 pub struct BurnHead {
     /// Per source: the newest stamp, -1 when none came.
     pub stamps: Vec<LogTime>,
-    /// Per source: first offset not covered.
+    /// Per source: first offset not covered, -1 when none came.
     pub positions: Vec<i64>,
     /// Newest low.
     pub low: LogTime,

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::Attributes;
 use super::error::{ErrorClass, EventError};
-use super::rules::{self, Draft};
+use super::rules::{self, Draft, Pairs};
 use crate::codec::{HEADER_BYTES, MARKER, Wire};
 use crate::event::{EventView, RequestEvent};
 
@@ -168,8 +168,6 @@ impl<'a, A: Checked<'a>> Raw<'a, A> {
         draft.check()
     }
 }
-
-type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Attributes that were checked while they were walked over: whether they are kept makes no difference to what is valid.
 trait Checked<'a> {

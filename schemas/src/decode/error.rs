@@ -78,7 +78,13 @@ impl EventError {
 
 /// The beginning of a value, control characters escaped.
 fn shown(value: &str) -> String {
-    let mut out: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let mut out = String::new();
+    for c in value.chars().take(SHOWN) {
+        match c.is_control() {
+            true => out.extend(c.escape_debug()),
+            false => out.push(c),
+        }
+    }
     if value.chars().nth(SHOWN).is_some() {
         out.push('…');
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::{ErrorClass, EventError};
-use super::rules::{self, Draft};
+use super::rules::{self, Draft, Pairs};
 use crate::event::EventView;
 
 const FIELDS: [&str; 12] = [
@@ -71,7 +71,7 @@ struct Fields<'a> {
     weight: Option<i64>,
     trace_id: Option<Cow<'a, str>>,
     user_ref: Option<Cow<'a, str>>,
-    attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    attributes: Pairs<'a>,
     /// The first thing that is wrong; what follows is only passed over.
     error: Option<EventError>,
 }
@@ -168,76 +168,27 @@ fn time(value: Json<'_>) -> Result<Option<i64>, EventError> {
 
 /// Microseconds of an RFC 3339 time with any number of fraction digits; what is finer is cut off.
 pub fn rfc3339(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    if !matches!(bytes.get(10)?, b'T' | b't' | b' ') {
+    if text.contains('[') {
+        // jiff would read a zone's name; RFC 3339 has none.
         return None;
     }
-    let dot = bytes.iter().position(|b| *b == b'.');
-    let (whole, fraction, zone) = match dot {
-        None => {
-            let zone = bytes.iter().skip(11).position(|b| matches!(b, b'Z' | b'z' | b'+' | b'-'))? + 11;
-            (&text[..zone], "", &text[zone..])
-        }
-        Some(dot) => {
-            let rest = &text[dot + 1..];
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            if digits == 0 {
-                return None;
-            }
-            (&text[..dot], &rest[..digits], &rest[digits..])
-        }
-    };
-    let seconds = civil_seconds(whole)?;
-    let micros = fraction.bytes().chain(std::iter::repeat(b'0')).take(6).fold(0, |n, d| n * 10 + i64::from(d - b'0'));
-    Some((seconds - offset_seconds(zone)?) * 1_000_000 + micros)
-}
-
-/// Seconds since 1970 of `YYYY-MM-DDTHH:MM:SS`, as if in UTC. A leap second is the second after it.
-fn civil_seconds(text: &str) -> Option<i64> {
-    let b = text.as_bytes();
-    if b.len() != 19 || b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
-        return None;
-    }
-    let part = |range: std::ops::Range<usize>| -> Option<i16> {
-        b[range].iter().try_fold(0i16, |n, d| d.is_ascii_digit().then(|| n * 10 + i16::from(d - b'0')))
-    };
-    let (hour, minute, second) = (part(11..13)?, part(14..16)?, part(17..19)?);
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let date = jiff::civil::Date::new(part(0..4)?, part(5..7)? as i8, part(8..10)? as i8).ok()?;
-    let days = i64::from((date - jiff::civil::Date::constant(1970, 1, 1)).get_days());
-    Some(days * 86_400 + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second))
-}
-
-/// Seconds east of UTC of `Z` or `+HH:MM`.
-fn offset_seconds(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let b = zone.as_bytes();
-    let digits = [1, 2, 4, 5].iter().all(|i| b.get(*i).is_some_and(u8::is_ascii_digit));
-    if b.len() != 6 || !digits || b[3] != b':' {
-        return None;
-    }
-    let two = |i: usize| i64::from(b[i] - b'0') * 10 + i64::from(b[i + 1] - b'0');
-    let (hours, minutes) = (two(1), two(4));
-    let seconds = hours * 3_600 + minutes * 60;
-    match b[0] {
-        _ if hours > 23 || minutes > 59 => None,
-        b'+' => Some(seconds),
-        b'-' => Some(-seconds),
-        _ => None,
+    let cut = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|t| t.as_nanosecond().div_euclid(1_000) as i64);
+    let Some(dot) = text.find('.') else { return cut(text) };
+    let digits = text[dot + 1..].bytes().take_while(u8::is_ascii_digit).count();
+    match digits {
+        0 => None,
+        1..=9 => cut(text),
+        _ => cut(&format!("{}{}", &text[..dot + 10], &text[dot + 1 + digits..])),
     }
 }
 
-fn attributes<'a>(value: Json<'a>) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, EventError> {
+fn attributes(value: Json<'_>) -> Result<Pairs<'_>, EventError> {
     let entries = match value {
         Json::Null => return Ok(Vec::new()),
         Json::Map(entries) => entries,
         other => return Err(wrong("attributes", &other, "must be an object")),
     };
-    let mut out: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(entries.len().min(32));
+    let mut out = Pairs::with_capacity(entries.len().min(32));
     for (key, value) in entries {
         let value = match value {
             Json::Text(text) => text,

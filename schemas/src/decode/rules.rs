@@ -14,6 +14,9 @@ const ATTRIBUTE_VALUE_BYTES: usize = 256;
 const LONGEST_MS: f64 = 86_400_000.0;
 const WEIGHT: i64 = 1_000_000;
 
+/// Attributes in the order of the record.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 /// An event as it was read, with numbers as wide as an encoding may have them.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
@@ -29,7 +32,7 @@ pub(super) struct Draft<'a> {
     pub trace_id: Option<Cow<'a, str>>,
     pub user_ref: Option<Cow<'a, str>>,
     /// Checked already, one by one.
-    pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub attributes: Pairs<'a>,
 }
 
 impl<'a> Draft<'a> {

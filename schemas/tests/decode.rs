@@ -1,0 +1,218 @@
+//! Every rule of an event, in every encoding, and what its breach is told as.
+
+use serde_json::{Value, json};
+use slipstream_schemas::codec::{encode, encode_into};
+use slipstream_schemas::decode::{
+    Attributes, ErrorClass, EventError, Provenance, decode, from_json, rfc3339, validate,
+};
+use slipstream_schemas::{EventTime, EventView, RequestEvent};
+
+const FROM: Provenance<'_> = Provenance { topic: "request-events", partition: 3, offset: 42 };
+
+fn full() -> Value {
+    json!({
+        "event_id": "e-1",
+        "time": "2026-01-31T09:30:00.123456789Z",
+        "service": "payment",
+        "environment": "production",
+        "endpoint": "/pay/{id}",
+        "method": "POST",
+        "status_code": 200,
+        "latency_ms": 12.5,
+        "weight": 10,
+        "trace_id": "0123456789abcdef0123456789abcdef",
+        "user_ref": "u-7",
+        "attributes": {"region": "eu", "retries": 2, "cached": false, "share": 0.5},
+    })
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut event = full();
+    event[field] = value;
+    event
+}
+
+fn without(field: &str) -> Value {
+    let mut event = full();
+    event.as_object_mut().unwrap().remove(field);
+    event
+}
+
+fn told(event: &Value) -> Result<RequestEvent, EventError> {
+    decode(event.to_string().as_bytes(), &FROM, Attributes::Read).map(|view| view.to_owned_event())
+}
+
+#[test]
+fn json_is_read_by_the_names_of_the_schema() {
+    let event = told(&full()).unwrap();
+    assert_eq!(event.time, EventTime(1_769_851_800_123_456));
+    assert_eq!((event.status_code, event.latency_ms, event.weight), (200, Some(12.5), 10));
+    let attributes: Vec<(&str, &str)> = event.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(attributes, [("cached", "false"), ("region", "eu"), ("retries", "2"), ("share", "0.5")]);
+    assert_eq!(told(&with("time", json!(1_769_851_800_123_456_i64))).unwrap(), event);
+}
+
+#[test]
+fn what_may_be_absent_may_be_null() {
+    for field in ["environment", "latency_ms", "weight", "trace_id", "user_ref", "attributes"] {
+        assert_eq!(told(&without(field)).unwrap(), told(&with(field, Value::Null)).unwrap(), "{field}");
+    }
+    let sparse = told(&without("weight")).unwrap();
+    assert_eq!(sparse.weight, 1);
+}
+
+#[test]
+fn an_event_without_id_is_named_by_its_place_or_by_its_sender() {
+    assert_eq!(told(&without("event_id")).unwrap().event_id, "request-events/3/42");
+    let text = without("event_id").to_string();
+    let made = from_json(text.as_bytes(), || "mine".to_owned()).unwrap();
+    assert_eq!((made.event.event_id.as_str(), made.given), ("mine", true));
+    assert!(!from_json(full().to_string().as_bytes(), || unreachable!()).unwrap().given);
+}
+
+#[test]
+fn every_rule_is_told_by_field_value_and_rule() {
+    let long = |n: usize| json!("x".repeat(n));
+    let many: serde_json::Map<String, Value> = (0..33).map(|i| (format!("k{i}"), json!("v"))).collect();
+    let table = [
+        ("event_id", json!(""), "event_id: must be 1 to 128 bytes, is 0"),
+        ("event_id", long(129), "must be 1 to 128 bytes, is 129"),
+        ("service", json!(""), "service: must be 1 to 256 bytes"),
+        ("service", json!("a\nb"), "service `a\\nb`: must not have control characters"),
+        ("service", json!("a\u{85}b"), "must not have control characters"),
+        ("method", long(257), "must be 1 to 256 bytes, is 257"),
+        ("environment", long(257), "must be 0 to 256 bytes"),
+        ("endpoint", long(1_025), "must be 1 to 1024 bytes"),
+        ("status_code", json!(99), "status_code `99`: must be 100 to 599"),
+        ("status_code", json!(600), "status_code `600`: must be 100 to 599"),
+        ("status_code", json!("200"), "status_code `\"200\"`: must be a whole number"),
+        ("status_code", json!(200.5), "must be a whole number"),
+        ("latency_ms", json!(-0.001), "latency_ms `-0.001`: must be finite and 0 to 86400000"),
+        ("latency_ms", json!(86_400_000.1), "must be finite and 0 to 86400000"),
+        ("latency_ms", json!("12"), "must be a number of milliseconds, or null"),
+        ("weight", json!(0), "weight `0`: must be 1 to 1000000"),
+        ("weight", json!(1_000_001), "must be 1 to 1000000"),
+        ("trace_id", json!("0123456789ABCDEF0123456789ABCDEF"), "must be 32 lower-case hex digits"),
+        ("trace_id", json!("012"), "trace_id `012`: must be 32 lower-case hex digits"),
+        ("user_ref", long(257), "must be at most 256 bytes, is 257"),
+        ("time", json!("yesterday"), "time `\"yesterday\"`: must be RFC 3339"),
+        ("time", json!("2026-01-31T09:30:00"), "must be RFC 3339"),
+        ("time", json!(-1), "time `-1`: must lie between 1970 and 2100"),
+        ("time", json!("2100-01-01T00:00:01Z"), "must lie between 1970 and 2100"),
+        ("attributes", json!([]), "attributes `[…]`: must be an object"),
+        ("attributes", json!({"a": {}}), "attributes.a `{…}`: must be a string, a number or a boolean"),
+        ("attributes", json!({"a": "x".repeat(257)}), "a value must be at most 256 bytes, is 257"),
+        ("attributes", json!({"x".repeat(65): "v"}), "a key must be at most 64 bytes, is 65"),
+        ("attributes", Value::Object(many), "there are more than 32"),
+        ("staus_code", json!(200), "staus_code: no such field; did you mean status_code?"),
+        ("region", json!("eu"), "further dimensions belong into attributes"),
+    ];
+    for (field, value, message) in table {
+        let error = told(&with(field, value.clone())).unwrap_err();
+        assert!(error.to_string().contains(message), "{field} = {value}: {error}");
+        assert!(error.field.as_deref().is_some_and(|f| f.starts_with(field)), "{field}: {error:?}");
+    }
+    for field in ["time", "service", "endpoint", "method", "status_code"] {
+        let error = told(&without(field)).unwrap_err();
+        assert_eq!((error.class, error.field.as_deref()), (ErrorClass::MissingField, Some(field)));
+    }
+}
+
+#[test]
+fn the_edges_of_every_rule_are_allowed() {
+    let table = [
+        ("event_id", json!("x".repeat(128))),
+        ("endpoint", json!("x".repeat(1_024))),
+        ("environment", json!("")),
+        ("status_code", json!(100)),
+        ("status_code", json!(599)),
+        ("latency_ms", json!(0)),
+        ("latency_ms", json!(86_400_000)),
+        ("weight", json!(1_000_000)),
+        ("time", json!(0)),
+        ("time", json!("2100-01-01T00:00:00Z")),
+        ("service", json!("zahlung-für-händler")),
+    ];
+    for (field, value) in table {
+        told(&with(field, value.clone())).unwrap_or_else(|e| panic!("{field} = {value}: {e}"));
+    }
+}
+
+#[test]
+fn avro_and_json_break_the_same_rules() {
+    let event = told(&full()).unwrap();
+    let breaches: [fn(&mut RequestEvent); 6] = [
+        |e| e.event_id.clear(),
+        |e| e.status_code = 99,
+        |e| e.latency_ms = Some(f64::NAN),
+        |e| e.weight = 0,
+        |e| e.trace_id = Some("x".into()),
+        |e| drop(e.attributes.insert("x".repeat(65), String::new())),
+    ];
+    for breach in breaches {
+        let mut broken = event.clone();
+        breach(&mut broken);
+        let by_rule = validate(&broken).unwrap_err();
+        for attributes in [Attributes::Read, Attributes::Skip] {
+            assert_eq!(decode(&encode(&broken), &FROM, attributes).unwrap_err(), by_rule);
+        }
+    }
+    validate(&event).unwrap();
+}
+
+#[test]
+fn skipped_attributes_change_nothing_else() {
+    let event = told(&full()).unwrap();
+    for bytes in [encode(&event), full().to_string().into_bytes()] {
+        let read = decode(&bytes, &FROM, Attributes::Read).unwrap();
+        let skipped = decode(&bytes, &FROM, Attributes::Skip).unwrap();
+        assert_eq!(read.attribute("region"), Some("eu"));
+        assert_eq!(skipped, EventView { attributes: Vec::new(), ..read });
+    }
+}
+
+#[test]
+fn encodings_are_recognised_by_their_first_bytes() {
+    let table: [(&[u8], ErrorClass); 7] = [
+        (b"", ErrorClass::NotAnEvent),
+        (b"hello", ErrorClass::NotAnEvent),
+        (b"[]", ErrorClass::NotAnEvent),
+        (b"{\"event_id\":", ErrorClass::MalformedJson),
+        (b"\x00\x00\x00\x00\x07\x02\x02", ErrorClass::ConfluentFraming),
+        (b"\xC3\x01\x01\x02\x03\x04\x05\x06\x07\x08", ErrorClass::UnknownFingerprint),
+        (b"\xC3\x01", ErrorClass::MalformedAvro),
+    ];
+    for (bytes, class) in table {
+        let error = decode(bytes, &FROM, Attributes::Skip).unwrap_err();
+        assert_eq!(error.class, class, "{bytes:?}: {error}");
+    }
+}
+
+#[test]
+fn a_large_event_is_refused_by_its_size() {
+    let event = with("user_ref", json!("x".repeat(70_000)));
+    assert_eq!(told(&event).unwrap_err().class, ErrorClass::TooLarge);
+    let mut bytes = Vec::new();
+    let mut event = told(&full()).unwrap();
+    event.user_ref = Some("x".repeat(70_000));
+    encode_into(&event, &mut bytes);
+    assert_eq!(decode(&bytes, &FROM, Attributes::Skip).unwrap_err().class, ErrorClass::TooLarge);
+}
+
+#[test]
+fn times_have_any_number_of_fraction_digits() {
+    let table = [
+        ("2026-01-31T09:30:00Z", Some(1_769_851_800_000_000)),
+        ("2026-01-31T09:30:00.1Z", Some(1_769_851_800_100_000)),
+        ("2026-01-31T09:30:00.1234567891234Z", Some(1_769_851_800_123_456)),
+        ("2026-01-31T10:30:00.5+01:00", Some(1_769_851_800_500_000)),
+        ("2026-01-31t09:30:00z", Some(1_769_851_800_000_000)),
+        ("2026-01-31T09:30:00.Z", None),
+        ("2026-01-31", None),
+        ("2026-02-30T09:30:00Z", None),
+        ("2026-01-31T09:30:00Z[UTC]", None),
+    ];
+    for (text, micros) in table {
+        assert_eq!(rfc3339(text), micros, "{text}");
+    }
+}
