@@ -53,7 +53,8 @@ pub fn present_window(objective: &Objective, period: i64) -> i64 {
 }
 
 /// When the budget is spent at the present rate: remaining budget in events / bad events per second over the present
-/// window, of which `covered` seconds are known. None when it is not being spent, or is spent. Unix seconds, rounded up.
+/// window, of which `covered` seconds are known. None when it is not being spent, or is spent. Unix seconds, rounded
+/// up.
 pub fn exhaustion_at(now: i64, period: Counts, present: Counts, covered: i64, target: Ratio) -> Option<i64> {
     let left = error_share(target) * period.total as f64 - period.bad() as f64;
     if left <= 0.0 || present.bad() <= 0 {

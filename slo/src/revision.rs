@@ -1,7 +1,8 @@
 //! Revisions: which definitions are in force at a log time. A fold over slo-definitions in the order of its offsets.
 //!
 //! A revision's cut is its own log time plus the installation's cut delay; it applies to records whose log time reaches
-//! the cut. Of two revisions with one cut the later wins. A change of meaning starts a new generation, named by its cut.
+//! the cut. Of two revisions with one cut the later wins. A change of meaning starts a new generation, named by its
+//! cut.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -44,8 +44,8 @@ impl Ring {
         self.size
     }
 
-    /// Adds to the slot that holds the second `second`, at `tick`: what is too old for the ring is left out. Weights may
-    /// be negative: corrections take back.
+    /// Adds to the slot that holds `second`, at `tick`: what is too old for the ring is left out. Weights may be
+    /// negative: corrections take back.
     pub fn add(&mut self, tick: i64, second: i64, counts: Counts) {
         let slot = self.size.slot_of(second);
         if slot >= self.size.oldest_slot(tick) {

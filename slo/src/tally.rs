@@ -28,8 +28,8 @@ pub const PACE_MS: i64 = 2_000;
 /// A matcher that has met more series than this is made anew with the next step, so that it does not grow for ever.
 const MATCHER_SERIES: usize = 200_000;
 
-/// How far in log time the partitions of a process may go: `reach` has, for each of its partitions that has something to
-/// read, the log time that it can reach next. A partition with nothing to read holds nobody up.
+/// How far in log time the partitions of a process may go. `reach` has the log time that each of its partitions can
+/// reach next, of those that have something to read; the others hold nobody up.
 pub fn pace_limit(reach: impl IntoIterator<Item = LogTime>) -> LogTime {
     reach.into_iter().min().map_or(LogTime(i64::MAX), |slowest| LogTime(slowest.0.saturating_add(PACE_MS)))
 }

@@ -1,7 +1,7 @@
 //! Burn: a fold over the TallyBatches of one partition of sli-tallies. It owns the SLOs whose name hashes to it.
 //!
-//! Tick T is evaluated once the frontier, the least log time up to which the sources are known, has reached T + 1 s, over
-//! exactly the entries with a tick up to T. No decision reads a clock.
+//! Tick T is evaluated once the frontier has reached T + 1 s, over exactly the entries with a tick up to T. The frontier
+//! is the least log time up to which the sources are known. No decision reads a clock.
 //!
 //! - P1 is asserted: a batch begins where the last one of its source ended, or the fold stops.
 //! - P3a: the state, and what is published, is a function of batches and definitions.
@@ -10,6 +10,7 @@
 mod evaluate;
 mod head;
 mod held;
+mod parts;
 mod pool;
 mod slo;
 mod snapshot;
@@ -29,7 +30,7 @@ use pool::Pool;
 use slo::SloState;
 use snapshot::Pending;
 
-pub use snapshot::PART_BYTES;
+pub use parts::PART_BYTES;
 
 /// Why a fold cannot go on. Each of these stops the role: what it would publish could not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +149,7 @@ pub struct Burn {
 }
 
 impl Burn {
-    /// An empty state for `partition` of `partitions` of sli-tallies. Its snapshots come in `chunks` chunks, at least 1.
+    /// An empty state for `partition` of `partitions` of sli-tallies. Its snapshots come in `chunks` chunks.
     pub fn new(partition: u32, partitions: u32, chunks: u32, scale: Scale) -> Burn {
         Burn {
             partition: partition as i32,
@@ -188,8 +189,9 @@ impl Burn {
         self.pool.len()
     }
 
-    /// Applies the batch at `offset` and evaluates every tick that the frontier now allows: what is to be published, by
-    /// tick, SLO, objective and group. `revisions` has slo-definitions at least up to the revision that the batch names.
+    /// Applies the batch at `offset` and evaluates every tick that the frontier now allows. Answers what is to be
+    /// published, by tick, SLO, objective and group. `revisions` has slo-definitions at least up to the revision that the
+    /// batch names.
     ///
     /// # Errors
     /// See [`BurnFault`]. The state is not to be used after one.
@@ -298,8 +300,9 @@ impl Burn {
         Ok(())
     }
 
-    /// Adds the entries with ticks up to `tick` to their series, which are returned: in the order of ticks and groups, so
-    /// that who is admitted below the cap does not depend on batching. Entries of a generation that ended are dropped.
+    /// Adds the entries with ticks up to `tick` to their series, which are returned. They come in the order of ticks and
+    /// groups, so that who is admitted below the cap does not depend on batching. Entries of a generation that ended are
+    /// dropped.
     fn take_in(&mut self, tick: i64) -> Vec<u32> {
         let mut touched = Vec::new();
         while let Some((_, by_slo)) = self.held.pop_due(tick) {

@@ -69,24 +69,27 @@ fn batch(from: i64, to: i64, stamp: i64, revisions: &Revisions, entries: Vec<Tal
     }
 }
 
+fn burn_rule(long: i64, short: i64, factor: Ratio) -> Rule {
+    Rule {
+        name: "rule".into(),
+        rule_set: "burn".into(),
+        condition: Condition::Burn { long, short, factor, least: 0 },
+        severity: Severity::named("page"),
+        wait: 0,
+        keep: 0,
+        labels: Vec::new(),
+        annotations: Vec::new(),
+    }
+}
+
 fn last<'a>(rates: &'a [BurnRates], objective: &str) -> &'a BurnRates {
     rates.iter().rfind(|r| r.objective == objective).unwrap_or_else(|| panic!("nothing of {objective}"))
 }
 
 #[test]
 fn rates_are_filled_in_whole() {
-    let rule = Rule {
-        name: "1h/5m".into(),
-        rule_set: "burn".into(),
-        condition: Condition::Burn { long: 3_600, short: 300, factor: Ratio { num: 1, den: 10 }, least: 0 },
-        severity: Severity::named("page"),
-        wait: 0,
-        keep: 0,
-        labels: Vec::new(),
-        annotations: Vec::new(),
-    };
     let mut definition = slo("a", 30 * 86_400, &["x"]);
-    definition.objectives[0].rules = vec![rule];
+    definition.objectives[0].rules = vec![burn_rule(3_600, 300, Ratio { num: 1, den: 10 })];
     let revisions = revisions(&[(10, Some(definition))]);
     let mut burn = Burn::new(0, 1, 1, Scale::REAL);
     let mut first = batch(
@@ -119,6 +122,42 @@ fn rates_are_filled_in_whole() {
     assert_eq!((found.generation, found.covered_from, found.sources, found.sources_current), (10_000, 10, 1, 1));
     assert_eq!(found.exemplars[0].event_id, "e");
     assert_eq!(burn.next_tick(), Some(3_000));
+}
+
+#[test]
+fn p3b_on_an_incomplete_tick_a_condition_that_is_false_keeps_its_since() {
+    let mut definition = slo("a", 30, &["x"]);
+    definition.objectives[0].rules = vec![burn_rule(10, 4, Ratio { num: 3, den: 1 })];
+    let revisions = revisions(&[(10, Some(definition))]);
+    let mut burn = Burn::new(0, 1, 1, SMALL);
+    let of = |source, stamp, entries| TallyBatch { source, sources: 2, ..batch(0, 0, stamp, &revisions, entries) };
+    let steps = [
+        of(0, 9, Vec::new()),
+        of(1, 9, Vec::new()),
+        of(0, 12, Vec::new()),
+        of(1, 12, Vec::new()),
+        of(0, 14, vec![entry("x", &[], 12, 12, 0, 5)]),
+        of(1, 14, Vec::new()),
+        // Source 1 is more than 3 s behind: it is left out. The bad events leave the window of 4 s at tick 16.
+        of(0, 20, Vec::new()),
+        of(1, 22, Vec::new()),
+        of(0, 23, Vec::new()),
+        of(1, 26, vec![entry("x", &[], 22, 12, 1, 1)]),
+        of(0, 26, Vec::new()),
+    ];
+    let mut rates: Vec<BurnRates> = Vec::new();
+    for (offset, step) in steps.iter().enumerate() {
+        rates.extend(burn.apply(offset as i64, step, &revisions).unwrap());
+    }
+    let at = |tick| {
+        rates.iter().find(|r| r.tick == tick).map(|r| (r.complete, r.conditions[0].holds, r.conditions[0].since))
+    };
+    assert_eq!(at(13), Some((true, true, Some(12))));
+    assert_eq!(at(15), Some((false, true, Some(12))));
+    assert_eq!(at(16), Some((false, false, Some(12))));
+    let settled = rates.last().map(|r| (r.tick > 20, r.complete, r.conditions[0].since, r.sources_current));
+    assert_eq!(settled, Some((true, true, None, 2)));
+    assert_eq!(burn.incomplete_ticks(), 6);
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! The records of a chunk: its SLOs and series, split so that no record is too large for a log.
+
+use slipstream_schemas::records::{SeriesSnapshot, SloSnapshot, TallyEntry, TallyExemplar};
+
+use super::slo::SloState;
+
+/// What a record of a chunk holds at most, by estimate; a single series may be larger.
+pub const PART_BYTES: usize = 512 * 1_024;
+
+/// Records of a chunk in the making.
+#[derive(Default)]
+pub(super) struct Parts {
+    full: Vec<Vec<SloSnapshot>>,
+    slos: Vec<SloSnapshot>,
+    slo: Option<SloSnapshot>,
+    bytes: usize,
+}
+
+impl Parts {
+    pub(super) fn begin(&mut self, name: &str, state: Option<&SloState>) {
+        self.slos.extend(self.slo.take());
+        self.bytes += name.len() + 32;
+        self.slo = Some(SloSnapshot {
+            slo: name.to_owned(),
+            generation: state.and_then(|state| state.generation),
+            covered_from: state.map_or(0, |state| state.covered_from),
+            held: Vec::new(),
+            held_exemplars: Vec::new(),
+            series: Vec::new(),
+        });
+    }
+
+    pub(super) fn entry(&mut self, entry: TallyEntry) {
+        let bytes = entry.slo.len() + entry.objective.len() + text(&entry.group) + 40;
+        self.put(bytes, |slo| slo.held.push(entry));
+    }
+
+    pub(super) fn exemplar(&mut self, exemplar: TallyExemplar) {
+        let bytes = exemplar.slo.len() + exemplar.objective.len() + text(&exemplar.group) + 190;
+        self.put(bytes, |slo| slo.held_exemplars.push(exemplar));
+    }
+
+    pub(super) fn series(&mut self, series: SeriesSnapshot) {
+        let rings = series.rings.iter().flat_map(|r| r.slots.iter().chain(&r.good).chain(&r.total));
+        let conditions = series.conditions.iter().flatten().map(|c| c.rule.len() + 12).sum::<usize>();
+        let names = series.objective.len() + text(&series.group);
+        let bytes = rings.map(|n| varint(*n)).sum::<usize>() + names + conditions + 190 * series.exemplars.len() + 80;
+        self.put(bytes, |slo| slo.series.push(series));
+    }
+
+    /// Puts something of `bytes` into the present record, or into a new one where there is no room.
+    fn put(&mut self, bytes: usize, into: impl FnOnce(&mut SloSnapshot)) {
+        if self.bytes + bytes > PART_BYTES {
+            let shell = self.slo.as_ref().map(|slo| SloSnapshot {
+                slo: slo.slo.clone(),
+                held: Vec::new(),
+                held_exemplars: Vec::new(),
+                series: Vec::new(),
+                ..*slo
+            });
+            self.slos.extend(std::mem::replace(&mut self.slo, shell));
+            self.full.push(std::mem::take(&mut self.slos));
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.slo.as_mut().map(into);
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Vec<SloSnapshot>> {
+        self.slos.extend(self.slo.take());
+        self.full.push(self.slos);
+        self.full
+    }
+}
+
+fn text(values: &[String]) -> usize {
+    values.iter().map(|value| value.len() + 2).sum()
+}
+
+/// Bytes of an Avro long.
+fn varint(n: i64) -> usize {
+    let zigzag = ((n << 1) ^ (n >> 63)) as u64;
+    (64 - (zigzag | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::snapshot::merged;
+    use super::*;
+
+    #[test]
+    fn the_estimate_of_a_number_is_its_avro_length() {
+        for (n, bytes) in
+            [(0, 1), (-1, 1), (63, 1), (64, 2), (-64, 1), (8_191, 2), (8_192, 3), (i64::MAX, 10), (i64::MIN, 10)]
+        {
+            assert_eq!(varint(n), bytes, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_large_slo_is_spread_over_records_and_comes_together_again() {
+        let series = |n: i64| SeriesSnapshot {
+            objective: "0".into(),
+            group: vec![format!("group-{n}")],
+            rings: Vec::new(),
+            conditions: None,
+            dirty: false,
+            unknown: n,
+            too_late: 0,
+            exemplars: Vec::new(),
+        };
+        let mut parts = Parts::default();
+        for name in ["a", "b"] {
+            parts.begin(name, None);
+            (0..9_000).for_each(|n| parts.series(series(n)));
+        }
+        let parts = parts.finish();
+        assert!(parts.len() > 3, "{}", parts.len());
+        let whole = merged(parts.into_iter().flatten());
+        assert_eq!(whole.len(), 2);
+        assert!(whole.values().all(|slo| slo.series == (0..9_000).map(series).collect::<Vec<_>>()));
+    }
+}
