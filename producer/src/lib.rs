@@ -1,1 +1,6 @@
-//! producer
+//! How events come in: the gateway over HTTP, and its client for Rust.
+
+pub mod answer;
+pub mod client;
+pub mod gateway;
+pub mod simulate;

@@ -1,0 +1,228 @@
+//! Requests as a pure function of scenario, rate, seed and time.
+
+use std::f64::consts::TAU;
+
+use rand::distr::weighted::WeightedIndex;
+use rand::distr::Distribution;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use slipstream_schemas::{EventTime, RequestEvent};
+
+use super::scenario::{Endpoint, Fault, Scenario, Service};
+
+/// Requests are made slice by slice; each slice has a random sequence of its own, so that where a range is cut changes
+/// nothing in it.
+const SLICE_US: i64 = 1_000_000;
+const DAY_US: f64 = 86_400e6;
+
+/// Makes requests.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    scenario: Scenario,
+    rate: f64,
+    seed: u64,
+    /// Service and endpoint by the index that `choice` draws.
+    endpoints: Vec<(usize, usize)>,
+    choice: WeightedIndex<f64>,
+}
+
+impl Generator {
+    /// Requests of a scenario at `rate` a second on the average of a day.
+    ///
+    /// # Panics
+    /// When the scenario has no endpoints, which parsing refuses.
+    pub fn new(scenario: Scenario, rate: f64, seed: u64) -> Self {
+        let endpoints: Vec<(usize, usize)> = scenario
+            .services
+            .iter()
+            .enumerate()
+            .flat_map(|(s, service)| (0..service.endpoints.len()).map(move |e| (s, e)))
+            .collect();
+        let shares = endpoints.iter().map(|(s, e)| scenario.services[*s].endpoints[*e].share);
+        let choice = WeightedIndex::new(shares).unwrap_or_else(|e| panic!("shares of a checked scenario: {e}"));
+        Generator { scenario, rate, seed, endpoints, choice }
+    }
+
+    /// Requests per second, on the average of a day.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// The requests of `[from, to)` in order of time; `on` says of a fault whether it is on at a time. Identities hold
+    /// seed and time, so that no range makes one that another made.
+    pub fn between(&self, from: EventTime, to: EventTime, on: impl Fn(&Fault, EventTime) -> bool) -> Vec<RequestEvent> {
+        let mut events = Vec::new();
+        let mut slice = from.0.div_euclid(SLICE_US);
+        while slice * SLICE_US < to.0 {
+            self.slice(slice, (from.0, to.0), &on, &mut events);
+            slice += 1;
+        }
+        events
+    }
+
+    fn slice(
+        &self,
+        slice: i64,
+        (from, to): (i64, i64),
+        on: &impl Fn(&Fault, EventTime) -> bool,
+        events: &mut Vec<RequestEvent>,
+    ) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(slice as u64);
+        let begin = slice * SLICE_US;
+        // Poisson arrivals: the gaps are exponential.
+        let mean_gap = SLICE_US as f64 / (self.rate * self.swing(begin));
+        let mut at = begin as f64 - mean_gap * (1.0 - rng.random::<f64>()).ln();
+        let mut index = 0;
+        while at < (begin + SLICE_US) as f64 {
+            // Every request of the slice is drawn, wanted or not: the sequence must not depend on the range.
+            let time = EventTime(at as i64);
+            let event = self.request(&mut rng, slice, index, time, on);
+            if (from..to).contains(&time.0) {
+                events.push(event);
+            }
+            index += 1;
+            at -= mean_gap * (1.0 - rng.random::<f64>()).ln();
+        }
+    }
+
+    /// Traffic relative to the average of the day; most at noon.
+    fn swing(&self, at: i64) -> f64 {
+        1.0 - self.scenario.daily_swing * (TAU * at as f64 / DAY_US).cos()
+    }
+
+    fn request(
+        &self,
+        rng: &mut ChaCha8Rng,
+        slice: i64,
+        index: u32,
+        time: EventTime,
+        on: &impl Fn(&Fault, EventTime) -> bool,
+    ) -> RequestEvent {
+        let (s, e) = self.endpoints[self.choice.sample(rng)];
+        let service = &self.scenario.services[s];
+        let endpoint = &service.endpoints[e];
+        let (normal, fails, outcome, trace) =
+            (standard_normal(rng), rng.random::<f64>(), rng.random::<f64>(), rng.random::<u128>());
+        let mut latency = endpoint.median_ms * (endpoint.sigma * normal).exp();
+        let mut status = if fails < endpoint.errors { 500 } else { 200 };
+        let hits = |fault: &&Fault| hits(fault, service, endpoint) && on(fault, time);
+        for fault in self.scenario.faults.iter().filter(hits) {
+            latency *= fault.latency_factor;
+            // The same draw: a fault fails those that would have failed anyway, and more.
+            if fails < fault.errors {
+                status = fault.status;
+            }
+        }
+        let mut attributes = endpoint.attributes.clone();
+        if status < 500
+            && let Some(value) = chosen(endpoint, outcome)
+        {
+            attributes.insert("outcome".to_owned(), value.to_owned());
+        }
+        RequestEvent {
+            event_id: format!("sim-{:x}-{slice:x}-{index:x}", self.seed),
+            time,
+            service: service.name.clone(),
+            environment: self.scenario.environment.clone(),
+            endpoint: endpoint.path.clone(),
+            method: endpoint.method.clone(),
+            status_code: status,
+            latency_ms: Some((latency.min(86_400_000.0) * 1_000.0).round() / 1_000.0),
+            weight: 1,
+            trace_id: Some(format!("{trace:032x}")),
+            user_ref: None,
+            attributes,
+        }
+    }
+}
+
+fn hits(fault: &Fault, service: &Service, endpoint: &Endpoint) -> bool {
+    fault.service == service.name && fault.endpoint.as_ref().is_none_or(|path| *path == endpoint.path)
+}
+
+/// The outcome that a draw of 0 to 1 chooses.
+fn chosen(endpoint: &Endpoint, draw: f64) -> Option<&str> {
+    let all: f64 = endpoint.outcomes.iter().map(|o| o.share).sum();
+    let mut left = draw * all;
+    for outcome in &endpoint.outcomes {
+        left -= outcome.share;
+        if left < 0.0 {
+            return Some(&outcome.value);
+        }
+    }
+    endpoint.outcomes.last().map(|o| o.value.as_str())
+}
+
+/// A draw from the standard normal distribution (Box and Muller 1958).
+fn standard_normal(rng: &mut impl Rng) -> f64 {
+    let (a, b) = (1.0 - rng.random::<f64>(), rng.random::<f64>());
+    (-2.0 * a.ln()).sqrt() * (TAU * b).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use slipstream_schemas::decode::validate;
+
+    use super::*;
+
+    const START: i64 = 1_769_851_800_123_456;
+
+    fn at(seconds: f64) -> EventTime {
+        EventTime(START + (seconds * 1e6) as i64)
+    }
+
+    fn shop() -> Generator {
+        Generator::new(Scenario::shop(), 200.0, 7)
+    }
+
+    fn never(_: &Fault, _: EventTime) -> bool {
+        false
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_requests_wherever_a_range_is_cut() {
+        let whole = shop().between(at(0.0), at(30.0), never);
+        let cuts = [0.0, 0.3, 1.0, 1.7, 12.345, 30.0];
+        let parts: Vec<_> = cuts.windows(2).flat_map(|w| shop().between(at(w[0]), at(w[1]), never)).collect();
+        assert_eq!(whole, parts);
+        assert!(whole.is_sorted_by_key(|e| e.time));
+        let ids: HashSet<&str> = whole.iter().map(|e| e.event_id.as_str()).collect();
+        assert_eq!(ids.len(), whole.len());
+        whole.iter().for_each(|e| validate(e).unwrap());
+        assert_ne!(whole, Generator::new(Scenario::shop(), 200.0, 8).between(at(0.0), at(30.0), never));
+    }
+
+    #[test]
+    fn traffic_is_as_much_as_asked_for_and_well_within_the_budgets() {
+        let events = shop().between(at(0.0), at(3_600.0), never);
+        let expected = 200.0 * 3_600.0;
+        let swing = Scenario::shop().daily_swing;
+        assert!((events.len() as f64 / expected - 1.0).abs() <= swing + 0.02, "{} events", events.len());
+        let share = |counts: &dyn Fn(&RequestEvent) -> bool, bad: &dyn Fn(&RequestEvent) -> bool| {
+            let counted: Vec<_> = events.iter().filter(|e| counts(e)).collect();
+            counted.iter().filter(|e| bad(e)).count() as f64 / counted.len() as f64
+        };
+        let failed = |e: &RequestEvent| e.status_code >= 500;
+        assert!(share(&|e| e.service == "payment", &failed) < 0.0025);
+        assert!(share(&|e| e.service == "storefront", &|e| e.latency_ms > Some(300.0)) < 0.025);
+        let unconfirmed = |e: &RequestEvent| e.attributes.get("outcome").is_none_or(|o| o != "confirmed");
+        assert!(share(&|e| e.endpoint == "/orders", &unconfirmed) < 0.005);
+    }
+
+    #[test]
+    fn a_fault_hits_its_service_while_it_is_on() {
+        let on = |fault: &Fault, time: EventTime| fault.name == "payment-errors" && time >= at(10.0) && time < at(20.0);
+        let events = shop().between(at(0.0), at(30.0), on);
+        let share = |from: f64, to: f64, service: &str| {
+            let counted: Vec<_> =
+                events.iter().filter(|e| e.service == service && e.time >= at(from) && e.time < at(to)).collect();
+            counted.iter().filter(|e| e.status_code == 503).count() as f64 / counted.len() as f64
+        };
+        assert!((0.5..0.7).contains(&share(10.0, 20.0, "payment")));
+        assert_eq!(share(0.0, 10.0, "payment") + share(20.0, 30.0, "payment"), 0.0);
+        assert_eq!(share(0.0, 30.0, "catalog"), 0.0);
+    }
+}

@@ -1,0 +1,12 @@
+//! Synthetic traffic: the same seed makes the same requests. What is made is a pure function of scenario, rate, seed and
+//! a range of time; `run` publishes it.
+
+mod fault;
+mod generator;
+mod run;
+mod scenario;
+
+pub use fault::FaultSwitch;
+pub use generator::Generator;
+pub use run::{Plan, Progress, SimulateError, Summary, run};
+pub use scenario::{Endpoint, Fault, Outcome, Scenario, ScenarioError, Service};

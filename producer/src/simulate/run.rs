@@ -1,0 +1,202 @@
+//! Publishing simulated traffic, in real time or as fast as the log takes it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use slipstream_log::{Log, LogError, Outgoing, SharedLog};
+use slipstream_runtime::Shutdown;
+use slipstream_schemas::{EventTime, RequestEvent, Topic, codec};
+
+use super::fault::FaultSwitch;
+use super::generator::Generator;
+use super::scenario::Fault;
+
+/// In real time, so much is made and published at a time.
+const SLICE: Duration = Duration::from_millis(50);
+/// As fast as possible, so many events are published at a time, about.
+const BATCH: f64 = 10_000.0;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is to be published.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What makes the requests.
+    pub generator: Generator,
+    /// Time of the first request.
+    pub from: EventTime,
+    /// Where to end; none: when shut down.
+    pub until: Option<EventTime>,
+    /// Each request when its time comes; else as fast as the log takes them, which needs an end.
+    pub realtime: bool,
+    /// Faults that are switched by hand; those with a time of their own begin and end by themselves.
+    pub faults: FaultSwitch,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Events that the log acknowledged.
+    pub accepted: u64,
+}
+
+/// How it ended.
+pub type Summary = Progress;
+
+/// Why it could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The log failed for good.
+    #[error("publishing simulated requests: {0}")]
+    Log(#[from] LogError),
+}
+
+/// Publishes until the plan's end or a shutdown; what was acknowledged is counted. `now` is the clock.
+///
+/// # Errors
+/// When the log fails for good; what may pass is tried again, with the same events.
+pub async fn run(
+    log: SharedLog,
+    plan: Plan,
+    now: &(dyn Fn() -> EventTime + Sync),
+    progress: &mut (dyn FnMut(&Progress) + Send),
+    shutdown: &Shutdown,
+) -> Result<Summary, SimulateError> {
+    let mut done = Progress::default();
+    let mut at = plan.from;
+    let end = plan.until.unwrap_or(EventTime::MAX);
+    while at < end && !shutdown.is_cancelled() {
+        let to = match plan.realtime {
+            true => until_now(at, end, now, shutdown).await,
+            false => EventTime((at.0 + batch_us(&plan)).min(end.0)),
+        };
+        let events = plan.generator.between(at, to, |fault, time| is_on(fault, time, &plan));
+        done.accepted += events.len() as u64;
+        if !publish(log.as_ref(), &events, shutdown).await? {
+            done.accepted -= events.len() as u64;
+            break;
+        }
+        progress(&done);
+        at = to;
+    }
+    Ok(done)
+}
+
+/// Microseconds of traffic that make a batch.
+fn batch_us(plan: &Plan) -> i64 {
+    let rate = plan.generator.rate().max(0.001);
+    (BATCH / rate * 1e6).clamp(1e6, 3_600e6) as i64
+}
+
+/// Sleeps a slice and answers the present.
+async fn until_now(
+    at: EventTime,
+    end: EventTime,
+    now: &(dyn Fn() -> EventTime + Sync),
+    shutdown: &Shutdown,
+) -> EventTime {
+    tokio::select! {
+        () = shutdown.cancelled() => at,
+        () = tokio::time::sleep(SLICE) => now().min(end).max(at),
+    }
+}
+
+fn is_on(fault: &Fault, time: EventTime, plan: &Plan) -> bool {
+    let since = (time.0 - plan.from.0) as f64 / 1e6;
+    let by_itself = fault.begins_after_s.is_some_and(|begin| {
+        since >= begin && fault.lasts_s.is_none_or(|lasts| since < begin + lasts)
+    });
+    by_itself || plan.faults.is_on(&fault.name)
+}
+
+/// Publishes durably; false: shut down before the log had them.
+async fn publish(log: &dyn Log, events: &[RequestEvent], shutdown: &Shutdown) -> Result<bool, SimulateError> {
+    if events.is_empty() {
+        return Ok(true);
+    }
+    let records: Vec<Outgoing> = events.iter().map(record).collect();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match log.publish(records.clone()).await {
+            Ok(_) => return Ok(true),
+            Err(error @ (LogError::Busy | LogError::Transient { .. })) => {
+                tracing::debug!(%error, "the log did not take simulated requests; trying again");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(false),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+}
+
+fn record(event: &RequestEvent) -> Outgoing {
+    Outgoing {
+        topic: Topic::RequestEvents,
+        partition: None,
+        key: Some(Bytes::copy_from_slice(event.event_id.as_bytes())),
+        value: Some(Bytes::from(codec::encode(event))),
+        headers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_log::TopicPartition;
+    use slipstream_log::faults::PublishFault;
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+
+    use super::super::Scenario;
+    use super::*;
+
+    const PLACE: TopicPartition = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
+
+    fn plan(seconds: i64) -> Plan {
+        let scenario = Scenario::shop();
+        Plan {
+            faults: FaultSwitch::new(&scenario),
+            generator: Generator::new(scenario, 500.0, 1),
+            from: EventTime(1_769_851_800_000_000),
+            until: Some(EventTime(1_769_851_800_000_000 + seconds * 1_000_000)),
+            realtime: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_acknowledged_is_in_the_log_although_it_is_busy() {
+        let log = MemoryLog::new(MemoryOptions::default());
+        log.faults().fail_publishes([PublishFault::Busy, PublishFault::Busy]);
+        let plan = plan(60);
+        let expected = plan.generator.between(plan.from, plan.until.unwrap(), |_, _| false);
+        let mut seen = 0;
+        let mut progress = |p: &Progress| seen = p.accepted;
+        let clock = || EventTime(0);
+        let summary = run(log.clone(), plan, &clock, &mut progress, &Shutdown::new()).await.unwrap();
+        assert_eq!(summary.accepted, expected.len() as u64);
+        assert_eq!(seen, summary.accepted);
+        assert_eq!(log.bounds(PLACE).await.unwrap().1, expected.len() as i64);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_real_time_nothing_is_published_before_its_time() {
+        let log = MemoryLog::new(MemoryOptions::default());
+        let plan = Plan { realtime: true, ..plan(2) };
+        let (from, began) = (plan.from, tokio::time::Instant::now());
+        let clock = move || EventTime(from.0 + began.elapsed().as_micros() as i64);
+        let expected = plan.generator.between(plan.from, plan.until.unwrap(), |_, _| false).len() as u64;
+        let summary = run(log, plan, &clock, &mut |_| {}, &Shutdown::new()).await.unwrap();
+        assert_eq!(summary.accepted, expected);
+        assert!(began.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_ends_it() {
+        let log = MemoryLog::new(MemoryOptions::default());
+        let shutdown = Shutdown::new();
+        shutdown.cancel();
+        let endless = Plan { until: None, realtime: true, ..plan(1) };
+        let summary = run(log, endless, &|| EventTime(0), &mut |_| {}, &shutdown).await.unwrap();
+        assert_eq!(summary.accepted, 0);
+    }
+}
