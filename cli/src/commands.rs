@@ -3,5 +3,5 @@
 //pub mod import;
 pub mod query;
 pub mod run;
-//pub mod simulate;
+pub mod simulate;
 pub mod slo;

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{BurnRestored, BurnStep, Reassigned};
+use crate::poll::poll;
 
 const ROLE: &str = "burn";
 /// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name.
@@ -84,7 +85,7 @@ struct Owned {
 impl BurnLoop {
     async fn turn(&mut self) -> Result<(), ProcessorError> {
         let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
-        match self.consumer.poll(fetch, WAIT).await? {
+        match poll(self.consumer.as_mut(), ROLE, fetch, WAIT).await? {
             Polled::Nothing => {}
             Polled::Assigned(partitions) => {
                 for (partition, committed) in partitions {

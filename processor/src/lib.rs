@@ -4,6 +4,7 @@ pub mod burn;
 mod definitions;
 mod error;
 mod events;
+mod poll;
 pub mod tally;
 
 pub use error::ProcessorError;

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{Reassigned, TallyStep};
+use crate::poll::poll;
 
 const ROLE: &str = "tally";
 /// A step takes what came within this time: fewer, larger commits.
@@ -30,7 +31,7 @@ const STEP_EVERY: Duration = Duration::from_millis(100);
 /// Records a step takes at most.
 const STEP_RECORDS: usize = 20_000;
 /// Sums a step holds at most: what bounds the batches.
-const STEP_CELLS: usize = 50_000;
+const STEP_CELLS: usize = 20_000;
 
 /// Runs until shut down.
 ///
@@ -117,7 +118,7 @@ impl TallyLoop {
         let wait = if busy { Duration::ZERO } else { STEP_EVERY };
         let fetch = Fetch { records: STEP_RECORDS, ..Fetch::default() };
         let mut full = false;
-        match self.consumer.poll(fetch, wait).await? {
+        match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
             Polled::Nothing => {}
             Polled::Assigned(partitions) => self.gain(partitions).await?,
             Polled::Revoked(partitions) => self.lose(&partitions),

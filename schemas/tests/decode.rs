@@ -1,4 +1,5 @@
 //! Every rule of an event, in every encoding, and what its breach is told as.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use serde_json::{Value, json};
 use slipstream_schemas::codec::{encode, encode_into};

@@ -25,9 +25,19 @@ const FIELDS: [&str; 12] = [
     "attributes",
 ];
 
+/// What an event gets that does not name it itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Defaults<'a> {
+    /// Its service; none: it must name one.
+    pub service: Option<&'a str>,
+    /// Its environment.
+    pub environment: &'a str,
+}
+
 /// Decodes an event; one without event_id gets that of `new_id`. Answers also whether it did.
 pub(super) fn decode<'a>(
     value: &'a [u8],
+    defaults: &Defaults<'a>,
     new_id: impl FnOnce() -> String,
 ) -> Result<(EventView<'a>, bool), EventError> {
     rules::size(value.len())?;
@@ -40,8 +50,8 @@ pub(super) fn decode<'a>(
     let draft = Draft {
         event_id: fields.event_id.unwrap_or_else(|| Cow::Owned(new_id())),
         time: fields.time.ok_or_else(|| missing("time"))?,
-        service: fields.service.ok_or_else(|| missing("service"))?,
-        environment: fields.environment.unwrap_or_default(),
+        service: fields.service.or(defaults.service.map(Cow::Borrowed)).ok_or_else(|| missing("service"))?,
+        environment: fields.environment.unwrap_or(Cow::Borrowed(defaults.environment)),
         endpoint: fields.endpoint.ok_or_else(|| missing("endpoint"))?,
         method: fields.method.ok_or_else(|| missing("method"))?,
         status_code: fields.status_code.ok_or_else(|| missing("status_code"))?,

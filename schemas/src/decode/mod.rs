@@ -12,7 +12,7 @@ mod rules;
 use std::borrow::Cow;
 
 pub use error::{ErrorClass, EventError};
-pub use json::rfc3339;
+pub use json::{Defaults, rfc3339};
 pub use rules::EVENT_BYTES;
 
 use crate::codec::MARKER;
@@ -59,7 +59,9 @@ pub fn decode<'a>(value: &'a [u8], from: &Provenance<'_>, attributes: Attributes
             avro::decode(value, attributes)
         }
         [b'{', ..] => {
-            let (mut event, _) = json::decode(value, || format!("{}/{}/{}", from.topic, from.partition, from.offset))?;
+            let (mut event, _) = json::decode(value, &Defaults::default(), || {
+                format!("{}/{}/{}", from.topic, from.partition, from.offset)
+            })?;
             if attributes == Attributes::Skip {
                 event.attributes = Vec::new();
             }
@@ -86,7 +88,19 @@ fn head(value: &[u8]) -> &[u8] {
 /// # Errors
 /// When it is no JSON object, or an event that breaks a rule.
 pub fn from_json(value: &[u8], new_id: impl FnOnce() -> String) -> Result<FromJson, EventError> {
-    let (event, given) = json::decode(value, new_id)?;
+    from_json_with(value, &Defaults::default(), new_id)
+}
+
+/// Like [`from_json`], for events that do not name everything themselves.
+///
+/// # Errors
+/// When it is no JSON object, or an event that breaks a rule.
+pub fn from_json_with(
+    value: &[u8],
+    defaults: &Defaults<'_>,
+    new_id: impl FnOnce() -> String,
+) -> Result<FromJson, EventError> {
+    let (event, given) = json::decode(value, defaults, new_id)?;
     Ok(FromJson { event: event.to_owned_event(), given })
 }
 
