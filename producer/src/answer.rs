@@ -1,0 +1,60 @@
+//! What the gateway answers, whatever it answers: one shape for all statuses, so that a client needs to read only one.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to a POST of events.
+///
+/// | status | meaning |
+/// |---|---|
+/// | 200 | at least one event is in the log, or none was sent; `rejected` says what was left out |
+/// | 400 | the body, or a parameter, could not be read as a whole: nothing was written |
+/// | 408 | the body did not come in time: nothing was written |
+/// | 413 | too many bytes, as sent or decompressed, or too many events: nothing was written |
+/// | 415 | a content type or encoding that is not understood: nothing was written |
+/// | 422 | every event is wrong, or one is and `strict=true` was asked for: nothing was written |
+/// | 500 | the log is broken: what was written is not known |
+/// | 503 | too busy, see Retry-After: send the same again, with the same event_ids |
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Events that the log has, durably.
+    pub inserted: u64,
+    /// Events that are wrong.
+    pub rejected: u64,
+    /// One for each that is wrong, by index.
+    pub errors: Vec<ItemError>,
+    /// Identities given to events that had none, by index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<GivenId>,
+    /// Why nothing was written at all: a word for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The same for people, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What is wrong with one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemError {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// Its event_id, where one could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The field that breaks a rule; none when the whole is no event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The kind of mistake: a word for machines.
+    pub error: String,
+    /// Field, value and rule, for people.
+    pub message: String,
+}
+
+/// An identity that the gateway gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenId {
+    /// The event's place in the request, from 0.
+    pub index: usize,
+    /// A UUIDv7.
+    pub event_id: String,
+}

@@ -1,0 +1,211 @@
+//! A client of the gateway for Rust: sends events in batches, and again while the gateway or the way to it is unwell.
+//! Events keep their event_id over repetitions, so a redelivery is recognised downstream.
+//!
+//! TLS needs a provider of cryptography for the process; whoever owns `main` installs one, once:
+//! `rustls::crypto::ring::default_provider().install_default()`.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Response, StatusCode, Url};
+use rustls::crypto::CryptoProvider;
+use serde::Serialize;
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_schemas::RequestEvent;
+
+use crate::answer::Answer;
+
+/// How a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// Events of one request at most.
+    pub batch: usize,
+    /// Time for one attempt.
+    pub timeout: Duration,
+    /// Attempts for one request, the first included.
+    pub attempts: u32,
+    /// Waits between them where the gateway names none.
+    pub backoff: Backoff,
+    /// No wait is longer, whatever the gateway asks for.
+    pub max_wait: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        ClientOptions {
+            batch: 5_000,
+            timeout: Duration::from_secs(30),
+            attempts: 8,
+            backoff: Backoff::PEER,
+            max_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why events could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the gateway is none.
+    #[error("the gateway's address {address:?}: {cause}; expected one like http://127.0.0.1:8480")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The process has no provider of cryptography.
+    #[error(
+        "no provider of cryptography is installed; call rustls::crypto::ring::default_provider().install_default()"
+    )]
+    NoCrypto,
+    /// The HTTP client could not be made.
+    #[error("setting up the HTTP client: {0}")]
+    Setup(#[source] reqwest::Error),
+    /// The gateway refused a request, and would refuse it again.
+    #[error("the gateway refused {events} events with status {status}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Events of the request.
+        events: usize,
+        /// What it said.
+        message: String,
+    },
+    /// No attempt succeeded. Some of the events may be in the log: send them again with the same event_ids.
+    #[error("sending {events} events failed {attempts} times, at last with: {last}; send them again with the same ids")]
+    GivenUp {
+        /// Events of the request.
+        events: usize,
+        /// Attempts made.
+        attempts: u32,
+        /// Why the last one failed.
+        last: String,
+    },
+}
+
+/// A client of one gateway. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    events: Url,
+    options: ClientOptions,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    events: &'a [RequestEvent],
+}
+
+/// Why an attempt failed.
+enum Attempt {
+    /// For good.
+    Refused(ClientError),
+    /// It may work later, after this long where the gateway said so.
+    Later { why: String, after: Option<Duration> },
+}
+
+impl Client {
+    /// A client of the gateway at `address`, such as `http://127.0.0.1:8480`.
+    ///
+    /// # Errors
+    /// When the address is none, or the process has no provider of cryptography.
+    pub fn new(address: &str) -> Result<Self, ClientError> {
+        Client::with_options(address, ClientOptions::default())
+    }
+
+    /// As [`Client::new`], with options.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_options(address: &str, options: ClientOptions) -> Result<Self, ClientError> {
+        let wrong = |cause: String| ClientError::Address { address: address.to_owned(), cause };
+        let base: Url = address.parse().map_err(|e| wrong(format!("{e}")))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong("neither http nor https".into()));
+        }
+        let events = base.join("/v1/events").map_err(|e| wrong(e.to_string()))?;
+        if CryptoProvider::get_default().is_none() {
+            return Err(ClientError::NoCrypto);
+        }
+        let http = reqwest::Client::builder().timeout(options.timeout).build().map_err(ClientError::Setup)?;
+        Ok(Client { http, events, options })
+    }
+
+    /// Sends events; the answer covers all of them, its indices are those of `events`. A wrong event keeps no other out.
+    ///
+    /// # Errors
+    /// When a batch is refused as a whole or could not be sent; earlier batches are in the log by then.
+    pub async fn send(&self, events: &[RequestEvent]) -> Result<Answer, ClientError> {
+        let mut whole = Answer::default();
+        for (number, batch) in events.chunks(self.options.batch.max(1)).enumerate() {
+            let answer = self.send_batch(batch).await?;
+            let first = number * self.options.batch.max(1);
+            whole.inserted += answer.inserted;
+            whole.rejected += answer.rejected;
+            whole.errors.extend(answer.errors.into_iter().map(|mut e| {
+                e.index += first;
+                e
+            }));
+        }
+        Ok(whole)
+    }
+
+    async fn send_batch(&self, batch: &[RequestEvent]) -> Result<Answer, ClientError> {
+        let mut retry = Retry::new(self.options.backoff, rand::random());
+        loop {
+            let (why, after) = match self.attempt(batch).await {
+                Ok(answer) => return Ok(answer),
+                Err(Attempt::Refused(error)) => return Err(error),
+                Err(Attempt::Later { why, after }) => (why, after),
+            };
+            let wait = retry.failed();
+            if retry.failures() >= self.options.attempts {
+                return Err(ClientError::GivenUp { events: batch.len(), attempts: retry.failures(), last: why });
+            }
+            // Retry-After is the least; the backoff on top spreads those who were sent away together.
+            let wait = after.map_or(wait, |after| after + wait.min(after)).min(self.options.max_wait);
+            tracing::debug!(%why, ?wait, events = batch.len(), "sending again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(&self, batch: &[RequestEvent]) -> Result<Answer, Attempt> {
+        let later = |e: reqwest::Error| Attempt::Later { why: chain(&e), after: None };
+        let request = self.http.post(self.events.clone()).header(CONTENT_TYPE, "application/json");
+        let response = request.json(&Body { events: batch }).send().await.map_err(later)?;
+        let status = response.status();
+        if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
+        {
+            let after = retry_after(&response);
+            return Err(Attempt::Later { why: format!("status {status}: {}", said(response).await), after });
+        }
+        if status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY {
+            return response.json().await.map_err(later);
+        }
+        let (status, message) = (status.as_u16(), said(response).await);
+        Err(Attempt::Refused(ClientError::Refused { status, events: batch.len(), message }))
+    }
+}
+
+/// Seconds after which to come again; the form with a date is not ours.
+fn retry_after(response: &Response) -> Option<Duration> {
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// What an unsuccessful answer says, for people.
+async fn said(response: Response) -> String {
+    let text = response.text().await.unwrap_or_else(|e| format!("(no body: {e})"));
+    let message = serde_json::from_str::<Answer>(&text).ok().and_then(|answer| answer.message);
+    message.unwrap_or_else(|| text.chars().take(200).collect())
+}
+
+/// An error with its causes: reqwest's own text leaves out why a connection failed.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,8 @@
+//! The gateway over real sockets: what senders send, what they are told, and what the log then holds.
+
+#![allow(clippy::unwrap_used)]
+
+mod bodies;
+mod client;
+mod house;
+mod pressure;
