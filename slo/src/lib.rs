@@ -20,5 +20,5 @@ pub mod revision;
 pub mod ring;
 pub mod scale;
 pub mod sketch;
-pub mod tally;
 mod suggest;
+pub mod tally;

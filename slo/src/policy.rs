@@ -104,7 +104,9 @@ mod tests {
     }
 
     fn rows(rows: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
-        rows.iter().map(|(name, factor, severity)| (name.to_string(), factor.to_string(), severity.to_string())).collect()
+        rows.iter()
+            .map(|(name, factor, severity)| (name.to_string(), factor.to_string(), severity.to_string()))
+            .collect()
     }
 
     #[test]

@@ -15,7 +15,17 @@ use crate::suggest;
 const MAX_REGEX: usize = 1 << 20;
 
 const KNOWN: [&str; 11] = [
-    "startsWith", "endsWith", "contains", "matches", "size", "lowerAscii", "upperAscii", "int", "double", "string", "has",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "matches",
+    "size",
+    "lowerAscii",
+    "upperAscii",
+    "int",
+    "double",
+    "string",
+    "has",
 ];
 
 /// Checks a call; the target of a method is its first operand.
@@ -129,9 +139,5 @@ fn negate(checker: &mut Checker, tree: &IdedExpr, part: &IdedExpr) -> Option<Typ
         return checker.refuse(tree, "filter-type", message, None);
     }
     let name = format!("-{}", typed.name);
-    Some(Typed {
-        expression: Expression::Call(Function::Negate, Box::new(typed.expression)),
-        kind: typed.kind,
-        name,
-    })
+    Some(Typed { expression: Expression::Call(Function::Negate, Box::new(typed.expression)), kind: typed.kind, name })
 }

@@ -101,7 +101,9 @@ impl Checker {
             LiteralValue::Double(value) => (Value::Double(*value.inner()), Type::Double),
             LiteralValue::String(value) => (Value::Text(value.inner().to_owned().into()), Type::Text),
             LiteralValue::Null => return self.null(tree),
-            LiteralValue::Bytes(_) => return self.unsupported(tree, "bytes", "write a string: `\"...\"` without the b"),
+            LiteralValue::Bytes(_) => {
+                return self.unsupported(tree, "bytes", "write a string: `\"...\"` without the b");
+            }
         };
         let name = match &value {
             Value::Text(text) => format!("{text:?}"),
@@ -146,7 +148,8 @@ impl Checker {
         }
         if let Some(key) = attribute_path(tree) {
             let message = format!("attributes are strings and have no fields: `attributes.{key}`");
-            let instead = if select.test { format!("\"{key}\" in attributes") } else { format!("attributes[\"{key}\"]") };
+            let instead =
+                if select.test { format!("\"{key}\" in attributes") } else { format!("attributes[\"{key}\"]") };
             return self.refuse(tree, "filter-type", message, Some(format!("for the key {key:?} write `{instead}`")));
         }
         let operand = self.expression(&select.operand)?;
@@ -248,7 +251,9 @@ impl Checker {
             Expr::List(list) => self.one_of(tree, item, list),
             _ if is_attributes(within) => match text_literal(item) {
                 Some(key) => Some(has_attribute(key)),
-                None => self.unsupported(item, "a computed attribute key", "write the key out: `\"key\" in attributes`"),
+                None => {
+                    self.unsupported(item, "a computed attribute key", "write the key out: `\"key\" in attributes`")
+                }
             },
             _ => self.unsupported(within, "`in` on anything but a list", "write `x in [\"a\", \"b\"]`"),
         }

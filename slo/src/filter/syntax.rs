@@ -169,8 +169,16 @@ impl Places {
         (start, end.saturating_sub(start).max(1))
     }
 
+    fn end(&self, tree: &IdedExpr) -> usize {
+        let (mut from, mut to) = (usize::MAX, 0);
+        self.widen(tree, &mut from, &mut to);
+        to
+    }
+
     fn widen(&self, tree: &IdedExpr, from: &mut usize, to: &mut usize) {
-        if let Some((start, stop)) = self.info.offset_for(tree.id) {
+        // The place of `has(a.b)` is its bracket.
+        let is_has = matches!(&tree.expr, Expr::Select(select) if select.test);
+        if let Some((start, stop)) = self.info.offset_for(tree.id).filter(|_| !is_has) {
             *from = (*from).min(start as usize);
             *to = (*to).max(stop as usize + 1);
         }
@@ -178,11 +186,21 @@ impl Places {
             Expr::Call(call) => {
                 call.target.iter().for_each(|target| self.widen(target, from, to));
                 call.args.iter().for_each(|part| self.widen(part, from, to));
+                // The place of a call is its opening bracket.
+                if self.source[..(*from).min(self.source.len())].ends_with(&call.func_name) {
+                    *from -= call.func_name.len();
+                }
+                if call.func_name.starts_with(char::is_alphabetic)
+                    && self.source[(*to).min(self.source.len())..].starts_with(')')
+                {
+                    *to += 1;
+                }
             }
             Expr::Select(select) => {
                 self.widen(&select.operand, from, to);
-                // The place of a selection is its dot; the field stands behind it.
-                *to = (*to).max(*from + 1) + select.field.len();
+                // The field stands behind the operand.
+                let operand = self.end(&select.operand);
+                *to = (*to).max((operand + 1 + select.field.len()).min(self.source.len()));
             }
             Expr::List(list) => list.elements.iter().for_each(|part| self.widen(part, from, to)),
             _ => {}

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use slipstream_schemas::event::EventView;
 
-pub use self::series::{SeriesId, SeriesKey};
 use self::series::{Grouping, SeriesTable};
+pub use self::series::{SeriesId, SeriesKey};
 use self::tuples::{Row, SeriesOf, Tuples};
 use crate::definition::{Side, Slo};
 use crate::filter::expression::{Comparison, Field, Value};

@@ -92,7 +92,11 @@ impl SeriesTable {
         let same = |id: &u32| {
             let at = *id as usize;
             self.owners[at] == definition
-                && self.keys[at].group.iter().zip(dimensions).all(|(known, key)| known == group_value(key, event, &status))
+                && self.keys[at]
+                    .group
+                    .iter()
+                    .zip(dimensions)
+                    .all(|(known, key)| known == group_value(key, event, &status))
         };
         if let Some(id) = self.index.find(hash, same) {
             return SeriesId(*id);

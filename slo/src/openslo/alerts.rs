@@ -59,7 +59,14 @@ pub(super) fn policy<'n>(report: &mut Report<'_>, object: &Fields<'n>) -> Option
     let spec = object.required_map(report, "spec")?;
     spec.check_known(
         report,
-        &["description", "alertWhenNoData", "alertWhenBreaching", "alertWhenResolved", "conditions", "notificationTargets"],
+        &[
+            "description",
+            "alertWhenNoData",
+            "alertWhenBreaching",
+            "alertWhenResolved",
+            "conditions",
+            "notificationTargets",
+        ],
     );
     let description = spec.description(report);
     when(report, &spec);

@@ -210,9 +210,7 @@ fn sli(slo: &Slo) -> Sli<'_> {
         Side::Good(filter) => (Some(metric(filter, Vec::new())), None),
         Side::Bad(filter) => (None, Some(metric(filter, Vec::new()))),
     };
-    Sli {
-        ratio_metric: RatioOut { counter: true, good, bad, total: metric(&slo.indicator.total, group_by.collect()) },
-    }
+    Sli { ratio_metric: RatioOut { counter: true, good, bad, total: metric(&slo.indicator.total, group_by.collect()) } }
 }
 
 fn policy(rule: &Rule) -> Option<Object<'_, PolicyOut<'_>>> {

@@ -151,7 +151,12 @@ impl<'n> Fields<'n> {
     }
 
     /// One of the given words, which must be there.
-    pub(super) fn required_word(&self, report: &mut Report<'_>, name: &str, words: &[&'static str]) -> Option<Text<'n>> {
+    pub(super) fn required_word(
+        &self,
+        report: &mut Report<'_>,
+        name: &str,
+        words: &[&'static str],
+    ) -> Option<Text<'n>> {
         let text = self.required_text(report, name)?;
         one_of(report, text, &self.path_of(name), words).then_some(text)
     }
@@ -233,7 +238,9 @@ impl<'n> Fields<'n> {
         for (key, _) in self.unknown(known) {
             let message = format!("{} is no field of OpenSLO v1", self.path_of(&key.text));
             match suggest::nearest(&key.text, known).filter(|near| self.place_of(near).is_none()) {
-                Some(near) => report.error(key.place, "unknown-field", message, Some(format!("did you mean `{near}`?"))),
+                Some(near) => {
+                    report.error(key.place, "unknown-field", message, Some(format!("did you mean `{near}`?")))
+                }
                 None => report.warning(key.place, "unknown-field", format!("{message}: it is ignored"), None),
             }
         }

@@ -170,14 +170,21 @@ fn place_in(report: &Report<'_>, text: Text<'_>, error: &FilterError) -> Place {
     let before: String = text.value.chars().take(error.start).collect();
     let line = before.matches('\n').count();
     let column = before.chars().rev().take_while(|c| *c != '\n').count();
-    let Some(wanted) = text.value.lines().nth(line).filter(|wanted| !wanted.trim().is_empty()) else { return text.place };
+    let Some(wanted) = text.value.lines().nth(line).filter(|wanted| !wanted.trim().is_empty()) else {
+        return text.place;
+    };
     let searched = report.lines_from(text.place).take(text.value.lines().count() + 2);
     for (offset, source) in searched.enumerate() {
         let skip = if offset == 0 { text.place.column - 1 } else { 0 };
         let from = source.char_indices().nth(skip).map_or(source.len(), |(at, _)| at);
         if let Some(found) = source[from..].find(wanted) {
             let start = source[..from + found].chars().count();
-            return Place { line: text.place.line + offset, column: start + column + 1, width: error.width, ..text.place };
+            return Place {
+                line: text.place.line + offset,
+                column: start + column + 1,
+                width: error.width,
+                ..text.place
+            };
         }
     }
     text.place

@@ -52,12 +52,7 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, ours: &[&st
     Some(metadata)
 }
 
-fn read_annotations<'n>(
-    report: &mut Report<'_>,
-    annotations: &Fields<'n>,
-    ours: &[&str],
-    metadata: &mut Metadata<'n>,
-) {
+fn read_annotations<'n>(report: &mut Report<'_>, annotations: &Fields<'n>, ours: &[&str], metadata: &mut Metadata<'n>) {
     for (key, node) in annotations.entries() {
         let path = annotations.path_of(&key.text);
         if !is_annotation_key(&key.text) {
@@ -76,8 +71,12 @@ fn read_annotations<'n>(
         }
         let help = match suggest::nearest(name, ours) {
             Some(near) => format!("did you mean `{OURS}{near}`?"),
-            None if ours.is_empty() => "annotations of Slipstream belong to an AlertCondition or AlertPolicy".to_owned(),
-            None => format!("known are {}", ours.iter().map(|name| format!("{OURS}{name}")).collect::<Vec<_>>().join(", ")),
+            None if ours.is_empty() => {
+                "annotations of Slipstream belong to an AlertCondition or AlertPolicy".to_owned()
+            }
+            None => {
+                format!("known are {}", ours.iter().map(|name| format!("{OURS}{name}")).collect::<Vec<_>>().join(", "))
+            }
         };
         report.error(key.place, "unknown-annotation", format!("`{}` means nothing here", key.text), Some(help));
     }

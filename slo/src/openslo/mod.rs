@@ -18,9 +18,6 @@ mod set;
 mod slo;
 mod yaml;
 
-#[cfg(test)]
-mod tests;
-
 use self::report::{Place, Report};
 pub use self::yaml::{MAX_DOCUMENTS, MAX_FILE, MAX_NESTING};
 use crate::definition::Slo;

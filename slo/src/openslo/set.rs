@@ -7,7 +7,7 @@ use super::alerts::{self, AlertCondition, Policy, Reference};
 use super::fields::{Fields, Text};
 use super::indicator::{self, Counted, DataSources};
 use super::report::{Place, Report};
-use super::slo::{self, Draft};
+use super::slo::{self, Draft, References};
 use super::yaml::{Node, Value};
 use super::{canonical, metadata};
 use crate::definition::{Condition, Objective, Rule, Slo};
@@ -23,7 +23,7 @@ type Named<'n, T> = BTreeMap<&'n str, Option<T>>;
 /// What a set of documents holds.
 #[derive(Default)]
 struct Set<'n> {
-    slos: Vec<Draft<'n>>,
+    slos: Vec<(Option<Draft<'n>>, References<'n>)>,
     slis: Named<'n, Counted>,
     policies: Named<'n, Policy<'n>>,
     conditions: Named<'n, AlertCondition<'n>>,
@@ -40,8 +40,7 @@ pub(super) fn resolve(report: &mut Report<'_>, documents: &[Rc<Node>]) -> Vec<(S
     for object in &objects {
         set.add(report, object, &sources);
     }
-    let drafts = std::mem::take(&mut set.slos);
-    drafts.iter().filter_map(|draft| set.slo(report, draft)).collect()
+    set.slos.iter().filter_map(|(draft, references)| set.slo(report, draft.as_ref(), references)).collect()
 }
 
 /// The objects of the documents: a document is one, or a list of them.
@@ -84,10 +83,11 @@ impl<'n> Set<'n> {
         let Some(kind) = header(report, object) else { return };
         let name = self.name(report, object, kind);
         match kind.value {
-            "SLO" => self.slos.extend(slo::read(report, object, sources)),
+            "SLO" => self.slos.push(slo::read(report, object, sources)),
             "SLI" => {
                 metadata::read(report, object, &[]);
-                let counted = object.required_map(report, "spec").and_then(|spec| indicator::read(report, &spec, sources));
+                let counted =
+                    object.required_map(report, "spec").and_then(|spec| indicator::read(report, &spec, sources));
                 self.slis.extend(name.map(|name| (name, counted)));
             }
             "AlertPolicy" => {
@@ -124,7 +124,8 @@ impl<'n> Set<'n> {
         let (_, node) = entries.iter().find(|(key, _)| key.text == "name")?;
         let Value::Scalar(name) = &node.value else { return None };
         if let Some(first) = self.names.insert((kind.value, &name.text), node.place) {
-            let message = format!("a second {} is called `{}`: the first is in line {}", kind.value, name.text, first.line);
+            let message =
+                format!("a second {} is called `{}`: the first is in line {}", kind.value, name.text, first.line);
             if matches!(kind.value, "SLO" | "SLI" | "AlertPolicy" | "AlertCondition") {
                 let help = Some("give each its own name: it is its identity".to_owned());
                 report.error(node.place, "duplicate-name", message, help);
@@ -136,13 +137,23 @@ impl<'n> Set<'n> {
     }
 
     /// The SLO of a draft, and its self-contained document. `None`: something it refers to is missing or has errors.
-    fn slo(&self, report: &mut Report<'_>, draft: &Draft<'n>) -> Option<(Slo, String)> {
+    fn slo(
+        &self,
+        report: &mut Report<'_>,
+        draft: Option<&Draft<'n>>,
+        references: &References<'n>,
+    ) -> Option<(Slo, String)> {
         let errors = report.errors();
+        let counted = references.indicator.as_ref().and_then(|sli| find(report, "SLI", sli, &self.slis));
+        let rules = self.rules(report, references);
+        let draft = draft?;
         self.check_service(report, draft);
-        let counted = find(report, "SLI", &draft.indicator, &self.slis);
-        let rules = self.rules(report, draft);
         (report.errors() == errors).then_some(())?;
         let (counted, rules) = (counted?, rules?);
+        for ((place, _), rule) in references.policies.iter().zip(&rules) {
+            let Condition::Burn { long, .. } = rule.condition;
+            slo::check_against_period(report, long, draft.period, *place, &rule.name);
+        }
         let name = draft.metadata.name?.value.to_owned();
         let slo = Slo {
             display_name: draft.metadata.display_name.clone().unwrap_or_else(|| name.clone()),
@@ -152,7 +163,7 @@ impl<'n> Set<'n> {
             indicator: counted.indicator.clone(),
             group_by: counted.group_by.clone(),
             period: draft.period,
-            objectives: draft.objectives.iter().map(|target| objective(report, draft, target, &rules)).collect(),
+            objectives: draft.objectives.iter().map(|target| objective(report, draft.period, target, &rules)).collect(),
             labels: draft.metadata.labels.clone(),
         };
         let text = canonical::write(&slo, &rules)?;
@@ -169,11 +180,11 @@ impl<'n> Set<'n> {
         report.warning(draft.service.place, "unknown-service", message, help);
     }
 
-    /// The rules of the policies that a draft names, in its order.
-    fn rules(&self, report: &mut Report<'_>, draft: &Draft<'n>) -> Option<Vec<Rule>> {
+    /// The rules of the policies that an SLO names, in its order.
+    fn rules(&self, report: &mut Report<'_>, references: &References<'n>) -> Option<Vec<Rule>> {
         let mut rules: Vec<Rule> = Vec::new();
         let mut complete = true;
-        for (place, reference) in &draft.policies {
+        for (place, reference) in &references.policies {
             let policy = find(report, "AlertPolicy", reference, &self.policies);
             let condition =
                 policy.and_then(|policy| find(report, "AlertCondition", &policy.condition, &self.conditions));
@@ -186,8 +197,6 @@ impl<'n> Set<'n> {
                 let message = format!("spec.alertPolicies: `{}` is named twice", rule.name);
                 report.error(*place, "duplicate-name", message, None);
             }
-            let Condition::Burn { long, .. } = rule.condition;
-            slo::check_against_period(report, long, draft.period, *place, &rule.name);
             rules.push(rule);
         }
         complete.then_some(rules)
@@ -195,7 +204,7 @@ impl<'n> Set<'n> {
 }
 
 /// An objective with its rules: the document's, else the default ones. Warns of a rule that could never fire.
-fn objective(report: &mut Report<'_>, draft: &Draft<'_>, target: &slo::Target, rules: &[Rule]) -> Objective {
+fn objective(report: &mut Report<'_>, period: i64, target: &slo::Target, rules: &[Rule]) -> Objective {
     let worst = target.target.complement().map_or(f64::INFINITY, |share| 1.0 / share.as_f64());
     let mut warn = |name: &str, factor: f64, what: &str| {
         let message = format!(
@@ -205,8 +214,8 @@ fn objective(report: &mut Report<'_>, draft: &Draft<'_>, target: &slo::Target, r
         );
         report.warning(target.place, "never-fires", message, None);
     };
-    let rules = if draft.policies.is_empty() {
-        let defaults = policy::defaults(draft.period, target.target);
+    let rules = if rules.is_empty() {
+        let defaults = policy::defaults(period, target.target);
         defaults.left_out.iter().for_each(|(name, factor)| warn(name, factor.as_f64(), "; it is left out"));
         defaults.rules
     } else {

@@ -9,6 +9,16 @@ use super::yaml::{Node, Value};
 use crate::definition::Ratio;
 use crate::duration;
 
+const FIELDS: [&str; 8] = [
+    "description",
+    "service",
+    "indicator",
+    "indicatorRef",
+    "timeWindow",
+    "budgetingMethod",
+    "objectives",
+    "alertPolicies",
+];
 /// Longest window, seconds: what rings reach.
 pub(super) const MAX_WINDOW: i64 = 90 * 86_400;
 /// The period where a document names none, seconds.
@@ -22,9 +32,14 @@ pub(super) struct Draft<'n> {
     pub(super) metadata: Metadata<'n>,
     pub(super) service: Text<'n>,
     pub(super) description: String,
-    pub(super) indicator: Reference<'n, Counted>,
     pub(super) period: i64,
     pub(super) objectives: Vec<Target>,
+}
+
+/// What an SLO refers to, or has in place.
+#[derive(Debug)]
+pub(super) struct References<'n> {
+    pub(super) indicator: Option<Reference<'n, Counted>>,
     pub(super) policies: Vec<(Place, Reference<'n, Policy<'n>>)>,
 }
 
@@ -36,41 +51,31 @@ pub(super) struct Target {
     pub(super) place: Place,
 }
 
-/// Reads an SLO. `None`: it has errors.
-pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &DataSources<'_>) -> Option<Draft<'n>> {
+/// Reads an SLO. No draft: it has errors. Its references are there all the same, so that theirs are reported too.
+pub(super) fn read<'n>(
+    report: &mut Report<'_>,
+    object: &Fields<'n>,
+    sources: &DataSources<'_>,
+) -> (Option<Draft<'n>>, References<'n>) {
     let errors = report.errors();
     let metadata = metadata::read(report, object, &[]);
-    let spec = object.required_map(report, "spec")?;
-    spec.check_known(
-        report,
-        &[
-            "description",
-            "service",
-            "indicator",
-            "indicatorRef",
-            "timeWindow",
-            "budgetingMethod",
-            "objectives",
-            "alertPolicies",
-        ],
-    );
+    let mut references = References { indicator: None, policies: Vec::new() };
+    let Some(spec) = object.required_map(report, "spec") else { return (None, references) };
+    spec.check_known(report, &FIELDS);
     let description = spec.description(report).unwrap_or_default();
     let service = spec.required_text(report, "service");
     let method = method(report, &spec);
     let objectives = objectives(report, &spec, method);
-    let indicator = indicator(report, &spec, sources);
     let period = period(report, &spec);
-    let policies = policies(report, &spec);
-    (report.errors() == errors).then_some(())?;
-    Some(Draft {
-        metadata: metadata?,
-        service: service?,
-        description,
-        indicator: indicator?,
-        period: period?,
-        objectives,
-        policies,
-    })
+    references.indicator = indicator(report, &spec, sources);
+    references.policies = policies(report, &spec);
+    let draft = match (metadata, service, period) {
+        (Some(metadata), Some(service), Some(period)) if report.errors() == errors => {
+            Some(Draft { metadata, service, description, period, objectives })
+        }
+        _ => None,
+    };
+    (draft, references)
 }
 
 /// How a budget is counted, as far as it decides which fields an objective has.
@@ -142,7 +147,12 @@ fn period(report: &mut Report<'_>, spec: &Fields<'_>) -> Option<i64> {
         return Some(DEFAULT_PERIOD);
     };
     if let Some(second) = items.get(1) {
-        report.error(second.place, "invalid-value", format!("{path}: expected one window, found {}", items.len()), None);
+        report.error(
+            second.place,
+            "invalid-value",
+            format!("{path}: expected one window, found {}", items.len()),
+            None,
+        );
     }
     let fields = Fields::of(report, item, &format!("{path}[0]"))?;
     window(report, &fields)

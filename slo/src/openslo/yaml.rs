@@ -80,11 +80,16 @@ pub(super) fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<N
     }
 }
 
-/// What follows the given line (from 1) from a line that begins a document, and how many lines are before it.
+fn too_deep() -> String {
+    format!("lists and maps nest deeper than {MAX_NESTING} levels")
+}
+
+/// The text from the next line that begins a document, at the given line (from 1) or after it but not the first, and how
+/// many lines are before it.
 fn next_document(text: &str, line: usize) -> Option<(usize, &str)> {
     let mut at = 0;
     for (index, content) in text.split_inclusive('\n').enumerate() {
-        if index >= line.max(1) && content.starts_with("---") {
+        if index >= (line - 1).max(1) && content.starts_with("---") {
             return Some((index, &text[at..]));
         }
         at += content.len();
@@ -137,6 +142,11 @@ impl<'r, 's> Reader<'r, 's> {
     fn syntax(&mut self, error: &ScanError) -> usize {
         let mark = error.marker();
         let place = Place { file: self.file, line: self.lines + mark.line().max(1), column: mark.col() + 1, width: 1 };
+        if error.info().contains("recursion limit") {
+            // Of the scanner, which reads ahead.
+            self.report.error(place, "too-deep", too_deep(), None);
+            return place.line;
+        }
         let line = self.report.line(place);
         let help = if line.trim_start_matches(' ').starts_with('\t') {
             Some("indent with spaces: YAML does not allow tabs".to_owned())
@@ -191,7 +201,7 @@ impl<'r, 's> Reader<'r, 's> {
 
     fn begin(&mut self, place: Place, anchor: usize, content: Content) -> Result<(), usize> {
         if self.open.len() == MAX_NESTING {
-            self.refuse(place, "too-deep", format!("lists and maps nest deeper than {MAX_NESTING} levels"));
+            self.refuse(place, "too-deep", too_deep());
             return Err(place.line);
         }
         self.open.push(Open { place, anchor, content });
@@ -200,11 +210,20 @@ impl<'r, 's> Reader<'r, 's> {
 
     fn end(&mut self) {
         let Some(open) = self.open.pop() else { return };
+        let mut place = open.place;
         let value = match open.content {
             Content::List(items) => Value::List(items),
-            Content::Map { entries, .. } => Value::Map(entries),
+            Content::Map { entries, .. } => {
+                // A map without brackets begins with its first key.
+                if let Some((key, _)) = entries.first()
+                    && (key.place.line, key.place.column) == (place.line, place.column)
+                {
+                    place = key.place;
+                }
+                Value::Map(entries)
+            }
         };
-        self.add(Rc::new(Node { place: open.place, value }), open.anchor);
+        self.add(Rc::new(Node { place, value }), open.anchor);
     }
 
     /// A complete node: an item, a key, a value, or the document.
@@ -222,7 +241,10 @@ impl<'r, 's> Reader<'r, 's> {
                     Value::List(_) | Value::Map(_) => None,
                 };
                 *key = Some(Key { text: text.clone().unwrap_or_default(), place: node.place });
-                if text.is_none() {
+                if text.as_deref() == Some("<<") {
+                    let message = "merge keys (`<<`) are not supported: write the fields out".to_owned();
+                    self.refuse(node.place, "unsupported-yaml-merge", message);
+                } else if text.is_none() {
                     self.refuse(node.place, "yaml-syntax", "a key must be text, not a list or a map".to_owned());
                 }
             }

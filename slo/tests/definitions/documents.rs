@@ -1,0 +1,244 @@
+//! What valid documents mean.
+
+use slipstream_slo::definition::{Condition, GroupKey, Ratio, Rule, Side};
+use slipstream_slo::diagnostic::Diagnostic;
+use slipstream_slo::openslo::{Loaded, SourceFile, load};
+
+/// An SLO that uses most of what there is.
+pub const CHECKOUT: &str = r#"apiVersion: openslo/v1
+kind: SLO
+metadata:
+  name: checkout-availability
+  displayName: Checkout works
+  labels:
+    team: payments
+    env: [prod, test]
+spec:
+  description: Payments succeed
+  service: checkout
+  indicator:
+    metadata:
+      name: success
+    spec:
+      ratioMetric:
+        counter: true
+        good:
+          metricSource:
+            type: slipstream
+            spec:
+              filter: status_code < 500
+        total:
+          metricSource:
+            type: slipstream
+            spec:
+              filter: service == "checkout" && environment == "prod"
+              groupBy: [endpoint, attributes.tier]
+  timeWindow:
+    - duration: 28d
+      isRolling: true
+  budgetingMethod: Occurrences
+  objectives:
+    - displayName: most
+      target: 0.995
+    - targetPercent: 99.95
+"#;
+
+/// The objects that an SLO may refer to.
+pub const PARTS: &str = r#"apiVersion: openslo/v1
+kind: SLI
+metadata: {name: fast}
+spec:
+  ratioMetric:
+    bad: {metricSource: {type: Slipstream, spec: {filter: "latency_ms > 300"}}}
+    total: {metricSource: {metricSourceRef: events, spec: {}}}
+---
+apiVersion: openslo/v1
+kind: DataSource
+metadata: {name: events}
+spec: {type: slipstream, connectionDetails: []}
+---
+apiVersion: openslo/v1
+kind: AlertCondition
+metadata:
+  name: burns-fast
+  labels: {team: payments}
+  annotations:
+    slipstream.dev/short-window: 30s
+    runbook_url: https://runbooks.example/burn
+spec:
+  description: The budget burns fast
+  severity: critical
+  condition: {kind: burnrate, op: gt, threshold: 14.4, lookbackWindow: 5m, alertAfter: 2m}
+---
+apiVersion: openslo/v1
+kind: AlertPolicy
+metadata:
+  name: page-somebody
+  labels: {team: platform, channel: ops}
+  annotations: {slipstream.dev/keep-firing-for: 90s, slipstream.dev/min-requests: 100}
+spec:
+  alertWhenBreaching: true
+  conditions: [{conditionRef: burns-fast}]
+  notificationTargets: [{targetRef: on-call}]
+---
+apiVersion: openslo/v1
+kind: AlertNotificationTarget
+metadata: {name: on-call}
+spec: {target: pager}
+---
+apiVersion: openslo/v1
+kind: Service
+metadata: {name: checkout}
+spec: {description: Takes the money}
+"#;
+
+/// An SLO made of references.
+pub const BY_REFERENCE: &str = r#"apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout-latency}
+spec:
+  service: checkout
+  indicatorRef: fast
+  budgetingMethod: Occurrences
+  timeWindow: [{duration: 1w, isRolling: true}]
+  objectives: [{target: 0.95}]
+  alertPolicies: [{alertPolicyRef: page-somebody}]
+"#;
+
+pub fn load_texts(texts: &[&str]) -> Loaded {
+    let source = |(at, text): (usize, &&str)| SourceFile { path: format!("{at}.yaml"), text: (*text).to_owned() };
+    load(&texts.iter().enumerate().map(source).collect::<Vec<_>>())
+}
+
+/// Code, line, column and the text under the marker of each diagnostic.
+pub fn summary(diagnostics: &[Diagnostic]) -> Vec<(&'static str, usize, usize, String)> {
+    let marked = |d: &Diagnostic| d.snippet.text.chars().skip(d.column - 1).take(d.snippet.width).collect();
+    diagnostics.iter().map(|d| (d.code, d.line, d.column, marked(d))).collect()
+}
+
+#[test]
+fn an_slo_is_read_whole() {
+    let loaded = load_texts(&[CHECKOUT]);
+    assert_eq!(loaded.diagnostics, []);
+    let slo = &loaded.slos[0];
+    assert_eq!((slo.name.as_str(), slo.display_name.as_str()), ("checkout-availability", "Checkout works"));
+    assert_eq!((slo.service.as_str(), slo.description.as_str()), ("checkout", "Payments succeed"));
+    assert_eq!(slo.indicator.total, "service == \"checkout\" && environment == \"prod\"");
+    assert_eq!(slo.indicator.side, Side::Good("status_code < 500".into()));
+    assert_eq!(slo.group_by, [GroupKey::Endpoint, GroupKey::Attribute("tier".into())]);
+    assert_eq!(slo.period, 28 * 86_400);
+    assert_eq!(slo.labels, [("team".into(), "payments".into()), ("env".into(), "prod,test".into())]);
+    let targets: Vec<(&str, Ratio)> = slo.objectives.iter().map(|o| (o.name.as_str(), o.target)).collect();
+    assert_eq!(targets, [("most", Ratio { num: 199, den: 200 }), ("1", Ratio { num: 1_999, den: 2_000 })]);
+    let names: Vec<&str> = slo.objectives[0].rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["1h/5m", "6h/30m", "1d/2h", "3d/6h"]);
+}
+
+#[test]
+fn references_are_resolved_among_all_files() {
+    let loaded = load_texts(&[BY_REFERENCE, PARTS]);
+    assert_eq!(loaded.diagnostics, []);
+    let slo = &loaded.slos[0];
+    assert_eq!(slo.indicator.total, "true");
+    assert_eq!(slo.indicator.side, Side::Bad("latency_ms > 300".into()));
+    let [Rule { name, rule_set, condition, severity, wait, keep, labels, annotations }] =
+        slo.objectives[0].rules.as_slice()
+    else {
+        panic!("one rule expected: {:?}", slo.objectives[0].rules)
+    };
+    assert_eq!((name.as_str(), rule_set.as_str(), *wait, *keep), ("page-somebody", "burn", 120, 90));
+    assert_eq!(*condition, Condition::Burn { long: 300, short: 30, factor: Ratio { num: 72, den: 5 }, least: 100 });
+    assert_eq!((severity.name.as_str(), severity.rank), ("critical", 3));
+    // The condition's wins over the policy's.
+    assert_eq!(*labels, [("team".into(), "payments".into()), ("channel".into(), "ops".into())]);
+    assert_eq!(
+        *annotations,
+        [
+            ("runbook_url".into(), "https://runbooks.example/burn".into()),
+            ("description".to_owned(), "The budget burns fast".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn the_short_window_is_by_default_a_twelfth_and_at_least_a_minute() {
+    for (lookback, expected) in [("1h", 300), ("1d", 7_200), ("6m", 60), ("1m", 60)] {
+        let parts = PARTS
+            .replace("    slipstream.dev/short-window: 30s\n", "")
+            .replace("lookbackWindow: 5m", &format!("lookbackWindow: {lookback}"));
+        let loaded = load_texts(&[BY_REFERENCE, &parts]);
+        let Condition::Burn { short, .. } = loaded.slos[0].objectives[0].rules[0].condition;
+        assert_eq!(short, expected, "{lookback}");
+    }
+}
+
+#[test]
+fn alert_policies_may_be_names_references_objects_or_nothing() {
+    let with = |policies: &str| {
+        let text = BY_REFERENCE.replace("[{alertPolicyRef: page-somebody}]", policies);
+        let loaded = load_texts(&[&text, PARTS]);
+        assert!(loaded.is_valid(), "{policies}: {:?}", summary(&loaded.diagnostics));
+        loaded.slos[0].objectives[0].rules.iter().map(|rule| rule.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(with("[page-somebody]"), ["page-somebody"]);
+    assert_eq!(with("[{alertPolicyRef: page-somebody}]"), ["page-somebody"]);
+    let inline = "[{kind: AlertPolicy, metadata: {name: mine}, spec: {conditions: [{conditionRef: burns-fast}], \
+                  notificationTargets: [{targetRef: x}]}}]";
+    assert_eq!(with(inline), ["mine"]);
+    // No policy is named: the default ones.
+    for nothing in ["", "null", "[]"] {
+        assert_eq!(with(nothing), ["1h/5m", "6h/30m", "1d/2h"], "{nothing:?}");
+    }
+}
+
+#[test]
+fn json_lists_and_byte_order_marks_are_read_too() {
+    let json = "{\n\t\"apiVersion\": \"openslo/v1\",\n\t\"kind\": \"Service\",\n\t\"metadata\": {\"name\": \"a\"},\n\t\"spec\": {\"description\": \"tab\\tand \\\"quote\\\" and \\/ and \\u00e9\"}\n}\n";
+    let list = "- apiVersion: openslo/v1\n  kind: Service\n  metadata: {name: a}\n  spec: {}\n- apiVersion: openslo/v1\n  kind: Service\n  metadata: {name: b}\n  spec: {}\n";
+    let marked = format!("\u{FEFF}{CHECKOUT}");
+    for text in [json, list, marked.as_str()] {
+        let loaded = load_texts(&[text]);
+        assert_eq!(summary(&loaded.diagnostics), [], "{text}");
+    }
+}
+
+#[test]
+fn anchors_are_shared() {
+    let text = CHECKOUT
+        .replace("good:\n          metricSource:\n", "good:\n          metricSource: &source\n")
+        .replace("        total:\n          metricSource:\n            type: slipstream\n            spec:\n              filter: service == \"checkout\" && environment == \"prod\"\n              groupBy: [endpoint, attributes.tier]\n", "        total:\n          metricSource: *source\n");
+    let loaded = load_texts(&[&text]);
+    assert_eq!(summary(&loaded.diagnostics), []);
+    assert_eq!(loaded.slos[0].indicator.total, "status_code < 500");
+}
+
+#[test]
+fn where_authorities_disagree_what_either_accepts_is_taken_with_a_word() {
+    for (from, to, code, marked) in [
+        ("      target: 0.995", "      target: 0.995\n      op: gt", "no-meaning", "gt"),
+        ("      target: 0.995", "      target: 0.995\n      value: 1", "no-meaning", "1"),
+        ("      target: 0.995", "      target: 0.995\n      timeSliceWindow: 1m", "no-meaning", "1m"),
+        ("  timeWindow:\n    - duration: 28d\n      isRolling: true\n", "", "assumed-window", ""),
+        ("      isRolling: true\n", "", "assumed-window", ""),
+        ("  service: checkout\n", "  service: checkout\n  owner: me\n", "unknown-field", "owner"),
+        ("      target: 0.995", "      target: 0.9", "never-fires", "0.9"),
+    ] {
+        let text = CHECKOUT.replacen(from, to, 1);
+        let loaded = load_texts(&[&text]);
+        assert!(loaded.is_valid(), "{to}: {:?}", loaded.diagnostics);
+        assert_eq!(loaded.slos.len(), 1);
+        let found = summary(&loaded.diagnostics);
+        assert!(found.iter().any(|f| f.0 == code && (marked.is_empty() || f.3 == marked)), "{to}: {found:?}");
+    }
+    let no_window = CHECKOUT.replace("  timeWindow:\n    - duration: 28d\n      isRolling: true\n", "");
+    assert_eq!(load_texts(&[&no_window]).slos[0].period, 30 * 86_400);
+}
+
+#[test]
+fn a_service_that_is_not_described_is_warned_of_where_others_are() {
+    let typo = BY_REFERENCE.replace("service: checkout", "service: chekout");
+    let loaded = load_texts(&[&typo, PARTS]);
+    assert!(loaded.is_valid());
+    assert_eq!(summary(&loaded.diagnostics), [("unknown-service", 5, 12, "chekout".to_owned())]);
+    assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("did you mean `checkout`?"));
+}

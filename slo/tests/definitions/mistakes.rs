@@ -1,0 +1,237 @@
+//! What is said of documents that are wrong: every error, at its place, in words that help.
+
+use slipstream_slo::diagnostic::{Severity, render};
+
+use crate::documents::{BY_REFERENCE, CHECKOUT, PARTS, load_texts, summary};
+
+#[test]
+fn each_mistake_has_its_code_and_its_place() {
+    for (from, to, code, marked) in [
+        // Header.
+        ("openslo/v1", "openslo/v2alpha", "unsupported-api-version", "openslo/v2alpha"),
+        ("openslo/v1", "v1", "invalid-api-version", "v1"),
+        ("kind: SLO", "kind: Slo", "invalid-value", "Slo"),
+        ("kind: SLO\n", "", "missing-field", "apiVersion"),
+        // Metadata.
+        ("name: checkout-availability", "name: Checkout_Availability", "invalid-name", "Checkout_Availability"),
+        ("name: checkout-availability", "name: checkout.availability", "unsupported-name", "checkout.availability"),
+        ("name: checkout-availability", "name: 7", "wrong-type", "7"),
+        ("team: payments", "team: {a: b}", "wrong-type", "{"),
+        (
+            "  labels:\n",
+            "  annotations: {slipstream.dev/shrt-window: 30s}\n  labels:\n",
+            "unknown-annotation",
+            "slipstream.dev/shrt-window",
+        ),
+        // Spec.
+        ("  service: checkout\n", "", "missing-field", "description"),
+        ("  service: checkout\n", "  service:\n", "missing-field", "service"),
+        ("budgetingMethod: Occurrences", "budgetingMethod: Occurences", "invalid-value", "Occurences"),
+        ("budgetingMethod: Occurrences", "budgetingMethod: Timeslices", "unsupported-budgeting-method", "Timeslices"),
+        ("budgetingMethod: Occurrences", "budgetingMethod: Timeslices", "missing-field", "displayName"),
+        ("objectives:\n    - displayName", "objectivs:\n    - displayName", "unknown-field", "objectivs"),
+        ("    - duration: 28d", "    - duration: 28 days", "invalid-duration", "28 days"),
+        ("    - duration: 28d", "    - duration: 30s", "invalid-duration", "30s"),
+        ("    - duration: 28d", "    - duration: 1Y", "unsupported-window-length", "1Y"),
+        ("    - duration: 28d", "    - duration: 0d", "invalid-duration", "0d"),
+        ("isRolling: true", "isRolling: false", "missing-field", "duration"),
+        ("isRolling: true", "isRolling: yes", "wrong-type", "yes"),
+        (
+            "isRolling: true",
+            "isRolling: false\n      calendar: {startTime: 2026-01-01 00:00:00, timeZone: Europe/Paris}",
+            "unsupported-calendar-window",
+            "calendar",
+        ),
+        ("  timeWindow:\n    - duration: 28d\n", "  timeWindow:\n      duration: 28d\n", "wrong-type", "duration"),
+        // Objectives.
+        ("target: 0.995", "target: 99.5", "invalid-target", "99.5"),
+        ("target: 0.995", "target: 1", "invalid-target", "1"),
+        ("target: 0.995", "target: 0", "unsupported-target", "0"),
+        ("target: 0.995", "target: -0.5", "invalid-number", "-0.5"),
+        ("target: 0.995", "target: \"0.995\"", "wrong-type", "\"0.995\""),
+        ("target: 0.995", "target: 99.5%", "invalid-number", "99.5%"),
+        ("target: 0.995", "target: 0.9999999999999999", "invalid-number", "0.9999999999999999"),
+        ("target: 0.995", "target: 0.995\n      targetPercent: 99", "conflicting-fields", "99"),
+        ("      target: 0.995\n", "", "missing-field", "displayName"),
+        ("target: 0.995", "target: 0.995\n      op: greater", "invalid-value", "greater"),
+        ("target: 0.995", "target: 0.995\n      compositeWeight: 1", "unsupported-composite", "compositeWeight"),
+        ("- targetPercent: 99.95", "- displayName: most\n      target: 0.9", "duplicate-name", "0.9"),
+        // Indicator.
+        ("  indicator:\n", "  indicatorRef: x\n  indicator:\n", "conflicting-fields", "indicator"),
+        (
+            "      ratioMetric:\n",
+            "      thresholdMetric: {metricSource: {spec: {}}}\n      ratioMetric:\n",
+            "unsupported-threshold-metric",
+            "{",
+        ),
+        (
+            "        good:\n",
+            "        raw: {metricSource: {spec: {}}}\n        rawType: success\n        good:\n",
+            "unsupported-raw-ratio",
+            "raw",
+        ),
+        ("        good:\n", "        bod:\n", "missing-field", "counter"),
+        ("            type: slipstream\n", "            type: Prometheus\n", "unsupported-metric-source", "Prometheus"),
+        (
+            "            type: slipstream\n",
+            "            metricSourceRef: thanos\n",
+            "unsupported-metric-source",
+            "thanos",
+        ),
+        ("filter: status_code", "fliter: status_code", "unknown-field", "fliter"),
+        ("filter: status_code < 500", "filter: status_code < \"500\"", "filter-type", "status_code < \"500\""),
+        ("filter: status_code < 500", "filter: status < 500", "filter-unknown-name", "status"),
+        ("filter: status_code < 500", "filter: 'status < 500'", "filter-unknown-name", "status"),
+        (
+            "filter: status_code < 500",
+            "filter: |\n                method == \"GET\"\n                && status < 500",
+            "filter-unknown-name",
+            "status",
+        ),
+        (
+            "filter: status_code < 500",
+            "filter: \"method == \\\"GET\\\" && status < 500\"",
+            "filter-unknown-name",
+            "\"method == \\\"GET\\\" && status < 500\"",
+        ),
+        (
+            "filter: status_code < 500",
+            "filter: status_code < 500\n              groupBy: [method]",
+            "misplaced-group-by",
+            "groupBy",
+        ),
+        ("groupBy: [endpoint, attributes.tier]", "groupBy: [endpoint, tier]", "invalid-group-by", "tier"),
+        ("groupBy: [endpoint, attributes.tier]", "groupBy: [endpoint, latency_ms]", "invalid-group-by", "latency_ms"),
+        (
+            "groupBy: [endpoint, attributes.tier]",
+            "groupBy: [endpoint, attributes.endpoint]",
+            "invalid-group-by",
+            "attributes.endpoint",
+        ),
+        ("groupBy: [endpoint, attributes.tier]", "groupBy: endpoint", "wrong-type", "endpoint"),
+        // References.
+        ("  objectives:\n", "  alertPolicies: [nobody]\n  objectives:\n", "unsupported-external-reference", "nobody"),
+        // YAML.
+        ("  service: checkout\n", "  service: checkout\n  service: cart\n", "duplicate-key", "service"),
+        ("  service: checkout\n", "  <<: {service: checkout}\n", "unsupported-yaml-merge", "<<"),
+        ("  service: checkout\n", "  service: a: b\n", "yaml-syntax", ""),
+        ("  service: checkout\n", "\tservice: checkout\n", "yaml-syntax", ""),
+    ] {
+        assert!(CHECKOUT.contains(from), "{from}");
+        let text = CHECKOUT.replacen(from, to, 1);
+        let loaded = load_texts(&[&text]);
+        assert!(!loaded.is_valid() && loaded.slos.is_empty(), "{to} is taken");
+        let found = summary(&loaded.diagnostics);
+        assert!(
+            found.iter().any(|f| f.0 == code && (marked.is_empty() || f.3.starts_with(marked))),
+            "{to}: expected {code} at {marked:?}, found {found:?}"
+        );
+    }
+}
+
+#[test]
+fn mistakes_in_alerts_have_their_code_and_place() {
+    for (from, to, code, marked) in [
+        ("severity: critical", "sev: critical", "missing-field", "description"),
+        ("op: gt", "op: lte", "unsupported-alert-op", "lte"),
+        ("op: gt", "op: above", "invalid-value", "above"),
+        ("kind: burnrate", "kind: burnRate", "invalid-value", "burnRate"),
+        ("threshold: 14.4", "threshold: -1", "invalid-number", "-1"),
+        ("lookbackWindow: 5m", "lookbackWindow: 30s", "invalid-duration", "30s"),
+        ("lookbackWindow: 5m, ", "", "missing-field", "{"),
+        ("short-window: 30s", "short-window: 10m", "invalid-annotation", "10m"),
+        ("short-window: 30s", "short-window: soon", "invalid-annotation", "soon"),
+        ("short-window: 30s", "short-windw: 30s", "unknown-annotation", "slipstream.dev/short-windw"),
+        ("min-requests: 100", "min-requests: some", "invalid-annotation", "some"),
+        ("alertWhenBreaching: true", "alertWhenNoData: true", "unsupported-no-data-alert", "true"),
+        ("alertWhenBreaching: true", "alertWhenBreaching: false", "unsupported-silent-policy", "false"),
+        ("  notificationTargets: [{targetRef: on-call}]\n", "", "missing-field", "alertWhenBreaching"),
+        (
+            "[{conditionRef: burns-fast}]",
+            "[{conditionRef: burns-slow}]",
+            "unsupported-external-reference",
+            "burns-slow",
+        ),
+        ("[{conditionRef: burns-fast}]", "[]", "invalid-value", "conditions"),
+        ("metadata: {name: fast}", "metadata: {name: slow}", "unsupported-external-reference", "fast"),
+        ("type: Slipstream", "type: Datadog", "unsupported-metric-source", "Datadog"),
+        ("spec: {target: pager}", "spec: {}", "missing-field", "{"),
+        ("connectionDetails: []", "connectionDetails: no", "wrong-type", "no"),
+    ] {
+        assert!(PARTS.contains(from), "{from}");
+        let text = PARTS.replacen(from, to, 1);
+        let loaded = load_texts(&[BY_REFERENCE, &text]);
+        assert!(!loaded.is_valid(), "{to} is taken");
+        let found = summary(&loaded.diagnostics);
+        assert!(
+            found.iter().any(|f| f.0 == code && f.3.starts_with(marked)),
+            "{to}: expected {code} at {marked:?}, found {found:?}"
+        );
+    }
+}
+
+#[test]
+fn five_mistakes_are_five_errors_with_their_places() {
+    let text = CHECKOUT
+        .replace("name: checkout-availability", "name: Checkout")
+        .replace("filter: status_code < 500", "filter: status_code < \"500\"")
+        .replace("duration: 28d", "duration: 28days")
+        .replace("target: 0.995", "target: 99.5")
+        .replace("budgetingMethod: Occurrences", "budgetingMethod: Ocurrences");
+    let loaded = load_texts(&[&text]);
+    let expected = [
+        ("invalid-name", 4, 9, "Checkout"),
+        ("filter-type", 22, 23, "status_code < \"500\""),
+        ("invalid-duration", 30, 17, "28days"),
+        ("invalid-value", 32, 20, "Ocurrences"),
+        ("invalid-target", 35, 15, "99.5"),
+    ];
+    let found = summary(&loaded.diagnostics);
+    let found: Vec<_> = found.iter().map(|(code, line, column, text)| (*code, *line, *column, text.as_str())).collect();
+    assert_eq!(found, expected);
+    assert!(loaded.diagnostics.iter().all(|d| d.file == "0.yaml" && d.severity == Severity::Error));
+    let rendered = render(&loaded.diagnostics, false);
+    let last = "\
+error[invalid-target]: spec.objectives[0].target: expected a number between 0 and 1, both excluded, found 99.5
+  --> 0.yaml:35:15
+   |
+35 |       target: 99.5
+   |               ^^^^
+   = help: write `targetPercent: 99.5`
+
+";
+    assert!(rendered.ends_with(last), "{rendered}");
+}
+
+#[test]
+fn an_error_hides_neither_other_documents_nor_other_files() {
+    let broken =
+        format!("{CHECKOUT}---\nkind: [\n---\napiVersion: openslo/v1\nkind: SLI\nmetadata: {{name: x}}\nspec: {{}}\n");
+    let other = CHECKOUT.replace("checkout-availability", "other");
+    let loaded = load_texts(&[&broken, &other]);
+    let names: Vec<&str> = loaded.slos.iter().map(|slo| slo.name.as_str()).collect();
+    assert_eq!(names, ["checkout-availability", "other"]);
+    let found: Vec<_> = summary(&loaded.diagnostics).into_iter().map(|f| (f.0, f.1)).collect();
+    let lines = CHECKOUT.lines().count();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0].0, "yaml-syntax");
+    assert_eq!(found[1], ("missing-field", lines + 7));
+}
+
+#[test]
+fn a_name_is_an_identity() {
+    let loaded = load_texts(&[CHECKOUT, CHECKOUT]);
+    assert_eq!(summary(&loaded.diagnostics), [("duplicate-name", 4, 9, "checkout-availability".to_owned())]);
+    assert_eq!(loaded.diagnostics[0].file, "1.yaml");
+    let twice = BY_REFERENCE.replace("[{alertPolicyRef: page-somebody}]", "[page-somebody, page-somebody]");
+    let found = summary(&load_texts(&[&twice, PARTS]).diagnostics);
+    assert_eq!(found, [("duplicate-name", 10, 34, "page-somebody".to_owned())]);
+}
+
+#[test]
+fn references_are_checked_where_the_slo_has_other_errors() {
+    let text = BY_REFERENCE.replace("target: 0.95", "target: 95").replace("page-somebody", "page-anybody");
+    let found = load_texts(&[&text, PARTS]).diagnostics;
+    let found: Vec<&str> = found.iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(found, ["invalid-target", "unsupported-external-reference"]);
+}
