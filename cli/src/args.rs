@@ -9,8 +9,10 @@ use jiff::Timestamp;
 /// SLOs from the requests themselves: exact counts, burn rates and alerts, seconds after they happened.
 #[derive(Debug, Parser)]
 #[command(name = "slipstream", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Examples:\n  slipstream demo\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n\n\
-    Exit codes: 0 done, 1 failed, 2 wrong use.")]
+#[command(
+    after_help = "Examples:\n  slipstream demo\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n\n\
+    Exit codes: 0 done, 1 failed, 2 wrong use."
+)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -80,8 +82,10 @@ pub struct Demo {
 
 /// `slipstream run`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n  \
-    slipstream run --config slipstream.yaml\n\nFlags win over SLIPSTREAM_* variables, these over the file.")]
+#[command(
+    after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n  \
+    slipstream run --config slipstream.yaml\n\nFlags win over SLIPSTREAM_* variables, these over the file."
+)]
 pub struct Run {
     /// Configuration file (YAML)
     #[arg(long, env = "SLIPSTREAM_CONFIG", value_name = "FILE")]

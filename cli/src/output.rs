@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn spans_take_the_largest_unit() {
-        for (seconds, text) in [(0, "0s"), (30, "30s"), (300, "5m"), (3_600, "1h"), (5_400, "90m"), (2_592_000, "30d")] {
+        for (seconds, text) in [(0, "0s"), (30, "30s"), (300, "5m"), (3_600, "1h"), (5_400, "90m"), (2_592_000, "30d")]
+        {
             assert_eq!(span(seconds), text);
         }
     }

@@ -7,10 +7,12 @@ use anyhow::{Context, Result, bail};
 use slipstream_log::definitions::{DefinitionReader, ensure_settings};
 use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
 use slipstream_log::{Log, SharedLog};
+use slipstream_processor::current_states;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::definition::Slo;
 use slipstream_slo::revision::Revisions;
+use slipstream_store::slos::{SloStatus, status};
 use slipstream_store::{SharedStore, SqliteStore};
 
 /// W of the redelivery rule, milliseconds.
@@ -73,7 +75,10 @@ impl Owned {
 /// When there is no installation, or it cannot be read.
 pub fn read_only(data: &Path) -> Result<ReadOnly> {
     if !data.is_dir() {
-        bail!("{}: no such data directory; `slipstream run --data DIR` or `slipstream import` makes one", data.display());
+        bail!(
+            "{}: no such data directory; `slipstream run --data DIR` or `slipstream import` makes one",
+            data.display()
+        );
     }
     let log = SqliteLog::open_read_only(data)?;
     let store = SqliteStore::open_read_only(data)?;
@@ -81,6 +86,15 @@ pub fn read_only(data: &Path) -> Result<ReadOnly> {
 }
 
 impl ReadOnly {
+    /// The SLOs in force and where each stands, worst budget first: from the log, so exact up to the last second that
+    /// was tallied.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds what this version does not understand.
+    pub async fn slo_status(&self) -> Result<Vec<SloStatus>> {
+        slo_status(&self.log).await
+    }
+
     /// The SLOs in force.
     ///
     /// # Errors
@@ -88,6 +102,16 @@ impl ReadOnly {
     pub async fn slos(&self) -> Result<Vec<Slo>> {
         definitions_in_force(self.log.as_ref() as &dyn Log).await
     }
+}
+
+/// The SLOs in force and where each stands, worst budget first.
+///
+/// # Errors
+/// When the log cannot be read, or holds what this version does not understand.
+pub async fn slo_status(log: &SharedLog) -> Result<Vec<SloStatus>> {
+    let mut slos = status(&definitions_in_force(log.as_ref()).await?, &current_states(log).await?);
+    slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
+    Ok(slos)
 }
 
 /// The SLOs in force by all revisions there are.

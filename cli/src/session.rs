@@ -15,14 +15,14 @@ use slipstream_schemas::Topic;
 use slipstream_store::Store;
 use tokio::sync::oneshot;
 
+use crate::catch_up;
 use crate::parts::Owned;
 use crate::pipeline::Pipeline;
-use crate::{catch_up, output};
 
 /// How long the pipeline may take to digest what it was given; a backlog of a hundred million events takes minutes.
 const PATIENCE: Duration = Duration::from_secs(3_600);
-/// A series that was tallied is published within ten ticks, and a tick is evaluated a second after it.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(12);
+/// A tick is evaluated once its sources are known up to a second after it; an idle source says so every 250 ms.
+const EVALUATED_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Roles, and the supervisor that owns them, before they begin.
 pub struct Session {
@@ -92,13 +92,12 @@ pub async fn digested(log: &dyn Log, store: &dyn Store) -> Result<()> {
     catch_up::everything(log, store, PATIENCE).await
 }
 
-/// Waits until the SLOs that were just fed are evaluated and stored.
+/// Waits until the ticks of everything that was tallied are evaluated, and the alerts of that are stored.
 ///
 /// # Errors
 /// When log or store fail.
 pub async fn evaluated(log: &dyn Log, store: &dyn Store) -> Result<()> {
-    output::say(format_args!("evaluating the SLOs ({} s)", PUBLISHED_WITHIN.as_secs()));
-    tokio::time::sleep(PUBLISHED_WITHIN).await;
+    tokio::time::sleep(EVALUATED_WITHIN).await;
     digested(log, store).await?;
     catch_up::committed(log, "alerter", Topic::BurnRates).await?;
     catch_up::stored(log, store, Topic::BurnRates).await?;

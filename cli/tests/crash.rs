@@ -1,5 +1,6 @@
 //! kill -9 at random moments of import, simulate and gateway traffic, with real processes, on one data directory. In the
 //! end every acknowledged event is stored, none twice, SLI totals equal a recount, and no alert is lost or doubled.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
 
@@ -212,7 +213,8 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
     let compared = verdict::burn_rates_refold(log.as_ref()).await.unwrap();
     let transitions = verdict::transitions_replay(log.as_ref()).await.unwrap();
     assert!(compared > 0 && !transitions.is_empty());
-    let told: HashSet<String> = receiver.deliveries().iter().filter(|d| d.accepted()).flat_map(|d| keys(&d.body)).collect();
+    let told: HashSet<String> =
+        receiver.deliveries().iter().filter(|d| d.accepted()).flat_map(|d| keys(&d.body)).collect();
     let firing = transitions.iter().filter(|t| t.tick > 0).count();
     println!(
         "{kills} kills: {} events acknowledged, {} accepted, lost 0, doubled 0; {compared} burn rates folded again, \

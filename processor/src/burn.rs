@@ -13,20 +13,20 @@ use slipstream_log::{
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
-use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
+use slipstream_schemas::records::{BurnChunk, BurnRates};
 use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_slo::burn::Burn;
-use slipstream_slo::scale::Scale;
 use tokio::time::Instant;
 
 use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{BurnRestored, BurnStep, Reassigned};
 use crate::poll::poll;
+use crate::restore::{Restored, apply, restore, snapshots_of};
 
 const ROLE: &str = "burn";
 /// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name.
-const CHUNKS: u32 = 16;
+pub(crate) const CHUNKS: u32 = 16;
 /// Chunks are written this often, round robin, as many as fit [`SNAPSHOT_BYTES`]. After a crash what came since the
 /// oldest of them is folded again.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(5);
@@ -47,7 +47,6 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
     health.set(ROLE, State::Starting("reading definitions".to_owned()));
     let mut burn = BurnLoop {
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
-        partitions: log.partitions(Topic::SliTallies).await?,
         definitions: Definitions::open(log.clone()).await?,
         owned: BTreeMap::new(),
         log,
@@ -64,7 +63,6 @@ struct BurnLoop {
     log: SharedLog,
     consumer: Box<dyn Consumer>,
     definitions: Definitions,
-    partitions: u32,
     owned: BTreeMap<TopicPartition, Owned>,
 }
 
@@ -105,18 +103,9 @@ impl BurnLoop {
     /// State of a gained partition: the newest snapshot, and the tallies after it up to the committed position.
     async fn gain(&mut self, partition: TopicPartition, position: Position) -> Result<(), ProcessorError> {
         Reassigned { role: ROLE, partition, position }.emit();
-        let chunks = self.chunks_of(partition).await?;
-        let restored = chunks.len();
-        let (first, _) = self.log.bounds(partition).await?;
-        let burn = Burn::new(partition.partition, self.partitions, CHUNKS, Scale::REAL);
-        let mut burn = burn.restore(chunks, first, position.offset)?;
-        let mut replayed = 0;
-        while burn.position() < position.offset {
-            let batch = self.log.read(partition, burn.position(), position.offset, Fetch::default()).await?;
-            replayed += batch.len() as u64;
-            apply(&mut burn, &batch, &mut self.definitions).await?;
-        }
-        BurnRestored { partition, chunks: restored, replayed }.emit();
+        let restored = restore(self.log.as_ref(), partition, position.offset, &mut self.definitions).await?;
+        let Restored { burn, chunks, replayed } = restored;
+        BurnRestored { partition, chunks, replayed }.emit();
         if burn.position() > position.offset {
             self.consumer.seek(partition, burn.position()).await?;
         }
@@ -135,32 +124,6 @@ impl BurnLoop {
         Ok(())
     }
 
-    /// All records of burn-snapshots that concern a partition.
-    async fn chunks_of(&self, partition: TopicPartition) -> Result<Vec<BurnChunk>, ProcessorError> {
-        let snapshots = self.snapshots_of(partition).await?;
-        let (mut next, end) = self.log.bounds(snapshots).await?;
-        let mut chunks = Vec::new();
-        while next < end {
-            let batch = self.log.read(snapshots, next, end, Fetch::default()).await?;
-            for record in batch.iter() {
-                let place = || format!("{snapshots} at offset {}", record.offset());
-                let chunk: BurnChunk = codec::decode(record.value().unwrap_or_default())
-                    .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
-                if chunk.partition as u32 == partition.partition {
-                    chunks.push(chunk);
-                }
-            }
-            next = batch.next;
-        }
-        Ok(chunks)
-    }
-
-    /// Where a partition's snapshots are kept.
-    async fn snapshots_of(&self, partition: TopicPartition) -> Result<TopicPartition, ProcessorError> {
-        let partitions = self.log.partitions(Topic::BurnSnapshots).await?;
-        Ok(TopicPartition { topic: Topic::BurnSnapshots, partition: partition.partition % partitions.max(1) })
-    }
-
     async fn fold(&mut self, batch: &Batch) -> Result<(), ProcessorError> {
         let Some(owned) = self.owned.get_mut(&batch.partition) else { return Ok(()) };
         let rates = apply(&mut owned.burn, batch, &mut self.definitions).await?;
@@ -174,7 +137,7 @@ impl BurnLoop {
 
     /// Commits where something is to be published, or the position has not been committed for a while.
     async fn commit(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
-        let snapshots = self.snapshots_of(partition).await?;
+        let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
         let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
         let moved = owned.burn.position() > owned.position.offset;
         if !moved || (owned.rates.is_empty() && owned.last_commit.elapsed() < COMMIT_EVERY) {
@@ -208,7 +171,7 @@ impl BurnLoop {
     /// Leaves a whole snapshot behind, so that the next start folds nothing again.
     async fn finish(&mut self) -> Result<(), ProcessorError> {
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            let snapshots = self.snapshots_of(partition).await?;
+            let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
             let horizon = self.consumer.horizon(partition).await?;
             let Some(owned) = self.owned.get_mut(&partition) else { continue };
             let offset = owned.burn.position();
@@ -253,23 +216,6 @@ impl Owned {
         self.folded = 0;
         self.last_commit = Instant::now();
     }
-}
-
-/// Folds the batches, each with the definitions it was counted by.
-async fn apply(
-    burn: &mut Burn,
-    batch: &Batch,
-    definitions: &mut Definitions,
-) -> Result<Vec<BurnRates>, ProcessorError> {
-    let mut rates = Vec::new();
-    for record in batch.iter() {
-        let place = || format!("{} at offset {}", batch.partition, record.offset());
-        let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
-            .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
-        definitions.read_up_to(tally.revision).await?;
-        rates.extend(burn.apply(record.offset(), &tally, definitions.revisions())?);
-    }
-    Ok(rates)
 }
 
 /// Keyed by series, so that compaction keeps the newest of each.

@@ -5,6 +5,8 @@ mod definitions;
 mod error;
 mod events;
 mod poll;
+mod restore;
 pub mod tally;
 
 pub use error::ProcessorError;
+pub use restore::current_states;

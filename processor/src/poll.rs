@@ -8,12 +8,7 @@ use slipstream_log::{Consumer, Fetch, LogError, Polled};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Polls; what may pass is logged and comes back as nothing.
-pub async fn poll(
-    consumer: &mut dyn Consumer,
-    role: &str,
-    fetch: Fetch,
-    wait: Duration,
-) -> Result<Polled, LogError> {
+pub async fn poll(consumer: &mut dyn Consumer, role: &str, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
     match consumer.poll(fetch, wait).await {
         Err(error @ (LogError::Busy | LogError::Transient { .. })) => {
             tracing::warn!(role, %error, "reading failed; trying again");

@@ -77,7 +77,12 @@ pub async fn tallies_join(log: &dyn Log) -> Result<()> {
     each(log, Topic::SliTallies, |record, target| {
         let batch: TallyBatch = value(&record)?;
         let end = ends.entry((target, batch.source)).or_default();
-        ensure!(batch.from == *end, "P1: sli-tallies/{target}: source {} covers {} after {end}", batch.source, batch.from);
+        ensure!(
+            batch.from == *end,
+            "P1: sli-tallies/{target}: source {} covers {} after {end}",
+            batch.source,
+            batch.from
+        );
         *end = batch.to;
         Ok(())
     })

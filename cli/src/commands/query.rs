@@ -10,7 +10,7 @@ use serde::Serialize;
 use slipstream_schemas::{EventTime, RequestEvent};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Kpis};
-use slipstream_store::slos::{SloStatus, status};
+use slipstream_store::slos::SloStatus;
 use slipstream_store::{Cursor, EventFilter, Store, text};
 
 use crate::args::{By, Query, What};
@@ -185,9 +185,7 @@ fn event_row(e: RequestEvent) -> EventRow {
 /// # Errors
 /// When the data directory cannot be read.
 pub async fn slos(json: bool, data: &Path) -> Result<ExitCode> {
-    let parts = parts::read_only(data)?;
-    let mut slos = status(&parts.slos().await?, &parts.store.slo_states().await?);
-    slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
+    let slos = parts::read_only(data)?.slo_status().await?;
     if json {
         output::print_json(&SloAnswer { slos })?;
         return Ok(ExitCode::SUCCESS);

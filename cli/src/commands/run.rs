@@ -92,7 +92,9 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
 }
 
 async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listening on {address} for {what}; choose another with {flag}"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address} for {what}; choose another with {flag}"))
 }
 
 fn retention(config: &Config) -> slipstream_store::Retention {

@@ -56,7 +56,10 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
         output::print_json(&report)?;
     } else {
         let events = output::count(report.events as i64);
-        output::print(&format!("{events} events, {:.1} s ({:.0} events/s)\n", report.seconds, report.events_per_second))?;
+        output::print(&format!(
+            "{events} events, {:.1} s ({:.0} events/s)\n",
+            report.seconds, report.events_per_second
+        ))?;
     }
     output::say(format_args!("next: slipstream query kpis --by service --data {}", args.to.data.display()));
     Ok(ExitCode::SUCCESS)

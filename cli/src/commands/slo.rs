@@ -82,7 +82,8 @@ async fn list(paths: &[PathBuf], json: bool, data: &Path) -> Result<ExitCode> {
 
 fn row(slo: &Slo, objective: &Objective) -> Vec<String> {
     let group_by: Vec<&str> = slo.group_by.iter().map(|key| key.label()).collect();
-    let rules: Vec<String> = objective.rules.iter().map(|rule| describe(&rule.condition, &rule.severity.name)).collect();
+    let rules: Vec<String> =
+        objective.rules.iter().map(|rule| describe(&rule.condition, &rule.severity.name)).collect();
     vec![
         slo.name.clone(),
         slo.service.clone(),

@@ -19,9 +19,7 @@ use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::supervise::Stage;
 use slipstream_schemas::{EventTime, Topic};
-use slipstream_slo::definition::Slo;
 use slipstream_slo::openslo::{Loaded, SourceFile, load};
-use slipstream_store::slos::status;
 use slipstream_store::{Retention, SharedStore};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -70,7 +68,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     session.supervisor.task(Stage::Serve, "receiver", serve);
 
     let stop = session.supervisor.token(Stage::Intake);
-    let demo = Demo { log, store, screen, slos: loaded.slos, stop, args };
+    let demo = Demo { log, store, screen, stop, args };
     let (json, kept) = (demo.args.json, demo.args.data.is_some());
     let report = session.run(demo.play(alerts)).await?;
     if json {
@@ -100,7 +98,6 @@ struct Demo {
     log: SharedLog,
     store: SharedStore,
     screen: Screen,
-    slos: Vec<Slo>,
     stop: Shutdown,
     args: args::Demo,
 }
@@ -217,8 +214,7 @@ impl Demo {
     async fn status(&self, before: (Instant, u64), published: &AtomicU64) -> Result<(Instant, u64)> {
         let (at, count) = (Instant::now(), published.load(Ordering::Relaxed));
         let per_second = (count - before.1) as f64 / (at - before.0).as_secs_f64().max(0.001);
-        let mut slos = status(&self.slos, &self.store.slo_states().await?);
-        slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
+        let slos = parts::slo_status(&self.log).await?;
         self.screen.status(per_second, self.store.counts().await?.events, &slos);
         Ok((at, count))
     }

@@ -1,4 +1,5 @@
 //! Running the built binary as a user would.
+#![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(dead_code, reason = "each test target uses its part")]
 
 use std::path::Path;

@@ -40,6 +40,14 @@ pub(super) fn evaluate(series: &mut Series, moment: &Moment, scale: &Scale) -> O
     Some(rates(&plan, series, &sums, moment, scale))
 }
 
+/// Where a series stands at a tick, whether it is its turn or not.
+pub(super) fn state(series: &mut Series, moment: &Moment, scale: &Scale) -> Option<BurnRates> {
+    let plan = Arc::clone(series.plan.as_ref()?);
+    let sums = Sums::new(&plan, series, moment.tick);
+    series.conditions = Some(conditions(&plan, series, &sums, moment));
+    Some(rates(&plan, series, &sums, moment, scale))
+}
+
 /// The last that is heard of a series: no windows, for nothing counts there any more.
 pub(super) fn retired(series: Series, generation: Option<i64>, covered_from: i64, moment: &Moment) -> BurnRates {
     BurnRates {

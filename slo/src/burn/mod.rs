@@ -24,7 +24,8 @@ use slipstream_schemas::records::{BurnHead, BurnRates, Origin, TallyBatch};
 use crate::hash::target_partition;
 use crate::revision::Revisions;
 use crate::scale::Scale;
-use evaluate::{Moment, evaluate};
+use evaluate::{Moment, evaluate, state};
+use head::Frontier;
 use held::Held;
 use pool::Pool;
 use slo::SloState;
@@ -214,6 +215,33 @@ impl Burn {
         Ok(if offset < self.silent_below { Vec::new() } else { out })
     }
 
+    /// Where every series stands at the last tick evaluated, by SLO, objective and group: for a look at a state that is
+    /// then given up. Empty before the first tick.
+    ///
+    /// # Errors
+    /// See [`BurnFault`].
+    pub fn states(mut self, revisions: &Revisions) -> Result<Vec<BurnRates>, BurnFault> {
+        let Some(next) = self.head.next_tick else { return Ok(Vec::new()) };
+        let frontier = head::frontier(&self.head, self.scale.lag_ms);
+        let moment = self.moment(next - 1, &frontier);
+        self.switch(&moment, revisions, &mut Vec::new())?;
+        let scale = self.scale;
+        let states = self.pool.ids().into_iter().filter_map(|id| state(self.pool.get_mut(id)?, &moment, &scale));
+        let mut states: Vec<BurnRates> = states.collect();
+        states.sort_by(|a, b| (&a.slo, &a.objective, &a.group).cmp(&(&b.slo, &b.objective, &b.group)));
+        Ok(states)
+    }
+
+    fn moment(&self, tick: i64, frontier: &Frontier) -> Moment {
+        Moment {
+            tick,
+            complete: frontier.current == self.head.sources,
+            current: frontier.current,
+            sources: self.head.sources,
+            revision: self.head.revision,
+        }
+    }
+
     fn check(&self, offset: i64, batch: &TallyBatch, revisions: &Revisions) -> Result<(), BurnFault> {
         let partition = self.partition;
         if offset < self.position {
@@ -258,13 +286,7 @@ impl Burn {
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
         while let Some(tick) = self.head.next_tick.filter(|tick| (tick + 1) * 1_000 <= frontier.time.0) {
             self.head.next_tick = Some(tick + 1);
-            let moment = Moment {
-                tick,
-                complete: frontier.current == self.head.sources,
-                current: frontier.current,
-                sources: self.head.sources,
-                revision: self.head.revision,
-            };
+            let moment = self.moment(tick, &frontier);
             self.incomplete_ticks += u64::from(!moment.complete);
             self.tick(&moment, revisions, out)?;
         }

@@ -125,6 +125,11 @@ impl Pool {
         Some(series)
     }
 
+    /// All ids, ascending.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        (0..self.series.len() as u32).filter(|id| self.get(*id).is_some()).collect()
+    }
+
     pub(super) fn get(&self, id: u32) -> Option<&Series> {
         self.series[id as usize].as_ref()
     }
