@@ -1,6 +1,6 @@
 //! One module a command.
 
-//pub mod import;
+pub mod import;
 pub mod query;
 pub mod run;
 pub mod simulate;

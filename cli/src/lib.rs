@@ -34,11 +34,9 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        //TEMP
-        Command::Import(_) => anyhow::bail!("soon"),
         Command::Run(args) => commands::run::run(args, cli.log_level).await,
         Command::Demo(args) => demo::run(args, cli.log_level).await,
-        //Command::Import(args) => commands::import::run(args, cli.log_level).await,
+        Command::Import(args) => commands::import::run(args, cli.log_level).await,
         Command::Simulate(args) => commands::simulate::run(args, cli.log_level).await,
         Command::Slo(command) => commands::slo::run(command).await,
         Command::Query(query) => commands::query::run(query).await,

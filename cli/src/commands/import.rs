@@ -79,7 +79,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
         let Report { events, rejected, seconds, events_per_second, .. } = &report;
         let (events, rejected) = (output::count(*events as i64), output::count(*rejected as i64));
         output::print(&format!(
-            "{events} events added, {rejected} lines rejected, {seconds:.1} s ({events_per_second:.0} events/s)\n"
+            "{events} events written, {rejected} lines rejected, {seconds:.1} s ({events_per_second:.0} events/s)\n"
         ))?;
     }
     output::say(format_args!("next: slipstream query kpis --by service --data {}", data.display()));

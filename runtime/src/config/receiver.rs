@@ -66,8 +66,8 @@ impl Receiver {
             url: Secret::new(url),
             format: ReceiverFormat::AlertmanagerWebhook,
             send_resolved: true,
-            group_by: vec!["alertname".to_owned()],
-            group_interval: Duration::from_secs(10),
+            group_by: vec!["alertname".to_owned(), "slo".to_owned()],
+            group_interval: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
             headers: Vec::new(),
         }
