@@ -43,6 +43,31 @@ fn an_empty_file_says_nothing() {
 }
 
 #[test]
+fn the_example_says_every_default() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/slipstream.yaml");
+    let text = std::fs::read_to_string(example).unwrap();
+    let mut said = Config::load(Some(Path::new(example)), [], Overrides::default()).unwrap();
+    let silent = Config::load(None, [], Overrides::default()).unwrap();
+    // Paths in a file are relative to it, and a level is only said where one is wanted.
+    said.data = silent.data.clone();
+    said.log = silent.log.clone();
+    said.store = silent.store.clone();
+    assert_eq!(said.logging.level.take().as_deref(), Some("info"));
+    assert_eq!(said, silent);
+
+    // The receiver in the comments is one, too.
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("PATH"), "secret").unwrap();
+    let uncommented =
+        text.replace("receivers: []\n", "receivers:\n").replace("\n# - ", "\n - ").replace("\n#   ", "\n   ");
+    let file = directory.path().join("slipstream.yaml");
+    std::fs::write(&file, uncommented).unwrap();
+    let config = Config::load(Some(&file), [], Overrides::default()).unwrap();
+    let headers: Vec<&str> = config.receivers[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headers, ["X-Team", "X-Api-Key", "Authorization"]);
+}
+
+#[test]
 fn a_whole_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("slipstream.yaml");

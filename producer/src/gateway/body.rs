@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::budget::{Budget, Reservation};
 use super::refusal::Refusal;
+use super::request::Wanted;
 
 /// How the bytes are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,36 +39,39 @@ pub(super) struct Received {
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 << 20;
 
-/// Reads a body of at most `max` bytes. `length` is what the sender announced.
+/// Reads a body of at most `max` bytes.
 pub(super) async fn receive(
     body: Body,
-    length: Option<u64>,
+    wanted: &Wanted,
     max: usize,
     within: Duration,
     budget: &Budget,
 ) -> Result<Received, Refusal> {
-    let mut stream = body.into_data_stream();
-    let read = timeout(within, read(&mut stream, length, max, budget)).await;
-    let refusal = match read {
-        Ok(Ok(received)) => return Ok(received),
-        // Whoever is too slow to send the body is too slow to be waited for.
-        Err(_) => return Err(Refusal::TooSlow(within)),
-        Ok(Err(refusal)) => refusal,
-    };
-    // Nobody to answer when the sender is gone, nothing left to read when it is done: both end this at once.
-    let _ = timeout(LINGER, discard(&mut stream)).await;
-    Err(refusal)
-}
-
-async fn read(
-    stream: &mut BodyDataStream,
-    length: Option<u64>,
-    max: usize,
-    budget: &Budget,
-) -> Result<Received, Refusal> {
-    if length.is_some_and(|length| length > max as u64) {
+    if wanted.length.is_some_and(|length| length > max as u64) {
+        linger(body, wanted.expects).await;
         return Err(Refusal::TooLarge { max });
     }
+    let mut stream = body.into_data_stream();
+    match timeout(within, read(&mut stream, max, budget)).await {
+        Ok(Ok(received)) => Ok(received),
+        Ok(Err(refusal)) => {
+            discard(&mut stream).await;
+            Err(refusal)
+        }
+        // Whoever is too slow to send the body is too slow to be lingered for.
+        Err(_) => Err(Refusal::TooSlow(within)),
+    }
+}
+
+/// Lets the sender of a refused body finish, within bounds. One that `expects` to be told to go on has sent nothing yet,
+/// and to read would tell it so.
+pub(super) async fn linger(body: Body, expects: bool) {
+    if !expects {
+        discard(&mut body.into_data_stream()).await;
+    }
+}
+
+async fn read(stream: &mut BodyDataStream, max: usize, budget: &Budget) -> Result<Received, Refusal> {
     let mut room = budget.open();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
@@ -82,13 +86,17 @@ async fn read(
 }
 
 async fn discard(stream: &mut BodyDataStream) {
-    let mut read = 0;
-    while let Some(Ok(chunk)) = stream.next().await {
-        read += chunk.len();
-        if read > LINGER_BYTES {
-            return;
+    let to_the_end = async {
+        let mut read = 0;
+        while let Some(Ok(chunk)) = stream.next().await {
+            read += chunk.len();
+            if read > LINGER_BYTES {
+                return;
+            }
         }
-    }
+    };
+    // Whether it ended or not: the answer is due.
+    let _ = timeout(LINGER, to_the_end).await;
 }
 
 impl Received {

@@ -40,11 +40,14 @@ pub(super) struct Answered<'a> {
     pub inserted: u64,
     pub rejected: u64,
     pub took: Duration,
+    /// Bytes reserved by all other requests.
+    pub in_flight: usize,
 }
 
 impl Event for Answered<'_> {
     fn emit(self) {
-        let Answered { answer, request_id, inserted, rejected, took } = self;
+        let Answered { answer, request_id, inserted, rejected, took, in_flight } = self;
+        IN_FLIGHT.with_label_values::<&str>(&[]).set(in_flight as i64);
         REQUESTS.with_label_values(&[answer]).inc();
         SECONDS.with_label_values(&[answer]).observe(took.as_secs_f64());
         EVENTS.with_label_values(&["inserted"]).inc_by(inserted);
@@ -56,7 +59,7 @@ impl Event for Answered<'_> {
 /// A body was read whole.
 pub(super) struct Unpacked {
     pub bytes: usize,
-    /// Reserved by all requests together.
+    /// Bytes reserved by all requests together.
     pub in_flight: usize,
 }
 

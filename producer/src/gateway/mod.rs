@@ -21,7 +21,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -39,7 +38,7 @@ use budget::Budget;
 use events::{Answered, LogFailed, Unpacked};
 use intake::Intake;
 use refusal::Refusal;
-use request::{REQUEST_ID, Wanted, request_id};
+use request::{REQUEST_ID, Wanted, expects, request_id};
 
 /// The gateway's name on the board of health.
 const ROLE: &str = "gateway";
@@ -123,7 +122,8 @@ async fn take(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
         Err(refusal) => (refusal.status(), refusal.answer(), refusal.retry_after(), refusal.code()),
     };
     let (inserted, rejected) = (answer.inserted, answer.rejected);
-    Answered { answer: code, request_id: &id, inserted, rejected, took: begun.elapsed() }.emit();
+    let (took, in_flight) = (begun.elapsed(), gateway.budget.in_use());
+    Answered { answer: code, request_id: &id, inserted, rejected, took, in_flight }.emit();
     respond(status, &answer, retry_after, &id)
 }
 
@@ -144,8 +144,16 @@ fn respond(status: StatusCode, answer: &Answer, retry_after: Option<u32>, id: &s
 
 impl Gateway {
     async fn take(&self, request: Request, id: &str) -> Result<Answer, Refusal> {
-        let wanted = Wanted::of(&request)?;
-        let received = self.receive(&wanted, request.into_body()).await?;
+        let (head, body) = request.into_parts();
+        let wanted = match Wanted::of(&head) {
+            Ok(wanted) => wanted,
+            Err(refusal) => {
+                body::linger(body, expects(&head)).await;
+                return Err(refusal);
+            }
+        };
+        let Limits { max_body, read_timeout, .. } = self.limits;
+        let received = body::receive(body, &wanted, max_body, read_timeout, &self.budget).await?;
         let inline = received.bytes.len() <= INLINE_BYTES && wanted.coding == body::Coding::Plain;
         let (limits, budget) = (self.limits, self.budget.clone());
         let work = move || work(received, wanted, limits, &budget);
@@ -158,11 +166,6 @@ impl Gateway {
         let answer = self.publish(intake, wanted.strict, id).await;
         drop(room);
         answer
-    }
-
-    async fn receive(&self, wanted: &Wanted, body: Body) -> Result<Received, Refusal> {
-        let Limits { max_body, read_timeout, .. } = self.limits;
-        body::receive(body, wanted.length, max_body, read_timeout, &self.budget).await
     }
 
     /// L1: the answer comes after the log has the events.

@@ -1,6 +1,6 @@
 //! What the head of a request asks for.
 
-use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::body::{Coding, coding};
@@ -19,22 +19,30 @@ pub(super) struct Wanted {
     pub strict: bool,
     /// Bytes announced.
     pub length: Option<u64>,
+    /// The sender waits to be told to go on before it sends its body.
+    pub expects: bool,
 }
 
 impl Wanted {
-    pub(super) fn of(request: &Request) -> Result<Self, Refusal> {
-        let headers = request.headers();
+    pub(super) fn of(head: &Parts) -> Result<Self, Refusal> {
+        let headers = &head.headers;
         let content_type = text(headers, &header::CONTENT_TYPE)?;
         let encoding = text(headers, &header::CONTENT_ENCODING)?;
         Ok(Wanted {
-            strict: strict(request.uri().query().unwrap_or_default())?,
+            strict: strict(head.uri.query().unwrap_or_default())?,
             form: declared(content_type)
                 .ok_or_else(|| Refusal::ContentType(content_type.unwrap_or_default().to_owned()))?,
             coding: coding(encoding)
                 .ok_or_else(|| Refusal::ContentEncoding(encoding.unwrap_or_default().to_owned()))?,
             length: text(headers, &header::CONTENT_LENGTH)?.and_then(|length| length.parse().ok()),
+            expects: expects(head),
         })
     }
+}
+
+/// Whether the sender waits to be told to go on.
+pub(super) fn expects(head: &Parts) -> bool {
+    head.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {

@@ -177,9 +177,25 @@ async fn a_bomb_is_refused() {
 #[tokio::test]
 async fn a_body_much_larger_than_the_limit_still_gets_its_answer() {
     let house = house(Limits { max_body: 64 << 10, ..Limits::default() }).await;
-    for _ in 0..5 {
+    for _ in 0..3 {
         let reply = house.send("", vec![b' '; 20 << 20]).await;
         assert_eq!((reply.status, reply.code()), (413, "body-too-large"));
+        let reply = house.send("?stict", vec![b' '; 20 << 20]).await;
+        assert_eq!((reply.status, reply.code()), (400, "bad-parameter"));
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_asks_first_is_refused_before_it_sends() {
+    let house = house(Limits { max_body: 4096, ..Limits::default() }).await;
+    for (length, more, expected) in [(5000, "", "HTTP/1.1 413"), (10, "Content-Type: text/xml\r\n", "HTTP/1.1 415")] {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let head =
+            format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n");
+        stream.write_all(format!("{head}{more}\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(SOON, stream.read_to_string(&mut answer)).await.expect("answered, and closed").unwrap();
+        assert!(answer.starts_with(expected), "{answer}");
     }
 }
 
@@ -205,4 +221,24 @@ async fn every_answer_names_its_request_and_the_root_says_what_this_is() {
     assert!(root.status() == 200 && root.text().await.unwrap().contains("/v1/events"));
     assert_eq!(get("/v1/events").await.unwrap().status(), 405);
     assert_eq!(get("/v2/events").await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn what_is_answered_is_counted() {
+    let house = house(Limits::default()).await;
+    assert_eq!(house.send("", format!("[{}, {}]", event("a"), bad("b"))).await.counts(), (200, 1, 1));
+    house.send("", "nonsense").await;
+    let metrics = slipstream_runtime::metrics::render();
+    for counter in [
+        "slipstream_gateway_events_total{outcome=\"inserted\"}",
+        "slipstream_gateway_events_total{outcome=\"rejected\"}",
+        "slipstream_gateway_requests_total{answer=\"ok\"}",
+        "slipstream_gateway_requests_total{answer=\"malformed-body\"}",
+        "slipstream_gateway_body_bytes_total",
+        "slipstream_gateway_request_seconds_count{answer=\"ok\"}",
+    ] {
+        let line = metrics.lines().find(|l| l.starts_with(counter)).unwrap_or_else(|| panic!("{counter}:\n{metrics}"));
+        // Other tests of this process count, too.
+        assert!(line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() >= 1.0, "{line}");
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::house::{Gated, SOON, event, house, house_on, reply};
 
 #[tokio::test]
-async fn an_answer_comes_only_when_the_log_has_the_events() {
+async fn l1_an_answer_comes_only_when_the_log_has_the_events() {
     let log = Gated::new();
     let house = house_on(log.clone(), log.inner.clone(), Limits::default()).await;
     let mut asking = JoinSet::new();

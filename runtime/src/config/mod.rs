@@ -1,4 +1,5 @@
-//! The configuration of `slipstream run`: one YAML file, environment over file, flags over both.
+//! The configuration of `slipstream run`: one YAML file, environment over file, flags over both. `slipstream.yaml` in this
+//! crate shows every setting with its default.
 //!
 //! [`Config::load`] is a pure function of its arguments but for reading the files they name (the configuration and its
 //! secrets). It finds every mistake before it refuses, each with file and line, variable or flag. A key that is not
