@@ -3,4 +3,5 @@
 pub mod answer;
 pub mod client;
 pub mod gateway;
+pub mod import;
 pub mod simulate;

@@ -1,0 +1,53 @@
+//! Why an import could not go on.
+
+use std::io;
+use std::path::PathBuf;
+
+use slipstream_log::LogError;
+
+/// Why an import could not go on. What was committed by then stays; the same import again continues there.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Access logs do not name a service.
+    #[error("lines of an access log name no service; say which one they are of (--service NAME)")]
+    NoService,
+    /// The file cannot be opened or decompressed.
+    #[error("reading {} behind line {line}: {source}; lines up to there are imported", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The last line that could be read; 0: none.
+        line: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is shorter than what was imported of it.
+    #[error(
+        "{} has {has} bytes, but {imported} bytes of a file that begins like it were imported: it was cut, or is another \
+         file with the same first 4 KiB; import it from a copy with another beginning if its lines are new",
+        path.display()
+    )]
+    Shrunk {
+        /// The file.
+        path: PathBuf,
+        /// Bytes it has, decompressed.
+        has: u64,
+        /// Bytes that were imported.
+        imported: u64,
+    },
+    /// Somebody else imports into the same log, or the same file.
+    #[error("another import into this log has taken over; start this one again when that one has ended")]
+    TakenOver,
+    /// The position of a file in the log cannot be read.
+    #[error("an import position in the log cannot be read: {0}")]
+    Position(#[from] slipstream_schemas::codec::CodecError),
+    /// The log failed for good.
+    #[error("importing: {0}")]
+    Log(#[from] LogError),
+    /// The log refused a step for good.
+    #[error("importing: the log refused: {0}")]
+    Refused(String),
+    /// The thread that reads the file panicked: a mistake in the program.
+    #[error("the thread that reads the file has ended: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
