@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, LogFormat, Overrides, ReceiverFormat, Role};
+use slipstream_runtime::config::{
+    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Receiver, ReceiverFormat, Role,
+};
 
 fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, ConfigErrors> {
     let directory = tempfile::tempdir().unwrap();
@@ -63,8 +65,10 @@ fn the_example_says_every_default() {
     let file = directory.path().join("slipstream.yaml");
     std::fs::write(&file, uncommented).unwrap();
     let config = Config::load(Some(&file), [], Overrides::default()).unwrap();
-    let headers: Vec<&str> = config.receivers[0].headers.iter().map(|(name, _)| name.as_str()).collect();
+    let mut shown = config.receivers[0].clone();
+    let headers: Vec<String> = std::mem::take(&mut shown.headers).into_iter().map(|(name, _)| name).collect();
     assert_eq!(headers, ["X-Team", "X-Api-Key", "Authorization"]);
+    assert_eq!(shown, Receiver::webhook("on-call", "https://example.org/hook"));
 }
 
 #[test]
