@@ -1,0 +1,7 @@
+//! Imports: what files become, and that each of their lines counts once whatever happens.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod files;
+mod growth;
+mod once;
+mod real_logs;
