@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use slipstream_log::Log;
 use slipstream_log::sqlite::SqliteLog;
-use slipstream_schemas::RequestEvent;
+use slipstream_schemas::records::{AlertTransition, Notification, Outcome};
+use slipstream_schemas::{RequestEvent, Topic};
 use slipstream_store::SqliteStore;
 use slipstream_testkit::process::Slipstream;
 use slipstream_testkit::recount::recount;
@@ -24,11 +26,11 @@ use slipstream_testkit::webhook::Receiver;
 use support::{BINARY, arg, slipstream};
 
 /// Rounds of each kind; a round ends with a kill.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 10;
 const SEED: u64 = 20_261_120;
 const WINDOW_MS: i64 = 120_000;
 /// Lines of an imported file: enough that an import is still under way when it is killed.
-const LINES: usize = 60_000;
+const LINES: usize = 150_000;
 
 const SLOS: &str = r#"
 apiVersion: openslo/v1
@@ -108,7 +110,7 @@ fn import_rounds(data: &Path, home: &Path, slos: &Path, rng: &mut ChaCha8Rng) ->
     let mut kills = 0;
     for _ in 0..ROUNDS {
         let child = slipstream(&import_args(data, &file, slos)).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        kills += usize::from(kill_after(child.unwrap(), Duration::from_millis(700), rng));
+        kills += usize::from(kill_after(child.unwrap(), Duration::from_millis(350), rng));
     }
     let output = support::run(&import_args(data, &file, slos));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -189,7 +191,7 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
     let acknowledged = gateway_rounds(&mut process, &mut rng).await;
     kills += ROUNDS;
     assert!(kills >= 20, "only {kills} kills hit a running process");
-    let fired = receiver.until(Duration::from_secs(60), |got| got.iter().any(|d| d.accepted())).await.unwrap();
+    receiver.until(Duration::from_secs(60), |got| got.iter().any(|d| d.accepted())).await.unwrap();
     at_rest(&process).await;
     assert!(process.stop().await.unwrap().success(), "{}", process.stderr());
 
@@ -215,16 +217,32 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_is_doubled() {
     assert!(compared > 0 && !transitions.is_empty());
     let told: HashSet<String> =
         receiver.deliveries().iter().filter(|d| d.accepted()).flat_map(|d| keys(&d.body)).collect();
-    let firing = transitions.iter().filter(|t| t.tick > 0).count();
+    let noted = notified(log.as_ref(), &transitions, &told).await;
     println!(
-        "{kills} kills: {} events acknowledged, {} accepted, lost 0, doubled 0; {compared} burn rates folded again, \
-         {firing} transitions replayed, {} deliveries ({} before rest), {} alerts told",
+        "{kills} kills: {} events acknowledged, {} accepted, lost 0, doubled 0; {compared} burn rates folded again, {} \
+         transitions replayed, {noted} notifications settled once, {} deliveries",
         imported.len() + acknowledged.len(),
         counted.accepted.len(),
+        transitions.len(),
         receiver.deliveries().len(),
-        fired.len(),
-        told.len(),
     );
+}
+
+/// Every transition that was due is settled once, and what counts as delivered was received; answers how many.
+async fn notified(log: &dyn Log, transitions: &[AlertTransition], told: &HashSet<String>) -> usize {
+    let notes: Vec<Notification> = verdict::all(log, Topic::Notifications).await.unwrap();
+    let key = |n: &Notification| format!("{}/{}/{}/{}", n.alert_id, n.episode, n.seq, n.receiver);
+    let settled: HashSet<String> = notes.iter().map(key).collect();
+    assert_eq!(settled.len(), notes.len(), "a notification was settled twice");
+    let receiver = &notes.first().expect("nothing was notified").receiver;
+    let due = verdict::due_keys(transitions, receiver);
+    for key in &due {
+        assert!(settled.contains(key), "{key} was due and is not settled");
+    }
+    for note in notes.iter().filter(|n| n.outcome == Outcome::Delivered) {
+        assert!(told.contains(&key(note)), "{} is said to be delivered and was not received", key(note));
+    }
+    due.len()
 }
 
 /// Idempotency keys of a webhook body.
@@ -233,7 +251,7 @@ fn keys(body: &Value) -> Vec<String> {
     body["alerts"].as_array().into_iter().flatten().filter_map(key).collect()
 }
 
-/// Waits until the store has everything that is in the log.
+/// Waits until the store has everything that is in the log, and the notifier is done with it.
 async fn at_rest(process: &Slipstream) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -241,10 +259,14 @@ async fn at_rest(process: &Slipstream) {
         let store = SqliteStore::open_read_only(&process.data()).unwrap();
         let counted = recount(log.as_ref(), WINDOW_MS).await.unwrap();
         let stored = slipstream_store::Store::counts(store.as_ref()).await.unwrap().events;
-        if stored == counted.accepted.len() as u64 {
+        let transitions: Vec<AlertTransition> = verdict::all(log.as_ref(), Topic::Alerts).await.unwrap();
+        let notes: Vec<Notification> = verdict::all(log.as_ref(), Topic::Notifications).await.unwrap();
+        let due = verdict::due_keys(&transitions, "any").len();
+        if stored == counted.accepted.len() as u64 && notes.len() >= due {
             return;
         }
-        assert!(Instant::now() < deadline, "{stored} of {} events stored", counted.accepted.len());
+        let (accepted, settled) = (counted.accepted.len(), notes.len());
+        assert!(Instant::now() < deadline, "{stored} of {accepted} events stored, {settled} of {due} notified");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
