@@ -58,6 +58,8 @@ fn what_may_be_absent_may_be_null() {
     for field in ["environment", "latency_ms", "weight", "trace_id", "user_ref", "attributes"] {
         assert_eq!(told(&without(field)).unwrap(), told(&with(field, Value::Null)).unwrap(), "{field}");
     }
+    let absent = told(&with("attributes", json!({"region": null}))).unwrap();
+    assert!(absent.attributes.is_empty());
     let sparse = told(&without("weight")).unwrap();
     assert_eq!(sparse.weight, 1);
 }
@@ -120,6 +122,14 @@ fn every_rule_is_told_by_field_value_and_rule() {
 }
 
 #[test]
+fn a_field_that_comes_twice_is_refused() {
+    let text = full().to_string().replacen('{', r#"{"service":"other","#, 1);
+    let error = decode(text.as_bytes(), &FROM, Attributes::Skip).unwrap_err();
+    assert_eq!((error.class, error.field.as_deref()), (ErrorClass::MalformedJson, Some("service")));
+    assert!(error.to_string().ends_with("must not come twice"), "{error}");
+}
+
+#[test]
 fn the_edges_of_every_rule_are_allowed() {
     let table = [
         ("event_id", json!("x".repeat(128))),
@@ -127,6 +137,7 @@ fn the_edges_of_every_rule_are_allowed() {
         ("environment", json!("")),
         ("status_code", json!(100)),
         ("status_code", json!(599)),
+        ("status_code", json!(200.0)),
         ("latency_ms", json!(0)),
         ("latency_ms", json!(86_400_000)),
         ("weight", json!(1_000_000)),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read as _;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
@@ -10,6 +11,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_avro_fast::de::DeserializerState;
 
 use super::Attributes;
 use super::error::{ErrorClass, EventError};
@@ -17,7 +19,8 @@ use super::rules::{self, Draft, Pairs};
 use crate::codec::{HEADER_BYTES, MARKER, Wire};
 use crate::event::{EventView, RequestEvent};
 
-/// Version 1 as apache-avro 0.22 computes it: it keeps `{"type":"long"}` of a logical type in the canonical form.
+/// Version 1 as apache-avro 0.22 and goavro (2.12 to 2.14) compute it: they keep `{"type":"long"}` of a logical type in the
+/// canonical form.
 const V1_BY_APACHE_AVRO: [u8; 8] = [255, 172, 90, 183, 139, 217, 21, 24];
 
 /// How a body of a known fingerprint is read.
@@ -80,6 +83,9 @@ impl Versions {
         let reader =
             GenericDatumReader::builder(writer).reader_schema(&self.reader).build().map_err(|e| malformed(&e))?;
         let value = reader.read_value(&mut body).map_err(|e| malformed(&e))?;
+        if !body.is_empty() {
+            return Err(malformed(&"bytes are left behind it"));
+        }
         // The event's time is a plain number to our records.
         let value = match value {
             Value::Record(fields) => Value::Record(fields.into_iter().map(plain_time).collect()),
@@ -115,14 +121,18 @@ pub(super) fn decode(value: &[u8], attributes: Attributes) -> Result<EventView<'
 fn current(body: &[u8], attributes: Attributes) -> Result<EventView<'_>, EventError> {
     let schema = RequestEvent::schema();
     match attributes {
-        Attributes::Read => {
-            let raw: Raw<'_, Read<'_>> = serde_avro_fast::from_datum_slice(body, schema).map_err(|e| malformed(&e))?;
-            raw.split()
-        }
-        Attributes::Skip => {
-            let raw: Raw<'_, Skip<'_>> = serde_avro_fast::from_datum_slice(body, schema).map_err(|e| malformed(&e))?;
-            raw.split()
-        }
+        Attributes::Read => whole::<Raw<'_, Read<'_>>>(body, schema)?.split(),
+        Attributes::Skip => whole::<Raw<'_, Skip<'_>>>(body, schema)?.split(),
+    }
+}
+
+/// Decodes a datum that is all of `body`.
+fn whole<'a, T: Deserialize<'a>>(body: &'a [u8], schema: &serde_avro_fast::Schema) -> Result<T, EventError> {
+    let mut state = DeserializerState::from_slice(body, schema);
+    let datum = T::deserialize(state.deserializer()).map_err(|e| malformed(&e))?;
+    match state.into_reader().read(&mut [0]) {
+        Ok(0) => Ok(datum),
+        _ => Err(malformed(&"bytes are left behind it")),
     }
 }
 
@@ -193,7 +203,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Read<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut pairs = Vec::new();
         let walked = walk(deserializer, |key: &'de str, value: &'de str| {
-            pairs.push((Cow::Borrowed(key), Cow::Borrowed(value)));
+            rules::put(&mut pairs, Cow::Borrowed(key), Cow::Borrowed(value));
         })?;
         Ok(Read(walked.map(|()| pairs)))
     }
@@ -285,6 +295,8 @@ mod tests {
             let value = written_under(schema, without);
             let view = versions.decode(&value, Attributes::Read).unwrap();
             assert_eq!(view.to_owned_event(), event());
+            let longer = [value.as_slice(), b"x"].concat();
+            assert_eq!(versions.decode(&longer, Attributes::Skip).unwrap_err().class, ErrorClass::MalformedAvro);
         }
     }
 
@@ -298,10 +310,23 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_damaged_body_is_an_error_not_a_panic() {
+    fn a_body_that_is_cut_or_too_long_is_an_error_not_a_panic() {
         let value = encode(&event());
+        assert!(decode(&[value.as_slice(), &[0]].concat(), Attributes::Skip).is_err(), "a byte too many");
         for end in 0..value.len() {
             assert!(decode(&value[..end], Attributes::Skip).is_err(), "cut at {end}");
         }
+    }
+
+    #[test]
+    fn of_an_attribute_that_comes_twice_the_last_counts() {
+        let mut value = encode(&event());
+        assert_eq!(value.pop(), Some(0), "the end of a map without entries");
+        for block in [[2, 2, b'k', 2, b'1'], [2, 2, b'k', 2, b'2']] {
+            value.extend(block);
+        }
+        value.push(0);
+        let view = decode(&value, Attributes::Read).unwrap();
+        assert_eq!((view.attributes.len(), view.attribute("k")), (1, Some("2")));
     }
 }

@@ -82,6 +82,8 @@ struct Fields<'a> {
     trace_id: Option<Cow<'a, str>>,
     user_ref: Option<Cow<'a, str>>,
     attributes: Pairs<'a>,
+    /// Bit i: `FIELDS[i]` has come.
+    seen: u16,
     /// The first thing that is wrong; what follows is only passed over.
     error: Option<EventError>,
 }
@@ -89,6 +91,11 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Takes a field; null is as good as absent.
     fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), EventError> {
+        let Some(index) = FIELDS.iter().position(|field| *field == name) else { return Err(unknown(name)) };
+        if self.seen & (1 << index) != 0 {
+            return Err(EventError::field(ErrorClass::MalformedJson, name, value.show(), "must not come twice"));
+        }
+        self.seen |= 1 << index;
         match name {
             "event_id" => self.event_id = text(name, value)?,
             "time" => self.time = time(value)?,
@@ -101,8 +108,7 @@ impl<'a> Fields<'a> {
             "weight" => self.weight = integer(name, value)?,
             "trace_id" => self.trace_id = text(name, value)?,
             "user_ref" => self.user_ref = text(name, value)?,
-            "attributes" => self.attributes = attributes(value)?,
-            other => return Err(unknown(other)),
+            _ => self.attributes = attributes(value)?,
         }
         Ok(())
     }
@@ -149,6 +155,8 @@ fn integer(field: &str, value: Json<'_>) -> Result<Option<i64>, EventError> {
     match value {
         Json::Null => Ok(None),
         Json::Int(i) => Ok(Some(i)),
+        // Some languages write every number as a float: 200.0.
+        Json::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => Ok(Some(f as i64)),
         other => Err(wrong(field, &other, "must be a whole number")),
     }
 }
@@ -199,8 +207,9 @@ fn attributes(value: Json<'_>) -> Result<Pairs<'_>, EventError> {
         other => return Err(wrong("attributes", &other, "must be an object")),
     };
     let mut out = Pairs::with_capacity(entries.len().min(32));
-    for (key, value) in entries {
+    for (i, (key, value)) in entries.into_iter().enumerate() {
         let value = match value {
+            Json::Null => continue,
             Json::Text(text) => text,
             Json::Bool(b) => Cow::Owned(b.to_string()),
             Json::Int(i) => Cow::Owned(i.to_string()),
@@ -209,8 +218,8 @@ fn attributes(value: Json<'_>) -> Result<Pairs<'_>, EventError> {
                 return Err(wrong(&format!("attributes.{key}"), &other, "must be a string, a number or a boolean"));
             }
         };
-        rules::attribute(out.len(), &key, &value)?;
-        out.push((key, value));
+        rules::attribute(i, &key, &value)?;
+        rules::put(&mut out, key, value);
     }
     Ok(out)
 }

@@ -138,6 +138,14 @@ pub(super) fn attribute(before: usize, key: &str, value: &str) -> Result<(), Eve
     Ok(())
 }
 
+/// Adds an attribute; of a key that comes twice the last value counts, as in every map.
+pub(super) fn put<'a>(pairs: &mut Pairs<'a>, key: Cow<'a, str>, value: Cow<'a, str>) {
+    match pairs.iter_mut().find(|(k, _)| *k == key) {
+        Some(pair) => pair.1 = value,
+        None => pairs.push((key, value)),
+    }
+}
+
 /// Checks the size of an encoded event.
 pub(super) fn size(bytes: usize) -> Result<(), EventError> {
     if bytes <= EVENT_BYTES {
