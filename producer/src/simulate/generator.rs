@@ -2,8 +2,8 @@
 
 use std::f64::consts::TAU;
 
-use rand::distr::weighted::WeightedIndex;
 use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use slipstream_schemas::{EventTime, RequestEvent};
@@ -14,6 +14,8 @@ use super::scenario::{Endpoint, Fault, Scenario, Service};
 /// nothing in it.
 const SLICE_US: i64 = 1_000_000;
 const DAY_US: f64 = 86_400e6;
+/// Requests per second at most: more than any machine takes, and few enough for a slice to end.
+const FASTEST: f64 = 1e7;
 
 /// Makes requests.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Requests of a scenario at `rate` a second on the average of a day.
+    /// Requests of a scenario at `rate` a second on the average of a day: 0 to 10 million; what is beyond is cut to that.
     ///
     /// # Panics
     /// When the scenario has no endpoints, which parsing refuses.
@@ -40,6 +42,7 @@ impl Generator {
             .collect();
         let shares = endpoints.iter().map(|(s, e)| scenario.services[*s].endpoints[*e].share);
         let choice = WeightedIndex::new(shares).unwrap_or_else(|e| panic!("shares of a checked scenario: {e}"));
+        let rate = rate.clamp(0.0, FASTEST);
         Generator { scenario, rate, seed, endpoints, choice }
     }
 
@@ -210,6 +213,15 @@ mod tests {
         assert!(share(&|e| e.service == "storefront", &|e| e.latency_ms > Some(300.0)) < 0.025);
         let unconfirmed = |e: &RequestEvent| e.attributes.get("outcome").is_none_or(|o| o != "confirmed");
         assert!(share(&|e| e.endpoint == "/orders", &unconfirmed) < 0.005);
+    }
+
+    #[test]
+    fn a_rate_that_makes_no_sense_makes_no_requests() {
+        for rate in [0.0, -1.0, f64::NAN, f64::NEG_INFINITY] {
+            let events = Generator::new(Scenario::shop(), rate, 7).between(at(0.0), at(5.0), never);
+            assert!(events.is_empty(), "{rate}: {} events", events.len());
+        }
+        assert_eq!(Generator::new(Scenario::shop(), f64::INFINITY, 7).rate(), FASTEST);
     }
 
     #[test]

@@ -103,9 +103,9 @@ async fn until_now(
 
 fn is_on(fault: &Fault, time: EventTime, plan: &Plan) -> bool {
     let since = (time.0 - plan.from.0) as f64 / 1e6;
-    let by_itself = fault.begins_after_s.is_some_and(|begin| {
-        since >= begin && fault.lasts_s.is_none_or(|lasts| since < begin + lasts)
-    });
+    let by_itself = fault
+        .begins_after_s
+        .is_some_and(|begin| since >= begin && fault.lasts_s.is_none_or(|lasts| since < begin + lasts));
     by_itself || plan.faults.is_on(&fault.name)
 }
 

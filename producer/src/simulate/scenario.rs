@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use slipstream_schemas::decode::validate;
+use slipstream_schemas::{EventTime, RequestEvent};
 
 /// A system and its traffic.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -147,6 +149,7 @@ impl Scenario {
             positive(&format!("share of {place}"), e.share)?;
             positive(&format!("median_ms of {place}"), e.median_ms)?;
             share(&format!("errors of {place}"), e.errors)?;
+            validate(&self.probe(service, e)).map_err(|e| format!("requests of {place} would be refused: {e}"))?;
             if !(0.0..=5.0).contains(&e.sigma) {
                 return Err(format!("sigma of {place} must be 0 to 5, is {}", e.sigma));
             }
@@ -155,6 +158,28 @@ impl Scenario {
             }
         }
         self.faults.iter().try_for_each(|fault| self.check_fault(fault))
+    }
+
+    /// A request as the generator would make it, with all that comes from the scenario.
+    fn probe(&self, service: &Service, endpoint: &Endpoint) -> RequestEvent {
+        let mut attributes = endpoint.attributes.clone();
+        if let Some(longest) = endpoint.outcomes.iter().max_by_key(|o| o.value.len()) {
+            attributes.insert("outcome".to_owned(), longest.value.clone());
+        }
+        RequestEvent {
+            event_id: "probe".to_owned(),
+            time: EventTime::MIN,
+            service: service.name.clone(),
+            environment: self.environment.clone(),
+            endpoint: endpoint.path.clone(),
+            method: endpoint.method.clone(),
+            status_code: 200,
+            latency_ms: None,
+            weight: 1,
+            trace_id: None,
+            user_ref: None,
+            attributes,
+        }
     }
 
     fn check_fault(&self, fault: &Fault) -> Result<(), String> {
@@ -202,7 +227,11 @@ mod tests {
             (with("faults: [{name: f, service: a, errors: 7}]"), "errors of fault f must be 0 to 1"),
             (with("faults: [{name: f, service: a}, {name: f, service: a}]"), "two faults are called f"),
             (with("trafic: 1"), "unknown field `trafic`"),
-            ("services: [{name: a, endpoints: [{path: /, method: GET, share: 0, median_ms: 1}]}]".to_owned(), "share of GET / of a"),
+            (with("").replace("GET", "''"), "would be refused: method: must be 1 to 256 bytes, is 0"),
+            (
+                "services: [{name: a, endpoints: [{path: /, method: GET, share: 0, median_ms: 1}]}]".to_owned(),
+                "share of GET / of a",
+            ),
         ];
         for (text, message) in table {
             let error = Scenario::parse(&text).unwrap_err().to_string();
