@@ -173,29 +173,39 @@ impl TallyLoop {
         full
     }
 
+    /// How far a partition may go, and how far those are that have something to read besides it.
+    fn bounds_of(&self, partition: TopicPartition) -> (LogTime, Option<LogTime>) {
+        let others = || self.owned.iter().filter(|(p, _)| **p != partition).map(|(_, o)| o);
+        let pace = pace_limit(others().filter_map(Owned::reach));
+        let low = others().filter(|o| o.pending.is_some()).map(|o| o.position.log_time).min();
+        (pace.min(self.definitions.limit()), low)
+    }
+
+    /// Decides a step of a partition, if there is anything to say, and commits it.
     async fn step(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
-        let others = |o: &BTreeMap<TopicPartition, Owned>| -> Vec<(LogTime, LogTime)> {
-            let others = o.iter().filter(|(p, _)| **p != partition);
-            others.filter_map(|(_, o)| Some((o.reach()?, o.position.log_time))).collect()
-        };
-        let others = others(&self.owned);
-        let limit = pace_limit(others.iter().map(|(reach, _)| *reach)).min(self.definitions.limit());
-        let low = others.iter().map(|(_, stamp)| *stamp).min();
+        let (limit, low) = self.bounds_of(partition);
         let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let decided = match &mut owned.pending {
+        let made = match &mut owned.pending {
             Some(pending) => decide(&mut owned.tally, pending, &self.definitions, limit, low)?,
             None => {
                 let Some(horizon) = self.consumer.horizon(partition).await? else { return Ok(()) };
                 // The horizon was taken first: where all topics have one order, every definition before it is now found.
                 self.definitions.look(horizon.time).await?;
                 let limit = limit.min(self.definitions.limit());
-                let revisions = self.definitions.revisions();
-                let idle = owned.tally.idle(revisions, horizon.end, horizon.time, limit, low);
-                idle.map(|decided| (decided, Vec::new()))
+                let idle = owned.tally.idle(self.definitions.revisions(), horizon.end, horizon.time, limit, low);
+                idle.map(|decided| Made { decided, dead: Vec::new() })
             }
         };
-        let Some((decided, dead)) = decided else { return Ok(()) };
-        let step = to_step(partition, owned.position, &decided, dead);
+        match made {
+            Some(made) => self.commit(partition, made).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn commit(&mut self, partition: TopicPartition, made: Made) -> Result<(), ProcessorError> {
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let told = TallyStep::of(partition, &made.decided);
+        let step = made.into_step(partition, owned.position);
         match settle(self.consumer.as_mut(), &step).await? {
             Settled::Lost(partitions) => self.lose(&partitions),
             Settled::Done => {
@@ -204,21 +214,41 @@ impl TallyLoop {
                     owned.pending = None;
                     self.consumer.resume(&[partition]);
                 }
-                TallyStep::of(partition, &decided).emit();
+                told.emit();
             }
         }
         Ok(())
     }
 }
 
-/// Decides a step over the pending records, as far as the limits allow; with it come its dead letters.
+/// A decided step and its dead letters.
+struct Made {
+    decided: Decided<EventError>,
+    dead: Vec<Outgoing>,
+}
+
+impl Made {
+    fn into_step(self, partition: TopicPartition, from: Position) -> Step {
+        let batches = self.decided.batches.iter().map(|(target, batch)| Outgoing {
+            topic: Topic::SliTallies,
+            partition: Some(*target),
+            key: None,
+            value: Some(Bytes::from(codec::encode(batch))),
+            headers: Vec::new(),
+        });
+        let to = Position { offset: self.decided.to, log_time: self.decided.stamp };
+        Step { outputs: batches.chain(self.dead).collect(), positions: vec![Advance { partition, from, to }] }
+    }
+}
+
+/// Decides a step over the pending records, as far as the limits allow.
 fn decide(
     tally: &mut Tally,
     pending: &mut Pending,
     definitions: &Definitions,
     limit: LogTime,
     low: Option<LogTime>,
-) -> Result<Option<(Decided<EventError>, Vec<Outgoing>)>, ProcessorError> {
+) -> Result<Option<Made>, ProcessorError> {
     let partition = pending.batch.partition;
     let last = pending.batch.len().checked_sub(1).and_then(|i| pending.batch.get(i)).map_or(limit, |r| r.log_time());
     let attributes = match tally.needs_attributes(last, definitions.revisions()) {
@@ -244,19 +274,7 @@ fn decide(
         }
     }
     pending.done = done;
-    Ok(step.finish(low).map(|decided| (decided, dead)))
-}
-
-fn to_step(partition: TopicPartition, from: Position, decided: &Decided<EventError>, dead: Vec<Outgoing>) -> Step {
-    let batches = decided.batches.iter().map(|(target, batch)| Outgoing {
-        topic: Topic::SliTallies,
-        partition: Some(*target),
-        key: None,
-        value: Some(Bytes::from(codec::encode(batch))),
-        headers: Vec::new(),
-    });
-    let to = Position { offset: decided.to, log_time: decided.stamp };
-    Step { outputs: batches.chain(dead).collect(), positions: vec![Advance { partition, from, to }] }
+    Ok(step.finish(low).map(|decided| Made { decided, dead }))
 }
 
 /// The original key, bytes and headers, and headers that say where it came from and what is wrong with it.

@@ -123,7 +123,11 @@ impl Sketch {
     }
 
     fn buckets(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
-        self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(i, count)| (self.first + i as i32, *count))
+        self.counts
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+            .map(|(i, count)| (self.first + i as i32, *count))
     }
 
     /// Counts in a bucket, or in that of zero.

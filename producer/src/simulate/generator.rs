@@ -6,13 +6,14 @@ use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
 use slipstream_schemas::{EventTime, RequestEvent};
 
-use super::scenario::{Endpoint, Fault, Scenario, Service};
+use super::scenario::{Endpoint, Fault, OUTCOME, Scenario};
 
 /// Requests are made slice by slice; each slice has a random sequence of its own, so that where a range is cut changes
 /// nothing in it.
-const SLICE_US: i64 = 1_000_000;
+const SLICE_US: i64 = 100_000;
 const DAY_US: f64 = 86_400e6;
 /// Requests per second at most: more than any machine takes, and few enough for a slice to end.
 const FASTEST: f64 = 1e7;
@@ -23,6 +24,8 @@ pub struct Generator {
     scenario: Scenario,
     rate: f64,
     seed: u64,
+    /// Begin of all identities: other traffic has another one.
+    name: String,
     /// Service and endpoint by the index that `choice` draws.
     endpoints: Vec<(usize, usize)>,
     choice: WeightedIndex<f64>,
@@ -43,7 +46,8 @@ impl Generator {
         let shares = endpoints.iter().map(|(s, e)| scenario.services[*s].endpoints[*e].share);
         let choice = WeightedIndex::new(shares).unwrap_or_else(|e| panic!("shares of a checked scenario: {e}"));
         let rate = rate.clamp(0.0, FASTEST);
-        Generator { scenario, rate, seed, endpoints, choice }
+        let name = name(&scenario, rate, seed);
+        Generator { scenario, rate, seed, name, endpoints, choice }
     }
 
     /// Requests per second, on the average of a day.
@@ -51,10 +55,14 @@ impl Generator {
         self.rate
     }
 
-    /// The requests of `[from, to)` in order of time; `on` says of a fault whether it is on at a time. Identities hold
-    /// seed and time, so that no range makes one that another made.
+    /// The requests of `[from, to)` in order of time; `on` says of a fault whether it is on at a time. No request has the
+    /// identity of another one, of this generator or of one with another scenario, rate or seed. A rate that is not above
+    /// 0 makes none.
     pub fn between(&self, from: EventTime, to: EventTime, on: impl Fn(&Fault, EventTime) -> bool) -> Vec<RequestEvent> {
         let mut events = Vec::new();
+        if self.rate.is_nan() || self.rate <= 0.0 {
+            return events;
+        }
         let mut slice = from.0.div_euclid(SLICE_US);
         while slice * SLICE_US < to.0 {
             self.slice(slice, (from.0, to.0), &on, &mut events);
@@ -109,22 +117,24 @@ impl Generator {
             (standard_normal(rng), rng.random::<f64>(), rng.random::<f64>(), rng.random::<u128>());
         let mut latency = endpoint.median_ms * (endpoint.sigma * normal).exp();
         let mut status = if fails < endpoint.errors { 500 } else { 200 };
-        let hits = |fault: &&Fault| hits(fault, service, endpoint) && on(fault, time);
-        for fault in self.scenario.faults.iter().filter(hits) {
-            latency *= fault.latency_factor;
+        let mut outcome = chosen(endpoint, outcome);
+        for effect in self.scenario.faults.iter().filter(|f| on(f, time)).flat_map(|f| &f.effects) {
+            if !effect.hits(service, endpoint) {
+                continue;
+            }
+            latency *= effect.latency_factor;
             // The same draw: a fault fails those that would have failed anyway, and more.
-            if fails < fault.errors {
-                status = fault.status;
+            if fails < effect.errors {
+                status = effect.failing_status().unwrap_or(status);
+                outcome = effect.outcome.as_deref().or(outcome);
             }
         }
         let mut attributes = endpoint.attributes.clone();
-        if status < 500
-            && let Some(value) = chosen(endpoint, outcome)
-        {
-            attributes.insert("outcome".to_owned(), value.to_owned());
+        if let Some(value) = outcome.filter(|_| status < 500) {
+            attributes.insert(OUTCOME.to_owned(), value.to_owned());
         }
         RequestEvent {
-            event_id: format!("sim-{:x}-{slice:x}-{index:x}", self.seed),
+            event_id: format!("{}-{slice:x}-{index:x}", self.name),
             time,
             service: service.name.clone(),
             environment: self.scenario.environment.clone(),
@@ -140,8 +150,11 @@ impl Generator {
     }
 }
 
-fn hits(fault: &Fault, service: &Service, endpoint: &Endpoint) -> bool {
-    fault.service == service.name && fault.endpoint.as_ref().is_none_or(|path| *path == endpoint.path)
+/// Begin of the identities of a generator's requests.
+fn name(scenario: &Scenario, rate: f64, seed: u64) -> String {
+    let traffic = Sha256::digest(format!("{seed} {rate} {scenario:?}"));
+    let hex: String = traffic[..6].iter().map(|b| format!("{b:02x}")).collect();
+    format!("sim-{hex}")
 }
 
 /// The outcome that a draw of 0 to 1 chooses.
@@ -202,8 +215,7 @@ mod tests {
     fn traffic_is_as_much_as_asked_for_and_well_within_the_budgets() {
         let events = shop().between(at(0.0), at(3_600.0), never);
         let expected = 200.0 * 3_600.0;
-        let swing = Scenario::shop().daily_swing;
-        assert!((events.len() as f64 / expected - 1.0).abs() <= swing + 0.02, "{} events", events.len());
+        assert!((events.len() as f64 / expected - 1.0).abs() <= 0.01, "{} events", events.len());
         let share = |counts: &dyn Fn(&RequestEvent) -> bool, bad: &dyn Fn(&RequestEvent) -> bool| {
             let counted: Vec<_> = events.iter().filter(|e| counts(e)).collect();
             counted.iter().filter(|e| bad(e)).count() as f64 / counted.len() as f64
@@ -225,16 +237,61 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_hits_its_service_while_it_is_on() {
-        let on = |fault: &Fault, time: EventTime| fault.name == "payment-errors" && time >= at(10.0) && time < at(20.0);
-        let events = shop().between(at(0.0), at(30.0), on);
-        let share = |from: f64, to: f64, service: &str| {
-            let counted: Vec<_> =
-                events.iter().filter(|e| e.service == service && e.time >= at(from) && e.time < at(to)).collect();
-            counted.iter().filter(|e| e.status_code == 503).count() as f64 / counted.len() as f64
+    fn other_traffic_of_the_same_time_has_other_identities() {
+        let mut busier = Scenario::shop();
+        busier.services[0].endpoints[0].share += 1.0;
+        let traffic = [
+            shop(),
+            Generator::new(Scenario::shop(), 100.0, 7),
+            Generator::new(Scenario::shop(), 200.0, 8),
+            Generator::new(busier, 200.0, 7),
+        ];
+        let events: Vec<RequestEvent> = traffic.iter().flat_map(|g| g.between(at(0.0), at(5.0), never)).collect();
+        let ids: HashSet<&str> = events.iter().map(|e| e.event_id.as_str()).collect();
+        assert_eq!(ids.len(), events.len());
+    }
+
+    #[test]
+    fn traffic_swings_over_a_day_about_its_rate_and_none_is_none() {
+        let swinging = Scenario { daily_swing: 0.5, ..Scenario::shop() };
+        let midnight = 1_769_817_600_000_000;
+        let hour = |n: i64| {
+            let from = EventTime(midnight + n * 3_600_000_000);
+            Generator::new(swinging.clone(), 20.0, 1).between(from, EventTime(from.0 + 600_000_000), never).len() as f64
         };
-        assert!((0.5..0.7).contains(&share(10.0, 20.0, "payment")));
-        assert_eq!(share(0.0, 10.0, "payment") + share(20.0, 30.0, "payment"), 0.0);
-        assert_eq!(share(0.0, 30.0, "catalog"), 0.0);
+        for (n, factor) in [(0, 0.5), (6, 1.0), (12, 1.5), (18, 1.0)] {
+            assert!((hour(n) / (20.0 * 600.0) - factor).abs() < 0.06, "{n}: {}", hour(n));
+        }
+        for rate in [0.0, -1.0, f64::NAN] {
+            assert!(Generator::new(Scenario::shop(), rate, 1).between(at(0.0), at(9.0), never).is_empty(), "{rate}");
+        }
+    }
+
+    #[test]
+    fn a_fault_hits_its_services_while_it_is_on() {
+        let on = |fault: &Fault, time: EventTime| fault.name == "payment-errors" && time >= at(10.0) && time < at(20.0);
+        let events = Generator::new(Scenario::shop(), 1_000.0, 7).between(at(0.0), at(30.0), on);
+        let share =
+            |from: f64, to: f64, counts: &dyn Fn(&RequestEvent) -> bool, bad: &dyn Fn(&RequestEvent) -> bool| {
+                let counted: Vec<_> =
+                    events.iter().filter(|e| counts(e) && e.time >= at(from) && e.time < at(to)).collect();
+                counted.iter().filter(|e| bad(e)).count() as f64 / counted.len() as f64
+            };
+        let payment = |e: &RequestEvent| e.service == "payment";
+        let order = |e: &RequestEvent| e.endpoint == "/orders";
+        let catalog = |e: &RequestEvent| e.service == "catalog";
+        let unavailable = |e: &RequestEvent| e.status_code == 503;
+        let declined = |e: &RequestEvent| e.attributes.get(OUTCOME).is_some_and(|o| o == "declined");
+        let failed = |e: &RequestEvent| e.status_code == 500;
+        assert!((0.57..0.63).contains(&share(10.0, 20.0, &payment, &unavailable)));
+        assert!((0.33..0.47).contains(&share(10.0, 20.0, &order, &declined)));
+        assert!((0.06..0.14).contains(&share(10.0, 20.0, &order, &failed)));
+        for (from, to) in [(0.0, 10.0), (20.0, 30.0)] {
+            assert_eq!(share(from, to, &payment, &unavailable), 0.0);
+            assert!(share(from, to, &order, &|e| declined(e) || failed(e)) < 0.02);
+        }
+        assert_eq!(share(0.0, 30.0, &catalog, &unavailable), 0.0);
+        // Burn over the last minute, ten seconds after the fault began: bad / total / (1 - 0.995).
+        assert!(share(10.0, 20.0, &payment, &unavailable) * 10.0 / 60.0 / 0.005 > 10.0);
     }
 }

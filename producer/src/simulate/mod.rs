@@ -9,4 +9,4 @@ mod scenario;
 pub use fault::FaultSwitch;
 pub use generator::Generator;
 pub use run::{Plan, Progress, SimulateError, Summary, run};
-pub use scenario::{Endpoint, Fault, Outcome, Scenario, ScenarioError, Service};
+pub use scenario::{Effect, Endpoint, Fault, Outcome, Scenario, ScenarioError, Service};

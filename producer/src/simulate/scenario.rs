@@ -6,6 +6,11 @@ use serde::Deserialize;
 use slipstream_schemas::decode::validate;
 use slipstream_schemas::{EventTime, RequestEvent};
 
+/// The attribute that tells how a request ended for the business.
+pub(super) const OUTCOME: &str = "outcome";
+use slipstream_schemas::decode::validate;
+use slipstream_schemas::{EventTime, RequestEvent};
+
 /// A system and its traffic.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,30 +84,37 @@ pub struct Outcome {
 pub struct Fault {
     /// Its name, unique.
     pub name: String,
+    /// What it does; at least one.
+    pub effects: Vec<Effect>,
+    /// Seconds after the begin of a run at which it begins by itself; none: only when switched on.
+    #[serde(default)]
+    pub begins_after_s: Option<f64>,
+    /// Seconds that it lasts then; none: to the end.
+    #[serde(default)]
+    pub lasts_s: Option<f64>,
+}
+
+/// What a fault does to a service or one of its endpoints.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
     /// The service it hits.
     pub service: String,
     /// The endpoint it hits; none: all of the service.
     #[serde(default)]
     pub endpoint: Option<String>,
-    /// Share of requests that fail.
+    /// Share of requests that go wrong.
     #[serde(default)]
     pub errors: f64,
-    /// Status of those.
-    #[serde(default = "unavailable")]
-    pub status: i32,
-    /// By what latencies are multiplied.
+    /// Status of those, 503 unless they have an outcome.
+    #[serde(default)]
+    pub status: Option<i32>,
+    /// Outcome of those that are answered without an error.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// By what latencies are multiplied, of all requests.
     #[serde(default = "once")]
     pub latency_factor: f64,
-    /// Seconds after the begin of a run at which it begins by itself; none: only when switched on.
-    #[serde(default)]
-    pub begins_after_s: Option<f64>,
-    /// Seconds that it lasts then.
-    #[serde(default)]
-    pub lasts_s: Option<f64>,
-}
-
-fn unavailable() -> i32 {
-    503
 }
 
 fn once() -> f64 {
@@ -144,31 +156,34 @@ impl Scenario {
             return Err("it has no endpoint".to_owned());
         }
         share("daily_swing", self.daily_swing)?;
-        for (service, e) in self.services.iter().flat_map(|s| s.endpoints.iter().map(move |e| (s, e))) {
-            let place = format!("{} {} of {}", e.method, e.path, service.name);
-            positive(&format!("share of {place}"), e.share)?;
-            positive(&format!("median_ms of {place}"), e.median_ms)?;
-            share(&format!("errors of {place}"), e.errors)?;
-            validate(&self.probe(service, e)).map_err(|e| format!("requests of {place} would be refused: {e}"))?;
-            if !(0.0..=5.0).contains(&e.sigma) {
-                return Err(format!("sigma of {place} must be 0 to 5, is {}", e.sigma));
-            }
-            for outcome in &e.outcomes {
-                positive(&format!("share of outcome {} of {place}", outcome.value), outcome.share)?;
-            }
+        for service in &self.services {
+            service.endpoints.iter().try_for_each(|endpoint| self.check_endpoint(service, endpoint))?;
         }
         self.faults.iter().try_for_each(|fault| self.check_fault(fault))
     }
 
-    /// A request as the generator would make it, with all that comes from the scenario.
-    fn probe(&self, service: &Service, endpoint: &Endpoint) -> RequestEvent {
-        let mut attributes = endpoint.attributes.clone();
-        if let Some(longest) = endpoint.outcomes.iter().max_by_key(|o| o.value.len()) {
-            attributes.insert("outcome".to_owned(), longest.value.clone());
+    fn check_endpoint(&self, service: &Service, endpoint: &Endpoint) -> Result<(), String> {
+        let place = format!("{} {} of {}", endpoint.method, endpoint.path, service.name);
+        positive(&format!("share of {place}"), endpoint.share)?;
+        positive(&format!("median_ms of {place}"), endpoint.median_ms)?;
+        share(&format!("errors of {place}"), endpoint.errors)?;
+        if !(0.0..=5.0).contains(&endpoint.sigma) {
+            return Err(format!("sigma of {place} must be 0 to 5, is {}", endpoint.sigma));
         }
-        RequestEvent {
-            event_id: "probe".to_owned(),
-            time: EventTime::MIN,
+        for outcome in &endpoint.outcomes {
+            positive(&format!("share of outcome {} of {place}", outcome.value), outcome.share)?;
+            self.check_event(service, endpoint, Some(&outcome.value))?;
+        }
+        self.check_event(service, endpoint, None)
+    }
+
+    /// A request there must be a valid event.
+    fn check_event(&self, service: &Service, endpoint: &Endpoint, outcome: Option<&str>) -> Result<(), String> {
+        let mut attributes = endpoint.attributes.clone();
+        attributes.extend(outcome.map(|value| (OUTCOME.to_owned(), value.to_owned())));
+        let event = RequestEvent {
+            event_id: "e".to_owned(),
+            time: EventTime(0),
             service: service.name.clone(),
             environment: self.environment.clone(),
             endpoint: endpoint.path.clone(),
@@ -179,7 +194,8 @@ impl Scenario {
             trace_id: None,
             user_ref: None,
             attributes,
-        }
+        };
+        validate(&event).map_err(|e| format!("{} {} of {}: {e}", endpoint.method, endpoint.path, service.name))
     }
 
     fn check_fault(&self, fault: &Fault) -> Result<(), String> {
@@ -187,19 +203,43 @@ impl Scenario {
         if self.faults.iter().filter(|f| f.name == *name).count() > 1 {
             return Err(format!("two faults are called {name}"));
         }
-        let hits = |service: &Service| {
-            service.name == fault.service
-                && service.endpoints.iter().any(|e| fault.endpoint.as_ref().is_none_or(|path| *path == e.path))
+        if fault.effects.is_empty() {
+            return Err(format!("fault {name} has no effects"));
+        }
+        for (what, seconds) in [("begins_after_s", fault.begins_after_s), ("lasts_s", fault.lasts_s)] {
+            if seconds.is_some_and(|s| s.is_nan() || s < 0.0) {
+                return Err(format!("{what} of fault {name} must be at least 0"));
+            }
+        }
+        fault.effects.iter().enumerate().try_for_each(|(i, effect)| {
+            self.check_effect(effect).map_err(|wrong| format!("effects[{i}] of fault {name}: {wrong}"))
+        })
+    }
+
+    fn check_effect(&self, effect: &Effect) -> Result<(), String> {
+        let mut hit = self.services.iter().flat_map(|s| s.endpoints.iter().map(move |e| (s, e)));
+        let Some((service, endpoint)) = hit.find(|(s, e)| effect.hits(s, e)) else {
+            return Err("it hits no endpoint: check its service and endpoint".to_owned());
         };
-        if !self.services.iter().any(hits) {
-            return Err(format!("fault {name} hits no endpoint: check its service and endpoint"));
+        share("errors", effect.errors)?;
+        positive("latency_factor", effect.latency_factor)?;
+        if let Some(status) = effect.status.filter(|status| !(100..=599).contains(status)) {
+            return Err(format!("status must be 100 to 599, is {status}"));
         }
-        share(&format!("errors of fault {name}"), fault.errors)?;
-        positive(&format!("latency_factor of fault {name}"), fault.latency_factor)?;
-        if !(100..=599).contains(&fault.status) {
-            return Err(format!("status of fault {name} must be 100 to 599, is {}", fault.status));
-        }
-        Ok(())
+        self.check_event(service, endpoint, effect.outcome.as_deref())
+    }
+}
+
+impl Effect {
+    /// Whether requests of an endpoint are hit.
+    pub(super) fn hits(&self, service: &Service, endpoint: &Endpoint) -> bool {
+        self.service == service.name && self.endpoint.as_ref().is_none_or(|path| *path == endpoint.path)
+    }
+
+    /// The status of requests that go wrong; none: it is left as it is.
+    pub(super) fn failing_status(&self) -> Option<i32> {
+        const UNAVAILABLE: i32 = 503;
+        self.status.or(self.outcome.is_none().then_some(UNAVAILABLE))
     }
 }
 
@@ -220,18 +260,24 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_told() {
         let with = |more: &str| format!("services: [{{name: a, endpoints: [{ENDPOINT}]}}]\n{more}");
+        let fault = |effect: &str| with(&format!("faults: [{{name: f, effects: [{{service: a}}, {{{effect}}}]}}]"));
+        let endpoint = |e: &str| format!("services: [{{name: a, endpoints: [{{{e}}}]}}]");
         let table = [
             ("services: []".to_owned(), "it has no endpoint"),
             (with("daily_swing: 2"), "daily_swing must be 0 to 1, is 2"),
-            (with("faults: [{name: f, service: b}]"), "fault f hits no endpoint"),
-            (with("faults: [{name: f, service: a, errors: 7}]"), "errors of fault f must be 0 to 1"),
-            (with("faults: [{name: f, service: a}, {name: f, service: a}]"), "two faults are called f"),
-            (with("trafic: 1"), "unknown field `trafic`"),
-            (with("").replace("GET", "''"), "would be refused: method: must be 1 to 256 bytes, is 0"),
+            (fault("service: b"), "effects[1] of fault f: it hits no endpoint"),
+            (fault("service: a, errors: 7"), "effects[1] of fault f: errors must be 0 to 1"),
+            (fault("service: a, status: 700"), "effects[1] of fault f: status must be 100 to 599, is 700"),
+            (with("faults: [{name: f, effects: []}]"), "fault f has no effects"),
+            (with("faults: [{name: f, effects: [{service: a}], lasts_s: -1}]"), "lasts_s of fault f"),
             (
-                "services: [{name: a, endpoints: [{path: /, method: GET, share: 0, median_ms: 1}]}]".to_owned(),
-                "share of GET / of a",
+                with("faults: [{name: f, effects: [{service: a}]}, {name: f, effects: [{service: a}]}]"),
+                "two faults are called f",
             ),
+            (with("trafic: 1"), "unknown field `trafic`"),
+            (with("faults: [{name: f, effects: [{service: a, error: 1}]}]"), "line 2 column"),
+            (endpoint("path: /, method: GET, share: 0, median_ms: 1"), "share of GET / of a"),
+            (endpoint("path: '', method: GET, share: 1, median_ms: 1"), "endpoint"),
         ];
         for (text, message) in table {
             let error = Scenario::parse(&text).unwrap_err().to_string();
