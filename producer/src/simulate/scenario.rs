@@ -8,8 +8,6 @@ use slipstream_schemas::{EventTime, RequestEvent};
 
 /// The attribute that tells how a request ended for the business.
 pub(super) const OUTCOME: &str = "outcome";
-use slipstream_schemas::decode::validate;
-use slipstream_schemas::{EventTime, RequestEvent};
 
 /// A system and its traffic.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -195,7 +193,9 @@ impl Scenario {
             user_ref: None,
             attributes,
         };
-        validate(&event).map_err(|e| format!("{} {} of {}: {e}", endpoint.method, endpoint.path, service.name))
+        validate(&event).map_err(|e| {
+            format!("requests of {} {} of {} would be refused: {e}", endpoint.method, endpoint.path, service.name)
+        })
     }
 
     fn check_fault(&self, fault: &Fault) -> Result<(), String> {
@@ -277,7 +277,7 @@ mod tests {
             (with("trafic: 1"), "unknown field `trafic`"),
             (with("faults: [{name: f, effects: [{service: a, error: 1}]}]"), "line 2 column"),
             (endpoint("path: /, method: GET, share: 0, median_ms: 1"), "share of GET / of a"),
-            (endpoint("path: '', method: GET, share: 1, median_ms: 1"), "endpoint"),
+            (with("").replace("GET", "''"), "would be refused: method: must be 1 to 256 bytes, is 0"),
         ];
         for (text, message) in table {
             let error = Scenario::parse(&text).unwrap_err().to_string();
