@@ -16,7 +16,7 @@ pub const LOCK_FILE: &str = "owner.lock";
 pub struct Owner {
     /// Its process.
     pub pid: u32,
-    /// The command it was started with.
+    /// Program and subcommand it was started with.
     pub command: String,
     /// Since when, RFC 3339.
     pub since: String,
@@ -52,7 +52,8 @@ pub(super) fn owner(dir: &Path) -> Option<Owner> {
 }
 
 fn introduce(mut file: &File) -> std::io::Result<()> {
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    // Program and subcommand: what follows may hold addresses with tokens.
+    let command = std::env::args().take(2).collect::<Vec<_>>().join(" ");
     let owner = Owner { pid: std::process::id(), command, since: jiff::Timestamp::now().to_string() };
     file.set_len(0)?;
     file.write_all(serde_json::to_string(&owner)?.as_bytes())?;
