@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
@@ -73,7 +74,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Requests per second
-    #[arg(long, default_value_t = 100.0)]
+    #[arg(long, default_value_t = 100.0, value_parser = rate, allow_negative_numbers = true)]
     pub rate: f64,
     /// Seed of the traffic
     #[arg(long, default_value_t = 1)]
@@ -126,8 +127,9 @@ pub struct Import {
     /// What the lines are
     #[arg(long, value_enum)]
     pub format: Format,
-    /// Service of lines that do not name one
-    #[arg(long)]
+    /// Service of lines that do not name one; access logs never do
+    #[arg(long, required_if_eq_any = [("format", "common"), ("format", "combined")])]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub service: Option<String>,
     /// Environment of lines that do not name one
     #[arg(long, default_value = "")]
@@ -165,7 +167,7 @@ pub enum Format {
 #[command(after_help = "Example:\n  slipstream simulate --rate 1000 --for 60s --seed 7")]
 pub struct Simulate {
     /// Requests per second
-    #[arg(long)]
+    #[arg(long, value_parser = rate, allow_negative_numbers = true)]
     pub rate: f64,
     /// For how long
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
@@ -335,8 +337,21 @@ pub enum By {
     StatusCode,
 }
 
+/// More than one process can make, so more than anybody means.
+const MOST_PER_SECOND: f64 = 1_000_000.0;
+
+/// Ten years: further back, times are no times of events.
+const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
+
+/// Requests per second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= MOST_PER_SECOND);
+    rate.ok_or_else(|| "give a number above 0 and up to 1000000".to_owned())
+}
+
 /// A duration as people write it: `90s`, `5m`, `2h`, `1h30m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|e| format!("{e}; write it as 90s, 5m or 2h"))?;
-    Duration::try_from(span).ok().filter(|d| !d.is_zero()).ok_or_else(|| "must be longer than 0".to_owned())
+    let sensible = |d: &Duration| !d.is_zero() && *d <= LONGEST;
+    Duration::try_from(span).ok().filter(sensible).ok_or_else(|| "give more than 0 and up to ten years".to_owned())
 }

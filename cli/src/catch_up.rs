@@ -55,17 +55,22 @@ pub async fn committed(log: &dyn Log, group: &str, topic: Topic) -> Result<()> {
     }
 }
 
-/// Waits until every event of the log is tallied, folded and stored, or until `patience` is over.
+/// Waits until every event of the log is tallied, folded and stored.
 ///
 /// # Errors
-/// When log or store fail, or patience is over.
-pub async fn everything(log: &dyn Log, store: &dyn Store, patience: Duration) -> Result<()> {
-    let work = async {
-        committed(log, "tally", Topic::RequestEvents).await?;
-        committed(log, "burn", Topic::SliTallies).await?;
-        stored(log, store, Topic::RequestEvents).await
-    };
-    match tokio::time::timeout(patience, work).await {
+/// When log or store fail.
+pub async fn everything(log: &dyn Log, store: &dyn Store) -> Result<()> {
+    committed(log, "tally", Topic::RequestEvents).await?;
+    committed(log, "burn", Topic::SliTallies).await?;
+    stored(log, store, Topic::RequestEvents).await
+}
+
+/// One of these waits, for as long as `patience` lasts.
+///
+/// # Errors
+/// Those of the wait, or patience is over.
+pub async fn within(patience: Duration, wait: impl Future<Output = Result<()>>) -> Result<()> {
+    match tokio::time::timeout(patience, wait).await {
         Ok(done) => done,
         Err(_) => bail!("the pipeline did not reach the end of the log within {} s", patience.as_secs()),
     }

@@ -26,10 +26,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("starting the async runtime")),
     };
-    match runtime.block_on(dispatch(cli)) {
-        Ok(code) => code,
-        Err(error) => failed(&error),
-    }
+    let result = runtime.block_on(dispatch(cli));
+    // A read that blocks, such as of a terminal on which nobody presses a key, does not keep the process.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|error| failed(&error))
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -53,6 +53,6 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(|cause| cause.downcast_ref().is_some_and(closed)) {
         return ExitCode::SUCCESS;
     }
-    output::say(format_args!("error: {error:#}"));
+    output::say(format_args!("error: {}", output::causes(error)));
     ExitCode::from(1)
 }

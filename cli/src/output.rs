@@ -48,6 +48,15 @@ pub fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// An error with its causes. Many errors already quote their cause: it is not said twice.
+pub fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false if text.is_empty() => cause,
+        false => format!("{text}: {cause}"),
+    })
+}
+
 /// Whether standard error is a terminal that wants colours (<https://no-color.org>).
 pub fn colour_on_stderr() -> bool {
     io::stderr().is_terminal() && no_wish_against_colour()
@@ -100,6 +109,12 @@ mod tests {
         {
             assert_eq!(span(seconds), text);
         }
+    }
+
+    #[test]
+    fn a_cause_that_is_quoted_is_not_said_twice() {
+        let error = anyhow::Error::msg("disk full").context("writing f: disk full").context("importing f");
+        assert_eq!(causes(&error), "importing f: writing f: disk full");
     }
 
     #[test]

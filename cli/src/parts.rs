@@ -35,11 +35,21 @@ pub struct ReadOnly {
     pub store: Arc<SqliteStore>,
 }
 
+/// A file where a directory is expected is the commonest slip in `--data`: it is named as that.
+fn no_file(data: &Path) -> Result<()> {
+    if data.is_file() {
+        bail!("{}: a file, not a directory; give --data a directory", data.display());
+    }
+    Ok(())
+}
+
 /// Opens a directory as its owner, and sets the installation up where there is none.
 ///
 /// # Errors
 /// When another process owns it, or it cannot be used.
 pub async fn own(log_dir: &Path, store_dir: &Path, retention: slipstream_store::Retention) -> Result<Owned> {
+    no_file(log_dir)?;
+    no_file(store_dir)?;
     let log = SqliteLog::open(log_dir, SqliteOptions::default())?;
     let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: 0 };
     let settings = ensure_settings(log.as_ref() as &dyn Log, &initial).await?;
@@ -74,6 +84,7 @@ impl Owned {
 /// # Errors
 /// When there is no installation, or it cannot be read.
 pub fn read_only(data: &Path) -> Result<ReadOnly> {
+    no_file(data)?;
     if !data.is_dir() {
         bail!(
             "{}: no such data directory; `slipstream run --data DIR` or `slipstream import` makes one",

@@ -21,6 +21,8 @@ use crate::pipeline::Pipeline;
 
 /// How long the pipeline may take to digest what it was given; a backlog of a hundred million events takes minutes.
 const PATIENCE: Duration = Duration::from_secs(3_600);
+/// How long the work may take to wind up once a signal came.
+const WIND_UP: Duration = Duration::from_secs(10);
 /// A tick is evaluated once its sources are known up to a second after it; an idle source says so every 250 ms.
 const EVALUATED_WITHIN: Duration = Duration::from_millis(2_500);
 
@@ -49,8 +51,9 @@ impl Session {
         Session { owned, supervisor }
     }
 
-    /// Does the work, and ends the roles in order when it is done, when a signal comes, or when a role fails. `work` is
-    /// to end soon after the token of [`Stage::Intake`] is cancelled.
+    /// Does the work, and ends the roles in order when it is done or a role fails. A signal cancels the token of
+    /// [`Stage::Intake`]: the work has ten seconds to take in no more, to let the roles digest what there is, and to
+    /// say so.
     ///
     /// # Errors
     /// What the work or a role failed with.
@@ -58,11 +61,16 @@ impl Session {
         let Session { owned, supervisor } = self;
         let signal = signal::watch().context("watching for signals")?;
         let (done, finished) = oneshot::channel::<()>();
-        let roles_end = supervisor.token(Stage::Process);
+        let (intake, roles_end) = (supervisor.token(Stage::Intake), supervisor.token(Stage::Process));
         let stop = async move {
+            let mut finished = finished;
             tokio::select! {
-                _ = finished => {}
-                () = signal.received() => {}
+                _ = &mut finished => {}
+                () = signal.received() => {
+                    intake.cancel();
+                    // Out of patience: what the work has not done is left to the next start.
+                    let _ = tokio::time::timeout(WIND_UP, finished).await;
+                }
             }
         };
         let work = async {
@@ -75,31 +83,34 @@ impl Session {
             result
         };
         let (outcome, result) = tokio::join!(supervisor.run(stop), work);
-        owned.close().await?;
-        match result {
-            _ if !outcome.clean() => bail!("{outcome}"),
-            Some(result) => result,
-            None => bail!("interrupted: what was acknowledged is kept; the same command continues"),
+        let closed = owned.close().await;
+        if !outcome.clean() {
+            bail!("{outcome}");
         }
+        closed?;
+        result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept, and digested at the next start"))
     }
 }
 
 /// Waits until all events are tallied, folded and stored.
 ///
 /// # Errors
-/// When log or store fail.
+/// When log or store fail, or patience is over.
 pub async fn digested(log: &dyn Log, store: &dyn Store) -> Result<()> {
-    catch_up::everything(log, store, PATIENCE).await
+    catch_up::within(PATIENCE, catch_up::everything(log, store)).await
 }
 
 /// Waits until the ticks of everything that was tallied are evaluated, and the alerts of that are stored.
 ///
 /// # Errors
-/// When log or store fail.
+/// When log or store fail, or patience is over.
 pub async fn evaluated(log: &dyn Log, store: &dyn Store) -> Result<()> {
     tokio::time::sleep(EVALUATED_WITHIN).await;
     digested(log, store).await?;
-    catch_up::committed(log, "alerter", Topic::BurnRates).await?;
-    catch_up::stored(log, store, Topic::BurnRates).await?;
-    catch_up::stored(log, store, Topic::Alerts).await
+    let work = async {
+        catch_up::committed(log, "alerter", Topic::BurnRates).await?;
+        catch_up::stored(log, store, Topic::BurnRates).await?;
+        catch_up::stored(log, store, Topic::Alerts).await
+    };
+    catch_up::within(PATIENCE, work).await
 }

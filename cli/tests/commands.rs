@@ -3,11 +3,14 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json as object};
 use slipstream_testkit::process::Slipstream;
-use support::{BINARY, arg, json, run};
+use support::{BINARY, arg, json, run, slipstream};
 
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shop/slos.yaml");
 
@@ -48,10 +51,24 @@ fn every_command_has_help_with_an_example() {
 fn wrong_use_is_2_and_failure_is_1() {
     let empty = tempfile::tempdir().unwrap();
     let nothing = empty.path().join("nothing");
-    let table: [(&[&str], i32); 5] = [
+    let file = empty.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let table: [(&[&str], i32); 17] = [
         (&["frobnicate"], 2),
         (&["import", "x.log"], 2),
+        (&["import", "--format", "common", "x.log"], 2),
+        (&["import", "--format", "combined", "--service", "", "x.log"], 2),
         (&["demo", "--for", "soon"], 2),
+        (&["demo", "--rate", "0"], 2),
+        (&["demo", "--rate", "-1"], 2),
+        (&["simulate", "--rate", "nan", "--for", "1s"], 2),
+        (&["simulate", "--rate", "inf", "--for", "1s"], 2),
+        (&["simulate", "--rate", "1e12", "--for", "1s"], 2),
+        (&["simulate", "--rate", "1", "--for", "0s"], 2),
+        (&["simulate", "--rate", "1", "--for", "9000000h", "--fast"], 2),
+        (&["simulate", "--rate", "1", "--for", "1s", "--slos", arg(&nothing), "--data", arg(&nothing)], 1),
+        (&["simulate", "--rate", "1", "--for", "1s", "--data", arg(&file)], 1),
+        (&["query", "kpis", "--data", arg(&file)], 1),
         (&["query", "kpis", "--data", arg(&nothing)], 1),
         (&["slo", "validate", arg(&nothing)], 1),
     ];
@@ -218,10 +235,10 @@ async fn a_directory_has_one_owner_and_others_may_look() {
     let said = text(&second.stderr);
     assert!(said.contains(&process.id().unwrap().to_string()), "the owner's process id is told: {said}");
 
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while json(&["query", "kpis", "--json", "--data", arg(&data)])["hits"] != 1 {
-        assert!(std::time::Instant::now() < deadline, "the event is not stored: {}", process.stderr());
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert!(Instant::now() < deadline, "the event is not stored: {}", process.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(process.stop().await.unwrap().success());
     assert_eq!(json(&["query", "kpis", "--json", "--data", arg(&data)])["hits"], 1, "after a stop too");
@@ -230,4 +247,96 @@ async fn a_directory_has_one_owner_and_others_may_look() {
 fn reqwest_client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
+}
+
+fn spawned(args: &[&str]) -> Child {
+    slipstream(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// The exit code, or none when the process did not end within 30 s; it is killed then.
+fn ended(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    None
+}
+
+#[test]
+fn an_interrupt_ends_the_demo_with_its_summary() {
+    let mut demo = spawned(&["demo", "--headless", "--json"]);
+    let mut said = BufReader::new(demo.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("stored")), "the demo shows a status");
+    interrupt(&demo);
+    // Its pipe is read to the end, so that it never waits for a reader.
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    assert_eq!(ended(&mut demo), Some(0), "{rest:#?}");
+    let report: Value = serde_json::from_reader(demo.stdout.take().unwrap()).unwrap();
+    assert!(report["events_accepted"].as_u64().unwrap() > 10_000, "{report}");
+    assert_eq!(report["events_accepted"], report["events_stored"], "all that was accepted is stored: {report}");
+}
+
+#[test]
+fn an_interrupted_simulation_keeps_what_it_made_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let mut simulate = spawned(&["simulate", "--rate", "200", "--for", "10m", "--json", "--data", arg(home.path())]);
+    let hits = || {
+        let output = run(&["query", "kpis", "--json", "--data", arg(home.path())]);
+        serde_json::from_slice::<Value>(&output.stdout).map_or(0, |kpis| kpis["hits"].as_u64().unwrap())
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while hits() == 0 {
+        assert!(Instant::now() < deadline, "nothing is stored");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    interrupt(&simulate);
+    assert_eq!(ended(&mut simulate), Some(1));
+    let mut said = String::new();
+    simulate.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains(&format!("interrupted after {} events", hits())), "{said}");
+}
+
+#[test]
+fn a_read_that_blocks_does_not_keep_an_interrupted_process() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, fifo) = (home.path().join("data"), home.path().join("fifo"));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut import = spawned(&["import", "--format", "json", "--data", arg(&data), arg(&fifo)]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !run(&["query", "kpis", "--data", arg(&data)]).status.success() {
+        assert!(Instant::now() < deadline, "the import does not begin");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    interrupt(&import);
+    assert_eq!(ended(&mut import), Some(1), "it ends although nobody ever writes to its file");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_keep_the_others_out() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, missing) = (home.path().join("data"), home.path().join("missing.log"));
+    let logs = ["a.log", "b.log"].map(|name| home.path().join(name));
+    for (second, log) in logs.iter().enumerate() {
+        let line = format!("127.0.0.1 - - [31/Jan/2026:09:30:0{second} +0000] \"GET / HTTP/1.1\" 200 5\n");
+        std::fs::write(log, line).unwrap();
+    }
+    let args = ["import", "--format", "common", "--service", "web", "--json", "--data", arg(&data)];
+    let output = run(&[&args[..], &[arg(&logs[0]), arg(&missing), arg(&logs[1])]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert_eq!(said.matches("No such file").count(), 1, "said once: {said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["events"], 2, "{report}");
+    let failed: Vec<bool> =
+        report["files"].as_array().unwrap().iter().map(|file| file.get("error").is_some()).collect();
+    assert_eq!(failed, [false, true, false], "{report}");
+    assert_eq!(json(&["query", "kpis", "--json", "--data", arg(&data)])["hits"], 2);
 }

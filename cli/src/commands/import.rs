@@ -1,13 +1,15 @@
 //! `slipstream import`: files into a directory that nobody owns, digested before it returns.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
-use slipstream_producer::import::{self, Options, Progress, import_file};
+use slipstream_log::SharedLog;
+use slipstream_producer::import::{self, ImportError, Options, Progress, Summary, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::supervise::Stage;
 use slipstream_schemas::EventTime;
@@ -41,12 +43,15 @@ struct FileReport {
     rejected: u64,
     /// Lines that an earlier run had imported.
     already_imported: u64,
+    /// Why the file could not be read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
-/// Imports the files.
+/// Imports the files. One that cannot be read does not keep the others out, but the exit code tells.
 ///
 /// # Errors
-/// When the directory is owned by another process, a file cannot be read, or a role fails.
+/// When the directory is owned by another process, a signal comes, or a role fails.
 pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     let loaded = definitions::load_valid(&args.slos)?;
@@ -56,15 +61,11 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
     let (log, store) = (owned.shared_log(), owned.shared_store());
     let session = Session::new(owned, Vec::new(), "");
     let shutdown = session.supervisor.token(Stage::Intake);
-    let json = args.json;
-    let data = args.to.data.clone();
+    let (json, data) = (args.json, args.to.data.clone());
     let report = session
         .run(async move {
             let began = Instant::now();
-            let mut files = Vec::new();
-            for path in &args.files {
-                files.push(import_one(&log, path, &options(&args), &shutdown).await?);
-            }
+            let files = import_all(&log, &args, &shutdown).await?;
             digested(log.as_ref(), store.as_ref()).await?;
             let report = report(files, began.elapsed());
             if has_slos && report.events > 0 {
@@ -73,17 +74,30 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
             Ok(report)
         })
         .await?;
-    if json {
-        output::print_json(&report)?;
-    } else {
-        let Report { events, rejected, seconds, events_per_second, .. } = &report;
-        let (events, rejected) = (output::count(*events as i64), output::count(*rejected as i64));
-        output::print(&format!(
-            "{events} events written, {rejected} lines rejected, {seconds:.1} s ({events_per_second:.0} events/s)\n"
-        ))?;
-    }
+    tell(&report, json)?;
     output::say(format_args!("next: slipstream query kpis --by service --data {}", data.display()));
-    Ok(ExitCode::SUCCESS)
+    let all_read = report.files.iter().all(|file| file.error.is_none());
+    Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn tell(report: &Report, json: bool) -> io::Result<()> {
+    if json {
+        return output::print_json(report);
+    }
+    let Report { events, rejected, seconds, events_per_second, .. } = report;
+    let (events, rejected) = (output::count(*events as i64), output::count(*rejected as i64));
+    output::print(&format!(
+        "{events} events written, {rejected} lines rejected, {seconds:.1} s ({events_per_second:.0} events/s)\n"
+    ))
+}
+
+async fn import_all(log: &SharedLog, args: &args::Import, shutdown: &Shutdown) -> Result<Vec<FileReport>> {
+    let options = options(args);
+    let mut files = Vec::new();
+    for path in &args.files {
+        files.push(import_one(log, path, &options, shutdown).await?);
+    }
+    Ok(files)
 }
 
 fn options(args: &args::Import) -> Options {
@@ -99,23 +113,29 @@ fn options(args: &args::Import) -> Options {
     }
 }
 
-async fn import_one(
-    log: &slipstream_log::SharedLog,
-    path: &std::path::Path,
-    options: &Options,
-    shutdown: &Shutdown,
-) -> Result<FileReport> {
+async fn import_one(log: &SharedLog, path: &Path, options: &Options, shutdown: &Shutdown) -> Result<FileReport> {
     let file = path.display().to_string();
     let mut shown = Instant::now();
+    // What a file gave until it could not be read further.
+    let mut so_far = Progress::default();
     let mut progress = |p: &Progress| {
-        if std::io::stderr().is_terminal() && shown.elapsed() > Duration::from_secs(1) {
+        so_far = *p;
+        if io::stderr().is_terminal() && shown.elapsed() > Duration::from_secs(1) {
             shown = Instant::now();
             output::say(format_args!("{file}: {} lines", output::count(p.lines as i64)));
         }
     };
-    let summary = import_file(log.clone(), path, options, &mut progress, shutdown)
-        .await
-        .with_context(|| format!("importing {file}"))?;
+    match import_file(log.clone(), path, options, &mut progress, shutdown).await {
+        Ok(summary) if !summary.finished && shutdown.is_cancelled() => {
+            bail!("interrupted in {file}: what was read is kept; the same command continues")
+        }
+        Ok(summary) => Ok(imported(file, &summary)),
+        Err(error @ (ImportError::Read { .. } | ImportError::Shrunk { .. })) => Ok(unread(file, &so_far, &error)),
+        Err(error) => Err(error).with_context(|| format!("importing {file}")),
+    }
+}
+
+fn imported(file: String, summary: &Summary) -> FileReport {
     for rejected in summary.first_rejected.iter().take(SHOWN) {
         output::say(format_args!("{file}:{}: {}", rejected.line, rejected.message));
     }
@@ -125,13 +145,21 @@ async fn import_one(
     if summary.already_imported > 0 {
         output::say(format_args!("{file}: {} lines had been imported before", summary.already_imported));
     }
-    Ok(FileReport {
+    FileReport {
         lines: summary.lines,
         events: summary.events,
         rejected: summary.rejected,
         already_imported: summary.already_imported,
+        error: None,
         file,
-    })
+    }
+}
+
+fn unread(file: String, so_far: &Progress, error: &ImportError) -> FileReport {
+    let error = error.to_string();
+    output::say(format_args!("error: {error}"));
+    let Progress { lines, events, rejected, .. } = *so_far;
+    FileReport { file, lines, events, rejected, already_imported: 0, error: Some(error) }
 }
 
 fn report(files: Vec<FileReport>, took: Duration) -> Report {

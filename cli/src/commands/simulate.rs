@@ -4,7 +4,7 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
@@ -44,6 +44,9 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
             let began = Instant::now();
             let summary = simulate::run(log.clone(), plan, &now, &mut |_| {}, &shutdown).await?;
             digested(log.as_ref(), store.as_ref()).await?;
+            if shutdown.is_cancelled() {
+                bail!("interrupted after {} events; they are kept", summary.accepted);
+            }
             let seconds = began.elapsed().as_secs_f64();
             if has_slos {
                 evaluated(log.as_ref(), store.as_ref()).await?;

@@ -129,10 +129,7 @@ impl Demo {
         shown?;
         let accepted = accepted + summary?.accepted;
 
-        digested(self.log.as_ref(), self.store.as_ref()).await?;
-        catch_up::committed(self.log.as_ref(), "alerter", Topic::BurnRates).await?;
-        catch_up::committed(self.log.as_ref(), &format!("notifier-{RECEIVER}"), Topic::Alerts).await?;
-        catch_up::stored(self.log.as_ref(), self.store.as_ref(), Topic::Alerts).await?;
+        self.delivered().await?;
         while let Ok(alert) = alerts.try_recv() {
             self.screen.alert(&alert);
         }
@@ -145,6 +142,15 @@ impl Demo {
             report.deliveries.accepted
         ));
         Ok(report)
+    }
+
+    /// Waits until what happened is stored, and alerts of it have reached the receiver.
+    async fn delivered(&self) -> Result<()> {
+        let (log, store) = (self.log.as_ref(), self.store.as_ref());
+        digested(log, store).await?;
+        catch_up::committed(log, "alerter", Topic::BurnRates).await?;
+        catch_up::committed(log, &format!("notifier-{RECEIVER}"), Topic::Alerts).await?;
+        catch_up::stored(log, store, Topic::Alerts).await
     }
 
     /// Two hours in which nothing happened.
