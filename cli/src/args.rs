@@ -194,6 +194,7 @@ pub struct Simulate {
 
 /// `slipstream slo ...`
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  slipstream slo validate slos/\n  slipstream slo status --data slipstream-data")]
 pub enum Slo {
     /// Check definitions; every error at once, with its place
     #[command(after_help = "Example:\n  slipstream slo validate slos/")]
@@ -232,6 +233,7 @@ pub enum Slo {
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  slipstream query kpis --by service\n  slipstream query alerts --json")]
 pub enum Query {
     /// Hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \

@@ -24,15 +24,17 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["demo"],
         &["run"],
         &["import"],
         &["simulate"],
+        &["slo"],
         &["slo", "validate"],
         &["slo", "list"],
         &["slo", "status"],
+        &["query"],
         &["query", "kpis"],
         &["query", "events"],
         &["query", "slos"],
@@ -91,6 +93,8 @@ fn completions_are_made_for_the_usual_shells() {
 fn validate_answers_with_places_and_codes() {
     let valid = json(&["slo", "validate", "--json", SHOP]);
     assert_eq!(valid["valid"], true);
+    let next = text(&run(&["slo", "validate", SHOP]).stderr);
+    assert!(next.contains(&format!("slipstream run --slos {SHOP}")), "{next}");
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("wrong.yaml");
     let wrong = std::fs::read_to_string(SHOP).unwrap().replacen("target: 0.995", "target: 1.5", 1);

@@ -82,8 +82,9 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     greet(&config, loaded.slos.len());
 
     let outcome = supervisor.run(stop.received()).await;
-    owned.close().await?;
+    let closed = owned.close().await;
     if outcome.clean() {
+        closed?;
         output::say("stopped: everything acknowledged is in the log");
         return Ok(ExitCode::SUCCESS);
     }

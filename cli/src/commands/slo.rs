@@ -50,7 +50,8 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         };
         output::print(&format!("{verdict}\n"))?;
         if valid {
-            output::say("next: slipstream run --slos PATH");
+            let flags: Vec<String> = paths.iter().map(|path| format!(" --slos {}", path.display())).collect();
+            output::say(format_args!("next: slipstream run{}", flags.concat()));
         }
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(1) })
