@@ -168,9 +168,19 @@ impl BurnLoop {
         Ok(())
     }
 
+    /// Folds once more: a step must move the position, and the last one may have moved it to where the fold is.
+    async fn read_on(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
+        let Some(owned) = self.owned.get(&partition) else { return Ok(()) };
+        let (from, (_, end)) = (owned.burn.position(), self.log.bounds(partition).await?);
+        let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
+        let batch = self.log.read(partition, from, end, fetch).await?;
+        self.fold(&batch).await
+    }
+
     /// Leaves a whole snapshot behind, so that the next start folds nothing again.
     async fn finish(&mut self) -> Result<(), ProcessorError> {
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            self.read_on(partition).await?;
             let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
             let horizon = self.consumer.horizon(partition).await?;
             let Some(owned) = self.owned.get_mut(&partition) else { continue };

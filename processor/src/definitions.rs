@@ -73,7 +73,8 @@ impl Definitions {
         Ok(())
     }
 
-    async fn read_new(&mut self) -> Result<(), ProcessorError> {
+    /// Reads on to the end of slo-definitions.
+    pub async fn read_new(&mut self) -> Result<(), ProcessorError> {
         for revision in self.reader.read_new(self.log.as_ref() as &dyn Log).await? {
             self.revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
         }

@@ -33,9 +33,15 @@ pub(crate) async fn restore(
     let (first, _) = log.bounds(partition).await?;
     let partitions = log.partitions(Topic::SliTallies).await?;
     let mut burn = Burn::new(partition.partition, partitions, CHUNKS, Scale::REAL).restore(chunks, first, committed)?;
-    let mut replayed = 0;
-    while burn.position() < committed {
-        let batch = log.read(partition, burn.position(), committed, Fetch::default()).await?;
+    // The snapshot may know definitions that the next batch does not name.
+    definitions.read_new().await?;
+    let (mut next, mut replayed) = (burn.position(), 0);
+    while next < committed {
+        let batch = log.read(partition, next, committed, Fetch::default()).await?;
+        if batch.is_empty() {
+            break;
+        }
+        next = batch.next;
         replayed += batch.len() as u64;
         apply(&mut burn, &batch, definitions).await?;
     }

@@ -66,9 +66,12 @@ struct TallyLoop {
     sources: u32,
     targets: u32,
     owned: BTreeMap<TopicPartition, Owned>,
-    /// Greatest log time read.
+    /// Greatest log time known: of a record read, or of a horizon.
     read: LogTime,
 }
+
+/// The partitions that have something to read, each with the log time that it can reach next.
+type Readable = BTreeMap<TopicPartition, LogTime>;
 
 /// What the loop has of an assigned partition.
 struct Owned {
@@ -114,21 +117,33 @@ impl TallyLoop {
 
     /// Reads and decides once. Answers whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, ProcessorError> {
+        let full = self.gather().await?;
+        self.definitions.look(self.read).await?;
+        // As it is before the first step: who has worked off what was fetched may have more in the log.
+        let readable: Readable = self.owned.iter().filter_map(|(p, o)| Some((*p, o.reach()?))).collect();
+        let mut moved = false;
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            moved |= self.step(partition, &readable).await?;
+        }
+        Ok(full || (moved && self.owned.values().any(|o| o.pending.is_some())))
+    }
+
+    /// Fetches from every partition that has something, so that none goes ahead of another that was only not asked yet.
+    /// Answers whether a fetch was full. It ends because a partition is paused once it delivered.
+    async fn gather(&mut self) -> Result<bool, ProcessorError> {
         let busy = self.owned.values().any(|o| o.pending.is_some());
-        let wait = if busy { Duration::ZERO } else { STEP_EVERY };
+        let mut wait = if busy { Duration::ZERO } else { STEP_EVERY };
         let fetch = Fetch { records: STEP_RECORDS, ..Fetch::default() };
         let mut full = false;
-        match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
-            Polled::Nothing => {}
-            Polled::Assigned(partitions) => self.gain(partitions).await?,
-            Polled::Revoked(partitions) => self.lose(&partitions),
-            Polled::Records(batch) => full = self.take(batch),
+        loop {
+            match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
+                Polled::Nothing => return Ok(full),
+                Polled::Assigned(partitions) => self.gain(partitions).await?,
+                Polled::Revoked(partitions) => self.lose(&partitions),
+                Polled::Records(batch) => full |= self.take(batch),
+            }
+            wait = Duration::ZERO;
         }
-        self.definitions.look(self.read).await?;
-        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            self.step(partition).await?;
-        }
-        Ok(full || self.owned.values().any(|o| o.pending.is_some()))
     }
 
     async fn gain(&mut self, partitions: Vec<(TopicPartition, Option<Position>)>) -> Result<(), ProcessorError> {
@@ -163,9 +178,8 @@ impl TallyLoop {
     fn take(&mut self, batch: Batch) -> bool {
         let partition = batch.partition;
         let full = batch.len() >= STEP_RECORDS;
-        if let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) {
-            self.read = self.read.max(last.log_time());
-        }
+        let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) else { return false };
+        self.read = self.read.max(last.log_time());
         if let Some(owned) = self.owned.get_mut(&partition) {
             self.consumer.pause(&[partition]);
             owned.pending = Some(Pending { batch, done: 0 });
@@ -174,32 +188,32 @@ impl TallyLoop {
     }
 
     /// How far a partition may go, and how far those are that have something to read besides it.
-    fn bounds_of(&self, partition: TopicPartition) -> (LogTime, Option<LogTime>) {
-        let others = || self.owned.iter().filter(|(p, _)| **p != partition).map(|(_, o)| o);
-        let pace = pace_limit(others().filter_map(Owned::reach));
-        let low = others().filter(|o| o.pending.is_some()).map(|o| o.position.log_time).min();
+    fn bounds_of(&self, partition: TopicPartition, readable: &Readable) -> (LogTime, Option<LogTime>) {
+        let others = || readable.iter().filter(|(p, _)| **p != partition);
+        let pace = pace_limit(others().map(|(_, reach)| *reach));
+        let low = others().filter_map(|(p, _)| self.owned.get(p)).map(|o| o.position.log_time).min();
         (pace.min(self.definitions.limit()), low)
     }
 
-    /// Decides a step of a partition, if there is anything to say, and commits it.
-    async fn step(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
-        let (limit, low) = self.bounds_of(partition);
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+    /// Decides a step of a partition, if there is anything to say, and commits it. Answers whether there was.
+    async fn step(&mut self, partition: TopicPartition, readable: &Readable) -> Result<bool, ProcessorError> {
+        let (limit, low) = self.bounds_of(partition, readable);
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(false) };
         let made = match &mut owned.pending {
             Some(pending) => decide(&mut owned.tally, pending, &self.definitions, limit, low)?,
             None => {
-                let Some(horizon) = self.consumer.horizon(partition).await? else { return Ok(()) };
+                let Some(horizon) = self.consumer.horizon(partition).await? else { return Ok(false) };
+                self.read = self.read.max(horizon.time);
                 // The horizon was taken first: where all topics have one order, every definition before it is now found.
-                self.definitions.look(horizon.time).await?;
+                self.definitions.look(self.read).await?;
                 let limit = limit.min(self.definitions.limit());
                 let idle = owned.tally.idle(self.definitions.revisions(), horizon.end, horizon.time, limit, low);
                 idle.map(|decided| Made { decided, dead: Vec::new() })
             }
         };
-        match made {
-            Some(made) => self.commit(partition, made).await,
-            None => Ok(()),
-        }
+        let Some(made) = made else { return Ok(false) };
+        self.commit(partition, made).await?;
+        Ok(true)
     }
 
     async fn commit(&mut self, partition: TopicPartition, made: Made) -> Result<(), ProcessorError> {

@@ -212,6 +212,8 @@ impl Burn {
         self.start(revisions);
         let mut out = Vec::new();
         self.advance(revisions, &mut out)?;
+        // A chunk may have been written right here, and no batch after it may have come.
+        self.join_chunks(self.position);
         Ok(if offset < self.silent_below { Vec::new() } else { out })
     }
 
