@@ -265,3 +265,21 @@ async fn p4_a_look_from_outside_sees_every_slo_at_any_moment() {
         assert_eq!(found, ["all", "by-service", "by-service"], "look {round}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn p4_chunks_that_are_lost_are_made_up_for_by_the_tallies() {
+    let mut world = World::new(&[ALL, BY_SERVICE]).await;
+    world.start_tally();
+    world.start_burn();
+    traffic(&world, 0..150).await;
+    world.rest().await;
+    let before = states(&world).await;
+    assert_eq!(before.len(), 3);
+    // The last snapshots lie at the very end of the tallies. One chunk after the other goes, until none is left.
+    let snapshots = TopicPartition { topic: Topic::BurnSnapshots, partition: 0 };
+    let (first, end) = world.log.bounds(snapshots).await.unwrap();
+    for gone in first..=end {
+        world.log.trim(snapshots, gone);
+        assert_eq!(states(&world).await, before, "without the snapshots below {gone} of {end}");
+    }
+}
