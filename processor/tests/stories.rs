@@ -207,23 +207,33 @@ async fn l4_a_crash_around_a_commit_leaves_all_of_the_step_or_nothing() {
     }
 }
 
+/// Stops burn in order; answers where it stands, and that its snapshots are of there.
+async fn stop_burn(world: &mut World) -> Vec<(TopicPartition, i64)> {
+    world.burn.stop().await;
+    let chunks: Vec<BurnChunk> = verdict::all(world.log.as_ref(), Topic::BurnSnapshots).await.unwrap();
+    let mut stands = Vec::new();
+    for partition in 0..TARGETS {
+        let place = TopicPartition { topic: Topic::SliTallies, partition };
+        let at = world.log.committed("burn", place).await.unwrap().unwrap().offset;
+        let mine = chunks.iter().filter(|c| c.partition as u32 == partition && c.at == at);
+        assert_eq!(mine.map(|c| c.chunk).collect::<BTreeSet<_>>().len(), 16, "{place}: chunks at {at}");
+        stands.push((place, at));
+    }
+    stands
+}
+
 #[tokio::test(start_paused = true)]
 async fn p4_burn_goes_on_from_what_it_left_behind_and_folds_nothing_again() {
     let mut world = World::new(&[ALL, BY_SERVICE]).await;
     world.start_tally();
     world.start_burn();
     traffic(&world, 0..200).await;
-    // Burn stops while tally goes on: whatever came last, it leaves a whole snapshot where it stands.
-    world.burn.stop().await;
-    let mut stood = Vec::new();
-    for partition in 0..TARGETS {
-        let place = TopicPartition { topic: Topic::SliTallies, partition };
-        let at = world.log.committed("burn", place).await.unwrap().unwrap().offset;
-        let chunks: Vec<BurnChunk> = verdict::all(world.log.as_ref(), Topic::BurnSnapshots).await.unwrap();
-        let whole: BTreeSet<i32> =
-            chunks.iter().filter(|c| c.partition as u32 == partition && c.at == at).map(|c| c.chunk).collect();
-        assert_eq!(whole.len(), 16, "sli-tallies/{partition}: chunks at {at}");
-        stood.push((place, at));
+    // Burn stops while tally goes on: whenever that is, it leaves a whole snapshot where it stands.
+    let mut stood = stop_burn(&mut world).await;
+    for moment in 0..100 {
+        world.start_burn();
+        sleep(Duration::from_millis(1_000 + moment * 13)).await;
+        stood = stop_burn(&mut world).await;
     }
     world.start_burn();
     traffic(&world, 200..260).await;
