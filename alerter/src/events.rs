@@ -63,11 +63,15 @@ impl Event for Evaluated<'_> {
         for t in self.transitions {
             TRANSITIONS.with_label_values(&[kind(t.kind)]).inc();
             tracing::info!(
-                alert = %t.alert_id, slo = %t.slo, objective = %t.objective, group = ?t.group, severity = %t.severity,
-                rule = %t.rule, kind = kind(t.kind), tick = t.tick, complete = t.complete, "alert changed"
+                alert = %t.alert_id, slo = %t.slo, objective = %t.objective, group = group(t), severity = %t.severity, rule = %t.rule, kind = kind(t.kind), tick = t.tick, complete = t.complete, "alert changed"
             );
         }
     }
+}
+
+/// `service=payment, method=GET`.
+fn group(t: &AlertTransition) -> String {
+    t.group.iter().map(|label| format!("{}={}", label.name, label.value)).collect::<Vec<_>>().join(", ")
 }
 
 /// Partitions belong to somebody else now.

@@ -253,7 +253,7 @@ pub enum Query {
     #[command(after_help = "Example:\n  slipstream query events --service payment --status-code 503 --limit 20")]
     Events {
         /// How many at most
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value = "100", value_parser = at_least_one)]
         limit: usize,
         /// Continue behind the `next` of an earlier answer
         #[arg(long, value_name = "CURSOR")]
@@ -349,6 +349,11 @@ const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= MOST_PER_SECOND);
     rate.ok_or_else(|| "give a number above 0 and up to 1000000".to_owned())
+}
+
+/// A count that is not 0.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a whole number from 1 on".to_owned())
 }
 
 /// A duration as people write it: `90s`, `5m`, `2h`, `1h30m`.

@@ -47,6 +47,15 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// A configuration or a question that makes no sense: nothing was tried.
+fn is_wrong_use(error: &anyhow::Error) -> bool {
+    let wrong = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<slipstream_runtime::config::ConfigErrors>()
+            || matches!(cause.downcast_ref(), Some(slipstream_store::StoreError::Refused(_)))
+    };
+    error.chain().any(wrong)
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
     // Whoever reads our output may have heard enough: `slipstream query events | head`.
     let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
@@ -54,5 +63,5 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     output::say(format_args!("error: {}", output::causes(error)));
-    ExitCode::from(1)
+    ExitCode::from(if is_wrong_use(error) { 2 } else { 1 })
 }

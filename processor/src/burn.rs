@@ -33,9 +33,11 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(5);
 /// Bytes of chunks in a step, about; at least one chunk is written.
 const SNAPSHOT_BYTES: usize = 512 << 10;
 /// A position is committed this often where nothing is published.
-const COMMIT_EVERY: Duration = Duration::from_secs(1);
+const COMMIT_EVERY: Duration = Duration::from_millis(250);
 /// How long a poll waits.
 const WAIT: Duration = Duration::from_millis(100);
+/// Burn rates with which a step ends, about: after a standstill there are many.
+const STEP_RATES: usize = 5_000;
 /// Tally batches a step folds at most.
 const STEP_BATCHES: usize = 500;
 
@@ -124,13 +126,18 @@ impl BurnLoop {
         Ok(())
     }
 
+    /// Folds what was fetched; a step ends early when it has much to publish.
     async fn fold(&mut self, batch: &Batch) -> Result<(), ProcessorError> {
-        let Some(owned) = self.owned.get_mut(&batch.partition) else { return Ok(()) };
-        let rates = apply(&mut owned.burn, batch, &mut self.definitions).await?;
-        owned.rates.extend(rates);
-        owned.folded += batch.len() as u64;
-        if let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) {
-            owned.log_time = owned.log_time.max(last.log_time());
+        for record in batch.iter() {
+            // Lost in a commit below: the next owner folds the rest.
+            let Some(owned) = self.owned.get_mut(&batch.partition) else { return Ok(()) };
+            let rates = apply(&mut owned.burn, batch.partition, &record, &mut self.definitions).await?;
+            owned.rates.extend(rates);
+            owned.folded += 1;
+            owned.log_time = owned.log_time.max(record.log_time());
+            if owned.rates.len() >= STEP_RATES {
+                self.commit(batch.partition).await?;
+            }
         }
         Ok(())
     }

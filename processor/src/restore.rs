@@ -1,7 +1,7 @@
 //! Burn's state from the log: the newest snapshot, and the tallies after it. For a partition that was gained, and for a
 //! look from outside.
 
-use slipstream_log::{Batch, Fetch, Log, Offset, SharedLog, TopicPartition};
+use slipstream_log::{Fetch, Log, Offset, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
 use slipstream_slo::burn::Burn;
@@ -43,7 +43,9 @@ pub(crate) async fn restore(
         }
         next = batch.next;
         replayed += batch.len() as u64;
-        apply(&mut burn, &batch, definitions).await?;
+        for record in batch.iter() {
+            apply(&mut burn, partition, &record, definitions).await?;
+        }
     }
     Ok(Restored { burn, chunks: read, replayed })
 }
@@ -90,19 +92,16 @@ pub(crate) async fn snapshots_of(log: &dyn Log, partition: TopicPartition) -> Re
     Ok(TopicPartition { topic: Topic::BurnSnapshots, partition: partition.partition % partitions.max(1) })
 }
 
-/// Folds the batches, each with the definitions it was counted by.
+/// Folds a batch, with the definitions it was counted by; what is to be published.
 pub(crate) async fn apply(
     burn: &mut Burn,
-    batch: &Batch,
+    partition: TopicPartition,
+    record: &RecordRef<'_>,
     definitions: &mut Definitions,
 ) -> Result<Vec<BurnRates>, ProcessorError> {
-    let mut rates = Vec::new();
-    for record in batch.iter() {
-        let place = || format!("{} at offset {}", batch.partition, record.offset());
-        let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
-            .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
-        definitions.read_up_to(tally.revision).await?;
-        rates.extend(burn.apply(record.offset(), &tally, definitions.revisions())?);
-    }
-    Ok(rates)
+    let place = || format!("{partition} at offset {}", record.offset());
+    let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
+        .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
+    definitions.read_up_to(tally.revision).await?;
+    Ok(burn.apply(record.offset(), &tally, definitions.revisions())?)
 }

@@ -30,6 +30,8 @@ const ROLE: &str = "tally";
 const STEP_EVERY: Duration = Duration::from_millis(100);
 /// Records a step takes at most.
 const STEP_RECORDS: usize = 20_000;
+/// Log time a step covers at most, milliseconds.
+const STEP_SPAN_MS: i64 = 300_000;
 /// Sums a step holds at most: what bounds the batches.
 const STEP_CELLS: usize = 20_000;
 
@@ -192,7 +194,8 @@ impl TallyLoop {
         let others = || readable.iter().filter(|(p, _)| **p != partition);
         let pace = pace_limit(others().map(|(_, reach)| *reach));
         let low = others().filter_map(|(p, _)| self.owned.get(p)).map(|o| o.position.log_time).min();
-        (pace.min(self.definitions.limit()), low)
+        let reach = self.owned.get(&partition).map_or(LogTime(i64::MAX), |o| leap(o.position.log_time));
+        (pace.min(self.definitions.limit()).min(reach), low)
     }
 
     /// Decides a step of a partition, if there is anything to say, and commits it. Answers whether there was.
@@ -233,6 +236,12 @@ impl TallyLoop {
         }
         Ok(())
     }
+}
+
+/// Log time up to which a step may go: after days of standstill burn evaluates every second of them, and is to get them
+/// in pieces that it can commit. A source that begins has no ticks behind it.
+fn leap(stamp: LogTime) -> LogTime {
+    LogTime(if stamp.0 > 0 { stamp.0.saturating_add(STEP_SPAN_MS) } else { i64::MAX })
 }
 
 /// A decided step and its dead letters.

@@ -31,8 +31,9 @@ impl Health {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether every role that has spoken is ready.
+    /// Whether every role that has spoken has started. One that waits for something outside, a receiver that is down, does
+    /// not make the process unready: what it takes in it still takes, and another instance would wait as well.
     pub fn ready(&self) -> bool {
-        self.snapshot().values().all(|s| *s == State::Ready)
+        self.snapshot().values().all(|s| !matches!(s, State::Starting(_)))
     }
 }

@@ -62,10 +62,11 @@ impl From<State> for Standing {
     }
 }
 
-/// 200 when all roles are ready, else 503. A process in which no role has spoken yet is not ready.
+/// 200 when every role has started, else 503; one that waits for something outside is told, and does not count against
+/// the process ([`Health::ready`]). A process in which no role has spoken yet is not ready.
 async fn ready(Shared(health): Shared<Health>) -> Response {
     let roles = health.snapshot();
-    let ready = !roles.is_empty() && roles.values().all(|s| *s == State::Ready);
+    let ready = !roles.is_empty() && health.ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let roles = roles.into_iter().map(|(name, state)| (name, state.into())).collect();
     (status, Json(Readiness { ready, roles })).into_response()

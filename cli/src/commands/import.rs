@@ -75,6 +75,17 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
         })
         .await?;
     tell(&report, json)?;
+    if report.events == 0 && report.rejected > 0 {
+        output::say(
+            "no line could be read: is --format right? With another one the file is read again from its beginning",
+        );
+        return Ok(ExitCode::from(1));
+    }
+    if !has_slos && report.events > 0 {
+        output::say(
+            "no SLOs yet: they count what comes after them, so give --slos PATH with the first import of a file",
+        );
+    }
     output::say(format_args!("next: slipstream query kpis --by service --data {}", data.display()));
     let all_read = report.files.iter().all(|file| file.error.is_none());
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(1) })

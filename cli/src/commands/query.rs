@@ -199,7 +199,8 @@ pub async fn slos(json: bool, data: &Path) -> Result<ExitCode> {
 
 /// SLOs as a table.
 pub fn slo_table(slos: &[SloStatus]) -> String {
-    let head = ["SLO", "OBJECTIVE", "GROUP", "TARGET", "WINDOW", "SLI", "BUDGET LEFT", "GOOD", "TOTAL", "AS OF", ""];
+    let head =
+        ["SLO", "OBJECTIVE", "GROUP", "TARGET", "WINDOW", "SLI", "BUDGET LEFT", "GOOD", "TOTAL", "AS OF", "COMPLETE"];
     let right = ["TARGET", "WINDOW", "SLI", "BUDGET LEFT", "GOOD", "TOTAL"];
     let rows = slos.iter().map(|slo| {
         let group: Vec<&str> = slo.group.iter().flat_map(|g| g.values().map(String::as_str)).collect();
@@ -210,11 +211,11 @@ pub fn slo_table(slos: &[SloStatus]) -> String {
             slo.target.map_or("?".to_owned(), output::percent),
             slo.window.clone().unwrap_or_default(),
             slo.sli.map_or("no traffic".to_owned(), output::percent),
-            format!("{:.1} %", slo.budget_remaining * 100.0),
+            if slo.total == 0 { "-".to_owned() } else { format!("{:.1} %", slo.budget_remaining * 100.0) },
             output::count(slo.good),
             output::count(slo.total),
             slo.as_of.clone().unwrap_or("not yet".to_owned()),
-            if slo.complete { "" } else { "incomplete" }.to_owned(),
+            if slo.complete { "yes" } else { "no" }.to_owned(),
         ]
     });
     output::table(&head, &right, rows)
@@ -235,14 +236,18 @@ async fn alerts(filter: &AlertFilter, json: bool, data: &Path) -> Result<ExitCod
 
 /// Alerts as a table.
 pub fn alert_table(alerts: &[AlertEpisode]) -> String {
-    let head = ["AT", "SLO", "OBJECTIVE", "SEVERITY", "STATE", "RULE", "BURN RATE", "ID"];
+    let head = ["SLO", "OBJECTIVE", "GROUP", "SEVERITY", "STATE", "FIRED", "RESOLVED", "RULE", "BURN RATE", "ID"];
     let rows = alerts.iter().map(|alert| {
+        let group: Vec<&str> = alert.group.values().map(String::as_str).collect();
+        let time = |time: &Option<String>| time.clone().unwrap_or("-".to_owned());
         vec![
-            alert.at.clone(),
             alert.slo.clone(),
             alert.objective.clone(),
+            group.join(", "),
             alert.severity.clone(),
             format!("{:?}", alert.state).to_lowercase(),
+            time(&alert.fired_at),
+            time(&alert.resolved_at),
             alert.rule.clone(),
             alert.value.map_or("-".to_owned(), |v| format!("{v:.1}")),
             alert.id.clone(),

@@ -1,6 +1,5 @@
 //! `slipstream run`: the roles of this process, until it is told to stop.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -59,6 +58,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     };
     let owned = parts::own(log_dir, store_dir, retention(&config)).await?;
     definitions::publish(&owned.shared_log(), &loaded).await?;
+    let slos = parts::definitions_in_force(owned.log.as_ref()).await?.len();
 
     let health = Health::default();
     let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
@@ -79,7 +79,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     };
     pipeline.start(&mut supervisor, &config.roles);
     drop(pipeline);
-    greet(&config, loaded.slos.len());
+    greet(&config, slos);
 
     let outcome = supervisor.run(stop.received()).await;
     let closed = owned.close().await;
@@ -109,7 +109,12 @@ fn greet(config: &Config, slos: usize) {
         output::say(format_args!("  events   POST http://{}/v1/events", config.listen));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", config.ops_listen));
-    if slos == 0 && config.roles == BTreeSet::from(Role::ALL) {
-        output::say("  no SLO files given; next: --slos PATH (slipstream slo validate PATH checks them)");
+    if slos == 0 {
+        output::say("  no SLOs yet; next: --slos PATH (slipstream slo validate PATH checks them)");
+    } else {
+        output::say(format_args!("  SLOs     {slos} in force (slipstream query slos)"));
+    }
+    if config.roles.contains(&Role::Notifier) && config.receivers.is_empty() {
+        output::say("  alerts   are stored, but nobody is told: no receiver; next: --webhook URL");
     }
 }

@@ -99,7 +99,12 @@ fn row(slo: &Slo, objective: &Objective) -> Vec<String> {
 fn describe(condition: &Condition, severity: &str) -> String {
     match condition {
         Condition::Burn { long, short, factor, .. } => {
-            format!("{severity} >{:.4}x {}/{}", share(*factor), output::span(*long), output::span(*short))
+            format!(
+                "{severity} >{}x {}/{}",
+                (share(*factor) * 1e4).round() / 1e4,
+                output::span(*long),
+                output::span(*short)
+            )
         }
     }
 }

@@ -45,7 +45,7 @@ const FAULT_AFTER: Duration = Duration::from_secs(20);
 const FAULT_FOR: Duration = Duration::from_secs(45);
 /// How long a headless demo runs unless it is told.
 const HEADLESS_FOR: Duration = Duration::from_secs(150);
-const STATUS_EVERY: Duration = Duration::from_secs(5);
+const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs the demo.
 ///

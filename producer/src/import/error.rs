@@ -12,7 +12,7 @@ pub enum ImportError {
     #[error("lines of an access log name no service; say which one they are of (--service NAME)")]
     NoService,
     /// The file cannot be opened or decompressed.
-    #[error("reading {} behind line {line}: {source}; lines up to there are imported", path.display())]
+    #[error("reading {}{}: {source}", path.display(), match line { 0 => String::new(), n => format!(", after line {n} (imported up to there)") })]
     Read {
         /// The file.
         path: PathBuf,

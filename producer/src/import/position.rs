@@ -78,16 +78,25 @@ async fn all(log: &dyn Log) -> Result<Positions, ImportError> {
     Ok(positions)
 }
 
+/// Whether an import found no event at all in a file: most likely it was told a wrong format, so the file may be imported
+/// again from its beginning.
+fn was_misread(position: &ImportPosition) -> bool {
+    // One line that has no end yet says nothing about the format.
+    let only_a_beginning = position.rejected == 1 && position.unfinished > 0;
+    position.finished && position.events == 0 && position.rejected > 0 && !only_a_beginning
+}
+
 /// The position of the file that begins with `head`: the one it has under its identity, or under that which it had while
 /// it was shorter than a head; else a new one.
 pub(super) fn of(head: &[u8], path: &Path, mut positions: Positions) -> ImportPosition {
     let file = source::identity(head);
     let path = path.display().to_string();
-    if let Some(known) = positions.remove(&file) {
+    if let Some(known) = positions.remove(&file).filter(|known| !was_misread(known)) {
         return ImportPosition { path, ..known };
     }
     let grown = positions
         .into_values()
+        .filter(|p| !was_misread(p))
         .filter(|p| usize::try_from(p.head).is_ok_and(|n| n > 0 && n < head.len()))
         .filter(|p| source::identity(&head[..p.head as usize]) == p.file)
         .max_by_key(|p| p.head);

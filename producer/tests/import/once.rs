@@ -42,6 +42,17 @@ async fn a_second_import_adds_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_read_in_a_wrong_format_can_be_read_again() {
+    let (log, file) = (log(), TestFile::new(json_lines(100)));
+    let wrong = import(&log, &file, Format::Common).await.unwrap();
+    assert_eq!((wrong.events, wrong.rejected), (0, 100));
+    let right = import(&log, &file, Format::Json).await.unwrap();
+    assert_eq!((right.events, right.rejected, right.already_imported), (100, 0, 0));
+    let again = import(&log, &file, Format::Json).await.unwrap();
+    assert_eq!((again.events, again.already_imported), (0, 100));
+}
+
+#[tokio::test]
 async fn compressed_it_is_the_same_file() {
     let (log, text) = (log(), json_lines(LINES));
     let file = TestFile::new(&text);

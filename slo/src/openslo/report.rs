@@ -65,6 +65,12 @@ impl<'s> Report<'s> {
         self.found.push((place, Diagnostic { file, line, column, severity, code, message, help, snippet }));
     }
 
+    /// A place in words: `line 3 of slos.yaml`.
+    pub(super) fn place(&self, place: Place) -> String {
+        let file = self.sources.get(place.file).map_or("", |source| source.path.as_str());
+        format!("line {} of {file}", place.line)
+    }
+
     /// The source line of a place, without its end.
     pub(super) fn line(&self, place: Place) -> &'s str {
         self.lines_from(place).next().unwrap_or_default()

@@ -124,8 +124,8 @@ impl<'n> Set<'n> {
         let (_, node) = entries.iter().find(|(key, _)| key.text == "name")?;
         let Value::Scalar(name) = &node.value else { return None };
         if let Some(first) = self.names.insert((kind.value, &name.text), node.place) {
-            let message =
-                format!("a second {} is called `{}`: the first is in line {}", kind.value, name.text, first.line);
+            let place = report.place(first);
+            let message = format!("a second {} is called `{}`: the first is in {place}", kind.value, name.text);
             if matches!(kind.value, "SLO" | "SLI" | "AlertPolicy" | "AlertCondition") {
                 let help = Some("give each its own name: it is its identity".to_owned());
                 report.error(node.place, "duplicate-name", message, help);
