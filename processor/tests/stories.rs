@@ -207,6 +207,31 @@ async fn l4_a_crash_around_a_commit_leaves_all_of_the_step_or_nothing() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn after_hours_of_standstill_time_comes_in_pieces() {
+    let mut world = World::new(&[ALL, BY_SERVICE]).await;
+    world.start_tally();
+    world.start_burn();
+    traffic(&world, 0..40).await;
+    world.rest().await;
+    let before = world.clock.now();
+    world.clock.advance(3 * 3_600_000);
+    world.start_tally();
+    world.start_burn();
+    traffic(&world, 40..50).await;
+    world.rest().await;
+    let batches = tallies(world.log.as_ref()).await;
+    for source in 0..SOURCES as i32 {
+        let mut stamps: Vec<i64> = batches.iter().filter(|b| b.source == source).map(|b| b.stamp.0).collect();
+        stamps.sort_unstable();
+        stamps.retain(|stamp| *stamp >= before - 10_000);
+        let longest = stamps.windows(2).map(|w| w[1] - w[0]).max().unwrap();
+        assert!(longest <= 300_000, "source {source} leaps {longest} ms");
+    }
+    verdict::tallies_join(world.log.as_ref()).await.unwrap();
+    assert!(verdict::burn_rates_refold(world.log.as_ref()).await.unwrap() > 2 * 180, "every minute was evaluated");
+}
+
 /// Stops burn in order; answers where it stands, and that its snapshots are of there.
 async fn stop_burn(world: &mut World) -> Vec<(TopicPartition, i64)> {
     world.burn.stop().await;
