@@ -15,7 +15,7 @@ setup: ## Install what the build needs (a C compiler and Rust); root on Debian: 
 	@scripts/setup
 
 build: setup ## Build the slipstream binary (release)
-	cargo build --release --locked --bin slipstream
+	@cargo build --release --locked --bin slipstream
 
 demo: build ## A synthetic shop, its SLOs, a fault and the alert: one process, nothing else (ARGS="--headless --for 150s --json")
 	@$(BIN) demo $(ARGS)

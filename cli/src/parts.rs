@@ -11,9 +11,12 @@ use slipstream_processor::current_states;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::definition::Slo;
+use slipstream_slo::openslo::Loaded;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::slos::{SloStatus, status};
 use slipstream_store::{SharedStore, SqliteStore};
+
+use crate::definitions;
 
 /// W of the redelivery rule, milliseconds.
 const REDELIVERY_WINDOW_MS: i64 = 120_000;
@@ -47,7 +50,7 @@ fn no_file(data: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When another process owns it, or it cannot be used.
-pub async fn own(log_dir: &Path, store_dir: &Path, retention: slipstream_store::Retention) -> Result<Owned> {
+async fn own(log_dir: &Path, store_dir: &Path, retention: slipstream_store::Retention) -> Result<Owned> {
     no_file(log_dir)?;
     no_file(store_dir)?;
     let log = SqliteLog::open(log_dir, SqliteOptions::default())?;
@@ -55,6 +58,21 @@ pub async fn own(log_dir: &Path, store_dir: &Path, retention: slipstream_store::
     let settings = ensure_settings(log.as_ref() as &dyn Log, &initial).await?;
     let store = SqliteStore::open(store_dir, retention)?;
     Ok(Owned { log, store, settings })
+}
+
+/// Opens a directory as its owner and publishes definitions; answers also how many SLOs are in force then.
+///
+/// # Errors
+/// When another process owns it, or it cannot be used.
+pub async fn own_with(
+    (log_dir, store_dir): (&Path, &Path),
+    retention: slipstream_store::Retention,
+    loaded: &Loaded,
+) -> Result<(Owned, usize)> {
+    let owned = own(log_dir, store_dir, retention).await?;
+    definitions::publish(&owned.shared_log(), loaded).await?;
+    let slos = definitions_in_force(owned.log.as_ref()).await?.len();
+    Ok((owned, slos))
 }
 
 impl Owned {

@@ -16,9 +16,8 @@ use slipstream_schemas::EventTime;
 use slipstream_store::Retention;
 
 use crate::args::{self, Format};
-use crate::parts::{self, definitions_in_force};
 use crate::session::{Session, digested, evaluated};
-use crate::{definitions, logging, output};
+use crate::{definitions, logging, output, parts};
 
 /// Rejected lines that are shown.
 const SHOWN: usize = 10;
@@ -55,9 +54,8 @@ struct FileReport {
 pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     let loaded = definitions::load_valid(&args.slos)?;
-    let owned = parts::own(&args.to.data, &args.to.data, Retention::default()).await?;
-    definitions::publish(&owned.shared_log(), &loaded).await?;
-    let has_slos = !definitions_in_force(owned.log.as_ref()).await?.is_empty();
+    let data = args.to.data.as_path();
+    let (owned, slos) = parts::own_with((data, data), Retention::default(), &loaded).await?;
     let (log, store) = (owned.shared_log(), owned.shared_store());
     let session = Session::new(owned, Vec::new(), "");
     let shutdown = session.supervisor.token(Stage::Intake);
@@ -68,7 +66,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
             let files = import_all(&log, &args, &shutdown).await?;
             digested(log.as_ref(), store.as_ref()).await?;
             let report = report(files, began.elapsed());
-            if has_slos && report.events > 0 {
+            if slos > 0 && report.events > 0 {
                 evaluated(log.as_ref(), store.as_ref()).await?;
             }
             Ok(report)
@@ -81,7 +79,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
         );
         return Ok(ExitCode::from(1));
     }
-    if !has_slos && report.events > 0 {
+    if slos == 0 && report.events > 0 {
         output::say(
             "no SLOs yet: they count what comes after them, so give --slos PATH with the first import of a file",
         );

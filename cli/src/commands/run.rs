@@ -56,9 +56,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
         false => None,
     };
-    let owned = parts::own(log_dir, store_dir, retention(&config)).await?;
-    definitions::publish(&owned.shared_log(), &loaded).await?;
-    let slos = parts::definitions_in_force(owned.log.as_ref()).await?.len();
+    let (owned, slos) = parts::own_with((log_dir, store_dir), retention(&config), &loaded).await?;
 
     let health = Health::default();
     let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });

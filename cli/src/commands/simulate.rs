@@ -12,9 +12,8 @@ use slipstream_runtime::supervise::Stage;
 use slipstream_schemas::EventTime;
 use slipstream_store::Retention;
 
-use crate::parts::{self, definitions_in_force};
 use crate::session::{Session, digested, evaluated};
-use crate::{args, definitions, logging, output};
+use crate::{args, definitions, logging, output, parts};
 
 #[derive(Serialize)]
 struct Report {
@@ -33,9 +32,8 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
     logging::init(log_level)?;
     let loaded = definitions::load_valid(&args.slos)?;
     let plan = plan(&args)?;
-    let owned = parts::own(&args.to.data, &args.to.data, Retention::default()).await?;
-    definitions::publish(&owned.shared_log(), &loaded).await?;
-    let has_slos = !definitions_in_force(owned.log.as_ref()).await?.is_empty();
+    let data = args.to.data.as_path();
+    let (owned, slos) = parts::own_with((data, data), Retention::default(), &loaded).await?;
     let (log, store) = (owned.shared_log(), owned.shared_store());
     let session = Session::new(owned, Vec::new(), "");
     let shutdown = session.supervisor.token(Stage::Intake);
@@ -48,7 +46,7 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
                 bail!("interrupted after {} events; they are kept", summary.accepted);
             }
             let seconds = began.elapsed().as_secs_f64();
-            if has_slos {
+            if slos > 0 {
                 evaluated(log.as_ref(), store.as_ref()).await?;
             }
             let events = summary.accepted;

@@ -28,7 +28,7 @@ use self::keys::Keys;
 use self::receiver::{Received, Receiver};
 use self::screen::Screen;
 use crate::session::{Session, digested};
-use crate::{args, catch_up, definitions, logging, output, parts};
+use crate::{args, catch_up, logging, output, parts};
 
 /// The SLOs of the demo, which are an example too.
 const SLOS: &str = include_str!("../../../examples/shop/slos.yaml");
@@ -56,9 +56,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     let screen = Screen::new(args.json);
     let temporary = tempfile::tempdir().context("making a temporary directory for the demo's data")?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let owned = parts::own(&data, &data, Retention::default()).await?;
-    let loaded = shop_slos()?;
-    definitions::publish(&owned.shared_log(), &loaded).await?;
+    let (owned, _) = parts::own_with((&data, &data), Retention::default(), &shop_slos()?).await?;
 
     let receiver = Receiver::bind().await?;
     let (log, store) = (owned.shared_log(), owned.shared_store());
