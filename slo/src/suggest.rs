@@ -15,25 +15,11 @@ pub(crate) fn nearest<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
         .or_else(|| known.iter().copied().find(abbreviates))
 }
 
-/// Edits (insert, delete, replace, swap of neighbours) from one word to the other. Source: Damerau and Levenshtein,
-/// optimal string alignment.
+/// Edits (insert, delete, replace, swap of neighbours) from one word to the other; of hostile input only the beginning
+/// is compared. Source: Damerau and Levenshtein, optimal string alignment.
 fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().take(64).collect();
-    let to: Vec<char> = to.chars().take(64).collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for i in 1..=from.len() {
-        let mut row = vec![i; to.len() + 1];
-        for j in 1..=to.len() {
-            let replace = last[j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            row[j] = replace.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[to.len()]
+    let beginning = |word: &str| word.chars().take(64).collect::<String>();
+    strsim::osa_distance(&beginning(from), &beginning(to))
 }
 
 #[cfg(test)]
