@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use slipstream_schemas::topics::Kept;
 use slipstream_schemas::{LogTime, Topic};
 use tokio::sync::watch;
 
@@ -21,9 +20,6 @@ use crate::port::{
 
 pub use guard::{Guard, Move};
 pub(crate) use guard::{Holders, check_moves};
-
-/// Bytes of key, value and headers that one record may have.
-pub const RECORD_LIMIT: usize = 8 << 20;
 
 /// How an embedded log keeps its records. The rest, [`Embedded`], is the same for all.
 #[async_trait]
@@ -118,7 +114,7 @@ fn existing<E: Engine>(engine: &E, partition: TopicPartition) -> Result<(), LogE
 /// the one whose turn it is.
 fn place<E: Engine>(engine: &E, turn: u32, mut records: Vec<Outgoing>) -> Result<Vec<Outgoing>, LogError> {
     for record in &mut records {
-        check(record)?;
+        record.check()?;
         let partitions = engine.partitions(record.topic);
         let partition = match (record.partition, &record.key) {
             (Some(chosen), _) => chosen,
@@ -129,22 +125,6 @@ fn place<E: Engine>(engine: &E, turn: u32, mut records: Vec<Outgoing>) -> Result
         record.partition = Some(partition);
     }
     Ok(records)
-}
-
-fn check(record: &Outgoing) -> Result<(), LogError> {
-    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let size = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, |b| b.len());
-    let bytes = size(&record.key) + size(&record.value) + headers;
-    if bytes > RECORD_LIMIT {
-        return Err(LogError::TooLarge { topic: record.topic, bytes, limit: RECORD_LIMIT });
-    }
-    if record.key.is_none() && matches!(record.topic.spec().kept, Kept::Compacted { .. }) {
-        return Err(LogError::Fatal {
-            doing: format!("publishing to {}", record.topic),
-            cause: "the topic is compacted, so every record needs a key".to_owned(),
-        });
-    }
-    Ok(())
 }
 
 #[async_trait]

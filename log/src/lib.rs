@@ -15,6 +15,7 @@ pub mod definitions;
 pub mod embedded;
 pub mod faults;
 pub mod groups;
+pub mod kafka;
 pub mod memory;
 pub mod partitioner;
 pub mod port;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use slipstream_schemas::topics::Kept;
 use slipstream_schemas::{LogTime, Topic};
 
 use crate::batch::Batch;
@@ -59,6 +60,31 @@ pub struct Outgoing {
     pub headers: Vec<(String, Bytes)>,
 }
 
+/// Bytes of key, value and headers that one record may have.
+pub const RECORD_LIMIT: usize = 8 << 20;
+
+impl Outgoing {
+    /// Refuses what no log can ever take.
+    ///
+    /// # Errors
+    /// When it is too large, or has no key though its topic is compacted.
+    pub fn check(&self) -> Result<(), LogError> {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let size = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        let bytes = size(&self.key) + size(&self.value) + headers;
+        if bytes > RECORD_LIMIT {
+            return Err(LogError::TooLarge { topic: self.topic, bytes, limit: RECORD_LIMIT });
+        }
+        if self.key.is_none() && matches!(self.topic.spec().kept, Kept::Compacted { .. }) {
+            return Err(LogError::Fatal {
+                doing: format!("publishing to {}", self.topic),
+                cause: "the topic is compacted, so every record needs a key".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
 /// Where a published record went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -89,6 +115,18 @@ pub struct Advance {
     pub from: Position,
     /// Where it ends.
     pub to: Position,
+}
+
+/// A step in doubt can be told only if it moved something, and forward.
+pub(crate) fn well_formed(advances: impl Iterator<Item = Advance> + Clone) -> Result<(), String> {
+    if advances.clone().all(|a| a.from == a.to) {
+        return Err("a step must move a position, in offset or in log time".to_owned());
+    }
+    let backward = |a: &Advance| a.to.offset < a.from.offset || a.to.log_time < a.from.log_time;
+    match advances.clone().find(backward) {
+        Some(a) => Err(format!("{}: a step moves back, from {:?} to {:?}", a.partition, a.from, a.to)),
+        None => Ok(()),
+    }
 }
 
 /// L7: every record at offset `end` or later that becomes visible has a log time of at least `time`.

@@ -72,13 +72,13 @@ const fn days(n: u32) -> Kept {
 pub const TOPICS: [TopicSpec; 9] = [
     row(Topic::RequestEvents, "request-events", 8, days(7), true),
     row(Topic::SloDefinitions, "slo-definitions", 1, Kept::Forever, true),
-    row(Topic::SliTallies, "sli-tallies", 4, days(3), false),
-    row(Topic::BurnSnapshots, "burn-snapshots", 4, ANY_TIME, false),
-    row(Topic::BurnRates, "burn-rates", 4, NOT_WITHIN_A_DAY, false),
-    row(Topic::Alerts, "alerts", 4, days(90), false),
-    row(Topic::Notifications, "notifications", 4, days(90), false),
-    row(Topic::ImportPositions, "import-positions", 1, ANY_TIME, false),
-    row(Topic::DeadLetters, "dead-letters", 4, days(14), false),
+    row(Topic::SliTallies, "sli-tallies", 4, days(3), true),
+    row(Topic::BurnSnapshots, "burn-snapshots", 4, ANY_TIME, true),
+    row(Topic::BurnRates, "burn-rates", 4, NOT_WITHIN_A_DAY, true),
+    row(Topic::Alerts, "alerts", 4, days(90), true),
+    row(Topic::Notifications, "notifications", 4, days(90), true),
+    row(Topic::ImportPositions, "import-positions", 1, ANY_TIME, true),
+    row(Topic::DeadLetters, "dead-letters", 4, days(14), true),
 ];
 
 impl Topic {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::groups::{Groups, Token};
-use crate::port::{Advance, Position, TopicPartition};
+use crate::port::{Advance, Position, TopicPartition, well_formed};
 
 use super::WriteError;
 
@@ -44,26 +44,11 @@ pub(crate) fn check_moves(
     moves: &[Move],
     committed: impl Fn(TopicPartition) -> Option<Position>,
 ) -> Result<(), WriteError> {
-    well_formed(moves)?;
+    well_formed(moves.iter().map(|m| m.advance)).map_err(WriteError::Fatal)?;
     let stands = |m: &Move| committed(m.advance.partition).is_none_or(|p| p == m.advance.from);
     let owned = |m: &Move| groups.owns(group, m.advance.partition, m.token as Token);
     let lost: Vec<_> = moves.iter().filter(|m| !owned(m) || !stands(m)).map(|m| m.advance.partition).collect();
     if lost.is_empty() { Ok(()) } else { Err(WriteError::Lost(lost)) }
-}
-
-/// A step in doubt can be told only if it moved something, and forward.
-fn well_formed(moves: &[Move]) -> Result<(), WriteError> {
-    if moves.iter().all(|m| m.advance.from == m.advance.to) {
-        return Err(WriteError::Fatal("a step must move a position, in offset or in log time".to_owned()));
-    }
-    let backward =
-        moves.iter().map(|m| m.advance).find(|a| a.to.offset < a.from.offset || a.to.log_time < a.from.log_time);
-    match backward {
-        Some(a) => {
-            Err(WriteError::Fatal(format!("{}: a step moves back, from {:?} to {:?}", a.partition, a.from, a.to)))
-        }
-        None => Ok(()),
-    }
 }
 
 /// Who holds which writer name: the handle that took it up last. Older ones stay fenced (L5).

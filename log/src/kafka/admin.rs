@@ -1,0 +1,103 @@
+//! Topics as the table of `schemas` wants them: made, and checked.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
+
+use super::client::{Reader, Told};
+use super::errors::log_error;
+use super::names::Names;
+use super::settings::{self, KafkaOptions, LARGEST_BATCH};
+use super::shared::blocking;
+use crate::port::LogError;
+
+const CALL: Duration = Duration::from_secs(15);
+
+/// Settings of a topic on the cluster, by the table.
+pub fn config_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
+    let mut config = vec![("max.message.bytes", LARGEST_BATCH.to_string())];
+    if spec.log_append_time {
+        config.push(("message.timestamp.type", "LogAppendTime".to_owned()));
+    }
+    match spec.kept {
+        Kept::For(time) => {
+            config.push(("cleanup.policy", "delete".to_owned()));
+            config.push(("retention.ms", time.as_millis().to_string()));
+        }
+        Kept::Forever => {
+            config.push(("cleanup.policy", "delete".to_owned()));
+            config.push(("retention.ms", "-1".to_owned()));
+        }
+        Kept::Compacted { floor } => {
+            config.push(("cleanup.policy", "compact".to_owned()));
+            config.push(("min.compaction.lag.ms", floor.as_millis().to_string()));
+        }
+    }
+    config
+}
+
+/// Makes the topics that are missing; answers which were made. `replication`: none for the brokers' default.
+///
+/// # Errors
+/// When the cluster cannot be asked, or refuses one.
+pub async fn ensure(
+    options: &KafkaOptions,
+    partitions: impl Fn(&TopicSpec) -> u32,
+    replication: Option<i32>,
+) -> Result<Vec<String>, LogError> {
+    let names = Names::new(&options.prefix);
+    let admin: AdminClient<Told> = settings::common(options)
+        .create_with_context(Told)
+        .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
+    let configs: Vec<Vec<(&str, String)>> = TOPICS.iter().map(config_of).collect();
+    let new = TOPICS.iter().zip(&configs).map(|(spec, config)| {
+        let replication = TopicReplication::Fixed(replication.unwrap_or(-1));
+        let topic = NewTopic::new(names.of(spec.topic), partitions(spec) as i32, replication);
+        config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+    });
+    let new: Vec<NewTopic<'_>> = new.collect();
+    let made = admin
+        .create_topics(&new, &AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL)))
+        .await
+        .map_err(|e| log_error(&names, "making topics", &e))?;
+    let mut done = Vec::new();
+    for result in made {
+        match result {
+            Ok(name) => done.push(name),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => {
+                return Err(LogError::Fatal { doing: format!("making the topic {name}"), cause: code.to_string() });
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Asks whether the cluster answers and all topics are there.
+///
+/// # Errors
+/// When it does not, or topics are missing: with what to do.
+pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
+    let options = options.clone();
+    blocking(move || {
+        let names = Names::new(&options.prefix);
+        let doing = || format!("connecting to Kafka at {}", options.brokers);
+        let asker: Reader =
+            settings::ranges(&options).create_with_context(Told).map_err(|e| log_error(&names, doing(), &e))?;
+        let metadata = asker.fetch_metadata(None, CALL).map_err(|e| LogError::Fatal {
+            doing: doing(),
+            cause: format!("{e}; is the address right, and the broker up? (`slipstream doctor`)"),
+        })?;
+        let there: Vec<&str> = metadata.topics().iter().map(|t| t.name()).collect();
+        let missing: Vec<&str> = TOPICS.iter().map(|s| names.of(s.topic)).filter(|n| !there.contains(n)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let cause = format!("topics are missing: {}; `slipstream topics ensure` makes them", missing.join(", "));
+        Err(LogError::Fatal { doing: doing(), cause })
+    })
+    .await
+}

@@ -1,0 +1,83 @@
+//! Records of one partition between librdkafka and whoever polls.
+
+use slipstream_schemas::LogTime;
+
+use super::events::Record;
+use crate::batch::{Batch, RecordRef};
+use crate::port::{Fetch, Offset, TopicPartition};
+
+/// What was read and not yet delivered. Log time runs as a maximum over what was pushed.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    batch: Batch,
+    /// Records of the batch that were delivered already.
+    taken: usize,
+    log_time: LogTime,
+}
+
+impl Buffer {
+    /// An empty buffer that begins at a position.
+    pub(super) fn new(partition: TopicPartition, next: Offset, log_time: LogTime) -> Self {
+        Buffer { batch: Batch::new(partition, next), taken: 0, log_time }
+    }
+
+    /// No log time below this one comes out.
+    pub(super) fn raise(&mut self, log_time: LogTime) {
+        self.log_time = self.log_time.max(log_time);
+    }
+
+    /// Takes a record in.
+    pub(super) fn push(&mut self, record: &Record<'_>) {
+        self.log_time = self.log_time.max(LogTime(record.timestamp));
+        let headers = record.headers.iter().map(|(name, value)| (name.as_ref(), *value));
+        self.batch.push(record.offset, self.log_time, record.key, record.value, headers);
+    }
+
+    /// Nothing is there below an offset but what was pushed.
+    pub(super) fn reached(&mut self, offset: Offset) {
+        self.batch.next = self.batch.next.max(offset);
+    }
+
+    /// Records that wait.
+    pub(super) fn len(&self) -> usize {
+        self.batch.len() - self.taken
+    }
+
+    /// Bytes that wait, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.batch.bytes()
+    }
+
+    /// Whether it holds a whole fetch.
+    pub(super) fn fills(&self, fetch: Fetch) -> bool {
+        self.len() >= fetch.records || self.bytes() >= fetch.bytes
+    }
+
+    /// The next records, as many as a fetch may bring. None: there are none.
+    pub(super) fn take(&mut self, fetch: Fetch) -> Option<Batch> {
+        if self.len() == 0 {
+            return None;
+        }
+        if self.taken == 0 && self.batch.len() <= fetch.records && self.batch.bytes() <= fetch.bytes {
+            let empty = Batch::new(self.batch.partition, self.batch.next);
+            return Some(std::mem::replace(&mut self.batch, empty));
+        }
+        let mut part = Batch::new(self.batch.partition, 0);
+        while let Some(record) = self.batch.get(self.taken) {
+            if !part.is_empty() && (part.len() >= fetch.records || part.bytes() + size(&record) > fetch.bytes) {
+                break;
+            }
+            part.push(record.offset(), record.log_time(), record.key(), record.value(), record.headers());
+            self.taken += 1;
+        }
+        if self.len() == 0 {
+            part.next = self.batch.next;
+            (self.batch, self.taken) = (Batch::new(self.batch.partition, part.next), 0);
+        }
+        Some(part)
+    }
+}
+
+fn size(record: &RecordRef<'_>) -> usize {
+    record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len)
+}

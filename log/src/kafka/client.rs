@@ -1,0 +1,35 @@
+//! What librdkafka tells its clients besides records: logs and statistics.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+
+/// A consumer whose events we read ourselves.
+pub(super) type Reader = BaseConsumer<Told>;
+
+/// Passes on to tracing what librdkafka logs. It logs as warnings and errors what passes by itself (a broker that
+/// restarts); what matters comes as an error of a call.
+pub(super) struct Told;
+
+impl ClientContext for Told {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        told(level as i32, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::info!(%error, reason, "librdkafka reports");
+    }
+}
+
+impl ConsumerContext for Told {}
+
+/// A log line of librdkafka; `level` as syslog counts.
+pub(super) fn told(level: i32, facility: &str, text: &str) {
+    // CONFWARN: properties of producers on consumers and the other way round; one set of the user's goes to both.
+    match level {
+        ..=3 if facility != "CONFWARN" => tracing::warn!(facility, "librdkafka: {text}"),
+        4..=5 if facility != "CONFWARN" => tracing::info!(facility, "librdkafka: {text}"),
+        _ => tracing::debug!(facility, "librdkafka: {text}"),
+    }
+}

@@ -1,0 +1,587 @@
+//! A member of a group on Kafka. The crate's rebalance hooks run inside of its poll, where working deadlocks: we read the
+//! consumer's events ourselves, note what changes, and act between them. Records wait in a buffer per partition, so that
+//! one that is paused or not yet told does not hold the others up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset as At, TopicPartitionList};
+use slipstream_schemas::{LogTime, Topic};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::buffer::Buffer;
+use super::client::{Reader, Told};
+use super::errors::{log_error, of_code};
+use super::events::{self, Event, Events, Place};
+use super::positions::{self, list_of};
+use super::settings;
+use super::shared::{Shared, blocking};
+use super::transactions::{Failure, Moves, Transactions};
+use crate::port::{
+    CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition,
+};
+
+/// A partition that is not being delivered is fetched no further beyond this.
+const BUFFERED: Fetch = Fetch { records: 20_000, bytes: 4 << 20 };
+/// After a failure to learn committed positions, so long until the next try.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a seek may take.
+const SEEK: Duration = Duration::from_secs(10);
+/// Ends of partitions are asked for at most this often.
+const ENDS_EVERY: Duration = Duration::from_millis(80);
+/// Visibility of a record may lag its append by this much (L7).
+const VISIBLE_WITHIN_MS: i64 = 500;
+
+pub(super) struct Member {
+    shared: Arc<Shared>,
+    group: String,
+    consumer: Arc<Reader>,
+    events: Events,
+    woken: Arc<Notify>,
+    transactions: Option<Transactions>,
+    /// A commit is in doubt: its producer's successor has to decide it before positions are read.
+    in_doubt: bool,
+    held: BTreeMap<TopicPartition, Held>,
+    paused: BTreeSet<TopicPartition>,
+    /// Told as lost at the next poll.
+    revoked: Vec<TopicPartition>,
+    /// Revocations that librdkafka waits for us to agree to.
+    to_unassign: Vec<Place>,
+    lookups: JoinSet<Lookup>,
+    served: Option<TopicPartition>,
+    commits: u32,
+    ends: Option<Ends>,
+    horizon_floor: LogTime,
+    failed: Option<LogError>,
+}
+
+/// What is known of committed positions.
+type Lookup = (Vec<TopicPartition>, Result<Vec<(TopicPartition, Option<Position>)>, KafkaError>);
+
+struct Held {
+    state: State,
+    buffer: Buffer,
+    /// Offset that the caller is to get next.
+    next: Offset,
+    /// Everything below it was fetched, and nothing more was there.
+    end: Option<Offset>,
+    /// librdkafka fetches nothing of it at present.
+    throttled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Ours, but its committed position is not known yet.
+    Looking,
+    /// The position is known, and is told next.
+    Found(Option<Position>),
+    /// The caller knows; with the position as committed last.
+    Told(Option<Position>),
+}
+
+struct Ends {
+    at: Instant,
+    /// The broker's clock, heard before the ends were asked for.
+    clock: LogTime,
+    ends: BTreeMap<TopicPartition, Offset>,
+}
+
+impl Member {
+    pub(super) fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Member, LogError> {
+        let names = &shared.names;
+        let doing = || format!("joining the group {}", shared.options.group_name(group));
+        let n = shared.next_member(group);
+        let config = settings::member(&shared.options, group, n);
+        let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
+        let woken = Arc::new(Notify::new());
+        let wake = Arc::clone(&woken);
+        consumer.set_nonempty_callback(move || wake.notify_one());
+        let topics: Vec<&str> = topics.iter().map(|t| names.of(*t)).collect();
+        consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
+        let consumer = Arc::new(consumer);
+        let events = Events::of(&consumer)
+            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+        let id = format!("{}{group}-{}-{n}", shared.options.prefix, shared.identity);
+        let config = settings::transactional(&shared.options, &id);
+        let transactions = Transactions::new(config, names.clone(), Arc::clone(&shared.clock));
+        Ok(Member {
+            shared: Arc::clone(shared),
+            group: group.to_owned(),
+            consumer,
+            events,
+            woken,
+            transactions: Some(transactions),
+            in_doubt: false,
+            held: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            revoked: Vec::new(),
+            to_unassign: Vec::new(),
+            lookups: JoinSet::new(),
+            served: None,
+            commits: 0,
+            ends: None,
+            horizon_floor: LogTime(i64::MIN),
+            failed: None,
+        })
+    }
+
+    /// Takes in what librdkafka has, without waiting, until somebody can be served a whole fetch.
+    fn pump(&mut self, fetch: Fetch) {
+        loop {
+            let full = |(p, h): (&TopicPartition, &Held)| !self.paused.contains(p) && h.buffer.fills(fetch);
+            if self.held.iter().any(full) {
+                return;
+            }
+            let mut change = Change::None;
+            let (held, names) = (&mut self.held, &self.shared.names);
+            let mut touched = None;
+            let came = self.events.next(0, &mut |event| match event {
+                Event::Record(record) => {
+                    let place = names.place(record.topic, record.partition);
+                    let Some((place, held)) = place.and_then(|p| Some((p, held.get_mut(&p)?))) else { return };
+                    held.end = None;
+                    if record.offset >= held.next {
+                        held.buffer.push(&record);
+                    }
+                    touched = Some(place);
+                }
+                Event::End { topic, partition, offset } => {
+                    if let Some(held) = names.place(topic, partition).and_then(|p| held.get_mut(&p)) {
+                        held.end = Some(offset);
+                        held.buffer.reached(offset);
+                    }
+                }
+                Event::Assign(partitions) => change = Change::Assign(partitions),
+                Event::Revoke { partitions, lost } => change = Change::Revoke(partitions, lost),
+                Event::Error { code, fatal, text, place } => change = Change::Error { code, fatal, text, place },
+            });
+            if let Some(place) = touched {
+                self.throttle(place);
+            }
+            self.change(change);
+            if !came {
+                return;
+            }
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Assign(partitions) => self.gained(&partitions),
+            Change::Revoke(partitions, lost) => self.going(partitions, lost),
+            Change::Error { code, fatal, text, place } => {
+                let doing = match place {
+                    Some((topic, partition)) => format!("reading {topic}/{partition}"),
+                    None => format!("reading as a member of {}", self.group),
+                };
+                // A topic may be away while the cluster starts; what is fatal to the client ends it.
+                let error = of_code(&self.shared.names, doing.clone(), Some(code), text.clone());
+                match (fatal, &error) {
+                    (true, _) => self.failed = Some(LogError::Fatal { doing, cause: text }),
+                    (false, LogError::Fatal { .. }) => self.failed = Some(error),
+                    (false, _) => tracing::info!(%error, "librdkafka reports"),
+                }
+            }
+        }
+    }
+
+    /// librdkafka begins to fetch from the committed position at once, as soon as no transaction is open on it; ours to
+    /// learn is the log time. Others flow meanwhile.
+    fn gained(&mut self, partitions: &[Place]) {
+        let list = list_places(partitions);
+        if let Err(error) = self.consumer.incremental_assign(&list) {
+            self.failed = Some(log_error(&self.shared.names, "taking partitions over", &error));
+            return;
+        }
+        let places: Vec<TopicPartition> =
+            partitions.iter().filter_map(|(t, p)| self.shared.names.place(t, *p)).collect();
+        for place in &places {
+            let buffer = Buffer::new(*place, 0, LogTime(i64::MIN));
+            self.held.insert(*place, Held { state: State::Looking, buffer, next: 0, end: None, throttled: false });
+        }
+        self.look(places, Duration::ZERO);
+    }
+
+    fn look(&mut self, places: Vec<TopicPartition>, after: Duration) {
+        let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
+        self.lookups.spawn(async move {
+            tokio::time::sleep(after).await;
+            let asked = places.clone();
+            let found = blocking(move || positions::committed(&consumer, &names, &asked)).await;
+            (places, found)
+        });
+    }
+
+    /// Positions that were learned. What was taken away meanwhile is not held any more.
+    fn learned(&mut self, (places, found): Lookup) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::info!(%error, group = self.group, "committed positions are not known yet; asking again");
+                let still = |p: &TopicPartition| self.held.get(p).is_some_and(|h| h.state == State::Looking);
+                let places: Vec<TopicPartition> = places.into_iter().filter(still).collect();
+                if !places.is_empty() {
+                    self.look(places, LOOK_AGAIN);
+                }
+                return;
+            }
+        };
+        for (place, position) in found {
+            if let Some(held) = self.held.get_mut(&place).filter(|h| h.state == State::Looking) {
+                held.state = State::Found(position);
+                if let Some(position) = position {
+                    held.buffer.raise(position.log_time);
+                    held.next = position.offset;
+                }
+            }
+        }
+    }
+
+    /// Partitions that go: told first, agreed to then. What was lost may be somebody else's already.
+    fn going(&mut self, partitions: Vec<Place>, lost: bool) {
+        for place in partitions.iter().filter_map(|(t, p)| self.shared.names.place(t, *p)) {
+            let known = matches!(self.held.get(&place), Some(Held { state: State::Told(_), .. }));
+            if known {
+                self.revoked.push(place);
+            }
+            // A step that is being settled may still be committed before we agree, unless the partition was lost.
+            if lost || !known {
+                self.held.remove(&place);
+            }
+        }
+        self.to_unassign.extend(partitions);
+    }
+
+    /// Not ours any more by what the broker said, before librdkafka tells.
+    fn expelled(&mut self) {
+        let told = |h: &Held| matches!(h.state, State::Told(_));
+        self.revoked.extend(self.held.iter().filter(|(_, h)| told(h)).map(|(p, _)| *p));
+        self.held.clear();
+    }
+
+    /// A position has moved without us: told as lost, and looked up again.
+    fn moved(&mut self, places: &[TopicPartition]) -> Result<(), LogError> {
+        let mut again = Vec::new();
+        for place in places {
+            if self.held.remove(place).is_some() {
+                self.revoked.push(*place);
+                again.push((self.shared.names.of(place.topic).to_owned(), place.partition as i32));
+            }
+        }
+        let list = list_places(&again);
+        self.consumer
+            .incremental_unassign(&list)
+            .map_err(|e| log_error(&self.shared.names, "looking a position up again", &e))?;
+        self.gained(&again);
+        Ok(())
+    }
+
+    fn rebalanced(&mut self) -> Option<Polled> {
+        if !self.revoked.is_empty() || !self.to_unassign.is_empty() {
+            let told = std::mem::take(&mut self.revoked);
+            let going = std::mem::take(&mut self.to_unassign);
+            for place in told.iter().copied().chain(going.iter().filter_map(|(t, p)| self.shared.names.place(t, *p))) {
+                // Looked up again since: it stays.
+                if self.held.get(&place).is_some_and(|h| matches!(h.state, State::Told(_))) {
+                    self.held.remove(&place);
+                }
+                self.paused.remove(&place);
+            }
+            if !going.is_empty()
+                && let Err(error) = self.consumer.incremental_unassign(&list_places(&going))
+            {
+                tracing::warn!(%error, group = self.group, "partitions could not be given up");
+            }
+            if !told.is_empty() {
+                return Some(Polled::Revoked(told));
+            }
+        }
+        let mut gained = Vec::new();
+        for (place, held) in &mut self.held {
+            if let State::Found(position) = held.state {
+                held.state = State::Told(position);
+                gained.push((*place, position));
+            }
+        }
+        (!gained.is_empty()).then_some(Polled::Assigned(gained))
+    }
+
+    fn records(&mut self, fetch: Fetch) -> Option<Polled> {
+        let flowing = |(p, h): &(&TopicPartition, &Held)| {
+            !self.paused.contains(p) && matches!(h.state, State::Told(_)) && h.buffer.len() > 0
+        };
+        let turns: Vec<TopicPartition> = self.held.iter().filter(flowing).map(|(p, _)| *p).collect();
+        let place = turns.iter().find(|p| Some(**p) > self.served).or(turns.first()).copied()?;
+        let held = self.held.get_mut(&place)?;
+        let batch = held.buffer.take(fetch)?;
+        held.next = batch.next;
+        self.served = Some(place);
+        self.throttle(place);
+        Some(Polled::Records(batch))
+    }
+
+    /// Lets librdkafka fetch of a partition, or stops it, by what waits of it.
+    fn throttle(&mut self, place: TopicPartition) {
+        let Some(held) = self.held.get_mut(&place) else { return };
+        let wanted = match held.throttled {
+            false => held.buffer.fills(BUFFERED),
+            true => held.buffer.len() > 0,
+        };
+        if wanted == held.throttled {
+            return;
+        }
+        let list = list_places(&[(self.shared.names.of(place.topic).to_owned(), place.partition as i32)]);
+        let done = if wanted { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        match done {
+            Ok(()) => held.throttled = wanted,
+            Err(error) => tracing::debug!(%error, %place, "fetching could not be paused or resumed"),
+        }
+    }
+
+    /// What is wrong with a step before anybody is asked.
+    fn check(&self, step: &Step) -> Result<(), CommitError> {
+        crate::port::well_formed(step.positions.iter().copied()).map_err(CommitError::Fatal)?;
+        let ours = |a: &crate::port::Advance| {
+            matches!(self.held.get(&a.partition), Some(Held { state: State::Told(at), .. }) if at.is_none_or(|p| p == a.from))
+        };
+        let lost: Vec<TopicPartition> = step.positions.iter().filter(|a| !ours(a)).map(|a| a.partition).collect();
+        if lost.is_empty() { Ok(()) } else { Err(CommitError::Lost(lost)) }
+    }
+
+    async fn transact(&mut self, step: &Step) -> Result<(), Failure> {
+        let names = self.shared.names.clone();
+        let group = self.consumer.group_metadata();
+        // Without a generation the broker would take the offsets of whoever comes (KIP-447 allows it).
+        let (Some(group), true) = (group, events::generation(&self.consumer) >= 0) else {
+            return Err(Failure::NotAMember("the group has no such member".to_owned()));
+        };
+        let offsets = list_of(&names, &step.positions).map_err(|e| Failure::Fatal(e.to_string()))?;
+        let outputs = self.shared.place(&step.outputs, self.commits).await.map_err(|e| match e {
+            LogError::Fatal { .. } => Failure::Fatal(e.to_string()),
+            _ => Failure::Aborted(e.to_string()),
+        })?;
+        self.commits = self.commits.wrapping_add(1);
+        let fault = self.shared.options.faults.next_commit(&self.group);
+        let Some(mut transactions) = self.transactions.take() else {
+            return Err(Failure::Fatal("a commit was dropped half way; this member cannot commit any more".to_owned()));
+        };
+        let moves = Moves { offsets, group };
+        let (transactions, result) = blocking(move || {
+            let result = transactions.run(&outputs, Some(&moves), fault);
+            (transactions, result)
+        })
+        .await;
+        self.transactions = Some(transactions);
+        result.map(|_| ())
+    }
+
+    fn refused(&mut self, step: &Step, failure: Failure) -> CommitError {
+        let all = || step.positions.iter().map(|a| a.partition).collect();
+        match failure {
+            Failure::Aborted(cause) | Failure::Fenced(cause) => {
+                // Whether the partitions are still ours is told by the group.
+                self.pump(BUFFERED);
+                let lost: Vec<TopicPartition> =
+                    step.positions.iter().map(|a| a.partition).filter(|p| !self.held.contains_key(p)).collect();
+                if lost.is_empty() { CommitError::Aborted(cause) } else { CommitError::Lost(lost) }
+            }
+            Failure::InDoubt(cause) => {
+                self.in_doubt = true;
+                CommitError::InDoubt(cause)
+            }
+            Failure::NotAMember(cause) => {
+                tracing::warn!(cause, group = self.group, "expelled from the group; partitions come anew");
+                self.expelled();
+                CommitError::Lost(all())
+            }
+            Failure::Fatal(cause) => CommitError::Fatal(cause),
+        }
+    }
+
+    /// A new producer of the same name fences the old one: what was in doubt is committed or aborted when it is ready.
+    async fn decide_doubt(&mut self) -> Result<(), LogError> {
+        let Some(mut transactions) = self.transactions.take() else { return Ok(()) };
+        let (transactions, ready) = blocking(move || {
+            let ready = transactions.ready();
+            (transactions, ready)
+        })
+        .await;
+        self.transactions = Some(transactions);
+        ready.map_err(|failure| {
+            let doing = "deciding a transaction in doubt".to_owned();
+            match failure {
+                Failure::Fatal(cause) => LogError::Fatal { doing, cause },
+                other => LogError::Transient { doing, cause: format!("{other:?}") },
+            }
+        })?;
+        self.in_doubt = false;
+        Ok(())
+    }
+
+    /// Ends of the partitions, and the broker's clock as it was heard before they were asked for.
+    async fn ends(&mut self, place: TopicPartition) -> Result<Option<(LogTime, Offset)>, LogError> {
+        let fresh = self.ends.as_ref().filter(|e| e.at.elapsed() < ENDS_EVERY && e.ends.contains_key(&place));
+        if fresh.is_none() {
+            let clock = self.shared.broker_clock().await?;
+            let places: Vec<TopicPartition> = self.held.keys().filter(|p| p.topic == place.topic).copied().collect();
+            let shared = Arc::clone(&self.shared);
+            let ends = blocking(move || shared.ranges.ends(&places)).await?;
+            self.ends = Some(Ends { at: Instant::now(), clock, ends: ends.into_iter().collect() });
+        }
+        Ok(self.ends.as_ref().and_then(|e| Some((e.clock, *e.ends.get(&place)?))))
+    }
+}
+
+enum Change {
+    None,
+    Assign(Vec<Place>),
+    Revoke(Vec<Place>, bool),
+    Error { code: RDKafkaErrorCode, fatal: bool, text: String, place: Option<Place> },
+}
+
+fn list_places(places: &[Place]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(places.len());
+    for (topic, partition) in places {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
+
+#[async_trait]
+impl Consumer for Member {
+    async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            self.shared.alive()?;
+            while let Some(learned) = self.lookups.try_join_next() {
+                match learned {
+                    Ok(lookup) => self.learned(lookup),
+                    Err(error) => tracing::warn!(%error, "a look at committed positions was lost"),
+                }
+            }
+            self.pump(fetch);
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            if let Some(polled) = self.rebalanced() {
+                return Ok(polled);
+            }
+            if let Some(polled) = self.records(fetch) {
+                return Ok(polled);
+            }
+            let woken = Arc::clone(&self.woken);
+            tokio::select! {
+                biased;
+                Some(learned) = self.lookups.join_next() => {
+                    if let Ok(lookup) = learned {
+                        self.learned(lookup);
+                    }
+                }
+                () = woken.notified() => {}
+                () = sleep_until(deadline) => return Ok(Polled::Nothing),
+            }
+        }
+    }
+
+    async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError> {
+        let doing = || format!("seeking {partition} to {offset}");
+        if !matches!(self.held.get(&partition), Some(Held { state: State::Told(_), .. })) {
+            let cause = "the partition is not assigned to this consumer".to_owned();
+            return Err(LogError::Fatal { doing: doing(), cause });
+        }
+        let deadline = Instant::now() + SEEK;
+        let names = self.shared.names.clone();
+        loop {
+            let (consumer, topic) = (Arc::clone(&self.consumer), names.of(partition.topic).to_owned());
+            let sought = blocking(move || {
+                consumer.seek(&topic, partition.partition as i32, At::Offset(offset), Duration::from_secs(5))
+            });
+            match sought.await {
+                Ok(()) => break,
+                // librdkafka is still looking up where to begin.
+                Err(error) if Instant::now() < deadline => {
+                    tracing::debug!(%error, %partition, "seeking again");
+                    self.pump(BUFFERED);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => return Err(log_error(&names, doing(), &error)),
+            }
+        }
+        if let Some(held) = self.held.get_mut(&partition) {
+            let floor = match held.state {
+                State::Told(Some(position)) if position.offset <= offset => position.log_time,
+                _ => LogTime(i64::MIN),
+            };
+            (held.buffer, held.next, held.end) = (Buffer::new(partition, offset, floor), offset, None);
+        }
+        self.throttle(partition);
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.paused.extend(partitions);
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.paused.remove(partition);
+        }
+    }
+
+    async fn commit(&mut self, step: &Step) -> Result<(), CommitError> {
+        self.shared.alive().map_err(|e| CommitError::Fatal(e.to_string()))?;
+        if let Err(refused) = self.check(step) {
+            if let CommitError::Lost(lost) = &refused {
+                let ours: Vec<TopicPartition> = lost.iter().filter(|p| self.held.contains_key(p)).copied().collect();
+                self.moved(&ours).map_err(|e| CommitError::Fatal(e.to_string()))?;
+            }
+            return Err(refused);
+        }
+        match self.transact(step).await {
+            Ok(()) => {
+                for advance in &step.positions {
+                    if let Some(held) = self.held.get_mut(&advance.partition) {
+                        held.state = State::Told(Some(advance.to));
+                    }
+                }
+                Ok(())
+            }
+            Err(failure) => Err(self.refused(step, failure)),
+        }
+    }
+
+    async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        if self.in_doubt {
+            self.decide_doubt().await?;
+        }
+        let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
+        let found = blocking(move || positions::committed(&consumer, &names, &[partition])).await;
+        let found = found.map_err(|e| {
+            log_error(&self.shared.names, format!("asking where {} stands in {partition}", self.group), &e)
+        })?;
+        let position = found.into_iter().find(|(p, _)| *p == partition).and_then(|(_, position)| position);
+        // A commit in doubt that turns out done has moved it.
+        if let Some(Held { state: State::Told(at), .. }) = self.held.get_mut(&partition) {
+            *at = position;
+        }
+        Ok(position)
+    }
+
+    async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError> {
+        let Some((clock, end)) = self.ends(partition).await? else { return Ok(None) };
+        self.pump(BUFFERED);
+        let Some(held) = self.held.get(&partition) else { return Ok(None) };
+        // Between what was delivered and the end are only markers and aborted records: for the caller it is the end.
+        let drained = held.buffer.len() == 0 && held.end.is_some_and(|seen| seen >= end);
+        let end = if drained { held.next } else { end.max(held.next) };
+        self.horizon_floor = self.horizon_floor.max(LogTime(clock.0 - VISIBLE_WITHIN_MS));
+        Ok(Some(Horizon { end, time: self.horizon_floor }))
+    }
+}

@@ -1,0 +1,196 @@
+//! The log on Kafka: rdkafka behind the port.
+//!
+//! What librdkafka is told is in [`settings`]; a member of a group in `member`, its atomic steps in `transactions`, plain
+//! publishing in `publisher`, reading outside of groups in `ranges`. Log time is LogAppendTime: `topics ensure` and the
+//! doctor (`admin`) see to it.
+
+pub mod admin;
+mod buffer;
+mod client;
+mod clock;
+mod errors;
+mod events;
+mod member;
+mod names;
+mod positions;
+mod publisher;
+mod ranges;
+pub mod settings;
+mod shared;
+mod transactions;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use slipstream_schemas::{LogTime, Topic};
+
+pub use settings::{KafkaOptions, PropertyError, check_properties};
+
+use crate::batch::Batch;
+use crate::faults::PublishFault;
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition,
+};
+use errors::log_error;
+use shared::{Shared, blocking};
+use transactions::{Failure, Transactions};
+
+/// How long what is on its way may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// A log on a Kafka cluster.
+pub struct KafkaLog {
+    shared: Arc<Shared>,
+    writers: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Writer>>>>,
+}
+
+/// Who writes atomically under a name.
+struct Writer {
+    transactions: Option<Transactions>,
+    fenced: bool,
+}
+
+impl KafkaLog {
+    /// A log of a cluster that need not be reachable yet.
+    pub fn new(options: KafkaOptions) -> Arc<Self> {
+        Arc::new(KafkaLog { shared: Arc::new(Shared::new(options)), writers: Mutex::default() })
+    }
+
+    /// A log of a cluster that answers and has the topics, as they must be.
+    ///
+    /// # Errors
+    /// When no broker answers, topics are missing, or one is not as it must be: each with what to do.
+    pub async fn connect(options: KafkaOptions) -> Result<Arc<Self>, LogError> {
+        admin::require(&options).await?;
+        Ok(KafkaLog::new(options))
+    }
+
+    /// Waits for what is on its way. Call it when no role is left.
+    pub async fn close(&self) {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.publisher.flush(LAST_WORDS)).await;
+    }
+
+    /// For tests: whoever uses this handle finds it closed, as after the death of the process.
+    pub fn kill(&self) {
+        self.shared.kill();
+    }
+
+    fn writer(&self, name: &str) -> Arc<tokio::sync::Mutex<Writer>> {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let id = format!("{}writer-{name}", self.shared.options.prefix);
+            let config = settings::transactional(&self.shared.options, &id);
+            let (names, clock) = (self.shared.names.clone(), Arc::clone(&self.shared.clock));
+            let transactions = Some(Transactions::new(config, names, clock));
+            Arc::new(tokio::sync::Mutex::new(Writer { transactions, fenced: false }))
+        };
+        Arc::clone(writers.entry(name.to_owned()).or_insert_with(make))
+    }
+}
+
+#[async_trait]
+impl Log for KafkaLog {
+    fn describe(&self) -> String {
+        format!("kafka://{} (topics {}*)", self.shared.options.brokers, self.shared.options.prefix)
+    }
+
+    fn total_order(&self) -> bool {
+        false
+    }
+
+    async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
+        self.shared.alive()?;
+        self.shared.partitions(topic).await
+    }
+
+    async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
+        self.shared.alive()?;
+        match self.shared.options.faults.next_publish() {
+            Some(PublishFault::Busy) => return Err(LogError::Busy),
+            Some(PublishFault::Transient) => {
+                let (doing, cause) = ("publishing".to_owned(), "a fault that was ordered".to_owned());
+                return Err(LogError::Transient { doing, cause });
+            }
+            None => {}
+        }
+        let placed = self.shared.place(&records, self.shared.next_turn()).await?;
+        self.shared.publisher.publish(&placed).await
+    }
+
+    async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        self.shared.alive().map_err(|e| CommitError::Fatal(e.to_string()))?;
+        let fenced = || CommitError::Fatal(format!("somebody newer writes as `{writer}`: this one has to end"));
+        let placed = self.shared.place(&records, self.shared.next_turn()).await.map_err(|e| match e {
+            LogError::Transient { .. } | LogError::Busy => CommitError::Aborted(e.to_string()),
+            _ => CommitError::Fatal(e.to_string()),
+        })?;
+        let fault = self.shared.options.faults.next_atomic_publish(writer);
+        let handle = self.writer(writer);
+        let mut state = handle.lock().await;
+        if state.fenced {
+            return Err(fenced());
+        }
+        let Some(mut transactions) = state.transactions.take() else {
+            return Err(CommitError::Fatal(format!("a write as `{writer}` was dropped half way")));
+        };
+        let (transactions, result) = blocking(move || {
+            let result = transactions.run(&placed, None, fault);
+            (transactions, result)
+        })
+        .await;
+        state.transactions = Some(transactions);
+        result.map_err(|failure| match failure {
+            Failure::Aborted(cause) | Failure::NotAMember(cause) => CommitError::Aborted(cause),
+            Failure::InDoubt(cause) => CommitError::InDoubt(cause),
+            Failure::Fatal(cause) => CommitError::Fatal(cause),
+            Failure::Fenced(_) => {
+                state.fenced = true;
+                fenced()
+            }
+        })
+    }
+
+    async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.shared.alive()?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.ranges.bounds(partition)).await
+    }
+
+    async fn read(
+        &self,
+        partition: TopicPartition,
+        from: Offset,
+        to: Offset,
+        fetch: Fetch,
+    ) -> Result<Batch, LogError> {
+        self.shared.alive()?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.ranges.read(partition, from, to, fetch)).await
+    }
+
+    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        self.shared.alive()?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.ranges.offset_at(partition, time)).await
+    }
+
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.shared.alive()?;
+        let (shared, group) = (Arc::clone(&self.shared), group.to_owned());
+        blocking(move || {
+            let reader = shared.onlooker(&group)?;
+            let found = positions::committed(&reader, &shared.names, &[partition])
+                .map_err(|e| log_error(&shared.names, format!("asking where {group} stands in {partition}"), &e))?;
+            Ok(found.into_iter().find(|(p, _)| *p == partition).and_then(|(_, position)| position))
+        })
+        .await
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+        self.shared.alive()?;
+        Ok(Box::new(member::Member::join(&self.shared, group, topics)?))
+    }
+}

@@ -1,0 +1,248 @@
+//! Publishing plain records (L1): one idempotent producer, no future per record. A publish hands its records to
+//! librdkafka and waits once, for the last delivery report.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use slipstream_schemas::LogTime;
+use tokio::sync::Notify;
+
+use super::clock::BrokerClock;
+use super::names::Names;
+use crate::port::{Appended, LogError, Outgoing, TopicPartition};
+
+/// Producer of plain records.
+pub(super) struct Publisher {
+    config: ClientConfig,
+    names: Names,
+    clock: Arc<BrokerClock>,
+    producer: Mutex<Option<ThreadedProducer<Reports>>>,
+}
+
+/// Where delivery reports go.
+struct Reports {
+    names: Names,
+    clock: Arc<BrokerClock>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        super::client::told(level as i32, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::info!(%error, reason, "librdkafka reports");
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Arc<Pending>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, pending: Arc<Pending>) {
+        match result {
+            Ok(message) => {
+                let time = LogTime(message.timestamp().to_millis().unwrap_or(0));
+                self.clock.heard(message.timestamp());
+                if let Some(place) = self.names.place(message.topic(), message.partition()) {
+                    pending.delivered(Delivered { place, offset: message.offset(), time });
+                }
+            }
+            Err((error, _)) => pending.failed(error.clone()),
+        }
+    }
+}
+
+/// Where a record went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivered {
+    pub place: TopicPartition,
+    pub offset: i64,
+    pub time: LogTime,
+}
+
+/// A publish that waits for its reports.
+struct Pending {
+    state: Mutex<State>,
+    done: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    open: usize,
+    /// In the order of the records that went to a partition, which is that of their offsets (idempotence).
+    delivered: Vec<Delivered>,
+    error: Option<KafkaError>,
+}
+
+impl Pending {
+    fn new(records: usize) -> Arc<Pending> {
+        let state = State { open: records, delivered: Vec::with_capacity(records), error: None };
+        Arc::new(Pending { state: Mutex::new(state), done: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn delivered(&self, delivered: Delivered) {
+        let mut state = self.lock();
+        state.delivered.push(delivered);
+        self.close(state, 1);
+    }
+
+    fn failed(&self, error: KafkaError) {
+        let mut state = self.lock();
+        state.error.get_or_insert(error);
+        self.close(state, 1);
+    }
+
+    fn close(&self, mut state: MutexGuard<'_, State>, records: usize) {
+        state.open -= records;
+        if state.open == 0 {
+            drop(state);
+            self.done.notify_one();
+        }
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(config: ClientConfig, names: Names, clock: Arc<BrokerClock>) -> Self {
+        Publisher { config, names, clock, producer: Mutex::new(None) }
+    }
+
+    /// The producer; a new one where there is none, or the last one came to an end.
+    fn producer(&self) -> Result<ThreadedProducer<Reports>, LogError> {
+        let mut slot = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(producer) = slot.as_ref().filter(|p| p.client().fatal_error().is_none()) {
+            return Ok(producer.clone());
+        }
+        let producer: ThreadedProducer<Reports> = self
+            .config
+            .create_with_context(Reports { names: self.names.clone(), clock: Arc::clone(&self.clock) })
+            .map_err(|e| LogError::Fatal { doing: "making a Kafka producer".to_owned(), cause: e.to_string() })?;
+        Ok(slot.insert(producer).clone())
+    }
+
+    /// Appends records whose partitions are chosen; resolves when all are durable, or one of them failed and the rest is
+    /// settled.
+    pub(super) async fn publish(&self, records: &[Outgoing]) -> Result<Vec<Appended>, LogError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let producer = self.producer()?;
+        let pending = Pending::new(records.len());
+        for (i, record) in records.iter().enumerate() {
+            let sent = producer.send(to_send(&self.names, record, Arc::clone(&pending)));
+            if let Err((error, _)) = sent {
+                // What was handed over stays handed over: the producers' rule for redelivery covers what is sent again.
+                let mut state = pending.lock();
+                state.error.get_or_insert(error);
+                pending.close(state, records.len() - i);
+                break;
+            }
+        }
+        pending.done.notified().await;
+        let mut state = pending.lock();
+        match state.error.take() {
+            Some(error) => Err(publish_error(&self.names, records, &error)),
+            None => Ok(in_order(records, &state.delivered)),
+        }
+    }
+
+    /// Waits for what is on its way; for the end of the process.
+    pub(super) fn flush(&self, patience: std::time::Duration) {
+        let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Err(error)) = producer.map(|p| p.flush(patience)) {
+            tracing::warn!(%error, "records on their way were not acknowledged before the end");
+        }
+    }
+}
+
+/// A record as a producer takes it.
+pub(super) fn to_send<'a, D: rdkafka::IntoOpaque>(
+    names: &'a Names,
+    record: &'a Outgoing,
+    opaque: D,
+) -> BaseRecord<'a, [u8], [u8], D> {
+    let mut send = BaseRecord::with_opaque_to(names.of(record.topic), opaque);
+    send.partition = record.partition.map(|p| p as i32);
+    send.key = record.key.as_deref();
+    send.payload = record.value.as_deref();
+    if !record.headers.is_empty() {
+        let all = OwnedHeaders::new_with_capacity(record.headers.len());
+        let add = |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| {
+            all.insert(Header { key, value: Some(value.as_ref()) })
+        };
+        send.headers = Some(record.headers.iter().fold(all, add));
+    }
+    send
+}
+
+/// Where each record went, in the order of the records: within a partition offsets rise in that order (idempotence).
+pub(super) fn in_order(records: &[Outgoing], delivered: &[Delivered]) -> Vec<Appended> {
+    let mut places: HashMap<TopicPartition, VecDeque<Delivered>> = HashMap::new();
+    for d in delivered {
+        places.entry(d.place).or_default().push_back(*d);
+    }
+    let take = |r: &Outgoing| {
+        let partition = r.partition?;
+        let d = places.get_mut(&TopicPartition { topic: r.topic, partition })?.pop_front()?;
+        Some(Appended { partition, offset: d.offset, log_time: d.time })
+    };
+    records.iter().filter_map(take).collect()
+}
+
+fn publish_error(names: &Names, records: &[Outgoing], error: &KafkaError) -> LogError {
+    let doing = "publishing to Kafka".to_owned();
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::QueueFull) => LogError::Busy,
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            let size = |r: &&Outgoing| r.key.as_ref().map_or(0, |k| k.len()) + r.value.as_ref().map_or(0, |v| v.len());
+            let Some(largest) = records.iter().max_by_key(size) else { return LogError::Busy };
+            let limit = crate::port::RECORD_LIMIT;
+            LogError::TooLarge { topic: largest.topic, bytes: size(&largest), limit }
+        }
+        Some(code) if is_lasting(code) => {
+            let cause = format!("{error}; topics {}", advice(names, code));
+            LogError::Fatal { doing, cause }
+        }
+        _ => LogError::Transient { doing, cause: error.to_string() },
+    }
+}
+
+/// Whether an error stays until somebody does something about it.
+pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::TopicAuthorizationFailed
+            | E::ClusterAuthorizationFailed
+            | E::GroupAuthorizationFailed
+            | E::TransactionalIdAuthorizationFailed
+            | E::UnknownTopic
+            | E::UnknownPartition
+            | E::InvalidTopic
+            | E::UnsupportedSASLMechanism
+            | E::UnsupportedVersion
+            | E::NotImplemented
+            | E::InvalidConfig
+    )
+}
+
+/// What to do about a lasting error.
+pub(super) fn advice(names: &Names, code: RDKafkaErrorCode) -> String {
+    use RDKafkaErrorCode as E;
+    match code {
+        E::UnknownTopic | E::UnknownPartition | E::UnknownTopicOrPartition => {
+            format!("begin with `{}`: `slipstream topics ensure` makes them", names.prefix())
+        }
+        E::TopicAuthorizationFailed => format!("begin with `{}`: the user needs rights on them", names.prefix()),
+        _ => format!("begin with `{}`: `slipstream doctor` looks for the reason", names.prefix()),
+    }
+}

@@ -1,0 +1,219 @@
+//! Reading outside of a group: bounds, offsets by log time, and ranges.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset as At, TopicPartitionList};
+use slipstream_schemas::LogTime;
+
+use super::buffer::Buffer;
+use super::client::{Reader, Told};
+use super::errors::{log_error, of_code};
+use super::events::{Event, Events};
+use super::names::Names;
+use super::settings::{self, KafkaOptions};
+use crate::batch::Batch;
+use crate::port::{Fetch, LogError, Offset, TopicPartition};
+
+/// How long a question to the brokers may take.
+const CALL: Duration = Duration::from_secs(10);
+/// How long a range may stay silent though something is there.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How many readers wait for another range.
+const IDLE_READERS: usize = 4;
+
+/// Readers of ranges. All its methods block.
+pub(super) struct Ranges {
+    options: KafkaOptions,
+    names: Names,
+    asker: Mutex<Option<Arc<Reader>>>,
+    idle: Mutex<Vec<RangeReader>>,
+}
+
+struct RangeReader {
+    events: Events,
+    consumer: Arc<Reader>,
+    /// Where it goes on by itself.
+    at: Option<(TopicPartition, Offset)>,
+}
+
+impl Ranges {
+    pub(super) fn new(options: &KafkaOptions, names: Names) -> Self {
+        Ranges { options: options.clone(), names, asker: Mutex::default(), idle: Mutex::default() }
+    }
+
+    /// A client for questions.
+    pub(super) fn asker(&self) -> Result<Arc<Reader>, LogError> {
+        let mut slot = self.asker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asker) = slot.as_ref() {
+            return Ok(Arc::clone(asker));
+        }
+        let made = settings::ranges(&self.options).create_with_context(Told);
+        let asker: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
+        Ok(Arc::clone(slot.insert(Arc::new(asker))))
+    }
+
+    /// First retained offset and end offset, as a committed reader sees them.
+    pub(super) fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        let topic = self.names.of(partition.topic);
+        let asked = self.asker()?.fetch_watermarks(topic, partition.partition as i32, CALL);
+        asked.map_err(|e| log_error(&self.names, format!("asking for the bounds of {topic}/{}", partition.partition), &e))
+    }
+
+    /// Ends of several partitions, by one question.
+    pub(super) fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, Offset)>, LogError> {
+        let answer = self.by_time(partitions, At::End)?;
+        let found = answer.elements().into_iter().filter_map(|e| {
+            let place = self.names.place(e.topic(), e.partition())?;
+            let At::Offset(offset) = e.offset() else { return None };
+            e.error().is_ok().then_some((place, offset))
+        });
+        Ok(found.collect())
+    }
+
+    fn by_time(&self, partitions: &[TopicPartition], time: At) -> Result<TopicPartitionList, LogError> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for p in partitions {
+            let added = list.add_partition_offset(self.names.of(p.topic), p.partition as i32, time);
+            added.map_err(|e| log_error(&self.names, "naming partitions", &e))?;
+        }
+        let answer = self.asker()?.offsets_for_times(list, CALL);
+        answer.map_err(|e| log_error(&self.names, "asking for offsets", &e))
+    }
+
+    /// The first offset whose log time is at least `time`.
+    pub(super) fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        let (first, end) = self.bounds(partition)?;
+        let answer = self.by_time(&[partition], At::Offset(time.0.max(0)))?;
+        let found = answer.elements().first().map(|e| (e.offset(), e.error()));
+        match found {
+            Some((At::Offset(offset), Ok(()))) => Ok(offset.clamp(first, end)),
+            Some((_, Err(e))) => Err(log_error(&self.names, format!("looking for a log time in {partition}"), &e)),
+            _ => Ok(end),
+        }
+    }
+
+    /// Records of `[from, to)`.
+    pub(super) fn read(
+        &self,
+        partition: TopicPartition,
+        from: Offset,
+        to: Offset,
+        fetch: Fetch,
+    ) -> Result<Batch, LogError> {
+        let (first, end) = self.bounds(partition)?;
+        if from < first || from > end {
+            return Err(LogError::OutOfRange { partition, offset: from, first, end });
+        }
+        if from >= to.min(end) {
+            return Ok(Batch::new(partition, from));
+        }
+        let mut reader = self.reader(partition, from)?;
+        let read = self.read_on(&mut reader, partition, from, to.min(end), fetch);
+        if read.is_ok() {
+            self.put_back(reader);
+        }
+        read
+    }
+
+    fn put_back(&self, reader: RangeReader) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() >= IDLE_READERS {
+            idle.remove(0);
+        }
+        idle.push(reader);
+    }
+
+    /// A reader that stands at an offset, or is sent there.
+    fn reader(&self, partition: TopicPartition, from: Offset) -> Result<RangeReader, LogError> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = idle.iter().position(|r| r.at == Some((partition, from)));
+        let reader = there.map(|i| idle.remove(i)).or_else(|| idle.pop());
+        drop(idle);
+        let mut reader = match reader {
+            Some(reader) => reader,
+            None => self.open()?,
+        };
+        if reader.at != Some((partition, from)) {
+            let mut list = TopicPartitionList::with_capacity(1);
+            list.add_partition_offset(self.names.of(partition.topic), partition.partition as i32, At::Offset(from))
+                .and_then(|()| reader.consumer.assign(&list))
+                .map_err(|e| log_error(&self.names, format!("reading {partition}"), &e))?;
+            reader.at = None;
+        }
+        Ok(reader)
+    }
+
+    fn open(&self) -> Result<RangeReader, LogError> {
+        let made = settings::ranges(&self.options).create_with_context(Told);
+        let consumer: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
+        let consumer = Arc::new(consumer);
+        let events = Events::of(&consumer).ok_or_else(|| LogError::Fatal {
+            doing: "making a Kafka client".to_owned(),
+            cause: "it has no queue".to_owned(),
+        })?;
+        Ok(RangeReader { events, consumer, at: None })
+    }
+
+    /// Reads until the fetch is full or everything below `to`, which is there, was seen.
+    fn read_on(
+        &self,
+        reader: &mut RangeReader,
+        partition: TopicPartition,
+        from: Offset,
+        to: Offset,
+        fetch: Fetch,
+    ) -> Result<Batch, LogError> {
+        let mut buffer = Buffer::new(partition, from, LogTime(i64::MIN));
+        let (mut next, mut beyond) = (from, false);
+        let mut failed = None;
+        let mut heard = Instant::now();
+        while next < to && !beyond && !buffer.fills(fetch) {
+            let mut take = |event: Event<'_>| match event {
+                Event::Record(record) if self.names.place(record.topic, record.partition) == Some(partition) => {
+                    heard = Instant::now();
+                    if record.offset >= to {
+                        beyond = true;
+                    } else if record.offset >= next {
+                        buffer.push(&record);
+                        next = record.offset + 1;
+                    }
+                }
+                Event::End { topic, partition: p, offset } if self.names.place(topic, p) == Some(partition) => {
+                    heard = Instant::now();
+                    next = next.max(offset);
+                }
+                Event::Error { code, text, fatal, .. } => {
+                    let lasting = fatal || super::publisher::is_lasting(code);
+                    if lasting || code == RDKafkaErrorCode::AutoOffsetReset {
+                        failed = Some((code, text));
+                    }
+                }
+                _ => {}
+            };
+            reader.events.next(50, &mut take);
+            if let Some((code, text)) = failed.take() {
+                return Err(self.failed(partition, from, code, text));
+            }
+            if heard.elapsed() > SILENCE {
+                let doing = format!("reading {partition} at offset {next}");
+                return Err(LogError::Transient { doing, cause: "the brokers send nothing".to_owned() });
+            }
+        }
+        let next = if beyond { to } else { next };
+        reader.at = (!beyond).then_some((partition, next));
+        buffer.reached(next);
+        Ok(buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX }).unwrap_or_else(|| Batch::new(partition, next)))
+    }
+
+    fn failed(&self, partition: TopicPartition, from: Offset, code: RDKafkaErrorCode, text: String) -> LogError {
+        if code == RDKafkaErrorCode::AutoOffsetReset
+            && let Ok((first, end)) = self.bounds(partition)
+        {
+            return LogError::OutOfRange { partition, offset: from, first, end };
+        }
+        of_code(&self.names, format!("reading {partition}"), Some(code), text)
+    }
+}

@@ -1,0 +1,288 @@
+//! What librdkafka is told: our settings, the user's, and which of his would break an invariant.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rdkafka::ClientConfig;
+use slipstream_schemas::Topic;
+
+use crate::faults::Faults;
+use crate::port::RECORD_LIMIT;
+
+/// How to reach a cluster, and as whom.
+#[derive(Debug, Clone)]
+pub struct KafkaOptions {
+    /// `host:port[,host:port]`.
+    pub brokers: String,
+    /// What the names of topics and groups begin with, `slipstream.` unless told otherwise: installations share a cluster.
+    pub prefix: String,
+    /// Name of this process among the others, kept over restarts: its groups know it again (static membership), and its
+    /// transactions fence those of its former life. None: a new name each time.
+    pub instance: Option<String>,
+    /// Further properties of librdkafka, TLS and SASL among them.
+    pub properties: BTreeMap<String, String>,
+    /// Faults that tests order.
+    pub faults: Arc<Faults>,
+}
+
+impl KafkaOptions {
+    /// A cluster with all defaults.
+    pub fn new(brokers: impl Into<String>) -> Self {
+        KafkaOptions {
+            brokers: brokers.into(),
+            prefix: DEFAULT_PREFIX.to_owned(),
+            instance: None,
+            properties: BTreeMap::new(),
+            faults: Arc::default(),
+        }
+    }
+
+    /// Name of a topic on the cluster.
+    pub fn topic_name(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+
+    /// Name of a group on the cluster.
+    pub fn group_name(&self, group: &str) -> String {
+        format!("{}{group}", self.prefix)
+    }
+}
+
+/// Prefix of topics and groups unless told otherwise.
+pub const DEFAULT_PREFIX: &str = "slipstream.";
+
+/// Properties that are ours: with another value an invariant would not hold.
+const OURS: [(&str, &str); 22] = [
+    ("bootstrap.servers", "the brokers come from the address, kafka://host:port"),
+    ("metadata.broker.list", "the brokers come from the address, kafka://host:port"),
+    ("enable.idempotence", "L1 and L2 need idempotent producers"),
+    ("acks", "L1 needs acks=all"),
+    ("request.required.acks", "L1 needs acks=all"),
+    ("transactional.id", "L5: it is made of prefix, role and `kafka.instance`"),
+    ("group.id", "L4: the group is the role's"),
+    ("group.instance.id", "set `kafka.instance` instead"),
+    ("group.protocol", "L3 was tested with the classic protocol only"),
+    ("group.protocol.type", "L3 was tested with the classic protocol only"),
+    ("group.remote.assignor", "L3 was tested with the classic protocol only"),
+    ("partition.assignment.strategy", "L3 needs cooperative-sticky: partitions that stay keep flowing"),
+    ("enable.auto.commit", "L2: positions are committed in transactions"),
+    ("auto.commit.enable", "L2: positions are committed in transactions"),
+    ("enable.auto.offset.store", "L2: positions are committed in transactions"),
+    ("auto.offset.reset", "P1: a role reads from where it committed, or from the beginning"),
+    ("isolation.level", "L2: records of aborted transactions must not be read"),
+    ("enable.partition.eof", "L7: horizons need the end of a partition"),
+    ("partitioner", "a key has to be in the partition where other clients put it, by murmur2"),
+    ("delivery.report.only.error", "L1: an acknowledgement is a delivery report"),
+    ("log.queue", "logs go to the process's log"),
+    ("test.mock.num.brokers", "librdkafka's mock is no broker"),
+];
+
+/// What is wrong with a property.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {cause}")]
+pub struct PropertyError {
+    /// The property.
+    pub name: String,
+    /// What is wrong, and what to do.
+    pub cause: String,
+}
+
+/// Checks properties that a user has set: all that is wrong with them.
+pub fn check_properties(properties: &BTreeMap<String, String>) -> Vec<PropertyError> {
+    let wrong = |name: &str, cause: String| PropertyError { name: name.to_owned(), cause };
+    let mut errors = Vec::new();
+    for (name, value) in properties {
+        if let Some((_, why)) = OURS.iter().find(|(ours, _)| ours == name) {
+            errors.push(wrong(name, format!("cannot be set: {why}")));
+            continue;
+        }
+        let mut alone = ClientConfig::new();
+        alone.set(name, value);
+        if let Err(error) = alone.create_native_config() {
+            errors.push(wrong(name, refusal(&error)));
+        }
+    }
+    errors
+}
+
+fn refusal(error: &rdkafka::error::KafkaError) -> String {
+    use rdkafka::error::KafkaError;
+    match error {
+        KafkaError::ClientConfig(_, text, ..) => format!("librdkafka refuses it: {text}"),
+        other => format!("librdkafka refuses it: {other}"),
+    }
+}
+
+/// What every client has.
+pub(super) fn common(options: &KafkaOptions) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in [
+        ("client.id", "slipstream"),
+        // A transaction asks again while the one before is being ended; the default of 100 ms is what a step then takes.
+        ("retry.backoff.ms", "5"),
+        ("topic.metadata.refresh.interval.ms", "30000"),
+        ("socket.keepalive.enable", "true"),
+        ("reconnect.backoff.max.ms", "2000"),
+    ] {
+        config.set(name, value);
+    }
+    for (name, value) in &options.properties {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &options.brokers);
+    config
+}
+
+/// Sets what the user has not.
+fn default(config: &mut ClientConfig, options: &KafkaOptions, settings: &[(&str, &str)]) {
+    for (name, value) in settings.iter().filter(|(name, _)| !options.properties.contains_key(*name)) {
+        config.set(*name, *value);
+    }
+}
+
+/// A producer of plain records.
+pub(super) fn publisher(options: &KafkaOptions) -> ClientConfig {
+    let mut config = common(options);
+    default(
+        &mut config,
+        options,
+        &[
+            ("compression.type", "lz4"),
+            ("linger.ms", "5"),
+            ("message.timeout.ms", "30000"),
+            ("message.max.bytes", LARGEST_BATCH_TEXT),
+            ("queue.buffering.max.messages", "1000000"),
+            ("queue.buffering.max.kbytes", "131072"),
+        ],
+    );
+    config.set("enable.idempotence", "true").set("acks", "all").set("partitioner", "murmur2_random");
+    config
+}
+
+/// A producer of transactions.
+pub(super) fn transactional(options: &KafkaOptions, id: &str) -> ClientConfig {
+    let mut config = publisher(options);
+    default(
+        &mut config,
+        options,
+        &[
+            ("transaction.timeout.ms", "10000"),
+            ("message.timeout.ms", "10000"),
+            // What a step writes is complete when it is produced: nothing else is worth waiting for.
+            ("linger.ms", "0"),
+        ],
+    );
+    config.set("transactional.id", id);
+    config
+}
+
+/// Whoever reads.
+fn reader(options: &KafkaOptions) -> ClientConfig {
+    let mut config = common(options);
+    default(
+        &mut config,
+        options,
+        &[
+            // A full queue stops the fetching of its partition for this long; the default is a second.
+            ("fetch.queue.backoff.ms", "2"),
+            ("fetch.wait.max.ms", "100"),
+            ("queued.min.messages", "50000"),
+        ],
+    );
+    config
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true");
+    config
+}
+
+/// A member of a group.
+pub(super) fn member(options: &KafkaOptions, group: &str, n: u64) -> ClientConfig {
+    let mut config = reader(options);
+    default(
+        &mut config,
+        options,
+        &[
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "1000"),
+            ("queued.max.messages.kbytes", "16384"),
+        ],
+    );
+    config
+        .set("group.id", options.group_name(group))
+        .set("auto.offset.reset", "earliest")
+        .set("partition.assignment.strategy", "cooperative-sticky");
+    if let Some(instance) = &options.instance {
+        config.set("group.instance.id", format!("{instance}-{group}-{n}"));
+    }
+    config
+}
+
+/// A reader of ranges, outside of any group.
+pub(super) fn ranges(options: &KafkaOptions) -> ClientConfig {
+    let mut config = reader(options);
+    default(&mut config, options, &[("queued.max.messages.kbytes", "8192")]);
+    // The client asks for a group; it never joins it.
+    config.set("group.id", options.group_name("readers")).set("auto.offset.reset", "error");
+    config
+}
+
+/// Who asks where a group stands: it never joins it.
+pub(super) fn onlooker(options: &KafkaOptions, group: &str) -> ClientConfig {
+    let mut config = reader(options);
+    config.set("group.id", options.group_name(group)).set("auto.offset.reset", "earliest");
+    config
+}
+
+/// Bytes of the largest batch: as many as the largest record, and what surrounds it.
+pub const LARGEST_BATCH: usize = RECORD_LIMIT + (64 << 10);
+const LARGEST_BATCH_TEXT: &str = "8454144";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+        of.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_would_break_an_invariant_is_refused_by_name() {
+        for (ours, _) in OURS {
+            let errors = check_properties(&properties(&[(ours, "x")]));
+            assert_eq!(errors.len(), 1, "{ours}");
+            assert!(errors[0].to_string().starts_with(&format!("{ours}: cannot be set: ")), "{}", errors[0]);
+        }
+    }
+
+    #[test]
+    fn every_wrong_property_is_told_and_right_ones_pass() {
+        let right = [("security.protocol", "sasl_ssl"), ("sasl.mechanism", "SCRAM-SHA-512"), ("linger.ms", "20")];
+        assert_eq!(check_properties(&properties(&right)), []);
+        let wrong = check_properties(&properties(&[("linger.ms", "soon"), ("no.such.property", "1"), ("acks", "1")]));
+        let names: Vec<&str> = wrong.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["acks", "linger.ms", "no.such.property"]);
+        assert!(wrong[2].cause.contains("No such configuration property"), "{}", wrong[2]);
+    }
+
+    #[test]
+    fn the_build_speaks_tls_and_sasl() {
+        for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let mut options = KafkaOptions::new("127.0.0.1:1");
+            options.properties = properties(&[
+                ("security.protocol", "sasl_ssl"),
+                ("sasl.mechanism", mechanism),
+                ("sasl.username", "u"),
+                ("sasl.password", "p"),
+            ]);
+            let producer: Result<rdkafka::producer::BaseProducer, _> = publisher(&options).create();
+            producer.unwrap_or_else(|e| panic!("{mechanism}: {e}"));
+        }
+    }
+
+    #[test]
+    fn the_largest_batch_is_said_once() {
+        assert_eq!(LARGEST_BATCH.to_string(), LARGEST_BATCH_TEXT);
+    }
+}

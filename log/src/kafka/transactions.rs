@@ -1,0 +1,250 @@
+//! Atomic steps (L2, L5, L6): a transactional producer, used by one thread at a time, and what its errors mean.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+use rdkafka::{ClientConfig, TopicPartitionList};
+use slipstream_schemas::LogTime;
+
+use super::clock::BrokerClock;
+use super::names::Names;
+use super::publisher::{Delivered, advice, in_order, is_lasting, to_send};
+use crate::faults::CommitFault;
+use crate::port::{Appended, Outgoing};
+
+/// How long one call to the broker may take; librdkafka keeps trying within it.
+const CALL: Duration = Duration::from_secs(5);
+/// How long a transaction is tried; the broker gives it up after `transaction.timeout.ms`.
+const WHOLE: Duration = Duration::from_secs(15);
+
+/// How a transaction failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nothing of it is or will be visible.
+    Aborted(String),
+    /// It may be visible, or become so; a new producer of the same name decides it.
+    InDoubt(String),
+    /// Aborted, because the group knows no such member: all partitions are lost.
+    NotAMember(String),
+    /// Aborted, because somebody newer has the name.
+    Fenced(String),
+    /// Aborted, and it always will be.
+    Fatal(String),
+}
+
+/// A producer of transactions, made when it is first needed, and anew after an error that ends it.
+pub(super) struct Transactions {
+    config: ClientConfig,
+    names: Names,
+    clock: Arc<BrokerClock>,
+    producer: Option<BaseProducer<Reports>>,
+}
+
+/// Offsets that a transaction moves, and in whose name.
+pub(super) struct Moves {
+    pub offsets: TopicPartitionList,
+    pub group: ConsumerGroupMetadata,
+}
+
+struct Reports {
+    names: Names,
+    clock: Arc<BrokerClock>,
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    delivered: Vec<Delivered>,
+    error: Option<KafkaError>,
+}
+
+impl Reports {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        super::client::told(level as i32, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::info!(%error, reason, "librdkafka reports");
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(message) => {
+                self.clock.heard(message.timestamp());
+                let time = LogTime(message.timestamp().to_millis().unwrap_or(0));
+                if let Some(place) = self.names.place(message.topic(), message.partition()) {
+                    self.told().delivered.push(Delivered { place, offset: message.offset(), time });
+                }
+            }
+            // The first error is the reason; what follows is purged because of it.
+            Err((error, _)) => {
+                self.told().error.get_or_insert(error.clone());
+            }
+        }
+    }
+}
+
+impl Transactions {
+    pub(super) fn new(config: ClientConfig, names: Names, clock: Arc<BrokerClock>) -> Self {
+        Transactions { config, names, clock, producer: None }
+    }
+
+    /// Makes a new producer where there is none. Whatever an older one of the same name left behind is decided then: what
+    /// was being committed is, the rest is aborted.
+    pub(super) fn ready(&mut self) -> Result<(), Failure> {
+        if self.producer.is_some() {
+            return Ok(());
+        }
+        let reports =
+            Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), told: Mutex::default() };
+        let producer: BaseProducer<Reports> =
+            self.config.create_with_context(reports).map_err(|e| Failure::Fatal(e.to_string()))?;
+        producer.init_transactions(WHOLE).map_err(|e| match e.rdkafka_error_code() {
+            Some(code) if is_lasting(code) => self.fatal(&e, code),
+            _ => Failure::Aborted(format!("no transaction can begin: {e}")),
+        })?;
+        self.producer = Some(producer);
+        Ok(())
+    }
+
+    fn fatal(&self, error: &KafkaError, code: RDKafkaErrorCode) -> Failure {
+        Failure::Fatal(format!("{error}; topics {}", advice(&self.names, code)))
+    }
+
+    /// One transaction. It blocks.
+    pub(super) fn run(
+        &mut self,
+        outputs: &[Outgoing],
+        moves: Option<&Moves>,
+        fault: Option<CommitFault>,
+    ) -> Result<Vec<Appended>, Failure> {
+        self.ready()?;
+        let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".to_owned())) };
+        *producer.context_told() = Told::default();
+        let deadline = Instant::now() + WHOLE;
+        let prepared = self.prepare(&producer, outputs, moves, deadline);
+        if let Err(error) = prepared {
+            return Err(self.give_up(producer, &error));
+        }
+        if let Some(CommitFault::Aborted | CommitFault::InDoubtNot) = fault {
+            let gave_up = self.give_up(producer, &KafkaError::Canceled);
+            return Err(match fault {
+                Some(CommitFault::InDoubtNot) => Failure::InDoubt("a fault that was ordered".to_owned()),
+                _ => gave_up,
+            });
+        }
+        self.commit(producer, deadline, outputs, fault)
+    }
+
+    /// Everything but the commit.
+    fn prepare(
+        &self,
+        producer: &BaseProducer<Reports>,
+        outputs: &[Outgoing],
+        moves: Option<&Moves>,
+        deadline: Instant,
+    ) -> Result<(), KafkaError> {
+        producer.begin_transaction()?;
+        for record in outputs {
+            self.send(producer, record, deadline)?;
+        }
+        if let Some(moves) = moves {
+            producer.send_offsets_to_transaction(&moves.offsets, &moves.group, CALL)?;
+        }
+        producer.flush(deadline.saturating_duration_since(Instant::now()))?;
+        match producer.context_told().error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, producer: &BaseProducer<Reports>, record: &Outgoing, deadline: Instant) -> Result<(), KafkaError> {
+        loop {
+            match producer.send(to_send(&self.names, record, ())) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if Instant::now() < deadline => {
+                    producer.poll(Duration::from_millis(10));
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        producer: BaseProducer<Reports>,
+        deadline: Instant,
+        outputs: &[Outgoing],
+        fault: Option<CommitFault>,
+    ) -> Result<Vec<Appended>, Failure> {
+        loop {
+            match producer.commit_transaction(CALL) {
+                Ok(()) => break,
+                // Asked again, librdkafka goes on with the same commit.
+                Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
+                Err(KafkaError::Transaction(e)) if e.txn_requires_abort() => {
+                    return Err(self.give_up(producer, &KafkaError::Transaction(e)));
+                }
+                // Jepsen's finding on a client that went on with its producer here: torn writes. Ours ends.
+                Err(error) => return Err(Failure::InDoubt(error.to_string())),
+            }
+        }
+        let appended = in_order(outputs, &producer.context_told().delivered);
+        self.producer = Some(producer);
+        match fault {
+            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".to_owned())),
+            _ => Ok(appended),
+        }
+    }
+
+    /// Aborts; a producer that cannot even do that is ended, and its successor fences what it left.
+    fn give_up(&mut self, producer: BaseProducer<Reports>, error: &KafkaError) -> Failure {
+        use RDKafkaErrorCode as E;
+        let reported = producer.context_told().error.take();
+        let fatal = producer.client().fatal_error();
+        if fatal.is_none() {
+            match producer.abort_transaction(WHOLE) {
+                Ok(()) => self.producer = Some(producer),
+                Err(error) => tracing::warn!(%error, "a transaction could not be aborted; its producer ends"),
+            }
+        }
+        let code = fatal.map(|(code, _)| code).or(error.rdkafka_error_code());
+        let code = reported.as_ref().and_then(KafkaError::rdkafka_error_code).or(code);
+        match code {
+            Some(E::UnknownMemberId | E::FencedInstanceId) => Failure::NotAMember(error.to_string()),
+            Some(E::Fenced | E::ProducerFenced | E::InvalidProducerEpoch) => Failure::Fenced(error.to_string()),
+            Some(E::MessageSizeTooLarge) => {
+                Failure::Fatal(format!("{error}: raise max.message.bytes of the topics (`slipstream topics ensure`)"))
+            }
+            Some(code) if is_lasting(code) => self.fatal(error, code),
+            _ => Failure::Aborted(error.to_string()),
+        }
+    }
+}
+
+/// Reports of a producer.
+trait ContextTold {
+    fn context_told(&self) -> MutexGuard<'_, Told>;
+}
+
+impl ContextTold for BaseProducer<Reports> {
+    fn context_told(&self) -> MutexGuard<'_, Told> {
+        self.client().context().told()
+    }
+}
