@@ -3,5 +3,6 @@
 
 pub mod process;
 pub mod recount;
+pub mod services;
 pub mod verdict;
 pub mod webhook;

@@ -1,0 +1,186 @@
+//! Apache Kafka: one broker that is also its controller, with settings under which tests need not wait.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::background::until_it_answers;
+use super::guardian::Folder;
+use super::instance::Instance;
+use super::native::Native;
+use super::ports;
+use super::way::{self, Way};
+
+/// The version of the jars (images/pom.xml) and of the image.
+pub(super) const VERSION: &str = "4.1.0";
+const NODE: &str = "1";
+const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
+/// For the Java machine: quick to start, small.
+pub(super) const JAVA: [&str; 4] = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// What a test broker has that an ordinary one has not: topics only when asked for, internal topics with few partitions
+/// and one replica, groups that form at once and may have short sessions, and dead transactions found within a second.
+pub(super) const SETTINGS: [(&str, &str); 14] = [
+    ("auto.create.topics.enable", "false"),
+    ("offsets.topic.replication.factor", "1"),
+    ("offsets.topic.num.partitions", "4"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("transaction.state.log.num.partitions", "4"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    ("group.min.session.timeout.ms", "1000"),
+    ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
+    ("log.segment.delete.delay.ms", "1000"),
+    ("log.retention.check.interval.ms", "5000"),
+    ("log.cleaner.backoff.ms", "1000"),
+];
+
+/// A Kafka to test with.
+#[derive(Debug)]
+pub struct Kafka {
+    address: String,
+    description: String,
+    instance: Instance,
+}
+
+impl Kafka {
+    /// Where clients connect: `127.0.0.1:PORT`.
+    pub fn bootstrap(&self) -> String {
+        self.address.clone()
+    }
+
+    /// What it is and where it comes from, in a few words.
+    pub fn describe(&self) -> String {
+        self.description.clone()
+    }
+
+    /// One for this test alone, that it may kill, start again and hold. It ends with the value.
+    ///
+    /// # Panics
+    /// When none can be started, saying what to do.
+    pub async fn dedicated() -> Kafka {
+        let started = super::background::on_own_runtime(Kafka::of_our_own()).await;
+        let kafka = started.unwrap_or_else(|error| panic!("{}", way::advice("Kafka", &error)));
+        super::report::used("kafka", &format!("{} of its own", kafka.description));
+        kafka
+    }
+
+    /// kill -9 of the broker.
+    pub async fn kill(&self) -> Result<()> {
+        self.instance.kill().await
+    }
+
+    /// Starts it again after a kill, with the same data at the same port, and waits until it answers.
+    pub async fn start(&self) -> Result<()> {
+        self.instance.start().await?;
+        self.answers().await
+    }
+
+    /// Holds it (SIGSTOP): connections stay, nothing is answered.
+    pub async fn stop(&self) -> Result<()> {
+        self.instance.stop().await
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub async fn cont(&self) -> Result<()> {
+        self.instance.cont().await
+    }
+
+    /// The shared one: given by its address, or of our own.
+    pub(super) async fn shared() -> Result<Arc<Kafka>> {
+        let kafka = match way::given(way::KAFKA)? {
+            Some(address) => {
+                let description = format!("Apache Kafka at {address} (given by {})", way::KAFKA);
+                let kafka = Kafka { address, description, instance: Instance::Given };
+                kafka.answers().await?;
+                kafka
+            }
+            None => Kafka::of_our_own().await?,
+        };
+        Ok(Arc::new(kafka))
+    }
+
+    async fn of_our_own() -> Result<Kafka> {
+        match way::own().await? {
+            Way::Native => Kafka::native().await,
+        }
+    }
+
+    async fn native() -> Result<Kafka> {
+        let jars = way::script("kafka-jars", &[]).await?;
+        let folder = Folder::new("KILL")?;
+        let (port, controller) = (ports::free()?, ports::free()?);
+        let properties = folder.path().join("server.properties");
+        fs::write(&properties, native_properties(folder.path(), port, controller)).context("writing the settings")?;
+        let class_path = format!("{jars}/*");
+        let java = |main: &str| {
+            let log = "-Dorg.slf4j.simpleLogger.logFile=System.out";
+            let mut words = vec!["java".to_owned()];
+            words.extend(JAVA.iter().chain([&log, &"-cp"]).map(|word| (*word).to_owned()));
+            words.extend([class_path.clone(), main.to_owned()]);
+            words
+        };
+        format_storage(&java("kafka.tools.StorageTool"), &properties)?;
+        let mut command = java("kafka.Kafka");
+        command.push(properties.display().to_string());
+        let native = Native::new(folder, command)?;
+        native.start()?;
+        let description = format!("Apache Kafka {VERSION} (native process)");
+        let instance = Instance::Native(Box::new(native));
+        let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance };
+        kafka.answers().await?;
+        Ok(kafka)
+    }
+
+    /// Waits until the broker answers.
+    async fn answers(&self) -> Result<()> {
+        let broken = || self.instance.still_runs();
+        let answered = until_it_answers("Kafka", broken, || {
+            let address = self.address.clone();
+            async move { tokio::task::spawn_blocking(move || ask(&address)).await? }
+        });
+        answered.await.with_context(|| format!("{}: {}", self.description, self.instance.last_words()))
+    }
+}
+
+/// Asks for the brokers.
+fn ask(address: &str) -> Result<()> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address).set("log_level", "0");
+    let client: BaseConsumer = config.create().context("making a Kafka client")?;
+    let metadata = client.fetch_metadata(None, Duration::from_secs(2)).context("asking for the brokers")?;
+    ensure!(!metadata.brokers().is_empty(), "no broker in the cluster yet");
+    Ok(())
+}
+
+fn native_properties(folder: &Path, port: u16, controller: u16) -> String {
+    let mut lines = vec![
+        "process.roles=broker,controller".to_owned(),
+        format!("node.id={NODE}"),
+        format!("controller.quorum.voters={NODE}@127.0.0.1:{controller}"),
+        format!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+        format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"),
+        "controller.listener.names=CONTROLLER".to_owned(),
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+        format!("log.dirs={}", folder.join("data").display()),
+    ];
+    lines.extend(SETTINGS.map(|(name, value)| format!("{name}={value}")));
+    lines.join("\n")
+}
+
+fn format_storage(java: &[String], properties: &Path) -> Result<()> {
+    let mut command = Command::new(&java[0]);
+    command.args(&java[1..]).args(["format", "-t", CLUSTER, "-c"]).arg(properties);
+    let formatted = command.output().context("running java, which Kafka needs: scripts/setup test installs it")?;
+    let said = [formatted.stdout, formatted.stderr].concat();
+    ensure!(formatted.status.success(), "formatting Kafka's storage: {}", String::from_utf8_lossy(&said));
+    Ok(())
+}

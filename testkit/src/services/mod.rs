@@ -1,0 +1,58 @@
+//! Real services for tests: Apache Kafka and PostgreSQL, shared by all tests of a process or one test's own.
+//!
+//! Where they come from, in this order: an address in the environment (`SLIPSTREAM_TEST_KAFKA`,
+//! `SLIPSTREAM_TEST_POSTGRES`), Docker through testcontainers where a daemon answers, native processes.
+//! `SLIPSTREAM_TEST_SERVICES=docker` or `native` forces a way. A test that cannot get its service fails.
+
+mod background;
+mod guardian;
+mod instance;
+mod kafka;
+mod native;
+mod ports;
+mod postgres;
+mod report;
+mod way;
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+pub use kafka::Kafka;
+pub use postgres::Postgres;
+pub use report::REPORT;
+pub use way::{KAFKA, POSTGRES, SERVICES};
+
+/// A service, or why there is none; either is found out once.
+type Shared<T> = OnceCell<Result<Arc<T>, String>>;
+
+/// The Kafka that all tests of this process share; the first caller starts it.
+///
+/// # Panics
+/// When there is none and none can be started, saying what to do.
+pub async fn kafka() -> Arc<Kafka> {
+    static KAFKA: Shared<Kafka> = OnceCell::const_new();
+    let started = || async {
+        let kafka = background::on_own_runtime(Kafka::shared()).await;
+        kafka.map_err(|error| way::advice("Kafka", &error))
+    };
+    let kafka = KAFKA.get_or_init(started).await.clone().unwrap_or_else(|why| panic!("{why}"));
+    report::used("kafka", &kafka.describe());
+    kafka
+}
+
+/// The PostgreSQL that all tests of this process share; the first caller starts it. Tests take databases of their own
+/// from it with [`Postgres::fresh_database`].
+///
+/// # Panics
+/// When there is none and none can be started, saying what to do.
+pub async fn postgres() -> Arc<Postgres> {
+    static POSTGRES: Shared<Postgres> = OnceCell::const_new();
+    let started = || async {
+        let postgres = background::on_own_runtime(Postgres::shared()).await;
+        postgres.map_err(|error| way::advice("PostgreSQL", &error))
+    };
+    let postgres = POSTGRES.get_or_init(started).await.clone().unwrap_or_else(|why| panic!("{why}"));
+    report::used("postgres", &postgres.describe());
+    postgres
+}

@@ -1,0 +1,16 @@
+//! Ports for services that must come back at the same address.
+
+use std::net::TcpListener;
+
+use anyhow::{Context, Result};
+use rand::RngExt;
+
+/// A port of the loopback that nobody listens on, below the range that the system gives to outgoing connections: a
+/// client that knocks at a stopped service would otherwise sooner or later be given the service's own port, and even
+/// connect to itself.
+pub(super) fn free() -> Result<u16> {
+    let mut random = rand::rng();
+    let candidates = std::iter::repeat_with(|| random.random_range(12_000..32_000)).take(200);
+    let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().context("no free port between 12000 and 32000")
+}

@@ -1,0 +1,213 @@
+//! PostgreSQL: a server of its own with one superuser, and databases with random names.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use rand::RngExt;
+use tokio_postgres::NoTls;
+
+use super::background::{on_own_runtime, until_it_answers};
+use super::guardian::Folder;
+use super::instance::Instance;
+use super::native::Native;
+use super::ports;
+use super::way::{self, Way};
+
+/// User, password and first database of the servers we start, the same as the official image's.
+pub(super) const USER: &str = "postgres";
+
+/// A PostgreSQL to test with.
+#[derive(Debug)]
+pub struct Postgres {
+    url: String,
+    description: String,
+    instance: Instance,
+}
+
+impl Postgres {
+    /// Of its first database, for a superuser: `postgres://USER:PASSWORD@127.0.0.1:PORT/DATABASE`.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// What it is and where it comes from, in a few words.
+    pub fn describe(&self) -> String {
+        self.description.clone()
+    }
+
+    /// Creates a database with a random name and answers its URL.
+    ///
+    /// # Panics
+    /// When the server doesn't create it.
+    pub async fn fresh_database(&self) -> String {
+        let name = format!("test_{:016x}", rand::rng().random::<u64>());
+        let created = self.run(&format!("CREATE DATABASE {name}")).await;
+        created.unwrap_or_else(|error| panic!("{error:#}"));
+        let (server, parameters) = split_database(&self.url);
+        format!("{server}/{name}{parameters}")
+    }
+
+    /// One for this test alone, that it may kill, start again and hold. It ends with the value.
+    ///
+    /// # Panics
+    /// When none can be started, saying what to do.
+    pub async fn dedicated() -> Postgres {
+        let started = on_own_runtime(Postgres::of_our_own()).await;
+        let postgres = started.unwrap_or_else(|error| panic!("{}", way::advice("PostgreSQL", &error)));
+        super::report::used("postgres", &format!("{} of its own", postgres.description));
+        postgres
+    }
+
+    /// kill -9 of the postmaster and all its backends.
+    pub async fn kill(&self) -> Result<()> {
+        self.instance.kill().await
+    }
+
+    /// Starts it again after a kill, with the same data at the same port, and waits until it answers.
+    pub async fn start(&self) -> Result<()> {
+        self.instance.start().await?;
+        self.answers().await.map(drop)
+    }
+
+    /// Holds it with all its backends (SIGSTOP): connections stay, nothing is answered.
+    pub async fn stop(&self) -> Result<()> {
+        self.instance.stop().await
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub async fn cont(&self) -> Result<()> {
+        self.instance.cont().await
+    }
+
+    /// The shared one: given by its address, or of our own.
+    pub(super) async fn shared() -> Result<Arc<Postgres>> {
+        let postgres = match way::given(way::POSTGRES)? {
+            Some(url) => {
+                Postgres { url, description: String::new(), instance: Instance::Given }.described("given").await
+            }
+            None => Postgres::of_our_own().await,
+        };
+        postgres.map(Arc::new)
+    }
+
+    async fn of_our_own() -> Result<Postgres> {
+        match way::own().await? {
+            Way::Native => Postgres::native().await,
+        }
+    }
+
+    async fn native() -> Result<Postgres> {
+        let programs = programs()?;
+        let folder = Folder::new("QUIT")?;
+        let (data, sockets) = (folder.path().join("data"), folder.path().join("sockets"));
+        for owned in [&data, &sockets] {
+            make_owned(owned)?;
+        }
+        let password = folder.path().join("password");
+        fs::write(&password, USER).context("writing the password")?;
+        initialise(&programs, &data, &password)?;
+        let port = ports::free()?;
+        let mut command = as_postgres();
+        command.extend([programs.join("postgres").display().to_string(), "-D".to_owned(), data.display().to_string()]);
+        for setting in settings(port, &sockets.display().to_string()) {
+            command.extend(["-c".to_owned(), setting]);
+        }
+        let native = Native::new(folder, command)?;
+        native.start()?;
+        let url = format!("postgres://{USER}:{USER}@127.0.0.1:{port}/{USER}");
+        let instance = Instance::Native(Box::new(native));
+        Postgres { url, description: String::new(), instance }.described("native process").await
+    }
+
+    /// The same with its version in the description, once it answers.
+    async fn described(mut self, origin: &str) -> Result<Postgres> {
+        let version = self.answers().await?;
+        self.description = format!("PostgreSQL {version} ({origin})");
+        Ok(self)
+    }
+
+    /// Waits until the server answers, and says its version.
+    async fn answers(&self) -> Result<String> {
+        let broken = || self.instance.still_runs();
+        let answered = until_it_answers("PostgreSQL", broken, || version(&self.url));
+        answered.await.with_context(|| format!("PostgreSQL: {}", self.instance.last_words()))
+    }
+
+    /// Runs one statement on a connection of its own.
+    async fn run(&self, statement: &str) -> Result<()> {
+        let (url, statement) = (self.url.clone(), statement.to_owned());
+        on_own_runtime(async move {
+            let (client, connection) = tokio_postgres::connect(&url, NoTls).await.context("connecting")?;
+            let (done, served) = tokio::join!(
+                async move { client.batch_execute(&statement).await.with_context(|| statement.clone()) },
+                connection
+            );
+            done?;
+            served.context("the connection broke")
+        })
+        .await
+    }
+}
+
+async fn version(url: &str) -> Result<String> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("connecting")?;
+    let asked = async move { client.query_one("SHOW server_version", &[]).await };
+    let (answer, _ended) = tokio::join!(asked, connection);
+    let version: String = answer.context("asking for the version")?.get(0);
+    Ok(version.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// A URL without its database, and its parameters with their question mark.
+fn split_database(url: &str) -> (&str, &str) {
+    let (address, parameters) = url.find('?').map_or((url, ""), |at| url.split_at(at));
+    let host = address.find("://").map_or(0, |at| at + 3);
+    let server = address[host..].find('/').map_or(address, |at| &address[..host + at]);
+    (server, parameters)
+}
+
+/// The folder with initdb and postgres: the newest of Debian's, or where the one in PATH is.
+fn programs() -> Result<PathBuf> {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = debian.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let newest = versions.max().map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
+    let in_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("initdb").is_file());
+    newest.or_else(in_path).context("PostgreSQL's initdb is neither in /usr/lib/postgresql/*/bin nor in PATH")
+}
+
+/// The words before a command that make it run as the user postgres, where we are root, which it refuses.
+fn as_postgres() -> Vec<String> {
+    let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
+    words.iter().filter(|_| root).map(|word| (*word).to_owned()).collect()
+}
+
+fn make_owned(folder: &std::path::Path) -> Result<()> {
+    fs::create_dir(folder).with_context(|| format!("making {}", folder.display()))?;
+    if !as_postgres().is_empty() {
+        let owned = Command::new("chown").arg("postgres:").arg(folder).status().context("running chown")?;
+        ensure!(owned.success(), "{} could not be given to the user postgres", folder.display());
+    }
+    Ok(())
+}
+
+fn initialise(programs: &std::path::Path, data: &std::path::Path, password: &std::path::Path) -> Result<()> {
+    let mut words = as_postgres();
+    words.push(programs.join("initdb").display().to_string());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["--auth=scram-sha-256", "--username", USER, "--encoding=UTF8", "--no-sync"]);
+    command.args(["--locale=C.UTF-8", "-D"]).arg(data).arg("--pwfile").arg(password);
+    let made = command.current_dir("/").output().context("running initdb")?;
+    ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+    Ok(())
+}
+
+/// Settings of a server for tests; durability is as in production, because tests kill it.
+fn settings(port: u16, sockets: &str) -> Vec<String> {
+    let always = ["listen_addresses=127.0.0.1", "max_connections=200", "shared_buffers=64MB", "timezone=UTC"];
+    let mut all: Vec<String> = always.map(str::to_owned).into();
+    all.extend([format!("port={port}"), format!("unix_socket_directories={sockets}")]);
+    all
+}
