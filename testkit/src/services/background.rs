@@ -8,8 +8,10 @@ use anyhow::{Context, Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
+use super::instance::Instance;
+
 /// How long a service may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
@@ -25,10 +27,10 @@ pub(super) async fn on_own_runtime<T: Send + 'static>(
     runtime.spawn(work).await.context("a test service's task broke")?
 }
 
-/// Tries until it works. The last error when that takes too long, or the one that says it never will.
+/// Asks a service until it answers. The last error when that takes too long, or that it has ended.
 pub(super) async fn until_it_answers<T, F: Future<Output = Result<T>>>(
     what: &str,
-    mut hopeless: impl FnMut() -> Result<()>,
+    instance: &Instance,
     mut attempt: impl FnMut() -> F,
 ) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
@@ -38,7 +40,7 @@ pub(super) async fn until_it_answers<T, F: Future<Output = Result<T>>>(
             Err(error) if Instant::now() >= deadline => {
                 return Err(error.context(format!("{what} did not answer within {} s", PATIENCE.as_secs())));
             }
-            Err(_) => hopeless()?,
+            Err(_) => instance.still_runs().await?,
         }
         sleep(Duration::from_millis(50)).await;
     }

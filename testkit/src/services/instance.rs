@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use super::container::Container;
 use super::native::Native;
 
 /// Who runs a service.
@@ -11,6 +12,8 @@ pub(super) enum Instance {
     Given,
     /// A process of this machine.
     Native(Box<Native>),
+    /// A container.
+    Docker(Container),
 }
 
 impl Instance {
@@ -19,6 +22,7 @@ impl Instance {
         match self {
             Instance::Given => bail!("a service given by its address is not ours to kill"),
             Instance::Native(native) => native.kill(),
+            Instance::Docker(container) => container.kill().await,
         }
     }
 
@@ -27,6 +31,7 @@ impl Instance {
         match self {
             Instance::Given => bail!("a service given by its address is not ours to start"),
             Instance::Native(native) => native.start(),
+            Instance::Docker(container) => container.start().await,
         }
     }
 
@@ -35,6 +40,7 @@ impl Instance {
         match self {
             Instance::Given => bail!("a service given by its address is not ours to hold"),
             Instance::Native(native) => native.stop(),
+            Instance::Docker(container) => container.stop().await,
         }
     }
 
@@ -43,14 +49,16 @@ impl Instance {
         match self {
             Instance::Given => bail!("a service given by its address is not ours to let go"),
             Instance::Native(native) => native.cont(),
+            Instance::Docker(container) => container.cont().await,
         }
     }
 
     /// An error if it is ours and has ended.
-    pub(super) fn still_runs(&self) -> Result<()> {
+    pub(super) async fn still_runs(&self) -> Result<()> {
         match self {
             Instance::Given => Ok(()),
             Instance::Native(native) => native.still_runs(),
+            Instance::Docker(container) => container.still_runs().await,
         }
     }
 
@@ -59,6 +67,7 @@ impl Instance {
         match self {
             Instance::Given => String::new(),
             Instance::Native(native) => native.last_words(),
+            Instance::Docker(container) => container.last_words(),
         }
     }
 }

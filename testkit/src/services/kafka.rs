@@ -9,14 +9,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use testcontainers_modules::kafka::apache;
+use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
 
 use super::background::until_it_answers;
+use super::container::Container;
 use super::guardian::Folder;
+use super::image::{Image, Wanted};
 use super::instance::Instance;
 use super::native::Native;
 use super::ports;
 use super::way::{self, Way};
 
+const WANTED: Wanted =
+    Wanted { variable: "SLIPSTREAM_TEST_KAFKA_IMAGE", official: "apache/kafka:4.1.0", built: Some("kafka") };
 /// The version of the jars (images/pom.xml) and of the image.
 pub(super) const VERSION: &str = "4.1.0";
 const NODE: &str = "1";
@@ -109,9 +115,27 @@ impl Kafka {
     }
 
     async fn of_our_own() -> Result<Kafka> {
-        match way::own().await? {
+        match way::own(WANTED).await? {
+            Way::Docker(image) => Kafka::in_container(image).await,
             Way::Native => Kafka::native().await,
         }
+    }
+
+    async fn in_container(image: Image) -> Result<Kafka> {
+        let port = ports::free()?;
+        let mut request = ContainerRequest::from(apache::Kafka::default().with_jvm_image());
+        for (name, value) in SETTINGS {
+            request = request.with_env_var(format!("KAFKA_{}", name.to_uppercase().replace('.', "_")), value);
+        }
+        let [heap, most, options @ ..] = JAVA;
+        let request = request
+            .with_env_var("KAFKA_HEAP_OPTS", format!("{heap} {most}"))
+            .with_env_var("KAFKA_JVM_PERFORMANCE_OPTS", options.join(" "));
+        let container = Container::start_new(request, &image, (apache::KAFKA_PORT.as_u16(), port)).await?;
+        let description = format!("Apache Kafka {VERSION} (testcontainers, image {image})");
+        let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance: Instance::Docker(container) };
+        kafka.answers().await?;
+        Ok(kafka)
     }
 
     async fn native() -> Result<Kafka> {
@@ -142,8 +166,7 @@ impl Kafka {
 
     /// Waits until the broker answers.
     async fn answers(&self) -> Result<()> {
-        let broken = || self.instance.still_runs();
-        let answered = until_it_answers("Kafka", broken, || {
+        let answered = until_it_answers("Kafka", &self.instance, || {
             let address = self.address.clone();
             async move { tokio::task::spawn_blocking(move || ask(&address)).await? }
         });

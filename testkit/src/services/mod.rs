@@ -5,7 +5,9 @@
 //! `SLIPSTREAM_TEST_SERVICES=docker` or `native` forces a way. A test that cannot get its service fails.
 
 mod background;
+mod container;
 mod guardian;
+mod image;
 mod instance;
 mod kafka;
 mod native;

@@ -7,17 +7,27 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use rand::RngExt;
+use testcontainers_modules::postgres as containers;
+use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
 use tokio_postgres::NoTls;
 
 use super::background::{on_own_runtime, until_it_answers};
+use super::container::Container;
 use super::guardian::Folder;
+use super::image::{Image, Wanted};
 use super::instance::Instance;
 use super::native::Native;
 use super::ports;
 use super::way::{self, Way};
 
 /// User, password and first database of the servers we start, the same as the official image's.
-pub(super) const USER: &str = "postgres";
+const USER: &str = "postgres";
+const WANTED: Wanted =
+    Wanted { variable: "SLIPSTREAM_TEST_POSTGRES_IMAGE", official: "postgres:17.6", built: Some("postgres") };
+/// Of a container, for parallel queries; bytes.
+const SHARED_MEMORY: u64 = 256 << 20;
+/// What a test server has that an ordinary one has not; durability is as in production, because tests kill it.
+const SETTINGS: [&str; 3] = ["max_connections=200", "shared_buffers=64MB", "timezone=UTC"];
 
 /// A PostgreSQL to test with.
 #[derive(Debug)]
@@ -94,9 +104,25 @@ impl Postgres {
     }
 
     async fn of_our_own() -> Result<Postgres> {
-        match way::own().await? {
+        match way::own(WANTED).await? {
+            Way::Docker(image) => Postgres::in_container(image).await,
             Way::Native => Postgres::native().await,
         }
+    }
+
+    async fn in_container(image: Image) -> Result<Postgres> {
+        let port = ports::free()?;
+        let mut command = vec!["postgres".to_owned()];
+        for setting in SETTINGS {
+            command.extend(["-c".to_owned(), setting.to_owned()]);
+        }
+        let server = containers::Postgres::default().with_fsync_enabled();
+        let request = ContainerRequest::from(server).with_cmd(command).with_shm_size(SHARED_MEMORY);
+        let container = Container::start_new(request, &image, (5432, port)).await?;
+        let url = format!("postgres://{USER}:{USER}@127.0.0.1:{port}/{USER}");
+        let instance = Instance::Docker(container);
+        let origin = format!("testcontainers, image {image}");
+        Postgres { url, description: String::new(), instance }.described(&origin).await
     }
 
     async fn native() -> Result<Postgres> {
@@ -112,7 +138,9 @@ impl Postgres {
         let port = ports::free()?;
         let mut command = as_postgres();
         command.extend([programs.join("postgres").display().to_string(), "-D".to_owned(), data.display().to_string()]);
-        for setting in settings(port, &sockets.display().to_string()) {
+        let own = ["listen_addresses=127.0.0.1".to_owned(), format!("port={port}")];
+        let own = own.into_iter().chain([format!("unix_socket_directories={}", sockets.display())]);
+        for setting in own.chain(SETTINGS.map(str::to_owned)) {
             command.extend(["-c".to_owned(), setting]);
         }
         let native = Native::new(folder, command)?;
@@ -131,8 +159,7 @@ impl Postgres {
 
     /// Waits until the server answers, and says its version.
     async fn answers(&self) -> Result<String> {
-        let broken = || self.instance.still_runs();
-        let answered = until_it_answers("PostgreSQL", broken, || version(&self.url));
+        let answered = until_it_answers("PostgreSQL", &self.instance, || version(&self.url));
         answered.await.with_context(|| format!("PostgreSQL: {}", self.instance.last_words()))
     }
 
@@ -202,12 +229,4 @@ fn initialise(programs: &std::path::Path, data: &std::path::Path, password: &std
     let made = command.current_dir("/").output().context("running initdb")?;
     ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
     Ok(())
-}
-
-/// Settings of a server for tests; durability is as in production, because tests kill it.
-fn settings(port: u16, sockets: &str) -> Vec<String> {
-    let always = ["listen_addresses=127.0.0.1", "max_connections=200", "shared_buffers=64MB", "timezone=UTC"];
-    let mut all: Vec<String> = always.map(str::to_owned).into();
-    all.extend([format!("port={port}"), format!("unix_socket_directories={sockets}")]);
-    all
 }

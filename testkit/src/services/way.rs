@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::image::{self, Image, Wanted};
+
 /// The variable with a Kafka's address, `HOST:PORT`.
 pub const KAFKA: &str = "SLIPSTREAM_TEST_KAFKA";
 /// The variable with a PostgreSQL's URL, `postgres://...`, of a user who may create databases.
@@ -13,8 +15,10 @@ pub const POSTGRES: &str = "SLIPSTREAM_TEST_POSTGRES";
 pub const SERVICES: &str = "SLIPSTREAM_TEST_SERVICES";
 
 /// A way to run a service of our own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
+    /// A container of this image.
+    Docker(Image),
     /// A process of this machine.
     Native,
 }
@@ -28,9 +32,19 @@ pub(super) fn given(variable: &str) -> Result<Option<String>> {
     }
 }
 
-/// The way for services of our own.
-pub(super) async fn own() -> Result<Way> {
-    Ok(Way::Native)
+/// The way for a service of our own: Docker where a daemon answers and an image can be had, else native.
+pub(super) async fn own(wanted: Wanted) -> Result<Way> {
+    let forced = given(SERVICES)?;
+    let containers = async {
+        image::daemon_answers().await?;
+        wanted.get().await.map(Way::Docker)
+    };
+    match forced.as_deref() {
+        Some("docker") => containers.await.with_context(|| format!("{SERVICES}=docker asks for Docker")),
+        Some("native") => Ok(Way::Native),
+        None => Ok(containers.await.unwrap_or(Way::Native)),
+        Some(other) => bail!("{SERVICES} is docker or native, not {other}"),
+    }
 }
 
 /// What a test says that does not get its service.
