@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use slipstream_runtime::config::{
-    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Receiver, ReceiverFormat, Role,
+    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Receiver, ReceiverFormat, Role, Secret, StoreAddress,
 };
 
 fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, ConfigErrors> {
@@ -129,6 +129,49 @@ drain: 3s
 }
 
 #[test]
+fn kafka_and_postgres() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slipstream.yaml");
+    std::fs::write(directory.path().join("sasl"), "k4fka-s3cret\n").unwrap();
+    std::fs::write(directory.path().join("key.pem"), "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n").unwrap();
+    std::fs::write(directory.path().join("db"), "d4tabase-s3cret\n").unwrap();
+    let text = "
+log: kafka://a:9092,b:9092
+store: postgres://me:urls3cret@db:5432/shop?sslmode=verify-full
+external_url: https://slo.example.org
+kafka:
+  prefix: shop.
+  instance: tally-0
+  properties: {security.protocol: sasl_ssl, linger.ms: 10}
+  properties_file: {sasl.password: sasl, ssl.key.pem: key.pem}
+postgres: {password_file: db, root_cert: ca.pem}
+";
+    std::fs::write(&file, text).unwrap();
+    let env = [("SLIPSTREAM_KAFKA_INSTANCE".to_owned(), "tally-1".to_owned())];
+    let config = Config::load(Some(&file), env, Overrides::default()).unwrap();
+    assert_eq!(config.log, LogAddress::Kafka("a:9092,b:9092".into()));
+    let StoreAddress::Postgres(url) = &config.store else { panic!("{:?}", config.store) };
+    assert!(url.reveal().starts_with("postgres://me:urls3cret@db"));
+    assert_eq!((config.kafka.prefix.as_str(), config.kafka.instance.as_deref()), ("shop.", Some("tally-1")));
+    let properties: Vec<(&str, &str)> =
+        config.kafka.properties.iter().map(|(name, p)| (name.as_str(), p.value.reveal())).collect();
+    assert_eq!(
+        properties,
+        [
+            ("linger.ms", "10"),
+            ("sasl.password", "k4fka-s3cret"),
+            ("security.protocol", "sasl_ssl"),
+            ("ssl.key.pem", "-----BEGIN KEY-----\nAAAA\n-----END KEY-----"),
+        ]
+    );
+    assert_eq!(config.postgres.password.as_ref().map(Secret::reveal), Some("d4tabase-s3cret"));
+    assert_eq!(config.postgres.root_cert, Some(directory.path().join("ca.pem")));
+    assert_eq!(config.external_url.as_deref(), Some("https://slo.example.org"));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("AAAA"), "secrets are not shown: {shown}");
+}
+
+#[test]
 fn environment_goes_over_the_file_and_flags_over_both() {
     let text =
         "listen: 127.0.0.1:1\nops_listen: 127.0.0.1:2\nroles: [gateway]\ngateway:\n  max_events: 1\n  max_body: 3\n";
@@ -169,8 +212,8 @@ fn every_mistake_is_told_at_once_with_its_place() {
 lisen: 127.0.0.1:1
 listen: here
 roles: [gateway, sinc, cook]
-log: kafka://broker:9092
-store: postgres://db
+log: kafka://broker
+store: mysql://me:t0ps3cret@db
 gateway:
   max_body: 16 megs
   max_body: 1MiB
@@ -195,8 +238,8 @@ drain: 0s
             "2:9: `listen`: expected an address like `127.0.0.1:8480`, found `here`",
             "3:18: `roles`: unknown role `sinc`; did you mean `sink`?",
             "3:24: `roles`: expected one of gateway, tally, burn, sink, alerter, notifier, found `cook`",
-            "4:6: `log`: kafka:// is not available in this version; use `sqlite:DIR`",
-            "5:8: `store`: postgres:// is not available in this version; use `sqlite:DIR`",
+            "4:6: `log`: expected brokers as `host:port`, found `broker`",
+            "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found an address that is neither",
             "7:13: `gateway.max_body`: expected a size in bytes like `65536`, `64KiB` or `16MiB`, found `16 megs`",
             "9:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
             "9:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
@@ -217,6 +260,14 @@ fn mistakes_of_form() {
         ("- a\n- b\n", "1:1: expected a map of settings, found a list"),
         ("listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2\n", "a second document"),
         ("gateway: 5\n", "1:10: `gateway`: expected a map of settings, found `5`"),
+        ("log: kafka://u:pw@b:1", "1:6: `log`: no names and passwords in the address"),
+        ("store: postgres://", "expected `sqlite:DIR` or `postgres://user@host:port/database`, found `postgres://`"),
+        ("kafka: {prefix: 'a b'}", "`kafka.prefix`: expected letters"),
+        ("kafka: {propertys: {}}", "unknown key `kafka.propertys`; did you mean `properties`?"),
+        ("kafka: {properties: {sasl.password: x}}", "`kafka.properties.sasl.password`: a secret does not stand here"),
+        ("kafka: {properties_file: {sasl.password: none}}", "`kafka.properties_file.sasl.password`: reading "),
+        ("postgres: {password: x}", "unknown key `postgres.password`"),
+        ("external_url: here", "`external_url`: expected an address like `https://host/path`"),
         ("listen: {a: 1}\n", "1:9: `listen`: expected an address like `127.0.0.1:8480`, found a map"),
         ("ops_listen: 127.0.0.1:8480\n", "1:13: `listen` and `ops_listen` are the same address"),
         ("roles: []\n", "1:8: `roles`: an empty list"),

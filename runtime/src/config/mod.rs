@@ -6,10 +6,13 @@
 //! known is a mistake; a `SLIPSTREAM_` variable that is not known is only a warning, because Kubernetes makes such
 //! variables for a service that is called slipstream.
 
+mod address;
 mod merge;
 mod nearest;
+mod parts;
 mod problem;
 mod receiver;
+mod secret;
 mod section;
 mod settings;
 mod tree;
@@ -20,9 +23,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use address::{LogAddress, StoreAddress};
 pub use merge::Overrides;
+pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
-pub use receiver::{Receiver, ReceiverFormat, Secret};
+pub use receiver::{Receiver, ReceiverFormat};
+pub use secret::Secret;
 
 /// Everything a process is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,12 +39,18 @@ pub struct Config {
     pub log: LogAddress,
     /// Where the store is.
     pub store: StoreAddress,
+    /// How to speak to Kafka, where the log is there.
+    pub kafka: Kafka,
+    /// How to speak to PostgreSQL, where the store is there.
+    pub postgres: Postgres,
     /// What this process does.
     pub roles: BTreeSet<Role>,
     /// Where the gateway listens.
     pub listen: SocketAddr,
     /// Where health and metrics are served.
     pub ops_listen: SocketAddr,
+    /// Where people reach this installation; goes into notifications. None: the gateway's address.
+    pub external_url: Option<String>,
     /// Files and directories with SLO definitions to publish at start.
     pub slos: Vec<PathBuf>,
     /// Limits of the gateway.
@@ -53,20 +65,6 @@ pub struct Config {
     pub drain: Duration,
     /// What looks wrong but stops nothing; to be logged once logging is set up.
     pub warnings: Vec<String>,
-}
-
-/// Where the log is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogAddress {
-    /// `sqlite:DIR`: embedded, in a directory.
-    Sqlite(PathBuf),
-}
-
-/// Where the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreAddress {
-    /// `sqlite:DIR`: embedded, in a directory.
-    Sqlite(PathBuf),
 }
 
 /// What a process can do.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::problem::Place;
-use super::section::{Problems, Section, complain, expected, path, text};
+use super::secret::{Secret, secret};
+use super::section::{Problems, Section, complain, expected, text};
 use super::settings::{plain, positive};
 use super::tree::{Key, Node};
 use super::units::DURATION;
@@ -36,28 +37,6 @@ pub enum ReceiverFormat {
     AlertmanagerWebhook,
 }
 
-/// A text that is not to be seen in logs.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    /// The text itself, for the one place that sends it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
 impl Receiver {
     /// A receiver with defaults, as `--webhook URL` makes it.
     pub fn webhook(name: impl Into<String>, url: impl Into<String>) -> Self {
@@ -74,7 +53,7 @@ impl Receiver {
     }
 }
 
-const URL: &str = "an address like `https://host/path`";
+pub(super) const URL: &str = "an address like `https://host/path`";
 const NAME: &str = "a name of letters, digits, `-`, `_` and `.`";
 const HEADER: &str = "text without line breaks";
 
@@ -218,25 +197,8 @@ fn header(headers: &mut Vec<(String, Secret)>, key: &Key, value: Secret, problem
     }
 }
 
-/// The content of a file, without white space around it.
-fn secret(node: &Node, name: &str, problems: &Problems) -> Option<Secret> {
-    let Some(file) = text(node).and_then(plain) else {
-        expected(problems, node, name, "the path of a file that holds the secret");
-        return None;
-    };
-    let file = path(&node.place, &file);
-    let problem = match std::fs::read_to_string(&file) {
-        Err(e) => e.to_string(),
-        Ok(content) => match plain(content.trim()) {
-            Some(content) => return Some(Secret::new(content)),
-            None => "it is empty or holds more than one line".into(),
-        },
-    };
-    complain(problems, &node.place, format!("`{name}`: reading {}: {problem}", file.display()));
-    None
-}
-
-fn url(text: &str) -> Option<String> {
+/// An address of the web.
+pub(super) fn url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     (!host.is_empty() && !text.contains(char::is_whitespace)).then(|| plain(text)).flatten()

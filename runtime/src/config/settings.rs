@@ -11,7 +11,9 @@ use super::problem::{ConfigErrors, Place};
 use super::section::{Problems, Section, complain, expected, path, text};
 use super::tree::{self, Node};
 use super::units::{self, DURATION, SIZE};
-use super::{Config, DAY, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, receiver};
+use super::{
+    Config, DAY, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver,
+};
 
 const DATA: &str = "slipstream-data";
 const ADDRESS: &str = "an address like `127.0.0.1:8480`";
@@ -59,12 +61,15 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
     let top = Section::of(root, "", problems);
     let data = directory(&top, "data").unwrap_or_else(|| PathBuf::from(DATA));
     let config = Config {
-        log: LogAddress::Sqlite(embedded(&top, "log", "kafka://", problems).unwrap_or_else(|| data.clone())),
-        store: StoreAddress::Sqlite(embedded(&top, "store", "postgres://", problems).unwrap_or_else(|| data.clone())),
+        log: address::log(&top, problems).unwrap_or_else(|| LogAddress::Sqlite(data.clone())),
+        store: address::store(&top, problems).unwrap_or_else(|| StoreAddress::Sqlite(data.clone())),
+        kafka: parts::kafka(top.section("kafka", &absent), problems),
+        postgres: parts::postgres(top.section("postgres", &absent), problems),
         data,
         roles: roles(&top, problems),
-        listen: top.value("listen", ADDRESS, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
-        ops_listen: top.value("ops_listen", ADDRESS, address).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
+        listen: top.value("listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
+        ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
+        external_url: top.value("external_url", receiver::URL, receiver::url),
         slos: slos(&top, problems),
         gateway: gateway(top.section("gateway", &absent), problems),
         receivers: receiver::receivers(&top, problems),
@@ -89,22 +94,6 @@ fn directory(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
     let place = section.get(key).map(|n| n.place.clone());
     let text = section.value(key, PATH, plain)?;
     place.map(|place| path(&place, &text))
-}
-
-/// The directory of `sqlite:DIR`. `later` is the scheme that a later version understands.
-fn embedded(top: &Section<'_>, key: &'static str, later: &str, problems: &Problems) -> Option<PathBuf> {
-    let node = top.get(key)?;
-    let address = text(node).unwrap_or_default();
-    if address.starts_with(later) || (later == "postgres://" && address.starts_with("postgresql://")) {
-        let message = format!("`{key}`: {later} is not available in this version; use `sqlite:DIR`");
-        complain(problems, &node.place, message);
-        return None;
-    }
-    let directory = address.strip_prefix("sqlite:").and_then(plain);
-    if directory.is_none() {
-        expected(problems, node, key, "`sqlite:DIR`");
-    }
-    directory.map(|d| path(&node.place, &d))
 }
 
 fn roles(top: &Section<'_>, problems: &Problems) -> BTreeSet<Role> {
@@ -213,7 +202,7 @@ fn size(text: &str) -> Option<usize> {
     units::size(text).filter(|n| *n > 0)
 }
 
-fn address(text: &str) -> Option<SocketAddr> {
+fn socket(text: &str) -> Option<SocketAddr> {
     match text.strip_prefix("localhost:") {
         Some(port) => port.parse().ok().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port))),
         None => text.parse().ok(),
