@@ -3,16 +3,21 @@ SHELL := /bin/bash
 ARGS ?=
 DATA ?=
 MODEL ?=
+# Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
+SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-real test-model lint fmt bench
+.PHONY: help setup setup-test build demo test test-real test-model lint fmt bench
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
 
-setup: ## Install what the build needs (a C compiler and Rust); root on Debian: by itself, elsewhere: says what
+setup: ## Install what the build needs (C compiler, OpenSSL, Rust); root on Debian: by itself, elsewhere: says what
 	@scripts/setup
+
+setup-test: ## Install what the tests need too (Kafka, PostgreSQL, clients)
+	@scripts/setup test
 
 build: setup ## Build the slipstream binary (release)
 	@cargo build --release --locked --bin slipstream
@@ -20,8 +25,9 @@ build: setup ## Build the slipstream binary (release)
 demo: build ## A synthetic shop, its SLOs, a fault and the alert: one process, nothing else (ARGS="--headless --for 150s --json")
 	@$(BIN) demo $(ARGS)
 
-test: setup ## All tests, kill -9 with real processes among them
-	cargo test --workspace --locked
+test: setup-test ## All tests, on real Kafka and PostgreSQL, kill -9 with real processes among them; closes with what ran against what
+	cargo test --workspace --locked --no-run
+	@$(SERVICES) --full cargo test --workspace --locked
 
 test-real: setup ## Real files with known totals: make test-real DATA=DIR
 	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }

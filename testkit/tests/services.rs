@@ -1,7 +1,10 @@
 //! Services start, are shared, and keep their data over kill -9.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -107,4 +110,41 @@ async fn a_held_postgres_answers_nobody_until_it_goes_on() {
     assert!(timeout(Duration::from_millis(500), &mut asked).await.is_err(), "it was held");
     postgres.cont().await.unwrap();
     timeout(Duration::from_secs(30), asked).await.expect("an answer after the hold").unwrap();
+}
+
+/// The runner with a command of the shell, and no services of the run that this test is part of.
+fn runner(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slipstream-test-services"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for inherited in [services::KAFKA, services::POSTGRES, services::REPORT] {
+        command.env_remove(inherited);
+    }
+    command.env(services::TIMESCALE, "none");
+    command
+}
+
+#[test]
+fn services_end_with_a_process_that_is_killed() {
+    // Both addresses, then nothing until standard input closes, which it does when this test ends.
+    let script = "echo $SLIPSTREAM_TEST_KAFKA; echo $SLIPSTREAM_TEST_POSTGRES | sed 's,.*@,,; s,/.*,,'; cat";
+    let mut process = runner(&["sh", "-c", script]).spawn().unwrap();
+    let said = BufReader::new(process.stdout.take().unwrap());
+    let addresses: Vec<String> = said.lines().take(2).map(Result::unwrap).collect();
+    let answering = || addresses.iter().filter(|address| TcpStream::connect(address).is_ok()).count();
+    assert_eq!(answering(), 2, "{addresses:?}");
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while answering() > 0 {
+        assert!(Instant::now() < deadline, "still there: {addresses:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_full_run_without_a_use_of_a_service_fails_and_says_so() {
+    let run = runner(&["--full", "true"]).output().unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(!run.status.success(), "{said}");
+    assert!(said.contains("no test ran against Apache Kafka nor PostgreSQL"), "{said}");
 }

@@ -12,13 +12,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use testcontainers_modules::kafka::apache;
 use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
 
-use super::background::until_it_answers;
+use super::background::{on_own_runtime, until_it_answers};
 use super::container::Container;
 use super::guardian::Folder;
 use super::image::{Image, Wanted};
 use super::instance::Instance;
 use super::native::Native;
 use super::ports;
+use super::report::{self, Use};
 use super::way::{self, Way};
 
 const WANTED: Wanted =
@@ -73,9 +74,9 @@ impl Kafka {
     /// # Panics
     /// When none can be started, saying what to do.
     pub async fn dedicated() -> Kafka {
-        let started = super::background::on_own_runtime(Kafka::of_our_own()).await;
+        let started = on_own_runtime(Kafka::of_our_own()).await;
         let kafka = started.unwrap_or_else(|error| panic!("{}", way::advice("Kafka", &error)));
-        super::report::used("kafka", &format!("{} of its own", kafka.description));
+        report::note("kafka", Use::Own, &kafka.description);
         kafka
     }
 

@@ -22,8 +22,8 @@ use tokio::sync::OnceCell;
 
 pub use kafka::Kafka;
 pub use postgres::Postgres;
-pub use report::REPORT;
-pub use way::{KAFKA, POSTGRES, SERVICES};
+pub use report::{REPORT, Use, Uses};
+pub use way::{KAFKA, POSTGRES, SERVICES, TIMESCALE};
 
 /// A service, or why there is none; either is found out once.
 type Shared<T> = OnceCell<Result<Arc<T>, String>>;
@@ -39,7 +39,7 @@ pub async fn kafka() -> Arc<Kafka> {
         kafka.map_err(|error| way::advice("Kafka", &error))
     };
     let kafka = KAFKA.get_or_init(started).await.clone().unwrap_or_else(|why| panic!("{why}"));
-    report::used("kafka", &kafka.describe());
+    report::note("kafka", Use::Shared, &kafka.describe());
     kafka
 }
 
@@ -55,6 +55,26 @@ pub async fn postgres() -> Arc<Postgres> {
         postgres.map_err(|error| way::advice("PostgreSQL", &error))
     };
     let postgres = POSTGRES.get_or_init(started).await.clone().unwrap_or_else(|why| panic!("{why}"));
-    report::used("postgres", &postgres.describe());
+    report::note("postgres", Use::Shared, &postgres.describe());
     postgres
+}
+
+/// The PostgreSQL with the TimescaleDB extension that all tests of this process share, where there is one: its image is
+/// in no registry that every machine reaches. A test that gets none returns; the run's closing list counts it.
+pub async fn timescale() -> Option<Arc<Postgres>> {
+    static TIMESCALE: Shared<Postgres> = OnceCell::const_new();
+    let started = || async {
+        let postgres = background::on_own_runtime(Postgres::timescale()).await;
+        postgres.map_err(|error| format!("{error:#}"))
+    };
+    match TIMESCALE.get_or_init(started).await {
+        Ok(postgres) => {
+            report::note("timescale", Use::Shared, &postgres.describe());
+            Some(Arc::clone(postgres))
+        }
+        Err(why) => {
+            report::note("timescale", Use::Missing, why);
+            None
+        }
+    }
 }

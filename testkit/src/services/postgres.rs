@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rand::RngExt;
 use testcontainers_modules::postgres as containers;
 use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
@@ -18,12 +18,15 @@ use super::image::{Image, Wanted};
 use super::instance::Instance;
 use super::native::Native;
 use super::ports;
+use super::report::{self, Use};
 use super::way::{self, Way};
 
 /// User, password and first database of the servers we start, the same as the official image's.
 const USER: &str = "postgres";
 const WANTED: Wanted =
     Wanted { variable: "SLIPSTREAM_TEST_POSTGRES_IMAGE", official: "postgres:17.6", built: Some("postgres") };
+const TIMESCALE: Wanted =
+    Wanted { variable: "SLIPSTREAM_TEST_TIMESCALE_IMAGE", official: "timescale/timescaledb:2.28.3-pg17", built: None };
 /// Of a container, for parallel queries; bytes.
 const SHARED_MEMORY: u64 = 256 << 20;
 /// What a test server has that an ordinary one has not; durability is as in production, because tests kill it.
@@ -67,7 +70,7 @@ impl Postgres {
     pub async fn dedicated() -> Postgres {
         let started = on_own_runtime(Postgres::of_our_own()).await;
         let postgres = started.unwrap_or_else(|error| panic!("{}", way::advice("PostgreSQL", &error)));
-        super::report::used("postgres", &format!("{} of its own", postgres.description));
+        report::note("postgres", Use::Own, &postgres.description);
         postgres
     }
 
@@ -99,6 +102,21 @@ impl Postgres {
                 Postgres { url, description: String::new(), instance: Instance::Given }.described("given").await
             }
             None => Postgres::of_our_own().await,
+        };
+        postgres.map(Arc::new)
+    }
+
+    /// One with the TimescaleDB extension: given by its URL, or the official image in a container.
+    pub(super) async fn timescale() -> Result<Arc<Postgres>> {
+        let postgres = match way::given(way::TIMESCALE)? {
+            Some(none) if none == "none" => bail!("{}=none", way::TIMESCALE),
+            Some(url) => {
+                Postgres { url, description: String::new(), instance: Instance::Given }.described("given").await
+            }
+            None => match way::own(TIMESCALE).await? {
+                Way::Docker(image) => Postgres::in_container(image).await,
+                Way::Native => bail!("it comes as a Docker image only, and none could be had"),
+            },
         };
         postgres.map(Arc::new)
     }

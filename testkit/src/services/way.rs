@@ -11,6 +11,8 @@ use super::image::{self, Image, Wanted};
 pub const KAFKA: &str = "SLIPSTREAM_TEST_KAFKA";
 /// The variable with a PostgreSQL's URL, `postgres://...`, of a user who may create databases.
 pub const POSTGRES: &str = "SLIPSTREAM_TEST_POSTGRES";
+/// The variable with the URL of a PostgreSQL that has the TimescaleDB extension; `none` says that there is none.
+pub const TIMESCALE: &str = "SLIPSTREAM_TEST_TIMESCALE";
 /// The variable that forces a way, `docker` or `native`.
 pub const SERVICES: &str = "SLIPSTREAM_TEST_SERVICES";
 
