@@ -11,7 +11,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use slipstream_testkit::services::{self, Kafka, Postgres};
+use slipstream_testkit::services::{self, Kafka, Postgres, SecuredKafka};
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls};
 
@@ -147,4 +147,25 @@ fn a_full_run_without_a_use_of_a_service_fails_and_says_so() {
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(!run.status.success(), "{said}");
     assert!(said.contains("no test ran against Apache Kafka nor PostgreSQL"), "{said}");
+}
+
+#[tokio::test]
+async fn a_secured_kafka_knows_its_user_and_nobody_else() {
+    let kafka = SecuredKafka::dedicated().await;
+    let right = kafka.user().password;
+    for (mechanism, password, welcome) in [
+        ("PLAIN", right, true),
+        ("SCRAM-SHA-256", right, true),
+        ("SCRAM-SHA-512", right, true),
+        ("PLAIN", "wrong", false),
+        ("SCRAM-SHA-512", "wrong", false),
+    ] {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", kafka.bootstrap()).set("broker.address.family", "v4").set("log_level", "0");
+        config.set("security.protocol", "sasl_ssl").set("ssl.ca.location", kafka.authority().display().to_string());
+        config.set("sasl.mechanism", mechanism).set("sasl.username", kafka.user().name).set("sasl.password", password);
+        let client: BaseConsumer = config.create().unwrap();
+        let asked = client.fetch_metadata(None, Duration::from_secs(if welcome { 30 } else { 3 }));
+        assert_eq!(asked.is_ok(), welcome, "{mechanism} with {password}: {:?}", asked.err());
+    }
 }

@@ -69,6 +69,8 @@ impl Run {
         let mut lines = uses.lines("kafka", "Apache Kafka", &self.kafka.describe());
         lines.extend(uses.lines("postgres", "PostgreSQL", &self.postgres.describe()));
         lines.extend(uses.lines("timescale", "TimescaleDB", &format!("TimescaleDB on {timescale}")));
+        lines.extend(uses.lines("prometheus", "Prometheus", ""));
+        lines.extend(uses.lines("docker", "Docker", ""));
         let mut out = io::stdout().lock();
         writeln!(out, "ran against:")?;
         lines.iter().try_for_each(|line| writeln!(out, "  {line}"))

@@ -1,5 +1,6 @@
 //! Apache Kafka: one broker that is also its controller, with settings under which tests need not wait.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -20,6 +21,7 @@ use super::instance::Instance;
 use super::native::Native;
 use super::ports;
 use super::report::{self, Use};
+use super::secured::Security;
 use super::way::{self, Way};
 
 const WANTED: Wanted =
@@ -118,7 +120,7 @@ impl Kafka {
     async fn of_our_own() -> Result<Kafka> {
         match way::own(WANTED).await? {
             Way::Docker(image) => Kafka::in_container(image).await,
-            Way::Native => Kafka::native().await,
+            Way::Native => Kafka::native(None).await,
         }
     }
 
@@ -139,22 +141,21 @@ impl Kafka {
         Ok(kafka)
     }
 
-    async fn native() -> Result<Kafka> {
+    /// A native process, with a second, secure listener if asked for.
+    pub(super) async fn native(security: Option<&Security>) -> Result<Kafka> {
         let jars = way::script("kafka-jars", &[]).await?;
         let folder = Folder::new("KILL")?;
-        let (port, controller) = (ports::free()?, ports::free()?);
         let properties = folder.path().join("server.properties");
-        fs::write(&properties, native_properties(folder.path(), port, controller)).context("writing the settings")?;
-        let class_path = format!("{jars}/*");
-        let java = |main: &str| {
-            let log = "-Dorg.slf4j.simpleLogger.logFile=System.out";
-            let mut words = vec!["java".to_owned()];
-            words.extend(JAVA.iter().chain([&log, &"-cp"]).map(|word| (*word).to_owned()));
-            words.extend([class_path.clone(), main.to_owned()]);
-            words
-        };
-        format_storage(&java("kafka.tools.StorageTool"), &properties)?;
-        let mut command = java("kafka.Kafka");
+        let port = ports::free()?;
+        let mut settings = native_settings(folder.path(), port)?;
+        if let Some(security) = security {
+            security.extend(&mut settings);
+        }
+        let lines = settings.iter().map(|(name, value)| format!("{name}={value}\n"));
+        fs::write(&properties, lines.collect::<String>()).context("writing the settings")?;
+        let users = security.map(Security::users).unwrap_or_default();
+        format_storage(java(&jars, "kafka.tools.StorageTool"), &properties, &users)?;
+        let mut command = java(&jars, "kafka.Kafka");
         command.push(properties.display().to_string());
         let native = Native::new(folder, command)?;
         native.start()?;
@@ -185,24 +186,33 @@ fn ask(address: &str) -> Result<()> {
     Ok(())
 }
 
-fn native_properties(folder: &Path, port: u16, controller: u16) -> String {
-    let mut lines = vec![
-        "process.roles=broker,controller".to_owned(),
-        format!("node.id={NODE}"),
-        format!("controller.quorum.voters={NODE}@127.0.0.1:{controller}"),
-        format!("listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
-        format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}"),
-        "controller.listener.names=CONTROLLER".to_owned(),
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
-        format!("log.dirs={}", folder.join("data").display()),
-    ];
-    lines.extend(SETTINGS.map(|(name, value)| format!("{name}={value}")));
-    lines.join("\n")
+/// The words that run a Java class of Kafka.
+fn java(jars: &str, class: &str) -> Vec<String> {
+    let log = "-Dorg.slf4j.simpleLogger.logFile=System.out";
+    let words = ["java"].into_iter().chain(JAVA).chain([log, "-cp"]).map(str::to_owned);
+    words.chain([format!("{jars}/*"), class.to_owned()]).collect()
 }
 
-fn format_storage(java: &[String], properties: &Path) -> Result<()> {
+fn native_settings(folder: &Path, port: u16) -> Result<BTreeMap<String, String>> {
+    let controller = ports::free()?;
+    let own = [
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", NODE.to_owned()),
+        ("controller.quorum.voters", format!("{NODE}@127.0.0.1:{controller}")),
+        ("listeners", format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}")),
+        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()),
+        ("log.dirs", folder.join("data").display().to_string()),
+    ];
+    let all = own.into_iter().chain(SETTINGS.map(|(name, value)| (name, value.to_owned())));
+    Ok(all.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn format_storage(java: Vec<String>, properties: &Path, users: &[String]) -> Result<()> {
     let mut command = Command::new(&java[0]);
     command.args(&java[1..]).args(["format", "-t", CLUSTER, "-c"]).arg(properties);
+    command.args(users.iter().flat_map(|user| ["--add-scram", user]));
     let formatted = command.output().context("running java, which Kafka needs: scripts/setup test installs it")?;
     let said = [formatted.stdout, formatted.stderr].concat();
     ensure!(formatted.status.success(), "formatting Kafka's storage: {}", String::from_utf8_lossy(&said));

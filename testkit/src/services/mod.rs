@@ -6,6 +6,7 @@
 
 mod background;
 mod container;
+mod daemon;
 mod guardian;
 mod image;
 mod instance;
@@ -14,15 +15,18 @@ mod native;
 mod ports;
 mod postgres;
 mod report;
+mod secured;
 mod way;
 
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+pub use daemon::{docker, started};
 pub use kafka::Kafka;
 pub use postgres::Postgres;
 pub use report::{REPORT, Use, Uses};
+pub use secured::{SecuredKafka, User};
 pub use way::{KAFKA, POSTGRES, SERVICES, TIMESCALE};
 
 /// A service, or why there is none; either is found out once.

@@ -1,0 +1,34 @@
+//! Docker itself, for tests of our own image, and other programs that tests run against.
+
+use super::image;
+use super::report::{self, Use};
+use super::way::{self, SERVICES};
+
+/// The version of the Docker daemon, for tests of Slipstream's own image, which have no other way. Where none answers, or
+/// native services are asked for, a test gets none and returns; the run's closing list counts it.
+///
+/// # Panics
+/// When Docker is asked for and does not answer.
+pub async fn docker() -> Option<String> {
+    let forced = way::given(SERVICES).unwrap_or_else(|error| panic!("{error:#}"));
+    if forced.as_deref() == Some("native") {
+        report::note("docker", Use::Missing, &format!("{SERVICES}=native"));
+        return None;
+    }
+    match image::docker(&["version", "--format", "{{.Server.Version}}"]).await {
+        Ok(version) => {
+            report::note("docker", Use::Own, &format!("Docker {version}, Slipstream's image"));
+            Some(version)
+        }
+        Err(error) if forced.is_some() => panic!("{SERVICES}=docker, but no daemon answers: {error:#}"),
+        Err(error) => {
+            report::note("docker", Use::Missing, &format!("{error:#}"));
+            None
+        }
+    }
+}
+
+/// Notes that the calling test runs against a program that it has started itself, with its version.
+pub fn started(program: &str, version: &str) {
+    report::note(program, Use::Own, version);
+}
