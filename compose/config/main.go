@@ -1,13 +1,14 @@
-// What `docker compose config --format json` prints, where Docker has no compose: the same library loads, interpolates
-// and validates the file. Usage: go run . FILE
+// What `docker compose config --format json` prints, where Docker has no compose: the library that compose is made of
+// loads, interpolates and validates the file. Its version is the newest that Debian's Go can build.
+//
+// Usage: go run . FILE
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 
-	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/cli"
 )
 
 func main() {
@@ -29,7 +30,7 @@ func config(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	project, err := options.LoadProject(context.Background())
+	project, err := cli.ProjectFromOptions(options)
 	if err != nil {
 		return nil, err
 	}
