@@ -49,9 +49,10 @@ fn offsets(kafka: &Kafka, topic: &str) -> (i64, i64) {
 #[tokio::test]
 async fn the_shared_kafka_takes_records() {
     let kafka = services::kafka().await;
-    create_topic(&kafka, "services-shared").await;
-    publish(&kafka, "services-shared", "a").await;
-    assert_eq!(offsets(&kafka, "services-shared"), (0, 1));
+    let topic = format!("services-{:016x}", rand::random::<u64>());
+    create_topic(&kafka, &topic).await;
+    publish(&kafka, &topic, "a").await;
+    assert_eq!(offsets(&kafka, &topic), (0, 1));
 }
 
 #[tokio::test]

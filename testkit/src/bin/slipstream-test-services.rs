@@ -72,7 +72,7 @@ impl Run {
         lines.extend(uses.lines("prometheus", "Prometheus", ""));
         lines.extend(uses.lines("docker", "Docker", ""));
         let mut out = io::stdout().lock();
-        writeln!(out, "ran against:")?;
+        writeln!(out, "ran against:{}", if lines.is_empty() { " no service" } else { "" })?;
         lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
     }
 

@@ -15,7 +15,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all().thread_name("test-services");
+    builder.worker_threads(2).enable_all().thread_name("test-services");
     builder.build().map_err(|error| error.to_string())
 });
 

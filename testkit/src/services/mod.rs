@@ -32,7 +32,8 @@ pub use way::{KAFKA, POSTGRES, SERVICES, TIMESCALE};
 /// A service, or why there is none; either is found out once.
 type Shared<T> = OnceCell<Result<Arc<T>, String>>;
 
-/// The Kafka that all tests of this process share; the first caller starts it.
+/// The Kafka that all tests of this process share; the first caller starts it. In a run of all tests other processes
+/// share it too: topics, groups and transactional ids need names that nobody else has.
 ///
 /// # Panics
 /// When there is none and none can be started, saying what to do.
