@@ -8,7 +8,7 @@ SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model lint fmt bench
+.PHONY: help setup setup-test build demo test test-real test-model test-clients lint fmt bench
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -37,6 +37,11 @@ test-real: setup ## Real files with known totals: make test-real DATA=DIR
 test-model: setup ## Our folds against the executable model: make test-model MODEL=DIR [DATA=DIR]
 	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
 	SLIPSTREAM_MODEL="$(abspath $(MODEL))" SLIPSTREAM_DATA="$(if $(DATA),$(abspath $(DATA)))" cargo test --locked -p slipstream-slo --features model --test model
+
+test-clients: setup-test ## Publishing with Java, Go and Node, and what their Avro libraries write (needs a JDK with Maven, Go, Node)
+	schemas/tests/foreign/record --check
+	cargo build --locked -p slipstream-testkit
+	@$(SERVICES) cargo test --locked -p slipstream-cli --features foreign-clients --test publishing
 
 lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
 	cargo fmt --all --check
