@@ -52,7 +52,7 @@ pub trait Subject: Send + Sync + Sized {
     fn fail_publish(&self, fault: PublishFault) -> bool;
 
     /// All partitions of the group are with somebody else for a moment.
-    fn expel(&self, group: &str) -> bool;
+    async fn expel(&self, group: &str) -> bool;
 
     /// Retention removes the records below `first`, which all are older than the others.
     async fn expire(&self, partition: TopicPartition, first: Offset) -> bool;
@@ -147,6 +147,19 @@ pub async fn read_all(log: &SharedLog, partition: TopicPartition) -> Vec<Seen> {
         at = batch.next;
     }
     all
+}
+
+/// All of a partition once it has `n` records: a log may show what was committed a moment later.
+pub async fn read_when(log: &SharedLog, partition: TopicPartition, n: usize) -> Vec<Seen> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let all = read_all(log, partition).await;
+        if all.len() >= n {
+            return all;
+        }
+        assert!(Instant::now() < deadline, "{partition} has {} records, not {n}, in time", all.len());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A value as text.

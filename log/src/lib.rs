@@ -18,6 +18,7 @@ pub mod groups;
 pub mod kafka;
 pub mod memory;
 pub mod partitioner;
+pub mod patient;
 pub mod port;
 pub mod redelivered;
 pub mod settle;

@@ -2,7 +2,9 @@
 
 use slipstream_schemas::LogTime;
 
-use super::{Copier, OUTPUT, Subject, Time, Turn, assert_each_once, copy_the_rest, input, publish, read_all};
+use super::{
+    Copier, OUTPUT, Subject, Time, Turn, assert_each_once, copy_the_rest, input, publish, read_all, read_when,
+};
 use crate::faults::CommitFault::{self, Aborted, InDoubtDone, InDoubtNot};
 use crate::faults::CrashPoint;
 use crate::port::{CommitError, Position, Settled, TopicPartition};
@@ -17,7 +19,7 @@ pub async fn l2_outputs_and_positions_become_visible_together<S: Subject>() {
     assert_eq!(read_all(&log, OUTPUT).await.len(), 0);
     assert_eq!(member.consumer.committed(input(0)).await.expect("committed"), None);
     member.consumer.commit(&step).await.expect("committing");
-    assert_eq!(read_all(&log, OUTPUT).await.len(), 5);
+    assert_eq!(read_when(&log, OUTPUT, 5).await.len(), 5);
     assert_eq!(member.consumer.committed(input(0)).await.expect("committed"), Some(step.positions[0].to));
 }
 
@@ -115,7 +117,7 @@ pub async fn l5_an_owner_lost_in_the_middle_of_a_step_commits_nothing<S: Subject
     let step = member.decide(4).await;
     let partition = step.positions[0].partition;
     let before = read_all(&log, OUTPUT).await.len();
-    if !subject.expel("g") {
+    if !subject.expel("g").await {
         return;
     }
     let settled = settle(&mut *member.consumer, &step).await.expect("settling");
@@ -134,7 +136,7 @@ pub async fn l5_a_fenced_owner_commits_nothing<S: Subject>() {
     publish(&log, 1, 20).await;
     let mut old = Copier::join(&log, "g").await;
     let step = old.decide(4).await;
-    if !subject.expel("g") {
+    if !subject.expel("g").await {
         return;
     }
     let mut new = Copier::join(&log, "g").await;

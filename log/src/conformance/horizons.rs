@@ -120,8 +120,9 @@ pub async fn l7_log_times_rise_with_every_write_over_all_topics<S: Subject>() {
     for i in 0..20 {
         let place = places[i % 2];
         let appended = log.publish(vec![record(place, "x"), record(place, "y")]).await.expect("publishing");
-        assert_eq!(appended[0].log_time, appended[1].log_time, "one write has one log time");
+        assert!(appended[0].log_time <= appended[1].log_time);
         if log.total_order() {
+            assert_eq!(appended[0].log_time, appended[1].log_time, "one write has one log time");
             assert!(appended[0].log_time > last, "{:?} after {last:?}", appended[0]);
         }
         last = appended[0].log_time;

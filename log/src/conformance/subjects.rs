@@ -57,7 +57,7 @@ impl Subject for InMemory {
         true
     }
 
-    fn expel(&self, group: &str) -> bool {
+    async fn expel(&self, group: &str) -> bool {
         self.log.expel(group);
         true
     }
@@ -122,7 +122,7 @@ impl Subject for InSqlite {
         true
     }
 
-    fn expel(&self, group: &str) -> bool {
+    async fn expel(&self, group: &str) -> bool {
         self.log.expel(group);
         true
     }

@@ -10,9 +10,9 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
+use rdkafka::bindings as sys;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::bindings as sys;
 
 use super::client::Reader;
 
@@ -157,7 +157,9 @@ unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(std::borr
 unsafe fn rebalance(event: *mut sys::rd_kafka_event_t, consumer: &Reader, take: &mut dyn FnMut(Event<'_>)) {
     let mut partitions = Vec::new();
     unsafe {
-        if let Some(list) = sys::rd_kafka_event_topic_partition_list(event).as_ref() {
+        // An empty list has no elements to point at.
+        let list = sys::rd_kafka_event_topic_partition_list(event).as_ref();
+        if let Some(list) = list.filter(|list| !list.elems.is_null()) {
             for element in slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or(0)) {
                 partitions.push((str_of(element.topic).into_owned(), element.partition));
             }

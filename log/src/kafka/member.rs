@@ -23,9 +23,7 @@ use super::positions::{self, list_of};
 use super::settings;
 use super::shared::{Shared, blocking};
 use super::transactions::{Failure, Moves, Transactions};
-use crate::port::{
-    CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition,
-};
+use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 
 /// A partition that is not being delivered is fetched no further beyond this.
 const BUFFERED: Fetch = Fetch { records: 20_000, bytes: 4 << 20 };
@@ -348,9 +346,7 @@ impl Member {
     /// What is wrong with a step before anybody is asked.
     fn check(&self, step: &Step) -> Result<(), CommitError> {
         crate::port::well_formed(step.positions.iter().copied()).map_err(CommitError::Fatal)?;
-        let ours = |a: &crate::port::Advance| {
-            matches!(self.held.get(&a.partition), Some(Held { state: State::Told(at), .. }) if at.is_none_or(|p| p == a.from))
-        };
+        let ours = |a: &crate::port::Advance| matches!(self.held.get(&a.partition), Some(Held { state: State::Told(at), .. }) if at.is_none_or(|p| p == a.from));
         let lost: Vec<TopicPartition> = step.positions.iter().filter(|a| !ours(a)).map(|a| a.partition).collect();
         if lost.is_empty() { Ok(()) } else { Err(CommitError::Lost(lost)) }
     }

@@ -30,9 +30,7 @@ pub use settings::{KafkaOptions, PropertyError, check_properties};
 
 use crate::batch::Batch;
 use crate::faults::PublishFault;
-use crate::port::{
-    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition,
-};
+use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
 use errors::log_error;
 use shared::{Shared, blocking};
 use transactions::{Failure, Transactions};
@@ -159,13 +157,7 @@ impl Log for KafkaLog {
         blocking(move || shared.ranges.bounds(partition)).await
     }
 
-    async fn read(
-        &self,
-        partition: TopicPartition,
-        from: Offset,
-        to: Offset,
-        fetch: Fetch,
-    ) -> Result<Batch, LogError> {
+    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
         self.shared.alive()?;
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.ranges.read(partition, from, to, fetch)).await

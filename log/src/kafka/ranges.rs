@@ -59,7 +59,9 @@ impl Ranges {
     pub(super) fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         let topic = self.names.of(partition.topic);
         let asked = self.asker()?.fetch_watermarks(topic, partition.partition as i32, CALL);
-        asked.map_err(|e| log_error(&self.names, format!("asking for the bounds of {topic}/{}", partition.partition), &e))
+        asked.map_err(|e| {
+            log_error(&self.names, format!("asking for the bounds of {topic}/{}", partition.partition), &e)
+        })
     }
 
     /// Ends of several partitions, by one question.

@@ -203,11 +203,7 @@ pub(super) fn member(options: &KafkaOptions, group: &str, n: u64) -> ClientConfi
     default(
         &mut config,
         options,
-        &[
-            ("session.timeout.ms", "10000"),
-            ("heartbeat.interval.ms", "1000"),
-            ("queued.max.messages.kbytes", "16384"),
-        ],
+        &[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "1000"), ("queued.max.messages.kbytes", "16384")],
     );
     config
         .set("group.id", options.group_name(group))

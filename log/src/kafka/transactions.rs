@@ -8,7 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, TopicPartitionList};
 use slipstream_schemas::LogTime;
 
@@ -111,8 +111,7 @@ impl Transactions {
         if self.producer.is_some() {
             return Ok(());
         }
-        let reports =
-            Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), told: Mutex::default() };
+        let reports = Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), told: Mutex::default() };
         let producer: BaseProducer<Reports> =
             self.config.create_with_context(reports).map_err(|e| Failure::Fatal(e.to_string()))?;
         producer.init_transactions(WHOLE).map_err(|e| match e.rdkafka_error_code() {
@@ -219,6 +218,9 @@ impl Transactions {
         let reported = producer.context_told().error.take();
         let fatal = producer.client().fatal_error();
         if fatal.is_none() {
+            // What is on its way is reported first: aborting waits for reports, and nobody reads them meanwhile.
+            producer.purge(PurgeConfig::default().queue());
+            let _ = producer.flush(CALL);
             match producer.abort_transaction(WHOLE) {
                 Ok(()) => self.producer = Some(producer),
                 Err(error) => tracing::warn!(%error, "a transaction could not be aborted; its producer ends"),
