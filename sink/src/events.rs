@@ -36,9 +36,16 @@ pub struct Wrote {
 impl Event for Wrote {
     fn emit(self) {
         let Wrote { counted, positions, took } = self;
-        let Counted { events, duplicates, invalid, others } = counted;
-        tracing::debug!(events, duplicates, invalid, others, took_ms = took.as_millis() as u64, "stored");
-        for (outcome, n) in [("stored", events), ("duplicate", duplicates), ("invalid", invalid), ("other", others)] {
+        let Counted { events, duplicates, invalid, refused, others } = counted;
+        tracing::debug!(events, duplicates, invalid, refused, others, took_ms = took.as_millis() as u64, "stored");
+        let outcomes = [
+            ("stored", events),
+            ("duplicate", duplicates),
+            ("invalid", invalid),
+            ("refused", refused),
+            ("other", others),
+        ];
+        for (outcome, n) in outcomes {
             RECORDS.with_label_values(&[outcome]).inc_by(n);
         }
         WRITES.with_label_values(&["written"]).inc();
@@ -67,6 +74,35 @@ impl Event for Waiting<'_> {
             tracing::debug!(cause = %self.cause, attempts = self.attempts, wait_ms, "sink still waits for the store");
         }
         WRITES.with_label_values(&["unavailable"]).inc();
+    }
+}
+
+/// Events that the store cannot hold are going to dead-letters.
+pub struct Refused {
+    /// How many.
+    pub events: usize,
+    /// Why the first of them.
+    pub cause: String,
+}
+
+impl Event for Refused {
+    fn emit(self) {
+        tracing::warn!(events = self.events, cause = %self.cause, "the store cannot hold events: they go to dead-letters");
+    }
+}
+
+/// An event that the store refused is no longer in the log.
+pub struct Vanished {
+    /// Where it was.
+    pub partition: TopicPartition,
+    /// Its offset.
+    pub offset: Offset,
+}
+
+impl Event for Vanished {
+    fn emit(self) {
+        let Vanished { partition, offset } = self;
+        tracing::error!(%partition, offset, "the log's retention removed a record that the store refused: no dead letter");
     }
 }
 

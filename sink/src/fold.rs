@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_log::{Batch, Offset, RecordRef, TopicPartition};
+use slipstream_log::{Batch, Offset, Outgoing, RecordRef, TopicPartition};
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::decode::{Attributes, Provenance, decode};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
-use slipstream_store::{PositionMove, StoredBurnRates, WriteBatch, rollup};
+use slipstream_store::{PositionMove, Refusal, StoredBurnRates, WriteBatch, rollup};
 
 use crate::SinkError;
+use crate::dead_letter::dead_letter;
 
 /// Events that a batch holds at most: what bounds memory while the store is slow.
 pub const MOST_EVENTS: usize = 50_000;
@@ -25,15 +26,29 @@ pub struct Counted {
     pub duplicates: u64,
     /// Records of request-events that break a rule: tally puts them into dead-letters.
     pub invalid: u64,
+    /// Right events that the store cannot hold: they become dead letters.
+    pub refused: u64,
     /// Burn rates, transitions, delivery outcomes.
     pub others: u64,
 }
 
+/// What is to be done, as a value.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// What goes into the store.
+    pub batch: WriteBatch,
+    /// What goes into dead-letters before that.
+    pub dead: Vec<Outgoing>,
+    /// What records became.
+    pub counted: Counted,
+}
+
 /// What is known of the partitions that are read, and the batch that grows from them.
-#[derive(Default)]
 pub struct Fold {
+    refusal: Refusal,
     places: BTreeMap<TopicPartition, Place>,
     batch: WriteBatch,
+    dead: Vec<Outgoing>,
     moves: BTreeMap<TopicPartition, PositionMove>,
     counted: Counted,
     /// Bytes of what is no event.
@@ -50,6 +65,19 @@ struct Place {
 }
 
 impl Fold {
+    /// Nothing is read yet. `refusal` tells what the store cannot hold.
+    pub fn new(refusal: Refusal) -> Self {
+        Fold {
+            refusal,
+            places: BTreeMap::new(),
+            batch: WriteBatch::default(),
+            dead: Vec::new(),
+            moves: BTreeMap::new(),
+            counted: Counted::default(),
+            bytes: 0,
+        }
+    }
+
     /// A partition is read from `next` on. `stored` is the store's position; `memory` knows the events before, and only
     /// request-events need one.
     pub fn gain(&mut self, partition: TopicPartition, stored: Option<Offset>, next: Offset, memory: Option<Memory>) {
@@ -66,7 +94,7 @@ impl Fold {
     /// Forgets everything that was not written, and every partition: answers which were read.
     pub fn reset(&mut self) -> Vec<TopicPartition> {
         let read = self.places.keys().copied().collect();
-        *self = Fold::default();
+        *self = Fold::new(self.refusal);
         read
     }
 
@@ -82,8 +110,8 @@ impl Fold {
 
     /// How many records the growing batch has settled.
     pub fn records(&self) -> usize {
-        let Counted { events, duplicates, invalid, others } = self.counted;
-        (events + duplicates + invalid + others) as usize
+        let Counted { events, duplicates, invalid, refused, others } = self.counted;
+        (events + duplicates + invalid + refused + others) as usize
     }
 
     /// Whether there is nothing to write.
@@ -140,6 +168,13 @@ impl Fold {
             self.counted.duplicates += 1;
             return;
         }
+        // A copy of it would be dropped all the same: it is an event like others, only not for this store.
+        if let Some(why) = (self.refusal)(&event) {
+            self.bytes += record.value().map_or(0, <[u8]>::len);
+            self.dead.push(dead_letter(record, partition, why));
+            self.counted.refused += 1;
+            return;
+        }
         self.batch.events.push(partition.partition, offset, record.log_time(), &event);
         self.counted.events += 1;
     }
@@ -163,7 +198,7 @@ impl Fold {
     }
 
     /// The batch as a value, to be sent until it is settled; none when there is nothing to write. The next batch begins.
-    pub fn decide(&mut self) -> Option<(WriteBatch, Counted)> {
+    pub fn decide(&mut self) -> Option<Decided> {
         if self.moves.is_empty() {
             return None;
         }
@@ -171,7 +206,7 @@ impl Fold {
         batch.rollups = rollup::fold(&batch.events);
         batch.positions = std::mem::take(&mut self.moves).into_values().collect();
         self.bytes = 0;
-        Some((batch, std::mem::take(&mut self.counted)))
+        Some(Decided { batch, dead: std::mem::take(&mut self.dead), counted: std::mem::take(&mut self.counted) })
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! [`fold`] decides what records become, purely; [`run()`] reads, decides and writes. Positions are kept by the store, in
 //! the transaction that writes the rows, so each record is there exactly once whatever crashes; the log's own group
-//! positions are not used. What cannot be decoded is skipped and counted: tally puts it into dead-letters.
+//! positions are not used. What cannot be decoded is skipped and counted: tally puts it into dead-letters. What the store
+//! cannot hold goes there from here.
 
+mod dead_letter;
 pub mod error;
 pub mod events;
 pub mod fold;
 pub mod run;
+mod split;
 mod write;
 
 pub use error::SinkError;
-pub use run::run;
+pub use run::{ROLE, run};

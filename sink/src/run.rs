@@ -3,7 +3,6 @@
 //! Commit point: the store's transaction holds rows and positions, so a crash leaves both or neither, and whoever comes
 //! next goes on at the store's positions (L4 as the store upholds it).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_log::{Consumer, Fetch, LogError, Polled, Position, SharedLog, TopicPartition, redelivered};
@@ -18,7 +17,7 @@ use tokio::time::Instant;
 use crate::SinkError;
 use crate::events::{Gained, Moved};
 use crate::fold::Fold;
-use crate::write::{self, Done, Patience};
+use crate::write::{self, Done, Patience, Writing};
 
 /// Name of the role, and of its group.
 pub const ROLE: &str = "sink";
@@ -49,6 +48,7 @@ pub async fn run(
     health.set(ROLE, State::Starting("joining the group".to_owned()));
     let consumer = log.subscribe(ROLE, &TOPICS).await?;
     health.set(ROLE, State::Ready);
+    let fold = Fold::new(store.refusal());
     let mut sink = Sink {
         log,
         store,
@@ -57,7 +57,7 @@ pub async fn run(
         for_log: Patience::new(health.clone(), shutdown.clone()),
         health,
         shutdown: shutdown.clone(),
-        fold: Fold::default(),
+        fold,
         since: None,
         busy: JoinSet::new(),
         written: Vec::new(),
@@ -85,7 +85,7 @@ struct Sink {
     /// When the growing batch got its first record.
     since: Option<Instant>,
     /// The store at work: one batch, or retention.
-    busy: JoinSet<Result<Done, StoreError>>,
+    busy: JoinSet<Result<Done, SinkError>>,
     /// Partitions of the batch that is being written.
     written: Vec<TopicPartition>,
     paused: bool,
@@ -142,10 +142,11 @@ impl Sink {
 
     fn start_write(&mut self) {
         self.since = None;
-        let Some((batch, counted)) = self.fold.decide() else { return };
+        let Some(decided) = self.fold.decide() else { return };
         self.written =
-            batch.positions.iter().map(|m| TopicPartition { topic: m.topic, partition: m.partition }).collect();
-        self.busy.spawn(write::write(self.store.clone(), Arc::new(batch), counted, self.patience()));
+            decided.batch.positions.iter().map(|m| TopicPartition { topic: m.topic, partition: m.partition }).collect();
+        let writing = Writing { log: self.log.clone(), store: self.store.clone(), patience: self.patience() };
+        self.busy.spawn(writing.write(decided));
     }
 
     /// Bounded memory: while the growing batch is full nothing more is delivered, but the group is kept.
@@ -159,7 +160,7 @@ impl Sink {
         self.paused = full;
     }
 
-    async fn finished(&mut self, done: Result<Result<Done, StoreError>, JoinError>) -> Result<(), SinkError> {
+    async fn finished(&mut self, done: Result<Result<Done, SinkError>, JoinError>) -> Result<(), SinkError> {
         self.written.clear();
         match done.map_err(|cause| SinkError::BrokeOff(cause.to_string()))?? {
             Done::Written => Ok(()),

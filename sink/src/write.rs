@@ -3,19 +3,26 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slipstream_log::TopicPartition;
+use slipstream_log::{Fetch, LogError, Outgoing, SharedLog, TopicPartition};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
-use slipstream_schemas::LogTime;
-use slipstream_store::{Settled, SharedStore, StoreError, WriteBatch, settled};
+use slipstream_schemas::dead_letter::MESSAGE;
+use slipstream_schemas::{LogTime, Topic};
+use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatch, settled};
 
-use crate::events::{NotTrimmed, Trimmed, Waiting, Wrote};
-use crate::fold::Counted;
+use crate::SinkError;
+use crate::dead_letter::dead_letter;
+use crate::events::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
+use crate::fold::Decided;
 use crate::run::ROLE;
+use crate::split::split;
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) };
+/// Events of a batch that the store refused and that go to dead-letters at most. A store that refuses more has a fault of
+/// its own; the log keeps its records until somebody has looked.
+const MOST_BURIED: u64 = 1_000;
 /// Slices of retention that are removed in one go.
 const SLICES: usize = 8;
 
@@ -66,32 +73,144 @@ impl Patience {
     }
 }
 
-/// Sends the same value until the store has it, or somebody else's (exactly once: a batch whose writing ended without an
-/// answer is found by its positions).
-pub async fn write(
-    store: SharedStore,
-    batch: Arc<WriteBatch>,
-    counted: Counted,
-    mut patience: Patience,
-) -> Result<Done, StoreError> {
-    let began = Instant::now();
-    loop {
-        match attempt(&store, &batch).await {
-            Ok(Settled::Written) => break,
-            Ok(Settled::NotWritten | Settled::Lost) => return Ok(Done::Lost),
-            Err(StoreError::Unavailable { doing, cause }) => {
-                if !patience.wait(format!("{doing}: {cause}")).await {
-                    return Ok(Done::Abandoned);
-                }
+/// What is needed to write a batch.
+pub struct Writing {
+    /// Where dead letters go.
+    pub log: SharedLog,
+    /// Where the rest goes.
+    pub store: SharedStore,
+    /// For both.
+    pub patience: Patience,
+}
+
+/// How a piece of a batch ended.
+enum Sent {
+    Written,
+    Lost,
+    Abandoned,
+    /// The store will never take it as it is.
+    Refused(String),
+}
+
+impl Writing {
+    /// Writes a decided batch until it is settled.
+    ///
+    /// Letters and rows are in no common transaction. Letters come first: a crash in between leaves a letter twice, but
+    /// never an event that is neither stored nor a letter.
+    ///
+    /// # Errors
+    /// When log or store fail for good.
+    pub async fn write(mut self, decided: Decided) -> Result<Done, SinkError> {
+        let began = Instant::now();
+        let Decided { batch, dead, mut counted } = decided;
+        if let Some(first) = dead.first() {
+            Refused { events: dead.len(), cause: message(first) }.emit();
+        }
+        if !self.publish(dead).await? {
+            return Ok(Done::Abandoned);
+        }
+        let positions = batch.positions.iter().map(|m| (partition(m), m.log_time.0)).collect();
+        let mut pieces = vec![Arc::new(batch)];
+        let mut buried = 0;
+        while let Some(piece) = pieces.pop() {
+            match self.send(&piece).await? {
+                Sent::Written => {}
+                Sent::Lost => return Ok(Done::Lost),
+                Sent::Abandoned => return Ok(Done::Abandoned),
+                Sent::Refused(cause) => match split(&piece) {
+                    Some((first, second)) => pieces.extend([Arc::new(second), Arc::new(first)]),
+                    None if piece.events.is_empty() || buried == MOST_BURIED => {
+                        return Err(StoreError::Refused(cause).into());
+                    }
+                    None if !self.bury(&piece, cause).await? => return Ok(Done::Abandoned),
+                    None => {
+                        buried += 1;
+                        let positions = piece.positions.clone();
+                        pieces.push(Arc::new(WriteBatch { positions, ..WriteBatch::default() }));
+                    }
+                },
             }
-            Err(error) => return Err(error),
+        }
+        (counted.events, counted.refused) = (counted.events - buried, counted.refused + buried);
+        Wrote { counted, positions, took: began.elapsed() }.emit();
+        Ok(Done::Written)
+    }
+
+    /// Sends the same value until the store has it, or somebody else's (exactly once: a batch whose writing ended without
+    /// an answer is found by its positions).
+    async fn send(&mut self, batch: &Arc<WriteBatch>) -> Result<Sent, StoreError> {
+        let sent = loop {
+            match attempt(&self.store, batch).await {
+                Ok(Settled::Written) => break Sent::Written,
+                Ok(Settled::NotWritten | Settled::Lost) => return Ok(Sent::Lost),
+                Err(StoreError::Refused(cause)) => break Sent::Refused(cause),
+                Err(StoreError::Unavailable { doing, cause }) => {
+                    if !self.patience.wait(format!("{doing}: {cause}")).await {
+                        return Ok(Sent::Abandoned);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        self.patience.succeeded();
+        Ok(sent)
+    }
+
+    /// Puts the one event of a batch into dead-letters, as the log has it. False: shut down.
+    async fn bury(&mut self, batch: &WriteBatch, cause: String) -> Result<bool, SinkError> {
+        let Some(event) = batch.events.iter().next() else { return Ok(true) };
+        let partition = TopicPartition { topic: Topic::RequestEvents, partition: event.partition() };
+        let offset = event.offset();
+        loop {
+            let error = match self.log.read(partition, offset, offset + 1, Fetch::default()).await {
+                Ok(records) => {
+                    let letters = records.iter().map(|record| dead_letter(record, partition, &cause)).collect();
+                    Refused { events: 1, cause }.emit();
+                    return self.publish(letters).await;
+                }
+                Err(LogError::OutOfRange { .. }) => {
+                    Vanished { partition, offset }.emit();
+                    return Ok(true);
+                }
+                Err(error) => error,
+            };
+            if !self.patient(error).await? {
+                return Ok(false);
+            }
         }
     }
-    patience.succeeded();
-    let place =
-        |m: &slipstream_store::PositionMove| (TopicPartition { topic: m.topic, partition: m.partition }, m.log_time.0);
-    Wrote { counted, positions: batch.positions.iter().map(place).collect(), took: began.elapsed() }.emit();
-    Ok(Done::Written)
+
+    /// Publishes letters until the log has them. False: shut down.
+    async fn publish(&mut self, letters: Vec<Outgoing>) -> Result<bool, SinkError> {
+        if letters.is_empty() {
+            return Ok(true);
+        }
+        while let Err(error) = self.log.publish(letters.clone()).await {
+            if !self.patient(error).await? {
+                return Ok(false);
+            }
+        }
+        self.patience.succeeded();
+        Ok(true)
+    }
+
+    /// Waits where the log may come back. False: shut down.
+    async fn patient(&mut self, error: LogError) -> Result<bool, SinkError> {
+        match error {
+            LogError::Busy | LogError::Transient { .. } => Ok(self.patience.wait(error.to_string()).await),
+            error => Err(error.into()),
+        }
+    }
+}
+
+fn partition(m: &PositionMove) -> TopicPartition {
+    TopicPartition { topic: m.topic, partition: m.partition }
+}
+
+/// What a letter says of why it is one.
+fn message(letter: &Outgoing) -> String {
+    let said = letter.headers.iter().rev().find(|(name, _)| name == MESSAGE);
+    said.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
 async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<Settled, StoreError> {
@@ -103,7 +222,7 @@ async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<Settled
 }
 
 /// Removes some of what is past retention; a failure can wait.
-pub async fn trim(store: SharedStore, now: LogTime) -> Result<Done, StoreError> {
+pub async fn trim(store: SharedStore, now: LogTime) -> Result<Done, SinkError> {
     let mut rows = 0;
     for _ in 0..SLICES {
         match store.trim(now).await {
@@ -116,7 +235,7 @@ pub async fn trim(store: SharedStore, now: LogTime) -> Result<Done, StoreError> 
                 NotTrimmed { cause: &cause }.emit();
                 return Ok(Done::Trimmed(false));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Trimmed { rows }.emit();

@@ -5,7 +5,7 @@ mod support;
 use slipstream_log::{Batch, TopicPartition};
 use slipstream_schemas::{LogTime, RequestEvent, Topic, codec};
 use slipstream_sink::SinkError;
-use slipstream_sink::fold::{Counted, Fold, MOST_EVENTS};
+use slipstream_sink::fold::{Counted, Decided, Fold, MOST_EVENTS};
 use slipstream_slo::redelivery::Memory;
 use slipstream_store::conformance::made;
 use support::{WINDOW_MS, event};
@@ -30,7 +30,7 @@ fn encoded(event: &RequestEvent) -> Option<Vec<u8>> {
 }
 
 fn reading_events() -> Fold {
-    let mut fold = Fold::default();
+    let mut fold = Fold::new(|_| None);
     fold.gain(EVENTS, None, 0, Some(Memory::new(WINDOW_MS)));
     fold
 }
@@ -52,8 +52,8 @@ fn copies_are_dropped_by_log_time_and_what_is_invalid_is_skipped() {
     let mut fold = reading_events();
     fold.take(&records(EVENTS, 0, &values)).unwrap();
     assert_eq!(fold.records(), 8);
-    let (batch, counted) = fold.decide().unwrap();
-    assert_eq!(counted, Counted { events: 4, duplicates: 1, invalid: 3, others: 0 });
+    let Decided { batch, counted, .. } = fold.decide().unwrap();
+    assert_eq!(counted, Counted { events: 4, duplicates: 1, invalid: 3, refused: 0, others: 0 });
     let rows: Vec<(u32, i64, LogTime, RequestEvent)> =
         batch.events.iter().map(|e| (e.partition(), e.offset(), e.log_time(), e.to_event())).collect();
     let expected = [
@@ -74,7 +74,7 @@ fn positions_chain_from_batch_to_batch_and_cover_what_was_skipped() {
     fold.take(&records(EVENTS, 0, &[(5, None), (6, encoded(&event(1)))])).unwrap();
     fold.take(&records(EVENTS, 2, &[(7, encoded(&event(2)))])).unwrap();
     let moved = |fold: &mut Fold| {
-        let (batch, _) = fold.decide().unwrap();
+        let Decided { batch, .. } = fold.decide().unwrap();
         batch.positions.iter().map(|m| (m.topic, m.partition, m.from, m.to, m.log_time)).collect::<Vec<_>>()
     };
     assert_eq!(moved(&mut fold), [(Topic::RequestEvents, 3, None, 3, LogTime(7))]);
@@ -93,7 +93,7 @@ fn a_partition_that_is_lost_is_ignored_but_what_it_gave_is_kept() {
     fold.lose(&[EVENTS]);
     fold.take(&records(EVENTS, 1, &[(5, encoded(&event(2)))])).unwrap();
     assert!(fold.touches(EVENTS) && fold.partitions().is_empty());
-    assert_eq!(fold.decide().unwrap().0.events.len(), 1);
+    assert_eq!(fold.decide().unwrap().batch.events.len(), 1);
     // After a reset nothing is left.
     let mut fold = reading_events();
     fold.take(&records(EVENTS, 0, &[(5, encoded(&event(1)))])).unwrap();
@@ -104,18 +104,18 @@ fn a_partition_that_is_lost_is_ignored_but_what_it_gave_is_kept() {
 #[test]
 fn internal_records_become_rows_and_tombstones_nothing() {
     let rates = made::burn_rates("checkout", &["/pay"], 1, 100);
-    let mut fold = Fold::default();
+    let mut fold = Fold::new(|_| None);
     fold.gain(of(Topic::BurnRates), Some(4), 4, None);
     let values = [(1, Some(codec::encode(&rates))), (2, None)];
     fold.take(&records(of(Topic::BurnRates), 4, &values)).unwrap();
-    let (batch, counted) = fold.decide().unwrap();
+    let Decided { batch, counted, .. } = fold.decide().unwrap();
     assert_eq!((batch.burn_rates[0].offset, &batch.burn_rates[0].rates), (4, &rates));
     assert_eq!((counted.others, batch.positions[0].from, batch.positions[0].to), (1, Some(4), 6));
 }
 
 #[test]
 fn an_internal_record_of_a_newer_version_stops_the_sink() {
-    let mut fold = Fold::default();
+    let mut fold = Fold::new(|_| None);
     fold.gain(of(Topic::Alerts), None, 0, None);
     let foreign = [&[0xC3, 0x01], [9u8; 8].as_slice(), &[0]].concat();
     let error = fold.take(&records(of(Topic::Alerts), 0, &[(1, Some(foreign))])).unwrap_err();

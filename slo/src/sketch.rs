@@ -37,6 +37,9 @@ pub enum SketchError {
     /// The bytes end early, go on too long, or name a bucket that does not exist.
     #[error("latency sketch is damaged at byte {0}")]
     Damaged(usize),
+    /// A cell is of a bucket that does not exist.
+    #[error("latency sketch has no bucket {0}")]
+    Bucket(i32),
 }
 
 impl Sketch {
@@ -120,6 +123,27 @@ impl Sketch {
         let mut sketch = Sketch::new();
         sketch.merge_encoded(bytes)?;
         Ok(sketch)
+    }
+
+    /// What it holds, for stores that keep it in another form: the weight of zero (without an index) where there is one,
+    /// then buckets in ascending order of index.
+    pub fn cells(&self) -> impl Iterator<Item = (Option<i32>, u64)> + '_ {
+        let zero = (self.zero > 0).then_some((None, self.zero));
+        zero.into_iter().chain(self.buckets().map(|(index, count)| (Some(index), count)))
+    }
+
+    /// Counts `weight` in a cell as [`Sketch::cells`] names it.
+    ///
+    /// # Errors
+    /// When there is no bucket of that index.
+    pub fn add_cell(&mut self, index: Option<i32>, weight: u64) -> Result<(), SketchError> {
+        match index {
+            Some(index) if !(FIRST_BUCKET..=LAST_BUCKET).contains(&index) => Err(SketchError::Bucket(index)),
+            _ => {
+                self.count_in(index, weight);
+                Ok(())
+            }
+        }
     }
 
     fn buckets(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
@@ -309,7 +333,12 @@ mod tests {
             prop_assert_eq!(merged.encode(), of(&union).encode());
             let mut from_bytes = of(&right);
             from_bytes.merge_encoded(&of(&left).encode()).unwrap();
-            prop_assert_eq!(merged, from_bytes);
+            prop_assert_eq!(&merged, &from_bytes);
+            let mut from_cells = Sketch::new();
+            for (index, weight) in merged.cells() {
+                from_cells.add_cell(index, weight).unwrap();
+            }
+            prop_assert_eq!(merged, from_cells);
         }
 
         #[test]
@@ -352,5 +381,6 @@ mod tests {
         assert_eq!(Sketch::decode(&[2, 0, 0]), Err(SketchError::Version(2)));
         assert_eq!(Sketch::decode(&[]), Err(SketchError::Damaged(0)));
         assert_eq!(Sketch::new().quantile(0.5), None);
+        assert_eq!(Sketch::new().add_cell(Some(LAST_BUCKET + 1), 1), Err(SketchError::Bucket(LAST_BUCKET + 1)));
     }
 }

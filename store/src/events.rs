@@ -84,6 +84,24 @@ impl Events {
         self.rows.push(row);
     }
 
+    /// Those that are asked for, in the same order.
+    pub fn only(&self, wanted: impl Fn(EventRef<'_>) -> bool) -> Events {
+        let mut only = Events::new();
+        for event in self.iter().filter(|event| wanted(*event)) {
+            let Dimensions { service, environment, endpoint, method } = event.dimensions();
+            let row = Row {
+                dimensions: only.intern(service, environment, endpoint, method),
+                event_id: only.keep(Some(event.event_id())),
+                trace_id: only.keep(event.trace_id()),
+                user_ref: only.keep(event.user_ref()),
+                attributes: only.keep(event.attributes_json()),
+                ..*event.row
+            };
+            only.rows.push(row);
+        }
+        only
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -257,5 +275,26 @@ impl<'a> EventRef<'a> {
             user_ref: self.user_ref().map(str::to_owned),
             attributes: self.attributes_json().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default(),
         }
+    }
+}
+
+/// 32 hex digits in half the space.
+pub fn trace_bytes(hex: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    if pairs.len() != 16 || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (digit(*high)? << 4) | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+fn digit(hex: u8) -> Option<u8> {
+    match hex {
+        b'0'..=b'9' => Some(hex - b'0'),
+        b'a'..=b'f' => Some(hex - b'a' + 10),
+        _ => None,
     }
 }

@@ -101,6 +101,10 @@ pub struct Plan {
     pub events: Vec<(i64, i64)>,
 }
 
+/// Times of the first and the last event there is a trace of, microseconds; where raw events are gone, bounds of their
+/// minutes.
+pub type Extent = (i64, i64);
+
 impl KpiQuestion {
     /// Refuses what makes no sense.
     pub fn check(&self) -> Result<(), StoreError> {
@@ -116,6 +120,30 @@ impl KpiQuestion {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The range `[from, to)` that is asked for, microseconds; open ends become those of what is stored, in whole minutes.
+    pub fn range(&self, extent: Extent) -> (i64, i64) {
+        let whole = |time: i64| time - time.rem_euclid(MINUTE_US);
+        let from = self.filter.from.map_or(whole(extent.0), |from| from.0);
+        (from, self.filter.to.map_or(whole(extent.1) + MINUTE_US, |to| to.0))
+    }
+
+    /// What the answer says it covers: what was asked, widened to whole minutes where their events are gone; the first or
+    /// the last event stored where nothing was asked.
+    pub fn reported(&self, plan: &Plan, extent: Extent) -> (Option<EventTime>, Option<EventTime>) {
+        let covered = plan.range();
+        let from = match (self.filter.from, covered) {
+            (Some(asked), Some((from, _))) => Some(asked.min(EventTime(from))),
+            (Some(asked), None) => Some(asked),
+            (None, covered) => covered.map(|_| EventTime(extent.0)),
+        };
+        let to = match (self.filter.to, covered) {
+            (Some(asked), Some((_, to))) => Some(asked.max(EventTime(to))),
+            (Some(asked), None) => Some(asked),
+            (None, covered) => covered.map(|_| EventTime(extent.1)),
+        };
+        (from, to)
     }
 
     /// Where the answer over `[from, to)` comes from. `raw_gone(minute)` says whether retention removed the raw events
@@ -255,6 +283,11 @@ pub enum KpiAnswer {
 }
 
 impl KpiAnswer {
+    /// The answer of an empty store.
+    pub fn nothing(question: &KpiQuestion) -> Self {
+        KpiAnswer::new(question, Tally::default(), (question.filter.from, question.filter.to), "rollups")
+    }
+
     /// Puts the sums in the contract's shape. `range` is what the answer covers.
     pub fn new(
         question: &KpiQuestion,

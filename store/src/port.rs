@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
-use slipstream_schemas::{LogTime, RequestEvent, Topic};
+use slipstream_schemas::{EventView, LogTime, RequestEvent, Topic};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::events::Events;
@@ -167,11 +167,20 @@ pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> Settled {
     }
 }
 
+/// Why a store could not hold an event although it breaks no rule; none: it can. A pure function, so that who writes asks
+/// before a batch is decided.
+pub type Refusal = fn(&EventView<'_>) -> Option<&'static str>;
+
 /// An event store.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Name and place, for people: `sqlite:DIR`.
     fn describe(&self) -> String;
+
+    /// Which events it cannot hold. They are to be put elsewhere: a batch that has one is `Refused` as a whole.
+    fn refusal(&self) -> Refusal {
+        |_| None
+    }
 
     /// Every position there is, by topic and partition.
     async fn positions(&self) -> Result<Vec<StorePosition>, StoreError>;

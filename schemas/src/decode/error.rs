@@ -23,6 +23,8 @@ pub enum ErrorClass {
     RuleBroken,
     /// The whole event is too large.
     TooLarge,
+    /// A right event that the event store cannot hold; burn rates count it, questions do not find it.
+    RefusedByStore,
 }
 
 impl ErrorClass {
@@ -39,6 +41,7 @@ impl ErrorClass {
             ErrorClass::WrongType => "wrong-type",
             ErrorClass::RuleBroken => "rule-broken",
             ErrorClass::TooLarge => "too-large",
+            ErrorClass::RefusedByStore => "refused-by-store",
         }
     }
 }

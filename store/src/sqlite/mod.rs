@@ -14,7 +14,6 @@ mod write_history;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -25,27 +24,11 @@ use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
+use crate::retention::Retention;
 use write::Writer;
 
 /// Name of the file in a data directory.
 pub const FILE: &str = "store.db";
-
-/// How long rows stay, by log time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Raw events and burn-rate history; the longest window of an SLO must fit.
-    pub events: Duration,
-    /// Rollups, alert transitions, delivery outcomes.
-    pub history: Duration,
-}
-
-const DAY: Duration = Duration::from_secs(86_400);
-
-impl Default for Retention {
-    fn default() -> Self {
-        Retention { events: DAY * 35, history: DAY * 400 }
-    }
-}
 
 /// The store.
 pub struct SqliteStore {

@@ -7,8 +7,8 @@ use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
 
 use super::error;
-use super::write::trace_bytes;
 use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::events::trace_bytes;
 use crate::filter::EventFilter;
 use crate::port::{Counts, Cursor, EventPage, StoreError, StorePosition};
 

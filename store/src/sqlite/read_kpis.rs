@@ -3,33 +3,22 @@
 use hashbrown::HashMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
-use slipstream_schemas::EventTime;
 use slipstream_slo::sketch::Sketch;
 
 use super::read::Conditions;
 use super::{error, read};
-use crate::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Plan, RowKey, Tally};
+use crate::kpis::{Extent, Field, FieldValue, KpiAnswer, KpiQuestion, RowKey, Tally};
 use crate::port::StoreError;
 use crate::rollup::{LatencySums, MINUTE_US, Sums};
 
 type Answer<T> = Result<T, StoreError>;
 
-/// Times of the first and the last event there is a trace of, microseconds; where raw events are gone, bounds of their
-/// minutes.
-type Extent = (i64, i64);
-
 pub fn answer(reader: &Connection, question: &KpiQuestion) -> Answer<KpiAnswer> {
     question.check()?;
     // One snapshot for all parts of the answer.
     let snapshot = reader.unchecked_transaction().map_err(error::at("answering for KPIs"))?;
-    let filter = &question.filter;
-    let Some(extent) = extent(&snapshot)? else {
-        let range = (filter.from, filter.to);
-        return Ok(KpiAnswer::new(question, Tally::default(), range, "rollups"));
-    };
-    let whole = |time: i64| time - time.rem_euclid(MINUTE_US);
-    let from = filter.from.map_or(whole(extent.0), |from| from.0);
-    let to = filter.to.map_or(whole(extent.1) + MINUTE_US, |to| to.0);
+    let Some(extent) = extent(&snapshot)? else { return Ok(KpiAnswer::nothing(question)) };
+    let (from, to) = question.range(extent);
     let gone = [from, to].map(|time| time.div_euclid(MINUTE_US)).map(|minute| raw_gone(&snapshot, minute));
     let gone = [gone[0].clone()?, gone[1].clone()?];
     let plan = question.plan(from, to, |minute| gone.contains(&Some(minute)));
@@ -40,24 +29,7 @@ pub fn answer(reader: &Connection, question: &KpiQuestion) -> Answer<KpiAnswer> 
     for range in &plan.events {
         add_events(&snapshot, question, *range, &mut tally)?;
     }
-    Ok(KpiAnswer::new(question, tally, reported(question, &plan, extent), plan.source()))
-}
-
-/// What the answer says it covers: what was asked, widened to whole minutes where their events are gone; the first or
-/// the last event stored where nothing was asked.
-fn reported(question: &KpiQuestion, plan: &Plan, extent: Extent) -> (Option<EventTime>, Option<EventTime>) {
-    let covered = plan.range();
-    let from = match (question.filter.from, covered) {
-        (Some(asked), Some((from, _))) => Some(asked.min(EventTime(from))),
-        (Some(asked), None) => Some(asked),
-        (None, covered) => covered.map(|_| EventTime(extent.0)),
-    };
-    let to = match (question.filter.to, covered) {
-        (Some(asked), Some((_, to))) => Some(asked.max(EventTime(to))),
-        (Some(asked), None) => Some(asked),
-        (None, covered) => covered.map(|_| EventTime(extent.1)),
-    };
-    (from, to)
+    Ok(KpiAnswer::new(question, tally, question.reported(&plan, extent), plan.source()))
 }
 
 fn extent(reader: &Connection) -> Answer<Option<Extent>> {

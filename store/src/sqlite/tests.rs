@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tempfile::TempDir;
 
-use super::{FILE, Retention, SqliteStore};
+use super::{FILE, SqliteStore};
 use crate::conformance::made::{self, Dice};
 use crate::conformance::{self, Fixture};
 use crate::port::{SharedStore, Store, StoreError};
+use crate::retention::Retention;
 
 struct Files {
     dir: TempDir,

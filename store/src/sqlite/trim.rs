@@ -3,13 +3,12 @@
 //! It goes by log time: what was imported yesterday stays, however old its event times are. A minute of event time is
 //! as old as the last record that was written to it.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use slipstream_schemas::LogTime;
 
-use super::{Retention, error};
+use super::error;
 use crate::port::StoreError;
+use crate::retention::Retention;
 use crate::rollup::MINUTE_US;
 
 /// Rows that one slice removes at most of each kind, about.
@@ -17,8 +16,7 @@ const SLICE: i64 = 20_000;
 
 /// Removes some of what is older than retention before `now`; answers how many rows.
 pub fn slice(connection: &mut Connection, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
-    let before = |kept: Duration| now.0.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
-    let (raw, rollups) = (before(retention.events), before(retention.history));
+    let (raw, rollups) = retention.before(now);
     let mut run = || -> rusqlite::Result<usize> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let removed = raw_events(&transaction, raw)?

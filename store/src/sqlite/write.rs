@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, Transactio
 
 use super::error;
 use super::write_history::{insert_burn_rates, insert_notifications, insert_transitions};
-use crate::events::{Dimensions, EventRef, Events};
+use crate::events::{Dimensions, EventRef, Events, trace_bytes};
 use crate::port::{PositionMove, StoreError, WriteBatch};
 use crate::rollup::{MINUTE_US, Rollup};
 
@@ -154,27 +154,6 @@ fn bind_event(statement: &mut Statement<'_>, event: EventRef<'_>, dimensions: i6
     statement.raw_bind_parameter(10, event.trace_id().and_then(trace_bytes))?;
     statement.raw_bind_parameter(11, event.user_ref())?;
     statement.raw_bind_parameter(12, event.attributes_json())
-}
-
-/// 32 hex digits in half the space.
-pub fn trace_bytes(hex: &str) -> Option<[u8; 16]> {
-    let mut bytes = [0; 16];
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    if pairs.len() != 16 || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = (digit(*high)? << 4) | digit(*low)?;
-    }
-    Some(bytes)
-}
-
-fn digit(hex: u8) -> Option<u8> {
-    match hex {
-        b'0'..=b'9' => Some(hex - b'0'),
-        b'a'..=b'f' => Some(hex - b'a' + 10),
-        _ => None,
-    }
 }
 
 fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> rusqlite::Result<()> {

@@ -70,9 +70,10 @@ CREATE TABLE series (
     objective text COLLATE "C" NOT NULL,
     group_values text COLLATE "C" NOT NULL,
     group_name text COLLATE "C" NOT NULL,
-    UNIQUE (slo, objective, group_values)
+    key bytea NOT NULL UNIQUE
 );
 COMMENT ON TABLE series IS 'Every series of burn rates: an objective of an SLO with the values of its groupBy.';
+COMMENT ON COLUMN series.key IS 'SHA-256 of slo, objective and group values, each ended by FF: names may be longer than an index takes.';
 COMMENT ON COLUMN series.group_values IS 'Values of groupBy in its order, as a JSON list.';
 COMMENT ON COLUMN series.group_name IS 'The same for people: joined by comma and blank; empty when not grouped.';
 

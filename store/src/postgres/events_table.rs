@@ -1,0 +1,137 @@
+//! Raw events, in native partitions or, where TimescaleDB is, in a hypertable: either way one part per day of log time.
+//!
+//! By log time, not event time: log time only moves forward, so there are never more parts than days of retention, what is
+//! past retention goes by dropping parts, and nothing is ever written to a part that is compressed. Event times may lie
+//! anywhere between 1970 and 2100; each part has an index on them.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Transaction};
+
+use super::error;
+use super::session::Session;
+use super::stamp::{self, Day};
+use crate::port::StoreError;
+
+/// How raw events are kept; decided when the tables are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventsTable {
+    /// Native partitions, made by the writer.
+    Partitions,
+    /// A hypertable of TimescaleDB.
+    Hypertable,
+}
+
+/// Creates the extension where the server has it and lets us. Without it native partitions do.
+pub async fn try_extension(session: &Session) {
+    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL";
+    let offered = session.client.query_typed_one(sql, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) > 0);
+    if !offered {
+        return;
+    }
+    if let Err(cause) = session.client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb").await {
+        let cause = error::chain(&cause);
+        tracing::info!(%cause, "the server has TimescaleDB, but it cannot be enabled: raw events go to native partitions");
+    }
+}
+
+/// What new tables should use.
+pub async fn wanted(session: &Session, doing: &str) -> Result<EventsTable, StoreError> {
+    let sql = "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'";
+    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    Ok(if row.get::<_, i64>(0) > 0 { EventsTable::Hypertable } else { EventsTable::Partitions })
+}
+
+/// What the tables use.
+pub async fn found(session: &Session, doing: &str) -> Result<EventsTable, StoreError> {
+    let sql = "SELECT relkind::text FROM pg_class WHERE oid = 'events'::regclass";
+    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    Ok(if row.get::<_, &str>(0) == "p" { EventsTable::Partitions } else { EventsTable::Hypertable })
+}
+
+/// Compression after two days, where the licence has it: the Apache build of TimescaleDB refuses.
+pub async fn compress_old_chunks(session: &Session) {
+    let sql = "ALTER TABLE events SET (timescaledb.compress, timescaledb.compress_segmentby = 'dimensions',
+               timescaledb.compress_orderby = 'time, partition, \"offset\"');
+               SELECT add_compression_policy('events', INTERVAL '2 days');";
+    if let Err(cause) = session.client.batch_execute(sql).await {
+        let cause = error::chain(&cause);
+        tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay as they are written");
+    }
+}
+
+/// Makes the partitions of days where they are missing. Not in the transaction that writes: what it makes is empty, and
+/// it must not wait for who writes elsewhere.
+pub async fn ensure(client: &mut Client, days: &[Day]) -> Result<(), StoreError> {
+    let doing = "making a partition for raw events";
+    let transaction = client.transaction().await.map_err(error::at(doing))?;
+    let lock = "SELECT pg_advisory_xact_lock('events'::regclass::oid::bigint)";
+    transaction.execute_typed(lock, &[]).await.map_err(error::at(doing))?;
+    for day in days {
+        let name = name(*day);
+        let there = transaction.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await;
+        if there.map_err(error::at(doing))?.get(0) {
+            continue;
+        }
+        // Attached, not created in place: that would lock the whole table against readers.
+        let (from, to) = (day.begin_sql(), Day(day.0 + 1).begin_sql());
+        let sql = format!(
+            "CREATE TABLE {name} (LIKE events INCLUDING INDEXES);
+             ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');"
+        );
+        transaction.batch_execute(&sql).await.map_err(error::at(doing))?;
+    }
+    transaction.commit().await.map_err(error::at(doing))
+}
+
+/// Drops what holds only days before `day`. The caller holds the lock on the table.
+pub async fn drop_before(
+    transaction: &Transaction<'_>,
+    table: EventsTable,
+    day: Day,
+    doing: &str,
+) -> Result<u64, StoreError> {
+    match table {
+        EventsTable::Hypertable => {
+            let sql = "SELECT count(*) FROM drop_chunks('events', older_than => $1::timestamptz)";
+            let dropped = transaction.query_typed_one(sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await;
+            Ok(dropped.map_err(error::at(doing))?.get::<_, i64>(0) as u64)
+        }
+        EventsTable::Partitions => {
+            let past: Vec<String> =
+                partitions(transaction, doing).await?.into_iter().filter(|d| *d < day).map(name).collect();
+            if !past.is_empty() {
+                let sql = format!("DROP TABLE {}", past.join(", "));
+                transaction.batch_execute(&sql).await.map_err(error::at(doing))?;
+            }
+            Ok(past.len() as u64)
+        }
+    }
+}
+
+async fn partitions(transaction: &Transaction<'_>, doing: &str) -> Result<Vec<Day>, StoreError> {
+    let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+               WHERE i.inhparent = 'events'::regclass";
+    let rows = transaction.query_typed(sql, &[]).await.map_err(error::at(doing))?;
+    Ok(rows.iter().filter_map(|row| day_of(row.get(0))).collect())
+}
+
+fn name(day: Day) -> String {
+    format!("events_{}", day.digits())
+}
+
+fn day_of(name: &str) -> Option<Day> {
+    Day::from_digits(name.strip_prefix("events_")?)
+}
+
+/// The days of log time that some events fall into.
+pub fn days<'a>(events: impl Iterator<Item = crate::EventRef<'a>>) -> Vec<Day> {
+    let mut days: Vec<Day> = Vec::new();
+    for event in events {
+        let day = stamp::day(event.log_time());
+        if days.last() != Some(&day) && !days.contains(&day) {
+            days.push(day);
+        }
+    }
+    days.sort_unstable();
+    days
+}

@@ -1,0 +1,162 @@
+//! The store's tables: made, brought up to date, or refused.
+//!
+//! Everything happens in one transaction under an advisory lock: of two processes that start together one migrates, the
+//! other waits and finds it done; a crash leaves the version before.
+
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
+
+use super::error;
+use super::events_table::{self, EventsTable};
+use super::options::Target;
+use super::session::Session;
+use crate::port::StoreError;
+
+/// Migrations in order, by version from 1.
+const MIGRATIONS: [Migration; 1] = [Migration {
+    tables: include_str!("sql/v1_tables.sql"),
+    functions: include_str!("sql/v1_sketch.sql"),
+    partitions: include_str!("sql/v1_events_partitions.sql"),
+    hypertable: include_str!("sql/v1_events_hypertable.sql"),
+    views: include_str!("sql/v1_views.sql"),
+}];
+
+/// The oldest server whose SQL this is: bodies of functions that are bound when they are made (14).
+pub const OLDEST_SERVER: i32 = 140_000;
+
+struct Migration {
+    tables: &'static str,
+    functions: &'static str,
+    partitions: &'static str,
+    hypertable: &'static str,
+    views: &'static str,
+}
+
+/// The version of the tables that this build makes.
+pub fn known_version() -> i32 {
+    MIGRATIONS.len() as i32
+}
+
+/// Brings the schema up to date; answers how it keeps raw events.
+///
+/// # Errors
+/// When the schema is newer than this build, rights are missing, or the server cannot serve.
+pub async fn migrate(session: &mut Session, target: &Target) -> Result<EventsTable, StoreError> {
+    let doing = format!("making the tables of {} in {}", target.schema, target.place);
+    check_server(session, &doing).await?;
+    if !exists(session, &target.schema, &doing).await? {
+        events_table::try_extension(session).await;
+    }
+    let wanted = events_table::wanted(session, &doing).await?;
+    let transaction = session.client.transaction().await.map_err(error::at(doing.clone()))?;
+    lock(&transaction, &target.schema, &doing).await?;
+    let version = version_under_lock(&transaction, &target.schema, &doing).await?;
+    refuse_newer(version, &doing)?;
+    for (done, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
+        let events = match wanted {
+            EventsTable::Partitions => migration.partitions,
+            EventsTable::Hypertable => migration.hypertable,
+        };
+        for part in [migration.tables, migration.functions, events, migration.views] {
+            transaction.batch_execute(part).await.map_err(error::at(doing.clone()))?;
+        }
+        let noted = format!("INSERT INTO schema_versions (version) VALUES ({})", done + 1);
+        transaction.batch_execute(&noted).await.map_err(error::at(doing.clone()))?;
+    }
+    transaction.commit().await.map_err(error::at(doing.clone()))?;
+    let found = events_table::found(session, &doing).await?;
+    if version == 0 && found == EventsTable::Hypertable {
+        events_table::compress_old_chunks(session).await;
+    }
+    Ok(found)
+}
+
+/// Whether the tables are there as this build knows them; answers nothing else, changes nothing.
+///
+/// # Errors
+/// When they are missing, older or newer.
+pub async fn check(session: &Session, target: &Target) -> Result<(), StoreError> {
+    let doing = format!("opening {} in {} for reading", target.schema, target.place);
+    check_server(session, &doing).await?;
+    let refuse = |cause: String| Err(StoreError::Fatal { doing: doing.clone(), cause });
+    match version(session, &target.schema).await? {
+        None => refuse("there are no tables of Slipstream: let a sink store something there first".to_owned()),
+        Some(version) if version < known_version() => {
+            refuse(format!("its tables have version {version}: let a sink of this version open it first"))
+        }
+        Some(version) => refuse_newer(version, &doing),
+    }
+}
+
+/// The version of the tables; none: there are none.
+///
+/// # Errors
+/// When the database does not answer, or does not let us look.
+pub async fn version(session: &Session, schema: &str) -> Result<Option<i32>, StoreError> {
+    let doing = "reading the version of the store's tables";
+    if !exists(session, schema, doing).await? {
+        return Ok(None);
+    }
+    let sql = format!("SELECT coalesce(max(version), 0) FROM {schema}.schema_versions");
+    let row = session.client.query_typed_one(&sql, &[]).await.map_err(error::at(doing))?;
+    row.try_get(0).map(Some).map_err(error::at(doing))
+}
+
+async fn exists(session: &Session, schema: &str, doing: &str) -> Result<bool, StoreError> {
+    let table = format!("{schema}.schema_versions");
+    let row = session
+        .client
+        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&table, Type::TEXT)])
+        .await
+        .map_err(error::at(doing))?;
+    row.try_get(0).map_err(error::at(doing))
+}
+
+/// One migrates at a time, in this schema of this database.
+async fn lock(transaction: &Transaction<'_>, schema: &str, doing: &str) -> Result<(), StoreError> {
+    let name = format!("slipstream store {schema}");
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+    transaction.execute_typed(sql, &[(&name, Type::TEXT)]).await.map(drop).map_err(error::at(doing))
+}
+
+async fn version_under_lock(transaction: &Transaction<'_>, schema: &str, doing: &str) -> Result<i32, StoreError> {
+    // Made only where it is missing: an owner may have made it for a user without the right to.
+    let sql = "SELECT count(*) FROM pg_namespace WHERE nspname = $1";
+    let there = transaction.query_typed_one(sql, &[(&schema, Type::TEXT)]).await.map_err(error::at(doing))?;
+    if there.try_get::<_, i64>(0).map_err(error::at(doing))? == 0 {
+        transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(error::at(doing))?;
+    }
+    let sql = "CREATE TABLE IF NOT EXISTS schema_versions (version integer PRIMARY KEY,
+               applied_at timestamptz NOT NULL DEFAULT now())";
+    transaction.batch_execute(sql).await.map_err(error::at(doing))?;
+    let sql = "SELECT coalesce(max(version), 0) FROM schema_versions";
+    let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    row.try_get(0).map_err(error::at(doing))
+}
+
+fn refuse_newer(version: i32, doing: &str) -> Result<(), StoreError> {
+    let known = known_version();
+    if version <= known {
+        return Ok(());
+    }
+    let cause = format!("its tables have version {version}, this build knows up to {known}: upgrade slipstream");
+    Err(StoreError::Fatal { doing: doing.to_owned(), cause })
+}
+
+async fn check_server(session: &Session, doing: &str) -> Result<(), StoreError> {
+    let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+               current_setting('server_encoding')";
+    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    let (number, version): (i32, String) = (row.get(0), row.get(1));
+    let encoding: String = row.get(2);
+    let refuse = |cause: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause });
+    if number < OLDEST_SERVER {
+        return refuse(format!("the server is PostgreSQL {version}: 14 is the oldest that serves"));
+    }
+    if encoding != "UTF8" {
+        return refuse(format!(
+            "the database has encoding {encoding}: create one with UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The store in a schema of a PostgreSQL database, with TimescaleDB's hypertables where the extension is.
+//!
+//! One connection writes, up to four ask. Positions are rows that move in the transaction that writes the rest, so a
+//! commit in doubt is told by them. Failures of the database are `Unavailable` and end the connection; the next attempt
+//! opens another. Tables and views: `sql/`, and comments in the database itself.
+
+mod conditions;
+mod copy;
+mod error;
+mod events_table;
+mod ids;
+mod inspect;
+mod migrate;
+mod options;
+mod read;
+mod read_kpis;
+mod refuse;
+mod session;
+mod sketch;
+mod stamp;
+mod tls;
+mod trim;
+mod write;
+mod write_history;
+mod write_rollups;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::{AlertTransition, BurnRates};
+use tokio::sync::Mutex;
+
+use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::filter::EventFilter;
+use crate::kpis::{KpiAnswer, KpiQuestion};
+use crate::port::{Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
+use crate::retention::Retention;
+pub use inspect::{Inspection, inspect};
+use options::Target;
+pub use options::{PostgresOptions, SCHEMA};
+use session::{Readers, Session};
+use write::Writer;
+
+/// The store.
+pub struct PostgresStore {
+    target: Target,
+    retention: Retention,
+    /// None: opened for reading only, or closed.
+    writer: Mutex<Option<Writer>>,
+    readers: Readers,
+}
+
+impl PostgresStore {
+    /// Connects and brings the tables up to date.
+    ///
+    /// # Errors
+    /// `Unavailable` where the database may come; `Fatal` where it lets us not in, or has what this build cannot use.
+    pub async fn connect(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
+        let target = Target::new(&options)?;
+        let writer = Writer::open(target.clone()).await?;
+        Ok(Self::with(target, options.retention, Some(writer)))
+    }
+
+    /// Connects for questions; changes nothing.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`], and where the tables are missing or older.
+    pub async fn connect_read_only(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
+        let target = Target::new(&options)?;
+        migrate::check(&Session::open(&target).await?, &target).await?;
+        Ok(Self::with(target, options.retention, None))
+    }
+
+    fn with(target: Target, retention: Retention, writer: Option<Writer>) -> Arc<Self> {
+        let readers = Readers::new(target.clone());
+        Arc::new(PostgresStore { target, retention, writer: Mutex::new(writer), readers })
+    }
+
+    /// Ends every connection; later work is refused. Not needed for anything that was written: that is durable.
+    pub async fn close(&self) {
+        self.readers.close();
+        if let Some(mut writer) = self.writer.lock().await.take() {
+            writer.close();
+        }
+    }
+
+    fn no_writer(&self, doing: &str) -> StoreError {
+        let cause = format!("{} is closed, or was opened for reading only", self.target.place);
+        StoreError::Fatal { doing: doing.to_owned(), cause }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn describe(&self) -> String {
+        self.target.place.clone()
+    }
+
+    fn refusal(&self) -> Refusal {
+        refuse::refusal
+    }
+
+    async fn positions(&self) -> Result<Vec<StorePosition>, StoreError> {
+        self.readers.ask("reading the store's positions", |asked| Box::pin(read::positions(asked))).await
+    }
+
+    async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        writer.as_mut().ok_or_else(|| self.no_writer("writing to the store"))?.write(&batch).await
+    }
+
+    async fn trim(&self, now: LogTime) -> Result<u64, StoreError> {
+        let mut writer = self.writer.lock().await;
+        writer.as_mut().ok_or_else(|| self.no_writer(trim::DOING))?.trim(self.retention, now).await
+    }
+
+    async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
+        let question = question.clone();
+        self.readers.ask("answering for KPIs", |asked| Box::pin(read_kpis::answer(asked, question.clone()))).await
+    }
+
+    async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
+        let filter = filter.clone();
+        self.readers.ask("reading events", |asked| Box::pin(read::events(asked, filter.clone(), limit, after))).await
+    }
+
+    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {
+        self.readers.ask("reading the state of SLOs", |asked| Box::pin(read::slo_states(asked))).await
+    }
+
+    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError> {
+        let slo = slo.to_owned();
+        let doing = "reading burn-rate history";
+        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, slo.clone(), from, to))).await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {
+        let filter = filter.clone();
+        self.readers.ask("reading alerts", |asked| Box::pin(read::alerts(asked, filter.clone()))).await
+    }
+
+    async fn transitions(&self, alert_id: &str) -> Result<Vec<AlertTransition>, StoreError> {
+        let alert = alert_id.to_owned();
+        let doing = "reading an alert's transitions";
+        self.readers.ask(doing, |asked| Box::pin(read::transitions(asked, alert.clone()))).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.readers.ask("counting", |asked| Box::pin(read::counts(asked))).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Retention: whole days of raw events, bounded slices of the rest.
+//!
+//! It goes by log time: what was imported yesterday stays, however old its event times are. A day of raw events is past
+//! retention when its last moment is. A minute of event time whose events came on several days has lost some of them
+//! then: from there on its rollups answer for all of it.
+
+use slipstream_schemas::LogTime;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Transaction};
+
+use super::error;
+use super::events_table::{self, EventsTable};
+use super::stamp::{self, Stamp};
+use crate::port::StoreError;
+use crate::retention::Retention;
+
+/// Rows that one slice removes at most of each kind, about.
+const SLICE: i64 = 20_000;
+/// Minutes whose rollups go at once.
+const MINUTES: i64 = 500;
+/// What is being done here.
+pub const DOING: &str = "removing what is past retention";
+
+type Answer<T> = Result<T, StoreError>;
+
+/// Removes some of what is older than retention before `now`; answers how many rows.
+pub async fn slice(client: &mut Client, table: EventsTable, retention: Retention, now: LogTime) -> Answer<u64> {
+    let (raw, history) = retention.before(now);
+    let transaction = client.transaction().await.map_err(error::at(DOING))?;
+    let mut removed = days(&transaction, table, LogTime(raw)).await?;
+    transaction.commit().await.map_err(error::at(DOING))?;
+    let transaction = client.transaction().await.map_err(error::at(DOING))?;
+    removed += minutes(&transaction, Stamp::millis(history)).await?;
+    removed += burn_rates(&transaction, Stamp::millis(raw)).await?;
+    removed += alerts(&transaction, Stamp::millis(history)).await?;
+    transaction.commit().await.map_err(error::at(DOING))?;
+    Ok(removed)
+}
+
+async fn execute(transaction: &Transaction<'_>, sql: &str, values: &[(&(dyn ToSql + Sync), Type)]) -> Answer<u64> {
+    transaction.execute_typed(sql, values).await.map_err(error::at(DOING))
+}
+
+/// Raw events of days of log time that are past retention.
+async fn days(transaction: &Transaction<'_>, table: EventsTable, before: LogTime) -> Answer<u64> {
+    // The day that holds `before` is not over.
+    let day = stamp::day(before);
+    let number: [(&(dyn ToSql + Sync), Type); 1] = [(&day.0, Type::INT4)];
+    let sql = "SELECT EXISTS (SELECT 1 FROM days WHERE day < date '1970-01-01' + $1)";
+    let past = transaction.query_typed_one(sql, &number).await.map_err(error::at(DOING))?;
+    if !past.get::<_, bool>(0) {
+        return Ok(0);
+    }
+    // Readers and writers are waited for, but not for long: while this waits, they wait behind it. The lock comes before
+    // any row's, as writers have it.
+    let lock = "SET LOCAL lock_timeout TO 2000; LOCK TABLE events IN ACCESS EXCLUSIVE MODE";
+    if table == EventsTable::Partitions {
+        transaction.batch_execute(lock).await.map_err(error::at(DOING))?;
+    }
+    events_table::drop_before(transaction, table, day, DOING).await?;
+    let sql = "UPDATE minutes SET raw_gone = true WHERE oldest_log < $1 AND NOT raw_gone";
+    execute(transaction, sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await?;
+    let sql = "WITH gone AS (DELETE FROM days WHERE day < date '1970-01-01' + $1 RETURNING events)
+               SELECT coalesce(sum(events), 0)::bigint FROM gone";
+    let gone = transaction.query_typed_one(sql, &number).await.map_err(error::at(DOING))?;
+    Ok(gone.get::<_, i64>(0).max(1) as u64)
+}
+
+/// Minutes first, as writers have it: who waits for a minute's row finds its rollups gone as well, or still all there.
+async fn minutes(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
+    let sql = "DELETE FROM minutes WHERE newest_log < $1 AND raw_gone AND minute IN
+               (SELECT minute FROM minutes WHERE newest_log < $1 AND raw_gone ORDER BY minute LIMIT $2)
+               RETURNING minute";
+    let values: [(&(dyn ToSql + Sync), Type); 2] = [(&before, Type::TIMESTAMPTZ), (&MINUTES, Type::INT8)];
+    let gone = transaction.query_typed(sql, &values).await.map_err(error::at(DOING))?;
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let minutes: Vec<Stamp> = gone.iter().map(|row| row.get(0)).collect();
+    let sql = "DELETE FROM rollups WHERE minute = ANY ($1)";
+    let rollups = execute(transaction, sql, &[(&minutes, Type::TIMESTAMPTZ_ARRAY)]).await?;
+    Ok(rollups + gone.len() as u64)
+}
+
+/// The newest of each series stays: it is the series' state.
+async fn burn_rates(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
+    let sql = "DELETE FROM burn_rates b USING (
+                 SELECT o.series, o.\"time\", o.generation FROM series s
+                 CROSS JOIN LATERAL (SELECT max(n.\"time\") AS newest FROM burn_rates n WHERE n.series = s.id) state
+                 CROSS JOIN LATERAL (SELECT series, \"time\", generation FROM burn_rates p WHERE p.series = s.id
+                                     AND p.\"time\" < least($1, state.newest)) o
+                 LIMIT $2
+               ) past
+               WHERE (b.series, b.\"time\", b.generation) = (past.series, past.\"time\", past.generation)";
+    execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ), (&SLICE, Type::INT8)]).await
+}
+
+/// Whole episodes, once they have been over for so long.
+async fn alerts(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
+    let sql = "DELETE FROM alert_transitions WHERE (alert_id, episode) IN
+               (SELECT alert_id, episode FROM alert_transitions
+                WHERE \"time\" < $1 AND kind IN ('resolved', 'inactive') ORDER BY \"time\" LIMIT $2)";
+    let transitions = execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ), (&SLICE, Type::INT8)]).await?;
+    let sql = "DELETE FROM notifications WHERE \"at\" < $1";
+    Ok(transitions + execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ)]).await?)
+}

@@ -1,0 +1,235 @@
+//! The writer: one batch, one transaction, a handful of statements however many rows.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashSet;
+use slipstream_schemas::LogTime;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::events_table::{self, EventsTable};
+use super::ids::Ids;
+use super::options::Target;
+use super::session::{DEADLINE, Session, within};
+use super::stamp::{self, Day, Stamp};
+use super::write_rollups::add_rollups;
+use super::{copy, error, migrate, read, trim, write_history};
+use crate::events::{EventRef, Events};
+use crate::port::{PositionMove, StoreError, StorePosition, WriteBatch};
+use crate::retention::Retention;
+use crate::rollup::MINUTE_US;
+
+type Done = Result<(), StoreError>;
+
+/// The writing connection and what is known of the tables. A connection that failed is replaced by the next attempt.
+pub struct Writer {
+    target: Target,
+    session: Option<Session>,
+    table: EventsTable,
+    ids: Ids,
+    /// Days of log time whose partitions are there.
+    days: HashSet<Day>,
+}
+
+impl Writer {
+    /// Connects and brings the tables up to date.
+    ///
+    /// # Errors
+    /// When there is no way in, or the tables cannot be made.
+    pub async fn open(target: Target) -> Result<Self, StoreError> {
+        let mut session = Session::open(&target).await?;
+        let table = migrate::migrate(&mut session, &target).await?;
+        Ok(Writer { target, session: Some(session), table, ids: Ids::default(), days: HashSet::new() })
+    }
+
+    /// Exactly once: rows and positions commit together, and a batch whose `from` is not what is stored leaves nothing.
+    ///
+    /// # Errors
+    /// As the port has them.
+    pub async fn write(&mut self, batch: &WriteBatch) -> Done {
+        if batch.positions.is_empty() {
+            return Err(StoreError::Refused("a batch that moves no position could be written twice".to_owned()));
+        }
+        let mut session = self.take_session().await?;
+        let answer = within(DEADLINE, "writing to the store", self.write_on(&mut session, batch)).await;
+        self.give_back(session, &answer);
+        answer
+    }
+
+    /// Removes a slice of what is past retention.
+    ///
+    /// # Errors
+    /// As the port has them.
+    pub async fn trim(&mut self, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
+        let mut session = self.take_session().await?;
+        let slice = trim::slice(&mut session.client, self.table, retention, now);
+        let answer = within(DEADLINE, trim::DOING, slice).await;
+        self.give_back(session, &answer);
+        answer
+    }
+
+    /// Ends the connection.
+    pub fn close(&mut self) {
+        self.session = None;
+    }
+
+    /// The connection, or a new one. Whoever drops it half-way leaves none.
+    async fn take_session(&mut self) -> Result<Session, StoreError> {
+        match self.session.take().filter(|session| !session.client.is_closed()) {
+            Some(session) => Ok(session),
+            None => Session::open(&self.target).await,
+        }
+    }
+
+    /// One that failed may be in any state: it is not used again.
+    fn give_back<T>(&mut self, session: Session, answer: &Result<T, StoreError>) {
+        if matches!(answer, Ok(_) | Err(StoreError::Moved { .. } | StoreError::Refused(_))) {
+            self.session = Some(session);
+        } else {
+            // Whatever is not as we knew it is looked up again.
+            self.days.clear();
+            self.ids.forget();
+        }
+    }
+
+    async fn write_on(&mut self, session: &mut Session, batch: &WriteBatch) -> Done {
+        self.make_partitions(session, &batch.events).await?;
+        // Ids are committed by themselves: one that no row uses harms nobody, and no writer waits for another's.
+        let dimensions = self.ids.dimensions(&session.client, batch.events.dimensions()).await?;
+        let series = self.ids.series(&session.client, &batch.burn_rates).await?;
+        let doing = "writing to the store";
+        let transaction = session.client.transaction().await.map_err(error::at(doing))?;
+        if !move_positions(&transaction, &batch.positions).await? {
+            transaction.rollback().await.map_err(error::at(doing))?;
+            return Err(moved(session, &batch.positions).await?);
+        }
+        // What other sinks write to as well comes last: who waits for it waits for the rest of a transaction only.
+        insert_events(&transaction, &batch.events, &dimensions).await?;
+        write_history::insert(&transaction, batch, &series).await?;
+        add_days(&transaction, &batch.events).await?;
+        add_minutes(&transaction, &batch.events).await?;
+        add_rollups(&transaction, &batch.rollups, &dimensions).await?;
+        // A crash before this line leaves nothing, after it everything; in between, the positions tell.
+        transaction.commit().await.map_err(error::at("committing to the store"))
+    }
+
+    async fn make_partitions(&mut self, session: &mut Session, events: &Events) -> Done {
+        if self.table == EventsTable::Hypertable {
+            return Ok(());
+        }
+        let missing: Vec<Day> =
+            events_table::days(events.iter()).into_iter().filter(|day| !self.days.contains(day)).collect();
+        if !missing.is_empty() {
+            events_table::ensure(&mut session.client, &missing).await?;
+            self.days.extend(missing);
+        }
+        Ok(())
+    }
+}
+
+/// Which position was not where the batch begins.
+async fn moved(session: &Session, moves: &[PositionMove]) -> Result<StoreError, StoreError> {
+    let stored = read::positions(&session.client).await?;
+    let at = |m: &PositionMove| {
+        stored.iter().find(|p: &&StorePosition| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
+    };
+    let moved = moves.iter().find(|m| at(m) != m.from).map(|m| StoreError::Moved {
+        topic: m.topic,
+        partition: m.partition,
+        expected: m.from,
+        stored: at(m),
+    });
+    Ok(moved.unwrap_or_else(|| StoreError::Unavailable {
+        doing: "moving the store's positions".to_owned(),
+        cause: "they were moved there and back".to_owned(),
+    }))
+}
+
+/// Moves every position from the value the writer read; false: one was elsewhere. Rows that somebody else is moving are
+/// waited for.
+async fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -> Result<bool, StoreError> {
+    let doing = "moving the store's positions";
+    let topics: Vec<&str> = moves.iter().map(|m| m.topic.name()).collect();
+    let partitions: Vec<i32> = moves.iter().map(|m| m.partition as i32).collect();
+    let from: Vec<Option<i64>> = moves.iter().map(|m| m.from).collect();
+    let to: Vec<i64> = moves.iter().map(|m| m.to).collect();
+    let log_times: Vec<Stamp> = moves.iter().map(|m| Stamp::log(m.log_time)).collect();
+    let sql = "WITH wanted AS (
+                 SELECT * FROM unnest($1, $2, $3, $4, $5) AS w (topic, partition, begins, ends, log_time)
+               ), moved AS (
+                 UPDATE positions p SET next_offset = w.ends, log_time = w.log_time FROM wanted w
+                 WHERE p.topic = w.topic AND p.partition = w.partition AND p.next_offset = w.begins RETURNING 1
+               ), made AS (
+                 INSERT INTO positions (topic, partition, next_offset, log_time)
+                 SELECT topic, partition, ends, log_time FROM wanted WHERE begins IS NULL
+                 ON CONFLICT DO NOTHING RETURNING 1
+               ) SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM made)";
+    let row = transaction
+        .query_typed_one(
+            sql,
+            &[
+                (&topics, Type::TEXT_ARRAY),
+                (&partitions, Type::INT4_ARRAY),
+                (&from, Type::INT8_ARRAY),
+                (&to, Type::INT8_ARRAY),
+                (&log_times, Type::TIMESTAMPTZ_ARRAY),
+            ],
+        )
+        .await
+        .map_err(error::at(doing))?;
+    Ok(row.get::<_, i64>(0) == moves.len() as i64)
+}
+
+async fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i32]) -> Done {
+    let doing = "storing events";
+    if events.is_empty() {
+        return Ok(());
+    }
+    // In the order of the index: neighbours land on the same page.
+    let mut ordered: Vec<EventRef<'_>> = events.iter().collect();
+    ordered.sort_unstable_by_key(|e| (e.time(), e.partition(), e.offset()));
+    let sink = transaction.copy_in(copy::STATEMENT).await.map_err(error::at(doing))?;
+    copy::send(sink, &ordered, ids).await.map(drop).map_err(error::at(doing))
+}
+
+async fn add_days(transaction: &Transaction<'_>, events: &Events) -> Done {
+    let mut counts: BTreeMap<(Day, i32), i64> = BTreeMap::new();
+    for event in events.iter() {
+        *counts.entry((stamp::day(event.log_time()), event.partition() as i32)).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let days: Vec<i32> = counts.keys().map(|(day, _)| day.0).collect();
+    let partitions: Vec<i32> = counts.keys().map(|(_, partition)| *partition).collect();
+    let events: Vec<i64> = counts.into_values().collect();
+    let sql = "INSERT INTO days AS d (day, partition, events)
+               SELECT date '1970-01-01' + n.day, n.partition, n.events FROM unnest($1, $2, $3) AS n (day, partition, events)
+               ORDER BY 1, 2 ON CONFLICT (day, partition) DO UPDATE SET events = d.events + excluded.events";
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&days, Type::INT4_ARRAY), (&partitions, Type::INT4_ARRAY), (&events, Type::INT8_ARRAY)];
+    transaction.execute_typed(sql, &values).await.map(drop).map_err(error::at("counting events per day"))
+}
+
+/// Before the rollups, as retention does it: who has a minute's row has its rollups.
+async fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> Done {
+    let mut written: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    for event in events.iter() {
+        let log_time = event.log_time().0;
+        let (oldest, newest) = written.entry(event.time().0.div_euclid(MINUTE_US)).or_insert((log_time, log_time));
+        (*oldest, *newest) = ((*oldest).min(log_time), (*newest).max(log_time));
+    }
+    if written.is_empty() {
+        return Ok(());
+    }
+    let minutes: Vec<Stamp> = written.keys().map(|minute| Stamp(minute * MINUTE_US)).collect();
+    let oldest: Vec<Stamp> = written.values().map(|(oldest, _)| Stamp::millis(*oldest)).collect();
+    let newest: Vec<Stamp> = written.values().map(|(_, newest)| Stamp::millis(*newest)).collect();
+    let sql = "INSERT INTO minutes AS m (minute, oldest_log, newest_log)
+               SELECT * FROM unnest($1, $2, $3) AS n (minute, oldest, newest) ORDER BY 1
+               ON CONFLICT (minute) DO UPDATE SET oldest_log = least(m.oldest_log, excluded.oldest_log),
+               newest_log = greatest(m.newest_log, excluded.newest_log)";
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&minutes, Type::TIMESTAMPTZ_ARRAY), (&oldest, Type::TIMESTAMPTZ_ARRAY), (&newest, Type::TIMESTAMPTZ_ARRAY)];
+    transaction.execute_typed(sql, &values).await.map(drop).map_err(error::at("counting events per minute"))
+}

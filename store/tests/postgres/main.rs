@@ -1,0 +1,25 @@
+//! The store on a real PostgreSQL: the conformance suite, and what only a server can have.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod failures;
+mod history;
+mod migrations;
+mod refusals;
+mod sketches;
+mod support;
+mod timescale;
+mod tls;
+mod writers;
+
+use slipstream_store::conformance;
+use support::Databases;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writing_conforms() {
+    conformance::writing::all(&Databases::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_conform() {
+    conformance::questions::all(&Databases::new().await).await;
+}
