@@ -104,7 +104,7 @@ impl Alerter {
         let reader = Reader { log: &*self.log, role: ROLE };
         let mut open = OpenAlerts::default();
         for partition in reader.partitions(Topic::Alerts).await? {
-            let (first, end) = reader.bounds(partition).await?;
+            let (first, end) = reader.settled_bounds(partition).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
                 open.apply(decoded(partition, record, codec::decode::<AlertTransition>)?);
                 Ok(())

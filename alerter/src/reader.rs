@@ -49,6 +49,17 @@ impl Reader<'_> {
         }
     }
 
+    /// First retained offset and end, once all that a former owner has written is decided.
+    pub async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), AlerterError> {
+        let mut retry = Retry::new(PATIENCE, 0);
+        loop {
+            match self.log.settled_bounds(partition).await {
+                Ok(bounds) => return Ok(bounds),
+                Err(error) => patience(&mut retry, self.role, "asking for a partition's bounds", error).await?,
+            }
+        }
+    }
+
     /// First retained offset and end.
     pub async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), AlerterError> {
         let mut retry = Retry::new(PATIENCE, 0);

@@ -2,11 +2,11 @@
 //! lasts ends them. Publishing is not repeated here (whoever publishes has somebody to answer to), nor are commits
 //! ([`crate::settle()`] brings them to their end).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use slipstream_schemas::{LogTime, Topic};
-use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::port::{
@@ -70,6 +70,10 @@ impl Log for Patient {
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         until_answered!("asking for bounds", self.0.bounds(partition))
+    }
+
+    async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        until_answered!("asking for bounds", self.0.settled_bounds(partition))
     }
 
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {

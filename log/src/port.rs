@@ -257,6 +257,12 @@ pub trait Log: Send + Sync + 'static {
     /// First retained offset and end offset, as a committed reader sees them.
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError>;
 
+    /// The same, once every step that was under way when this was asked is decided: what a former owner has committed is
+    /// below the end, and what is not there never will be. An adapter that shows steps at once answers at once.
+    async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.bounds(partition).await
+    }
+
     /// Committed records from `from` on and below `to`, as many as `fetch` allows; empty only at the end. Reading below
     /// the first retained offset is `OutOfRange`.
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError>;

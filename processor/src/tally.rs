@@ -33,7 +33,7 @@ const STEP_RECORDS: usize = 20_000;
 /// Log time a step covers at most, milliseconds.
 const STEP_SPAN_MS: i64 = 300_000;
 /// Sums a step holds at most: what bounds the batches.
-const STEP_CELLS: usize = 20_000;
+const STEP_CELLS: usize = 8_000;
 
 /// Runs until shut down.
 ///

@@ -44,7 +44,7 @@ impl Notifier {
             return Ok(firing);
         }
         for notes in reader.partitions(Topic::Notifications).await? {
-            let (first, end) = reader.bounds(notes).await?;
+            let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
                 delivered.take(receiver, &decoded(notes, record, codec::decode::<Notification>)?);
                 Ok(())

@@ -1,4 +1,9 @@
-//! Topics as the table of `schemas` wants them: made, and checked.
+//! Topics as the table of `schemas` wants them: made, and checked. What a cluster is like is read in `facts`, what that
+//! means is decided in `judge`.
+
+mod facts;
+mod finding;
+mod judge;
 
 use std::time::Duration;
 
@@ -6,6 +11,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
+
+pub use facts::{Broker, Cluster, PartitionState, TopicState, TopicThere, inspect};
+pub use finding::{Finding, Severity};
+pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions};
 
 use super::client::{Reader, Told};
 use super::errors::log_error;

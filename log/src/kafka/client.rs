@@ -18,7 +18,7 @@ impl ClientContext for Told {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::info!(%error, reason, "librdkafka reports");
+        tracing::debug!(%error, reason, "librdkafka reports");
     }
 }
 

@@ -37,6 +37,10 @@ use transactions::{Failure, Transactions};
 
 /// How long what is on its way may take at the end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How often the end is looked at while transactions are open below it.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long it is tried to decide an atomic publish in doubt.
+const DECIDE: Duration = Duration::from_secs(60);
 
 /// A log on a Kafka cluster.
 pub struct KafkaLog {
@@ -136,6 +140,10 @@ impl Log for KafkaLog {
         };
         let (transactions, result) = blocking(move || {
             let result = transactions.run(&placed, None, fault);
+            if matches!(result, Err(Failure::InDoubt(_))) {
+                // Whoever is in doubt reads what he has written: by then it has to be decided.
+                transactions.decide(DECIDE);
+            }
             (transactions, result)
         })
         .await;
@@ -155,6 +163,19 @@ impl Log for KafkaLog {
         self.shared.alive()?;
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.ranges.bounds(partition)).await
+    }
+
+    async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.shared.alive()?;
+        let shared = Arc::clone(&self.shared);
+        let written = blocking(move || shared.ranges.written(partition)).await?;
+        loop {
+            let (first, end) = self.bounds(partition).await?;
+            if end >= written {
+                return Ok((first, end));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {

@@ -29,6 +29,8 @@ pub(super) struct Ranges {
     options: KafkaOptions,
     names: Names,
     asker: Mutex<Option<Arc<Reader>>>,
+    /// Asks for the ends of what is not committed yet.
+    uncommitted: Mutex<Option<Arc<Reader>>>,
     idle: Mutex<Vec<RangeReader>>,
 }
 
@@ -41,18 +43,32 @@ struct RangeReader {
 
 impl Ranges {
     pub(super) fn new(options: &KafkaOptions, names: Names) -> Self {
-        Ranges { options: options.clone(), names, asker: Mutex::default(), idle: Mutex::default() }
+        Ranges {
+            options: options.clone(),
+            names,
+            asker: Mutex::default(),
+            uncommitted: Mutex::default(),
+            idle: Mutex::default(),
+        }
     }
 
     /// A client for questions.
     pub(super) fn asker(&self) -> Result<Arc<Reader>, LogError> {
-        let mut slot = self.asker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asker) = slot.as_ref() {
-            return Ok(Arc::clone(asker));
+        self.client(&self.asker, settings::ranges)
+    }
+
+    fn client(
+        &self,
+        slot: &Mutex<Option<Arc<Reader>>>,
+        config: fn(&KafkaOptions) -> rdkafka::ClientConfig,
+    ) -> Result<Arc<Reader>, LogError> {
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = slot.as_ref() {
+            return Ok(Arc::clone(client));
         }
-        let made = settings::ranges(&self.options).create_with_context(Told);
-        let asker: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
-        Ok(Arc::clone(slot.insert(Arc::new(asker))))
+        let made = config(&self.options).create_with_context(Told);
+        let client: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
+        Ok(Arc::clone(slot.insert(Arc::new(client))))
     }
 
     /// First retained offset and end offset, as a committed reader sees them.
@@ -62,6 +78,18 @@ impl Ranges {
         asked.map_err(|e| {
             log_error(&self.names, format!("asking for the bounds of {topic}/{}", partition.partition), &e)
         })
+    }
+
+    /// The end of what was written, in open transactions too.
+    pub(super) fn written(&self, partition: TopicPartition) -> Result<Offset, LogError> {
+        let topic = self.names.of(partition.topic);
+        let asked = self.client(&self.uncommitted, settings::uncommitted)?.fetch_watermarks(
+            topic,
+            partition.partition as i32,
+            CALL,
+        );
+        let asked = asked.map(|(_, end)| end);
+        asked.map_err(|e| log_error(&self.names, format!("asking for the end of {topic}/{}", partition.partition), &e))
     }
 
     /// Ends of several partitions, by one question.

@@ -224,6 +224,13 @@ pub(super) fn ranges(options: &KafkaOptions) -> ClientConfig {
     config
 }
 
+/// Who asks for the ends of partitions with what is in open transactions.
+pub(super) fn uncommitted(options: &KafkaOptions) -> ClientConfig {
+    let mut config = ranges(options);
+    config.set("isolation.level", "read_uncommitted");
+    config
+}
+
 /// Who asks where a group stands: it never joins it.
 pub(super) fn onlooker(options: &KafkaOptions, group: &str) -> ClientConfig {
     let mut config = reader(options);

@@ -122,6 +122,18 @@ impl Transactions {
         Ok(())
     }
 
+    /// Tries to be ready for as long as `patience` lasts.
+    pub(super) fn decide(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while let Err(failure) = self.ready() {
+            tracing::warn!(?failure, "a transaction in doubt is not decided yet");
+            if Instant::now() >= deadline || matches!(failure, Failure::Fatal(_)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     fn fatal(&self, error: &KafkaError, code: RDKafkaErrorCode) -> Failure {
         Failure::Fatal(format!("{error}; topics {}", advice(&self.names, code)))
     }

@@ -57,7 +57,7 @@ async fn all(log: &dyn Log) -> Result<Positions, ImportError> {
     let mut positions = Positions::new();
     for partition in 0..log.partitions(Topic::ImportPositions).await? {
         let partition = TopicPartition { topic: Topic::ImportPositions, partition };
-        let (mut at, end) = log.bounds(partition).await?;
+        let (mut at, end) = log.settled_bounds(partition).await?;
         while at < end {
             let batch = match log.read(partition, at, end, Fetch::default()).await {
                 // Retention was faster.

@@ -1,0 +1,203 @@
+//! Tables: one fact changed in a healthy cluster, what is said of it.
+
+use std::collections::BTreeMap;
+
+use slipstream_schemas::topics::TOPICS;
+
+use super::super::facts::PartitionState;
+use super::super::finding::Severity;
+use super::*;
+
+const BOOTSTRAP: &str = "b:9092";
+
+fn settings(of: &[(&str, &str)]) -> Settings {
+    of.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+/// Three brokers, three replicas, two in sync at least, everything as `topics ensure` makes it.
+fn healthy() -> Cluster {
+    let broker = |id: i32| Broker {
+        id,
+        address: format!("b{id}:9092"),
+        settings: Ok(settings(&[("auto.create.topics.enable", "false"), ("transaction.max.timeout.ms", "900000")])),
+    };
+    let topics = TOPICS.iter().map(|spec| TopicState {
+        topic: spec.topic,
+        name: format!("slipstream.{}", spec.name),
+        there: Some(TopicThere { partitions: vec![whole(); spec.partitions as usize], settings: Ok(made(spec)) }),
+    });
+    let internal = BTreeMap::from([("__consumer_offsets".to_owned(), 3), ("__transaction_state".to_owned(), 3)]);
+    Cluster { brokers: (1..=3).map(broker).collect(), topics: topics.collect(), internal }
+}
+
+fn whole() -> PartitionState {
+    PartitionState { led: true, replicas: 3, in_sync: 3 }
+}
+
+fn made(spec: &TopicSpec) -> Settings {
+    let mut made = settings(&[("min.insync.replicas", "2"), ("retention.bytes", "-1")]);
+    made.extend(config_of(spec).into_iter().map(|(k, v)| (k.to_owned(), v)));
+    made
+}
+
+/// Findings that are no `ok`.
+fn wrong(cluster: &Cluster) -> Vec<Finding> {
+    super::cluster(cluster, BOOTSTRAP).into_iter().filter(|f| f.severity != Severity::Ok).collect()
+}
+
+fn there(cluster: &mut Cluster, topic: Topic) -> &mut TopicThere {
+    cluster.topics[topic as usize].there.as_mut().unwrap()
+}
+
+#[test]
+fn a_healthy_cluster_is_healthy() {
+    assert_eq!(wrong(&healthy()), []);
+    let checks: Vec<String> = super::cluster(&healthy(), BOOTSTRAP).into_iter().map(|f| f.check).collect();
+    assert_eq!(checks, ["broker 1 (b1:9092)", "broker 2 (b2:9092)", "broker 3 (b3:9092)", "brokers", "topics"]);
+}
+
+#[test]
+fn one_setting_of_a_topic() {
+    use Severity::{Error, Warn};
+    let table = [
+        (Topic::RequestEvents, "message.timestamp.type", "CreateTime", Error, "takes producers' times"),
+        (Topic::RequestEvents, "cleanup.policy", "compact", Error, "only the newest would stay"),
+        (Topic::RequestEvents, "cleanup.policy", "compact,delete", Error, "only the newest would stay"),
+        (Topic::RequestEvents, "retention.ms", "86400000", Warn, "records stay 1.0 d, the table says 7.0 d"),
+        (Topic::RequestEvents, "retention.ms", "60000", Error, "records stay 1 min"),
+        (Topic::RequestEvents, "retention.bytes", "1073741824", Warn, "records go before their time"),
+        (Topic::SloDefinitions, "retention.ms", "604800000", Error, "definitions and settings would vanish"),
+        (Topic::BurnSnapshots, "cleanup.policy", "delete", Error, "older than its retention is lost"),
+        (Topic::BurnSnapshots, "cleanup.policy", "compact,delete", Error, "older than its retention is lost"),
+        (Topic::BurnRates, "min.compaction.lag.ms", "0", Warn, "readers that are behind"),
+        (Topic::BurnSnapshots, "max.message.bytes", "1048588", Warn, "a larger record would be refused"),
+        (Topic::SliTallies, "max.message.bytes", "65536", Error, "our batches would be refused"),
+        (Topic::Alerts, "min.insync.replicas", "1", Warn, "a single broker may acknowledge"),
+        (Topic::Alerts, "min.insync.replicas", "3", Warn, "one broker down stops writing"),
+        (Topic::Alerts, "min.insync.replicas", "4", Error, "nothing can be written"),
+    ];
+    for (topic, name, value, severity, expected) in table {
+        let mut cluster = healthy();
+        let there = there(&mut cluster, topic);
+        there.settings.as_mut().unwrap().insert(name.to_owned(), value.to_owned());
+        let found = wrong(&cluster);
+        assert_eq!(found.len(), 1, "{topic} {name}={value}: {found:?}");
+        let Finding { check, severity: how, message, todo } = &found[0];
+        assert_eq!((check, *how), (&format!("topic slipstream.{topic}"), severity), "{name}={value}");
+        assert!(message.contains(expected), "{name}={value}: {message}");
+        let todo = todo.as_ref().unwrap();
+        assert!(todo.contains(&format!("--entity-name slipstream.{topic} --add-config {name}=")), "{todo}");
+        assert!(todo.contains("--bootstrap-server b:9092"), "{todo}");
+    }
+}
+
+#[test]
+fn longer_retention_is_nobodys_business() {
+    for ms in ["-1", "999999999999"] {
+        let mut cluster = healthy();
+        let events = there(&mut cluster, Topic::RequestEvents);
+        events.settings.as_mut().unwrap().insert("retention.ms".into(), ms.into());
+        assert_eq!(wrong(&cluster), [], "{ms}");
+    }
+}
+
+#[test]
+fn partitions_and_replicas() {
+    use Severity::{Error, Warn};
+    let unled = PartitionState { led: false, replicas: 3, in_sync: 0 };
+    let lagging = PartitionState { led: true, replicas: 3, in_sync: 2 };
+    let stopped = PartitionState { led: true, replicas: 3, in_sync: 1 };
+    let single = PartitionState { led: true, replicas: 1, in_sync: 1 };
+    let table = [
+        (Topic::SloDefinitions, vec![whole(); 2], Error, "need one order"),
+        (Topic::RequestEvents, vec![whole(), unled], Error, "1 of 2 partitions have no leader"),
+        (Topic::RequestEvents, vec![whole(), lagging], Warn, "1 partitions have replicas that are not in sync"),
+        (Topic::RequestEvents, vec![whole(), stopped], Error, "nothing can be written to them"),
+        (Topic::RequestEvents, vec![single], Warn, "one replica though there are more brokers"),
+    ];
+    for (topic, partitions, severity, expected) in table {
+        let mut cluster = healthy();
+        there(&mut cluster, topic).partitions = partitions;
+        let found = wrong(&cluster);
+        assert_eq!(found.len(), 1, "{expected}: {found:?}");
+        assert!(found[0].severity == severity && found[0].message.contains(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn missing_topics_are_made_by_ensure() {
+    let mut cluster = healthy();
+    cluster.topics[Topic::Alerts as usize].there = None;
+    let found = wrong(&cluster);
+    assert_eq!((found.len(), found[0].message.as_str()), (1, "is missing"));
+    for topic in &mut cluster.topics {
+        topic.there = None;
+    }
+    let found = wrong(&cluster);
+    assert_eq!((found.len(), found[0].todo.as_deref()), (1, Some("slipstream topics ensure")));
+}
+
+#[test]
+fn brokers() {
+    use Severity::{Error, Warn};
+    let table = [
+        (Err("OperationTimedOut"), Error, "does not answer: OperationTimedOut"),
+        (Err("ClusterAuthorizationFailed"), Warn, "does not tell its settings"),
+        (Ok(("auto.create.topics.enable", "true")), Warn, "makes topics that somebody merely names"),
+        (Ok(("transaction.max.timeout.ms", "5000")), Error, "our transactions would be refused"),
+        (Ok(("group.min.session.timeout.ms", "30000")), Error, "could not join"),
+        (Ok(("group.max.session.timeout.ms", "5000")), Error, "could not join"),
+        (Ok(("inter.broker.protocol.version", "2.4-IV1")), Error, "need Kafka 2.5"),
+    ];
+    for (fact, severity, expected) in table {
+        let mut cluster = healthy();
+        match fact {
+            Err(why) => cluster.brokers[1].settings = Err(why.to_owned()),
+            Ok((name, value)) => {
+                cluster.brokers[1].settings.as_mut().unwrap().insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let found = wrong(&cluster);
+        assert_eq!(found.len(), 1, "{expected}: {found:?}");
+        assert!(found[0].severity == severity && found[0].message.contains(expected), "{found:?}");
+        assert_eq!(found[0].check, "broker 2 (b2:9092)");
+    }
+    for (version, old) in [("2.4-IV1", true), ("2.5-IV0", false), ("3.9-IV0", false), ("10.0", false), ("x", false)] {
+        assert_eq!(older_than(version, (2, 5)), old, "{version}");
+    }
+}
+
+#[test]
+fn internal_topics_with_one_replica_are_told_where_there_could_be_more() {
+    let mut cluster = healthy();
+    cluster.internal.insert("__transaction_state".to_owned(), 1);
+    assert_eq!(wrong(&cluster)[0].check, "topic __transaction_state");
+}
+
+#[test]
+fn one_broker_is_a_risk_and_not_an_error() {
+    let mut cluster = healthy();
+    cluster.brokers.truncate(1);
+    cluster.internal.clear();
+    for topic in &mut cluster.topics {
+        let there = topic.there.as_mut().unwrap();
+        there.partitions.fill(PartitionState { led: true, replicas: 1, in_sync: 1 });
+        there.settings.as_mut().unwrap().insert("min.insync.replicas".into(), "1".into());
+    }
+    let found = wrong(&cluster);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].check.as_str(), found[0].severity), ("brokers", Severity::Warn));
+}
+
+#[test]
+fn another_number_of_partitions_is_told_with_what_can_be_done() {
+    let cluster = healthy();
+    let told = |topic: Topic, wanted| {
+        wanted_partitions(&cluster.topics[topic as usize], wanted, BOOTSTRAP).and_then(|f| f.todo)
+    };
+    assert_eq!(told(Topic::RequestEvents, 8), None);
+    assert!(told(Topic::RequestEvents, 12).unwrap().contains("--partitions 12; for two minutes"));
+    assert!(told(Topic::RequestEvents, 4).unwrap().contains("cannot be taken away"));
+    assert!(told(Topic::SliTallies, 8).unwrap().contains("fixed"));
+    assert!(told(Topic::DeadLetters, 8).unwrap().ends_with("--partitions 8"));
+}

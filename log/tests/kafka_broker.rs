@@ -1,0 +1,184 @@
+//! What only a broker can do to us: other clients' transactions, TLS and SASL, and an end of the world that comes back.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod kafka_subject;
+
+use std::time::Duration;
+
+use kafka_subject::{OnKafka, options};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use slipstream_log::conformance::{Copier, OUTPUT, PATIENCE, Subject as _, input, publish, read_all, record};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
+use slipstream_log::{LogError, SharedLog};
+use slipstream_schemas::Topic;
+use slipstream_schemas::topics::TopicSpec;
+use slipstream_testkit::services::{Kafka, SecuredKafka};
+use tokio::time::Instant;
+
+const CALL: Duration = Duration::from_secs(20);
+
+/// Somebody else, who writes to request-events in transactions.
+fn foreign(options: &KafkaOptions, id: &str) -> BaseProducer {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &options.brokers)
+        .set("transactional.id", format!("{}{id}", options.prefix))
+        .create()
+        .unwrap();
+    producer.init_transactions(CALL).unwrap();
+    producer
+}
+
+fn write(producer: &BaseProducer, options: &KafkaOptions, value: &str) {
+    let topic = options.topic_name(Topic::RequestEvents);
+    producer.send(BaseRecord::<(), str>::to(&topic).partition(0).payload(value)).map_err(|(e, _)| e).unwrap();
+    producer.flush(CALL).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l2_records_of_aborted_transactions_of_other_clients_are_never_read() {
+    let subject = OnKafka::with(options().await, 1).await;
+    let log = subject.log();
+    let other = foreign(&subject.options, "other");
+    for (value, commit) in [("a", true), ("b", false), ("c", true), ("d", false)] {
+        other.begin_transaction().unwrap();
+        write(&other, &subject.options, value);
+        if commit { other.commit_transaction(CALL).unwrap() } else { other.abort_transaction(CALL).unwrap() }
+    }
+    publish(&log, 1, 1).await;
+    let mut member = Copier::join(&log, "g").await;
+    let deadline = Instant::now() + PATIENCE;
+    while read_all(&log, OUTPUT).await.len() < 3 {
+        assert!(Instant::now() < deadline, "not everything is copied in time");
+        member.turn(10).await.unwrap();
+    }
+    let values = |all: Vec<slipstream_log::conformance::Seen>| all.into_iter().map(|r| r.2).collect::<Vec<_>>();
+    assert_eq!(values(read_all(&log, input(0)).await), ["a", "c", "v0"]);
+    let copies = values(read_all(&log, OUTPUT).await);
+    let copied: Vec<&str> = copies.iter().filter_map(|c| c.rsplit(':').next()).collect();
+    assert_eq!(copied, ["a", "c", "v0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l7_behind_markers_alone_there_is_nothing_to_read() {
+    let subject = OnKafka::with(options().await, 1).await;
+    let log = subject.log();
+    let other = foreign(&subject.options, "other");
+    other.begin_transaction().unwrap();
+    write(&other, &subject.options, "a");
+    other.commit_transaction(CALL).unwrap();
+    let mut member = Copier::join(&log, "g").await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "the horizon does not reach the end in time");
+        member.turn(10).await.unwrap();
+        let Some(at) = member.at.get(&input(0)).copied().filter(|at| at.offset > 0) else { continue };
+        let horizon = member.consumer.horizon(input(0)).await.unwrap().unwrap();
+        // The marker lies at or behind where the member stands: an idle member goes on from there.
+        if horizon.end == at.offset {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l4_settled_bounds_wait_for_open_transactions() {
+    let subject = OnKafka::with(options().await, 1).await;
+    let log = subject.log();
+    let other = foreign(&subject.options, "other");
+    other.begin_transaction().unwrap();
+    write(&other, &subject.options, "a");
+    assert_eq!(log.bounds(input(0)).await.unwrap(), (0, 0), "an open transaction is not visible");
+    let asking = tokio::spawn({
+        let log = log.clone();
+        async move { log.settled_bounds(input(0)).await }
+    });
+    // Whoever asks while it is open is answered after it was decided, and sees it.
+    other.commit_transaction(CALL).unwrap();
+    let (first, end) = asking.await.unwrap().unwrap();
+    assert!(first == 0 && end >= 1, "[{first}, {end})");
+}
+
+fn few(spec: &TopicSpec) -> u32 {
+    if spec.topic == Topic::RequestEvents { 2 } else { 1 }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_with_tls_and_sasl_is_used_as_any_other() {
+    let secured = SecuredKafka::dedicated().await;
+    let user = secured.user();
+    let with = |mechanism: &str, password: &str| {
+        let mut options = KafkaOptions::new(secured.bootstrap());
+        let authority = secured.authority().display().to_string();
+        for (name, value) in [
+            ("security.protocol", "sasl_ssl"),
+            ("ssl.ca.location", &authority),
+            ("sasl.mechanism", mechanism),
+            ("sasl.username", user.name),
+            ("sasl.password", password),
+        ] {
+            options.properties.insert(name.to_owned(), value.to_owned());
+        }
+        options
+    };
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let mut options = with(mechanism, user.password);
+        options.prefix = format!("{mechanism}.");
+        admin::ensure(&options, few, Some(1)).await.unwrap();
+        let log: SharedLog = KafkaLog::connect(options).await.unwrap();
+        publish(&log, 2, 4).await;
+        let mut member = Copier::join(&log, "g").await;
+        let deadline = Instant::now() + PATIENCE;
+        while read_all(&log, OUTPUT).await.len() < 4 {
+            assert!(Instant::now() < deadline, "{mechanism}: not everything is copied in time");
+            member.turn(10).await.unwrap();
+        }
+    }
+    let Err(refused) = KafkaLog::connect(with("PLAIN", "wrong")).await else { panic!("a wrong password is taken") };
+    assert!(matches!(refused, LogError::Fatal { .. }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_dies_and_comes_back_loses_and_doubles_nothing() {
+    let kafka = std::sync::Arc::new(Kafka::dedicated().await);
+    let mut on = options().await;
+    on.brokers = kafka.bootstrap();
+    let subject = OnKafka::with(on, 2).await;
+    let log = slipstream_log::patient::Patient::over(subject.log());
+    let mut member = Copier::join(&log, "g").await;
+    member.settle_in(2).await;
+    let (mut acknowledged, mut tried) = (Vec::new(), 0);
+    let mut back = None;
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while acknowledged.len() < 60 {
+        assert!(Instant::now() < deadline, "the broker's return is not noticed in time");
+        if acknowledged.len() == 20 && back.is_none() {
+            kafka.kill().await.unwrap();
+            let kafka = std::sync::Arc::clone(&kafka);
+            back = Some(tokio::spawn(async move { kafka.start().await }));
+        }
+        let value = format!("w{tried}");
+        tried += 1;
+        if log.publish(vec![record(input(tried % 2), value.clone())]).await.is_ok() {
+            acknowledged.push(value);
+        }
+        member.turn(10).await.unwrap();
+    }
+    back.unwrap().await.unwrap().unwrap();
+    let all_read = async || {
+        let mut all = Vec::new();
+        for partition in 0..2 {
+            all.extend(read_all(&log, input(partition)).await);
+        }
+        all.into_iter().map(|r| r.2).collect::<Vec<_>>()
+    };
+    let written = all_read().await;
+    assert!(acknowledged.iter().all(|value| written.iter().filter(|w| *w == value).count() == 1), "L1");
+    while read_all(&log, OUTPUT).await.len() < written.len() {
+        assert!(Instant::now() < deadline, "not everything is copied in time");
+        member.turn(10).await.unwrap();
+    }
+    slipstream_log::conformance::assert_each_once(&log, 2).await;
+}
