@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use slipstream_schemas::Topic;
+use slipstream_schemas::topics::TOPICS;
 
 /// SLOs from the requests themselves: exact counts, burn rates and alerts, seconds after they happened.
 #[derive(Debug, Parser)]
@@ -40,6 +42,9 @@ pub enum Command {
     /// Ask the store
     #[command(subcommand)]
     Query(Query),
+    /// The topics of an installation on Kafka: make them, and see how they are
+    #[command(subcommand)]
+    Topics(Topics),
     /// Shell completions on standard output
     #[command(after_help = "Example:\n  slipstream completions bash > /etc/bash_completion.d/slipstream")]
     Completions {
@@ -48,12 +53,21 @@ pub enum Command {
     },
 }
 
-/// Where data lives.
+/// Where an installation is: what is not given here comes from SLIPSTREAM_* variables and the configuration file.
 #[derive(Debug, Clone, Args)]
-pub struct Data {
-    /// Directory of the embedded log and store
-    #[arg(long, env = "SLIPSTREAM_DATA_DIR", default_value = "slipstream-data", value_name = "DIR")]
-    pub data: PathBuf,
+pub struct Place {
+    /// Configuration file (YAML)
+    #[arg(long, env = "SLIPSTREAM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of the embedded log and store [default: slipstream-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The log: sqlite:DIR or kafka://host:port[,host:port] [default: under --data]
+    #[arg(long, value_name = "ADDRESS")]
+    pub log: Option<String>,
+    /// The store: sqlite:DIR or postgres://user@host:port/database [default: under --data]
+    #[arg(long, value_name = "ADDRESS")]
+    pub store: Option<String>,
 }
 
 /// `slipstream demo`
@@ -85,24 +99,14 @@ pub struct Demo {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n  \
-    slipstream run --config slipstream.yaml\n\nFlags win over SLIPSTREAM_* variables, these over the file."
+    slipstream run --config slipstream.yaml\n  \
+    slipstream run --roles gateway,tally --log kafka://127.0.0.1:9092\n  \
+    slipstream run --roles sink --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags win over SLIPSTREAM_* variables, these over the file."
 )]
 pub struct Run {
-    /// Configuration file (YAML)
-    #[arg(long, env = "SLIPSTREAM_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
     /// Roles of this process, separated by commas: gateway, tally, burn, sink, alerter, notifier [default: all]
     #[arg(long, value_delimiter = ',', value_name = "ROLE")]
     pub roles: Vec<String>,
-    /// Directory of the embedded log and store [default: slipstream-data]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The log: sqlite:DIR [default: under --data]
-    #[arg(long, value_name = "ADDRESS")]
-    pub log: Option<String>,
-    /// The store: sqlite:DIR [default: under --data]
-    #[arg(long, value_name = "ADDRESS")]
-    pub store: Option<String>,
     /// Address of the gateway [default: 127.0.0.1:8480]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
@@ -115,6 +119,9 @@ pub struct Run {
     /// Receiver of alerts in Alertmanager's webhook format (repeatable)
     #[arg(long, value_name = "URL")]
     pub webhook: Vec<String>,
+    /// Where the installation is
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `slipstream import`
@@ -148,7 +155,7 @@ pub struct Import {
     pub files: Vec<PathBuf>,
     /// Where to
     #[command(flatten)]
-    pub to: Data,
+    pub to: Place,
 }
 
 /// Formats of `import`.
@@ -189,7 +196,7 @@ pub struct Simulate {
     pub json: bool,
     /// Where to
     #[command(flatten)]
-    pub to: Data,
+    pub to: Place,
 }
 
 /// `slipstream slo ...`
@@ -206,10 +213,10 @@ pub enum Slo {
         #[arg(long)]
         json: bool,
     },
-    /// List definitions: those in files, or those in force in a data directory
+    /// List definitions: those in files, or those in force in an installation
     #[command(after_help = "Examples:\n  slipstream slo list slos/\n  slipstream slo list --data slipstream-data")]
     List {
-        /// Files and directories; none: the data directory
+        /// Files and directories; none: the installation
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
         /// As JSON
@@ -217,7 +224,7 @@ pub enum Slo {
         json: bool,
         /// Where from
         #[command(flatten)]
-        from: Data,
+        from: Place,
     },
     /// How the SLOs stand, worst budget first
     #[command(after_help = "Example:\n  slipstream slo status --data slipstream-data")]
@@ -227,7 +234,7 @@ pub enum Slo {
         json: bool,
         /// Where from
         #[command(flatten)]
-        from: Data,
+        from: Place,
     },
 }
 
@@ -270,7 +277,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        from: Data,
+        from: Place,
     },
     /// Alerts and their states
     #[command(after_help = "Example:\n  slipstream query alerts --from 2026-01-31T00:00:00Z")]
@@ -289,7 +296,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        data: Data,
+        place: Place,
     },
 }
 
@@ -322,7 +329,43 @@ pub struct What {
     pub json: bool,
     /// Where from
     #[command(flatten)]
-    pub data: Data,
+    pub place: Place,
+}
+
+/// `slipstream topics ...`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  slipstream topics ensure --log kafka://127.0.0.1:9092\n  \
+    slipstream topics list --log kafka://127.0.0.1:9092")]
+pub enum Topics {
+    /// Make the topics that are missing, write the installation's settings, and say what differs
+    #[command(after_help = "Examples:\n  slipstream topics ensure --log kafka://127.0.0.1:9092\n  \
+        slipstream topics ensure --log kafka://127.0.0.1:9092 --partitions request-events=12 --replication 3\n\n\
+        A second time it changes nothing. What differs from the table is told, and not changed.\n\
+        Exit code 1 where a difference breaks a promise.")]
+    Ensure {
+        /// Partitions of topics that are made now, TOPIC=N, separated by commas
+        #[arg(long, value_delimiter = ',', value_name = "TOPIC=N", value_parser = partitions_of)]
+        partitions: Vec<(Topic, u32)>,
+        /// Replicas of topics that are made now [default: that of the brokers]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=32))]
+        replication: Option<i32>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Where the installation is
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Topics with their settings, and what differs from the table
+    #[command(after_help = "Example:\n  slipstream topics list --log kafka://127.0.0.1:9092 --json")]
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Where the installation is
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Dimensions of `query kpis --by`.
@@ -349,6 +392,19 @@ const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= MOST_PER_SECOND);
     rate.ok_or_else(|| "give a number above 0 and up to 1000000".to_owned())
+}
+
+/// A topic and how many partitions it is to have.
+fn partitions_of(text: &str) -> Result<(Topic, u32), String> {
+    const MOST: u32 = 10_000;
+    let (name, n) = text.split_once('=').ok_or("write it as request-events=12")?;
+    let names = || TOPICS.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
+    let topic = Topic::from_name(name).ok_or_else(|| format!("no topic of this name; there are {}", names()))?;
+    let n = n.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or("give a whole number from 1 to 10000")?;
+    match topic {
+        Topic::SloDefinitions if n != 1 => Err("definitions need one order: one partition".to_owned()),
+        topic => Ok((topic, n)),
+    }
 }
 
 /// A count that is not 0.

@@ -5,3 +5,4 @@ pub mod query;
 pub mod run;
 pub mod simulate;
 pub mod slo;
+pub mod topics;

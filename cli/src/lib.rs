@@ -13,6 +13,7 @@ mod logging;
 mod output;
 mod parts;
 mod pipeline;
+mod place;
 mod session;
 
 use args::{Cli, Command};
@@ -40,6 +41,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => commands::simulate::run(args, cli.log_level).await,
         Command::Slo(command) => commands::slo::run(command).await,
         Command::Query(query) => commands::query::run(query).await,
+        Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "slipstream", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

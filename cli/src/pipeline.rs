@@ -5,18 +5,20 @@ use std::collections::BTreeSet;
 use slipstream_alerter::{ReceiverConfig, notifier};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
+use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
 use slipstream_runtime::health::Health;
 use slipstream_runtime::supervise::{Stage, Supervisor};
-use slipstream_store::SharedStore;
+
+use crate::parts::StorePlace;
 
 /// What the roles that read and write logs and stores need.
 #[derive(Clone)]
 pub struct Pipeline {
     /// The log.
     pub log: SharedLog,
-    /// The store.
-    pub store: SharedStore,
+    /// The store, for the sink.
+    pub store: Option<StorePlace>,
     /// Redelivery window of the installation, milliseconds.
     pub redelivery_window_ms: i64,
     /// Who is told about alerts.
@@ -54,9 +56,10 @@ impl Pipeline {
     }
 
     fn sink(&self, supervisor: &mut Supervisor) {
-        let (log, store, window) = (self.log.clone(), self.store.clone(), self.redelivery_window_ms);
+        let Some(place) = self.store.clone() else { return };
+        let (log, window) = (self.log.clone(), self.redelivery_window_ms);
         let (health, shutdown) = (self.health.clone(), supervisor.token(Stage::Process));
-        supervisor.thread(Stage::Process, "sink", move || slipstream_sink::run(log, store, window, health, shutdown));
+        supervisor.thread(Stage::Process, "sink", move || sink(log, place, window, health, shutdown));
     }
 
     fn alerter(&self, supervisor: &mut Supervisor) {
@@ -72,4 +75,20 @@ impl Pipeline {
             supervisor.task(Stage::Deliver, &name, role);
         }
     }
+}
+
+/// The sink, and before it the wait for its store. What it has opened itself it closes.
+async fn sink(
+    log: SharedLog,
+    place: StorePlace,
+    window_ms: i64,
+    health: Health,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let Some(store) = place.await_open(slipstream_sink::ROLE, &health, &shutdown).await? else { return Ok(()) };
+    let ended = slipstream_sink::run(log, store.shared(), window_ms, health, shutdown).await;
+    if let StorePlace::Postgres(_) = place {
+        store.close().await?;
+    }
+    Ok(ended?)
 }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use slipstream_alerter::ReceiverConfig;
 use slipstream_log::Log;
+use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
 use slipstream_runtime::health::Health;
 use slipstream_runtime::signal;
 use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
 use slipstream_schemas::Topic;
-use slipstream_store::Store;
+use slipstream_store::{SharedStore, Store};
 use tokio::sync::oneshot;
 
-use crate::catch_up;
-use crate::parts::Owned;
+use crate::parts::Installation;
 use crate::pipeline::Pipeline;
+use crate::{catch_up, output};
 
 /// How long the pipeline may take to digest what it was given; a backlog of a hundred million events takes minutes.
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -29,26 +30,36 @@ const EVALUATED_WITHIN: Duration = Duration::from_millis(2_500);
 /// Roles, and the supervisor that owns them, before they begin.
 pub struct Session {
     /// The installation.
-    pub owned: Owned,
+    installation: Installation,
+    /// The store that the work may look at.
+    pub store: SharedStore,
     /// The owner of every task: further ones may be added.
     pub supervisor: Supervisor,
 }
 
 impl Session {
     /// A session over an installation with the roles that digest events, and these receivers.
-    pub fn new(owned: Owned, receivers: Vec<ReceiverConfig>, external_url: &str) -> Self {
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub async fn new(
+        mut installation: Installation,
+        receivers: Vec<ReceiverConfig>,
+        external_url: &str,
+    ) -> Result<Self> {
+        let store = installation.open_store().await?;
         let mut supervisor = Supervisor::new(Bounds::default());
         let pipeline = Pipeline {
-            log: owned.shared_log(),
-            store: owned.shared_store(),
-            redelivery_window_ms: owned.settings.redelivery_window_ms,
+            log: installation.log.shared(),
+            store: installation.store.clone(),
+            redelivery_window_ms: installation.settings.redelivery_window_ms,
             receivers,
             external_url: external_url.to_owned(),
             health: Health::default(),
         };
         let roles = BTreeSet::from([Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier]);
         pipeline.start(&mut supervisor, &roles);
-        Session { owned, supervisor }
+        Ok(Session { installation, store, supervisor })
     }
 
     /// Does the work, and ends the roles in order when it is done or a role fails. A signal cancels the token of
@@ -58,7 +69,8 @@ impl Session {
     /// # Errors
     /// What the work or a role failed with.
     pub async fn run<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let Session { owned, supervisor } = self;
+        let Session { installation, store, supervisor } = self;
+        drop(store);
         let signal = signal::watch().context("watching for signals")?;
         let (done, finished) = oneshot::channel::<()>();
         let (intake, roles_end) = (supervisor.token(Stage::Intake), supervisor.token(Stage::Process));
@@ -83,13 +95,42 @@ impl Session {
             result
         };
         let (outcome, result) = tokio::join!(supervisor.run(stop), work);
-        let closed = owned.close().await;
+        let closed = installation.close().await;
         if !outcome.clean() {
             bail!("{outcome}");
         }
         closed?;
         result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept, and digested at the next start"))
     }
+}
+
+/// Work on a log whose roles run in other processes: it waits until the definitions apply, if this process published any,
+/// then begins. A signal cancels its token: it has ten seconds to take in no more and to say so.
+///
+/// # Errors
+/// What the work failed with, or it was interrupted.
+pub async fn beside<T>(installation: Installation, work: impl AsyncFnOnce(&Shutdown) -> Result<T>) -> Result<T> {
+    let signal = signal::watch().context("watching for signals")?;
+    let shutdown = Shutdown::new();
+    let cut_in = installation.cut_in.unwrap_or_default();
+    let work = async {
+        if !cut_in.is_zero() {
+            output::say(format_args!("the definitions apply in {} s: waiting", cut_in.as_secs_f64()));
+            tokio::time::sleep(cut_in).await;
+        }
+        work(&shutdown).await
+    };
+    let mut work = std::pin::pin!(work);
+    let result = tokio::select! {
+        result = &mut work => result,
+        () = signal.received() => {
+            shutdown.cancel();
+            let ended = tokio::time::timeout(WIND_UP, work).await;
+            ended.unwrap_or_else(|_| bail!("interrupted: what was acknowledged is kept"))
+        }
+    };
+    installation.close().await?;
+    result
 }
 
 /// Waits until all events are tallied, folded and stored.

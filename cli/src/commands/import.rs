@@ -1,4 +1,5 @@
-//! `slipstream import`: files into a directory that nobody owns, digested before it returns.
+//! `slipstream import`: files into a directory that nobody owns, digested before it returns; or onto Kafka, where other
+//! processes digest them.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -13,11 +14,12 @@ use slipstream_producer::import::{self, ImportError, Options, Progress, Summary,
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::supervise::Stage;
 use slipstream_schemas::EventTime;
-use slipstream_store::Retention;
+use slipstream_store::SharedStore;
 
 use crate::args::{self, Format};
-use crate::session::{Session, digested, evaluated};
-use crate::{definitions, logging, output, parts};
+use crate::parts::{Installation, Writes};
+use crate::session::{Session, beside, digested, evaluated};
+use crate::{definitions, logging, output};
 
 /// Rejected lines that are shown.
 const SHOWN: usize = 10;
@@ -29,7 +31,9 @@ struct Report {
     events: u64,
     /// Lines that went to dead-letters in this run.
     rejected: u64,
-    /// Until all of it was stored and tallied.
+    /// Whether it is stored and tallied; on Kafka other processes do that.
+    digested: bool,
+    /// Until all of it was digested, or acknowledged.
     seconds: f64,
     events_per_second: f64,
 }
@@ -50,28 +54,22 @@ struct FileReport {
 /// Imports the files. One that cannot be read does not keep the others out, but the exit code tells.
 ///
 /// # Errors
-/// When the directory is owned by another process, a signal comes, or a role fails.
+/// When the log cannot be used, a signal comes, or a role fails.
 pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     let loaded = definitions::load_valid(&args.slos)?;
-    let data = args.to.data.as_path();
-    let (owned, slos) = parts::own_with((data, data), Retention::default(), &loaded).await?;
-    let (log, store) = (owned.shared_log(), owned.shared_store());
-    let session = Session::new(owned, Vec::new(), "");
-    let shutdown = session.supervisor.token(Stage::Intake);
-    let (json, data) = (args.json, args.to.data.clone());
-    let report = session
-        .run(async move {
-            let began = Instant::now();
-            let files = import_all(&log, &args, &shutdown).await?;
-            digested(log.as_ref(), store.as_ref()).await?;
-            let report = report(files, began.elapsed());
-            if slos > 0 && report.events > 0 {
-                evaluated(log.as_ref(), store.as_ref()).await?;
-            }
-            Ok(report)
-        })
-        .await?;
+    let config = args.to.load()?;
+    let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
+    let (slos, digested) = (installation.slos, !installation.log.is_on_kafka());
+    let (json, flags) = (args.json, args.to.flags());
+    let work = Work { log: installation.log.shared(), slos, args };
+    let report = if digested {
+        let session = Session::new(installation, Vec::new(), "").await?;
+        let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());
+        session.run(async move { work.run(Some(store), &shutdown).await }).await?
+    } else {
+        beside(installation, async |shutdown| work.run(None, shutdown).await).await?
+    };
     tell(&report, json)?;
     if report.events == 0 && report.rejected > 0 {
         output::say(
@@ -84,9 +82,34 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
             "no SLOs yet: they count what comes after them, so give --slos PATH with the first import of a file",
         );
     }
-    output::say(format_args!("next: slipstream query kpis --by service --data {}", data.display()));
+    if !digested {
+        output::say("acknowledged by Kafka; the roles that run on it digest them");
+    }
+    output::say(format_args!("next: slipstream query kpis --by service{flags}"));
     let all_read = report.files.iter().all(|file| file.error.is_none());
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+struct Work {
+    log: SharedLog,
+    slos: usize,
+    args: args::Import,
+}
+
+impl Work {
+    /// Imports; with a store, waits until the roles beside it have digested it all.
+    async fn run(self, store: Option<SharedStore>, shutdown: &Shutdown) -> Result<Report> {
+        let began = Instant::now();
+        let files = import_all(&self.log, &self.args, shutdown).await?;
+        if let Some(store) = &store {
+            digested(self.log.as_ref(), store.as_ref()).await?;
+        }
+        let report = report(files, store.is_some(), began.elapsed());
+        if let (Some(store), true) = (&store, self.slos > 0 && report.events > 0) {
+            evaluated(self.log.as_ref(), store.as_ref()).await?;
+        }
+        Ok(report)
+    }
 }
 
 fn tell(report: &Report, json: bool) -> io::Result<()> {
@@ -171,9 +194,9 @@ fn unread(file: String, so_far: &Progress, error: &ImportError) -> FileReport {
     FileReport { file, lines, events, rejected, already_imported: 0, error: Some(error) }
 }
 
-fn report(files: Vec<FileReport>, took: Duration) -> Report {
+fn report(files: Vec<FileReport>, digested: bool, took: Duration) -> Report {
     let events = files.iter().map(|f| f.events).sum();
     let rejected = files.iter().map(|f| f.rejected).sum();
     let seconds = took.as_secs_f64();
-    Report { events, rejected, seconds, events_per_second: events as f64 / seconds.max(1e-9), files }
+    Report { events, rejected, digested, seconds, events_per_second: events as f64 / seconds.max(1e-9), files }
 }

@@ -1,6 +1,5 @@
 //! `slipstream query ...`: ask the store, also while a process owns the directory.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,9 +10,9 @@ use slipstream_schemas::{EventTime, RequestEvent};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Kpis};
 use slipstream_store::slos::SloStatus;
-use slipstream_store::{Cursor, EventFilter, Store, text};
+use slipstream_store::{Cursor, EventFilter, text};
 
-use crate::args::{By, Query, What};
+use crate::args::{By, Place, Query, What};
 use crate::{output, parts};
 
 #[derive(Serialize)]
@@ -58,20 +57,20 @@ struct EventAnswer {
 /// Runs a subcommand.
 ///
 /// # Errors
-/// When the data directory cannot be read, or the question makes no sense.
+/// When log or store cannot be read, or the question makes no sense.
 pub async fn run(query: Query) -> Result<ExitCode> {
     match query {
         Query::Kpis { by, step, what } => kpis(by, step, &what).await,
         Query::Events { limit, after, what } => events(limit, after.as_deref(), &what).await,
-        Query::Slos { json, from } => slos(json, &from.data).await,
-        Query::Alerts { from, to, slo, json, data } => {
+        Query::Slos { json, from } => slos(json, &from).await,
+        Query::Alerts { from, to, slo, json, place } => {
             let filter = AlertFilter {
                 slo,
                 from: from.map(Timestamp::as_second),
                 to: to.map(Timestamp::as_second),
                 ..AlertFilter::default()
             };
-            alerts(&filter, json, &data.data).await
+            alerts(&filter, json, &place).await
         }
     }
 }
@@ -99,7 +98,7 @@ async fn kpis(by: Option<By>, step: Option<Duration>, what: &What) -> Result<Exi
     });
     let step = step.map(|s| i64::try_from(s.as_secs())).transpose().context("the step is too long")?;
     let question = KpiQuestion { filter: filter(what), by: field, step };
-    let answer = parts::read_only(&what.data.data)?.store.kpis(&question).await?;
+    let answer = parts::store_of(&what.place.load()?).await?.kpis(&question).await?;
     if what.json {
         output::print_json(&answer)?;
         return Ok(ExitCode::SUCCESS);
@@ -142,7 +141,7 @@ fn print_kpis(key: &str, rows: Vec<(String, Kpis)>) -> Result<()> {
 
 async fn events(limit: usize, after: Option<&str>, what: &What) -> Result<ExitCode> {
     let after = after.map(str::parse::<Cursor>).transpose()?;
-    let page = parts::read_only(&what.data.data)?.store.events(&filter(what), limit, after).await?;
+    let page = parts::store_of(&what.place.load()?).await?.events(&filter(what), limit, after).await?;
     let next = page.next.map(|cursor| cursor.to_string());
     if what.json {
         let events = page.events.into_iter().map(event_row).collect();
@@ -183,9 +182,9 @@ fn event_row(e: RequestEvent) -> EventRow {
 /// `query slos` and `slo status`: worst budget first.
 ///
 /// # Errors
-/// When the data directory cannot be read.
-pub async fn slos(json: bool, data: &Path) -> Result<ExitCode> {
-    let slos = parts::read_only(data)?.slo_status().await?;
+/// When the log cannot be read.
+pub async fn slos(json: bool, from: &Place) -> Result<ExitCode> {
+    let slos = parts::slo_status(&parts::log_of(&from.load()?).await?).await?;
     if json {
         output::print_json(&SloAnswer { slos })?;
         return Ok(ExitCode::SUCCESS);
@@ -221,8 +220,8 @@ pub fn slo_table(slos: &[SloStatus]) -> String {
     output::table(&head, &right, rows)
 }
 
-async fn alerts(filter: &AlertFilter, json: bool, data: &Path) -> Result<ExitCode> {
-    let alerts = parts::read_only(data)?.store.alerts(filter).await?;
+async fn alerts(filter: &AlertFilter, json: bool, place: &Place) -> Result<ExitCode> {
+    let alerts = parts::store_of(&place.load()?).await?.alerts(filter).await?;
     if json {
         output::print_json(&AlertAnswer { alerts })?;
         return Ok(ExitCode::SUCCESS);

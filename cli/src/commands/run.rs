@@ -1,18 +1,20 @@
 //! `slipstream run`: the roles of this process, until it is told to stop.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use slipstream_producer::gateway;
-use slipstream_runtime::config::{Config, LogAddress, Overrides, Role, StoreAddress};
-use slipstream_runtime::health::Health;
+use slipstream_runtime::config::{Config, Overrides, Role};
+use slipstream_runtime::health::{Health, State};
 use slipstream_runtime::signal::StopSignal;
 use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
-use slipstream_runtime::{ops, signal, telemetry};
+use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
+use crate::parts::{Installation, Writes};
 use crate::pipeline::Pipeline;
 use crate::{args, definitions, output, parts};
 
@@ -21,7 +23,7 @@ use crate::{args, definitions, output, parts};
 /// # Errors
 /// When the configuration is wrong, an address is taken, or the data directory cannot be owned.
 pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode> {
-    let config = Config::load(args.config.as_deref(), std::env::vars(), overrides(&args, log_level))?;
+    let config = Config::load(args.place.config.as_deref(), std::env::vars(), overrides(&args, log_level))?;
     telemetry::init(&config.logging, std::env::var("NO_COLOR").ok().as_deref())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -31,24 +33,18 @@ pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode>
 }
 
 fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
-    let path = |p: &Path| p.display().to_string();
     Overrides {
-        data: args.data.as_deref().map(path),
-        log: args.log.clone(),
-        store: args.store.clone(),
         roles: (!args.roles.is_empty()).then(|| args.roles.join(",")),
         listen: args.listen.clone(),
         ops_listen: args.ops_listen.clone(),
-        slos: args.slos.iter().map(|p| path(p)).collect(),
+        slos: args.slos.iter().map(|path| path.display().to_string()).collect(),
         webhooks: args.webhook.clone(),
         log_level,
-        log_format: None,
+        ..args.place.overrides()
     }
 }
 
 async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
-    let LogAddress::Sqlite(log_dir) = &config.log;
-    let StoreAddress::Sqlite(store_dir) = &config.store;
     // Definitions and addresses first: what is wrong with them is said before anything is touched.
     let loaded = definitions::load_valid(&config.slos)?;
     let ops_listener = listen(config.ops_listen, "health and metrics", "--ops-listen").await?;
@@ -56,7 +52,8 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
         false => None,
     };
-    let (owned, slos) = parts::own_with((log_dir, store_dir), retention(&config), &loaded).await?;
+    let writes = if config.roles.contains(&Role::Sink) { Writes::LogAndStore } else { Writes::LogOnly };
+    let installation = Installation::open(&config, &loaded, writes).await?;
 
     let health = Health::default();
     let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
@@ -64,23 +61,27 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     if let Some(listener) = gateway_listener {
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
-        let gateway = gateway::serve(listener, owned.shared_log(), limits, health.clone(), shutdown);
+        let gateway = gateway::serve(listener, installation.log.shared(), limits, health.clone(), shutdown);
         supervisor.task(Stage::Intake, "gateway", gateway);
     }
+    if let Some(cut_in) = installation.cut_in {
+        let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
+        supervisor.job(Stage::Intake, "definitions", wait);
+    }
     let pipeline = Pipeline {
-        log: owned.shared_log(),
-        store: owned.shared_store(),
-        redelivery_window_ms: owned.settings.redelivery_window_ms,
+        log: installation.log.shared(),
+        store: installation.store.clone(),
+        redelivery_window_ms: installation.settings.redelivery_window_ms,
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
-        external_url: format!("http://{}", config.listen),
+        external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
         health,
     };
     pipeline.start(&mut supervisor, &config.roles);
     drop(pipeline);
-    greet(&config, slos);
+    greet(&config, installation.slos);
 
     let outcome = supervisor.run(stop.received()).await;
-    let closed = owned.close().await;
+    let closed = installation.close().await;
     if outcome.clean() {
         closed?;
         output::say("stopped: everything acknowledged is in the log");
@@ -90,19 +91,24 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     Ok(ExitCode::from(1))
 }
 
+/// The process is not ready before the definitions that it published apply.
+async fn until_the_cut(cut_in: Duration, health: Health, shutdown: Shutdown) -> Result<(), Infallible> {
+    const NAME: &str = "definitions";
+    health.set(NAME, State::Starting(format!("they apply {} s after they were published", cut_in.as_secs_f64())));
+    let _ = tokio::time::timeout(cut_in, shutdown.cancelled()).await;
+    health.set(NAME, State::Ready);
+    Ok(())
+}
+
 async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {address} for {what}; choose another with {flag}"))
 }
 
-fn retention(config: &Config) -> slipstream_store::Retention {
-    slipstream_store::Retention { events: config.retention.events, history: config.retention.history }
-}
-
 fn greet(config: &Config, slos: usize) {
     let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
-    output::say(format_args!("slipstream runs: {} (data in {})", roles.join(", "), config.data.display()));
+    output::say(format_args!("slipstream runs: {} ({})", roles.join(", "), parts::describe(config)));
     if config.roles.contains(&Role::Gateway) {
         output::say(format_args!("  events   POST http://{}/v1/events", config.listen));
     }

@@ -1,4 +1,5 @@
-//! `slipstream simulate`: seeded traffic into a directory that nobody owns, digested before it returns.
+//! `slipstream simulate`: seeded traffic into a directory that nobody owns, digested before it returns; or onto Kafka,
+//! where other processes digest it.
 
 use std::fs;
 use std::process::ExitCode;
@@ -7,19 +8,24 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
+use slipstream_log::SharedLog;
 use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
+use slipstream_runtime::Shutdown;
 use slipstream_runtime::supervise::Stage;
 use slipstream_schemas::EventTime;
-use slipstream_store::Retention;
+use slipstream_store::SharedStore;
 
-use crate::session::{Session, digested, evaluated};
-use crate::{args, definitions, logging, output, parts};
+use crate::parts::{Installation, Writes};
+use crate::session::{Session, beside, digested, evaluated};
+use crate::{args, definitions, logging, output};
 
 #[derive(Serialize)]
 struct Report {
     /// Events that the log acknowledged.
     events: u64,
-    /// Until all of it was stored and tallied.
+    /// Whether it is stored and tallied; on Kafka other processes do that.
+    digested: bool,
+    /// Until all of it was digested, or acknowledged.
     seconds: f64,
     events_per_second: f64,
 }
@@ -27,32 +33,22 @@ struct Report {
 /// Simulates.
 ///
 /// # Errors
-/// When the scenario is wrong, the directory is owned by another process, or a role fails.
+/// When the scenario is wrong, the log cannot be used, or a role fails.
 pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     let loaded = definitions::load_valid(&args.slos)?;
     let plan = plan(&args)?;
-    let data = args.to.data.as_path();
-    let (owned, slos) = parts::own_with((data, data), Retention::default(), &loaded).await?;
-    let (log, store) = (owned.shared_log(), owned.shared_store());
-    let session = Session::new(owned, Vec::new(), "");
-    let shutdown = session.supervisor.token(Stage::Intake);
-    let report = session
-        .run(async move {
-            let began = Instant::now();
-            let summary = simulate::run(log.clone(), plan, &now, &mut |_| {}, &shutdown).await?;
-            digested(log.as_ref(), store.as_ref()).await?;
-            if shutdown.is_cancelled() {
-                bail!("interrupted after {} events; they are kept", summary.accepted);
-            }
-            let seconds = began.elapsed().as_secs_f64();
-            if slos > 0 {
-                evaluated(log.as_ref(), store.as_ref()).await?;
-            }
-            let events = summary.accepted;
-            Ok(Report { events, seconds, events_per_second: events as f64 / seconds.max(1e-9) })
-        })
-        .await?;
+    let config = args.to.load()?;
+    let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
+    let work = Work { log: installation.log.shared(), slos: installation.slos };
+    let digested = !installation.log.is_on_kafka();
+    let report = if digested {
+        let session = Session::new(installation, Vec::new(), "").await?;
+        let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());
+        session.run(async move { work.run(plan, Some(store), &shutdown).await }).await?
+    } else {
+        beside(installation, async |shutdown| work.run(plan, None, shutdown).await).await?
+    };
     if args.json {
         output::print_json(&report)?;
     } else {
@@ -62,8 +58,36 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
             report.seconds, report.events_per_second
         ))?;
     }
-    output::say(format_args!("next: slipstream query kpis --by service --data {}", args.to.data.display()));
+    if !digested {
+        output::say("acknowledged by Kafka; the roles that run on it digest them");
+    }
+    output::say(format_args!("next: slipstream query kpis --by service{}", args.to.flags()));
     Ok(ExitCode::SUCCESS)
+}
+
+struct Work {
+    log: SharedLog,
+    slos: usize,
+}
+
+impl Work {
+    /// Publishes; with a store, waits until the roles beside it have digested it all.
+    async fn run(self, plan: Plan, store: Option<SharedStore>, shutdown: &Shutdown) -> Result<Report> {
+        let began = Instant::now();
+        let summary = simulate::run(self.log.clone(), plan, &now, &mut |_| {}, shutdown).await?;
+        if let Some(store) = &store {
+            digested(self.log.as_ref(), store.as_ref()).await?;
+        }
+        if shutdown.is_cancelled() {
+            bail!("interrupted after {} events; they are kept", summary.accepted);
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        if let (Some(store), true) = (&store, self.slos > 0) {
+            evaluated(self.log.as_ref(), store.as_ref()).await?;
+        }
+        let events = summary.accepted;
+        Ok(Report { events, digested: store.is_some(), seconds, events_per_second: events as f64 / seconds.max(1e-9) })
+    }
 }
 
 fn now() -> EventTime {

@@ -1,6 +1,6 @@
 //! `slipstream slo ...`: check, list, and see how definitions stand.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -26,12 +26,12 @@ struct Listing {
 /// Runs a subcommand.
 ///
 /// # Errors
-/// When files or the data directory cannot be read.
+/// When files or the log cannot be read.
 pub async fn run(command: args::Slo) -> Result<ExitCode> {
     match command {
         args::Slo::Validate { paths, json } => validate(&paths, json),
-        args::Slo::List { paths, json, from } => list(&paths, json, &from.data).await,
-        args::Slo::Status { json, from } => super::query::slos(json, &from.data).await,
+        args::Slo::List { paths, json, from } => list(&paths, json, &from).await,
+        args::Slo::Status { json, from } => super::query::slos(json, &from).await,
     }
 }
 
@@ -57,9 +57,9 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-async fn list(paths: &[PathBuf], json: bool, data: &Path) -> Result<ExitCode> {
+async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitCode> {
     let slos = if paths.is_empty() {
-        parts::read_only(data)?.slos().await?
+        parts::definitions_in_force(parts::log_of(&from.load()?).await?.as_ref()).await?
     } else {
         let loaded = load(&definitions::read(paths)?);
         if !loaded.is_valid() {

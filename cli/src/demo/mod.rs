@@ -17,16 +17,18 @@ use slipstream_alerter::ReceiverConfig;
 use slipstream_log::SharedLog;
 use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::config::{Config, Overrides};
 use slipstream_runtime::supervise::Stage;
 use slipstream_schemas::{EventTime, Topic};
 use slipstream_slo::openslo::{Loaded, SourceFile, load};
-use slipstream_store::{Retention, SharedStore};
+use slipstream_store::SharedStore;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::keys::Keys;
 use self::receiver::{Received, Receiver};
 use self::screen::Screen;
+use crate::parts::{Installation, Writes};
 use crate::session::{Session, digested};
 use crate::{args, catch_up, logging, output, parts};
 
@@ -56,11 +58,15 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     let screen = Screen::new(args.json);
     let temporary = tempfile::tempdir().context("making a temporary directory for the demo's data")?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let (owned, _) = parts::own_with((&data, &data), Retention::default(), &shop_slos()?).await?;
+    // Nothing of the environment: the demo is the same everywhere.
+    let config = Config::load(None, [], Overrides { data: Some(data.display().to_string()), ..Overrides::default() })?;
+    let installation = Installation::open(&config, &shop_slos()?, Writes::LogAndStore).await?;
 
     let receiver = Receiver::bind().await?;
-    let (log, store) = (owned.shared_log(), owned.shared_store());
-    let mut session = Session::new(owned, vec![ReceiverConfig::webhook(RECEIVER, receiver.url())], &receiver.url());
+    let log = installation.log.shared();
+    let receivers = vec![ReceiverConfig::webhook(RECEIVER, receiver.url())];
+    let mut session = Session::new(installation, receivers, &receiver.url()).await?;
+    let store = session.store.clone();
     let (got, alerts) = mpsc::unbounded_channel();
     let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
     session.supervisor.task(Stage::Serve, "receiver", serve);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_schemas::topics::TOPICS;
+use slipstream_schemas::Topic;
+use slipstream_schemas::topics::{TOPICS, TopicSpec};
 
-use super::super::facts::PartitionState;
+use super::super::config_of;
+use super::super::facts::{PartitionState, TopicState, TopicThere};
 use super::super::finding::Severity;
 use super::*;
 
@@ -113,7 +115,7 @@ fn partitions_and_replicas() {
         (Topic::RequestEvents, vec![whole(), unled], Error, "1 of 2 partitions have no leader"),
         (Topic::RequestEvents, vec![whole(), lagging], Warn, "1 partitions have replicas that are not in sync"),
         (Topic::RequestEvents, vec![whole(), stopped], Error, "nothing can be written to them"),
-        (Topic::RequestEvents, vec![single], Warn, "one replica though there are more brokers"),
+        (Topic::RequestEvents, vec![single], Error, "min.insync.replicas=2, but replicas: 1"),
     ];
     for (topic, partitions, severity, expected) in table {
         let mut cluster = healthy();
@@ -122,6 +124,16 @@ fn partitions_and_replicas() {
         assert_eq!(found.len(), 1, "{expected}: {found:?}");
         assert!(found[0].severity == severity && found[0].message.contains(expected), "{found:?}");
     }
+}
+
+#[test]
+fn one_replica_where_there_could_be_more() {
+    let mut cluster = healthy();
+    let events = there(&mut cluster, Topic::RequestEvents);
+    events.partitions = vec![PartitionState { led: true, replicas: 1, in_sync: 1 }];
+    events.settings.as_mut().unwrap().insert("min.insync.replicas".into(), "1".into());
+    let found = wrong(&cluster);
+    assert!(found.len() == 1 && found[0].message.contains("one replica though there are more brokers"), "{found:?}");
 }
 
 #[test]

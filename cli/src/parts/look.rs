@@ -1,0 +1,52 @@
+//! Log and store of an installation that is looked at, also while processes work on it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use slipstream_log::SharedLog;
+use slipstream_log::kafka::KafkaLog;
+use slipstream_log::sqlite::SqliteLog;
+use slipstream_runtime::config::{Config, LogAddress, StoreAddress};
+use slipstream_store::{PostgresStore, SharedStore, SqliteStore};
+
+use super::store::postgres_options;
+use super::{kafka_options, no_file};
+
+/// The log, for reading.
+///
+/// # Errors
+/// When there is none, or it cannot be reached.
+pub async fn log_of(config: &Config) -> Result<SharedLog> {
+    match &config.log {
+        LogAddress::Sqlite(dir) => {
+            existing(dir)?;
+            Ok(SqliteLog::open_read_only(dir)?)
+        }
+        LogAddress::Kafka(brokers) => Ok(KafkaLog::connect(kafka_options(config, brokers)?).await?),
+    }
+}
+
+/// The store, for questions.
+///
+/// # Errors
+/// When there is none, or it cannot be reached.
+pub async fn store_of(config: &Config) -> Result<SharedStore> {
+    match &config.store {
+        StoreAddress::Sqlite(dir) => {
+            existing(dir)?;
+            Ok(SqliteStore::open_read_only(dir)?)
+        }
+        StoreAddress::Postgres(url) => Ok(PostgresStore::connect_read_only(postgres_options(config, url)).await?),
+    }
+}
+
+fn existing(dir: &Path) -> Result<()> {
+    no_file(dir)?;
+    if !dir.is_dir() {
+        bail!(
+            "{}: no such data directory; `slipstream run --data DIR` or `slipstream import` makes one",
+            dir.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The store of the process that runs the sink.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_runtime::config::{Config, Secret, StoreAddress};
+use slipstream_runtime::health::{Health, State};
+use slipstream_store::{PostgresOptions, PostgresStore, Retention, SharedStore, SqliteStore, StoreError};
+
+use super::no_file;
+
+/// A store that is open for writing.
+#[derive(Clone)]
+pub enum OpenStore {
+    /// In a directory.
+    Sqlite(Arc<SqliteStore>),
+    /// In a database.
+    Postgres(Arc<PostgresStore>),
+}
+
+/// A store that is open, or is to be opened by who uses it.
+#[derive(Clone)]
+pub enum StorePlace {
+    /// Open.
+    Open(OpenStore),
+    /// A database, which may not be up yet.
+    Postgres(PostgresOptions),
+}
+
+impl StorePlace {
+    /// Opens a store in a directory, so that what is wrong with it is told at once. A database is reached by the sink,
+    /// which can wait for it.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn prepare(config: &Config) -> Result<StorePlace> {
+        match &config.store {
+            StoreAddress::Sqlite(dir) => {
+                no_file(dir)?;
+                Ok(StorePlace::Open(OpenStore::Sqlite(SqliteStore::open(dir, retention(config))?)))
+            }
+            StoreAddress::Postgres(url) => Ok(StorePlace::Postgres(postgres_options(config, url))),
+        }
+    }
+
+    /// The store, opened without patience.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or does not let us in.
+    pub async fn open(self) -> Result<OpenStore, StoreError> {
+        match self {
+            StorePlace::Open(store) => Ok(store),
+            StorePlace::Postgres(options) => Ok(OpenStore::Postgres(PostgresStore::connect(options).await?)),
+        }
+    }
+
+    /// The store, waited for where it may come; none when told to stop. `role` says on the board that it waits.
+    ///
+    /// # Errors
+    /// When it does not let us in, or cannot be used: waiting would not help.
+    pub async fn await_open(
+        &self,
+        role: &str,
+        health: &Health,
+        shutdown: &Shutdown,
+    ) -> Result<Option<OpenStore>, StoreError> {
+        let mut retry = Retry::new(Backoff::PEER, u64::from(std::process::id()));
+        loop {
+            match self.clone().open().await {
+                Ok(store) => return Ok(Some(store)),
+                Err(StoreError::Unavailable { doing, cause }) => {
+                    tracing::warn!(role, "{doing}: {cause}; waiting for it");
+                    health.set(role, State::Waiting(format!("{doing}: {cause}")));
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                () = tokio::time::sleep(retry.failed()) => {}
+            }
+        }
+    }
+}
+
+impl OpenStore {
+    /// The store as roles take it.
+    pub fn shared(&self) -> SharedStore {
+        match self {
+            OpenStore::Sqlite(store) => store.clone(),
+            OpenStore::Postgres(store) => store.clone(),
+        }
+    }
+
+    /// Ends its writer. Call it when no role is left.
+    ///
+    /// # Errors
+    /// When it did not end well.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self {
+            OpenStore::Sqlite(store) => store.close().await,
+            OpenStore::Postgres(store) => {
+                store.close().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn retention(config: &Config) -> Retention {
+    Retention { events: config.retention.events, history: config.retention.history }
+}
+
+/// How to reach the database, as the configuration says.
+pub fn postgres_options(config: &Config, url: &Secret) -> PostgresOptions {
+    PostgresOptions {
+        password: config.postgres.password.as_ref().map(|password| password.reveal().to_owned()),
+        root_cert: config.postgres.root_cert.clone(),
+        retention: retention(config),
+        ..PostgresOptions::new(url.reveal())
+    }
+}
+
+/// Where the store is, for people: without what may be secret.
+pub fn place(config: &Config) -> String {
+    match &config.store {
+        StoreAddress::Sqlite(dir) => format!("sqlite:{}", dir.display()),
+        StoreAddress::Postgres(url) => without_secrets(url.reveal()),
+    }
+}
+
+/// A URL without user, password and parameters.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    // A password may hold an @, ? or # that nobody escaped: the last @ ends it.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{place}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_holds_no_secret() {
+        for (url, shown) in [
+            ("postgres://db/shop", "postgres://db/shop"),
+            ("postgresql://me@db:5432/shop?sslmode=require", "postgresql://db:5432/shop"),
+            ("postgres://me:s3cret@db/shop?password=s3cret", "postgres://db/shop"),
+            ("postgres://me:s3@cret@db/shop", "postgres://db/shop"),
+            ("postgres://me:s3?cret@db/shop", "postgres://db/shop"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}
