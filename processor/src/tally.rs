@@ -297,6 +297,9 @@ fn decide(
         }
     }
     pending.done = done;
+    if done == pending.batch.len() {
+        step.reached(pending.batch.next);
+    }
     Ok(step.finish(low).map(|decided| Made { decided, dead }))
 }
 

@@ -263,6 +263,11 @@ impl<E> StepBuilder<'_, E> {
         Ok(Pushed::Accepted)
     }
 
+    /// The records were taken up to `next`: offsets below it that brought none hold none (a log may have gaps).
+    pub fn reached(&mut self, next: i64) {
+        self.tally.next = self.tally.next.max(next);
+    }
+
     /// How many records the step has taken.
     pub fn records(&self) -> u64 {
         self.accepted + self.duplicates + self.dead.len() as u64

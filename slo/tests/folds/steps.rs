@@ -187,6 +187,19 @@ fn an_idle_source_moves_its_stamp_by_whole_steps() {
 }
 
 #[test]
+fn p1_a_step_covers_offsets_that_hold_no_record() {
+    let revisions = revisions();
+    let mut tally = tally();
+    let mut step = tally.begin::<()>(&revisions, NO_LIMIT);
+    step.push(0, LogTime(1_000), Ok(&event("e", 900, 200, None).view())).unwrap();
+    step.reached(3);
+    let decided = step.finish(None).unwrap();
+    assert_eq!((decided.from, decided.to), (0, 3));
+    let idle = tally.idle::<()>(&revisions, 3, LogTime(2_000), NO_LIMIT, None).unwrap();
+    assert_eq!((idle.from, idle.to, idle.stamp), (3, 3, LogTime(2_000)));
+}
+
+#[test]
 fn a_record_below_a_stamp_that_was_given_out_keeps_its_slot_and_gets_the_stamps_tick() {
     let mut tally = Tally::new(1, 2, TARGETS, 0, LogTime(9_000), Memory::new(120_000));
     let decided = decide(&mut tally, 0, &[(7_500, event("e", 7_400, 200, None))]);
