@@ -7,7 +7,7 @@ use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
-use slipstream_runtime::health::Health;
+use slipstream_runtime::health::{Health, State};
 use slipstream_runtime::supervise::{Stage, Supervisor};
 
 use crate::parts::StorePlace;
@@ -68,6 +68,10 @@ impl Pipeline {
     }
 
     fn notifiers(&self, supervisor: &mut Supervisor) {
+        if self.receivers.is_empty() {
+            // Nobody to tell: a process that is nothing but notifier is as ready as it will be.
+            self.health.set(Role::Notifier.name(), State::Ready);
+        }
         for receiver in &self.receivers {
             let name = format!("notifier {}", receiver.name);
             let (log, url, health) = (self.log.clone(), self.external_url.clone(), self.health.clone());

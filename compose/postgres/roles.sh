@@ -11,6 +11,8 @@ CREATE ROLE slipstream LOGIN PASSWORD :'owner_password';
 CREATE ROLE grafana LOGIN PASSWORD :'reader_password';
 ALTER ROLE grafana SET default_transaction_read_only = on;
 ALTER ROLE grafana SET statement_timeout = '30s';
+-- The store's tables, views and functions are in a schema of their own.
+ALTER ROLE grafana SET search_path = slipstream, public;
 CREATE DATABASE slipstream OWNER slipstream;
 REVOKE ALL ON DATABASE slipstream FROM PUBLIC;
 GRANT CONNECT ON DATABASE slipstream TO grafana;

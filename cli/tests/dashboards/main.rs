@@ -1,0 +1,137 @@
+//! Every query of every dashboard is asked, as Grafana would ask it, against a real PostgreSQL that a real process has
+//! filled and a real Prometheus that has scraped that process; each must answer with something to show.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod dashboard;
+mod macros;
+mod shop;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use dashboard::{Dashboard, Language};
+use macros::Context;
+use serde_json::Value;
+use shop::Shop;
+use sources::{Prometheus, Sql};
+
+const GRAFANA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../grafana");
+
+#[tokio::test]
+async fn every_query_of_every_dashboard_has_something_to_show() {
+    let postgres = slipstream_testkit::services::postgres().await;
+    let database = postgres.fresh_database().await;
+    let shop = Shop::open(&database).await;
+    let prometheus = Prometheus::scraping(&shop.ops()).await;
+    // A rate is what a counter grew by since it was seen first.
+    shop.serve(shop::MINUTES.start).await;
+    prometheus.shows("slipstream_gateway_request_seconds_count").await.unwrap();
+    for minute in shop::MINUTES.skip(1) {
+        shop.serve(minute).await;
+    }
+    shop.has_told().await;
+    let sql = Sql::connect(&database).await;
+
+    let mut asked = BTreeSet::new();
+    let mut empty = Vec::new();
+    for dashboard in all() {
+        let mut context = Context::last_hour();
+        for variable in &dashboard.variables {
+            let values = match &variable.query {
+                Some(query) if variable.language == Language::Sql => sql.values(&context.expand(query)).await,
+                Some(query) => prometheus.values(&context.expand(query)).await,
+                None => variable.values.clone(),
+            };
+            if values.is_empty() {
+                empty.push(format!("{}: variable {} has no values", dashboard.title, variable.name));
+            }
+            context.set(variable, values);
+        }
+        for query in &dashboard.queries {
+            let text = context.expand(&query.text);
+            let shown = match query.language {
+                Language::Sql => sql.shows(&text, query.may_be_null).await,
+                Language::Prom => prometheus.shows(&text).await,
+            };
+            if let Err(why) = shown {
+                empty.push(format!("{}: {}: {why}\n{text}", dashboard.title, query.place));
+            }
+            asked.insert((dashboard.title.clone(), query.place.clone()));
+        }
+    }
+    assert!(empty.is_empty(), "{} of {} queries:\n{}", empty.len(), asked.len(), empty.join("\n\n"));
+    assert!(asked.len() > 60, "only {} queries were found: {asked:?}", asked.len());
+}
+
+#[test]
+fn dashboards_are_what_people_expect_of_dashboards() {
+    let all = all();
+    let uids: BTreeSet<&str> = all.iter().map(|d| d.uid.as_str()).collect();
+    assert_eq!(uids.len(), all.len(), "every dashboard has a uid of its own");
+    for dashboard in &all {
+        let ids: BTreeSet<i64> = dashboard.panels().map(|p| p["id"].as_i64().unwrap()).collect();
+        assert_eq!(ids.len(), dashboard.panels().count(), "{}: every panel has an id of its own", dashboard.title);
+        for panel in dashboard.panels().filter(|p| p["type"] != "row") {
+            let title = format!("{}: {}", dashboard.title, panel["title"]);
+            assert!(panel["description"].as_str().is_some_and(|d| d.len() > 20), "{title} says what it shows");
+            assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title} follows the variable");
+            let defaults = &panel["fieldConfig"]["defaults"];
+            let told = defaults["unit"].is_string() || defaults["mappings"].as_array().is_some_and(|m| !m.is_empty());
+            assert!(told, "{title} has a unit, or a text for each value");
+            let axes = panel.to_string();
+            assert!(!axes.contains(r#""axisPlacement":"right""#), "{title} has one axis");
+        }
+        for link in linked_uids(&dashboard.json) {
+            assert!(uids.contains(link.as_str()), "{}: a link leads to {link}, which is not there", dashboard.title);
+        }
+    }
+}
+
+#[test]
+fn panels_do_not_overlap() {
+    for dashboard in all() {
+        let mut taken: BTreeMap<(i64, i64), String> = BTreeMap::new();
+        for panel in dashboard.panels() {
+            let at = |name: &str| panel["gridPos"][name].as_i64().unwrap();
+            let title = panel["title"].to_string();
+            assert!(at("x") + at("w") <= 24, "{}: {title} is wider than the screen", dashboard.title);
+            for (x, y) in (0..at("w")).flat_map(|x| (0..at("h")).map(move |y| (x, y))) {
+                let before = taken.insert((at("x") + x, at("y") + y), title.clone());
+                assert_eq!(before, None, "{}: {title} lies on another panel", dashboard.title);
+            }
+        }
+    }
+}
+
+#[test]
+fn provisioned_data_sources_are_those_that_dashboards_ask_for() {
+    let text = std::fs::read_to_string(format!("{GRAFANA}/provisioning/datasources/slipstream.yaml")).unwrap();
+    let yaml: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let provisioned: BTreeSet<&str> =
+        yaml["datasources"].as_array().unwrap().iter().map(|source| source["type"].as_str().unwrap()).collect();
+    let all = all();
+    let asked: BTreeSet<&str> = all.iter().map(|d| d.data_source.as_str()).collect();
+    assert_eq!(provisioned, asked);
+}
+
+fn all() -> Vec<Dashboard> {
+    let folder = PathBuf::from(GRAFANA).join("dashboards");
+    let entries = std::fs::read_dir(&folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 2, "{} holds the dashboards", folder.display());
+    paths.iter().map(|path| Dashboard::load(path)).collect()
+}
+
+fn linked_uids(json: &Value) -> Vec<String> {
+    let text = json.to_string();
+    let after = text.split("\"/d/").skip(1);
+    after.map(|rest| rest.split(['?', '/', '"']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+#[should_panic(expected = "__timeSomething")]
+fn a_macro_that_nobody_expands_is_an_error() {
+    Context::last_hour().expand("SELECT $__timeSomething(x)");
+}
