@@ -12,9 +12,9 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
 
-pub use facts::{Broker, Cluster, PartitionState, TopicState, TopicThere, inspect};
+pub use facts::{Broker, Cluster, Group, PartitionState, TopicState, TopicThere, groups, inspect};
 pub use finding::{Finding, Severity};
-pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions};
+pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions as judge_partitions};
 
 use super::client::{Reader, Told};
 use super::errors::log_error;
@@ -24,6 +24,7 @@ use super::shared::blocking;
 use crate::port::LogError;
 
 const CALL: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Settings of a topic on the cluster, by the table.
 pub fn config_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
@@ -82,7 +83,20 @@ pub async fn ensure(
             }
         }
     }
+    visible(options).await?;
     Ok(done)
+}
+
+/// Waits until the brokers know what was made: they are told of topics a moment after these are there.
+async fn visible(options: &KafkaOptions) -> Result<(), LogError> {
+    let deadline = tokio::time::Instant::now() + CALL;
+    loop {
+        match require(options).await {
+            Err(LogError::Fatal { .. }) if tokio::time::Instant::now() < deadline => {}
+            answer => return answer,
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Asks whether the cluster answers and all topics are there.
@@ -100,7 +114,8 @@ pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
             doing: doing(),
             cause: format!("{e}; is the address right, and the broker up? (`slipstream doctor`)"),
         })?;
-        let there: Vec<&str> = metadata.topics().iter().map(|t| t.name()).collect();
+        let known = |t: &&rdkafka::metadata::MetadataTopic| t.error().is_none() && !t.partitions().is_empty();
+        let there: Vec<&str> = metadata.topics().iter().filter(known).map(|t| t.name()).collect();
         let missing: Vec<&str> = TOPICS.iter().map(|s| names.of(s.topic)).filter(|n| !there.contains(n)).collect();
         if missing.is_empty() {
             return Ok(());

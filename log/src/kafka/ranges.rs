@@ -233,7 +233,13 @@ impl Ranges {
             }
         }
         let next = if beyond { to } else { next };
-        reader.at = (!beyond).then_some((partition, next));
+        reader.at = (next < to).then_some((partition, next));
+        // Whoever has his range fetches nothing more.
+        if reader.at.is_none()
+            && let Err(error) = reader.consumer.unassign()
+        {
+            tracing::debug!(%error, %partition, "a reader could not be unassigned");
+        }
         buffer.reached(next);
         Ok(buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX }).unwrap_or_else(|| Batch::new(partition, next)))
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TOPICS;
 
-use super::super::client::Told;
+use super::super::client::{Reader, Told};
 use super::super::errors::log_error;
 use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
@@ -81,6 +83,37 @@ impl TopicThere {
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.as_ref().ok()?.get(name).map(String::as_str)
     }
+}
+
+/// A group of consumers of the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name, without the installation's prefix.
+    pub name: String,
+    /// How many members it has now.
+    pub members: usize,
+}
+
+/// Asks for the groups of an installation.
+///
+/// # Errors
+/// When the cluster does not tell.
+pub async fn groups(options: &KafkaOptions) -> Result<Vec<Group>, LogError> {
+    let options = options.clone();
+    blocking(move || {
+        let names = Names::new(&options.prefix);
+        let failed = |e: KafkaError| log_error(&names, "asking for the groups", &e);
+        let asker: Reader = settings::ranges(&options).create_with_context(Told).map_err(failed)?;
+        let listed = asker.fetch_group_list(None, CALL).map_err(failed)?;
+        let ours = listed.groups().iter().filter_map(|group| {
+            let name = group.name().strip_prefix(&options.prefix)?.to_owned();
+            Some(Group { name, members: group.members().len() })
+        });
+        let mut groups: Vec<Group> = ours.collect();
+        groups.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(groups)
+    })
+    .await
 }
 
 /// Asks a cluster what it is like.
