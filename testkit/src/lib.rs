@@ -1,6 +1,7 @@
 //! For tests that run the real thing: the built binary as a process that can be killed, a receiver of webhooks that can
 //! be told to fail, and recounts that share no code with what they judge.
 
+pub mod faults;
 pub mod process;
 pub mod recount;
 pub mod services;

@@ -104,16 +104,42 @@ impl Slipstream {
         child.kill().await.context("killing the process")
     }
 
+    /// Holds it (SIGSTOP): its connections stay, it does nothing.
+    pub async fn hold(&self) -> Result<()> {
+        self.signal("STOP").await
+    }
+
+    /// Lets it go on after a hold (SIGCONT).
+    pub async fn resume(&self) -> Result<()> {
+        self.signal("CONT").await
+    }
+
+    /// An error, with what it said, if it has ended by itself.
+    pub fn still_runs(&mut self) -> Result<()> {
+        let Some(child) = &mut self.child else { bail!("the process does not run") };
+        if let Some(ended) = child.try_wait().context("looking after the process")? {
+            self.child = None;
+            bail!("it ended by itself with {ended}:\n{}", self.stderr());
+        }
+        Ok(())
+    }
+
     /// SIGTERM, and waits for it to end in order.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
+        self.signal("TERM").await?;
         let Some(mut child) = self.child.take() else { bail!("the process does not run") };
-        let id = child.id().context("the process has ended already")?;
-        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await.context("sending SIGTERM")?;
-        ensure!(sent.success(), "SIGTERM could not be sent to {id}");
         match timeout(PATIENCE, child.wait()).await {
             Ok(ended) => ended.context("waiting for the process"),
             Err(_) => bail!("it did not end in time after SIGTERM:\n{}", self.stderr()),
         }
+    }
+
+    async fn signal(&self, name: &str) -> Result<()> {
+        let id = self.id().context("the process does not run")?.to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().await;
+        let sent = sent.with_context(|| format!("sending SIG{name}"))?;
+        ensure!(sent.success(), "SIG{name} could not be sent to {id}");
+        Ok(())
     }
 
     /// All that it wrote on standard error, over all its lives.

@@ -122,8 +122,8 @@ pub async fn revisions(log: &dyn Log) -> Result<Revisions> {
     Ok(revisions)
 }
 
-/// P3a, P4: folding sli-tallies again in one go gives the burn rates that were published through every crash.
-pub async fn burn_rates_refold(log: &dyn Log) -> Result<usize> {
+/// What sli-tallies come to when they are folded in one go.
+pub async fn refolded(log: &dyn Log) -> Result<Vec<BurnRates>> {
     let revisions = revisions(log).await?;
     let partitions = log.partitions(Topic::SliTallies).await?;
     let mut folds: Vec<Burn> = (0..partitions).map(|p| Burn::new(p, partitions, 16, Scale::REAL)).collect();
@@ -134,8 +134,13 @@ pub async fn burn_rates_refold(log: &dyn Log) -> Result<usize> {
         Ok(())
     })
     .await?;
+    Ok(folded)
+}
+
+/// P3a, P4: folding sli-tallies again in one go gives the burn rates that were published through every crash.
+pub async fn burn_rates_refold(log: &dyn Log) -> Result<usize> {
     let published: Vec<BurnRates> = all(log, Topic::BurnRates).await?;
-    let (folded, published) = (by_series(folded), by_series(published));
+    let (folded, published) = (by_series(refolded(log).await?), by_series(published));
     let mut compared = 0;
     for (series, rates) in &published {
         let again = folded.get(series).with_context(|| format!("P3a: nobody folds {series:?}"))?;
@@ -160,11 +165,9 @@ fn by_series(rates: Vec<BurnRates>) -> BTreeMap<Series, Vec<BurnRates>> {
     series
 }
 
-/// A1: stepping every alert's machine over burn-rates again gives the transitions that were published, none lost and none
-/// twice. Answers the transitions.
-pub async fn transitions_replay(log: &dyn Log) -> Result<Vec<AlertTransition>> {
+/// What burn-rates come to when every alert's machine is stepped over them in one go.
+pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
     let revisions = revisions(log).await?;
-    let published: Vec<AlertTransition> = all(log, Topic::Alerts).await?;
     let mut replayed = Vec::new();
     for ((_, _, _), rates) in by_series(all(log, Topic::BurnRates).await?) {
         let mut states: BTreeMap<String, AlertState> = BTreeMap::new();
@@ -182,8 +185,15 @@ pub async fn transitions_replay(log: &dyn Log) -> Result<Vec<AlertTransition>> {
             }
         }
     }
+    Ok(replayed)
+}
+
+/// A1: stepping every alert's machine over burn-rates again gives the transitions that were published, none lost and none
+/// twice. Answers the transitions.
+pub async fn transitions_replay(log: &dyn Log) -> Result<Vec<AlertTransition>> {
+    let published: Vec<AlertTransition> = all(log, Topic::Alerts).await?;
     let order = |t: &AlertTransition| (t.alert_id.clone(), t.episode, t.seq);
-    let (mut got, mut want) = (published.clone(), replayed);
+    let (mut got, mut want) = (published.clone(), replayed(log).await?);
     got.sort_by_key(order);
     want.sort_by_key(order);
     // The alerter may not have come to the last burn rates yet; what it said must be what they say.

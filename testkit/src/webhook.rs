@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -24,6 +24,8 @@ pub struct Delivery {
     pub headers: Vec<(String, String)>,
     /// What it was answered with.
     pub status: u16,
+    /// When it was answered.
+    pub at: SystemTime,
 }
 
 impl Delivery {
@@ -127,7 +129,7 @@ async fn receive(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes)
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let mut orders = desk.lock();
     let status = orders.failures.pop_front().unwrap_or(200);
-    orders.deliveries.push(Delivery { body, headers, status });
+    orders.deliveries.push(Delivery { body, headers, status, at: SystemTime::now() });
     drop(orders);
     desk.count.send_modify(|n| *n += 1);
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -1,0 +1,187 @@
+//! Two processes of each kind on a Kafka and a PostgreSQL of their own, and the faults that are done to them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions};
+use slipstream_log::SharedLog;
+use slipstream_store::{PostgresOptions, PostgresStore};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use super::member::{Member, Parts};
+use super::plan::{Fault, Kind, OF_A_KIND, Round, Target};
+use crate::services::{Kafka, Postgres};
+
+/// Partitions that all kinds of processes can share, and no more than needed: an idle pipeline works for each.
+const PARTITIONS: &str =
+    "request-events=4,sli-tallies=2,burn-snapshots=2,burn-rates=2,alerts=2,notifications=2,dead-letters=1";
+
+/// A cluster. It ends with the value.
+#[derive(Debug)]
+pub struct Cluster {
+    kafka: Kafka,
+    postgres: Postgres,
+    members: BTreeMap<Target, Mutex<Member>>,
+    gateways: Vec<String>,
+    _folder: TempDir,
+}
+
+/// A fault that was done.
+#[derive(Debug, Clone, Copy)]
+pub struct Injected {
+    /// What it was.
+    pub fault: Fault,
+    /// When it began.
+    pub at: SystemTime,
+    /// When it was taken back: the process was started again, or let go.
+    pub ended: SystemTime,
+}
+
+impl Cluster {
+    /// Starts all of it and waits until every process is ready and the definitions (OpenSLO, YAML) apply.
+    pub async fn start(binary: impl AsRef<Path>, slos: &str, webhook: &str) -> Result<Cluster> {
+        let (kafka, postgres) = tokio::join!(Kafka::dedicated(), Postgres::dedicated());
+        let folder = tempfile::tempdir().context("making a folder for the cluster")?;
+        let file = folder.path().join("slos.yaml");
+        std::fs::write(&file, slos).context("writing the definitions")?;
+        let parts = Parts {
+            binary: binary.as_ref().to_owned(),
+            brokers: kafka.bootstrap(),
+            database: postgres.url(),
+            webhook: webhook.to_owned(),
+            slos: file,
+        };
+        ensure_topics(&parts).await?;
+        let targets = Kind::ALL.iter().flat_map(|kind| (0..OF_A_KIND).map(|n| (*kind, n)));
+        let mut members = BTreeMap::new();
+        for target in targets {
+            members.insert(target, Mutex::new(Member::new(&parts, target, folder.path())?));
+        }
+        let mut cluster = Cluster { kafka, postgres, members, gateways: Vec::new(), _folder: folder };
+        for member in cluster.members.values_mut() {
+            member.get_mut().spawn()?;
+        }
+        cluster.ready().await?;
+        for (_, gateway) in cluster.members.iter_mut().filter(|((kind, _), _)| *kind == Kind::Gateway) {
+            cluster.gateways.push(gateway.get_mut().gateway());
+        }
+        Ok(cluster)
+    }
+
+    /// Where events are taken: `http://127.0.0.1:PORT`, of each gateway.
+    pub fn gateways(&self) -> Vec<String> {
+        self.gateways.clone()
+    }
+
+    /// What it runs on.
+    pub fn describe(&self) -> String {
+        format!("{}; {}", self.kafka.describe(), self.postgres.describe())
+    }
+
+    /// A client of the log, as onlookers have it.
+    pub fn log(&self) -> SharedLog {
+        KafkaLog::new(KafkaOptions::new(self.kafka.bootstrap()))
+    }
+
+    /// A client of the store, for questions.
+    pub async fn store(&self) -> Result<Arc<PostgresStore>> {
+        let options = PostgresOptions::new(self.postgres.url());
+        PostgresStore::connect_read_only(options).await.context("opening the store")
+    }
+
+    /// URL of the database.
+    pub fn database(&self) -> String {
+        self.postgres.url()
+    }
+
+    /// Does the faults of a round and waits until the last is taken back.
+    pub async fn inject(&self, round: &Round) -> Result<Vec<Injected>> {
+        let mut done = Vec::new();
+        let mut under_way = round.faults.iter().map(|(after, fault)| self.do_it(*after, *fault));
+        match (under_way.next(), under_way.next()) {
+            (Some(one), Some(other)) => {
+                let (one, other) = tokio::join!(one, other);
+                done.extend([one?, other?]);
+            }
+            (Some(one), None) => done.push(one.await?),
+            (None, _) => {}
+        }
+        ensure!(under_way.next().is_none(), "a round has two faults at most");
+        Ok(done)
+    }
+
+    async fn do_it(&self, after: Duration, fault: Fault) -> Result<Injected> {
+        sleep(after).await;
+        let at = SystemTime::now();
+        match fault {
+            Fault::Kill(target, away) => self.member(target)?.lock().await.kill(away).await?,
+            Fault::Hold(target, held) => self.member(target)?.lock().await.hold(held).await?,
+            Fault::Broker(away) => {
+                self.kafka.kill().await?;
+                sleep(away).await;
+                self.kafka.start().await?;
+            }
+            Fault::Database(away) => {
+                self.postgres.kill().await?;
+                sleep(away).await;
+                self.postgres.start().await?;
+            }
+        }
+        Ok(Injected { fault, at, ended: SystemTime::now() })
+    }
+
+    fn member(&self, target: Target) -> Result<&Mutex<Member>> {
+        self.members.get(&target).with_context(|| format!("there is no {target:?}"))
+    }
+
+    /// An error if a process has ended by itself: none has a reason to.
+    pub async fn still_runs(&self) -> Result<()> {
+        for member in self.members.values() {
+            member.lock().await.still_runs()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every process is ready.
+    pub async fn ready(&self) -> Result<()> {
+        for member in self.members.values() {
+            member.lock().await.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM to both of a kind, one after the other; an error if one does not end well.
+    pub async fn stop(&self, kind: Kind) -> Result<()> {
+        for (_, member) in self.members.iter().filter(|((of, _), _)| *of == kind) {
+            member.lock().await.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts what every process wrote into a folder, a file each, for who looks for the reason of a failure.
+    pub async fn keep_logs(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        for member in self.members.values() {
+            let member = member.lock().await;
+            let file = folder.join(format!("{}.log", member.name()));
+            std::fs::write(&file, member.said()).with_context(|| format!("writing {}", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+async fn ensure_topics(parts: &Parts) -> Result<()> {
+    let mut command = Command::new(&parts.binary);
+    let log = format!("kafka://{}", parts.brokers);
+    command.args(["topics", "ensure", "--log", &log, "--partitions", PARTITIONS]).kill_on_drop(true);
+    let output = command.output().await.context("running topics ensure")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "topics ensure: {said}");
+    Ok(())
+}
