@@ -45,6 +45,8 @@ pub enum Command {
     /// The topics of an installation on Kafka: make them, and see how they are
     #[command(subcommand)]
     Topics(Topics),
+    /// Whether an installation is as it must be; each finding with what to do
+    Doctor(Doctor),
     /// Shell completions on standard output
     #[command(after_help = "Example:\n  slipstream completions bash > /etc/bash_completion.d/slipstream")]
     Completions {
@@ -366,6 +368,22 @@ pub enum Topics {
         #[command(flatten)]
         place: Place,
     },
+}
+
+/// `slipstream doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  slipstream doctor\n  \
+    slipstream doctor --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n  \
+    slipstream doctor --config slipstream.yaml --json\n\n\
+    Looks and changes nothing, but for one record that asks the broker for its time.\n\
+    Exit code 0 without errors (there may be warnings), 1 with errors.")]
+pub struct Doctor {
+    /// As JSON: {findings: [{check, severity, message, todo}]}
+    #[arg(long)]
+    pub json: bool,
+    /// Where the installation is
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// Dimensions of `query kpis --by`.

@@ -9,6 +9,8 @@ mod catch_up;
 mod commands;
 mod definitions;
 mod demo;
+mod doctor;
+mod findings;
 mod logging;
 mod output;
 mod parts;
@@ -42,6 +44,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Slo(command) => commands::slo::run(command).await,
         Command::Query(query) => commands::query::run(query).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "slipstream", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

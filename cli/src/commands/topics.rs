@@ -1,18 +1,28 @@
 //! `slipstream topics ...`: make the topics of an installation on Kafka, and see how they are.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use slipstream_log::Log;
+use serde::Serialize;
 use slipstream_log::definitions::ensure_settings;
-use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
+use slipstream_log::kafka::admin::{self, Cluster, Finding, Severity, TopicState};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions};
+use slipstream_log::patient::Patient;
+use slipstream_log::{Log, SharedLog, TopicPartition};
 use slipstream_runtime::config::LogAddress;
-use slipstream_schemas::Topic;
 use slipstream_schemas::records::Settings;
+use slipstream_schemas::{Topic, topics::TOPICS};
+use tokio::time::Instant;
 
 use crate::args::{Place, Topics};
+use crate::findings;
 use crate::parts::{CUT_DELAY_MS, REDELIVERY_WINDOW_MS, kafka_options};
 use crate::{logging, output};
+
+/// How long new topics may take until every broker knows them and they have leaders.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs a subcommand.
 ///
@@ -21,8 +31,12 @@ use crate::{logging, output};
 pub async fn run(command: Topics) -> Result<ExitCode> {
     logging::init(None)?;
     match command {
-        Topics::Ensure { partitions, replication, json, place } => ensure(&partitions, replication, json, &place).await,
-        Topics::List { json: _, place: _ } => bail!("not yet"),
+        Topics::Ensure { partitions, replication, json, place } => {
+            let options = cluster(&place)?;
+            let answer = ensure(&options, &partitions, replication).await?;
+            answer.tell(json, &place)
+        }
+        Topics::List { json, place } => list(&cluster(&place)?, json).await,
     }
 }
 
@@ -35,14 +49,179 @@ fn cluster(place: &Place) -> Result<KafkaOptions> {
     }
 }
 
-async fn ensure(partitions: &[(Topic, u32)], replication: Option<i32>, _json: bool, place: &Place) -> Result<ExitCode> {
-    let options = cluster(place)?;
+/// What `topics ensure` did.
+#[derive(Serialize)]
+struct Ensured {
+    /// Names of topics that were made.
+    made: Vec<String>,
+    /// Names of topics that were there.
+    there: Vec<String>,
+    /// The installation's settings, as they are now.
+    settings: Settings,
+    /// What differs from the table, or from what was asked for.
+    findings: Vec<Finding>,
+}
+
+async fn ensure(options: &KafkaOptions, partitions: &[(Topic, u32)], replication: Option<i32>) -> Result<Ensured> {
     let wanted = |topic| partitions.iter().rev().find(|(t, _)| *t == topic).map(|(_, n)| *n);
-    let made = admin::ensure(&options, |spec| wanted(spec.topic).unwrap_or(spec.partitions), replication).await?;
-    let log = KafkaLog::connect(options).await?;
+    let made = admin::ensure(options, |spec| wanted(spec.topic).unwrap_or(spec.partitions), replication).await?;
+    let cluster = once_led(options).await?;
+    let settings = write_settings(options).await?;
+    let brokers = cluster.brokers.len();
+    let mut findings = Vec::new();
+    for state in &cluster.topics {
+        findings.extend(admin::judge_topic(state, brokers, &options.brokers));
+        let asked = wanted(state.topic);
+        findings.extend(asked.and_then(|n| admin::judge_partitions(state, n, &options.brokers)));
+    }
+    let names = cluster.topics.iter().map(|state| state.name.clone());
+    let there = names.filter(|name| !made.contains(name)).collect();
+    Ok(Ensured { made, there, settings, findings })
+}
+
+/// The cluster once all topics are there and led.
+async fn once_led(options: &KafkaOptions) -> Result<Cluster> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let cluster = admin::inspect(options).await?;
+        let led = |state: &TopicState| state.there.as_ref().is_some_and(|t| t.partitions.iter().all(|p| p.led));
+        if Instant::now() > deadline || cluster.topics.iter().all(led) {
+            return Ok(cluster);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The settings are the first of all records: no role starts without.
+async fn write_settings(options: &KafkaOptions) -> Result<Settings> {
+    let log = KafkaLog::new(options.clone());
+    let patient = Patient::over(log.clone() as SharedLog);
     let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: CUT_DELAY_MS };
-    ensure_settings(log.as_ref() as &dyn Log, &initial).await?;
+    let written = tokio::time::timeout(PATIENCE, ensure_settings(patient.as_ref(), &initial)).await;
     log.close().await;
-    output::print(&format!("{} topics made\n", made.len()))?;
+    match written {
+        Ok(settings) => Ok(settings?),
+        Err(_) => bail!("{}: slo-definitions cannot be read or written; see slipstream doctor", log.describe()),
+    }
+}
+
+impl Ensured {
+    fn tell(self, json: bool, place: &Place) -> Result<ExitCode> {
+        let broken = self.findings.iter().any(|f| f.severity == Severity::Error);
+        if json {
+            output::print_json(&self)?;
+        } else {
+            for name in &self.made {
+                output::print(&format!("made   {name}\n"))?;
+            }
+            for name in &self.there {
+                output::print(&format!("there  {name}\n"))?;
+            }
+            output::print(&findings::text(&self.findings))?;
+            let Settings { redelivery_window_ms, cut_delay_ms } = self.settings;
+            output::say(format_args!(
+                "copies of an event are recognised for {} s; definitions apply {} s after they were published",
+                redelivery_window_ms as f64 / 1_000.0,
+                cut_delay_ms as f64 / 1_000.0
+            ));
+        }
+        if broken {
+            output::say("error: the topics do not hold what roles rely on; see above what to do");
+            return Ok(ExitCode::from(1));
+        }
+        output::say(format_args!("next: slipstream run{}", place.flags()));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Serialize)]
+struct Listing {
+    topics: Vec<Row>,
+}
+
+/// A topic as it is.
+#[derive(Serialize)]
+struct Row {
+    topic: &'static str,
+    /// Its name on the cluster.
+    name: String,
+    exists: bool,
+    partitions: Option<usize>,
+    replication: Option<usize>,
+    /// Null: for ever, or not told.
+    retention_ms: Option<i64>,
+    cleanup_policy: Option<String>,
+    timestamp_type: Option<String>,
+    /// Retained offsets: records, and the markers of transactions.
+    records: Option<i64>,
+    /// What differs from the table.
+    findings: Vec<Finding>,
+}
+
+async fn list(options: &KafkaOptions, json: bool) -> Result<ExitCode> {
+    let cluster = admin::inspect(options).await?;
+    let log = KafkaLog::new(options.clone());
+    let mut topics = Vec::new();
+    for state in &cluster.topics {
+        let findings = admin::judge_topic(state, cluster.brokers.len(), &options.brokers);
+        topics.push(Row { records: records(log.as_ref(), state).await, ..row(state, findings) });
+    }
+    if json {
+        output::print_json(&Listing { topics })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = ["TOPIC", "PARTITIONS", "REPLICAS", "KEPT", "CLEANUP", "TIMES", "RECORDS", "DIFFERS"];
+    output::print(&output::table(&head, &["PARTITIONS", "REPLICAS", "RECORDS"], topics.iter().map(line)))?;
+    let found: Vec<Finding> = topics.into_iter().flat_map(|row| row.findings).collect();
+    output::print(&findings::text(&found))?;
+    output::say("records count the markers of transactions too");
     Ok(ExitCode::SUCCESS)
+}
+
+fn row(state: &TopicState, findings: Vec<Finding>) -> Row {
+    let there = state.there.as_ref();
+    let setting = |name: &str| there.and_then(|t| t.setting(name)).map(str::to_owned);
+    Row {
+        topic: TOPICS[state.topic as usize].name,
+        name: state.name.clone(),
+        exists: there.is_some(),
+        partitions: there.map(|t| t.partitions.len()),
+        replication: there.map(admin::TopicThere::replication),
+        retention_ms: setting("retention.ms").and_then(|v| v.parse().ok()).filter(|ms| *ms >= 0),
+        cleanup_policy: setting("cleanup.policy"),
+        timestamp_type: setting("message.timestamp.type"),
+        records: None,
+        findings,
+    }
+}
+
+/// Retained offsets of a topic; none where not all partitions could be asked.
+async fn records(log: &KafkaLog, state: &TopicState) -> Option<i64> {
+    let mut records = 0;
+    for partition in 0..state.there.as_ref()?.partitions.len() as u32 {
+        let (first, end) = log.bounds(TopicPartition { topic: state.topic, partition }).await.ok()?;
+        records += end - first;
+    }
+    Some(records)
+}
+
+fn line(row: &Row) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let kept = match (row.cleanup_policy.as_deref(), row.retention_ms) {
+        (None, _) => "-".to_owned(),
+        (Some("compact"), _) => "newest of a key".to_owned(),
+        (Some(_), None) => "for ever".to_owned(),
+        (Some(_), Some(ms)) => output::span(ms / 1_000),
+    };
+    let worst = row.findings.iter().map(|f| f.severity).max();
+    vec![
+        row.name.clone(),
+        or_dash(row.partitions.map(|n| n.to_string())),
+        or_dash(row.replication.map(|n| n.to_string())),
+        kept,
+        or_dash(row.cleanup_policy.clone()),
+        or_dash(row.timestamp_type.clone()),
+        or_dash(row.records.map(output::count)),
+        worst.map_or("", findings::word).to_owned(),
+    ]
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use slipstream_log::SharedLog;
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, check_properties};
+use slipstream_log::patient::Patient;
 use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
 use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem};
 
@@ -34,11 +35,11 @@ impl OpenLog {
         }
     }
 
-    /// The log as roles take it.
+    /// The log as roles take it: on a cluster, one that waits out what passes.
     pub fn shared(&self) -> SharedLog {
         match self {
             OpenLog::Sqlite(log) => log.clone(),
-            OpenLog::Kafka(log) => log.clone(),
+            OpenLog::Kafka(log) => Patient::over(log.clone()),
         }
     }
 

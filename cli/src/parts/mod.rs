@@ -115,11 +115,11 @@ async fn settings(log: &OpenLog) -> Result<Settings> {
             let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: 0 };
             Ok(ensure_settings(log.as_ref() as &dyn Log, &initial).await?)
         }
-        OpenLog::Kafka(log) => match read_settings(log.as_ref() as &dyn Log).await? {
+        OpenLog::Kafka(kafka) => match read_settings(log.shared().as_ref()).await? {
             Some(settings) => Ok(settings),
             None => bail!(
                 "{}: the installation has no settings yet; `slipstream topics ensure` writes them",
-                log.describe()
+                kafka.describe()
             ),
         },
     }

@@ -1,0 +1,244 @@
+//! The store in PostgreSQL: version, extension, rights, tables, clock.
+
+use slipstream_log::kafka::admin::Finding;
+use slipstream_store::postgres::{Inspection, inspect};
+use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError, StorePosition};
+
+use super::clocks::{self, Ahead};
+
+const CHECK: &str = "database";
+
+/// Examines a database; answers the positions of the sink where it has tables. `broker`: the broker's clock.
+pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<Finding>, Option<Vec<StorePosition>>) {
+    let facts = match inspect(options).await {
+        Ok(facts) => facts,
+        Err(error) => return (vec![no_way_in(&error)], None),
+    };
+    let mut findings = judge(&facts);
+    let within = (facts.round_trip_ms / 2.0).ceil() as i64 + 1;
+    findings.push(clocks::database(Ahead { ms: facts.clock_difference_ms, within }, broker));
+    if facts.schema_version != Some(facts.known_schema_version) {
+        // No sink has begun with it yet.
+        return (findings, facts.schema_version.is_none().then(Vec::new));
+    }
+    match positions(options).await {
+        Ok(positions) => (findings, Some(positions)),
+        Err(error) => {
+            findings.push(Finding::error(CHECK, error.to_string(), "allow SELECT on the tables to this user"));
+            (findings, None)
+        }
+    }
+}
+
+async fn positions(options: &PostgresOptions) -> Result<Vec<StorePosition>, StoreError> {
+    let store = PostgresStore::connect_read_only(options.clone()).await?;
+    let positions = store.positions().await;
+    store.close().await;
+    positions
+}
+
+fn no_way_in(error: &StoreError) -> Finding {
+    let todo = match error {
+        StoreError::Unavailable { .. } => "is the address right, and the server up? Does a firewall lie between?",
+        _ => "the message says what to put right",
+    };
+    let message = match error {
+        StoreError::Unavailable { doing, cause } | StoreError::Fatal { doing, cause } => format!("{doing}: {cause}"),
+        error => error.to_string(),
+    };
+    Finding::error(CHECK, message, todo)
+}
+
+/// What the facts mean.
+fn judge(facts: &Inspection) -> Vec<Finding> {
+    let mut findings = vec![server(facts), extension(facts)];
+    findings.extend(encoding(facts));
+    findings.extend(rights(facts));
+    findings.extend(tables(facts));
+    findings.extend(connection(facts));
+    findings
+}
+
+fn server(facts: &Inspection) -> Finding {
+    let message = format!("{} answers: PostgreSQL {}", facts.place, facts.server_version);
+    if !facts.server_new_enough {
+        return Finding::error(CHECK, format!("{message}, which is too old"), "upgrade the server");
+    }
+    if facts.read_only {
+        let todo = "give --store the address of the primary (or target_session_attrs=read-write and all hosts)";
+        return Finding::error(CHECK, format!("{message}, a standby: nothing can be written"), todo);
+    }
+    Finding::ok(CHECK, message)
+}
+
+fn extension(facts: &Inspection) -> Finding {
+    let check = "timescaledb";
+    match (&facts.timescaledb, facts.timescaledb_license.as_deref(), &facts.timescaledb_available) {
+        (Some(version), Some("apache"), _) => {
+            let message = format!("{version} under the Apache licence: it does not compress");
+            Finding::warn(check, message, "for a fifth of the space: timescaledb.license = 'timescale'")
+        }
+        (Some(version), _, _) => Finding::ok(check, format!("{version}: events are in a hypertable")),
+        (None, _, Some(version)) => {
+            let message = format!("{version} could be used and is not: events are in native partitions");
+            match facts.schema_version {
+                None => Finding::warn(check, message, "before the first sink: CREATE EXTENSION timescaledb"),
+                Some(_) => Finding::ok(check, message),
+            }
+        }
+        (None, _, None) => Finding::ok(check, "not on this server: events are in native partitions"),
+    }
+}
+
+fn encoding(facts: &Inspection) -> Option<Finding> {
+    (facts.encoding != "UTF8").then(|| {
+        let message = format!("the database's encoding is {}", facts.encoding);
+        Finding::error(
+            CHECK,
+            message,
+            "make one with UTF8: CREATE DATABASE slipstream ENCODING 'UTF8' TEMPLATE template0",
+        )
+    })
+}
+
+fn rights(facts: &Inspection) -> Option<Finding> {
+    let Inspection { user, schema, .. } = facts;
+    if facts.can_write == Some(false) {
+        let message = format!("the user {user} may not write to the tables in the schema {schema}");
+        let todo = format!("let their owner be the user, or GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {user}");
+        return Some(Finding::error("rights", message, todo));
+    }
+    if facts.can_create_schema {
+        return Some(Finding::ok("rights", format!("the user {user} may make and change what it needs")));
+    }
+    if facts.schema_version == Some(facts.known_schema_version) {
+        return Some(Finding::ok("rights", format!("the user {user} may write, and needs to make nothing")));
+    }
+    let (message, todo) = match facts.schema_exists {
+        false => (
+            format!("the user {user} may not make the schema {schema}"),
+            format!("GRANT CREATE ON DATABASE <this one> TO {user}, or CREATE SCHEMA {schema} AUTHORIZATION {user}"),
+        ),
+        true => (
+            format!("the user {user} may not make tables in the schema {schema}"),
+            format!("ALTER SCHEMA {schema} OWNER TO {user}"),
+        ),
+    };
+    Some(Finding::error("rights", message, todo))
+}
+
+fn tables(facts: &Inspection) -> Option<Finding> {
+    let known = facts.known_schema_version;
+    let check = "tables";
+    Some(match facts.schema_version {
+        None => Finding::ok(check, "none yet: the first sink makes them"),
+        Some(version) if version == known => Finding::ok(check, format!("of version {version}, as this program's")),
+        Some(version) if version < known => {
+            Finding::ok(check, format!("of version {version}: the next sink of this version brings them to {known}"))
+        }
+        Some(version) => {
+            let message = format!("of version {version}, this program knows {known}");
+            Finding::error(check, message, "upgrade this program")
+        }
+    })
+}
+
+fn connection(facts: &Inspection) -> Vec<Finding> {
+    let check = "connection";
+    let mut findings = Vec::new();
+    let here = ["://127.", "://localhost", "://[::1]", ":///"].iter().any(|place| facts.place.contains(place));
+    if !facts.encrypted && !here {
+        let message = "is not encrypted: password and data can be read and changed on the way";
+        findings.push(Finding::warn(check, message, "add sslmode=verify-full to the URL, and postgres.root_cert"));
+    }
+    if facts.connections * 10 > i64::from(facts.max_connections) * 9 {
+        let message = format!("{} of {} connections are taken", facts.connections, facts.max_connections);
+        findings.push(Finding::warn(check, message, "end what is idle, or raise max_connections"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_log::kafka::admin::Severity;
+
+    use super::*;
+
+    fn healthy() -> Inspection {
+        Inspection {
+            place: "postgres://127.0.0.1:5432/shop".into(),
+            server_version: "15.18".into(),
+            server_version_number: 150_018,
+            server_new_enough: true,
+            encoding: "UTF8".into(),
+            read_only: false,
+            encrypted: false,
+            timescaledb: None,
+            timescaledb_available: None,
+            timescaledb_license: None,
+            user: "slip".into(),
+            schema: "slipstream".into(),
+            schema_exists: true,
+            can_create_schema: true,
+            can_write: Some(true),
+            schema_version: Some(1),
+            known_schema_version: 1,
+            clock_difference_ms: 0,
+            round_trip_ms: 0.5,
+            max_connections: 100,
+            connections: 10,
+        }
+    }
+
+    #[test]
+    fn one_fact_changed() {
+        use Severity::{Error, Warn};
+        type Change = fn(&mut Inspection);
+        let table: [(Change, Severity, &str); 12] = [
+            (|f| f.server_new_enough = false, Error, "too old"),
+            (|f| f.read_only = true, Error, "a standby"),
+            (|f| f.encoding = "LATIN1".into(), Error, "encoding is LATIN1"),
+            (|f| f.place = "postgres://db:5432/shop".into(), Warn, "is not encrypted"),
+            (|f| f.connections = 95, Warn, "95 of 100 connections"),
+            (|f| f.can_write = Some(false), Error, "may not write to the tables"),
+            (|f| f.schema_version = Some(2), Error, "of version 2, this program knows 1"),
+            (|f| (f.can_create_schema, f.schema_version) = (false, None), Error, "may not make tables in the schema"),
+            (
+                |f| (f.can_create_schema, f.schema_exists, f.schema_version) = (false, false, None),
+                Error,
+                "may not make the schema slipstream",
+            ),
+            (|f| (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None), Warn, "could be used"),
+            (
+                |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("apache".into())),
+                Warn,
+                "does not compress",
+            ),
+            (|f| (f.can_create_schema, f.schema_version) = (false, Some(0)), Error, "may not make tables"),
+        ];
+        for (change, severity, expected) in table {
+            let mut facts = healthy();
+            change(&mut facts);
+            let wrong: Vec<Finding> = judge(&facts).into_iter().filter(|f| f.severity != Severity::Ok).collect();
+            assert_eq!(wrong.len(), 1, "{expected}: {wrong:?}");
+            assert!(wrong[0].severity == severity && wrong[0].message.contains(expected), "{wrong:?}");
+            assert!(wrong[0].todo.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_as_it_must_be() {
+        let changes: [fn(&mut Inspection); 5] = [
+            |_| {},
+            |f| (f.place, f.encrypted) = ("postgres://db:5432/shop".into(), true),
+            |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("timescale".into())),
+            |f| (f.schema_exists, f.can_write, f.schema_version) = (false, None, None),
+            |f| f.can_create_schema = false,
+        ];
+        for (i, change) in changes.into_iter().enumerate() {
+            let mut facts = healthy();
+            change(&mut facts);
+            assert!(judge(&facts).iter().all(|f| f.severity == Severity::Ok), "{i}: {:?}", judge(&facts));
+        }
+    }
+}

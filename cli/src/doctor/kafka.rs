@@ -1,0 +1,120 @@
+//! The log on Kafka: brokers and topics, the installation's settings, the broker's clock, the groups of the roles.
+
+use bytes::Bytes;
+use slipstream_log::definitions::read_settings;
+use slipstream_log::kafka::admin::{self, Finding, Group, Severity};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions};
+use slipstream_log::{Log, LogError, Outgoing, SharedLog};
+use slipstream_schemas::Topic;
+
+use super::clocks::{self, Ahead, now_ms};
+use super::positions;
+use crate::parts;
+
+/// A log that was examined, for what is compared with it.
+pub struct Examined {
+    /// The log.
+    pub log: SharedLog,
+    /// The broker's clock, where it could be asked.
+    pub clock: Option<Ahead>,
+    /// The groups of the installation.
+    pub groups: Vec<Group>,
+}
+
+/// Key of the record that asks for the broker's time: a tombstone in a compacted topic, which leaves nothing.
+const CLOCK_KEY: &[u8] = b"clock";
+
+/// Examines a cluster; what is missing on it ends the examination early.
+pub async fn examine(options: &KafkaOptions) -> (Vec<Finding>, Option<Examined>) {
+    let cluster = match admin::inspect(options).await {
+        Ok(cluster) => cluster,
+        Err(error) => return (vec![unreachable(options, &error)], None),
+    };
+    let mut findings = admin::judge_cluster(&cluster, &options.brokers);
+    if cluster.topics.iter().any(|topic| topic.there.is_none()) {
+        return (findings, None);
+    }
+    let kafka = KafkaLog::new(options.clone());
+    let log: SharedLog = kafka.clone();
+    findings.extend(installation(log.as_ref()).await);
+    let (found, clock) = clock(log.as_ref()).await;
+    findings.push(found);
+    let groups = match admin::groups(options).await {
+        Ok(groups) => groups,
+        Err(error) => {
+            findings.push(Finding::warn("groups", error.to_string(), "allow Describe on groups to this user"));
+            Vec::new()
+        }
+    };
+    findings.extend(positions::roles(log.as_ref(), &groups, clock).await);
+    (findings, Some(Examined { log, clock, groups }))
+}
+
+fn unreachable(options: &KafkaOptions, error: &LogError) -> Finding {
+    let todo = match options.properties.get("security.protocol") {
+        None => "is the address right, and a broker up? Does it want TLS or a password (kafka.properties)?",
+        Some(_) => {
+            "is the address right, and a broker up? Are user, password and certificates right (kafka.properties)?"
+        }
+    };
+    Finding::error("kafka", error.to_string(), todo)
+}
+
+/// Settings, and definitions in force.
+async fn installation(log: &dyn Log) -> Vec<Finding> {
+    match read_settings(log).await {
+        Err(error) => {
+            return vec![Finding::error(
+                "settings",
+                error.to_string(),
+                "allow reading of slo-definitions to this user",
+            )];
+        }
+        Ok(None) => {
+            let message = "the installation has no settings: no role starts";
+            return vec![Finding::error("settings", message, "slipstream topics ensure")];
+        }
+        Ok(Some(_)) => {}
+    }
+    let definitions = match parts::definitions_in_force(log).await {
+        Ok(slos) if slos.is_empty() => Finding::warn("definitions", "no SLOs", "slipstream run --slos PATH"),
+        Ok(slos) => Finding::ok("definitions", format!("{} SLOs in force", slos.len())),
+        Err(error) => {
+            Finding::error("definitions", format!("{error:#}"), "upgrade this program, or remove what it names")
+        }
+    };
+    vec![Finding::ok("settings", "are there"), definitions]
+}
+
+/// Asks the broker for its time by writing something: its answer holds when it was taken.
+async fn clock(log: &dyn Log) -> (Finding, Option<Ahead>) {
+    let probe = Outgoing {
+        topic: Topic::ImportPositions,
+        partition: Some(0),
+        key: Some(Bytes::from_static(CLOCK_KEY)),
+        value: None,
+        headers: Vec::new(),
+    };
+    // The first one connects, the second one measures.
+    let connected = log.publish(vec![probe.clone()]).await;
+    let before = now_ms();
+    let written = match connected {
+        Ok(_) => log.publish(vec![probe]).await,
+        failed => failed,
+    };
+    let after = now_ms();
+    match written {
+        Ok(appended) => match appended.first() {
+            Some(appended) => {
+                let ahead = Ahead::of(before, appended.log_time.0, after);
+                (clocks::broker(ahead), Some(ahead))
+            }
+            None => (Finding::ok(clocks::BROKER, "the broker did not tell its time"), None),
+        },
+        Err(error) => {
+            let todo = "allow writing to this user, or see the findings on topics";
+            let finding = Finding { severity: Severity::Error, ..Finding::warn("writing", error.to_string(), todo) };
+            (finding, None)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `slipstream doctor`: whether an installation is as it must be. Facts are asked for here and in the parts' own crates;
+//! what they mean is decided by pure functions.
+
+mod clocks;
+mod database;
+mod disk;
+mod embedded;
+mod kafka;
+mod positions;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+use slipstream_log::kafka::admin::{Finding, Severity};
+use slipstream_runtime::config::{Config, LogAddress, StoreAddress};
+
+use crate::args::Doctor;
+use crate::{findings, logging, output, parts};
+
+/// How long one part may take to answer all questions.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Serialize)]
+struct Report {
+    errors: usize,
+    warnings: usize,
+    findings: Vec<Finding>,
+}
+
+/// Examines.
+///
+/// # Errors
+/// When the configuration is wrong. What is wrong with the installation is an answer.
+pub async fn run(args: Doctor) -> Result<ExitCode> {
+    let config = args.place.load()?;
+    // What librdkafka says of its attempts is told by the findings.
+    logging::init(Some("error".to_owned()))?;
+    let examined = examine(&config).await?;
+    let count = |severity| examined.iter().filter(|f| f.severity == severity).count();
+    let report = Report { errors: count(Severity::Error), warnings: count(Severity::Warn), findings: examined };
+    let code = if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    if args.json {
+        output::print_json(&report)?;
+        return Ok(code);
+    }
+    output::print(&format!("{}\n\n{}\n", parts::describe(&config), findings::text(&report.findings)))?;
+    let (errors, warnings) = (counted(report.errors, "error"), counted(report.warnings, "warning"));
+    output::print(&format!("{errors}, {warnings}\n"))?;
+    Ok(code)
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+async fn examine(config: &Config) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let log = match &config.log {
+        LogAddress::Sqlite(dir) => {
+            findings.extend(embedded::log(dir));
+            None
+        }
+        LogAddress::Kafka(brokers) => {
+            let options = parts::kafka_options(config, brokers)?;
+            let (found, examined) = within("kafka", kafka::examine(&options)).await;
+            findings.extend(found);
+            examined
+        }
+    };
+    let clock = log.as_ref().and_then(|log| log.clock);
+    let positions = match &config.store {
+        StoreAddress::Sqlite(dir) => {
+            findings.extend(embedded::store(dir));
+            None
+        }
+        StoreAddress::Postgres(url) => {
+            let options = parts::store::postgres_options(config, url);
+            let (found, positions) = within("database", database::examine(&options, clock)).await;
+            findings.extend(found);
+            positions
+        }
+    };
+    if let (Some(log), Some(positions)) = (&log, positions) {
+        findings.extend(positions::stored(log, &positions).await);
+    }
+    Ok(findings)
+}
+
+/// What a part said within bounds.
+async fn within<T>(part: &str, examined: impl Future<Output = (Vec<Finding>, Option<T>)>) -> (Vec<Finding>, Option<T>) {
+    match tokio::time::timeout(PATIENCE, examined).await {
+        Ok(examined) => examined,
+        Err(_) => {
+            let message = format!("did not answer all questions within {} s", PATIENCE.as_secs());
+            (vec![Finding::error(part, message, "is it overloaded, or the network between?")], None)
+        }
+    }
+}
