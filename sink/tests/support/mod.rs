@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_log::{Log, Outgoing, SharedLog};
+use slipstream_log::{Fetch, Log, Outgoing, SharedLog, TopicPartition};
 use slipstream_runtime::{Health, Shutdown};
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::{AlertTransition, BurnRates};
@@ -20,7 +20,8 @@ use slipstream_sink::SinkError;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::{
-    Counts, Cursor, EventFilter, EventPage, SharedStore, SqliteStore, Store, StoreError, StorePosition, WriteBatch,
+    Counts, Cursor, EventFilter, EventPage, EventRef, Refusal, SharedStore, SqliteStore, Store, StoreError,
+    StorePosition, WriteBatch,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -121,6 +122,25 @@ pub async fn stored(store: &SharedStore) -> BTreeMap<String, Vec<RequestEvent>> 
     }
 }
 
+/// What is in dead-letters: the event_id, and the header of a name.
+pub async fn letters(log: &MemoryLog, header: &str) -> Vec<(String, String)> {
+    let mut letters = Vec::new();
+    for partition in 0..log.partitions(Topic::DeadLetters).await.unwrap() {
+        let partition = TopicPartition { topic: Topic::DeadLetters, partition };
+        let (first, end) = log.bounds(partition).await.unwrap();
+        if first == end {
+            continue;
+        }
+        for record in log.read(partition, first, end, Fetch::default()).await.unwrap().iter() {
+            let event: RequestEvent = codec::decode(record.value().unwrap()).unwrap();
+            let (_, value) = record.headers().find(|(name, _)| *name == header).unwrap();
+            letters.push((event.event_id, String::from_utf8(value.to_vec()).unwrap()));
+        }
+    }
+    letters.sort();
+    letters
+}
+
 /// The store holds exactly these events, each once, and its rollups say the same.
 pub async fn assert_stored_once(store: &SharedStore, expected: &[RequestEvent]) {
     let found = stored(store).await;
@@ -195,9 +215,13 @@ pub enum Fault {
     After,
 }
 
-/// A store whose writes fail as planned; then it works.
+/// A store whose writes fail as planned; then it works, but for events that it cannot hold.
 pub struct Faulty {
     inner: SharedStore,
+    /// What it says beforehand that it cannot hold.
+    declared: Refusal,
+    /// What it cannot hold, said or not.
+    refused: fn(EventRef<'_>) -> bool,
     pub plan: Mutex<VecDeque<Fault>>,
     pub attempts: AtomicUsize,
     /// Most events that one write had.
@@ -206,8 +230,14 @@ pub struct Faulty {
 
 impl Faulty {
     pub fn new(inner: SharedStore, plan: impl IntoIterator<Item = Fault>) -> Arc<Self> {
-        let plan = Mutex::new(plan.into_iter().collect());
-        Arc::new(Faulty { inner, plan, attempts: AtomicUsize::new(0), largest: AtomicUsize::new(0) })
+        let faulty = Faulty::picky(inner, |_| None, |_| false);
+        faulty.plan.lock().unwrap().extend(plan);
+        faulty
+    }
+
+    pub fn picky(inner: SharedStore, declared: Refusal, refused: fn(EventRef<'_>) -> bool) -> Arc<Self> {
+        let (plan, attempts, largest) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Faulty { inner, declared, refused, plan, attempts, largest })
     }
 }
 
@@ -217,8 +247,15 @@ impl Store for Faulty {
         "faulty".to_owned()
     }
 
+    fn refusal(&self) -> Refusal {
+        self.declared
+    }
+
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
+        if batch.events.iter().any(self.refused) {
+            return Err(StoreError::Refused("invalid byte sequence".to_owned()));
+        }
         self.largest.fetch_max(batch.events.len(), Ordering::SeqCst);
         let fault = self.plan.lock().unwrap().pop_front();
         let failed = StoreError::Unavailable { doing: "writing".to_owned(), cause: "planned".to_owned() };
