@@ -25,6 +25,14 @@ fn blocks() -> Vec<Block> {
     fences.chunks_exact(2).map(block).collect()
 }
 
+/// The one command in the guide that begins so.
+pub fn command(beginning: &str) -> String {
+    let mut found = GUIDE.lines().map(str::trim_start).filter(|line| line.starts_with(beginning));
+    let command = found.next().unwrap_or_else(|| panic!("no {beginning} in the guide"));
+    assert_eq!(found.next(), None, "{beginning} is there twice");
+    command.to_owned()
+}
+
 /// The lines without what all of them are indented by.
 fn dedented(text: &str) -> String {
     text.lines().map(str::trim_start).collect::<Vec<_>>().join("\n")
