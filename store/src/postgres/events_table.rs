@@ -28,7 +28,9 @@ pub async fn try_extension(session: &Session) {
     if !offered {
         return;
     }
-    if let Err(cause) = session.client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb").await {
+    if let Err(cause) =
+        session.client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public").await
+    {
         let cause = error::chain(&cause);
         tracing::info!(%cause, "the server has TimescaleDB, but it cannot be enabled: raw events go to native partitions");
     }
@@ -50,9 +52,15 @@ pub async fn found(session: &Session, doing: &str) -> Result<EventsTable, StoreE
 
 /// Compression after two days, where the licence has it: the Apache build of TimescaleDB refuses.
 pub async fn compress_old_chunks(session: &Session) {
+    let sql = "SELECT bool_or(compression_enabled) FROM timescaledb_information.hypertables
+               WHERE hypertable_schema = current_schema() AND hypertable_name = 'events'";
+    let asked = session.client.query_typed_one(sql, &[]).await;
+    if asked.is_ok_and(|row| row.get::<_, Option<bool>>(0) == Some(true)) {
+        return;
+    }
     let sql = "ALTER TABLE events SET (timescaledb.compress, timescaledb.compress_segmentby = 'dimensions',
-               timescaledb.compress_orderby = 'time, partition, \"offset\"');
-               SELECT add_compression_policy('events', INTERVAL '2 days');";
+               timescaledb.compress_orderby = '\"time\", partition, \"offset\"');
+               SELECT add_compression_policy('events', INTERVAL '2 days', if_not_exists => true);";
     if let Err(cause) = session.client.batch_execute(sql).await {
         let cause = error::chain(&cause);
         tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay as they are written");

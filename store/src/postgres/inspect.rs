@@ -77,8 +77,8 @@ pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError
            to_regnamespace('{schema}') IS NOT NULL,
            CASE WHEN to_regnamespace('{schema}') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
                 ELSE has_schema_privilege(to_regnamespace('{schema}')::oid, 'CREATE') END,
-           CASE WHEN to_regclass('{schema}.positions') IS NOT NULL
-                THEN has_table_privilege(to_regclass('{schema}.positions')::oid, 'INSERT, UPDATE') END,
+           (SELECT has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{schema}' AND c.relname = 'positions'),
            current_setting('max_connections')::int, (SELECT count(*) FROM pg_stat_activity)"
     );
     let row = session.client.query_typed_one(&sql, &[]).await.map_err(error::at(DOING))?;

@@ -65,7 +65,7 @@ pub async fn migrate(session: &mut Session, target: &Target) -> Result<EventsTab
     }
     transaction.commit().await.map_err(error::at(doing.clone()))?;
     let found = events_table::found(session, &doing).await?;
-    if version == 0 && found == EventsTable::Hypertable {
+    if found == EventsTable::Hypertable {
         events_table::compress_old_chunks(session).await;
     }
     Ok(found)

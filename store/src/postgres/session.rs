@@ -57,12 +57,14 @@ pub async fn within<T>(
     tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(error::silent(doing, deadline)))
 }
 
-/// Of a client that vanished the server keeps no locks; a commit that was answered is on the disk, whatever the server's
+/// The schema comes first; TimescaleDB's functions are found wherever they were put. Of a client that vanished the server keeps no locks; a commit that was answered is on the disk, whatever the server's
 /// default.
 fn settings(schema: &str) -> String {
     let statement = STATEMENT.as_millis();
     format!(
-        "SET search_path TO {schema}, public; SET timezone TO 'UTC'; SET client_min_messages TO warning;
+        "SELECT set_config('search_path', concat_ws(', ', '{schema}', 'public', (SELECT quote_ident(nspname)
+           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb')), false);
+         SET timezone TO 'UTC'; SET client_min_messages TO warning;
          SET statement_timeout TO {statement}; SET lock_timeout TO {}; SET idle_in_transaction_session_timeout TO {statement};
          SET tcp_keepalives_idle TO 30; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 3;
          SELECT set_config('synchronous_commit', 'on', false)
@@ -99,11 +101,10 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let _turn = self.free.acquire().await.map_err(|_| closed(doing))?;
         let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.client.is_closed());
-        if let Some(session) = used {
-            match self.ask_on(session, doing, &question).await {
-                (answer, true) => return answer,
-                (_, false) => {}
-            }
+        if let Some(session) = used
+            && let (answer, true) = self.ask_on(session, doing, &question).await
+        {
+            return answer;
         }
         let session = Session::open(&self.target).await?;
         self.ask_on(session, doing, &question).await.0

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_store::conformance::made;
-use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError};
+use slipstream_store::{PostgresOptions, PostgresStore, Settled, Store, StoreError, settled};
 use slipstream_testkit::services::Postgres;
 use tokio::task::JoinSet;
 
-use crate::support::{all_events, events, hits, write_until_settled};
+use crate::between::{Between, Lost};
+use crate::support::{all_events, events, fresh_options, hits, write_until_settled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_writes_it_loses_and_repeats_nothing() {
@@ -50,6 +51,27 @@ async fn killed_in_the_middle_of_writes_it_loses_and_repeats_nothing() {
     stored.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     expected.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     assert!(stored == expected, "each event is there once");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_found_by_its_positions() {
+    let url = fresh_options().await.url;
+    let between = Between::start(&url).await;
+    let store = PostgresStore::connect(PostgresOptions::new(between.url.clone())).await.unwrap();
+    let all = events(0..30);
+    store.write(Arc::new(made::batch(&all[..10], None, 1))).await.unwrap();
+    for (lost, from) in [(Lost::Answer, 10), (Lost::Commit, 20)] {
+        let batch = made::batch(&all[from..from + 10], Some(from as i64), 1);
+        between.lose(lost);
+        let doubt = store.write(Arc::new(batch.clone())).await;
+        assert!(matches!(doubt, Err(StoreError::Unavailable { .. })), "{lost:?}: {doubt:?}");
+        assert!(!between.armed(), "{lost:?}: no commit came by");
+        let expected = if lost == Lost::Answer { Settled::Written } else { Settled::NotWritten };
+        assert_eq!(settled(&batch, &store.positions().await.unwrap()), expected, "{lost:?}");
+        write_until_settled(&store, batch).await;
+        assert_eq!(store.counts().await.unwrap().events, from as u64 + 10, "{lost:?}");
+    }
     store.close().await;
 }
 

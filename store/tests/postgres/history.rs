@@ -103,6 +103,18 @@ async fn of_two_records_for_a_tick_the_later_stays() {
     assert_eq!(history.iter().map(|r| r.sli).collect::<Vec<_>>(), [Some(0.3)]);
 }
 
+#[tokio::test]
+async fn every_column_of_a_view_is_documented_in_the_database() {
+    let (_store, options) = fresh_store().await;
+    let sql = Beside::connect(&options.url).await;
+    let bare = "SELECT c.relname || coalesce('.' || a.attname, '') FROM pg_class c
+                JOIN pg_namespace n ON n.oid = c.relnamespace
+                LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+                WHERE n.nspname = 'slipstream' AND c.relkind = 'v'
+                AND (obj_description(c.oid) IS NULL OR col_description(c.oid, a.attnum) IS NULL) ORDER BY 1";
+    assert_eq!(rows(&sql, bare).await, Vec::<String>::new());
+}
+
 async fn rows(sql: &Beside, question: &str) -> Vec<String> {
     let rows = sql.client.query(question, &[]).await.unwrap_or_else(|error| panic!("{question}: {error:?}"));
     rows.iter().map(|row| row.get(0)).collect()

@@ -1,6 +1,7 @@
 //! The store on a real PostgreSQL: the conformance suite, and what only a server can have.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod between;
 mod failures;
 mod history;
 mod migrations;

@@ -103,3 +103,30 @@ COMMENT ON COLUMN alerts.value IS 'Burn rate in the long window of the worst rul
 COMMENT ON COLUMN alerts.pending_at IS 'When a condition began to hold.';
 COMMENT ON COLUMN alerts.fired_at IS 'When it fired; null: not yet, or never.';
 COMMENT ON COLUMN alerts.ended_at IS 'When it was resolved or ceased; null: it still goes on.';
+
+COMMENT ON COLUMN request_events.service IS 'Who answered.';
+COMMENT ON COLUMN request_events.endpoint IS 'Path template, not the raw path.';
+COMMENT ON COLUMN request_events.method IS 'GET, POST and so on.';
+COMMENT ON COLUMN request_events.status_code IS 'HTTP status: 100 to 599.';
+COMMENT ON COLUMN request_events.event_id IS 'Given by the producer; copies that were sent again within the redelivery window are not stored.';
+COMMENT ON COLUMN request_events.user_ref IS 'Who asked, as the producer has it; null where it gave none.';
+COMMENT ON COLUMN alert_transitions.slo IS 'Name of the SLO.';
+COMMENT ON COLUMN alert_transitions.service IS 'Service of the SLO.';
+COMMENT ON COLUMN alert_transitions.objective IS 'Objective of the SLO: display name, or index.';
+
+-- A column that several views have is documented once.
+DO $$
+DECLARE
+    same record;
+BEGIN
+    FOR same IN
+        SELECT pairs.view, a.attname, col_description(s.attrelid, s.attnum) AS said
+        FROM (VALUES ('slo_state'::regclass, 'slo_history'::regclass), ('burn_rate', 'slo_history'),
+              ('alerts', 'alert_transitions'), ('http_requests_1m', 'request_events')) AS pairs (view, source)
+        JOIN pg_attribute a ON a.attrelid = pairs.view AND a.attnum > 0
+        JOIN pg_attribute s ON s.attrelid = pairs.source AND s.attname = a.attname
+        WHERE col_description(a.attrelid, a.attnum) IS NULL
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', same.view, same.attname, same.said);
+    END LOOP;
+END $$;
