@@ -24,7 +24,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["demo"],
         &["run"],
@@ -39,6 +39,10 @@ fn every_command_has_help_with_an_example() {
         &["query", "events"],
         &["query", "slos"],
         &["query", "alerts"],
+        &["topics"],
+        &["topics", "ensure"],
+        &["topics", "list"],
+        &["doctor"],
         &["completions"],
     ];
     for command in commands {
@@ -55,7 +59,7 @@ fn wrong_use_is_2_and_failure_is_1() {
     let nothing = empty.path().join("nothing");
     let file = empty.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let table: [(&[&str], i32); 17] = [
+    let table: [(&[&str], i32); 23] = [
         (&["frobnicate"], 2),
         (&["import", "x.log"], 2),
         (&["import", "--format", "common", "x.log"], 2),
@@ -73,6 +77,12 @@ fn wrong_use_is_2_and_failure_is_1() {
         (&["query", "kpis", "--data", arg(&file)], 1),
         (&["query", "kpis", "--data", arg(&nothing)], 1),
         (&["slo", "validate", arg(&nothing)], 1),
+        (&["topics", "ensure", "--partitions", "request-event=3", "--log", "kafka://127.0.0.1:1"], 2),
+        (&["topics", "ensure", "--partitions", "slo-definitions=2", "--log", "kafka://127.0.0.1:1"], 2),
+        (&["topics", "list", "--log", "kafka://nobody"], 2),
+        (&["topics", "list", "--data", arg(&nothing)], 1),
+        (&["query", "kpis", "--store", "mysql://me:secret@db"], 2),
+        (&["doctor", "--data", arg(&nothing)], 1),
     ];
     for (args, code) in table {
         let output = run(args);
@@ -118,6 +128,32 @@ fn simulated(data: &Path) {
     let args = ["simulate", "--rate", "50", "--for", "10m", "--seed", "3", "--fast", "--slos", SHOP, "--json"];
     let report = json(&[&args[..], &["--data", arg(data)]].concat());
     assert!(report["events"].as_u64().unwrap() > 10_000);
+}
+
+#[test]
+fn the_doctor_looks_at_an_embedded_installation() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path();
+    let examine = || {
+        let output = run(&["doctor", "--json", "--data", arg(data)]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let errors = report["findings"].as_array().unwrap().iter().filter(|f| f["severity"] == "error").cloned();
+        (output.status.code(), errors.collect::<Vec<Value>>())
+    };
+    simulated(data);
+    assert_eq!(examine(), (Some(0), Vec::new()));
+    let human = text(&run(&["doctor", "--data", arg(data)]).stdout);
+    assert!(human.contains("ok     store") && human.contains("warn   owner: no process works"), "{human}");
+
+    let store = data.join("store.db");
+    let mut bytes = std::fs::read(&store).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 16_384].fill(0xA5);
+    std::fs::write(&store, bytes).unwrap();
+    let (code, errors) = examine();
+    assert_eq!((code, errors.len()), (Some(1), 1), "{errors:?}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("store.db is damaged"), "{errors:?}");
+    assert!(errors[0]["todo"].as_str().unwrap().contains("backup"), "{errors:?}");
 }
 
 #[test]

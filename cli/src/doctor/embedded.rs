@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use slipstream_log::kafka::admin::Finding;
 use slipstream_log::sqlite::{LOCK_FILE, LOG_FILE, Owner, SqliteLog};
 use slipstream_store::SqliteStore;
@@ -54,14 +54,20 @@ fn owner(dir: &Path) -> Finding {
 
 /// SQLite's own quick check, which reads all of the file.
 fn whole(check: &str, file: &Path) -> Finding {
-    match quick_check(file) {
-        Ok(told) if told == ["ok"] => Finding::ok(check, format!("{} is whole", file.display())),
-        Ok(told) => {
-            let message = format!("{} is damaged: {}", file.display(), told.join("; "));
-            Finding::error(check, message, "stop the process, keep a copy of the directory, restore a backup")
+    let told = match quick_check(file) {
+        Ok(told) if told == ["ok"] => return Finding::ok(check, format!("{} is whole", file.display())),
+        Ok(told) => told.join("; "),
+        Err(error) if is_damage(&error) => error.to_string(),
+        Err(error) => {
+            return Finding::error(check, format!("{}: {error}", file.display()), "can this user read it?");
         }
-        Err(error) => Finding::error(check, format!("{}: {error}", file.display()), "can this user read it?"),
-    }
+    };
+    let message = format!("{} is damaged: {told}", file.display());
+    Finding::error(check, message, "stop the process, keep a copy of the directory, restore a backup")
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 fn quick_check(file: &Path) -> rusqlite::Result<Vec<String>> {

@@ -40,15 +40,18 @@ pub async fn run(args: Doctor) -> Result<ExitCode> {
     let examined = examine(&config).await?;
     let count = |severity| examined.iter().filter(|f| f.severity == severity).count();
     let report = Report { errors: count(Severity::Error), warnings: count(Severity::Warn), findings: examined };
-    let code = if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    let (errors, warnings) = (counted(report.errors, "error"), counted(report.warnings, "warning"));
     if args.json {
         output::print_json(&report)?;
-        return Ok(code);
+    } else {
+        output::print(&format!("{}\n\n{}\n", parts::describe(&config), findings::text(&report.findings)))?;
+        output::print(&format!("{errors}, {warnings}\n"))?;
     }
-    output::print(&format!("{}\n\n{}\n", parts::describe(&config), findings::text(&report.findings)))?;
-    let (errors, warnings) = (counted(report.errors, "error"), counted(report.warnings, "warning"));
-    output::print(&format!("{errors}, {warnings}\n"))?;
-    Ok(code)
+    if report.errors > 0 {
+        output::say(format_args!("error: {errors} in the installation"));
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn counted(n: usize, what: &str) -> String {

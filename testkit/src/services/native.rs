@@ -52,7 +52,10 @@ impl Native {
     pub(super) fn kill(&self) -> Result<()> {
         let mut child = self.child();
         self.folder.kill(|| child.as_mut().map_or(Ok(None), Child::try_wait).map(drop))?;
-        *child = None;
+        if let Some(mut child) = child.take() {
+            // Until it is reaped its id is taken, and a postmaster that starts again takes it for alive.
+            child.wait().context("taking in the exit of a killed service")?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,114 @@
+//! A place for an installation: a prefix on the shared Kafka, a database in the shared PostgreSQL, a configuration file.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use serde_json::Value;
+use slipstream_schemas::Topic;
+use slipstream_testkit::process::Slipstream;
+use slipstream_testkit::services;
+use tempfile::TempDir;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_slipstream");
+
+/// It has no topics yet.
+pub struct Place {
+    pub bootstrap: String,
+    pub prefix: String,
+    /// URL of its database, password included.
+    pub database: String,
+    pub config: PathBuf,
+    folder: TempDir,
+}
+
+impl Place {
+    pub async fn new() -> Place {
+        let (kafka, postgres) = (services::kafka().await, services::postgres().await);
+        Place::of(kafka.bootstrap(), postgres.fresh_database().await)
+    }
+
+    pub fn of(bootstrap: String, database: String) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = format!("commands-{:016x}.", rand::random::<u64>());
+        let config = folder.path().join("slipstream.yaml");
+        let place = Place { bootstrap, prefix, database, config, folder };
+        place.configure(&format!("store: {}\n", place.database));
+        place
+    }
+
+    /// Writes the configuration: where the log is, and `more`.
+    pub fn configure(&self, more: &str) {
+        let text = format!("log: kafka://{}\nkafka: {{prefix: {}}}\n{more}", self.bootstrap, self.prefix);
+        std::fs::write(&self.config, text).unwrap();
+    }
+
+    /// `USER:PASSWORD@` of its database.
+    pub fn credentials(&self) -> String {
+        let (_, rest) = self.database.split_once("://").unwrap();
+        let (credentials, _) = rest.split_once('@').expect("the test's database has a user and a password");
+        format!("{credentials}@")
+    }
+
+    /// The URL of its database with another password.
+    pub fn wrong_password(&self, wrong: &str) -> String {
+        let right = self.credentials();
+        let (user, _) = right.split_once(':').expect("the test's database has a password to get wrong");
+        self.database.replacen(&right, &format!("{user}:{wrong}@"), 1)
+    }
+
+    /// A file beside the configuration.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file
+    }
+
+    /// Name of one of its topics.
+    pub fn topic(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+
+    /// A process of some roles.
+    pub fn process(&self, roles: &str) -> Slipstream {
+        let process = Slipstream::new(BINARY).unwrap();
+        process.with(["--config".into(), self.config.clone().into_os_string(), "--roles".into(), roles.into()])
+    }
+
+    /// A command to its end.
+    pub async fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(BINARY);
+        command.args(arguments).arg("--config").arg(&self.config).kill_on_drop(true);
+        command.output().await.unwrap()
+    }
+
+    /// A command to its end, which must be this; what it answered, as JSON.
+    pub async fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let output = self.command(&[arguments, &["--json"]].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "slipstream {arguments:?}: {said}{}", text(&output.stdout));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("slipstream {arguments:?}: {e}: {said}"))
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().unwrap()
+    }
+
+    /// Gives a topic one setting, and takes all others away.
+    pub async fn alter(&self, topic: Topic, name: &str, value: &str) {
+        let topic = self.topic(topic);
+        let alter = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
+        self.admin().alter_configs([&alter], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+    }
+
+    pub async fn delete(&self, topic: Topic) {
+        let topic = self.topic(topic);
+        self.admin().delete_topics(&[&topic], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
