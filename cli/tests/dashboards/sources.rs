@@ -8,6 +8,7 @@ use serde_json::Value;
 use slipstream_testkit::services;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
@@ -16,16 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Sql {
     client: Client,
+    _connection: JoinSet<()>,
 }
 
 impl Sql {
     pub async fn connect(url: &str) -> Sql {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-        tokio::spawn(connection);
+        let mut task = JoinSet::new();
+        // A connection that breaks is told by the query that meets it.
+        task.spawn(async { drop(connection.await) });
         // What compose/postgres/roles.sh gives Grafana's user.
         let settings = "SET default_transaction_read_only = on; SET search_path = slipstream, public";
         client.batch_execute(settings).await.unwrap();
-        Sql { client }
+        Sql { client, _connection: task }
     }
 
     /// Values of a variable: the first column.
