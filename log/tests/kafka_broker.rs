@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use kafka_subject::{OnKafka, options};
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use slipstream_log::conformance::{Copier, OUTPUT, PATIENCE, Subject as _, input, publish, read_all, record};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
-use slipstream_log::{LogError, SharedLog};
+use slipstream_log::{Fetch, LogError, SharedLog};
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TopicSpec;
 use slipstream_testkit::services::{Kafka, SecuredKafka};
@@ -99,6 +100,63 @@ async fn l4_settled_bounds_wait_for_open_transactions() {
     other.commit_transaction(CALL).unwrap();
     let (first, end) = asking.await.unwrap().unwrap();
     assert!(first == 0 && end >= 1, "[{first}, {end})");
+}
+
+/// Joins under a name and goes again without a word, as members with a name do.
+fn intrude(options: &KafkaOptions, group: &str, name: &str) {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &options.brokers)
+        .set("group.id", options.group_name(group))
+        .set("group.instance.id", name)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .create()
+        .unwrap();
+    consumer.subscribe(&[&options.topic_name(Topic::RequestEvents)]).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while consumer.assignment().unwrap().count() == 0 {
+        assert!(Instant::now() < deadline, "nobody could join as {name}");
+        consumer.poll(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l4_a_member_that_is_fenced_under_its_own_name_comes_back() {
+    let mut on = options().await;
+    on.instance = Some("a".to_owned());
+    let subject = OnKafka::with(on, 1).await;
+    let log = subject.log();
+    let mut member = Copier::join(&log, "g").await;
+    member.settle_in(1).await;
+    let options = subject.options.clone();
+    tokio::task::spawn_blocking(move || intrude(&options, "g", "a-g-0")).await.unwrap();
+    publish(&log, 1, 3).await;
+    let deadline = Instant::now() + PATIENCE;
+    while read_all(&log, OUTPUT).await.len() < 3 {
+        assert!(Instant::now() < deadline, "not everything is copied in time");
+        member.turn(10).await.unwrap();
+    }
+    slipstream_log::conformance::assert_each_once(&log, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l5_of_two_processes_with_one_name_one_ends_and_says_why() {
+    let mut on = options().await;
+    on.instance = Some("a".to_owned());
+    let subject = OnKafka::with(on, 1).await;
+    let (one, other) = (subject.log(), subject.sibling().await);
+    let topics = [Topic::RequestEvents];
+    let (mut one, mut other) =
+        (one.subscribe("g", &topics).await.unwrap(), other.subscribe("g", &topics).await.unwrap());
+    let deadline = Instant::now() + 2 * PATIENCE;
+    let wait = Duration::from_millis(20);
+    let cause = loop {
+        assert!(Instant::now() < deadline, "both go on");
+        let polled = [one.poll(Fetch::default(), wait).await, other.poll(Fetch::default(), wait).await];
+        if let Some(LogError::Fatal { cause, .. }) = polled.into_iter().find_map(Result::err) {
+            break cause;
+        }
+    };
+    assert!(cause.contains("joined as `a`: `kafka.instance`"), "{cause}");
 }
 
 fn few(spec: &TopicSpec) -> u32 {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
@@ -29,8 +30,13 @@ use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polle
 const BUFFERED: Fetch = Fetch { records: 20_000, bytes: 4 << 20 };
 /// After a failure to learn committed positions, so long until the next try.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// A fenced member takes its seat again at most this often.
+const REJOIN_EVERY: Duration = Duration::from_secs(5);
 /// How long a seek may take.
 const SEEK: Duration = Duration::from_secs(10);
+/// Who is fenced joins again so often within this time.
+const REJOINS: usize = 3;
+const REJOINS_WITHIN: Duration = Duration::from_secs(60);
 /// Ends of partitions are asked for at most this often.
 const ENDS_EVERY: Duration = Duration::from_millis(80);
 /// Visibility of a record may lag its append by this much (L7).
@@ -39,6 +45,7 @@ const VISIBLE_WITHIN_MS: i64 = 500;
 pub(super) struct Member {
     shared: Arc<Shared>,
     group: String,
+    seat: Seat,
     consumer: Arc<Reader>,
     events: Events,
     woken: Arc<Notify>,
@@ -57,6 +64,42 @@ pub(super) struct Member {
     ends: Option<Ends>,
     horizon_floor: LogTime,
     failed: Option<LogError>,
+    /// The consumer was told that its name is somebody else's.
+    fenced: bool,
+    joined: Instant,
+}
+
+/// A place in a group.
+struct Seat {
+    group: String,
+    topics: Vec<Topic>,
+    /// Which of the group's members in this process.
+    n: u64,
+}
+
+/// A consumer that has taken a seat.
+struct Link {
+    consumer: Arc<Reader>,
+    events: Events,
+    woken: Arc<Notify>,
+}
+
+impl Seat {
+    fn take(&self, shared: &Shared) -> Result<Link, LogError> {
+        let names = &shared.names;
+        let doing = || format!("joining the group {}", shared.options.group_name(&self.group));
+        let config = settings::member(&shared.options, &self.group, self.n);
+        let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
+        let woken = Arc::new(Notify::new());
+        let wake = Arc::clone(&woken);
+        consumer.set_nonempty_callback(move || wake.notify_one());
+        let topics: Vec<&str> = self.topics.iter().map(|t| names.of(*t)).collect();
+        consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
+        let consumer = Arc::new(consumer);
+        let events = Events::of(&consumer)
+            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+        Ok(Link { consumer, events, woken })
+    }
 }
 
 /// What is known of committed positions.
@@ -92,28 +135,19 @@ struct Ends {
 
 impl Member {
     pub(super) fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Member, LogError> {
-        let names = &shared.names;
-        let doing = || format!("joining the group {}", shared.options.group_name(group));
         let n = shared.next_member(group);
         let config = settings::member(&shared.options, group, n);
-        let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
-        let woken = Arc::new(Notify::new());
-        let wake = Arc::clone(&woken);
-        consumer.set_nonempty_callback(move || wake.notify_one());
-        let topics: Vec<&str> = topics.iter().map(|t| names.of(*t)).collect();
-        consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
-        let consumer = Arc::new(consumer);
-        let events = Events::of(&consumer)
-            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+        let (consumer, events, woken) = client(shared, group, &config, topics)?;
         let id = format!("{}{group}-{}-{n}", shared.options.prefix, shared.identity);
         let config = settings::transactional(&shared.options, &id);
-        let transactions = Transactions::new(config, names.clone(), Arc::clone(&shared.clock));
+        let transactions = Transactions::new(config, shared.names.clone(), Arc::clone(&shared.clock));
         Ok(Member {
             shared: Arc::clone(shared),
             group: group.to_owned(),
-            consumer,
-            events,
-            woken,
+            seat,
+            consumer: link.consumer,
+            events: link.events,
+            woken: link.woken,
             transactions: Some(transactions),
             in_doubt: false,
             held: BTreeMap::new(),
@@ -126,7 +160,30 @@ impl Member {
             ends: None,
             horizon_floor: LogTime(i64::MIN),
             failed: None,
+            fenced: false,
+            joined: Instant::now(),
         })
+    }
+
+    /// A static member whose session ended while the broker was away is told that somebody else has its name; for
+    /// librdkafka that is the end of a consumer. A new one takes the seat. Where somebody else really has the name, the
+    /// two take it from each other at a slow pace, and each says so.
+    async fn rejoin(&mut self) -> Result<(), LogError> {
+        self.expelled();
+        self.to_unassign.clear();
+        self.lookups.abort_all();
+        tracing::warn!(
+            group = self.group,
+            "fenced by another member with the same `kafka.instance` (or by our own former session); joining again"
+        );
+        sleep_until(self.joined + REJOIN_EVERY).await;
+        let link = self.seat.take(&self.shared)?;
+        let old =
+            (std::mem::replace(&mut self.events, link.events), std::mem::replace(&mut self.consumer, link.consumer));
+        (self.woken, self.joined, self.fenced) = (link.woken, Instant::now(), false);
+        // Closing takes a while.
+        blocking(move || drop(old)).await;
+        Ok(())
     }
 
     /// Takes in what librdkafka has, without waiting, until somebody can be served a whole fetch.
@@ -171,9 +228,15 @@ impl Member {
 
     fn change(&mut self, change: Change) {
         match change {
+            // A client that is fenced has nothing more to say.
+            _ if self.fenced => {}
             Change::None => {}
             Change::Assign(partitions) => self.gained(&partitions),
             Change::Revoke(partitions, lost) => self.going(partitions, lost),
+            Change::Error { .. } if self.is_fenced() => {
+                self.fenced = true;
+                self.expelled();
+            }
             Change::Error { code, fatal, text, place } => {
                 let doing = match place {
                     Some((topic, partition)) => format!("reading {topic}/{partition}"),
@@ -182,6 +245,7 @@ impl Member {
                 // A topic may be away while the cluster starts; what is fatal to the client ends it.
                 let error = of_code(&self.shared.names, doing.clone(), Some(code), text.clone());
                 match (fatal, &error) {
+                    (true, _) if code == RDKafkaErrorCode::FencedInstanceId => self.fenced = true,
                     (true, _) => self.failed = Some(LogError::Fatal { doing, cause: text }),
                     (false, LogError::Fatal { .. }) => self.failed = Some(error),
                     (false, _) => tracing::info!(%error, "librdkafka reports"),
@@ -264,6 +328,35 @@ impl Member {
         self.held.clear();
     }
 
+    fn is_fenced(&self) -> bool {
+        let fatal = self.consumer.client().fatal_error();
+        fatal.is_some_and(|(code, _)| code == RDKafkaErrorCode::FencedInstanceId)
+    }
+
+    /// Joins with a new client. A member with a name that it keeps is fenced by itself when the broker was away for longer
+    /// than its session: it comes again, and a heartbeat of its former life arrives after that. Where that goes on there
+    /// are two processes with one name, and the one that notices first ends (L5).
+    async fn rejoin(&mut self) -> Result<(), LogError> {
+        self.rejoined.retain(|at| at.elapsed() < REJOINS_WITHIN);
+        if self.rejoined.len() >= REJOINS {
+            let doing = format!("reading as a member of {}", self.group);
+            let name = self.shared.options.instance.as_deref().unwrap_or_default();
+            let cause = format!("another process has joined as `{name}`: `kafka.instance` must be a process's own");
+            return Err(LogError::Fatal { doing, cause });
+        }
+        tracing::warn!(group = self.group, "fenced by who joined under the same name; joining again");
+        self.rejoined.push(Instant::now());
+        self.lookups.abort_all();
+        while self.lookups.join_next().await.is_some() {}
+        self.to_unassign.clear();
+        let (consumer, events, woken) = client(&self.shared, &self.group, &self.config, &self.topics)?;
+        let former = (std::mem::replace(&mut self.events, events), std::mem::replace(&mut self.consumer, consumer));
+        (self.woken, self.fenced) = (woken, false);
+        // The queue before the client whose queue it is; closing waits.
+        blocking(move || drop(former)).await;
+        Ok(())
+    }
+
     /// A position has moved without us: told as lost, and looked up again.
     fn moved(&mut self, places: &[TopicPartition]) -> Result<(), LogError> {
         let mut again = Vec::new();
@@ -273,9 +366,11 @@ impl Member {
                 again.push((self.shared.names.of(place.topic).to_owned(), place.partition as i32));
             }
         }
-        let list = list_places(&again);
+        if again.is_empty() {
+            return Ok(());
+        }
         self.consumer
-            .incremental_unassign(&list)
+            .incremental_unassign(&list_places(&again))
             .map_err(|e| log_error(&self.shared.names, "looking a position up again", &e))?;
         self.gained(&again);
         Ok(())
@@ -435,6 +530,27 @@ impl Member {
     }
 }
 
+/// A client that joins the group, its events, and who is woken when there are some.
+fn client(
+    shared: &Shared,
+    group: &str,
+    config: &ClientConfig,
+    topics: &[Topic],
+) -> Result<(Arc<Reader>, Events, Arc<Notify>), LogError> {
+    let names = &shared.names;
+    let doing = || format!("joining the group {}", shared.options.group_name(group));
+    let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
+    let woken = Arc::new(Notify::new());
+    let wake = Arc::clone(&woken);
+    consumer.set_nonempty_callback(move || wake.notify_one());
+    let topics: Vec<&str> = topics.iter().map(|t| names.of(*t)).collect();
+    consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
+    let consumer = Arc::new(consumer);
+    let events = Events::of(&consumer)
+        .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+    Ok((consumer, events, woken))
+}
+
 enum Change {
     None,
     Assign(Vec<Place>),
@@ -463,6 +579,9 @@ impl Consumer for Member {
                 }
             }
             self.pump(fetch);
+            if self.fenced {
+                self.rejoin().await?;
+            }
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
@@ -556,6 +675,9 @@ impl Consumer for Member {
     async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
         if self.in_doubt {
             self.decide_doubt().await?;
+        }
+        if self.fenced {
+            self.rejoin().await?;
         }
         let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
         let found = blocking(move || positions::committed(&consumer, &names, &[partition])).await;
