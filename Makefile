@@ -29,10 +29,11 @@ test: setup-test ## All tests, on real Kafka and PostgreSQL, kill -9 with real p
 	cargo test --workspace --locked --no-run
 	@$(SERVICES) --full cargo test --workspace --locked
 
-test-real: setup ## Real files with known totals: make test-real DATA=DIR
+test-real: setup-test ## Real files with known totals, embedded and on Kafka and PostgreSQL: make test-real DATA=DIR
 	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }
 	@test -d "$(DATA)" || { echo "no such folder: $(DATA)" >&2; exit 2; }
-	SLIPSTREAM_DATA="$(abspath $(DATA))" cargo test --workspace --locked --features slipstream-cli/real-data,slipstream-slo/real-data,slipstream-alerter/real-data --test 'real_*'
+	cargo build --locked -p slipstream-testkit
+	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --features slipstream-cli/real-data,slipstream-slo/real-data,slipstream-alerter/real-data --test 'real_*'
 
 test-model: setup ## Our folds against the executable model: make test-model MODEL=DIR [DATA=DIR]
 	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
