@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
@@ -30,8 +29,6 @@ use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polle
 const BUFFERED: Fetch = Fetch { records: 20_000, bytes: 4 << 20 };
 /// After a failure to learn committed positions, so long until the next try.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// A fenced member takes its seat again at most this often.
-const REJOIN_EVERY: Duration = Duration::from_secs(5);
 /// How long a seek may take.
 const SEEK: Duration = Duration::from_secs(10);
 /// Who is fenced joins again so often within this time.
@@ -66,7 +63,8 @@ pub(super) struct Member {
     failed: Option<LogError>,
     /// The consumer was told that its name is somebody else's.
     fenced: bool,
-    joined: Instant,
+    /// When it joined again because of that, of late.
+    rejoined: Vec<Instant>,
 }
 
 /// A place in a group.
@@ -136,8 +134,8 @@ struct Ends {
 impl Member {
     pub(super) fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Member, LogError> {
         let n = shared.next_member(group);
-        let config = settings::member(&shared.options, group, n);
-        let (consumer, events, woken) = client(shared, group, &config, topics)?;
+        let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n };
+        let link = seat.take(shared)?;
         let id = format!("{}{group}-{}-{n}", shared.options.prefix, shared.identity);
         let config = settings::transactional(&shared.options, &id);
         let transactions = Transactions::new(config, shared.names.clone(), Arc::clone(&shared.clock));
@@ -161,29 +159,8 @@ impl Member {
             horizon_floor: LogTime(i64::MIN),
             failed: None,
             fenced: false,
-            joined: Instant::now(),
+            rejoined: Vec::new(),
         })
-    }
-
-    /// A static member whose session ended while the broker was away is told that somebody else has its name; for
-    /// librdkafka that is the end of a consumer. A new one takes the seat. Where somebody else really has the name, the
-    /// two take it from each other at a slow pace, and each says so.
-    async fn rejoin(&mut self) -> Result<(), LogError> {
-        self.expelled();
-        self.to_unassign.clear();
-        self.lookups.abort_all();
-        tracing::warn!(
-            group = self.group,
-            "fenced by another member with the same `kafka.instance` (or by our own former session); joining again"
-        );
-        sleep_until(self.joined + REJOIN_EVERY).await;
-        let link = self.seat.take(&self.shared)?;
-        let old =
-            (std::mem::replace(&mut self.events, link.events), std::mem::replace(&mut self.consumer, link.consumer));
-        (self.woken, self.joined, self.fenced) = (link.woken, Instant::now(), false);
-        // Closing takes a while.
-        blocking(move || drop(old)).await;
-        Ok(())
     }
 
     /// Takes in what librdkafka has, without waiting, until somebody can be served a whole fetch.
@@ -245,7 +222,6 @@ impl Member {
                 // A topic may be away while the cluster starts; what is fatal to the client ends it.
                 let error = of_code(&self.shared.names, doing.clone(), Some(code), text.clone());
                 match (fatal, &error) {
-                    (true, _) if code == RDKafkaErrorCode::FencedInstanceId => self.fenced = true,
                     (true, _) => self.failed = Some(LogError::Fatal { doing, cause: text }),
                     (false, LogError::Fatal { .. }) => self.failed = Some(error),
                     (false, _) => tracing::info!(%error, "librdkafka reports"),
@@ -349,7 +325,7 @@ impl Member {
         self.lookups.abort_all();
         while self.lookups.join_next().await.is_some() {}
         self.to_unassign.clear();
-        let (consumer, events, woken) = client(&self.shared, &self.group, &self.config, &self.topics)?;
+        let Link { consumer, events, woken } = self.seat.take(&self.shared)?;
         let former = (std::mem::replace(&mut self.events, events), std::mem::replace(&mut self.consumer, consumer));
         (self.woken, self.fenced) = (woken, false);
         // The queue before the client whose queue it is; closing waits.
@@ -528,27 +504,6 @@ impl Member {
         }
         Ok(self.ends.as_ref().and_then(|e| Some((e.clock, *e.ends.get(&place)?))))
     }
-}
-
-/// A client that joins the group, its events, and who is woken when there are some.
-fn client(
-    shared: &Shared,
-    group: &str,
-    config: &ClientConfig,
-    topics: &[Topic],
-) -> Result<(Arc<Reader>, Events, Arc<Notify>), LogError> {
-    let names = &shared.names;
-    let doing = || format!("joining the group {}", shared.options.group_name(group));
-    let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
-    let woken = Arc::new(Notify::new());
-    let wake = Arc::clone(&woken);
-    consumer.set_nonempty_callback(move || wake.notify_one());
-    let topics: Vec<&str> = topics.iter().map(|t| names.of(*t)).collect();
-    consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
-    let consumer = Arc::new(consumer);
-    let events = Events::of(&consumer)
-        .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
-    Ok((consumer, events, woken))
 }
 
 enum Change {
