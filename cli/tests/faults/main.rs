@@ -98,6 +98,7 @@ async fn run(cluster: &Cluster, receiver: &Receiver, asked: &Asked) -> Result<Re
             );
         }
         let done = cluster.inject(&round).await?;
+        eprintln!("{:>6.1} s  over", began.elapsed().as_secs_f64());
         let ended = done.iter().map(|i| i.ended).max().context("a round without a fault")?;
         injected.push(done);
         match round.then {
@@ -105,6 +106,7 @@ async fn run(cluster: &Cluster, receiver: &Receiver, asked: &Asked) -> Result<Re
             Then::Recovery => {
                 let told = || async { anyhow::Ok(recovered(&alerts, &firsts(&receiver.deliveries()), ended)) };
                 rest::until(cluster, &format!("alerts after {:?}", round.faults), told).await?;
+                eprintln!("{:>6.1} s  recovered", began.elapsed().as_secs_f64());
             }
         }
         cluster.still_runs().await?;

@@ -25,7 +25,7 @@ fn flapping(n: usize) -> String {
 /// The definitions.
 pub fn slos() -> String {
     let mut documents: Vec<String> = (0..FLAPPING).map(|n| slo_of(&flapping(n))).collect();
-    documents.push(QUICK.to_owned());
+    documents.extend([QUICK.to_owned(), ON_CALL.to_owned()]);
     documents.join("---\n")
 }
 
@@ -102,7 +102,7 @@ spec:
             spec:
               severity: page
               condition: {{kind: burnrate, op: gt, threshold: 1, lookbackWindow: 1m, alertAfter: 0m}}
-        notificationTargets: []
+        notificationTargets: [{{targetRef: on-call}}]
 "
     )
 }
@@ -124,4 +124,12 @@ spec:
   timeWindow: [{duration: 7d, isRolling: true}]
   budgetingMethod: Occurrences
   objectives: [{displayName: within-100ms, target: 0.9}]
+";
+
+/// OpenSLO wants one named; who is told is configured.
+const ON_CALL: &str = "\
+apiVersion: openslo/v1
+kind: AlertNotificationTarget
+metadata: {name: on-call}
+spec: {target: webhook}
 ";

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::SharedLog;
+use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_store::{PostgresOptions, PostgresStore};
 use std::sync::Arc;
 use tempfile::TempDir;

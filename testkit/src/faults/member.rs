@@ -41,6 +41,8 @@ pub struct Parts {
 pub struct Member {
     name: String,
     process: Slipstream,
+    /// It was told to end.
+    stopped: bool,
 }
 
 impl Member {
@@ -50,7 +52,7 @@ impl Member {
         let file = folder.join(format!("{name}.yaml"));
         std::fs::write(&file, configuration(parts, (kind, n), &name)).with_context(|| format!("configuring {name}"))?;
         let process = Slipstream::new(&parts.binary)?.with(["--config".into(), file.into_os_string()]);
-        Ok(Member { name, process })
+        Ok(Member { name, process, stopped: false })
     }
 
     /// `tally-1`.
@@ -89,11 +91,15 @@ impl Member {
 
     /// An error if it has ended by itself.
     pub fn still_runs(&mut self) -> Result<()> {
+        if self.stopped {
+            return Ok(());
+        }
         self.process.still_runs().context(self.name.clone())
     }
 
     /// SIGTERM; an error if it does not end well.
     pub async fn stop(&mut self) -> Result<()> {
+        self.stopped = true;
         let ended = self.process.stop().await.context(self.name.clone())?;
         anyhow::ensure!(ended.success(), "{} ended with {ended}:\n{}", self.name, self.process.stderr());
         Ok(())

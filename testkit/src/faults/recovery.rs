@@ -18,49 +18,74 @@ pub struct Lateness {
     pub median: Duration,
     /// The latest arrival.
     pub most: Duration,
-    /// By kind of fault: how long after the fault began alerts were late, at most, and how many faults there were.
-    pub until_recovered: BTreeMap<String, (Duration, usize)>,
+    /// By kind of fault.
+    pub faults: BTreeMap<String, Faults>,
+    /// How long after a round began alerts were late, at most, and what the round was.
+    pub longest: (Duration, String),
 }
 
-impl Lateness {
-    /// The kind of fault that took longest, and how long.
-    pub fn longest(&self) -> Option<(&str, Duration)> {
-        let longest = self.until_recovered.iter().max_by_key(|(_, (time, _))| *time);
-        longest.map(|(kind, (time, _))| (kind.as_str(), *time))
-    }
+/// The faults of a kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// How many.
+    pub times: usize,
+    /// How long after it began alerts were late, at most, where it was the only one; none: it never was.
+    pub alone: Option<Duration>,
 }
 
-/// Measures all due transitions that arrived. One that is late belongs to the newest fault that began before it arrived,
-/// or to one of those that began with that.
+/// Measures all due transitions that arrived. One that is late belongs to the newest round that had begun when it was made.
 pub fn lateness(
     transitions: &[AlertTransition],
     first: &HashMap<Key, SystemTime>,
-    injected: &[Vec<Injected>],
+    rounds: &[Vec<Injected>],
 ) -> Lateness {
-    let mut late: Vec<(Duration, SystemTime, SystemTime)> = Vec::new();
-    for t in transitions {
-        let Some(arrived) = first.get(&(t.alert_id.clone(), t.episode, t.seq)) else { continue };
-        let made = UNIX_EPOCH + Duration::from_secs(u64::try_from(t.tick + 1).unwrap_or_default());
-        late.push((arrived.duration_since(made).unwrap_or_default(), made, *arrived));
-    }
-    late.sort();
-    let mut result = Lateness::default();
-    result.median = late.get(late.len() / 2).map(|l| l.0).unwrap_or_default();
-    result.most = late.last().map(|l| l.0).unwrap_or_default();
-    for (n, round) in injected.iter().enumerate() {
-        let Some(began) = round.iter().map(|i| i.at).min() else { continue };
-        let next = injected.get(n + 1).and_then(|next| next.iter().map(|i| i.at).min());
-        // A transition is this round's if it was made before the next one began.
-        let of_it = late.iter().filter(|(_, made, arrived)| *arrived >= began && next.is_none_or(|next| *made < next));
-        let last_late = of_it.filter(|(late, _, _)| *late > HEALTHY).map(|(_, _, arrived)| *arrived).max();
+    let arrivals = arrivals(transitions, first);
+    let mut by_time: Vec<Duration> = arrivals.iter().map(Arrival::late).collect();
+    by_time.sort();
+    let mut result = Lateness {
+        median: by_time.get(by_time.len() / 2).copied().unwrap_or_default(),
+        most: by_time.last().copied().unwrap_or_default(),
+        ..Lateness::default()
+    };
+    let began = |round: &[Injected]| round.iter().map(|fault| fault.at).min();
+    for (n, round) in rounds.iter().enumerate() {
+        let (Some(begin), next) = (began(round), rounds.get(n + 1).and_then(|next| began(next))) else { continue };
+        let of_it = |a: &&Arrival| a.arrived >= begin && next.is_none_or(|next| a.made < next) && a.late() > HEALTHY;
+        let recovered = arrivals.iter().filter(of_it).map(|a| a.arrived).max().unwrap_or(begin);
+        let took = recovered.duration_since(begin).unwrap_or_default();
         for fault in round {
-            let took = last_late.and_then(|at| at.duration_since(fault.at).ok()).unwrap_or_default();
-            let (most, times) = result.until_recovered.entry(fault.fault.kind()).or_default();
-            *most = took.max(*most);
-            *times += 1;
+            let faults = result.faults.entry(fault.fault.kind()).or_default();
+            faults.times += 1;
+            faults.alone = if round.len() == 1 { faults.alone.max(Some(took)) } else { faults.alone };
+        }
+        if took > result.longest.0 {
+            let names: Vec<String> = round.iter().map(|injected| injected.fault.to_string()).collect();
+            result.longest = (took, names.join(", "));
         }
     }
     result
+}
+
+/// A transition, and when the receiver first had it.
+struct Arrival {
+    /// The end of its tick.
+    made: SystemTime,
+    arrived: SystemTime,
+}
+
+impl Arrival {
+    fn late(&self) -> Duration {
+        self.arrived.duration_since(self.made).unwrap_or_default()
+    }
+}
+
+fn arrivals(transitions: &[AlertTransition], first: &HashMap<Key, SystemTime>) -> Vec<Arrival> {
+    let of = |t: &AlertTransition| {
+        let arrived = *first.get(&(t.alert_id.clone(), t.episode, t.seq))?;
+        let made = UNIX_EPOCH + Duration::from_secs(u64::try_from(t.tick + 1).ok()?);
+        Some(Arrival { made, arrived })
+    };
+    transitions.iter().filter_map(of).collect()
 }
 
 /// Whether every one of these alerts has been told of an episode that began at or after `since`.

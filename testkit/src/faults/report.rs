@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::recovery::{HEALTHY, Lateness};
+use super::recovery::{Faults, HEALTHY, Lateness};
 use super::told::Told;
 use super::windows::Compared;
 
@@ -41,28 +41,53 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { seed, on, took, acknowledged, sent_twice, retried, redelivered, .. } = self;
-        let faults: usize = self.lateness.until_recovered.values().map(|(_, times)| times).sum();
+        let faults: usize = self.lateness.faults.values().map(|faults| faults.times).sum();
         writeln!(f, "faults: seed {seed}, {faults} in {:.0} s, on {on}", took.as_secs_f64())?;
-        for (kind, (time, times)) in &self.lateness.until_recovered {
-            let late = match time.is_zero() {
-                true => format!("alerts never later than {} s", HEALTHY.as_secs()),
-                false => format!("alerts in time again {:.1} s after it began, at most", time.as_secs_f64()),
+        for (kind, Faults { times, alone }) in &self.lateness.faults {
+            let late = match alone {
+                None => String::new(),
+                Some(Duration::ZERO) => format!("alone: alerts never later than {} s", HEALTHY.as_secs()),
+                Some(time) => format!("alone: alerts in time again after {:.1} s at most", time.as_secs_f64()),
             };
             writeln!(f, "  {times:>4} x {kind:<18} {late}")?;
         }
         writeln!(f, "  events      {acknowledged} acknowledged, lost 0, doubled 0")?;
-        writeln!(f, "              {retried} requests sent again, {sent_twice} events sent twice on purpose, {redelivered} copies dropped")?;
-        writeln!(f, "  tallies     {} cells of series, tick and slot equal a recount, no offset twice, none left out", self.cells)?;
+        writeln!(
+            f,
+            "              {retried} requests sent again, {sent_twice} events sent twice on purpose, {redelivered} copies dropped"
+        )?;
+        writeln!(
+            f,
+            "  tallies     {} cells of series, tick and slot equal a recount, no offset twice, none left out",
+            self.cells
+        )?;
         let Compared { complete, incomplete } = self.compared;
-        writeln!(f, "  burn rates  {} folded again, {complete} complete ones equal a recount, {incomplete} incomplete", self.refolded)?;
+        writeln!(
+            f,
+            "  burn rates  {} folded again, {complete} complete ones equal a recount, {incomplete} incomplete",
+            self.refolded
+        )?;
         writeln!(f, "  transitions {} expected, each once in topic and table", self.transitions)?;
         let Told { due, delivered, not_due, deliveries, .. } = &self.told;
-        writeln!(f, "  notified    {due} due, {delivered} delivered in order, {not_due} over before anybody could be told, {deliveries} requests")?;
+        writeln!(
+            f,
+            "  notified    {due} due, {delivered} delivered in order, {not_due} over before anybody could be told, {deliveries} requests"
+        )?;
         let late = &self.lateness;
-        write!(f, "  alerts      {:.1} s from tick to receiver (median), at most {:.1} s", late.median.as_secs_f64(), late.most.as_secs_f64())?;
-        match late.longest().filter(|(_, time)| !time.is_zero()) {
-            Some((kind, time)) => write!(f, "; longest from fault to recovered alerting {:.1} s ({kind})", time.as_secs_f64()),
-            None => Ok(()),
+        write!(
+            f,
+            "  alerts      {:.1} s from tick to receiver (median), at most {:.1} s",
+            late.median.as_secs_f64(),
+            late.most.as_secs_f64()
+        )?;
+        let (time, round) = &late.longest;
+        match time.is_zero() {
+            true => Ok(()),
+            false => write!(
+                f,
+                "\n              longest from fault to recovered alerting {:.1} s ({round})",
+                time.as_secs_f64()
+            ),
         }
     }
 }

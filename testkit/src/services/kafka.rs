@@ -34,8 +34,11 @@ const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
 pub(super) const JAVA: [&str; 4] = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// What a test broker has that an ordinary one has not: topics only when asked for, internal topics with few partitions
-/// and one replica, groups that form at once and may have short sessions, and dead transactions found within a second.
-pub(super) const SETTINGS: [(&str, &str); 14] = [
+/// and one replica, groups that form at once and may have short sessions, and dead transactions found within a second. A
+/// broker that was killed is let in again when its own session has ended.
+pub(super) const SETTINGS: [(&str, &str); 16] = [
+    ("broker.session.timeout.ms", "4000"),
+    ("broker.heartbeat.interval.ms", "500"),
     ("auto.create.topics.enable", "false"),
     ("offsets.topic.replication.factor", "1"),
     ("offsets.topic.num.partitions", "4"),
