@@ -3,12 +3,14 @@ SHELL := /bin/bash
 ARGS ?=
 DATA ?=
 MODEL ?=
+SECONDS ?= 600
+SEED ?=
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients lint fmt bench
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults lint fmt bench
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -43,6 +45,10 @@ test-clients: setup-test ## Publishing with Java, Go and Node, and what their Av
 	schemas/tests/foreign/record --check
 	cargo build --locked -p slipstream-testkit
 	@$(SERVICES) cargo test --locked -p slipstream-cli --features foreign-clients --test publishing
+
+test-faults: setup-test ## Real processes under faults for long, with a report: make test-faults [SECONDS=600] [SEED=n]
+	cargo test --locked -p slipstream-cli --test faults --no-run
+	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --locked -p slipstream-cli --test faults -- --nocapture
 
 lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
 	cargo fmt --all --check

@@ -10,7 +10,7 @@ use slipstream_store::Store;
 use slipstream_testkit::faults::cells::Cells;
 use slipstream_testkit::faults::cluster::{Cluster, Injected};
 use slipstream_testkit::faults::member::RECEIVER;
-use slipstream_testkit::faults::recovery::lateness;
+use slipstream_testkit::faults::recovery::recovery;
 use slipstream_testkit::faults::report::Report;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::faults::windows::windows_equal;
@@ -53,7 +53,7 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
     let notes: Vec<Notification> = verdict::all(log, Topic::Notifications).await?;
     ensure!(database.count("notifications").await? == notes.len(), "notifications in topic and table differ");
     let told = told(&transitions, &notes, &receiver.deliveries(), RECEIVER)?;
-    let lateness = lateness(&transitions, &told.first, injected);
+    let recovery = recovery(&transitions, &told.first, injected, log.partitions(Topic::SliTallies).await?);
     Ok(Report {
         acknowledged: sent.acknowledged.len(),
         sent_twice: sent.twice,
@@ -64,7 +64,7 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
         compared,
         transitions: transitions.len(),
         told,
-        lateness,
+        recovery,
         ..Report::default()
     })
 }

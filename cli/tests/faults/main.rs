@@ -5,6 +5,7 @@
 //! Without more said, one of each. `SLIPSTREAM_TEST_FAULTS_SECONDS` goes on that long, `SLIPSTREAM_TEST_FAULTS_SEED` does
 //! what an earlier run did (`make test-faults SECONDS=600 SEED=7`).
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::print_stderr, reason = "a long run says how far it is")]
 
 mod database;
 mod judge;

@@ -11,14 +11,17 @@ use slipstream_schemas::{RequestEvent, Topic};
 use crate::recount::{Accepted, Recount};
 use crate::verdict;
 
+/// What is said of an event.
+pub type Of<T> = Box<dyn Fn(&RequestEvent) -> T + Send + Sync>;
+
 /// What an SLO counts, in the words of the test and not of its filters.
 pub struct Meaning {
     /// Its name.
     pub slo: String,
     /// Values of groupBy of an event that counts; none: it does not count.
-    pub group: Box<dyn Fn(&RequestEvent) -> Option<Vec<String>> + Send + Sync>,
+    pub group: Of<Option<Vec<String>>>,
     /// Whether it is good.
-    pub good: Box<dyn Fn(&RequestEvent) -> bool + Send + Sync>,
+    pub good: Of<bool>,
 }
 
 /// An SLO's name and the values of its groupBy.

@@ -1,26 +1,29 @@
-//! How late alerts were: from the end of the tick that made a transition to its arrival at the receiver.
+//! How late alerts were, and how long nobody heard of any: from the end of the tick that made a transition to its arrival
+//! at the receiver, and from one arrival to the next.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use slipstream_schemas::records::AlertTransition;
+use slipstream_slo::hash::target_partition;
 
 use super::cluster::Injected;
 use super::told::Key;
 
-/// Later than this is not healthy: what the parts of the way take together when nothing is wrong, twice.
+/// Later than this is not healthy, nor is a longer silence: what the parts of the way take together when nothing is wrong,
+/// twice.
 pub const HEALTHY: Duration = Duration::from_secs(5);
 
-/// How late alerts were, healthy and after each fault.
+/// How alerting was, healthy and after each fault.
 #[derive(Debug, Clone, Default)]
-pub struct Lateness {
+pub struct Recovery {
     /// Half of all arrivals were not later than this.
     pub median: Duration,
     /// The latest arrival.
     pub most: Duration,
     /// By kind of fault.
     pub faults: BTreeMap<String, Faults>,
-    /// How long after a round began alerts were late, at most, and what the round was.
+    /// How long after a round began alerts were late or silent, at most, and what the round was.
     pub longest: (Duration, String),
 }
 
@@ -29,34 +32,39 @@ pub struct Lateness {
 pub struct Faults {
     /// How many.
     pub times: usize,
-    /// How long after it began alerts were late, at most, where it was the only one; none: it never was.
+    /// How long after it began alerts were late or silent, at most, where it was the only one; none: it never was.
     pub alone: Option<Duration>,
+    /// The same where there was another one at the same time.
+    pub with_another: Option<Duration>,
 }
 
-/// Measures all due transitions that arrived. One that is late belongs to the newest round that had begun when it was made.
-pub fn lateness(
+/// Measures the arrivals of all due transitions. `partitions` of tallies go their own ways: each has its own silences.
+pub fn recovery(
     transitions: &[AlertTransition],
     first: &HashMap<Key, SystemTime>,
     rounds: &[Vec<Injected>],
-) -> Lateness {
-    let arrivals = arrivals(transitions, first);
-    let mut by_time: Vec<Duration> = arrivals.iter().map(Arrival::late).collect();
-    by_time.sort();
-    let mut result = Lateness {
-        median: by_time.get(by_time.len() / 2).copied().unwrap_or_default(),
-        most: by_time.last().copied().unwrap_or_default(),
-        ..Lateness::default()
+    partitions: u32,
+) -> Recovery {
+    let arrivals = arrivals(transitions, first, partitions);
+    let mut late: Vec<Duration> = arrivals.iter().map(Arrival::late).collect();
+    late.sort();
+    let mut result = Recovery {
+        median: late.get(late.len() / 2).copied().unwrap_or_default(),
+        most: late.last().copied().unwrap_or_default(),
+        ..Recovery::default()
     };
-    let began = |round: &[Injected]| round.iter().map(|fault| fault.at).min();
+    let ailments = ailments(&arrivals, partitions);
+    let began = |round: &Vec<Injected>| round.iter().map(|fault| fault.at).min();
     for (n, round) in rounds.iter().enumerate() {
-        let (Some(begin), next) = (began(round), rounds.get(n + 1).and_then(|next| began(next))) else { continue };
-        let of_it = |a: &&Arrival| a.arrived >= begin && next.is_none_or(|next| a.made < next) && a.late() > HEALTHY;
-        let recovered = arrivals.iter().filter(of_it).map(|a| a.arrived).max().unwrap_or(begin);
+        let (Some(begin), next) = (began(round), rounds.get(n + 1).and_then(began)) else { continue };
+        let of_it = |a: &&(SystemTime, SystemTime)| a.1 >= begin && next.is_none_or(|next| a.0 < next);
+        let recovered = ailments.iter().filter(of_it).map(|a| a.1).max().unwrap_or(begin);
         let took = recovered.duration_since(begin).unwrap_or_default();
         for fault in round {
             let faults = result.faults.entry(fault.fault.kind()).or_default();
             faults.times += 1;
-            faults.alone = if round.len() == 1 { faults.alone.max(Some(took)) } else { faults.alone };
+            let most = if round.len() == 1 { &mut faults.alone } else { &mut faults.with_another };
+            *most = (*most).max(Some(took));
         }
         if took > result.longest.0 {
             let names: Vec<String> = round.iter().map(|injected| injected.fault.to_string()).collect();
@@ -68,6 +76,7 @@ pub fn lateness(
 
 /// A transition, and when the receiver first had it.
 struct Arrival {
+    partition: u32,
     /// The end of its tick.
     made: SystemTime,
     arrived: SystemTime,
@@ -79,13 +88,28 @@ impl Arrival {
     }
 }
 
-fn arrivals(transitions: &[AlertTransition], first: &HashMap<Key, SystemTime>) -> Vec<Arrival> {
+/// In the order in which they came.
+fn arrivals(transitions: &[AlertTransition], first: &HashMap<Key, SystemTime>, partitions: u32) -> Vec<Arrival> {
     let of = |t: &AlertTransition| {
         let arrived = *first.get(&(t.alert_id.clone(), t.episode, t.seq))?;
         let made = UNIX_EPOCH + Duration::from_secs(u64::try_from(t.tick + 1).ok()?);
-        Some(Arrival { made, arrived })
+        Some(Arrival { partition: target_partition(&t.slo, partitions), made, arrived })
     };
-    transitions.iter().filter_map(of).collect()
+    let mut arrivals: Vec<Arrival> = transitions.iter().filter_map(of).collect();
+    arrivals.sort_by_key(|a| a.arrived);
+    arrivals
+}
+
+/// Spans in which something was amiss: from when an alert was made to when it came too late, and silences.
+fn ailments(arrivals: &[Arrival], partitions: u32) -> Vec<(SystemTime, SystemTime)> {
+    let late = arrivals.iter().filter(|a| a.late() > HEALTHY).map(|a| (a.made, a.arrived));
+    let mut ailments: Vec<(SystemTime, SystemTime)> = late.collect();
+    for partition in 0..partitions {
+        let times: Vec<SystemTime> = arrivals.iter().filter(|a| a.partition == partition).map(|a| a.arrived).collect();
+        let silent = |pair: &&[SystemTime]| pair[1].duration_since(pair[0]).is_ok_and(|gap| gap > HEALTHY);
+        ailments.extend(times.windows(2).filter(silent).map(|pair| (pair[0], pair[1])));
+    }
+    ailments
 }
 
 /// Whether every one of these alerts has been told of an episode that began at or after `since`.

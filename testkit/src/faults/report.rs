@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::recovery::{Faults, HEALTHY, Lateness};
+use super::recovery::{Faults, HEALTHY, Recovery};
 use super::told::Told;
 use super::windows::Compared;
 
@@ -34,60 +34,55 @@ pub struct Report {
     pub transitions: usize,
     /// Notifications.
     pub told: Told,
-    /// How late they were.
-    pub lateness: Lateness,
+    /// How alerting was meanwhile.
+    pub recovery: Recovery,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { seed, on, took, acknowledged, sent_twice, retried, redelivered, .. } = self;
-        let faults: usize = self.lateness.faults.values().map(|faults| faults.times).sum();
-        writeln!(f, "faults: seed {seed}, {faults} in {:.0} s, on {on}", took.as_secs_f64())?;
-        for (kind, Faults { times, alone }) in &self.lateness.faults {
-            let late = match alone {
-                None => String::new(),
-                Some(Duration::ZERO) => format!("alone: alerts never later than {} s", HEALTHY.as_secs()),
-                Some(time) => format!("alone: alerts in time again after {:.1} s at most", time.as_secs_f64()),
-            };
-            writeln!(f, "  {times:>4} x {kind:<18} {late}")?;
+        let faults: usize = self.recovery.faults.values().map(|faults| faults.times).sum();
+        writeln!(f, "faults: seed {}, {faults} in {:.0} s, on {}", self.seed, self.took.as_secs_f64(), self.on)?;
+        for (kind, faults) in &self.recovery.faults {
+            writeln!(f, "  {:>4} x {kind:<18} {}", faults.times, back(faults))?;
         }
-        writeln!(f, "  events      {acknowledged} acknowledged, lost 0, doubled 0")?;
-        writeln!(
-            f,
-            "              {retried} requests sent again, {sent_twice} events sent twice on purpose, {redelivered} copies dropped"
-        )?;
-        writeln!(
-            f,
-            "  tallies     {} cells of series, tick and slot equal a recount, no offset twice, none left out",
-            self.cells
-        )?;
-        let Compared { complete, incomplete } = self.compared;
-        writeln!(
-            f,
-            "  burn rates  {} folded again, {complete} complete ones equal a recount, {incomplete} incomplete",
-            self.refolded
-        )?;
-        writeln!(f, "  transitions {} expected, each once in topic and table", self.transitions)?;
-        let Told { due, delivered, not_due, deliveries, .. } = &self.told;
-        writeln!(
-            f,
-            "  notified    {due} due, {delivered} delivered in order, {not_due} over before anybody could be told, {deliveries} requests"
-        )?;
-        let late = &self.lateness;
-        write!(
-            f,
-            "  alerts      {:.1} s from tick to receiver (median), at most {:.1} s",
-            late.median.as_secs_f64(),
-            late.most.as_secs_f64()
-        )?;
-        let (time, round) = &late.longest;
-        match time.is_zero() {
-            true => Ok(()),
-            false => write!(
-                f,
-                "\n              longest from fault to recovered alerting {:.1} s ({round})",
-                time.as_secs_f64()
-            ),
-        }
+        self.lines().iter().try_for_each(|(name, line)| writeln!(f, "  {name:<12} {line}"))
     }
+}
+
+impl Report {
+    fn lines(&self) -> [(&'static str, String); 8] {
+        let Report { acknowledged, sent_twice, retried, redelivered, cells, refolded, transitions, .. } = self;
+        let Compared { complete, incomplete } = self.compared;
+        let Told { due, delivered, not_due, deliveries, .. } = &self.told;
+        let (median, most) = (self.recovery.median.as_secs_f64(), self.recovery.most.as_secs_f64());
+        let (longest, round) = &self.recovery.longest;
+        let again = format!("{retried} requests sent again, {sent_twice} events sent twice on purpose");
+        let told = format!("{delivered} delivered in order, {not_due} over before anybody could be told");
+        [
+            ("events", format!("{acknowledged} acknowledged, lost 0, doubled 0")),
+            ("", format!("{again}; {redelivered} copies dropped")),
+            ("tallies", format!("{cells} cells of series, tick and slot equal a recount; every offset covered once")),
+            (
+                "burn rates",
+                format!(
+                    "{refolded} equal a refold; {complete} complete ones equal a recount, {incomplete} are not complete"
+                ),
+            ),
+            ("transitions", format!("{transitions} expected, each once in topic and table")),
+            ("notified", format!("{due} due, {told}, in {deliveries} requests")),
+            ("alerts", format!("{median:.1} s from tick to receiver (median), {most:.1} s at most")),
+            ("recovery", format!("{:.1} s from fault to alerting as before, at most ({round})", longest.as_secs_f64())),
+        ]
+    }
+}
+
+/// When alerts were as they should be again, at most.
+fn back(faults: &Faults) -> String {
+    let said = |time: Duration, with: &str| match time.is_zero() {
+        true => format!("alerting not disturbed for more than {} s{with}", HEALTHY.as_secs()),
+        false => format!("alerting recovered after {:.1} s at most{with}", time.as_secs_f64()),
+    };
+    let alone = faults.alone.map(|time| said(time, ""));
+    let with_another = faults.with_another.map(|time| said(time, " (with another fault at the same time)"));
+    [alone, with_another].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
