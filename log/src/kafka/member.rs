@@ -29,6 +29,8 @@ use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polle
 const BUFFERED: Fetch = Fetch { records: 20_000, bytes: 4 << 20 };
 /// After a failure to learn committed positions, so long until the next try.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a partition may be silent though its end is not reached.
+const SILENT: Duration = Duration::from_secs(1);
 /// How long a seek may take.
 const SEEK: Duration = Duration::from_secs(10);
 /// Who is fenced joins again so often within this time.
@@ -110,6 +112,8 @@ struct Held {
     next: Offset,
     /// Everything below it was fetched, and nothing more was there.
     end: Option<Offset>,
+    /// Since when it should bring something and does not.
+    silent: Option<Instant>,
     /// librdkafka fetches nothing of it at present.
     throttled: bool,
 }
@@ -177,7 +181,7 @@ impl Member {
                 Event::Record(record) => {
                     let place = names.place(record.topic, record.partition);
                     let Some((place, held)) = place.and_then(|p| Some((p, held.get_mut(&p)?))) else { return };
-                    held.end = None;
+                    (held.end, held.silent) = (None, None);
                     if record.offset >= held.next {
                         held.buffer.push(&record);
                     }
@@ -242,7 +246,10 @@ impl Member {
             partitions.iter().filter_map(|(t, p)| self.shared.names.place(t, *p)).collect();
         for place in &places {
             let buffer = Buffer::new(*place, 0, LogTime(i64::MIN));
-            self.held.insert(*place, Held { state: State::Looking, buffer, next: 0, end: None, throttled: false });
+            self.held.insert(
+                *place,
+                Held { state: State::Looking, buffer, next: 0, end: None, silent: None, throttled: false },
+            );
         }
         self.look(places, Duration::ZERO);
     }
@@ -492,6 +499,27 @@ impl Member {
         Ok(())
     }
 
+    /// Whether a partition that should bring something, and for a while does not, has nothing but markers and aborted
+    /// records below its end. librdkafka tells an end once; one that was purged with what a pause threw away is not told
+    /// again.
+    async fn is_silent(&mut self, partition: TopicPartition, end: Offset) -> Result<bool, LogError> {
+        let Some(held) = self.held.get_mut(&partition) else { return Ok(false) };
+        let from = held.next;
+        if end <= from || held.silent.get_or_insert_with(Instant::now).elapsed() < SILENT {
+            return Ok(false);
+        }
+        held.silent = None;
+        let shared = Arc::clone(&self.shared);
+        let one = Fetch { records: 1, ..Fetch::default() };
+        let found = blocking(move || shared.ranges.read(partition, from, end, one)).await?;
+        let nothing = found.is_empty() && found.next >= end;
+        if let Some(held) = self.held.get_mut(&partition).filter(|h| nothing && h.next == from && h.buffer.len() == 0) {
+            held.end = Some(end);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Ends of the partitions, and the broker's clock as it was heard before they were asked for.
     async fn ends(&mut self, place: TopicPartition) -> Result<Option<(LogTime, Offset)>, LogError> {
         let fresh = self.ends.as_ref().filter(|e| e.at.elapsed() < ENDS_EVERY && e.ends.contains_key(&place));
@@ -652,8 +680,9 @@ impl Consumer for Member {
         self.pump(BUFFERED);
         let Some(held) = self.held.get(&partition) else { return Ok(None) };
         // Between what was delivered and the end are only markers and aborted records: for the caller it is the end.
-        let drained = held.buffer.len() == 0 && held.end.is_some_and(|seen| seen >= end);
-        let end = if drained { held.next } else { end.max(held.next) };
+        let (next, waits) = (held.next, held.buffer.len() > 0);
+        let drained = !waits && (held.end.is_some_and(|seen| seen >= end) || self.is_silent(partition, end).await?);
+        let end = if drained { next } else { end.max(next) };
         self.horizon_floor = self.horizon_floor.max(LogTime(clock.0 - VISIBLE_WITHIN_MS));
         Ok(Some(Horizon { end, time: self.horizon_floor }))
     }
