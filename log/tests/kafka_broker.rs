@@ -16,6 +16,7 @@ use slipstream_log::{Fetch, LogError, SharedLog};
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TopicSpec;
 use slipstream_testkit::services::{Kafka, SecuredKafka};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const CALL: Duration = Duration::from_secs(20);
@@ -92,13 +93,14 @@ async fn l4_settled_bounds_wait_for_open_transactions() {
     other.begin_transaction().unwrap();
     write(&other, &subject.options, "a");
     assert_eq!(log.bounds(input(0)).await.unwrap(), (0, 0), "an open transaction is not visible");
-    let asking = tokio::spawn({
+    let mut asking = JoinSet::new();
+    asking.spawn({
         let log = log.clone();
         async move { log.settled_bounds(input(0)).await }
     });
     // Whoever asks while it is open is answered after it was decided, and sees it.
     other.commit_transaction(CALL).unwrap();
-    let (first, end) = asking.await.unwrap().unwrap();
+    let (first, end) = asking.join_next().await.unwrap().unwrap().unwrap();
     assert!(first == 0 && end >= 1, "[{first}, {end})");
 }
 
@@ -208,14 +210,16 @@ async fn a_broker_that_dies_and_comes_back_loses_and_doubles_nothing() {
     let mut member = Copier::join(&log, "g").await;
     member.settle_in(2).await;
     let (mut acknowledged, mut tried) = (Vec::new(), 0);
-    let mut back = None;
+    let mut back = JoinSet::new();
+    let mut killed = false;
     let deadline = Instant::now() + 2 * PATIENCE;
     while acknowledged.len() < 60 {
         assert!(Instant::now() < deadline, "the broker's return is not noticed in time");
-        if acknowledged.len() == 20 && back.is_none() {
+        if acknowledged.len() == 20 && !killed {
             kafka.kill().await.unwrap();
+            killed = true;
             let kafka = std::sync::Arc::clone(&kafka);
-            back = Some(tokio::spawn(async move { kafka.start().await }));
+            back.spawn(async move { kafka.start().await });
         }
         let value = format!("w{tried}");
         tried += 1;
@@ -224,7 +228,7 @@ async fn a_broker_that_dies_and_comes_back_loses_and_doubles_nothing() {
         }
         member.turn(10).await.unwrap();
     }
-    back.unwrap().await.unwrap().unwrap();
+    back.join_next().await.unwrap().unwrap().unwrap();
     let all_read = async || {
         let mut all = Vec::new();
         for partition in 0..2 {
