@@ -52,8 +52,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
         false => None,
     };
-    let writes = if config.roles.contains(&Role::Sink) { Writes::LogAndStore } else { Writes::LogOnly };
-    let installation = Installation::open(&config, &loaded, writes).await?;
+    let installation = Installation::open(&config, &loaded, writes(&config)).await?;
 
     let health = Health::default();
     let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
@@ -100,6 +99,10 @@ async fn until_the_cut(cut_in: Duration, health: Health, shutdown: Shutdown) -> 
     Ok(())
 }
 
+fn writes(config: &Config) -> Writes {
+    if config.roles.contains(&Role::Sink) { Writes::LogAndStore } else { Writes::LogOnly }
+}
+
 async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
@@ -108,7 +111,7 @@ async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListen
 
 fn greet(config: &Config, slos: usize) {
     let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
-    output::say(format_args!("slipstream runs: {} ({})", roles.join(", "), parts::describe(config)));
+    output::say(format_args!("slipstream runs: {} ({})", roles.join(", "), parts::describe(config, writes(config))));
     if config.roles.contains(&Role::Gateway) {
         output::say(format_args!("  events   POST http://{}/v1/events", config.listen));
     }

@@ -57,7 +57,11 @@ fn unreachable(options: &KafkaOptions, error: &LogError) -> Finding {
             "is the address right, and a broker up? Are user, password and certificates right (kafka.properties)?"
         }
     };
-    Finding::error("kafka", error.to_string(), todo)
+    let message = match error {
+        LogError::Transient { doing, cause } | LogError::Fatal { doing, cause } => format!("{doing}: {cause}"),
+        error => error.to_string(),
+    };
+    Finding::error("kafka", message, todo)
 }
 
 /// Settings, and definitions in force.

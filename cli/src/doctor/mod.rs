@@ -17,6 +17,7 @@ use slipstream_log::kafka::admin::{Finding, Severity};
 use slipstream_runtime::config::{Config, LogAddress, StoreAddress};
 
 use crate::args::Doctor;
+use crate::parts::Writes;
 use crate::{findings, logging, output, parts};
 
 /// How long one part may take to answer all questions.
@@ -44,7 +45,11 @@ pub async fn run(args: Doctor) -> Result<ExitCode> {
     if args.json {
         output::print_json(&report)?;
     } else {
-        output::print(&format!("{}\n\n{}\n", parts::describe(&config), findings::text(&report.findings)))?;
+        output::print(&format!(
+            "{}\n\n{}\n",
+            parts::describe(&config, Writes::LogAndStore),
+            findings::text(&report.findings)
+        ))?;
         output::print(&format!("{errors}, {warnings}\n"))?;
     }
     if report.errors > 0 {

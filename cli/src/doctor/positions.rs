@@ -109,7 +109,7 @@ pub async fn stored(examined: &Examined, positions: &[StorePosition]) -> Vec<Fin
     let mut findings = Vec::new();
     for topic in slipstream_sink::run::TOPICS {
         match left(examined, topic, positions, &mut standing).await {
-            Ok(ahead) => findings.extend(ahead.into_iter().map(|partition| store_ahead(partition))),
+            Ok(ahead) => findings.extend(ahead.into_iter().map(store_ahead)),
             Err(error) => findings.push(Finding::warn("role sink", error.to_string(), "see the findings on brokers")),
         }
     }

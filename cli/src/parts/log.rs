@@ -2,15 +2,51 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
-use slipstream_log::SharedLog;
-use slipstream_log::kafka::{KafkaLog, KafkaOptions, check_properties};
+use anyhow::{Result, bail};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, check_properties};
 use slipstream_log::patient::Patient;
 use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
-use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem};
+use slipstream_log::{LogError, SharedLog};
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem, nearest};
+
+use tokio::time::Instant;
 
 use super::no_file;
+use crate::output;
+
+/// Properties that people set; librdkafka knows many more.
+const USUAL: [&str; 24] = [
+    "batch.size",
+    "broker.address.family",
+    "client.id",
+    "client.rack",
+    "compression.type",
+    "connections.max.idle.ms",
+    "debug",
+    "fetch.max.bytes",
+    "heartbeat.interval.ms",
+    "linger.ms",
+    "message.timeout.ms",
+    "sasl.kerberos.service.name",
+    "sasl.mechanism",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "session.timeout.ms",
+    "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+    "transaction.timeout.ms",
+];
+
+/// How long a process that is to work on a cluster waits for it: it may just be starting, too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A log that is open for writing.
 pub enum OpenLog {
@@ -31,7 +67,7 @@ impl OpenLog {
                 no_file(dir)?;
                 Ok(OpenLog::Sqlite(SqliteLog::open(dir, SqliteOptions::default())?))
             }
-            LogAddress::Kafka(brokers) => Ok(OpenLog::Kafka(KafkaLog::connect(kafka_options(config, brokers)?).await?)),
+            LogAddress::Kafka(brokers) => Ok(OpenLog::Kafka(connect(kafka_options(config, brokers)?, PATIENCE).await?)),
         }
     }
 
@@ -57,6 +93,29 @@ impl OpenLog {
     }
 }
 
+/// Connects; a cluster that cannot be reached is waited for, for as long as `patience` lasts.
+///
+/// # Errors
+/// When it does not answer until then, does not let us in, or misses topics.
+pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<KafkaLog>> {
+    let deadline = Instant::now() + patience;
+    let mut retry = Retry::new(Backoff::PEER, u64::from(std::process::id()));
+    loop {
+        let (doing, cause) = match KafkaLog::connect(options.clone()).await {
+            Ok(log) => return Ok(log),
+            Err(LogError::Transient { doing, cause }) => (doing, cause),
+            Err(error) => return Err(error.into()),
+        };
+        if Instant::now() >= deadline {
+            bail!("{doing}: {cause}; is the address right, and a broker up? (slipstream doctor)");
+        }
+        if retry.failures() == 0 {
+            output::say(format_args!("{doing}: {cause}; waiting up to {} s", patience.as_secs()));
+        }
+        tokio::time::sleep(retry.failed()).await;
+    }
+}
+
 /// How to reach the cluster, as the configuration says.
 ///
 /// # Errors
@@ -65,9 +124,11 @@ pub fn kafka_options(config: &Config, brokers: &str) -> Result<KafkaOptions, Con
     let given = &config.kafka.properties;
     let properties: BTreeMap<String, String> =
         given.iter().map(|(name, property)| (name.clone(), property.value.reveal().to_owned())).collect();
-    let problem = |error: slipstream_log::kafka::PropertyError| {
-        let place = given.get(&error.name).map(|property| property.place.clone())?;
-        Some(Problem { place, message: format!("`kafka.properties.{}`: {}", error.name, error.cause) })
+    let problem = |PropertyError { name, cause }: PropertyError| {
+        let place = given.get(&name).map(|property| property.place.clone())?;
+        let near = nearest(&name, USUAL).filter(|near| *near != name);
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Some(Problem { place, message: format!("`kafka.properties.{name}`: {cause}{hint}") })
     };
     let mut problems: Vec<Problem> = check_properties(&properties).into_iter().filter_map(problem).collect();
     if !problems.is_empty() {

@@ -1,14 +1,15 @@
 //! Log and store of an installation that is looked at, also while processes work on it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use slipstream_log::SharedLog;
-use slipstream_log::kafka::KafkaLog;
 use slipstream_log::sqlite::SqliteLog;
 use slipstream_runtime::config::{Config, LogAddress, StoreAddress};
 use slipstream_store::{PostgresStore, SharedStore, SqliteStore};
 
+use super::log::connect;
 use super::store::postgres_options;
 use super::{kafka_options, no_file};
 
@@ -22,7 +23,7 @@ pub async fn log_of(config: &Config) -> Result<SharedLog> {
             existing(dir)?;
             Ok(SqliteLog::open_read_only(dir)?)
         }
-        LogAddress::Kafka(brokers) => Ok(KafkaLog::connect(kafka_options(config, brokers)?).await?),
+        LogAddress::Kafka(brokers) => Ok(connect(kafka_options(config, brokers)?, Duration::ZERO).await?),
     }
 }
 

@@ -133,13 +133,16 @@ fn no_file(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What an address says, for people: without what may be secret.
-pub fn describe(config: &Config) -> String {
+/// Where the parts are that a process uses, for people: without what may be secret.
+pub fn describe(config: &Config, writes: Writes) -> String {
     let log = match &config.log {
         LogAddress::Sqlite(dir) => format!("sqlite:{}", dir.display()),
         LogAddress::Kafka(brokers) => format!("kafka://{brokers}"),
     };
-    format!("log {log}, store {}", store::place(config))
+    match writes {
+        Writes::LogAndStore => format!("log {log}, store {}", store::place(config)),
+        Writes::LogOnly => format!("log {log}"),
+    }
 }
 
 /// The SLOs in force and where each stands, worst budget first: from the log, so exact up to the last second that was

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use slipstream_schemas::Topic;
+use slipstream_testkit::services::{self, SecuredKafka};
 
 use crate::place::{Place, text};
 
@@ -72,6 +73,41 @@ async fn nobody_there() {
     let checks: Vec<&str> = errors.iter().map(|(check, ..)| *check).collect();
     assert_eq!(checks, ["kafka", "database"], "{report:#}");
     assert!(errors.iter().all(|(_, _, todo)| todo.contains("is the address right")), "{report:#}");
+    assert!(errors.iter().all(|(_, why, _)| why.contains("Connection refused")), "{report:#}");
 }
 
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shop/slos.yaml");
+
+#[tokio::test]
+async fn a_secured_cluster_lets_in_who_has_the_password() {
+    let kafka = SecuredKafka::dedicated().await;
+    let postgres = services::postgres().await;
+    let place = Place::of(kafka.bootstrap(), postgres.fresh_database().await);
+    let configure = |password: &str| {
+        let file = place.file("password", password);
+        let text = format!(
+            "log: kafka://{}\nstore: {}\nkafka:\n  prefix: {}\n  properties:\n    security.protocol: sasl_ssl\n    \
+             sasl.mechanism: SCRAM-SHA-512\n    sasl.username: {}\n    ssl.ca.location: {}\n    \
+             broker.address.family: v4\n  properties_file: {{sasl.password: {}}}\n",
+            place.bootstrap,
+            place.database,
+            place.prefix,
+            kafka.user().name,
+            kafka.authority().display(),
+            file.display()
+        );
+        std::fs::write(&place.config, text).unwrap();
+    };
+    configure(kafka.user().password);
+    place.json(&["topics", "ensure"], 0).await;
+    place.json(&["doctor"], 0).await;
+    configure("wr0ng-s3cret");
+    let report = place.json(&["doctor"], 1).await;
+    let errors = of(&report, "error");
+    let [(check, message, todo)] = errors[..] else { panic!("{report:#}") };
+    assert!(check == "kafka" && message.contains("uthentication") && todo.contains("password"), "{report:#}");
+    let output = place.command(&["run", "--roles", "tally", "--ops-listen", "127.0.0.1:0"]).await;
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("uthentication") && !said.contains("s3cret"), "{said}");
+}

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
 use slipstream_schemas::Topic;
-use slipstream_testkit::process::Slipstream;
+use slipstream_testkit::process::{PATIENCE, Slipstream};
 use slipstream_testkit::services;
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_slipstream");
 
@@ -96,16 +98,36 @@ impl Place {
         ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create().unwrap()
     }
 
-    /// Gives a topic one setting, and takes all others away.
+    /// Gives a topic one setting, takes all others away, and waits until the cluster says so.
     pub async fn alter(&self, topic: Topic, name: &str, value: &str) {
-        let topic = self.topic(topic);
+        let (topic, admin, options) = (self.topic(topic), self.admin(), AdminOptions::new());
         let alter = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
-        self.admin().alter_configs([&alter], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+        admin.alter_configs([&alter], &options).await.unwrap().remove(0).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let told = admin.describe_configs([&ResourceSpecifier::Topic(&topic)], &options).await.unwrap().remove(0);
+            let now = told.unwrap().get(name).and_then(|entry| entry.value.clone());
+            if now.as_deref() == Some(value) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{topic}: {name} is {now:?}, not {value}");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
+    /// Deletes a topic, and waits until the cluster knows of none.
     pub async fn delete(&self, topic: Topic) {
-        let topic = self.topic(topic);
-        self.admin().delete_topics(&[&topic], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+        let (topic, admin, options) = (self.topic(topic), self.admin(), AdminOptions::new());
+        admin.delete_topics(&[&topic], &options).await.unwrap().remove(0).unwrap();
+        let listed = || {
+            let metadata = admin.inner().fetch_metadata(None, PATIENCE).unwrap();
+            metadata.topics().iter().any(|found| found.name() == topic)
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while listed() {
+            assert!(Instant::now() < deadline, "{topic} is still there");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

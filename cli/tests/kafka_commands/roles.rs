@@ -48,18 +48,23 @@ async fn publish(process: &Slipstream, name: &str, count: usize, status: u16) {
     assert_eq!(answer["inserted"], count, "{answer}");
 }
 
-/// Waits until the store holds so many.
-async fn stored(place: &Place, count: u64) {
+/// Waits until an answer is as expected.
+async fn until(place: &Place, question: &[&str], expected: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let output = place.command(&["query", "kpis", "--json"]).await;
+        let output = place.command(&[question, &["--json"]].concat()).await;
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        if answer["hits"] == count {
-            return;
+        if expected(&answer) {
+            return answer;
         }
-        assert!(Instant::now() < deadline, "not {count} events: {answer} {}", text(&output.stderr));
+        assert!(Instant::now() < deadline, "{question:?}: {answer} {}", text(&output.stderr));
         sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Waits until the store holds so many.
+async fn stored(place: &Place, count: u64) {
+    until(place, &["query", "kpis"], |answer| answer["hits"] == count).await;
 }
 
 async fn started(mut process: Slipstream) -> Slipstream {
@@ -87,10 +92,9 @@ async fn two_processes_share_the_roles_from_the_gateway_to_the_webhook() {
     assert_eq!(came[0].body["alerts"][0]["labels"]["slo"], "checkout", "{:#}", came[0].body);
     stored(&place, 500).await;
 
-    let alerts = place.json(&["query", "alerts"], 0).await;
-    assert_eq!(alerts["alerts"][0]["slo"], "checkout", "{alerts}");
-    let slos = place.json(&["slo", "status"], 0).await;
-    assert_eq!((&slos["slos"][0]["good"], &slos["slos"][0]["total"]), (&0.into(), &500.into()), "{slos}");
+    until(&place, &["query", "alerts"], |answer| answer["alerts"][0]["slo"] == "checkout").await;
+    let slos = until(&place, &["slo", "status"], |answer| answer["slos"][0]["total"] == 500).await;
+    assert_eq!(slos["slos"][0]["good"], 0, "{slos}");
 
     let simulated = place.json(&["simulate", "--rate", "100", "--for", "10s", "--fast", "--seed", "5"], 0).await;
     assert_eq!(simulated["digested"], false, "others digest it: {simulated}");

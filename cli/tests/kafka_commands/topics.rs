@@ -86,7 +86,12 @@ async fn wrong_settings_for_kafka_are_told_all_at_once_and_without_secrets() {
         let output = place.command(arguments).await;
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        for expected in ["3:16: `kafka.properties.acks`: cannot be set", "linger.ms", "lingre.ms", "transactional.id"] {
+        for expected in [
+            "3:16: `kafka.properties.acks`: cannot be set",
+            "`kafka.properties.linger.ms`: librdkafka refuses it",
+            "did you mean `linger.ms`?",
+            "transactional.id",
+        ] {
             assert!(said.contains(expected), "{arguments:?}: no {expected} in {said}");
         }
         assert!(!said.contains("s3cret-w0rd"), "{said}");

@@ -3,12 +3,12 @@
 
 mod facts;
 mod finding;
+mod hearing;
 mod judge;
 
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
 
@@ -16,7 +16,7 @@ pub use facts::{Broker, Cluster, Group, PartitionState, TopicState, TopicThere, 
 pub use finding::{Finding, Severity};
 pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions as judge_partitions};
 
-use super::client::{Reader, Told};
+use super::client::Told;
 use super::errors::log_error;
 use super::names::Names;
 use super::settings::{self, KafkaOptions, LARGEST_BATCH};
@@ -102,26 +102,20 @@ async fn visible(options: &KafkaOptions) -> Result<(), LogError> {
 /// Asks whether the cluster answers and all topics are there.
 ///
 /// # Errors
-/// When it does not, or topics are missing: with what to do.
+/// `Transient` when no broker can be reached; `Fatal` when none lets us in, or topics are missing: with what to do.
 pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
     let options = options.clone();
     blocking(move || {
         let names = Names::new(&options.prefix);
-        let doing = || format!("connecting to Kafka at {}", options.brokers);
-        let asker: Reader =
-            settings::ranges(&options).create_with_context(Told).map_err(|e| log_error(&names, doing(), &e))?;
-        let metadata = asker.fetch_metadata(None, CALL).map_err(|e| LogError::Fatal {
-            doing: doing(),
-            cause: format!("{e}; is the address right, and the broker up? (`slipstream doctor`)"),
-        })?;
-        let known = |t: &&rdkafka::metadata::MetadataTopic| t.error().is_none() && !t.partitions().is_empty();
-        let there: Vec<&str> = metadata.topics().iter().filter(known).map(|t| t.name()).collect();
+        let metadata = hearing::metadata(&options)?;
+        let there: Vec<&str> = metadata.topics().iter().map(|t| t.name()).collect();
         let missing: Vec<&str> = TOPICS.iter().map(|s| names.of(s.topic)).filter(|n| !there.contains(n)).collect();
         if missing.is_empty() {
             return Ok(());
         }
+        let doing = format!("connecting to Kafka at {}", options.brokers);
         let cause = format!("topics are missing: {}; `slipstream topics ensure` makes them", missing.join(", "));
-        Err(LogError::Fatal { doing: doing(), cause })
+        Err(LogError::Fatal { doing, cause })
     })
     .await
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 pub use address::{LogAddress, StoreAddress};
 pub use merge::Overrides;
+pub use nearest::nearest;
 pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use receiver::{Receiver, ReceiverFormat};

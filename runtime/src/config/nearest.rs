@@ -2,7 +2,7 @@
 
 /// The candidate with the fewest edits (insert, delete, replace, swap of neighbours) from `word`; none when all are
 /// further than a third of its length.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let bound = (word.chars().count() / 3).max(1);
     let ranked = candidates.into_iter().map(|c| (distance(word, c), c));
     ranked.filter(|(d, _)| *d <= bound).min_by_key(|(d, _)| *d).map(|(_, c)| c)

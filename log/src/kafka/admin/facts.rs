@@ -15,6 +15,7 @@ use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
 use super::super::shared::blocking;
 use super::CALL;
+use super::hearing;
 use crate::port::LogError;
 
 /// Settings by name.
@@ -119,21 +120,14 @@ pub async fn groups(options: &KafkaOptions) -> Result<Vec<Group>, LogError> {
 /// Asks a cluster what it is like.
 ///
 /// # Errors
-/// When no broker answers.
+/// When no broker answers, or none lets us in.
 pub async fn inspect(options: &KafkaOptions) -> Result<Cluster, LogError> {
     let names = Names::new(&options.prefix);
+    let asked = options.clone();
+    let metadata = blocking(move || hearing::metadata(&asked)).await?;
     let admin: AdminClient<Told> = settings::common(options)
         .create_with_context(Told)
         .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
-    let (admin, metadata) = blocking(move || {
-        let metadata = admin.inner().fetch_metadata(None, CALL);
-        (admin, metadata)
-    })
-    .await;
-    let metadata = metadata.map_err(|e| LogError::Transient {
-        doing: format!("asking the brokers {}", options.brokers),
-        cause: e.to_string(),
-    })?;
     Ok(Cluster {
         brokers: brokers(&admin, &metadata).await,
         topics: topics(&admin, &names, &metadata).await,

@@ -6,6 +6,8 @@ use super::facts::{Broker, Cluster, Settings};
 use super::finding::Finding;
 pub use topic::{topic, wanted_partitions};
 
+/// The oldest Kafka whose transactions and groups are as ours need them.
+const OLDEST: (u32, u32) = (3, 0);
 /// What our transactions and group sessions ask for, milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
 
@@ -80,8 +82,8 @@ fn broker(broker: &Broker) -> Vec<Finding> {
     }
     // Written by brokers up to 3.x only.
     let protocol = settings.get("inter.broker.protocol.version");
-    if let Some(old) = protocol.filter(|v| older_than(v, (2, 5))) {
-        let message = format!("speaks protocol {old}: transactions need Kafka 2.5 or later");
+    if let Some(old) = protocol.filter(|v| older_than(v, OLDEST)) {
+        let message = format!("speaks protocol {old}: Slipstream needs Kafka 3.0 or newer");
         findings.push(Finding::error(&check, message, "upgrade the brokers"));
     }
     if findings.is_empty() {

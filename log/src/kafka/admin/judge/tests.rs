@@ -159,7 +159,7 @@ fn brokers() {
         (Ok(("transaction.max.timeout.ms", "5000")), Error, "our transactions would be refused"),
         (Ok(("group.min.session.timeout.ms", "30000")), Error, "could not join"),
         (Ok(("group.max.session.timeout.ms", "5000")), Error, "could not join"),
-        (Ok(("inter.broker.protocol.version", "2.4-IV1")), Error, "need Kafka 2.5"),
+        (Ok(("inter.broker.protocol.version", "2.8-IV1")), Error, "needs Kafka 3.0"),
     ];
     for (fact, severity, expected) in table {
         let mut cluster = healthy();
@@ -174,8 +174,8 @@ fn brokers() {
         assert!(found[0].severity == severity && found[0].message.contains(expected), "{found:?}");
         assert_eq!(found[0].check, "broker 2 (b2:9092)");
     }
-    for (version, old) in [("2.4-IV1", true), ("2.5-IV0", false), ("3.9-IV0", false), ("10.0", false), ("x", false)] {
-        assert_eq!(older_than(version, (2, 5)), old, "{version}");
+    for (version, old) in [("2.8-IV1", true), ("3.0-IV0", false), ("3.9-IV0", false), ("10.0", false), ("x", false)] {
+        assert_eq!(older_than(version, OLDEST), old, "{version}");
     }
 }
 

@@ -1,0 +1,130 @@
+//! Asking for brokers and topics, and why none can be reached: librdkafka's calls say that they failed, its log says why.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
+
+use super::super::client::told;
+use super::super::errors::log_error;
+use super::super::names::Names;
+use super::super::settings::{self, KafkaOptions};
+use crate::port::LogError;
+
+/// A broker that is there answers within this, and three times over.
+const TRY: Duration = Duration::from_secs(5);
+const TRIES: usize = 3;
+/// How long, and over how many events, to listen for a cause.
+const LISTEN: Duration = Duration::from_millis(20);
+const EVENTS: usize = 1_000;
+
+/// Asks for all brokers and topics. Blocks.
+///
+/// # Errors
+/// `Transient` when no broker can be reached, `Fatal` when none lets us in: with what was heard.
+pub(super) fn metadata(options: &KafkaOptions) -> Result<Metadata, LogError> {
+    let doing = || format!("connecting to Kafka at {}", options.brokers);
+    let made = settings::ranges(options).create_with_context(Hearing::default());
+    let asker: BaseConsumer<Hearing> = made.map_err(|e| log_error(&Names::new(&options.prefix), doing(), &e))?;
+    let mut cause = String::new();
+    for _ in 0..TRIES {
+        match asker.fetch_metadata(None, TRY) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) => cause = heard(&asker, &error),
+        }
+        if is_lasting(&cause) {
+            let cause = format!("{cause}; see `kafka.properties` of the configuration");
+            return Err(LogError::Fatal { doing: doing(), cause });
+        }
+    }
+    Err(LogError::Transient { doing: doing(), cause })
+}
+
+/// Logs and errors come as events of a queue that somebody has to read.
+fn heard(asker: &BaseConsumer<Hearing>, error: &KafkaError) -> String {
+    for _ in 0..EVENTS {
+        if asker.poll(LISTEN).is_none() {
+            break;
+        }
+    }
+    asker.context().cause(error)
+}
+
+/// Distinct causes that are kept.
+const KEPT: usize = 3;
+
+/// A context that remembers what failed.
+#[derive(Debug, Default)]
+struct Hearing(Mutex<Vec<String>>);
+
+impl Hearing {
+    /// What failed, for people; the error where nothing was heard.
+    fn cause(&self, error: &KafkaError) -> String {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.is_empty() { error.to_string() } else { heard.join("; ") }
+    }
+
+    fn hear(&self, text: &str) {
+        let cause = cause_in(text);
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() < KEPT && !heard.contains(&cause) {
+            heard.push(cause);
+        }
+    }
+}
+
+impl ClientContext for Hearing {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        if facility == "FAIL" {
+            self.hear(text);
+        }
+        told(level as i32, facility, text);
+    }
+
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Hearing {}
+
+/// `[thrd:b:1/bootstrap]: b:1/bootstrap: Connect failed: refused (after 0ms in state CONNECT)` without what is said
+/// of threads and states.
+fn cause_in(text: &str) -> String {
+    let text = text.split_once("]: ").map_or(text, |(_, rest)| rest);
+    let text = text.split_once(" (after ").map_or(text, |(cause, _)| cause);
+    text.replace("/bootstrap", "")
+}
+
+/// Whether a cause will not pass by waiting: who is not let in now will not be later.
+fn is_lasting(cause: &str) -> bool {
+    ["uthentication", "SSL handshake", "certificate", "SASL"].iter().any(|sign| cause.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes() {
+        for (text, cause, lasting) in [
+            (
+                "[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused \
+                 (after 0ms in state CONNECT)",
+                "127.0.0.1:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused",
+                false,
+            ),
+            (
+                "[thrd:sasl_ssl://b:9093/bootstrap]: sasl_ssl://b:9093/bootstrap: SASL authentication error: Authentication \
+                 failed (after 5ms in state AUTH_REQ)",
+                "sasl_ssl://b:9093: SASL authentication error: Authentication failed",
+                true,
+            ),
+            ("odd", "odd", false),
+        ] {
+            assert_eq!((cause_in(text).as_str(), is_lasting(text)), (cause, lasting));
+        }
+    }
+}
