@@ -129,9 +129,11 @@ pub struct Run {
 /// `slipstream import`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream import --format combined --service web /var/log/nginx/access.log*\n  \
-    slipstream import --format json events.ndjson.gz\n\n\
+    slipstream import --format json events.ndjson.gz\n  \
+    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n\n\
     Plain, gzip and zstd files are recognised. A file is known by its beginning: a second import adds nothing,\n\
-    one that was killed continues, one that has grown adds what is new.")]
+    one that was killed continues, one that has grown adds what is new.\n\
+    On Kafka it returns when everything is acknowledged; the roles that run there digest it.")]
 pub struct Import {
     /// What the lines are
     #[arg(long, value_enum)]
@@ -173,7 +175,9 @@ pub enum Format {
 
 /// `slipstream simulate`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  slipstream simulate --rate 1000 --for 60s --seed 7")]
+#[command(after_help = "Examples:\n  slipstream simulate --rate 1000 --for 60s --seed 7\n  \
+    slipstream simulate --rate 1000 --for 60s --log kafka://127.0.0.1:9092\n\n\
+    On Kafka it returns when everything is acknowledged; the roles that run there digest it.")]
 pub struct Simulate {
     /// Requests per second
     #[arg(long, value_parser = rate, allow_negative_numbers = true)]
