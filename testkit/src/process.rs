@@ -114,12 +114,13 @@ impl Slipstream {
         self.signal("CONT").await
     }
 
-    /// An error, with what it said, if it has ended by itself.
+    /// An error, with its last words, if it has ended by itself.
     pub fn still_runs(&mut self) -> Result<()> {
         let Some(child) = &mut self.child else { bail!("the process does not run") };
         if let Some(ended) = child.try_wait().context("looking after the process")? {
             self.child = None;
-            bail!("it ended by itself with {ended}:\n{}", self.stderr());
+            let said = self.stderr();
+            bail!("it ended by itself with {ended}: {}", said.lines().last().unwrap_or("it said nothing"));
         }
         Ok(())
     }

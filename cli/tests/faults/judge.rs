@@ -51,8 +51,9 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
     transitions_once(&transitions, &database).await?;
 
     let notes: Vec<Notification> = verdict::all(log, Topic::Notifications).await?;
-    ensure!(database.count("notifications").await? == notes.len(), "notifications in topic and table differ");
     let told = told(&transitions, &notes, &receiver.deliveries(), RECEIVER)?;
+    let rows = database.count("notifications").await?;
+    ensure!(rows == notes.len(), "{rows} rows of notifications, {} in the topic", notes.len());
     let recovery = recovery(&transitions, &told.first, injected, log.partitions(Topic::SliTallies).await?);
     Ok(Report {
         acknowledged: sent.acknowledged.len(),

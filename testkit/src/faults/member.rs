@@ -77,6 +77,7 @@ impl Member {
 
     /// kill -9, and started again after a while; it may not be ready yet.
     pub async fn kill(&mut self, away: Duration) -> Result<()> {
+        self.still_runs()?;
         self.process.kill().await.context(self.name.clone())?;
         sleep(away).await;
         self.spawn()
@@ -84,6 +85,7 @@ impl Member {
 
     /// SIGSTOP, and SIGCONT after a while.
     pub async fn hold(&mut self, held: Duration) -> Result<()> {
+        self.still_runs()?;
         self.process.hold().await.context(self.name.clone())?;
         sleep(held).await;
         self.process.resume().await.context(self.name.clone())

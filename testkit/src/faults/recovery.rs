@@ -57,8 +57,8 @@ pub fn recovery(
     let began = |round: &Vec<Injected>| round.iter().map(|fault| fault.at).min();
     for (n, round) in rounds.iter().enumerate() {
         let (Some(begin), next) = (began(round), rounds.get(n + 1).and_then(began)) else { continue };
-        let of_it = |a: &&(SystemTime, SystemTime)| a.1 >= begin && next.is_none_or(|next| a.0 < next);
-        let recovered = ailments.iter().filter(of_it).map(|a| a.1).max().unwrap_or(begin);
+        let of_it = |a: &&Ailment| a.since >= begin && next.is_none_or(|next| a.since < next);
+        let recovered = ailments.iter().filter(of_it).map(|a| a.until).max().unwrap_or(begin);
         let took = recovered.duration_since(begin).unwrap_or_default();
         for fault in round {
             let faults = result.faults.entry(fault.fault.kind()).or_default();
@@ -100,16 +100,22 @@ fn arrivals(transitions: &[AlertTransition], first: &HashMap<Key, SystemTime>, p
     arrivals
 }
 
-/// Spans in which something was amiss: from when an alert was made to when it came too late, and silences.
-fn ailments(arrivals: &[Arrival], partitions: u32) -> Vec<(SystemTime, SystemTime)> {
-    let late = arrivals.iter().filter(|a| a.late() > HEALTHY).map(|a| (a.made, a.arrived));
-    let mut ailments: Vec<(SystemTime, SystemTime)> = late.collect();
+/// A span in which something was amiss that should not have been any more.
+struct Ailment {
+    since: SystemTime,
+    until: SystemTime,
+}
+
+/// Alerts that came too late, and silences.
+fn ailments(arrivals: &[Arrival], partitions: u32) -> Vec<Ailment> {
+    let late = arrivals.iter().map(|a| (a.made, a.arrived));
+    let mut spans: Vec<(SystemTime, SystemTime)> = late.collect();
     for partition in 0..partitions {
         let times: Vec<SystemTime> = arrivals.iter().filter(|a| a.partition == partition).map(|a| a.arrived).collect();
-        let silent = |pair: &&[SystemTime]| pair[1].duration_since(pair[0]).is_ok_and(|gap| gap > HEALTHY);
-        ailments.extend(times.windows(2).filter(silent).map(|pair| (pair[0], pair[1])));
+        spans.extend(times.windows(2).map(|pair| (pair[0], pair[1])));
     }
-    ailments
+    let ailments = spans.into_iter().map(|(from, until)| Ailment { since: from + HEALTHY, until });
+    ailments.filter(|ailment| ailment.until > ailment.since).collect()
 }
 
 /// Whether every one of these alerts has been told of an episode that began at or after `since`.

@@ -35,9 +35,11 @@ pub fn told(
     deliveries: &[Delivery],
     receiver: &str,
 ) -> Result<Told> {
-    let settled: HashMap<String, Outcome> =
-        notes.iter().filter(|n| n.receiver == receiver).map(|n| (key_of(n), n.outcome)).collect();
-    ensure!(settled.len() == notes.len(), "A3: a notification was settled twice");
+    let mut settled: HashMap<String, Outcome> = HashMap::new();
+    for note in notes.iter().filter(|n| n.receiver == receiver) {
+        let before = settled.insert(key_of(note), note.outcome);
+        ensure!(before.is_none(), "A3: {} was settled twice, as {before:?} and {:?}", key_of(note), note.outcome);
+    }
     let mut told = Told { first: firsts(deliveries), ..Told::default() };
     told.deliveries = deliveries.iter().filter(|d| d.accepted()).count();
     let arrived: HashSet<String> =
