@@ -40,7 +40,7 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
 #[cfg(test)]
 mod tests {
     use slipstream_schemas::records::{ConditionSince, Settings, TransitionKind::*, WindowRates};
-    use slipstream_slo::definition::{Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo};
+    use slipstream_slo::definition::{Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 
     use super::*;
     use crate::recall::OpenAlerts;
@@ -59,16 +59,17 @@ mod tests {
     }
 
     fn slo(rules: Vec<Rule>) -> Slo {
-        let objective = Objective { name: "availability".to_owned(), target: Ratio { num: 99, den: 100 }, rules };
+        let indicator = Indicator { total: "true".to_owned(), side: Side::Good("status_code < 500".to_owned()) };
+        let objective = Objective { rules, ..Objective::new("availability", indicator, Ratio { num: 99, den: 100 }) };
         Slo {
             name: "checkout".to_owned(),
             display_name: "Checkout".to_owned(),
             service: "payments".to_owned(),
             description: String::new(),
-            indicator: Indicator { total: "true".to_owned(), side: Side::Good("status_code < 500".to_owned()) },
             group_by: Vec::new(),
-            period: 2_419_200,
+            window: Window::Rolling(2_419_200),
             objectives: vec![objective],
+            composite: None,
             labels: Vec::new(),
         }
     }

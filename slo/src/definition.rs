@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+pub use crate::calendar::{Calendar, Unit};
+
 /// An exact non-negative decimal as num / den: thresholds are compared in whole numbers, never in floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Ratio {
@@ -23,15 +25,15 @@ pub struct Slo {
     pub service: String,
     /// spec.description.
     pub description: String,
-    /// What is counted.
-    pub indicator: Indicator,
     /// Dimensions by which series are split: `service`, `environment`, `endpoint`, `method`, `status_code` or
     /// `attributes.KEY`.
     pub group_by: Vec<GroupKey>,
-    /// Rolling period of the budget, seconds.
-    pub period: i64,
+    /// The time that a budget is for.
+    pub window: Window,
     /// At least one.
     pub objectives: Vec<Objective>,
+    /// Of a composite SLO: what holds for its objectives together.
+    pub composite: Option<Composite>,
     /// Labels of the SLO, for alerts.
     pub labels: Vec<(String, String)>,
 }
@@ -85,13 +87,82 @@ impl GroupKey {
     }
 }
 
+/// The time that a budget is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Window {
+    /// The last so many seconds, at every moment.
+    Rolling(i64),
+    /// Periods of a calendar: the budget begins anew with each.
+    Calendar(Calendar),
+}
+
+impl Window {
+    /// Its length in seconds; of a calendar's periods what they last by rule (a month 30 days, a year 365).
+    pub fn nominal_seconds(&self) -> i64 {
+        match self {
+            Window::Rolling(seconds) => *seconds,
+            Window::Calendar(calendar) => calendar.nominal_seconds(),
+        }
+    }
+}
+
+/// How the budget of an objective is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Budgeting {
+    /// A share of the events.
+    Occurrences,
+    /// A share of the time: of slices of so many seconds, from the epoch on, each is good or bad. One without events
+    /// is good.
+    Timeslices {
+        /// Length of a slice.
+        seconds: i64,
+        /// Least share of good events in a good slice, above 0, at most 1.
+        target: Ratio,
+    },
+    /// The mean of the slices' ratios of good events. One without events counts as 1.
+    RatioTimeslices {
+        /// Length of a slice.
+        seconds: i64,
+    },
+}
+
+impl Budgeting {
+    /// Length of a slice in seconds, where time is sliced.
+    pub fn slice(self) -> Option<i64> {
+        match self {
+            Budgeting::Occurrences => None,
+            Budgeting::Timeslices { seconds, .. } | Budgeting::RatioTimeslices { seconds } => Some(seconds),
+        }
+    }
+}
+
+/// The name of the objective that stands for a composite SLO as a whole.
+pub const COMPOSITE: &str = "composite";
+
+/// What holds for the objectives of a composite SLO together. Its share of bad is the mean of theirs, by weight.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Composite {
+    /// The mean of the objectives' targets, by weight.
+    pub target: Ratio,
+    /// Rules; those of the single objectives are empty.
+    pub rules: Vec<Rule>,
+}
+
 /// A target and the rules that guard it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Objective {
-    /// displayName, or its index.
+    /// displayName, or its index; unique within the SLO.
     pub name: String,
+    /// What is counted.
+    pub indicator: Indicator,
+    /// How the budget is counted.
+    pub budgeting: Budgeting,
     /// The exact target, 0 < target < 1.
     pub target: Ratio,
+    /// compositeWeight, above 0; 1 where there is none.
+    pub weight: Ratio,
     /// Rules in document order; names unique within the objective.
     pub rules: Vec<Rule>,
 }
@@ -155,22 +226,40 @@ impl Severity {
     }
 }
 
+impl Objective {
+    /// An objective over events, without rules, of weight 1.
+    pub fn new(name: impl Into<String>, indicator: Indicator, target: Ratio) -> Objective {
+        let weight = Ratio { num: 1, den: 1 };
+        Objective { name: name.into(), indicator, budgeting: Budgeting::Occurrences, target, weight, rules: Vec::new() }
+    }
+}
+
 impl Slo {
-    /// Whether counts under `self` mean the same as under `other`: filter, groupBy and budgeting method.
+    /// Whether counts under `self` mean the same as under `other`: filters, groupBy, budgeting, and the kind of window.
+    /// Objectives may come and go, targets and rules may change, and a rolling window its length.
     pub fn same_meaning(&self, other: &Slo) -> bool {
-        self.indicator == other.indicator && self.group_by == other.group_by
+        let same = |mine: &Objective| {
+            let theirs = other.objectives.iter().find(|theirs| theirs.name == mine.name);
+            theirs.is_none_or(|theirs| theirs.indicator == mine.indicator && theirs.budgeting == mine.budgeting)
+        };
+        let windows = match (&self.window, &other.window) {
+            (Window::Rolling(_), Window::Rolling(_)) => true,
+            (mine, theirs) => mine == theirs,
+        };
+        windows && self.group_by == other.group_by && self.objectives.iter().all(same)
     }
 
-    /// Every window an objective needs, ascending and without repeats; the budget's period is among them.
-    pub fn windows(&self, objective: &Objective) -> Vec<i64> {
-        let mut windows: Vec<i64> = objective
-            .rules
-            .iter()
-            .flat_map(|rule| match rule.condition {
-                Condition::Burn { long, short, .. } => [long, short],
-            })
-            .chain(std::iter::once(self.period))
-            .collect();
+    /// Every window that the rules of an objective look at, ascending and without repeats; the budget's is among them
+    /// where it rolls. Seconds.
+    pub fn windows(&self, rules: &[Rule]) -> Vec<i64> {
+        let rolling = match self.window {
+            Window::Rolling(seconds) => Some(seconds),
+            Window::Calendar(_) => None,
+        };
+        let of_rules = rules.iter().flat_map(|rule| match rule.condition {
+            Condition::Burn { long, short, .. } => [long, short],
+        });
+        let mut windows: Vec<i64> = of_rules.chain(rolling).collect();
         windows.sort_unstable();
         windows.dedup();
         windows

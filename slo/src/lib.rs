@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod budget;
 pub mod burn;
+pub mod calendar;
 pub mod condition;
 pub mod decimal;
 pub mod definition;

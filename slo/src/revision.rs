@@ -252,23 +252,24 @@ fn first_error(found: &[Diagnostic]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Indicator, Objective, Ratio, Side};
+    use crate::definition::{Indicator, Objective, Ratio, Side, Window};
 
     const ALL: i64 = i64::MAX;
 
     fn slo(total: &str, objectives: &[&str]) -> Slo {
+        let indicator = Indicator { total: total.into(), side: Side::Good("true".into()) };
         Slo {
             name: "a".into(),
             display_name: "a".into(),
             service: String::new(),
             description: String::new(),
-            indicator: Indicator { total: total.into(), side: Side::Good("true".into()) },
             group_by: Vec::new(),
-            period: 86_400,
+            window: Window::Rolling(86_400),
             objectives: objectives
                 .iter()
-                .map(|name| Objective { name: (*name).into(), target: Ratio { num: 9, den: 10 }, rules: Vec::new() })
+                .map(|name| Objective::new(*name, indicator.clone(), Ratio { num: 9, den: 10 }))
                 .collect(),
+            composite: None,
             labels: Vec::new(),
         }
     }
@@ -317,7 +318,7 @@ mod tests {
             0,
             &[(10, Some(slo("true", &["0"]))), (20, Some(slo("x", &["0"]))), (20, Some(slo("y", &["0"])))],
         );
-        assert_eq!(found.active_at(LogTime(20), ALL)[0].slo.indicator.total, "y");
+        assert_eq!(found.active_at(LogTime(20), ALL)[0].slo.objectives[0].indicator.total, "y");
         assert_eq!(found.in_force(LogTime(20), ALL), 3);
     }
 

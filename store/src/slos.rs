@@ -73,10 +73,10 @@ fn not_evaluated(slo: &Slo, objective: &Objective) -> SloStatus {
         service: slo.service.clone(),
         objective: objective.name.clone(),
         target: Some(target(objective)),
-        window: Some(text::length(slo.period)),
+        window: Some(text::length(slo.window.nominal_seconds())),
         sli: None,
         budget_remaining: 1.0,
-        burn_rates: slo.windows(objective).into_iter().map(|window| (text::length(window), 0.0)).collect(),
+        burn_rates: slo.windows(&objective.rules).into_iter().map(|window| (text::length(window), 0.0)).collect(),
         exhaustion_at: None,
         good: 0,
         total: 0,
@@ -129,18 +129,19 @@ fn target(objective: &Objective) -> f64 {
 mod tests {
     use super::*;
     use slipstream_schemas::records::WindowRates;
-    use slipstream_slo::definition::{GroupKey, Indicator, Ratio, Side};
+    use slipstream_slo::definition::{GroupKey, Indicator, Ratio, Side, Window};
 
     fn slo(name: &str, group_by: Vec<GroupKey>) -> Slo {
+        let indicator = Indicator { total: "true".into(), side: Side::Good("status_code < 500".into()) };
         Slo {
             name: name.into(),
             display_name: name.into(),
             service: "shop".into(),
             description: String::new(),
-            indicator: Indicator { total: "true".into(), side: Side::Good("status_code < 500".into()) },
             group_by,
-            period: 2_592_000,
-            objectives: vec![Objective { name: "0".into(), target: Ratio { num: 995, den: 1000 }, rules: Vec::new() }],
+            window: Window::Rolling(2_592_000),
+            objectives: vec![Objective::new("0", indicator, Ratio { num: 995, den: 1000 })],
+            composite: None,
             labels: Vec::new(),
         }
     }

@@ -90,7 +90,7 @@ fn row(slo: &Slo, objective: &Objective) -> Vec<String> {
         slo.service.clone(),
         objective.name.clone(),
         output::percent(share(objective.target)),
-        output::span(slo.period),
+        output::span(slo.window.nominal_seconds()),
         group_by.join(", "),
         rules.join(", "),
     ]

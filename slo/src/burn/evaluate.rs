@@ -117,7 +117,7 @@ fn same(before: &[ConditionSince], now: &[ConditionSince]) -> bool {
 
 fn rates(plan: &Plan, series: &Series, sums: &Sums<'_>, moment: &Moment, scale: &Scale) -> BurnRates {
     let target = plan.objective().target;
-    let period = sums.of(plan.slo.period);
+    let period = sums.of(plan.slo.window.nominal_seconds());
     let now = moment.tick + 1;
     let covered = plan.present.min(now - plan.covered_from);
     let budget = budget(period, target);

@@ -49,7 +49,7 @@ impl Plan {
             objective_name: slo.objectives[index].name.as_str().into(),
             generation: found.active.generation,
             windows: windows.into_iter().filter_map(|w| scale.ring_for(w).map(|ring| (w, ring))).collect(),
-            present: present_window(&slo.objectives[index], slo.period),
+            present: present_window(&slo.objectives[index], slo.window.nominal_seconds()),
             rings,
             covered_from: covered_from.max(whole_second(found.objectives_since[index])),
         }
@@ -58,8 +58,8 @@ impl Plan {
 
 /// Every window that is evaluated for an objective, ascending.
 fn windows(slo: &Slo, objective: &Objective) -> Vec<i64> {
-    let mut windows = slo.windows(objective);
-    windows.push(present_window(objective, slo.period));
+    let mut windows = slo.windows(&objective.rules);
+    windows.push(present_window(objective, slo.window.nominal_seconds()));
     windows.sort_unstable();
     windows.dedup();
     windows

@@ -115,12 +115,12 @@ impl Matcher {
 impl Definition {
     fn new(active: &Active, series: &mut SeriesTable) -> Definition {
         let compile = |source: &str| Filter::compile(source).map_or(Expression::Unknown, Filter::into_expression);
-        let (side, meaning) = match &active.slo.indicator.side {
+        let (side, meaning) = match &active.slo.objectives[0].indicator.side {
             Side::Good(source) => (source, Verdict::Good),
             Side::Bad(source) => (source, Verdict::Bad),
         };
         Definition {
-            total: compile(&active.slo.indicator.total),
+            total: compile(&active.slo.objectives[0].indicator.total),
             side: compile(side),
             meaning,
             grouping: series.register(active),

@@ -27,7 +27,7 @@ pub(super) fn write(slo: &Slo, rules: &[Rule]) -> Option<String> {
             description: &slo.description,
             service: &slo.service,
             indicator: Object { api_version: None, kind: None, metadata: named(&slo.name), spec: sli(slo) },
-            time_window: [WindowOut { duration: shorthand(slo.period), is_rolling: true }],
+            time_window: [WindowOut { duration: shorthand(slo.window.nominal_seconds()), is_rolling: true }],
             budgeting_method: "Occurrences",
             objectives,
             alert_policies,
@@ -206,11 +206,18 @@ fn sli(slo: &Slo) -> Sli<'_> {
     let metric = |filter, group_by| Metric {
         metric_source: Source { r#type: "slipstream", spec: SourceSpec { filter, group_by } },
     };
-    let (good, bad) = match &slo.indicator.side {
+    let (good, bad) = match &slo.objectives[0].indicator.side {
         Side::Good(filter) => (Some(metric(filter, Vec::new())), None),
         Side::Bad(filter) => (None, Some(metric(filter, Vec::new()))),
     };
-    Sli { ratio_metric: RatioOut { counter: true, good, bad, total: metric(&slo.indicator.total, group_by.collect()) } }
+    Sli {
+        ratio_metric: RatioOut {
+            counter: true,
+            good,
+            bad,
+            total: metric(&slo.objectives[0].indicator.total, group_by.collect()),
+        },
+    }
 }
 
 fn policy(rule: &Rule) -> Option<Object<'_, PolicyOut<'_>>> {

@@ -10,7 +10,7 @@ use super::report::{Place, Report};
 use super::slo::{self, Draft, References};
 use super::yaml::{Node, Value};
 use super::{canonical, metadata};
-use crate::definition::{Condition, Objective, Rule, Slo};
+use crate::definition::{Condition, Indicator, Objective, Rule, Slo, Window};
 use crate::{policy, suggest};
 
 const API_VERSION: &str = "openslo/v1";
@@ -160,10 +160,14 @@ impl<'n> Set<'n> {
             name,
             service: draft.service.value.to_owned(),
             description: draft.description.clone(),
-            indicator: counted.indicator.clone(),
             group_by: counted.group_by.clone(),
-            period: draft.period,
-            objectives: draft.objectives.iter().map(|target| objective(report, draft.period, target, &rules)).collect(),
+            window: Window::Rolling(draft.period),
+            objectives: draft
+                .objectives
+                .iter()
+                .map(|target| objective(report, draft.period, target, &counted.indicator, &rules))
+                .collect(),
+            composite: None,
             labels: draft.metadata.labels.clone(),
         };
         let text = canonical::write(&slo, &rules)?;
@@ -204,7 +208,13 @@ impl<'n> Set<'n> {
 }
 
 /// An objective with its rules: the document's, else the default ones. Warns of a rule that could never fire.
-fn objective(report: &mut Report<'_>, period: i64, target: &slo::Target, rules: &[Rule]) -> Objective {
+fn objective(
+    report: &mut Report<'_>,
+    period: i64,
+    target: &slo::Target,
+    indicator: &Indicator,
+    rules: &[Rule],
+) -> Objective {
     let worst = target.target.complement().map_or(f64::INFINITY, |share| 1.0 / share.as_f64());
     let mut warn = |name: &str, factor: f64, what: &str| {
         let message = format!(
@@ -227,7 +237,7 @@ fn objective(report: &mut Report<'_>, period: i64, target: &slo::Target, rules: 
         }
         rules.to_vec()
     };
-    Objective { name: target.name.clone(), target: target.target, rules }
+    Objective { rules, ..Objective::new(target.name.as_str(), indicator.clone(), target.target) }
 }
 
 /// What a reference stands for. `None`: it has errors, or there is no such object, which is reported here.

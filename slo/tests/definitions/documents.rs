@@ -123,10 +123,10 @@ fn an_slo_is_read_whole() {
     let slo = &loaded.slos[0];
     assert_eq!((slo.name.as_str(), slo.display_name.as_str()), ("checkout-availability", "Checkout works"));
     assert_eq!((slo.service.as_str(), slo.description.as_str()), ("checkout", "Payments succeed"));
-    assert_eq!(slo.indicator.total, "service == \"checkout\" && environment == \"prod\"");
-    assert_eq!(slo.indicator.side, Side::Good("status_code < 500".into()));
+    assert_eq!(slo.objectives[0].indicator.total, "service == \"checkout\" && environment == \"prod\"");
+    assert_eq!(slo.objectives[0].indicator.side, Side::Good("status_code < 500".into()));
     assert_eq!(slo.group_by, [GroupKey::Endpoint, GroupKey::Attribute("tier".into())]);
-    assert_eq!(slo.period, 28 * 86_400);
+    assert_eq!(slo.window.nominal_seconds(), 28 * 86_400);
     assert_eq!(slo.labels, [("team".into(), "payments".into()), ("env".into(), "prod,test".into())]);
     let targets: Vec<(&str, Ratio)> = slo.objectives.iter().map(|o| (o.name.as_str(), o.target)).collect();
     assert_eq!(targets, [("most", Ratio { num: 199, den: 200 }), ("1", Ratio { num: 1_999, den: 2_000 })]);
@@ -139,8 +139,8 @@ fn references_are_resolved_among_all_files() {
     let loaded = load_texts(&[BY_REFERENCE, PARTS]);
     assert_eq!(loaded.diagnostics, []);
     let slo = &loaded.slos[0];
-    assert_eq!(slo.indicator.total, "true");
-    assert_eq!(slo.indicator.side, Side::Bad("latency_ms > 300".into()));
+    assert_eq!(slo.objectives[0].indicator.total, "true");
+    assert_eq!(slo.objectives[0].indicator.side, Side::Bad("latency_ms > 300".into()));
     let [Rule { name, rule_set, condition, severity, wait, keep, labels, annotations }] =
         slo.objectives[0].rules.as_slice()
     else {
@@ -209,7 +209,7 @@ fn anchors_are_shared() {
         .replace("        total:\n          metricSource:\n            type: slipstream\n            spec:\n              filter: service == \"checkout\" && environment == \"prod\"\n              groupBy: [endpoint, attributes.tier]\n", "        total:\n          metricSource: *source\n");
     let loaded = load_texts(&[&text]);
     assert_eq!(summary(&loaded.diagnostics), []);
-    assert_eq!(loaded.slos[0].indicator.total, "status_code < 500");
+    assert_eq!(loaded.slos[0].objectives[0].indicator.total, "status_code < 500");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn where_authorities_disagree_what_either_accepts_is_taken_with_a_word() {
         assert!(found.iter().any(|f| f.0 == code && (marked.is_empty() || f.3 == marked)), "{to}: {found:?}");
     }
     let no_window = CHECKOUT.replace("  timeWindow:\n    - duration: 28d\n      isRolling: true\n", "");
-    assert_eq!(load_texts(&[&no_window]).slos[0].period, 30 * 86_400);
+    assert_eq!(load_texts(&[&no_window]).slos[0].window.nominal_seconds(), 30 * 86_400);
 }
 
 #[test]

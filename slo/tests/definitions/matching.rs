@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use slipstream_schemas::event::EventView;
-use slipstream_slo::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo};
+use slipstream_slo::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo, Window};
 use slipstream_slo::filter::Filter;
 use slipstream_slo::matcher::{Active, Matcher, Verdict};
 
@@ -18,10 +18,10 @@ fn active(name: &str, total: &str, side: Side, group_by: Vec<GroupKey>) -> Activ
         display_name: name.into(),
         service: String::new(),
         description: String::new(),
-        indicator: Indicator { total: total.into(), side },
         group_by,
-        period: 2_592_000,
-        objectives: vec![Objective { name: "0".into(), target: Ratio { num: 99, den: 100 }, rules: Vec::new() }],
+        window: Window::Rolling(2_592_000),
+        objectives: vec![Objective::new("0", Indicator { total: total.into(), side }, Ratio { num: 99, den: 100 })],
+        composite: None,
         labels: Vec::new(),
     };
     Active { slo: Arc::new(slo), generation: 7 }
@@ -43,11 +43,11 @@ fn hits(matcher: &mut Matcher, event: &EventView<'_>) -> Vec<(String, Vec<String
 /// The same without cache or reduction.
 fn plainly(definitions: &[Active], event: &EventView<'_>) -> Vec<(String, Vec<String>, Verdict)> {
     let eval = |source: &str| Filter::compile(source).unwrap().eval(event);
-    let verdict = |slo: &Slo| match eval(&slo.indicator.total) {
+    let verdict = |slo: &Slo| match eval(&slo.objectives[0].indicator.total) {
         Some(false) => None,
         None => Some(Verdict::Unknown),
         Some(true) => {
-            let good = match &slo.indicator.side {
+            let good = match &slo.objectives[0].indicator.side {
                 Side::Good(source) => eval(source),
                 Side::Bad(source) => eval(source).map(|bad| !bad),
             };

@@ -2,7 +2,7 @@
 
 use slipstream_schemas::records::{AlertTransition, BurnRates, ConditionSince, WindowRates};
 use slipstream_slo::alert::{self, AlertState, Phase};
-use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo};
+use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 
 const TARGET: Ratio = Ratio { num: 999, den: 1_000 };
 
@@ -20,15 +20,16 @@ fn rule(name: &str, severity: &str, wait: i64, keep: i64) -> Rule {
 }
 
 fn slo(rules: Vec<Rule>) -> Slo {
+    let indicator = Indicator { total: "true".into(), side: Side::Good("true".into()) };
     Slo {
         name: "checkout".into(),
         display_name: "Checkout".into(),
         service: "shop".into(),
         description: String::new(),
-        indicator: Indicator { total: "true".into(), side: Side::Good("true".into()) },
         group_by: vec![GroupKey::Attribute("tenant".into())],
-        period: 86_400,
-        objectives: vec![Objective { name: "fast".into(), target: TARGET, rules }],
+        window: Window::Rolling(86_400),
+        objectives: vec![Objective { rules, ..Objective::new("fast", indicator, TARGET) }],
+        composite: None,
         labels: vec![("team".into(), "shop-team".into()), ("tier".into(), "1".into())],
     }
 }

@@ -3,7 +3,7 @@
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BurnRates, Exemplar, Origin, Settings, TallyBatch, TallyEntry, TallyExemplar};
 use slipstream_slo::burn::{Burn, BurnFault, PART_BYTES};
-use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo};
+use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
@@ -11,7 +11,8 @@ use crate::history::SMALL;
 use crate::world::all_chunks;
 
 fn objective(name: &str) -> Objective {
-    Objective { name: name.into(), target: Ratio { num: 9, den: 10 }, rules: Vec::new() }
+    let indicator = Indicator { total: "true".into(), side: Side::Good("true".into()) };
+    Objective::new(name, indicator, Ratio { num: 9, den: 10 })
 }
 
 fn slo(name: &str, period: i64, objectives: &[&str]) -> Slo {
@@ -20,10 +21,10 @@ fn slo(name: &str, period: i64, objectives: &[&str]) -> Slo {
         display_name: name.into(),
         service: String::new(),
         description: String::new(),
-        indicator: Indicator { total: "true".into(), side: Side::Good("true".into()) },
         group_by: Vec::new(),
-        period,
+        window: Window::Rolling(period),
         objectives: objectives.iter().map(|name| objective(name)).collect(),
+        composite: None,
         labels: Vec::new(),
     }
 }

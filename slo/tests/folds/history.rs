@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 use slipstream_schemas::{EventTime, EventView, LogTime};
-use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo};
+use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 use slipstream_slo::scale::{RingSize, Scale};
 
 /// Log time at which a history begins, ms. Events have even log times, revisions odd ones.
@@ -113,22 +113,27 @@ fn rule(name: &str, windows: (i64, i64), factor: Ratio, severity: &str, wait: i6
     }
 }
 
-fn slo(name: &str, total: &str, side: Side, group_by: Vec<GroupKey>, period: i64, objectives: Vec<Objective>) -> Slo {
+fn slo(name: &str, total: &str, side: Side, group_by: Vec<GroupKey>, period: i64, objectives: Vec<Guarded>) -> Slo {
+    let indicator = Indicator { total: total.into(), side };
+    let of = |(name, target, rules): Guarded| Objective { rules, ..Objective::new(name, indicator.clone(), target) };
     Slo {
         name: name.into(),
         display_name: name.into(),
         service: "shop".into(),
         description: String::new(),
-        indicator: Indicator { total: total.into(), side },
         group_by,
-        period,
-        objectives,
+        window: Window::Rolling(period),
+        objectives: objectives.into_iter().map(of).collect(),
+        composite: None,
         labels: Vec::new(),
     }
 }
 
-fn objective(name: &str, target: Ratio, rules: Vec<Rule>) -> Objective {
-    Objective { name: name.into(), target, rules }
+/// Name, target and rules of an objective.
+type Guarded = (&'static str, Ratio, Vec<Rule>);
+
+fn objective(name: &'static str, target: Ratio, rules: Vec<Rule>) -> Guarded {
+    (name, target, rules)
 }
 
 const fn tenths(num: u64) -> Ratio {

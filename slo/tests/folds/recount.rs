@@ -56,8 +56,7 @@ pub fn definitions_at(history: &History, at: i64) -> BTreeMap<&'static str, InFo
             _ if cut > at => {}
             None => drop(out.remove(name)),
             Some(slo) => {
-                let before =
-                    out.get(name).filter(|(old, _)| old.indicator == slo.indicator && old.group_by == slo.group_by);
+                let before = out.get(name).filter(|(old, _)| old.same_meaning(slo));
                 let generation = before.map_or(cut, |(_, generation)| *generation);
                 out.insert(name, (slo.clone(), generation));
             }
@@ -68,13 +67,13 @@ pub fn definitions_at(history: &History, at: i64) -> BTreeMap<&'static str, InFo
 
 /// good, bad or unknown (none) by the filters of these histories; none outside: the event does not count.
 fn classify(slo: &Slo, event: &Event) -> Option<Option<bool>> {
-    let total = match slo.indicator.total.as_str() {
+    let total = match slo.objectives[0].indicator.total.as_str() {
         "true" => true,
         r#"service == "s""# => event.service == "s",
         other => panic!("no such total: {other}"),
     };
     let fast = event.latency.map(|latency| latency <= 500.0);
-    let good = match &slo.indicator.side {
+    let good = match &slo.objectives[0].indicator.side {
         Side::Good(filter) if filter == "status_code < 500" => Some(event.status < 500),
         Side::Good(filter) if filter == "latency_ms <= 500.0" => fast,
         Side::Bad(filter) if filter == "latency_ms > 500.0" => fast,
@@ -321,8 +320,8 @@ fn value(
         let inside = here.iter().filter(|(_, slot, _)| slot.div_euclid(slot_seconds) >= first);
         inside.fold(Counts::default(), |a, (_, _, c)| Counts { good: a.good + c.good, total: a.total + c.total })
     };
-    let mut windows = slo.windows(objective);
-    windows.extend(objective.rules.is_empty().then_some(slo.period));
+    let mut windows = slo.windows(&objective.rules);
+    windows.extend(objective.rules.is_empty().then_some(slo.window.nominal_seconds()));
     windows.dedup();
     let condition = |rule: &slipstream_slo::definition::Rule| {
         let holds = holds(&rule.condition, objective.target, sum);
@@ -330,7 +329,7 @@ fn value(
         ConditionSince { rule: rule.name.clone(), holds, since: holds.then(|| before.unwrap_or(tick)) }
     };
     // Series have at least the base rings, and more where a window of any objective needs them.
-    let longest = slo.objectives.iter().flat_map(|o| slo.windows(o)).max().unwrap();
+    let longest = slo.objectives.iter().flat_map(|o| slo.windows(&o.rules)).max().unwrap();
     let ring = scale.rings[scale.ring_for(longest).unwrap().max(scale.base_rings - 1)];
     let late = |(t, slot, _): &&(i64, i64, &Cell)| {
         slot.div_euclid(ring.slot_seconds) <= t.div_euclid(ring.slot_seconds) - ring.slots as i64

@@ -2,7 +2,7 @@
 
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Origin, Settings, TallyBatch};
-use slipstream_slo::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo};
+use slipstream_slo::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo, Window};
 use slipstream_slo::hash::target_partition;
 use slipstream_slo::redelivery::{Memory, id_hash};
 use slipstream_slo::revision::Revisions;
@@ -14,16 +14,17 @@ const NO_LIMIT: LogTime = LogTime(i64::MAX);
 const TARGETS: u32 = 3;
 
 fn slo(name: &str, good: &str, group_by: Vec<GroupKey>) -> Slo {
-    let objective = |name: &str| Objective { name: name.into(), target: Ratio { num: 9, den: 10 }, rules: Vec::new() };
+    let indicator = Indicator { total: "true".into(), side: Side::Good(good.into()) };
+    let objective = |name: &str| Objective::new(name, indicator.clone(), Ratio { num: 9, den: 10 });
     Slo {
         name: name.into(),
         display_name: name.into(),
         service: String::new(),
         description: String::new(),
-        indicator: Indicator { total: "true".into(), side: Side::Good(good.into()) },
         group_by,
-        period: 86_400,
+        window: Window::Rolling(86_400),
         objectives: vec![objective("x"), objective("y")],
+        composite: None,
         labels: Vec::new(),
     }
 }
