@@ -12,18 +12,18 @@ const MAX_DESCRIPTION: usize = 1_050;
 
 /// The fields of a map. A field whose value is null counts as absent.
 #[derive(Clone)]
-pub(super) struct Fields<'n> {
-    pub(super) place: Place,
+pub(crate) struct Fields<'n> {
+    pub(crate) place: Place,
     /// How messages call the map: `spec.objectives[0]`.
-    pub(super) path: String,
+    pub(crate) path: String,
     entries: &'n [(Key, Rc<Node>)],
 }
 
 /// A text and where it stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'n> {
-    pub(super) value: &'n str,
-    pub(super) place: Place,
+pub(crate) struct Text<'n> {
+    pub(crate) value: &'n str,
+    pub(crate) place: Place,
 }
 
 /// What a plain scalar is to YAML.
@@ -41,7 +41,7 @@ fn kind(scalar: &Scalar) -> &'static str {
 }
 
 /// What a node is, for messages.
-pub(super) fn described(node: &Node) -> &'static str {
+pub(crate) fn described(node: &Node) -> &'static str {
     match &node.value {
         Value::Null => "nothing",
         Value::Scalar(scalar) => kind(scalar),
@@ -61,7 +61,7 @@ fn mismatch(report: &mut Report<'_>, node: &Node, path: &str, expected: &str, he
 
 impl<'n> Fields<'n> {
     /// The fields of a node that must be a map.
-    pub(super) fn of(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Fields<'n>> {
+    pub(crate) fn of(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Fields<'n>> {
         let Value::Map(entries) = &node.value else {
             mismatch(report, node, path, "a map", None);
             return None;
@@ -70,28 +70,28 @@ impl<'n> Fields<'n> {
     }
 
     /// The path of a field.
-    pub(super) fn path_of(&self, name: &str) -> String {
+    pub(crate) fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// A field, unless it is absent or null.
-    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
         let node = self.entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node.as_ref())?;
         (!matches!(node.value, Value::Null)).then_some(node)
     }
 
     /// Whether a field is there, be it null.
-    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
         self.entries.iter().find(|(key, _)| key.text == name).map(|(key, _)| key.place)
     }
 
     /// All keys and values.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'n Key, &'n Node)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'n Key, &'n Node)> {
         self.entries.iter().map(|(key, node)| (key, node.as_ref()))
     }
 
     /// Says that a field is missing.
-    pub(super) fn missing(&self, report: &mut Report<'_>, name: &str, help: Option<String>) {
+    pub(crate) fn missing(&self, report: &mut Report<'_>, name: &str, help: Option<String>) {
         let (place, what) = match self.place_of(name) {
             Some(place) => (place, "is required, but empty"),
             None => (self.place, "is required"),
@@ -100,7 +100,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A field that must be there.
-    pub(super) fn required(&self, report: &mut Report<'_>, name: &str) -> Option<&'n Node> {
+    pub(crate) fn required(&self, report: &mut Report<'_>, name: &str) -> Option<&'n Node> {
         let node = self.get(name);
         if node.is_none() {
             let known: Vec<&str> = self.entries.iter().map(|(key, _)| key.text.as_str()).collect();
@@ -111,18 +111,18 @@ impl<'n> Fields<'n> {
     }
 
     /// A map that may be there.
-    pub(super) fn map(&self, report: &mut Report<'_>, name: &str) -> Option<Fields<'n>> {
+    pub(crate) fn map(&self, report: &mut Report<'_>, name: &str) -> Option<Fields<'n>> {
         Fields::of(report, self.get(name)?, &self.path_of(name))
     }
 
     /// A map that must be there.
-    pub(super) fn required_map(&self, report: &mut Report<'_>, name: &str) -> Option<Fields<'n>> {
+    pub(crate) fn required_map(&self, report: &mut Report<'_>, name: &str) -> Option<Fields<'n>> {
         let node = self.required(report, name)?;
         Fields::of(report, node, &self.path_of(name))
     }
 
     /// A list that may be there.
-    pub(super) fn list(&self, report: &mut Report<'_>, name: &str) -> Option<&'n [Rc<Node>]> {
+    pub(crate) fn list(&self, report: &mut Report<'_>, name: &str) -> Option<&'n [Rc<Node>]> {
         let node = self.get(name)?;
         match &node.value {
             Value::List(items) => Some(items),
@@ -135,12 +135,12 @@ impl<'n> Fields<'n> {
     }
 
     /// A string that may be there.
-    pub(super) fn text(&self, report: &mut Report<'_>, name: &str) -> Option<Text<'n>> {
+    pub(crate) fn text(&self, report: &mut Report<'_>, name: &str) -> Option<Text<'n>> {
         as_text(report, self.get(name)?, &self.path_of(name))
     }
 
     /// A string that must be there and not empty.
-    pub(super) fn required_text(&self, report: &mut Report<'_>, name: &str) -> Option<Text<'n>> {
+    pub(crate) fn required_text(&self, report: &mut Report<'_>, name: &str) -> Option<Text<'n>> {
         let node = self.required(report, name)?;
         let text = as_text(report, node, &self.path_of(name))?;
         if text.value.is_empty() {
@@ -151,7 +151,7 @@ impl<'n> Fields<'n> {
     }
 
     /// One of the given words, which must be there.
-    pub(super) fn required_word(
+    pub(crate) fn required_word(
         &self,
         report: &mut Report<'_>,
         name: &str,
@@ -162,13 +162,13 @@ impl<'n> Fields<'n> {
     }
 
     /// One of the given words, which may be there.
-    pub(super) fn word(&self, report: &mut Report<'_>, name: &str, words: &[&'static str]) -> Option<Text<'n>> {
+    pub(crate) fn word(&self, report: &mut Report<'_>, name: &str, words: &[&'static str]) -> Option<Text<'n>> {
         let text = self.text(report, name)?;
         one_of(report, text, &self.path_of(name), words).then_some(text)
     }
 
     /// A truth value that may be there.
-    pub(super) fn truth(&self, report: &mut Report<'_>, name: &str) -> Option<bool> {
+    pub(crate) fn truth(&self, report: &mut Report<'_>, name: &str) -> Option<bool> {
         let node = self.get(name)?;
         match &node.value {
             Value::Scalar(scalar) if kind(scalar) == "a truth value" => Some(scalar.text.eq_ignore_ascii_case("true")),
@@ -180,7 +180,7 @@ impl<'n> Fields<'n> {
     }
 
     /// An exact number, from its source text, that may be there.
-    pub(super) fn number(&self, report: &mut Report<'_>, name: &str) -> Option<(Ratio, Place)> {
+    pub(crate) fn number(&self, report: &mut Report<'_>, name: &str) -> Option<(Ratio, Place)> {
         let node = self.get(name)?;
         let path = self.path_of(name);
         match &node.value {
@@ -206,7 +206,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A duration in seconds that may be there.
-    pub(super) fn duration(&self, report: &mut Report<'_>, name: &str) -> Option<(i64, Place)> {
+    pub(crate) fn duration(&self, report: &mut Report<'_>, name: &str) -> Option<(i64, Place)> {
         let text = self.text(report, name)?;
         match duration::parse(text.value) {
             Ok(seconds) => Some((seconds, text.place)),
@@ -219,7 +219,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Checks `description`, which every spec may have.
-    pub(super) fn description(&self, report: &mut Report<'_>) -> Option<String> {
+    pub(crate) fn description(&self, report: &mut Report<'_>) -> Option<String> {
         let text = self.text(report, "description")?;
         let length = text.value.chars().count();
         if length > MAX_DESCRIPTION {
@@ -234,7 +234,7 @@ impl<'n> Fields<'n> {
 
     /// Reports fields that are none of the known. A near miss is an error, since what was meant would be lost; another
     /// is a warning, since OpenSLO allows it.
-    pub(super) fn check_known(&self, report: &mut Report<'_>, known: &[&str]) {
+    pub(crate) fn check_known(&self, report: &mut Report<'_>, known: &[&str]) {
         for (key, _) in self.unknown(known) {
             let message = format!("{} is no field of OpenSLO v1", self.path_of(&key.text));
             match suggest::nearest(&key.text, known).filter(|near| self.place_of(near).is_none()) {
@@ -247,7 +247,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports fields of our own part of a document that are none of the known: always an error.
-    pub(super) fn check_ours(&self, report: &mut Report<'_>, known: &[&str]) {
+    pub(crate) fn check_ours(&self, report: &mut Report<'_>, known: &[&str]) {
         for (key, _) in self.unknown(known) {
             let message = format!("{} is not known", self.path_of(&key.text));
             let help = match suggest::nearest(&key.text, known) {
@@ -264,7 +264,7 @@ impl<'n> Fields<'n> {
 }
 
 /// A node that must be a string.
-pub(super) fn as_text<'n>(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Text<'n>> {
+pub(crate) fn as_text<'n>(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Text<'n>> {
     match &node.value {
         Value::Scalar(scalar) if kind(scalar) == "a string" => Some(Text { value: &scalar.text, place: node.place }),
         Value::Scalar(scalar) => {
@@ -279,7 +279,7 @@ pub(super) fn as_text<'n>(report: &mut Report<'_>, node: &'n Node, path: &str) -
 }
 
 /// A node that must be a scalar of any kind, as written.
-pub(super) fn as_written<'n>(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Text<'n>> {
+pub(crate) fn as_written<'n>(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Text<'n>> {
     match &node.value {
         Value::Scalar(scalar) => Some(Text { value: &scalar.text, place: node.place }),
         _ => as_text(report, node, path),

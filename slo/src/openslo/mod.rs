@@ -10,13 +10,13 @@
 
 mod alerts;
 mod canonical;
-mod fields;
+pub(crate) mod fields;
 mod indicator;
 mod metadata;
-mod report;
+pub(crate) mod report;
 mod set;
 mod slo;
-mod yaml;
+pub(crate) mod yaml;
 
 use self::report::{Place, Report};
 pub use self::yaml::{MAX_DOCUMENTS, MAX_FILE, MAX_NESTING};

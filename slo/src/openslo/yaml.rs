@@ -20,13 +20,13 @@ pub const MAX_DOCUMENTS: usize = 100_000;
 
 /// A node and where it stands.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Scalar(Scalar),
     List(Vec<Rc<Node>>),
@@ -35,16 +35,16 @@ pub(super) enum Value {
 
 /// A scalar as it was written.
 #[derive(Debug)]
-pub(super) struct Scalar {
-    pub(super) text: String,
+pub(crate) struct Scalar {
+    pub(crate) text: String,
     /// Not quoted, not a block: YAML reads it as a number, a truth value or a string.
-    pub(super) plain: bool,
+    pub(crate) plain: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) text: String,
-    pub(super) place: Place,
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) place: Place,
 }
 
 /// A list or map that is being read.
@@ -60,7 +60,7 @@ enum Content {
 }
 
 /// Reads the documents of a file; a document with a syntax error is reported and left out.
-pub(super) fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
+pub(crate) fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
     if text.len() > MAX_FILE {
         let message = format!("the file has {} bytes: at most {MAX_FILE} are read", text.len());
         report.error(Place::start(file), "file-too-large", message, Some("split it into several files".to_owned()));
