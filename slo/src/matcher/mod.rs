@@ -4,6 +4,9 @@
 //! endpoint is decided once per distinct tuple and cached (`tuples`); of the definitions that remain, a latency threshold
 //! is compared directly and any other rest is evaluated per event. Hits come in the order of the definitions, and ids in
 //! the order of first need: nothing depends on the order of a hash table.
+//!
+//! The objectives of an SLO that count the same share a decision and a series; those with indicators of their own are
+//! matched by themselves.
 
 mod series;
 mod tuples;
@@ -15,7 +18,7 @@ use slipstream_schemas::event::EventView;
 use self::series::{Grouping, SeriesTable};
 pub use self::series::{SeriesId, SeriesKey};
 use self::tuples::{Row, SeriesOf, Tuples};
-use crate::definition::{Side, Slo};
+use crate::definition::{Indicator, Side, Slo};
 use crate::filter::expression::{Comparison, Field, Value};
 use crate::filter::{Expression, Filter};
 
@@ -47,7 +50,7 @@ pub struct Matcher {
     series: SeriesTable,
 }
 
-/// A definition with its filters compiled.
+/// An indicator of a definition with its filters compiled.
 #[derive(Debug)]
 struct Definition {
     total: Expression,
@@ -73,7 +76,11 @@ impl Matcher {
     /// all the same is unknown for every event, so its series show it.
     pub fn new(active: &[Active]) -> Matcher {
         let mut series = SeriesTable::default();
-        let definitions = active.iter().map(|active| Definition::new(active, &mut series)).collect();
+        let mut definitions = Vec::new();
+        for active in active {
+            let counted = indicators(&active.slo).into_iter();
+            definitions.extend(counted.map(|(counts, of)| Definition::new(active, counts, of, &mut series)));
+        }
         Matcher { definitions, tuples: Tuples::default(), series }
     }
 
@@ -105,27 +112,35 @@ impl Matcher {
         self.series.key(id)
     }
 
-    /// How many series there are: those without groupBy from the start, others as events bring them. They are kept, so
-    /// a caller whom unbounded group values make too many starts a new matcher.
+    /// How many series there are, each for the objectives of an SLO that count the same: those without groupBy from the
+    /// start, others as events bring them. They are kept, so a caller whom unbounded group values make too many starts a new matcher.
     pub fn series_len(&self) -> usize {
         self.series.len()
     }
 }
 
 impl Definition {
-    fn new(active: &Active, series: &mut SeriesTable) -> Definition {
+    fn new(active: &Active, counts: &Indicator, objectives: Vec<usize>, series: &mut SeriesTable) -> Definition {
         let compile = |source: &str| Filter::compile(source).map_or(Expression::Unknown, Filter::into_expression);
-        let (side, meaning) = match &active.slo.objectives[0].indicator.side {
+        let (side, meaning) = match &counts.side {
             Side::Good(source) => (source, Verdict::Good),
             Side::Bad(source) => (source, Verdict::Bad),
         };
-        Definition {
-            total: compile(&active.slo.objectives[0].indicator.total),
-            side: compile(side),
-            meaning,
-            grouping: series.register(active),
+        let grouping = series.register(active, objectives);
+        Definition { total: compile(&counts.total), side: compile(side), meaning, grouping }
+    }
+}
+
+/// The distinct indicators of an SLO in the order of its objectives, each with the objectives that it is for.
+fn indicators(slo: &Slo) -> Vec<(&Indicator, Vec<usize>)> {
+    let mut found: Vec<(&Indicator, Vec<usize>)> = Vec::new();
+    for (at, objective) in slo.objectives.iter().enumerate() {
+        match found.iter_mut().find(|(indicator, _)| **indicator == objective.indicator) {
+            Some((_, objectives)) => objectives.push(at),
+            None => found.push((&objective.indicator, vec![at])),
         }
     }
+    found
 }
 
 impl Verdict {

@@ -1,4 +1,4 @@
-//! Series by small ids: an SLO and the values of its groupBy.
+//! Series by small ids: an SLO, an indicator of it, and the values of its groupBy.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -8,19 +8,22 @@ use hashbrown::HashTable;
 use slipstream_schemas::event::EventView;
 
 use super::Active;
-use crate::definition::{GroupKey, Slo};
+use crate::definition::{GroupKey, Objective, Slo};
 
-/// An SLO and the values of its groupBy, interned in one [`super::Matcher`]; ids mean nothing in another.
+/// An indicator of an SLO and the values of its groupBy, interned in one [`super::Matcher`]; ids mean nothing in
+/// another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesId(u32);
 
-/// What a [`SeriesId`] stands for: all objectives of an SLO share it.
+/// What a [`SeriesId`] stands for: the objectives of an SLO that have the same indicator share it.
 #[derive(Debug, Clone)]
 pub struct SeriesKey {
     /// The definition.
     pub slo: Arc<Slo>,
     /// Its generation.
     pub generation: i64,
+    /// Which of the SLO's objectives count by it, by their index, ascending; at least one.
+    pub shared_by: Arc<[usize]>,
     /// Values of groupBy, in its order.
     pub group: Vec<String>,
 }
@@ -37,12 +40,19 @@ pub(super) enum Grouping {
 /// Every series met, by id and by key.
 #[derive(Debug, Default)]
 pub(super) struct SeriesTable {
-    /// One per definition: what new keys are made of.
-    definitions: Vec<(Arc<Slo>, i64)>,
+    /// One per definition: what new keys are made of, without group values.
+    definitions: Vec<SeriesKey>,
     keys: Vec<SeriesKey>,
     /// Per key: its definition.
     owners: Vec<u32>,
     index: HashTable<u32>,
+}
+
+impl SeriesKey {
+    /// The objectives that count by it.
+    pub fn objectives(&self) -> impl Iterator<Item = &Objective> {
+        self.shared_by.iter().filter_map(|at| self.slo.objectives.get(*at))
+    }
 }
 
 impl SeriesId {
@@ -70,10 +80,15 @@ impl Grouping {
 }
 
 impl SeriesTable {
-    /// Takes the next definition.
-    pub(super) fn register(&mut self, active: &Active) -> Grouping {
+    /// Takes the next definition: an indicator that is for these objectives of the SLO.
+    pub(super) fn register(&mut self, active: &Active, objectives: Vec<usize>) -> Grouping {
         let definition = self.definitions.len() as u32;
-        self.definitions.push((active.slo.clone(), active.generation));
+        self.definitions.push(SeriesKey {
+            slo: active.slo.clone(),
+            generation: active.generation,
+            shared_by: objectives.into(),
+            group: Vec::new(),
+        });
         if active.slo.group_by.is_empty() {
             return Grouping::One(self.add(definition, Vec::new()));
         }
@@ -111,9 +126,9 @@ impl SeriesTable {
     }
 
     fn add(&mut self, definition: u32, group: Vec<String>) -> SeriesId {
-        let (slo, generation) = &self.definitions[definition as usize];
+        let key = SeriesKey { group, ..self.definitions[definition as usize].clone() };
         let id = SeriesId(self.keys.len() as u32);
-        self.keys.push(SeriesKey { slo: slo.clone(), generation: *generation, group });
+        self.keys.push(key);
         self.owners.push(definition);
         id
     }

@@ -34,11 +34,11 @@ struct Names {
 }
 
 impl Names {
-    /// The ids of a matcher's series, one for each objective of its SLO.
+    /// The ids of a matcher's series, one for each objective that shares it.
     fn of(&mut self, matcher: &Matcher, series: SeriesId) -> Vec<u32> {
         let key = matcher.series(series);
         let name = |objective: &str| (key.slo.name.clone(), key.generation, objective.to_owned(), key.group.clone());
-        key.slo.objectives.iter().map(|objective| self.id(name(&objective.name))).collect()
+        key.objectives().map(|objective| self.id(name(&objective.name))).collect()
     }
 
     fn id(&mut self, name: Name) -> u32 {

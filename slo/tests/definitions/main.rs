@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![allow(clippy::disallowed_methods, reason = "hostile input is measured against a clock")]
 
+mod counting;
 mod documents;
 mod events;
 mod filters;
