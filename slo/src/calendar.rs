@@ -110,11 +110,20 @@ impl Period {
 }
 
 impl Calendar {
-    /// Periods of `count` (1 to 1,000) units from `start` on, in the time zone of that IANA name. None: there is no such
+    /// Most units of a period.
+    pub const MAX_COUNT: i64 = 1_000;
+
+    /// Periods of `count` (1 to [`Calendar::MAX_COUNT`]) units from `start` on, in the time zone of that IANA name. None: there is no such
     /// zone, or the count is out of range.
     pub fn new(count: i64, unit: Unit, start: DateTime, zone: &str) -> Option<Calendar> {
         let found = TimeZoneDatabase::bundled().get(zone).ok()?;
-        (1..=1_000).contains(&count).then(|| Calendar { count, unit, start, zone: found, name: zone.to_owned() })
+        (1..=Calendar::MAX_COUNT).contains(&count).then(|| Calendar {
+            count,
+            unit,
+            start,
+            zone: found,
+            name: zone.to_owned(),
+        })
     }
 
     /// How many units a period has.
@@ -130,6 +139,16 @@ impl Calendar {
     /// When the periods begin, in civil time of the zone.
     pub fn start(&self) -> DateTime {
         self.start
+    }
+
+    /// A period's length as OpenSLO writes it: `1M`.
+    pub fn duration(&self) -> String {
+        format!("{}{}", self.count, self.unit.letter())
+    }
+
+    /// The start as OpenSLO writes it: `2026-01-31 12:30:00`.
+    pub fn start_time(&self) -> String {
+        self.start.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
     /// IANA name of the zone.
@@ -191,8 +210,7 @@ impl Serialize for Calendar {
             start_time: String,
             time_zone: &'a str,
         }
-        let duration = format!("{}{}", self.count, self.unit.letter());
-        let start_time = self.start.strftime("%Y-%m-%d %H:%M:%S").to_string();
-        Written { duration, start_time, time_zone: &self.name }.serialize(serializer)
+        Written { duration: self.duration(), start_time: self.start_time(), time_zone: &self.name }
+            .serialize(serializer)
     }
 }

@@ -1,6 +1,8 @@
 //! OpenSLO's duration shorthand: a number and one letter, such as `5m`, `1h`, `28d`. A month counts as 30 days, a quarter
 //! as 90, a year as 365.
 
+use crate::calendar::Unit;
+
 const SECONDS: [(char, i64); 7] =
     [('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800), ('M', 2_592_000), ('Q', 7_776_000), ('Y', 31_536_000)];
 
@@ -24,6 +26,14 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
         Some(number) if is_number(number) => Err(DurationError::Seconds),
         _ => parse_with(text, &SECONDS),
     }
+}
+
+/// Count and unit of an OpenSLO duration, for calendars.
+pub fn units(text: &str) -> Result<(i64, Unit), DurationError> {
+    parse(text)?;
+    let letter = text.chars().next_back().and_then(Unit::of_letter).ok_or(DurationError::Syntax)?;
+    let count = text[..text.len() - 1].parse().map_err(|_| DurationError::TooLong)?;
+    Ok((count, letter))
 }
 
 /// Seconds of a duration in an annotation of ours, where seconds (`30s`) are allowed too.

@@ -11,7 +11,6 @@
 use super::fields::{Fields, Text};
 use super::metadata::{self, Metadata, OURS};
 use super::report::{Place, Report};
-use super::slo::MAX_WINDOW;
 use crate::definition::{Condition, Ratio, Rule, Severity};
 use crate::duration;
 use crate::policy::BURN_RULE_SET;
@@ -22,6 +21,8 @@ pub(super) const MIN_REQUESTS: &str = "min-requests";
 const ANNOTATIONS: [&str; 3] = [SHORT_WINDOW, KEEP_FIRING_FOR, MIN_REQUESTS];
 
 const OPERATORS: [&str; 4] = ["gt", "gte", "lt", "lte"];
+/// Longest window, seconds: what rings reach.
+const MAX_WINDOW: i64 = 90 * 86_400;
 /// Least short window by default, seconds.
 const MIN_SHORT: i64 = 60;
 

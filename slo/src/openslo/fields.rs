@@ -179,6 +179,14 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// The text of a field that YAML reads as a number.
+    pub(super) fn plain_number(&self, name: &str) -> Option<&'n str> {
+        match &self.get(name)?.value {
+            Value::Scalar(scalar) if kind(scalar) == "a number" => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
     /// An exact number, from its source text, that may be there.
     pub(crate) fn number(&self, report: &mut Report<'_>, name: &str) -> Option<(Ratio, Place)> {
         let node = self.get(name)?;

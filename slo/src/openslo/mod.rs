@@ -10,12 +10,19 @@
 
 mod alerts;
 mod canonical;
+mod doubts;
 pub(crate) mod fields;
+mod foreign;
+mod group_by;
 mod indicator;
 mod metadata;
+mod objective;
 pub(crate) mod report;
+mod resolve;
 mod set;
 mod slo;
+mod source;
+mod window;
 pub(crate) mod yaml;
 
 use self::report::{Place, Report};

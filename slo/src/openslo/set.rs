@@ -1,17 +1,18 @@
 //! A set of documents: each object by kind and name, and SLOs with their references resolved among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::alerts::{self, AlertCondition, Policy, Reference};
 use super::fields::{Fields, Text};
-use super::indicator::{self, Counted, DataSources};
+use super::indicator::{self, Counted};
 use super::report::{Place, Report};
-use super::slo::{self, Draft, References};
+use super::slo::{self, Draft};
+use super::source::{self, DataSources};
 use super::yaml::{Node, Value};
-use super::{canonical, metadata};
-use crate::definition::{Condition, Indicator, Objective, Rule, Slo, Window};
-use crate::{policy, suggest};
+use super::{metadata, resolve};
+use crate::definition::Slo;
+use crate::suggest;
 
 const API_VERSION: &str = "openslo/v1";
 const KINDS: [&str; 7] =
@@ -22,12 +23,12 @@ type Named<'n, T> = BTreeMap<&'n str, Option<T>>;
 
 /// What a set of documents holds.
 #[derive(Default)]
-struct Set<'n> {
-    slos: Vec<(Option<Draft<'n>>, References<'n>)>,
+pub(super) struct Set<'n> {
+    slos: Vec<Draft<'n>>,
     slis: Named<'n, Counted>,
     policies: Named<'n, Policy<'n>>,
     conditions: Named<'n, AlertCondition<'n>>,
-    services: Vec<&'n str>,
+    services: BTreeSet<&'n str>,
     /// Names met, by kind.
     names: BTreeMap<(&'n str, &'n str), Place>,
 }
@@ -40,7 +41,7 @@ pub(super) fn resolve(report: &mut Report<'_>, documents: &[Rc<Node>]) -> Vec<(S
     for object in &objects {
         set.add(report, object, &sources);
     }
-    set.slos.iter().filter_map(|(draft, references)| set.slo(report, draft.as_ref(), references)).collect()
+    set.slos.iter().filter_map(|draft| resolve::slo(report, &set, draft)).collect()
 }
 
 /// The objects of the documents: a document is one, or a list of them.
@@ -83,7 +84,7 @@ impl<'n> Set<'n> {
         let Some(kind) = header(report, object) else { return };
         let name = self.name(report, object, kind);
         match kind.value {
-            "SLO" => self.slos.push(slo::read(report, object, sources)),
+            "SLO" => self.slos.extend(slo::read(report, object, sources)),
             "SLI" => {
                 metadata::read(report, object, &[]);
                 let counted =
@@ -110,7 +111,7 @@ impl<'n> Set<'n> {
                 metadata::read(report, object, &[]);
                 let Some(spec) = object.required_map(report, "spec") else { return };
                 if other == "DataSource" {
-                    indicator::data_source(report, &spec);
+                    source::data_source(report, &spec);
                 } else {
                     alerts::target(report, &spec);
                 }
@@ -136,108 +137,39 @@ impl<'n> Set<'n> {
         Some(&name.text)
     }
 
-    /// The SLO of a draft, and its self-contained document. `None`: something it refers to is missing or has errors.
-    fn slo(
-        &self,
+    /// The SLI that an indicator stands for.
+    pub(super) fn sli<'s>(&'s self, report: &mut Report<'_>, sli: &'s Reference<'n, Counted>) -> Option<&'s Counted> {
+        find(report, "SLI", sli, &self.slis)
+    }
+
+    /// The alert policy that a reference stands for.
+    pub(super) fn policy<'s>(
+        &'s self,
         report: &mut Report<'_>,
-        draft: Option<&Draft<'n>>,
-        references: &References<'n>,
-    ) -> Option<(Slo, String)> {
-        let errors = report.errors();
-        let counted = references.indicator.as_ref().and_then(|sli| find(report, "SLI", sli, &self.slis));
-        let rules = self.rules(report, references);
-        let draft = draft?;
-        self.check_service(report, draft);
-        (report.errors() == errors).then_some(())?;
-        let (counted, rules) = (counted?, rules?);
-        for ((place, _), rule) in references.policies.iter().zip(&rules) {
-            let Condition::Burn { long, .. } = rule.condition;
-            slo::check_against_period(report, long, draft.period, *place, &rule.name);
-        }
-        let name = draft.metadata.name?.value.to_owned();
-        let slo = Slo {
-            display_name: draft.metadata.display_name.clone().unwrap_or_else(|| name.clone()),
-            name,
-            service: draft.service.value.to_owned(),
-            description: draft.description.clone(),
-            group_by: counted.group_by.clone(),
-            window: Window::Rolling(draft.period),
-            objectives: draft
-                .objectives
-                .iter()
-                .map(|target| objective(report, draft.period, target, &counted.indicator, &rules))
-                .collect(),
-            composite: None,
-            labels: draft.metadata.labels.clone(),
-        };
-        let text = canonical::write(&slo, &rules)?;
-        Some((slo, text))
+        policy: &'s Reference<'n, Policy<'n>>,
+    ) -> Option<&'s Policy<'n>> {
+        find(report, "AlertPolicy", policy, &self.policies)
+    }
+
+    /// The condition that a reference stands for.
+    pub(super) fn condition<'s>(
+        &'s self,
+        report: &mut Report<'_>,
+        condition: &'s Reference<'n, AlertCondition<'n>>,
+    ) -> Option<&'s AlertCondition<'n>> {
+        find(report, "AlertCondition", condition, &self.conditions)
     }
 
     /// A service that nothing describes is only worth a word where others are described.
-    fn check_service(&self, report: &mut Report<'_>, draft: &Draft<'_>) {
-        if self.services.is_empty() || self.services.contains(&draft.service.value) {
+    pub(super) fn check_service(&self, report: &mut Report<'_>, service: Text<'_>) {
+        if self.services.is_empty() || self.services.contains(service.value) {
             return;
         }
-        let help = suggest::nearest(draft.service.value, &self.services).map(|near| format!("did you mean `{near}`?"));
-        let message = format!("spec.service: no Service is called `{}`", draft.service.value);
-        report.warning(draft.service.place, "unknown-service", message, help);
+        let known: Vec<&str> = self.services.iter().copied().collect();
+        let help = suggest::nearest(service.value, &known).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("spec.service: no Service is called `{}`", service.value);
+        report.warning(service.place, "unknown-service", message, help);
     }
-
-    /// The rules of the policies that an SLO names, in its order.
-    fn rules(&self, report: &mut Report<'_>, references: &References<'n>) -> Option<Vec<Rule>> {
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut complete = true;
-        for (place, reference) in &references.policies {
-            let policy = find(report, "AlertPolicy", reference, &self.policies);
-            let condition =
-                policy.and_then(|policy| find(report, "AlertCondition", &policy.condition, &self.conditions));
-            let rule = policy.zip(condition).and_then(|(policy, condition)| alerts::rule(report, policy, condition));
-            let Some(rule) = rule else {
-                complete = false;
-                continue;
-            };
-            if rules.iter().any(|known| known.name == rule.name) {
-                let message = format!("spec.alertPolicies: `{}` is named twice", rule.name);
-                report.error(*place, "duplicate-name", message, None);
-            }
-            rules.push(rule);
-        }
-        complete.then_some(rules)
-    }
-}
-
-/// An objective with its rules: the document's, else the default ones. Warns of a rule that could never fire.
-fn objective(
-    report: &mut Report<'_>,
-    period: i64,
-    target: &slo::Target,
-    indicator: &Indicator,
-    rules: &[Rule],
-) -> Objective {
-    let worst = target.target.complement().map_or(f64::INFINITY, |share| 1.0 / share.as_f64());
-    let mut warn = |name: &str, factor: f64, what: &str| {
-        let message = format!(
-            "objective `{}`: alert `{name}` could never fire: it needs a burn rate above {factor:.4}, and a full outage \
-             burns at {worst:.4}{what}",
-            target.name
-        );
-        report.warning(target.place, "never-fires", message, None);
-    };
-    let rules = if rules.is_empty() {
-        let defaults = policy::defaults(period, target.target);
-        defaults.left_out.iter().for_each(|(name, factor)| warn(name, factor.as_f64(), "; it is left out"));
-        defaults.rules
-    } else {
-        for rule in rules {
-            let Condition::Burn { factor, .. } = rule.condition;
-            if !policy::can_fire(factor, target.target) {
-                warn(&rule.name, factor.as_f64(), "");
-            }
-        }
-        rules.to_vec()
-    };
-    Objective { rules, ..Objective::new(target.name.as_str(), indicator.clone(), target.target) }
 }
 
 /// What a reference stands for. `None`: it has errors, or there is no such object, which is reported here.

@@ -1,7 +1,8 @@
 //! The self-contained document of a definition gives the equal definition.
 
 use proptest::prelude::*;
-use slipstream_slo::openslo::{load, parse_document};
+use serde_json::{Value, json};
+use slipstream_slo::openslo::{SourceFile, load, parse_document};
 
 use crate::documents::{BY_REFERENCE, CHECKOUT, PARTS, load_texts};
 
@@ -39,31 +40,107 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap()
+/// A number between 0 and 1 as it may be written.
+fn share() -> impl Strategy<Value = Value> {
+    (1u64..99_999, 5usize..9).prop_map(|(digits, places)| number(&format!("0.{digits:0>places$}")))
 }
 
-prop_compose! {
-    fn document()(
-        display in text(), service in text(), description in text(), label in "[a-z]{1,10}", labels in prop::collection::vec("[a-z0-9]{1,8}", 0..3),
-        literal in text(), bad in any::<bool>(), days in 1i64..=90, digits in 1u64..99_999, places in 5u32..9,
-        group in prop::sample::subsequence(vec!["service", "endpoint", "status_code", "attributes.a b\""], 0..4),
-        policy in prop::option::of((1i64..90, 0i64..50, 1u64..2_000, text(), text())),
-    ) -> String {
-        let side = if bad { "bad" } else { "good" };
-        let target = format!("0.{digits:0>width$}", width = places as usize);
-        let policies = policy.map_or("null".to_owned(), |(hours, wait, threshold, severity, note)| format!(
-            "[{{kind: AlertPolicy, metadata: {{name: p, labels: {{x: {0}}}, annotations: {{note: {0}, slipstream.dev/min-requests: {wait}}}}}, spec: {{conditions: [{{kind: AlertCondition, \
-             metadata: {{name: c}}, spec: {{severity: {1}, condition: {{kind: burnrate, op: gt, threshold: {threshold}.25, lookbackWindow: {hours}h, alertAfter: {wait}m}}}}}}], \
-             notificationTargets: [{{targetRef: t}}]}}}}]", quoted(&note), quoted(&severity)));
-        format!(
-            "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: s, displayName: {}, labels: {{{label}: {}}}}}\nspec:\n  description: {}\n  service: {}\n  \
-             budgetingMethod: Occurrences\n  timeWindow: [{{duration: {days}d, isRolling: true}}]\n  objectives: [{{target: {target}, displayName: {}}}]\n  alertPolicies: {policies}\n  \
-             indicator:\n    metadata: {{name: i}}\n    spec:\n      ratioMetric:\n        {side}: {{metricSource: {{type: slipstream, spec: {{filter: {}}}}}}}\n        \
-             total: {{metricSource: {{type: slipstream, spec: {{groupBy: {}}}}}}}\n",
-            quoted(&display), serde_json::to_string(&labels).unwrap(), quoted(&description), quoted(&service), quoted(&display),
-            quoted(&format!("service == {} || latency_ms > 1", quoted(&literal.replace('\u{7f}', "")))), serde_json::to_string(&group).unwrap())
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn source(spec: Value) -> Value {
+    json!({"metricSource": {"type": "slipstream", "spec": spec}})
+}
+
+/// The spec of an SLI over some literal: a ratio, or a threshold on the latency.
+fn sli(group_by: Vec<&'static str>) -> impl Strategy<Value = Value> {
+    (text(), 0..3).prop_map(move |(literal, kind)| {
+        let filter = format!("service == {} || latency_ms > 1", json!(literal.replace('\u{7f}', "")));
+        match kind {
+            0 => json!({"thresholdMetric": source(json!({"filter": filter, "groupBy": group_by}))}),
+            1 => json!({"ratioMetric": {"good": source(json!({"filter": filter})), "total": source(json!({"groupBy": group_by}))}}),
+            _ => json!({"ratioMetric": {"bad": source(json!({"filter": filter})), "total": source(json!({"groupBy": group_by}))}}),
+        }
+    })
+}
+
+fn window() -> impl Strategy<Value = Value> {
+    let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York"]);
+    let start = (2_000i16..2_100, 1i8..=12, 1i8..=28, 0i8..24, 0i8..60, 0i8..60);
+    prop_oneof![
+        (1i64..=90).prop_map(|days| json!([{"duration": format!("{days}d"), "isRolling": true}])),
+        (1i64..=50, prop::sample::select(vec!["d", "w", "M", "Q", "Y"]), zone, start).prop_map(
+            |(count, unit, zone, (year, month, day, hour, minute, second))| {
+                let start = format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+                let calendar = json!({"startTime": start, "timeZone": zone});
+                json!([{"duration": format!("{count}{unit}"), "isRolling": false, "calendar": calendar}])
+            }
+        ),
+    ]
+}
+
+fn policies() -> impl Strategy<Value = Value> {
+    let policy = (1i64..48, 0i64..50, 1u64..2_000, text(), text());
+    prop::option::of(policy).prop_map(|policy| {
+        let Some((hours, wait, threshold, severity, note)) = policy else { return Value::Null };
+        let condition = json!({
+            "kind": "burnrate", "op": "gt", "threshold": number(&format!("{threshold}.25")),
+            "lookbackWindow": format!("{hours}h"), "alertAfter": format!("{wait}m"),
+        });
+        let condition = json!({"kind": "AlertCondition", "metadata": {"name": "c"}, "spec": {"severity": severity, "condition": condition}});
+        let metadata = json!({"name": "p", "labels": {"x": note}, "annotations": {"note": note, "slipstream.dev/keep-firing-for": "90s"}});
+        json!([{"kind": "AlertPolicy", "metadata": metadata, "spec": {"conditions": [condition], "notificationTargets": [{"targetRef": "t"}]}}])
+    })
+}
+
+/// An objective with all that any method or indicator wants; what has no meaning is ignored.
+fn objective(group_by: Vec<&'static str>) -> impl Strategy<Value = Value> {
+    let op = prop::sample::select(vec!["lt", "lte", "gt", "gte"]);
+    let weight = prop::sample::select(vec!["1", "2", "0.5", "3.25"]);
+    (share(), share(), 1i64..=1_440, op, 0u64..100_000, weight, sli(group_by)).prop_map(
+        |(target, slice_target, minutes, op, value, weight, sli)| {
+            json!({
+                "target": target, "timeSliceTarget": slice_target, "timeSliceWindow": format!("{minutes}m"),
+                "op": op, "value": number(&format!("{}.{:02}", value / 100, value % 100)),
+                "compositeWeight": number(weight), "indicator": {"spec": sli},
+            })
+        },
+    )
+}
+
+/// An SLO of any kind.
+fn document() -> impl Strategy<Value = String> {
+    let dimensions = vec!["service", "endpoint", "status_code", "attributes.a b\""];
+    prop::sample::subsequence(dimensions, 0..4).prop_flat_map(|group_by| {
+        let method = prop::sample::select(vec!["Occurrences", "Timeslices", "RatioTimeslices"]);
+        let objectives = prop::collection::vec(objective(group_by.clone()), 1..4);
+        let labels = prop::collection::vec("[a-z0-9]{1,8}", 0..3);
+        let texts = (text(), text(), text(), "[a-z]{1,10}", labels);
+        (texts, sli(group_by), method, objectives, window(), policies(), any::<bool>()).prop_map(slo)
+    })
+}
+
+type Texts = (String, String, String, String, Vec<String>);
+
+fn slo(parts: (Texts, Value, &'static str, Vec<Value>, Value, Value, bool)) -> String {
+    let ((display, service, description, label, labels), sli, method, mut objectives, window, policies, composite) =
+        parts;
+    let mut spec = json!({
+        "description": description, "service": service, "budgetingMethod": method, "timeWindow": window,
+        "alertPolicies": policies,
+    });
+    if !composite {
+        spec["indicator"] = json!({"metadata": {"name": "i"}, "spec": sli});
+        for objective in objectives.iter_mut().filter_map(Value::as_object_mut) {
+            objective.remove("indicator");
+            objective.remove("compositeWeight");
+        }
     }
+    objectives[0]["displayName"] = json!(display);
+    spec["objectives"] = json!(objectives);
+    let metadata = json!({"name": "s", "displayName": display, "labels": {label: labels}});
+    json!({"apiVersion": "openslo/v1", "kind": "SLO", "metadata": metadata, "spec": spec}).to_string()
 }
 
 proptest! {
@@ -71,7 +148,7 @@ proptest! {
     fn what_was_read_is_what_its_document_gives(text in document()) {
         let loaded = load_texts(&[&text]);
         prop_assert!(loaded.is_valid(), "{} {:#?}", text, loaded.diagnostics);
-        let source = slipstream_slo::openslo::SourceFile { path: "again".into(), text: loaded.documents[0].text.clone() };
+        let source = SourceFile { path: "again".into(), text: loaded.documents[0].text.clone() };
         let again = load(&[source]);
         prop_assert_eq!(&again.slos, &loaded.slos, "{}", loaded.documents[0].text);
         prop_assert_eq!(&again.documents, &loaded.documents);

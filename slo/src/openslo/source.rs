@@ -1,0 +1,155 @@
+//! `metricSource`: a filter over the events of Slipstream; sources of other tools are refused with the filter one would
+//! write here.
+
+use std::collections::BTreeMap;
+
+use super::fields::{Fields, Text, as_written, described};
+use super::foreign;
+use super::group_by;
+use super::report::{Place, Report};
+use super::yaml::{Node, Value};
+use crate::definition::GroupKey;
+use crate::filter::{Filter, FilterError};
+
+/// The metric source type that means events of Slipstream, in any case.
+const SOURCE_TYPE: &str = "slipstream";
+/// The only metric that a threshold is for.
+const LATENCY: &str = "latency_ms";
+
+/// Types of the data sources in the set, by name.
+pub(super) type DataSources<'n> = BTreeMap<&'n str, &'n str>;
+
+/// What a metric is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Good,
+    Bad,
+    Total,
+    /// The events whose latency is compared.
+    Threshold,
+}
+
+/// A metric of ours: a filter, and the dimensions where it is a total.
+pub(super) struct Metric {
+    pub(super) filter: String,
+    pub(super) group_by: Vec<GroupKey>,
+}
+
+/// Reads a metric: `{metricSource: {type, metricSourceRef, spec}}`. `None`: an error was reported.
+pub(super) fn metric(
+    report: &mut Report<'_>,
+    metric: &Fields<'_>,
+    sources: &DataSources<'_>,
+    role: Role,
+) -> Option<Metric> {
+    metric.check_known(report, &["metricSource"]);
+    let source = metric.required_map(report, "metricSource")?;
+    source.check_known(report, &["type", "metricSourceRef", "spec"]);
+    let reference = source.text(report, "metricSourceRef");
+    let written = source.text(report, "type");
+    let spec = source.required_map(report, "spec");
+    let from_reference = || reference.and_then(|reference| sources.get(reference.value).copied());
+    let kind = written.map(|text| text.value).or_else(from_reference);
+    if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case(SOURCE_TYPE)) {
+        refuse_source(report, &source, written, reference, role);
+        return None;
+    }
+    ours(report, &spec?, role)
+}
+
+fn ours(report: &mut Report<'_>, spec: &Fields<'_>, role: Role) -> Option<Metric> {
+    let errors = report.errors();
+    if role == Role::Threshold {
+        spec.check_ours(report, &["metric", "filter", "groupBy"]);
+        threshold_metric(report, spec);
+    } else {
+        spec.check_ours(report, &["filter", "groupBy"]);
+    }
+    let filter = match spec.get("filter") {
+        Some(node) => filter(report, node, &spec.path_of("filter")),
+        None => Some("true".to_owned()),
+    };
+    let group_by = group_by::read(report, spec, matches!(role, Role::Total | Role::Threshold));
+    (report.errors() == errors).then_some(Metric { filter: filter?, group_by })
+}
+
+fn threshold_metric(report: &mut Report<'_>, spec: &Fields<'_>) {
+    let Some(metric) = spec.text(report, "metric").filter(|metric| metric.value != LATENCY) else { return };
+    let message = format!("{}: thresholds on `{}` are not supported", spec.path_of("metric"), metric.value);
+    let help = format!("write `metric: {LATENCY}`, or a ratioMetric with a filter for the good events");
+    report.error(metric.place, "unsupported-threshold-metric", message, Some(help));
+}
+
+fn refuse_source(
+    report: &mut Report<'_>,
+    source: &Fields<'_>,
+    kind: Option<Text<'_>>,
+    reference: Option<Text<'_>>,
+    role: Role,
+) {
+    let (place, message) = match (kind, reference) {
+        (Some(kind), _) => {
+            (kind.place, format!("{}: metrics of `{}` are not supported", source.path_of("type"), kind.value))
+        }
+        (None, Some(reference)) => {
+            let message = format!("{}: `{}` is no data source of Slipstream", source.path, reference.value);
+            (reference.place, message)
+        }
+        (None, None) => (source.place, format!("{}: the type is missing", source.path)),
+    };
+    report.error(place, "unsupported-metric-source", message, Some(foreign::instead(source, role)));
+}
+
+fn filter(report: &mut Report<'_>, node: &Node, path: &str) -> Option<String> {
+    let text = as_written(report, node, path)?;
+    match Filter::compile(text.value) {
+        Ok(_) => Some(text.value.trim().to_owned()),
+        Err(errors) => {
+            for error in errors {
+                let place = place_in(report, text, &error);
+                report.error(place, error.code, format!("{path}: {}", error.message), error.help);
+            }
+            None
+        }
+    }
+}
+
+/// Where a part of a filter stands in the file: the filter's line is looked for from the scalar on, so that quotes and
+/// blocks do not matter. Where it cannot be found (escapes, folding), the scalar itself.
+fn place_in(report: &Report<'_>, text: Text<'_>, error: &FilterError) -> Place {
+    let before: String = text.value.chars().take(error.start).collect();
+    let line = before.matches('\n').count();
+    let column = before.chars().rev().take_while(|c| *c != '\n').count();
+    let Some(wanted) = text.value.lines().nth(line).filter(|wanted| !wanted.trim().is_empty()) else {
+        return text.place;
+    };
+    let searched = report.lines_from(text.place).take(text.value.lines().count() + 2);
+    for (offset, source) in searched.enumerate() {
+        let skip = if offset == 0 { text.place.column - 1 } else { 0 };
+        let from = source.char_indices().nth(skip).map_or(source.len(), |(at, _)| at);
+        if let Some(found) = source[from..].find(wanted) {
+            let start = source[..from + found].chars().count();
+            return Place {
+                line: text.place.line + offset,
+                column: start + column + 1,
+                width: error.width,
+                ..text.place
+            };
+        }
+    }
+    text.place
+}
+
+/// The type of a DataSource, for metric sources that name it.
+pub(super) fn data_source(report: &mut Report<'_>, spec: &Fields<'_>) {
+    spec.check_known(report, &["description", "type", "connectionDetails"]);
+    spec.description(report);
+    spec.required_text(report, "type");
+    if let Some(details) = spec.required(report, "connectionDetails")
+        && matches!(details.value, Value::Scalar(_))
+    {
+        let message =
+            format!("{}: expected a map or a list, found {}", spec.path_of("connectionDetails"), described(details));
+        report.error(details.place, "wrong-type", message, None);
+    }
+}
