@@ -30,8 +30,8 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Hands the roles to the supervisor. Roles that compute have threads of their own. The gateway, which needs a
-    /// listener, is the caller's.
+    /// Hands the roles to the supervisor; all are on the board when it returns. Roles that compute have threads of their
+    /// own. The gateway, which needs a listener, is the caller's.
     pub fn start(&self, supervisor: &mut Supervisor, roles: &BTreeSet<Role>) {
         for role in roles {
             match role {
@@ -47,11 +47,13 @@ impl Pipeline {
 
     fn tally(&self, supervisor: &mut Supervisor) {
         let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        self.health.announce(Role::Tally.name());
         supervisor.thread(Stage::Process, "tally", move || tally::run(log, health, shutdown));
     }
 
     fn burn(&self, supervisor: &mut Supervisor) {
         let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        self.health.announce(Role::Burn.name());
         supervisor.thread(Stage::Process, "burn", move || burn::run(log, health, shutdown));
     }
 
@@ -59,11 +61,13 @@ impl Pipeline {
         let Some(place) = self.store.clone() else { return };
         let (log, window) = (self.log.clone(), self.redelivery_window_ms);
         let (health, shutdown) = (self.health.clone(), supervisor.token(Stage::Process));
+        self.health.announce(slipstream_sink::ROLE);
         supervisor.thread(Stage::Process, "sink", move || sink(log, place, window, health, shutdown));
     }
 
     fn alerter(&self, supervisor: &mut Supervisor) {
         let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        self.health.announce(slipstream_alerter::evaluate::ROLE);
         supervisor.task(Stage::Process, "alerter", slipstream_alerter::run(log, health, shutdown));
     }
 
@@ -75,6 +79,7 @@ impl Pipeline {
         for receiver in &self.receivers {
             let name = format!("notifier {}", receiver.name);
             let (log, url, health) = (self.log.clone(), self.external_url.clone(), self.health.clone());
+            self.health.announce(&receiver.group());
             let role = notifier::run(log, receiver.clone(), url, health, supervisor.token(Stage::Deliver));
             supervisor.task(Stage::Deliver, &name, role);
         }
@@ -95,4 +100,45 @@ async fn sink(
         store.close().await?;
     }
     Ok(ended?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+    use slipstream_runtime::supervise::Bounds;
+    use slipstream_store::{Retention, SqliteStore};
+
+    use super::*;
+    use crate::parts::store::OpenStore;
+
+    /// Nothing that was spawned runs before the first await of this thread: what is on the board then was put there by
+    /// `start`, not by a role that happened to be quick.
+    #[tokio::test]
+    async fn all_roles_are_on_the_board_before_any_of_them_ran() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = OpenStore::Sqlite(SqliteStore::open(folder.path(), Retention::default()).unwrap());
+        let pipeline = |receivers: &[&str]| Pipeline {
+            log: MemoryLog::new(MemoryOptions::default()),
+            store: Some(StorePlace::Open(store.clone())),
+            redelivery_window_ms: 120_000,
+            receivers: receivers.iter().map(|name| ReceiverConfig::webhook(*name, "http://127.0.0.1:9")).collect(),
+            external_url: "http://127.0.0.1:9".to_owned(),
+            health: Health::default(),
+        };
+        let all = BTreeSet::from(Role::ALL);
+        for (roles, receivers, expected) in [
+            (&all, &[][..], &["alerter", "burn", "notifier", "sink", "tally"][..]),
+            (&all, &["a", "b"][..], &["alerter", "burn", "notifier-a", "notifier-b", "sink", "tally"][..]),
+            (&BTreeSet::from([Role::Alerter]), &["a"][..], &["alerter"][..]),
+        ] {
+            let (pipeline, mut supervisor) = (pipeline(receivers), Supervisor::new(Bounds::default()));
+            pipeline.start(&mut supervisor, roles);
+            let board = pipeline.health.snapshot();
+            assert_eq!(board.keys().collect::<Vec<_>>(), expected, "{roles:?} {receivers:?}");
+            assert!(!pipeline.health.ready(), "the alerter has not begun: {board:?}");
+            supervisor.run(std::future::ready(())).await;
+        }
+    }
 }

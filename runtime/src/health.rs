@@ -21,6 +21,11 @@ pub struct Health {
 }
 
 impl Health {
+    /// Announces a role before it is started, so that nobody calls the process ready because the role has not spoken yet.
+    pub fn announce(&self, role: &str) {
+        self.set(role, State::Starting("not begun yet".to_owned()));
+    }
+
     /// Says where a role stands.
     pub fn set(&self, role: &str, state: State) {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(role.to_owned(), state);
@@ -31,7 +36,7 @@ impl Health {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether every role that has spoken has started. One that waits for something outside, a receiver that is down, does
+    /// Whether every role that was announced or has spoken has started. One that waits for something outside, a receiver that is down, does
     /// not make the process unready: what it takes in it still takes, and another instance would wait as well.
     pub fn ready(&self) -> bool {
         self.snapshot().values().all(|s| !matches!(s, State::Starting(_)))

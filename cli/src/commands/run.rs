@@ -56,8 +56,8 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
 
     let health = Health::default();
     let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
-    supervisor.task(Stage::Serve, "ops", ops::serve(ops_listener, health.clone(), supervisor.token(Stage::Serve)));
     if let Some(listener) = gateway_listener {
+        health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
         let gateway = gateway::serve(listener, installation.log.shared(), limits, health.clone(), shutdown);
@@ -73,10 +73,12 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         redelivery_window_ms: installation.settings.redelivery_window_ms,
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
         external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
-        health,
+        health: health.clone(),
     };
     pipeline.start(&mut supervisor, &config.roles);
     drop(pipeline);
+    // When all are on the board: whoever asks since the listener is there must not hear of the first one alone.
+    supervisor.task(Stage::Serve, "ops", ops::serve(ops_listener, health, supervisor.token(Stage::Serve)));
     greet(&config, installation.slos);
 
     let outcome = supervisor.run(stop.received()).await;
@@ -90,13 +92,19 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     Ok(ExitCode::from(1))
 }
 
-/// The process is not ready before the definitions that it published apply.
-async fn until_the_cut(cut_in: Duration, health: Health, shutdown: Shutdown) -> Result<(), Infallible> {
+/// The process is not ready before the definitions that it published apply: from the call on, not from the first poll.
+fn until_the_cut(
+    cut_in: Duration,
+    health: Health,
+    shutdown: Shutdown,
+) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
     const NAME: &str = "definitions";
     health.set(NAME, State::Starting(format!("they apply {} s after they were published", cut_in.as_secs_f64())));
-    let _ = tokio::time::timeout(cut_in, shutdown.cancelled()).await;
-    health.set(NAME, State::Ready);
-    Ok(())
+    async move {
+        let _ = tokio::time::timeout(cut_in, shutdown.cancelled()).await;
+        health.set(NAME, State::Ready);
+        Ok(())
+    }
 }
 
 fn writes(config: &Config) -> Writes {
@@ -123,5 +131,22 @@ fn greet(config: &Config, slos: usize) {
     }
     if config.roles.contains(&Role::Notifier) && config.receivers.is_empty() {
         output::say("  alerts   are stored, but nobody is told: no receiver; next: --webhook URL");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_waits_for_the_cut_from_before_its_wait_is_polled() {
+        const CUT_IN: Duration = Duration::from_millis(50);
+        let health = Health::default();
+        health.set("gateway", State::Ready);
+        let wait = until_the_cut(CUT_IN, health.clone(), Shutdown::new());
+        assert!(!health.ready(), "{:?}", health.snapshot());
+        let began = std::time::Instant::now();
+        assert!(wait.await.is_ok() && health.ready());
+        assert!(began.elapsed() >= CUT_IN);
     }
 }

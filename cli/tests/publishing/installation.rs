@@ -61,7 +61,29 @@ impl Installation {
         let mut installation = Installation { bootstrap, prefix, config, process, _folder: folder };
         installation.command(&["topics", "ensure"]).await;
         installation.process.start().await.unwrap_or_else(|error| panic!("{error:#}"));
+        installation.is_ready().await;
         installation
+    }
+
+    /// Ready means all of it: what is published before the definitions apply is rightly not tallied.
+    async fn is_ready(&self) {
+        let board: Value = serde_json::from_str(&self.ask("/readyz").await).unwrap();
+        let roles: Vec<&String> = board["roles"].as_object().unwrap().keys().collect();
+        assert_eq!(roles, ["alerter", "burn", "definitions", "gateway", "notifier", "sink", "tally"], "{board}");
+        assert_eq!(board["ready"], true, "{board}");
+    }
+
+    async fn ask(&self, path: &str) -> String {
+        let answer = reqwest::get(format!("{}{path}", self.process.ops())).await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// What helps to find out why a count is wrong: how far tally and burn are, and what they met.
+    async fn standing(&self) -> String {
+        let metrics = self.ask("/metrics").await;
+        let told = |line: &&str| line.starts_with("slipstream_tally_") || line.starts_with("slipstream_burn_");
+        let metrics: Vec<&str> = metrics.lines().filter(told).collect();
+        format!("{}\n{}\n{}", self.ask("/readyz").await, metrics.join("\n"), self.process.stderr())
     }
 
     /// Name of one of its topics.
@@ -96,8 +118,10 @@ impl Installation {
             if stored == expected && tallied == expected {
                 return;
             }
-            let said = self.process.stderr();
-            assert!(Instant::now() < deadline, "stored {stored:?}, tallied {tallied:?}, not {expected:?}\n{said}");
+            if Instant::now() >= deadline {
+                let standing = self.standing().await;
+                panic!("stored {stored:?}, tallied {tallied:?}, not {expected:?}\n{standing}");
+            }
             sleep(Duration::from_millis(200)).await;
         }
     }
