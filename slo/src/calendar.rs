@@ -214,3 +214,6 @@ impl Serialize for Calendar {
             .serialize(serializer)
     }
 }
+
+#[cfg(test)]
+mod tests;

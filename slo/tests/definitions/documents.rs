@@ -1,6 +1,6 @@
 //! What valid documents mean.
 
-use slipstream_slo::definition::{Condition, GroupKey, Ratio, Rule, Side};
+use slipstream_slo::definition::{Budgeting, Condition, GroupKey, Ratio, Rule, Side, Window};
 use slipstream_slo::diagnostic::Diagnostic;
 use slipstream_slo::openslo::{Loaded, SourceFile, load};
 
@@ -241,4 +241,163 @@ fn a_service_that_is_not_described_is_warned_of_where_others_are() {
     assert!(loaded.is_valid());
     assert_eq!(summary(&loaded.diagnostics), [("unknown-service", 5, 12, "chekout".to_owned())]);
     assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("did you mean `checkout`?"));
+}
+
+/// CHECKOUT with something else in the place of its method, window and objectives.
+fn with(method: &str, window: &str, objectives: &str) -> String {
+    let head = CHECKOUT.split("  timeWindow:").next().unwrap();
+    format!("{head}  timeWindow: [{window}]\n  budgetingMethod: {method}\n  objectives: {objectives}\n")
+}
+
+const MONTH: &str = "{duration: 28d, isRolling: true}";
+
+#[test]
+fn time_is_sliced() {
+    for (method, objective, expected) in [
+        (
+            "Timeslices",
+            "{target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 1m}",
+            Budgeting::Timeslices { seconds: 60, target: Ratio { num: 19, den: 20 } },
+        ),
+        // A number counts minutes; every request of a slice may have to be good.
+        (
+            "Timeslices",
+            "{target: 0.99, timeSliceTarget: 1, timeSliceWindow: 5}",
+            Budgeting::Timeslices { seconds: 300, target: Ratio { num: 1, den: 1 } },
+        ),
+        ("RatioTimeslices", "{target: 0.99, timeSliceWindow: 2h}", Budgeting::RatioTimeslices { seconds: 7_200 }),
+        ("RatioTimeslices", "{target: 0.9999, timeSliceWindow: 1d}", Budgeting::RatioTimeslices { seconds: 86_400 }),
+    ] {
+        let loaded = load_texts(&[&with(method, MONTH, &format!("[{objective}]"))]);
+        assert_eq!(summary(&loaded.diagnostics), [], "{objective}");
+        assert_eq!(loaded.slos[0].objectives[0].budgeting, expected, "{objective}");
+    }
+}
+
+#[test]
+fn windows_roll_or_follow_a_calendar() {
+    let day = 86_400;
+    for (window, expected) in [
+        ("{duration: 1M, isRolling: true}", Ok(30 * day)),
+        ("{duration: 1Q, isRolling: true}", Ok(90 * day)),
+        ("{duration: 12h, isRolling: true}", Ok(day / 2)),
+        (
+            "{duration: 1M, isRolling: false, calendar: {startTime: 2026-01-01 00:00:00, timeZone: Europe/Berlin}}",
+            Err(("1M", "2026-01-01 00:00:00", "Europe/Berlin")),
+        ),
+        // Neither the quotes nor isRolling are needed.
+        (
+            "{duration: 1Y, calendar: {startTime: '2020-01-21 12:30:00', timeZone: UTC}}",
+            Err(("1Y", "2020-01-21 12:30:00", "UTC")),
+        ),
+        (
+            "{duration: 2Q, isRolling: false, calendar: {startTime: 2026-01-01 00:00:00, timeZone: Asia/Kolkata}}",
+            Err(("2Q", "2026-01-01 00:00:00", "Asia/Kolkata")),
+        ),
+    ] {
+        let loaded = load_texts(&[&with("Occurrences", window, "[{target: 0.999}]")]);
+        assert!(loaded.is_valid(), "{window}: {:?}", loaded.diagnostics);
+        match (&loaded.slos[0].window, expected) {
+            (Window::Rolling(seconds), Ok(expected)) => assert_eq!(*seconds, expected, "{window}"),
+            (Window::Calendar(calendar), Err(expected)) => {
+                let found = (calendar.duration(), calendar.start_time());
+                assert_eq!((found.0.as_str(), found.1.as_str(), calendar.zone()), expected, "{window}");
+            }
+            (found, _) => panic!("{window}: {found:?}"),
+        }
+    }
+}
+
+/// A threshold of two values.
+const FAST: &str = r#"apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout-fast}
+spec:
+  service: checkout
+  indicator:
+    metadata: {name: latency}
+    spec:
+      thresholdMetric:
+        metricSource:
+          type: slipstream
+          spec: {metric: latency_ms, filter: service == "checkout", groupBy: [endpoint]}
+  timeWindow: [{duration: 28d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+    - {displayName: most, op: lte, value: 300, target: 0.95}
+    - {displayName: nearly all, op: lt, value: 1500.5, target: 0.99}
+"#;
+
+#[test]
+fn a_threshold_is_the_ratio_on_the_right_side_of_each_value() {
+    let loaded = load_texts(&[FAST]);
+    assert_eq!(summary(&loaded.diagnostics), []);
+    let slo = &loaded.slos[0];
+    assert_eq!((slo.group_by.as_slice(), slo.composite.is_some()), ([GroupKey::Endpoint].as_slice(), false));
+    let sides: Vec<_> = slo.objectives.iter().map(|o| (o.indicator.total.as_str(), o.indicator.side.clone())).collect();
+    let total = "service == \"checkout\"";
+    assert_eq!(
+        sides,
+        [(total, Side::Good("latency_ms <= 300".into())), (total, Side::Good("latency_ms < 1500.5".into()))]
+    );
+    // It goes by reference too, and the metric is known.
+    let sli = "---\napiVersion: openslo/v1\nkind: SLI\nmetadata: {name: speed}\nspec: {thresholdMetric: {metricSource: \
+               {type: slipstream, spec: {filter: 'true'}}}}\n";
+    let start = FAST.find("  indicator:").unwrap();
+    let end = FAST.find("  timeWindow").unwrap();
+    let text = format!("{}  indicatorRef: speed\n{}{sli}", &FAST[..start], &FAST[end..]);
+    let loaded = load_texts(&[&text]);
+    assert_eq!(summary(&loaded.diagnostics), []);
+    assert_eq!(loaded.slos[0].objectives[1].indicator.side, Side::Good("latency_ms < 1500.5".into()));
+}
+
+/// Availability and latency together, by reference and in place.
+const SHOP: &str = r#"apiVersion: openslo/v1
+kind: SLO
+metadata: {name: shop}
+spec:
+  service: shop
+  timeWindow: [{duration: 28d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+    - {displayName: works, target: 0.999, indicatorRef: fast, compositeWeight: 2}
+    - displayName: quick
+      target: 0.95
+      op: lte
+      value: 250
+      indicator:
+        metadata: {name: latency}
+        spec: {thresholdMetric: {metricSource: {type: slipstream, spec: {}}}}
+"#;
+
+#[test]
+fn objectives_with_indicators_of_their_own_are_one_composite() {
+    let loaded = load_texts(&[SHOP, PARTS]);
+    let found: Vec<_> = summary(&loaded.diagnostics).into_iter().filter(|found| !found.0.starts_with("un")).collect();
+    assert_eq!(found, []);
+    let slo = &loaded.slos[0];
+    let composite = slo.composite.as_ref().unwrap();
+    // (2 x 0.999 + 0.95) / 3
+    assert_eq!(composite.target, Ratio { num: 737, den: 750 });
+    assert_eq!(composite.rules.len(), 4);
+    assert!(slo.objectives.iter().all(|objective| objective.rules.is_empty()));
+    assert_eq!(slo.objectives[0].indicator.side, Side::Bad("latency_ms > 300".into()));
+    assert_eq!(slo.objectives[1].indicator.side, Side::Good("latency_ms <= 250".into()));
+    let weights: Vec<Ratio> = slo.objectives.iter().map(|objective| objective.weight).collect();
+    assert_eq!(weights, [Ratio { num: 2, den: 1 }, Ratio { num: 1, den: 1 }]);
+    // Policies guard the whole.
+    let guarded = format!("{SHOP}  alertPolicies: [page-somebody]\n").replace("min-requests: 100", "min-requests: 0");
+    let parts = PARTS.replace("min-requests: 100", "min-requests: 0");
+    let loaded = load_texts(&[&guarded, &parts]);
+    assert!(loaded.is_valid(), "{:?}", loaded.diagnostics);
+    assert_eq!(loaded.slos[0].composite.as_ref().unwrap().rules[0].name, "page-somebody");
+}
+
+#[test]
+fn weights_alone_make_a_composite_of_one_indicator() {
+    let text = with("Occurrences", MONTH, "[{target: 0.99, compositeWeight: 1}, {target: 0.999}]");
+    let loaded = load_texts(&[&text]);
+    assert!(loaded.is_valid());
+    assert_eq!(loaded.slos[0].composite.as_ref().unwrap().target, Ratio { num: 1_989, den: 2_000 });
+    assert_eq!(loaded.slos[0].objectives[0].indicator, loaded.slos[0].objectives[1].indicator);
 }
