@@ -74,6 +74,7 @@ impl Installation {
     }
 
     async fn ask(&self, path: &str) -> String {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let answer = reqwest::get(format!("{}{path}", self.process.ops())).await.unwrap();
         answer.text().await.unwrap()
     }
