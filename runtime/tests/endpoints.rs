@@ -44,7 +44,10 @@ async fn readiness_follows_the_roles() {
 
     assert_eq!(ask(address, "/healthz").await, (200, "ok\n".into()));
     assert_eq!(ask(address, "/readyz").await, (503, r#"{"ready":false,"roles":{}}"#.into()));
+    health.announce("burn");
     health.set("sink", State::Ready);
+    let (status, body) = ask(address, "/readyz").await;
+    assert!(status == 503 && body.contains(r#""burn":{"state":"starting""#), "announced, and not begun: {body}");
     health.set("burn", State::Starting("restoring 3 chunks".into()));
     let body = r#"{"ready":false,"roles":{"burn":{"state":"starting","detail":"restoring 3 chunks"},"sink":{"state":"ready"}}}"#;
     assert_eq!(ask(address, "/readyz").await, (503, body.into()));
