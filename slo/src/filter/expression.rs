@@ -197,13 +197,15 @@ impl Expression {
         self.reads(&|part| matches!(part, Expression::Field(Field::Endpoint)))
     }
 
-    fn reads(&self, what: &impl Fn(&Expression) -> bool) -> bool {
+    /// Whether such a part is anywhere in it.
+    pub(super) fn reads(&self, what: &impl Fn(&Expression) -> bool) -> bool {
         let mut found = what(self);
         self.each_child(&mut |child| found = found || child.reads(what));
         found
     }
 
-    fn each_child<'e>(&'e self, visit: &mut impl FnMut(&'e Expression)) {
+    /// Calls `visit` for the parts it is directly made of.
+    pub(super) fn each_child<'e>(&'e self, visit: &mut impl FnMut(&'e Expression)) {
         match self {
             Expression::And(parts) | Expression::Or(parts) => parts.iter().for_each(visit),
             Expression::If(parts) => parts.iter().for_each(visit),
@@ -260,6 +262,15 @@ impl Value<'_> {
         }
     }
 
+    /// The number it is.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self {
+            Value::Int(number) => Some(*number as f64),
+            Value::Double(number) => Some(*number),
+            Value::Bool(_) | Value::Text(_) => None,
+        }
+    }
+
     /// The value without its borrow.
     pub(crate) fn into_static(self) -> Value<'static> {
         match self {
@@ -308,6 +319,18 @@ impl Comparison {
             Comparison::LessOrEqual => Comparison::GreaterOrEqual,
             Comparison::Greater => Comparison::Less,
             Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+        }
+    }
+
+    /// What holds where it does not.
+    pub(crate) fn opposite(self) -> Comparison {
+        match self {
+            Comparison::Equal => Comparison::NotEqual,
+            Comparison::NotEqual => Comparison::Equal,
+            Comparison::Less => Comparison::GreaterOrEqual,
+            Comparison::LessOrEqual => Comparison::Greater,
+            Comparison::Greater => Comparison::LessOrEqual,
+            Comparison::GreaterOrEqual => Comparison::Less,
         }
     }
 

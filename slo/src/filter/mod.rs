@@ -12,21 +12,29 @@
 
 mod calls;
 mod check;
+mod domain;
 pub(crate) mod expression;
+mod findings;
 mod names;
+mod possible;
 pub(crate) mod reduce;
 mod syntax;
 
+use cel::common::ast::IdedExpr;
 use slipstream_schemas::event::EventView;
 
 use self::check::Checker;
 pub(crate) use self::expression::Expression;
+pub use self::findings::Finding;
+use self::syntax::Places;
 pub use self::syntax::{MAX_DEPTH, MAX_LENGTH};
 
 /// A compiled filter.
 #[derive(Debug, Clone)]
 pub struct Filter {
     expression: Expression,
+    /// Characters of its source.
+    width: usize,
 }
 
 /// What is wrong with a filter, and where in its source.
@@ -48,12 +56,36 @@ pub struct FilterError {
 impl Filter {
     /// Compiles CEL source. Every error found is returned.
     pub fn compile(source: &str) -> Result<Filter, Vec<FilterError>> {
+        Filter::examine(source, |_, _, _| ()).map(|(filter, ())| filter)
+    }
+
+    /// The same, with what deserves a warning: conditions that are never true, or always, whatever the event. Use it
+    /// where a person reads the answer; where filters run, [`Filter::compile`] costs less.
+    pub fn checked(source: &str) -> Result<(Filter, Vec<Finding>), Vec<FilterError>> {
+        Filter::examine(source, findings::of)
+    }
+
+    fn examine<T>(
+        source: &str,
+        look: impl FnOnce(&IdedExpr, &Expression, &Places) -> T,
+    ) -> Result<(Filter, T), Vec<FilterError>> {
         let (tree, places) = syntax::parse(source)?;
         let mut checker = Checker { places, errors: Vec::new() };
         match checker.truth(&tree) {
-            Some(expression) if checker.errors.is_empty() => Ok(Filter { expression }),
+            Some(expression) if checker.errors.is_empty() => {
+                let seen = look(&tree, &expression, &checker.places);
+                Ok((Filter { expression, width: source.chars().count().max(1) }, seen))
+            }
             _ => Err(checker.errors),
         }
+    }
+
+    /// What deserves a warning about `self` as the good (else the bad) side of `total`: that no event of the total is on
+    /// it, or every one. Its place is the whole of `self`. None where that was said of one of them by itself, or where
+    /// nothing is certain.
+    pub fn within(&self, total: &Filter, good: bool) -> Option<Finding> {
+        let (code, message) = findings::between(&total.expression, &self.expression, good)?;
+        Some(Finding { code, message, help: None, start: 0, width: self.width })
     }
 
     /// Whether the event matches; `None` is unknown: a null latency, a missing attribute, an error at run time.

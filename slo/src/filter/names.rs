@@ -43,6 +43,9 @@ pub(super) fn unknown(name: &str) -> (String, String) {
     if HIDDEN.contains(&name) {
         return (format!("filters cannot read `{name}`"), FIELDS_HELP.to_owned());
     }
+    if name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+        return (format!("unknown name `{name}`"), format!("a string is written in quotes: `\"{name}\"`"));
+    }
     let elsewhere = ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours);
     let help = match elsewhere.or_else(|| suggest::nearest(name, &FIELDS)) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -128,7 +128,12 @@ fn help(source: &str, start: usize) -> Option<String> {
     let word = |name: &str| {
         rest.to_lowercase().starts_with(name) && !rest.chars().nth(name.len()).is_some_and(char::is_alphanumeric)
     };
-    let text = if rest.starts_with('=') && !rest.starts_with("==") {
+    let after_digit = before.ends_with(|c: char| c.is_ascii_digit()) && rest.starts_with(char::is_alphabetic);
+    let text = if rest.starts_with("=~") || (before.ends_with('=') && rest.starts_with('~')) {
+        "a regular expression is matched with `service.matches(\"^check\")`"
+    } else if after_digit {
+        "numbers have no unit: latency_ms is in milliseconds; a class of status codes is written `status_code >= 500`"
+    } else if rest.starts_with('=') && !rest.starts_with("==") {
         "equality is written `==`"
     } else if word("and") || rest.starts_with('&') {
         "a conjunction is written `&&`"
@@ -157,6 +162,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// The whole source.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
     /// First character of a part and how many it has; brackets around it may be missing.
     pub(super) fn of(&self, tree: &IdedExpr) -> (usize, usize) {
         let (mut from, mut to) = (usize::MAX, 0);
@@ -202,7 +212,13 @@ impl Places {
                 let operand = self.end(&select.operand);
                 *to = (*to).max((operand + 1 + select.field.len()).min(self.source.len()));
             }
-            Expr::List(list) => list.elements.iter().for_each(|part| self.widen(part, from, to)),
+            Expr::List(list) => {
+                list.elements.iter().for_each(|part| self.widen(part, from, to));
+                let rest = &self.source[(*to).min(self.source.len())..];
+                if rest.trim_start().starts_with(']') {
+                    *to += rest.len() - rest.trim_start().len() + 1;
+                }
+            }
             _ => {}
         }
     }

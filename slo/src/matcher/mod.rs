@@ -203,15 +203,10 @@ impl Decision {
 /// `latency_ms <= 300` and its like, either way round.
 fn latency_threshold(side: &Expression) -> Option<(Comparison, f64)> {
     let Expression::Compare(comparison, sides) = side else { return None };
-    let number = |value: &Value<'_>| match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Double(number) => Some(*number),
-        Value::Bool(_) | Value::Text(_) => None,
-    };
     match sides.as_ref() {
-        [Expression::Field(Field::LatencyMs), Expression::Literal(bound)] => Some((*comparison, number(bound)?)),
+        [Expression::Field(Field::LatencyMs), Expression::Literal(bound)] => Some((*comparison, bound.number()?)),
         [Expression::Literal(bound), Expression::Field(Field::LatencyMs)] => {
-            Some((comparison.mirrored(), number(bound)?))
+            Some((comparison.mirrored(), bound.number()?))
         }
         _ => None,
     }

@@ -120,6 +120,9 @@ fn wrong_filters_are_refused_where_they_are_wrong() {
         ("status == 200", "filter-unknown-name", "status", "`status_code`"),
         ("sevrice == \"a\"", "filter-unknown-name", "sevrice", "`service`"),
         ("path == \"/\"", "filter-unknown-name", "path", "`endpoint`"),
+        ("method == GET", "filter-unknown-name", "GET", "in quotes: `\"GET\"`"),
+        ("service =~ \"a.*\"", "filter-syntax", "", "service.matches"),
+        ("latency_ms <= 300ms", "filter-syntax", "", "milliseconds"),
         ("user_ref == \"u\"", "filter-unknown-name", "user_ref", "filters see"),
         ("region == \"eu\"", "filter-unknown-name", "region", "attributes.region"),
         ("status_code == \"500\"", "filter-type", "status_code == \"500\"", "without quotes: `500`"),
@@ -175,7 +178,7 @@ fn reading_attributes_is_known() {
 /// Filters of comparisons joined by && and ||, evaluated here by the plain rule: null, missing or of another kind is
 /// unknown; false wins in &&, true in ||.
 #[derive(Debug, Clone)]
-enum Plain {
+pub enum Plain {
     Text(&'static str, &'static str, &'static str),
     Number(&'static str, &'static str, f64),
     And(Vec<Plain>),
@@ -184,7 +187,7 @@ enum Plain {
 }
 
 impl Plain {
-    fn source(&self) -> String {
+    pub fn source(&self) -> String {
         let joined =
             |parts: &[Plain], by: &str| format!("({})", parts.iter().map(Plain::source).collect::<Vec<_>>().join(by));
         match self {
@@ -236,7 +239,7 @@ fn compared(operator: &str, order: std::cmp::Ordering) -> bool {
     }
 }
 
-fn plain() -> impl Strategy<Value = Plain> {
+pub fn plain() -> impl Strategy<Value = Plain> {
     let operator = || prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
     let text = prop::sample::select(vec![
         ("service", "cart"),

@@ -8,6 +8,7 @@ mod counting;
 mod documents;
 mod events;
 mod filters;
+mod findings;
 mod hostile;
 mod matching;
 mod mistakes;
