@@ -39,7 +39,7 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
 
 #[cfg(test)]
 mod tests {
-    use slipstream_schemas::records::{ConditionSince, Settings, TransitionKind::*, WindowRates};
+    use slipstream_schemas::records::{BudgetUnit, ConditionSince, Settings, TransitionKind::*, WindowRates};
     use slipstream_slo::definition::{Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 
     use super::*;
@@ -110,6 +110,10 @@ mod tests {
             sources_current: 1,
             sources: 1,
             exemplars: Vec::new(),
+            unit: BudgetUnit::Events,
+            target: None,
+            period_start: None,
+            previous: None,
         }
     }
 

@@ -10,7 +10,9 @@ use slipstream_log::faults::CommitFault;
 use slipstream_log::memory::MemoryLog;
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::TransitionKind::{Firing, Pending, Resolved};
-use slipstream_schemas::records::{AlertTransition, BurnRates, ConditionSince, Definition, Settings, TransitionKind};
+use slipstream_schemas::records::{
+    AlertTransition, BudgetUnit, BurnRates, ConditionSince, Definition, Settings, TransitionKind,
+};
 use support::{Running, all, eventually, log, publish};
 
 const RULE: &str = "1h/5m";
@@ -90,6 +92,10 @@ async fn burns(log: &MemoryLog, slo: &str, n: i64, since: Option<i64>, revision:
         sources_current: 1,
         sources: 1,
         exemplars: Vec::new(),
+        unit: BudgetUnit::Events,
+        target: None,
+        period_start: None,
+        previous: None,
     };
     publish(log, Topic::BurnRates, slo, &rates).await;
 }

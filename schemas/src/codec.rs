@@ -25,10 +25,13 @@ pub trait Wire: Serialize + DeserializeOwned {
 
     /// The schema, parsed.
     fn schema() -> &'static Schema;
+
+    /// Schemas under which earlier versions wrote it, parsed: fields that came since have a default.
+    fn former() -> &'static [Schema];
 }
 
 macro_rules! wire {
-    ($($record:ident => $file:literal),+ $(,)?) => {$(
+    ($($record:ident => $file:literal $(, formerly $($former:literal)+)?);+ $(;)?) => {$(
         impl Wire for $record {
             const NAME: &'static str = stringify!($record);
             const SCHEMA: &'static str = include_str!(concat!("../avsc/", $file));
@@ -37,19 +40,26 @@ macro_rules! wire {
                 static PARSED: LazyLock<Schema> = LazyLock::new(|| parse($record::SCHEMA, $file));
                 &PARSED
             }
+
+            fn former() -> &'static [Schema] {
+                static PARSED: LazyLock<Vec<Schema>> = LazyLock::new(|| {
+                    vec![$($(parse(include_str!(concat!("../avsc/former/", $former)), $former)),+)?]
+                });
+                &PARSED
+            }
         }
     )+};
 }
 
 wire! {
-    RequestEvent => "request_event.avsc",
-    TallyBatch => "tally_batch.avsc",
-    BurnRates => "burn_rates.avsc",
-    AlertTransition => "alert_transition.avsc",
-    Notification => "notification.avsc",
-    ImportPosition => "import_position.avsc",
-    Definition => "definition.avsc",
-    BurnChunk => "burn_chunk.avsc",
+    RequestEvent => "request_event.avsc";
+    TallyBatch => "tally_batch.avsc";
+    BurnRates => "burn_rates.avsc", formerly "burn_rates_1.avsc";
+    AlertTransition => "alert_transition.avsc";
+    Notification => "notification.avsc";
+    ImportPosition => "import_position.avsc";
+    Definition => "definition.avsc";
+    BurnChunk => "burn_chunk.avsc", formerly "burn_chunk_1.avsc";
 }
 
 fn parse(text: &str, file: &str) -> Schema {
@@ -106,7 +116,8 @@ pub fn encode_into<T: Wire>(record: &T, out: &mut Vec<u8>) {
     }
 }
 
-/// Decodes a record that was written under the current schema.
+/// Decodes a record that was written under the current schema or a former one. A field that the former one did not have
+/// gets its default, which the type and the schema agree on.
 ///
 /// # Errors
 /// See [`CodecError`].
@@ -119,10 +130,10 @@ pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CodecError> {
     if marker != MARKER {
         return Err(CodecError::NotSingleObject { record });
     }
-    if fingerprint != T::schema().rabin_fingerprint() {
+    let mut known = std::iter::once(T::schema()).chain(T::former());
+    let Some(schema) = known.find(|schema| fingerprint == schema.rabin_fingerprint()) else {
         let fingerprint = fingerprint.iter().map(|b| format!("{b:02x}")).collect();
         return Err(CodecError::UnknownFingerprint { record, fingerprint });
-    }
-    serde_avro_fast::from_datum_slice(body, T::schema())
-        .map_err(|e| CodecError::Malformed { record, cause: e.to_string() })
+    };
+    serde_avro_fast::from_datum_slice(body, schema).map_err(|e| CodecError::Malformed { record, cause: e.to_string() })
 }

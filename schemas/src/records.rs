@@ -119,11 +119,12 @@ pub struct BurnRates {
     pub windows: Vec<WindowRates>,
     /// good / total over the budget's period; null without traffic.
     pub sli: Option<f64>,
-    /// Bad events the period allows at its present total: (1 - target) x total.
+    /// What the period allows to be bad, by unit: (1 - target) x total, of sliced time (1 - target) x the whole period.
     pub budget_total: f64,
-    /// Share of the budget that is left: 1 - burn over the period; negative when overspent; 1 without traffic.
+    /// Share of the budget that is left: 1 - bad / budget_total; negative when overspent; 1 without traffic.
     pub budget_remaining: f64,
-    /// Unix seconds at which the budget is spent at the present rate; null when it is not being spent or is spent.
+    /// Unix seconds at which the budget is spent at the present rate; null when it is not being spent, is spent, or begins
+    /// anew before.
     pub exhaustion_at: Option<i64>,
     /// Every rule of the SLO and since when its condition holds.
     pub conditions: Vec<ConditionSince>,
@@ -139,6 +140,45 @@ pub struct BurnRates {
     pub sources: i32,
     /// Newest bad events, newest first, at most five.
     pub exemplars: Vec<Exemplar>,
+    /// What good, total and budget_total count.
+    #[serde(default)]
+    pub unit: BudgetUnit,
+    /// The target in force, as a share; null on the last record of a retired series.
+    #[serde(default)]
+    pub target: Option<f64>,
+    /// Unix seconds at which the budget's present period began, where it is one of a calendar; null where the window
+    /// rolls.
+    #[serde(default)]
+    pub period_start: Option<i64>,
+    /// The period of the calendar before the present one, as far as it is covered; null where the window rolls.
+    #[serde(default)]
+    pub previous: Option<PeriodCounts>,
+}
+
+/// What a budget is counted in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetUnit {
+    /// Weights of events.
+    #[default]
+    Events,
+    /// Seconds, of an objective whose time is sliced.
+    Seconds,
+    /// Parts of 1,000,000,000, of a composite.
+    Share,
+}
+
+/// Counts of a whole period of a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeriodCounts {
+    /// Unix seconds at which it began.
+    pub start: i64,
+    /// Its length.
+    pub seconds: i64,
+    /// As in [`WindowRates::good`].
+    pub good: i64,
+    /// As in [`WindowRates::total`].
+    pub total: i64,
 }
 
 /// Counts of one window.
@@ -146,11 +186,12 @@ pub struct BurnRates {
 pub struct WindowRates {
     /// Length in seconds.
     pub seconds: i64,
-    /// Slot of the ring that served it: the window covers [seconds, seconds + slot_seconds).
+    /// Slot of the ring that served it: the window covers [seconds, seconds + slot_seconds). 0: exact, the present period
+    /// of a calendar.
     pub slot_seconds: i32,
-    /// Weight of good events.
+    /// What was good, by unit.
     pub good: i64,
-    /// Weight of all events.
+    /// Good and bad, by unit.
     pub total: i64,
     /// (bad / total) / (1 - target); 0 without traffic.
     pub burn: f64,
@@ -421,6 +462,43 @@ pub struct SeriesSnapshot {
     pub too_late: i64,
     /// See [`BurnRates::exemplars`].
     pub exemplars: Vec<Exemplar>,
+    /// Slices, where time is sliced.
+    #[serde(default)]
+    pub slices: Option<SlicesSnapshot>,
+    /// The present period of the calendar and the one before; empty where the window rolls.
+    #[serde(default)]
+    pub periods: Vec<PeriodSnapshot>,
+    /// Whether it stands for the objectives of a composite SLO together; then it counts nothing itself.
+    #[serde(default)]
+    pub composite: bool,
+}
+
+/// Slices of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlicesSnapshot {
+    /// Length of a slice.
+    pub seconds: i64,
+    /// How many slices are kept.
+    pub kept: i64,
+    /// Whether a slice counts by its share of bad; else it is good or bad.
+    pub shares: bool,
+    /// Events of the newest slices.
+    pub counts: RingSnapshot,
+    /// Slices (Unix seconds / seconds) that are not wholly good, ascending, as differences.
+    pub slots: Vec<i64>,
+    /// Their shares of bad in parts of 1,000,000,000; empty where a slice is good or bad.
+    pub bad: Vec<i64>,
+}
+
+/// Sums of a period of a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeriodSnapshot {
+    /// Unix seconds at which it begins.
+    pub start: i64,
+    /// Bad events, or slices, or parts of slices.
+    pub bad: i64,
+    /// Events; 0 where time is sliced.
+    pub total: i64,
 }
 
 /// The cells of one ring.

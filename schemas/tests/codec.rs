@@ -28,6 +28,16 @@ fn agree<T: Wire + Clone + PartialEq + std::fmt::Debug>(record: &T) {
     assert_eq!(&decode::<T>(&ours).unwrap(), record, "we read what we write");
 }
 
+/// A record as a former version wrote it: the reference leaves out what that version did not know.
+fn as_formerly<T: Wire>(record: &T, schema: &str) -> Vec<u8> {
+    let (now, former) = (Schema::parse_str(T::SCHEMA).unwrap(), Schema::parse_str(schema).unwrap());
+    let reader = GenericDatumReader::builder(&now).reader_schema(&former).build().unwrap();
+    let value = reader.read_value(&mut &encode(record)[HEADER_BYTES..]).unwrap();
+    let body = GenericDatumWriter::builder(&former).build().unwrap().write_value_to_vec(value).unwrap();
+    let fingerprint = *schema.parse::<serde_avro_fast::Schema>().unwrap().rabin_fingerprint();
+    [&[0xC3, 0x01], fingerprint.as_slice(), &body].concat()
+}
+
 fn text() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9/äß漢{} _-]{1,12}"
 }
@@ -90,26 +100,43 @@ prop_compose! {
         windows in vec((any::<i64>(), any::<i32>(), any::<i64>(), any::<i64>(), 0f64..1e9), 0..4),
         sli in option::of(0f64..1.0), budget in (0f64..1e9, -1e9f64..1.0), exhaustion_at in option::of(any::<i64>()),
         conditions in vec(condition(), 0..3), exemplars in vec(exemplar(), 0..3), sources: i32,
+        calendar in calendar(),
     ) -> BurnRates {
         let window = |(seconds, slot_seconds, good, total, burn)| WindowRates { seconds, slot_seconds, good, total, burn };
         BurnRates {
             slo: e.slo, objective: e.objective, group: e.group, generation: e.generation, tick: e.tick, revision, complete,
             retired, windows: windows.into_iter().map(window).collect(), sli, budget_total: budget.0,
             budget_remaining: budget.1, exhaustion_at, conditions, unknown: e.unknown, too_late: e.good,
-            covered_from: e.slot, sources_current: sources, sources, exemplars,
+            covered_from: e.slot, sources_current: sources, sources, exemplars, unit: calendar.0, target: calendar.1,
+            period_start: calendar.2, previous: calendar.3,
         }
     }
+}
+
+type Calendar = (BudgetUnit, Option<f64>, Option<i64>, Option<PeriodCounts>);
+
+fn calendar() -> impl Strategy<Value = Calendar> {
+    let unit = prop_oneof![Just(BudgetUnit::Events), Just(BudgetUnit::Seconds), Just(BudgetUnit::Share)];
+    let previous = any::<(i64, i64, i64, i64)>().prop_map(|(start, seconds, good, total)| PeriodCounts {
+        start,
+        seconds,
+        good,
+        total,
+    });
+    (unit, option::of(0f64..1.0), option::of(any::<i64>()), option::of(previous))
 }
 
 prop_compose! {
     fn chunk()(
         at: i64, stamps in vec(any::<i64>(), 0..3), next_tick in option::of(any::<i64>()), held in vec(entry(), 0..3),
         generation in option::of(any::<i64>()), slots in vec(any::<i64>(), 0..5), slo in text(), group in vec(text(), 0..2),
-        conditions in option::of(vec(condition(), 0..2)), dirty: bool, exemplars in vec(exemplar(), 0..2),
+        conditions in option::of(vec(condition(), 0..2)), dirty: bool, exemplars in vec(exemplar(), 0..2), sliced: bool,
     ) -> BurnChunk {
         let ring = RingSnapshot { slot_seconds: 10, good: slots.clone(), total: slots.clone(), slots };
+        let slices = sliced.then(|| SlicesSnapshot { seconds: 60, kept: 9, shares: dirty, counts: ring.clone(), slots: vec![at], bad: vec![1] });
+        let periods = slices.iter().map(|_| PeriodSnapshot { start: at, bad: 1, total: 2 }).collect();
         let series = SeriesSnapshot { objective: "o".into(), group, rings: vec![ring], conditions, dirty, unknown: 1,
-            too_late: 2, exemplars };
+            too_late: 2, exemplars, slices, periods, composite: sliced };
         let state = SloSnapshot { slo, generation, covered_from: 3, held, held_exemplars: vec![], series: vec![series] };
         let head = BurnHead { stamps: stamps.iter().copied().map(LogTime).collect(), positions: stamps, low: LogTime(1),
             next_tick, sources: 1, revision: 2 };
@@ -142,6 +169,19 @@ proptest! {
     #[test]
     fn chunks_are_written_and_read_as_the_reference_does(chunk in chunk()) {
         agree(&chunk);
+    }
+
+    #[test]
+    fn what_former_versions_wrote_is_read_with_defaults(rates in rates(), chunk in chunk()) {
+        let former = BurnRates {
+            unit: BudgetUnit::Events, target: None, period_start: None, previous: None, ..rates.clone()
+        };
+        prop_assert_eq!(decode::<BurnRates>(&as_formerly(&rates, include_str!("../avsc/former/burn_rates_1.avsc")))?, former);
+        let mut former = chunk.clone();
+        for series in former.slos.iter_mut().flat_map(|slo| &mut slo.series) {
+            (series.slices, series.periods, series.composite) = (None, Vec::new(), false);
+        }
+        prop_assert_eq!(decode::<BurnChunk>(&as_formerly(&chunk, include_str!("../avsc/former/burn_chunk_1.avsc")))?, former);
     }
 
     #[test]

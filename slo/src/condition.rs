@@ -6,25 +6,32 @@ use crate::definition::{Condition, Ratio};
 /// Weights in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Good events.
+    /// What was good: events, slices of time or parts of them.
     pub good: i64,
-    /// Good and bad events.
+    /// Good and bad.
     pub total: i64,
 }
 
 impl Counts {
-    /// Bad events.
+    /// What was bad.
     pub fn bad(self) -> i64 {
         self.total - self.good
     }
 }
 
-/// Whether a condition holds. `counts` gives the sums of a window in seconds.
-pub fn holds(condition: &Condition, target: Ratio, counts: impl Fn(i64) -> Counts) -> bool {
+/// Whether a condition holds. `counts` gives the sums of a window in seconds, `events` how many events it had: they
+/// differ where time is sliced.
+pub fn holds(
+    condition: &Condition,
+    target: Ratio,
+    counts: impl Fn(i64) -> Counts,
+    events: impl Fn(i64) -> i64,
+) -> bool {
     match *condition {
         Condition::Burn { long, short, factor, least } => {
-            let long = counts(long);
-            long.total >= least && burns_faster(long, factor, target) && burns_faster(counts(short), factor, target)
+            burns_faster(counts(long), factor, target)
+                && burns_faster(counts(short), factor, target)
+                && (least <= 0 || events(long) >= least)
         }
     }
 }
@@ -88,13 +95,14 @@ mod tests {
     #[test]
     fn both_windows_must_burn_and_the_long_one_must_have_traffic() {
         let rule = |least| Condition::Burn { long: 3_600, short: 300, factor: FACTOR, least };
-        let sums = |long: (i64, i64), short: (i64, i64)| {
-            move |w| if w == 3_600 { counts(long.0, long.1) } else { counts(short.0, short.1) }
+        let burns = |rule, long: (i64, i64), short: (i64, i64)| {
+            let sums = |w| if w == 3_600 { counts(long.0, long.1) } else { counts(short.0, short.1) };
+            holds(&rule, TARGET, sums, |w| sums(w).total)
         };
-        assert!(holds(&rule(0), TARGET, sums((50, 1_000), (5, 100))));
-        assert!(!holds(&rule(0), TARGET, sums((50, 1_000), (1, 100))));
-        assert!(!holds(&rule(0), TARGET, sums((5, 1_000), (5, 100))));
-        assert!(holds(&rule(1_000), TARGET, sums((50, 1_000), (5, 100))));
-        assert!(!holds(&rule(1_001), TARGET, sums((50, 1_000), (5, 100))));
+        assert!(burns(rule(0), (50, 1_000), (5, 100)));
+        assert!(!burns(rule(0), (50, 1_000), (1, 100)));
+        assert!(!burns(rule(0), (5, 1_000), (5, 100)));
+        assert!(burns(rule(1_000), (50, 1_000), (5, 100)));
+        assert!(!burns(rule(1_001), (50, 1_000), (5, 100)));
     }
 }

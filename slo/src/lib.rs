@@ -21,5 +21,6 @@ pub mod revision;
 pub mod ring;
 pub mod scale;
 pub mod sketch;
+pub mod slices;
 mod suggest;
 pub mod tally;

@@ -59,6 +59,11 @@ impl Ring {
         self.sum(first, self.size.slot_of(tick))
     }
 
+    /// What is held of one slot.
+    pub fn at(&self, slot: i64) -> Counts {
+        self.sum(slot, slot)
+    }
+
     /// The cells at `tick` that hold something, ascending: (slot, counts).
     pub fn cells(&self, tick: i64) -> impl Iterator<Item = (i64, Counts)> + '_ {
         let first = self.size.oldest_slot(tick).max(self.oldest_kept());

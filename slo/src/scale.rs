@@ -34,6 +34,8 @@ pub struct Scale {
     pub rings: &'static [RingSize],
     /// How many of them every series has; the others only where a window needs them.
     pub base_rings: usize,
+    /// Of sliced time, events are counted for so many seconds: as late an event may be to flip its slice.
+    pub slices_counted: i64,
     /// A series is evaluated at least every so many seconds.
     pub evaluate_every: i64,
     /// A series that was tallied is published at most about every so many seconds.
@@ -61,6 +63,7 @@ impl Scale {
             ring(21_600, 361),
         ],
         base_rings: 6,
+        slices_counted: 86_400,
         evaluate_every: 60,
         publish_every: 10,
         groups: 1_000,

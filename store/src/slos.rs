@@ -128,7 +128,7 @@ fn target(objective: &Objective) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slipstream_schemas::records::WindowRates;
+    use slipstream_schemas::records::{BudgetUnit, WindowRates};
     use slipstream_slo::definition::{GroupKey, Indicator, Ratio, Side, Window};
 
     fn slo(name: &str, group_by: Vec<GroupKey>) -> Slo {
@@ -169,6 +169,10 @@ mod tests {
             sources_current: 1,
             sources: 1,
             exemplars: Vec::new(),
+            unit: BudgetUnit::Events,
+            target: None,
+            period_start: None,
+            previous: None,
         }
     }
 

@@ -1,15 +1,17 @@
-//! One series at one tick: window sums, conditions, whether to publish, and what.
+//! One series at one tick: conditions, whether to publish, and what.
 
 use std::sync::Arc;
 
-use slipstream_schemas::records::{BurnRates, ConditionSince, WindowRates};
+use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
 
+use super::plan::Plan;
 use super::pool::Series;
-use super::slo::Plan;
-use crate::budget::{budget, burn_rate, exhaustion_at};
+use super::sums::{Row, Sums};
+use crate::budget::{Course, burn_rate, sli};
 use crate::condition::{Counts, holds};
-use crate::definition::Rule;
+use crate::definition::{Budgeting, Rule};
 use crate::scale::Scale;
+use crate::slices::WHOLE;
 
 /// The tick that is being evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -25,27 +27,33 @@ pub(super) struct Moment {
 
 /// Evaluates a series. It is published if a condition holds or changed; if it was tallied since it was last published
 /// and its short turn has come; or if its long turn has come.
-pub(super) fn evaluate(series: &mut Series, moment: &Moment, scale: &Scale) -> Option<BurnRates> {
+pub(super) fn evaluate(series: &mut Series, sums: &Sums, moment: &Moment, scale: &Scale) -> Option<BurnRates> {
     let plan = Arc::clone(series.plan.as_ref()?);
-    let sums = Sums::new(&plan, series, moment.tick);
-    let conditions = conditions(&plan, series, &sums, moment);
-    let any = conditions.iter().any(|c| c.holds);
-    let changed = series.conditions.as_ref().is_some_and(|before| !same(before, &conditions));
-    series.conditions = Some(conditions);
+    let changed = take_over(&plan, series, sums, moment);
     let turn = |every: i64| moment.tick.rem_euclid(every) as u64 == series.hash % every as u64;
-    if !(any || changed || (series.dirty && turn(scale.publish_every)) || turn(scale.evaluate_every)) {
+    if !(series.any_holds() || changed || (series.dirty && turn(scale.publish_every)) || turn(scale.evaluate_every)) {
         return None;
     }
     series.dirty = false;
-    Some(rates(&plan, series, &sums, moment, scale))
+    Some(rates(&plan, series, sums, moment))
 }
 
 /// Where a series stands at a tick, whether it is its turn or not.
-pub(super) fn state(series: &mut Series, moment: &Moment, scale: &Scale) -> Option<BurnRates> {
+pub(super) fn state(series: &mut Series, sums: &Sums, moment: &Moment) -> Option<BurnRates> {
     let plan = Arc::clone(series.plan.as_ref()?);
-    let sums = Sums::new(&plan, series, moment.tick);
-    series.conditions = Some(conditions(&plan, series, &sums, moment));
-    Some(rates(&plan, series, &sums, moment, scale))
+    take_over(&plan, series, sums, moment);
+    Some(rates(&plan, series, sums, moment))
+}
+
+/// What a series remembers of an evaluation. Whether a condition changed.
+fn take_over(plan: &Plan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
+    if let Some((unknown, too_late)) = sums.of_members {
+        (series.unknown, series.too_late) = (unknown, too_late);
+    }
+    let conditions = conditions(plan, series, sums, moment);
+    let changed = series.conditions.as_ref().is_some_and(|before| !same(before, &conditions));
+    series.conditions = Some(conditions);
+    changed
 }
 
 /// The last that is heard of a series: no windows, for nothing counts there any more.
@@ -71,34 +79,19 @@ pub(super) fn retired(series: Series, generation: Option<i64>, covered_from: i64
         sources_current: moment.current,
         sources: moment.sources,
         exemplars: series.exemplars,
-    }
-}
-
-/// Sums of the windows of a plan.
-struct Sums<'a> {
-    plan: &'a Plan,
-    counts: Vec<Counts>,
-}
-
-impl<'a> Sums<'a> {
-    fn new(plan: &'a Plan, series: &Series, tick: i64) -> Sums<'a> {
-        let sum = |(seconds, ring): &(i64, usize)| {
-            series.rings.get(*ring).map_or(Counts::default(), |r| r.window(tick, *seconds))
-        };
-        Sums { plan, counts: plan.windows.iter().map(sum).collect() }
-    }
-
-    fn of(&self, seconds: i64) -> Counts {
-        let found = self.plan.windows.iter().position(|(window, _)| *window == seconds);
-        found.map_or(Counts::default(), |i| self.counts[i])
+        unit: BudgetUnit::Events,
+        target: None,
+        period_start: None,
+        previous: None,
     }
 }
 
 /// Every rule of the objective. On an incomplete tick a condition that is false keeps the since it had.
-fn conditions(plan: &Plan, series: &Series, sums: &Sums<'_>, moment: &Moment) -> Vec<ConditionSince> {
+fn conditions(plan: &Plan, series: &Series, sums: &Sums, moment: &Moment) -> Vec<ConditionSince> {
     let since = |rule: &str| series.conditions.iter().flatten().find(|c| c.rule == rule).and_then(|c| c.since);
     let of_rule = |rule: &Rule| {
-        let holds = holds(&rule.condition, plan.objective().target, |seconds| sums.of(seconds));
+        let row = |seconds| sums.of(plan, seconds);
+        let holds = holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
         let before = since(&rule.name);
         let since = match (holds, moment.complete) {
             (true, _) => Some(before.unwrap_or(moment.tick)),
@@ -107,7 +100,7 @@ fn conditions(plan: &Plan, series: &Series, sums: &Sums<'_>, moment: &Moment) ->
         };
         ConditionSince { rule: rule.name.clone(), holds, since }
     };
-    plan.objective().rules.iter().map(of_rule).collect()
+    plan.rules().iter().map(of_rule).collect()
 }
 
 fn same(before: &[ConditionSince], now: &[ConditionSince]) -> bool {
@@ -115,19 +108,13 @@ fn same(before: &[ConditionSince], now: &[ConditionSince]) -> bool {
     before.len() == now.len() && now.iter().all(|c| holds(&c.rule) == Some(c.holds))
 }
 
-fn rates(plan: &Plan, series: &Series, sums: &Sums<'_>, moment: &Moment, scale: &Scale) -> BurnRates {
-    let target = plan.objective().target;
-    let period = sums.of(plan.slo.window.nominal_seconds());
+fn rates(plan: &Plan, series: &Series, sums: &Sums, moment: &Moment) -> BurnRates {
+    let target = plan.target();
     let now = moment.tick + 1;
-    let covered = plan.present.min(now - plan.covered_from);
-    let budget = budget(period, target);
-    let windows = plan.windows.iter().zip(&sums.counts).map(|((seconds, ring), counts)| WindowRates {
-        seconds: *seconds,
-        slot_seconds: scale.rings[*ring].slot_seconds as i32,
-        good: counts.good,
-        total: counts.total,
-        burn: burn_rate(*counts, target),
-    });
+    let course = course(plan, sums, now);
+    let windows = plan.windows.iter().zip(&sums.windows).map(|((seconds, _), row)| (*seconds, row));
+    let period = sums.period.as_ref();
+    let windows = windows.chain(period.map(|period| (period.span.seconds(), &period.row)));
     BurnRates {
         slo: series.slo.to_string(),
         objective: series.objective.to_string(),
@@ -137,11 +124,11 @@ fn rates(plan: &Plan, series: &Series, sums: &Sums<'_>, moment: &Moment, scale: 
         revision: moment.revision,
         complete: moment.complete,
         retired: false,
-        windows: windows.collect(),
-        sli: budget.sli,
-        budget_total: budget.allowed,
-        budget_remaining: budget.remaining,
-        exhaustion_at: exhaustion_at(now, period, sums.of(plan.present), covered, target),
+        windows: windows.map(|(seconds, row)| window(plan, seconds, row)).collect(),
+        sli: sli(sums.budget().counts),
+        budget_total: allowed(plan, &course, sums.budget().counts),
+        budget_remaining: course.remaining(),
+        exhaustion_at: course.exhaustion_at(now, period.map(|period| period.span.end)),
         conditions: series.conditions.clone().unwrap_or_default(),
         unknown: series.unknown,
         too_late: series.too_late,
@@ -149,5 +136,91 @@ fn rates(plan: &Plan, series: &Series, sums: &Sums<'_>, moment: &Moment, scale: 
         sources_current: moment.current,
         sources: moment.sources,
         exemplars: series.exemplars.clone(),
+        unit: unit(plan),
+        target: Some(target.as_f64()),
+        period_start: period.map(|period| period.span.start),
+        previous: period.and_then(|period| previous(plan, period.before)),
+    }
+}
+
+fn window(plan: &Plan, seconds: i64, row: &Row) -> WindowRates {
+    let shown = shown(plan, row.counts);
+    WindowRates {
+        seconds,
+        slot_seconds: row.slot_seconds as i32,
+        good: shown.good,
+        total: shown.total,
+        burn: burn_rate(row.counts, plan.target()),
+    }
+}
+
+/// The period before, if anything of it is covered.
+fn previous(plan: &Plan, (span, row): (crate::calendar::Period, Row)) -> Option<PeriodCounts> {
+    let shown = shown(plan, row.counts);
+    let counts = PeriodCounts { start: span.start, seconds: span.seconds(), good: shown.good, total: shown.total };
+    (span.end > plan.covered_from).then_some(counts)
+}
+
+fn unit(plan: &Plan) -> BudgetUnit {
+    match (plan.single(), plan.budgeting()) {
+        (None, _) => BudgetUnit::Share,
+        (Some(_), Budgeting::Occurrences) => BudgetUnit::Events,
+        (Some(_), Budgeting::Timeslices { .. } | Budgeting::RatioTimeslices { .. }) => BudgetUnit::Seconds,
+    }
+}
+
+/// Counts as they are published: of sliced time, in seconds; parts of a good second are rounded down.
+fn shown(plan: &Plan, counts: Counts) -> Counts {
+    match plan.budgeting() {
+        Budgeting::Occurrences => counts,
+        Budgeting::Timeslices { seconds, .. } => Counts { good: counts.good * seconds, total: counts.total * seconds },
+        Budgeting::RatioTimeslices { seconds } => {
+            let seconds_of =
+                |parts: i64| (i128::from(parts) * i128::from(seconds)).div_euclid(i128::from(WHOLE)) as i64;
+            Counts { good: seconds_of(counts.good), total: seconds_of(counts.total) }
+        }
+    }
+}
+
+/// Bad seconds, not rounded.
+fn bad_seconds(plan: &Plan, counts: Counts) -> f64 {
+    match plan.budgeting() {
+        Budgeting::Occurrences => counts.bad() as f64,
+        Budgeting::Timeslices { seconds, .. } => counts.bad() as f64 * seconds as f64,
+        Budgeting::RatioTimeslices { seconds } => counts.bad() as f64 * seconds as f64 / WHOLE as f64,
+    }
+}
+
+/// How the budget stands and moves.
+fn course(plan: &Plan, sums: &Sums, now: i64) -> Course {
+    let (target, budget) = (plan.target(), sums.budget().counts);
+    let covered = plan.present.min(now - plan.covered_from);
+    let present = sums.of(plan, plan.present).counts;
+    let span = sums.period.as_ref().map(|period| period.span);
+    let nominal = plan.slo.window.nominal_seconds();
+    match unit(plan) {
+        BudgetUnit::Events => Course::of_events(budget, present, covered, span.is_some(), target),
+        BudgetUnit::Seconds => {
+            let period = span.map_or(nominal, |span| span.seconds());
+            Course::of_time(bad_seconds(plan, budget), period, bad_seconds(plan, present), covered, target)
+        }
+        BudgetUnit::Share => {
+            let known = if plan.slo.objectives.iter().any(|o| o.budgeting.slice().is_none()) {
+                now - plan.covered_from
+            } else {
+                i64::MAX
+            };
+            let elapsed = span.map_or(nominal, |span| now - span.start).min(known);
+            let share = |counts: Counts| counts.bad() as f64 / WHOLE as f64;
+            Course::of_share(share(budget), elapsed, share(present), span.is_some(), target)
+        }
+    }
+}
+
+/// What may be bad, in the unit that is published.
+fn allowed(plan: &Plan, course: &Course, budget: Counts) -> f64 {
+    match unit(plan) {
+        BudgetUnit::Events | BudgetUnit::Seconds => course.allowed,
+        BudgetUnit::Share => crate::budget::error_share(plan.target()) * budget.total as f64,
     }
 }

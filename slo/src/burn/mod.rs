@@ -11,9 +11,12 @@ mod evaluate;
 mod head;
 mod held;
 mod parts;
+mod periods;
+mod plan;
 mod pool;
 mod slo;
 mod snapshot;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use held::Held;
 use pool::Pool;
 use slo::SloState;
 use snapshot::Pending;
+use sums::Sums;
 
 pub use parts::PART_BYTES;
 
@@ -227,9 +231,12 @@ impl Burn {
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
         let moment = self.moment(next - 1, &frontier);
         self.switch(&moment, revisions, &mut Vec::new())?;
-        let scale = self.scale;
-        let states = self.pool.ids().into_iter().filter_map(|id| state(self.pool.get_mut(id)?, &moment, &scale));
-        let mut states: Vec<BurnRates> = states.collect();
+        let mut states: Vec<BurnRates> = Vec::new();
+        for id in self.pool.ids() {
+            let sums = self.sums(id, moment.tick);
+            let rates = sums.zip(self.pool.get_mut(id)).and_then(|(sums, series)| state(series, &sums, &moment));
+            states.extend(rates);
+        }
         states.sort_by(|a, b| (&a.slo, &a.objective, &a.group).cmp(&(&b.slo, &b.objective, &b.group)));
         Ok(states)
     }
@@ -299,13 +306,28 @@ impl Burn {
         self.switch(moment, revisions, out)?;
         let touched = self.take_in(moment.tick);
         for id in self.pool.to_evaluate(moment.tick, touched) {
-            let Some(series) = self.pool.get_mut(id) else { continue };
-            let rates = evaluate(series, moment, &self.scale);
+            let sums = self.sums(id, moment.tick);
+            let Some((sums, series)) = sums.zip(self.pool.get_mut(id)) else { continue };
+            let rates = evaluate(series, &sums, moment, &self.scale);
             let holds = series.any_holds();
             self.pool.set_holding(id, holds);
             out.extend(rates);
         }
         Ok(())
+    }
+
+    /// Sums of the windows of a series; those of a composite come from its members, as of the same tick.
+    fn sums(&self, id: u32, tick: i64) -> Option<Sums> {
+        let series = self.pool.get(id)?;
+        let plan = series.plan.as_ref()?;
+        if plan.single().is_some() {
+            return Some(Sums::of_series(plan, series, tick, &self.scale));
+        }
+        let members = self.slos.get(&series.slo)?.members(series).filter_map(|(weight, id)| {
+            let member = self.pool.get(id)?;
+            Some((weight, member, Sums::of_series(member.plan.as_ref()?, member, tick, &self.scale)))
+        });
+        Some(Sums::of_composite(plan, &members.collect::<Vec<_>>(), tick))
     }
 
     /// Settles the SLOs whose definitions changed by this tick: a revision applies from the tick that holds its cut.

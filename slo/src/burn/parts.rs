@@ -42,9 +42,13 @@ impl Parts {
 
     pub(super) fn series(&mut self, series: SeriesSnapshot) {
         let rings = series.rings.iter().flat_map(|r| r.slots.iter().chain(&r.good).chain(&r.total));
+        let slices =
+            series.slices.iter().flat_map(|s| [&s.slots, &s.bad, &s.counts.slots, &s.counts.good, &s.counts.total]);
+        let numbers = rings.chain(slices.flatten());
         let conditions = series.conditions.iter().flatten().map(|c| c.rule.len() + 12).sum::<usize>();
         let names = series.objective.len() + text(&series.group);
-        let bytes = rings.map(|n| varint(*n)).sum::<usize>() + names + conditions + 190 * series.exemplars.len() + 80;
+        let bytes =
+            numbers.map(|n| varint(*n)).sum::<usize>() + names + conditions + 190 * series.exemplars.len() + 160;
         self.put(bytes, |slo| slo.series.push(series));
     }
 
@@ -108,6 +112,9 @@ mod tests {
             unknown: n,
             too_late: 0,
             exemplars: Vec::new(),
+            slices: None,
+            periods: Vec::new(),
+            composite: false,
         };
         let mut parts = Parts::default();
         for name in ["a", "b"] {

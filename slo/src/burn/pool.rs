@@ -5,14 +5,39 @@ use std::sync::Arc;
 
 use slipstream_schemas::records::{ConditionSince, Exemplar, TallyEntry};
 
-use super::slo::Plan;
+use super::periods::{Periods, Spans};
+use super::plan::Plan;
 use crate::condition::Counts;
 use crate::hash::series_hash;
 use crate::ring::Ring;
 use crate::scale::Scale;
+use crate::slices::Slices;
 
 /// Bad events that a series remembers.
 const EXEMPLARS: usize = 5;
+
+/// What a series counts.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Events.
+    Rings(Vec<Ring>),
+    /// Events per slice of time.
+    Slices(Box<Slices>),
+    /// Nothing: it stands for the objectives of its SLO together.
+    Composite,
+}
+
+impl State {
+    pub(super) fn new(plan: &Plan, scale: &Scale) -> State {
+        if plan.single().is_none() {
+            return State::Composite;
+        }
+        match Slices::new(plan.budgeting(), plan.slices, scale.slices_counted) {
+            Some(slices) => State::Slices(Box::new(slices)),
+            None => State::Rings(scale.rings[..plan.rings].iter().map(|size| Ring::new(*size)).collect()),
+        }
+    }
+}
 
 /// State of one series.
 #[derive(Debug)]
@@ -23,7 +48,9 @@ pub(super) struct Series {
     pub objective: Arc<str>,
     pub group: Arc<[String]>,
     pub hash: u64,
-    pub rings: Vec<Ring>,
+    pub state: State,
+    /// Sums of the budget's periods, where they are a calendar's.
+    pub periods: Option<Periods>,
     /// As last evaluated; none: never.
     pub conditions: Option<Vec<ConditionSince>>,
     /// Tallied since last published.
@@ -39,7 +66,8 @@ impl Series {
         let objective = Arc::clone(&plan.objective_name);
         Series {
             hash: series_hash(&slo, &objective, &group),
-            rings: scale.rings[..plan.rings].iter().map(|size| Ring::new(*size)).collect(),
+            state: State::new(&plan, scale),
+            periods: plan.clock.as_ref().map(|_| Periods::default()),
             plan: Some(plan),
             slo,
             objective,
@@ -52,19 +80,48 @@ impl Series {
         }
     }
 
-    /// Adds an entry at `tick`. What is older, at its own tick, than any window reaches counts as too late.
+    /// Adds an entry at `tick`. What is older, at its own tick, than any window or period reaches counts as too late.
     pub(super) fn add(&mut self, tick: i64, entry: &TallyEntry) {
         self.dirty = true;
         self.unknown += entry.unknown;
-        let reached = self.rings.last().is_some_and(|longest| {
-            let size = longest.size();
-            size.slot_of(entry.slot) >= size.oldest_slot(entry.tick)
-        });
+        let spans = self.plan.as_ref().and_then(|plan| plan.clock.as_ref()).map(|clock| clock.at(tick));
+        let reached = self.reaches(entry.tick, entry.slot) | self.count(tick, entry, spans.as_ref());
         if !reached {
             self.too_late += entry.total + entry.unknown;
         }
-        for ring in &mut self.rings {
-            ring.add(tick, entry.slot, Counts { good: entry.good, total: entry.total });
+    }
+
+    /// Whether rings or slices reach a second at a tick.
+    fn reaches(&self, tick: i64, second: i64) -> bool {
+        match &self.state {
+            State::Rings(rings) => rings.last().is_some_and(|longest| {
+                let size = longest.size();
+                size.slot_of(second) >= size.oldest_slot(tick)
+            }),
+            State::Slices(slices) => slices.reaches(tick, second),
+            State::Composite => true,
+        }
+    }
+
+    /// Counts an entry; whether it counts for a period.
+    fn count(&mut self, tick: i64, entry: &TallyEntry, spans: Option<&Spans>) -> bool {
+        let counts = Counts { good: entry.good, total: entry.total };
+        let mut in_period = |second, bad, total| match (&mut self.periods, spans) {
+            (Some(periods), Some(spans)) => periods.add(spans, second, bad, total),
+            _ => false,
+        };
+        match &mut self.state {
+            State::Rings(rings) => {
+                rings.iter_mut().for_each(|ring| ring.add(tick, entry.slot, counts));
+                in_period(entry.slot, counts.bad(), counts.total)
+            }
+            State::Slices(slices) => {
+                if let Some(flip) = slices.add(tick, entry.slot, counts) {
+                    in_period(flip.begin, flip.bad, 0);
+                }
+                false
+            }
+            State::Composite => false,
         }
     }
 

@@ -7,76 +7,16 @@ use slipstream_schemas::records::{BurnRates, Exemplar, TallyEntry};
 
 use super::evaluate::{Moment, retired};
 use super::held::Due;
-use super::pool::{Pool, Series};
+use super::plan::{Needs, Plan, whole_second};
+use super::pool::{Pool, Series, State};
 use super::{Burn, BurnFault};
-use crate::budget::present_window;
-use crate::definition::{Objective, Slo};
+use crate::definition::{COMPOSITE, Ratio, Slo};
 use crate::redelivery::id_hash;
 use crate::revision::InForce;
 use crate::scale::Scale;
 
 /// The value that a group beyond the cap gets in every dimension.
 const OTHER: &str = "other";
-
-/// How an objective is evaluated.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub slo: Arc<Slo>,
-    pub objective: usize,
-    pub objective_name: Arc<str>,
-    pub generation: i64,
-    /// Every window, ascending, and the ring that serves it. The budget's period is among them.
-    pub windows: Vec<(i64, usize)>,
-    /// The window that says how fast the budget is being spent.
-    pub present: i64,
-    /// How many rings its series have.
-    pub rings: usize,
-    /// Unix seconds from which on its counts cover everything.
-    pub covered_from: i64,
-}
-
-impl Plan {
-    pub(super) fn objective(&self) -> &Objective {
-        &self.slo.objectives[self.objective]
-    }
-
-    fn new(found: &InForce, index: usize, rings: usize, covered_from: i64, scale: &Scale) -> Plan {
-        let slo = &found.active.slo;
-        let windows = windows(slo, &slo.objectives[index]);
-        Plan {
-            slo: Arc::clone(slo),
-            objective: index,
-            objective_name: slo.objectives[index].name.as_str().into(),
-            generation: found.active.generation,
-            windows: windows.into_iter().filter_map(|w| scale.ring_for(w).map(|ring| (w, ring))).collect(),
-            present: present_window(&slo.objectives[index], slo.window.nominal_seconds()),
-            rings,
-            covered_from: covered_from.max(whole_second(found.objectives_since[index])),
-        }
-    }
-}
-
-/// Every window that is evaluated for an objective, ascending.
-fn windows(slo: &Slo, objective: &Objective) -> Vec<i64> {
-    let mut windows = slo.windows(&objective.rules);
-    windows.push(present_window(objective, slo.window.nominal_seconds()));
-    windows.sort_unstable();
-    windows.dedup();
-    windows
-}
-
-/// How many rings the series of an SLO have.
-fn rings(slo: &Slo, scale: &Scale) -> Result<usize, BurnFault> {
-    let longest = slo.objectives.iter().flat_map(|o| windows(slo, o)).max().unwrap_or(0);
-    let too_long =
-        || BurnFault::WindowTooLong { slo: slo.name.clone(), seconds: longest, longest: scale.longest_window() };
-    scale.ring_for(longest).map(|ring| scale.base_rings.max(ring + 1)).ok_or_else(too_long)
-}
-
-/// The first second of which everything is at or after a cut.
-fn whole_second(cut: i64) -> i64 {
-    (cut + 999).div_euclid(1_000)
-}
 
 /// State of one SLO.
 #[derive(Debug, Default)]
@@ -86,7 +26,9 @@ pub(super) struct SloState {
     pub covered_from: i64,
     /// Objective, group, series.
     pub series: BTreeMap<Arc<str>, BTreeMap<Arc<[String]>, u32>>,
+    /// Of the objectives; that of the composite, which nothing is told of, is by itself.
     plans: BTreeMap<Arc<str>, Arc<Plan>>,
+    composite: Option<Arc<Plan>>,
     /// Groups that were admitted below the cap.
     groups: BTreeSet<Arc<[String]>>,
 }
@@ -123,6 +65,7 @@ impl SloState {
             if let Some((id, series)) = id.and_then(|id| Some((id, pool.get_mut(id)?))) {
                 same.iter().for_each(|entry| series.add(tick, entry));
                 touched.push(id);
+                touched.extend(self.composite_for(&same[0], pool, scale));
             }
         }
         for (id, exemplar) in self.lowest_ids(due) {
@@ -138,10 +81,13 @@ impl SloState {
         let mut lowest: BTreeMap<u32, (u64, &Exemplar)> = BTreeMap::new();
         for found in due.exemplars.iter().filter(|e| Some(e.generation) == self.generation) {
             let Some(id) = self.find(&found.objective, self.place(&found.group)) else { continue };
+            let composite = self.composite.as_ref().and_then(|_| self.find(COMPOSITE, self.place(&found.group)));
             let candidate = (id_hash(&found.exemplar.event_id), &found.exemplar);
-            let kept = lowest.entry(id).or_insert(candidate);
-            if (candidate.0, &candidate.1.event_id) < (kept.0, &kept.1.event_id) {
-                *kept = candidate;
+            for id in [Some(id), composite].into_iter().flatten() {
+                let kept = lowest.entry(id).or_insert(candidate);
+                if (candidate.0, &candidate.1.event_id) < (kept.0, &kept.1.event_id) {
+                    *kept = candidate;
+                }
             }
         }
         lowest.into_iter().map(|(id, (_, exemplar))| (id, exemplar.clone())).collect()
@@ -163,6 +109,29 @@ impl SloState {
             Place::Other(dimensions) => other(dimensions),
         };
         Some(self.create(slo.as_str().into(), plan, group, pool, scale))
+    }
+
+    /// The composite of an entry's group, which is to be published for what its members were told.
+    fn composite_for(&mut self, entry: &TallyEntry, pool: &mut Pool, scale: &Scale) -> Option<u32> {
+        let plan = self.composite.clone()?;
+        let id = match (self.find(COMPOSITE, self.place(&entry.group)), self.place(&entry.group)) {
+            (Some(id), _) => id,
+            (None, Place::Own(group)) => self.create(entry.slo.as_str().into(), plan, group.into(), pool, scale),
+            (None, Place::Other(dimensions)) => {
+                self.create(entry.slo.as_str().into(), plan, other(dimensions), pool, scale)
+            }
+        };
+        pool.get_mut(id)?.dirty = true;
+        Some(id)
+    }
+
+    /// The series of a group that a composite stands for, with their weights, in the order of the definition.
+    pub(super) fn members<'a>(&'a self, composite: &'a Series) -> impl Iterator<Item = (Ratio, u32)> + 'a {
+        let objectives = composite.plan.iter().flat_map(|plan| &plan.slo.objectives);
+        objectives.filter_map(|objective| {
+            let id = self.series.get(objective.name.as_str())?.get(&composite.group)?;
+            Some((objective.weight, *id))
+        })
     }
 
     fn create(&mut self, slo: Arc<str>, plan: Arc<Plan>, group: Arc<[String]>, pool: &mut Pool, scale: &Scale) -> u32 {
@@ -236,7 +205,12 @@ impl Burn {
             state.covered_from = whole_second(found.active.generation).max(self.floor);
         }
         let slo = Arc::clone(&found.active.slo);
-        state.retire(|objective| slo.objectives.iter().all(|o| o.name != objective), &mut self.pool, moment, out);
+        let composite_stays = slo.composite.is_some() == state.has_composite(&self.pool);
+        let stays = |name: &str| {
+            let known = slo.objectives.iter().any(|o| o.name == name) || (name == COMPOSITE && slo.composite.is_some());
+            known && (name != COMPOSITE || composite_stays)
+        };
+        state.retire(|name| !stays(name), &mut self.pool, moment, out);
         state.make_plans(&found, &self.pool, moment.tick, &self.scale)?;
         state.follow_plans(name, &slo, &mut self.pool, moment.tick, &self.scale);
         Ok(())
@@ -244,23 +218,33 @@ impl Burn {
 }
 
 impl SloState {
-    /// A longer window than ever before is served by a ring made from the next finer one, which knows no more than that.
+    /// Whether the series that has the name of composites is one.
+    fn has_composite(&self, pool: &Pool) -> bool {
+        let id = self.series.get(COMPOSITE).and_then(|groups| groups.values().next());
+        id.and_then(|id| pool.get(*id)).is_some_and(|series| matches!(series.state, State::Composite))
+    }
+
+    /// A longer window than ever before is served by what was kept for the longest until now, and knows no more than that.
     fn make_plans(&mut self, found: &InForce, pool: &Pool, tick: i64, scale: &Scale) -> Result<(), BurnFault> {
-        let slo = &found.active.slo;
-        let rings = rings(slo, scale)?;
-        let present = self.ids().next().and_then(|id| pool.get(id)).map_or(rings, |series| series.rings.len());
-        if present < rings {
-            self.cover_from(tick + 1 - scale.rings[present - 1].reach());
+        let needs = Needs::of(&found.active.slo, scale)?;
+        let plans = |covered_from| Plan::all(found, &needs, covered_from, scale);
+        let reach = |plan: &Arc<Plan>| {
+            let id = self.series.get(&plan.objective_name)?.values().next()?;
+            pool.get(*id)?.reach_if_it_grows(plan, scale)
+        };
+        if let Some(shortest) = plans(self.covered_from).iter().filter_map(reach).min() {
+            self.cover_from(tick + 1 - shortest);
         }
-        let plan = |index| Arc::new(Plan::new(found, index, rings, self.covered_from, scale));
-        let plans = (0..slo.objectives.len()).map(plan);
-        self.plans = plans.map(|plan| (Arc::clone(&plan.objective_name), plan)).collect();
+        let (composite, single) = plans(self.covered_from).into_iter().partition(|plan| plan.single().is_none());
+        let (composite, single): (Vec<Arc<Plan>>, Vec<Arc<Plan>>) = (composite, single);
+        self.composite = composite.into_iter().next();
+        self.plans = single.into_iter().map(|plan| (Arc::clone(&plan.objective_name), plan)).collect();
         Ok(())
     }
 
-    /// Gives every series its objective's plan and rings. An ungrouped series exists from its definition on.
+    /// Gives every series its objective's plan, and what that needs. An ungrouped series exists from its definition on.
     fn follow_plans(&mut self, name: &Arc<str>, slo: &Slo, pool: &mut Pool, tick: i64, scale: &Scale) {
-        let plans: Vec<Arc<Plan>> = self.plans.values().cloned().collect();
+        let plans: Vec<Arc<Plan>> = self.plans.values().chain(&self.composite).cloned().collect();
         for plan in plans {
             for id in self.series.get(&plan.objective_name).into_iter().flat_map(|groups| groups.values()) {
                 if let Some(series) = pool.get_mut(*id) {
@@ -276,13 +260,33 @@ impl SloState {
 }
 
 impl Series {
+    /// How many seconds of the past it knows, if a plan needs more than it has kept until now.
+    fn reach_if_it_grows(&self, plan: &Plan, scale: &Scale) -> Option<i64> {
+        match &self.state {
+            State::Rings(rings) if rings.len() < plan.rings => Some(scale.rings[rings.len().checked_sub(1)?].reach()),
+            State::Slices(slices) if slices.kept() < plan.slices => Some((slices.kept() - 1) * slices.seconds()),
+            State::Rings(_) | State::Slices(_) | State::Composite => None,
+        }
+    }
+
     fn follow(&mut self, plan: Arc<Plan>, tick: i64, scale: &Scale) {
-        self.rings.truncate(plan.rings);
-        while let Some(size) = scale.rings[..plan.rings].get(self.rings.len()) {
-            let Some(finer) = self.rings.last() else { break };
-            // What this tick itself adds comes after: its entries have not been taken in yet.
-            let made = finer.coarser(*size, tick - 1);
-            self.rings.push(made);
+        match &mut self.state {
+            State::Rings(rings) => {
+                rings.truncate(plan.rings);
+                while let Some(size) = scale.rings[..plan.rings].get(rings.len()) {
+                    let Some(finer) = rings.last() else { break };
+                    // What this tick itself adds comes after: its entries have not been taken in yet.
+                    let made = finer.coarser(*size, tick - 1);
+                    rings.push(made);
+                }
+            }
+            State::Slices(slices) => {
+                slices.judge_by(plan.budgeting());
+                if slices.kept() != plan.slices {
+                    slices.keep(plan.slices, tick - 1);
+                }
+            }
+            State::Composite => {}
         }
         self.plan = Some(plan);
     }

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use slipstream_schemas::records::{BurnChunk, BurnHead, SeriesSnapshot, SloSnapshot};
+use slipstream_schemas::records::{BurnChunk, BurnHead, RingSnapshot, SeriesSnapshot, SloSnapshot};
 
 use super::parts::Parts;
-use super::pool::Series;
+use super::periods::Periods;
+use super::pool::{Series, State};
 use super::slo::SloState;
 use super::{Burn, BurnFault, head};
 use crate::hash::{fnv1a64, series_hash};
 use crate::ring::Ring;
 use crate::scale::Scale;
+use crate::slices::Slices;
 
 /// The chunk of an SLO. The upper half of the hash, for the lower one has chosen the partition.
 fn chunk_of(slo: &str, chunks: i32) -> i32 {
@@ -206,39 +208,68 @@ fn choose(all: Vec<WholeChunk>, present: i32) -> (Vec<WholeChunk>, bool) {
 }
 
 fn snapshot_of(series: &Series, tick: i64, base_rings: usize) -> SeriesSnapshot {
-    let rings = series.rings.iter().enumerate();
+    let clock = series.plan.as_ref().and_then(|plan| plan.clock.as_ref());
+    let periods = series.periods.zip(clock).map(|(periods, clock)| periods.at(&clock.at(tick)).snapshot());
     SeriesSnapshot {
         objective: series.objective.to_string(),
         group: series.group.to_vec(),
-        // A ring that only long windows need is told by being there.
-        rings: rings.filter_map(|(i, ring)| ring.snapshot(tick, i >= base_rings)).collect(),
+        rings: rings_of(series, tick, base_rings),
         conditions: series.conditions.clone(),
         dirty: series.dirty,
         unknown: series.unknown,
         too_late: series.too_late,
         exemplars: series.exemplars.clone(),
+        slices: match &series.state {
+            State::Slices(slices) => slices.snapshot(tick),
+            State::Rings(_) | State::Composite => None,
+        },
+        periods: periods.unwrap_or_default(),
+        composite: matches!(series.state, State::Composite),
+    }
+}
+
+/// A ring that only long windows need is told by being there.
+fn rings_of(series: &Series, tick: i64, base_rings: usize) -> Vec<RingSnapshot> {
+    match &series.state {
+        State::Rings(rings) => {
+            rings.iter().enumerate().filter_map(|(i, ring)| ring.snapshot(tick, i >= base_rings)).collect()
+        }
+        State::Slices(_) | State::Composite => Vec::new(),
     }
 }
 
 fn restored(slo: Arc<str>, snapshot: SeriesSnapshot, scale: &Scale) -> Series {
-    let in_snapshot = |size: i64| snapshot.rings.iter().any(|r| i64::from(r.slot_seconds) == size);
-    let used = scale.rings.iter().rposition(|size| in_snapshot(size.slot_seconds)).map_or(0, |i| i + 1);
-    let mut rings: Vec<Ring> = scale.rings[..used.max(scale.base_rings)].iter().map(|size| Ring::new(*size)).collect();
-    for ring in &mut rings {
-        let slot_seconds = ring.size().slot_seconds;
-        snapshot.rings.iter().filter(|r| i64::from(r.slot_seconds) == slot_seconds).for_each(|r| ring.restore(r));
-    }
     Series {
         plan: None,
         hash: series_hash(&slo, &snapshot.objective, &snapshot.group),
         slo,
+        state: restored_state(&snapshot, scale),
+        periods: Periods::restored(&snapshot.periods),
         objective: snapshot.objective.into(),
         group: snapshot.group.into(),
-        rings,
         conditions: snapshot.conditions,
         dirty: snapshot.dirty,
         unknown: snapshot.unknown,
         too_late: snapshot.too_late,
         exemplars: snapshot.exemplars,
     }
+}
+
+fn restored_state(snapshot: &SeriesSnapshot, scale: &Scale) -> State {
+    match &snapshot.slices {
+        _ if snapshot.composite => State::Composite,
+        Some(slices) => State::Slices(Box::new(Slices::restored(slices, scale.slices_counted))),
+        None => State::Rings(restored_rings(&snapshot.rings, scale)),
+    }
+}
+
+fn restored_rings(snapshots: &[RingSnapshot], scale: &Scale) -> Vec<Ring> {
+    let in_snapshot = |size: i64| snapshots.iter().any(|r| i64::from(r.slot_seconds) == size);
+    let used = scale.rings.iter().rposition(|size| in_snapshot(size.slot_seconds)).map_or(0, |i| i + 1);
+    let mut rings: Vec<Ring> = scale.rings[..used.max(scale.base_rings)].iter().map(|size| Ring::new(*size)).collect();
+    for ring in &mut rings {
+        let slot_seconds = ring.size().slot_seconds;
+        snapshots.iter().filter(|r| i64::from(r.slot_seconds) == slot_seconds).for_each(|r| ring.restore(r));
+    }
+    rings
 }

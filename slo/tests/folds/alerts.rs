@@ -1,6 +1,6 @@
 //! The alert machine as stories: what holds at which tick, and what comes of it.
 
-use slipstream_schemas::records::{AlertTransition, BurnRates, ConditionSince, WindowRates};
+use slipstream_schemas::records::{AlertTransition, BudgetUnit, BurnRates, ConditionSince, WindowRates};
 use slipstream_slo::alert::{self, AlertState, Phase};
 use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 
@@ -61,6 +61,10 @@ fn rates(tick: i64, complete: bool, since: &[(&str, i64)]) -> BurnRates {
         sources_current: 1,
         sources: 1,
         exemplars: Vec::new(),
+        unit: BudgetUnit::Events,
+        target: None,
+        period_start: None,
+        previous: None,
     }
 }
 

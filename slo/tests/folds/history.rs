@@ -22,6 +22,7 @@ pub const SMALL: Scale = Scale {
         RingSize { slot_seconds: 6, slots: 6 },
     ],
     base_rings: 2,
+    slices_counted: 12,
     evaluate_every: 6,
     publish_every: 3,
     groups: 2,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use slipstream_schemas::records::{BurnRates, ConditionSince, WindowRates};
+use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, WindowRates};
 use slipstream_slo::condition::{Counts, holds};
 use slipstream_slo::definition::{Objective, Side, Slo};
 use slipstream_slo::hash::series_hash;
@@ -167,6 +167,10 @@ impl Value {
             sources_current: 0,
             sources: 0,
             exemplars: Vec::new(),
+            unit: BudgetUnit::Events,
+            target: None,
+            period_start: None,
+            previous: None,
         }
     }
 }
@@ -324,7 +328,7 @@ fn value(
     windows.extend(objective.rules.is_empty().then_some(slo.window.nominal_seconds()));
     windows.dedup();
     let condition = |rule: &slipstream_slo::definition::Rule| {
-        let holds = holds(&rule.condition, objective.target, sum);
+        let holds = holds(&rule.condition, objective.target, sum, |window| sum(window).total);
         let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name).and_then(|c| c.since);
         ConditionSince { rule: rule.name.clone(), holds, since: holds.then(|| before.unwrap_or(tick)) }
     };

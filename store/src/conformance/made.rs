@@ -1,7 +1,8 @@
 //! Made data: random events with known answers, and records of the other topics.
 
 use slipstream_schemas::records::{
-    AlertTransition, AlertValue, BurnRates, Exemplar, GroupLabel, Notification, Outcome, TransitionKind, WindowRates,
+    AlertTransition, AlertValue, BudgetUnit, BurnRates, Exemplar, GroupLabel, Notification, Outcome, TransitionKind,
+    WindowRates,
 };
 use slipstream_schemas::{EventTime, EventView, LogTime, RequestEvent, Topic};
 
@@ -115,6 +116,10 @@ pub fn burn_rates(slo: &str, group: &[&str], generation: i64, tick: i64) -> Burn
         sources_current: 1,
         sources: 1,
         exemplars: vec![Exemplar { event_id: "event-1".to_owned(), trace_id: None, time: 5 }],
+        unit: BudgetUnit::Events,
+        target: None,
+        period_start: None,
+        previous: None,
     }
 }
 
