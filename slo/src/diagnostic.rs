@@ -14,6 +14,64 @@ pub enum Severity {
     Warning,
 }
 
+/// What a diagnostic is about: a document whose syntax is broken is not held against the schema, and one that breaks the
+/// schema has no meaning yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Whether it is YAML or JSON at all, within its limits.
+    Syntax,
+    /// Which fields an object has, and of which kind.
+    Schema,
+    /// What the fields say: filters, references, numbers that do not go together, what is not supported.
+    Meaning,
+}
+
+const SYNTAX: [&str; 8] = [
+    "yaml-syntax",
+    "duplicate-key",
+    "empty-file",
+    "file-too-large",
+    "too-deep",
+    "too-many-aliases",
+    "too-many-documents",
+    "unsupported-yaml-merge",
+];
+const SCHEMA: [&str; 19] = [
+    "assumed-kind",
+    "assumed-window",
+    "conflicting-fields",
+    "invalid-annotation",
+    "invalid-api-version",
+    "invalid-duration",
+    "invalid-name",
+    "invalid-number",
+    "invalid-start-time",
+    "invalid-value",
+    "missing-field",
+    "too-long",
+    "unknown-annotation",
+    "unknown-field",
+    "unsupported-api-version",
+    "unsupported-name",
+    "unsupported-number-of-alert-policies",
+    "unsupported-number-of-objectives",
+    "wrong-type",
+];
+
+impl Tier {
+    /// The tier of a diagnostic's code; of one that is not known, meaning.
+    pub fn of(code: &str) -> Tier {
+        if SYNTAX.contains(&code) {
+            Tier::Syntax
+        } else if SCHEMA.contains(&code) {
+            Tier::Schema
+        } else {
+            Tier::Meaning
+        }
+    }
+}
+
 /// A finding about a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -25,6 +83,8 @@ pub struct Diagnostic {
     pub column: usize,
     /// Error or warning.
     pub severity: Severity,
+    /// What it is about; told by the code.
+    pub tier: Tier,
     /// Kebab-case and stable. What is right OpenSLO but not supported begins with `unsupported-`.
     pub code: &'static str,
     /// What was found and what was expected, in one sentence.
@@ -39,8 +99,10 @@ pub struct Diagnostic {
 /// A source line and the part of it that is meant, which begins at the diagnostic's column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snippet {
-    /// The whole line.
+    /// The line, or of a long one the part round the column.
     pub text: String,
+    /// How many characters of the line are before the text.
+    pub skipped: usize,
     /// How many characters are meant, at least 1.
     pub width: usize,
 }
@@ -77,12 +139,13 @@ fn render_one(out: &mut String, diagnostic: &Diagnostic, colour: bool) {
         Severity::Error => (RED, "error"),
         Severity::Warning => (YELLOW, "warning"),
     };
-    let (line, start) = window(&diagnostic.snippet.text, diagnostic.column);
+    let Snippet { text, skipped, width } = &diagnostic.snippet;
+    let (line, start) = window(text, diagnostic.column.saturating_sub(*skipped), *skipped > 0);
     let number = diagnostic.line.to_string();
     let gutter = " ".repeat(number.len());
     let bar = paint(BLUE, "|");
     let room = line.chars().count().saturating_sub(start).max(1);
-    let marker = paint(style, &"^".repeat(diagnostic.snippet.width.clamp(1, room)));
+    let marker = paint(style, &"^".repeat((*width).clamp(1, room)));
     let place = format!("{}:{}:{}", printable(&diagnostic.file), diagnostic.line, diagnostic.column);
     let head = paint(style, &format!("{weight}[{}]", diagnostic.code));
     let message = paint(BOLD, &printable(&diagnostic.message));
@@ -98,14 +161,15 @@ fn render_one(out: &mut String, diagnostic: &Diagnostic, colour: bool) {
     out.push('\n');
 }
 
-/// The part of a line round a column (from 1), and at which of its characters the column is.
-fn window(line: &str, column: usize) -> (String, usize) {
+/// The part of a line round a column (from 1), and at which of its characters the column is. `cut`: the line began before
+/// that.
+fn window(line: &str, column: usize, cut: bool) -> (String, usize) {
     let characters: Vec<char> = line.trim_end().chars().map(visible).collect();
     let start = column.saturating_sub(1).min(characters.len());
     let from = if start < SHOWN { 0 } else { start - SHOWN / 2 };
     let to = characters.len().min(from + SHOWN);
     let shown: String = characters[from..to].iter().collect();
-    if from == 0 { (shown, start) } else { (format!("...{shown}"), start - from + 3) }
+    if from == 0 && !cut { (shown, start) } else { (format!("...{shown}"), start - from + 3) }
 }
 
 /// A tab takes one column, as it is counted; other control characters would reach the terminal.
@@ -131,10 +195,11 @@ mod tests {
             line: 12,
             column,
             severity: Severity::Error,
+            tier: Tier::of("invalid-target"),
             code: "invalid-target",
             message: "99.9 is not below 1".into(),
             help: Some("write 0.999".into()),
-            snippet: Snippet { text: text.into(), width },
+            snippet: Snippet { text: text.into(), skipped: 0, width },
         }
     }
 

@@ -40,16 +40,20 @@ pub struct Defaults {
     pub rules: Vec<Rule>,
     /// Names and factors of tiers that could never fire: at or above 1 / (1 - target), the burn rate of a full outage.
     pub left_out: Vec<(String, Ratio)>,
+    /// Names of tiers that look back further than the period: they would alert on spending that the budget allows.
+    pub beyond: Vec<String>,
 }
 
 /// Default rules for a budget's period in seconds, by the tiers of the nearest of 7, 30 and 90 days; the shorter of two
 /// that are equally near.
 pub fn defaults(period: i64, target: Ratio) -> Defaults {
-    let mut defaults = Defaults { rules: Vec::new(), left_out: Vec::new() };
+    let mut defaults = Defaults { rules: Vec::new(), left_out: Vec::new(), beyond: Vec::new() };
     for tier in tiers(period) {
         let name = format!("{}/{}", duration::format(tier.long), duration::format(tier.short));
         let factor = factor(tier, period);
-        if can_fire(factor, target) {
+        if tier.long > period {
+            defaults.beyond.push(name);
+        } else if can_fire(factor, target) {
             defaults.rules.push(rule(name, tier, factor));
         } else {
             defaults.left_out.push((name, factor));
@@ -133,6 +137,15 @@ mod tests {
     fn other_periods_take_the_tiers_of_the_nearest() {
         for (days, tiers) in [(1, 3), (18, 3), (19, 4), (35, 4), (60, 4), (61, 3), (90, 3)] {
             assert_eq!(table(days, "0.9999").len(), tiers, "{days} d");
+        }
+    }
+
+    #[test]
+    fn a_tier_that_looks_back_further_than_the_period_is_left_out() {
+        let target = Ratio::parse("0.99").unwrap();
+        for (period, kept, beyond) in [(DAY, 3, 0), (DAY - 60, 2, 1), (HOUR, 1, 2), (60, 0, 3)] {
+            let defaults = defaults(period, target);
+            assert_eq!((defaults.rules.len(), defaults.beyond.len()), (kept, beyond), "{period} s");
         }
     }
 

@@ -4,10 +4,12 @@
 /// one at least) mistyped.
 pub(crate) fn nearest<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
     let word = word.to_lowercase();
-    let allowed = (word.chars().count() / 3).max(1);
+    let letters = word.chars().count();
+    let allowed = (letters / 3).max(1);
     let abbreviates = |name: &&str| word.len() >= 3 && name.to_lowercase().starts_with(&word);
     known
         .iter()
+        .filter(|name| name.chars().count().abs_diff(letters) <= allowed)
         .map(|name| (distance(&word, &name.to_lowercase()), *name))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

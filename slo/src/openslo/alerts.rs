@@ -261,6 +261,10 @@ fn short_window(report: &mut Report<'_>, text: &str, place: Place, long: i64) ->
             duration::format(long)
         );
         report.error(place, "invalid-annotation", message, None);
+    } else if short == long {
+        let message = format!("{OURS}{SHORT_WINDOW}: {text} is as long as the lookbackWindow: it ends no alert sooner");
+        let help = Some("a twelfth of the lookbackWindow is usual".to_owned());
+        report.warning(place, "short-window-not-shorter", message, help);
     }
     short
 }

@@ -1,9 +1,8 @@
 //! Warnings of what is right but can never matter: rules that never fire, windows that contradict each other.
 
-use super::objective::Draft as ObjectiveDraft;
 use super::report::{Place, Report};
 use super::slo::Draft;
-use crate::definition::{Budgeting, Condition, Ratio, Rule, Slo};
+use crate::definition::{Budgeting, Condition, Objective, Ratio, Rule, Slo};
 use crate::duration;
 
 /// Warns of a rule whose factor no outage reaches.
@@ -25,12 +24,20 @@ pub(super) fn never_fires(
     report.warning(place, "never-fires", message, None);
 }
 
-/// Warns that no default rule fits the period.
-pub(super) fn no_default_rules(report: &mut Report<'_>, place: Place, objective: &str, period: i64) {
-    let message = format!(
-        "objective `{objective}`: no alert guards it: the default ones look back further than its window of {}",
-        duration::format(period)
-    );
+/// Warns of default tiers that look back further than the period.
+pub(super) fn beyond_period(report: &mut Report<'_>, place: Place, objective: &str, tiers: &[String], period: i64) {
+    for tier in tiers {
+        let message = format!(
+            "objective `{objective}`: alert `{tier}` looks back further than the SLO's window of {}; it is left out",
+            duration::format(period)
+        );
+        report.warning(place, "window-beyond-period", message, None);
+    }
+}
+
+/// Warns that no default rule is left.
+pub(super) fn no_rules(report: &mut Report<'_>, place: Place, objective: &str) {
+    let message = format!("objective `{objective}`: no alert guards it: none of the default ones fits");
     report.warning(place, "no-alerts", message, Some("name an AlertPolicy in alertPolicies".to_owned()));
 }
 
@@ -38,15 +45,20 @@ pub(super) fn no_default_rules(report: &mut Report<'_>, place: Place, objective:
 pub(super) fn of_slo(report: &mut Report<'_>, slo: &Slo, draft: &Draft<'_>, written: &[(Place, Rule)]) {
     let period = slo.window.nominal_seconds();
     for (place, rule) in written {
-        beyond_period(report, period, *place, rule);
+        looks_beyond(report, period, *place, rule);
     }
-    for objective in &draft.objectives {
-        slices(report, period, objective, written);
+    for (objective, draft) in slo.objectives.iter().zip(&draft.objectives) {
+        let rules = slo.composite.as_ref().map_or(&objective.rules, |composite| &composite.rules);
+        if let Some(slice) = objective.budgeting.slice() {
+            let place = draft.fields.get("timeSliceWindow").map_or(draft.place, |node| node.place);
+            slices_of_rules(report, slice, &objective.name, place, rules, written.is_empty());
+            slices_of_budget(report, period, objective, slice, place);
+        }
     }
     duplicates(report, slo, draft);
 }
 
-fn beyond_period(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule) {
+fn looks_beyond(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule) {
     let Condition::Burn { long, .. } = rule.condition;
     if long > period {
         let message = format!(
@@ -59,37 +71,39 @@ fn beyond_period(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule
     }
 }
 
-/// Slices against the budget, and against the windows of rules.
-fn slices(report: &mut Report<'_>, period: i64, objective: &ObjectiveDraft<'_>, written: &[(Place, Rule)]) {
-    let (Some(budgeting), Some(target)) = (objective.budgeting, objective.target) else { return };
-    let Some(slice) = budgeting.slice() else { return };
-    let place = objective.fields.get("timeSliceWindow").map_or(objective.place, |node| node.place);
-    let length = duration::format(slice);
-    for (_, rule) in written {
+/// Slices against the windows of rules: nobody chose the short windows of the default ones.
+fn slices_of_rules(report: &mut Report<'_>, slice: i64, objective: &str, place: Place, rules: &[Rule], default: bool) {
+    for rule in rules {
         let Condition::Burn { long, short, .. } = rule.condition;
-        if short < slice {
-            let which = if long < slice { ("window", long) } else { ("short window", short) };
-            let message = format!(
-                "objective `{}`: a slice of {length} is longer than the {} of alert policy `{}`, {}: the alert sees one \
-                 or two slices",
-                objective.name,
-                which.0,
-                rule.name,
-                duration::format(which.1)
-            );
-            report.warning(place, "slice-beyond-window", message, None);
+        let (which, window) = if long < slice { ("window", long) } else { ("short window", short) };
+        if window >= slice || (default && window == short) {
+            continue;
         }
+        let message = format!(
+            "objective `{objective}`: a slice of {} is longer than the {which} of alert `{}`, {}: the alert sees one or \
+             two slices",
+            duration::format(slice),
+            rule.name,
+            duration::format(window)
+        );
+        let help = Some("shorten timeSliceWindow, or look back further".to_owned());
+        report.warning(place, "slice-beyond-lookback", message, help);
     }
-    let Budgeting::Timeslices { .. } = budgeting else { return };
-    let count = (period / slice).max(1);
+}
+
+/// Slices against the budget: one that is bad must not be all of it.
+fn slices_of_budget(report: &mut Report<'_>, period: i64, objective: &Objective, slice: i64, place: Place) {
+    let Budgeting::Timeslices { .. } = objective.budgeting else { return };
+    let (target, count) = (objective.target, (period / slice).max(1));
     // Bad slices that the period allows: (1 - target) x count, below 1.
-    let allowed = u128::from(target.den - target.num) * count.unsigned_abs() as u128;
+    let allowed = u128::from(target.den - target.num) * u128::from(count.unsigned_abs());
     if allowed < u128::from(target.den) {
         let message = format!(
-            "objective `{}`: its window has {count} slice{} of {length} and the target allows {:.2} bad ones: the first \
-             bad slice spends more than the whole budget",
+            "objective `{}`: its window has {count} slice{} of {} and the target allows {:.2} bad ones: the first bad \
+             slice spends more than the whole budget",
             objective.name,
             if count == 1 { "" } else { "s" },
+            duration::format(slice),
             allowed as f64 / target.den as f64
         );
         let help = Some("shorten timeSliceWindow, lower the target, or lengthen the window".to_owned());

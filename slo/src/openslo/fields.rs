@@ -115,6 +115,17 @@ impl<'n> Fields<'n> {
         Fields::of(report, self.get(name)?, &self.path_of(name))
     }
 
+    /// The map at a path of fields, if each is a map; nothing is reported.
+    pub(super) fn inner(&self, names: &[&str]) -> Option<Fields<'n>> {
+        names.iter().try_fold(self.clone(), |fields, name| match fields.get(name) {
+            Some(node) => match &node.value {
+                Value::Map(entries) => Some(Fields { place: node.place, path: fields.path_of(name), entries }),
+                _ => None,
+            },
+            None => None,
+        })
+    }
+
     /// A map that must be there.
     pub(crate) fn required_map(&self, report: &mut Report<'_>, name: &str) -> Option<Fields<'n>> {
         let node = self.required(report, name)?;

@@ -5,7 +5,7 @@ use super::alerts::Reference;
 use super::fields::{Fields, as_text};
 use super::metadata;
 use super::report::Report;
-use super::source::{self, DataSources, Role};
+use super::source::{self, DataSources, Metric, Role};
 use crate::definition::{GroupKey, Indicator, Side};
 
 /// What an SLI counts and by what it is split.
@@ -89,14 +89,27 @@ fn ratio(report: &mut Report<'_>, ratio: &Fields<'_>, sources: &DataSources<'_>)
     let total = total.and_then(|total| source::metric(report, &total, sources, Role::Total));
     let good = good.and_then(|good| source::metric(report, &good, sources, Role::Good));
     let bad = bad.and_then(|bad| source::metric(report, &bad, sources, Role::Bad));
+    let total = total?;
     let side = match (good, bad) {
-        (Some(good), None) => Side::Good(good.filter),
-        (None, Some(bad)) => Side::Bad(bad.filter),
+        (Some(good), None) => {
+            compare(report, &ratio.path, &total, &good, true);
+            Side::Good(good.filter)
+        }
+        (None, Some(bad)) => {
+            compare(report, &ratio.path, &total, &bad, false);
+            Side::Bad(bad.filter)
+        }
         _ => return None,
     };
-    let total = total?;
     let indicator = Indicator { total: total.filter, side };
     Some(Counted { what: What::Ratio(indicator), group_by: total.group_by })
+}
+
+/// Warns where good or bad contradicts its total, or follows from it.
+fn compare(report: &mut Report<'_>, path: &str, total: &Metric, side: &Metric, good: bool) {
+    if let Some(finding) = side.compiled.within(&total.compiled, good) {
+        report.warning(side.place, finding.code, format!("{path}: {}", finding.message), finding.help);
+    }
 }
 
 fn refuse_raw(report: &mut Report<'_>, ratio: &Fields<'_>) -> Option<Counted> {

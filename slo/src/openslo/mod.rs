@@ -22,13 +22,14 @@ mod resolve;
 mod set;
 mod slo;
 mod source;
+mod unused;
 mod window;
 pub(crate) mod yaml;
 
 use self::report::{Place, Report};
-pub use self::yaml::{MAX_DOCUMENTS, MAX_FILE, MAX_NESTING};
+pub use self::yaml::{MAX_DOCUMENTS, MAX_FILE, MAX_NESTING, MAX_REPEATED};
 use crate::definition::Slo;
-use crate::diagnostic::{Diagnostic, Severity, Snippet};
+use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 
 /// A definition file as text; reading it is somebody else's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +74,12 @@ pub fn load(sources: &[SourceFile]) -> Loaded {
     let mut report = Report::new(sources);
     let mut documents = Vec::new();
     for (file, source) in sources.iter().enumerate() {
+        let errors = report.errors();
         let mut found = yaml::read(file, &source.text, &mut report);
-        if found.is_empty() && report.errors() == 0 {
+        if found.is_empty() && report.errors() == errors {
             report.warning(Place::start(file), "empty-file", "no document in this file".to_owned(), None);
         }
         documents.append(&mut found);
-    }
-    if documents.len() > MAX_DOCUMENTS {
-        let message = format!("{} documents: at most {MAX_DOCUMENTS} are read at once", documents.len());
-        report.error(Place::start(0), "too-many-documents", message, None);
-        documents.truncate(MAX_DOCUMENTS);
     }
     let mut loaded = Loaded::default();
     for (slo, text) in set::resolve(&mut report, &documents) {
@@ -104,19 +101,20 @@ pub fn parse_document(text: &str) -> Result<Slo, Vec<Diagnostic>> {
     }
     match (loaded.slos.pop(), loaded.slos.len()) {
         (Some(slo), 0) => Ok(slo),
-        (last, more) => Err(vec![not_one(&source, more + usize::from(last.is_some()))]),
+        (last, more) => Err(vec![not_one(source, more + usize::from(last.is_some()))]),
     }
 }
 
-fn not_one(source: &SourceFile, found: usize) -> Diagnostic {
+fn not_one(source: SourceFile, found: usize) -> Diagnostic {
     Diagnostic {
-        file: source.path.clone(),
+        file: source.path,
         line: 1,
         column: 1,
         severity: Severity::Error,
+        tier: Tier::Meaning,
         code: "not-one-slo",
         message: format!("expected exactly one SLO, found {found}"),
         help: None,
-        snippet: Snippet { text: source.text.lines().next().unwrap_or_default().to_owned(), width: 1 },
+        snippet: Snippet::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! Collects diagnostics while definitions are read, each with its place in a file.
 
-use crate::diagnostic::{Diagnostic, Severity, Snippet};
+use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
+use crate::suggest;
 
 use super::SourceFile;
 
@@ -24,13 +25,36 @@ impl Place {
     }
 }
 
+/// Most errors that are kept, and most warnings; of more only their number is told.
+const MAX_KEPT: usize = 10_000;
+/// Most words that all suggestions of a load compare with.
+const MAX_COMPARED: usize = 1_000_000;
+/// Characters of a line that a snippet keeps on either side of what is meant.
+const AROUND: usize = 200;
+
+/// What was found, before its line is looked up.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    file: usize,
+    line: usize,
+    column: usize,
+    tier: Tier,
+    severity: Severity,
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+    width: usize,
+}
+
 /// The diagnostics of a load.
 pub(crate) struct Report<'s> {
     sources: &'s [SourceFile],
     /// Per file: byte at which each line begins.
     lines: Vec<Vec<usize>>,
-    found: Vec<(Place, Diagnostic)>,
+    found: Vec<Found>,
     errors: usize,
+    warnings: usize,
+    compared: usize,
 }
 
 impl<'s> Report<'s> {
@@ -39,16 +63,22 @@ impl<'s> Report<'s> {
             let breaks = source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
             std::iter::once(0).chain(breaks).collect()
         };
-        Report { sources, lines: sources.iter().map(starts).collect(), found: Vec::new(), errors: 0 }
+        let lines = sources.iter().map(starts).collect();
+        Report { sources, lines, found: Vec::new(), errors: 0, warnings: 0, compared: 0 }
     }
 
     pub(crate) fn error(&mut self, place: Place, code: &'static str, message: String, help: Option<String>) {
         self.errors += 1;
-        self.add(place, Severity::Error, code, message, help);
+        if self.errors <= MAX_KEPT {
+            self.add(place, Severity::Error, code, message, help);
+        }
     }
 
     pub(crate) fn warning(&mut self, place: Place, code: &'static str, message: String, help: Option<String>) {
-        self.add(place, Severity::Warning, code, message, help);
+        self.warnings += 1;
+        if self.warnings <= MAX_KEPT {
+            self.add(place, Severity::Warning, code, message, help);
+        }
     }
 
     /// How many errors there are so far: a part whose reading adds one is not used.
@@ -56,13 +86,19 @@ impl<'s> Report<'s> {
         self.errors
     }
 
+    /// The near suggestion for a word among many known ones. After a million comparisons there are none any more: a load
+    /// must end.
+    pub(crate) fn nearest<'n>(&mut self, word: &str, known: impl ExactSizeIterator<Item = &'n str>) -> Option<&'n str> {
+        self.compared += known.len();
+        if self.compared > MAX_COMPARED {
+            return None;
+        }
+        suggest::nearest(word, &known.collect::<Vec<_>>())
+    }
+
     fn add(&mut self, place: Place, severity: Severity, code: &'static str, message: String, help: Option<String>) {
-        let text = self.line(place).trim_start_matches('\u{FEFF}').to_owned();
-        let room = text.chars().count().saturating_sub(place.column - 1).max(1);
-        let snippet = Snippet { text, width: place.width.clamp(1, room) };
-        let file = self.sources.get(place.file).map_or_else(String::new, |source| source.path.clone());
-        let (line, column) = (place.line, place.column);
-        self.found.push((place, Diagnostic { file, line, column, severity, code, message, help, snippet }));
+        let Place { file, line, column, width } = place;
+        self.found.push(Found { file, line, column, tier: Tier::of(code), severity, code, message, help, width });
     }
 
     /// A place in words: `line 3 of slos.yaml`.
@@ -73,20 +109,70 @@ impl<'s> Report<'s> {
 
     /// The source line of a place, without its end.
     pub(crate) fn line(&self, place: Place) -> &'s str {
-        self.lines_from(place).next().unwrap_or_default()
-    }
-
-    /// The source lines from a place's on.
-    pub(crate) fn lines_from(&self, place: Place) -> std::str::Lines<'s> {
-        let start = self.lines.get(place.file).and_then(|lines| lines.get(place.line - 1));
+        let Some(lines) = self.lines.get(place.file) else { return "" };
         let text = self.sources.get(place.file).map_or("", |source| source.text.as_str());
-        start.and_then(|start| text.get(*start..)).unwrap_or_default().lines()
+        let start = lines.get(place.line - 1).copied().unwrap_or(text.len());
+        let end = lines.get(place.line).copied().unwrap_or(text.len());
+        text[start..end].trim_end_matches(['\n', '\r']).trim_start_matches('\u{FEFF}')
     }
 
-    /// Everything found, by file and place; what was found twice (through two references) once.
+    /// Everything found, by file and place, and there by tier; what was found twice (through two references) once.
     pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|(place, _)| (place.file, place.line, place.column));
+        self.found.sort_unstable();
         self.found.dedup();
-        self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+        let found = std::mem::take(&mut self.found);
+        let mut cursor = Cursor::default();
+        let mut diagnostics: Vec<Diagnostic> =
+            found.into_iter().map(|found| self.diagnostic(found, &mut cursor)).collect();
+        for (count, severity, words) in
+            [(self.errors, Severity::Error, "errors"), (self.warnings, Severity::Warning, "warnings")]
+        {
+            let last = diagnostics.iter().rfind(|diagnostic| diagnostic.severity == severity).cloned();
+            if let Some(last) = last.filter(|_| count > MAX_KEPT) {
+                let message = format!("{} more {words} are not told", count - MAX_KEPT);
+                let (code, tier) = ("too-many-diagnostics", Tier::Syntax);
+                diagnostics.push(Diagnostic { code, tier, message, help: None, ..last });
+            }
+        }
+        diagnostics
+    }
+
+    fn diagnostic(&self, found: Found, cursor: &mut Cursor) -> Diagnostic {
+        let Found { file, line, column, tier, severity, code, message, help, width } = found;
+        let source = self.line(Place { file, line, column, width });
+        let snippet = cursor.snippet((file, line), source, column, width);
+        let file = self.sources.get(file).map_or_else(String::new, |source| source.path.clone());
+        Diagnostic { file, line, column, severity, tier, code, message, help, snippet }
+    }
+}
+
+/// Where in a line the last snippet was. Columns ascend, so a long line is walked once however many diagnostics it has.
+#[derive(Default)]
+struct Cursor {
+    line: (usize, usize),
+    byte: usize,
+    /// Characters before `byte`.
+    characters: usize,
+}
+
+impl Cursor {
+    fn snippet(&mut self, line: (usize, usize), source: &str, column: usize, width: usize) -> Snippet {
+        if line != self.line || column <= self.characters {
+            *self = Cursor { line, ..Cursor::default() };
+        }
+        let wanted = column - 1 - self.characters;
+        let ahead = source[self.byte..].char_indices().take(wanted + 1).enumerate().last();
+        if let Some((passed, (bytes, character))) = ahead {
+            // The last one taken is the one at the column, unless the line ends before it.
+            let (passed, bytes) =
+                if passed == wanted { (passed, bytes) } else { (passed + 1, bytes + character.len_utf8()) };
+            (self.byte, self.characters) = (self.byte + bytes, self.characters + passed);
+        }
+        let back: usize = source[..self.byte].chars().rev().take(AROUND).map(char::len_utf8).sum();
+        let skipped = self.characters - source[self.byte - back..self.byte].chars().count();
+        let room = source[self.byte..].chars().take(width.min(AROUND)).count();
+        let ahead: usize = source[self.byte..].chars().take(room + AROUND).map(char::len_utf8).sum();
+        let text = source[self.byte - back..self.byte + ahead].to_owned();
+        Snippet { text, skipped, width: room.max(1) }
     }
 }

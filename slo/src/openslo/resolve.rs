@@ -8,7 +8,7 @@ use super::report::{Place, Report};
 use super::set::Set;
 use super::slo::Draft;
 use super::{canonical, doubts};
-use crate::definition::{Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Side, Slo};
+use crate::definition::{COMPOSITE, Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Side, Slo};
 use crate::{duration, policy};
 
 /// A target of a composite has at most as many digits as any other: see `decimal::MAX_DIGITS`.
@@ -49,7 +49,7 @@ pub(super) fn slo<'n>(report: &mut Report<'_>, set: &Set<'n>, draft: &Draft<'n>)
     let period = slo.window.nominal_seconds();
     if draft.composite {
         let target = composite_target?;
-        let rules = guards(report, period, target, "composite", draft.objectives[0].place, &written);
+        let rules = guards(report, period, target, COMPOSITE, draft.objectives[0].place, &written);
         slo.composite = Some(Composite { target, rules });
     } else {
         for (objective, draft) in slo.objectives.iter_mut().zip(&draft.objectives) {
@@ -253,8 +253,9 @@ fn guards(
     for (tier, factor) in &defaults.left_out {
         doubts::never_fires(report, place, name, target, tier, *factor, "; it is left out");
     }
+    doubts::beyond_period(report, place, name, &defaults.beyond, period);
     if defaults.rules.is_empty() {
-        doubts::no_default_rules(report, place, name, period);
+        doubts::no_rules(report, place, name);
     }
     defaults.rules
 }

@@ -10,37 +10,39 @@ use super::report::{Place, Report};
 use super::slo::{self, Draft};
 use super::source::{self, DataSources};
 use super::yaml::{Node, Value};
-use super::{metadata, resolve};
+use super::{MAX_DOCUMENTS, metadata, resolve, unused};
 use crate::definition::Slo;
-use crate::suggest;
 
 const API_VERSION: &str = "openslo/v1";
 const KINDS: [&str; 7] =
     ["SLO", "SLI", "Service", "AlertPolicy", "AlertCondition", "AlertNotificationTarget", "DataSource"];
 
 /// Objects of one kind by name; `None`: it has errors, which are reported where it stands.
-type Named<'n, T> = BTreeMap<&'n str, Option<T>>;
+pub(super) type Named<'n, T> = BTreeMap<&'n str, Option<T>>;
 
 /// What a set of documents holds.
 #[derive(Default)]
 pub(super) struct Set<'n> {
-    slos: Vec<Draft<'n>>,
-    slis: Named<'n, Counted>,
-    policies: Named<'n, Policy<'n>>,
-    conditions: Named<'n, AlertCondition<'n>>,
+    pub(super) slos: Vec<Draft<'n>>,
+    pub(super) slis: Named<'n, Counted>,
+    pub(super) policies: Named<'n, Policy<'n>>,
+    pub(super) conditions: Named<'n, AlertCondition<'n>>,
     services: BTreeSet<&'n str>,
     /// Names met, by kind.
-    names: BTreeMap<(&'n str, &'n str), Place>,
+    pub(super) names: BTreeMap<(&'n str, &'n str), Place>,
+    /// Something was not read, so what it refers to is not known.
+    pub(super) partial: bool,
 }
 
 /// Checks every document and resolves the SLOs: those without errors, with the text that gives them again.
 pub(super) fn resolve(report: &mut Report<'_>, documents: &[Rc<Node>]) -> Vec<(Slo, String)> {
+    let mut set = Set { partial: report.errors() > 0, ..Set::default() };
     let objects = objects(report, documents);
     let sources = data_sources(&objects);
-    let mut set = Set::default();
     for object in &objects {
         set.add(report, object, &sources);
     }
+    unused::warn(report, &set);
     set.slos.iter().filter_map(|draft| resolve::slo(report, &set, draft)).collect()
 }
 
@@ -57,6 +59,11 @@ fn objects<'n>(report: &mut Report<'_>, documents: &'n [Rc<Node>]) -> Vec<Fields
                 report.error(document.place, "wrong-type", message, None);
             }
         }
+    }
+    if let Some(first) = objects.get(MAX_DOCUMENTS) {
+        let message = format!("{} objects: at most {MAX_DOCUMENTS} are read at once", objects.len());
+        report.error(first.place, "too-many-documents", message, None);
+        objects.truncate(MAX_DOCUMENTS);
     }
     objects
 }
@@ -81,10 +88,16 @@ fn data_sources<'n>(objects: &[Fields<'n>]) -> DataSources<'n> {
 
 impl<'n> Set<'n> {
     fn add(&mut self, report: &mut Report<'_>, object: &Fields<'n>, sources: &DataSources<'_>) {
-        let Some(kind) = header(report, object) else { return };
+        let Some(kind) = header(report, object) else {
+            self.partial = true;
+            return;
+        };
         let name = self.name(report, object, kind);
         match kind.value {
-            "SLO" => self.slos.extend(slo::read(report, object, sources)),
+            "SLO" => match slo::read(report, object, sources) {
+                Some(slo) => self.slos.push(slo),
+                None => self.partial = true,
+            },
             "SLI" => {
                 metadata::read(report, object, &[]);
                 let counted =
@@ -165,8 +178,8 @@ impl<'n> Set<'n> {
         if self.services.is_empty() || self.services.contains(service.value) {
             return;
         }
-        let known: Vec<&str> = self.services.iter().copied().collect();
-        let help = suggest::nearest(service.value, &known).map(|near| format!("did you mean `{near}`?"));
+        let help =
+            report.nearest(service.value, self.services.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         let message = format!("spec.service: no Service is called `{}`", service.value);
         report.warning(service.place, "unknown-service", message, help);
     }
@@ -184,8 +197,7 @@ fn find<'s, 'n, T>(
         Reference::To(name) => name,
     };
     let Some(object) = known.get(name.value) else {
-        let names: Vec<&str> = known.keys().copied().collect();
-        let help = match suggest::nearest(name.value, &names) {
+        let help = match report.nearest(name.value, known.keys().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("name its file too, or write the {kind} in place"),
         };

@@ -9,7 +9,7 @@ use super::report::{Place, Report};
 use super::source::DataSources;
 use super::window;
 use super::yaml::{Node, Value};
-use crate::definition::Window;
+use crate::definition::{COMPOSITE, Window};
 
 const FIELDS: [&str; 8] = [
     "description",
@@ -53,15 +53,20 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &D
     let window = window::read(report, &spec);
     let indicator = indicator(report, &spec, &objectives, sources);
     let policies = policies(report, &spec);
-    let composite = |objective: &objective::Draft<'_>| objective.own.is_some() || objective.weight.is_some();
     check_slices(report, &window, &objectives, method);
+    let composite = objectives.iter().any(|objective| objective.own.is_some() || objective.weight.is_some());
+    for objective in objectives.iter().filter(|objective| composite && objective.name == COMPOSITE) {
+        let path = objective.fields.path_of("displayName");
+        let message = format!("{path}: `{COMPOSITE}` is the name of the objectives together");
+        report.error(objective.place, "reserved-name", message, Some("call it something else".to_owned()));
+    }
     Some(Draft {
         metadata,
         service,
         description,
         window,
         indicator,
-        composite: objectives.iter().any(composite),
+        composite,
         objectives,
         policies,
         sound: report.errors() == errors,
@@ -76,6 +81,7 @@ fn indicator<'n>(
     sources: &DataSources<'_>,
 ) -> Option<Reference<'n, Counted>> {
     let shared = indicator::optional(report, spec, sources);
+    check_counter(report, spec, objectives, &shared);
     let (own, without): (Vec<_>, Vec<_>) = objectives.iter().partition(|objective| objective.own.is_some());
     if shared.is_some() {
         if let Some(place) = spec.place_of("indicator").or(spec.place_of("indicatorRef"))
@@ -94,6 +100,26 @@ fn indicator<'n>(
         }
     }
     shared
+}
+
+/// Neither authority on OpenSLO takes an `op` at a ratio without `counter`: one wants no op, the other a counter. Said of
+/// a ratio that is refused anyway; of ours nothing depends on either.
+fn check_counter(
+    report: &mut Report<'_>,
+    spec: &Fields<'_>,
+    objectives: &[objective::Draft<'_>],
+    shared: &Option<Reference<'_, Counted>>,
+) {
+    let Some(ratio) = spec.inner(&["indicator", "spec", "ratioMetric"]) else { return };
+    let ops: Vec<_> = objectives.iter().filter_map(|objective| objective.op).collect();
+    if ops.is_empty() || ratio.get("counter").is_some() || !matches!(shared, Some(Reference::Inline(None))) {
+        return;
+    }
+    for op in ops {
+        let message = "op has no meaning for a ratio".to_owned();
+        report.warning(op.place, "no-meaning", message, Some("leave it out".to_owned()));
+    }
+    ratio.missing(report, "counter", Some("write `counter: true`: requests are counted".to_owned()));
 }
 
 /// A slice must fit into the window.
@@ -116,7 +142,7 @@ fn policies<'n>(report: &mut Report<'_>, spec: &Fields<'n>) -> Vec<(Place, Refer
     let path = spec.path_of("alertPolicies");
     if let Some(item) = items.get(MAX_POLICIES) {
         let message = format!("{path}: expected at most {MAX_POLICIES}, found {}", items.len());
-        report.error(item.place, "too-many-alert-policies", message, None);
+        report.error(item.place, "unsupported-number-of-alert-policies", message, None);
     }
     items
         .iter()

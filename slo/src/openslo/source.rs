@@ -9,10 +9,12 @@ use super::group_by;
 use super::report::{Place, Report};
 use super::yaml::{Node, Value};
 use crate::definition::GroupKey;
-use crate::filter::{Filter, FilterError};
+use crate::filter::Filter;
 
 /// The metric source type that means events of Slipstream, in any case.
 const SOURCE_TYPE: &str = "slipstream";
+/// Columns beyond which a filter's errors are not looked for one by one.
+const FAR_OUT: usize = 10_000;
 /// The only metric that a threshold is for.
 const LATENCY: &str = "latency_ms";
 
@@ -32,6 +34,9 @@ pub(super) enum Role {
 /// A metric of ours: a filter, and the dimensions where it is a total.
 pub(super) struct Metric {
     pub(super) filter: String,
+    pub(super) compiled: Filter,
+    /// Where the filter is, or should be.
+    pub(super) place: Place,
     pub(super) group_by: Vec<GroupKey>,
 }
 
@@ -67,10 +72,12 @@ fn ours(report: &mut Report<'_>, spec: &Fields<'_>, role: Role) -> Option<Metric
     }
     let filter = match spec.get("filter") {
         Some(node) => filter(report, node, &spec.path_of("filter")),
-        None => Some("true".to_owned()),
+        None => Filter::compile("true").ok().map(|all| ("true".to_owned(), all)),
     };
     let group_by = group_by::read(report, spec, matches!(role, Role::Total | Role::Threshold));
-    (report.errors() == errors).then_some(Metric { filter: filter?, group_by })
+    let place = spec.place_of("filter").unwrap_or(spec.place);
+    let (filter, compiled) = filter?;
+    (report.errors() == errors).then_some(Metric { filter, compiled, place, group_by })
 }
 
 fn threshold_metric(report: &mut Report<'_>, spec: &Fields<'_>) {
@@ -100,13 +107,19 @@ fn refuse_source(
     report.error(place, "unsupported-metric-source", message, Some(foreign::instead(source, role)));
 }
 
-fn filter(report: &mut Report<'_>, node: &Node, path: &str) -> Option<String> {
+fn filter(report: &mut Report<'_>, node: &Node, path: &str) -> Option<(String, Filter)> {
     let text = as_written(report, node, path)?;
-    match Filter::compile(text.value) {
-        Ok(_) => Some(text.value.trim().to_owned()),
+    match Filter::checked(text.value) {
+        Ok((filter, findings)) => {
+            for finding in findings {
+                let place = place_in(report, text, finding.start, finding.width);
+                report.warning(place, finding.code, format!("{path}: {}", finding.message), finding.help);
+            }
+            Some((text.value.trim().to_owned(), filter))
+        }
         Err(errors) => {
             for error in errors {
-                let place = place_in(report, text, &error);
+                let place = place_in(report, text, error.start, error.width);
                 report.error(place, error.code, format!("{path}: {}", error.message), error.help);
             }
             None
@@ -115,26 +128,24 @@ fn filter(report: &mut Report<'_>, node: &Node, path: &str) -> Option<String> {
 }
 
 /// Where a part of a filter stands in the file: the filter's line is looked for from the scalar on, so that quotes and
-/// blocks do not matter. Where it cannot be found (escapes, folding), the scalar itself.
-fn place_in(report: &Report<'_>, text: Text<'_>, error: &FilterError) -> Place {
-    let before: String = text.value.chars().take(error.start).collect();
+/// blocks do not matter. Where it cannot be found (escapes, folding, far out in a long line), the scalar itself.
+fn place_in(report: &Report<'_>, text: Text<'_>, start: usize, width: usize) -> Place {
+    let before: String = text.value.chars().take(start).collect();
     let line = before.matches('\n').count();
     let column = before.chars().rev().take_while(|c| *c != '\n').count();
     let Some(wanted) = text.value.lines().nth(line).filter(|wanted| !wanted.trim().is_empty()) else {
         return text.place;
     };
-    let searched = report.lines_from(text.place).take(text.value.lines().count() + 2);
-    for (offset, source) in searched.enumerate() {
+    if text.place.column > FAR_OUT {
+        return text.place;
+    }
+    for offset in 0..text.value.lines().count() + 2 {
+        let place = Place { line: text.place.line + offset, ..text.place };
         let skip = if offset == 0 { text.place.column - 1 } else { 0 };
-        let from = source.char_indices().nth(skip).map_or(source.len(), |(at, _)| at);
-        if let Some(found) = source[from..].find(wanted) {
-            let start = source[..from + found].chars().count();
-            return Place {
-                line: text.place.line + offset,
-                column: start + column + 1,
-                width: error.width,
-                ..text.place
-            };
+        let source = report.line(place).chars().skip(skip).take(FAR_OUT).collect::<String>();
+        if let Some(found) = source.find(wanted) {
+            let begin = skip + source[..found].chars().count();
+            return Place { column: begin + column + 1, width, ..place };
         }
     }
     text.place

@@ -8,7 +8,7 @@ use super::fields::{Fields, Text};
 use super::report::Report;
 use crate::calendar::{Calendar, Unit};
 use crate::definition::Window;
-use crate::{duration, suggest};
+use crate::duration;
 
 /// The period where a document names none, seconds.
 const DEFAULT_PERIOD: i64 = 30 * 86_400;
@@ -115,7 +115,9 @@ fn time_zone<'n>(report: &mut Report<'_>, text: Text<'n>, path: &str) -> Option<
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     // `Paris` is most probably the zone of that city.
     let city = names.iter().find(|name| name.rsplit('/').next().is_some_and(|city| city == text.value)).copied();
-    let near = city.or_else(|| suggest::nearest(text.value, &names)).map(|near| format!("did you mean `{near}`?"));
+    let near = city
+        .or_else(|| report.nearest(text.value, names.iter().copied()))
+        .map(|near| format!("did you mean `{near}`?"));
     let message =
         format!("{path}: expected the IANA name of a time zone such as `Europe/Paris`, found `{}`", text.value);
     report.error(text.place, "invalid-time-zone", message, near.or_else(|| Some("`UTC` is one too".to_owned())));

@@ -15,8 +15,14 @@ use super::report::{Place, Report};
 pub const MAX_FILE: usize = 16 << 20;
 /// Deepest nesting of lists and maps.
 pub const MAX_NESTING: usize = 64;
+/// Most that the aliases of a file may repeat, bytes of text and 64 for each node: reading takes as long as if it were
+/// written out.
+pub const MAX_REPEATED: usize = 32 << 20;
 /// Most documents in one load.
 pub const MAX_DOCUMENTS: usize = 100_000;
+
+/// What a node weighs besides its text.
+const NODE: usize = 64;
 
 /// A node and where it stands.
 #[derive(Debug)]
@@ -52,6 +58,8 @@ struct Open {
     place: Place,
     anchor: usize,
     content: Content,
+    /// Of all that is in it so far: see [`MAX_REPEATED`].
+    weight: usize,
 }
 
 enum Content {
@@ -104,7 +112,10 @@ struct Reader<'r, 's> {
     report: &'r mut Report<'s>,
     documents: Vec<Rc<Node>>,
     open: Vec<Open>,
-    anchors: HashMap<usize, Rc<Node>>,
+    /// Complete nodes with an anchor, and their weights.
+    anchors: HashMap<usize, (Rc<Node>, usize)>,
+    /// What aliases repeated so far.
+    repeated: usize,
     root: Option<Rc<Node>>,
     /// The document has an error that makes its content doubtful.
     broken: bool,
@@ -119,6 +130,7 @@ impl<'r, 's> Reader<'r, 's> {
             documents: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),
+            repeated: 0,
             root: None,
             broken: false,
         }
@@ -184,14 +196,23 @@ impl<'r, 's> Reader<'r, 's> {
                     "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
                     text => Value::Scalar(Scalar { text: text.to_owned(), plain }),
                 };
-                self.add(Rc::new(Node { place, value }), anchor);
+                let weight = NODE + text.len();
+                self.add(Rc::new(Node { place, value }), anchor, weight);
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => self.add(node, 0),
+                Some((node, weight)) => {
+                    self.repeated = self.repeated.saturating_add(weight);
+                    if self.repeated > MAX_REPEATED {
+                        let message = format!("the aliases of this file repeat more than {MAX_REPEATED} bytes");
+                        self.refuse(place, "too-many-aliases", message);
+                        return Err(place.line);
+                    }
+                    self.add(node, 0, weight);
+                }
                 None => {
                     let message = "the alias names no anchor that is complete here".to_owned();
                     self.refuse(place, "yaml-syntax", message);
-                    self.add(Rc::new(Node { place, value: Value::Null }), 0);
+                    self.add(Rc::new(Node { place, value: Value::Null }), 0, NODE);
                 }
             },
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
@@ -204,7 +225,7 @@ impl<'r, 's> Reader<'r, 's> {
             self.refuse(place, "too-deep", too_deep());
             return Err(place.line);
         }
-        self.open.push(Open { place, anchor, content });
+        self.open.push(Open { place, anchor, content, weight: NODE });
         Ok(())
     }
 
@@ -223,13 +244,16 @@ impl<'r, 's> Reader<'r, 's> {
                 Value::Map(entries)
             }
         };
-        self.add(Rc::new(Node { place, value }), open.anchor);
+        self.add(Rc::new(Node { place, value }), open.anchor, open.weight);
     }
 
     /// A complete node: an item, a key, a value, or the document.
-    fn add(&mut self, node: Rc<Node>, anchor: usize) {
+    fn add(&mut self, node: Rc<Node>, anchor: usize, weight: usize) {
         if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+            self.anchors.insert(anchor, (node.clone(), weight));
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.weight = open.weight.saturating_add(weight);
         }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),

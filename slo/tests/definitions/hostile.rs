@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use slipstream_slo::diagnostic::render;
 use slipstream_slo::filter::{Filter, MAX_DEPTH, MAX_LENGTH};
-use slipstream_slo::openslo::{MAX_FILE, MAX_NESTING};
+use slipstream_slo::openslo::{MAX_DOCUMENTS, MAX_FILE, MAX_NESTING};
 
 use crate::documents::{BY_REFERENCE, CHECKOUT, PARTS, load_texts};
 
@@ -34,8 +34,61 @@ fn an_alias_bomb_costs_nothing() {
         bomb += &format!("a{level}: &a{level} [{items}]\n");
     }
     let began = Instant::now();
-    load_texts(&[&bomb, &format!("{bomb}kind: SLO\napiVersion: openslo/v1\nmetadata: *a29\nspec: *a29\n")]);
+    let bombs = [&*bomb, &format!("{bomb}kind: SLO\napiVersion: openslo/v1\nmetadata: *a29\nspec: *a29\n")];
+    let loaded = load_texts(&bombs);
+    assert!(loaded.diagnostics.iter().all(|diagnostic| diagnostic.code == "too-many-aliases"));
+    assert_eq!(loaded.diagnostics.len(), 2);
     assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn aliases_repeat_as_much_as_is_read_in_time() {
+    // A flat bomb: many times the same large object.
+    let service = format!(
+        "{{apiVersion: openslo/v1, kind: Service, metadata: {{name: a}}, spec: {{description: {}}}}}",
+        "x".repeat(1_000_000)
+    );
+    let bomb = format!("- &a {service}\n{}", "- *a\n".repeat(1_000_000));
+    let began = Instant::now();
+    assert_eq!(codes(&bomb), ["too-many-aliases"]);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // What people write with anchors is far below.
+    let shared = format!("- &a {}\n{}", service.replace(&"x".repeat(1_000_000), "x"), "- *a\n".repeat(1_000));
+    assert!(!codes(&shared).contains(&"too-many-aliases"));
+}
+
+#[test]
+fn objects_are_limited_however_they_are_listed() {
+    let object = "- {apiVersion: openslo/v1, kind: Service, metadata: {name: a}, spec: {}}\n";
+    assert!(codes(&object.repeat(MAX_DOCUMENTS + 1)).contains(&"too-many-documents"));
+}
+
+#[test]
+fn a_great_many_mistakes_in_one_long_line_are_told_in_time() {
+    // JSON without line breaks: every diagnostic is in the same line of megabytes.
+    let slo = "{apiVersion: openslo/v1, kind: SLO, metadata: {name: A}, spec: {service: s, budgetingMethod: No, timeWindow: [], \
+               indicatorRef: nowhere, objectives: [{target: 2}], alertPolicies: [nobody, noone]}}";
+    let text = format!("[{}]", vec![slo; 40_000].join(","));
+    let began = Instant::now();
+    let loaded = load_texts(&[&text]);
+    let rendered = render(&loaded.diagnostics, false);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(!loaded.is_valid() && rendered.len() < 40 << 20, "{}", rendered.len());
+    let more = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.code == "too-many-diagnostics");
+    assert_eq!(more.count(), 2, "one for the errors and one for the warnings");
+}
+
+#[test]
+fn names_that_lead_nowhere_are_told_in_time() {
+    let slis: String = (0..20_000)
+        .map(|at| format!("- {{apiVersion: openslo/v1, kind: SLI, metadata: {{name: checkout-{at}}}, spec: {{}}}}\n"))
+        .collect();
+    let slos: String = (0..20_000)
+        .map(|at| BY_REFERENCE.replace("indicatorRef: fast", &format!("indicatorRef: chekout-{at}")) + "---\n")
+        .collect();
+    let began = Instant::now();
+    let loaded = load_texts(&[&slis, &slos]);
+    assert!(!loaded.is_valid() && began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 /// In a thread with the stack of a runtime's worker.

@@ -1,6 +1,6 @@
 //! What is said of documents that are wrong: every error, at its place, in words that help.
 
-use slipstream_slo::diagnostic::{Severity, render};
+use slipstream_slo::diagnostic::{Severity, Tier, render};
 
 use crate::documents::{BY_REFERENCE, CHECKOUT, PARTS, load_texts, summary};
 
@@ -247,4 +247,181 @@ fn references_are_checked_where_the_slo_has_other_errors() {
     let found = load_texts(&[&text, PARTS]).diagnostics;
     let found: Vec<&str> = found.iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(found, ["invalid-target", "unsupported-external-reference"]);
+}
+
+/// CHECKOUT, with another method, window and objectives.
+fn with(method: &str, window: &str, objectives: &str) -> String {
+    let head = CHECKOUT.split("  timeWindow:").next().unwrap();
+    format!("{head}  timeWindow: [{window}]\n  budgetingMethod: {method}\n  objectives: {objectives}\n")
+}
+
+const MONTH: &str = "{duration: 28d, isRolling: true}";
+const CALENDAR: &str = "{duration: 1M, isRolling: false, calendar: {startTime: 2026-01-01 00:00:00, timeZone: UTC}}";
+
+#[test]
+fn mistakes_in_slices_windows_and_composites_have_their_code_and_place() {
+    for (method, window, objectives, code, marked) in [
+        ("Timeslices", MONTH, "[{target: 0.99, timeSliceWindow: 1m}]", "missing-field", "{"),
+        ("Timeslices", MONTH, "[{target: 0.99, timeSliceTarget: 0.9}]", "missing-field", "{"),
+        (
+            "Timeslices",
+            MONTH,
+            "[{target: 0.99, timeSliceTarget: 95, timeSliceWindow: 1m}]",
+            "invalid-slice-target",
+            "95",
+        ),
+        ("Timeslices", MONTH, "[{target: 0.99, timeSliceTarget: 0, timeSliceWindow: 1m}]", "invalid-slice-target", "0"),
+        ("RatioTimeslices", MONTH, "[{target: 0.99}]", "missing-field", "{"),
+        ("RatioTimeslices", MONTH, "[{target: 0.99, timeSliceWindow: 30s}]", "invalid-duration", "30s"),
+        ("RatioTimeslices", MONTH, "[{target: 0.99, timeSliceWindow: 0m}]", "invalid-duration", "0m"),
+        ("RatioTimeslices", MONTH, "[{target: 0.99, timeSliceWindow: 0.5}]", "unsupported-slice-length", "0.5"),
+        ("RatioTimeslices", MONTH, "[{target: 0.99, timeSliceWindow: 2d}]", "unsupported-slice-length", "2d"),
+        (
+            "RatioTimeslices",
+            "{duration: 1h, isRolling: true}",
+            "[{target: 0.99, timeSliceWindow: 2h}]",
+            "slice-beyond-window",
+            "2h",
+        ),
+        ("Occurrences", "{duration: 91d, isRolling: true}", "[{target: 0.99}]", "unsupported-window-length", "91d"),
+        ("Occurrences", "{duration: 1001d, calendar: {}}", "[{target: 0.99}]", "unsupported-window-length", "1001d"),
+        ("Occurrences", "{duration: 0d, calendar: {}}", "[{target: 0.99}]", "invalid-duration", "0d"),
+        ("Occurrences", MONTH, "[{target: 0.9, compositeWeight: -1}]", "invalid-number", "-1"),
+        ("Occurrences", MONTH, "[{target: 0.99, compositeWeight: 1, displayName: composite}]", "reserved-name", "0.99"),
+        (
+            "Occurrences",
+            MONTH,
+            "[{target: 0.999999999999999, compositeWeight: 1}, {target: 0.9, compositeWeight: 0.000007}]",
+            "unsupported-weight",
+            "0.999999999999999",
+        ),
+        (
+            "Occurrences",
+            MONTH,
+            "[{target: 0.9, indicatorRef: fast, indicator: {}}, {target: 0.8}]",
+            "conflicting-fields",
+            "indicator",
+        ),
+        ("Occurrences", MONTH, "[{target: 0.9, indicatorRef: fsat}]", "unsupported-external-reference", "fsat"),
+        ("Occurrences", MONTH, "[{target: 0.9, indicatorRef: fast}, {target: 0.8}]", "conflicting-group-by", "0.8"),
+    ] {
+        let loaded = load_texts(&[&with(method, window, objectives), PARTS]);
+        assert!(!loaded.is_valid() && loaded.slos.is_empty(), "{objectives} is taken");
+        let found = summary(&loaded.diagnostics);
+        assert!(
+            found.iter().any(|f| f.0 == code && f.3.starts_with(marked)),
+            "{window} {objectives}: expected {code} at {marked:?}, found {found:?}"
+        );
+    }
+}
+
+#[test]
+fn mistakes_in_thresholds_have_their_code_and_place() {
+    const TEXT: &str = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: quick}\nspec:\n  service: shop\n  \
+         budgetingMethod: Occurrences\n  timeWindow: [{duration: 28d, isRolling: true}]\n  indicator:\n    spec:\n      \
+         thresholdMetric: {metricSource: {type: slipstream, spec: {metric: latency_ms}}}\n  objectives:\n    - \
+         {target: 0.95, op: lte, value: 300}\n";
+    for (from, to, code, marked) in [
+        ("metric: latency_ms", "metric: queue_depth", "unsupported-threshold-metric", "queue_depth"),
+        ("metric: latency_ms", "metrc: latency_ms", "unknown-field", "metrc"),
+        ("type: slipstream", "type: Prometheus", "unsupported-metric-source", "Prometheus"),
+        (", op: lte", "", "missing-field", "{"),
+        (", value: 300", "", "missing-field", "{"),
+        ("op: lte", "op: below", "invalid-value", "below"),
+        ("value: 300", "value: 300ms", "invalid-number", "300ms"),
+    ] {
+        assert!(TEXT.contains(from), "{from}");
+        let loaded = load_texts(&[&TEXT.replace(from, to)]);
+        let found = summary(&loaded.diagnostics);
+        assert!(
+            !loaded.is_valid() && found.iter().any(|f| f.0 == code && f.3.starts_with(marked)),
+            "{to}: expected {code} at {marked:?}, found {found:?}"
+        );
+    }
+    assert_eq!(summary(&load_texts(&[TEXT]).diagnostics), []);
+    let slow = load_texts(&[&TEXT.replace("lte", "gte")]);
+    assert_eq!(summary(&slow.diagnostics), [("slow-is-good", 12, 26, "gte".to_owned())]);
+}
+
+#[test]
+fn what_can_never_matter_is_warned_of() {
+    let sliced = "[{target: 0.99, timeSliceTarget: 0.9, timeSliceWindow: ";
+    let guarded = |text: String| format!("{text}  alertPolicies: [page-somebody]\n");
+    for (text, code, marked) in [
+        // A tier that a full outage does not reach.
+        (with("Occurrences", MONTH, "[{target: 0.9}]"), "never-fires", "0.9"),
+        (with("Timeslices", MONTH, "[{target: 0.9, timeSliceTarget: 1, timeSliceWindow: 1m}]"), "never-fires", "0.9"),
+        (with("Occurrences", MONTH, "[{target: 0.9, compositeWeight: 1}]"), "never-fires", "0.9"),
+        (guarded(with("Occurrences", MONTH, "[{target: 0.9}]")), "never-fires", "0.9"),
+        // Windows that contradict each other.
+        (with("Occurrences", "{duration: 12h, isRolling: true}", "[{target: 0.99}]"), "window-beyond-period", "0.99"),
+        (with("Occurrences", "{duration: 2m, isRolling: true}", "[{target: 0.99}]"), "no-alerts", "0.99"),
+        (
+            guarded(with("Occurrences", "{duration: 2m, isRolling: true}", "[{target: 0.99}]")),
+            "window-beyond-period",
+            "page-somebody",
+        ),
+        (guarded(with("Timeslices", MONTH, &format!("{sliced}10m}}]"))), "slice-beyond-lookback", "10m"),
+        (guarded(with("Timeslices", MONTH, &format!("{sliced}1m}}]"))), "slice-beyond-lookback", "1m"),
+        (with("Timeslices", MONTH, &format!("{sliced}2h}}]")), "slice-beyond-lookback", "2h"),
+        (
+            with("Occurrences", "{duration: 28d, isRolling: true, calendar: {}}", "[{target: 0.99}]"),
+            "no-meaning",
+            "calendar",
+        ),
+        // The first bad slice of a day is more than its budget.
+        (with("Timeslices", "{duration: 1d, isRolling: true}", &format!("{sliced}1h}}]")), "budget-below-slice", "1h"),
+        (with("Occurrences", MONTH, "[{target: 0.99}, {target: 0.99}]"), "duplicate-objective", "0.99"),
+        (with("Occurrences", CALENDAR, "[{target: 0.99, indicatorRef: fast}]"), "no-meaning", "indicator"),
+        (with("RatioTimeslices", MONTH, &format!("{sliced}1m}}]")), "no-meaning", "0.9"),
+    ] {
+        let loaded = load_texts(&[&text, &PARTS.replace("min-requests: 100", "min-requests: 0")]);
+        assert!(loaded.is_valid(), "{text}: {:?}", loaded.diagnostics);
+        let found = summary(&loaded.diagnostics);
+        assert!(found.iter().any(|f| f.0 == code && f.3.starts_with(marked)), "{text}: {code}, found {found:?}");
+    }
+}
+
+#[test]
+fn a_short_window_that_is_not_shorter_is_warned_of() {
+    let parts = PARTS.replace("short-window: 30s", "short-window: 5m");
+    let found = summary(&load_texts(&[BY_REFERENCE, &parts]).diagnostics);
+    assert_eq!(found, [("short-window-not-shorter", 20, 34, "5m".to_owned())]);
+}
+
+#[test]
+fn what_nobody_refers_to_is_warned_of() {
+    let codes =
+        |texts: &[&str]| -> Vec<_> { load_texts(texts).diagnostics.into_iter().map(|d| (d.code, d.message)).collect() };
+    let message = |user: &str, kind: &str, name: &str| ("unused", format!("no {user} refers to the {kind} `{name}`"));
+    // The condition is named by the policy, even if nobody uses that.
+    let expected = [message("SLO", "SLI", "fast"), message("SLO", "AlertPolicy", "page-somebody")];
+    assert_eq!(codes(&[CHECKOUT, PARTS]), expected);
+    assert_eq!(codes(&[BY_REFERENCE, PARTS]), []);
+    let lonely = format!("{PARTS}---\n{}", PARTS.split("---\n").nth(2).unwrap().replace("burns-fast", "burns-slow"));
+    let expected = [message("AlertPolicy", "AlertCondition", "burns-slow")];
+    assert_eq!(codes(&[BY_REFERENCE, &lonely]), expected);
+    // Where a name leads nowhere, one of those that seem unused was probably meant.
+    let typo = BY_REFERENCE.replace("indicatorRef: fast", "indicatorRef: fats");
+    assert!(codes(&[&typo, PARTS]).iter().all(|(code, _)| *code != "unused"));
+    // A library is not used where it stands, and of what was not read nothing is known.
+    assert_eq!(codes(&[PARTS]), []);
+    assert!(codes(&[CHECKOUT, PARTS, "a: b: c"]).iter().all(|(code, _)| *code != "unused"));
+}
+
+#[test]
+fn diagnostics_come_in_three_tiers() {
+    let text = CHECKOUT.replace("target: 0.995", "target: 99.5").replace("isRolling: true", "isRolling: 1");
+    let loaded = load_texts(&[&text, "a: [", BY_REFERENCE]);
+    let found: Vec<_> = loaded.diagnostics.iter().map(|d| (d.file.as_str(), d.tier, d.code)).collect();
+    assert_eq!(
+        found,
+        [
+            ("0.yaml", Tier::Schema, "wrong-type"),
+            ("0.yaml", Tier::Meaning, "invalid-target"),
+            ("1.yaml", Tier::Syntax, "yaml-syntax"),
+            ("2.yaml", Tier::Meaning, "unsupported-external-reference"),
+            ("2.yaml", Tier::Meaning, "unsupported-external-reference"),
+        ]
+    );
 }
