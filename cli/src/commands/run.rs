@@ -92,14 +92,14 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     Ok(ExitCode::from(1))
 }
 
-/// The process is not ready before the definitions that it published apply: from the call on, not from the first poll.
+/// The process is not ready before its definitions apply: from the call on, not from the first poll.
 fn until_the_cut(
     cut_in: Duration,
     health: Health,
     shutdown: Shutdown,
 ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
     const NAME: &str = "definitions";
-    health.set(NAME, State::Starting(format!("they apply {} s after they were published", cut_in.as_secs_f64())));
+    health.set(NAME, State::Starting(format!("they apply {} s after the start", cut_in.as_secs_f64())));
     async move {
         let _ = tokio::time::timeout(cut_in, shutdown.cancelled()).await;
         health.set(NAME, State::Ready);

@@ -41,7 +41,8 @@ pub struct Installation {
     pub settings: Settings,
     /// How many SLOs are in force.
     pub slos: usize,
-    /// Time until the definitions that this process published apply; none where it published none.
+    /// Time until the definitions that this process was given apply, whoever published them; none where they do, or it was
+    /// given none.
     pub cut_in: Option<Duration>,
 }
 
@@ -78,9 +79,14 @@ impl Installation {
             Writes::LogOnly => None,
         };
         let changed = definitions::publish(&log.shared(), loaded).await?;
-        let cut_delay = Duration::from_millis(settings.cut_delay_ms.try_into().unwrap_or_default());
-        let cut_in = changed.map(|_| cut_delay).filter(|delay| !delay.is_zero());
-        let slos = definitions_in_force(log.shared().as_ref()).await?.len();
+        let revisions = revisions_of(log.shared().as_ref()).await?;
+        let cut_in = match (changed, loaded.documents.is_empty()) {
+            (Some(_), _) => Some(Duration::from_millis(settings.cut_delay_ms.try_into().unwrap_or_default())),
+            (None, false) => still_to_come(&revisions, wall_clock(), settings.cut_delay_ms),
+            (None, true) => None,
+        };
+        let cut_in = cut_in.filter(|delay| !delay.is_zero());
+        let slos = in_force_at_last(&revisions).len();
         Ok(Installation { log, store, settings, slos, cut_in })
     }
 
@@ -161,10 +167,59 @@ pub async fn slo_status(log: &SharedLog) -> Result<Vec<SloStatus>> {
 /// # Errors
 /// When the log cannot be read, or holds a definition that this version does not understand.
 pub async fn definitions_in_force(log: &dyn Log) -> Result<Vec<Slo>> {
+    Ok(in_force_at_last(&revisions_of(log).await?))
+}
+
+async fn revisions_of(log: &dyn Log) -> Result<Revisions> {
     let mut revisions = Revisions::new();
     for revision in DefinitionReader::default().read_new(log).await.context("reading the definitions")? {
         revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
     }
+    Ok(revisions)
+}
+
+fn in_force_at_last(revisions: &Revisions) -> Vec<Slo> {
     let active = revisions.active_at(LogTime(i64::MAX), revisions.end());
-    Ok(active.into_iter().map(|active| Slo::clone(&active.slo)).collect())
+    active.into_iter().map(|active| Slo::clone(&active.slo)).collect()
+}
+
+/// How long until the last cut: another process may have published the same a moment ago. By our own clock, which has
+/// nothing to decide here but how long to wait; where it is far off, the delay bounds it.
+fn still_to_come(revisions: &Revisions, now: LogTime, cut_delay_ms: i64) -> Option<Duration> {
+    let next = |at: LogTime| revisions.next_cut_after(at, revisions.end());
+    let last = std::iter::successors(next(now), |cut| next(*cut)).last()?;
+    let wait = last.0.saturating_sub(now.0).clamp(0, cut_delay_ms.max(0));
+    wait.try_into().ok().map(Duration::from_millis)
+}
+
+fn wall_clock() -> LogTime {
+    LogTime(jiff::Timestamp::now().as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    #[test]
+    fn a_cut_is_waited_for_whoever_published_it() {
+        let mut revisions = Revisions::new();
+        revisions.apply_settings(0, Settings { redelivery_window_ms: 120_000, cut_delay_ms: 5_000 }).unwrap();
+        for (offset, log_time) in [(1, 10_000), (2, 11_000)] {
+            revisions.apply_slo(offset, LogTime(log_time), "shop", None).unwrap();
+        }
+        for (now, waits_ms) in [
+            (11_000, Some(5_000)),
+            (12_500, Some(3_500)),
+            (15_500, Some(500)),
+            (16_000, None),
+            (99_000, None),
+            (0, Some(5_000)), // our clock is behind
+        ] {
+            let waits = still_to_come(&revisions, LogTime(now), 5_000);
+            assert_eq!(waits, waits_ms.map(Duration::from_millis), "at {now}");
+        }
+        assert_eq!(still_to_come(&Revisions::new(), LogTime(0), 5_000), None);
+    }
 }

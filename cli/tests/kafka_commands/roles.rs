@@ -109,6 +109,24 @@ async fn two_processes_share_the_roles_from_the_gateway_to_the_webhook() {
 }
 
 #[tokio::test]
+async fn whoever_is_given_what_another_has_just_published_waits_for_the_cut_too() {
+    let place = Place::new().await;
+    place.json(&["topics", "ensure"], 0).await;
+    let slos = place.file("slos.yaml", SLOS);
+    let process = |roles: &str| place.process(roles).with(["--slos".into(), slos.clone().into_os_string()]);
+    let (mut first, second) = (process("tally"), process("gateway"));
+    let began = Instant::now();
+    first.spawn().unwrap();
+    // It answers when it has published.
+    while get_status(first.ops().trim_start_matches("http://"), "/readyz").await.is_err() {
+        assert!(began.elapsed() < PATIENCE, "{}", first.stderr());
+        sleep(Duration::from_millis(10)).await;
+    }
+    started(second).await;
+    assert!(began.elapsed() >= Duration::from_secs(5), "ready before the definitions apply");
+}
+
+#[tokio::test]
 async fn a_database_that_is_down_at_the_start_is_waited_for() {
     let (kafka, postgres) = (services::kafka().await, Postgres::dedicated().await);
     let place = Place::of(kafka.bootstrap(), postgres.fresh_database().await);
