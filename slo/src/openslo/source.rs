@@ -75,7 +75,7 @@ fn ours(report: &mut Report<'_>, spec: &Fields<'_>, role: Role) -> Option<Metric
         None => Filter::compile("true").ok().map(|all| ("true".to_owned(), all)),
     };
     let group_by = group_by::read(report, spec, matches!(role, Role::Total | Role::Threshold));
-    let place = spec.place_of("filter").unwrap_or(spec.place);
+    let place = spec.get("filter").map_or(spec.place, |node| node.place);
     let (filter, compiled) = filter?;
     (report.errors() == errors).then_some(Metric { filter, compiled, place, group_by })
 }

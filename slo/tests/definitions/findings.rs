@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use slipstream_schemas::event::EventView;
 use slipstream_slo::filter::{Filter, Finding};
 
+use crate::documents::{CHECKOUT, load_texts};
 use crate::events::any_event;
 use crate::filters::plain;
 
@@ -159,5 +160,22 @@ proptest! {
                 prop_assert_eq!(side.eval(event) == Some(true), expected, "{:?} on {:?}", filters, event);
             }
         }
+    }
+}
+
+#[test]
+fn a_definition_that_can_never_matter_is_taken_with_a_warning() {
+    for (written, instead, code, says) in [
+        ("filter: status_code < 500", "filter: status_code > 700", "never-true", "filter: `status_code > 700`"),
+        ("filter: status_code < 500", "filter: service == \"cart\"", "never-true", "no event of total is good"),
+        ("filter: status_code < 500", "filter: service != \"cart\"", "always-true", "every event of total is good"),
+    ] {
+        let loaded = load_texts(&[&CHECKOUT.replace(written, instead)]);
+        let [warning] = loaded.diagnostics.as_slice() else { panic!("{instead}: {:?}", loaded.diagnostics) };
+        assert_eq!((warning.is_error(), warning.code, loaded.slos.len()), (false, code, 1), "{instead}");
+        assert!(warning.message.contains(says), "{instead}: {}", warning.message);
+        let marked: String =
+            warning.snippet.text.chars().skip(warning.column - 1).take(warning.snippet.width).collect();
+        assert!(instead.ends_with(&marked), "{instead}: {marked}");
     }
 }
