@@ -131,7 +131,7 @@ pub enum BurnFault {
 }
 
 /// Burn's state for one partition of sli-tallies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Burn {
     partition: i32,
     partitions: u32,

@@ -17,7 +17,7 @@ use crate::slices::Slices;
 const EXEMPLARS: usize = 5;
 
 /// What a series counts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum State {
     /// Events.
     Rings(Vec<Ring>),
@@ -40,7 +40,7 @@ impl State {
 }
 
 /// State of one series.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Series {
     /// None: restored, and not settled by its definition yet.
     pub plan: Option<Arc<Plan>>,
@@ -140,7 +140,7 @@ impl Series {
 }
 
 /// Series by id. Ids are reused and mean nothing outside this process: what leaves is in the order of names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pool {
     series: Vec<Option<Series>>,
     free: Vec<u32>,

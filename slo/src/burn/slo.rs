@@ -19,7 +19,7 @@ use crate::scale::Scale;
 const OTHER: &str = "other";
 
 /// State of one SLO.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct SloState {
     pub generation: Option<i64>,
     /// See [`Plan::covered_from`]; that of objectives that came later is later.

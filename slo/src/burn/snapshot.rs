@@ -24,13 +24,13 @@ fn chunk_of(slo: &str, chunks: i32) -> i32 {
 }
 
 /// Chunks whose offset the fold has not reached yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pending {
     chunks: Vec<WholeChunk>,
 }
 
 /// All records of a chunk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct WholeChunk {
     chunk: i32,
     chunks: i32,
