@@ -21,7 +21,7 @@ pub(crate) mod report;
 mod resolve;
 mod set;
 mod slo;
-mod source;
+pub(crate) mod source;
 mod unused;
 mod window;
 pub(crate) mod yaml;

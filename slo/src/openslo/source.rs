@@ -129,7 +129,7 @@ fn filter(report: &mut Report<'_>, node: &Node, path: &str) -> Option<(String, F
 
 /// Where a part of a filter stands in the file: the filter's line is looked for from the scalar on, so that quotes and
 /// blocks do not matter. Where it cannot be found (escapes, folding, far out in a long line), the scalar itself.
-fn place_in(report: &Report<'_>, text: Text<'_>, start: usize, width: usize) -> Place {
+pub(crate) fn place_in(report: &Report<'_>, text: Text<'_>, start: usize, width: usize) -> Place {
     let before: String = text.value.chars().take(start).collect();
     let line = before.matches('\n').count();
     let column = before.chars().rev().take_while(|c| *c != '\n').count();

@@ -1,0 +1,54 @@
+//! What definitions cost: to load them, to match events against them, and to keep and evaluate their series.
+//!
+//! `slipstream-bench` runs every part in a process of its own, so that one does not warm or fill memory for the next, and
+//! prints a table. Figures only: nothing is asserted, for a busy machine is no mistake of the code. `slipstream-bench
+//! PART` runs one.
+
+mod definitions;
+mod load;
+mod matching;
+mod series;
+mod table;
+
+use std::io::Write;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use table::Row;
+
+/// Name, what it measures.
+type Part = (&'static str, fn() -> anyhow::Result<Vec<Row>>);
+
+const PARTS: [Part; 4] =
+    [("load", load::rows), ("matching", matching::rows), ("series", series::rings), ("slices", series::slices)];
+
+fn main() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match std::env::args().nth(1) {
+        None => {
+            writeln!(out, "{}", table::HEAD)?;
+            out.flush()?;
+            drop(out);
+            PARTS.iter().try_for_each(|(name, _)| alone(name))
+        }
+        Some(name) => {
+            let Some((_, rows)) = PARTS.iter().find(|(part, _)| *part == name) else {
+                bail!("no such part: {name}; there are {}", PARTS.map(|(part, _)| part).join(", "));
+            };
+            for row in rows()? {
+                writeln!(out, "{row}")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Runs a part in a process of its own.
+fn alone(part: &str) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("find this program")?;
+    let status = Command::new(program).arg(part).status().with_context(|| format!("run the part {part}"))?;
+    if !status.success() {
+        bail!("the part {part} ended with {status}");
+    }
+    Ok(())
+}
