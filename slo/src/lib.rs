@@ -24,3 +24,4 @@ pub mod sketch;
 pub mod slices;
 mod suggest;
 pub mod tally;
+pub mod testing;

@@ -1,0 +1,340 @@
+//! What the names of a test file mean: its drafts, held against the definitions, become tests that can run.
+
+use slipstream_schemas::records::AlertTransition;
+
+use super::alerts::{self, AlertDraft};
+use super::event::Shape;
+use super::expect::{self, Check, Expectation, ExpectationDraft};
+use super::file::TestDraft;
+use super::plan::{self, Plan};
+use super::span;
+use crate::definition::{COMPOSITE, Objective, Rule, Slo};
+use crate::openslo::fields::{Fields, Text, as_written};
+use crate::openslo::report::{Place, Report};
+
+/// Of which SLO, objective and group an entry speaks, as written.
+pub(super) struct Subject {
+    slo: Option<(String, Place)>,
+    objective: Option<(String, Place)>,
+    group: Option<(Vec<(String, String)>, Place)>,
+}
+
+/// A series.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SeriesName {
+    pub slo: String,
+    pub objective: String,
+    pub group: Vec<String>,
+}
+
+/// Some series: what is left out is any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct SubjectName {
+    slo: Option<String>,
+    objective: Option<String>,
+    /// Values of groupBy.
+    group: Option<Vec<String>>,
+}
+
+/// In what the budget of an objective is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Events,
+    Seconds,
+    /// Of a composite: a share, nothing else.
+    Share,
+}
+
+impl SubjectName {
+    /// Whether a transition is about it.
+    pub(super) fn is_of(&self, transition: &AlertTransition) -> bool {
+        self.slo.as_ref().is_none_or(|slo| *slo == transition.slo)
+            && self.objective.as_ref().is_none_or(|objective| *objective == transition.objective)
+            && self
+                .group
+                .as_ref()
+                .is_none_or(|group| transition.group.iter().map(|label| &label.value).eq(group.iter()))
+    }
+}
+
+impl SubjectName {
+    /// The one series that it names, if it names one whole.
+    pub(super) fn series(&self) -> Option<SeriesName> {
+        let (slo, objective) = (self.slo.clone()?, self.objective.clone()?);
+        Some(SeriesName { slo, objective, group: self.group.clone().unwrap_or_default() })
+    }
+}
+
+impl std::fmt::Display for SeriesName {
+    /// `slo objective {a, b}`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.slo, self.objective)?;
+        if self.group.is_empty() { Ok(()) } else { write!(f, " {{{}}}", self.group.join(", ")) }
+    }
+}
+
+impl Subject {
+    /// Reads `slo`, `objective` and `group`.
+    pub(super) fn read(report: &mut Report<'_>, fields: &Fields<'_>) -> Subject {
+        let own = |text: Text<'_>| (text.value.to_owned(), text.place);
+        let slo = fields.text(report, "slo").map(own);
+        let objective = fields.get("objective");
+        let objective = objective.and_then(|node| as_written(report, node, &fields.path_of("objective"))).map(own);
+        let group = fields.map(report, "group").map(|map| {
+            let mut pairs = Vec::new();
+            for (key, node) in map.entries() {
+                if let Some(value) = as_written(report, node, &map.path_of(&key.text)) {
+                    pairs.push((key.text.clone(), value.value.to_owned()));
+                }
+            }
+            (pairs, map.place)
+        });
+        Subject { slo, objective, group }
+    }
+
+    /// The one SLO and objective that it names, or that there are.
+    fn objective<'d>(&self, report: &mut Report<'_>, slos: &'d [Slo], place: Place) -> Option<(&'d Slo, Guarded<'d>)> {
+        let slo = match &self.slo {
+            Some((name, at)) => named(report, "SLO", name, *at, slos, |slo| &slo.name)?,
+            None => only(report, "slo", "SLO", slos, place, |slo| &slo.name)?,
+        };
+        let all = Guarded::of(slo);
+        let found = match &self.objective {
+            Some((name, at)) => *named(report, "objective", name, *at, &all, |guarded| guarded.name)?,
+            None => match all.iter().find(|guarded| guarded.unit == Unit::Share) {
+                Some(composite) => *composite,
+                None => *only(report, "objective", "objective", &all, place, |guarded| guarded.name)?,
+            },
+        };
+        Some((slo, found))
+    }
+
+    /// The values of groupBy, in its order.
+    fn group(&self, report: &mut Report<'_>, slo: &Slo, place: Place) -> Option<Vec<String>> {
+        let labels: Vec<&str> = slo.group_by.iter().map(|key| key.label()).collect();
+        let none = (Vec::new(), place);
+        let (pairs, at) = self.group.as_ref().unwrap_or(&none);
+        for (label, _) in pairs.iter().filter(|(label, _)| !labels.contains(&label.as_str())) {
+            let help = report.nearest(label, labels.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            report.error(*at, "unknown-name", format!("`{}` is not grouped by `{label}`", slo.name), help);
+            return None;
+        }
+        let value = |label: &&str| pairs.iter().find(|(known, _)| known == label).map(|(_, value)| value.clone());
+        let values: Option<Vec<String>> = labels.iter().map(value).collect();
+        if values.is_none() {
+            let message = format!("`{}` has a series for each {}: say which", slo.name, labels.join(" and "));
+            let help = Some(format!("such as `group: {{{}: ...}}`", labels.join(": ..., ")));
+            report.error(*at, "missing-field", message, help);
+        }
+        values
+    }
+}
+
+/// An objective, or the composite that stands for all of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guarded<'d> {
+    pub name: &'d str,
+    pub rules: &'d [Rule],
+    pub unit: Unit,
+}
+
+impl<'d> Guarded<'d> {
+    /// What has series of its own in an SLO.
+    pub(super) fn of(slo: &'d Slo) -> Vec<Guarded<'d>> {
+        let single = |objective: &'d Objective| Guarded {
+            name: &objective.name,
+            rules: &objective.rules,
+            unit: if objective.budgeting.slice().is_some() { Unit::Seconds } else { Unit::Events },
+        };
+        let composite = slo.composite.iter();
+        let composite = composite.map(|whole| Guarded { name: COMPOSITE, rules: &whole.rules, unit: Unit::Share });
+        slo.objectives.iter().map(single).chain(composite).collect()
+    }
+}
+
+fn named<'d, T>(
+    report: &mut Report<'_>,
+    what: &str,
+    name: &str,
+    place: Place,
+    known: &'d [T],
+    of: impl Fn(&'d T) -> &'d str,
+) -> Option<&'d T> {
+    let found = known.iter().find(|item| of(item) == name);
+    if found.is_none() {
+        let names: Vec<&str> = known.iter().map(of).collect();
+        let help = match report.nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there {}", list(&names)),
+        };
+        report.error(place, "unknown-name", format!("no {what} is called `{name}`"), Some(help));
+    }
+    found
+}
+
+fn only<'d, T>(
+    report: &mut Report<'_>,
+    field: &str,
+    what: &str,
+    known: &'d [T],
+    place: Place,
+    of: impl Fn(&'d T) -> &'d str,
+) -> Option<&'d T> {
+    match known {
+        [one] => Some(one),
+        _ => {
+            let names: Vec<&str> = known.iter().map(of).collect();
+            let message = format!("expected `{field}`, for there is more than one {what}");
+            report.error(place, "missing-field", message, Some(format!("there {}", list(&names))));
+            None
+        }
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 10;
+    match names {
+        [] => "is none".to_owned(),
+        [one] => format!("is {one}"),
+        many if many.len() > SHOWN => format!("are {}, and {} more", many[..SHOWN].join(", "), many.len() - SHOWN),
+        many => format!("are {}", many.join(", ")),
+    }
+}
+
+/// A test that can run, but for its definitions.
+pub(super) struct Bound {
+    pub name: String,
+    /// Line of its name.
+    pub place: Place,
+    pub plan: Plan,
+    pub expectations: Vec<Expectation>,
+    pub alerts: Option<Vec<alerts::Expected>>,
+}
+
+/// Binds a draft. What is wrong is reported, and binding goes on: None only where nothing could run.
+pub(super) fn bind(report: &mut Report<'_>, draft: TestDraft, slos: &[Slo]) -> Option<Bound> {
+    let expectations: Vec<Expectation> =
+        draft.expectations.into_iter().filter_map(|entry| expectation(report, entry, slos)).collect();
+    let alerts = draft.alerts.map(|entries| {
+        entries.into_iter().filter_map(|entry| alert(report, entry, slos)).collect::<Vec<alerts::Expected>>()
+    });
+    let named = expectations.iter().map(|entry| entry.at);
+    let named = named.chain(alerts.iter().flatten().map(|entry| entry.when.last)).max();
+    let sketch = plan::Sketch {
+        place: draft.place,
+        start: draft.start,
+        lasts: draft.lasts,
+        named: named.unwrap_or(0),
+        lines: draft.lines,
+        events: draft.events,
+        basis: basis(slos),
+    };
+    let plan = plan::compile(report, sketch)?;
+    Some(Bound { name: draft.name, place: draft.place, plan, expectations, alerts })
+}
+
+/// What requests are like where a test does not say: of the service that all SLOs are of.
+fn basis(slos: &[Slo]) -> Option<Shape> {
+    let first = slos.first().filter(|first| !first.service.is_empty())?;
+    slos.iter().all(|slo| slo.service == first.service).then(|| Shape::of(&first.service))
+}
+
+fn expectation(report: &mut Report<'_>, draft: ExpectationDraft, slos: &[Slo]) -> Option<Expectation> {
+    let ExpectationDraft { place, at, subject, checks } = draft;
+    let (slo, guarded) = subject.objective(report, slos, place)?;
+    let group = subject.group(report, slo, place);
+    for check in &checks {
+        fitting(report, check, slo, guarded);
+    }
+    let series = SeriesName { slo: slo.name.clone(), objective: guarded.name.to_owned(), group: group? };
+    Some(Expectation { at, series, unit: guarded.unit, checks })
+}
+
+/// Says where a check asks for what the objective does not have.
+fn fitting(report: &mut Report<'_>, check: &Check, slo: &Slo, guarded: Guarded<'_>) {
+    let Guarded { name, rules, unit } = guarded;
+    match &check.what {
+        expect::What::Burn(Some(seconds), _) => {
+            let known = slo.windows(rules);
+            if !known.contains(seconds) {
+                let windows: Vec<String> = known.iter().map(|seconds| span::format(*seconds)).collect();
+                let message = format!("no rule of `{name}` looks at {}", span::format(*seconds));
+                let help = format!("its windows are {}, and budget", windows.join(", "));
+                report.error(check.place, "unknown-window", message, Some(help));
+            }
+        }
+        expect::What::Condition(rule, _) => rule_of(report, rule, check.place, rules, name),
+        expect::What::Quantity(quantity, expected) if quantity.in_unit() => {
+            let written = matches!(expected, super::value::Expected::Within(range) if range.span);
+            let (message, help) = match (unit, written) {
+                (Unit::Events, true) => ("is counted in events", "write a number"),
+                (Unit::Share, _) => ("is composite and has only shares", "use sli, budget_remaining or burn"),
+                (Unit::Events | Unit::Seconds, _) => return,
+            };
+            let message = format!("{}: the budget of `{name}` {message}", quantity.name());
+            report.error(check.place, "invalid-value", message, Some(help.to_owned()));
+        }
+        expect::What::Quantity(..) | expect::What::Burn(None, _) | expect::What::Alert(_) => {}
+    }
+}
+
+fn rule_of(report: &mut Report<'_>, rule: &str, place: Place, rules: &[Rule], objective: &str) {
+    if rules.iter().any(|known| known.name == rule) {
+        return;
+    }
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    let help = match report.nearest(rule, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there {}", list(&names)),
+    };
+    report.error(place, "unknown-name", format!("`{objective}` has no rule `{rule}`"), Some(help));
+}
+
+fn alert(report: &mut Report<'_>, draft: AlertDraft, slos: &[Slo]) -> Option<alerts::Expected> {
+    let AlertDraft { place, subject, when, kind, rule, severity } = draft;
+    let needs_slo = subject.slo.is_some() || subject.objective.is_some() || subject.group.is_some() || rule.is_some();
+    let mut name = SubjectName::default();
+    if needs_slo {
+        let (slo, guarded) = subject.objective_if_any(report, slos, place)?;
+        name.slo = Some(slo.name.clone());
+        name.objective = guarded.map(|guarded| guarded.name.to_owned());
+        if subject.group.is_some() {
+            name.group = Some(subject.group(report, slo, place)?);
+        }
+        if let Some((rule, at)) = &rule {
+            match guarded {
+                Some(guarded) => rule_of(report, rule, *at, guarded.rules, guarded.name),
+                None => rule_of_any(report, rule, *at, slo),
+            }
+        }
+    }
+    let rule = rule.map(|(rule, _)| rule);
+    Some(alerts::Expected { place, subject: name, when, kind, rule, severity })
+}
+
+fn rule_of_any(report: &mut Report<'_>, rule: &str, place: Place, slo: &Slo) {
+    let all = Guarded::of(slo);
+    if !all.iter().any(|guarded| guarded.rules.iter().any(|known| known.name == rule)) {
+        let first: &[Rule] = all.first().map_or(&[], |guarded| guarded.rules);
+        rule_of(report, rule, place, first, &slo.name);
+    }
+}
+
+impl Subject {
+    /// As [`Subject::objective`], where no objective stands for any.
+    fn objective_if_any<'d>(
+        &self,
+        report: &mut Report<'_>,
+        slos: &'d [Slo],
+        place: Place,
+    ) -> Option<(&'d Slo, Option<Guarded<'d>>)> {
+        if self.objective.is_some() {
+            return self.objective(report, slos, place).map(|(slo, guarded)| (slo, Some(guarded)));
+        }
+        let slo = match &self.slo {
+            Some((name, at)) => named(report, "SLO", name, *at, slos, |slo| &slo.name)?,
+            None => only(report, "slo", "SLO", slos, place, |slo| &slo.name)?,
+        };
+        Some((slo, None))
+    }
+}
