@@ -61,7 +61,7 @@ fn rows(what: &str, budgeting: Budgeting, fill: impl Fn(&mut SeriesSnapshot)) ->
         // The tally is read, then the stamp passes the tick: that evaluates it.
         let (folding, first) = timed(|| burn.apply(2 * tick, &batch, &revisions));
         ensure!(first?.is_empty(), "a tick was evaluated early");
-        let stamp = stamp(NOW + tick, (NOW + tick + 1) * 1_000, revisions.end());
+        let stamp = stamp(tick + 1, (NOW + tick + 1) * 1_000, revisions.end());
         let (evaluating, rates) = timed(|| burn.apply(2 * tick + 1, &stamp, &revisions));
         published = rates?.len();
         evaluations.push(evaluating);
@@ -185,13 +185,14 @@ fn full_slices(seconds: i64) -> SlicesSnapshot {
     }
 }
 
-fn stamp(tick: i64, stamp: i64, revision: i64) -> TallyBatch {
-    let from = (tick - NOW) * SERIES as i64;
+/// A batch without entries, after the tallies of `ticks` ticks.
+fn stamp(ticks: i64, stamp: i64, revision: i64) -> TallyBatch {
+    let read = ticks * SERIES as i64;
     TallyBatch {
         source: 0,
         sources: 1,
-        from,
-        to: from,
+        from: read,
+        to: read,
         stamp: LogTime(stamp),
         low: LogTime(stamp),
         origin: Origin::Live,
@@ -216,7 +217,8 @@ fn entries(slos: &[Slo], tick: i64, revision: i64) -> TallyBatch {
     };
     let of = |slo| move |objective| (0..GROUPS).map(move |number| entry(slo, objective, number));
     let entries = slos.iter().flat_map(|slo| slo.objectives.iter().flat_map(of(slo))).collect();
-    TallyBatch { entries, ..stamp(tick, tick * 1_000 + 500, revision) }
+    let before = stamp(tick - NOW, tick * 1_000 + 500, revision);
+    TallyBatch { to: before.to + SERIES as i64, entries, ..before }
 }
 
 /// Resident memory of this process, bytes.
