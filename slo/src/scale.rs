@@ -75,6 +75,11 @@ impl Scale {
         self.rings.iter().map(|ring| ring.reach()).max().unwrap_or(0)
     }
 
+    /// How much of the past every series keeps, seconds.
+    pub fn base_reach(&self) -> i64 {
+        self.rings[..self.base_rings].last().map_or(0, |ring| ring.reach())
+    }
+
     /// Index of the finest ring that reaches: n slots cover `window` and one slot more.
     pub fn ring_for(&self, window: i64) -> Option<usize> {
         self.rings.iter().position(|ring| ring.reach() >= window)

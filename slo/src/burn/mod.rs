@@ -33,7 +33,7 @@ use held::Held;
 use pool::Pool;
 use slo::SloState;
 use snapshot::Pending;
-use sums::Sums;
+use sums::{Member, Sums};
 
 pub use parts::PART_BYTES;
 
@@ -323,9 +323,13 @@ impl Burn {
         if plan.single().is_some() {
             return Some(Sums::of_series(plan, series, tick, &self.scale));
         }
-        let members = self.slos.get(&series.slo)?.members(series).filter_map(|(weight, id)| {
-            let member = self.pool.get(id)?;
-            Some((weight, member, Sums::of_series(member.plan.as_ref()?, member, tick, &self.scale)))
+        let members = self.slos.get(&series.slo)?.members(series).map(|(weight, id)| Member {
+            weight,
+            told: id.and_then(|id| {
+                let member = self.pool.get(id)?;
+                let sums = Sums::of_series(member.plan.as_ref()?, member, tick, &self.scale);
+                Some((sums, member.unknown, member.too_late))
+            }),
         });
         Some(Sums::of_composite(plan, &members.collect::<Vec<_>>(), tick))
     }

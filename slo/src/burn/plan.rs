@@ -76,7 +76,7 @@ impl Plan {
                 present: present_window(rules, slo.window.nominal_seconds()),
                 clock: clock.clone(),
                 rings: needs.rings,
-                slices: objective.and_then(|index| slices(slo, index)).unwrap_or(0),
+                slices: objective.and_then(|index| slices(slo, index, scale)).unwrap_or(0),
                 covered_from,
             })
         };
@@ -115,11 +115,12 @@ impl Needs {
     }
 }
 
-/// How many slices the series of an objective keep; none where events are counted.
-fn slices(slo: &Slo, index: usize) -> Option<i64> {
+/// How many slices the series of an objective keep; none where events are counted. As much of the past as every series
+/// of events keeps, for good slices take no memory; and those that may still flip.
+fn slices(slo: &Slo, index: usize, scale: &Scale) -> Option<i64> {
     let seconds = slo.objectives[index].budgeting.slice()?;
     let longest = windows(slo, rules_that_look(slo, Some(index))).into_iter().max()?;
-    Some(Slices::needed(seconds, longest))
+    Some(Slices::needed(seconds, longest.max(scale.base_reach()).max(scale.slices_counted)))
 }
 
 /// The rules whose windows an objective serves: in a composite SLO those of the composite, which looks at all.

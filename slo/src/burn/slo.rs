@@ -125,12 +125,13 @@ impl SloState {
         Some(id)
     }
 
-    /// The series of a group that a composite stands for, with their weights, in the order of the definition.
-    pub(super) fn members<'a>(&'a self, composite: &'a Series) -> impl Iterator<Item = (Ratio, u32)> + 'a {
+    /// The objectives that a composite stands for, in the order of the definition: weight, and the series of its group if
+    /// anything was told of it.
+    pub(super) fn members<'a>(&'a self, composite: &'a Series) -> impl Iterator<Item = (Ratio, Option<u32>)> + 'a {
         let objectives = composite.plan.iter().flat_map(|plan| &plan.slo.objectives);
-        objectives.filter_map(|objective| {
-            let id = self.series.get(objective.name.as_str())?.get(&composite.group)?;
-            Some((objective.weight, *id))
+        objectives.map(|objective| {
+            let groups = self.series.get(objective.name.as_str());
+            (objective.weight, groups.and_then(|groups| groups.get(&composite.group)).copied())
         })
     }
 
@@ -232,7 +233,9 @@ impl SloState {
             let id = self.series.get(&plan.objective_name)?.values().next()?;
             pool.get(*id)?.reach_if_it_grows(plan, scale)
         };
-        if let Some(shortest) = plans(self.covered_from).iter().filter_map(reach).min() {
+        // The sums of a calendar's periods are whole whatever the rules look at.
+        let rolling = plans(self.covered_from).into_iter().filter(|plan| plan.clock.is_none());
+        if let Some(shortest) = rolling.filter_map(|plan| reach(&plan)).min() {
             self.cover_from(tick + 1 - shortest);
         }
         let (composite, single) = plans(self.covered_from).into_iter().partition(|plan| plan.single().is_none());
@@ -255,6 +258,18 @@ impl SloState {
                 self.groups.insert([].into());
                 self.create(Arc::clone(name), plan, [].into(), pool, scale);
             }
+        }
+        self.add_composites(name, pool, scale);
+    }
+
+    /// A composite that comes to objectives which are there has all of their groups.
+    fn add_composites(&mut self, name: &Arc<str>, pool: &mut Pool, scale: &Scale) {
+        let Some(plan) = self.composite.clone() else { return };
+        let known: BTreeSet<Arc<[String]>> = self.series.values().flat_map(|groups| groups.keys()).cloned().collect();
+        let there = self.series.get(COMPOSITE);
+        let missing: Vec<_> = known.into_iter().filter(|g| there.is_none_or(|there| !there.contains_key(g))).collect();
+        for group in missing {
+            self.create(Arc::clone(name), Arc::clone(&plan), group, pool, scale);
         }
     }
 }

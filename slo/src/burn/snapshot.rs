@@ -209,7 +209,8 @@ fn choose(all: Vec<WholeChunk>, present: i32) -> (Vec<WholeChunk>, bool) {
 
 fn snapshot_of(series: &Series, tick: i64, base_rings: usize) -> SeriesSnapshot {
     let clock = series.plan.as_ref().and_then(|plan| plan.clock.as_ref());
-    let periods = series.periods.zip(clock).map(|(periods, clock)| periods.at(&clock.at(tick)).snapshot());
+    // Restored, and not settled by its definition yet: no tick has passed since the snapshot that it came from.
+    let at_tick = |periods: Periods| clock.map_or(periods, |clock| periods.at(&clock.at(tick)));
     SeriesSnapshot {
         objective: series.objective.to_string(),
         group: series.group.to_vec(),
@@ -223,7 +224,7 @@ fn snapshot_of(series: &Series, tick: i64, base_rings: usize) -> SeriesSnapshot 
             State::Slices(slices) => slices.snapshot(tick),
             State::Rings(_) | State::Composite => None,
         },
-        periods: periods.unwrap_or_default(),
+        periods: series.periods.map(|periods| at_tick(periods).snapshot()).unwrap_or_default(),
         composite: matches!(series.state, State::Composite),
     }
 }

@@ -30,6 +30,14 @@ pub(super) struct PeriodRow {
     pub before: (Period, Row),
 }
 
+/// An objective of a composite.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub weight: Ratio,
+    /// Its sums, what it could not decide, and what came too late; none: nothing was told of it.
+    pub told: Option<(Sums, i64, i64)>,
+}
+
 /// Sums of the windows of a plan, in its order.
 #[derive(Debug)]
 pub(super) struct Sums {
@@ -56,28 +64,29 @@ impl Sums {
         Sums { windows, period, of_members: None }
     }
 
-    /// Of a composite: the mean of its members' shares, by weight. Members come with their weights, and have the same
-    /// windows; one that has no traffic has no bad either.
-    pub(super) fn of_composite(plan: &Plan, members: &[(Ratio, &Series, Sums)], tick: i64) -> Sums {
-        let weights = Weights::of(members.iter().map(|(weight, _, _)| *weight));
-        let mean = |of: &dyn Fn(&Sums) -> Row| {
-            let rows: Vec<Row> = members.iter().map(|(_, _, sums)| of(sums)).collect();
+    /// Of a composite: the mean of its members' shares, by weight. One that has no traffic has no bad either.
+    pub(super) fn of_composite(plan: &Plan, members: &[Member], tick: i64) -> Sums {
+        let weights = Weights::of(members.iter().map(|member| member.weight));
+        let mean = |of: &dyn Fn(&Sums) -> Option<Row>| {
+            let row = |member: &Member| member.told.as_ref().and_then(|(sums, _, _)| of(sums)).unwrap_or_default();
+            let rows: Vec<Row> = members.iter().map(row).collect();
             Row {
                 counts: weights.mean(&rows),
                 events: rows.iter().map(|row| row.events).sum(),
                 slot_seconds: rows.iter().map(|row| row.slot_seconds).max().unwrap_or(0),
             }
         };
-        let window = |i: usize| mean(&|sums| sums.windows.get(i).copied().unwrap_or_default());
+        // Members have the windows of their composite.
+        let window = |i: usize| mean(&|sums| sums.windows.get(i).copied());
         let period = plan.clock.as_ref().map(|clock| {
             let Spans { present, previous } = clock.at(tick);
-            let row = mean(&|sums| sums.period.map(|p| p.row).unwrap_or_default());
-            let before = mean(&|sums| sums.period.map(|p| p.before.1).unwrap_or_default());
+            let row = mean(&|sums| sums.period.map(|p| p.row));
+            let before = mean(&|sums| sums.period.map(|p| p.before.1));
             PeriodRow { span: present, row, before: (previous, before) }
         });
-        let unknown = members.iter().map(|(_, series, _)| series.unknown).sum();
-        let too_late = members.iter().map(|(_, series, _)| series.too_late).sum();
-        Sums { windows: (0..plan.windows.len()).map(window).collect(), period, of_members: Some((unknown, too_late)) }
+        let told = || members.iter().filter_map(|member| member.told.as_ref());
+        let of_members = (told().map(|(_, unknown, _)| unknown).sum(), told().map(|(_, _, late)| late).sum());
+        Sums { windows: (0..plan.windows.len()).map(window).collect(), period, of_members: Some(of_members) }
     }
 
     /// Of the window that the budget is for.

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 use slipstream_schemas::{EventTime, EventView, LogTime};
-use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
+use slipstream_slo::definition::{
+    Budgeting, Calendar, Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Unit,
+    Window,
+};
 use slipstream_slo::scale::{RingSize, Scale};
 
 /// Log time at which a history begins, ms. Events have even log times, revisions odd ones.
@@ -168,6 +171,102 @@ fn per_endpoint() -> Slo {
     slo("b", "true", side, vec![GroupKey::Endpoint], 12, vec![objective("0", tenths(7), short)])
 }
 
+/// How an SLO counts: a change of it is a change of meaning.
+#[derive(Debug, Clone)]
+struct Manner {
+    budgeting: Budgeting,
+    /// None: the window rolls.
+    calendar: Option<Calendar>,
+    indicators: usize,
+    grouped: bool,
+}
+
+/// What may change in place.
+#[derive(Debug, Clone)]
+struct Terms {
+    period: i64,
+    target: Ratio,
+    /// Of a composite, and the weight of its first objective in tenths.
+    composite: Option<u64>,
+    least: i64,
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    let half = tenths(5);
+    let budgeting = prop::sample::select(vec![
+        Budgeting::Occurrences,
+        Budgeting::Timeslices { seconds: 4, target: tenths(9) },
+        Budgeting::Timeslices { seconds: 7, target: half },
+        Budgeting::RatioTimeslices { seconds: 3 },
+        Budgeting::RatioTimeslices { seconds: 5 },
+    ]);
+    let minutes = Calendar::new(1, Unit::Minute, "1970-01-01T00:00:00".parse().unwrap(), "UTC");
+    let off = Calendar::new(1, Unit::Minute, "2026-10-25T02:30:07".parse().unwrap(), "Europe/Zurich");
+    // Until 1972 Monrovia was 44 min 30 s behind UTC: these days begin 112 s after midnight there.
+    let days = Calendar::new(1, Unit::Day, "1969-12-31T23:17:22".parse().unwrap(), "Africa/Monrovia");
+    assert!(minutes.is_some() && off.is_some() && days.is_some());
+    let calendar = prop::sample::select(vec![None, None, minutes, off, days]);
+    (budgeting, calendar, 0..3usize, prop::bool::ANY).prop_map(|(budgeting, calendar, indicators, grouped)| Manner {
+        budgeting,
+        calendar,
+        indicators,
+        grouped,
+    })
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let period = prop::sample::select(vec![12i64, 30, 30]);
+    let target = prop::sample::select(vec![tenths(5), tenths(8)]);
+    let composite = prop::option::of(prop::sample::select(vec![5u64, 7]));
+    (period, target, composite, prop::sample::select(vec![0i64, 2, 11]))
+        .prop_map(|(period, target, composite, least)| Terms { period, target, composite, least })
+}
+
+/// One objective or two, by events or by slices, over a window that rolls or a calendar, perhaps a composite of both.
+fn any_kind(name: &str, manner: &Manner, terms: &Terms) -> Slo {
+    let indicator = |total: &str, side| Indicator { total: total.into(), side };
+    let fast = |limit: &str| Side::Good(format!("latency_ms <= {limit}"));
+    let available = Side::Good("status_code < 500".into());
+    let indicators = match manner.indicators {
+        0 => vec![indicator("true", available)],
+        1 => vec![indicator("true", fast("500.0")), indicator("true", fast("50.0"))],
+        _ => vec![indicator(r#"service == "s""#, available), indicator("true", Side::Bad("latency_ms > 500.0".into()))],
+    };
+    let mut rules = rules();
+    if manner.calendar.is_none() && terms.period < 30 {
+        rules.pop();
+    }
+    let Condition::Burn { least, factor, .. } = &mut rules[0].condition;
+    (*least, *factor) = (terms.least, Ratio { num: 3, den: 2 });
+    let composite = terms.composite.map(|_| Composite { target: terms.target, rules: rules.clone() });
+    let objective = |(i, indicator): (usize, Indicator)| Objective {
+        budgeting: manner.budgeting,
+        weight: tenths(if i == 0 { terms.composite.unwrap_or(10) } else { 3 }),
+        rules: if composite.is_some() { Vec::new() } else { rules[..rules.len() - i * (rules.len() - 1)].to_vec() },
+        ..Objective::new(["x", "y"][i], indicator, terms.target)
+    };
+    let objectives = indicators.into_iter().enumerate().map(objective).collect();
+    let group_by = if manner.grouped { vec![GroupKey::Endpoint] } else { Vec::new() };
+    let window = manner.calendar.clone().map_or(Window::Rolling(terms.period), Window::Calendar);
+    Slo { objectives, composite, window, ..slo(name, "", Side::Good(String::new()), group_by, 1, Vec::new()) }
+}
+
+/// Revisions of one SLO: mostly in place.
+fn kinds(span: i64) -> impl Strategy<Value = Vec<(i64, Option<Slo>)>> {
+    let later = (0..span / 2, prop::option::weighted(0.3, manner()), prop::option::weighted(0.9, terms()));
+    (1_000..9_000i64, manner(), terms(), prop::collection::vec(later, 0..3)).prop_map(
+        |(first, manner, terms, later)| {
+            let mut revisions = vec![(BEGIN - 2 * (first / 2) - 1, Some(any_kind("c", &manner, &terms)))];
+            let mut manner = manner;
+            for (at, other, terms) in later {
+                manner = other.unwrap_or(manner);
+                revisions.push((BEGIN + 2 * at + 1, terms.map(|terms| any_kind("c", &manner, &terms))));
+            }
+            revisions
+        },
+    )
+}
+
 fn revised() -> impl Strategy<Value = (&'static str, Option<Slo>)> {
     let renamed = vec![rule("urgent", (10, 4), Ratio { num: 3, den: 1 }, "critical", 0, 0)];
     prop_oneof![
@@ -229,8 +328,8 @@ pub fn history() -> impl Strategy<Value = History> {
         let incident = (0..span, 1_000..12_000i64);
         let first = (1_000..9_000i64, 1_000..9_000i64);
         let revisions = prop::collection::vec((0..span / 2, revised()), 0..4);
-        (prop::collection::vec(sent(span), 1..80), incident, first, revisions).prop_map(
-            move |(sends, (bad_from, bad_for), first, revisions)| {
+        (prop::collection::vec(sent(span), 1..80), incident, first, revisions, kinds(span)).prop_map(
+            move |(sends, (bad_from, bad_for), first, revisions, kinds)| {
                 let bad = bad_from..bad_from + bad_for;
                 let cut_delay_ms = if embedded { 0 } else { 5_000 };
                 let mut all = vec![
@@ -238,6 +337,7 @@ pub fn history() -> impl Strategy<Value = History> {
                     (LogTime(BEGIN - 2 * (first.1 / 2) - 1), "b", Some(per_endpoint())),
                 ];
                 all.extend(revisions.into_iter().map(|(at, (name, slo))| (LogTime(BEGIN + 2 * at + 1), name, slo)));
+                all.extend(kinds.into_iter().map(|(at, slo)| (LogTime(at), "c", slo)));
                 all.sort_by_key(|(at, _, _)| *at);
                 History {
                     sources: logs(&sends, sources, &bad),

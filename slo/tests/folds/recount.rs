@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, WindowRates};
-use slipstream_slo::condition::{Counts, holds};
-use slipstream_slo::definition::{Objective, Side, Slo};
+use slipstream_slo::condition::holds;
+use slipstream_slo::definition::{Budgeting, COMPOSITE, Indicator, Objective, Rule, Side, Slo, Window};
 use slipstream_slo::hash::series_hash;
 use slipstream_slo::redelivery::id_hash;
 use slipstream_slo::scale::Scale;
 
+use crate::exact::{self, Exact, Growth, Kept, Question, Told, shown};
 use crate::history::{Event, History, REDELIVERY_MS};
 
 /// SLO, generation, objective, group.
@@ -66,17 +67,18 @@ pub fn definitions_at(history: &History, at: i64) -> BTreeMap<&'static str, InFo
 }
 
 /// good, bad or unknown (none) by the filters of these histories; none outside: the event does not count.
-fn classify(slo: &Slo, event: &Event) -> Option<Option<bool>> {
-    let total = match slo.objectives[0].indicator.total.as_str() {
+fn classify(indicator: &Indicator, event: &Event) -> Option<Option<bool>> {
+    let total = match indicator.total.as_str() {
         "true" => true,
         r#"service == "s""# => event.service == "s",
         other => panic!("no such total: {other}"),
     };
-    let fast = event.latency.map(|latency| latency <= 500.0);
-    let good = match &slo.objectives[0].indicator.side {
+    let within = |limit: f64| event.latency.map(|latency| latency <= limit);
+    let good = match &indicator.side {
         Side::Good(filter) if filter == "status_code < 500" => Some(event.status < 500),
-        Side::Good(filter) if filter == "latency_ms <= 500.0" => fast,
-        Side::Bad(filter) if filter == "latency_ms > 500.0" => fast,
+        Side::Good(filter) if filter == "latency_ms <= 500.0" => within(500.0),
+        Side::Good(filter) if filter == "latency_ms <= 50.0" => within(50.0),
+        Side::Bad(filter) if filter == "latency_ms > 500.0" => within(500.0),
         other => panic!("no such side: {other:?}"),
     };
     total.then_some(good)
@@ -87,9 +89,9 @@ pub fn cells(history: &History, accepted: &[(i64, Event)]) -> BTreeMap<CellName,
     let mut out: BTreeMap<CellName, Cell> = BTreeMap::new();
     for (at, event) in accepted {
         for (name, (slo, generation)) in definitions_at(history, *at) {
-            let Some(good) = classify(&slo, event) else { continue };
             let group: Vec<String> = slo.group_by.iter().map(|_| event.endpoint.to_owned()).collect();
             for objective in &slo.objectives {
+                let Some(good) = classify(&objective.indicator, event) else { continue };
                 let series = (name.to_owned(), generation, objective.name.clone(), group.clone());
                 let cell =
                     out.entry((series, at.div_euclid(1_000), event.time.min(*at).div_euclid(1_000))).or_default();
@@ -118,6 +120,20 @@ pub struct Value {
     pub unknown: i64,
     pub too_late: i64,
     pub exemplars: Vec<String>,
+    pub remaining: Near,
+    pub period_start: Option<i64>,
+    /// Start, good and total of the period before.
+    pub previous: Option<(i64, i64, i64)>,
+}
+
+/// Equal but for the last digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Near(pub f64);
+
+impl PartialEq for Near {
+    fn eq(&self, other: &Near) -> bool {
+        (self.0 - other.0).abs() <= 1e-9 * self.0.abs().max(1.0)
+    }
 }
 
 impl Value {
@@ -134,6 +150,9 @@ impl Value {
             unknown: rates.unknown,
             too_late: rates.too_late,
             exemplars: rates.exemplars.iter().map(|e| e.event_id.clone()).collect(),
+            remaining: Near(rates.budget_remaining),
+            period_start: rates.period_start,
+            previous: rates.previous.map(|p| (p.start, p.good, p.total)),
         }
     }
 
@@ -193,15 +212,20 @@ pub fn evaluate(history: &History, scale: &Scale, first: i64, end: i64) -> Evalu
     let cells = cells(history, &accepted(history, &upto));
     let mut out = Evaluated { values: BTreeMap::new(), published: Vec::new() };
     let mut remembered: BTreeMap<SeriesName, Remembered> = BTreeMap::new();
+    let mut past: BTreeMap<(String, i64), Past> = BTreeMap::new();
     for tick in first..end {
         let definitions = definitions_at(history, tick * 1_000 + 999);
         good_byes(&definitions, tick, &cells, scale, &mut remembered, &mut out.published);
         for (slo, generation) in definitions.values() {
-            for objective in &slo.objectives {
-                for (series, members) in series_at(slo, *generation, objective, tick, &cells, scale) {
-                    let here = of_series(&cells, &series, &members, tick);
+            let past = past.entry((slo.name.clone(), *generation)).or_default();
+            past.learn(slo, tick, scale);
+            let single = slo.objectives.iter().map(|o| o.name.as_str());
+            for name in single.chain(slo.composite.as_ref().map(|_| COMPOSITE)) {
+                for (series, members) in series_at(slo, *generation, name, tick, &cells, scale) {
+                    let at = At { slo, series: &series, members: &members, tick, cells: &cells, past, scale };
+                    let here = at.told(name);
                     let memory = remembered.entry(series.clone()).or_default();
-                    let value = value(slo, objective, &series, tick, &here, memory, scale);
+                    let value = at.value(&here, memory);
                     out.published.extend(publish(&value, &here, memory, scale));
                     out.values.insert((series, tick), value);
                 }
@@ -209,6 +233,32 @@ pub fn evaluate(history: &History, scale: &Scale, first: i64, end: i64) -> Evalu
         }
     }
     out
+}
+
+/// What the series of a generation kept, and what they lost when they had to keep more.
+#[derive(Debug, Default)]
+struct Past {
+    kept: Option<(Kept, Vec<String>)>,
+    growths: BTreeMap<String, Vec<Growth>>,
+    /// Rings by the tick from which on there were so many.
+    rings: BTreeMap<i64, usize>,
+    /// Since when there has been a composite: it remembers bad events from then on.
+    composite_since: Option<i64>,
+}
+
+impl Past {
+    fn learn(&mut self, slo: &Slo, tick: i64, scale: &Scale) {
+        self.composite_since = slo.composite.as_ref().map(|_| self.composite_since.unwrap_or(tick));
+        let now = exact::kept(slo, scale);
+        self.rings.insert(tick, now.rings);
+        let names: Vec<String> = slo.objectives.iter().map(|o| o.name.clone()).collect();
+        if let Some((before, old)) = self.kept.replace((now.clone(), names.clone())).filter(|(_, old)| *old == names) {
+            for (i, name) in old.into_iter().enumerate() {
+                let growth = Growth::between(&before, &now, slo, i, tick, scale);
+                self.growths.entry(name).or_default().extend(growth);
+            }
+        }
+    }
 }
 
 /// Series whose SLO is gone, or counts something else now, and that had been evaluated.
@@ -221,15 +271,17 @@ fn good_byes(
     published: &mut Vec<Value>,
 ) {
     let stays = |(slo, generation, objective, _): &SeriesName| {
-        definitions
-            .get(slo.as_str())
-            .is_some_and(|(found, g)| g == generation && found.objectives.iter().any(|o| o.name == *objective))
+        definitions.get(slo.as_str()).is_some_and(|(found, g)| {
+            let composite = objective == COMPOSITE && found.composite.is_some();
+            g == generation && (composite || found.objectives.iter().any(|o| o.name == *objective))
+        })
     };
     let gone: Vec<SeriesName> = remembered.keys().filter(|series| !stays(series)).cloned().collect();
     for series in gone {
         let Some(conditions) = remembered.remove(&series).and_then(|memory| memory.conditions) else { continue };
         let members = members_of(&series, tick - 1, cells, scale);
-        let here = of_series(cells, &series, &members, tick - 1);
+        let asked = (series.2 != COMPOSITE).then_some(series.2.as_str());
+        let here = of_series(cells, &series, asked, &members, tick - 1);
         let (slo, generation, objective, group) = series;
         published.push(Value {
             slo,
@@ -243,6 +295,9 @@ fn good_byes(
             unknown: here.iter().map(|(_, _, cell)| cell.unknown).sum(),
             too_late: -1,
             exemplars: Vec::new(),
+            remaining: Near(1.0),
+            period_start: None,
+            previous: None,
         });
     }
 }
@@ -275,12 +330,12 @@ fn members_of(series: &SeriesName, tick: i64, cells: &BTreeMap<CellName, Cell>, 
 fn series_at(
     slo: &Slo,
     generation: i64,
-    objective: &Objective,
+    objective: &str,
     tick: i64,
     cells: &BTreeMap<CellName, Cell>,
     scale: &Scale,
 ) -> Vec<(SeriesName, Vec<Vec<String>>)> {
-    let name = |group: Vec<String>| (slo.name.clone(), generation, objective.name.clone(), group);
+    let name = |group: Vec<String>| (slo.name.clone(), generation, objective.to_owned(), group);
     let mut groups =
         if slo.group_by.is_empty() { vec![Vec::new()] } else { groups_met(&name(Vec::new()), tick, cells) };
     if groups.len() > scale.groups {
@@ -288,75 +343,150 @@ fn series_at(
         groups.push(vec!["other".to_owned()]);
     }
     groups.sort();
-    let with_members = |group| (name(group), tick);
-    groups
-        .into_iter()
-        .map(with_members)
-        .map(|(series, tick)| (series.clone(), members_of(&series, tick, cells, scale)))
-        .collect()
+    let with_members = |group| {
+        let series = name(group);
+        let members = members_of(&series, tick, cells, scale);
+        (series, members)
+    };
+    // A group is there once something was told of it; of a composite, of any objective.
+    let told = |(series, members): &(SeriesName, Vec<Vec<String>>)| {
+        let asked = if objective == COMPOSITE { None } else { Some(objective) };
+        slo.group_by.is_empty() || !of_series(cells, series, asked, members, tick).is_empty()
+    };
+    groups.into_iter().map(with_members).filter(told).collect()
 }
 
-/// Tick, slot and sums of what a series was told up to a tick.
+/// Tick, slot and sums of what an objective, or any, of a series was told up to a tick.
 fn of_series<'a>(
     cells: &'a BTreeMap<CellName, Cell>,
     series: &SeriesName,
+    objective: Option<&str>,
     members: &[Vec<String>],
     tick: i64,
-) -> Vec<(i64, i64, &'a Cell)> {
-    let mine = |((slo, generation, objective, group), t, _): &CellName| {
-        *slo == series.0 && *generation == series.1 && *objective == series.2 && members.contains(group) && *t <= tick
+) -> Told<'a> {
+    let mine = |((slo, generation, name, group), t, _): &CellName| {
+        *slo == series.0
+            && *generation == series.1
+            && objective.is_none_or(|asked| asked == name)
+            && members.contains(group)
+            && *t <= tick
     };
     cells.iter().filter(|(name, _)| mine(name)).map(|((_, t, slot), cell)| (*t, *slot, cell)).collect()
 }
 
-fn value(
-    slo: &Slo,
-    objective: &Objective,
-    series: &SeriesName,
+/// A series at a tick.
+struct At<'a> {
+    slo: &'a Slo,
+    series: &'a SeriesName,
+    /// The groups that it stands for.
+    members: &'a [Vec<String>],
     tick: i64,
-    here: &[(i64, i64, &Cell)],
-    memory: &Remembered,
-    scale: &Scale,
-) -> Value {
-    let sum = |window: i64| {
-        let slot_seconds = scale.rings[scale.ring_for(window).unwrap()].slot_seconds;
-        let first = (tick + 1 - window).div_euclid(slot_seconds);
-        let inside = here.iter().filter(|(_, slot, _)| slot.div_euclid(slot_seconds) >= first);
-        inside.fold(Counts::default(), |a, (_, _, c)| Counts { good: a.good + c.good, total: a.total + c.total })
-    };
-    let mut windows = slo.windows(&objective.rules);
-    windows.extend(objective.rules.is_empty().then_some(slo.window.nominal_seconds()));
-    windows.dedup();
-    let condition = |rule: &slipstream_slo::definition::Rule| {
-        let holds = holds(&rule.condition, objective.target, sum, |window| sum(window).total);
-        let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name).and_then(|c| c.since);
-        ConditionSince { rule: rule.name.clone(), holds, since: holds.then(|| before.unwrap_or(tick)) }
-    };
-    // Series have at least the base rings, and more where a window of any objective needs them.
-    let longest = slo.objectives.iter().flat_map(|o| slo.windows(&o.rules)).max().unwrap();
-    let ring = scale.rings[scale.ring_for(longest).unwrap().max(scale.base_rings - 1)];
-    let late = |(t, slot, _): &&(i64, i64, &Cell)| {
-        slot.div_euclid(ring.slot_seconds) <= t.div_euclid(ring.slot_seconds) - ring.slots as i64
-    };
-    Value {
-        slo: series.0.clone(),
-        objective: series.2.clone(),
-        group: series.3.clone(),
-        generation: series.1,
-        tick,
-        retired: false,
-        windows: windows.iter().map(|w| (*w, sum(*w).good, sum(*w).total)).collect(),
-        conditions: objective.rules.iter().map(condition).collect(),
-        unknown: here.iter().map(|(_, _, cell)| cell.unknown).sum(),
-        too_late: here.iter().filter(late).map(|(_, _, cell)| cell.total + cell.unknown).sum(),
-        exemplars: newest_bad(here),
+    cells: &'a BTreeMap<CellName, Cell>,
+    past: &'a Past,
+    scale: &'a Scale,
+}
+
+impl At<'_> {
+    fn told(&self, objective: &str) -> Told<'_> {
+        let asked = if self.objective().is_none() { None } else { Some(objective) };
+        of_series(self.cells, self.series, asked, self.members, self.tick)
+    }
+
+    /// None: the composite.
+    fn objective(&self) -> Option<&Objective> {
+        self.slo.objectives.iter().find(|o| o.name == self.series.2)
+    }
+
+    /// Asks the objective, or all of a composite.
+    fn ask<T>(&self, answer: impl Fn(&Question<'_>) -> T) -> Vec<T> {
+        let asked = self.slo.objectives.iter().filter(|o| self.objective().is_none_or(|mine| mine.name == o.name));
+        asked
+            .map(|objective| {
+                let told = of_series(self.cells, self.series, Some(&objective.name), self.members, self.tick);
+                let growths = self.past.growths.get(&objective.name).map_or(&[][..], Vec::as_slice);
+                answer(&Question { objective, told: &told, growths, tick: self.tick, scale: self.scale })
+            })
+            .collect()
+    }
+
+    fn exact(&self, of: impl Fn(&Question<'_>) -> Exact) -> Exact {
+        let answers = self.ask(of);
+        match self.objective() {
+            Some(_) => answers[0],
+            None => exact::mean(&self.slo.objectives.iter().map(|o| o.weight).zip(answers).collect::<Vec<_>>()),
+        }
+    }
+
+    fn value(&self, here: &Told<'_>, memory: &Remembered) -> Value {
+        let (slo, tick, objective) = (self.slo, self.tick, self.objective());
+        let (rules, target): (&[Rule], _) = match (objective, &slo.composite) {
+            (Some(objective), _) => (&objective.rules, objective.target),
+            (None, composite) => (&composite.as_ref().unwrap().rules, composite.as_ref().unwrap().target),
+        };
+        let budgeting = objective.map_or(Budgeting::Occurrences, |o| o.budgeting);
+        let window = |seconds: i64| self.exact(|question| question.window(seconds));
+        let mut windows: Vec<(i64, Exact)> =
+            exact::rolling(slo, objective).into_iter().map(|w| (w, window(w))).collect();
+        let periods = match &slo.window {
+            Window::Rolling(_) => None,
+            Window::Calendar(calendar) => {
+                let present = calendar.period_at(tick);
+                windows.push((present.seconds(), self.exact(|question| question.period(present))));
+                Some((present, calendar.period_at(present.start - 1)))
+            }
+        };
+        let previous = periods.filter(|(_, before)| before.end > (self.series.1 + 999) / 1_000).map(|(_, before)| {
+            let (good, total) = shown(budgeting, self.exact(|question| question.period(before)));
+            (before.start, good, total)
+        });
+        let condition = |rule: &Rule| {
+            let holds = holds(&rule.condition, target, |w| window(w).counts, |w| window(w).events);
+            let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name).and_then(|c| c.since);
+            ConditionSince { rule: rule.name.clone(), holds, since: holds.then(|| before.unwrap_or(tick)) }
+        };
+        let budget = windows.last().unwrap().1;
+        let seconds = periods.map_or(slo.window.nominal_seconds(), |(present, _)| present.seconds());
+        let rings = |t: i64| self.past.rings.range(..=t).next_back().map_or(0, |(_, rings)| *rings);
+        Value {
+            slo: self.series.0.clone(),
+            objective: self.series.2.clone(),
+            group: self.series.3.clone(),
+            generation: self.series.1,
+            tick,
+            retired: false,
+            windows: windows
+                .iter()
+                .map(|(w, exact)| (*w, shown(budgeting, *exact)))
+                .map(|(w, (g, t))| (w, g, t))
+                .collect(),
+            conditions: rules.iter().map(condition).collect(),
+            unknown: here.iter().map(|(_, _, cell)| cell.unknown).sum(),
+            too_late: self.ask(|question| question.too_late(&slo.window, rings)).into_iter().sum(),
+            exemplars: newest_bad(here, objective.map_or(self.past.composite_since, |_| None)),
+            remaining: Near(remaining(budgeting, budget, seconds, target.num as f64 / target.den as f64)),
+            period_start: periods.map(|(present, _)| present.start),
+            previous,
+        }
     }
 }
 
+/// What is left of a budget: of events by their number, of time by the length of the period.
+fn remaining(budgeting: Budgeting, budget: Exact, seconds: i64, target: f64) -> f64 {
+    let bad = budget.counts.bad() as f64;
+    let allowed = match budgeting {
+        Budgeting::Occurrences => (1.0 - target) * budget.counts.total as f64,
+        Budgeting::Timeslices { seconds: slice, .. } => (1.0 - target) * seconds as f64 / slice as f64,
+        Budgeting::RatioTimeslices { seconds: slice } => {
+            (1.0 - target) * seconds as f64 / slice as f64 * exact::BILLION as f64
+        }
+    };
+    if allowed > 0.0 { 1.0 - bad / allowed } else { 1.0 }
+}
+
 /// The bad event with the lowest id hash of each of the five newest ticks that had one.
-fn newest_bad(here: &[(i64, i64, &Cell)]) -> Vec<String> {
+fn newest_bad(here: &[(i64, i64, &Cell)], since: Option<i64>) -> Vec<String> {
     let mut by_tick: BTreeMap<i64, Vec<&String>> = BTreeMap::new();
-    for (tick, _, cell) in here {
+    for (tick, _, cell) in here.iter().filter(|(tick, _, _)| since.is_none_or(|since| *tick >= since)) {
         by_tick.entry(*tick).or_default().extend(&cell.bad);
     }
     let lowest = |ids: &Vec<&String>| ids.iter().min_by_key(|id| id_hash(id)).map(|id| id.to_string());
