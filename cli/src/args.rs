@@ -36,7 +36,7 @@ pub enum Command {
     Import(Import),
     /// Seeded synthetic traffic
     Simulate(Simulate),
-    /// Definitions: check, list, and see how they stand
+    /// Definitions: check, test, list, and see how they stand
     #[command(subcommand)]
     Slo(Slo),
     /// Ask the store
@@ -215,6 +215,22 @@ pub enum Slo {
         /// Files and directories
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the unit tests of definitions: the files NAME.test.yaml beside them
+    #[command(after_help = "Examples:\n  slipstream slo test slos/\n  \
+        slipstream slo test slos/payment.test.yaml --filter outage\n\n\
+        A test gives traffic (`100/s for 2h`, `20 % 500 on /pay from 10m to 25m`) and expects SLIs, budgets,\n\
+        conditions and alerts at times.")]
+    Test {
+        /// Test files, and directories that hold some
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Only tests whose name contains this
+        #[arg(long, value_name = "NAME")]
+        filter: Option<String>,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -5,4 +5,5 @@ pub mod query;
 pub mod run;
 pub mod simulate;
 pub mod slo;
+pub mod slo_test;
 pub mod topics;

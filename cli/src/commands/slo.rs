@@ -1,4 +1,4 @@
-//! `slipstream slo ...`: check, list, and see how definitions stand.
+//! `slipstream slo ...`: check, test, list, and see how definitions stand.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +30,7 @@ struct Listing {
 pub async fn run(command: args::Slo) -> Result<ExitCode> {
     match command {
         args::Slo::Validate { paths, json } => validate(&paths, json),
+        args::Slo::Test { paths, filter, json } => super::slo_test::run(&paths, filter.as_deref(), json),
         args::Slo::List { paths, json, from } => list(&paths, json, &from).await,
         args::Slo::Status { json, from } => super::query::slos(json, &from).await,
     }

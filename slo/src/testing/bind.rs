@@ -114,7 +114,7 @@ impl Subject {
         let labels: Vec<&str> = slo.group_by.iter().map(|key| key.label()).collect();
         let none = (Vec::new(), place);
         let (pairs, at) = self.group.as_ref().unwrap_or(&none);
-        for (label, _) in pairs.iter().filter(|(label, _)| !labels.contains(&label.as_str())) {
+        if let Some((label, _)) = pairs.iter().find(|(label, _)| !labels.contains(&label.as_str())) {
             let help = report.nearest(label, labels.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             report.error(*at, "unknown-name", format!("`{}` is not grouped by `{label}`", slo.name), help);
             return None;

@@ -75,9 +75,7 @@ pub(super) fn read(source: &SourceFile, report: &mut Report<'_>) -> Option<Draft
     fields.check_ours(report, &["definitions", "start", "tests"]);
     let definitions = definitions(report, &fields);
     let start = start(report, &fields).unwrap_or(DEFAULT_START);
-    if fields.required(report, "tests").is_none() {
-        return None;
-    }
+    fields.required(report, "tests")?;
     let items = bounded(fields.list(report, "tests")?, MAX_TESTS, "tests", report);
     let tests = items.iter().enumerate().filter_map(|(i, node)| test(report, node, &format!("tests[{i}]"), start));
     let tests: Vec<TestDraft> = tests.collect();
