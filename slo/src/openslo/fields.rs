@@ -33,7 +33,7 @@ fn kind(scalar: &Scalar) -> &'static str {
         "a string"
     } else if matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") {
         "a truth value"
-    } else if text.parse::<f64>().is_ok() && text.contains(|c: char| c.is_ascii_digit()) {
+    } else if text.contains(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok() {
         "a number"
     } else {
         "a string"
@@ -147,13 +147,14 @@ impl<'n> Fields<'n> {
 
     /// A string that may be there.
     pub(crate) fn text(&self, report: &mut Report<'_>, name: &str) -> Option<Text<'n>> {
-        as_text(report, self.get(name)?, &self.path_of(name))
+        let node = self.get(name)?;
+        plain_text(node).or_else(|| as_text(report, node, &self.path_of(name)))
     }
 
     /// A string that must be there and not empty.
     pub(crate) fn required_text(&self, report: &mut Report<'_>, name: &str) -> Option<Text<'n>> {
         let node = self.required(report, name)?;
-        let text = as_text(report, node, &self.path_of(name))?;
+        let text = plain_text(node).or_else(|| as_text(report, node, &self.path_of(name)))?;
         if text.value.is_empty() {
             self.missing(report, name, None);
             return None;
@@ -169,13 +170,23 @@ impl<'n> Fields<'n> {
         words: &[&'static str],
     ) -> Option<Text<'n>> {
         let text = self.required_text(report, name)?;
-        one_of(report, text, &self.path_of(name), words).then_some(text)
+        self.one_of(report, text, name, words).then_some(text)
     }
 
     /// One of the given words, which may be there.
     pub(crate) fn word(&self, report: &mut Report<'_>, name: &str, words: &[&'static str]) -> Option<Text<'n>> {
         let text = self.text(report, name)?;
-        one_of(report, text, &self.path_of(name), words).then_some(text)
+        self.one_of(report, text, name, words).then_some(text)
+    }
+
+    fn one_of(&self, report: &mut Report<'_>, text: Text<'_>, name: &str, words: &[&'static str]) -> bool {
+        if words.contains(&text.value) {
+            return true;
+        }
+        let help = suggest::nearest(text.value, words).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("{}: expected {}, found `{}`", self.path_of(name), words.join(", "), text.value);
+        report.error(text.place, "invalid-value", message, help);
+        false
     }
 
     /// A truth value that may be there.
@@ -201,24 +212,24 @@ impl<'n> Fields<'n> {
     /// An exact number, from its source text, that may be there.
     pub(crate) fn number(&self, report: &mut Report<'_>, name: &str) -> Option<(Ratio, Place)> {
         let node = self.get(name)?;
-        let path = self.path_of(name);
+        let path = || self.path_of(name);
         match &node.value {
             Value::Scalar(scalar) if scalar.plain => match Ratio::parse(&scalar.text) {
                 Ok(number) => Some((number, node.place)),
                 Err(error) => {
                     let help = scalar.text.strip_suffix('%').map(|_| "write a percentage as a number".to_owned());
-                    let message = format!("{path}: `{}`: {error}", scalar.text);
+                    let message = format!("{}: `{}`: {error}", path(), scalar.text);
                     report.error(node.place, "invalid-number", message, help);
                     None
                 }
             },
             Value::Scalar(scalar) if Ratio::parse(&scalar.text).is_ok() => {
                 let help = Some(format!("write it without quotes: {}", scalar.text));
-                mismatch(report, node, &path, "a number", help);
+                mismatch(report, node, &path(), "a number", help);
                 None
             }
             _ => {
-                mismatch(report, node, &path, "a number", None);
+                mismatch(report, node, &path(), "a number", None);
                 None
             }
         }
@@ -282,6 +293,14 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// The text of a string; nothing is reported of another node.
+fn plain_text(node: &Node) -> Option<Text<'_>> {
+    match &node.value {
+        Value::Scalar(scalar) if kind(scalar) == "a string" => Some(Text { value: &scalar.text, place: node.place }),
+        _ => None,
+    }
+}
+
 /// A node that must be a string.
 pub(crate) fn as_text<'n>(report: &mut Report<'_>, node: &'n Node, path: &str) -> Option<Text<'n>> {
     match &node.value {
@@ -303,14 +322,4 @@ pub(crate) fn as_written<'n>(report: &mut Report<'_>, node: &'n Node, path: &str
         Value::Scalar(scalar) => Some(Text { value: &scalar.text, place: node.place }),
         _ => as_text(report, node, path),
     }
-}
-
-fn one_of(report: &mut Report<'_>, text: Text<'_>, path: &str, words: &[&'static str]) -> bool {
-    if words.contains(&text.value) {
-        return true;
-    }
-    let help = suggest::nearest(text.value, words).map(|near| format!("did you mean `{near}`?"));
-    let message = format!("{path}: expected {}, found `{}`", words.join(", "), text.value);
-    report.error(text.place, "invalid-value", message, help);
-    false
 }

@@ -107,7 +107,9 @@ fn ratio(report: &mut Report<'_>, ratio: &Fields<'_>, sources: &DataSources<'_>)
 
 /// Warns where good or bad contradicts its total, or follows from it.
 fn compare(report: &mut Report<'_>, path: &str, total: &Metric, side: &Metric, good: bool) {
-    if let Some(finding) = side.compiled.within(&total.compiled, good) {
+    if report.warns()
+        && let Some(finding) = side.within(total, good)
+    {
         report.warning(side.place, finding.code, format!("{path}: {}", finding.message), finding.help);
     }
 }

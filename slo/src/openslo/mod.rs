@@ -71,7 +71,10 @@ impl Loaded {
 
 /// Parses and checks files as one set: references are resolved among all of them, every error is reported.
 pub fn load(sources: &[SourceFile]) -> Loaded {
-    let mut report = Report::new(sources);
+    load_with(Report::new(sources), sources)
+}
+
+fn load_with(mut report: Report<'_>, sources: &[SourceFile]) -> Loaded {
     let mut documents = Vec::new();
     for (file, source) in sources.iter().enumerate() {
         let errors = report.errors();
@@ -94,8 +97,8 @@ pub fn load(sources: &[SourceFile]) -> Loaded {
 /// given when it was published.
 pub fn parse_document(text: &str) -> Result<Slo, Vec<Diagnostic>> {
     let source = SourceFile { path: "slo-definitions".to_owned(), text: text.to_owned() };
-    let mut loaded = load(std::slice::from_ref(&source));
-    loaded.diagnostics.retain(Diagnostic::is_error);
+    let sources = std::slice::from_ref(&source);
+    let mut loaded = load_with(Report::of_errors(sources), sources);
     if !loaded.diagnostics.is_empty() {
         return Err(loaded.diagnostics);
     }

@@ -55,6 +55,8 @@ pub(crate) struct Report<'s> {
     errors: usize,
     warnings: usize,
     compared: usize,
+    /// Whether anybody reads warnings.
+    warns: bool,
 }
 
 impl<'s> Report<'s> {
@@ -64,7 +66,17 @@ impl<'s> Report<'s> {
             std::iter::once(0).chain(breaks).collect()
         };
         let lines = sources.iter().map(starts).collect();
-        Report { sources, lines, found: Vec::new(), errors: 0, warnings: 0, compared: 0 }
+        Report { sources, lines, found: Vec::new(), errors: 0, warnings: 0, compared: 0, warns: true }
+    }
+
+    /// A report of errors alone.
+    pub(super) fn of_errors(sources: &'s [SourceFile]) -> Report<'s> {
+        Report { warns: false, ..Report::new(sources) }
+    }
+
+    /// Whether looking for what deserves a warning is worth it.
+    pub(super) fn warns(&self) -> bool {
+        self.warns
     }
 
     pub(crate) fn error(&mut self, place: Place, code: &'static str, message: String, help: Option<String>) {
@@ -75,8 +87,8 @@ impl<'s> Report<'s> {
     }
 
     pub(crate) fn warning(&mut self, place: Place, code: &'static str, message: String, help: Option<String>) {
-        self.warnings += 1;
-        if self.warnings <= MAX_KEPT {
+        self.warnings += usize::from(self.warns);
+        if self.warns && self.warnings <= MAX_KEPT {
             self.add(place, Severity::Warning, code, message, help);
         }
     }

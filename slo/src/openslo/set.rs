@@ -38,7 +38,7 @@ pub(super) struct Set<'n> {
 pub(super) fn resolve(report: &mut Report<'_>, documents: &[Rc<Node>]) -> Vec<(Slo, String)> {
     let mut set = Set { partial: report.errors() > 0, ..Set::default() };
     let objects = objects(report, documents);
-    let sources = data_sources(&objects);
+    let sources = DataSources::new(data_sources(&objects), report.warns());
     for object in &objects {
         set.add(report, object, &sources);
     }
@@ -69,7 +69,7 @@ fn objects<'n>(report: &mut Report<'_>, documents: &'n [Rc<Node>]) -> Vec<Fields
 }
 
 /// Types of the data sources, which metric sources anywhere in the set may name.
-fn data_sources<'n>(objects: &[Fields<'n>]) -> DataSources<'n> {
+fn data_sources<'n>(objects: &[Fields<'n>]) -> BTreeMap<&'n str, &'n str> {
     let text = |node: &'n Node| match &node.value {
         Value::Scalar(scalar) => Some(scalar.text.as_str()),
         _ => None,

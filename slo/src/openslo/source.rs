@@ -1,7 +1,9 @@
 //! `metricSource`: a filter over the events of Slipstream; sources of other tools are refused with the filter one would
 //! write here.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use super::fields::{Fields, Text, as_written, described};
 use super::foreign;
@@ -9,7 +11,7 @@ use super::group_by;
 use super::report::{Place, Report};
 use super::yaml::{Node, Value};
 use crate::definition::GroupKey;
-use crate::filter::Filter;
+use crate::filter::{Filter, FilterError, Finding};
 
 /// The metric source type that means events of Slipstream, in any case.
 const SOURCE_TYPE: &str = "slipstream";
@@ -18,8 +20,36 @@ const FAR_OUT: usize = 10_000;
 /// The only metric that a threshold is for.
 const LATENCY: &str = "latency_ms";
 
-/// Types of the data sources in the set, by name.
-pub(super) type DataSources<'n> = BTreeMap<&'n str, &'n str>;
+/// What metric sources anywhere in a set may refer to, and the filters that were met.
+pub(super) struct DataSources<'n> {
+    /// Types of the data sources by name.
+    types: BTreeMap<&'n str, &'n str>,
+    /// By their text: most of a set's are written many times.
+    filters: RefCell<HashMap<String, Rc<Checked>>>,
+    /// Whether they are looked through for what deserves a warning.
+    warns: bool,
+}
+
+/// A filter and what deserves a warning, or what is wrong with it.
+type Checked = Result<(Filter, Vec<Finding>), Vec<FilterError>>;
+
+impl<'n> DataSources<'n> {
+    pub(super) fn new(types: BTreeMap<&'n str, &'n str>, warns: bool) -> DataSources<'n> {
+        DataSources { types, filters: RefCell::default(), warns }
+    }
+
+    fn filter(&self, text: &str) -> Rc<Checked> {
+        let mut filters = self.filters.borrow_mut();
+        if let Some(known) = filters.get(text) {
+            return Rc::clone(known);
+        }
+        let checked =
+            if self.warns { Filter::checked(text) } else { Filter::compile(text).map(|filter| (filter, Vec::new())) };
+        let checked = Rc::new(checked);
+        filters.insert(text.to_owned(), Rc::clone(&checked));
+        checked
+    }
+}
 
 /// What a metric is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +64,18 @@ pub(super) enum Role {
 /// A metric of ours: a filter, and the dimensions where it is a total.
 pub(super) struct Metric {
     pub(super) filter: String,
-    pub(super) compiled: Filter,
+    checked: Rc<Checked>,
     /// Where the filter is, or should be.
     pub(super) place: Place,
     pub(super) group_by: Vec<GroupKey>,
+}
+
+impl Metric {
+    /// What deserves a warning about it as the good (else the bad) side of `total`.
+    pub(super) fn within(&self, total: &Metric, good: bool) -> Option<Finding> {
+        let (Ok((side, _)), Ok((total, _))) = (self.checked.as_ref(), total.checked.as_ref()) else { return None };
+        side.within(total, good)
+    }
 }
 
 /// Reads a metric: `{metricSource: {type, metricSourceRef, spec}}`. `None`: an error was reported.
@@ -53,16 +91,16 @@ pub(super) fn metric(
     let reference = source.text(report, "metricSourceRef");
     let written = source.text(report, "type");
     let spec = source.required_map(report, "spec");
-    let from_reference = || reference.and_then(|reference| sources.get(reference.value).copied());
+    let from_reference = || reference.and_then(|reference| sources.types.get(reference.value).copied());
     let kind = written.map(|text| text.value).or_else(from_reference);
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case(SOURCE_TYPE)) {
         refuse_source(report, &source, written, reference, role);
         return None;
     }
-    ours(report, &spec?, role)
+    ours(report, &spec?, sources, role)
 }
 
-fn ours(report: &mut Report<'_>, spec: &Fields<'_>, role: Role) -> Option<Metric> {
+fn ours(report: &mut Report<'_>, spec: &Fields<'_>, sources: &DataSources<'_>, role: Role) -> Option<Metric> {
     let errors = report.errors();
     if role == Role::Threshold {
         spec.check_ours(report, &["metric", "filter", "groupBy"]);
@@ -71,13 +109,13 @@ fn ours(report: &mut Report<'_>, spec: &Fields<'_>, role: Role) -> Option<Metric
         spec.check_ours(report, &["filter", "groupBy"]);
     }
     let filter = match spec.get("filter") {
-        Some(node) => filter(report, node, &spec.path_of("filter")),
-        None => Filter::compile("true").ok().map(|all| ("true".to_owned(), all)),
+        Some(node) => filter(report, node, &spec.path_of("filter"), sources),
+        None => Some(("true".to_owned(), sources.filter("true"))),
     };
     let group_by = group_by::read(report, spec, matches!(role, Role::Total | Role::Threshold));
     let place = spec.get("filter").map_or(spec.place, |node| node.place);
-    let (filter, compiled) = filter?;
-    (report.errors() == errors).then_some(Metric { filter, compiled, place, group_by })
+    let (filter, checked) = filter?;
+    (report.errors() == errors).then_some(Metric { filter, checked, place, group_by })
 }
 
 fn threshold_metric(report: &mut Report<'_>, spec: &Fields<'_>) {
@@ -107,20 +145,26 @@ fn refuse_source(
     report.error(place, "unsupported-metric-source", message, Some(foreign::instead(source, role)));
 }
 
-fn filter(report: &mut Report<'_>, node: &Node, path: &str) -> Option<(String, Filter)> {
+fn filter(
+    report: &mut Report<'_>,
+    node: &Node,
+    path: &str,
+    sources: &DataSources<'_>,
+) -> Option<(String, Rc<Checked>)> {
     let text = as_written(report, node, path)?;
-    match Filter::checked(text.value) {
-        Ok((filter, findings)) => {
+    let checked = sources.filter(text.value);
+    match checked.as_ref() {
+        Ok((_, findings)) => {
             for finding in findings {
                 let place = place_in(report, text, finding.start, finding.width);
-                report.warning(place, finding.code, format!("{path}: {}", finding.message), finding.help);
+                report.warning(place, finding.code, format!("{path}: {}", finding.message), finding.help.clone());
             }
-            Some((text.value.trim().to_owned(), filter))
+            Some((text.value.trim().to_owned(), checked))
         }
         Err(errors) => {
             for error in errors {
                 let place = place_in(report, text, error.start, error.width);
-                report.error(place, error.code, format!("{path}: {}", error.message), error.help);
+                report.error(place, error.code, format!("{path}: {}", error.message), error.help.clone());
             }
             None
         }

@@ -64,7 +64,25 @@ struct Open {
 
 enum Content {
     List(Vec<Rc<Node>>),
-    Map { entries: Vec<(Key, Rc<Node>)>, names: HashSet<String>, key: Option<Key> },
+    Map { entries: Vec<(Key, Rc<Node>)>, names: Names, key: Option<Key> },
+}
+
+/// The keys of a map that is being read. Most maps have so few that looking through them is fastest.
+#[derive(Default)]
+struct Names(Option<HashSet<String>>);
+
+impl Names {
+    /// Keys from which on they are hashed.
+    const MANY: usize = 32;
+
+    /// Whether the key is new beside those that are there.
+    fn admit(&mut self, key: &str, entries: &[(Key, Rc<Node>)]) -> bool {
+        if entries.len() < Names::MANY {
+            return entries.iter().all(|(known, _)| known.text != key);
+        }
+        let names = self.0.get_or_insert_with(|| entries.iter().map(|(known, _)| known.text.clone()).collect());
+        names.insert(key.to_owned())
+    }
 }
 
 /// Reads the documents of a file; a document with a syntax error is reported and left out.
@@ -185,10 +203,14 @@ impl<'r, 's> Reader<'r, 's> {
             }
             Event::SequenceStart(anchor, _) => self.begin(place, anchor, Content::List(Vec::new()))?,
             Event::MappingStart(anchor, _) => {
-                let content = Content::Map { entries: Vec::new(), names: HashSet::new(), key: None };
+                let content = Content::Map { entries: Vec::new(), names: Names::default(), key: None };
                 self.begin(place, anchor, content)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Scalar(text, _, 0, None) if self.awaits_key() && text != "<<" => {
+                let weight = NODE + text.len();
+                self.key(Key { text: text.into_owned(), place }, weight);
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted_by_tag = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
                 let plain = style == ScalarStyle::Plain && !quoted_by_tag;
@@ -247,6 +269,19 @@ impl<'r, 's> Reader<'r, 's> {
         self.add(Rc::new(Node { place, value }), open.anchor, open.weight);
     }
 
+    /// Whether what comes next is the key of a map.
+    fn awaits_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { content: Content::Map { key: None, .. }, .. }))
+    }
+
+    /// A plain key, which most are: no node is needed for it.
+    fn key(&mut self, name: Key, weight: usize) {
+        if let Some(Open { content: Content::Map { key, .. }, weight: sum, .. }) = self.open.last_mut() {
+            *sum = sum.saturating_add(weight);
+            *key = Some(name);
+        }
+    }
+
     /// A complete node: an item, a key, a value, or the document.
     fn add(&mut self, node: Rc<Node>, anchor: usize, weight: usize) {
         if anchor > 0 {
@@ -274,7 +309,7 @@ impl<'r, 's> Reader<'r, 's> {
             }
             Some(Content::Map { entries, names, key }) => {
                 let Some(key) = key.take() else { return };
-                if names.insert(key.text.clone()) {
+                if names.admit(&key.text, entries) {
                     entries.push((key, node));
                 } else {
                     let message = format!("the key `{}` is there twice", key.text);
