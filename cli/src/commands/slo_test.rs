@@ -142,7 +142,7 @@ impl Look {
     /// A test in a line.
     fn line(self, test: &Ran) -> String {
         let verdict = if test.passed { self.paint(GREEN, "ok    ") } else { self.paint(RED, "FAILED") };
-        format!("  {verdict}  {:<70} {:>6.2} s\n", test.name, test.elapsed_seconds)
+        format!("  {verdict} {:>6.2} s  {}\n", test.elapsed_seconds, test.name)
     }
 
     /// Every failure, and the sum.
