@@ -21,7 +21,8 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
     let within_tick = LogTime(rates.tick * 1_000 + 999);
     let in_force = revisions.slo_at(&rates.slo, within_tick, rates.revision);
     let slo = in_force.as_ref().map(|found| found.active.slo.as_ref());
-    let objective = slo.and_then(|slo| slo.objectives.iter().find(|o| o.name == rates.objective));
+    let objective = slo.and_then(|slo| alert::guarded(slo, &rates.objective));
+    let objective = objective.as_deref();
     let mut rule_sets: BTreeSet<&str> = objective.map(alert::rule_sets).unwrap_or_default();
     rule_sets.extend(open.iter().map(|t| t.rule_set.as_str()));
     let mut transitions = Vec::new();
@@ -40,7 +41,9 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
 #[cfg(test)]
 mod tests {
     use slipstream_schemas::records::{BudgetUnit, ConditionSince, Settings, TransitionKind::*, WindowRates};
-    use slipstream_slo::definition::{Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
+    use slipstream_slo::definition::{
+        Composite, Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
+    };
 
     use super::*;
     use crate::recall::OpenAlerts;
@@ -188,6 +191,19 @@ mod tests {
         let farewell = BurnRates { retired: true, ..rates(25, 3, &["1h/5m"]) };
         let retired = play(&[rates(20, 3, &["1h/5m"]), farewell], &definitions);
         assert_eq!(story(&retired)[2..], [(25, "burn", Resolved)]);
+    }
+
+    #[test]
+    fn the_rules_of_a_composite_guard_the_series_that_stands_for_all() {
+        let mut whole = slo(Vec::new());
+        let target = whole.objectives[0].target;
+        whole.composite = Some(Composite { target, rules: vec![rule("1h/5m", "burn", "page", 3)] });
+        let definitions = revisions(&[(1_000, Some(whole)), (30_000, Some(slo(Vec::new())))]);
+        let of_all = |tick| BurnRates { objective: "composite".to_owned(), ..rates(tick, 3, &["1h/5m"]) };
+        let single = rates(20, 3, &["1h/5m"]);
+        let told = play(&[single, of_all(20), of_all(30)], &definitions);
+        assert_eq!(story(&told), [(20, "burn", Pending), (20, "burn", Firing), (30, "burn", Resolved)]);
+        assert_eq!(told[1].objective, "composite");
     }
 
     #[test]

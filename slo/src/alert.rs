@@ -6,13 +6,14 @@
 //!
 //! A1: the same rates give the same transitions. A2: a firing has at most one resolved, and none comes without it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_schemas::records::{
     AlertTransition, AlertValue, BurnRates, GroupLabel, Label, TransitionKind, TransitionKind as Kind,
 };
 
-use crate::definition::{Condition, Objective, Rule, Severity, Slo};
+use crate::definition::{COMPOSITE, Condition, Indicator, Objective, Rule, Severity, Side, Slo};
 use crate::hash::fnv1a64;
 
 /// What an alert is in.
@@ -66,6 +67,19 @@ impl AlertState {
 pub fn alert_id(slo: &str, objective: &str, group: &[String], rule_set: &str) -> String {
     let parts = [slo, objective].into_iter().chain(group.iter().map(String::as_str)).chain([rule_set]);
     format!("{:016x}", fnv1a64(parts))
+}
+
+/// What guards the series of that objective: the objective itself; of the composite one that has its target and rules, and
+/// counts nothing. None where the SLO does not have it.
+pub fn guarded<'a>(slo: &'a Slo, objective: &str) -> Option<Cow<'a, Objective>> {
+    match &slo.composite {
+        Some(composite) if objective == COMPOSITE => {
+            let nothing = Indicator { total: "false".to_owned(), side: Side::Good("false".to_owned()) };
+            let rules = composite.rules.clone();
+            Some(Cow::Owned(Objective { rules, ..Objective::new(COMPOSITE, nothing, composite.target) }))
+        }
+        _ => slo.objectives.iter().find(|o| o.name == objective).map(Cow::Borrowed),
+    }
 }
 
 /// The rule sets of an objective, each once, by name.

@@ -8,6 +8,7 @@ mod alerts;
 mod burns;
 mod exact;
 mod history;
+mod published;
 mod recount;
 mod steps;
 mod world;
@@ -130,13 +131,13 @@ fn transitions<'a>(rates: impl Iterator<Item = &'a BurnRates>, history: &History
     for rates in rates {
         let at = LogTime(rates.tick * 1_000 + 999);
         let found = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
-        let objective = found.as_ref().and_then(|slo| slo.objectives.iter().find(|o| o.name == rates.objective));
+        let objective = found.as_ref().and_then(|slo| alert::guarded(slo, &rates.objective));
         let id = alert::alert_id(&rates.slo, &rates.objective, &rates.group, "burn");
         let state = states.entry(id).or_default();
         // The state is derived from the last transition, as after a crash.
         let before = state.last().map(AlertState::from).unwrap_or_default();
         let (after, made) = match (&found, objective) {
-            (Some(slo), Some(objective)) => alert::step(&before, rates, objective, slo, "burn"),
+            (Some(slo), Some(objective)) => alert::step(&before, rates, &objective, slo, "burn"),
             _ => alert::end(&before, rates),
         };
         *state = after;
