@@ -1,15 +1,17 @@
 //! Definition files: finding, reading and publishing them.
 
-use std::fs;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use slipstream_log::definitions::{SLO_KIND, publish_changed};
 use slipstream_log::{Log, SharedLog};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Definition;
-use slipstream_slo::diagnostic::render;
-use slipstream_slo::openslo::{Loaded, SourceFile, load};
+use slipstream_slo::diagnostic::{Diagnostic, render};
+use slipstream_slo::openslo::{self, Loaded, MAX_FILE, SourceFile};
 use slipstream_slo::testing::SUFFIXES;
 
 use crate::output;
@@ -18,21 +20,76 @@ use crate::output;
 /// out.
 ///
 /// # Errors
-/// When a path cannot be read, or a directory has no definition in it.
+/// When a path cannot be read, a directory has no definition in it, or a file is no UTF-8 text.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
-    let mut sources = Vec::new();
+    files(paths)?.iter().map(|path| read_file(path)).collect()
+}
+
+/// Reads and loads definitions as one set. A file that is no text is an error among the others.
+///
+/// # Errors
+/// When a path cannot be read, or a directory has no definition in it.
+pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
+    let (mut sources, mut broken) = (Vec::new(), Vec::new());
+    for path in files(paths)? {
+        match source(&path)? {
+            Ok(source) => sources.push(source),
+            Err(diagnostic) => broken.push(diagnostic),
+        }
+    }
+    let mut loaded = openslo::load(&sources);
+    loaded.diagnostics.append(&mut broken);
+    Ok(loaded)
+}
+
+/// The files among paths, and the definitions below directories: each once, however often it is named.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Found::default();
     for path in paths {
-        let before = sources.len();
+        let before = found.seen.len();
         if path.is_dir() {
-            read_folder(path, &mut sources)?;
-            if sources.len() == before {
+            found.below(path)?;
+            if found.seen.len() == before {
                 bail!("{}: no .yaml, .yml or .json file in this directory", path.display());
             }
         } else {
-            sources.push(read_file(path)?);
+            found.add(path.clone());
         }
     }
-    Ok(sources)
+    Ok(found.files)
+}
+
+/// What was found so far. Files and directories are known by where they really are: links may lead in circles.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    seen: HashSet<PathBuf>,
+}
+
+impl Found {
+    /// Whether it is met for the first time.
+    fn is_new(&mut self, path: &Path) -> bool {
+        self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
+    fn add(&mut self, file: PathBuf) {
+        if self.is_new(&file) {
+            self.files.push(file);
+        }
+    }
+
+    fn below(&mut self, folder: &Path) -> Result<()> {
+        for path in entries(folder)? {
+            if path.is_dir() {
+                if self.is_new(&path) {
+                    self.below(&path)?;
+                }
+            } else if is_definition(&path) {
+                self.add(path);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads the YAML and JSON files in a directory, but not those below it.
@@ -76,21 +133,11 @@ fn tests_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn read_folder(folder: &Path, sources: &mut Vec<SourceFile>) -> Result<()> {
-    for path in entries(folder)? {
-        if path.is_dir() {
-            read_folder(&path, sources)?;
-        } else if is_definition(&path) {
-            sources.push(read_file(&path)?);
-        }
-    }
-    Ok(())
-}
-
-/// What is in a directory, by name.
+/// What is in a directory, by name; not what is hidden, such as the copies that Kubernetes keeps of a ConfigMap.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading the directory {}", folder.display()))?;
     let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| !path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with('.')));
     paths.sort();
     Ok(paths)
 }
@@ -110,11 +157,15 @@ fn is_test(path: &Path) -> bool {
 /// # Errors
 /// When it cannot be read, or is no UTF-8 text.
 pub fn read_file(path: &Path) -> Result<SourceFile> {
-    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        bail!("{}: not UTF-8 text; definitions are YAML or JSON in UTF-8", path.display());
-    };
-    Ok(SourceFile { path: path.display().to_string(), text })
+    source(path)?.map_err(|diagnostic| anyhow!("{}: {}", path.display(), diagnostic.message))
+}
+
+/// Reads a file, of one that is too large only so much that this is seen.
+fn source(path: &Path) -> Result<Result<SourceFile, Diagnostic>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes));
+    file.with_context(|| format!("reading {}", path.display()))?;
+    Ok(SourceFile::from_bytes(path.display().to_string(), bytes))
 }
 
 /// Loads definitions that must be right: errors are shown and end it, warnings are shown.
@@ -122,7 +173,7 @@ pub fn read_file(path: &Path) -> Result<SourceFile> {
 /// # Errors
 /// When a file cannot be read or a definition is wrong.
 pub fn load_valid(paths: &[PathBuf]) -> Result<Loaded> {
-    let loaded = load(&read(paths)?);
+    let loaded = load(paths)?;
     if !loaded.diagnostics.is_empty() {
         output::say(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
     }

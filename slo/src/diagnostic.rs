@@ -27,13 +27,15 @@ pub enum Tier {
     Meaning,
 }
 
-const SYNTAX: [&str; 8] = [
+const SYNTAX: [&str; 10] = [
     "yaml-syntax",
     "duplicate-key",
     "empty-file",
     "file-too-large",
+    "not-utf-8",
     "too-deep",
     "too-many-aliases",
+    "too-many-diagnostics",
     "too-many-documents",
     "unsupported-yaml-merge",
 ];

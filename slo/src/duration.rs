@@ -28,6 +28,31 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
     }
 }
 
+/// What was probably meant by a text that is no duration: `30 days`, `1 month`, `90min`, `60s`.
+pub fn meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, word) = (&text[..digits], text[digits..].trim().to_lowercase());
+    let begins = |names: &[&str]| names.iter().any(|name| word == *name || word == format!("{name}s"));
+    let letter = match word.as_str() {
+        word if ["s", "sec", "secs", "second", "seconds"].contains(&word) => {
+            let seconds: i64 = number.parse().ok()?;
+            return (seconds > 0 && seconds % 60 == 0).then(|| format(seconds)).or_else(|| Some("1m".to_owned()));
+        }
+        _ if begins(&["min", "minute"]) => 'm',
+        _ if begins(&["hour", "hr"]) => 'h',
+        _ if begins(&["d", "day"]) => 'd',
+        _ if begins(&["week", "wk"]) => 'w',
+        _ if begins(&["month", "mon"]) => 'M',
+        _ if begins(&["q", "quarter"]) => 'Q',
+        _ if begins(&["y", "year", "yr"]) => 'Y',
+        word if ["m", "h", "w"].contains(&word) => word.chars().next()?,
+        _ => return None,
+    };
+    let meant = format!("{number}{letter}");
+    parse(&meant).ok().map(|_| meant)
+}
+
 /// Count and unit of an OpenSLO duration, for calendars.
 pub fn units(text: &str) -> Result<(i64, Unit), DurationError> {
     parse(text)?;
@@ -102,6 +127,28 @@ mod tests {
         }
         assert_eq!(parse_annotation("30s"), Ok(30));
         assert_eq!(parse_annotation("2m"), Ok(120));
+    }
+
+    #[test]
+    fn guesses_what_was_meant() {
+        for (text, expected) in [
+            ("30 days", Some("30d")),
+            ("30D", Some("30d")),
+            ("1 month", Some("1M")),
+            ("90min", Some("90m")),
+            ("1 Year", Some("1Y")),
+            ("4 weeks", Some("4w")),
+            ("5 m", Some("5m")),
+            ("120s", Some("2m")),
+            ("30s", Some("1m")),
+            ("days", None),
+            ("1h30m", None),
+            ("soon", None),
+            ("é", None),
+            ("", None),
+        ] {
+            assert_eq!(meant(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

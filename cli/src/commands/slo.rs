@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use slipstream_slo::definition::{Condition, Objective, Ratio, Slo};
+use slipstream_slo::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
 use slipstream_slo::diagnostic::{Diagnostic, render};
-use slipstream_slo::openslo::load;
 
 use crate::output;
 use crate::{args, definitions, parts};
@@ -37,19 +36,22 @@ pub async fn run(command: args::Slo) -> Result<ExitCode> {
 }
 
 fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
-    let loaded = load(&definitions::read(paths)?);
+    let loaded = definitions::load(paths)?;
     let valid = loaded.is_valid();
     let found = loaded.slos.len();
-    let problems = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
+    let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
+    let warnings = loaded.diagnostics.len() - errors;
     if json {
         output::print_json(&Verdict { valid, diagnostics: loaded.diagnostics })?;
     } else {
         output::print(&render(&loaded.diagnostics, output::colour_on_stdout()))?;
-        let verdict = match (valid, problems) {
-            (true, _) => format!("valid: {found} SLO{}", plural(found)),
-            (false, n) => format!("invalid: {n} error{}", plural(n)),
+        let verdict = if valid {
+            format!("valid: {found} SLO{}", plural(found))
+        } else {
+            format!("invalid: {errors} error{}", plural(errors))
         };
-        output::print(&format!("{verdict}\n"))?;
+        let beside = if warnings > 0 { format!(", {warnings} warning{}", plural(warnings)) } else { String::new() };
+        output::print(&format!("{verdict}{beside}\n"))?;
         if valid {
             let flags: Vec<String> = paths.iter().map(|path| format!(" --slos {}", path.display())).collect();
             output::say(format_args!("next: slipstream run{}", flags.concat()));
@@ -62,7 +64,7 @@ async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitC
     let slos = if paths.is_empty() {
         parts::definitions_in_force(parts::log_of(&from.load()?).await?.as_ref()).await?
     } else {
-        let loaded = load(&definitions::read(paths)?);
+        let loaded = definitions::load(paths)?;
         if !loaded.is_valid() {
             output::say(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
             bail!("the definitions have errors");
@@ -73,28 +75,61 @@ async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitC
         output::print_json(&Listing { slos })?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = slos.iter().flat_map(|slo| slo.objectives.iter().map(move |objective| row(slo, objective)));
-    let head = ["SLO", "SERVICE", "OBJECTIVE", "TARGET", "WINDOW", "GROUPED BY", "RULES"];
-    output::print(&output::table(&head, &["TARGET", "WINDOW"], rows))?;
+    let rows = slos.iter().flat_map(rows);
+    let head = ["SLO", "SERVICE", "OBJECTIVE", "TARGET", "OF", "WINDOW", "GROUPED BY", "RULES"];
+    output::print(&output::table(&head, &["TARGET"], rows))?;
     if slos.is_empty() {
         output::say("no SLOs yet; next: slipstream run --slos PATH");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(slo: &Slo, objective: &Objective) -> Vec<String> {
+/// A row for each objective, and for all of a composite together.
+fn rows(slo: &Slo) -> Vec<Vec<String>> {
+    let mut rows: Vec<_> = slo
+        .objectives
+        .iter()
+        .map(|objective| row(slo, &objective.name, objective.target, counted(&objective.budgeting), &objective.rules))
+        .collect();
+    rows.extend(
+        slo.composite
+            .iter()
+            .map(|composite| row(slo, COMPOSITE, composite.target, "all objectives".to_owned(), &composite.rules)),
+    );
+    rows
+}
+
+fn row(slo: &Slo, objective: &str, target: Ratio, of: String, rules: &[Rule]) -> Vec<String> {
     let group_by: Vec<&str> = slo.group_by.iter().map(|key| key.label()).collect();
-    let rules: Vec<String> =
-        objective.rules.iter().map(|rule| describe(&rule.condition, &rule.severity.name)).collect();
+    let rules: Vec<String> = rules.iter().map(|rule| describe(&rule.condition, &rule.severity.name)).collect();
     vec![
         slo.name.clone(),
         slo.service.clone(),
-        objective.name.clone(),
-        output::percent(share(objective.target)),
-        output::span(slo.window.nominal_seconds()),
+        objective.to_owned(),
+        output::percent(share(target)),
+        of,
+        window(&slo.window),
         group_by.join(", "),
         rules.join(", "),
     ]
+}
+
+/// What a target is a share of.
+fn counted(budgeting: &Budgeting) -> String {
+    match budgeting {
+        Budgeting::Occurrences => "requests".to_owned(),
+        Budgeting::Timeslices { seconds, target } => {
+            format!("{} slices of {}", output::span(*seconds), output::percent(share(*target)))
+        }
+        Budgeting::RatioTimeslices { seconds } => format!("{} slices", output::span(*seconds)),
+    }
+}
+
+fn window(window: &Window) -> String {
+    match window {
+        Window::Rolling(seconds) => output::span(*seconds),
+        Window::Calendar(calendar) => format!("{} {}", calendar.duration(), calendar.zone()),
+    }
 }
 
 fn describe(condition: &Condition, severity: &str) -> String {

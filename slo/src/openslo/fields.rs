@@ -242,7 +242,8 @@ impl<'n> Fields<'n> {
             Ok(seconds) => Some((seconds, text.place)),
             Err(error) => {
                 let message = format!("{}: `{}`: {error}", self.path_of(name), text.value);
-                report.error(text.place, "invalid-duration", message, None);
+                let help = duration::meant(text.value).map(|meant| format!("write `{meant}`"));
+                report.error(text.place, "invalid-duration", message, help);
                 None
             }
         }

@@ -142,7 +142,7 @@ impl<'s> Report<'s> {
             let last = diagnostics.iter().rfind(|diagnostic| diagnostic.severity == severity).cloned();
             if let Some(last) = last.filter(|_| count > MAX_KEPT) {
                 let message = format!("{} more {words} are not told", count - MAX_KEPT);
-                let (code, tier) = ("too-many-diagnostics", Tier::Syntax);
+                let (code, tier) = ("too-many-diagnostics", Tier::of("too-many-diagnostics"));
                 diagnostics.push(Diagnostic { code, tier, message, help: None, ..last });
             }
         }

@@ -78,7 +78,8 @@ fn by_calendar(report: &mut Report<'_>, window: &Fields<'_>, calendar: &Fields<'
 fn units(report: &mut Report<'_>, text: Text<'_>, path: &str) -> Option<(i64, Unit)> {
     match duration::units(text.value) {
         Err(error) => {
-            report.error(text.place, "invalid-duration", format!("{path}: `{}`: {error}", text.value), None);
+            let help = duration::meant(text.value).map(|meant| format!("write `{meant}`"));
+            report.error(text.place, "invalid-duration", format!("{path}: `{}`: {error}", text.value), help);
             None
         }
         Ok((0, _)) => {

@@ -88,7 +88,7 @@ impl Names {
 /// Reads the documents of a file; a document with a syntax error is reported and left out.
 pub(crate) fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
     if text.len() > MAX_FILE {
-        let message = format!("the file has {} bytes: at most {MAX_FILE} are read", text.len());
+        let message = format!("the file has more than {MAX_FILE} bytes: so many are read at most");
         report.error(Place::start(file), "file-too-large", message, Some("split it into several files".to_owned()));
         return Vec::new();
     }
