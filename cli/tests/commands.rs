@@ -24,7 +24,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &[],
         &["demo"],
         &["run"],
@@ -32,6 +32,7 @@ fn every_command_has_help_with_an_example() {
         &["simulate"],
         &["slo"],
         &["slo", "validate"],
+        &["slo", "test"],
         &["slo", "list"],
         &["slo", "status"],
         &["query"],

@@ -1,7 +1,7 @@
 //! The minute around a failure: a second run of the test that looks every ten seconds.
 
 use serde::Serialize;
-use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use super::bind::SeriesName;
 use super::compare::{Found, worst_phase};
@@ -13,6 +13,8 @@ use super::{Failure, Test, span};
 const STEP: i64 = 10;
 /// Rows before and after.
 const ROWS: i64 = 3;
+/// Columns of what came.
+const COUNTS: [&str; 3] = ["good", "bad", "unknown"];
 /// Failures that get a table: a run looks seven times for each.
 const TABLES: usize = 20;
 
@@ -64,23 +66,25 @@ fn moments(at: i64, end: i64) -> impl Iterator<Item = i64> {
 /// None: the series was not there.
 fn table(seen: &Seen, series: &SeriesName, at: i64, start: i64, end: i64) -> Option<Around> {
     let state = |moment: i64| seen.looks.get(&moment)?.iter().find(|rates| name_of(rates) == *series);
-    let windows: Vec<i64> =
-        state(at).or_else(|| moments(at, end).find_map(state))?.windows.iter().map(|w| w.seconds).collect();
-    let last = windows.len().saturating_sub(1);
-    let name = |(i, seconds): (usize, &i64)| {
-        if i == last { "budget left".to_owned() } else { format!("burn {}", span::format(*seconds)) }
-    };
-    let fixed = ["at", "good", "bad", "unknown"].map(str::to_owned);
-    let tail = ["conditions", "alert"].map(str::to_owned);
-    let head = fixed.into_iter().chain(windows.iter().enumerate().map(name)).chain(tail).collect();
+    let any = state(at).or_else(|| moments(at, end).find_map(state))?;
+    let windows: Vec<i64> = any.windows.iter().map(|window| window.seconds).collect();
+    let windows = &windows[..windows.len().saturating_sub(1)];
+    // A composite has no requests of its own.
+    let counts: &[&str] = if any.unit == BudgetUnit::Share { &[] } else { &COUNTS };
+    let burns = windows.iter().map(|seconds| format!("burn {}", span::format(*seconds)));
+    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let head = [own(&["at"]), own(counts), burns.collect(), own(&["budget left", "conditions", "alert"])].concat();
     let (mut rows, mut row_of_failure) = (Vec::new(), 0);
     for moment in moments(at, end) {
         if moment == at {
             row_of_failure = rows.len();
         }
-        let phase = worst_phase(&seen.transitions, series, start, moment);
-        let arrived = arrived(seen, series, moment);
-        rows.push(row(moment, arrived, state(moment), &windows[..last], phase_word(phase)));
+        let mut row = vec![span::format(moment)];
+        let Arrived { good, bad, unknown } = arrived(seen, series, moment);
+        row.extend([good, bad, unknown].iter().take(counts.len()).map(i64::to_string));
+        row.extend(standing(state(moment), windows));
+        row.push(phase_word(worst_phase(&seen.transitions, series, start, moment)).to_owned());
+        rows.push(row);
     }
     Some(Around { head, rows, row: row_of_failure })
 }
@@ -95,18 +99,12 @@ fn arrived(seen: &Seen, series: &SeriesName, moment: i64) -> Arrived {
     })
 }
 
-fn row(moment: i64, arrived: Arrived, rates: Option<&BurnRates>, windows: &[i64], alert: &str) -> Vec<String> {
-    let mut row = vec![span::format(moment)];
-    row.extend([arrived.good, arrived.bad, arrived.unknown].map(|n| n.to_string()));
-    let Some(rates) = rates else {
-        row.extend(windows.iter().map(|_| String::new()));
-        row.extend([String::new(), String::new(), alert.to_owned()]);
-        return row;
-    };
+/// Burn rates, budget, and the conditions that hold.
+fn standing(rates: Option<&BurnRates>, windows: &[i64]) -> Vec<String> {
+    let Some(rates) = rates else { return vec![String::new(); windows.len() + 2] };
     let burn = |seconds: &i64| rates.windows.iter().find(|w| w.seconds == *seconds).map_or(0.0, |w| w.burn);
-    row.extend(windows.iter().map(|seconds| format!("{:.2}", burn(seconds))));
-    row.push(percent((rates.budget_remaining * 1e4).round() / 1e4));
     let holding = rates.conditions.iter().filter(|c| c.holds).map(|c| c.rule.as_str());
-    row.extend([holding.collect::<Vec<_>>().join(" "), alert.to_owned()]);
-    row
+    let budget = percent((rates.budget_remaining * 1e4).round() / 1e4);
+    let burns = windows.iter().map(|seconds| format!("{:.2}", burn(seconds)));
+    burns.chain([budget, holding.collect::<Vec<_>>().join(" ")]).collect()
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::event::Shape;
 use super::file::{self, EventDraft};
-use super::sketch::{Line, What};
+use super::sketch::{self, Line, What};
 use super::span;
 use crate::definition::Ratio;
 use crate::openslo::report::{Place, Report};
@@ -123,6 +123,7 @@ pub(super) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<Plan> {
         maker.flow(report, *i, line, *from, sketch.basis.as_ref());
     }
     maker.events(report, &sketch);
+    maker.check_rate(report, sketch.place);
     if report.errors() > errors {
         return None;
     }
@@ -209,6 +210,15 @@ impl Maker {
         let shape = self.shape(basis.with(request));
         self.flows.insert(i, (self.plan.flows.len(), shape));
         self.plan.flows.push(Flow { count: *count, per: *per, from });
+    }
+
+    /// So that no count overflows, however long the test lasts.
+    fn check_rate(&self, report: &mut Report<'_>, place: Place) {
+        let rate: f64 = self.plan.flows.iter().map(|flow| flow.count.as_f64() / flow.per as f64).sum();
+        if rate > sketch::MAX_RATE as f64 {
+            let message = format!("{rate:.0} requests per second: expected at most {}", sketch::MAX_RATE);
+            report.error(place, "too-much-traffic", message, None);
+        }
     }
 
     /// Single events; those that are alike become one.
@@ -353,8 +363,8 @@ impl Feed {
             for split in change {
                 let seen = &mut self.seen[split.counter];
                 let met = self.counts[split.from];
-                let taken = part_of(split.share, *seen + met) - part_of(split.share, *seen);
-                *seen += met;
+                let taken = part_of(split.share, seen.saturating_add(met)) - part_of(split.share, *seen);
+                *seen = seen.saturating_add(met);
                 self.taken.push(taken);
             }
             for (split, taken) in change.iter().zip(&self.taken) {

@@ -11,7 +11,7 @@ use super::plan::{Feed, Part, Plan, Segment, Single};
 use super::steady::{Lumps, Moment};
 use crate::alert::{self, AlertState, Phase};
 use crate::burn::Burn;
-use crate::definition::{COMPOSITE, Indicator, Objective, Side, Slo};
+use crate::definition::Slo;
 use crate::redelivery::Memory;
 use crate::revision::Revisions;
 use crate::scale::Scale;
@@ -285,7 +285,7 @@ impl<'a> Player<'a> {
     /// What rates mean for the alerts of their series: as the alerter decides.
     fn decide(&mut self, rates: &BurnRates) {
         let Some(slo) = self.slos.get(rates.slo.as_str()).copied() else { return };
-        let Some(objective) = guarded(slo, &rates.objective) else { return };
+        let Some(objective) = alert::guarded(slo, &rates.objective) else { return };
         let quiet = rates.conditions.iter().all(|c| c.since.is_none());
         if quiet && self.open == 0 {
             return;
@@ -343,15 +343,6 @@ fn good_shapes(plan: &Plan, revisions: &Revisions) -> Vec<bool> {
         good.push(pushed.is_ok() && entries.all(|entry| entry.good == entry.total && entry.unknown == 0));
     }
     good
-}
-
-/// The objective of that name; for a composite one that has its target and rules.
-fn guarded(slo: &Slo, name: &str) -> Option<Objective> {
-    if let (COMPOSITE, Some(whole)) = (name, &slo.composite) {
-        let nothing = Indicator { total: "false".to_owned(), side: Side::Good("false".to_owned()) };
-        return Some(Objective { rules: whole.rules.clone(), ..Objective::new(COMPOSITE, nothing, whole.target) });
-    }
-    slo.objectives.iter().find(|objective| objective.name == name).cloned()
 }
 
 /// The series that rates are of.

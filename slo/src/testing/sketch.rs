@@ -51,8 +51,8 @@ pub(super) struct Mistake {
     pub help: Option<String>,
 }
 
-/// Most requests per second of a flow.
-const MAX_RATE: u64 = 1_000_000_000;
+/// Most requests per second.
+pub(super) const MAX_RATE: u64 = 1_000_000_000;
 /// Longest delay of late events, seconds.
 const MAX_LATE: i64 = 30 * 86_400;
 /// Words that may follow.
