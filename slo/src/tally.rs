@@ -17,7 +17,7 @@ use crate::revision::Revisions;
 
 mod batches;
 
-use batches::Sums;
+use batches::{OpenCells, Sums};
 
 /// A source that is caught up says so when its horizon moved on by this, milliseconds.
 pub const IDLE_STEP_MS: i64 = 250;
@@ -113,6 +113,8 @@ pub struct Tally {
     stamp: LogTime,
     memory: Memory,
     matching: Option<Matching>,
+    /// Memory for the sums of the next step.
+    spare: OpenCells,
 }
 
 /// The matcher of the definitions that were in force at the last record.
@@ -131,7 +133,7 @@ impl Tally {
     /// the offset `next` and the log time `stamp` of the committed position; `memory` holds the records before it, from
     /// [`Memory::rebuild_from`] of that log time on.
     pub fn new(source: i32, sources: i32, targets: u32, next: i64, stamp: LogTime, memory: Memory) -> Tally {
-        Tally { source, sources, targets, next, stamp, memory, matching: None }
+        Tally { source, sources, targets, next, stamp, memory, matching: None, spare: OpenCells::default() }
     }
 
     /// The partition of request-events.
@@ -173,6 +175,7 @@ impl Tally {
         if self.matching.as_ref().is_some_and(|m| m.matcher.series_len() > MATCHER_SERIES) {
             self.matching = None;
         }
+        let sums = Sums::within(std::mem::take(&mut self.spare));
         StepBuilder {
             from: self.next,
             stamp_before: self.stamp,
@@ -184,7 +187,7 @@ impl Tally {
             duplicates: 0,
             undercut: 0,
             dead: Vec::new(),
-            sums: Sums::default(),
+            sums,
         }
     }
 
@@ -283,11 +286,14 @@ impl<E> StepBuilder<'_, E> {
     pub fn finish(mut self, low: Option<LogTime>) -> Option<Decided<E>> {
         let idle = self.tally.next == self.from;
         if idle {
-            let known = self.beyond?.min(self.limit);
-            if known.0 < self.tally.stamp.0.saturating_add(IDLE_STEP_MS) {
-                return None;
+            let known = self.beyond.map(|beyond| beyond.min(self.limit));
+            match known.filter(|known| known.0 >= self.tally.stamp.0.saturating_add(IDLE_STEP_MS)) {
+                Some(known) => self.tally.stamp = known,
+                None => {
+                    self.tally.spare = self.sums.into_spare();
+                    return None;
+                }
             }
-            self.tally.stamp = known;
         }
         self.settle_sums();
         let origin = if idle { Origin::Idle } else { Origin::Live };
@@ -304,6 +310,8 @@ impl<E> StepBuilder<'_, E> {
             entries: Vec::new(),
             exemplars: Vec::new(),
         };
+        let (batches, spare) = self.sums.into_batches(&template, self.tally.targets);
+        self.tally.spare = spare;
         Some(Decided {
             source: template.source,
             origin,
@@ -315,7 +323,7 @@ impl<E> StepBuilder<'_, E> {
             duplicates: self.duplicates,
             undercut: self.undercut,
             dead: self.dead,
-            batches: self.sums.into_batches(&template, self.tally.targets),
+            batches,
         })
     }
 
@@ -328,8 +336,7 @@ impl<E> StepBuilder<'_, E> {
         let (tick, slot) = (stamp.tick(), time::slot(event.time, log_time));
         let sums = &mut self.sums;
         matching.matcher.apply(event, &mut |series, verdict| {
-            sums.add(series, tick, slot, verdict, i64::from(event.weight));
-            if verdict == Verdict::Bad {
+            if sums.add(series, (tick, slot), verdict, i64::from(event.weight), id) {
                 sums.offer(series, tick, id, || Exemplar {
                     event_id: event.event_id.to_string(),
                     trace_id: event.trace_id.as_deref().map(str::to_owned),

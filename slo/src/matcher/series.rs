@@ -25,7 +25,7 @@ pub struct SeriesKey {
     /// Which of the SLO's objectives count by it, by their index, ascending; at least one.
     pub shared_by: Arc<[usize]>,
     /// Values of groupBy, in its order.
-    pub group: Vec<String>,
+    pub group: Arc<[String]>,
 }
 
 /// Where a definition's group values come from.
@@ -87,10 +87,10 @@ impl SeriesTable {
             slo: active.slo.clone(),
             generation: active.generation,
             shared_by: objectives.into(),
-            group: Vec::new(),
+            group: Arc::default(),
         });
         if active.slo.group_by.is_empty() {
-            return Grouping::One(self.add(definition, Vec::new()));
+            return Grouping::One(self.add(definition, Arc::default()));
         }
         Grouping::By(active.slo.group_by.clone())
     }
@@ -125,7 +125,7 @@ impl SeriesTable {
         id
     }
 
-    fn add(&mut self, definition: u32, group: Vec<String>) -> SeriesId {
+    fn add(&mut self, definition: u32, group: Arc<[String]>) -> SeriesId {
         let key = SeriesKey { group, ..self.definitions[definition as usize].clone() };
         let id = SeriesId(self.keys.len() as u32);
         self.keys.push(key);

@@ -45,7 +45,7 @@ fn hits(matcher: &mut Matcher, event: &EventView<'_>) -> (Vec<Hit>, usize) {
     for (id, verdict) in &ids {
         let key = matcher.series(*id);
         assert_eq!(key.generation, 7);
-        let hit = |objective: &Objective| (key.slo.name.clone(), objective.name.clone(), key.group.clone(), *verdict);
+        let hit = |objective: &Objective| (key.slo.name.clone(), objective.name.clone(), key.group.to_vec(), *verdict);
         hits.extend(key.objectives().map(hit));
     }
     (hits, ids.len())
