@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
+use slipstream_schemas::records::BudgetUnit;
 
 /// A table with a head row; columns named in `right` are aligned right.
 pub fn table(head: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -92,6 +93,29 @@ pub fn count(n: i64) -> String {
     format!("{}{}", if n < 0 { "-" } else { "" }, groups.join(","))
 }
 
+/// An amount of what a budget counts: events as a count, time in minutes; shares of a composite are told by its SLI.
+pub fn amount(unit: BudgetUnit, amount: i64) -> String {
+    match unit {
+        BudgetUnit::Events => count(amount),
+        BudgetUnit::Seconds => minutes(amount as f64),
+        BudgetUnit::Share => "-".to_owned(),
+    }
+}
+
+/// What is left of a budget, in whole events or in minutes: `64 of 103`, `40.2 of 43.2 min`.
+pub fn left_of_budget(unit: BudgetUnit, remaining: f64, budget: f64) -> String {
+    let left = remaining * budget;
+    match unit {
+        BudgetUnit::Events => format!("{} of {}", count(left.floor() as i64), count(budget.floor() as i64)),
+        BudgetUnit::Seconds => format!("{:.1} of {}", left / 60.0, minutes(budget)),
+        BudgetUnit::Share => "-".to_owned(),
+    }
+}
+
+fn minutes(seconds: f64) -> String {
+    format!("{:.1} min", seconds / 60.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +125,21 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1234567, "-1,234,567")] {
             assert_eq!(count(n), text);
         }
+    }
+
+    #[test]
+    fn budgets_are_in_events_or_in_minutes() {
+        let table = [
+            (BudgetUnit::Events, 0.625, 104.9, "65 of 104"),
+            (BudgetUnit::Events, -1.5, 10.0, "-15 of 10"),
+            (BudgetUnit::Seconds, 0.5, 2_592.0, "21.6 of 43.2 min"),
+            (BudgetUnit::Seconds, -1.0, 302.4, "-5.0 of 5.0 min"),
+            (BudgetUnit::Share, 0.5, 1e6, "-"),
+        ];
+        for (unit, remaining, budget, text) in table {
+            assert_eq!(left_of_budget(unit, remaining, budget), text);
+        }
+        assert_eq!(amount(BudgetUnit::Seconds, 2_592_030), "43200.5 min");
     }
 
     #[test]

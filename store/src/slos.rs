@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use slipstream_schemas::records::BurnRates;
-use slipstream_slo::definition::{Objective, Slo};
+use slipstream_schemas::records::{BudgetUnit, BurnRates};
+use slipstream_slo::definition::{COMPOSITE, Ratio, Rule, Slo, Window};
 
 use crate::text;
 
@@ -19,7 +19,7 @@ pub struct SloStatus {
     pub objective: String,
     /// The target as a share; null where the definition is not known.
     pub target: Option<f64>,
-    /// The budget's period: `30d`.
+    /// The budget's period: `30d`; `1M` of a calendar.
     pub window: Option<String>,
     /// good / total over the period; null without traffic.
     pub sli: Option<f64>,
@@ -29,16 +29,25 @@ pub struct SloStatus {
     pub burn_rates: BTreeMap<String, f64>,
     /// When the budget is spent at the present rate, RFC 3339; null when it is not being spent, or is spent.
     pub exhaustion_at: Option<String>,
-    /// Weight of good events over the period.
+    /// What good, total and budget_total count: weights of events, seconds of sliced time, or parts of 1,000,000,000 of a
+    /// composite.
+    pub unit: BudgetUnit,
+    /// What was good over the period.
     pub good: i64,
-    /// Weight of all events over the period.
+    /// Good and bad over the period.
     pub total: i64,
+    /// What may be bad over the period.
+    pub budget_total: f64,
+    /// When the period began, RFC 3339, where it is one of a calendar; null where the window rolls.
+    pub period_start: Option<String>,
     /// End of the tick evaluated last, RFC 3339; null: never evaluated.
     pub as_of: Option<String>,
     /// False where a source was missing at that tick, or it was never evaluated.
     pub complete: bool,
     /// From when on the counts cover everything, RFC 3339; later than the period's begin: the budget is not whole yet.
     pub covered_from: Option<String>,
+    /// Whether that is the whole of the period.
+    pub covers_period: bool,
     /// Weight of events that could not be decided.
     pub unknown: i64,
     /// groupBy labels and their values; absent when not grouped.
@@ -54,11 +63,11 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
         series.entry((&state.slo, &state.objective)).or_default().push(state);
     }
     let mut entries = Vec::new();
-    for (slo, objective) in definitions.iter().flat_map(|slo| slo.objectives.iter().map(move |o| (slo, o))) {
-        match series.remove(&(slo.name.as_str(), objective.name.as_str())) {
-            None => entries.push((Vec::new(), not_evaluated(slo, objective))),
+    for promise in definitions.iter().flat_map(promises) {
+        match series.remove(&(promise.slo.name.as_str(), promise.objective)) {
+            None => entries.push((Vec::new(), not_evaluated(&promise))),
             Some(states) => {
-                entries.extend(states.into_iter().map(|s| (s.group.clone(), evaluated(Some((slo, objective)), s))));
+                entries.extend(states.into_iter().map(|s| (s.group.clone(), evaluated(Some(&promise), s))));
             }
         }
     }
@@ -67,69 +76,124 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
     entries.into_iter().map(|(_, status)| status).collect()
 }
 
-fn not_evaluated(slo: &Slo, objective: &Objective) -> SloStatus {
+/// What an SLO promises: each objective, and where it is a composite all of them together.
+struct Promise<'a> {
+    slo: &'a Slo,
+    objective: &'a str,
+    target: Ratio,
+    /// Whose windows are looked at.
+    rules: &'a [Rule],
+    unit: BudgetUnit,
+}
+
+fn promises(slo: &Slo) -> Vec<Promise<'_>> {
+    let of_all = slo.composite.as_ref();
+    let single = slo.objectives.iter().map(|o| Promise {
+        slo,
+        objective: &o.name,
+        target: o.target,
+        rules: of_all.map_or(&o.rules, |all| &all.rules),
+        unit: if o.budgeting.slice().is_some() { BudgetUnit::Seconds } else { BudgetUnit::Events },
+    });
+    let all = of_all.map(|all| Promise {
+        slo,
+        objective: COMPOSITE,
+        target: all.target,
+        rules: &all.rules,
+        unit: BudgetUnit::Share,
+    });
+    single.chain(all).collect()
+}
+
+fn not_evaluated(promise: &Promise<'_>) -> SloStatus {
+    let Promise { slo, rules, .. } = promise;
+    let window = window_name(&slo.window);
+    let mut burn_rates: BTreeMap<String, f64> =
+        slo.windows(rules).into_iter().map(|window| (text::length(window), 0.0)).collect();
+    burn_rates.insert(window.clone(), 0.0);
     SloStatus {
         name: slo.name.clone(),
         service: slo.service.clone(),
-        objective: objective.name.clone(),
-        target: Some(target(objective)),
-        window: Some(text::length(slo.window.nominal_seconds())),
+        objective: promise.objective.to_owned(),
+        target: Some(promise.target.as_f64()),
+        window: Some(window),
         sli: None,
         budget_remaining: 1.0,
-        burn_rates: slo.windows(&objective.rules).into_iter().map(|window| (text::length(window), 0.0)).collect(),
+        burn_rates,
         exhaustion_at: None,
+        unit: promise.unit,
         good: 0,
         total: 0,
+        budget_total: 0.0,
+        period_start: None,
         as_of: None,
         complete: false,
         covered_from: None,
+        covers_period: false,
         unknown: 0,
         group: None,
     }
 }
 
-fn evaluated(definition: Option<(&Slo, &Objective)>, state: &BurnRates) -> SloStatus {
-    let period = state.windows.last();
+fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
+    let (period, shorter) = match state.windows.split_last() {
+        Some((period, shorter)) => (Some(period), shorter),
+        None => (None, &[][..]),
+    };
+    // Of a calendar the record has the length of the present period; the definition has its name.
+    let calendar = promise.map(|p| &p.slo.window).filter(|_| state.period_start.is_some());
+    let name = |seconds| calendar.map_or_else(|| text::length(seconds), window_name);
+    let mut burn_rates: BTreeMap<String, f64> = shorter.iter().map(|w| (text::length(w.seconds), w.burn)).collect();
+    burn_rates.extend(period.map(|w| (name(w.seconds), w.burn)));
+    let begin = state.period_start.or(period.map(|w| state.tick + 1 - w.seconds));
     SloStatus {
         name: state.slo.clone(),
-        service: definition.map(|(slo, _)| slo.service.clone()).unwrap_or_default(),
+        service: promise.map(|p| p.slo.service.clone()).unwrap_or_default(),
         objective: state.objective.clone(),
-        target: definition.map(|(_, objective)| target(objective)),
-        window: period.map(|window| text::length(window.seconds)),
+        target: promise.map(|p| p.target.as_f64()),
+        window: period.map(|window| name(window.seconds)),
         sli: state.sli,
         budget_remaining: state.budget_remaining,
-        burn_rates: state.windows.iter().map(|window| (text::length(window.seconds), window.burn)).collect(),
+        burn_rates,
         exhaustion_at: state.exhaustion_at.map(text::seconds),
+        unit: state.unit,
         good: period.map_or(0, |window| window.good),
         total: period.map_or(0, |window| window.total),
+        budget_total: state.budget_total,
+        period_start: state.period_start.map(text::seconds),
         as_of: Some(text::seconds(state.tick + 1)),
         complete: state.complete,
         covered_from: Some(text::seconds(state.covered_from)),
+        covers_period: begin.is_some_and(|begin| state.covered_from <= begin),
         unknown: state.unknown,
-        group: group(definition, state),
+        group: group(promise, state),
     }
 }
 
-fn group(definition: Option<(&Slo, &Objective)>, state: &BurnRates) -> Option<BTreeMap<String, String>> {
+fn group(promise: Option<&Promise<'_>>, state: &BurnRates) -> Option<BTreeMap<String, String>> {
     if state.group.is_empty() {
         return None;
     }
     let label = |i: usize| {
-        let known = definition.and_then(|(slo, _)| slo.group_by.get(i));
+        let known = promise.and_then(|p| p.slo.group_by.get(i));
         known.map_or_else(|| format!("group_{i}"), |key| key.label().to_owned())
     };
     Some(state.group.iter().enumerate().map(|(i, value)| (label(i), value.clone())).collect())
 }
 
-fn target(objective: &Objective) -> f64 {
-    objective.target.num as f64 / objective.target.den as f64
+/// A window as OpenSLO writes it.
+fn window_name(window: &Window) -> String {
+    match window {
+        Window::Rolling(seconds) => text::length(*seconds),
+        Window::Calendar(calendar) => format!("{}{}", calendar.count(), calendar.unit().letter()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slipstream_schemas::records::{BudgetUnit, WindowRates};
-    use slipstream_slo::definition::{GroupKey, Indicator, Ratio, Side, Window};
+    use slipstream_schemas::records::WindowRates;
+    use slipstream_slo::definition::{Calendar, Composite, GroupKey, Indicator, Objective, Side, Unit};
 
     fn slo(name: &str, group_by: Vec<GroupKey>) -> Slo {
         let indicator = Indicator { total: "true".into(), side: Side::Good("status_code < 500".into()) };
@@ -200,10 +264,30 @@ mod tests {
         let expected = serde_json::json!({
             "name": "checkout", "service": "shop", "objective": "0", "target": 0.995, "window": "30d", "sli": 0.9,
             "budget_remaining": 0.5, "burn_rates": {"5m": 1.5, "30d": 0.5}, "exhaustion_at": "1970-01-01T00:16:40Z",
-            "good": 90, "total": 100, "as_of": "1970-01-01T00:01:40Z", "complete": true,
-            "covered_from": "1970-01-01T00:00:10Z", "unknown": 2,
+            "unit": "events", "good": 90, "total": 100, "budget_total": 0.5, "period_start": null,
+            "as_of": "1970-01-01T00:01:40Z", "complete": true, "covered_from": "1970-01-01T00:00:10Z",
+            "covers_period": false, "unknown": 2,
         });
         assert_eq!(serde_json::to_value(&found[0]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_composite_has_an_entry_and_a_calendar_its_name() {
+        let mut whole = slo("checkout", vec![]);
+        let month = Calendar::new(1, Unit::Month, "2026-01-01T00:00:00".parse().unwrap(), "UTC").unwrap();
+        whole.window = Window::Calendar(month);
+        whole.composite = Some(Composite { target: Ratio { num: 9, den: 10 }, rules: Vec::new() });
+        let of_all = BurnRates {
+            objective: "composite".into(),
+            unit: BudgetUnit::Share,
+            period_start: Some(10),
+            ..state("checkout", &[])
+        };
+        let found = status(&[whole], &[of_all]);
+        let shown: Vec<_> = found.iter().map(|s| (s.objective.as_str(), s.window.as_deref(), s.unit)).collect();
+        assert_eq!(shown, [("0", Some("1M"), BudgetUnit::Events), ("composite", Some("1M"), BudgetUnit::Share)]);
+        assert_eq!((found[1].target, found[1].covers_period), (Some(0.9), true));
+        assert_eq!(found[1].burn_rates.keys().collect::<Vec<_>>(), ["1M", "5m"]);
     }
 
     #[test]

@@ -198,11 +198,25 @@ pub async fn slos(json: bool, from: &Place) -> Result<ExitCode> {
 
 /// SLOs as a table.
 pub fn slo_table(slos: &[SloStatus]) -> String {
-    let head =
-        ["SLO", "OBJECTIVE", "GROUP", "TARGET", "WINDOW", "SLI", "BUDGET LEFT", "GOOD", "TOTAL", "AS OF", "COMPLETE"];
-    let right = ["TARGET", "WINDOW", "SLI", "BUDGET LEFT", "GOOD", "TOTAL"];
+    let head = [
+        "SLO",
+        "OBJECTIVE",
+        "GROUP",
+        "TARGET",
+        "WINDOW",
+        "SLI",
+        "BUDGET LEFT",
+        "OF BUDGET",
+        "GOOD",
+        "TOTAL",
+        "AS OF",
+        "COVERED",
+        "COMPLETE",
+    ];
+    let right = ["TARGET", "WINDOW", "SLI", "BUDGET LEFT", "OF BUDGET", "GOOD", "TOTAL"];
     let rows = slos.iter().map(|slo| {
         let group: Vec<&str> = slo.group.iter().flat_map(|g| g.values().map(String::as_str)).collect();
+        let evaluated = |text: String| if slo.total == 0 { "-".to_owned() } else { text };
         vec![
             slo.name.clone(),
             slo.objective.clone(),
@@ -210,10 +224,16 @@ pub fn slo_table(slos: &[SloStatus]) -> String {
             slo.target.map_or("?".to_owned(), output::percent),
             slo.window.clone().unwrap_or_default(),
             slo.sli.map_or("no traffic".to_owned(), output::percent),
-            if slo.total == 0 { "-".to_owned() } else { format!("{:.1} %", slo.budget_remaining * 100.0) },
-            output::count(slo.good),
-            output::count(slo.total),
+            evaluated(format!("{:.1} %", slo.budget_remaining * 100.0)),
+            evaluated(output::left_of_budget(slo.unit, slo.budget_remaining, slo.budget_total)),
+            output::amount(slo.unit, slo.good),
+            output::amount(slo.unit, slo.total),
             slo.as_of.clone().unwrap_or("not yet".to_owned()),
+            match &slo.covered_from {
+                Some(from) if !slo.covers_period => format!("from {from}"),
+                Some(_) => "whole".to_owned(),
+                None => "-".to_owned(),
+            },
             if slo.complete { "yes" } else { "no" }.to_owned(),
         ]
     });
