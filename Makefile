@@ -5,12 +5,13 @@ DATA ?=
 MODEL ?=
 SECONDS ?= 600
 SEED ?=
+FOR ?= 60s
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults lint fmt bench
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults fuzz lint fmt bench
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -50,6 +51,10 @@ test-faults: setup-test ## Real processes under faults for long, with a report: 
 	cargo test --locked -p slipstream-cli --test faults --no-run
 	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --locked -p slipstream-cli --test faults -- --nocapture
 
+fuzz: setup ## Definitions, filters and test files changed at random, for long: make fuzz [FOR=60s] [SEED=n]
+	cargo test --locked -p slipstream-slo --test fuzz --no-run
+	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slo --test fuzz -- --nocapture
+
 lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -59,4 +64,5 @@ fmt: ## Format
 	cargo fmt --all
 
 bench: build ## Measure what docs/benchmarks.md reports
+	@cargo build --release --locked --quiet -p slipstream-bench
 	@scripts/bench $(BIN)

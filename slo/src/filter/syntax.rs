@@ -179,12 +179,6 @@ impl Places {
         (start, end.saturating_sub(start).max(1))
     }
 
-    fn end(&self, tree: &IdedExpr) -> usize {
-        let (mut from, mut to) = (usize::MAX, 0);
-        self.widen(tree, &mut from, &mut to);
-        to
-    }
-
     fn widen(&self, tree: &IdedExpr, from: &mut usize, to: &mut usize) {
         // The place of `has(a.b)` is its bracket.
         let is_has = matches!(&tree.expr, Expr::Select(select) if select.test);
@@ -207,10 +201,10 @@ impl Places {
                 }
             }
             Expr::Select(select) => {
-                self.widen(&select.operand, from, to);
+                let (mut begin, mut end) = (usize::MAX, 0);
+                self.widen(&select.operand, &mut begin, &mut end);
                 // The field stands behind the operand.
-                let operand = self.end(&select.operand);
-                *to = (*to).max((operand + 1 + select.field.len()).min(self.source.len()));
+                (*from, *to) = ((*from).min(begin), (*to).max((end + 1 + select.field.len()).min(self.source.len())));
             }
             Expr::List(list) => {
                 list.elements.iter().for_each(|part| self.widen(part, from, to));
