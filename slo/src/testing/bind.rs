@@ -292,7 +292,9 @@ fn rule_of(report: &mut Report<'_>, rule: &str, place: Place, rules: &[Rule], ob
 
 fn alert(report: &mut Report<'_>, draft: AlertDraft, slos: &[Slo]) -> Option<alerts::Expected> {
     let AlertDraft { place, subject, when, kind, rule, severity } = draft;
-    let needs_slo = subject.slo.is_some() || subject.objective.is_some() || subject.group.is_some() || rule.is_some();
+    // Where there is one SLO only, it is meant.
+    let names_none = subject.slo.is_none() && subject.objective.is_none() && subject.group.is_none() && rule.is_none();
+    let needs_slo = slos.len() == 1 || !names_none;
     let mut name = SubjectName::default();
     if needs_slo {
         let (slo, guarded) = subject.objective_if_any(report, slos, place)?;
@@ -321,7 +323,7 @@ fn rule_of_any(report: &mut Report<'_>, rule: &str, place: Place, slo: &Slo) {
 }
 
 impl Subject {
-    /// As [`Subject::objective`], where no objective stands for any.
+    /// As [`Subject::objective`], where no objective stands for any: none, unless there is only one.
     fn objective_if_any<'d>(
         &self,
         report: &mut Report<'_>,
@@ -335,6 +337,7 @@ impl Subject {
             Some((name, at)) => named(report, "SLO", name, *at, slos, |slo| &slo.name)?,
             None => only(report, "slo", "SLO", slos, place, |slo| &slo.name)?,
         };
-        Some((slo, None))
+        let only = <[Guarded<'_>; 1]>::try_from(Guarded::of(slo)).ok().map(|[one]| one);
+        Some((slo, only))
     }
 }
