@@ -108,7 +108,7 @@ fn load_with(mut report: Report<'_>, sources: &[SourceFile]) -> Loaded {
     let mut documents = Vec::new();
     for (file, source) in sources.iter().enumerate() {
         let errors = report.errors();
-        let mut found = yaml::read(file, &source.text, &mut report);
+        let mut found = yaml::documents(file, &source.text, &mut report);
         if found.is_empty() && report.errors() == errors {
             report.warning(Place::start(file), "empty-file", "no document in this file".to_owned(), None);
         }

@@ -1,7 +1,6 @@
 //! A set of documents: each object by kind and name, and SLOs with their references resolved among them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::alerts::{self, AlertCondition, Policy, Reference};
 use super::fields::{Fields, Text};
@@ -9,7 +8,7 @@ use super::indicator::{self, Counted};
 use super::report::{Place, Report};
 use super::slo::{self, Draft};
 use super::source::{self, DataSources};
-use super::yaml::{Node, Value};
+use super::yaml::{Document, Node, Value};
 use super::{MAX_DOCUMENTS, metadata, resolve, unused};
 use crate::definition::Slo;
 
@@ -35,32 +34,37 @@ pub(super) struct Set<'n> {
 }
 
 /// Checks every document and resolves the SLOs: those without errors, with the text that gives them again.
-pub(super) fn resolve(report: &mut Report<'_>, documents: &[Rc<Node>]) -> Vec<(Slo, String)> {
+pub(super) fn resolve(report: &mut Report<'_>, documents: &[Document]) -> Vec<(Slo, String)> {
     let mut set = Set { partial: report.errors() > 0, ..Set::default() };
     let objects = objects(report, documents);
     let sources = DataSources::new(data_sources(&objects), report.warns());
-    for object in &objects {
-        set.add(report, object, &sources);
+    for (object, doubtful) in &objects {
+        set.add(report, object, *doubtful, &sources);
     }
     unused::warn(report, &set);
     set.slos.iter().filter_map(|draft| resolve::slo(report, &set, draft)).collect()
 }
 
+/// An object, and whether its document is doubtful.
+type Object<'n> = (Fields<'n>, bool);
+
 /// The objects of the documents: a document is one, or a list of them.
-fn objects<'n>(report: &mut Report<'_>, documents: &'n [Rc<Node>]) -> Vec<Fields<'n>> {
+fn objects<'n>(report: &mut Report<'_>, documents: &'n [Document]) -> Vec<Object<'n>> {
     let mut objects = Vec::new();
-    for document in documents {
-        match &document.value {
-            Value::Null => {}
-            Value::List(items) => objects.extend(items.iter().filter_map(|item| Fields::of(report, item, ""))),
-            Value::Map(_) => objects.extend(Fields::of(report, document, "")),
+    for Document { root, doubtful } in documents {
+        let items = match &root.value {
+            Value::Null => continue,
+            Value::List(items) => items.as_slice(),
+            Value::Map(_) => std::slice::from_ref(root),
             Value::Scalar(_) => {
                 let message = "expected an OpenSLO object with apiVersion, kind, metadata and spec".to_owned();
-                report.error(document.place, "wrong-type", message, None);
+                report.error(root.place, "wrong-type", message, None);
+                continue;
             }
-        }
+        };
+        objects.extend(items.iter().filter_map(|item| Some((Fields::of(report, item, "")?, *doubtful))));
     }
-    if let Some(first) = objects.get(MAX_DOCUMENTS) {
+    if let Some(first) = objects.get(MAX_DOCUMENTS).map(|(first, _)| first) {
         let message = format!("{} objects: at most {MAX_DOCUMENTS} are read at once", objects.len());
         report.error(first.place, "too-many-documents", message, None);
         objects.truncate(MAX_DOCUMENTS);
@@ -69,7 +73,7 @@ fn objects<'n>(report: &mut Report<'_>, documents: &'n [Rc<Node>]) -> Vec<Fields
 }
 
 /// Types of the data sources, which metric sources anywhere in the set may name.
-fn data_sources<'n>(objects: &[Fields<'n>]) -> BTreeMap<&'n str, &'n str> {
+fn data_sources<'n>(objects: &[Object<'n>]) -> BTreeMap<&'n str, &'n str> {
     let text = |node: &'n Node| match &node.value {
         Value::Scalar(scalar) => Some(scalar.text.as_str()),
         _ => None,
@@ -78,7 +82,7 @@ fn data_sources<'n>(objects: &[Fields<'n>]) -> BTreeMap<&'n str, &'n str> {
         Value::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node.as_ref()),
         _ => None,
     };
-    let source = |object: &Fields<'n>| {
+    let source = |(object, _): &Object<'n>| {
         (text(object.get("kind")?)? == "DataSource").then_some(())?;
         let name = text(field(object.get("metadata")?, "name")?)?;
         Some((name, text(field(object.get("spec")?, "type")?)?))
@@ -87,7 +91,8 @@ fn data_sources<'n>(objects: &[Fields<'n>]) -> BTreeMap<&'n str, &'n str> {
 }
 
 impl<'n> Set<'n> {
-    fn add(&mut self, report: &mut Report<'_>, object: &Fields<'n>, sources: &DataSources<'_>) {
+    /// Reads an object. What a doubtful one says is not used, but it is there.
+    fn add(&mut self, report: &mut Report<'_>, object: &Fields<'n>, doubtful: bool, sources: &DataSources<'_>) {
         let Some(kind) = header(report, object) else {
             self.partial = true;
             return;
@@ -95,22 +100,22 @@ impl<'n> Set<'n> {
         let name = self.name(report, object, kind);
         match kind.value {
             "SLO" => match slo::read(report, object, sources) {
-                Some(slo) => self.slos.push(slo),
+                Some(slo) => self.slos.push(Draft { sound: slo.sound && !doubtful, ..slo }),
                 None => self.partial = true,
             },
             "SLI" => {
                 metadata::read(report, object, &[]);
                 let counted =
                     object.required_map(report, "spec").and_then(|spec| indicator::read(report, &spec, sources));
-                self.slis.extend(name.map(|name| (name, counted)));
+                self.slis.extend(name.map(|name| (name, counted.filter(|_| !doubtful))));
             }
             "AlertPolicy" => {
                 let policy = alerts::policy(report, object);
-                self.policies.extend(name.map(|name| (name, policy)));
+                self.policies.extend(name.map(|name| (name, policy.filter(|_| !doubtful))));
             }
             "AlertCondition" => {
                 let condition = alerts::condition(report, object);
-                self.conditions.extend(name.map(|name| (name, condition)));
+                self.conditions.extend(name.map(|name| (name, condition.filter(|_| !doubtful))));
             }
             "Service" => {
                 metadata::read(report, object, &[]);

@@ -85,8 +85,22 @@ impl Names {
     }
 }
 
+/// A document that was read.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) root: Rc<Node>,
+    /// A key is there twice, which is reported: the first counts, so that the rest can be checked.
+    pub(super) doubtful: bool,
+}
+
 /// Reads the documents of a file; a document with a syntax error is reported and left out.
 pub(crate) fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
+    let sound = documents(file, text, report).into_iter().filter(|document| !document.doubtful);
+    sound.map(|document| document.root).collect()
+}
+
+/// The same, with those that can be checked although they are not right.
+pub(super) fn documents(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Document> {
     if text.len() > MAX_FILE {
         let message = format!("the file has more than {MAX_FILE} bytes: so many are read at most");
         report.error(Place::start(file), "file-too-large", message, Some("split it into several files".to_owned()));
@@ -128,7 +142,7 @@ struct Reader<'r, 's> {
     /// Lines of the file before the text that is read.
     lines: usize,
     report: &'r mut Report<'s>,
-    documents: Vec<Rc<Node>>,
+    documents: Vec<Document>,
     open: Vec<Open>,
     /// Complete nodes with an anchor, and their weights.
     anchors: HashMap<usize, (Rc<Node>, usize)>,
@@ -137,6 +151,8 @@ struct Reader<'r, 's> {
     root: Option<Rc<Node>>,
     /// The document has an error that makes its content doubtful.
     broken: bool,
+    /// It has a key twice.
+    doubtful: bool,
 }
 
 impl<'r, 's> Reader<'r, 's> {
@@ -151,6 +167,7 @@ impl<'r, 's> Reader<'r, 's> {
             repeated: 0,
             root: None,
             broken: false,
+            doubtful: false,
         }
     }
 
@@ -194,11 +211,11 @@ impl<'r, 's> Reader<'r, 's> {
         match event {
             Event::DocumentStart(_) => {
                 self.anchors.clear();
-                self.broken = false;
+                (self.broken, self.doubtful) = (false, false);
             }
             Event::DocumentEnd => {
                 if let Some(root) = self.root.take().filter(|_| !self.broken) {
-                    self.documents.push(root);
+                    self.documents.push(Document { root, doubtful: self.doubtful });
                 }
             }
             Event::SequenceStart(anchor, _) => self.begin(place, anchor, Content::List(Vec::new()))?,
@@ -313,7 +330,9 @@ impl<'r, 's> Reader<'r, 's> {
                     entries.push((key, node));
                 } else {
                     let message = format!("the key `{}` is there twice", key.text);
-                    self.refuse(key.place, "duplicate-key", message);
+                    self.doubtful = true;
+                    let help = Some("leave one out".to_owned());
+                    self.report.error(key.place, "duplicate-key", message, help);
                 }
             }
         }

@@ -232,6 +232,17 @@ fn an_error_hides_neither_other_documents_nor_other_files() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_hides_no_other_mistake() {
+    let text = CHECKOUT
+        .replace("  service: checkout\n", "  service: checkout\n  service: cart\n")
+        .replace("target: 0.995", "target: 99.5");
+    let loaded = load_texts(&[&text]);
+    let found: Vec<_> = loaded.diagnostics.iter().map(|d| (d.tier, d.code)).collect();
+    assert_eq!(found, [(Tier::Syntax, "duplicate-key"), (Tier::Meaning, "invalid-target")]);
+    assert_eq!(loaded.slos, []);
+}
+
+#[test]
 fn a_name_is_an_identity() {
     let loaded = load_texts(&[CHECKOUT, CHECKOUT]);
     assert_eq!(summary(&loaded.diagnostics), [("duplicate-name", 4, 9, "checkout-availability".to_owned())]);
