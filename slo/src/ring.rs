@@ -1,14 +1,14 @@
 //! Rings: a series' good and total weights per slot of time, as much of the past as its windows reach.
 //!
-//! Cells come in blocks that are allocated when first written. A block counts in 32 bits until a cell grows too large
-//! for it. Sums run over contiguous 32-bit cells, which compilers turn into vector instructions.
+//! Cells come in blocks that are allocated when first written. A block counts in 16 bits until a cell grows too large
+//! for it, then in 32, then in 64. Sums run over contiguous cells, which compilers turn into vector instructions.
 
 use slipstream_schemas::records::RingSnapshot;
 
 use crate::condition::Counts;
 use crate::scale::RingSize;
 
-/// Cells of a block. A ring's last block has only the cells that the ring needs.
+/// Cells of a block.
 const BLOCK: usize = 64;
 /// A narrow cell stays below this in magnitude, so that a block of them sums up in 32 bits: 64 x 2^25 = 2^31.
 const NARROW: i64 = 1 << 25;
@@ -24,13 +24,20 @@ pub struct Ring {
 
 /// Cells of slots whose index modulo the ring's length lies in one stretch of [`BLOCK`].
 #[derive(Debug, Clone, Default)]
-enum Block {
+struct Block {
+    total: Cells,
+    /// Bad events, for they are few: most blocks of most series have none, or small numbers.
+    bad: Cells,
+}
+
+/// Numbers, as wide as they need.
+#[derive(Debug, Clone, Default)]
+enum Cells {
     #[default]
-    Empty,
-    /// Good of every cell, then total of every cell.
-    Narrow(Box<[i32]>),
-    /// The same, in 64 bits.
-    Wide(Box<[i64]>),
+    Zero,
+    Short(Box<[i16; BLOCK]>),
+    Narrow(Box<[i32; BLOCK]>),
+    Wide(Box<[i64; BLOCK]>),
 }
 
 impl Ring {
@@ -117,22 +124,23 @@ impl Ring {
         }
         self.advance(slot);
         let (block, cell) = self.place(slot);
-        let cells = BLOCK.min(self.size.slots - block * BLOCK);
-        self.blocks[block].add(cells, cell, counts);
+        self.blocks[block].total.add(cell, counts.total);
+        self.blocks[block].bad.add(cell, counts.bad());
     }
 
     /// Makes `slot` the newest, if it is newer: the cells between now stand for other slots.
     fn advance(&mut self, slot: i64) {
         if self.blocks.is_empty() {
-            self.blocks = (0..self.size.slots.div_ceil(BLOCK)).map(|_| Block::Empty).collect();
+            self.blocks = (0..self.size.slots.div_ceil(BLOCK)).map(|_| Block::default()).collect();
             self.newest = slot;
         } else if slot - self.newest >= self.size.slots as i64 {
-            self.blocks.fill(Block::Empty);
+            self.blocks.fill(Block::default());
             self.newest = slot;
         } else {
             for passed in self.newest + 1..=slot {
                 let (block, cell) = self.place(passed);
-                self.blocks[block].clear(cell);
+                self.blocks[block].total.clear(cell);
+                self.blocks[block].bad.clear(cell);
             }
             self.newest = self.newest.max(slot);
         }
@@ -181,58 +189,71 @@ impl Ring {
 }
 
 impl Block {
-    fn add(&mut self, cells: usize, cell: usize, counts: Counts) {
-        if let Block::Empty = self {
-            *self = Block::Narrow(vec![0; 2 * cells].into());
+    fn sum(&self, from: usize, to: usize) -> Counts {
+        let total = self.total.sum(from, to);
+        Counts { good: total - self.bad.sum(from, to), total }
+    }
+}
+
+impl Cells {
+    fn add(&mut self, cell: usize, number: i64) {
+        if number == 0 {
+            return;
         }
-        if let Block::Narrow(narrow) = self {
-            let good = i64::from(narrow[cell]).saturating_add(counts.good);
-            let total = i64::from(narrow[cells + cell]).saturating_add(counts.total);
-            if good.abs() < NARROW && total.abs() < NARROW {
-                narrow[cell] = good as i32;
-                narrow[cells + cell] = total as i32;
-                return;
-            }
-            *self = Block::Wide(narrow.iter().map(|n| i64::from(*n)).collect());
+        let sum = self.get(cell).saturating_add(number);
+        self.widen(sum);
+        // Wide enough now: nothing is cut off.
+        match self {
+            Cells::Zero => {}
+            Cells::Short(cells) => cells[cell] = sum as i16,
+            Cells::Narrow(cells) => cells[cell] = sum as i32,
+            Cells::Wide(cells) => cells[cell] = sum,
         }
-        if let Block::Wide(wide) = self {
-            wide[cell] = wide[cell].saturating_add(counts.good);
-            wide[cells + cell] = wide[cells + cell].saturating_add(counts.total);
+    }
+
+    /// Makes room for a number.
+    fn widen(&mut self, number: i64) {
+        let short = i16::try_from(number).is_ok();
+        let narrow = number.abs() < NARROW;
+        let wider = match self {
+            Cells::Zero if short => Cells::Short(Box::new([0; BLOCK])),
+            Cells::Zero if narrow => Cells::Narrow(Box::new([0; BLOCK])),
+            Cells::Short(cells) if !short && narrow => Cells::Narrow(Box::new(cells.map(i32::from))),
+            Cells::Short(cells) if !narrow => Cells::Wide(Box::new(cells.map(i64::from))),
+            Cells::Narrow(cells) if !narrow => Cells::Wide(Box::new(cells.map(i64::from))),
+            Cells::Zero => Cells::Wide(Box::new([0; BLOCK])),
+            Cells::Short(_) | Cells::Narrow(_) | Cells::Wide(_) => return,
+        };
+        *self = wider;
+    }
+
+    fn get(&self, cell: usize) -> i64 {
+        match self {
+            Cells::Zero => 0,
+            Cells::Short(cells) => cells[cell].into(),
+            Cells::Narrow(cells) => cells[cell].into(),
+            Cells::Wide(cells) => cells[cell],
         }
     }
 
     fn clear(&mut self, cell: usize) {
         match self {
-            Block::Empty => {}
-            Block::Narrow(narrow) => {
-                let cells = narrow.len() / 2;
-                (narrow[cell], narrow[cells + cell]) = (0, 0);
-            }
-            Block::Wide(wide) => {
-                let cells = wide.len() / 2;
-                (wide[cell], wide[cells + cell]) = (0, 0);
-            }
+            Cells::Zero => {}
+            Cells::Short(cells) => cells[cell] = 0,
+            Cells::Narrow(cells) => cells[cell] = 0,
+            Cells::Wide(cells) => cells[cell] = 0,
         }
     }
 
-    fn sum(&self, from: usize, to: usize) -> Counts {
+    /// Exact in 32 bits but for wide cells: see [`NARROW`].
+    fn sum(&self, from: usize, to: usize) -> i64 {
         match self {
-            Block::Empty => Counts::default(),
-            Block::Narrow(narrow) => {
-                let (good, total) = narrow.split_at(narrow.len() / 2);
-                Counts { good: sum_narrow(&good[from..to]), total: sum_narrow(&total[from..to]) }
-            }
-            Block::Wide(wide) => {
-                let (good, total) = wide.split_at(wide.len() / 2);
-                Counts { good: good[from..to].iter().sum(), total: total[from..to].iter().sum() }
-            }
+            Cells::Zero => 0,
+            Cells::Short(cells) => cells[from..to].iter().fold(0i32, |sum, cell| sum + i32::from(*cell)).into(),
+            Cells::Narrow(cells) => cells[from..to].iter().fold(0i32, |sum, cell| sum.wrapping_add(*cell)).into(),
+            Cells::Wide(cells) => cells[from..to].iter().sum(),
         }
     }
-}
-
-/// Exact in 32 bits: see [`NARROW`].
-fn sum_narrow(cells: &[i32]) -> i64 {
-    i64::from(cells.iter().fold(0i32, |sum, cell| sum.wrapping_add(*cell)))
 }
 
 #[cfg(test)]
@@ -283,7 +304,9 @@ mod tests {
         let mut ring = ring(1, 301);
         assert!(ring.blocks.is_empty());
         ring.add(5, 5, counts(1, 1));
-        assert_eq!(ring.blocks.iter().filter(|b| !matches!(b, Block::Empty)).count(), 1);
+        let used = |cells: &Cells| !matches!(cells, Cells::Zero);
+        assert_eq!(ring.blocks.iter().filter(|block| used(&block.total)).count(), 1);
+        assert!(!ring.blocks.iter().any(|block| used(&block.bad)), "nothing was bad");
     }
 
     #[test]

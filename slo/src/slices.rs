@@ -16,9 +16,9 @@ use crate::scale::RingSize;
 pub const WHOLE: i64 = 1_000_000_000;
 
 /// Words of a block of bits.
-const WORDS: i64 = 8;
+const WORDS: usize = 32;
 /// Slices of a block of bits.
-const BITS: i64 = 64 * WORDS;
+const BITS: i64 = 64 * WORDS as i64;
 /// Slices of a block of shares.
 const SHARES: i64 = 64;
 
@@ -43,9 +43,24 @@ pub fn is_good(counts: Counts, target: Ratio) -> bool {
 #[derive(Debug, Clone)]
 enum Marks {
     /// One bit a slice, by number of block: set where it is bad.
-    Bits(BTreeMap<i64, Box<[u64; WORDS as usize]>>),
+    Bits(Blocks<u64, WORDS>),
     /// Its share of bad.
-    Shares(BTreeMap<i64, Box<[u32; SHARES as usize]>>),
+    Shares(Blocks<u32, { SHARES as usize }>),
+}
+
+type Blocks<T, const N: usize> = BTreeMap<i64, Box<Block<T, N>>>;
+
+/// A stretch of slices, and the sum of what is bad in it: windows add up whole blocks.
+#[derive(Debug, Clone)]
+struct Block<T, const N: usize> {
+    marks: [T; N],
+    bad: i64,
+}
+
+impl<T: Copy + Default, const N: usize> Default for Block<T, N> {
+    fn default() -> Block<T, N> {
+        Block { marks: [T::default(); N], bad: 0 }
+    }
 }
 
 /// The slices of a series.
@@ -245,31 +260,20 @@ impl Slices {
     /// Sum over the slices `first..=last`.
     fn bad(&self, first: i64, last: i64) -> i64 {
         match &self.marks {
-            Marks::Bits(blocks) => {
-                let near = blocks.range(first.div_euclid(BITS)..=last.div_euclid(BITS));
-                near.map(|(block, words)| bits_within(words, first - block * BITS, last - block * BITS)).sum()
-            }
-            Marks::Shares(blocks) => {
-                let near = blocks.range(first.div_euclid(SHARES)..=last.div_euclid(SHARES));
-                near.map(|(block, shares)| {
-                    let from = (first - block * SHARES).max(0) as usize;
-                    let to = (last - block * SHARES).min(SHARES - 1) as usize;
-                    shares[from..=to].iter().map(|share| i64::from(*share)).sum::<i64>()
-                })
-                .sum()
-            }
+            Marks::Bits(blocks) => sum(blocks, first, last, BITS, bits_within),
+            Marks::Shares(blocks) => sum(blocks, first, last, SHARES, shares_within),
         }
     }
 
     /// The slices that are not wholly good, ascending.
     fn marked(&self) -> Box<dyn Iterator<Item = (i64, i64)> + '_> {
         match &self.marks {
-            Marks::Bits(blocks) => Box::new(blocks.iter().flat_map(|(block, words)| {
-                let bit = move |i: i64| (words[(i / 64) as usize] >> (i % 64)) & 1 == 1;
+            Marks::Bits(blocks) => Box::new(blocks.iter().flat_map(|(block, found)| {
+                let bit = move |i: i64| (found.marks[(i / 64) as usize] >> (i % 64)) & 1 == 1;
                 (0..BITS).filter(move |i| bit(*i)).map(move |i| (block * BITS + i, 1))
             })),
-            Marks::Shares(blocks) => Box::new(blocks.iter().flat_map(|(block, shares)| {
-                let found = shares.iter().enumerate().filter(|(_, share)| **share != 0);
+            Marks::Shares(blocks) => Box::new(blocks.iter().flat_map(|(block, found)| {
+                let found = found.marks.iter().enumerate().filter(|(_, share)| **share != 0);
                 found.map(move |(i, share)| (block * SHARES + i as i64, i64::from(*share)))
             })),
         }
@@ -286,35 +290,140 @@ fn drop_before<T>(blocks: &mut BTreeMap<i64, T>, oldest: i64) {
     }
 }
 
-fn set_bit(blocks: &mut BTreeMap<i64, Box<[u64; WORDS as usize]>>, slice: i64, bad: bool) {
+fn set_bit(blocks: &mut Blocks<u64, WORDS>, slice: i64, bad: bool) {
     let (block, bit) = (slice.div_euclid(BITS), slice.rem_euclid(BITS));
-    let (word, mask) = ((bit / 64) as usize, 1u64 << (bit % 64));
+    if !bad && !blocks.contains_key(&block) {
+        return;
+    }
+    let found = blocks.entry(block).or_default();
+    let (word, mask) = (&mut found.marks[(bit / 64) as usize], 1u64 << (bit % 64));
+    let before = i64::from(*word & mask != 0);
     if bad {
-        blocks.entry(block).or_default()[word] |= mask;
-    } else if let Some(words) = blocks.get_mut(&block) {
-        words[word] &= !mask;
+        *word |= mask
+    } else {
+        *word &= !mask
     }
+    found.bad += i64::from(bad) - before;
 }
 
-fn set_share(blocks: &mut BTreeMap<i64, Box<[u32; SHARES as usize]>>, slice: i64, share: u32) {
+fn set_share(blocks: &mut Blocks<u32, { SHARES as usize }>, slice: i64, share: u32) {
     let (block, at) = (slice.div_euclid(SHARES), slice.rem_euclid(SHARES) as usize);
-    if share != 0 {
-        blocks.entry(block).or_insert_with(|| Box::new([0; SHARES as usize]))[at] = share;
-    } else if let Some(shares) = blocks.get_mut(&block) {
-        shares[at] = 0;
+    if share == 0 && !blocks.contains_key(&block) {
+        return;
     }
+    let found = blocks.entry(block).or_default();
+    found.bad += i64::from(share) - i64::from(found.marks[at]);
+    found.marks[at] = share;
 }
 
-/// How many of the bits `first..=last` are set; both may lie outside.
-fn bits_within(words: &[u64; WORDS as usize], first: i64, last: i64) -> i64 {
-    let of_word = |(i, word): (usize, &u64)| {
-        let begin = 64 * i as i64;
-        let (from, to) = ((first - begin).max(0), (last - begin).min(63));
-        if from > to {
-            return 0;
-        }
-        let upper = if to == 63 { u64::MAX } else { (1u64 << (to + 1)) - 1 };
-        i64::from(((word & upper) >> from).count_ones())
+/// Sum over the slices `first..=last`; `within` sums a part of a block.
+fn sum<T, const N: usize>(
+    blocks: &Blocks<T, N>,
+    first: i64,
+    last: i64,
+    length: i64,
+    within: impl Fn(&[T; N], usize, usize) -> i64,
+) -> i64 {
+    let near = blocks.range(first.div_euclid(length)..=last.div_euclid(length));
+    let of_block = |(block, found): (&i64, &Box<Block<T, N>>)| {
+        let (from, to) = ((first - block * length).max(0), (last - block * length).min(length - 1));
+        let whole = found.bad == 0 || (from == 0 && to == length - 1);
+        if whole { found.bad } else { within(&found.marks, from as usize, to as usize) }
     };
-    words.iter().enumerate().map(of_word).sum()
+    near.map(of_block).sum()
+}
+
+/// How many of the bits `first..=last` are set.
+fn bits_within(words: &[u64; WORDS], first: usize, last: usize) -> i64 {
+    let of_word = |(i, word): (usize, &u64)| {
+        let (from, to) = (first.saturating_sub(64 * i), (last - 64 * i).min(63));
+        i64::from(((word << (63 - to)) >> (63 - to) >> from).count_ones())
+    };
+    words.iter().enumerate().take(last / 64 + 1).skip(first / 64).map(of_word).sum()
+}
+
+/// Sum of the shares `first..=last`.
+fn shares_within(shares: &[u32; SHARES as usize], first: usize, last: usize) -> i64 {
+    shares[first..=last].iter().map(|share| i64::from(*share)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SLICES: Budgeting = Budgeting::Timeslices { seconds: 60, target: Ratio { num: 9, den: 10 } };
+    const SHARED: Budgeting = Budgeting::RatioTimeslices { seconds: 60 };
+
+    fn counts(bad: i64, total: i64) -> Counts {
+        Counts { good: total - bad, total }
+    }
+
+    #[test]
+    fn shares_and_goodness_by_hand() {
+        let nine_tenths = Ratio { num: 9, den: 10 };
+        // (bad, total), share in parts of a billion, whether 90 % is reached
+        let table = [
+            ((0, 0), 0, true),
+            ((0, 5), 0, true),
+            ((1, 10), 100_000_000, true),
+            ((1, 9), 111_111_111, false),
+            ((2, 3), 666_666_667, false),
+            ((5, 5), WHOLE, false),
+            ((1, 2_000_000_000), 1, true),
+            ((1, 2_000_000_001), 0, true),
+        ];
+        for ((bad, total), share, good) in table {
+            assert_eq!(share_of_bad(counts(bad, total)), share, "{bad} of {total}");
+            assert_eq!(is_good(counts(bad, total), nine_tenths), good, "{bad} of {total}");
+        }
+    }
+
+    #[test]
+    fn a_late_event_flips_its_slice_either_way() {
+        let mut slices = Slices::new(SLICES, 100, 3_600).unwrap();
+        assert_eq!(slices.add(70, 65, counts(1, 1)), Some(Flip { begin: 60, bad: 1 }));
+        assert_eq!(slices.window(130, 120), counts(1, 3));
+        assert_eq!(slices.add(3_000, 61, counts(0, 9)), Some(Flip { begin: 60, bad: -1 }));
+        assert_eq!(slices.add(3_600, 61, counts(1, 1)), Some(Flip { begin: 60, bad: 1 }));
+        assert_eq!(slices.add(3_720, 61, counts(0, 99)), None, "too late: its counts are gone");
+        assert_eq!((slices.window(3_720, 3_720).bad(), slices.events(3_660, 3_600)), (1, 11));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn slices_are_a_map_that_forgets(
+            shared: bool, kept in 3i64..5_000,
+            steps in prop::collection::vec((0i64..200_000, 0i64..90_000, 0i64..4, 0i64..9), 1..60),
+        ) {
+            let budgeting = if shared { SHARED } else { SLICES };
+            let mut slices = Slices::new(budgeting, kept, 86_400).unwrap();
+            let mut all: BTreeMap<i64, Counts> = BTreeMap::new();
+            let mut tick = 1_000_000;
+            for (ahead, late, bad, good) in steps {
+                tick += ahead;
+                let slice = (tick - late).div_euclid(60);
+                slices.add(tick, tick - late, counts(bad, bad + good));
+                if slice >= tick.div_euclid(60) - 1_440 {
+                    let cell = all.entry(slice).or_default();
+                    *cell = counts(cell.bad() + bad, cell.total + bad + good);
+                }
+                let badness = |c: &Counts| if shared { share_of_bad(*c) } else { i64::from(!is_good(*c, Ratio { num: 9, den: 10 })) };
+                let windows = [60, 3_600, 60 * (kept - 2), 20 * (kept - 2) + 7];
+                for window in windows.into_iter().filter(|window| Slices::needed(60, *window) <= kept) {
+                    let first = (tick + 1 - window).div_euclid(60);
+                    let expected: i64 = all.range(first..).map(|(_, c)| badness(c)).sum();
+                    prop_assert_eq!(slices.window(tick, window).bad(), expected);
+                }
+                let snapshot = slices.snapshot(tick).unwrap();
+                let mut again = Slices::restored(&snapshot, 86_400);
+                again.judge_by(budgeting);
+                prop_assert_eq!(again.snapshot(tick), Some(snapshot));
+                let longest = 60 * (kept - 2);
+                prop_assert_eq!(again.window(tick, longest), slices.window(tick, longest));
+            }
+        }
+    }
 }

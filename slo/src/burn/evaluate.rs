@@ -50,9 +50,42 @@ fn take_over(plan: &Plan, series: &mut Series, sums: &Sums, moment: &Moment) -> 
     if let Some((unknown, too_late)) = sums.of_members {
         (series.unknown, series.too_late) = (unknown, too_late);
     }
-    let conditions = conditions(plan, series, sums, moment);
-    let changed = series.conditions.as_ref().is_some_and(|before| !same(before, &conditions));
-    series.conditions = Some(conditions);
+    let known = series.conditions.as_ref().is_some_and(|before| of_rules(before, plan.rules()));
+    if !known {
+        let before = series.conditions.take();
+        series.conditions = Some(plan.rules().iter().map(|rule| taken_over(rule, before.as_deref())).collect());
+        judge(plan, series, sums, moment);
+        return before.is_some_and(|before| !same(&before, series.conditions.as_deref().unwrap_or_default()));
+    }
+    judge(plan, series, sums, moment)
+}
+
+/// Whether there is a condition for each rule, in order.
+fn of_rules(conditions: &[ConditionSince], rules: &[Rule]) -> bool {
+    conditions.len() == rules.len() && conditions.iter().zip(rules).all(|(c, rule)| c.rule == rule.name)
+}
+
+/// What is remembered of a rule.
+fn taken_over(rule: &Rule, before: Option<&[ConditionSince]>) -> ConditionSince {
+    let found = before.and_then(|before| before.iter().find(|c| c.rule == rule.name));
+    found.cloned().unwrap_or_else(|| ConditionSince { rule: rule.name.clone(), holds: false, since: None })
+}
+
+/// Every rule of the objective, in place. On an incomplete tick a condition that is false keeps the since it had. Whether
+/// one changed.
+fn judge(plan: &Plan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
+    let mut changed = false;
+    for (condition, rule) in series.conditions.iter_mut().flatten().zip(plan.rules()) {
+        let row = |seconds| sums.of(plan, seconds);
+        let holds = holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
+        changed |= condition.holds != holds;
+        condition.holds = holds;
+        condition.since = match (holds, moment.complete) {
+            (true, _) => Some(condition.since.unwrap_or(moment.tick)),
+            (false, true) => None,
+            (false, false) => condition.since,
+        };
+    }
     changed
 }
 
@@ -84,23 +117,6 @@ pub(super) fn retired(series: Series, generation: Option<i64>, covered_from: i64
         period_start: None,
         previous: None,
     }
-}
-
-/// Every rule of the objective. On an incomplete tick a condition that is false keeps the since it had.
-fn conditions(plan: &Plan, series: &Series, sums: &Sums, moment: &Moment) -> Vec<ConditionSince> {
-    let since = |rule: &str| series.conditions.iter().flatten().find(|c| c.rule == rule).and_then(|c| c.since);
-    let of_rule = |rule: &Rule| {
-        let row = |seconds| sums.of(plan, seconds);
-        let holds = holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
-        let before = since(&rule.name);
-        let since = match (holds, moment.complete) {
-            (true, _) => Some(before.unwrap_or(moment.tick)),
-            (false, true) => None,
-            (false, false) => before,
-        };
-        ConditionSince { rule: rule.name.clone(), holds, since }
-    };
-    plan.rules().iter().map(of_rule).collect()
 }
 
 fn same(before: &[ConditionSince], now: &[ConditionSince]) -> bool {

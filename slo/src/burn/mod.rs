@@ -237,7 +237,7 @@ impl Burn {
             let rates = sums.zip(self.pool.get_mut(id)).and_then(|(sums, series)| state(series, &sums, &moment));
             states.extend(rates);
         }
-        states.sort_by(|a, b| (&a.slo, &a.objective, &a.group).cmp(&(&b.slo, &b.objective, &b.group)));
+        states.sort_by(by_name);
         Ok(states)
     }
 
@@ -305,6 +305,7 @@ impl Burn {
     fn tick(&mut self, moment: &Moment, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
         self.switch(moment, revisions, out)?;
         let touched = self.take_in(moment.tick);
+        let before = out.len();
         for id in self.pool.to_evaluate(moment.tick, touched) {
             let sums = self.sums(id, moment.tick);
             let Some((sums, series)) = sums.zip(self.pool.get_mut(id)) else { continue };
@@ -313,6 +314,8 @@ impl Burn {
             self.pool.set_holding(id, holds);
             out.extend(rates);
         }
+        // Ids mean nothing outside: what leaves is in the order of names.
+        out[before..].sort_by(by_name);
         Ok(())
     }
 
@@ -373,4 +376,8 @@ impl Burn {
         }
         self.version = 0;
     }
+}
+
+fn by_name(a: &BurnRates, b: &BurnRates) -> std::cmp::Ordering {
+    (&a.slo, &a.objective, &a.group).cmp(&(&b.slo, &b.objective, &b.group))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::BurnFault;
 use super::periods::Clock;
 use crate::budget::present_window;
-use crate::definition::{Budgeting, COMPOSITE, Composite, Objective, Ratio, Rule, Slo, Window};
+use crate::definition::{Budgeting, COMPOSITE, Composite, Condition, Objective, Ratio, Rule, Slo, Window};
 use crate::revision::InForce;
 use crate::scale::Scale;
 use crate::slices::Slices;
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub rings: usize,
     /// How many slices its series keep, where time is sliced.
     pub slices: i64,
+    /// Whether a rule asks how many events there were.
+    pub asks_events: bool,
     /// Unix seconds from which on its counts cover everything.
     pub covered_from: i64,
 }
@@ -77,6 +79,7 @@ impl Plan {
                 clock: clock.clone(),
                 rings: needs.rings,
                 slices: objective.and_then(|index| slices(slo, index, scale)).unwrap_or(0),
+                asks_events: rules.iter().any(|rule| matches!(rule.condition, Condition::Burn { least: 1.., .. })),
                 covered_from,
             })
         };

@@ -133,10 +133,6 @@ impl Series {
     pub(super) fn any_holds(&self) -> bool {
         self.conditions.iter().flatten().any(|condition| condition.holds)
     }
-
-    fn name(&self) -> (&str, &str, &[String]) {
-        (&self.slo, &self.objective, &self.group)
-    }
 }
 
 /// Series by id. Ids are reused and mean nothing outside this process: what leaves is in the order of names.
@@ -203,14 +199,13 @@ impl Pool {
         }
     }
 
-    /// The series to look at: tallied, with a condition that holds, or due by hash. By name, each once.
+    /// The series to look at: tallied, with a condition that holds, or due by hash. Each once.
     pub(super) fn to_evaluate(&self, tick: i64, touched: Vec<u32>) -> Vec<u32> {
         let mut ids = touched;
         ids.extend(&self.holding);
         ids.extend(&self.due[tick.rem_euclid(self.due.len() as i64) as usize]);
         ids.sort_unstable();
         ids.dedup();
-        ids.sort_by(|a, b| self.get(*a).map(Series::name).cmp(&self.get(*b).map(Series::name)));
         ids
     }
 

@@ -8,14 +8,14 @@ use crate::calendar::Period;
 use crate::condition::Counts;
 use crate::definition::Ratio;
 use crate::scale::Scale;
-use crate::slices::{Slices, WHOLE, share_of_bad};
+use crate::slices::{WHOLE, share_of_bad};
 
 /// Of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Row {
     /// In whole numbers: events, slices, or parts.
     pub counts: Counts,
-    /// Events.
+    /// Events; of slices only where a rule asks.
     pub events: i64,
     /// By how much the window may be longer; 0: exact.
     pub slot_seconds: i64,
@@ -56,7 +56,11 @@ impl Sums {
                 let counts = rings.get(*ring).map_or(Counts::default(), |ring| ring.window(tick, *seconds));
                 Row { counts, events: counts.total, slot_seconds: scale.rings[*ring].slot_seconds }
             }
-            State::Slices(slices) => sliced(slices, tick, *seconds),
+            State::Slices(slices) => Row {
+                counts: slices.window(tick, *seconds),
+                events: if plan.asks_events { slices.events(tick, *seconds) } else { 0 },
+                slot_seconds: slices.seconds(),
+            },
             State::Composite => Row::default(),
         };
         let windows = plan.windows.iter().map(row).collect();
@@ -100,10 +104,6 @@ impl Sums {
         let found = plan.windows.iter().position(|(window, _)| *window == seconds);
         found.and_then(|i| self.windows.get(i)).copied().unwrap_or_default()
     }
-}
-
-fn sliced(slices: &Slices, tick: i64, seconds: i64) -> Row {
-    Row { counts: slices.window(tick, seconds), events: slices.events(tick, seconds), slot_seconds: slices.seconds() }
 }
 
 /// Of the present period up to now, and of the one before. A slice belongs to the period in which it begins.
