@@ -13,6 +13,9 @@ use slipstream_slo::testing::{self, Failure, Wanted};
 
 use crate::{definitions, output};
 
+/// Failures of a test that people see.
+const SHOWN: usize = 20;
+
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
@@ -151,8 +154,11 @@ impl Look {
         for test in run.tests.iter().filter(|test| !test.passed) {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "\n{}: {}", self.paint(RED, "FAILED"), self.paint(BOLD, &test.name));
-            for failure in &test.failures {
+            for failure in test.failures.iter().take(SHOWN) {
                 text.push_str(&self.failure(&test.file, failure));
+            }
+            if let Some(more) = test.failures.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                let _ = writeln!(text, "\n  and {more} more: --json tells all");
             }
         }
         let broken = match run.diagnostics.iter().filter(|d| d.is_error()).count() {
