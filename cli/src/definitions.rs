@@ -34,7 +34,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     for path in files(paths)? {
         match source(&path)? {
             Ok(source) => sources.push(source),
-            Err(diagnostic) => broken.push(diagnostic),
+            Err(diagnostic) => broken.push(*diagnostic),
         }
     }
     let mut loaded = openslo::load(&sources);
@@ -161,7 +161,7 @@ pub fn read_file(path: &Path) -> Result<SourceFile> {
 }
 
 /// Reads a file, of one that is too large only so much that this is seen.
-fn source(path: &Path) -> Result<Result<SourceFile, Diagnostic>> {
+fn source(path: &Path) -> Result<Result<SourceFile, Box<Diagnostic>>> {
     let mut bytes = Vec::new();
     let file = File::open(path).and_then(|file| file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes));
     file.with_context(|| format!("reading {}", path.display()))?;

@@ -45,7 +45,7 @@ impl SourceFile {
     ///
     /// # Errors
     /// The diagnostic of a file that is not UTF-8. Of one that is too large anyway it does not matter.
-    pub fn from_bytes(path: String, bytes: Vec<u8>) -> Result<SourceFile, Diagnostic> {
+    pub fn from_bytes(path: String, bytes: Vec<u8>) -> Result<SourceFile, Box<Diagnostic>> {
         if bytes.len() > MAX_FILE {
             return Ok(SourceFile { path, text: String::from_utf8_lossy(&bytes).into_owned() });
         }
@@ -55,7 +55,7 @@ impl SourceFile {
             let line = valid.rsplit('\n').next().unwrap_or_default();
             let column = line.chars().count() + 1;
             let shown: String = line.chars().skip((column - 1).saturating_sub(200)).collect();
-            Diagnostic {
+            Box::new(Diagnostic {
                 file: path,
                 line: valid.matches('\n').count() + 1,
                 column,
@@ -65,7 +65,7 @@ impl SourceFile {
                 message: "not UTF-8 text; definitions are YAML or JSON in UTF-8".to_owned(),
                 help: None,
                 snippet: Snippet { skipped: column - 1 - shown.chars().count(), text: shown, width: 1 },
-            }
+            })
         })
     }
 }

@@ -211,7 +211,7 @@ fn weight(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Ratio> {
     if weight.num == 0 {
         let help = Some("leave out an objective that does not count".to_owned());
         report.error(place, "invalid-weight", format!("{path}: expected more than 0"), help);
-    } else if weight.compare(MAX_WEIGHT).is_gt() || WEIGHT_DENOMINATOR % weight.den != 0 {
+    } else if weight.compare(MAX_WEIGHT).is_gt() || !WEIGHT_DENOMINATOR.is_multiple_of(weight.den) {
         let message = format!("{path}: expected at most 1,000,000, with at most 6 decimals");
         report.error(place, "unsupported-weight", message, Some("only the weights' proportions count".to_owned()));
     }

@@ -59,12 +59,20 @@ pub(crate) struct Report<'s> {
     warns: bool,
 }
 
+/// The bytes at which lines begin. To YAML a carriage return ends a line, too.
+pub(crate) fn line_starts(text: &str) -> impl Iterator<Item = usize> + '_ {
+    let bytes = text.as_bytes();
+    let ends = move |at: &usize| match bytes[*at] {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    std::iter::once(0).chain((0..bytes.len()).filter(ends).map(|at| at + 1))
+}
+
 impl<'s> Report<'s> {
     pub(crate) fn new(sources: &'s [SourceFile]) -> Report<'s> {
-        let starts = |source: &SourceFile| {
-            let breaks = source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(breaks).collect()
-        };
+        let starts = |source: &SourceFile| line_starts(&source.text).collect();
         let lines = sources.iter().map(starts).collect();
         Report { sources, lines, found: Vec::new(), errors: 0, warnings: 0, compared: 0, warns: true }
     }

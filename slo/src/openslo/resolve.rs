@@ -87,7 +87,7 @@ fn indicators(report: &mut Report<'_>, set: &Set<'_>, draft: &Draft<'_>) -> Opti
             complete = false;
             continue;
         };
-        check_group_by(report, objective, *group_by.get_or_insert(&counted.group_by), counted);
+        check_group_by(report, objective, group_by.get_or_insert(&counted.group_by), counted);
         match indicator(report, objective, counted) {
             Some(indicator) => indicators.push(indicator),
             None => complete = false,

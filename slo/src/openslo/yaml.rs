@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-use super::report::{Place, Report};
+use super::report::{Place, Report, line_starts};
 
 /// Largest file, bytes.
 pub const MAX_FILE: usize = 16 << 20;
@@ -127,14 +127,9 @@ fn too_deep() -> String {
 /// The text from the next line that begins a document, at the given line (from 1) or after it but not the first, and how
 /// many lines are before it.
 fn next_document(text: &str, line: usize) -> Option<(usize, &str)> {
-    let mut at = 0;
-    for (index, content) in text.split_inclusive('\n').enumerate() {
-        if index >= (line - 1).max(1) && content.starts_with("---") {
-            return Some((index, &text[at..]));
-        }
-        at += content.len();
-    }
-    None
+    let mut lines = line_starts(text).enumerate().skip((line - 1).max(1));
+    let (index, at) = lines.find(|(_, at)| text[*at..].starts_with("---"))?;
+    Some((index, &text[at..]))
 }
 
 struct Reader<'r, 's> {
