@@ -39,7 +39,8 @@ pub fn definitions(text: &str) {
 
 /// Each diagnostic has a place in the text, and all can be shown.
 fn shown(text: &str, diagnostics: &[Diagnostic]) {
-    let lines = text.lines().count() + 1;
+    // To YAML a carriage return ends a line, too; and what is missing at the end is missed in the line after.
+    let lines = text.replace("\r\n", "\n").split(['\n', '\r']).count() + 1;
     for diagnostic in diagnostics {
         let place = (diagnostic.line, diagnostic.column, diagnostic.snippet.width);
         let right = (1..=lines).contains(&place.0) && place.1 >= 1 && place.2 >= 1;
