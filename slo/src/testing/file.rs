@@ -19,8 +19,10 @@ const MAX_TESTS: usize = 1_000;
 pub(super) const MAX_ITEMS: usize = 1_000;
 /// Most events that the entries of a test's `events` stand for.
 const MAX_COUNT: u64 = 100_000;
+/// The same, of all tests of a file.
+const MAX_ITEMS_OF_FILE: usize = 20_000;
 /// Longest text of a sketch, bytes.
-const MAX_SKETCH: usize = 1 << 16;
+const MAX_SKETCH: usize = 1 << 14;
 /// Longest test, seconds.
 pub(super) const MAX_SPAN: i64 = 400 * 86_400;
 
@@ -77,8 +79,16 @@ pub(super) fn read(source: &SourceFile, report: &mut Report<'_>) -> Option<Draft
     let start = start(report, &fields).unwrap_or(DEFAULT_START);
     fields.required(report, "tests")?;
     let items = bounded(fields.list(report, "tests")?, MAX_TESTS, "tests", report);
-    let tests = items.iter().enumerate().filter_map(|(i, node)| test(report, node, &format!("tests[{i}]"), start));
-    let tests: Vec<TestDraft> = tests.collect();
+    let mut room = MAX_ITEMS_OF_FILE;
+    let mut tests: Vec<TestDraft> = Vec::new();
+    for (i, node) in items.iter().enumerate() {
+        tests.extend(test(report, node, &format!("tests[{i}]"), start, &mut room));
+        if room == 0 {
+            let message = format!("a file holds at most {MAX_ITEMS_OF_FILE} lines, events, expectations and alerts");
+            report.error(node.place, "too-many", message, Some("split it into several files".to_owned()));
+            return None;
+        }
+    }
     for (i, test) in tests.iter().enumerate() {
         if tests[..i].iter().any(|earlier| earlier.name == test.name) {
             report.error(test.place, "duplicate-name", format!("a second test is called `{}`", test.name), None);
@@ -127,7 +137,7 @@ fn start(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<i64> {
     found
 }
 
-fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64) -> Option<TestDraft> {
+fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64, room: &mut usize) -> Option<TestDraft> {
     let fields = Fields::of(report, node, path)?;
     fields.check_ours(report, &["name", "start", "lasts", "given", "expect", "alerts"]);
     let start = start(report, &fields).unwrap_or(start_of_file);
@@ -139,7 +149,7 @@ fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64) ->
         && let Some(given) = fields.map(report, "given")
     {
         given.check_ours(report, &["traffic", "events"]);
-        lines = traffic(report, &given);
+        lines = traffic(report, &given, room);
         events = self::events(report, &given, start);
     }
     let expectations = fields.list(report, "expect").unwrap_or_default();
@@ -152,6 +162,7 @@ fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64) ->
         let message = format!("{path}: expected `expect` or `alerts`: a test that expects nothing tells nothing");
         report.error(fields.place, "missing-field", message, None);
     }
+    *room = room.saturating_sub(events.len() + expectations.len() + alerts.as_ref().map_or(0, Vec::len));
     let name = name?;
     let place = name.place;
     Some(TestDraft { name: name.value.to_owned(), place, start, lasts, lines, events, expectations, alerts })
@@ -197,7 +208,8 @@ pub(super) fn within(report: &mut Report<'_>, since: i64, place: Place) -> Optio
     None
 }
 
-fn traffic(report: &mut Report<'_>, given: &Fields<'_>) -> Vec<Line> {
+/// Lines of traffic; each, right or wrong, takes one of `room`.
+fn traffic(report: &mut Report<'_>, given: &Fields<'_>, room: &mut usize) -> Vec<Line> {
     let path = given.path_of("traffic");
     let Some(node) = given.get("traffic") else { return Vec::new() };
     let items: Vec<&Node> = match &node.value {
@@ -213,9 +225,10 @@ fn traffic(report: &mut Report<'_>, given: &Fields<'_>) -> Vec<Line> {
             continue;
         }
         for (offset, line) in sketch::lines(text.value) {
-            if found.len() > MAX_ITEMS {
+            if found.len() > MAX_ITEMS || *room == 0 {
                 break;
             }
+            *room -= 1;
             let spaces = line.chars().take_while(|c| c.is_whitespace()).count();
             let whole = place_in(report, text, offset + spaces, line.trim().chars().count());
             match sketch::parse(line, whole) {

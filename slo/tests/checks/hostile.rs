@@ -154,6 +154,11 @@ fn size_nesting_and_work_have_limits_with_errors_of_their_own() {
     assert_eq!(code(&story(&body)), "too-many");
     let body = format!("given: {{events: [{}]}}\nalerts: none", many(3, "{at: 1m, count: 50000}"));
     assert_eq!(code(&story(&body)), "too-many");
+    let sketch = "1/s for 9s;".repeat(1_000);
+    let tests = (0..21).map(|i| format!("{{name: t{i}, given: {{traffic: '{sketch}'}}, alerts: none}}"));
+    let found = read(AVAILABILITY, &format!("tests: [{}]", tests.collect::<Vec<_>>().join(","))).err().unwrap();
+    assert!(found.iter().any(|d| d.code == "too-many"), "{}", found.len());
+    assert_eq!(code(&story(&format!("given: {{traffic: '{}'}}\nalerts: none", "x".repeat(20_000)))), "too-long");
     // Each line doubles the kinds of requests.
     let doubling: Vec<String> = (0..30).map(|i| format!("50 % attributes.a{i}=x")).collect();
     let body = format!("given: {{traffic: [100/s for 1h, {}]}}\nalerts: none", doubling.join(", "));
