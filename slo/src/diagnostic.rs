@@ -39,7 +39,7 @@ const SYNTAX: [&str; 10] = [
     "too-many-documents",
     "unsupported-yaml-merge",
 ];
-const SCHEMA: [&str; 19] = [
+const SCHEMA: [&str; 20] = [
     "assumed-kind",
     "assumed-window",
     "conflicting-fields",
@@ -55,6 +55,7 @@ const SCHEMA: [&str; 19] = [
     "unknown-annotation",
     "unknown-field",
     "unsupported-api-version",
+    "unsupported-metadata-size",
     "unsupported-name",
     "unsupported-number-of-alert-policies",
     "unsupported-number-of-objectives",

@@ -7,6 +7,8 @@ use super::yaml::{Key, Node, Scalar, Value};
 use crate::definition::Ratio;
 use crate::{duration, suggest};
 
+/// Most fields of a map that are not known and yet told.
+const MAX_UNKNOWN: usize = 1_000;
 /// Longest description in both authorities on OpenSLO.
 const MAX_DESCRIPTION: usize = 1_050;
 
@@ -266,9 +268,18 @@ impl<'n> Fields<'n> {
     /// Reports fields that are none of the known. A near miss is an error, since what was meant would be lost; another
     /// is a warning, since OpenSLO allows it.
     pub(crate) fn check_known(&self, report: &mut Report<'_>, known: &[&str]) {
-        for (key, _) in self.unknown(known) {
+        let unknown: Vec<&Key> = self.unknown(known).map(|(key, _)| key).collect();
+        if let Some(key) = unknown.get(MAX_UNKNOWN) {
+            let message = format!("{} unknown fields in one map: at most {MAX_UNKNOWN} are looked at", unknown.len());
+            report.error(key.place, "unknown-field", message, None);
+        }
+        if unknown.is_empty() {
+            return;
+        }
+        let absent: Vec<&str> = known.iter().copied().filter(|name| self.place_of(name).is_none()).collect();
+        for key in unknown.into_iter().take(MAX_UNKNOWN) {
             let message = format!("{} is no field of OpenSLO v1", self.path_of(&key.text));
-            match suggest::nearest(&key.text, known).filter(|near| self.place_of(near).is_none()) {
+            match suggest::nearest(&key.text, known).filter(|near| absent.contains(near)) {
                 Some(near) => {
                     report.error(key.place, "unknown-field", message, Some(format!("did you mean `{near}`?")))
                 }
@@ -279,7 +290,7 @@ impl<'n> Fields<'n> {
 
     /// Reports fields of our own part of a document that are none of the known: always an error.
     pub(crate) fn check_ours(&self, report: &mut Report<'_>, known: &[&str]) {
-        for (key, _) in self.unknown(known) {
+        for (key, _) in self.unknown(known).take(MAX_UNKNOWN) {
             let message = format!("{} is not known", self.path_of(&key.text));
             let help = match suggest::nearest(&key.text, known) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -9,6 +9,8 @@ use crate::suggest;
 pub(super) const OURS: &str = "slipstream.dev/";
 /// Longest name, bytes.
 const MAX_NAME: usize = 63;
+/// Most bytes of labels and annotations together.
+const MAX_SIZE: usize = 16 << 10;
 /// Longest key of a label, bytes.
 const MAX_LABEL: usize = 253;
 
@@ -49,7 +51,19 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, ours: &[&st
     if let Some(annotations) = fields.map(report, "annotations") {
         read_annotations(report, &annotations, ours, &mut metadata);
     }
+    check_size(report, &fields, &metadata);
     Some(metadata)
+}
+
+/// Labels and annotations go with every alert.
+fn check_size(report: &mut Report<'_>, fields: &Fields<'_>, metadata: &Metadata<'_>) {
+    let pairs = metadata.labels.iter().chain(&metadata.annotations);
+    let size: usize = pairs.map(|(key, value)| key.len() + value.len()).sum();
+    if size > MAX_SIZE {
+        let message =
+            format!("{}: {size} bytes of labels and annotations: at most {MAX_SIZE} are supported", fields.path);
+        report.error(fields.place, "unsupported-metadata-size", message, None);
+    }
 }
 
 fn read_annotations<'n>(report: &mut Report<'_>, annotations: &Fields<'n>, ours: &[&str], metadata: &mut Metadata<'n>) {

@@ -79,6 +79,18 @@ fn a_great_many_mistakes_in_one_long_line_are_told_in_time() {
 }
 
 #[test]
+fn maps_of_a_great_many_fields_are_read_in_time() {
+    // Near misses of a field that is there, and labels that would go with every alert.
+    let near: String = (0..100_000).map(|at| format!("  alertPol{at:06}: x\n")).collect();
+    let labels: String = (0..100_000).map(|at| format!("k{at}: v, ")).collect();
+    let began = Instant::now();
+    assert!(codes(&format!("{BY_REFERENCE}{near}")).contains(&"unknown-field"));
+    let parts = PARTS.replace("labels: {team: ", &format!("labels: {{{labels} team: "));
+    assert!(load_texts(&[BY_REFERENCE, &parts]).diagnostics.iter().any(|d| d.code == "unsupported-metadata-size"));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
 fn names_that_lead_nowhere_are_told_in_time() {
     let slis: String = (0..20_000)
         .map(|at| format!("- {{apiVersion: openslo/v1, kind: SLI, metadata: {{name: checkout-{at}}}, spec: {{}}}}\n"))
