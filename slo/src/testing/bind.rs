@@ -227,6 +227,7 @@ pub(super) fn bind(report: &mut Report<'_>, draft: TestDraft, slos: &[Slo]) -> O
         named: named.unwrap_or(0),
         lines: draft.lines,
         events: draft.events,
+        whole: draft.whole,
         basis: basis(slos),
     };
     let plan = plan::compile(report, sketch)?;

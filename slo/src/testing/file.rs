@@ -43,6 +43,8 @@ pub(super) struct TestDraft {
     pub lasts: Option<i64>,
     pub lines: Vec<Line>,
     pub events: Vec<EventDraft>,
+    /// All of them could be read.
+    pub whole: bool,
     pub expectations: Vec<ExpectationDraft>,
     /// None: alerts are not looked at.
     pub alerts: Option<Vec<AlertDraft>>,
@@ -145,6 +147,7 @@ fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64, ro
     let lasts = fields.get("lasts").and_then(|node| as_written(report, node, &fields.path_of("lasts")));
     let lasts = lasts.and_then(|text| time(report, text, start));
     let (mut lines, mut events) = (Vec::new(), Vec::new());
+    let errors = report.errors();
     if fields.required(report, "given").is_some()
         && let Some(given) = fields.map(report, "given")
     {
@@ -152,6 +155,7 @@ fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64, ro
         lines = traffic(report, &given, room);
         events = self::events(report, &given, start);
     }
+    let whole = report.errors() == errors;
     let expectations = fields.list(report, "expect").unwrap_or_default();
     let expectations = bounded(expectations, MAX_ITEMS, "expectations", report).iter().enumerate();
     let expectations = expectations
@@ -165,7 +169,7 @@ fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64, ro
     *room = room.saturating_sub(events.len() + expectations.len() + alerts.as_ref().map_or(0, Vec::len));
     let name = name?;
     let place = name.place;
-    Some(TestDraft { name: name.value.to_owned(), place, start, lasts, lines, events, expectations, alerts })
+    Some(TestDraft { name: name.value.to_owned(), place, start, lasts, lines, events, whole, expectations, alerts })
 }
 
 fn alerts_of(report: &mut Report<'_>, node: &Node, path: &str, start: i64) -> Vec<AlertDraft> {

@@ -29,6 +29,8 @@ pub(super) struct Sketch {
     pub named: i64,
     pub lines: Vec<Line>,
     pub events: Vec<EventDraft>,
+    /// All lines and events could be read.
+    pub whole: bool,
     /// What a request is like where nothing is said; none: its service must be said.
     pub basis: Option<Shape>,
 }
@@ -140,7 +142,7 @@ pub(super) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<Plan> {
         }
     }
     for (i, line, ..) in &lines {
-        if matches!(line.what, What::Change { .. }) && !maker.met.contains(i) {
+        if sketch.whole && matches!(line.what, What::Change { .. }) && !maker.met.contains(i) {
             let message = "this line changes nothing: no line above it makes such requests at that time".to_owned();
             report.error(line.place, "no-such-requests", message, None);
         }
@@ -171,7 +173,8 @@ fn end(report: &mut Report<'_>, sketch: &Sketch, spans: &[(i64, Option<i64>)]) -
             format!("the test lasts {}, but expects something at {}", span::format(end), span::format(sketch.named));
         report.error(sketch.place, "invalid-time", message, None);
     }
-    if end == 0 {
+    // Where a line could not be read, that is what is wrong.
+    if end == 0 && sketch.whole {
         let message = "nothing says how long this test lasts".to_owned();
         let help = Some("give a flow an end (`100/s for 1h`), or the test `lasts: 1h`".to_owned());
         report.error(sketch.place, "invalid-time", message, help);
