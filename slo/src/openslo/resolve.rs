@@ -9,6 +9,7 @@ use super::set::Set;
 use super::slo::Draft;
 use super::{canonical, doubts};
 use crate::definition::{COMPOSITE, Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Side, Slo};
+use crate::filter::Filter;
 use crate::{duration, policy};
 
 /// A target of a composite has at most as many digits as any other: see `decimal::MAX_DIGITS`.
@@ -154,7 +155,19 @@ fn indicator(report: &mut Report<'_>, objective: &ObjectiveDraft<'_>, counted: &
         report.error(place, "invalid-number", message, None);
         return None;
     };
-    Some(Indicator { total: total.clone(), side: Side::Good(format!("latency_ms {sign} {value}")) })
+    let good = format!("latency_ms {sign} {value}");
+    if report.warns() {
+        check_threshold(report, &good, total, place, &fields.path_of("value"));
+    }
+    Some(Indicator { total: total.clone(), side: Side::Good(good) })
+}
+
+/// Warns of a threshold that no event meets, or every one.
+fn check_threshold(report: &mut Report<'_>, good: &str, total: &str, place: Place, path: &str) {
+    let (Ok((good, findings)), Ok(total)) = (Filter::checked(good), Filter::compile(total)) else { return };
+    for finding in findings.into_iter().chain(good.within(&total, true)) {
+        report.warning(place, finding.code, format!("{path}: {}", finding.message), finding.help);
+    }
 }
 
 /// The rules of the policies that an SLO names, in its order, with the places where it does.

@@ -352,6 +352,10 @@ fn mistakes_in_thresholds_have_their_code_and_place() {
     assert_eq!(summary(&load_texts(&[TEXT]).diagnostics), []);
     let slow = load_texts(&[&TEXT.replace("lte", "gte")]);
     assert_eq!(summary(&slow.diagnostics), [("slow-is-good", 12, 26, "gte".to_owned())]);
+    let never = load_texts(&[&TEXT.replace("op: lte, value: 300", "op: lt, value: 0")]);
+    assert_eq!(summary(&never.diagnostics), [("never-true", 12, 37, "0".to_owned())]);
+    let slower = load_texts(&[&TEXT.replace("metric: latency_ms", "filter: latency_ms > 500")]);
+    assert_eq!(summary(&slower.diagnostics), [("never-true", 12, 38, "300".to_owned())]);
 }
 
 #[test]
