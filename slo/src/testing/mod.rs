@@ -9,32 +9,29 @@
 //!   - name: an outage of payment pages within a minute
 //!     given:
 //!       traffic:
-//!         - 100/s POST /pay service payment for 3h
-//!         - 100 % 503 on /pay from 2h to 2h10m
+//!         - 100/s POST /pay service shop for 4d1h
+//!         - 100 % 503 on /pay from 4d to 4d10m
 //!       events:
 //!         - at: 1h
-//!           service: payment
 //!           endpoint: /refund
 //!           status_code: 500
 //!           count: 3
 //!           every: 10s
 //!     expect:
-//!       - at: 2h
-//!         slo: payment-availability
+//!       - at: 4d
+//!         slo: availability
 //!         sli: above 99.99 %
 //!         burn: {1h: 0 ± 0.1}
-//!       - at: 2h5m
-//!         slo: payment-availability
-//!         budget_remaining: below 0
-//!         conditions: {1h/5m: true, 3d/6h: true}
+//!       - at: 4d5m
+//!         slo: availability
+//!         budget_remaining: 13.3 % ± 0.1 %
+//!         conditions: {1h/5m: true, 6h/30m: true}
 //!     alerts:
-//!       - at: 2h52s ± 10s
-//!         slo: payment-availability
+//!       - at: 4d52s ± 1s
+//!         slo: availability
 //!         is: firing
 //!         severity: page
-//!       - at: 2h15m ± 1m
-//!         slo: payment-availability
-//!         is: resolved
+//!       - {at: 4d30m to 4d50m, is: severity, severity: ticket}
 //! ```
 //!
 //! # Times
@@ -122,6 +119,7 @@ mod expect;
 mod file;
 mod plan;
 mod run;
+mod single;
 mod sketch;
 mod span;
 mod steady;

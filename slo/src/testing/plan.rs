@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::event::Shape;
-use super::file::{self, EventDraft};
+use super::file;
+use super::single::EventDraft;
 use super::sketch::{self, Line, What};
 use super::span;
 use crate::definition::Ratio;

@@ -27,7 +27,7 @@ spec:
 pub fn read(definitions: &str, test: &str) -> Result<Suite, Vec<Diagnostic>> {
     let source = SourceFile { path: "slos.test.yaml".into(), text: test.into() };
     let mut find = |wanted: Wanted<'_>| match wanted {
-        Wanted::Beside | Wanted::Path("slos.yaml") => {
+        Wanted::Beside | Wanted::Path("slos.yaml" | "availability.yaml") => {
             Ok(vec![SourceFile { path: "slos.yaml".into(), text: definitions.into() }])
         }
         Wanted::Path(other) => Err(format!("{other}: no such file")),

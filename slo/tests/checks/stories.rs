@@ -194,3 +194,13 @@ expect: [{at: 1h10s, bad: 1}]
     assert_eq!([cells(2), cells(3), cells(4)], ["1h 1000 0 0", "1h10s 0 1000 0", "1h20s 0 1000 0"]);
     assert_eq!(around.head[4..6], ["burn 5m", "burn 30m"]);
 }
+
+#[test]
+fn the_example_of_the_documentation_passes() {
+    let source = include_str!("../../src/testing/mod.rs");
+    let example = source.split("```yaml\n").nth(1).and_then(|rest| rest.split("//! ```").next()).unwrap();
+    let text: String =
+        example.lines().map(|line| format!("{}\n", line.trim_start_matches("//!").get(1..).unwrap_or(""))).collect();
+    let outcome = crate::files::play(AVAILABILITY, &text);
+    assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
+}
