@@ -13,13 +13,22 @@ use super::session::Session;
 use crate::port::StoreError;
 
 /// Migrations in order, by version from 1.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    tables: include_str!("sql/v1_tables.sql"),
-    functions: include_str!("sql/v1_sketch.sql"),
-    partitions: include_str!("sql/v1_events_partitions.sql"),
-    hypertable: include_str!("sql/v1_events_hypertable.sql"),
-    views: include_str!("sql/v1_views.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        tables: include_str!("sql/v1_tables.sql"),
+        functions: include_str!("sql/v1_sketch.sql"),
+        partitions: include_str!("sql/v1_events_partitions.sql"),
+        hypertable: include_str!("sql/v1_events_hypertable.sql"),
+        views: include_str!("sql/v1_views.sql"),
+    },
+    Migration {
+        tables: include_str!("sql/v2_tables.sql"),
+        functions: "",
+        partitions: "",
+        hypertable: "",
+        views: include_str!("sql/v2_views.sql"),
+    },
+];
 
 /// The oldest server whose SQL this is: bodies of functions that are bound when they are made (14).
 pub const OLDEST_SERVER: i32 = 140_000;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use slipstream_schemas::codec;
-use slipstream_schemas::records::{AlertTransition, Notification, WindowRates};
+use slipstream_schemas::records::{AlertTransition, BudgetUnit, Notification, WindowRates};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -37,20 +37,21 @@ async fn execute(
 }
 
 const BURN_RATES: &str = "INSERT INTO burn_rates (series, \"time\", generation, complete, retired, sli, budget_total,
-     budget_remaining, exhaustion_at, covered_from, good, total, unknown, too_late, body, window_seconds, window_good,
-     window_total, window_burn)
+     budget_remaining, exhaustion_at, covered_from, good, total, unknown, too_late, body, unit, target,
+     period_start, window_seconds, window_good, window_total, window_burn)
      SELECT n.series, n.\"time\", n.generation, n.complete, n.retired, n.sli, n.budget_total, n.budget_remaining,
-            n.exhaustion_at, n.covered_from, n.good, n.total, n.unknown, n.too_late, n.body,
-            ($18::bigint[])[n.first:n.last], ($19::bigint[])[n.first:n.last], ($20::bigint[])[n.first:n.last],
-            ($21::float8[])[n.first:n.last]
-     FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) AS n (series, \"time\",
+            n.exhaustion_at, n.covered_from, n.good, n.total, n.unknown, n.too_late, n.body, n.unit, n.target,
+            n.period_start, ($21::bigint[])[n.first:n.last], ($22::bigint[])[n.first:n.last],
+            ($23::bigint[])[n.first:n.last], ($24::float8[])[n.first:n.last]
+     FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) AS n (series, \"time\",
           generation, complete, retired, sli, budget_total, budget_remaining, exhaustion_at, covered_from, good, total,
-          unknown, too_late, body, first, last)
+          unknown, too_late, body, unit, target, period_start, first, last)
      ORDER BY 1, 2, 3
      ON CONFLICT (series, \"time\", generation) DO UPDATE SET complete = excluded.complete, retired = excluded.retired,
      sli = excluded.sli, budget_total = excluded.budget_total, budget_remaining = excluded.budget_remaining,
      exhaustion_at = excluded.exhaustion_at, covered_from = excluded.covered_from, good = excluded.good,
      total = excluded.total, unknown = excluded.unknown, too_late = excluded.too_late, body = excluded.body,
+     unit = excluded.unit, target = excluded.target, period_start = excluded.period_start,
      window_seconds = excluded.window_seconds, window_good = excluded.window_good, window_total = excluded.window_total,
      window_burn = excluded.window_burn";
 
@@ -73,7 +74,8 @@ async fn insert_burn_rates(transaction: &Transaction<'_>, rows: &[StoredBurnRate
     let exhausted: Vec<Option<Stamp>> = rows.iter().map(|r| r.exhaustion_at.map(Stamp::seconds)).collect();
     let covered: Vec<Stamp> = rows.iter().map(|r| Stamp::seconds(r.covered_from)).collect();
     let bodies: Vec<Vec<u8>> = rows.iter().map(|r| codec::encode(*r)).collect();
-    let values: [(&(dyn ToSql + Sync), Type); 21] = [
+    let began: Vec<Option<Stamp>> = rows.iter().map(|r| r.period_start.map(Stamp::seconds)).collect();
+    let values: [(&(dyn ToSql + Sync), Type); 24] = [
         (&ids, Type::INT4_ARRAY),
         (&times, Type::TIMESTAMPTZ_ARRAY),
         (&column(&rows, |r| r.generation), Type::INT8_ARRAY),
@@ -89,6 +91,9 @@ async fn insert_burn_rates(transaction: &Transaction<'_>, rows: &[StoredBurnRate
         (&column(&rows, |r| r.unknown), Type::INT8_ARRAY),
         (&column(&rows, |r| r.too_late), Type::INT8_ARRAY),
         (&bodies, Type::BYTEA_ARRAY),
+        (&column(&rows, |r| unit(r.unit)), Type::TEXT_ARRAY),
+        (&column(&rows, |r| r.target), Type::FLOAT8_ARRAY),
+        (&began, Type::TIMESTAMPTZ_ARRAY),
         (&first, Type::INT4_ARRAY),
         (&end, Type::INT4_ARRAY),
         (&column(&windows, |w| w.seconds), Type::INT8_ARRAY),
@@ -97,6 +102,15 @@ async fn insert_burn_rates(transaction: &Transaction<'_>, rows: &[StoredBurnRate
         (&column(&windows, |w| w.burn), Type::FLOAT8_ARRAY),
     ];
     execute(transaction, "storing burn rates", BURN_RATES, &values).await
+}
+
+/// A unit as views name it, and as it travels.
+fn unit(unit: BudgetUnit) -> &'static str {
+    match unit {
+        BudgetUnit::Events => "events",
+        BudgetUnit::Seconds => "seconds",
+        BudgetUnit::Share => "share",
+    }
 }
 
 const TRANSITIONS: &str = "INSERT INTO alert_transitions (alert_id, episode, seq, \"time\", kind, state, slo, service,

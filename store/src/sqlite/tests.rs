@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use slipstream_schemas::Topic;
+use slipstream_schemas::codec::{self, Wire};
+use slipstream_schemas::records::BurnRates;
 use tempfile::TempDir;
 
 use super::{FILE, SqliteStore};
 use crate::conformance::made::{self, Dice};
 use crate::conformance::{self, Fixture};
-use crate::port::{SharedStore, Store, StoreError};
+use crate::port::{SharedStore, Store, StoreError, StoredBurnRates, WriteBatch};
 use crate::retention::Retention;
 
 struct Files {
@@ -47,6 +50,24 @@ async fn writing_conforms() {
 #[tokio::test]
 async fn answers_conform() {
     conformance::questions::all(&Files::new()).await;
+}
+
+/// What a former version stored: the fields that came since are the last ones, a byte each where there is nothing.
+#[tokio::test]
+async fn rates_that_a_former_version_stored_are_read() {
+    let files = Files::new();
+    let rates = made::burn_rates("a", &[], 1, 100);
+    let written = codec::encode(&rates);
+    let fingerprint = BurnRates::former()[0].rabin_fingerprint();
+    let former = [&codec::MARKER, fingerprint.as_slice(), &written[codec::HEADER_BYTES..written.len() - 4]].concat();
+    let stored = StoredBurnRates { partition: 0, offset: 0, rates: rates.clone() };
+    let positions = vec![made::moved(Topic::BurnRates, None, 1, 1)];
+    let batch = WriteBatch { burn_rates: vec![stored], positions, ..WriteBatch::default() };
+    files.open().write(Arc::new(batch)).await.unwrap();
+    let beside = rusqlite::Connection::open(files.dir.path().join(FILE)).unwrap();
+    assert_eq!(beside.execute("UPDATE burn_rates SET body = ?1", [former]).unwrap(), 1);
+    drop(beside);
+    assert_eq!(files.open().slo_states().await.unwrap(), [rates]);
 }
 
 #[tokio::test]
