@@ -139,8 +139,12 @@ fn budgeting(report: &mut Report<'_>, fields: &Fields<'_>, method: Method) -> Op
         Method::Occurrences => (&[], &["timeSliceTarget", "timeSliceWindow"]),
         Method::Unreadable => (&[], &[]),
     };
-    for field in needed {
-        fields.required(report, field);
+    for field in needed.iter().filter(|field| fields.get(field).is_none()) {
+        let help = match *field {
+            "timeSliceWindow" => "how long a slice is: write `timeSliceWindow: 1m`",
+            _ => "the least share of good requests in a good slice: write `timeSliceTarget: 0.95`",
+        };
+        fields.missing(report, field, Some(help.to_owned()));
     }
     for field in other {
         if let Some(node) = fields.get(field) {

@@ -189,8 +189,13 @@ impl<'r, 's> Reader<'r, 's> {
             self.report.error(place, "too-deep", too_deep(), None);
             return place.line;
         }
-        let line = self.report.line(place);
-        let help = if line.trim_start_matches(' ').starts_with('\t') {
+        let tab = self.tab(place).or_else(|| {
+            // The scanner may say so at the line before.
+            let next = Place { line: place.line + 1, ..place };
+            self.tab(next).filter(|_| error.info().contains("tab"))
+        });
+        let place = tab.unwrap_or(place);
+        let help = if tab.is_some() {
             Some("indent with spaces: YAML does not allow tabs".to_owned())
         } else if error.info().contains("mapping values are not allowed") {
             Some("check the indentation, and put text that contains `: ` in quotes".to_owned())
@@ -199,6 +204,13 @@ impl<'r, 's> Reader<'r, 's> {
         };
         self.report.error(place, "yaml-syntax", format!("not YAML: {}", error.info()), help);
         place.line
+    }
+
+    /// The place of a tab that indents the line of a place.
+    fn tab(&self, place: Place) -> Option<Place> {
+        let line = self.report.line(place);
+        let rest = line.trim_start_matches(' ');
+        rest.starts_with('\t').then(|| Place { column: line.len() - rest.len() + 1, width: 1, ..place })
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), usize> {

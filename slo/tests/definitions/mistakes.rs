@@ -232,6 +232,19 @@ fn an_error_hides_neither_other_documents_nor_other_files() {
 }
 
 #[test]
+fn a_tab_that_indents_is_marked_where_it_is() {
+    for (text, line, column) in [
+        (CHECKOUT.replace("  service: checkout\n", "\tservice: checkout\n"), 11, 1),
+        (CHECKOUT.replace("  indicator:\n", "\tindicator:\n"), 12, 1),
+        (CHECKOUT.replace("  indicator:\n", " \tindicator:\n"), 12, 2),
+    ] {
+        let diagnostic = &load_texts(&[&text]).diagnostics[0];
+        let found = (diagnostic.code, diagnostic.line, diagnostic.column, diagnostic.help.as_deref());
+        assert_eq!(found, ("yaml-syntax", line, column, Some("indent with spaces: YAML does not allow tabs")));
+    }
+}
+
+#[test]
 fn a_key_that_is_there_twice_hides_no_other_mistake() {
     let text = CHECKOUT
         .replace("  service: checkout\n", "  service: checkout\n  service: cart\n")
