@@ -165,6 +165,13 @@ fn every_error_of_a_filter_is_reported() {
 }
 
 #[test]
+fn a_long_chain_of_selections_is_refused_at_once() {
+    // Finding where a part stands once took twice as long with each further one.
+    let found = refused(&format!("has(attributes.tier){}", ".a".repeat(40)));
+    assert_eq!(found[0].0, "filter-type");
+}
+
+#[test]
 fn reading_attributes_is_known() {
     for (source, reads) in [
         ("status_code < 500 && latency_ms < 1", false),
