@@ -25,9 +25,16 @@ pub struct Ring {
 /// Cells of slots whose index modulo the ring's length lies in one stretch of [`BLOCK`].
 #[derive(Debug, Clone, Default)]
 struct Block {
-    total: Cells,
+    total: Half,
     /// Bad events, for they are few: most blocks of most series have none, or small numbers.
-    bad: Cells,
+    bad: Half,
+}
+
+/// Cells and their sum: a window adds up whole blocks, and cells at its ends only.
+#[derive(Debug, Clone, Default)]
+struct Half {
+    sum: i64,
+    cells: Cells,
 }
 
 /// Numbers, as wide as they need.
@@ -195,11 +202,26 @@ impl Block {
     }
 }
 
+impl Half {
+    fn add(&mut self, cell: usize, number: i64) {
+        if number != 0 {
+            self.sum = self.sum.saturating_add(number);
+            self.cells.add(cell, number);
+        }
+    }
+
+    fn clear(&mut self, cell: usize) {
+        self.sum = self.sum.saturating_sub(self.cells.get(cell));
+        self.cells.clear(cell);
+    }
+
+    fn sum(&self, from: usize, to: usize) -> i64 {
+        if to - from == BLOCK { self.sum } else { self.cells.sum(from, to) }
+    }
+}
+
 impl Cells {
     fn add(&mut self, cell: usize, number: i64) {
-        if number == 0 {
-            return;
-        }
         let sum = self.get(cell).saturating_add(number);
         self.widen(sum);
         // Wide enough now: nothing is cut off.
@@ -304,7 +326,7 @@ mod tests {
         let mut ring = ring(1, 301);
         assert!(ring.blocks.is_empty());
         ring.add(5, 5, counts(1, 1));
-        let used = |cells: &Cells| !matches!(cells, Cells::Zero);
+        let used = |half: &Half| !matches!(half.cells, Cells::Zero);
         assert_eq!(ring.blocks.iter().filter(|block| used(&block.total)).count(), 1);
         assert!(!ring.blocks.iter().any(|block| used(&block.bad)), "nothing was bad");
     }

@@ -36,6 +36,9 @@ pub struct Scale {
     pub base_rings: usize,
     /// Of sliced time, events are counted for so many seconds: as late an event may be to flip its slice.
     pub slices_counted: i64,
+    /// They are kept for so many seconds more, for sources that are behind: an event counts by how late it was at its own
+    /// tick, also where its source was left out of the ticks since.
+    pub slices_lag: i64,
     /// A series is evaluated at least every so many seconds.
     pub evaluate_every: i64,
     /// A series that was tallied is published at most about every so many seconds.
@@ -64,6 +67,7 @@ impl Scale {
         ],
         base_rings: 6,
         slices_counted: 86_400,
+        slices_lag: 3_600,
         evaluate_every: 60,
         publish_every: 10,
         groups: 1_000,

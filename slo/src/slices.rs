@@ -10,7 +10,7 @@ use slipstream_schemas::records::SlicesSnapshot;
 use crate::condition::Counts;
 use crate::definition::{Budgeting, Ratio};
 use crate::ring::Ring;
-use crate::scale::RingSize;
+use crate::scale::{RingSize, Scale};
 
 /// A whole slice, in the parts in which shares of slices are counted.
 pub const WHOLE: i64 = 1_000_000_000;
@@ -71,6 +71,8 @@ pub struct Slices {
     target: Option<Ratio>,
     /// How many slices are kept, the present one among them.
     kept: i64,
+    /// How many slices before that of its tick an event may change.
+    flips: i64,
     counts: Ring,
     marks: Marks,
 }
@@ -85,15 +87,16 @@ pub struct Flip {
 }
 
 impl Slices {
-    /// Slices of which nothing is known, `kept` of them; of the newest `counted` seconds events are counted. None where
-    /// time is not sliced.
-    pub fn new(budgeting: Budgeting, kept: i64, counted: i64) -> Option<Slices> {
+    /// Slices of which nothing is known, `kept` of them; how late events may be is in `scale`. None where time is not
+    /// sliced.
+    pub fn new(budgeting: Budgeting, kept: i64, scale: &Scale) -> Option<Slices> {
         let (seconds, target, marks) = match budgeting {
             Budgeting::Occurrences => return None,
             Budgeting::Timeslices { seconds, target } => (seconds, Some(target), Marks::Bits(BTreeMap::new())),
             Budgeting::RatioTimeslices { seconds } => (seconds, None, Marks::Shares(BTreeMap::new())),
         };
-        Some(Slices { seconds, target, kept, counts: Ring::new(counted_size(seconds, counted)), marks })
+        let counts = Ring::new(counted_size(seconds, scale));
+        Some(Slices { seconds, target, kept, flips: slices_in(seconds, scale.slices_counted), counts, marks })
     }
 
     /// How many slices of `seconds` a window needs.
@@ -132,15 +135,18 @@ impl Slices {
         self.kept = kept;
     }
 
-    /// Whether an event of `second` can still change its slice at `tick`.
-    pub fn reaches(&self, tick: i64, second: i64) -> bool {
+    /// Whether an event of `second` that was known at its `own` tick changes its slice at `tick`: it was in time, and its
+    /// source was not too far behind.
+    pub fn reaches(&self, tick: i64, own: i64, second: i64) -> bool {
         let size = self.counts.size();
-        size.slot_of(second) >= size.oldest_slot(tick)
+        let slice = size.slot_of(second);
+        slice >= size.slot_of(own) - self.flips && slice >= size.oldest_slot(tick)
     }
 
-    /// Adds to the slice that holds `second`, at `tick`. None: it stays as good as it was, or is too old.
-    pub fn add(&mut self, tick: i64, second: i64, counts: Counts) -> Option<Flip> {
-        if !self.reaches(tick, second) {
+    /// Adds to the slice that holds `second`, at `tick`, what was known at its `own` tick. None: it stays as good as it
+    /// was, or is too old.
+    pub fn add(&mut self, tick: i64, own: i64, second: i64, counts: Counts) -> Option<Flip> {
+        if !self.reaches(tick, own, second) {
             return None;
         }
         let slice = second.div_euclid(self.seconds);
@@ -176,7 +182,7 @@ impl Slices {
         (next(to) - next(from)).max(0)
     }
 
-    /// Events in the window of `seconds` that ends with `tick`; of what is older than 24 h none.
+    /// Events in the window of `seconds` that ends with `tick`, of at most a day.
     pub fn events(&self, tick: i64, seconds: i64) -> i64 {
         self.counts.window(tick, seconds).total
     }
@@ -207,12 +213,14 @@ impl Slices {
     }
 
     /// The slices of a snapshot. Of Timeslices the target comes with the definition: see [`Slices::judge_by`].
-    pub fn restored(snapshot: &SlicesSnapshot, counted: i64) -> Slices {
+    pub fn restored(snapshot: &SlicesSnapshot, scale: &Scale) -> Slices {
         let shares = snapshot.shares;
         let marks = if shares { Marks::Shares(BTreeMap::new()) } else { Marks::Bits(BTreeMap::new()) };
         let target = (!shares).then_some(Ratio { num: 1, den: 1 });
-        let counts = Ring::new(counted_size(snapshot.seconds, counted));
-        let mut slices = Slices { seconds: snapshot.seconds, target, kept: snapshot.kept, counts, marks };
+        let seconds = snapshot.seconds;
+        let counts = Ring::new(counted_size(seconds, scale));
+        let flips = slices_in(seconds, scale.slices_counted);
+        let mut slices = Slices { seconds, target, kept: snapshot.kept, flips, counts, marks };
         slices.counts.restore(&snapshot.counts);
         let mut slice = 0;
         for (i, step) in snapshot.slots.iter().enumerate() {
@@ -280,8 +288,14 @@ impl Slices {
     }
 }
 
-fn counted_size(seconds: i64, counted: i64) -> RingSize {
-    RingSize { slot_seconds: seconds, slots: ((counted + seconds - 1).div_euclid(seconds) + 1) as usize }
+fn counted_size(seconds: i64, scale: &Scale) -> RingSize {
+    let slots = slices_in(seconds, scale.slices_counted + scale.slices_lag) + 1;
+    RingSize { slot_seconds: seconds, slots: slots as usize }
+}
+
+/// How many slices so many seconds have, a part of one as a whole.
+fn slices_in(slice: i64, seconds: i64) -> i64 {
+    (seconds + slice - 1).div_euclid(slice)
 }
 
 fn drop_before<T>(blocks: &mut BTreeMap<i64, T>, oldest: i64) {
@@ -325,12 +339,12 @@ fn sum<T, const N: usize>(
     within: impl Fn(&[T; N], usize, usize) -> i64,
 ) -> i64 {
     let near = blocks.range(first.div_euclid(length)..=last.div_euclid(length));
-    let of_block = |(block, found): (&i64, &Box<Block<T, N>>)| {
+    let of_block = |block: i64, found: &Block<T, N>| {
         let (from, to) = ((first - block * length).max(0), (last - block * length).min(length - 1));
         let whole = found.bad == 0 || (from == 0 && to == length - 1);
         if whole { found.bad } else { within(&found.marks, from as usize, to as usize) }
     };
-    near.map(of_block).sum()
+    near.map(|(block, found)| of_block(*block, found)).sum()
 }
 
 /// How many of the bits `first..=last` are set.
@@ -382,13 +396,36 @@ mod tests {
 
     #[test]
     fn a_late_event_flips_its_slice_either_way() {
-        let mut slices = Slices::new(SLICES, 100, 3_600).unwrap();
-        assert_eq!(slices.add(70, 65, counts(1, 1)), Some(Flip { begin: 60, bad: 1 }));
+        let mut slices =
+            Slices::new(SLICES, 100, &Scale { slices_counted: 3_600, slices_lag: 600, ..Scale::REAL }).unwrap();
+        assert_eq!(slices.add(70, 70, 65, counts(1, 1)), Some(Flip { begin: 60, bad: 1 }));
         assert_eq!(slices.window(130, 120), counts(1, 3));
-        assert_eq!(slices.add(3_000, 61, counts(0, 9)), Some(Flip { begin: 60, bad: -1 }));
-        assert_eq!(slices.add(3_600, 61, counts(1, 1)), Some(Flip { begin: 60, bad: 1 }));
-        assert_eq!(slices.add(3_720, 61, counts(0, 99)), None, "too late: its counts are gone");
-        assert_eq!((slices.window(3_720, 3_720).bad(), slices.events(3_660, 3_600)), (1, 11));
+        assert_eq!(slices.add(3_000, 3_000, 61, counts(0, 9)), Some(Flip { begin: 60, bad: -1 }));
+        assert_eq!(slices.add(3_600, 3_600, 61, counts(1, 1)), Some(Flip { begin: 60, bad: 1 }));
+        assert_eq!(slices.add(3_720, 3_720, 61, counts(0, 99)), None, "too late");
+        assert_eq!(
+            slices.add(4_200, 3_600, 61, counts(0, 9)),
+            Some(Flip { begin: 60, bad: -1 }),
+            "its source was behind"
+        );
+        assert_eq!(slices.add(4_200, 3_600, 61, counts(9, 9)), Some(Flip { begin: 60, bad: 1 }));
+        assert_eq!(slices.add(4_320, 3_600, 61, counts(0, 99)), None, "its source was too far behind");
+        assert_eq!((slices.window(3_720, 3_720).bad(), slices.events(3_660, 3_600)), (1, 29));
+    }
+
+    #[test]
+    fn what_was_not_kept_is_forgotten_once_more_is_kept() {
+        for budgeting in [SLICES, SHARED] {
+            let mut slices = Slices::new(budgeting, 12, &Scale::REAL).unwrap();
+            for second in (0..20).map(|minute| 60 * minute) {
+                slices.add(second, second, second, counts(1, 1));
+            }
+            slices.keep(5, 60 * 19);
+            slices.keep(100, 60 * 19);
+            assert_eq!(slices.window(60 * 19, 60 * 30).bad(), 5 * slices.unit());
+            let restored = Slices::restored(&slices.snapshot(60 * 19).unwrap(), &Scale::REAL);
+            assert_eq!(restored.window(60 * 19, 60 * 30).bad(), 5 * slices.unit());
+        }
     }
 
     proptest! {
@@ -399,13 +436,13 @@ mod tests {
             steps in prop::collection::vec((0i64..200_000, 0i64..90_000, 0i64..4, 0i64..9), 1..60),
         ) {
             let budgeting = if shared { SHARED } else { SLICES };
-            let mut slices = Slices::new(budgeting, kept, 86_400).unwrap();
+            let mut slices = Slices::new(budgeting, kept, &Scale::REAL).unwrap();
             let mut all: BTreeMap<i64, Counts> = BTreeMap::new();
             let mut tick = 1_000_000;
             for (ahead, late, bad, good) in steps {
                 tick += ahead;
                 let slice = (tick - late).div_euclid(60);
-                slices.add(tick, tick - late, counts(bad, bad + good));
+                slices.add(tick, tick, tick - late, counts(bad, bad + good));
                 if slice >= tick.div_euclid(60) - 1_440 {
                     let cell = all.entry(slice).or_default();
                     *cell = counts(cell.bad() + bad, cell.total + bad + good);
@@ -418,7 +455,7 @@ mod tests {
                     prop_assert_eq!(slices.window(tick, window).bad(), expected);
                 }
                 let snapshot = slices.snapshot(tick).unwrap();
-                let mut again = Slices::restored(&snapshot, 86_400);
+                let mut again = Slices::restored(&snapshot, &Scale::REAL);
                 again.judge_by(budgeting);
                 prop_assert_eq!(again.snapshot(tick), Some(snapshot));
                 let longest = 60 * (kept - 2);

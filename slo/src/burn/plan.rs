@@ -123,7 +123,7 @@ impl Needs {
 fn slices(slo: &Slo, index: usize, scale: &Scale) -> Option<i64> {
     let seconds = slo.objectives[index].budgeting.slice()?;
     let longest = windows(slo, rules_that_look(slo, Some(index))).into_iter().max()?;
-    Some(Slices::needed(seconds, longest.max(scale.base_reach()).max(scale.slices_counted)))
+    Some(Slices::needed(seconds, longest.max(scale.base_reach()).max(scale.slices_counted + scale.slices_lag)))
 }
 
 /// The rules whose windows an objective serves: in a composite SLO those of the composite, which looks at all.

@@ -32,7 +32,7 @@ impl State {
         if plan.single().is_none() {
             return State::Composite;
         }
-        match Slices::new(plan.budgeting(), plan.slices, scale.slices_counted) {
+        match Slices::new(plan.budgeting(), plan.slices, scale) {
             Some(slices) => State::Slices(Box::new(slices)),
             None => State::Rings(scale.rings[..plan.rings].iter().map(|size| Ring::new(*size)).collect()),
         }
@@ -85,20 +85,20 @@ impl Series {
         self.dirty = true;
         self.unknown += entry.unknown;
         let spans = self.plan.as_ref().and_then(|plan| plan.clock.as_ref()).map(|clock| clock.at(tick));
-        let reached = self.reaches(entry.tick, entry.slot) | self.count(tick, entry, spans.as_ref());
+        let reached = self.reaches(tick, entry) | self.count(tick, entry, spans.as_ref());
         if !reached {
             self.too_late += entry.total + entry.unknown;
         }
     }
 
-    /// Whether rings or slices reach a second at a tick.
-    fn reaches(&self, tick: i64, second: i64) -> bool {
+    /// Whether rings or slices reach an entry that is taken in at `tick`.
+    fn reaches(&self, tick: i64, entry: &TallyEntry) -> bool {
         match &self.state {
             State::Rings(rings) => rings.last().is_some_and(|longest| {
                 let size = longest.size();
-                size.slot_of(second) >= size.oldest_slot(tick)
+                size.slot_of(entry.slot) >= size.oldest_slot(entry.tick)
             }),
-            State::Slices(slices) => slices.reaches(tick, second),
+            State::Slices(slices) => slices.reaches(tick, entry.tick, entry.slot),
             State::Composite => true,
         }
     }
@@ -116,7 +116,7 @@ impl Series {
                 in_period(entry.slot, counts.bad(), counts.total)
             }
             State::Slices(slices) => {
-                if let Some(flip) = slices.add(tick, entry.slot, counts) {
+                if let Some(flip) = slices.add(tick, entry.tick, entry.slot, counts) {
                     in_period(flip.begin, flip.bad, 0);
                 }
                 false

@@ -259,7 +259,7 @@ fn restored(slo: Arc<str>, snapshot: SeriesSnapshot, scale: &Scale) -> Series {
 fn restored_state(snapshot: &SeriesSnapshot, scale: &Scale) -> State {
     match &snapshot.slices {
         _ if snapshot.composite => State::Composite,
-        Some(slices) => State::Slices(Box::new(Slices::restored(slices, scale.slices_counted))),
+        Some(slices) => State::Slices(Box::new(Slices::restored(slices, scale))),
         None => State::Rings(restored_rings(&snapshot.rings, scale)),
     }
 }

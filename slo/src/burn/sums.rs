@@ -168,7 +168,10 @@ fn least_common_multiple(a: u64, b: u64) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn mean(members: &[((u64, u64), (i64, i64))]) -> (i64, i64) {
+    /// A member's weight as a fraction, and what was bad of how much.
+    type Of = ((u64, u64), (i64, i64));
+
+    fn mean(members: &[Of]) -> (i64, i64) {
         let weights = Weights::of(members.iter().map(|((num, den), _)| Ratio { num: *num, den: *den }));
         let row = |(bad, total): (i64, i64)| Row { counts: Counts { good: total - bad, total }, ..Row::default() };
         let counts = weights.mean(&members.iter().map(|(_, counts)| row(*counts)).collect::<Vec<_>>());

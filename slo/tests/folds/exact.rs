@@ -61,7 +61,9 @@ pub fn kept(slo: &Slo, scale: &Scale) -> Kept {
     let longest = |o: &Objective| rolling(slo, Some(o)).into_iter().max().unwrap();
     let counted = slo.objectives.iter().filter(|o| o.budgeting == Budgeting::Occurrences);
     let ring = counted.map(longest).max().map_or(0, |window| scale.ring_for(window).unwrap() + 1);
-    let slices = |o: &Objective| o.budgeting.slice().map_or(0, |s| longest(o).max(12) / s + 2);
+    let slices = |o: &Objective| {
+        o.budgeting.slice().map_or(0, |s| longest(o).max(scale.slices_counted + scale.slices_lag) / s + 2)
+    };
     Kept { rings: ring.max(scale.base_rings), slices: slo.objectives.iter().map(slices).collect() }
 }
 
@@ -193,7 +195,8 @@ impl Question<'_> {
 
     /// Events are counted per slice, and of the newest only.
     fn events_of_slices(&self, first: i64, slice: i64) -> i64 {
-        let oldest = self.tick.div_euclid(slice) - (self.scale.slices_counted + slice - 1) / slice;
+        let counted = self.scale.slices_counted + self.scale.slices_lag;
+        let oldest = self.tick.div_euclid(slice) - (counted + slice - 1) / slice;
         (first.max(oldest)..=self.tick.div_euclid(slice)).map(|n| self.of_slice(n, slice).total).sum()
     }
 }

@@ -26,6 +26,7 @@ pub const SMALL: Scale = Scale {
     ],
     base_rings: 2,
     slices_counted: 12,
+    slices_lag: 48,
     evaluate_every: 6,
     publish_every: 3,
     groups: 2,
