@@ -1,7 +1,7 @@
 //! Memory and evaluation of 100,000 series whose 30 days are full: restored from a snapshot, as after a restart, then
 //! folded on with a tally for every series in every tick.
 //!
-//! Memory of rings and slices is allocated in blocks. The snapshot has something in each of them: more would neither
+//! Memory of rings and slices is allocated in blocks. The snapshot has something in each of them: more cells would neither
 //! take more memory nor cost more to sum up.
 
 use anyhow::{Context, ensure};
@@ -25,8 +25,10 @@ const GROUPS: usize = 100;
 const SERIES: usize = SLOS * GROUPS * 2;
 const NOW: i64 = 1_700_000_000;
 const PERIOD: i64 = 30 * 86_400;
-/// Cells between two that are filled, fewer than a block has.
-const EVERY: i64 = 32;
+/// Cells between two that are filled, no more than a block has.
+const EVERY: i64 = 16;
+/// Events of a series: how wide cells have to be depends on it.
+const PER_SECOND: i64 = 10;
 const TICKS: i64 = 7;
 
 /// Objectives over events.
@@ -160,8 +162,9 @@ fn full_ring(slot_seconds: i64, slots: i64) -> RingSnapshot {
     let mut before = 0;
     for slot in (newest - slots + 2..=newest).step_by(EVERY as usize) {
         ring.slots.push(slot - before);
-        ring.good.push(9_990);
-        ring.total.push(10_000);
+        let total = PER_SECOND * slot_seconds;
+        ring.good.push(total - (total / 1_000).max(1));
+        ring.total.push(total);
         before = slot;
     }
     ring
@@ -213,8 +216,8 @@ fn entries(slos: &[Slo], tick: i64, revision: i64) -> TallyBatch {
         group: group(number),
         tick,
         slot: tick,
-        good: 999,
-        total: 1_000,
+        good: PER_SECOND,
+        total: PER_SECOND,
         unknown: 0,
     };
     let of = |slo| move |objective| (0..GROUPS).map(move |number| entry(slo, objective, number));
