@@ -25,7 +25,7 @@ pub struct SloStatus {
     pub sli: Option<f64>,
     /// Share of the budget that is left; negative when overspent.
     pub budget_remaining: f64,
-    /// Burn rate per window: `{"5m": 0.4, "1h": 0.1}`.
+    /// Burn rate per window: `{"5m": 0.4, "1h": 0.1}`. A calendar's period is `budget` where a rolling window has its name.
     pub burn_rates: BTreeMap<String, f64>,
     /// When the budget is spent at the present rate, RFC 3339; null when it is not being spent, or is spent.
     pub exhaustion_at: Option<String>,
@@ -110,7 +110,10 @@ fn not_evaluated(promise: &Promise<'_>) -> SloStatus {
     let window = window_name(&slo.window);
     let mut burn_rates: BTreeMap<String, f64> =
         slo.windows(rules).into_iter().map(|window| (text::length(window), 0.0)).collect();
-    burn_rates.insert(window.clone(), 0.0);
+    // The rules' windows have a period that rolls among them.
+    if let Window::Calendar(_) = slo.window {
+        insert_period(&mut burn_rates, window.clone(), 0.0);
+    }
     SloStatus {
         name: slo.name.clone(),
         service: slo.service.clone(),
@@ -144,7 +147,9 @@ fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
     let calendar = promise.map(|p| &p.slo.window).filter(|_| state.period_start.is_some());
     let name = |seconds| calendar.map_or_else(|| text::length(seconds), window_name);
     let mut burn_rates: BTreeMap<String, f64> = shorter.iter().map(|w| (text::length(w.seconds), w.burn)).collect();
-    burn_rates.extend(period.map(|w| (name(w.seconds), w.burn)));
+    if let Some(period) = period {
+        insert_period(&mut burn_rates, name(period.seconds), period.burn);
+    }
     let begin = state.period_start.or(period.map(|w| state.tick + 1 - w.seconds));
     SloStatus {
         name: state.slo.clone(),
@@ -168,6 +173,12 @@ fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
         unknown: state.unknown,
         group: group(promise, state),
     }
+}
+
+/// A calendar of `1d` may have rules that look at the `1d` that rolls: both are shown.
+fn insert_period(burn_rates: &mut BTreeMap<String, f64>, name: String, burn: f64) {
+    let key = if burn_rates.contains_key(&name) { "budget".to_owned() } else { name };
+    burn_rates.insert(key, burn);
 }
 
 fn group(promise: Option<&Promise<'_>>, state: &BurnRates) -> Option<BTreeMap<String, String>> {
@@ -194,6 +205,7 @@ mod tests {
     use super::*;
     use slipstream_schemas::records::WindowRates;
     use slipstream_slo::definition::{Calendar, Composite, GroupKey, Indicator, Objective, Side, Unit};
+    use slipstream_slo::policy;
 
     fn slo(name: &str, group_by: Vec<GroupKey>) -> Slo {
         let indicator = Indicator { total: "true".into(), side: Side::Good("status_code < 500".into()) };
@@ -288,6 +300,23 @@ mod tests {
         assert_eq!(shown, [("0", Some("1M"), BudgetUnit::Events), ("composite", Some("1M"), BudgetUnit::Share)]);
         assert_eq!((found[1].target, found[1].covers_period), (Some(0.9), true));
         assert_eq!(found[1].burn_rates.keys().collect::<Vec<_>>(), ["1M", "5m"]);
+    }
+
+    #[test]
+    fn a_period_and_a_rolling_window_of_one_name_are_both_shown() {
+        let mut daily = slo("checkout", vec![]);
+        let day = Calendar::new(1, Unit::Day, "2026-01-01T00:00:00".parse().unwrap(), "UTC").unwrap();
+        daily.window = Window::Calendar(day);
+        // Among the default rules of a day is 1d/2h.
+        daily.objectives[0].rules = policy::defaults(86_400, daily.objectives[0].target).rules;
+        let window = |seconds, burn| WindowRates { seconds, slot_seconds: 1, good: 90, total: 100, burn };
+        let windows = vec![window(7_200, 1.0), window(86_400, 2.0), window(86_400, 3.0)];
+        let today = BurnRates { period_start: Some(0), windows, ..state("checkout", &[]) };
+        for (states, expected) in [(vec![], [0.0, 0.0]), (vec![today], [2.0, 3.0])] {
+            let found = status(&[daily.clone()], &states);
+            assert_eq!(found[0].window.as_deref(), Some("1d"));
+            assert_eq!(["1d", "budget"].map(|key| found[0].burn_rates[key]), expected);
+        }
     }
 
     #[test]

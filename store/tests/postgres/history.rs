@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use slipstream_schemas::Topic;
-use slipstream_schemas::records::{BurnRates, TransitionKind};
+use slipstream_schemas::records::{BudgetUnit, BurnRates, TransitionKind, WindowRates};
 use slipstream_store::conformance::made::{self, Dice};
 use slipstream_store::{Store, StoredBurnRates, WriteBatch};
 
@@ -71,6 +71,44 @@ async fn the_views_show_what_was_written() {
     )
     .await;
     assert_eq!(shown, ["x resolved page 20 endpoint=/orders 110 120"]);
+}
+
+#[tokio::test]
+async fn a_period_of_a_calendar_is_told_from_a_window_as_long() {
+    let (store, options) = fresh_store().await;
+    let window = |seconds, burn| WindowRates { seconds, slot_seconds: 1, good: 90, total: 100, burn };
+    let windows = || vec![window(300, 1.0), window(86_400, 2.0), window(86_400, 3.0)];
+    let made = |slo| made::burn_rates(slo, &[], 1, 200_000);
+    let rates = [
+        BurnRates { windows: windows(), period_start: Some(172_800), covered_from: 172_800, ..made("day") },
+        BurnRates { windows: windows(), period_start: Some(172_800), covered_from: 172_801, ..made("day-late") },
+        BurnRates { unit: BudgetUnit::Seconds, covered_from: 200_001 - 3_600, ..made("hour") },
+        BurnRates { unit: BudgetUnit::Share, covered_from: 200_002 - 3_600, ..made("hour-late") },
+    ];
+    let stored = |(i, rates)| StoredBurnRates { partition: 0, offset: i as i64, rates };
+    let batch = WriteBatch {
+        burn_rates: rates.into_iter().enumerate().map(stored).collect(),
+        positions: vec![made::moved(Topic::BurnRates, None, 4, 1)],
+        ..WriteBatch::default()
+    };
+    store.write(Arc::new(batch)).await.unwrap();
+    let sql = Beside::connect(&options.url).await;
+    let whole = "SELECT concat_ws(' ', s.slo, s.unit, s.covers_period, h.covers_period) FROM slo_state s
+                 JOIN slo_history h USING (slo) ORDER BY slo";
+    assert_eq!(
+        rows(&sql, whole).await,
+        ["day events t t", "day-late events f f", "hour seconds t t", "hour-late share f f"]
+    );
+    let windows = "SELECT concat_ws(' ', slo, \"window\", burn, unit, is_budget) FROM burn_rate
+                   WHERE slo IN ('day', 'hour') ORDER BY slo, is_budget, window_seconds";
+    let expected = [
+        "day 5m 1 events f",
+        "day 1d 2 events f",
+        "day budget 3 events t",
+        "hour 5m 1.5 seconds f",
+        "hour 1h 1.5 seconds t",
+    ];
+    assert_eq!(rows(&sql, windows).await, expected);
 }
 
 #[tokio::test]
