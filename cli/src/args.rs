@@ -222,7 +222,7 @@ pub enum Slo {
     /// Run the unit tests of definitions: the files NAME.test.yaml beside them
     #[command(after_help = "Examples:\n  slipstream slo test slos/\n  \
         slipstream slo test slos/payment.test.yaml --filter outage\n\n\
-        A test gives traffic (`100/s for 2h`, `20 % 500 on /pay from 10m to 25m`) and expects SLIs, budgets,\n\
+        A test gives traffic (`100/s POST /pay for 2h`, `20 % 500 on /pay from 10m to 25m`) and expects SLIs, budgets,\n\
         conditions and alerts at times.")]
     Test {
         /// Test files, and directories that hold some

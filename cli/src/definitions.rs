@@ -10,7 +10,7 @@ use slipstream_log::definitions::{SLO_KIND, publish_changed};
 use slipstream_log::{Log, SharedLog};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Definition;
-use slipstream_slo::diagnostic::{Diagnostic, render};
+use slipstream_slo::diagnostic::{Diagnostic, Severity, Snippet, Tier, render};
 use slipstream_slo::openslo::{self, Loaded, MAX_FILE, SourceFile};
 use slipstream_slo::testing::SUFFIXES;
 
@@ -25,16 +25,17 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>> {
     files(paths)?.iter().map(|path| read_file(path)).collect()
 }
 
-/// Reads and loads definitions as one set. A file that is no text is an error among the others.
+/// Reads and loads definitions as one set. A file that cannot be read, or is no text, is an error among the others.
 ///
 /// # Errors
-/// When a path cannot be read, or a directory has no definition in it.
+/// When a directory cannot be read, or has no definition in it.
 pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     let (mut sources, mut broken) = (Vec::new(), Vec::new());
     for path in files(paths)? {
-        match source(&path)? {
-            Ok(source) => sources.push(source),
-            Err(diagnostic) => broken.push(*diagnostic),
+        match source(&path) {
+            Ok(Ok(source)) => sources.push(source),
+            Ok(Err(diagnostic)) => broken.push(*diagnostic),
+            Err(error) => broken.push(unreadable(&path, &error)),
         }
     }
     let mut loaded = openslo::load(&sources);
@@ -42,14 +43,26 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
     Ok(loaded)
 }
 
+fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
+    Diagnostic {
+        file: path.display().to_string(),
+        line: 1,
+        column: 1,
+        severity: Severity::Error,
+        tier: Tier::Syntax,
+        code: "unreadable-file",
+        message: format!("{error:#}"),
+        help: None,
+        snippet: Snippet::default(),
+    }
+}
+
 /// The files among paths, and the definitions below directories: each once, however often it is named.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Found::default();
     for path in paths {
-        let before = found.seen.len();
         if path.is_dir() {
-            found.below(path)?;
-            if found.seen.len() == before {
+            if found.below(path, is_definition)? == 0 {
                 bail!("{}: no .yaml, .yml or .json file in this directory", path.display());
             }
         } else {
@@ -59,36 +72,44 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found.files)
 }
 
-/// What was found so far. Files and directories are known by where they really are: links may lead in circles.
+/// The files found so far. Files and directories are known by where they really are: links may lead in circles.
 #[derive(Default)]
 struct Found {
     files: Vec<PathBuf>,
     seen: HashSet<PathBuf>,
 }
 
-impl Found {
-    /// Whether it is met for the first time.
-    fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
-    }
+fn really(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
 
+impl Found {
     fn add(&mut self, file: PathBuf) {
-        if self.is_new(&file) {
+        if self.seen.insert(really(&file)) {
             self.files.push(file);
         }
     }
 
-    fn below(&mut self, folder: &Path) -> Result<()> {
+    /// Adds the files below a directory that are wanted. Answers how many there are, those that were found before too.
+    fn below(&mut self, folder: &Path, wanted: fn(&Path) -> bool) -> Result<usize> {
+        let mut way = HashSet::new();
+        self.walk(folder, wanted, &mut way)
+    }
+
+    fn walk(&mut self, folder: &Path, wanted: fn(&Path) -> bool, way: &mut HashSet<PathBuf>) -> Result<usize> {
+        let mut met = 0;
+        if !way.insert(really(folder)) {
+            return Ok(met);
+        }
         for path in entries(folder)? {
             if path.is_dir() {
-                if self.is_new(&path) {
-                    self.below(&path)?;
-                }
-            } else if is_definition(&path) {
+                met += self.walk(&path, wanted, way)?;
+            } else if wanted(&path) {
+                met += 1;
                 self.add(path);
             }
         }
-        Ok(())
+        Ok(met)
     }
 }
 
@@ -111,26 +132,15 @@ pub fn beside(folder: &Path) -> Result<Vec<SourceFile>> {
 /// # Errors
 /// When a path is not there or cannot be read.
 pub fn tests(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for path in paths {
         if path.is_dir() {
-            tests_below(path, &mut found)?;
+            found.below(path, is_test)?;
         } else {
-            found.push(path.clone());
+            found.add(path.clone());
         }
     }
-    Ok(found)
-}
-
-fn tests_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for path in entries(folder)? {
-        if path.is_dir() {
-            tests_below(&path, found)?;
-        } else if is_test(&path) {
-            found.push(path);
-        }
-    }
-    Ok(())
+    Ok(found.files)
 }
 
 /// What is in a directory, by name; not what is hidden, such as the copies that Kubernetes keeps of a ConfigMap.
@@ -200,4 +210,47 @@ pub async fn publish(log: &SharedLog, loaded: &Loaded) -> Result<Option<LogTime>
 
 fn author() -> String {
     std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_directory_is_read_with_what_is_below_it_each_file_once() {
+        let folder = folder(&["a.yaml", "b/c.yml", "b/c.test.yaml", "d.txt", ".hidden/e.yaml"]);
+        let root = folder.path().to_owned();
+        let names = |paths: &[PathBuf]| files(paths).unwrap().len();
+        assert_eq!(names(std::slice::from_ref(&root)), 2);
+        assert_eq!(names(&[root.clone(), root.clone()]), 2);
+        assert_eq!(names(&[root.join("a.yaml"), root.clone(), root.join("b")]), 2);
+        assert_eq!(super::tests(&[root]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_directory_without_definitions_is_refused_whatever_else_is_in_it() {
+        let folder = folder(&["only/a.test.yaml", "only/empty/readme.md"]);
+        let error = files(&[folder.path().to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("no .yaml, .yml or .json file"), "{error}");
+    }
+
+    #[test]
+    fn links_in_circles_end() {
+        let folder = folder(&["a.yaml", "a.test.yaml"]);
+        for link in ["x", "y"] {
+            std::os::unix::fs::symlink(folder.path(), folder.path().join(link)).unwrap();
+        }
+        let root = [folder.path().to_owned()];
+        assert_eq!((files(&root).unwrap().len(), super::tests(&root).unwrap().len()), (1, 1));
+    }
 }

@@ -63,7 +63,7 @@ impl Course {
         }
     }
 
-    /// Of sliced time: bad seconds of a period of so many, and of the present window, of which `covered` seconds are known.
+    /// Of sliced time: bad seconds of a period of so many, and of the present window of `covered` seconds.
     /// A second a second is the most that can become bad.
     pub fn of_time(bad: f64, period: i64, present_bad: f64, covered: i64, target: Ratio) -> Course {
         Course {

@@ -238,15 +238,17 @@ impl Slo {
     /// Whether counts under `self` mean the same as under `other`: filters, groupBy, budgeting, and the kind of window.
     /// Objectives may come and go, targets and rules may change, and a rolling window its length.
     pub fn same_meaning(&self, other: &Slo) -> bool {
-        let same = |mine: &Objective| {
-            let theirs = other.objectives.iter().find(|theirs| theirs.name == mine.name);
-            theirs.is_none_or(|theirs| theirs.indicator == mine.indicator && theirs.budgeting == mine.budgeting)
-        };
         let windows = match (&self.window, &other.window) {
             (Window::Rolling(_), Window::Rolling(_)) => true,
             (mine, theirs) => mine == theirs,
         };
-        windows && self.group_by == other.group_by && self.objectives.iter().all(same)
+        windows && self.group_by == other.group_by && self.objectives.iter().all(|mine| other.keeps_meaning(mine))
+    }
+
+    /// Whether an objective means the same here, if one of its name is there.
+    pub(crate) fn keeps_meaning(&self, objective: &Objective) -> bool {
+        let mine = self.objectives.iter().find(|mine| mine.name == objective.name);
+        mine.is_none_or(|mine| mine.indicator == objective.indicator && mine.budgeting == objective.budgeting)
     }
 
     /// Every window that the rules of an objective look at, ascending and without repeats; the budget's is among them

@@ -41,6 +41,8 @@ pub fn meant(text: &str) -> Option<String> {
         }
         _ if begins(&["min", "minute"]) => 'm',
         _ if begins(&["hour", "hr"]) => 'h',
+        // A window is mostly one of days.
+        "" if !number.is_empty() => 'd',
         _ if begins(&["d", "day"]) => 'd',
         _ if begins(&["week", "wk"]) => 'w',
         _ if begins(&["month", "mon"]) => 'M',

@@ -33,6 +33,11 @@ const MONTH: &[Tier] = &[
 const QUARTER: &[Tier] =
     &[tier(HOUR, 300, 1, "page"), tier(6 * HOUR, 1_800, 3, "page"), tier(DAY, 2 * HOUR, 5, "ticket")];
 
+/// Least factor of a default tier. At 1 the budget is spent exactly at the end of its period; 28 days have 0.9333.
+pub const LEAST_FACTOR: Ratio = Ratio { num: 9, den: 10 };
+/// Longest time that a default rule waits for a slice of time to be over, seconds.
+const MAX_WAIT: i64 = 300;
+
 /// The default rules of an objective, and those that are left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Defaults {
@@ -40,7 +45,8 @@ pub struct Defaults {
     pub rules: Vec<Rule>,
     /// Names and factors of tiers that could never fire: at or above 1 / (1 - target), the burn rate of a full outage.
     pub left_out: Vec<(String, Ratio)>,
-    /// Names of tiers that look back further than the period: they would alert on spending that the budget allows.
+    /// Names of tiers that would alert on spending that the budget allows: they look back further than the period, or their
+    /// factor is below [`LEAST_FACTOR`].
     pub beyond: Vec<String>,
 }
 
@@ -51,7 +57,7 @@ pub fn defaults(period: i64, target: Ratio) -> Defaults {
     for tier in tiers(period) {
         let name = format!("{}/{}", duration::format(tier.long), duration::format(tier.short));
         let factor = factor(tier, period);
-        if tier.long > period {
+        if tier.long > period || factor.compare(LEAST_FACTOR).is_lt() {
             defaults.beyond.push(name);
         } else if can_fire(factor, target) {
             defaults.rules.push(rule(name, tier, factor));
@@ -60,6 +66,12 @@ pub fn defaults(period: i64, target: Ratio) -> Defaults {
         }
     }
     defaults
+}
+
+/// How long default rules wait where time is sliced, seconds. A slice counts as it stands while it is in progress, and one
+/// bad request at its beginning makes it bad until good ones come: nobody is woken before they had the time to.
+pub fn wait_for_slice(slice: Option<i64>) -> i64 {
+    slice.map_or(0, |seconds| seconds.min(MAX_WAIT))
 }
 
 /// Whether a burn rate above `factor` is possible: at worst everything is bad, which burns at 1 / (1 - target).
@@ -135,15 +147,17 @@ mod tests {
 
     #[test]
     fn other_periods_take_the_tiers_of_the_nearest() {
-        for (days, tiers) in [(1, 3), (18, 3), (19, 4), (35, 4), (60, 4), (61, 3), (90, 3)] {
+        for (days, tiers) in
+            [(1, 1), (2, 2), (3, 3), (18, 3), (19, 3), (26, 3), (27, 4), (35, 4), (60, 4), (61, 3), (90, 3)]
+        {
             assert_eq!(table(days, "0.9999").len(), tiers, "{days} d");
         }
     }
 
     #[test]
-    fn a_tier_that_looks_back_further_than_the_period_is_left_out() {
+    fn a_tier_that_alerts_on_what_the_budget_allows_is_left_out() {
         let target = Ratio::parse("0.99").unwrap();
-        for (period, kept, beyond) in [(DAY, 3, 0), (DAY - 60, 2, 1), (HOUR, 1, 2), (60, 0, 3)] {
+        for (period, kept, beyond) in [(3 * DAY, 3, 0), (DAY, 1, 2), (DAY - 60, 1, 2), (HOUR, 0, 3)] {
             let defaults = defaults(period, target);
             assert_eq!((defaults.rules.len(), defaults.beyond.len()), (kept, beyond), "{period} s");
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Definition, Settings};
 
-use crate::definition::Slo;
+use crate::definition::{Objective, Slo};
 use crate::diagnostic::Diagnostic;
 use crate::matcher::Active;
 use crate::openslo;
@@ -78,6 +78,8 @@ pub struct InForce {
     pub active: Active,
     /// Per objective of the definition: the cut from which on it has been there without a break in this generation, ms.
     pub objectives_since: Vec<i64>,
+    /// Objectives that this generation had before. One that comes back may not mean something else.
+    former: Vec<Objective>,
 }
 
 /// Every revision there was, in the order of their offsets.
@@ -231,7 +233,8 @@ impl Revisions {
 
 /// What a revision makes of its predecessor, if there is one: the same generation unless the meaning changed.
 fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime) -> InForce {
-    let before = before.filter(|b| b.active.slo.same_meaning(slo));
+    let same = |b: &InForce| b.active.slo.same_meaning(slo) && b.former.iter().all(|old| slo.keeps_meaning(old));
+    let before = before.filter(same);
     let generation = before.as_ref().map_or(cut.0, |b| b.active.generation);
     let since = |name: &str| {
         let before = before.as_ref()?;
@@ -239,7 +242,14 @@ fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime) -> InForce {
         before.objectives_since.get(index).copied()
     };
     let objectives_since = slo.objectives.iter().map(|o| since(&o.name).unwrap_or(cut.0)).collect();
-    InForce { active: Active { slo: Arc::clone(slo), generation }, objectives_since }
+    let gone = |old: &Objective| slo.objectives.iter().all(|o| o.name != old.name);
+    let former = before.map_or_else(Vec::new, |b| {
+        let InForce { active, mut former, .. } = b;
+        former.extend(active.slo.objectives.iter().cloned());
+        former.retain(gone);
+        former
+    });
+    InForce { active: Active { slo: Arc::clone(slo), generation }, objectives_since, former }
 }
 
 fn first_error(found: &[Diagnostic]) -> String {
@@ -330,6 +340,21 @@ mod tests {
         );
         let since = |at| found.slo_at("a", LogTime(at), ALL).unwrap().objectives_since;
         assert_eq!((since(10), since(20), since(30)), (vec![10], vec![20, 10], vec![20]));
+    }
+
+    #[test]
+    fn an_objective_that_comes_back_as_something_else_starts_a_generation() {
+        let with = |total: &str| {
+            let mut slo = slo("x", &["kept", "other"]);
+            slo.objectives[1].indicator.total = total.into();
+            slo
+        };
+        let without = slo("x", &["kept"]);
+        let came_back = |total: &str| {
+            let list = [(10, Some(with("x"))), (20, Some(without.clone())), (30, Some(with(total)))];
+            generation(&revisions(0, &list), 30)
+        };
+        assert_eq!((came_back("x"), came_back("y")), (Some(10), Some(30)));
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         };
         let beside = if warnings > 0 { format!(", {warnings} warning{}", plural(warnings)) } else { String::new() };
         output::print(&format!("{verdict}{beside}\n"))?;
-        if valid {
+        if valid && found > 0 {
             let flags: Vec<String> = paths.iter().map(|path| format!(" --slos {}", path.display())).collect();
             output::say(format_args!("next: slipstream run{}", flags.concat()));
         }

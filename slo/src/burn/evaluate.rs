@@ -218,7 +218,8 @@ fn course(plan: &Plan, sums: &Sums, now: i64) -> Course {
         BudgetUnit::Events => Course::of_events(budget, present, covered, span.is_some(), target),
         BudgetUnit::Seconds => {
             let period = span.map_or(nominal, |span| span.seconds());
-            Course::of_time(bad_seconds(plan, budget), period, bad_seconds(plan, present), covered, target)
+            // What is not covered is good time, here as in the burn rates.
+            Course::of_time(bad_seconds(plan, budget), period, bad_seconds(plan, present), plan.present, target)
         }
         BudgetUnit::Share => {
             let known = if plan.slo.objectives.iter().any(|o| o.budgeting.slice().is_none()) {

@@ -118,12 +118,16 @@ impl Needs {
     }
 }
 
-/// How many slices the series of an objective keep; none where events are counted. As much of the past as every series
-/// of events keeps, for good slices take no memory; and those that may still flip.
+/// How many slices the series of an objective keep; none where events are counted. Those that may still flip; where a
+/// slice is a bit, as much of the past as every series of events keeps. A share takes more, and hardly one is wholly good.
 fn slices(slo: &Slo, index: usize, scale: &Scale) -> Option<i64> {
     let seconds = slo.objectives[index].budgeting.slice()?;
     let longest = windows(slo, rules_that_look(slo, Some(index))).into_iter().max()?;
-    Some(Slices::needed(seconds, longest.max(scale.base_reach()).max(scale.slices_counted + scale.slices_lag)))
+    let least = match slo.objectives[index].budgeting {
+        Budgeting::RatioTimeslices { .. } => 0,
+        Budgeting::Timeslices { .. } | Budgeting::Occurrences => scale.base_reach(),
+    };
+    Some(Slices::needed(seconds, longest.max(least).max(scale.slices_counted + scale.slices_lag)))
 }
 
 /// The rules whose windows an objective serves: in a composite SLO those of the composite, which looks at all.

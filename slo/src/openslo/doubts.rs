@@ -28,7 +28,8 @@ pub(super) fn never_fires(
 pub(super) fn beyond_period(report: &mut Report<'_>, place: Place, objective: &str, tiers: &[String], period: i64) {
     for tier in tiers {
         let message = format!(
-            "objective `{objective}`: alert `{tier}` looks back further than the SLO's window of {}; it is left out",
+            "objective `{objective}`: alert `{tier}` does not fit a window of {}: it would alert on spending that the budget allows; it is \
+             left out",
             duration::format(period)
         );
         report.warning(place, "window-beyond-period", message, None);

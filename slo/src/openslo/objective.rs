@@ -6,6 +6,7 @@ use super::indicator::{self, Counted};
 use super::report::{Place, Report};
 use super::source::DataSources;
 use super::yaml::Node;
+use crate::decimal::MAX_DIGITS;
 use crate::definition::{Budgeting, Ratio};
 use crate::duration;
 
@@ -242,6 +243,12 @@ fn target(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<(Ratio, Place)
         }
         _ => {}
     }
+    if let Some((written, place)) = percent.filter(|(percent, _)| percent.num != 0 && percent.num < percent.den) {
+        let written = written.as_f64();
+        let message =
+            format!("{}: {written} is {written} %, less than one in a hundred", fields.path_of("targetPercent"));
+        report.warning(place, "tiny-target", message, Some(format!("a share is written `target: {written}`")));
+    }
     let name = if share.is_some() { "target" } else { "targetPercent" };
     let (target, place) = share.or(from_percent)?;
     check_target(report, target, place, &fields.path_of(name)).then_some((target, place))
@@ -251,6 +258,11 @@ fn check_target(report: &mut Report<'_>, target: Ratio, place: Place, path: &str
     if target.num == 0 {
         let message = format!("{path}: a target of 0 is not supported: nothing could break it");
         report.error(place, "unsupported-target", message, None);
+        return false;
+    }
+    if target.to_decimal().is_none() {
+        let message = format!("{path}: expected at most {MAX_DIGITS} digits after the point, as a share");
+        report.error(place, "invalid-number", message, None);
         return false;
     }
     if target.num < target.den {

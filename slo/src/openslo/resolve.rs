@@ -51,10 +51,13 @@ pub(super) fn slo<'n>(report: &mut Report<'_>, set: &Set<'n>, draft: &Draft<'n>)
     if draft.composite {
         let target = composite_target?;
         let rules = guards(report, period, target, COMPOSITE, draft.objectives[0].place, &written);
+        let slice = slo.objectives.iter().filter_map(|objective| objective.budgeting.slice()).max();
+        let rules = patient(rules, &written, slice);
         slo.composite = Some(Composite { target, rules });
     } else {
         for (objective, draft) in slo.objectives.iter_mut().zip(&draft.objectives) {
-            objective.rules = guards(report, period, objective.target, &draft.name, draft.place, &written);
+            let rules = guards(report, period, objective.target, &draft.name, draft.place, &written);
+            objective.rules = patient(rules, &written, objective.budgeting.slice());
         }
     }
     doubts::of_slo(report, &slo, draft, &rules);
@@ -242,6 +245,14 @@ fn reduced(num: u128, den: u128) -> (u128, u128) {
         (a, b) = (b, a % b);
     }
     (num / a.max(1), den / a.max(1))
+}
+
+/// Default rules wait for the slice in progress; the document's do as they say.
+fn patient(mut rules: Vec<Rule>, written: &[Rule], slice: Option<i64>) -> Vec<Rule> {
+    if written.is_empty() {
+        rules.iter_mut().for_each(|rule| rule.wait = policy::wait_for_slice(slice));
+    }
+    rules
 }
 
 /// The rules that guard a target: the document's, else the default ones. Warns of one that could never fire.

@@ -5,7 +5,7 @@ use jiff::tz::TimeZoneDatabase;
 
 use super::alerts::check_window;
 use super::fields::{Fields, Text};
-use super::report::Report;
+use super::report::{Place, Report};
 use crate::calendar::{Calendar, Unit};
 use crate::definition::Window;
 use crate::duration;
@@ -60,6 +60,7 @@ fn window(report: &mut Report<'_>, window: &Fields<'_>) -> Option<Window> {
         report.warning(window.place, "assumed-window", message, None);
     }
     let (seconds, place) = duration?;
+    warn_of_minutes(report, seconds, place, &window.path_of("duration"));
     let fits = check_window(report, seconds, place, &window.path_of("duration"));
     fits.then_some(Window::Rolling(seconds))
 }
@@ -72,7 +73,21 @@ fn by_calendar(report: &mut Report<'_>, window: &Fields<'_>, calendar: &Fields<'
     let zone = calendar.required_text(report, "timeZone");
     let zone = zone.and_then(|text| time_zone(report, text, &calendar.path_of("timeZone")));
     let ((count, unit), start, zone) = (units?, start?, zone?);
+    if let Some(place) = window.place_of("duration") {
+        warn_of_minutes(report, count * unit.nominal_seconds(), place, &window.path_of("duration"));
+    }
     Calendar::new(count, unit, start, zone)
+}
+
+/// `1m` is mostly meant to be a month.
+fn warn_of_minutes(report: &mut Report<'_>, seconds: i64, place: Place, path: &str) {
+    if seconds >= 3_600 {
+        return;
+    }
+    let minutes = seconds / 60;
+    let message = format!("{path}: a budget for {minutes} minute{} only", if minutes == 1 { "" } else { "s" });
+    let help = Some(format!("m is minutes, M is months: did you mean `{minutes}M`?"));
+    report.warning(place, "short-budget", message, help);
 }
 
 fn units(report: &mut Report<'_>, text: Text<'_>, path: &str) -> Option<(i64, Unit)> {

@@ -199,6 +199,11 @@ impl<'r, 's> Reader<'r, 's> {
             Some("indent with spaces: YAML does not allow tabs".to_owned())
         } else if error.info().contains("mapping values are not allowed") {
             Some("check the indentation, and put text that contains `: ` in quotes".to_owned())
+        } else if [place.line, place.line.saturating_sub(1).max(1)]
+            .into_iter()
+            .any(|line| self.report.line(Place { line, ..place }).contains("filter:"))
+        {
+            Some("put the filter in single quotes: `filter: 'service == \"shop\"'`".to_owned())
         } else {
             None
         };

@@ -27,6 +27,8 @@ pub(super) struct Shape {
     pub service: String,
     environment: String,
     pub endpoint: String,
+    /// Whether nothing has said which endpoint: `on /path` may then mean a part of these requests.
+    open: bool,
     method: String,
     status: u16,
     latency_ms: Option<f64>,
@@ -41,6 +43,7 @@ impl Shape {
             service: service.to_owned(),
             environment: String::new(),
             endpoint: "/".to_owned(),
+            open: true,
             method: "GET".to_owned(),
             status: 200,
             latency_ms: Some(50.0),
@@ -61,6 +64,7 @@ impl Shape {
             service: text(&pattern.service, &self.service),
             environment: text(&pattern.environment, &self.environment),
             endpoint: text(&pattern.endpoint, &self.endpoint),
+            open: self.open && pattern.endpoint.is_none(),
             method: text(&pattern.method, &self.method),
             status: pattern.status.unwrap_or(self.status),
             latency_ms: pattern.latency_ms.unwrap_or(self.latency_ms),
@@ -78,6 +82,12 @@ impl Shape {
             && pattern.status.is_none_or(|status| status == self.status)
             && pattern.latency_ms.is_none_or(|latency| latency == self.latency_ms)
             && pattern.attributes.iter().all(|wanted| self.attributes.contains(wanted))
+    }
+
+    /// Whether it would be what the pattern says if its endpoint, which nothing has named, were the pattern's.
+    pub(super) fn may_be(&self, pattern: &Pattern) -> bool {
+        let named = Pattern { endpoint: pattern.endpoint.clone(), ..Pattern::default() };
+        self.open && pattern.endpoint.is_some() && self.with(&named).is(pattern)
     }
 
     /// An event of this shape. `second`: when it happened, Unix seconds.

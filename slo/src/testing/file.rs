@@ -60,6 +60,11 @@ pub(super) fn read(source: &SourceFile, report: &mut Report<'_>) -> Option<Draft
     };
     let mut fields = Fields::of(report, document, "the test file")?;
     fields.path = String::new();
+    if let Some(place) = fields.place_of("apiVersion") {
+        let help = "its tests are in a file called NAME.test.yaml beside it".to_owned();
+        report.error(place, "not-a-test-file", "this is a definition, not a test file".to_owned(), Some(help));
+        return None;
+    }
     fields.check_ours(report, &["definitions", "start", "tests"]);
     let definitions = definitions(report, &fields);
     let start = start(report, &fields).unwrap_or(DEFAULT_START);

@@ -51,8 +51,9 @@
 //! A change alters a share of the requests that the lines above it make: `SHARE % EFFECT [on REQUEST] [from TIME]
 //! [to TIME | for DURATION]`. The effect is what becomes of them, written like a request (`500`, `latency 2s`,
 //! `attributes.outcome=declined`); `late by 10m`: they happened when they did, but the log hears of them later; `lost`:
-//! they never come. `silence [on REQUEST] ...` is `100 % lost`. `on` says which requests; without it all. A later change
-//! sees what an earlier one made.
+//! they never come. `silence [on REQUEST] ...` is `100 % lost`. `on` says which requests; without it all. Where no line
+//! names the endpoint that `on` does, that share of the requests without one goes there. A later change sees what an
+//! earlier one made.
 //!
 //! A request is any of
 //!

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::event::Shape;
+use super::event::{Pattern, Shape};
 use super::file;
 use super::single::EventDraft;
 use super::sketch::{self, Line, What};
@@ -145,7 +145,8 @@ pub(super) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<Plan> {
     for (i, line, ..) in &lines {
         if sketch.whole && matches!(line.what, What::Change { .. }) && !maker.met.contains(i) {
             let message = "this line changes nothing: no line above it makes such requests at that time".to_owned();
-            report.error(line.place, "no-such-requests", message, None);
+            let help = Some("a flow says what it asks for: `100/s POST /pay for 2h`".to_owned());
+            report.error(line.place, "no-such-requests", message, help);
         }
     }
     (report.errors() == errors).then_some(maker.plan)
@@ -290,16 +291,21 @@ impl Maker {
     ) -> Vec<Split> {
         let What::Change { effect, on, .. } = &line.what else { return Vec::new() };
         let mut splits = Vec::new();
+        let named = segment.parts.iter().any(|part| self.plan.shapes[part.shape].is(on));
+        // `100/s; 20 % 500 on /pay`: a fifth of requests of which nothing says where they go.
+        let open = !named && !effect.lost;
         for from in 0..segment.parts.len() {
             let part = segment.parts[from];
-            if !self.plan.shapes[part.shape].is(on) {
+            let shape = &self.plan.shapes[part.shape];
+            if !shape.is(on) && !(open && shape.may_be(on)) {
                 continue;
             }
             self.met.insert(i);
             let shape = match self.becomes.get(&(i, part.shape)) {
                 Some(shape) => *shape,
                 None => {
-                    let shape = self.shape(self.plan.shapes[part.shape].with(&effect.becomes));
+                    let there = Pattern { endpoint: on.endpoint.clone(), ..Pattern::default() };
+                    let shape = self.shape(self.plan.shapes[part.shape].with(&there).with(&effect.becomes));
                     self.becomes.insert((i, part.shape), shape);
                     shape
                 }

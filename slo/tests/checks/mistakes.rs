@@ -58,7 +58,7 @@ fn each_mistake_has_its_words() {
         (body("{traffic: 1/s}", "alerts: none"), "nothing says how long"),
         (body("{traffic: 1/s for 500d}", "alerts: none"), "a test lasts at most 400d"),
         (body("{traffic: 1/s from 2h to 1h}", "alerts: none"), "ends at 1h, but begins at 2h"),
-        (body("{traffic: 1/s for 1h; 5 % 500 on /x}", "alerts: none"), "no-such-requests"),
+        (body("{traffic: 1/s GET /y for 1h; 5 % 500 on /x}", "alerts: none"), "no-such-requests"),
         (body("{traffic: 1/s for 1h}", "alerts: some"), "expected a list of transitions, or none"),
         (body("{traffic: 1/s for 1h}", "alerts: [{at: 1h, is: fired}]"), "found `fired`"),
         (body("{traffic: 1/s for 1h}", "alerts: [{at: 1h ± x, is: firing}]"), "expected a tolerance"),

@@ -204,3 +204,14 @@ fn the_example_of_the_documentation_passes() {
     let outcome = crate::files::play(AVAILABILITY, &text);
     assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
 }
+
+#[test]
+fn a_share_goes_where_on_says_if_nothing_else_does() {
+    let body = "
+given:
+  traffic: 100/s for 1h; 20 % 500 on /pay from 10m to 25m; 10 % 404 on /pay from 10m to 25m
+expect:
+  - {at: 1h, total: 360000, bad: 16200}
+";
+    passes(AVAILABILITY, body);
+}

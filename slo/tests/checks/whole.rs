@@ -6,7 +6,7 @@ use crate::files::{AVAILABILITY, play, story};
 
 /// The same SLO over time slices of both kinds, and over a calendar's periods.
 fn definitions() -> String {
-    let calendar = "timeWindow: [{duration: 1d, isRolling: false, calendar: {startTime: \"2026-01-01 05:43:00\", \
+    let calendar = "timeWindow: [{duration: 3d, isRolling: false, calendar: {startTime: \"2026-01-01 05:43:00\", \
                     timeZone: Asia/Kathmandu}}]";
     let rolling = "timeWindow: [{duration: 30d, isRolling: true}]";
     let method = "budgetingMethod: Occurrences";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use slipstream_log::Log;
 use slipstream_schemas::Topic;
-use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use super::cells::{Cells, Sums, TickSlot};
 use crate::verdict;
@@ -31,7 +31,8 @@ pub async fn windows_equal(log: &dyn Log, counted: &Cells) -> Result<Compared> {
         let none = BTreeMap::new();
         let series = (rates.slo.clone(), rates.group.clone());
         let cells = counted.0.get(&series).unwrap_or(&none);
-        for window in &rates.windows {
+        // Recounted here are windows of events that roll.
+        for window in rates.windows.iter().filter(|w| rates.unit == BudgetUnit::Events && w.slot_seconds > 0) {
             let slot = i64::from(window.slot_seconds);
             let first = (rates.tick + 1 - window.seconds).div_euclid(slot) * slot;
             let sums = sum(cells, first, rates.tick);
