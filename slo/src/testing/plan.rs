@@ -297,7 +297,8 @@ impl Maker {
         for from in 0..segment.parts.len() {
             let part = segment.parts[from];
             let shape = &self.plan.shapes[part.shape];
-            if !shape.is(on) && !(open && shape.may_be(on)) {
+            let meant = shape.is(on) || (open && shape.may_be(on));
+            if !meant {
                 continue;
             }
             self.met.insert(i);
