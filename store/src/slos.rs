@@ -25,7 +25,8 @@ pub struct SloStatus {
     pub sli: Option<f64>,
     /// Share of the budget that is left; negative when overspent.
     pub budget_remaining: f64,
-    /// Burn rate per window: `{"5m": 0.4, "1h": 0.1}`. A calendar's period is `budget` where a rolling window has its name.
+    /// Burn rate per window: `{"5m": 0.4, "1h": 0.1}`. A calendar's period is `budget` where another window has its
+    /// name.
     pub burn_rates: BTreeMap<String, f64>,
     /// When the budget is spent at the present rate, RFC 3339; null when it is not being spent, or is spent.
     pub exhaustion_at: Option<String>,

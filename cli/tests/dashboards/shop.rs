@@ -10,6 +10,8 @@ use slipstream_testkit::webhook::Receiver;
 use super::sources::http;
 
 const SLOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shop");
+/// What the shop's own SLOs are not: time is sliced, its period is a calendar's, and it is a composite.
+const SLICED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dashboards/sliced.yaml");
 /// How long the alert may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,7 +29,7 @@ impl Shop {
     /// Starts it on `database`.
     pub async fn open(database: &str) -> Shop {
         let receiver = Receiver::start().await.unwrap();
-        let arguments = ["--store", database, "--slos", SLOS, "--webhook", receiver.url()];
+        let arguments = ["--store", database, "--slos", SLOS, "--slos", SLICED, "--webhook", receiver.url()];
         let mut process = Slipstream::new(env!("CARGO_BIN_EXE_slipstream")).unwrap().with(arguments);
         process.start().await.unwrap();
         Shop { process, receiver, opened: Timestamp::now() }
