@@ -6,10 +6,10 @@ use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, PeriodC
 
 use super::plan::Plan;
 use super::pool::Series;
-use super::sums::{Row, Sums};
+use super::sums::{Row, Sums, row};
 use crate::budget::{Course, burn_rate, sli};
-use crate::condition::{Counts, holds};
-use crate::definition::{Budgeting, Rule};
+use crate::condition::{Counts, burns_faster, holds};
+use crate::definition::{Budgeting, Condition, Rule};
 use crate::scale::Scale;
 use crate::slices::WHOLE;
 
@@ -25,13 +25,35 @@ pub(super) struct Moment {
     pub revision: i64,
 }
 
+/// Whether an evaluation would change nothing of a series and publish nothing: no condition held, none can by its short
+/// window alone, and it is not its turn. Most series are quiet most of the time, and short windows are quickly summed.
+pub(super) fn is_quiet(series: &Series, moment: &Moment, scale: &Scale) -> bool {
+    let (Some(plan), Some(conditions)) = (&series.plan, &series.conditions) else { return false };
+    if plan.single().is_none() || !of_rules(conditions, plan.rules()) || is_turn(series, moment, scale) {
+        return false;
+    }
+    let still = |rule: &Rule| match rule.condition {
+        Condition::Burn { short, factor, .. } => {
+            let window = plan.windows.iter().find(|(seconds, _)| *seconds == short);
+            let of = |window: &(i64, usize)| row(plan, series, *window, moment.tick, scale).counts;
+            !burns_faster(window.map_or(Counts::default(), of), factor, plan.target())
+        }
+    };
+    conditions.iter().all(|c| !c.holds && c.since.is_none()) && plan.rules().iter().all(still)
+}
+
+/// Whether a series is published at this tick whatever its conditions are.
+fn is_turn(series: &Series, moment: &Moment, scale: &Scale) -> bool {
+    let turn = |every: i64| moment.tick.rem_euclid(every) as u64 == series.hash % every as u64;
+    (series.dirty && turn(scale.publish_every)) || turn(scale.evaluate_every)
+}
+
 /// Evaluates a series. It is published if a condition holds or changed; if it was tallied since it was last published
 /// and its short turn has come; or if its long turn has come.
 pub(super) fn evaluate(series: &mut Series, sums: &Sums, moment: &Moment, scale: &Scale) -> Option<BurnRates> {
     let plan = Arc::clone(series.plan.as_ref()?);
     let changed = take_over(&plan, series, sums, moment);
-    let turn = |every: i64| moment.tick.rem_euclid(every) as u64 == series.hash % every as u64;
-    if !(series.any_holds() || changed || (series.dirty && turn(scale.publish_every)) || turn(scale.evaluate_every)) {
+    if !(series.any_holds() || changed || is_turn(series, moment, scale)) {
         return None;
     }
     series.dirty = false;

@@ -27,7 +27,7 @@ use slipstream_schemas::records::{BurnHead, BurnRates, Origin, TallyBatch};
 use crate::hash::target_partition;
 use crate::revision::Revisions;
 use crate::scale::Scale;
-use evaluate::{Moment, evaluate, state};
+use evaluate::{Moment, evaluate, is_quiet, state};
 use head::Frontier;
 use held::Held;
 use pool::Pool;
@@ -307,6 +307,9 @@ impl Burn {
         let touched = self.take_in(moment.tick);
         let before = out.len();
         for id in self.pool.to_evaluate(moment.tick, touched) {
+            if self.pool.get(id).is_some_and(|series| is_quiet(series, moment, &self.scale)) {
+                continue;
+            }
             let sums = self.sums(id, moment.tick);
             let Some((sums, series)) = sums.zip(self.pool.get_mut(id)) else { continue };
             let rates = evaluate(series, &sums, moment, &self.scale);

@@ -51,19 +51,7 @@ pub(super) struct Sums {
 impl Sums {
     /// Of a series that counts.
     pub(super) fn of_series(plan: &Plan, series: &Series, tick: i64, scale: &Scale) -> Sums {
-        let row = |(seconds, ring): &(i64, usize)| match &series.state {
-            State::Rings(rings) => {
-                let counts = rings.get(*ring).map_or(Counts::default(), |ring| ring.window(tick, *seconds));
-                Row { counts, events: counts.total, slot_seconds: scale.rings[*ring].slot_seconds }
-            }
-            State::Slices(slices) => Row {
-                counts: slices.window(tick, *seconds),
-                events: if plan.asks_events { slices.events(tick, *seconds) } else { 0 },
-                slot_seconds: slices.seconds(),
-            },
-            State::Composite => Row::default(),
-        };
-        let windows = plan.windows.iter().map(row).collect();
+        let windows = plan.windows.iter().map(|window| row(plan, series, *window, tick, scale)).collect();
         let period = plan.clock.as_ref().map(|clock| of_periods(series, &clock.at(tick), tick));
         Sums { windows, period, of_members: None }
     }
@@ -103,6 +91,22 @@ impl Sums {
     pub(super) fn of(&self, plan: &Plan, seconds: i64) -> Row {
         let found = plan.windows.iter().position(|(window, _)| *window == seconds);
         found.and_then(|i| self.windows.get(i)).copied().unwrap_or_default()
+    }
+}
+
+/// Of one window of a series that counts, and the ring that serves it.
+pub(super) fn row(plan: &Plan, series: &Series, (seconds, ring): (i64, usize), tick: i64, scale: &Scale) -> Row {
+    match &series.state {
+        State::Rings(rings) => {
+            let counts = rings.get(ring).map_or(Counts::default(), |ring| ring.window(tick, seconds));
+            Row { counts, events: counts.total, slot_seconds: scale.rings[ring].slot_seconds }
+        }
+        State::Slices(slices) => Row {
+            counts: slices.window(tick, seconds),
+            events: if plan.asks_events { slices.events(tick, seconds) } else { 0 },
+            slot_seconds: slices.seconds(),
+        },
+        State::Composite => Row::default(),
     }
 }
 
