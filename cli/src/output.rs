@@ -106,6 +106,8 @@ pub fn amount(unit: BudgetUnit, amount: i64) -> String {
 pub fn left_of_budget(unit: BudgetUnit, remaining: f64, budget: f64) -> String {
     let left = remaining * budget;
     match unit {
+        // Of a small budget the parts matter: a hundred events at 99.9 % allow a tenth of one.
+        BudgetUnit::Events if budget < 10.0 => format!("{left:.2} of {budget:.2}"),
         BudgetUnit::Events => format!("{} of {}", count(left.floor() as i64), count(budget.floor() as i64)),
         BudgetUnit::Seconds => format!("{:.1} of {}", left / 60.0, minutes(budget)),
         BudgetUnit::Share => "-".to_owned(),
@@ -132,6 +134,7 @@ mod tests {
         let table = [
             (BudgetUnit::Events, 0.625, 104.9, "65 of 104"),
             (BudgetUnit::Events, -1.5, 10.0, "-15 of 10"),
+            (BudgetUnit::Events, -99.0, 0.01, "-0.99 of 0.01"),
             (BudgetUnit::Seconds, 0.5, 2_592.0, "21.6 of 43.2 min"),
             (BudgetUnit::Seconds, -1.0, 302.4, "-5.0 of 5.0 min"),
             (BudgetUnit::Share, 0.5, 1e6, "-"),
