@@ -21,16 +21,15 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
     let within_tick = LogTime(rates.tick * 1_000 + 999);
     let in_force = revisions.slo_at(&rates.slo, within_tick, rates.revision);
     let slo = in_force.as_ref().map(|found| found.active.slo.as_ref());
-    let objective = slo.and_then(|slo| alert::guarded(slo, &rates.objective));
-    let objective = objective.as_deref();
-    let mut rule_sets: BTreeSet<&str> = objective.map(alert::rule_sets).unwrap_or_default();
+    let rules = slo.and_then(|slo| slo.rules_of(&rates.objective));
+    let mut rule_sets: BTreeSet<&str> = rules.map(alert::rule_sets).unwrap_or_default();
     rule_sets.extend(open.iter().map(|t| t.rule_set.as_str()));
     let mut transitions = Vec::new();
     for rule_set in rule_sets {
         let last = open.iter().find(|t| t.rule_set == rule_set);
         let state = last.map(AlertState::from).unwrap_or_default();
-        let (_, made) = match (slo, objective) {
-            (Some(slo), Some(objective)) => alert::step(&state, rates, objective, slo, rule_set),
+        let (_, made) = match (slo, rules) {
+            (Some(slo), Some(rules)) => alert::step(&state, rates, rules, slo, rule_set),
             _ => alert::end(&state, rates),
         };
         transitions.extend(made);

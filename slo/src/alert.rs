@@ -6,14 +6,13 @@
 //!
 //! A1: the same rates give the same transitions. A2: a firing has at most one resolved, and none comes without it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_schemas::records::{
     AlertTransition, AlertValue, BurnRates, GroupLabel, Label, TransitionKind, TransitionKind as Kind,
 };
 
-use crate::definition::{COMPOSITE, Condition, Indicator, Objective, Rule, Severity, Side, Slo};
+use crate::definition::{Condition, Rule, Severity, Slo};
 use crate::hash::fnv1a64;
 
 /// What an alert is in.
@@ -69,38 +68,25 @@ pub fn alert_id(slo: &str, objective: &str, group: &[String], rule_set: &str) ->
     format!("{:016x}", fnv1a64(parts))
 }
 
-/// What guards the series of that objective: the objective itself; of the composite one that has its target and rules, and
-/// counts nothing. None where the SLO does not have it.
-pub fn guarded<'a>(slo: &'a Slo, objective: &str) -> Option<Cow<'a, Objective>> {
-    match &slo.composite {
-        Some(composite) if objective == COMPOSITE => {
-            let nothing = Indicator { total: "false".to_owned(), side: Side::Good("false".to_owned()) };
-            let rules = composite.rules.clone();
-            Some(Cow::Owned(Objective { rules, ..Objective::new(COMPOSITE, nothing, composite.target) }))
-        }
-        _ => slo.objectives.iter().find(|o| o.name == objective).map(Cow::Borrowed),
-    }
+/// The rule sets of the rules of an objective, each once, by name.
+pub fn rule_sets(rules: &[Rule]) -> BTreeSet<&str> {
+    rules.iter().map(|rule| rule.rule_set.as_str()).collect()
 }
 
-/// The rule sets of an objective, each once, by name.
-pub fn rule_sets(objective: &Objective) -> BTreeSet<&str> {
-    objective.rules.iter().map(|rule| rule.rule_set.as_str()).collect()
-}
-
-/// One step of the alert of a rule set. `slo` and `objective` are those in force at the tick of `rates`. A retired
-/// series, or a rule set that the objective does not have any more, ends its alert at once.
+/// One step of the alert of a rule set. `slo` and `rules` (see [`Slo::rules_of`]) are those in force at the tick of
+/// `rates`. A retired series, or a rule set that the objective does not have any more, ends its alert at once.
 pub fn step(
     state: &AlertState,
     rates: &BurnRates,
-    objective: &Objective,
+    rules: &[Rule],
     slo: &Slo,
     rule_set: &str,
 ) -> (AlertState, Vec<AlertTransition>) {
-    let rules: Vec<&Rule> = objective.rules.iter().filter(|rule| rule.rule_set == rule_set).collect();
+    let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.rule_set == rule_set).collect();
     if rates.retired || rules.is_empty() {
         return end(state, rates);
     }
-    let facts = Facts::new(rates, objective, slo, rule_set, rules);
+    let facts = Facts::new(rates, slo, rule_set, rules);
     let mut machine = Machine { state: state.clone(), facts: &facts, out: Vec::new() };
     machine.run();
     (machine.state, machine.out)
@@ -135,7 +121,6 @@ fn continued(last: &AlertTransition, kind: TransitionKind, rates: &BurnRates) ->
 struct Facts<'a> {
     rates: &'a BurnRates,
     slo: &'a Slo,
-    objective: &'a Objective,
     rule_set: &'a str,
     rules: Vec<&'a Rule>,
     /// Rules that hold, in document order.
@@ -146,20 +131,14 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn new(
-        rates: &'a BurnRates,
-        objective: &'a Objective,
-        slo: &'a Slo,
-        rule_set: &'a str,
-        rules: Vec<&'a Rule>,
-    ) -> Self {
+    fn new(rates: &'a BurnRates, slo: &'a Slo, rule_set: &'a str, rules: Vec<&'a Rule>) -> Self {
         let since = |rule: &Rule| rates.conditions.iter().find(|c| c.rule == rule.name).and_then(|c| c.since);
         let holding: Vec<&Rule> = rules.iter().copied().filter(|rule| since(rule).is_some()).collect();
         let ripe = holding.iter().copied().filter(|rule| since(rule).is_some_and(|s| rates.tick - s >= rule.wait));
         // Of equally bad rules the first in the document speaks: `max_by` would take the last.
         let worst = ripe.reduce(|a, b| if badness(&b.severity) > badness(&a.severity) { b } else { a });
         let keep = rules.iter().map(|rule| rule.keep).max().unwrap_or(0);
-        Facts { rates, slo, objective, rule_set, rules, holding, worst, keep }
+        Facts { rates, slo, rule_set, rules, holding, worst, keep }
     }
 
     /// How bad a severity is that an earlier transition named.
@@ -196,7 +175,7 @@ impl<'a> Facts<'a> {
             seq: 1,
             slo: rates.slo.clone(),
             service: self.slo.service.clone(),
-            objective: self.objective.name.clone(),
+            objective: rates.objective.clone(),
             group: group
                 .map(|(key, value)| GroupLabel { name: key.label().to_owned(), value: value.clone() })
                 .collect(),

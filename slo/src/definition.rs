@@ -2,6 +2,7 @@
 //! force, `matcher` and `burn` work with them.
 
 use serde::Serialize;
+use slipstream_schemas::records::BudgetUnit;
 
 pub use crate::calendar::{Calendar, Unit};
 
@@ -129,6 +130,11 @@ pub enum Budgeting {
 }
 
 impl Budgeting {
+    /// What a budget is counted in.
+    pub fn unit(self) -> BudgetUnit {
+        if self.slice().is_some() { BudgetUnit::Seconds } else { BudgetUnit::Events }
+    }
+
     /// Length of a slice in seconds, where time is sliced.
     pub fn slice(self) -> Option<i64> {
         match self {
@@ -226,6 +232,21 @@ impl Severity {
     }
 }
 
+/// What has series of its own in an SLO: an objective, or the composite of all.
+#[derive(Debug, Clone, Copy)]
+pub struct Promise<'a> {
+    /// Name of the objective, or [`COMPOSITE`].
+    pub name: &'a str,
+    /// The exact target.
+    pub target: Ratio,
+    /// The rules that guard it.
+    pub rules: &'a [Rule],
+    /// What its budget is counted in.
+    pub unit: BudgetUnit,
+    /// The objective; none: it is the composite.
+    pub objective: Option<&'a Objective>,
+}
+
 impl Objective {
     /// An objective over events, without rules, of weight 1.
     pub fn new(name: impl Into<String>, indicator: Indicator, target: Ratio) -> Objective {
@@ -249,6 +270,36 @@ impl Slo {
     pub(crate) fn keeps_meaning(&self, objective: &Objective) -> bool {
         let mine = self.objectives.iter().find(|mine| mine.name == objective.name);
         mine.is_none_or(|mine| mine.indicator == objective.indicator && mine.budgeting == objective.budgeting)
+    }
+
+    /// What has series of its own: the objectives in order, then the composite if there is one.
+    pub fn promises(&self) -> impl Iterator<Item = Promise<'_>> {
+        let single = self.objectives.iter().map(|objective| Promise {
+            name: &objective.name,
+            target: objective.target,
+            rules: &objective.rules,
+            unit: objective.budgeting.unit(),
+            objective: Some(objective),
+        });
+        let composite = self.composite.iter().map(|composite| Promise {
+            name: COMPOSITE,
+            target: composite.target,
+            rules: &composite.rules,
+            unit: BudgetUnit::Share,
+            objective: None,
+        });
+        single.chain(composite)
+    }
+
+    /// The rules that guard the series of that objective; none where the SLO does not have it.
+    pub fn rules_of(&self, objective: &str) -> Option<&[Rule]> {
+        self.promises().find(|promise| promise.name == objective).map(|promise| promise.rules)
+    }
+
+    /// The rules whose windows a series with these rules of its own is looked at by: in a composite SLO those of the
+    /// composite, which looks at all.
+    pub fn looking<'a>(&'a self, own: &'a [Rule]) -> &'a [Rule] {
+        self.composite.as_ref().map_or(own, |composite| &composite.rules)
     }
 
     /// Every window that the rules of an objective look at, ascending and without repeats; the budget's is among them

@@ -9,7 +9,7 @@ use slipstream_log::{Fetch, Log, RecordRef, TopicPartition};
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::{AlertTransition, BurnRates, Origin, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, RequestEvent, Topic};
-use slipstream_slo::alert::{AlertState, alert_id, guarded, rule_sets, step};
+use slipstream_slo::alert::{AlertState, alert_id, rule_sets, step};
 use slipstream_slo::burn::Burn;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
@@ -175,11 +175,11 @@ pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
             let at = LogTime(rates.tick * 1_000 + 999);
             let Some(found) = revisions.slo_at(&rates.slo, at, rates.revision) else { continue };
             let slo = found.active.slo;
-            let Some(objective) = guarded(&slo, &rates.objective) else { continue };
-            for rule_set in rule_sets(&objective) {
+            let Some(rules) = slo.rules_of(&rates.objective) else { continue };
+            for rule_set in rule_sets(rules) {
                 let id = alert_id(&rates.slo, &rates.objective, &rates.group, rule_set);
                 let state = states.entry(id).or_default();
-                let (next, made) = step(state, &rates, &objective, &slo, rule_set);
+                let (next, made) = step(state, &rates, rules, &slo, rule_set);
                 *state = next;
                 replayed.extend(made);
             }

@@ -200,11 +200,7 @@ fn previous(plan: &Plan, (span, row): (crate::calendar::Period, Row)) -> Option<
 }
 
 fn unit(plan: &Plan) -> BudgetUnit {
-    match (plan.single(), plan.budgeting()) {
-        (None, _) => BudgetUnit::Share,
-        (Some(_), Budgeting::Occurrences) => BudgetUnit::Events,
-        (Some(_), Budgeting::Timeslices { .. } | Budgeting::RatioTimeslices { .. }) => BudgetUnit::Seconds,
-    }
+    plan.single().map_or(BudgetUnit::Share, |objective| objective.budgeting.unit())
 }
 
 /// Counts as they are published: of sliced time, in seconds; parts of a good second are rounded down.

@@ -67,7 +67,7 @@ impl Plan {
             Window::Calendar(calendar) => Some(Arc::new(Clock::new(calendar))),
         };
         let plan = |objective: Option<usize>, name: &str, covered_from: i64| {
-            let rules = rules_that_look(slo, objective);
+            let rules = slo.looking(objective.map_or(&[], |index| &slo.objectives[index].rules));
             let serve = |window| Some((window, scale.ring_for(window)?));
             Arc::new(Plan {
                 slo: Arc::clone(slo),
@@ -78,7 +78,7 @@ impl Plan {
                 present: present_window(rules, slo.window.nominal_seconds()),
                 clock: clock.clone(),
                 rings: needs.rings,
-                slices: objective.and_then(|index| slices(slo, index, scale)).unwrap_or(0),
+                slices: objective.and_then(|index| slices(slo, &slo.objectives[index], scale)).unwrap_or(0),
                 asks_events: rules.iter().any(|rule| matches!(rule.condition, Condition::Burn { least: 1.., .. })),
                 covered_from,
             })
@@ -105,8 +105,8 @@ impl Needs {
     /// What the windows of an SLO need.
     pub(super) fn of(slo: &Slo, scale: &Scale) -> Result<Needs, BurnFault> {
         let longest = |sliced: bool| {
-            let of = slo.objectives.iter().enumerate().filter(move |(_, o)| o.budgeting.slice().is_some() == sliced);
-            of.flat_map(|(i, _)| windows(slo, rules_that_look(slo, Some(i)))).max().unwrap_or(0)
+            let of = slo.objectives.iter().filter(move |o| o.budgeting.slice().is_some() == sliced);
+            of.flat_map(|o| windows(slo, slo.looking(&o.rules))).max().unwrap_or(0)
         };
         let (seconds, allowed) = (longest(false).max(longest(true)), scale.longest_window());
         let too_long = || BurnFault::WindowTooLong { slo: slo.name.clone(), seconds, longest: allowed };
@@ -120,23 +120,14 @@ impl Needs {
 
 /// How many slices the series of an objective keep; none where events are counted. Those that may still flip; where a
 /// slice is a bit, as much of the past as every series of events keeps. A share takes more, and hardly one is wholly good.
-fn slices(slo: &Slo, index: usize, scale: &Scale) -> Option<i64> {
-    let seconds = slo.objectives[index].budgeting.slice()?;
-    let longest = windows(slo, rules_that_look(slo, Some(index))).into_iter().max()?;
-    let least = match slo.objectives[index].budgeting {
+fn slices(slo: &Slo, objective: &Objective, scale: &Scale) -> Option<i64> {
+    let seconds = objective.budgeting.slice()?;
+    let longest = windows(slo, slo.looking(&objective.rules)).into_iter().max()?;
+    let least = match objective.budgeting {
         Budgeting::RatioTimeslices { .. } => 0,
         Budgeting::Timeslices { .. } | Budgeting::Occurrences => scale.base_reach(),
     };
     Some(Slices::needed(seconds, longest.max(least).max(scale.slices_counted + scale.slices_lag)))
-}
-
-/// The rules whose windows an objective serves: in a composite SLO those of the composite, which looks at all.
-fn rules_that_look(slo: &Slo, objective: Option<usize>) -> &[Rule] {
-    match (&slo.composite, objective) {
-        (Some(composite), _) => &composite.rules,
-        (None, Some(index)) => &slo.objectives[index].rules,
-        (None, None) => &[],
-    }
 }
 
 /// Every rolling window that rules look at, ascending, with that by which the budget is judged at present; that of the

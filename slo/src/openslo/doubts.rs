@@ -28,8 +28,8 @@ pub(super) fn never_fires(
 pub(super) fn beyond_period(report: &mut Report<'_>, place: Place, objective: &str, tiers: &[String], period: i64) {
     for tier in tiers {
         let message = format!(
-            "objective `{objective}`: alert `{tier}` does not fit a window of {}: it would alert on spending that the budget allows; it is \
-             left out",
+            "objective `{objective}`: alert `{tier}` does not fit a window of {}: it would alert on spending that the \
+             budget allows; it is left out",
             duration::format(period)
         );
         report.warning(place, "window-beyond-period", message, None);
@@ -49,7 +49,7 @@ pub(super) fn of_slo(report: &mut Report<'_>, slo: &Slo, draft: &Draft<'_>, writ
         looks_beyond(report, period, *place, rule);
     }
     for (objective, draft) in slo.objectives.iter().zip(&draft.objectives) {
-        let rules = slo.composite.as_ref().map_or(&objective.rules, |composite| &composite.rules);
+        let rules = slo.looking(&objective.rules);
         if let Some(slice) = objective.budgeting.slice() {
             let place = draft.fields.get("timeSliceWindow").map_or(draft.place, |node| node.place);
             slices_of_rules(report, slice, &objective.name, place, rules, written.is_empty());

@@ -1,6 +1,6 @@
 //! What the names of a test file mean: its drafts, held against the definitions, become tests that can run.
 
-use slipstream_schemas::records::AlertTransition;
+use slipstream_schemas::records::{AlertTransition, BudgetUnit};
 
 use super::alerts::{self, AlertDraft};
 use super::event::Shape;
@@ -8,7 +8,7 @@ use super::expect::{self, Check, Expectation, ExpectationDraft};
 use super::file::TestDraft;
 use super::plan::{self, Plan};
 use super::span;
-use crate::definition::{COMPOSITE, Objective, Rule, Slo};
+use crate::definition::{Promise, Rule, Slo};
 use crate::openslo::fields::{Fields, Text, as_written};
 use crate::openslo::report::{Place, Report};
 
@@ -34,15 +34,6 @@ pub(super) struct SubjectName {
     objective: Option<String>,
     /// Values of groupBy.
     group: Option<Vec<String>>,
-}
-
-/// In what the budget of an objective is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
-    Events,
-    Seconds,
-    /// Of a composite: a share, nothing else.
-    Share,
 }
 
 impl SubjectName {
@@ -93,17 +84,17 @@ impl Subject {
     }
 
     /// The one SLO and objective that it names, or that there are.
-    fn objective<'d>(&self, report: &mut Report<'_>, slos: &'d [Slo], place: Place) -> Option<(&'d Slo, Guarded<'d>)> {
+    fn objective<'d>(&self, report: &mut Report<'_>, slos: &'d [Slo], place: Place) -> Option<(&'d Slo, Promise<'d>)> {
         let slo = match &self.slo {
             Some((name, at)) => named(report, "SLO", name, *at, slos, |slo| &slo.name)?,
             None => only(report, "slo", "SLO", slos, place, |slo| &slo.name)?,
         };
-        let all = Guarded::of(slo);
+        let all = promises(slo);
         let found = match &self.objective {
-            Some((name, at)) => *named(report, "objective", name, *at, &all, |guarded| guarded.name)?,
-            None => match all.iter().find(|guarded| guarded.unit == Unit::Share) {
+            Some((name, at)) => *named(report, "objective", name, *at, &all, |promise| promise.name)?,
+            None => match all.iter().find(|promise| promise.unit == BudgetUnit::Share) {
                 Some(composite) => *composite,
-                None => *only(report, "objective", "objective", &all, place, |guarded| guarded.name)?,
+                None => *only(report, "objective", "objective", &all, place, |promise| promise.name)?,
             },
         };
         Some((slo, found))
@@ -130,26 +121,8 @@ impl Subject {
     }
 }
 
-/// An objective, or the composite that stands for all of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Guarded<'d> {
-    pub name: &'d str,
-    pub rules: &'d [Rule],
-    pub unit: Unit,
-}
-
-impl<'d> Guarded<'d> {
-    /// What has series of its own in an SLO.
-    pub(super) fn of(slo: &'d Slo) -> Vec<Guarded<'d>> {
-        let single = |objective: &'d Objective| Guarded {
-            name: &objective.name,
-            rules: &objective.rules,
-            unit: if objective.budgeting.slice().is_some() { Unit::Seconds } else { Unit::Events },
-        };
-        let composite = slo.composite.iter();
-        let composite = composite.map(|whole| Guarded { name: COMPOSITE, rules: &whole.rules, unit: Unit::Share });
-        slo.objectives.iter().map(single).chain(composite).collect()
-    }
+fn promises(slo: &Slo) -> Vec<Promise<'_>> {
+    slo.promises().collect()
 }
 
 fn named<'d, T>(
@@ -242,18 +215,18 @@ fn basis(slos: &[Slo]) -> Option<Shape> {
 
 fn expectation(report: &mut Report<'_>, draft: ExpectationDraft, slos: &[Slo]) -> Option<Expectation> {
     let ExpectationDraft { place, at, subject, checks } = draft;
-    let (slo, guarded) = subject.objective(report, slos, place)?;
+    let (slo, promise) = subject.objective(report, slos, place)?;
     let group = subject.group(report, slo, place);
     for check in &checks {
-        fitting(report, check, slo, guarded);
+        fitting(report, check, slo, promise);
     }
-    let series = SeriesName { slo: slo.name.clone(), objective: guarded.name.to_owned(), group: group? };
-    Some(Expectation { at, series, unit: guarded.unit, checks })
+    let series = SeriesName { slo: slo.name.clone(), objective: promise.name.to_owned(), group: group? };
+    Some(Expectation { at, series, unit: promise.unit, checks })
 }
 
 /// Says where a check asks for what the objective does not have.
-fn fitting(report: &mut Report<'_>, check: &Check, slo: &Slo, guarded: Guarded<'_>) {
-    let Guarded { name, rules, unit } = guarded;
+fn fitting(report: &mut Report<'_>, check: &Check, slo: &Slo, promise: Promise<'_>) {
+    let Promise { name, rules, unit, .. } = promise;
     match &check.what {
         expect::What::Burn(Some(seconds), _) => {
             let known = slo.windows(rules);
@@ -268,9 +241,9 @@ fn fitting(report: &mut Report<'_>, check: &Check, slo: &Slo, guarded: Guarded<'
         expect::What::Quantity(quantity, expected) if quantity.in_unit() => {
             let written = matches!(expected, super::value::Expected::Within(range) if range.span);
             let (message, help) = match (unit, written) {
-                (Unit::Events, true) => ("is counted in events", "write a number"),
-                (Unit::Share, _) => ("is composite and has only shares", "use sli, budget_remaining or burn"),
-                (Unit::Events | Unit::Seconds, _) => return,
+                (BudgetUnit::Events, true) => ("is counted in events", "write a number"),
+                (BudgetUnit::Share, _) => ("is composite and has only shares", "use sli, budget_remaining or burn"),
+                (BudgetUnit::Events | BudgetUnit::Seconds, _) => return,
             };
             let message = format!("{}: the budget of `{name}` {message}", quantity.name());
             report.error(check.place, "invalid-value", message, Some(help.to_owned()));
@@ -298,15 +271,15 @@ fn alert(report: &mut Report<'_>, draft: AlertDraft, slos: &[Slo]) -> Option<ale
     let needs_slo = slos.len() == 1 || !names_none;
     let mut name = SubjectName::default();
     if needs_slo {
-        let (slo, guarded) = subject.objective_if_any(report, slos, place)?;
+        let (slo, promise) = subject.objective_if_any(report, slos, place)?;
         name.slo = Some(slo.name.clone());
-        name.objective = guarded.map(|guarded| guarded.name.to_owned());
+        name.objective = promise.map(|promise| promise.name.to_owned());
         if subject.group.is_some() {
             name.group = Some(subject.group(report, slo, place)?);
         }
         if let Some((rule, at)) = &rule {
-            match guarded {
-                Some(guarded) => rule_of(report, rule, *at, guarded.rules, guarded.name),
+            match promise {
+                Some(promise) => rule_of(report, rule, *at, promise.rules, promise.name),
                 None => rule_of_any(report, rule, *at, slo),
             }
         }
@@ -316,9 +289,9 @@ fn alert(report: &mut Report<'_>, draft: AlertDraft, slos: &[Slo]) -> Option<ale
 }
 
 fn rule_of_any(report: &mut Report<'_>, rule: &str, place: Place, slo: &Slo) {
-    let all = Guarded::of(slo);
-    if !all.iter().any(|guarded| guarded.rules.iter().any(|known| known.name == rule)) {
-        let first: &[Rule] = all.first().map_or(&[], |guarded| guarded.rules);
+    let all = promises(slo);
+    if !all.iter().any(|promise| promise.rules.iter().any(|known| known.name == rule)) {
+        let first: &[Rule] = all.first().map_or(&[], |promise| promise.rules);
         rule_of(report, rule, place, first, &slo.name);
     }
 }
@@ -330,15 +303,15 @@ impl Subject {
         report: &mut Report<'_>,
         slos: &'d [Slo],
         place: Place,
-    ) -> Option<(&'d Slo, Option<Guarded<'d>>)> {
+    ) -> Option<(&'d Slo, Option<Promise<'d>>)> {
         if self.objective.is_some() {
-            return self.objective(report, slos, place).map(|(slo, guarded)| (slo, Some(guarded)));
+            return self.objective(report, slos, place).map(|(slo, promise)| (slo, Some(promise)));
         }
         let slo = match &self.slo {
             Some((name, at)) => named(report, "SLO", name, *at, slos, |slo| &slo.name)?,
             None => only(report, "slo", "SLO", slos, place, |slo| &slo.name)?,
         };
-        let only = <[Guarded<'_>; 1]>::try_from(Guarded::of(slo)).ok().map(|[one]| one);
+        let only = <[Promise<'_>; 1]>::try_from(promises(slo)).ok().map(|[one]| one);
         Some((slo, only))
     }
 }

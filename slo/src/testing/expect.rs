@@ -1,8 +1,8 @@
 //! Expectations of where a series stands at a time.
 
-use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
-use super::bind::{SeriesName, Subject, Unit};
+use super::bind::{SeriesName, Subject};
 use super::value::{self, Expected, Kind};
 use super::{file, span};
 use crate::alert::Phase;
@@ -23,7 +23,7 @@ pub(super) struct ExpectationDraft {
 pub(super) struct Expectation {
     pub at: i64,
     pub series: SeriesName,
-    pub unit: Unit,
+    pub unit: BudgetUnit,
     /// Seconds of the budget's window where it rolls.
     pub checks: Vec<Check>,
 }
@@ -219,7 +219,7 @@ impl Expectation {
 }
 
 impl Check {
-    fn wrong(&self, rates: &BurnRates, phase: Phase, unit: Unit) -> Option<Wrong> {
+    fn wrong(&self, rates: &BurnRates, phase: Phase, unit: BudgetUnit) -> Option<Wrong> {
         let (what, right, got) = match &self.what {
             What::Quantity(quantity, expected) => {
                 let got = quantity.of(rates);
@@ -254,12 +254,12 @@ fn fits(expected: &Expected, got: Option<f64>) -> bool {
     }
 }
 
-fn shown(quantity: Quantity, got: Option<f64>, unit: Unit) -> String {
+fn shown(quantity: Quantity, got: Option<f64>, unit: BudgetUnit) -> String {
     let Some(got) = got else { return "none".to_owned() };
     match quantity {
         Quantity::Sli | Quantity::BudgetRemaining => percent(got),
         Quantity::ExhaustedIn => span::format(got as i64),
-        quantity if quantity.in_unit() && unit == Unit::Seconds => span::format(got.round() as i64),
+        quantity if quantity.in_unit() && unit == BudgetUnit::Seconds => span::format(got.round() as i64),
         _ => number(got),
     }
 }

@@ -285,16 +285,16 @@ impl<'a> Player<'a> {
     /// What rates mean for the alerts of their series: as the alerter decides.
     fn decide(&mut self, rates: &BurnRates) {
         let Some(slo) = self.slos.get(rates.slo.as_str()).copied() else { return };
-        let Some(objective) = alert::guarded(slo, &rates.objective) else { return };
+        let Some(rules) = slo.rules_of(&rates.objective) else { return };
         let quiet = rates.conditions.iter().all(|c| c.since.is_none());
         if quiet && self.open == 0 {
             return;
         }
         let series = name_of(rates);
-        for rule_set in alert::rule_sets(&objective) {
+        for rule_set in alert::rule_sets(rules) {
             let key = (series.clone(), rule_set.to_owned());
             let before = self.alerts.get(&key).cloned().unwrap_or_default();
-            let (after, made) = alert::step(&before, rates, &objective, slo, rule_set);
+            let (after, made) = alert::step(&before, rates, rules, slo, rule_set);
             self.open = self.open + usize::from(after.is_open()) - usize::from(before.is_open());
             self.seen.transitions.extend(made);
             self.alerts.insert(key, after);

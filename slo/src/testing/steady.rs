@@ -41,16 +41,15 @@ impl Lumps {
             }
             forgotten = forgotten.max(ring.slots as i64 * ring.slot_seconds);
         }
-        let slices = slos.iter().flat_map(|slo| &slo.objectives).filter_map(|o| o.budgeting.slice()).collect();
+        let sliced = slos.iter().flat_map(|slo| &slo.objectives).filter_map(|o| o.budgeting.slice());
+        let slices: Vec<i64> = sliced.collect();
         let calendars = slos.iter().filter_map(|slo| match &slo.window {
             Window::Calendar(calendar) => Some(calendar.clone()),
             Window::Rolling(_) => None,
         });
-        let of_composites = slos.iter().filter_map(|slo| slo.composite.as_ref()).flat_map(|whole| &whole.rules);
-        let rules = slos.iter().flat_map(|slo| &slo.objectives).flat_map(|o| &o.rules).chain(of_composites);
+        let rules = slos.iter().flat_map(Slo::promises).flat_map(|promise| promise.rules);
         let longest = rules.map(longest).max().unwrap_or(0);
         let slot = scale.ring_for(longest).map_or(longest, |ring| scale.rings[ring].slot_seconds);
-        let slices: Vec<i64> = slices;
         let slice = slices.iter().copied().max().unwrap_or(0);
         Lumps { sizes, reach: longest + slot + 2 * slice, slices, calendars: calendars.collect() }
     }

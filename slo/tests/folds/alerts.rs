@@ -76,7 +76,8 @@ fn tell(rules: &[Rule], story: Story<'_>) -> Vec<AlertTransition> {
     let mut state = AlertState::default();
     let mut all = Vec::new();
     for (tick, complete, since) in story {
-        let (after, made) = alert::step(&state, &rates(*tick, *complete, since), &slo.objectives[0], &slo, "burn");
+        let (after, made) =
+            alert::step(&state, &rates(*tick, *complete, since), &slo.objectives[0].rules, &slo, "burn");
         assert_eq!(after.last(), made.last().or(state.last()), "the state is the last transition");
         state = after;
         all.extend(made);
@@ -213,7 +214,7 @@ fn a2_what_is_gone_ends_its_alert_at_once_whatever_the_completeness() {
         let (state, _) = alert::step(
             &AlertState::default(),
             &rates(1, true, &[(rule, 1)]),
-            &with_rule.objectives[0],
+            &with_rule.objectives[0].rules,
             &with_rule,
             "burn",
         );
@@ -221,7 +222,7 @@ fn a2_what_is_gone_ends_its_alert_at_once_whatever_the_completeness() {
     };
     let retired = BurnRates { retired: true, ..rates(5, false, &[]) };
     let ends = |state: &AlertState, rates: &BurnRates, slo: &Slo| {
-        let (state, made) = alert::step(state, rates, &slo.objectives[0], slo, "burn");
+        let (state, made) = alert::step(state, rates, &slo.objectives[0].rules, slo, "burn");
         assert_eq!(state.phase(), Phase::Inactive);
         outline(&made)
     };
@@ -238,5 +239,5 @@ fn severities_of_one_rank_are_told_apart_by_name() {
     let rules = [rule("a", "critical", 0, 0), rule("b", "page", 0, 0)];
     let story: Story<'_> = &[(1, true, &[("a", 1)]), (2, true, &[("a", 1), ("b", 2)])];
     assert_eq!(outline(&tell(&rules, story)), ["pending 1 1/1", "firing 1 1/2 critical", "severity 2 1/3 page"]);
-    assert_eq!(alert::rule_sets(&slo(rules.to_vec()).objectives[0]).into_iter().collect::<Vec<_>>(), ["burn"]);
+    assert_eq!(alert::rule_sets(&slo(rules.to_vec()).objectives[0].rules).into_iter().collect::<Vec<_>>(), ["burn"]);
 }

@@ -131,13 +131,13 @@ fn transitions<'a>(rates: impl Iterator<Item = &'a BurnRates>, history: &History
     for rates in rates {
         let at = LogTime(rates.tick * 1_000 + 999);
         let found = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
-        let objective = found.as_ref().and_then(|slo| alert::guarded(slo, &rates.objective));
+        let rules = found.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
         let id = alert::alert_id(&rates.slo, &rates.objective, &rates.group, "burn");
         let state = states.entry(id).or_default();
         // The state is derived from the last transition, as after a crash.
         let before = state.last().map(AlertState::from).unwrap_or_default();
-        let (after, made) = match (&found, objective) {
-            (Some(slo), Some(objective)) => alert::step(&before, rates, &objective, slo, "burn"),
+        let (after, made) = match (&found, rules) {
+            (Some(slo), Some(rules)) => alert::step(&before, rates, rules, slo, "burn"),
             _ => alert::end(&before, rates),
         };
         *state = after;

@@ -113,13 +113,13 @@ impl Pipeline<'_> {
                 let found =
                     self.revisions.slo_at(&rates.slo, LogTime(rates.tick * 1_000 + 999), rates.revision).unwrap();
                 let slo = found.active.slo;
-                let objective = slo.objectives.iter().find(|o| o.name == rates.objective).unwrap();
-                for rule_set in alert::rule_sets(objective) {
+                let rules = slo.rules_of(&rates.objective).unwrap();
+                for rule_set in alert::rule_sets(rules) {
                     let state = self
                         .alerts
-                        .entry(alert::alert_id(&slo.name, &objective.name, &rates.group, rule_set))
+                        .entry(alert::alert_id(&slo.name, &rates.objective, &rates.group, rule_set))
                         .or_default();
-                    let (after, made) = alert::step(state, &rates, objective, &slo, rule_set);
+                    let (after, made) = alert::step(state, &rates, rules, &slo, rule_set);
                     *state = after;
                     let series = (rates.slo.clone(), rates.objective.clone(), rates.group.clone());
                     self.out.transitions.entry(series).or_default().extend(made);
