@@ -32,6 +32,8 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
 
     let counted = recount(log, WINDOW_MS).await?;
     events_once(&counted, sent, &database).await?;
+    let copies = (counted.redelivered, sent.twice);
+    ensure!(copies.0 >= copies.1, "{} copies in the log are not counted, {} were sent and taken", copies.0, copies.1);
     verdict::stored_once(store.as_ref() as &dyn Store, &counted).await?;
 
     verdict::tallies_join(log).await.context("coverage")?;

@@ -1,6 +1,7 @@
 //! Whatever fails, nothing is lost, doubled or left out: a cluster of real processes on a real Kafka and PostgreSQL under
-//! traffic, and at random moments kill -9 of every kind of process, of the broker and of the database, and processes held
-//! for longer than their session.
+//! traffic, and at random moments kill -9 of every kind of process, of the broker and of the database; processes held for
+//! longer than their session, or in a transaction for longer than the broker waits; two processes of one name; one, two
+//! and three of a kind; rebalance after rebalance; and clients that send everything twice meanwhile.
 //!
 //! Without more said, one of each. `SLIPSTREAM_TEST_FAULTS_SECONDS` goes on that long, `SLIPSTREAM_TEST_FAULTS_SEED` does
 //! what an earlier run did (`make test-faults SECONDS=600 SEED=7`).
@@ -12,13 +13,14 @@ mod judge;
 mod rest;
 mod shop;
 mod traffic;
+mod way;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use slipstream_testkit::faults::cluster::{Cluster, Injected};
-use slipstream_testkit::faults::member::SESSION;
+use slipstream_testkit::faults::member::TIMEOUTS;
 use slipstream_testkit::faults::plan::{Plan, Round, Then};
 use slipstream_testkit::faults::recovery::recovered;
 use slipstream_testkit::faults::report::Report;
@@ -79,41 +81,46 @@ async fn whatever_fails_nothing_is_lost_doubled_or_left_out() {
 
 async fn run(cluster: &Cluster, receiver: &Receiver, asked: &Asked) -> Result<Report> {
     let alerts = shop::flapping_alerts(TARGETS);
-    let traffic = Traffic::start(&cluster.gateways(), asked.seed);
+    let traffic = Traffic::start(&cluster.gateways(), &cluster.brokers(), asked.seed);
     let began = Instant::now();
     let everybody = || async { anyhow::Ok(recovered(&alerts, &firsts(&receiver.deliveries()), std::time::UNIX_EPOCH)) };
     rest::until(cluster, "the first alert of every service", everybody).await?;
 
-    let mut plan = Plan::new(asked.seed, SESSION);
+    let mut plan = Plan::new(asked.seed, TIMEOUTS);
     let mut injected: Vec<Vec<Injected>> = Vec::new();
     let mut rounds: Box<dyn Iterator<Item = Round> + Send> = match asked.long {
         None => Box::new(plan.one_of_each().into_iter()),
         Some(long) => Box::new(std::iter::from_fn(move || (began.elapsed() < long).then(|| plan.next_round()))),
     };
     for round in rounds.by_ref() {
-        for (_, fault) in &round.faults {
-            eprintln!(
-                "{:>6.1} s  {fault}, {} events acknowledged",
-                began.elapsed().as_secs_f64(),
-                traffic.acknowledged()
-            );
-        }
-        let done = cluster.inject(&round).await?;
-        eprintln!("{:>6.1} s  over", began.elapsed().as_secs_f64());
+        let says = |what: &str| {
+            let (at, events) = (began.elapsed().as_secs_f64(), traffic.acknowledged());
+            eprintln!("{at:>6.1} s  {what}; {events} events acknowledged, load {}", load());
+        };
+        let faults: Vec<String> = round.faults.iter().map(|(_, fault)| fault.to_string()).collect();
+        says(&faults.join(", "));
+        let done = cluster.inject(&round, async || traffic.again().await).await?;
+        says("over");
         let ended = done.iter().map(|i| i.ended).max().context("a round without a fault")?;
         injected.push(done);
         match round.then {
             Then::Pause(pause) => tokio::time::sleep(pause).await,
             Then::Recovery => {
                 let told = || async { anyhow::Ok(recovered(&alerts, &firsts(&receiver.deliveries()), ended)) };
-                rest::until(cluster, &format!("alerts after {:?}", round.faults), told).await?;
-                eprintln!("{:>6.1} s  recovered", began.elapsed().as_secs_f64());
+                rest::until(cluster, &format!("alerts after {}", faults.join(", ")), told).await?;
+                says("recovered");
             }
         }
         cluster.still_runs().await?;
     }
-    let sent = traffic.end().await;
+    let sent = traffic.end().await?;
     rest::come_to_rest(cluster, &alerts).await?;
     let report = judge::judge(cluster, receiver, &sent, &injected).await?;
     Ok(Report { seed: asked.seed, on: cluster.describe(), took: began.elapsed(), ..report })
+}
+
+/// What the machine has to do, processes that want to run: where it is more than it has cores, everybody is late.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }

@@ -1,21 +1,25 @@
-//! Two processes of each kind on a Kafka and a PostgreSQL of their own, and the faults that are done to them.
+//! Two processes of each kind, and a third that comes and goes, on a Kafka and a PostgreSQL of their own, and the faults that
+//! are done to them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use slipstream_log::SharedLog;
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_store::{PostgresOptions, PostgresStore};
-use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::fault::{End, Move, NAMED, THIRD};
 use super::member::{Member, Parts};
 use super::plan::{Fault, Kind, OF_A_KIND, Round, Target};
+use super::transactions::{self, Probe};
 use crate::services::{Kafka, Postgres};
 
 /// Partitions that all kinds of processes can share, and no more than needed: an idle pipeline works for each.
@@ -27,13 +31,14 @@ const PARTITIONS: &str =
 pub struct Cluster {
     kafka: Kafka,
     postgres: Postgres,
-    members: BTreeMap<Target, Mutex<Member>>,
+    members: BTreeMap<Target, Arc<Mutex<Member>>>,
     gateways: Vec<String>,
+    probe: Probe,
     _folder: TempDir,
 }
 
 /// A fault that was done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Injected {
     /// What it was.
     pub fault: Fault,
@@ -50,26 +55,31 @@ impl Cluster {
         let folder = tempfile::tempdir().context("making a folder for the cluster")?;
         let file = folder.path().join("slos.yaml");
         std::fs::write(&file, slos).context("writing the definitions")?;
+        // A build meanwhile must not change what is started again.
+        let own = folder.path().join("slipstream");
+        std::fs::copy(binary.as_ref(), &own).context("copying the binary")?;
         let parts = Parts {
-            binary: binary.as_ref().to_owned(),
+            binary: own,
             brokers: kafka.bootstrap(),
             database: postgres.url(),
             webhook: webhook.to_owned(),
             slos: file,
         };
         ensure_topics(&parts).await?;
-        let targets = Kind::ALL.iter().flat_map(|kind| (0..OF_A_KIND).map(|n| (*kind, n)));
+        let targets = Kind::ALL.iter().flat_map(|kind| (0..=THIRD).map(|n| (*kind, n)));
         let mut members = BTreeMap::new();
         for target in targets {
-            members.insert(target, Mutex::new(Member::new(&parts, target, folder.path())?));
+            members.insert(target, Arc::new(Mutex::new(Member::new(&parts, target, folder.path())?)));
         }
-        let mut cluster = Cluster { kafka, postgres, members, gateways: Vec::new(), _folder: folder };
-        for member in cluster.members.values_mut() {
-            member.get_mut().spawn()?;
+        let probe = Probe::new(&parts.brokers)?;
+        let mut cluster = Cluster { kafka, postgres, members, gateways: Vec::new(), probe, _folder: folder };
+        for (_, member) in cluster.members.iter().filter(|((_, n), _)| *n < OF_A_KIND) {
+            member.lock().await.spawn()?;
         }
         cluster.ready().await?;
-        for (_, gateway) in cluster.members.iter_mut().filter(|((kind, _), _)| *kind == Kind::Gateway) {
-            cluster.gateways.push(gateway.get_mut().gateway());
+        for n in 0..OF_A_KIND {
+            let gateway = cluster.member((Kind::Gateway, n))?.lock().await.gateway();
+            cluster.gateways.push(gateway);
         }
         Ok(cluster)
     }
@@ -82,6 +92,11 @@ impl Cluster {
     /// What it runs on.
     pub fn describe(&self) -> String {
         format!("{}; {}", self.kafka.describe(), self.postgres.describe())
+    }
+
+    /// `host:port` of the broker.
+    pub fn brokers(&self) -> String {
+        self.kafka.bootstrap()
     }
 
     /// A client of the log, as onlookers have it.
@@ -100,14 +115,15 @@ impl Cluster {
         self.postgres.url()
     }
 
-    /// Does the faults of a round and waits until the last is taken back.
-    pub async fn inject(&self, round: &Round) -> Result<Vec<Injected>> {
+    /// Does the faults of a round and waits until the last is taken back. `again`: clients send what was acknowledged of
+    /// late again.
+    pub async fn inject(&self, round: &Round, again: impl AsyncFn() -> Result<()>) -> Result<Vec<Injected>> {
         let mut done = Vec::new();
-        let mut under_way = round.faults.iter().map(|(after, fault)| self.do_it(*after, *fault));
+        let mut under_way = round.faults.iter().map(|(after, fault)| self.do_it(*after, fault, &again));
         match (under_way.next(), under_way.next()) {
             (Some(one), Some(other)) => {
-                let (one, other) = tokio::join!(one, other);
-                done.extend([one?, other?]);
+                let (one, other) = tokio::try_join!(one, other)?;
+                done.extend([one, other]);
             }
             (Some(one), None) => done.push(one.await?),
             (None, _) => {}
@@ -116,27 +132,78 @@ impl Cluster {
         Ok(done)
     }
 
-    async fn do_it(&self, after: Duration, fault: Fault) -> Result<Injected> {
+    async fn do_it(&self, after: Duration, fault: &Fault, again: &impl AsyncFn() -> Result<()>) -> Result<Injected> {
         sleep(after).await;
         let at = SystemTime::now();
         match fault {
-            Fault::Kill(target, away) => self.member(target)?.lock().await.kill(away).await?,
-            Fault::Hold(target, held) => self.member(target)?.lock().await.hold(held).await?,
+            Fault::Kill(target, away) => self.member(*target)?.lock().await.kill(*away).await?,
+            Fault::Hold(target, held) => self.member(*target)?.lock().await.hold(*held).await?,
+            Fault::Stall(target, held) => {
+                self.member(*target)?.lock().await.stall(*held, &self.probe).await?;
+            }
             Fault::Broker(away) => {
                 self.kafka.kill().await?;
-                sleep(away).await;
+                sleep(*away).await;
                 self.kafka.start().await?;
             }
             Fault::Database(away) => {
                 self.postgres.kill().await?;
-                sleep(away).await;
+                sleep(*away).await;
                 self.postgres.start().await?;
             }
+            Fault::Restart(target) => self.member(*target)?.lock().await.restart().await?,
+            Fault::Scale(kind, end, each) => self.scale(*kind, *end, *each).await?,
+            Fault::Storm(moves) => self.storm(moves).await?,
+            Fault::Twin(kind) => self.member((*kind, NAMED))?.lock().await.twin().await?,
+            Fault::Fence(kind) => {
+                let name = self.member((*kind, NAMED))?.lock().await.name().to_owned();
+                transactions::fence(&self.kafka.bootstrap(), *kind, &name).await?;
+            }
+            Fault::Again => again().await?,
         }
-        Ok(Injected { fault, at, ended: SystemTime::now() })
+        Ok(Injected { fault: fault.clone(), at, ended: SystemTime::now() })
     }
 
-    fn member(&self, target: Target) -> Result<&Mutex<Member>> {
+    /// Three processes of a kind, two, one, and two again.
+    async fn scale(&self, kind: Kind, end: End, each: Duration) -> Result<()> {
+        let (third, second) = (self.member((kind, THIRD))?, self.member((kind, THIRD - 1))?);
+        third.lock().await.spawn()?;
+        third.lock().await.ready().await?;
+        sleep(each).await;
+        third.lock().await.end(end).await?;
+        sleep(each).await;
+        // Whoever else looks after it waits until it is there again.
+        let mut second = second.lock().await;
+        second.end(end).await?;
+        sleep(each).await;
+        second.spawn()
+    }
+
+    /// One move after the other; a process that is still ending holds up nobody but itself. The third ones have gone when
+    /// it is over.
+    async fn storm(&self, moves: &[(Duration, Move)]) -> Result<()> {
+        let (mut at, mut under_way) = (Duration::ZERO, JoinSet::new());
+        for (after, what) in moves {
+            at += *after;
+            let target = match what {
+                Move::Restart(target) => *target,
+                Move::Third(kind, _) => (*kind, THIRD),
+            };
+            under_way.spawn(do_move(at, *what, Arc::clone(self.member(target)?)));
+        }
+        while let Some(moved) = under_way.join_next().await {
+            moved??;
+        }
+        for kind in Kind::ALL {
+            let mut third = self.member((kind, THIRD))?.lock().await;
+            if third.is_there() {
+                third.end(End::Asked).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&self, target: Target) -> Result<&Arc<Mutex<Member>>> {
         self.members.get(&target).with_context(|| format!("there is no {target:?}"))
     }
 
@@ -156,7 +223,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// SIGTERM to both of a kind, one after the other; an error if one does not end well.
+    /// SIGTERM to all of a kind, one after the other; an error if one does not end well.
     pub async fn stop(&self, kind: Kind) -> Result<()> {
         for (_, member) in self.members.iter().filter(|((of, _), _)| *of == kind) {
             member.lock().await.stop().await?;
@@ -173,6 +240,16 @@ impl Cluster {
             std::fs::write(&file, member.said()).with_context(|| format!("writing {}", file.display()))?;
         }
         Ok(())
+    }
+}
+
+async fn do_move(at: Duration, what: Move, member: Arc<Mutex<Member>>) -> Result<()> {
+    sleep(at).await;
+    let mut member = member.lock().await;
+    match what {
+        Move::Restart(_) => member.restart().await,
+        Move::Third(_, end) if member.is_there() => member.end(end).await,
+        Move::Third(..) => member.spawn(),
     }
 }
 

@@ -1,23 +1,23 @@
 //! One process of the cluster: its configuration, and what can be done to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::time::sleep;
+use anyhow::{Context, Result, bail, ensure};
+use tokio::time::{Instant, sleep};
 
-use super::plan::{Kind, Target};
+use super::fault::{End, NAMED, STALLED};
+use super::plan::{Kind, Target, Timeouts};
+use super::transactions::Probe;
 use crate::process::Slipstream;
 
-/// Session time-out of the processes: the least that Kafka's own default settings allow.
-pub const SESSION: Duration = Duration::from_secs(6);
-/// What librdkafka is told, so that a fault is over soon. A message must not live longer than its transaction.
-const PROPERTIES: [(&str, &str); 4] = [
-    ("session.timeout.ms", "6000"),
-    ("heartbeat.interval.ms", "500"),
-    ("transaction.timeout.ms", "6000"),
-    ("message.timeout.ms", "6000"),
-];
+/// Time-outs of the processes. The session's is the least that Kafka's own default settings allow, so that a fault is over
+/// soon.
+pub const TIMEOUTS: Timeouts = Timeouts { session: Duration::from_secs(6), transaction: Duration::from_secs(3) };
+/// How long it may take until one of two processes with one name gives in.
+const GIVES_IN: Duration = Duration::from_secs(90);
+/// So many times a process is held and let go until it is held in a transaction.
+const TRIES: usize = 100;
 /// The receiver that every alerter process tells.
 pub const RECEIVER: &str = "on-call";
 
@@ -25,7 +25,7 @@ pub const RECEIVER: &str = "on-call";
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The binary.
-    pub binary: std::path::PathBuf,
+    pub binary: PathBuf,
     /// `host:port` of the broker.
     pub brokers: String,
     /// URL of the database.
@@ -33,15 +33,19 @@ pub struct Parts {
     /// URL of the receiver of webhooks.
     pub webhook: String,
     /// File with the definitions.
-    pub slos: std::path::PathBuf,
+    pub slos: PathBuf,
 }
 
 /// A process of the cluster.
 #[derive(Debug)]
 pub struct Member {
     name: String,
+    kind: Kind,
     process: Slipstream,
-    /// It was told to end.
+    /// A second process of the same name would be this one.
+    binary: PathBuf,
+    configuration: PathBuf,
+    /// Nobody wants it to run.
     stopped: bool,
 }
 
@@ -51,8 +55,8 @@ impl Member {
         let name = format!("{}-{}", kind.name(), n + 1);
         let file = folder.join(format!("{name}.yaml"));
         std::fs::write(&file, configuration(parts, (kind, n), &name)).with_context(|| format!("configuring {name}"))?;
-        let process = Slipstream::new(&parts.binary)?.with(["--config".into(), file.into_os_string()]);
-        Ok(Member { name, process, stopped: false })
+        let process = Slipstream::new(&parts.binary)?.with(["--config".into(), file.clone().into_os_string()]);
+        Ok(Member { name, kind, process, binary: parts.binary.clone(), configuration: file, stopped: true })
     }
 
     /// `tally-1`.
@@ -67,12 +71,21 @@ impl Member {
 
     /// Starts it without waiting.
     pub fn spawn(&mut self) -> Result<()> {
+        self.stopped = false;
         self.process.spawn().context(self.name.clone())
     }
 
-    /// Waits until it is ready.
+    /// Waits until it is ready, if it is to run.
     pub async fn ready(&mut self) -> Result<()> {
+        if self.stopped {
+            return Ok(());
+        }
         self.process.ready().await.context(self.name.clone())
+    }
+
+    /// Whether it is to run.
+    pub fn is_there(&self) -> bool {
+        !self.stopped
     }
 
     /// kill -9, and started again after a while; it may not be ready yet.
@@ -91,6 +104,70 @@ impl Member {
         self.process.resume().await.context(self.name.clone())
     }
 
+    /// The same in the middle of a transaction, if it can be had; answers whether it was.
+    pub async fn stall(&mut self, held: Duration, probe: &Probe) -> Result<bool> {
+        for _ in 0..TRIES {
+            self.still_runs()?;
+            self.process.hold().await.context(self.name.clone())?;
+            let open = probe.is_open(self.kind).await;
+            if matches!(open, Ok(true)) {
+                sleep(held).await;
+            }
+            self.process.resume().await.context(self.name.clone())?;
+            if open.with_context(|| format!("looking for a transaction of {}", self.name))? {
+                return Ok(true);
+            }
+            // Not in step with what it does by the clock.
+            sleep(Duration::from_millis(rand::random_range(5..120))).await;
+        }
+        self.hold(held).await?;
+        Ok(false)
+    }
+
+    /// SIGTERM, and started again at once; it may not be ready yet.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.end(End::Asked).await?;
+        self.spawn()
+    }
+
+    /// Ends it for good.
+    pub async fn end(&mut self, how: End) -> Result<()> {
+        self.still_runs()?;
+        match how {
+            End::Asked => self.stop().await,
+            End::Killed => {
+                self.stopped = true;
+                self.process.kill().await.context(self.name.clone())
+            }
+        }
+    }
+
+    /// A second process of the same name, until one of both gives in, with the reason. Then there is one again.
+    pub async fn twin(&mut self) -> Result<()> {
+        self.still_runs()?;
+        let mut twin =
+            Slipstream::new(&self.binary)?.with(["--config".into(), self.configuration.clone().into_os_string()]);
+        twin.spawn().with_context(|| format!("a second {}", self.name))?;
+        let deadline = Instant::now() + GIVES_IN;
+        let (reason, ours) = loop {
+            match (self.process.still_runs(), twin.still_runs()) {
+                (Err(reason), _) => break (reason, true),
+                (Ok(()), Err(reason)) => break (reason, false),
+                (Ok(()), Ok(())) => {}
+            }
+            if Instant::now() >= deadline {
+                bail!("two processes run as {} and neither gives in; the second said:\n{}", self.name, twin.stderr());
+            }
+            sleep(Duration::from_millis(50)).await;
+        };
+        ensure!(format!("{reason:#}").contains("kafka.instance"), "{}: one of two ended: {reason:#}", self.name);
+        if ours {
+            twin.kill().await.with_context(|| format!("a second {}", self.name))?;
+            self.spawn()?;
+        }
+        Ok(())
+    }
+
     /// An error if it has ended by itself.
     pub fn still_runs(&mut self) -> Result<()> {
         if self.stopped {
@@ -101,9 +178,11 @@ impl Member {
 
     /// SIGTERM; an error if it does not end well.
     pub async fn stop(&mut self) -> Result<()> {
-        self.stopped = true;
+        if std::mem::replace(&mut self.stopped, true) {
+            return Ok(());
+        }
         let ended = self.process.stop().await.context(self.name.clone())?;
-        anyhow::ensure!(ended.success(), "{} ended with {ended}:\n{}", self.name, self.process.stderr());
+        ensure!(ended.success(), "{} ended with {ended}:\n{}", self.name, self.process.stderr());
         Ok(())
     }
 
@@ -113,12 +192,17 @@ impl Member {
     }
 }
 
-/// The first of each kind has a name that it keeps over restarts (static membership), the second is somebody new each
-/// time. One process publishes the definitions.
+/// The first of each kind has a name that it keeps over restarts (static membership), the others are somebody new each
+/// time. One process publishes the definitions. A message must not live longer than its transaction.
 fn configuration(parts: &Parts, (kind, n): Target, name: &str) -> String {
     let roles = if kind == Kind::Alerter { "alerter, notifier" } else { kind.name() };
-    let instance = if n == 0 { name } else { "~" };
-    let properties: String = PROPERTIES.iter().map(|(name, value)| format!("{name}: {value}, ")).collect();
+    let instance = if n == NAMED { name } else { "~" };
+    let session = TIMEOUTS.session.as_millis();
+    let transaction = if n == STALLED { TIMEOUTS.transaction.as_millis() } else { session };
+    let properties = format!(
+        "session.timeout.ms: {session}, heartbeat.interval.ms: 500, transaction.timeout.ms: {transaction}, \
+         message.timeout.ms: {transaction}"
+    );
     let mut text = format!(
         "log: kafka://{}\nstore: {}\nroles: [{roles}]\nkafka: {{instance: {instance}, properties: {{{properties}}}}}\n\
          logging: {{level: \"info,slipstream_log=debug\", format: human}}\n",
@@ -127,7 +211,7 @@ fn configuration(parts: &Parts, (kind, n): Target, name: &str) -> String {
     if kind == Kind::Alerter {
         let receiver = format!("{{name: {RECEIVER}, url: \"{}\", group_interval: 50ms}}", parts.webhook);
         text += &format!("receivers: [{receiver}]\n");
-        if n == 0 {
+        if n == NAMED {
             text += &format!("slos: [{}]\n", parts.slos.display());
         }
     }

@@ -1,15 +1,17 @@
 //! Faults for a cluster of real processes on a real Kafka and a real PostgreSQL, and what must hold afterwards.
 //!
-//! [`plan`] decides from a seed what happens when; [`cluster`] runs the processes and does it to them; [`recovery`] is how
-//! late alerts were meanwhile. [`drained`] knows when it has come to rest; [`cells`], [`windows`] and [`told`] judge a cluster at rest beside [`crate::verdict`], and
-//! [`report`] says it to people.
+//! [`fault`] is what can be done; [`plan`] decides from a seed what happens when; [`cluster`] runs the processes and does it
+//! to them; [`recovery`] is how late alerts were meanwhile. [`drained`] knows when it has come to rest; [`cells`],
+//! [`windows`] and [`told`] judge a cluster at rest beside [`crate::verdict`], and [`report`] says it to people.
 
 pub mod cells;
 pub mod cluster;
 pub mod drained;
+pub mod fault;
 pub mod member;
 pub mod plan;
 pub mod recovery;
 pub mod report;
 pub mod told;
+pub mod transactions;
 pub mod windows;

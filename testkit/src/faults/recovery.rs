@@ -23,7 +23,9 @@ pub struct Recovery {
     pub most: Duration,
     /// By kind of fault.
     pub faults: BTreeMap<String, Faults>,
-    /// How long after a round began alerts were late or silent, at most, and what the round was.
+    /// How long after a round began alerts were late or silent, half of all rounds at most.
+    pub typical: Duration,
+    /// The same at most, and what the round was.
     pub longest: (Duration, String),
 }
 
@@ -55,6 +57,7 @@ pub fn recovery(
     };
     let ailments = ailments(&arrivals, partitions);
     let began = |round: &Vec<Injected>| round.iter().map(|fault| fault.at).min();
+    let mut all = Vec::new();
     for (n, round) in rounds.iter().enumerate() {
         let (Some(begin), next) = (began(round), rounds.get(n + 1).and_then(began)) else { continue };
         let of_it = |a: &&Ailment| a.since >= begin && next.is_none_or(|next| a.since < next);
@@ -70,7 +73,10 @@ pub fn recovery(
             let names: Vec<String> = round.iter().map(|injected| injected.fault.to_string()).collect();
             result.longest = (took, names.join(", "));
         }
+        all.push(took);
     }
+    all.sort();
+    result.typical = all.get(all.len() / 2).copied().unwrap_or_default();
     result
 }
 

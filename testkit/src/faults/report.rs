@@ -18,7 +18,7 @@ pub struct Report {
     pub took: Duration,
     /// Events that a gateway acknowledged, each once.
     pub acknowledged: usize,
-    /// Events that were sent again on purpose after their acknowledgement.
+    /// Copies of events that were sent on purpose after their acknowledgement, and taken.
     pub sent_twice: usize,
     /// Requests that got no answer, or were told to come again.
     pub retried: usize,
@@ -55,12 +55,12 @@ impl Report {
         let Compared { complete, incomplete } = self.compared;
         let Told { due, delivered, not_due, deliveries, .. } = &self.told;
         let (median, most) = (self.recovery.median.as_secs_f64(), self.recovery.most.as_secs_f64());
-        let (longest, round) = &self.recovery.longest;
-        let again = format!("{retried} requests sent again, {sent_twice} events sent twice on purpose");
+        let (typical, (longest, round)) = (self.recovery.typical, &self.recovery.longest);
+        let again = format!("{retried} requests sent again, {sent_twice} copies sent on purpose");
         let told = format!("{delivered} delivered in order, {not_due} over before anybody could be told");
         [
             ("events", format!("{acknowledged} acknowledged, lost 0, doubled 0")),
-            ("", format!("{again}; {redelivered} copies dropped")),
+            ("", format!("{again}; {redelivered} copies in the log, all dropped")),
             ("tallies", format!("{cells} cells of series, tick and slot equal a recount; every offset covered once")),
             (
                 "burn rates",
@@ -68,10 +68,17 @@ impl Report {
                     "{refolded} equal a refold; {complete} complete ones equal a recount, {incomplete} are not complete"
                 ),
             ),
-            ("transitions", format!("{transitions} expected, each once in topic and table")),
+            ("transitions", format!("{transitions} expected and seen, each once in topic and table")),
             ("notified", format!("{due} due, {told}, in {deliveries} requests")),
             ("alerts", format!("{median:.1} s from tick to receiver (median), {most:.1} s at most")),
-            ("recovery", format!("{:.1} s from fault to alerting as before, at most ({round})", longest.as_secs_f64())),
+            (
+                "recovery",
+                format!(
+                    "{:.1} s from fault to alerting as before (median), {:.1} s at most ({round})",
+                    typical.as_secs_f64(),
+                    longest.as_secs_f64()
+                ),
+            ),
         ]
     }
 }
