@@ -20,7 +20,7 @@ async fn ensure_makes_what_is_missing_and_the_second_time_nothing() {
     assert_eq!(second["made"], serde_json::json!([place.topic(Topic::Notifications)]));
     assert_eq!(second["there"].as_array().unwrap().len(), TOPICS.len() - 1);
 
-    let third = place.command(&["topics", "ensure", "--partitions", "request-events=12,sli-tallies=9"]).await;
+    let third = place.command(&["topics", "ensure", "--partitions", "request-events=12,alerts=9"]).await;
     assert_eq!(third.status.code(), Some(0), "{}", text(&third.stderr));
     let said = text(&third.stdout);
     assert!(said.contains("has 3 partitions, 12 were asked for") && said.contains("--partitions 12"), "{said}");
@@ -39,6 +39,31 @@ async fn ensure_makes_what_is_missing_and_the_second_time_nothing() {
     assert_eq!(row(Topic::SloDefinitions)["records"], 1, "the settings, once");
     let human = text(&place.command(&["topics", "list"]).await.stdout);
     assert!(human.contains("newest of a key") && human.contains("for ever"), "{human}");
+}
+
+#[tokio::test]
+async fn the_partitions_of_tallies_stay_as_many_as_they_are_and_how_to_move_is_told() {
+    let place = Place::new().await;
+    place.json(&["topics", "ensure", "--partitions", "sli-tallies=2,burn-snapshots=2"], 0).await;
+    for wanted in ["sli-tallies=4", "sli-tallies=1"] {
+        let answer = place.json(&["topics", "ensure", "--partitions", wanted], 1).await;
+        let finding = &answer["findings"][0];
+        let told = |field: &str| finding[field].as_str().unwrap().to_owned();
+        assert_eq!(
+            (told("severity"), answer["findings"].as_array().unwrap().len()),
+            ("error".to_owned(), 1),
+            "{answer}"
+        );
+        assert!(told("message").contains("has 2 partitions") && told("message").contains("refused"), "{finding}");
+        for step in ["`kafka.prefix`", "a database of its own", &format!("--partitions {wanted}"), "producers", "docs/"]
+        {
+            assert!(told("todo").contains(step), "no {step} in {finding}");
+        }
+    }
+    let list = place.json(&["topics", "list"], 0).await;
+    let tallies = list["topics"].as_array().unwrap().iter().find(|row| row["topic"] == "sli-tallies").unwrap();
+    assert_eq!(tallies["partitions"], 2, "nothing was changed: {tallies}");
+    place.json(&["topics", "ensure", "--partitions", "sli-tallies=2"], 0).await;
 }
 
 #[tokio::test]

@@ -210,6 +210,7 @@ fn another_number_of_partitions_is_told_with_what_can_be_done() {
     assert_eq!(told(Topic::RequestEvents, 8), None);
     assert!(told(Topic::RequestEvents, 12).unwrap().contains("--partitions 12; for two minutes"));
     assert!(told(Topic::RequestEvents, 4).unwrap().contains("cannot be taken away"));
-    assert!(told(Topic::SliTallies, 8).unwrap().contains("fixed"));
+    assert!(told(Topic::BurnRates, 8).unwrap().contains("fixed"));
+    assert!(told(Topic::SliTallies, 8).unwrap().contains("sli-tallies=8"), "how to move");
     assert!(told(Topic::DeadLetters, 8).unwrap().ends_with("--partitions 8"));
 }

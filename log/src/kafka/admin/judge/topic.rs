@@ -250,10 +250,26 @@ pub fn wanted_partitions(state: &TopicState, wanted: u32, bootstrap: &str) -> Op
     let fewer = "partitions cannot be taken away; leave it as it is";
     let fixed = "their number is fixed once the installation runs, because keys have their partitions by it";
     let todo = match state.topic {
+        Topic::SliTallies | Topic::BurnSnapshots => return Some(moves(&check, &message, state.topic, wanted)),
         _ if has > wanted as usize => fewer.to_owned(),
         Topic::RequestEvents => format!("{grown}; for two minutes copies of one event are not recognised over it"),
         Topic::Notifications | Topic::DeadLetters => grown,
         _ => fixed.to_owned(),
     };
     Some(Finding::warn(check, message, todo))
+}
+
+/// Neither more nor fewer: the sums of an SLO, and burn's state of it, are in one partition.
+fn moves(check: &str, message: &str, topic: Topic, wanted: u32) -> Finding {
+    let message = format!(
+        "{message}: refused, nothing was changed; their number is fixed, because an SLO has its partition by it, its sums so \
+         far are there (P1), and burn's state of it too"
+    );
+    let todo = format!(
+        "leave it as it is, or move to a new installation beside this one: another `kafka.prefix`, a database of its own, \
+         `slipstream topics ensure --partitions {}={wanted}` there, then its roles, then the producers; step by step: \
+         docs/operations-kafka.md, \"Another number of partitions\"",
+        topic.name()
+    );
+    Finding::error(check, message, todo)
 }
