@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
@@ -19,7 +20,17 @@ const LONGEST_KEY: usize = 2_048;
 /// What is read of an answer's body.
 const SAID: usize = 1_024;
 
-/// The way to one receiver.
+/// The way to one receiver: what the notifier asks of it.
+#[async_trait]
+pub trait Way: Send + Sync + 'static {
+    /// Where it goes, without what may be secret.
+    fn host(&self) -> &str;
+
+    /// Sends once.
+    async fn attempt(&self, delivery: &Delivery) -> Answer;
+}
+
+/// The way over HTTP.
 pub struct Sender {
     client: Client,
     url: Url,
@@ -59,14 +70,15 @@ impl Sender {
         })?;
         Ok(Sender { client, url, headers })
     }
+}
 
-    /// Where it goes, without what may be secret.
-    pub fn host(&self) -> &str {
+#[async_trait]
+impl Way for Sender {
+    fn host(&self) -> &str {
         self.url.host_str().unwrap_or("?")
     }
 
-    /// Sends once.
-    pub async fn attempt(&self, delivery: &Delivery) -> Answer {
+    async fn attempt(&self, delivery: &Delivery) -> Answer {
         let request = self
             .client
             .post(self.url.clone())

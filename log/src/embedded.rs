@@ -27,6 +27,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Name and place, for people.
     fn describe(&self) -> String;
 
+    /// See [`Log::total_order`].
+    fn total_order(&self) -> bool {
+        true
+    }
+
     /// How many partitions a topic has.
     fn partitions(&self, topic: Topic) -> u32;
 
@@ -134,7 +139,7 @@ impl<E: Engine> Log for Embedded<E> {
     }
 
     fn total_order(&self) -> bool {
-        true
+        self.engine.total_order()
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {

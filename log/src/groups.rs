@@ -32,6 +32,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Group {
     members: BTreeMap<MemberId, BTreeSet<TopicPartition>>,
+    /// Members that were not heard of for too long: they own nothing until they ask again.
+    absent: BTreeMap<MemberId, BTreeSet<TopicPartition>>,
     owners: BTreeMap<TopicPartition, Owner>,
 }
 
@@ -66,6 +68,7 @@ impl Groups {
     pub(crate) fn leave(&self, group: &str, member: MemberId) {
         let mut state = self.lock();
         state.group(group).members.remove(&member);
+        state.group(group).absent.remove(&member);
         state.rebalance(group);
         drop(state);
         self.signal.ring();
@@ -74,6 +77,11 @@ impl Groups {
     /// What a member owns now.
     pub(crate) fn owned(&self, group: &str, member: MemberId) -> BTreeMap<TopicPartition, Token> {
         let mut state = self.lock();
+        if let Some(partitions) = state.group(group).absent.remove(&member) {
+            state.group(group).members.insert(member, partitions);
+            state.rebalance(group);
+            self.signal.ring();
+        }
         let owners = state.group(group).owners.iter();
         owners.filter(|(_, o)| o.member == member).map(|(p, o)| (*p, o.token)).collect()
     }
@@ -81,6 +89,20 @@ impl Groups {
     /// Whether a token is still good (L5).
     pub(crate) fn owns(&self, group: &str, partition: TopicPartition, token: Token) -> bool {
         self.lock().group(group).owners.get(&partition).is_some_and(|o| o.token == token)
+    }
+
+    /// The owner of a partition was not heard of for too long: what it owns goes to the others, and it is a member again
+    /// when it next asks what it owns.
+    pub(crate) fn time_out(&self, group: &str, partition: TopicPartition) {
+        let mut state = self.lock();
+        let of = state.group(group);
+        let Some(member) = of.owners.get(&partition).map(|owner| owner.member) else { return };
+        if let Some(partitions) = of.members.remove(&member) {
+            of.absent.insert(member, partitions);
+        }
+        state.rebalance(group);
+        drop(state);
+        self.signal.ring();
     }
 
     /// As if every partition had been with somebody else for a moment: all tokens change.
@@ -195,6 +217,18 @@ mod tests {
         assert!(!groups.owns("g", moved, before[&moved]), "the old owner is fenced at once");
         groups.leave("g", a);
         assert_eq!(owners(&groups, &[a, b]), [vec![], vec![0, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn l5_a_member_that_is_not_heard_of_loses_everything_until_it_asks_again() {
+        let groups = Groups::new(Signal::new());
+        let (a, b) = (groups.join("g", partitions(2)), groups.join("g", partitions(2)));
+        let (partition, token) = groups.owned("g", a).into_iter().next().unwrap();
+        groups.time_out("g", partition);
+        assert!(!groups.owns("g", partition, token));
+        assert_eq!(groups.owned("g", b).len(), 2);
+        assert_eq!(groups.owned("g", a).len(), 1, "it asked");
+        assert!(!groups.owns("g", partition, token), "what comes back comes with a new token");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct MemoryOptions {
 pub struct Memory {
     kept: Arc<Mutex<Kept>>,
     options: MemoryOptions,
+    /// Log time rises within a partition only.
+    apart: bool,
     groups: Groups,
     signal: Signal,
     faults: Arc<Faults>,
@@ -55,6 +57,7 @@ struct Kept {
 struct Partition {
     first: Offset,
     visible: Offset,
+    hiding: bool,
     records: Vec<Record>,
 }
 
@@ -68,6 +71,16 @@ struct Record {
 impl MemoryLog {
     /// An empty log.
     pub fn new(options: MemoryOptions) -> Arc<MemoryLog> {
+        MemoryLog::make(options, false)
+    }
+
+    /// An empty log without a total order, as Kafka is: the log time of a record is the clock's, or that of the record
+    /// before it in its partition where the clock was set back. Its horizon knows nothing of this.
+    pub fn with_partitions_apart(options: MemoryOptions) -> Arc<MemoryLog> {
+        MemoryLog::make(options, true)
+    }
+
+    fn make(options: MemoryOptions, apart: bool) -> Arc<MemoryLog> {
         let kept = Kept {
             partitions: HashMap::new(),
             positions: HashMap::new(),
@@ -76,7 +89,7 @@ impl MemoryLog {
             hidden: None,
             hiding: false,
         };
-        Embedded::over(Arc::new(Memory::start(Arc::new(Mutex::new(kept)), options)))
+        Embedded::over(Arc::new(Memory::start(Arc::new(Mutex::new(kept)), options, apart)))
     }
 
     /// The process dies and another starts: consumers, groups and ordered faults are gone; records and committed
@@ -85,7 +98,7 @@ impl MemoryLog {
         let engine = self.engine();
         engine.dead.store(true, Ordering::SeqCst);
         engine.signal.ring();
-        Embedded::over(Arc::new(Memory::start(Arc::clone(&engine.kept), engine.options.clone())))
+        Embedded::over(Arc::new(Memory::start(Arc::clone(&engine.kept), engine.options.clone(), engine.apart)))
     }
 
     /// Faults to come.
@@ -97,6 +110,26 @@ impl MemoryLog {
     /// Assigned, and a step decided before is lost (L5).
     pub fn expel(&self, group: &str) {
         self.engine().groups.expel(group);
+    }
+
+    /// As if the owner of a partition had not been heard of for too long: what it owns goes to the group's other members,
+    /// and it is a member again at its next poll.
+    pub fn time_out(&self, group: &str, partition: TopicPartition) {
+        self.engine().groups.time_out(group, partition);
+    }
+
+    /// From now on records of a partition are written but stay invisible until `reveal_up_to`.
+    pub fn hide_partition(&self, partition: TopicPartition) {
+        self.engine().lock().partitions.entry(partition).or_default().hiding = true;
+    }
+
+    /// Makes visible what lies below `end` in a partition.
+    pub fn reveal_up_to(&self, partition: TopicPartition, end: Offset) {
+        let mut kept = self.engine().lock();
+        let partition = kept.partitions.entry(partition).or_default();
+        partition.visible = partition.visible.max(end).min(partition.records.len() as Offset);
+        drop(kept);
+        self.engine().signal.ring();
     }
 
     /// From now on records are written but stay invisible, as in a transaction left open, until `reveal`.
@@ -123,11 +156,12 @@ impl MemoryLog {
 }
 
 impl Memory {
-    fn start(kept: Arc<Mutex<Kept>>, options: MemoryOptions) -> Self {
+    fn start(kept: Arc<Mutex<Kept>>, options: MemoryOptions, apart: bool) -> Self {
         let signal = Signal::new();
         Memory {
             kept,
             options,
+            apart,
             groups: Groups::new(signal.clone()),
             signal,
             faults: Arc::default(),
@@ -183,9 +217,9 @@ impl Kept {
     }
 
     /// The commit point: records and positions together (L2).
-    fn apply(&mut self, guard: &Guard, records: Vec<Outgoing>) -> Vec<Appended> {
+    fn apply(&mut self, guard: &Guard, records: Vec<Outgoing>, apart: Option<LogTime>) -> Vec<Appended> {
         let log_time = self.timeline.begin();
-        let appended = records.into_iter().map(|record| self.append(record, log_time)).collect();
+        let appended = records.into_iter().map(|record| self.append(record, log_time, apart)).collect();
         if let Guard::Positions { group, moves } = guard {
             for advance in moves.iter().map(|m| m.advance) {
                 self.positions.insert((group.clone(), advance.partition), advance.to);
@@ -198,13 +232,15 @@ impl Kept {
         appended
     }
 
-    fn append(&mut self, record: Outgoing, log_time: LogTime) -> Appended {
+    fn append(&mut self, record: Outgoing, log_time: LogTime, apart: Option<LogTime>) -> Appended {
         let place = target(&record);
         let partition = self.partitions.entry(place).or_default();
+        let last = partition.records.last().map_or(LogTime(0), |record| record.log_time);
+        let log_time = apart.map_or(log_time, |clock| clock.max(last));
         let offset = partition.records.len() as Offset;
         let Outgoing { key, value, headers, .. } = record;
         partition.records.push(Record { log_time, key, value, headers });
-        if !self.hiding {
+        if !self.hiding && !partition.hiding {
             partition.visible = offset + 1;
         }
         Appended { partition: place.partition, offset, log_time }
@@ -219,6 +255,10 @@ fn target(record: &Outgoing) -> TopicPartition {
 impl Engine for Memory {
     fn describe(&self) -> String {
         "memory".to_owned()
+    }
+
+    fn total_order(&self) -> bool {
+        !self.apart
     }
 
     fn partitions(&self, topic: Topic) -> u32 {
@@ -259,7 +299,7 @@ impl Engine for Memory {
         if self.faults.crashes(CrashPoint::BeforeCommit) {
             return Err(self.die());
         }
-        let appended = kept.apply(&guard, records);
+        let appended = kept.apply(&guard, records, self.apart.then(|| LogTime(self.options.clock.now())));
         drop(kept);
         if self.faults.crashes(CrashPoint::AfterCommit) {
             return Err(self.die());

@@ -1,19 +1,21 @@
 //! The definitions as a role knows them: read to the end of slo-definitions, folded into revisions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use slipstream_log::definitions::DefinitionReader;
 use slipstream_log::{Log, SharedLog};
 use slipstream_schemas::LogTime;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::look_limit;
+use tokio::time::Instant;
 
 use crate::ProcessorError;
 
 /// Where definitions and events have no common order, tally looks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Definitions that are kept up to date.
+/// Definitions that are kept up to date. A clone reads on for itself.
+#[derive(Clone)]
 pub struct Definitions {
     log: SharedLog,
     reader: DefinitionReader,

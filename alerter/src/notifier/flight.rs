@@ -12,21 +12,21 @@ use tokio::time::Instant;
 
 use crate::events::{AttemptResult, Attempted};
 use crate::plan::{Answer, Delivery};
-use crate::send::Sender;
+use crate::send::Way;
 
 type Landing = (Arc<Delivery>, Answer);
 
 /// The deliveries of one receiver that are under way. Dropping it ends them.
 pub(super) struct Flights {
-    sender: Arc<Sender>,
+    way: Arc<dyn Way>,
     receiver: Arc<str>,
     flying: JoinSet<Landing>,
     landed: Vec<Landing>,
 }
 
 impl Flights {
-    pub fn new(sender: Arc<Sender>, receiver: String) -> Self {
-        Flights { sender, receiver: receiver.into(), flying: JoinSet::new(), landed: Vec::new() }
+    pub fn new(way: Arc<dyn Way>, receiver: String) -> Self {
+        Flights { way, receiver: receiver.into(), flying: JoinSet::new(), landed: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -35,11 +35,11 @@ impl Flights {
 
     /// Begins an attempt.
     pub fn start(&mut self, delivery: Arc<Delivery>) {
-        let (sender, receiver) = (Arc::clone(&self.sender), Arc::clone(&self.receiver));
+        let (way, receiver) = (Arc::clone(&self.way), Arc::clone(&self.receiver));
         self.flying.spawn(async move {
             let begun = Instant::now();
-            let answer = sender.attempt(&delivery).await;
-            attempted(&receiver, sender.host(), &delivery, &answer, begun.elapsed()).emit();
+            let answer = way.attempt(&delivery).await;
+            attempted(&receiver, way.host(), &delivery, &answer, begun.elapsed()).emit();
             (delivery, answer)
         });
     }

@@ -30,7 +30,7 @@ use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::reader::{PATIENCE, Reader};
 use crate::receiver::ReceiverConfig;
-use crate::send::Sender;
+use crate::send::{Sender, Way};
 use flight::Flights;
 
 /// Transitions held at a time; beyond it reading pauses.
@@ -57,16 +57,39 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
+    let way = Arc::new(Sender::new(&receiver)?);
+    run_outside(log, receiver, external_url, Outside { way, now_ms: time_of_day() }, health, shutdown).await
+}
+
+/// What the notifier has from outside of the log. A simulation brings its own.
+pub struct Outside {
+    /// The way to the receiver.
+    pub way: Arc<dyn Way>,
+    /// The time of day when it begins, milliseconds since the epoch.
+    pub now_ms: i64,
+}
+
+/// [`run`] in a world of the caller's.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn run_outside(
+    log: SharedLog,
+    receiver: ReceiverConfig,
+    external_url: String,
+    outside: Outside,
+    health: Health,
+    shutdown: Shutdown,
+) -> Result<(), AlerterError> {
     receiver.check()?;
-    let sender = Arc::new(Sender::new(&receiver)?);
     let role = format!("notifier-{}", receiver.name);
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
     let consumer = join(&log, &receiver.group(), &role).await?;
     let mut notifier = Notifier {
         plan: Plan::new(receiver.clone(), &external_url),
         ledger: Ledger::default(),
-        flights: Flights::new(sender, receiver.name.clone()),
-        clock: Clock::start(),
+        flights: Flights::new(outside.way, receiver.name.clone()),
+        clock: Clock { base: outside.now_ms, start: Instant::now() },
         paused: false,
         fresh: None,
         drained: false,
@@ -97,12 +120,11 @@ struct Clock {
     start: Instant,
 }
 
-impl Clock {
-    fn start() -> Self {
-        let base = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-        Clock { base, start: Instant::now() }
-    }
+fn time_of_day() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
 
+impl Clock {
     fn now(&self) -> i64 {
         self.base + self.start.elapsed().as_millis() as i64
     }
