@@ -2,9 +2,10 @@
 //!
 //! `slipstream-bench` runs every part in a process of its own, so that one does not warm or fill memory for the next, and
 //! prints a table. Figures only: nothing is asserted, for a busy machine is no mistake of the code. `slipstream-bench
-//! PART` runs one.
+//! PART` runs one. `slipstream-bench kafka` measures the roles on a real Kafka.
 
 mod definitions;
+mod kafka;
 mod load;
 mod matching;
 mod series;
@@ -23,6 +24,15 @@ const PARTS: [Part; 4] =
     [("load", load::rows), ("matching", matching::rows), ("series", series::rings), ("slices", series::slices)];
 
 fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        Some((kafka::COMMAND, rest)) => return kafka::run(rest),
+        Some((kafka::raw::COMMAND, rest)) => {
+            writeln!(std::io::stdout(), "{}", kafka::raw::run(rest)?)?;
+            return Ok(());
+        }
+        _ => {}
+    }
     let mut out = std::io::stdout().lock();
     match std::env::args().nth(1) {
         None => {

@@ -30,7 +30,7 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (reference, ratio) = match &self.reference {
             Some((reference, ratio)) if *ratio < 0.01 => (reference.as_str(), format!("1/{:.0}", 1.0 / ratio)),
-            Some((reference, ratio)) => (reference.as_str(), format!("{ratio:.1}")),
+            Some((reference, ratio)) => (reference.as_str(), format!("{ratio:.2}")),
             None => ("", String::new()),
         };
         write!(f, "| {} | {} | {} | {reference} | {ratio} |", self.what, self.figure, self.goal)

@@ -1,0 +1,67 @@
+//! `slipstream-bench kafka`: what the roles do on a real Kafka, against references of the same run.
+//!
+//! Every measurement works on topics of its own and runs in a process of its own, so that CPU time and memory are its own.
+//! References run right beside what they are held against. Figures only: nothing is asserted.
+
+mod backlog;
+mod burn;
+mod fill;
+mod measured;
+mod options;
+mod place;
+pub mod raw;
+mod role;
+mod scaling;
+mod sink;
+mod slos;
+mod speed;
+mod streams;
+mod tally;
+mod traffic;
+mod usage;
+
+use std::io::Write;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::table::{self, Row};
+use options::Options;
+
+/// Name of the subcommand.
+pub const COMMAND: &str = "kafka";
+
+/// Name, what it measures.
+type Measurement = (&'static str, fn(&Options) -> Result<Vec<Row>>);
+
+const MEASUREMENTS: [Measurement; 6] = [
+    ("speed", speed::rows),
+    ("sink", sink::rows),
+    ("partitions", scaling::partitions),
+    ("definitions", scaling::definitions),
+    ("backlog", backlog::rows),
+    ("burn", burn::rows),
+];
+
+/// Runs what was asked for; rows are printed as they come.
+///
+/// # Errors
+/// When a measurement cannot be made.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let options = Options::parse_from(std::iter::once(&COMMAND.to_owned()).chain(arguments));
+    let names = MEASUREMENTS.map(|(name, _)| name);
+    if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!("no such measurement: {unknown}; there are {}", names.join(", "));
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", table::HEAD)?;
+    for (name, rows) in MEASUREMENTS {
+        if options.only.is_empty() || options.only.iter().any(|only| only == name) {
+            out.flush()?;
+            for row in rows(&options)? {
+                writeln!(out, "{row}")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+/// What the roles do on a real Kafka, against references of the same run.
+#[derive(Debug, Parser)]
+#[command(name = "slipstream-bench kafka")]
+pub struct Options {
+    /// host:port[,host:port]
+    #[arg(long, env = "SLIPSTREAM_TEST_KAFKA")]
+    pub brokers: String,
+    /// A database of PostgreSQL that may be emptied, as postgres://user@host:port/database
+    #[arg(long, env = "SLIPSTREAM_TEST_POSTGRES")]
+    pub postgres: Option<String>,
+    /// Events of the largest topic; others have a sixth of it, or a fixed time
+    #[arg(long, default_value_t = 12_000_000)]
+    pub events: u64,
+    /// Runs of which the middle one is shown
+    #[arg(long, default_value_t = 1)]
+    pub runs: usize,
+    /// Only these measurements
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// The slipstream program [default: beside this one]
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Where Maven put the Kafka Streams peer (bench/peers/streams); without it the peer is left out
+    #[arg(long)]
+    pub streams: Option<PathBuf>,
+}
+
+impl Options {
+    /// The slipstream program.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn program(&self) -> Result<PathBuf> {
+        let beside = || Some(std::env::current_exe().ok()?.with_file_name("slipstream"));
+        let program = self.program.clone().or_else(beside).filter(|program| program.exists());
+        program.context("no slipstream program: cargo build --release --bin slipstream, or say --program")
+    }
+
+    /// Events of a smaller topic.
+    pub fn fewer(&self) -> u64 {
+        (self.events / 6).max(1)
+    }
+}

@@ -1,0 +1,143 @@
+//! An installation of the bench's own on the cluster: a prefix, its topics, and definitions that are in force before the
+//! first event.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::types::RDKafkaErrorCode;
+use slipstream_schemas::Topic;
+use slipstream_schemas::topics::TOPICS;
+use tempfile::TempDir;
+
+use super::role::Role;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where a measurement works: topics of a prefix that nobody else has.
+pub struct Place {
+    /// `host:port[,host:port]`.
+    pub brokers: String,
+    /// What names of topics and groups begin with.
+    pub prefix: String,
+    /// Partitions of request-events.
+    pub partitions: u32,
+    /// The `slipstream` program.
+    pub program: PathBuf,
+    /// Address of a database, where the measurement needs one.
+    pub store: Option<String>,
+    home: TempDir,
+}
+
+impl Place {
+    /// Makes the topics.
+    ///
+    /// # Errors
+    /// When the cluster does not answer or `slipstream topics ensure` fails.
+    pub fn new(brokers: &str, program: &Path, what: &str, partitions: u32) -> Result<Place> {
+        let place = Place {
+            brokers: brokers.to_owned(),
+            prefix: format!("bench-{}-{what}.", std::process::id()),
+            partitions,
+            program: program.to_owned(),
+            store: None,
+            home: tempfile::tempdir().context("making a directory")?,
+        };
+        let mut ensure = place.command();
+        ensure.args(["topics", "ensure", "--log", &place.log(), "--partitions"]);
+        ensure.arg(format!("request-events={partitions}"));
+        let done = ensure.stdin(Stdio::null()).output().context("running slipstream topics ensure")?;
+        ensure!(done.status.success(), "slipstream topics ensure: {}", String::from_utf8_lossy(&done.stderr));
+        Ok(place)
+    }
+
+    /// The program, told which topics are ours.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("SLIPSTREAM_KAFKA_PREFIX", &self.prefix).env("SLIPSTREAM_DATA", self.home.path());
+        command
+    }
+
+    /// A directory for what a measurement writes.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Address of the log as `slipstream` takes it.
+    pub fn log(&self) -> String {
+        format!("kafka://{}", self.brokers)
+    }
+
+    /// Name of a topic on the cluster.
+    pub fn topic(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+
+    /// Publishes definitions and waits until they are in force.
+    ///
+    /// # Errors
+    /// When the definitions are refused.
+    pub fn define(&self, documents: &str) -> Result<()> {
+        let file = self.home().join("slos.yaml");
+        std::fs::write(&file, documents).context("writing definitions")?;
+        let mut publisher = Role::start(self, "notifier", &["--slos".as_ref(), file.as_os_str()])?;
+        publisher.ready(PATIENCE)?;
+        publisher.end()
+    }
+
+    /// Offsets of a topic's first record and of its end, by partition.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn bounds(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
+        let mut config = self.client();
+        let consumer: BaseConsumer = config.set("group.id", "bench").create().context("making a consumer")?;
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
+        let partitions = metadata.topics().first().map_or(0, |t| t.partitions().len());
+        let bounds = |partition| consumer.fetch_watermarks(topic, partition as i32, PATIENCE);
+        (0..partitions).map(|p| bounds(p).context("asking for ends")).collect()
+    }
+
+    /// Lets a group begin again at the beginning.
+    ///
+    /// # Errors
+    /// When the cluster does not answer, or the group has members.
+    pub fn forget(&self, group: &str) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("making an admin client")?;
+        let name = format!("{}{group}", self.prefix);
+        let gone = wait(admin.delete_groups(&[&name], &AdminOptions::new()))?.context("forgetting a group")?;
+        for result in gone {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+                Err((group, code)) => anyhow::bail!("forgetting the group {group}: {code}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the topics; what cannot be removed is left to the cluster's owner.
+    pub fn remove(self) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("making an admin client")?;
+        let names: Vec<String> = TOPICS.iter().map(|spec| self.topic(spec.topic)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        wait(admin.delete_topics(&names, &AdminOptions::new()))?.context("removing topics")?;
+        Ok(())
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config
+    }
+}
+
+/// Waits for an answer on a small runtime of its own.
+pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("making a runtime")?;
+    Ok(runtime.block_on(answer))
+}

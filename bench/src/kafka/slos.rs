@@ -1,0 +1,38 @@
+//! The definitions: two for each service that sends events, and as many as wanted for services that do not.
+
+use super::traffic::{SERVICES, service};
+
+/// What an SLO calls good: an answer, a quick answer.
+const GOOD: [(&str, &str); 2] = [("availability", "status_code < 500"), ("latency", "latency_ms <= 300")];
+
+/// Definitions that match: every event counts for two of them.
+pub const MATCHING: usize = SERVICES * GOOD.len();
+
+/// The 40 that match, and `others` that match nothing.
+pub fn documents(others: usize) -> String {
+    let matching = (0..SERVICES).flat_map(|n| GOOD.map(|good| document(&service(n), good, "")));
+    let others = (0..others).map(|n| document(&format!("absent-{n}"), GOOD[n % GOOD.len()], ""));
+    matching.chain(others).collect::<Vec<_>>().join("---\n")
+}
+
+/// An SLO of a service. `policy`: names of alert policies, as YAML, or nothing for those of the house.
+pub fn document(service: &str, (kind, good): (&str, &str), policy: &str) -> String {
+    format!(
+        "apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: {service}-{kind}}}
+spec:
+  service: {service}
+  budgetingMethod: Occurrences
+  timeWindow: [{{duration: 30d, isRolling: true}}]
+  indicator:
+    metadata: {{name: {service}-{kind}-ratio}}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {{metricSource: {{type: slipstream, spec: {{filter: '{good}'}}}}}}
+        total: {{metricSource: {{type: slipstream, spec: {{filter: 'service == \"{service}\"'}}}}}}
+  objectives: [{{displayName: most, target: 0.99}}]
+{policy}"
+    )
+}

@@ -1,0 +1,48 @@
+//! Tally end to end: the real role as a process, from the earliest offset until all it read is committed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use slipstream_schemas::Topic;
+
+use super::measured::{Measured, Progress};
+use super::place::Place;
+use super::role::Role;
+
+const WITHIN: Duration = Duration::from_secs(600);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Counted once a step is committed, so it says how far the committed position is.
+const RECORDS: &str = "slipstream_tally_records_total";
+/// They are accepted, too.
+const UNDERCUT: &str = "outcome=\"undercut\"";
+
+/// Tallies request-events from the beginning. `roles`: `tally`, or more beside it.
+///
+/// # Errors
+/// When the process ends or takes too long.
+pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
+    let ends = place.bounds(&place.topic(Topic::RequestEvents))?;
+    let events: u64 = ends.iter().map(|(first, end)| (end - first).unsigned_abs()).sum();
+    place.forget("tally")?;
+    let deadline = Instant::now() + WITHIN;
+    let mut progress = Progress::new(events);
+    let mut role = Role::start(place, roles, &[])?;
+    let mut done = 0;
+    while done < events {
+        role.runs()?;
+        ensure!(Instant::now() < deadline, "tally committed {done} of {events} events within {WITHIN:?}");
+        std::thread::sleep(LOOK_EVERY);
+        done = committed(&role).unwrap_or(0);
+        progress.at(done);
+    }
+    let measured = progress.end(role.usage()?);
+    role.end()?;
+    Ok(measured)
+}
+
+/// Records up to the committed position; none: the process does not answer yet.
+fn committed(role: &Role) -> Option<u64> {
+    let all = role.metric(RECORDS, "").ok()?;
+    let undercut = role.metric(RECORDS, UNDERCUT).ok()?;
+    Some((all - undercut) as u64)
+}
