@@ -5,7 +5,7 @@
 //!
 //! - P1 is asserted: a batch begins where the last one of its source ended, or the fold stops.
 //! - P3a: the state, and what is published, is a function of batches and definitions.
-//! - P4: state after [`Burn::restore`] equals state without the restart.
+//! - P4: state after [`Restoring::finish`] equals state without the restart.
 
 mod evaluate;
 mod head;
@@ -14,6 +14,7 @@ mod parts;
 mod periods;
 mod plan;
 mod pool;
+mod restore;
 mod slo;
 mod snapshot;
 mod sums;
@@ -31,11 +32,13 @@ use evaluate::{Moment, evaluate, is_quiet, state};
 use head::Frontier;
 use held::Held;
 use pool::Pool;
+use restore::Pending;
 use slo::SloState;
-use snapshot::Pending;
+use snapshot::Changes;
 use sums::{Member, Sums};
 
 pub use parts::PART_BYTES;
+pub use restore::Restoring;
 
 /// Why a fold cannot go on. Each of these stops the role: what it would publish could not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,6 +151,7 @@ pub struct Burn {
     pool: Pool,
     held: Held,
     pending: Pending,
+    changes: Changes,
     /// Unix seconds before which a source's records were gone when the fold first heard of it.
     floor: i64,
     incomplete_ticks: u64,
@@ -156,10 +160,11 @@ pub struct Burn {
 impl Burn {
     /// An empty state for `partition` of `partitions` of sli-tallies. Its snapshots come in `chunks` chunks.
     pub fn new(partition: u32, partitions: u32, chunks: u32, scale: Scale) -> Burn {
+        let chunks = chunks.max(1) as i32;
         Burn {
             partition: partition as i32,
             partitions,
-            chunks: chunks.max(1) as i32,
+            chunks,
             scale,
             position: 0,
             silent_below: 0,
@@ -169,6 +174,7 @@ impl Burn {
             pool: Pool::new(scale.evaluate_every),
             held: Held::default(),
             pending: Pending::default(),
+            changes: Changes::all(chunks),
             floor: 0,
             incomplete_ticks: 0,
         }
@@ -312,7 +318,11 @@ impl Burn {
             }
             let sums = self.sums(id, moment.tick);
             let Some((sums, series)) = sums.zip(self.pool.get_mut(id)) else { continue };
+            let before = (!self.changes.of(&series.slo)).then(|| series.remembered());
             let rates = evaluate(series, &sums, moment, &self.scale);
+            if before.is_some_and(|before| before != series.remembered()) {
+                self.changes.mark(&series.slo);
+            }
             let holds = series.any_holds();
             self.pool.set_holding(id, holds);
             out.extend(rates);
@@ -349,6 +359,7 @@ impl Burn {
         for name in revisions.names(self.version, version) {
             let mine = target_partition(&name, self.partitions) == self.partition as u32;
             if mine && !self.pending.covers(&name) {
+                self.changes.mark(&name);
                 self.settle(&name, revisions.fold(&name, version), moment, out)?;
             }
         }
@@ -363,6 +374,7 @@ impl Burn {
         let mut touched = Vec::new();
         while let Some((_, by_slo)) = self.held.pop_due(tick) {
             for (name, mut due) in by_slo {
+                self.changes.mark(&name);
                 if let Some(state) = self.slos.get_mut(name.as_str()) {
                     state.take_in(&mut due, tick, &mut self.pool, &self.scale, &mut touched);
                 }
@@ -377,6 +389,7 @@ impl Burn {
         for state in self.slos.values_mut() {
             state.cover_from(self.floor);
         }
+        self.changes.mark_all();
         self.version = 0;
     }
 }

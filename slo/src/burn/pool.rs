@@ -130,6 +130,11 @@ impl Series {
         self.exemplars.truncate(EXEMPLARS);
     }
 
+    /// What an evaluation may change.
+    pub(super) fn remembered(&self) -> (Option<Vec<ConditionSince>>, bool, i64, i64) {
+        (self.conditions.clone(), self.dirty, self.unknown, self.too_late)
+    }
+
     pub(super) fn any_holds(&self) -> bool {
         self.conditions.iter().flatten().any(|condition| condition.holds)
     }

@@ -1,82 +1,22 @@
 //! Snapshots are state: burn's state is the newest chunks plus the tallies after them (P4).
 //!
-//! A chunk holds the SLOs of a partition whose name hashes to it, as of a tally offset `at`, split into records. Restore
-//! folds from the least `at`; a chunk takes part in entries and evaluations from its own `at` on.
+//! A chunk holds the SLOs of a partition whose name hashes to it, as of a tally offset `at`, split into records. Where
+//! nothing changed since it was written last, a record without parts says that it holds as of a later `at`.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use slipstream_schemas::records::{BurnChunk, RingSnapshot, SeriesSnapshot, SloSnapshot};
 
-use slipstream_schemas::records::{BurnChunk, BurnHead, RingSnapshot, SeriesSnapshot, SloSnapshot};
-
+use super::Burn;
 use super::parts::Parts;
 use super::periods::Periods;
 use super::pool::{Series, State};
-use super::slo::SloState;
-use super::{Burn, BurnFault, head};
-use crate::hash::{fnv1a64, series_hash};
-use crate::ring::Ring;
-use crate::scale::Scale;
-use crate::slices::Slices;
+use crate::hash::fnv1a64;
 
 /// The chunk of an SLO. The upper half of the hash, for the lower one has chosen the partition.
-fn chunk_of(slo: &str, chunks: i32) -> i32 {
+pub(super) fn chunk_of(slo: &str, chunks: i32) -> i32 {
     ((fnv1a64([slo]) >> 32) % chunks.max(1) as u64) as i32
 }
 
-/// Chunks whose offset the fold has not reached yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pending {
-    chunks: Vec<WholeChunk>,
-}
-
-/// All records of a chunk.
-#[derive(Debug, Clone)]
-struct WholeChunk {
-    chunk: i32,
-    chunks: i32,
-    at: i64,
-    head: BurnHead,
-    slos: BTreeMap<String, SloSnapshot>,
-}
-
-impl Pending {
-    /// Whether an SLO's state is still to come from a chunk.
-    pub(super) fn covers(&self, slo: &str) -> bool {
-        self.chunks.iter().any(|c| chunk_of(slo, c.chunks) == c.chunk)
-    }
-
-    fn extract_ready(&mut self, offset: i64) -> Vec<WholeChunk> {
-        self.chunks.extract_if(.., |c| c.at <= offset).collect()
-    }
-}
-
 impl Burn {
-    /// The state that `records` of burn-snapshots hold, in any order, old ones among them: for each chunk the newest
-    /// whole one counts. The caller reads sli-tallies on from [`Burn::position`] and applies; what lies below `committed`
-    /// is not published again. `first_retained` is the first offset of sli-tallies that is still there: where a chunk is
-    /// missing, its SLOs begin with what is left, and `covered_from` says so.
-    ///
-    /// # Errors
-    /// When a snapshot was written by a version with other rings.
-    pub fn restore(mut self, records: Vec<BurnChunk>, first_retained: i64, committed: i64) -> Result<Burn, BurnFault> {
-        let usable = records.into_iter().filter(|r| r.partition == self.partition && r.at >= first_retained);
-        let (chunks, complete) = choose(whole_chunks(usable), self.chunks);
-        self.silent_below = committed;
-        self.position = first_retained;
-        if let (true, Some(oldest)) = (complete, chunks.iter().min_by_key(|c| c.at)) {
-            (self.position, self.head) = (oldest.at, oldest.head.clone());
-        }
-        self.pending = Pending { chunks };
-        self.check_rings()?;
-        self.join_chunks(self.position);
-        Ok(self)
-    }
-
-    /// Whether every chunk found its place: false while the fold catches up after a restore.
-    pub fn is_whole(&self) -> bool {
-        self.pending.chunks.is_empty()
-    }
-
     /// How many chunks there are.
     pub fn chunks(&self) -> i32 {
         self.chunks
@@ -89,53 +29,39 @@ impl Burn {
         }
         let parts = self.parts(chunk);
         let count = parts.len() as i32;
-        let record = |(part, slos)| BurnChunk {
-            partition: self.partition,
-            chunk,
-            chunks: self.chunks,
-            part: part as i32,
-            parts: count,
-            at: self.position,
-            head: self.head.clone(),
-            slos,
-        };
+        let record = |(part, slos)| BurnChunk { part: part as i32, slos, ..self.record(chunk, count) };
         parts.into_iter().enumerate().map(record).collect()
     }
 
-    /// Takes over the chunks whose offset is reached, before the batch at `offset` is applied.
-    pub(super) fn join_chunks(&mut self, offset: i64) {
-        for chunk in self.pending.extract_ready(offset) {
-            head::learn(&mut self.head, &chunk.head);
-            for (name, snapshot) in chunk.slos {
-                self.join(name.into(), snapshot);
-            }
-            self.version = 0;
+    /// As [`Burn::chunk`], for a writer whose records are in the log as soon as it goes on, or are given up with this
+    /// state: where nothing changed since the chunk was written, or restored, the answer says just that.
+    pub fn save(&mut self, chunk: i32) -> Vec<BurnChunk> {
+        if self.is_whole() && !self.changes.since_saved(chunk) && !self.holds_back(chunk) {
+            return vec![self.record(chunk, 0)];
+        }
+        let records = self.chunk(chunk);
+        if !records.is_empty() {
+            self.changes.saved(chunk);
+        }
+        records
+    }
+
+    /// Without SLOs.
+    fn record(&self, chunk: i32, parts: i32) -> BurnChunk {
+        BurnChunk {
+            partition: self.partition,
+            chunk,
+            chunks: self.chunks,
+            part: 0,
+            parts,
+            at: self.position,
+            head: self.head.clone(),
+            slos: Vec::new(),
         }
     }
 
-    fn join(&mut self, name: Arc<str>, snapshot: SloSnapshot) {
-        snapshot.held.iter().for_each(|entry| self.held.entry(entry));
-        snapshot.held_exemplars.iter().for_each(|exemplar| self.held.exemplar(exemplar));
-        let Some(generation) = snapshot.generation else { return };
-        let mut state = SloState::of_generation(generation, snapshot.covered_from);
-        for series in snapshot.series {
-            let series = restored(Arc::clone(&name), series, &self.scale);
-            let keys = (Arc::clone(&series.objective), Arc::clone(&series.group));
-            let id = self.pool.insert(series);
-            state.adopt(keys.0, keys.1, id);
-        }
-        self.slos.insert(name, state);
-    }
-
-    fn check_rings(&self) -> Result<(), BurnFault> {
-        let series = self.pending.chunks.iter().flat_map(|c| c.slos.values()).flat_map(|slo| &slo.series);
-        let foreign = |slot_seconds: i32| self.scale.rings.iter().all(|r| r.slot_seconds != i64::from(slot_seconds));
-        match series.flat_map(|s| &s.rings).find(|ring| foreign(ring.slot_seconds)) {
-            Some(ring) => {
-                Err(BurnFault::ForeignSnapshot { partition: self.partition, slot_seconds: ring.slot_seconds })
-            }
-            None => Ok(()),
-        }
+    fn holds_back(&self, chunk: i32) -> bool {
+        self.held.names().any(|name| chunk_of(name, self.chunks) == chunk)
     }
 
     fn parts(&self, chunk: i32) -> Vec<Vec<SloSnapshot>> {
@@ -161,50 +87,41 @@ impl Burn {
     }
 }
 
-/// The newest `at` of each chunk of which every part is there.
-fn whole_chunks(records: impl Iterator<Item = BurnChunk>) -> Vec<WholeChunk> {
-    let mut by_chunk: BTreeMap<(i32, i32, i64), BTreeMap<i32, BurnChunk>> = BTreeMap::new();
-    for record in records {
-        by_chunk.entry((record.chunks, record.chunk, record.at)).or_default().insert(record.part, record);
-    }
-    let mut newest: BTreeMap<(i32, i32), WholeChunk> = BTreeMap::new();
-    for ((chunks, chunk, at), parts) in by_chunk {
-        let Some(first) = parts.get(&0).filter(|first| first.parts as usize == parts.len()) else { continue };
-        let head = first.head.clone();
-        let slos = merged(parts.into_values().flat_map(|part| part.slos));
-        newest.insert((chunks, chunk), WholeChunk { chunk, chunks, at, head, slos });
-    }
-    newest.into_values().collect()
-}
+/// Which chunks are not in the log as they are.
+#[derive(Debug, Clone)]
+pub(super) struct Changes(Vec<bool>);
 
-/// An SLO may be spread over several parts.
-pub(super) fn merged(snapshots: impl Iterator<Item = SloSnapshot>) -> BTreeMap<String, SloSnapshot> {
-    let mut slos: BTreeMap<String, SloSnapshot> = BTreeMap::new();
-    for snapshot in snapshots {
-        match slos.get_mut(&snapshot.slo) {
-            Some(whole) => {
-                whole.held.extend(snapshot.held);
-                whole.held_exemplars.extend(snapshot.held_exemplars);
-                whole.series.extend(snapshot.series);
-            }
-            None => {
-                slos.insert(snapshot.slo.clone(), snapshot);
-            }
+impl Changes {
+    /// Nothing is in the log.
+    pub(super) fn all(chunks: i32) -> Changes {
+        Changes(vec![true; chunks as usize])
+    }
+
+    /// The state of an SLO changed.
+    pub(super) fn mark(&mut self, slo: &str) {
+        let chunk = chunk_of(slo, self.0.len() as i32);
+        self.0[chunk as usize] = true;
+    }
+
+    /// Whether the state of an SLO is not in the log as it is.
+    pub(super) fn of(&self, slo: &str) -> bool {
+        self.since_saved(chunk_of(slo, self.0.len() as i32))
+    }
+
+    pub(super) fn mark_all(&mut self) {
+        self.0.fill(true);
+    }
+
+    pub(super) fn since_saved(&self, chunk: i32) -> bool {
+        self.0.get(chunk as usize).copied().unwrap_or(true)
+    }
+
+    /// A chunk is in the log.
+    pub(super) fn saved(&mut self, chunk: i32) {
+        if let Some(changed) = self.0.get_mut(chunk as usize) {
+            *changed = false;
         }
     }
-    slos
-}
-
-/// Snapshots may be of a time when a partition had another number of chunks: the set that is complete and newest counts;
-/// where none is complete, what there is of the present number.
-fn choose(all: Vec<WholeChunk>, present: i32) -> (Vec<WholeChunk>, bool) {
-    let mut sets: BTreeMap<i32, Vec<WholeChunk>> = BTreeMap::new();
-    for chunk in all {
-        sets.entry(chunk.chunks).or_default().push(chunk);
-    }
-    let complete = sets.iter().filter(|(chunks, set)| set.len() == **chunks as usize);
-    let newest = complete.max_by_key(|(_, set)| set.iter().map(|c| c.at).min()).map(|(chunks, _)| *chunks);
-    (sets.remove(&newest.unwrap_or(present)).unwrap_or_default(), newest.is_some())
 }
 
 fn snapshot_of(series: &Series, tick: i64, base_rings: usize) -> SeriesSnapshot {
@@ -237,40 +154,4 @@ fn rings_of(series: &Series, tick: i64, base_rings: usize) -> Vec<RingSnapshot> 
         }
         State::Slices(_) | State::Composite => Vec::new(),
     }
-}
-
-fn restored(slo: Arc<str>, snapshot: SeriesSnapshot, scale: &Scale) -> Series {
-    Series {
-        plan: None,
-        hash: series_hash(&slo, &snapshot.objective, &snapshot.group),
-        slo,
-        state: restored_state(&snapshot, scale),
-        periods: Periods::restored(&snapshot.periods),
-        objective: snapshot.objective.into(),
-        group: snapshot.group.into(),
-        conditions: snapshot.conditions,
-        dirty: snapshot.dirty,
-        unknown: snapshot.unknown,
-        too_late: snapshot.too_late,
-        exemplars: snapshot.exemplars,
-    }
-}
-
-fn restored_state(snapshot: &SeriesSnapshot, scale: &Scale) -> State {
-    match &snapshot.slices {
-        _ if snapshot.composite => State::Composite,
-        Some(slices) => State::Slices(Box::new(Slices::restored(slices, scale))),
-        None => State::Rings(restored_rings(&snapshot.rings, scale)),
-    }
-}
-
-fn restored_rings(snapshots: &[RingSnapshot], scale: &Scale) -> Vec<Ring> {
-    let in_snapshot = |size: i64| snapshots.iter().any(|r| i64::from(r.slot_seconds) == size);
-    let used = scale.rings.iter().rposition(|size| in_snapshot(size.slot_seconds)).map_or(0, |i| i + 1);
-    let mut rings: Vec<Ring> = scale.rings[..used.max(scale.base_rings)].iter().map(|size| Ring::new(*size)).collect();
-    for ring in &mut rings {
-        let slot_seconds = ring.size().slot_seconds;
-        snapshots.iter().filter(|r| i64::from(r.slot_seconds) == slot_seconds).for_each(|r| ring.restore(r));
-    }
-    rings
 }

@@ -212,7 +212,7 @@ impl World<'_> {
         }
         self.rates[target].extend(rates);
         self.committed[target] = position;
-        let records = chunk.into_iter().flat_map(|chunk| self.burns[target].chunk(chunk));
+        let records = chunk.into_iter().flat_map(|chunk| self.burns[target].save(chunk));
         self.snapshots[target].extend(records.map(|record| codec::encode(&record)));
     }
 
