@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
@@ -15,7 +16,11 @@ use tokio::sync::Notify;
 
 use super::clock::BrokerClock;
 use super::names::Names;
+use super::shared::blocking;
 use crate::port::{Appended, LogError, Outgoing, TopicPartition};
+
+/// How long a look at a topic may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Producer of plain records.
 pub(super) struct Publisher {
@@ -137,9 +142,16 @@ impl Publisher {
         }
         let producer = self.producer()?;
         let pending = Pending::new(records.len());
+        let send = |record| producer.send(to_send(&self.names, record, Arc::clone(&pending))).map_err(|(e, _)| e);
+        let mut looked = false;
         for (i, record) in records.iter().enumerate() {
-            let sent = producer.send(to_send(&self.names, record, Arc::clone(&pending)));
-            if let Err((error, _)) = sent {
+            let mut sent = send(record);
+            if sent.as_ref().is_err_and(is_new_partition) && !std::mem::replace(&mut looked, true) {
+                let (producer, topic) = (producer.clone(), self.names.of(record.topic).to_owned());
+                blocking(move || look_again(producer.client(), &topic)).await;
+                sent = send(record);
+            }
+            if let Err(error) = sent {
                 // What was handed over stays handed over: the producers' rule for redelivery covers what is sent again.
                 let mut state = pending.lock();
                 state.error.get_or_insert(error);
@@ -156,7 +168,7 @@ impl Publisher {
     }
 
     /// Waits for what is on its way; for the end of the process.
-    pub(super) fn flush(&self, patience: std::time::Duration) {
+    pub(super) fn flush(&self, patience: Duration) {
         let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(Err(error)) = producer.map(|p| p.flush(patience)) {
             tracing::warn!(%error, "records on their way were not acknowledged before the end");
@@ -182,6 +194,18 @@ pub(super) fn to_send<'a, D: rdkafka::IntoOpaque>(
         send.headers = Some(record.headers.iter().fold(all, add));
     }
     send
+}
+
+/// Whether a partition is not there, by what this client knows: another one may have heard of partitions that came.
+pub(super) fn is_new_partition(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition)
+}
+
+/// Asks for the partitions of a topic, which makes them known to this client.
+pub(super) fn look_again<C: ClientContext>(client: &Client<C>, topic: &str) {
+    if let Err(error) = client.fetch_metadata(Some(topic), LOOK) {
+        tracing::info!(%error, topic, "partitions that came are not known yet");
+    }
 }
 
 /// Where each record went, in the order of the records: within a partition offsets rise in that order (idempotence).

@@ -14,7 +14,7 @@ use slipstream_schemas::LogTime;
 
 use super::clock::BrokerClock;
 use super::names::Names;
-use super::publisher::{Delivered, advice, in_order, is_lasting, to_send};
+use super::publisher::{Delivered, advice, in_order, is_lasting, is_new_partition, look_again, to_send};
 use crate::faults::CommitFault;
 use crate::port::{Appended, Outgoing};
 
@@ -186,9 +186,14 @@ impl Transactions {
     }
 
     fn send(&self, producer: &BaseProducer<Reports>, record: &Outgoing, deadline: Instant) -> Result<(), KafkaError> {
+        let mut looked = false;
         loop {
             match producer.send(to_send(&self.names, record, ())) {
                 Ok(()) => return Ok(()),
+                Err((error, _)) if is_new_partition(&error) && !looked => {
+                    look_again(producer.client(), self.names.of(record.topic));
+                    looked = true;
+                }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if Instant::now() < deadline => {
                     producer.poll(Duration::from_millis(10));
                 }
