@@ -139,7 +139,7 @@ impl Alerter {
         };
         match fate.map_err(|cause| AlerterError::Log { doing: "committing transitions", cause })? {
             Settled::Done => self.done(rates.len(), decided),
-            Settled::Lost(lost) => self.lose(&lost),
+            Settled::Lost { partitions, .. } => self.lose(&partitions),
         }
         Ok(true)
     }

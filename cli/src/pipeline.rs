@@ -47,8 +47,9 @@ impl Pipeline {
 
     fn tally(&self, supervisor: &mut Supervisor) {
         let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+        let pace = tally::Pace::default();
         self.health.announce(Role::Tally.name());
-        supervisor.thread(Stage::Process, "tally", move || tally::run(log, health, shutdown));
+        supervisor.thread(Stage::Process, "tally", move || tally::run(log, pace, health, shutdown));
     }
 
     fn burn(&self, supervisor: &mut Supervisor) {

@@ -199,7 +199,7 @@ impl Copier {
                     self.at.extend(step.positions.iter().map(|a| (a.partition, a.to)));
                     Ok(Turn::Copied(step.outputs.len()))
                 }
-                Settled::Lost(partitions) => {
+                Settled::Lost { partitions, .. } => {
                     self.at.retain(|p, _| !partitions.contains(p));
                     Ok(Turn::Lost(partitions))
                 }

@@ -310,6 +310,11 @@ pub trait Consumer: Send {
 pub enum Settled {
     /// It is in the log, once.
     Done,
-    /// Its partitions are somebody else's now.
-    Lost(Vec<TopicPartition>),
+    /// Of its partitions some are somebody else's now: whoever decided it drops what it says of them.
+    Lost {
+        /// These.
+        partitions: Vec<TopicPartition>,
+        /// Whether what the step says of the others is in the log; if not, it is to be sent again without these.
+        others_done: bool,
+    },
 }

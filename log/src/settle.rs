@@ -16,7 +16,8 @@ pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<Settled,
     loop {
         match consumer.commit(step).await {
             Ok(()) => return Ok(Settled::Done),
-            Err(CommitError::Lost(partitions)) => return Ok(Settled::Lost(partitions)),
+            // Refused: nothing of it is in the log.
+            Err(CommitError::Lost(partitions)) => return Ok(Settled::Lost { partitions, others_done: false }),
             Err(CommitError::Fatal(cause)) => {
                 return Err(LogError::Fatal { doing: "committing a step".to_owned(), cause });
             }
@@ -44,15 +45,18 @@ async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<Sett
     Ok(judge(&step.positions, &at))
 }
 
-/// At every `to`: done. At every `from`: to be sent again. Anywhere else: lost.
+/// At every `to`: done. At every `from`: to be sent again. Anywhere else: lost; as all positions of a step move at once, the
+/// others tell whether it was in the log before that.
 fn judge(advances: &[Advance], at: &[Option<Position>]) -> Option<Settled> {
-    let moved = |a: &Advance| a.from != a.to;
     let pairs = || advances.iter().zip(at);
-    if advances.iter().any(moved) && pairs().all(|(a, p)| *p == Some(a.to)) {
-        return Some(Settled::Done);
+    let elsewhere = |(a, p): &(&Advance, &Option<Position>)| p.is_some_and(|p| p != a.from && p != a.to);
+    let others_done = pairs().filter(|pair| !elsewhere(pair)).any(|(a, p)| a.from != a.to && *p == Some(a.to));
+    let partitions: Vec<TopicPartition> = pairs().filter(elsewhere).map(|(a, _)| a.partition).collect();
+    match (partitions.is_empty(), others_done) {
+        (false, _) => Some(Settled::Lost { partitions, others_done }),
+        (true, true) => Some(Settled::Done),
+        (true, false) => None,
     }
-    let elsewhere: Vec<_> = pairs().filter(|(a, p)| p.is_some_and(|p| p != a.from)).map(|(a, _)| a.partition).collect();
-    (!elsewhere.is_empty()).then_some(Settled::Lost(elsewhere))
 }
 
 async fn committed(consumer: &mut dyn Consumer, partition: TopicPartition) -> Result<Option<Position>, LogError> {
@@ -86,13 +90,18 @@ mod tests {
     #[test]
     fn l6_a_step_in_doubt_is_judged_by_the_committed_positions() {
         let step = [advance(0, at(3, 10), at(5, 12)), advance(1, at(7, 10), at(7, 11))];
-        let lost = |partitions: &[usize]| Some(Settled::Lost(partitions.iter().map(|i| step[*i].partition).collect()));
+        let lost = |partitions: &[usize], others_done| {
+            let partitions = partitions.iter().map(|i| step[*i].partition).collect();
+            Some(Settled::Lost { partitions, others_done })
+        };
         for (name, committed, want) in [
             ("at to", [Some(at(5, 12)), Some(at(7, 11))], Some(Settled::Done)),
             ("at from", [Some(at(3, 10)), Some(at(7, 10))], None),
             ("never committed", [None, None], None),
-            ("one went on without us", [Some(at(9, 20)), Some(at(7, 10))], lost(&[0])),
-            ("only the stamp moved", [Some(at(3, 10)), Some(at(7, 15))], lost(&[1])),
+            ("one went on without us", [Some(at(9, 20)), Some(at(7, 10))], lost(&[0], false)),
+            ("one went on from what we did", [Some(at(9, 20)), Some(at(7, 11))], lost(&[0], true)),
+            ("both went on", [Some(at(9, 20)), Some(at(8, 30))], lost(&[0, 1], false)),
+            ("only the stamp moved", [Some(at(3, 10)), Some(at(7, 15))], lost(&[1], false)),
         ] {
             assert_eq!(judge(&step, &committed), want, "{name}");
         }

@@ -13,7 +13,7 @@ use slipstream_log::{
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
-use slipstream_schemas::records::{BurnChunk, BurnRates};
+use slipstream_schemas::records::BurnRates;
 use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_slo::burn::Burn;
 use tokio::time::Instant;
@@ -22,16 +22,11 @@ use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{BurnRestored, BurnStep, Reassigned};
 use crate::poll::poll;
-use crate::restore::{Restored, apply, restore, snapshots_of};
+use crate::restore::{Restored, apply, snapshots_of};
+use crate::restoring::{Gained, Restoring};
+use crate::snapshots::Snapshots;
 
-const ROLE: &str = "burn";
-/// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name.
-pub(crate) const CHUNKS: u32 = 16;
-/// Chunks are written this often, round robin, as many as fit [`SNAPSHOT_BYTES`]. After a crash what came since the
-/// oldest of them is folded again.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(5);
-/// Bytes of chunks in a step, about; at least one chunk is written.
-const SNAPSHOT_BYTES: usize = 512 << 10;
+pub(crate) const ROLE: &str = "burn";
 /// A position is committed this often where nothing is published.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
 /// How long a poll waits.
@@ -40,6 +35,9 @@ const WAIT: Duration = Duration::from_millis(100);
 const STEP_RATES: usize = 5_000;
 /// Tally batches a step folds at most.
 const STEP_BATCHES: usize = 500;
+
+/// What is being restored when the role is told to stop is waited for this long, to leave a whole snapshot of it behind.
+const LAST_RESTORES: Duration = Duration::from_secs(1);
 
 /// Runs until shut down.
 ///
@@ -51,6 +49,7 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
         definitions: Definitions::open(log.clone()).await?,
         owned: BTreeMap::new(),
+        restoring: Restoring::new(log.clone()),
         log,
     };
     health.set(ROLE, State::Ready);
@@ -66,6 +65,8 @@ struct BurnLoop {
     consumer: Box<dyn Consumer>,
     definitions: Definitions,
     owned: BTreeMap<TopicPartition, Owned>,
+    /// Gained, and not worked on yet.
+    restoring: Restoring,
 }
 
 /// What the loop has of an assigned partition.
@@ -78,22 +79,21 @@ struct Owned {
     rates: Vec<BurnRates>,
     folded: u64,
     last_commit: Instant,
-    last_snapshot: Instant,
-    next_chunk: u32,
+    snapshots: Snapshots,
 }
 
 impl BurnLoop {
     async fn turn(&mut self) -> Result<(), ProcessorError> {
+        self.take_over_ready().await?;
         let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
         match poll(self.consumer.as_mut(), ROLE, fetch, WAIT).await? {
             Polled::Nothing => {}
             Polled::Assigned(partitions) => {
                 for (partition, committed) in partitions {
-                    self.gain(partition, committed.unwrap_or_default()).await?;
+                    self.gain(partition, committed.unwrap_or_default());
                 }
             }
-            // L6: state and step of a lost partition go together.
-            Polled::Revoked(partitions) => partitions.iter().for_each(|p| drop(self.owned.remove(p))),
+            Polled::Revoked(partitions) => self.lose(&partitions),
             Polled::Records(batch) => self.fold(&batch).await?,
         }
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
@@ -102,28 +102,47 @@ impl BurnLoop {
         Ok(())
     }
 
-    /// State of a gained partition: the newest snapshot, and the tallies after it up to the committed position.
-    async fn gain(&mut self, partition: TopicPartition, position: Position) -> Result<(), ProcessorError> {
+    /// Begins to rebuild the state of a gained partition, which delivers nothing meanwhile.
+    fn gain(&mut self, partition: TopicPartition, position: Position) {
         Reassigned { role: ROLE, partition, position }.emit();
-        let restored = restore(self.log.as_ref(), partition, position.offset, &mut self.definitions).await?;
-        let Restored { burn, chunks, replayed } = restored;
-        BurnRestored { partition, chunks, replayed }.emit();
+        self.consumer.pause(&[partition]);
+        self.owned.remove(&partition);
+        self.restoring.begin(partition, position, self.definitions.clone());
+    }
+
+    /// Begins to work on the partitions whose state is there.
+    async fn take_over_ready(&mut self) -> Result<(), ProcessorError> {
+        while let Some(gained) = self.restoring.ready()? {
+            self.take_over(gained).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for those that are not ready yet.
+    async fn take_over_rest(&mut self) -> Result<(), ProcessorError> {
+        while let Some(gained) = self.restoring.next().await? {
+            self.take_over(gained).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_over(&mut self, gained: Gained) -> Result<(), ProcessorError> {
+        let Gained { partition, position, restored: Restored { burn, cost } } = gained;
+        BurnRestored { partition, cost }.emit();
         if burn.position() > position.offset {
             self.consumer.seek(partition, burn.position()).await?;
         }
-        let now = Instant::now();
-        let owned = Owned {
-            burn,
-            position,
-            log_time: position.log_time,
-            rates: Vec::new(),
-            folded: 0,
-            last_commit: now,
-            last_snapshot: now,
-            next_chunk: 0,
-        };
-        self.owned.insert(partition, owned);
+        self.owned.insert(partition, Owned::new(burn, position));
+        self.consumer.resume(&[partition]);
         Ok(())
+    }
+
+    /// L6: state and step of a lost partition go together.
+    fn lose(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.owned.remove(partition);
+            self.restoring.forget(*partition);
+        }
     }
 
     /// Folds what was fetched; a step ends early when it has much to publish.
@@ -150,10 +169,7 @@ impl BurnLoop {
         if !moved || (owned.rates.is_empty() && owned.last_commit.elapsed() < COMMIT_EVERY) {
             return Ok(());
         }
-        let chunks = match owned.last_snapshot.elapsed() >= SNAPSHOT_EVERY {
-            true => owned.chunks(snapshots, SNAPSHOT_BYTES),
-            false => Vec::new(),
-        };
+        let chunks = owned.snapshots.due(&mut owned.burn, snapshots, Instant::now());
         let to = Position { offset: owned.burn.position(), log_time: owned.log_time };
         self.send(partition, chunks, to).await
     }
@@ -169,7 +185,7 @@ impl BurnLoop {
         let outputs = owned.rates.iter().map(rates_record).chain(chunks).collect();
         let step = Step { outputs, positions: vec![Advance { partition, from: owned.position, to }] };
         match settle(self.consumer.as_mut(), &step).await? {
-            Settled::Lost(partitions) => partitions.iter().for_each(|p| drop(self.owned.remove(p))),
+            Settled::Lost { partitions, .. } => self.lose(&partitions),
             Settled::Done => owned.committed(partition, to, written),
         }
         Ok(())
@@ -186,6 +202,9 @@ impl BurnLoop {
 
     /// Leaves a whole snapshot behind, so that the next start folds nothing again.
     async fn finish(&mut self) -> Result<(), ProcessorError> {
+        if let Ok(answer) = tokio::time::timeout(LAST_RESTORES, self.take_over_rest()).await {
+            answer?;
+        }
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
             self.read_on(partition).await?;
             let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
@@ -196,7 +215,7 @@ impl BurnLoop {
             let known = horizon.filter(|h| h.end == offset).map_or(owned.log_time, |h| h.time.max(owned.log_time));
             let to = Position { offset, log_time: known };
             if to != owned.position {
-                let chunks = owned.chunks(snapshots, usize::MAX);
+                let chunks = owned.snapshots.all(&mut owned.burn, snapshots, Instant::now());
                 self.send(partition, chunks, to).await?;
             }
         }
@@ -205,23 +224,17 @@ impl BurnLoop {
 }
 
 impl Owned {
-    /// The next chunks in turn, until they hold `bytes` or all of them are there.
-    fn chunks(&mut self, snapshots: TopicPartition, bytes: usize) -> Vec<Outgoing> {
-        let mut records = Vec::new();
-        let mut size = 0;
-        for _ in 0..CHUNKS {
-            let parts = self.burn.chunk(self.next_chunk as i32);
-            if parts.is_empty() || size >= bytes {
-                break;
-            }
-            for record in parts.iter().map(|part| chunk_record(snapshots, part)) {
-                size += record.value.as_ref().map_or(0, Bytes::len);
-                records.push(record);
-            }
-            self.next_chunk = (self.next_chunk + 1) % CHUNKS;
+    fn new(burn: Burn, position: Position) -> Self {
+        let now = Instant::now();
+        Owned {
+            burn,
+            position,
+            log_time: position.log_time,
+            rates: Vec::new(),
+            folded: 0,
+            last_commit: now,
+            snapshots: Snapshots::begin(now),
         }
-        self.last_snapshot = Instant::now();
-        records
     }
 
     fn committed(&mut self, partition: TopicPartition, to: Position, chunks: usize) {
@@ -247,16 +260,6 @@ fn rates_record(rates: &BurnRates) -> Outgoing {
         partition: None,
         key: Some(Bytes::from(key)),
         value: Some(Bytes::from(codec::encode(rates))),
-        headers: Vec::new(),
-    }
-}
-
-fn chunk_record(snapshots: TopicPartition, chunk: &BurnChunk) -> Outgoing {
-    Outgoing {
-        topic: Topic::BurnSnapshots,
-        partition: Some(snapshots.partition),
-        key: Some(Bytes::from(format!("{}/{}/{}", chunk.partition, chunk.chunk, chunk.part))),
-        value: Some(Bytes::from(codec::encode(chunk))),
         headers: Vec::new(),
     }
 }

@@ -1,53 +1,61 @@
 //! The loop of tally: request-events in, a TallyBatch to every partition of sli-tallies out, dead letters aside.
 //!
-//! Commit point: one step holds the batches, the dead letters and the position, so a crash leaves all of it or nothing
-//! (L2), the next owner goes on at the committed position (L4), and every offset is covered once (P1).
+//! Commit point: one step holds the batches, the dead letters and the positions of all partitions of a turn, so a crash
+//! leaves all of it or nothing (L2), the next owner goes on at the committed position (L4), and every offset is covered
+//! once (P1). What was decided of one partition is a value of its own: when another one is lost, it is sent without that.
+
+mod gaining;
+mod made;
+mod pace;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-use slipstream_log::{
-    Advance, Batch, Consumer, Fetch, Log, Outgoing, Polled, Position, RecordRef, Settled, SharedLog, Step,
-    TopicPartition, redelivered, settle,
-};
+use slipstream_log::{Batch, Consumer, Fetch, Polled, Position, Settled, SharedLog, TopicPartition, settle};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
-use slipstream_schemas::dead_letter::dead_letter_headers;
-use slipstream_schemas::decode::{Attributes, EventError, Provenance, decode};
-use slipstream_schemas::{LogTime, Topic, codec};
-use slipstream_slo::tally::{Decided, Pushed, Tally, pace_limit};
+use slipstream_schemas::{LogTime, Topic};
+use slipstream_slo::tally::{Tally, pace_limit};
 use tokio::time::Instant;
 
 use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{Reassigned, TallyStep};
 use crate::poll::poll;
+use gaining::{Gained, Gaining};
+use made::{Made, Pending, decide, step_of};
+pub use pace::Pace;
+use pace::{At, Standings};
 
 const ROLE: &str = "tally";
 /// A step takes what came within this time: fewer, larger commits.
 const STEP_EVERY: Duration = Duration::from_millis(100);
-/// Records a step takes at most.
-const STEP_RECORDS: usize = 20_000;
+/// Records that a turn fetches at most, of all partitions, and of one at least and at most.
+const TURN_RECORDS: usize = 200_000;
+const FETCH_LEAST: usize = 2_000;
+const FETCH_MOST: usize = 50_000;
+/// Bytes that a turn fetches at most, and of one partition at least.
+const TURN_BYTES: usize = 48 << 20;
+const FETCH_BYTES_LEAST: usize = 1 << 20;
+/// A turn that brought so many records is followed by the next one at once: there will be more.
+const BUSY: usize = 20_000;
 /// Log time a step covers at most, milliseconds.
 const STEP_SPAN_MS: i64 = 300_000;
-/// Sums a step holds at most: what bounds the batches.
-const STEP_CELLS: usize = 8_000;
 
-/// Runs until shut down.
+/// Runs until shut down. Each of the threads of a process that tally gets the same `pace`.
 ///
 /// # Errors
 /// When the log fails for good or a definition cannot be understood.
-pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
+pub async fn run(log: SharedLog, pace: Pace, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
     health.set(ROLE, State::Starting("reading definitions".to_owned()));
-    let mut tally = TallyLoop::open(log).await?;
+    let mut tally = TallyLoop::open(log, pace).await?;
     health.set(ROLE, State::Ready);
     loop {
         let began = Instant::now();
         let turn = async {
-            let full = tally.turn().await?;
-            if !full {
+            let busy = tally.turn().await?;
+            if !busy {
                 tokio::time::sleep_until(began + STEP_EVERY).await;
             }
             Ok::<(), ProcessorError>(())
@@ -68,12 +76,11 @@ struct TallyLoop {
     sources: u32,
     targets: u32,
     owned: BTreeMap<TopicPartition, Owned>,
+    gaining: Gaining,
+    pace: Pace,
     /// Greatest log time known: of a record read, or of a horizon.
     read: LogTime,
 }
-
-/// The partitions that have something to read, each with the log time that it can reach next.
-type Readable = BTreeMap<TopicPartition, LogTime>;
 
 /// What the loop has of an assigned partition.
 struct Owned {
@@ -82,28 +89,15 @@ struct Owned {
     pending: Option<Pending>,
 }
 
-/// Records that were fetched, and how many of them were decided.
-struct Pending {
-    batch: Batch,
-    done: usize,
-}
-
-impl Pending {
-    fn rest(&self) -> impl Iterator<Item = RecordRef<'_>> {
-        (self.done..self.batch.len()).filter_map(|i| self.batch.get(i))
-    }
-}
-
 impl Owned {
-    /// Log time that the partition can reach next; none: nothing to read.
-    fn reach(&self) -> Option<LogTime> {
-        let next = self.pending.as_ref()?.rest().next()?;
-        Some(next.log_time().max(self.position.log_time))
+    fn at(&self) -> At {
+        let next = self.pending.as_ref().and_then(|pending| pending.next());
+        At { reach: next.map(|next| next.log_time().max(self.position.log_time)), stamp: self.position.log_time }
     }
 }
 
 impl TallyLoop {
-    async fn open(log: SharedLog) -> Result<Self, ProcessorError> {
+    async fn open(log: SharedLog, pace: Pace) -> Result<Self, ProcessorError> {
         let definitions = Definitions::open(log.clone()).await?;
         definitions.redelivery_window()?;
         Ok(TallyLoop {
@@ -111,6 +105,8 @@ impl TallyLoop {
             targets: log.partitions(Topic::SliTallies).await?,
             consumer: log.subscribe(ROLE, &[Topic::RequestEvents]).await?,
             owned: BTreeMap::new(),
+            gaining: Gaining::default(),
+            pace,
             read: LogTime(i64::MIN),
             definitions,
             log,
@@ -119,122 +115,159 @@ impl TallyLoop {
 
     /// Reads and decides once. Answers whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, ProcessorError> {
-        let full = self.gather().await?;
-        self.definitions.look(self.read).await?;
-        // As it is before the first step: who has worked off what was fetched may have more in the log.
-        let readable: Readable = self.owned.iter().filter_map(|(p, o)| Some((*p, o.reach()?))).collect();
-        let mut moved = false;
-        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            moved |= self.step(partition, &readable).await?;
+        while let Some(gained) = self.gaining.ready()? {
+            self.own(gained);
         }
-        Ok(full || (moved && self.owned.values().any(|o| o.pending.is_some())))
+        let fetched = self.gather().await?;
+        self.definitions.look(self.read).await?;
+        // As it is before the step: who has worked off what was fetched may have more in the log.
+        self.owned.iter().for_each(|(partition, owned)| self.pace.tell(*partition, owned.at()));
+        let mut standings = self.pace.all();
+        let mut parts = Vec::with_capacity(self.owned.len());
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            if let Some(made) = self.decide(partition, &standings).await? {
+                standings.decided(partition, made.decided.stamp);
+                parts.push(made);
+            }
+        }
+        let moved = !parts.is_empty();
+        self.commit(parts).await?;
+        Ok(fetched >= BUSY || (moved && self.owned.values().any(|o| o.pending.is_some())))
     }
 
     /// Fetches from every partition that has something, so that none goes ahead of another that was only not asked yet.
-    /// Answers whether a fetch was full. It ends because a partition is paused once it delivered.
-    async fn gather(&mut self) -> Result<bool, ProcessorError> {
+    /// Answers how many records came. It ends because a partition is paused once it delivered.
+    async fn gather(&mut self) -> Result<usize, ProcessorError> {
         let busy = self.owned.values().any(|o| o.pending.is_some());
         let mut wait = if busy { Duration::ZERO } else { STEP_EVERY };
-        let fetch = Fetch { records: STEP_RECORDS, ..Fetch::default() };
-        let mut full = false;
+        let mut fetched = 0;
         loop {
+            let fetch = self.fetch();
             match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
-                Polled::Nothing => return Ok(full),
+                Polled::Nothing => return Ok(fetched),
                 Polled::Assigned(partitions) => self.gain(partitions).await?,
                 Polled::Revoked(partitions) => self.lose(&partitions),
-                Polled::Records(batch) => full |= self.take(batch),
+                Polled::Records(batch) => fetched += self.take(batch),
             }
             wait = Duration::ZERO;
         }
     }
 
+    /// What one partition may bring: all of them together are what a turn holds in memory.
+    fn fetch(&self) -> Fetch {
+        let partitions = self.owned.len().max(1);
+        Fetch {
+            records: (TURN_RECORDS / partitions).clamp(FETCH_LEAST, FETCH_MOST),
+            bytes: (TURN_BYTES / partitions).max(FETCH_BYTES_LEAST),
+        }
+    }
+
+    /// The memory of a gained partition is rebuilt beside the others; until then it delivers nothing.
     async fn gain(&mut self, partitions: Vec<(TopicPartition, Option<Position>)>) -> Result<(), ProcessorError> {
         self.sources = self.log.partitions(Topic::RequestEvents).await?;
-        let window = self.definitions.redelivery_window()?;
-        for (partition, committed) in partitions {
-            let position = match committed {
-                Some(position) => position,
-                None => Position { offset: self.log.bounds(partition).await?.0, log_time: LogTime(0) },
-            };
-            let memory = redelivered::rebuild(self.log.as_ref() as &dyn Log, partition, position, window).await?;
-            Reassigned { role: ROLE, partition, position }.emit();
-            let source = partition.partition as i32;
-            let tally =
-                Tally::new(source, self.sources as i32, self.targets, position.offset, position.log_time, memory);
-            self.owned.insert(partition, Owned { position, tally, pending: None });
-        }
         for owned in self.owned.values_mut() {
             owned.tally.set_sources(self.sources as i32);
         }
+        let window = self.definitions.redelivery_window()?;
+        for (partition, committed) in partitions {
+            self.consumer.pause(&[partition]);
+            self.gaining.begin(self.log.clone(), partition, committed, window);
+        }
         Ok(())
+    }
+
+    fn own(&mut self, gained: Gained) {
+        let Gained { partition, position, memory } = gained;
+        Reassigned { role: ROLE, partition, position }.emit();
+        let (source, sources) = (partition.partition as i32, self.sources as i32);
+        let tally = Tally::new(source, sources, self.targets, position.offset, position.log_time, memory);
+        self.owned.insert(partition, Owned { position, tally, pending: None });
+        self.consumer.resume(&[partition]);
     }
 
     /// L6: step, memory and records of a lost partition go together.
     fn lose(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
             self.owned.remove(partition);
+            self.gaining.forget(*partition);
+            self.pace.forget(*partition);
         }
     }
 
-    /// Keeps what was fetched; a partition delivers no more until it was worked off. Answers whether the fetch was full.
-    fn take(&mut self, batch: Batch) -> bool {
+    /// Keeps what was fetched; a partition delivers no more until it was worked off. Answers how many records it is.
+    fn take(&mut self, batch: Batch) -> usize {
         let partition = batch.partition;
-        let full = batch.len() >= STEP_RECORDS;
-        let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) else { return false };
+        let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) else { return 0 };
         self.read = self.read.max(last.log_time());
+        let records = batch.len();
         if let Some(owned) = self.owned.get_mut(&partition) {
             self.consumer.pause(&[partition]);
-            owned.pending = Some(Pending { batch, done: 0 });
+            owned.pending = Some(Pending::new(batch));
         }
-        full
+        records
     }
 
-    /// How far a partition may go, and how far those are that have something to read besides it.
-    fn bounds_of(&self, partition: TopicPartition, readable: &Readable) -> (LogTime, Option<LogTime>) {
-        let others = || readable.iter().filter(|(p, _)| **p != partition);
-        let pace = pace_limit(others().map(|(_, reach)| *reach));
-        let low = others().filter_map(|(p, _)| self.owned.get(p)).map(|o| o.position.log_time).min();
-        let reach = self.owned.get(&partition).map_or(LogTime(i64::MAX), |o| leap(o.position.log_time));
-        (pace.min(self.definitions.limit()).min(reach), low)
+    /// Decides what a partition has to say, if anything.
+    async fn decide(
+        &mut self,
+        partition: TopicPartition,
+        standings: &Standings,
+    ) -> Result<Option<Made>, ProcessorError> {
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(None) };
+        let low = standings.low_of_others(partition);
+        let pace = pace_limit(standings.reach_of_others(partition)).min(leap(owned.position.log_time));
+        if let Some(pending) = &mut owned.pending {
+            let limit = pace.min(self.definitions.limit());
+            return decide(&mut owned.tally, pending, self.definitions.revisions(), limit, low);
+        }
+        let Some(horizon) = self.consumer.horizon(partition).await? else { return Ok(None) };
+        self.read = self.read.max(horizon.time);
+        // The horizon was taken first: where all topics have one order, every definition before it is now found.
+        self.definitions.look(self.read).await?;
+        let limit = pace.min(self.definitions.limit());
+        let idle = owned.tally.idle(self.definitions.revisions(), horizon.end, horizon.time, limit, low);
+        Ok(idle.map(|decided| Made { partition, decided, dead: Vec::new() }))
     }
 
-    /// Decides a step of a partition, if there is anything to say, and commits it. Answers whether there was.
-    async fn step(&mut self, partition: TopicPartition, readable: &Readable) -> Result<bool, ProcessorError> {
-        let (limit, low) = self.bounds_of(partition, readable);
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(false) };
-        let made = match &mut owned.pending {
-            Some(pending) => decide(&mut owned.tally, pending, &self.definitions, limit, low)?,
-            None => {
-                let Some(horizon) = self.consumer.horizon(partition).await? else { return Ok(false) };
-                self.read = self.read.max(horizon.time);
-                // The horizon was taken first: where all topics have one order, every definition before it is now found.
-                self.definitions.look(self.read).await?;
-                let limit = limit.min(self.definitions.limit());
-                let idle = owned.tally.idle(self.definitions.revisions(), horizon.end, horizon.time, limit, low);
-                idle.map(|decided| Made { decided, dead: Vec::new() })
+    /// Commits what was decided in one step. What is said of a partition that was lost goes with it (L6); the rest is sent
+    /// again, where it is not in the log.
+    async fn commit(&mut self, mut parts: Vec<Made>) -> Result<(), ProcessorError> {
+        loop {
+            let from = |made: &Made| self.owned.get(&made.partition).map(|owned| owned.position);
+            let step = step_of(parts.iter().filter_map(|made| Some((made, from(made)?))));
+            if step.positions.is_empty() {
+                return Ok(());
             }
-        };
-        let Some(made) = made else { return Ok(false) };
-        self.commit(partition, made).await?;
-        Ok(true)
-    }
-
-    async fn commit(&mut self, partition: TopicPartition, made: Made) -> Result<(), ProcessorError> {
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let told = TallyStep::of(partition, &made.decided);
-        let step = made.into_step(partition, owned.position);
-        match settle(self.consumer.as_mut(), &step).await? {
-            Settled::Lost(partitions) => self.lose(&partitions),
-            Settled::Done => {
-                owned.position = step.positions[0].to;
-                if owned.pending.as_ref().is_some_and(|p| p.done == p.batch.len()) {
-                    owned.pending = None;
-                    self.consumer.resume(&[partition]);
+            match settle(self.consumer.as_mut(), &step).await? {
+                Settled::Done => break,
+                Settled::Lost { partitions, others_done } => {
+                    self.lose(&partitions);
+                    parts.retain(|made| !partitions.contains(&made.partition));
+                    if others_done {
+                        break;
+                    }
                 }
-                told.emit();
             }
         }
+        parts.iter().for_each(|made| self.committed(made));
         Ok(())
+    }
+
+    fn committed(&mut self, made: &Made) {
+        let Some(owned) = self.owned.get_mut(&made.partition) else { return };
+        owned.position = made.to();
+        if owned.pending.as_ref().is_some_and(Pending::is_done) {
+            owned.pending = None;
+            self.consumer.resume(&[made.partition]);
+        }
+        TallyStep::of(made.partition, &made.decided).emit();
+    }
+}
+
+impl Drop for TallyLoop {
+    /// Another thread of the process goes on without these.
+    fn drop(&mut self) {
+        self.owned.keys().for_each(|partition| self.pace.forget(*partition));
     }
 }
 
@@ -242,76 +275,4 @@ impl TallyLoop {
 /// in pieces that it can commit. A source that begins has no ticks behind it.
 fn leap(stamp: LogTime) -> LogTime {
     LogTime(if stamp.0 > 0 { stamp.0.saturating_add(STEP_SPAN_MS) } else { i64::MAX })
-}
-
-/// A decided step and its dead letters.
-struct Made {
-    decided: Decided<EventError>,
-    dead: Vec<Outgoing>,
-}
-
-impl Made {
-    fn into_step(self, partition: TopicPartition, from: Position) -> Step {
-        let batches = self.decided.batches.iter().map(|(target, batch)| Outgoing {
-            topic: Topic::SliTallies,
-            partition: Some(*target),
-            key: None,
-            value: Some(Bytes::from(codec::encode(batch))),
-            headers: Vec::new(),
-        });
-        let to = Position { offset: self.decided.to, log_time: self.decided.stamp };
-        Step { outputs: batches.chain(self.dead).collect(), positions: vec![Advance { partition, from, to }] }
-    }
-}
-
-/// Decides a step over the pending records, as far as the limits allow.
-fn decide(
-    tally: &mut Tally,
-    pending: &mut Pending,
-    definitions: &Definitions,
-    limit: LogTime,
-    low: Option<LogTime>,
-) -> Result<Option<Made>, ProcessorError> {
-    let partition = pending.batch.partition;
-    let last = pending.batch.len().checked_sub(1).and_then(|i| pending.batch.get(i)).map_or(limit, |r| r.log_time());
-    let attributes = match tally.needs_attributes(last, definitions.revisions()) {
-        true => Attributes::Read,
-        false => Attributes::Skip,
-    };
-    let mut step = tally.begin(definitions.revisions(), limit);
-    let mut dead = Vec::new();
-    let mut done = pending.done;
-    for record in pending.rest() {
-        let from =
-            Provenance { topic: partition.topic.name(), partition: partition.partition, offset: record.offset() };
-        let event = decode(record.value().unwrap_or_default(), &from, attributes);
-        let letter = event.as_ref().err().map(|error| dead_letter(&record, &from, error));
-        match step.push(record.offset(), record.log_time(), event.as_ref().map_err(Clone::clone))? {
-            Pushed::Beyond => break,
-            Pushed::Dead => dead.extend(letter),
-            Pushed::Accepted | Pushed::Duplicate => {}
-        }
-        done += 1;
-        if step.cells() >= STEP_CELLS {
-            break;
-        }
-    }
-    pending.done = done;
-    if done == pending.batch.len() {
-        step.reached(pending.batch.next);
-    }
-    Ok(step.finish(low).map(|decided| Made { decided, dead }))
-}
-
-/// The original key, bytes and headers, and headers that say where it came from and what is wrong with it.
-fn dead_letter(record: &RecordRef<'_>, from: &Provenance<'_>, error: &EventError) -> Outgoing {
-    let own = record.headers().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value)));
-    let added = dead_letter_headers(from, error).into_iter().map(|(name, value)| (name.to_owned(), Bytes::from(value)));
-    Outgoing {
-        topic: Topic::DeadLetters,
-        partition: None,
-        key: record.key().map(Bytes::copy_from_slice),
-        value: record.value().map(Bytes::copy_from_slice),
-        headers: own.chain(added).collect(),
-    }
 }

@@ -121,7 +121,7 @@ pub async fn l5_an_owner_lost_in_the_middle_of_a_step_commits_nothing<S: Subject
         return;
     }
     let settled = settle(&mut *member.consumer, &step).await.expect("settling");
-    assert_eq!(settled, Settled::Lost(vec![partition]));
+    assert_eq!(settled, Settled::Lost { partitions: vec![partition], others_done: false });
     assert_eq!(read_all(&log, OUTPUT).await.len(), before);
     let Turn::Revoked(lost) = member.turn(1).await.expect("a turn") else { panic!("revoked comes first") };
     assert!(lost.contains(&partition), "{lost:?}");

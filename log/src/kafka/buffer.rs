@@ -2,9 +2,14 @@
 
 use slipstream_schemas::LogTime;
 
-use super::events::Record;
+use super::native::Record;
 use crate::batch::{Batch, RecordRef};
 use crate::port::{Fetch, Offset, TopicPartition};
+
+/// Records asked for while nothing is known of their size,
+const UNSEEN: usize = 64;
+/// and at most.
+const MOST: usize = 4_096;
 
 /// What was read and not yet delivered. Log time runs as a maximum over what was pushed.
 #[derive(Debug)]
@@ -51,6 +56,15 @@ impl Buffer {
     /// Whether it holds a whole fetch.
     pub(super) fn fills(&self, fetch: Fetch) -> bool {
         self.len() >= fetch.records || self.bytes() >= fetch.bytes
+    }
+
+    /// How many more records make it hold a whole fetch, about: by their size so far.
+    pub(super) fn room(&self, fetch: Fetch) -> usize {
+        let (records, bytes) = (fetch.records.saturating_sub(self.len()), fetch.bytes.saturating_sub(self.bytes()));
+        match self.bytes() / self.len().max(1) {
+            0 => records.clamp(1, UNSEEN),
+            mean => records.min(bytes / mean + 1).clamp(1, MOST),
+        }
     }
 
     /// The next records, as many as a fetch may bring. None: there are none.

@@ -18,15 +18,15 @@ use tokio::time::{Instant, sleep_until};
 use super::buffer::Buffer;
 use super::client::{Reader, Told};
 use super::errors::{log_error, of_code};
-use super::events::{self, Event, Events, Place};
+use super::native::{self, Came, Event, Events, Place, Records};
 use super::positions::{self, list_of};
 use super::settings;
 use super::shared::{Shared, blocking};
 use super::transactions::{Failure, Moves, Transactions};
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 
-/// A partition that is not being delivered is fetched no further beyond this.
-const BUFFERED: Fetch = Fetch { records: 20_000, bytes: 4 << 20 };
+/// What is looked at to know whether a partition has something to deliver.
+const GLANCE: Fetch = Fetch { records: 1, bytes: 1 };
 /// After a failure to learn committed positions, so long until the next try.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a partition may be silent though its end is not reached.
@@ -75,6 +75,8 @@ struct Seat {
     topics: Vec<Topic>,
     /// Which of the group's members in this process.
     n: u64,
+    /// Partitions that its topics have.
+    partitions: u32,
 }
 
 /// A consumer that has taken a seat.
@@ -88,7 +90,7 @@ impl Seat {
     fn take(&self, shared: &Shared) -> Result<Link, LogError> {
         let names = &shared.names;
         let doing = || format!("joining the group {}", shared.options.group_name(&self.group));
-        let config = settings::member(&shared.options, &self.group, self.n);
+        let config = settings::member(&shared.options, &self.group, self.n, self.partitions);
         let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
         let woken = Arc::new(Notify::new());
         let wake = Arc::clone(&woken);
@@ -107,6 +109,8 @@ type Lookup = (Vec<TopicPartition>, Result<Vec<(TopicPartition, Option<Position>
 
 struct Held {
     state: State,
+    /// What librdkafka has fetched; not read before the state is told.
+    queue: Records,
     buffer: Buffer,
     /// Offset that the caller is to get next.
     next: Offset,
@@ -114,8 +118,6 @@ struct Held {
     end: Option<Offset>,
     /// Since when it should bring something and does not.
     silent: Option<Instant>,
-    /// librdkafka fetches nothing of it at present.
-    throttled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,9 +138,13 @@ struct Ends {
 }
 
 impl Member {
-    pub(super) fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Member, LogError> {
+    pub(super) async fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Member, LogError> {
+        let mut partitions = 0;
+        for topic in topics {
+            partitions += shared.partitions(*topic).await?;
+        }
         let n = shared.next_member(group);
-        let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n };
+        let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n, partitions };
         let link = seat.take(shared)?;
         let id = format!("{}{group}-{}-{n}", shared.options.prefix, shared.identity);
         let config = settings::transactional(&shared.options, &id);
@@ -167,43 +173,47 @@ impl Member {
         })
     }
 
-    /// Takes in what librdkafka has, without waiting, until somebody can be served a whole fetch.
-    fn pump(&mut self, fetch: Fetch) {
-        loop {
-            let full = |(p, h): (&TopicPartition, &Held)| !self.paused.contains(p) && h.buffer.fills(fetch);
-            if self.held.iter().any(full) {
-                return;
+    /// Takes in what librdkafka says of the group, without waiting.
+    fn pump(&mut self) {
+        let mut change = Change::None;
+        while self.events.next(0, &mut |event| {
+            change = match event {
+                Event::Assign(partitions) => Change::Assign(partitions),
+                Event::Revoke { partitions, lost } => Change::Revoke(partitions, lost),
+                Event::Error { code, fatal, text, place } => Change::Error { code, fatal, text, place },
             }
-            let mut change = Change::None;
-            let (held, names) = (&mut self.held, &self.shared.names);
-            let mut touched = None;
-            let came = self.events.next(0, &mut |event| match event {
-                Event::Record(record) => {
-                    let place = names.place(record.topic, record.partition);
-                    let Some((place, held)) = place.and_then(|p| Some((p, held.get_mut(&p)?))) else { return };
-                    (held.end, held.silent) = (None, None);
-                    if record.offset >= held.next {
-                        held.buffer.push(&record);
+        }) {
+            self.change(std::mem::replace(&mut change, Change::None));
+        }
+    }
+
+    /// Takes in records of a partition, without waiting, until they are a whole fetch.
+    fn fill(&mut self, place: TopicPartition, fetch: Fetch) {
+        let mut failed = None;
+        let Some(held) = self.held.get_mut(&place) else { return };
+        while !held.buffer.fills(fetch) {
+            let Held { queue, buffer, next, end, silent, .. } = held;
+            let room = buffer.room(fetch);
+            let came = queue.take(room, 0, &mut |came| match came {
+                Came::Record(record) => {
+                    (*end, *silent) = (None, None);
+                    if record.offset >= *next {
+                        buffer.push(&record);
                     }
-                    touched = Some(place);
                 }
-                Event::End { topic, partition, offset } => {
-                    if let Some(held) = names.place(topic, partition).and_then(|p| held.get_mut(&p)) {
-                        held.end = Some(offset);
-                        held.buffer.reached(offset);
-                    }
+                Came::End(offset) => {
+                    *end = Some(offset);
+                    buffer.reached(offset);
                 }
-                Event::Assign(partitions) => change = Change::Assign(partitions),
-                Event::Revoke { partitions, lost } => change = Change::Revoke(partitions, lost),
-                Event::Error { code, fatal, text, place } => change = Change::Error { code, fatal, text, place },
+                Came::Error { code, text } => failed = Some((code, text)),
             });
-            if let Some(place) = touched {
-                self.throttle(place);
+            if came == 0 {
+                break;
             }
-            self.change(change);
-            if !came {
-                return;
-            }
+        }
+        if let Some((code, text)) = failed {
+            let place = Some((self.shared.names.of(place.topic).to_owned(), place.partition as i32));
+            self.change(Change::Error { code, fatal: false, text, place });
         }
     }
 
@@ -237,19 +247,19 @@ impl Member {
     /// librdkafka begins to fetch from the committed position at once, as soon as no transaction is open on it; ours to
     /// learn is the log time. Others flow meanwhile.
     fn gained(&mut self, partitions: &[Place]) {
-        let list = list_places(partitions);
-        if let Err(error) = self.consumer.incremental_assign(&list) {
+        let mut places = Vec::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            let Some(place) = self.shared.names.place(topic, *partition) else { continue };
+            // The old one first: it is the same queue.
+            self.held.remove(&place);
+            let Some(queue) = Records::of(&self.consumer, topic, *partition, &self.woken) else { continue };
+            let buffer = Buffer::new(place, 0, LogTime(i64::MIN));
+            self.held.insert(place, Held { state: State::Looking, queue, buffer, next: 0, end: None, silent: None });
+            places.push(place);
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list_places(partitions)) {
             self.failed = Some(log_error(&self.shared.names, "taking partitions over", &error));
             return;
-        }
-        let places: Vec<TopicPartition> =
-            partitions.iter().filter_map(|(t, p)| self.shared.names.place(t, *p)).collect();
-        for place in &places {
-            let buffer = Buffer::new(*place, 0, LogTime(i64::MIN));
-            self.held.insert(
-                *place,
-                Held { state: State::Looking, buffer, next: 0, end: None, silent: None, throttled: false },
-            );
         }
         self.look(places, Duration::ZERO);
     }
@@ -389,36 +399,24 @@ impl Member {
         (!gained.is_empty()).then_some(Polled::Assigned(gained))
     }
 
+    /// Records of the partition whose turn it is, of those that have some.
     fn records(&mut self, fetch: Fetch) -> Option<Polled> {
         let flowing = |(p, h): &(&TopicPartition, &Held)| {
-            !self.paused.contains(p) && matches!(h.state, State::Told(_)) && h.buffer.len() > 0
+            !self.paused.contains(p) && matches!(h.state, State::Told(_)) && (h.buffer.len() > 0 || h.queue.waiting())
         };
-        let turns: Vec<TopicPartition> = self.held.iter().filter(flowing).map(|(p, _)| *p).collect();
-        let place = turns.iter().find(|p| Some(**p) > self.served).or(turns.first()).copied()?;
-        let held = self.held.get_mut(&place)?;
-        let batch = held.buffer.take(fetch)?;
-        held.next = batch.next;
-        self.served = Some(place);
-        self.throttle(place);
-        Some(Polled::Records(batch))
-    }
-
-    /// Lets librdkafka fetch of a partition, or stops it, by what waits of it.
-    fn throttle(&mut self, place: TopicPartition) {
-        let Some(held) = self.held.get_mut(&place) else { return };
-        let wanted = match held.throttled {
-            false => held.buffer.fills(BUFFERED),
-            true => held.buffer.len() > 0,
-        };
-        if wanted == held.throttled {
-            return;
+        let mut turns: Vec<TopicPartition> = self.held.iter().filter(flowing).map(|(p, _)| *p).collect();
+        let first = turns.partition_point(|p| Some(*p) <= self.served);
+        turns.rotate_left(first);
+        for place in turns {
+            self.fill(place, fetch);
+            let Some(held) = self.held.get_mut(&place) else { continue };
+            if let Some(batch) = held.buffer.take(fetch) {
+                held.next = batch.next;
+                self.served = Some(place);
+                return Some(Polled::Records(batch));
+            }
         }
-        let list = list_places(&[(self.shared.names.of(place.topic).to_owned(), place.partition as i32)]);
-        let done = if wanted { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
-        match done {
-            Ok(()) => held.throttled = wanted,
-            Err(error) => tracing::debug!(%error, %place, "fetching could not be paused or resumed"),
-        }
+        None
     }
 
     /// What is wrong with a step before anybody is asked.
@@ -433,7 +431,7 @@ impl Member {
         let names = self.shared.names.clone();
         let group = self.consumer.group_metadata();
         // Without a generation the broker would take the offsets of whoever comes (KIP-447 allows it).
-        let (Some(group), true) = (group, events::generation(&self.consumer) >= 0) else {
+        let (Some(group), true) = (group, native::generation(&self.consumer) >= 0) else {
             return Err(Failure::NotAMember("the group has no such member".to_owned()));
         };
         let offsets = list_of(&names, &step.positions).map_err(|e| Failure::Fatal(e.to_string()))?;
@@ -461,7 +459,7 @@ impl Member {
         match failure {
             Failure::Aborted(cause) | Failure::Fenced(cause) => {
                 // Whether the partitions are still ours is told by the group.
-                self.pump(BUFFERED);
+                self.pump();
                 let lost: Vec<TopicPartition> =
                     step.positions.iter().map(|a| a.partition).filter(|p| !self.held.contains_key(p)).collect();
                 if lost.is_empty() { CommitError::Aborted(cause) } else { CommitError::Lost(lost) }
@@ -561,7 +559,7 @@ impl Consumer for Member {
                     Err(error) => tracing::warn!(%error, "a look at committed positions was lost"),
                 }
             }
-            self.pump(fetch);
+            self.pump();
             if self.fenced {
                 self.rejoin().await?;
             }
@@ -606,7 +604,7 @@ impl Consumer for Member {
                 // librdkafka is still looking up where to begin.
                 Err(error) if Instant::now() < deadline => {
                     tracing::debug!(%error, %partition, "seeking again");
-                    self.pump(BUFFERED);
+                    self.pump();
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 Err(error) => return Err(log_error(&names, doing(), &error)),
@@ -619,7 +617,6 @@ impl Consumer for Member {
             };
             (held.buffer, held.next, held.end) = (Buffer::new(partition, offset, floor), offset, None);
         }
-        self.throttle(partition);
         Ok(())
     }
 
@@ -677,7 +674,10 @@ impl Consumer for Member {
 
     async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError> {
         let Some((clock, end)) = self.ends(partition).await? else { return Ok(None) };
-        self.pump(BUFFERED);
+        self.pump();
+        if matches!(self.held.get(&partition), Some(Held { state: State::Told(_), .. })) {
+            self.fill(partition, GLANCE);
+        }
         let Some(held) = self.held.get(&partition) else { return Ok(None) };
         // Between what was delivered and the end are only markers and aborted records: for the caller it is the end.
         let (next, waits) = (held.next, held.buffer.len() > 0);

@@ -9,9 +9,9 @@ mod buffer;
 mod client;
 mod clock;
 mod errors;
-mod events;
 mod member;
 mod names;
+mod native;
 mod positions;
 mod publisher;
 mod ranges;
@@ -204,6 +204,6 @@ impl Log for KafkaLog {
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
         self.shared.alive()?;
-        Ok(Box::new(member::Member::join(&self.shared, group, topics)?))
+        Ok(Box::new(member::Member::join(&self.shared, group, topics).await?))
     }
 }

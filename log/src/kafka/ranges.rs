@@ -11,8 +11,8 @@ use slipstream_schemas::LogTime;
 use super::buffer::Buffer;
 use super::client::{Reader, Told};
 use super::errors::{log_error, of_code};
-use super::events::{Event, Events};
 use super::names::Names;
+use super::native::{Came, Event, Events, Records};
 use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
@@ -21,6 +21,8 @@ use crate::port::{Fetch, LogError, Offset, TopicPartition};
 const CALL: Duration = Duration::from_secs(10);
 /// How long a range may stay silent though something is there.
 const SILENCE: Duration = Duration::from_secs(20);
+/// How long a range is waited for until errors are looked at, milliseconds.
+const GLANCE: i32 = 50;
 /// How many readers wait for another range.
 const IDLE_READERS: usize = 4;
 
@@ -35,6 +37,8 @@ pub(super) struct Ranges {
 }
 
 struct RangeReader {
+    /// Of the partition it was last sent to.
+    records: Option<Records>,
     events: Events,
     consumer: Arc<Reader>,
     /// Where it goes on by itself.
@@ -167,8 +171,12 @@ impl Ranges {
             None => self.open()?,
         };
         if reader.at != Some((partition, from)) {
+            let (topic, number) = (self.names.of(partition.topic), partition.partition as i32);
+            // The old one first: it may be the same queue.
+            reader.records = None;
+            reader.records = Records::of(&reader.consumer, topic, number, &Arc::default());
             let mut list = TopicPartitionList::with_capacity(1);
-            list.add_partition_offset(self.names.of(partition.topic), partition.partition as i32, At::Offset(from))
+            list.add_partition_offset(topic, number, At::Offset(from))
                 .and_then(|()| reader.consumer.assign(&list))
                 .map_err(|e| log_error(&self.names, format!("reading {partition}"), &e))?;
             reader.at = None;
@@ -184,7 +192,7 @@ impl Ranges {
             doing: "making a Kafka client".to_owned(),
             cause: "it has no queue".to_owned(),
         })?;
-        Ok(RangeReader { events, consumer, at: None })
+        Ok(RangeReader { records: None, events, consumer, at: None })
     }
 
     /// Reads until the fetch is full or everything below `to`, which is there, was seen.
@@ -201,29 +209,28 @@ impl Ranges {
         let mut failed = None;
         let mut heard = Instant::now();
         while next < to && !beyond && !buffer.fills(fetch) {
-            let mut take = |event: Event<'_>| match event {
-                Event::Record(record) if self.names.place(record.topic, record.partition) == Some(partition) => {
-                    heard = Instant::now();
-                    if record.offset >= to {
-                        beyond = true;
-                    } else if record.offset >= next {
-                        buffer.push(&record);
-                        next = record.offset + 1;
-                    }
+            while reader.events.next(0, &mut |event| {
+                if let Event::Error { code, text, fatal, .. } = event
+                    && (fatal || breaks(code))
+                {
+                    failed = Some((code, text));
                 }
-                Event::End { topic, partition: p, offset } if self.names.place(topic, p) == Some(partition) => {
-                    heard = Instant::now();
-                    next = next.max(offset);
+            }) {}
+            let Some(records) = &mut reader.records else { return Err(self.lost(partition)) };
+            let came = records.take(buffer.room(fetch), GLANCE, &mut |came| match came {
+                Came::Record(record) if record.offset >= to => beyond = true,
+                Came::Record(record) if record.offset >= next => {
+                    buffer.push(&record);
+                    next = record.offset + 1;
                 }
-                Event::Error { code, text, fatal, .. } => {
-                    let lasting = fatal || super::publisher::is_lasting(code);
-                    if lasting || code == RDKafkaErrorCode::AutoOffsetReset {
-                        failed = Some((code, text));
-                    }
-                }
-                _ => {}
-            };
-            reader.events.next(50, &mut take);
+                Came::Record(_) => {}
+                Came::End(offset) => next = next.max(offset),
+                Came::Error { code, text } if breaks(code) => failed = Some((code, text)),
+                Came::Error { .. } => {}
+            });
+            if came > 0 {
+                heard = Instant::now();
+            }
             if let Some((code, text)) = failed.take() {
                 return Err(self.failed(partition, from, code, text));
             }
@@ -244,6 +251,10 @@ impl Ranges {
         Ok(buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX }).unwrap_or_else(|| Batch::new(partition, next)))
     }
 
+    fn lost(&self, partition: TopicPartition) -> LogError {
+        LogError::Fatal { doing: format!("reading {partition}"), cause: "it has no queue".to_owned() }
+    }
+
     fn failed(&self, partition: TopicPartition, from: Offset, code: RDKafkaErrorCode, text: String) -> LogError {
         if code == RDKafkaErrorCode::AutoOffsetReset
             && let Ok((first, end)) = self.bounds(partition)
@@ -252,4 +263,9 @@ impl Ranges {
         }
         of_code(&self.names, format!("reading {partition}"), Some(code), text)
     }
+}
+
+/// Whether reading a range ends with it.
+fn breaks(code: RDKafkaErrorCode) -> bool {
+    code == RDKafkaErrorCode::AutoOffsetReset || super::publisher::is_lasting(code)
 }

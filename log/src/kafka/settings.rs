@@ -197,13 +197,20 @@ fn reader(options: &KafkaOptions) -> ClientConfig {
     config
 }
 
-/// A member of a group.
-pub(super) fn member(options: &KafkaOptions, group: &str, n: u64) -> ClientConfig {
+/// What a member fetches ahead, KiB: all in all, and of one partition at least and at most.
+const AHEAD: u32 = 64 << 10;
+const AHEAD_LEAST: u32 = 1 << 10;
+const AHEAD_MOST: u32 = 8 << 10;
+
+/// A member of a group of which somebody alone would read so many partitions.
+pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u32) -> ClientConfig {
     let mut config = reader(options);
+    // Of a partition with a queue of its own librdkafka counts what waits there alone.
+    let ahead = (AHEAD / partitions.max(1)).clamp(AHEAD_LEAST, AHEAD_MOST).to_string();
     default(
         &mut config,
         options,
-        &[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "1000"), ("queued.max.messages.kbytes", "16384")],
+        &[("session.timeout.ms", "10000"), ("heartbeat.interval.ms", "1000"), ("queued.max.messages.kbytes", &ahead)],
     );
     config
         .set("group.id", options.group_name(group))

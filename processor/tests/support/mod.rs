@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something fails")]
 
+pub mod gated;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,12 +109,17 @@ impl World {
     }
 
     pub fn start_tally(&mut self) {
-        let role = tally::run(self.shared(), Health::default(), self.tally.shutdown.clone());
+        let role = tally::run(self.shared(), tally::Pace::default(), Health::default(), self.tally.shutdown.clone());
         self.tally.tasks.spawn(role);
     }
 
     pub fn start_burn(&mut self) {
-        let role = burn::run(self.shared(), Health::default(), self.burn.shutdown.clone());
+        self.start_burn_on(self.shared());
+    }
+
+    /// A member of burn that sees the log through another.
+    pub fn start_burn_on(&mut self, log: SharedLog) {
+        let role = burn::run(log, Health::default(), self.burn.shutdown.clone());
         self.burn.tasks.spawn(role);
     }
 

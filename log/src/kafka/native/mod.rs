@@ -1,8 +1,15 @@
-//! What a consumer's queue brings, with all that librdkafka says of it: the crate keeps topic and offset of a partition's
-//! end to itself, and horizons need them (L7). The only module with unsafe code; every pointer in it lives as long as the
-//! event that it came from, and no longer than one call.
+//! What librdkafka offers and the crate keeps to itself: the events of a group as values, records in batches, and where a
+//! partition ends, which horizons need (L7). The only module with unsafe code; every pointer in it lives as long as the
+//! event or record that it came from, and no longer than one call.
+//!
+//! A consumer's own queue brings what concerns the group ([`Events`]); each partition has a queue for its records
+//! ([`Records`]), so one that nobody reads from holds up no other, and librdkafka stops fetching it by itself.
 
 #![allow(unsafe_code, reason = "librdkafka's C interface")]
+
+mod records;
+
+pub(super) use records::{Came, Record, Records};
 
 use std::ffi::CStr;
 use std::os::raw::c_char;
@@ -20,29 +27,13 @@ use super::client::Reader;
 pub(super) type Place = (String, i32);
 
 /// What happened.
-pub(super) enum Event<'a> {
-    /// A record.
-    Record(Record<'a>),
-    /// Everything below the offset was delivered, and there is nothing more at present.
-    End { topic: &'a str, partition: i32, offset: i64 },
+pub(super) enum Event {
     /// Partitions came.
     Assign(Vec<Place>),
     /// Partitions go; lost: they may be somebody else's already.
     Revoke { partitions: Vec<Place>, lost: bool },
     /// An error. Most pass by themselves.
     Error { code: RDKafkaErrorCode, fatal: bool, text: String, place: Option<Place> },
-}
-
-/// A record as it lies in librdkafka's memory.
-pub(super) struct Record<'a> {
-    pub topic: &'a str,
-    pub partition: i32,
-    pub offset: i64,
-    /// Milliseconds.
-    pub timestamp: i64,
-    pub key: Option<&'a [u8]>,
-    pub value: Option<&'a [u8]>,
-    pub headers: Vec<(std::borrow::Cow<'a, str>, &'a [u8])>,
 }
 
 /// The queue of a consumer.
@@ -74,7 +65,7 @@ impl Events {
     }
 
     /// Hands the next event over, if there is one within `wait_ms`. Answers whether there was.
-    pub(super) fn next(&mut self, wait_ms: i32, take: &mut dyn FnMut(Event<'_>)) -> bool {
+    pub(super) fn next(&mut self, wait_ms: i32, take: &mut dyn FnMut(Event)) -> bool {
         // SAFETY: the queue is ours.
         let event = unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), wait_ms) };
         let Some(event) = NonNull::new(event).map(Held) else { return false };
@@ -82,7 +73,7 @@ impl Events {
         // SAFETY: the event lives to the end of this function, and `take` cannot keep what it borrows.
         unsafe {
             match sys::rd_kafka_event_type(raw) {
-                sys::RD_KAFKA_EVENT_FETCH => records(raw, take),
+                sys::RD_KAFKA_EVENT_FETCH => astray(raw, take),
                 sys::RD_KAFKA_EVENT_REBALANCE => rebalance(raw, &self.consumer, take),
                 sys::RD_KAFKA_EVENT_ERROR => error(raw, take),
                 sys::RD_KAFKA_EVENT_LOG => log(raw),
@@ -109,52 +100,14 @@ unsafe fn str_of<'a>(text: *const c_char) -> std::borrow::Cow<'a, str> {
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
-/// # Safety
-/// `data` is null or has `len` bytes that outlive the answer.
-unsafe fn bytes_of<'a>(data: *const std::os::raw::c_void, len: usize) -> Option<&'a [u8]> {
-    (!data.is_null()).then(|| unsafe { slice::from_raw_parts(data.cast::<u8>(), len) })
+/// Every partition has a queue of its own before it is assigned; a record that comes here was lost to it.
+unsafe fn astray(event: *mut sys::rd_kafka_event_t, take: &mut dyn FnMut(Event)) {
+    let records = unsafe { sys::rd_kafka_event_message_count(event) };
+    let text = format!("{records} records came outside of their partition's queue; restart this role");
+    take(Event::Error { code: RDKafkaErrorCode::Fatal, fatal: true, text, place: None });
 }
 
-unsafe fn records(event: *mut sys::rd_kafka_event_t, take: &mut dyn FnMut(Event<'_>)) {
-    unsafe {
-        loop {
-            let message = sys::rd_kafka_event_message_next(event);
-            let Some(m) = message.as_ref() else { return };
-            let topic = str_of(sys::rd_kafka_topic_name(m.rkt));
-            let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-            let timestamp = sys::rd_kafka_message_timestamp(message, &mut kind);
-            take(Event::Record(Record {
-                topic: &topic,
-                partition: m.partition,
-                offset: m.offset,
-                timestamp,
-                key: bytes_of(m.key, m.key_len),
-                value: bytes_of(m.payload, m.len),
-                headers: headers(message),
-            }));
-        }
-    }
-}
-
-unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(std::borrow::Cow<'a, str>, &'a [u8])> {
-    let mut all = Vec::new();
-    let mut list = ptr::null_mut();
-    unsafe {
-        let found = sys::rd_kafka_message_headers(message, &mut list);
-        if found != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return all;
-        }
-        let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
-        while sys::rd_kafka_header_get_all(list, all.len(), &mut name, &mut value, &mut len)
-            == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-        {
-            all.push((str_of(name), bytes_of(value, len).unwrap_or_default()));
-        }
-    }
-    all
-}
-
-unsafe fn rebalance(event: *mut sys::rd_kafka_event_t, consumer: &Reader, take: &mut dyn FnMut(Event<'_>)) {
+unsafe fn rebalance(event: *mut sys::rd_kafka_event_t, consumer: &Reader, take: &mut dyn FnMut(Event)) {
     let mut partitions = Vec::new();
     unsafe {
         // An empty list has no elements to point at.
@@ -171,23 +124,18 @@ unsafe fn rebalance(event: *mut sys::rd_kafka_event_t, consumer: &Reader, take: 
     }
 }
 
-unsafe fn error(event: *mut sys::rd_kafka_event_t, take: &mut dyn FnMut(Event<'_>)) {
+unsafe fn error(event: *mut sys::rd_kafka_event_t, take: &mut dyn FnMut(Event)) {
     unsafe {
         let raw = sys::rd_kafka_event_error(event);
         let code = RDKafkaErrorCode::from(raw);
         let place = sys::rd_kafka_event_topic_partition(event);
-        let named = place.as_ref().filter(|p| !p.topic.is_null()).map(|p| (str_of(p.topic), p.partition, p.offset));
-        match &named {
-            Some((topic, partition, offset)) if code == RDKafkaErrorCode::PartitionEOF => {
-                take(Event::End { topic, partition: *partition, offset: *offset });
-            }
-            _ => take(Event::Error {
-                code,
-                fatal: sys::rd_kafka_event_error_is_fatal(event) != 0,
-                text: str_of(sys::rd_kafka_event_error_string(event)).into_owned(),
-                place: named.map(|(topic, partition, _)| (topic.into_owned(), partition)),
-            }),
-        }
+        let named = place.as_ref().filter(|p| !p.topic.is_null());
+        take(Event::Error {
+            code,
+            fatal: sys::rd_kafka_event_error_is_fatal(event) != 0,
+            text: str_of(sys::rd_kafka_event_error_string(event)).into_owned(),
+            place: named.map(|p| (str_of(p.topic).into_owned(), p.partition)),
+        });
         if !place.is_null() {
             sys::rd_kafka_topic_partition_destroy(place);
         }

@@ -1,0 +1,169 @@
+//! Deciding what the records of a partition say, and what a turn's decisions are as one step.
+
+use bytes::Bytes;
+use slipstream_log::{Advance, Batch, Outgoing, Position, RecordRef, Step, TopicPartition};
+use slipstream_schemas::dead_letter::dead_letter_headers;
+use slipstream_schemas::decode::{Attributes, EventError, Provenance, decode};
+use slipstream_schemas::event::EventView;
+use slipstream_schemas::{LogTime, Topic, codec};
+use slipstream_slo::redelivery::id_hash;
+use slipstream_slo::revision::Revisions;
+use slipstream_slo::tally::{Decided, Pushed, StepBuilder, Tally};
+
+use crate::ProcessorError;
+
+/// Sums of a partition in a step at most: what bounds the batches.
+const STEP_CELLS: usize = 8_000;
+/// Records that are decoded together, so that the redelivery memory is asked about them together.
+const TOGETHER: usize = 64;
+
+/// Records that were fetched, and how many of them were decided.
+pub(super) struct Pending {
+    batch: Batch,
+    done: usize,
+}
+
+impl Pending {
+    pub(super) fn new(batch: Batch) -> Pending {
+        Pending { batch, done: 0 }
+    }
+
+    /// Whether every record was decided.
+    pub(super) fn is_done(&self) -> bool {
+        self.done == self.batch.len()
+    }
+
+    /// The first record that was not decided.
+    pub(super) fn next(&self) -> Option<RecordRef<'_>> {
+        self.batch.get(self.done)
+    }
+}
+
+/// What was decided of a partition: a value, committed as it is or not at all (L6).
+pub(super) struct Made {
+    pub partition: TopicPartition,
+    pub decided: Decided<EventError>,
+    pub dead: Vec<Outgoing>,
+}
+
+impl Made {
+    /// Where the partition stands when it is committed.
+    pub(super) fn to(&self) -> Position {
+        Position { offset: self.decided.to, log_time: self.decided.stamp }
+    }
+}
+
+/// One step of what was decided, each from where its partition stands.
+pub(super) fn step_of<'a>(parts: impl IntoIterator<Item = (&'a Made, Position)>) -> Step {
+    let mut step = Step::default();
+    for (made, from) in parts {
+        step.outputs.extend(made.decided.batches.iter().map(|(target, batch)| Outgoing {
+            topic: Topic::SliTallies,
+            partition: Some(*target),
+            key: None,
+            value: Some(Bytes::from(codec::encode(batch))),
+            headers: Vec::new(),
+        }));
+        step.outputs.extend(made.dead.iter().cloned());
+        step.positions.push(Advance { partition: made.partition, from, to: made.to() });
+    }
+    step
+}
+
+/// Decides over the pending records, as far as the limits allow. None: there is nothing to say.
+pub(super) fn decide(
+    tally: &mut Tally,
+    pending: &mut Pending,
+    revisions: &Revisions,
+    limit: LogTime,
+    low: Option<LogTime>,
+) -> Result<Option<Made>, ProcessorError> {
+    let partition = pending.batch.partition;
+    let last = pending.batch.len().checked_sub(1).and_then(|i| pending.batch.get(i)).map_or(limit, |r| r.log_time());
+    let attributes = match tally.needs_attributes(last, revisions) {
+        true => Attributes::Read,
+        false => Attributes::Skip,
+    };
+    let mut step = tally.begin(revisions, limit);
+    let mut dead = Vec::new();
+    let (mut events, mut ids) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
+    let mut going_on = true;
+    while going_on && !pending.is_done() {
+        decode_some(&pending.batch, pending.done, attributes, &mut events, &mut ids);
+        step.foresee(&ids);
+        let taken = push_some(&mut step, &pending.batch, pending.done, &events, &mut dead)?;
+        going_on = taken == events.len() && step.cells() < STEP_CELLS;
+        pending.done += taken;
+        events.clear();
+        ids.clear();
+    }
+    if pending.is_done() {
+        step.reached(pending.batch.next);
+    }
+    Ok(step.finish(low).map(|decided| Made { partition, decided, dead }))
+}
+
+/// A decoded event with the hash of its id, or what is wrong.
+type Read<'a> = Result<(EventView<'a>, u64), EventError>;
+
+/// Decodes the next records, and gathers the ids of those that are events.
+fn decode_some<'a>(
+    batch: &'a Batch,
+    from: usize,
+    attributes: Attributes,
+    events: &mut Vec<Read<'a>>,
+    ids: &mut Vec<u64>,
+) {
+    for record in (from..batch.len()).take(TOGETHER).filter_map(|i| batch.get(i)) {
+        let place = provenance(batch.partition, record.offset());
+        let event = decode(record.value().unwrap_or_default(), &place, attributes).map(|event| {
+            let id = id_hash(&event.event_id);
+            ids.push(id);
+            (event, id)
+        });
+        events.push(event);
+    }
+}
+
+/// Gives decoded records to the step. Answers how many it took.
+fn push_some(
+    step: &mut StepBuilder<'_, EventError>,
+    batch: &Batch,
+    from: usize,
+    events: &[Read<'_>],
+    dead: &mut Vec<Outgoing>,
+) -> Result<usize, ProcessorError> {
+    for (i, event) in events.iter().enumerate() {
+        let Some(record) = batch.get(from + i) else { return Ok(i) };
+        let pushed = step.push_hashed(
+            record.offset(),
+            record.log_time(),
+            event.as_ref().map(|(event, id)| (event, *id)).map_err(Clone::clone),
+        )?;
+        match (pushed, event) {
+            (Pushed::Beyond, _) => return Ok(i),
+            (Pushed::Dead, Err(error)) => dead.push(dead_letter(&record, batch.partition, error)),
+            _ => {}
+        }
+    }
+    Ok(events.len())
+}
+
+fn provenance(partition: TopicPartition, offset: i64) -> Provenance<'static> {
+    Provenance { topic: partition.topic.name(), partition: partition.partition, offset }
+}
+
+/// The original key, bytes and headers, and headers that say where it came from and what is wrong with it.
+fn dead_letter(record: &RecordRef<'_>, partition: TopicPartition, error: &EventError) -> Outgoing {
+    let from = provenance(partition, record.offset());
+    let own = record.headers().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value)));
+    let added =
+        dead_letter_headers(&from, error).into_iter().map(|(name, value)| (name.to_owned(), Bytes::from(value)));
+    Outgoing {
+        topic: Topic::DeadLetters,
+        partition: None,
+        key: record.key().map(Bytes::copy_from_slice),
+        value: record.value().map(Bytes::copy_from_slice),
+        headers: own.chain(added).collect(),
+    }
+}
