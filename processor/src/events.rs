@@ -8,6 +8,8 @@ use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics::{counter, gauge};
 use slipstream_slo::tally::Decided;
 
+use crate::restore::RestoreCost;
+
 static RECORDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_tally_records_total", "Records of request-events by what became of them", &["outcome"])
 });
@@ -21,6 +23,11 @@ static BURN_RATES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 static BURN_CHUNKS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("slipstream_burn_snapshot_chunks_total", "Snapshot records written", &["partition"]));
+static BURN_RESTORE: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    gauge("slipstream_burn_restore_ms", "How long the last restore of a partition's state took", &["partition"])
+});
+static BURN_SERIES: LazyLock<IntGaugeVec> =
+    LazyLock::new(|| gauge("slipstream_burn_restored_series", "Series of the last restore", &["partition"]));
 static REASSIGNED: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("slipstream_partitions_gained_total", "Partitions gained by a role", &["role"]));
 
@@ -114,14 +121,16 @@ impl Event for BurnStep {
 pub struct BurnRestored {
     /// Partition of sli-tallies.
     pub partition: TopicPartition,
-    /// Snapshot records read.
-    pub chunks: usize,
-    /// Tally batches folded again.
-    pub replayed: u64,
+    /// What it took.
+    pub cost: RestoreCost,
 }
 
 impl Event for BurnRestored {
     fn emit(self) {
-        tracing::info!(partition = %self.partition, chunks = self.chunks, replayed = self.replayed, "burn state restored");
+        let RestoreCost { series, chunks, bytes, replayed, reading, folding } = self.cost;
+        tracing::info!(partition = %self.partition, series, chunks, bytes, replayed, ?reading, ?folding, "burn state restored");
+        let partition = self.partition.partition.to_string();
+        BURN_RESTORE.with_label_values(&[&partition]).set((reading + folding).as_millis() as i64);
+        BURN_SERIES.with_label_values(&[&partition]).set(series as i64);
     }
 }

@@ -6,7 +6,9 @@ mod error;
 mod events;
 mod poll;
 mod restore;
+mod restoring;
+mod snapshots;
 pub mod tally;
 
 pub use error::ProcessorError;
-pub use restore::current_states;
+pub use restore::{RestoreCost, current_states, restore_cost};

@@ -1,24 +1,48 @@
 //! Burn's state from the log: the newest snapshot, and the tallies after it. For a partition that was gained, and for a
 //! look from outside.
 
-use slipstream_log::{Fetch, Log, Offset, RecordRef, SharedLog, TopicPartition};
+use std::time::Duration;
+
+use slipstream_log::{Batch, Fetch, Log, LogError, Offset, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
-use slipstream_slo::burn::Burn;
+use slipstream_slo::burn::{Burn, Restoring};
 use slipstream_slo::scale::Scale;
+use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::burn::CHUNKS;
+use crate::burn::ROLE;
 use crate::definitions::Definitions;
+use crate::snapshots::{CHUNKS, chunk_of_key};
+
+/// Snapshot records that are looked at first, from the end backwards: up to 32 MiB at a time.
+const LOOK_BACK: Offset = 64;
+/// As long as they have fewer bytes, more are looked at the next time.
+const LOOK_BYTES: usize = 4 << 20;
 
 /// A state, and what it took to have it.
 pub(crate) struct Restored {
     /// The state; its position may be beyond what was asked for.
     pub burn: Burn,
+    /// What it took.
+    pub cost: RestoreCost,
+}
+
+/// What it took to have a state.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreCost {
+    /// Series restored.
+    pub series: usize,
     /// Snapshot records read.
     pub chunks: usize,
+    /// Their bytes.
+    pub bytes: usize,
     /// Tally batches folded again.
     pub replayed: u64,
+    /// Reading snapshots.
+    pub reading: Duration,
+    /// Folding tallies.
+    pub folding: Duration,
 }
 
 /// The state of a partition of sli-tallies at the offset `committed`. What lies below it is published by nobody again.
@@ -28,11 +52,13 @@ pub(crate) async fn restore(
     committed: Offset,
     definitions: &mut Definitions,
 ) -> Result<Restored, ProcessorError> {
-    let chunks = chunks_of(log, partition).await?;
-    let read = chunks.len();
     let (first, _) = log.bounds(partition).await?;
     let partitions = log.partitions(Topic::SliTallies).await?;
-    let mut burn = Burn::new(partition.partition, partitions, CHUNKS, Scale::REAL).restore(chunks, first, committed)?;
+    let mut restoring = Burn::new(partition.partition, partitions, CHUNKS, Scale::REAL).restoring();
+    let began = Instant::now();
+    let (chunks, bytes) = read_chunks(log, partition, &mut restoring).await?;
+    let read = Instant::now();
+    let mut burn = restoring.finish(first, committed);
     // The snapshot may know definitions that the next batch does not name.
     definitions.read_new().await?;
     let (mut next, mut replayed) = (burn.position(), 0);
@@ -45,9 +71,24 @@ pub(crate) async fn restore(
         replayed += batch.len() as u64;
         for record in batch.iter() {
             apply(&mut burn, partition, &record, definitions).await?;
+            tokio::task::yield_now().await;
         }
     }
-    Ok(Restored { burn, chunks: read, replayed })
+    let (reading, folding) = (read - began, read.elapsed());
+    let cost = RestoreCost { series: burn.series(), chunks, bytes, replayed, reading, folding };
+    Ok(Restored { burn, cost })
+}
+
+/// Rebuilds the state of a partition of sli-tallies where burn committed to stand, as its next owner does, and drops it:
+/// what that takes.
+///
+/// # Errors
+/// When the log cannot be read, or holds what this version does not understand.
+pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, ProcessorError> {
+    let mut definitions = Definitions::open(log.clone()).await?;
+    let partition = TopicPartition { topic: Topic::SliTallies, partition };
+    let committed = log.committed(ROLE, partition).await?.unwrap_or_default();
+    Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.cost)
 }
 
 /// Where every series stands at the end of the log, published or not: exact, whatever the cadence of publishing.
@@ -66,24 +107,64 @@ pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, Processor
     Ok(states)
 }
 
-/// All records of burn-snapshots that concern a partition.
-async fn chunks_of(log: &dyn Log, partition: TopicPartition) -> Result<Vec<BurnChunk>, ProcessorError> {
+/// Takes in the newest records of burn-snapshots that concern a partition. They are read backwards until every chunk is
+/// there: what was superseded and is not compacted yet lies before them. Answers how many were read, and their bytes.
+async fn read_chunks(
+    log: &dyn Log,
+    partition: TopicPartition,
+    restoring: &mut Restoring,
+) -> Result<(usize, usize), ProcessorError> {
     let snapshots = snapshots_of(log, partition).await?;
-    let (mut next, end) = log.bounds(snapshots).await?;
-    let mut chunks = Vec::new();
-    while next < end {
-        let batch = log.read(snapshots, next, end, Fetch::default()).await?;
-        for record in batch.iter() {
-            let place = || format!("{snapshots} at offset {}", record.offset());
-            let chunk: BurnChunk = codec::decode(record.value().unwrap_or_default())
-                .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
-            if chunk.partition as u32 == partition.partition {
-                chunks.push(chunk);
+    let (first, mut upper) = log.settled_bounds(snapshots).await?;
+    let (mut span, mut records, mut bytes) = (LOOK_BACK, 0, 0);
+    while upper > first && !restoring.is_whole() {
+        let lower = (upper - span).max(first);
+        let batches = read_all(log, snapshots, lower, upper).await?;
+        for batch in batches.iter().rev() {
+            for i in (0..batch.len()).rev() {
+                let Some(record) = batch.get(i) else { continue };
+                if take_chunk(&record, snapshots, partition, restoring)? {
+                    records += 1;
+                    bytes += record.value().map_or(0, <[u8]>::len);
+                }
+                // Decoding takes its time, and the others are to go on.
+                tokio::task::yield_now().await;
             }
         }
-        next = batch.next;
+        if batches.iter().map(Batch::bytes).sum::<usize>() < LOOK_BYTES {
+            span *= 2;
+        }
+        upper = lower;
     }
-    Ok(chunks)
+    Ok((records, bytes))
+}
+
+/// Takes in a record of burn-snapshots, if it may matter. Whether it was read.
+fn take_chunk(
+    record: &RecordRef<'_>,
+    snapshots: TopicPartition,
+    partition: TopicPartition,
+    restoring: &mut Restoring,
+) -> Result<bool, ProcessorError> {
+    let key = chunk_of_key(record.key().unwrap_or_default());
+    if key.is_some_and(|(of, chunk)| of != partition.partition || restoring.has(chunk)) {
+        return Ok(false);
+    }
+    let place = || format!("{snapshots} at offset {}", record.offset());
+    let chunk: BurnChunk = codec::decode(record.value().unwrap_or_default())
+        .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
+    restoring.add(chunk)?;
+    Ok(true)
+}
+
+async fn read_all(log: &dyn Log, from: TopicPartition, mut next: Offset, end: Offset) -> Result<Vec<Batch>, LogError> {
+    let mut batches = Vec::new();
+    while next < end {
+        let batch = log.read(from, next, end, Fetch::default()).await?;
+        next = batch.next.max(next + 1);
+        batches.push(batch);
+    }
+    Ok(batches)
 }
 
 /// Where a partition's snapshots are kept.

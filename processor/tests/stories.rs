@@ -241,7 +241,7 @@ async fn stop_burn(world: &mut World) -> Vec<(TopicPartition, i64)> {
         let place = TopicPartition { topic: Topic::SliTallies, partition };
         let at = world.log.committed("burn", place).await.unwrap().unwrap().offset;
         let mine = chunks.iter().filter(|c| c.partition as u32 == partition && c.at == at);
-        assert_eq!(mine.map(|c| c.chunk).collect::<BTreeSet<_>>().len(), 16, "{place}: chunks at {at}");
+        assert_eq!(mine.map(|c| c.chunk).collect::<BTreeSet<_>>().len(), 64, "{place}: chunks at {at}");
         stands.push((place, at));
     }
     stands

@@ -1,0 +1,85 @@
+//! When burn writes which chunks of its state.
+//!
+//! A new owner folds again what came since the oldest chunk. So all of them are written in turn within [`ROUND`], whatever
+//! they hold; one that did not change costs a record of its head.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use slipstream_log::{Outgoing, TopicPartition};
+use slipstream_schemas::records::BurnChunk;
+use slipstream_schemas::{Topic, codec};
+use slipstream_slo::burn::Burn;
+use tokio::time::Instant;
+
+/// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name. As many as make one of 25,000 series small
+/// enough for a step.
+pub(crate) const CHUNKS: u32 = 64;
+/// In this time every chunk is written once.
+const ROUND: Duration = Duration::from_secs(60);
+/// A step takes chunks until they have this many bytes; at least one.
+const STEP_BYTES: usize = 512 << 10;
+/// Bytes of chunks a second, whatever the round takes then.
+const BYTES_A_SECOND: usize = 4 << 20;
+
+/// Whose turn it is.
+pub(crate) struct Snapshots {
+    next: u32,
+    due: Instant,
+}
+
+impl Snapshots {
+    pub(crate) fn begin(now: Instant) -> Self {
+        Snapshots { next: 0, due: now + ROUND / CHUNKS }
+    }
+
+    /// The records of the chunks that are due.
+    pub(crate) fn due(&mut self, burn: &mut Burn, to: TopicPartition, now: Instant) -> Vec<Outgoing> {
+        match now >= self.due {
+            true => self.take(burn, to, now, STEP_BYTES),
+            false => Vec::new(),
+        }
+    }
+
+    /// The records of all chunks.
+    pub(crate) fn all(&mut self, burn: &mut Burn, to: TopicPartition, now: Instant) -> Vec<Outgoing> {
+        self.take(burn, to, now, usize::MAX)
+    }
+
+    fn take(&mut self, burn: &mut Burn, to: TopicPartition, now: Instant, most: usize) -> Vec<Outgoing> {
+        let (mut records, mut bytes, mut chunks) = (Vec::new(), 0, 0);
+        while chunks < CHUNKS && bytes < most {
+            let parts = burn.save(self.next as i32);
+            if parts.is_empty() {
+                break;
+            }
+            for record in parts.iter().map(|part| record(to, part)) {
+                bytes += record.value.as_ref().map_or(0, Bytes::len);
+                records.push(record);
+            }
+            self.next = (self.next + 1) % CHUNKS;
+            chunks += 1;
+        }
+        let at_rate = Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND as f64);
+        self.due = now + (ROUND * chunks / CHUNKS).max(at_rate);
+        records
+    }
+}
+
+/// Which chunk a key names, and of which partition of sli-tallies.
+pub(crate) fn chunk_of_key(key: &[u8]) -> Option<(u32, i32)> {
+    let mut parts = std::str::from_utf8(key).ok()?.split('/');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Keyed by its place, so that compaction keeps the newest. Word that nothing changed takes no chunk's place.
+fn record(to: TopicPartition, chunk: &BurnChunk) -> Outgoing {
+    let part = if chunk.parts == 0 { "unchanged".to_owned() } else { chunk.part.to_string() };
+    Outgoing {
+        topic: Topic::BurnSnapshots,
+        partition: Some(to.partition),
+        key: Some(Bytes::from(format!("{}/{}/{part}", chunk.partition, chunk.chunk))),
+        value: Some(Bytes::from(codec::encode(chunk))),
+        headers: Vec::new(),
+    }
+}
