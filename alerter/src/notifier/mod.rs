@@ -282,7 +282,7 @@ impl Notifier {
                 };
                 match fate.map_err(|cause| AlerterError::Log { doing: "recording notifications", cause })? {
                     StepFate::Done => Recorded { outcomes: &outcomes }.emit(),
-                    StepFate::Lost(lost) => self.lose(&lost),
+                    StepFate::Lost { partitions, .. } => self.lose(&partitions),
                 }
             }
         }
