@@ -21,6 +21,8 @@ pub struct Pipeline {
     pub store: Option<StorePlace>,
     /// Redelivery window of the installation, milliseconds.
     pub redelivery_window_ms: i64,
+    /// Threads that tally.
+    pub tally_threads: usize,
     /// Who is told about alerts.
     pub receivers: Vec<ReceiverConfig>,
     /// Where people reach this installation; goes into notifications.
@@ -46,10 +48,12 @@ impl Pipeline {
     }
 
     fn tally(&self, supervisor: &mut Supervisor) {
-        let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
-        let pace = tally::Pace::default();
-        self.health.announce(Role::Tally.name());
-        supervisor.thread(Stage::Process, "tally", move || tally::run(log, pace, health, shutdown));
+        for thread in tally::Thread::all(self.tally_threads) {
+            let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
+            let name = thread.name().to_owned();
+            self.health.announce(&name);
+            supervisor.thread(Stage::Process, &name, move || tally::run(log, thread, health, shutdown));
+        }
     }
 
     fn burn(&self, supervisor: &mut Supervisor) {
@@ -124,6 +128,7 @@ mod tests {
             log: MemoryLog::new(MemoryOptions::default()),
             store: Some(StorePlace::Open(store.clone())),
             redelivery_window_ms: 120_000,
+            tally_threads: 1,
             receivers: receivers.iter().map(|name| ReceiverConfig::webhook(*name, "http://127.0.0.1:9")).collect(),
             external_url: "http://127.0.0.1:9".to_owned(),
             health: Health::default(),

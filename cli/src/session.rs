@@ -53,6 +53,7 @@ impl Session {
             log: installation.log.shared(),
             store: installation.store.clone(),
             redelivery_window_ms: installation.settings.redelivery_window_ms,
+            tally_threads: 1,
             receivers,
             external_url: external_url.to_owned(),
             health: Health::default(),

@@ -25,8 +25,7 @@ use crate::events::{Reassigned, TallyStep};
 use crate::poll::poll;
 use gaining::{Gained, Gaining};
 use made::{Made, Pending, decide, step_of};
-pub use pace::Pace;
-use pace::{At, Standings};
+use pace::{At, Pace, Standings};
 
 const ROLE: &str = "tally";
 /// A step takes what came within this time: fewer, larger commits.
@@ -43,14 +42,41 @@ const BUSY: usize = 20_000;
 /// Log time a step covers at most, milliseconds.
 const STEP_SPAN_MS: i64 = 300_000;
 
-/// Runs until shut down. Each of the threads of a process that tally gets the same `pace`.
+/// One of the threads of a process that tally: a member of the group with its share of the partitions.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    name: String,
+    pace: Pace,
+}
+
+impl Thread {
+    /// The only one.
+    pub fn alone() -> Thread {
+        Thread { name: ROLE.to_owned(), pace: Pace::default() }
+    }
+
+    /// So many, at least one, that keep pace with each other.
+    pub fn all(threads: usize) -> Vec<Thread> {
+        let first = Thread::alone();
+        let others = (2..=threads).map(|n| Thread { name: format!("{ROLE}-{n}"), pace: first.pace.clone() });
+        let others: Vec<Thread> = others.collect();
+        std::iter::once(first).chain(others).collect()
+    }
+
+    /// Its name among roles.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Runs until shut down.
 ///
 /// # Errors
 /// When the log fails for good or a definition cannot be understood.
-pub async fn run(log: SharedLog, pace: Pace, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
-    health.set(ROLE, State::Starting("reading definitions".to_owned()));
-    let mut tally = TallyLoop::open(log, pace).await?;
-    health.set(ROLE, State::Ready);
+pub async fn run(log: SharedLog, thread: Thread, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    health.set(&thread.name, State::Starting("reading definitions".to_owned()));
+    let mut tally = TallyLoop::open(log, thread.pace).await?;
+    health.set(&thread.name, State::Ready);
     loop {
         let began = Instant::now();
         let turn = async {

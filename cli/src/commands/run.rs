@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use slipstream_producer::gateway;
-use slipstream_runtime::config::{Config, Overrides, Role};
+use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
 use slipstream_runtime::health::{Health, State};
 use slipstream_runtime::signal::StopSignal;
 use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
@@ -71,6 +71,10 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         log: installation.log.shared(),
         store: installation.store.clone(),
         redelivery_window_ms: installation.settings.redelivery_window_ms,
+        tally_threads: match config.log {
+            LogAddress::Kafka(_) => config.kafka.tally_threads,
+            LogAddress::Sqlite(_) => 1,
+        },
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
         external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
         health: health.clone(),

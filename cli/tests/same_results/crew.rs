@@ -41,7 +41,7 @@ impl Crew {
         let token = shutdown.clone();
         task.spawn(async move {
             match role {
-                Role::Tally => tally::run(log, tally::Pace::default(), health, token).await?,
+                Role::Tally => tally::run(log, tally::Thread::alone(), health, token).await?,
                 Role::Burn => burn::run(log, health, token).await?,
                 Role::Alerter => slipstream_alerter::run(log, health, token).await?,
             }

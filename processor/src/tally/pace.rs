@@ -18,7 +18,7 @@ pub(super) struct At {
 
 /// What the tally threads of a process tell each other.
 #[derive(Debug, Clone, Default)]
-pub struct Pace(Arc<Mutex<BTreeMap<TopicPartition, At>>>);
+pub(super) struct Pace(Arc<Mutex<BTreeMap<TopicPartition, At>>>);
 
 impl Pace {
     /// A partition is so far.

@@ -109,7 +109,7 @@ impl World {
     }
 
     pub fn start_tally(&mut self) {
-        let role = tally::run(self.shared(), tally::Pace::default(), Health::default(), self.tally.shutdown.clone());
+        let role = tally::run(self.shared(), tally::Thread::alone(), Health::default(), self.tally.shutdown.clone());
         self.tally.tasks.spawn(role);
     }
 

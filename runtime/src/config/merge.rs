@@ -53,6 +53,7 @@ const SETTINGS: &[Setting] = &[
     one(&["store"]),
     one(&["kafka", "prefix"]),
     one(&["kafka", "instance"]),
+    one(&["kafka", "tally_threads"]),
     one(&["postgres", "password_file"]),
     one(&["postgres", "root_cert"]),
     many(&["roles"]),

@@ -15,6 +15,8 @@ pub struct Kafka {
     pub prefix: String,
     /// Name of this process among the others, kept over restarts; none: a new one each time.
     pub instance: Option<String>,
+    /// Threads that tally, each a member of the group with its share of the partitions; from 1 on.
+    pub tally_threads: usize,
     /// Properties of librdkafka, from the file and from files. Whether librdkafka knows them, and whether they may be
     /// set, is for whoever uses them to check.
     pub properties: BTreeMap<String, Property>,
@@ -22,7 +24,7 @@ pub struct Kafka {
 
 impl Default for Kafka {
     fn default() -> Self {
-        Kafka { prefix: "slipstream.".to_owned(), instance: None, properties: BTreeMap::new() }
+        Kafka { prefix: "slipstream.".to_owned(), instance: None, tally_threads: 1, properties: BTreeMap::new() }
     }
 }
 
@@ -56,15 +58,19 @@ const SECRET: [&str; 6] = [
 
 const NAME: &str = "letters, digits, `-`, `_` and `.`, at most 64";
 
+const THREADS: &str = "a whole number from 1 to 64";
+
 pub(super) fn kafka(section: Section<'_>, problems: &Problems) -> Kafka {
     let default = Kafka::default();
     let name = |text: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         (!text.is_empty() && text.len() <= 64 && text.chars().all(fits)).then(|| text.to_owned())
     };
+    let threads = |text: &str| text.parse::<usize>().ok().filter(|n| (1..=64).contains(n));
     let kafka = Kafka {
         prefix: section.value("prefix", NAME, name).unwrap_or(default.prefix),
         instance: section.value("instance", NAME, name),
+        tally_threads: section.value("tally_threads", THREADS, threads).unwrap_or(default.tally_threads),
         properties: properties(&section, problems),
     };
     section.finish();
