@@ -5,13 +5,18 @@ DATA ?=
 MODEL ?=
 SECONDS ?= 600
 SEED ?=
+SEEDS ?=
+TRACE ?=
 FOR ?= 60s
+EVENTS ?= 12000000
+RUNS ?= 1
+ONLY ?=
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults fuzz lint fmt bench
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint fmt bench bench-kafka
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -51,6 +56,10 @@ test-faults: setup-test ## Real processes under faults for long, with a report: 
 	cargo test --locked -p slipstream-cli --test faults --no-run
 	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --locked -p slipstream-cli --test faults -- --nocapture
 
+sim: setup ## Whole worlds under faults in virtual time, by seed: make sim [SEEDS=500], or one again: make sim SEED=n [TRACE=FILE]
+	cargo test --workspace --locked --test seeds --no-run
+	@SLIPSTREAM_SIM_SEEDS=$(or $(SEEDS),$(if $(SEED),1,500)) SLIPSTREAM_SIM_SEED=$(SEED) SLIPSTREAM_SIM_TRACE=$(if $(TRACE),$(abspath $(TRACE))) cargo test --quiet --workspace --locked --test seeds hold_whatever_happens -- --nocapture
+
 fuzz: setup ## Definitions, filters and test files changed at random, for long: make fuzz [FOR=60s] [SEED=n]
 	cargo test --locked -p slipstream-slo --test fuzz --no-run
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slo --test fuzz -- --nocapture
@@ -66,3 +75,9 @@ fmt: ## Format
 bench: build ## Measure what docs/benchmarks.md reports
 	@cargo build --release --locked --quiet -p slipstream-bench
 	@scripts/bench $(BIN)
+
+bench-kafka: setup-test ## The roles on a real Kafka and PostgreSQL, and Kafka Streams (EVENTS=12000000 RUNS=1 ONLY=speed,sink; EVENTS=300000 is a try)
+	@cargo build --release --locked --quiet --bin slipstream -p slipstream-cli
+	@cargo build --release --locked --quiet -p slipstream-bench
+	@cargo build --locked --quiet -p slipstream-testkit --bins
+	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))

@@ -33,7 +33,7 @@ struct Tallies {
 /// The tallies of a sixth of `--events`.
 pub fn rows(options: &Options) -> Result<Vec<Row>> {
     let place = Place::new(&options.brokers, &options.program()?, "burn", PARTITIONS)?;
-    place.define(&slos::documents(0))?;
+    place.define(&slos::grouped())?;
     fill(&place, options.fewer())?;
     tally::measure(&place, "tally")?;
     let tallies = read(&place)?;
@@ -63,7 +63,7 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
         usage.cpu.as_secs_f64(),
         usage.peak >> 20
     );
-    let what = format!("burn, {} batches with {} entries", tallies.batches, tallies.entries);
+    let what = format!("burn, 40 SLOs in 48 groups each: {} batches with {} entries", tallies.batches, tallies.entries);
     Ok(vec![Row::new(what, figure, "").against(format!("read and decoded: {theirs:.0} batches/s"), ours / theirs)])
 }
 

@@ -1,11 +1,14 @@
 //! Fills request-events: several threads, an idempotent producer each, lz4.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, Statistics};
 use slipstream_schemas::Topic;
 
 use super::place::Place;
@@ -13,6 +16,9 @@ use super::traffic::{Traffic, now};
 
 const THREADS: u64 = 2;
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
+/// A producer tells what it sent this often; after the last delivery it is waited for.
+const STATISTICS_EVERY_MS: &str = "200";
+const LAST_STATISTICS: Duration = Duration::from_millis(500);
 const FULL: Duration = Duration::from_millis(2);
 /// Events that get one look at the clock.
 const MOMENT: u64 = 256;
@@ -24,6 +30,8 @@ pub struct Filled {
     pub events: u64,
     /// Bytes of their values.
     pub bytes: u64,
+    /// Bytes that went to the broker, which stores batches as they come.
+    pub sent: u64,
     /// How long it took.
     pub took: Duration,
 }
@@ -36,7 +44,7 @@ pub fn fill(place: &Place, events: u64) -> Result<Filled> {
     let topic = place.topic(Topic::RequestEvents);
     let before = held(place, &topic)?;
     let began = Instant::now();
-    let bytes = std::thread::scope(|scope| {
+    let (bytes, sent) = std::thread::scope(|scope| {
         let share = |n: u64| events * (n + 1) / THREADS - events * n / THREADS;
         let threads: Vec<_> = (0..THREADS)
             .map(|n| {
@@ -46,15 +54,15 @@ pub fn fill(place: &Place, events: u64) -> Result<Filled> {
                 })
             })
             .collect();
-        let sum = |sum: u64, thread: std::thread::ScopedJoinHandle<'_, Result<u64>>| {
-            Ok::<u64, anyhow::Error>(sum + thread.join().map_err(|_| anyhow!("a thread panicked"))??)
-        };
-        threads.into_iter().try_fold(0, sum)
+        threads.into_iter().try_fold((0, 0), |(bytes, sent), thread| {
+            let (b, s) = thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+            Ok::<(u64, u64), anyhow::Error>((bytes + b, sent + s))
+        })
     })?;
-    let took = began.elapsed();
+    let took = began.elapsed().saturating_sub(LAST_STATISTICS);
     let there = held(place, &topic)? - before;
     ensure!(there == events, "{there} of {events} events are in {topic}");
-    Ok(Filled { events, bytes, took })
+    Ok(Filled { events, bytes, sent, took })
 }
 
 /// Records that a topic holds.
@@ -62,7 +70,7 @@ fn held(place: &Place, topic: &str) -> Result<u64> {
     Ok(place.bounds(topic)?.into_iter().map(|(first, end)| (end - first).unsigned_abs()).sum())
 }
 
-fn write(place: &Place, topic: &str, seed: u64, events: u64) -> Result<u64> {
+fn write(place: &Place, topic: &str, seed: u64, events: u64) -> Result<(u64, u64)> {
     let producer = producer(&place.brokers)?;
     let mut traffic = Traffic::new(seed.wrapping_add(now().unsigned_abs()));
     let (mut bytes, mut moment) = (0, now());
@@ -75,11 +83,31 @@ fn write(place: &Place, topic: &str, seed: u64, events: u64) -> Result<u64> {
         send(&producer, BaseRecord::to(topic).key(key).payload(value))?;
     }
     producer.flush(DELIVERED_WITHIN).context("waiting for deliveries")?;
-    Ok(bytes)
+    std::thread::sleep(LAST_STATISTICS);
+    Ok((bytes, producer.context().sent.load(Ordering::Relaxed)))
+}
+
+/// What a producer tells of itself.
+#[derive(Default)]
+pub struct Told {
+    sent: AtomicU64,
+}
+
+impl ClientContext for Told {
+    fn stats(&self, statistics: Statistics) {
+        self.sent.store(statistics.tx_bytes.unsigned_abs(), Ordering::Relaxed);
+    }
+}
+
+impl ProducerContext for Told {
+    type DeliveryOpaque = ();
+
+    /// Whoever fills asks the broker what it holds.
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
 /// Hands a record over; while the producer's queue is full it waits.
-pub fn send(producer: &ThreadedProducer<DefaultProducerContext>, record: BaseRecord<'_, str, [u8]>) -> Result<()> {
+pub fn send(producer: &ThreadedProducer<Told>, record: BaseRecord<'_, str, [u8]>) -> Result<()> {
     let mut record = record;
     loop {
         match producer.send(record) {
@@ -94,10 +122,11 @@ pub fn send(producer: &ThreadedProducer<DefaultProducerContext>, record: BaseRec
 }
 
 /// A producer as docs/publishing.md recommends it to applications.
-pub fn producer(brokers: &str) -> Result<ThreadedProducer<DefaultProducerContext>> {
+pub fn producer(brokers: &str) -> Result<ThreadedProducer<Told>> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("enable.idempotence", "true").set("acks", "all");
     config.set("compression.type", "lz4").set("linger.ms", "5").set("partitioner", "murmur2_random");
     config.set("queue.buffering.max.messages", "500000").set("batch.size", "262144");
-    config.create().context("making a producer")
+    config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
+    config.create_with_context(Told::default()).context("making a producer")
 }

@@ -5,9 +5,14 @@
 
 mod backlog;
 mod burn;
+mod embedded;
 mod fill;
+mod gateway;
+mod hooks;
+mod latency;
 mod measured;
 mod options;
+mod pace;
 mod place;
 pub mod raw;
 mod role;
@@ -34,13 +39,17 @@ pub const COMMAND: &str = "kafka";
 /// Name, what it measures.
 type Measurement = (&'static str, fn(&Options) -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 10] = [
     ("speed", speed::rows),
     ("sink", sink::rows),
     ("partitions", scaling::partitions),
     ("definitions", scaling::definitions),
     ("backlog", backlog::rows),
     ("burn", burn::rows),
+    ("gateway", gateway::rows),
+    ("latency", latency::healthy),
+    ("crash", latency::crashed),
+    ("embedded", embedded::rows),
 ];
 
 /// Runs what was asked for; rows are printed as they come.

@@ -25,8 +25,6 @@ pub struct Place {
     pub brokers: String,
     /// What names of topics and groups begin with.
     pub prefix: String,
-    /// Partitions of request-events.
-    pub partitions: u32,
     /// The `slipstream` program.
     pub program: PathBuf,
     /// Address of a database, where the measurement needs one.
@@ -43,7 +41,6 @@ impl Place {
         let place = Place {
             brokers: brokers.to_owned(),
             prefix: format!("bench-{}-{what}.", std::process::id()),
-            partitions,
             program: program.to_owned(),
             store: None,
             home: tempfile::tempdir().context("making a directory")?,

@@ -1,4 +1,5 @@
-//! The references: what the client library needs to hand every record to one thread, without and with our decode.
+//! The references: what it takes to hand every record to one thread: polled from the client library, without and with our
+//! decode; and through our own log, in batches, with our decode.
 
 use std::hint::black_box;
 use std::process::{Command, Stdio};
@@ -8,11 +9,13 @@ use anyhow::{Context, Result, bail, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::{ClientConfig, Message, Offset};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions};
+use slipstream_log::{Fetch, Log, Polled};
 use slipstream_schemas::Topic;
 use slipstream_schemas::decode::{Attributes, Provenance, decode};
 
 use super::measured::{Measured, Progress};
-use super::place::Place;
+use super::place::{Place, wait};
 use super::usage::Usage;
 
 /// Name of the subcommand that is the measured process.
@@ -24,22 +27,54 @@ const POLL: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When that fails.
-pub fn measure(place: &Place, decoded: bool) -> Result<Measured> {
+pub fn measure(place: &Place, way: Way) -> Result<Measured> {
     let program = std::env::current_exe().context("find this program")?;
     let mut command = Command::new(program);
-    command.args([COMMAND, &place.brokers, &place.topic(Topic::RequestEvents)]);
-    command.arg(if decoded { "decode" } else { "none" }).stdin(Stdio::null()).stderr(Stdio::inherit());
+    command.args([COMMAND, &place.brokers, &place.prefix, way.name()]);
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("running a consumer")?;
     ensure!(output.status.success(), "the consumer ended with {}", output.status);
     Measured::parse(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The measured process: brokers, topic, `decode` or `none`.
+/// How records are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Polled one by one, dropped.
+    Polled,
+    /// Polled one by one, decoded.
+    Decoded,
+    /// In batches, by a member of a group of our log, decoded.
+    Ours,
+}
+
+impl Way {
+    const ALL: [Way; 3] = [Way::Polled, Way::Decoded, Way::Ours];
+
+    fn name(self) -> &'static str {
+        match self {
+            Way::Polled => "polled",
+            Way::Decoded => "decoded",
+            Way::Ours => "ours",
+        }
+    }
+}
+
+/// The measured process: brokers, prefix of topics, name of a way.
 ///
 /// # Errors
 /// When the topic cannot be read.
 pub fn run(arguments: &[String]) -> Result<Measured> {
-    let [brokers, topic, how] = arguments else { bail!("usage: {COMMAND} BROKERS TOPIC decode|none") };
+    let [brokers, prefix, way] = arguments else { bail!("usage: {COMMAND} BROKERS PREFIX WAY") };
+    let way = Way::ALL.into_iter().find(|known| known.name() == way).with_context(|| format!("no such way: {way}"))?;
+    let topic = format!("{prefix}{}", Topic::RequestEvents);
+    match way {
+        Way::Ours => wait(ours(brokers, prefix, &topic))?,
+        _ => polled(brokers, &topic, way == Way::Decoded),
+    }
+}
+
+fn polled(brokers: &str, topic: &str, decoded: bool) -> Result<Measured> {
     let began = Instant::now();
     let consumer = consumer(brokers)?;
     let wanted = assign(&consumer, topic)?;
@@ -52,7 +87,7 @@ pub fn run(arguments: &[String]) -> Result<Measured> {
         };
         let message = message.context("reading")?;
         let value = message.payload().unwrap_or_default();
-        if how == "decode" {
+        if decoded {
             let from = Provenance { topic, partition: message.partition() as u32, offset: message.offset() };
             valid += u64::from(black_box(decode(value, &from, Attributes::Skip)).is_ok());
         } else {
@@ -63,7 +98,30 @@ pub fn run(arguments: &[String]) -> Result<Measured> {
             progress.at(read);
         }
     }
-    ensure!(how != "decode" || valid == read, "{} of {read} events are not valid", read - valid);
+    ensure!(!decoded || valid == read, "{} of {read} events are not valid", read - valid);
+    Ok(progress.end(Usage::own()?))
+}
+
+/// Reads as a role does, committing nothing.
+async fn ours(brokers: &str, prefix: &str, topic: &str) -> Result<Measured> {
+    let wanted = held(&consumer(brokers)?, topic)?;
+    let mut progress = Progress::new(wanted);
+    let log = KafkaLog::connect(KafkaOptions { prefix: prefix.to_owned(), ..KafkaOptions::new(brokers) }).await?;
+    let mut member = log.subscribe("bench", &[Topic::RequestEvents]).await?;
+    let (mut read, mut valid) = (0, 0);
+    while read < wanted {
+        let Polled::Records(batch) = member.poll(Fetch { records: 20_000, ..Fetch::default() }, POLL).await? else {
+            continue;
+        };
+        for record in (0..batch.len()).filter_map(|n| batch.get(n)) {
+            let from = Provenance { topic, partition: batch.partition.partition, offset: record.offset() };
+            let value = record.value().unwrap_or_default();
+            valid += u64::from(black_box(decode(value, &from, Attributes::Skip)).is_ok());
+        }
+        read += batch.len() as u64;
+        progress.at(read);
+    }
+    ensure!(valid == read, "{} of {read} events are not valid", read - valid);
     Ok(progress.end(Usage::own()?))
 }
 
@@ -83,14 +141,21 @@ pub fn settings(brokers: &str) -> ClientConfig {
 /// Takes all partitions from their beginnings; answers how many records there are, control records of transactions among
 /// them.
 pub fn assign(consumer: &BaseConsumer, topic: &str) -> Result<u64> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
-    let partitions = metadata.topics().first().map_or(0, |t| t.partitions().len()) as i32;
-    let (mut list, mut records) = (TopicPartitionList::new(), 0);
-    for partition in 0..partitions {
-        let (first, end) = consumer.fetch_watermarks(topic, partition, PATIENCE).context("asking for ends")?;
-        records += (end - first).unsigned_abs();
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions(consumer, topic)? {
         list.add_partition_offset(topic, partition, Offset::Beginning).context("naming a partition")?;
     }
+    let records = held(consumer, topic)?;
     consumer.assign(&list).context("taking partitions")?;
     Ok(records)
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
+    Ok(metadata.topics().first().map_or(0, |t| t.partitions().len()) as i32)
+}
+
+fn held(consumer: &BaseConsumer, topic: &str) -> Result<u64> {
+    let ends = (0..partitions(consumer, topic)?).map(|p| consumer.fetch_watermarks(topic, p, PATIENCE));
+    ends.map(|ends| ends.map(|(first, end)| (end - first).unsigned_abs()).context("asking for ends")).sum()
 }

@@ -45,11 +45,6 @@ impl Role {
         Ok(Role { child, ops, gateway, said })
     }
 
-    /// Process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Address of its gateway.
     pub fn gateway(&self) -> SocketAddr {
         self.gateway

@@ -77,14 +77,19 @@ fn stored(place: &Place, events: u64) -> Result<(Duration, Usage)> {
 }
 
 /// A database of the measurement's own.
-struct Database {
+pub struct Database {
     server: String,
     name: String,
-    url: String,
+    /// Its address.
+    pub url: String,
 }
 
 impl Database {
-    fn make(server: &str, run: usize) -> Result<Database> {
+    /// Makes one on a server that is given by the address of any of its databases.
+    ///
+    /// # Errors
+    /// When the server does not make it.
+    pub fn make(server: &str, run: usize) -> Result<Database> {
         let name = format!("bench_{}_{run}", std::process::id());
         let (address, parameters) = server.split_once('?').map_or((server, ""), |(a, p)| (a, p));
         let host = address.rsplit_once('/').map_or(address, |(host, _)| host);
@@ -93,7 +98,11 @@ impl Database {
         Ok(Database { server: server.to_owned(), name, url })
     }
 
-    fn remove(self) -> Result<()> {
+    /// Drops it.
+    ///
+    /// # Errors
+    /// When the server does not.
+    pub fn remove(self) -> Result<()> {
         wait(on(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)))?
     }
 }

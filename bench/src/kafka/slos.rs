@@ -15,7 +15,14 @@ pub fn documents(others: usize) -> String {
     matching.chain(others).collect::<Vec<_>>().join("---\n")
 }
 
-/// An SLO of a service. `policy`: names of alert policies, as YAML, or nothing for those of the house.
+/// Those that match, in groups: up to 48 of each (endpoint, method and status).
+pub fn grouped() -> String {
+    let by = "groupBy: [endpoint, method, status_code]";
+    let total = |text: String| text.replace("\"'}}", &format!("\"', {by}}}}}"));
+    total(documents(0))
+}
+
+/// An SLO of a service. `policy`: its alert policies, as YAML, or nothing for those of the house.
 pub fn document(service: &str, (kind, good): (&str, &str), policy: &str) -> String {
     format!(
         "apiVersion: openslo/v1

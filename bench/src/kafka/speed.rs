@@ -6,6 +6,7 @@ use super::fill::fill;
 use super::measured::Measured;
 use super::options::Options;
 use super::place::Place;
+use super::raw::Way;
 use super::{raw, slos, streams, tally};
 use crate::table::Row;
 
@@ -17,6 +18,7 @@ const GOALS: [&str; 2] = ["2", "1.5"];
 struct Run {
     plain: Measured,
     decoded: Measured,
+    batches: Measured,
     tally: Measured,
     peers: Vec<Measured>,
 }
@@ -28,14 +30,23 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
     let filled = fill(&place, options.events)?;
     let runs: Vec<Run> = (0..options.runs.max(1)).map(|_| run(&place, options)).collect::<Result<_>>()?;
     place.remove()?;
-    let [plain, decoded, tally] =
-        [|run: &Run| run.plain, |run: &Run| run.decoded, |run: &Run| run.tally].map(|of| middle(runs.iter().map(of)));
-    let bytes = filled.bytes as f64 / filled.events as f64;
+    let [plain, decoded, batches, tally] =
+        [|run: &Run| run.plain, |run: &Run| run.decoded, |run: &Run| run.batches, |run: &Run| run.tally]
+            .map(|of| middle(runs.iter().map(of)));
+    let [bytes, sent] = [filled.bytes, filled.sent].map(|bytes| bytes as f64 / filled.events as f64);
     let what = format!("{:.1} M events of {bytes:.0} B, {PARTITIONS} partitions", filled.events as f64 / 1e6);
     let mut rows = vec![
-        Row::new(what, format!("written at {}", millions(filled.events as f64 / filled.took.as_secs_f64())), ""),
+        Row::new(
+            what,
+            format!(
+                "written at {}, {sent:.0} B an event on the wire and in Kafka",
+                millions(filled.events as f64 / filled.took.as_secs_f64())
+            ),
+            "",
+        ),
         Row::new("raw consumer, polled, no decode", shown(&plain), ""),
         against("raw consumer, polled, our decode", "", &decoded, ("no decode", plain.flow_rate())),
+        against("our log, in batches, our decode", "", &batches, ("raw consumer, our decode", decoded.flow_rate())),
         against(
             &format!("tally, {} SLOs, redelivery on", slos::MATCHING),
             "0.7",
@@ -60,12 +71,13 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
 }
 
 fn run(place: &Place, options: &Options) -> Result<Run> {
-    let plain = raw::measure(place, false)?;
-    let decoded = raw::measure(place, true)?;
+    let plain = raw::measure(place, Way::Polled)?;
+    let decoded = raw::measure(place, Way::Decoded)?;
+    let batches = raw::measure(place, Way::Ours)?;
     let tally = tally::measure(place, "tally")?;
     let peer = |built| streams::VARIANTS.iter().map(|(variant, _)| streams::measure(place, built, variant)).collect();
     let peers = options.streams.as_deref().map_or_else(|| Ok(Vec::new()), peer)?;
-    Ok(Run { plain, decoded, tally, peers })
+    Ok(Run { plain, decoded, batches, tally, peers })
 }
 
 fn against(what: &str, goal: &'static str, measured: &Measured, (name, rate): (&str, f64)) -> Row {
