@@ -16,7 +16,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS].concat())));
     arrows.insert("cli", [&MEANING[..], &PARTS, &ROLES].concat());
     arrows.insert("testkit", [&MEANING[..], &PARTS].concat());
-    arrows.insert("bench", MEANING.to_vec());
+    arrows.insert("sim", [&MEANING[..], &PARTS, &ROLES, &["testkit"]].concat());
+    arrows.insert("bench", [&MEANING[..], &["log"]].concat());
     arrows
 }
 
