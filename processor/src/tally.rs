@@ -190,7 +190,9 @@ impl TallyLoop {
 
     /// The memory of a gained partition is rebuilt beside the others; until then it delivers nothing.
     async fn gain(&mut self, partitions: Vec<(TopicPartition, Option<Position>)>) -> Result<(), ProcessorError> {
-        self.sources = self.log.partitions(Topic::RequestEvents).await?;
+        // The group may have heard of partitions that came before the log has: burn refuses a source beyond them.
+        let gained = partitions.iter().map(|(partition, _)| partition.partition + 1).max().unwrap_or_default();
+        self.sources = self.log.partitions(Topic::RequestEvents).await?.max(gained).max(self.sources);
         for owned in self.owned.values_mut() {
             owned.tally.set_sources(self.sources as i32);
         }
