@@ -1,7 +1,11 @@
-//! Commands against a real Kafka and a real PostgreSQL: topics, doctor, roles that are split over processes.
+//! Commands against a real Kafka and a real PostgreSQL: topics, doctor, roles that are split over processes, processes that
+//! are restarted, and partitions that come.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod doctor;
+mod elastic;
+mod membership;
 mod place;
 mod roles;
+mod stream;
 mod topics;

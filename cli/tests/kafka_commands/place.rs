@@ -1,14 +1,16 @@
 //! A place for an installation: a prefix on the shared Kafka, a database in the shared PostgreSQL, a configuration file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
+use slipstream_log::Log;
 use slipstream_schemas::Topic;
+use slipstream_testkit::faults::drained;
 use slipstream_testkit::process::{PATIENCE, Slipstream};
 use slipstream_testkit::services;
 use tempfile::TempDir;
@@ -47,6 +49,21 @@ impl Place {
         std::fs::write(&self.config, text).unwrap();
     }
 
+    /// The same with `kafka`, more settings for Kafka.
+    pub fn configure_kafka(&self, kafka: &str, more: &str) {
+        std::fs::write(&self.config, self.text(kafka, more)).unwrap();
+    }
+
+    fn text(&self, kafka: &str, more: &str) -> String {
+        format!("log: kafka://{}\nkafka: {{prefix: {}, {kafka}}}\n{more}", self.bootstrap, self.prefix)
+    }
+
+    /// A configuration of a process that keeps its name.
+    pub fn named(&self, name: &str) -> PathBuf {
+        let more = format!("store: {}\n", self.database);
+        self.file(&format!("{name}.yaml"), &self.text(&format!("instance: {name}"), &more))
+    }
+
     /// `USER:PASSWORD@` of its database.
     pub fn credentials(&self) -> String {
         let (_, rest) = self.database.split_once("://").unwrap();
@@ -75,8 +92,41 @@ impl Place {
 
     /// A process of some roles.
     pub fn process(&self, roles: &str) -> Slipstream {
+        self.process_of(&self.config, roles)
+    }
+
+    /// The same with a configuration of its own.
+    pub fn process_of(&self, config: &Path, roles: &str) -> Slipstream {
         let process = Slipstream::new(BINARY).unwrap();
-        process.with(["--config".into(), self.config.clone().into_os_string(), "--roles".into(), roles.into()])
+        process.with(["--config".into(), config.as_os_str().to_owned(), "--roles".into(), roles.into()])
+    }
+
+    /// Waits until an answer is as expected.
+    pub async fn until(&self, question: &[&str], expected: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = self.command(&[question, &["--json"]].concat()).await;
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            if expected(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{question:?}: {answer} {}", text(&output.stderr));
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until the store holds so many.
+    pub async fn stored(&self, count: u64) {
+        self.until(&["query", "kpis"], |answer| answer["hits"] == count).await;
+    }
+
+    /// Waits until tally has committed all that is in request-events.
+    pub async fn tallied(&self, log: &dyn Log) {
+        let deadline = Instant::now() + PATIENCE;
+        while !matches!(drained::by_group(log, "tally", Topic::RequestEvents).await, Ok(true)) {
+            assert!(Instant::now() < deadline, "tally does not come to the end of request-events");
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// A command to its end.
@@ -113,6 +163,14 @@ impl Place {
             assert!(Instant::now() < deadline, "{topic}: {name} is {now:?}, not {value}");
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Gives a topic more partitions.
+    pub async fn add_partitions(&self, topic: Topic, partitions: u32) {
+        let name = self.topic(topic);
+        let grown = NewPartitions::new(&name, partitions as usize);
+        let made = self.admin().create_partitions(&[grown], &AdminOptions::new()).await.unwrap();
+        made.into_iter().for_each(|one| drop(one.unwrap()));
     }
 
     /// Deletes a topic, and waits until the cluster knows of none.

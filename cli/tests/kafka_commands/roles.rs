@@ -48,25 +48,6 @@ async fn publish(process: &Slipstream, name: &str, count: usize, status: u16) {
     assert_eq!(answer["inserted"], count, "{answer}");
 }
 
-/// Waits until an answer is as expected.
-async fn until(place: &Place, question: &[&str], expected: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let output = place.command(&[question, &["--json"]].concat()).await;
-        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        if expected(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "{question:?}: {answer} {}", text(&output.stderr));
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Waits until the store holds so many.
-async fn stored(place: &Place, count: u64) {
-    until(place, &["query", "kpis"], |answer| answer["hits"] == count).await;
-}
-
 async fn started(mut process: Slipstream) -> Slipstream {
     process.start().await.unwrap_or_else(|error| panic!("{error:#}"));
     process
@@ -90,15 +71,15 @@ async fn two_processes_share_the_roles_from_the_gateway_to_the_webhook() {
     let fired = |d: &[slipstream_testkit::webhook::Delivery]| d.iter().any(|d| d.body["status"] == "firing");
     let came = receiver.until(PATIENCE, fired).await.unwrap();
     assert_eq!(came[0].body["alerts"][0]["labels"]["slo"], "checkout", "{:#}", came[0].body);
-    stored(&place, 500).await;
+    place.stored(500).await;
 
-    until(&place, &["query", "alerts"], |answer| answer["alerts"][0]["slo"] == "checkout").await;
-    let slos = until(&place, &["slo", "status"], |answer| answer["slos"][0]["total"] == 500).await;
+    place.until(&["query", "alerts"], |answer| answer["alerts"][0]["slo"] == "checkout").await;
+    let slos = place.until(&["slo", "status"], |answer| answer["slos"][0]["total"] == 500).await;
     assert_eq!(slos["slos"][0]["good"], 0, "{slos}");
 
     let simulated = place.json(&["simulate", "--rate", "100", "--for", "10s", "--fast", "--seed", "5"], 0).await;
     assert_eq!(simulated["digested"], false, "others digest it: {simulated}");
-    stored(&place, 500 + simulated["events"].as_u64().unwrap()).await;
+    place.stored(500 + simulated["events"].as_u64().unwrap()).await;
 
     for process in [&mut intake, &mut rest] {
         let ended = process.stop().await.unwrap();
@@ -147,7 +128,7 @@ async fn a_database_that_is_down_at_the_start_is_waited_for() {
     assert!(board["roles"]["sink"]["detail"].as_str().unwrap().contains("connecting to postgres://"), "{board}");
     publish(&process, "early", 50, 200).await;
     postgres.start().await.unwrap();
-    stored(&place, 50).await;
+    place.stored(50).await;
     assert_eq!(get_status(process.ops().trim_start_matches("http://"), "/readyz").await.unwrap(), 200);
     assert!(process.stop().await.unwrap().success(), "{}", process.stderr());
 }

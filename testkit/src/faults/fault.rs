@@ -127,6 +127,11 @@ impl Fault {
         }
     }
 
+    /// Whether it is many one after the other.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Fault::Storm(_) | Fault::Scale(..) | Fault::Twin(_))
+    }
+
     /// Whether broker and database have to be there for it: processes are to end in order, or a transaction is looked for.
     pub fn needs_services(&self) -> bool {
         match self {

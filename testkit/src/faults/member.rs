@@ -1,5 +1,6 @@
 //! One process of the cluster: its configuration, and what can be done to it.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::process::Slipstream;
 /// Time-outs of the processes. The session's is the least that Kafka's own default settings allow, so that a fault is over
 /// soon.
 pub const TIMEOUTS: Timeouts = Timeouts { session: Duration::from_secs(6), transaction: Duration::from_secs(3) };
+const SIGTERM: i32 = 15;
 /// How long it may take until one of two processes with one name gives in.
 const GIVES_IN: Duration = Duration::from_secs(90);
 /// So many times a process is held and let go until it is held in a transaction.
@@ -47,6 +49,8 @@ pub struct Member {
     configuration: PathBuf,
     /// Nobody wants it to run.
     stopped: bool,
+    /// Bytes that its former lives wrote.
+    written: usize,
 }
 
 impl Member {
@@ -56,7 +60,7 @@ impl Member {
         let file = folder.join(format!("{name}.yaml"));
         std::fs::write(&file, configuration(parts, (kind, n), &name)).with_context(|| format!("configuring {name}"))?;
         let process = Slipstream::new(&parts.binary)?.with(["--config".into(), file.clone().into_os_string()]);
-        Ok(Member { name, kind, process, binary: parts.binary.clone(), configuration: file, stopped: true })
+        Ok(Member { name, kind, process, binary: parts.binary.clone(), configuration: file, stopped: true, written: 0 })
     }
 
     /// `tally-1`.
@@ -71,7 +75,7 @@ impl Member {
 
     /// Starts it without waiting.
     pub fn spawn(&mut self) -> Result<()> {
-        self.stopped = false;
+        (self.stopped, self.written) = (false, self.process.stderr().len());
         self.process.spawn().context(self.name.clone())
     }
 
@@ -182,7 +186,9 @@ impl Member {
             return Ok(());
         }
         let ended = self.process.stop().await.context(self.name.clone())?;
-        ensure!(ended.success(), "{} ended with {ended}:\n{}", self.name, self.process.stderr());
+        // Who has not begun yet has no ear for it, and nothing to bring to an end.
+        let unheard = ended.signal() == Some(SIGTERM) && self.process.stderr().len() == self.written;
+        ensure!(ended.success() || unheard, "{} ended with {ended}:\n{}", self.name, self.process.stderr());
         Ok(())
     }
 
@@ -205,7 +211,7 @@ fn configuration(parts: &Parts, (kind, n): Target, name: &str) -> String {
     );
     let mut text = format!(
         "log: kafka://{}\nstore: {}\nroles: [{roles}]\nkafka: {{instance: {instance}, properties: {{{properties}}}}}\n\
-         logging: {{level: \"info,slipstream_log=debug\", format: human}}\n",
+         logging: {{level: \"info,slipstream_log=debug,slipstream_processor=debug\", format: human}}\n",
         parts.brokers, parts.database
     );
     if kind == Kind::Alerter {

@@ -23,7 +23,8 @@ pub struct Recovery {
     pub most: Duration,
     /// By kind of fault.
     pub faults: BTreeMap<String, Faults>,
-    /// How long after a round began alerts were late or silent, half of all rounds at most.
+    /// How long after a round began alerts were late or silent, half of all rounds at most; of a round that goes on and
+    /// on, how long at a stretch.
     pub typical: Duration,
     /// The same at most, and what the round was.
     pub longest: (Duration, String),
@@ -61,8 +62,13 @@ pub fn recovery(
     for (n, round) in rounds.iter().enumerate() {
         let (Some(begin), next) = (began(round), rounds.get(n + 1).and_then(began)) else { continue };
         let of_it = |a: &&Ailment| a.since >= begin && next.is_none_or(|next| a.since < next);
-        let recovered = ailments.iter().filter(of_it).map(|a| a.until).max().unwrap_or(begin);
-        let took = recovered.duration_since(begin).unwrap_or_default();
+        let took = match round.iter().any(|injected| injected.fault.goes_on()) {
+            true => ailments.iter().filter(of_it).map(Ailment::lasted).max().unwrap_or_default(),
+            false => {
+                let recovered = ailments.iter().filter(of_it).map(|a| a.until).max().unwrap_or(begin);
+                recovered.duration_since(begin).unwrap_or_default()
+            }
+        };
         for fault in round {
             let faults = result.faults.entry(fault.fault.kind()).or_default();
             faults.times += 1;
@@ -110,6 +116,13 @@ fn arrivals(transitions: &[AlertTransition], first: &HashMap<Key, SystemTime>, p
 struct Ailment {
     since: SystemTime,
     until: SystemTime,
+}
+
+impl Ailment {
+    /// How long it lasted, and what is healthy before it.
+    fn lasted(&self) -> Duration {
+        self.until.duration_since(self.since).unwrap_or_default() + HEALTHY
+    }
 }
 
 /// Alerts that came too late, and silences.

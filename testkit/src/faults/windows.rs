@@ -28,25 +28,33 @@ pub async fn windows_equal(log: &dyn Log, counted: &Cells) -> Result<Compared> {
             compared.incomplete += 1;
             continue;
         }
-        let none = BTreeMap::new();
-        let series = (rates.slo.clone(), rates.group.clone());
-        let cells = counted.0.get(&series).unwrap_or(&none);
-        // Recounted here are windows of events that roll.
-        for window in rates.windows.iter().filter(|w| rates.unit == BudgetUnit::Events && w.slot_seconds > 0) {
-            let slot = i64::from(window.slot_seconds);
-            let first = (rates.tick + 1 - window.seconds).div_euclid(slot) * slot;
-            let sums = sum(cells, first, rates.tick);
-            let said = (window.good, window.total);
-            ensure!(
-                said == sums,
-                "P3b: {series:?} at the complete tick {}: the window of {} s says {said:?}, counted {sums:?}",
-                rates.tick,
-                window.seconds
-            );
-        }
+        let wrong = wrong_windows(rates, counted);
+        ensure!(wrong.is_empty(), "P3b: {}", wrong.join("\n"));
         compared.complete += 1;
     }
     Ok(compared)
+}
+
+/// Windows of a complete tick that are not what had been learned by then, each with what it says and what was counted.
+pub fn wrong_windows(rates: &BurnRates, counted: &Cells) -> Vec<String> {
+    let none = BTreeMap::new();
+    let series = (rates.slo.clone(), rates.group.clone());
+    let cells = counted.0.get(&series).unwrap_or(&none);
+    let mut wrong = Vec::new();
+    // Recounted here are windows of events that roll.
+    for window in rates.windows.iter().filter(|w| rates.unit == BudgetUnit::Events && w.slot_seconds > 0) {
+        let slot = i64::from(window.slot_seconds);
+        let first = (rates.tick + 1 - window.seconds).div_euclid(slot) * slot;
+        let sums = sum(cells, first, rates.tick);
+        let said = (window.good, window.total);
+        if said != sums {
+            let (tick, seconds) = (rates.tick, window.seconds);
+            wrong.push(format!(
+                "{series:?} at the complete tick {tick}: the window of {seconds} s says {said:?}, counted {sums:?}"
+            ));
+        }
+    }
+    wrong
 }
 
 /// What had happened since `first` and was known at `tick`.

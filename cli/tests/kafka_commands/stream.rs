@@ -1,0 +1,111 @@
+//! Events without end, and what has become of them in the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use slipstream_log::Log;
+use slipstream_log::kafka::{KafkaLog, KafkaOptions};
+use slipstream_testkit::faults::cells::{Cells, Meaning};
+use slipstream_testkit::process::Slipstream;
+use slipstream_testkit::recount::{Recount, recount};
+use slipstream_testkit::verdict;
+use tokio::task::JoinSet;
+use tokio::time::interval;
+
+use crate::place::Place;
+
+/// Counts every event of the stream; one in ten is bad.
+pub const SLO: &str = r#"
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: stream}
+spec:
+  service: stream
+  indicator:
+    metadata: {name: answers}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: slipstream, spec: {filter: status_code < 500}}}
+        total: {metricSource: {type: slipstream, spec: {filter: service == 'stream'}}}
+  timeWindow: [{duration: 30d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{displayName: answered, target: 0.5}]
+"#;
+
+/// Events of a request, and how often there is one.
+const BATCH: u64 = 10;
+const EVERY: Duration = Duration::from_millis(50);
+/// As `topics ensure` writes it.
+const WINDOW_MS: i64 = 120_000;
+
+/// A client that sends to a gateway, each event once.
+pub struct Stream {
+    stop: Arc<AtomicBool>,
+    client: JoinSet<u64>,
+}
+
+impl Stream {
+    pub fn start(gateway: &Slipstream) -> Stream {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (stop, url) = (Arc::new(AtomicBool::new(false)), format!("{}/v1/events", gateway.gateway()));
+        let (mut client, ended) = (JoinSet::new(), Arc::clone(&stop));
+        client.spawn(async move {
+            let (http, mut pace, mut sent) = (reqwest::Client::new(), interval(EVERY), 0);
+            while !ended.load(Ordering::Relaxed) {
+                pace.tick().await;
+                let time = jiff::Timestamp::now().as_microsecond();
+                let events: Vec<Value> = (sent..sent + BATCH).map(|i| event(i, time)).collect();
+                let answer: Value = http.post(&url).json(&events).send().await.unwrap().json().await.unwrap();
+                assert_eq!(answer["inserted"], BATCH, "{answer}");
+                sent += BATCH;
+            }
+            sent
+        });
+        Stream { stop, client }
+    }
+
+    /// Ends it; answers how many events were acknowledged.
+    pub async fn end(mut self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.client.join_next().await.unwrap().unwrap()
+    }
+}
+
+fn event(i: u64, time: i64) -> Value {
+    json!({"event_id": format!("stream-{i}"), "time": time, "service": "stream", "endpoint": "/x", "method": "GET",
+           "status_code": if i % 10 == 0 { 503 } else { 200 }})
+}
+
+/// A client of the place's log, as onlookers have it.
+pub fn log_of(place: &Place) -> Arc<KafkaLog> {
+    let mut options = KafkaOptions::new(place.bootstrap.clone());
+    options.prefix.clone_from(&place.prefix);
+    KafkaLog::new(options)
+}
+
+/// Panics unless the log holds each of `sent` events once, and tallies count each once, where and when it belongs.
+pub async fn each_counts_once(log: &dyn Log, sent: u64) -> (Recount, Cells) {
+    let counted = recount(log, WINDOW_MS).await.unwrap();
+    assert_eq!((counted.accepted.len() as u64, counted.redelivered), (sent, 0));
+    verdict::tallies_join(log).await.unwrap();
+    let stream = Meaning {
+        slo: "stream".to_owned(),
+        group: Box::new(|event| (event.service == "stream").then(Vec::new)),
+        good: Box::new(|event| event.status_code < 500),
+    };
+    let cells = Cells::counted(&counted, &[stream]);
+    cells.ensure_equal(&Cells::tallied(log).await.unwrap()).unwrap();
+    (counted, cells)
+}
+
+/// A metric of a process, summed over its labels but one; 0 where there is none yet.
+pub async fn metric(process: &Slipstream, name: &str, label: &str) -> f64 {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let Ok(answer) = reqwest::get(format!("{}/metrics", process.ops())).await else { return 0.0 };
+    let text = answer.text().await.unwrap_or_default();
+    let ours = |line: &&str| line.starts_with(name) && line.contains(label);
+    text.lines().filter(ours).filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+}
