@@ -22,6 +22,8 @@ pub struct Measured {
     pub warm: Duration,
     /// Events that came in `warm`.
     pub warmed: u64,
+    /// CPU time before the first event: what a start costs, definitions among it.
+    pub start: Duration,
     /// CPU and memory of the process.
     pub usage: Usage,
 }
@@ -47,6 +49,14 @@ impl Measured {
         self.usage.cpu.as_secs_f64() * 1e6 / self.events as f64
     }
 
+    /// The same without what the start cost; of a topic so small that nearly all came at once, with it.
+    pub fn flow_cpu(&self) -> f64 {
+        if self.flowed * 2 < self.events {
+            return self.cpu();
+        }
+        self.usage.cpu.saturating_sub(self.start).as_secs_f64() * 1e6 / self.flowed.max(1) as f64
+    }
+
     /// Reads what [`fmt::Display`] wrote.
     ///
     /// # Errors
@@ -57,6 +67,8 @@ impl Measured {
             found.and_then(|value| value.parse::<f64>().ok()).with_context(|| format!("no {name} in: {text}"))
         };
         let cpu = Duration::from_secs_f64(number("cpu")?);
+        // The peer does not tell.
+        let start = Duration::from_secs_f64(number("start").unwrap_or(0.0));
         Ok(Measured {
             events: number("events")? as u64,
             took: Duration::from_secs_f64(number("took")?),
@@ -64,6 +76,7 @@ impl Measured {
             flowed: number("flowed")? as u64,
             warm: Duration::from_secs_f64(number("warm")?),
             warmed: number("warmed")? as u64,
+            start,
             usage: Usage { cpu, peak: number("peak")? as u64 },
         })
     }
@@ -71,10 +84,10 @@ impl Measured {
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Measured { events, took, flow, flowed, warm, warmed, usage } = self;
+        let Measured { events, took, flow, flowed, warm, warmed, start, usage } = self;
         let (took, flow, warm) = (took.as_secs_f64(), flow.as_secs_f64(), warm.as_secs_f64());
         write!(f, "events={events} took={took} flow={flow} flowed={flowed} warm={warm} warmed={warmed} ")?;
-        write!(f, "cpu={} peak={}", usage.cpu.as_secs_f64(), usage.peak)
+        write!(f, "start={} cpu={} peak={}", start.as_secs_f64(), usage.cpu.as_secs_f64(), usage.peak)
     }
 }
 
@@ -88,17 +101,19 @@ pub struct Progress {
     wanted: u64,
     first: Option<(Instant, u64)>,
     half: Option<(Instant, u64)>,
+    start: Duration,
 }
 
 impl Progress {
     /// Begins now, with so many events to come.
     pub fn new(wanted: u64) -> Progress {
-        Progress { began: Instant::now(), wanted, first: None, half: None }
+        Progress { began: Instant::now(), wanted, first: None, half: None, start: Duration::ZERO }
     }
 
-    /// Notes that so many have come in all.
-    pub fn at(&mut self, done: u64) {
+    /// Notes that so many have come in all. `usage` is of the process that is measured.
+    pub fn at(&mut self, done: u64, usage: impl FnOnce() -> Result<Usage>) {
         if done > 0 && self.first.is_none() {
+            self.start = usage().map_or(Duration::ZERO, |usage| usage.cpu);
             self.first = Some((Instant::now(), done));
         }
         if done >= self.wanted / 2 && self.half.is_none() {
@@ -114,6 +129,15 @@ impl Progress {
             })
         };
         let ((flow, flowed), (warm, warmed)) = (since(self.first), since(self.half));
-        Measured { events: self.wanted, took: self.began.elapsed(), flow, flowed, warm, warmed, usage }
+        Measured {
+            events: self.wanted,
+            took: self.began.elapsed(),
+            flow,
+            flowed,
+            warm,
+            warmed,
+            start: self.start,
+            usage,
+        }
     }
 }

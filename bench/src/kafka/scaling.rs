@@ -37,12 +37,12 @@ fn tallied(options: &Options, partitions: u32, others: usize) -> Result<Measured
     Ok(middle(runs.into_iter()))
 }
 
-/// Rows of CPU seconds a million events against the first of them.
+/// Rows of CPU seconds a million events, without the start, against the first of them.
 fn series(measured: impl Iterator<Item = Result<(String, Measured)>>, goal: &'static str) -> Result<Vec<Row>> {
     let mut first: Option<(String, f64)> = None;
     let row = |measured: Result<(String, Measured)>| {
         let (what, measured) = measured?;
-        let cpu = measured.cpu();
+        let cpu = measured.flow_cpu();
         let row = Row::new(&*what, format!("{cpu:.2} CPU s/M ({})", millions(measured.flow_rate())), goal);
         let (name, least) = first.get_or_insert((what, cpu));
         Ok(row.against(format!("{name}: {least:.2} CPU s/M"), cpu / *least))

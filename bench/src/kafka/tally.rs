@@ -10,11 +10,11 @@ use super::place::Place;
 use super::role::Role;
 
 const WITHIN: Duration = Duration::from_secs(600);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// Counted once a step is committed, so it says how far the committed position is.
 const RECORDS: &str = "slipstream_tally_records_total";
-/// They are accepted, too.
-const UNDERCUT: &str = "outcome=\"undercut\"";
+/// All events of the bench are valid and new.
+const COVERED: &str = "outcome=\"accepted\"";
 
 /// Tallies request-events from the beginning. `roles`: `tally`, or more beside it.
 ///
@@ -33,7 +33,7 @@ pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
         ensure!(Instant::now() < deadline, "tally committed {done} of {events} events within {WITHIN:?}");
         std::thread::sleep(LOOK_EVERY);
         done = committed(&role).unwrap_or(0);
-        progress.at(done);
+        progress.at(done, || role.usage());
     }
     let measured = progress.end(role.usage()?);
     role.end()?;
@@ -42,7 +42,5 @@ pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
 
 /// Records up to the committed position; none: the process does not answer yet.
 fn committed(role: &Role) -> Option<u64> {
-    let all = role.metric(RECORDS, "").ok()?;
-    let undercut = role.metric(RECORDS, UNDERCUT).ok()?;
-    Some((all - undercut) as u64)
+    Some(role.metric(RECORDS, COVERED).ok()? as u64)
 }
