@@ -1,0 +1,90 @@
+//! Steps of a member, and what becomes of its partitions when one is refused (L5, L6).
+
+use rdkafka::consumer::Consumer as _;
+
+use super::{Held, Member, State};
+use crate::kafka::native;
+use crate::kafka::positions::list_of;
+use crate::kafka::shared::blocking;
+use crate::kafka::transactions::{Failure, Moves};
+use crate::port::{Advance, CommitError, LogError, Step, TopicPartition};
+
+impl Member {
+    /// What is wrong with a step before anybody is asked.
+    pub(super) fn check(&self, step: &Step) -> Result<(), CommitError> {
+        crate::port::well_formed(step.positions.iter().copied()).map_err(CommitError::Fatal)?;
+        let ours = |a: &Advance| matches!(self.held.get(&a.partition), Some(Held { state: State::Told(at), .. }) if at.is_none_or(|p| p == a.from));
+        let lost: Vec<TopicPartition> = step.positions.iter().filter(|a| !ours(a)).map(|a| a.partition).collect();
+        if lost.is_empty() { Ok(()) } else { Err(CommitError::Lost(lost)) }
+    }
+
+    pub(super) async fn transact(&mut self, step: &Step) -> Result<(), Failure> {
+        let names = self.shared.names.clone();
+        let group = self.consumer.group_metadata();
+        // Without a generation the broker would take the offsets of whoever comes (KIP-447 allows it).
+        let (Some(group), true) = (group, native::generation(&self.consumer) >= 0) else {
+            return Err(Failure::NotAMember("the group has no such member".to_owned()));
+        };
+        let offsets = list_of(&names, &step.positions).map_err(|e| Failure::Fatal(e.to_string()))?;
+        let outputs = self.shared.place(&step.outputs, self.commits).await.map_err(|e| match e {
+            LogError::Fatal { .. } => Failure::Fatal(e.to_string()),
+            _ => Failure::Aborted(e.to_string()),
+        })?;
+        self.commits = self.commits.wrapping_add(1);
+        let fault = self.shared.options.faults.next_commit(&self.group);
+        let Some(mut transactions) = self.transactions.take() else {
+            return Err(Failure::Fatal("a commit was dropped half way; this member cannot commit any more".to_owned()));
+        };
+        let moves = Moves { offsets, group };
+        let (transactions, result) = blocking(move || {
+            let result = transactions.run(&outputs, Some(&moves), fault);
+            (transactions, result)
+        })
+        .await;
+        self.transactions = Some(transactions);
+        result.map(|_| ())
+    }
+
+    pub(super) fn refused(&mut self, step: &Step, failure: Failure) -> CommitError {
+        let all = || step.positions.iter().map(|a| a.partition).collect();
+        match failure {
+            Failure::Aborted(cause) | Failure::Fenced(cause) => {
+                // Whether the partitions are still ours is told by the group.
+                self.pump();
+                let lost: Vec<TopicPartition> =
+                    step.positions.iter().map(|a| a.partition).filter(|p| !self.held.contains_key(p)).collect();
+                if lost.is_empty() { CommitError::Aborted(cause) } else { CommitError::Lost(lost) }
+            }
+            Failure::InDoubt(cause) => {
+                self.in_doubt = true;
+                CommitError::InDoubt(cause)
+            }
+            Failure::NotAMember(cause) => {
+                tracing::warn!(cause, group = self.group, "expelled from the group; partitions come anew");
+                self.expelled();
+                CommitError::Lost(all())
+            }
+            Failure::Fatal(cause) => CommitError::Fatal(cause),
+        }
+    }
+
+    /// A new producer of the same name fences the old one: what was in doubt is committed or aborted when it is ready.
+    pub(super) async fn decide_doubt(&mut self) -> Result<(), LogError> {
+        let Some(mut transactions) = self.transactions.take() else { return Ok(()) };
+        let (transactions, ready) = blocking(move || {
+            let ready = transactions.ready();
+            (transactions, ready)
+        })
+        .await;
+        self.transactions = Some(transactions);
+        ready.map_err(|failure| {
+            let doing = "deciding a transaction in doubt".to_owned();
+            match failure {
+                Failure::Fatal(cause) => LogError::Fatal { doing, cause },
+                other => LogError::Transient { doing, cause: format!("{other:?}") },
+            }
+        })?;
+        self.in_doubt = false;
+        Ok(())
+    }
+}

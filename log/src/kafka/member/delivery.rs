@@ -1,0 +1,103 @@
+//! Records of partitions in turn, and where a partition ends (L7).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipstream_schemas::LogTime;
+use tokio::time::Instant;
+
+use super::{Change, Ends, Held, Member, State};
+use crate::kafka::native::Came;
+use crate::kafka::shared::blocking;
+use crate::port::{Fetch, LogError, Offset, Polled, TopicPartition};
+
+/// How long a partition may be silent though its end is not reached.
+const SILENT: Duration = Duration::from_secs(1);
+/// Ends of partitions are asked for at most this often.
+const ENDS_EVERY: Duration = Duration::from_millis(80);
+
+impl Member {
+    /// Takes in records of a partition, without waiting, until they are a whole fetch.
+    pub(super) fn fill(&mut self, place: TopicPartition, fetch: Fetch) {
+        let mut failed = None;
+        let Some(held) = self.held.get_mut(&place) else { return };
+        while !held.buffer.fills(fetch) {
+            let Held { queue, buffer, next, end, silent, .. } = held;
+            let room = buffer.room(fetch);
+            let came = queue.take(room, 0, &mut |came| match came {
+                Came::Record(record) => {
+                    (*end, *silent) = (None, None);
+                    if record.offset >= *next {
+                        buffer.push(&record);
+                    }
+                }
+                Came::End(offset) => {
+                    *end = Some(offset);
+                    buffer.reached(offset);
+                }
+                Came::Error { code, text } => failed = Some((code, text)),
+            });
+            if came == 0 {
+                break;
+            }
+        }
+        if let Some((code, text)) = failed {
+            let place = Some((self.shared.names.of(place.topic).to_owned(), place.partition as i32));
+            self.change(Change::Error { code, fatal: false, text, place });
+        }
+    }
+
+    /// Records of the partition whose turn it is, of those that have some.
+    pub(super) fn records(&mut self, fetch: Fetch) -> Option<Polled> {
+        let flowing = |(p, h): &(&TopicPartition, &Held)| {
+            !self.paused.contains(p) && matches!(h.state, State::Told(_)) && (h.buffer.len() > 0 || h.queue.waiting())
+        };
+        let mut turns: Vec<TopicPartition> = self.held.iter().filter(flowing).map(|(p, _)| *p).collect();
+        let first = turns.partition_point(|p| Some(*p) <= self.served);
+        turns.rotate_left(first);
+        for place in turns {
+            self.fill(place, fetch);
+            let Some(held) = self.held.get_mut(&place) else { continue };
+            if let Some(batch) = held.buffer.take(fetch) {
+                held.next = batch.next;
+                self.served = Some(place);
+                return Some(Polled::Records(batch));
+            }
+        }
+        None
+    }
+
+    /// Whether a partition that should bring something, and for a while does not, has nothing but markers and aborted
+    /// records below its end. librdkafka tells an end once; one that was purged with what a pause threw away is not told
+    /// again.
+    pub(super) async fn is_silent(&mut self, partition: TopicPartition, end: Offset) -> Result<bool, LogError> {
+        let Some(held) = self.held.get_mut(&partition) else { return Ok(false) };
+        let from = held.next;
+        if end <= from || held.silent.get_or_insert_with(Instant::now).elapsed() < SILENT {
+            return Ok(false);
+        }
+        held.silent = None;
+        let shared = Arc::clone(&self.shared);
+        let one = Fetch { records: 1, ..Fetch::default() };
+        let found = blocking(move || shared.ranges.read(partition, from, end, one)).await?;
+        let nothing = found.is_empty() && found.next >= end;
+        if let Some(held) = self.held.get_mut(&partition).filter(|h| nothing && h.next == from && h.buffer.len() == 0) {
+            held.end = Some(end);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Ends of the partitions, and the broker's clock as it was heard before they were asked for.
+    pub(super) async fn ends(&mut self, place: TopicPartition) -> Result<Option<(LogTime, Offset)>, LogError> {
+        let fresh = self.ends.as_ref().filter(|e| e.at.elapsed() < ENDS_EVERY && e.ends.contains_key(&place));
+        if fresh.is_none() {
+            let clock = self.shared.broker_clock().await?;
+            let places: Vec<TopicPartition> = self.held.keys().filter(|p| p.topic == place.topic).copied().collect();
+            let shared = Arc::clone(&self.shared);
+            let ends = blocking(move || shared.ranges.ends(&places)).await?;
+            self.ends = Some(Ends { at: Instant::now(), clock, ends: ends.into_iter().collect() });
+        }
+        Ok(self.ends.as_ref().and_then(|e| Some((e.clock, *e.ends.get(&place)?))))
+    }
+}

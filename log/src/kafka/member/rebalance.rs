@@ -1,0 +1,190 @@
+//! Partitions that come and go: noted as librdkafka tells it, acted on between polls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+use slipstream_schemas::LogTime;
+use tokio::time::Instant;
+
+use super::seat::Link;
+use super::{Held, Lookup, Member, State};
+use crate::kafka::buffer::Buffer;
+use crate::kafka::errors::log_error;
+use crate::kafka::native::{Place, Records};
+use crate::kafka::positions;
+use crate::kafka::shared::blocking;
+use crate::port::{LogError, Polled, TopicPartition};
+
+/// After a failure to learn committed positions, so long until the next try.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Who is fenced joins again so often within this time.
+const REJOINS: usize = 3;
+const REJOINS_WITHIN: Duration = Duration::from_secs(60);
+
+impl Member {
+    /// librdkafka begins to fetch from the committed position at once, as soon as no transaction is open on it; ours to
+    /// learn is the log time. Others flow meanwhile.
+    pub(super) fn gained(&mut self, partitions: &[Place]) {
+        let mut places = Vec::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            let Some(place) = self.shared.names.place(topic, *partition) else { continue };
+            // The old one first: it is the same queue.
+            self.held.remove(&place);
+            let Some(queue) = Records::of(&self.consumer, topic, *partition, &self.woken) else { continue };
+            let buffer = Buffer::new(place, 0, LogTime(i64::MIN));
+            self.held.insert(place, Held { state: State::Looking, queue, buffer, next: 0, end: None, silent: None });
+            places.push(place);
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list_places(partitions)) {
+            self.failed = Some(log_error(&self.shared.names, "taking partitions over", &error));
+            return;
+        }
+        self.look(places, Duration::ZERO);
+    }
+
+    pub(super) fn look(&mut self, places: Vec<TopicPartition>, after: Duration) {
+        let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
+        self.lookups.spawn(async move {
+            tokio::time::sleep(after).await;
+            let asked = places.clone();
+            let found = blocking(move || positions::committed(&consumer, &names, &asked)).await;
+            (places, found)
+        });
+    }
+
+    /// Positions that were learned. What was taken away meanwhile is not held any more.
+    pub(super) fn learned(&mut self, (places, found): Lookup) {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::info!(%error, group = self.group, "committed positions are not known yet; asking again");
+                let still = |p: &TopicPartition| self.held.get(p).is_some_and(|h| h.state == State::Looking);
+                let places: Vec<TopicPartition> = places.into_iter().filter(still).collect();
+                if !places.is_empty() {
+                    self.look(places, LOOK_AGAIN);
+                }
+                return;
+            }
+        };
+        for (place, position) in found {
+            if let Some(held) = self.held.get_mut(&place).filter(|h| h.state == State::Looking) {
+                held.state = State::Found(position);
+                if let Some(position) = position {
+                    held.buffer.raise(position.log_time);
+                    held.next = position.offset;
+                }
+            }
+        }
+    }
+
+    /// Partitions that go: told first, agreed to then. What was lost may be somebody else's already.
+    pub(super) fn going(&mut self, partitions: Vec<Place>, lost: bool) {
+        for place in partitions.iter().filter_map(|(t, p)| self.shared.names.place(t, *p)) {
+            let known = matches!(self.held.get(&place), Some(Held { state: State::Told(_), .. }));
+            if known {
+                self.revoked.push(place);
+            }
+            // A step that is being settled may still be committed before we agree, unless the partition was lost.
+            if lost || !known {
+                self.held.remove(&place);
+            }
+        }
+        self.to_unassign.extend(partitions);
+    }
+
+    /// Not ours any more by what the broker said, before librdkafka tells.
+    pub(super) fn expelled(&mut self) {
+        let told = |h: &Held| matches!(h.state, State::Told(_));
+        self.revoked.extend(self.held.iter().filter(|(_, h)| told(h)).map(|(p, _)| *p));
+        self.held.clear();
+    }
+
+    pub(super) fn is_fenced(&self) -> bool {
+        let fatal = self.consumer.client().fatal_error();
+        fatal.is_some_and(|(code, _)| code == RDKafkaErrorCode::FencedInstanceId)
+    }
+
+    /// Joins with a new client. A member with a name that it keeps is fenced by itself when the broker was away for longer
+    /// than its session: it comes again, and a heartbeat of its former life arrives after that. Where that goes on there
+    /// are two processes with one name, and the one that notices first ends (L5).
+    pub(super) async fn rejoin(&mut self) -> Result<(), LogError> {
+        self.rejoined.retain(|at| at.elapsed() < REJOINS_WITHIN);
+        if self.rejoined.len() >= REJOINS {
+            let doing = format!("reading as a member of {}", self.group);
+            let name = self.shared.options.instance.as_deref().unwrap_or_default();
+            let cause = format!("another process has joined as `{name}`: `kafka.instance` must be a process's own");
+            return Err(LogError::Fatal { doing, cause });
+        }
+        tracing::warn!(group = self.group, "fenced by who joined under the same name; joining again");
+        self.rejoined.push(Instant::now());
+        self.lookups.abort_all();
+        while self.lookups.join_next().await.is_some() {}
+        self.to_unassign.clear();
+        let Link { consumer, events, woken } = self.seat.take(&self.shared)?;
+        let former = (std::mem::replace(&mut self.events, events), std::mem::replace(&mut self.consumer, consumer));
+        (self.woken, self.fenced) = (woken, false);
+        // The queue before the client whose queue it is; closing waits.
+        blocking(move || drop(former)).await;
+        Ok(())
+    }
+
+    /// A position has moved without us: told as lost, and looked up again.
+    pub(super) fn moved(&mut self, places: &[TopicPartition]) -> Result<(), LogError> {
+        let mut again = Vec::new();
+        for place in places {
+            if self.held.remove(place).is_some() {
+                self.revoked.push(*place);
+                again.push((self.shared.names.of(place.topic).to_owned(), place.partition as i32));
+            }
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        self.consumer
+            .incremental_unassign(&list_places(&again))
+            .map_err(|e| log_error(&self.shared.names, "looking a position up again", &e))?;
+        self.gained(&again);
+        Ok(())
+    }
+
+    pub(super) fn rebalanced(&mut self) -> Option<Polled> {
+        if !self.revoked.is_empty() || !self.to_unassign.is_empty() {
+            let told = std::mem::take(&mut self.revoked);
+            let going = std::mem::take(&mut self.to_unassign);
+            for place in told.iter().copied().chain(going.iter().filter_map(|(t, p)| self.shared.names.place(t, *p))) {
+                // Looked up again since: it stays.
+                if self.held.get(&place).is_some_and(|h| matches!(h.state, State::Told(_))) {
+                    self.held.remove(&place);
+                }
+                self.paused.remove(&place);
+            }
+            if !going.is_empty()
+                && let Err(error) = self.consumer.incremental_unassign(&list_places(&going))
+            {
+                tracing::warn!(%error, group = self.group, "partitions could not be given up");
+            }
+            if !told.is_empty() {
+                return Some(Polled::Revoked(told));
+            }
+        }
+        let mut gained = Vec::new();
+        for (place, held) in &mut self.held {
+            if let State::Found(position) = held.state {
+                held.state = State::Told(position);
+                gained.push((*place, position));
+            }
+        }
+        (!gained.is_empty()).then_some(Polled::Assigned(gained))
+    }
+}
+
+fn list_places(places: &[Place]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(places.len());
+    for (topic, partition) in places {
+        list.add_partition(topic, *partition);
+    }
+    list
+}

@@ -1,0 +1,49 @@
+//! How a consumer takes its place in a group.
+
+use std::sync::Arc;
+
+use rdkafka::consumer::Consumer as _;
+use slipstream_schemas::Topic;
+use tokio::sync::Notify;
+
+use crate::kafka::client::{Reader, Told};
+use crate::kafka::errors::log_error;
+use crate::kafka::native::Events;
+use crate::kafka::settings;
+use crate::kafka::shared::Shared;
+use crate::port::LogError;
+
+/// A place in a group.
+pub(super) struct Seat {
+    pub group: String,
+    pub topics: Vec<Topic>,
+    /// Which of the group's members in this process.
+    pub n: u64,
+    /// Partitions that its topics have.
+    pub partitions: u32,
+}
+
+/// A consumer that has taken a seat.
+pub(super) struct Link {
+    pub consumer: Arc<Reader>,
+    pub events: Events,
+    pub woken: Arc<Notify>,
+}
+
+impl Seat {
+    pub(super) fn take(&self, shared: &Shared) -> Result<Link, LogError> {
+        let names = &shared.names;
+        let doing = || format!("joining the group {}", shared.options.group_name(&self.group));
+        let config = settings::member(&shared.options, &self.group, self.n, self.partitions);
+        let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
+        let woken = Arc::new(Notify::new());
+        let wake = Arc::clone(&woken);
+        consumer.set_nonempty_callback(move || wake.notify_one());
+        let topics: Vec<&str> = self.topics.iter().map(|t| names.of(*t)).collect();
+        consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
+        let consumer = Arc::new(consumer);
+        let events = Events::of(&consumer)
+            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+        Ok(Link { consumer, events, woken })
+    }
+}
