@@ -7,15 +7,17 @@ use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::decode::{Attributes, Provenance, decode};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
-use slipstream_store::{PositionMove, Refusal, StoredBurnRates, WriteBatch, rollup};
+use slipstream_store::{Events, PositionMove, Refusal, StoredBurnRates, WriteBatch, rollup};
 
 use crate::SinkError;
 use crate::dead_letter::dead_letter;
 
-/// Events that a batch holds at most: what bounds memory while the store is slow.
-pub const MOST_EVENTS: usize = 50_000;
-/// Bytes that a batch holds at most, about.
-pub const MOST_BYTES: usize = 24 << 20;
+/// Events that a batch holds at most. The more there are, the fewer rollups are updated for each, and the less each
+/// transaction weighs; beyond, nothing is gained.
+pub const MOST_EVENTS: usize = 200_000;
+/// Bytes that a batch holds at most, about. While the store is slow there are three batches: one that is written, one that
+/// follows, one that grows.
+pub const MOST_BYTES: usize = 40 << 20;
 
 /// Records by what became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -202,7 +204,9 @@ impl Fold {
         if self.moves.is_empty() {
             return None;
         }
-        let mut batch = std::mem::take(&mut self.batch);
+        let next = WriteBatch { events: Events::as_large_as(&self.batch.events), ..WriteBatch::default() };
+        let mut batch = std::mem::replace(&mut self.batch, next);
+        batch.events.arrange();
         batch.rollups = rollup::fold(&batch.events);
         batch.positions = std::mem::take(&mut self.moves).into_values().collect();
         self.bytes = 0;

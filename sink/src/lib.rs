@@ -9,9 +9,11 @@ mod dead_letter;
 pub mod error;
 pub mod events;
 pub mod fold;
+mod gains;
 pub mod run;
 mod split;
 mod write;
+mod writer;
 
 pub use error::SinkError;
 pub use run::{ROLE, run};

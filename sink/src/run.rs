@@ -1,23 +1,25 @@
 //! The loop of the sink: read, decide, write; while one batch is being written the next one grows.
+//! Partitions that are gained are begun beside it ([`crate::gains`]).
 //!
 //! Commit point: the store's transaction holds rows and positions, so a crash leaves both or neither, and whoever comes
 //! next goes on at the store's positions (L4 as the store upholds it).
 
 use std::time::Duration;
 
-use slipstream_log::{Consumer, Fetch, LogError, Polled, Position, SharedLog, TopicPartition, redelivered};
+use slipstream_log::{Consumer, Fetch, LogError, Polled, SharedLog, TopicPartition};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_store::{SharedStore, StoreError, StorePosition};
-use tokio::task::{JoinError, JoinSet};
+use slipstream_store::SharedStore;
 use tokio::time::Instant;
 
 use crate::SinkError;
 use crate::events::{Gained, Moved};
 use crate::fold::Fold;
-use crate::write::{self, Done, Patience, Writing};
+use crate::gains::{Begin, Gains};
+use crate::write::{Done, Patience, Writing};
+use crate::writer::Writer;
 
 /// Name of the role, and of its group.
 pub const ROLE: &str = "sink";
@@ -49,21 +51,22 @@ pub async fn run(
     let consumer = log.subscribe(ROLE, &TOPICS).await?;
     health.set(ROLE, State::Ready);
     let fold = Fold::new(store.refusal());
+    let gains = Gains::new(log.clone(), store.clone(), redelivery_window_ms, health.clone(), shutdown.clone());
+    let patience = || Patience::new(health.clone(), shutdown.clone());
+    let writing = Writing { log, store: store.clone(), patience: patience() };
     let mut sink = Sink {
-        log,
         store,
         consumer,
-        window_ms: redelivery_window_ms,
-        for_log: Patience::new(health.clone(), shutdown.clone()),
+        for_log: patience(),
         health,
-        shutdown: shutdown.clone(),
         fold,
         since: None,
-        busy: JoinSet::new(),
-        written: Vec::new(),
+        gains,
+        writer: Writer::start(writing.clone()),
+        writing,
         paused: false,
         read: LogTime::default(),
-        trim_at: Instant::now() + TRIM_EVERY,
+        trim_at: Some(Instant::now() + TRIM_EVERY),
     };
     loop {
         tokio::select! {
@@ -75,36 +78,40 @@ pub async fn run(
 }
 
 struct Sink {
-    log: SharedLog,
     store: SharedStore,
     consumer: Box<dyn Consumer>,
-    window_ms: i64,
     health: Health,
-    shutdown: Shutdown,
     fold: Fold,
     /// When the growing batch got its first record.
     since: Option<Instant>,
-    /// The store at work: one batch, or retention.
-    busy: JoinSet<Result<Done, SinkError>>,
-    /// Partitions of the batch that is being written.
-    written: Vec<TopicPartition>,
+    /// Partitions that are ours but not read yet.
+    gains: Gains,
+    /// The store at work.
+    writer: Writer,
+    /// What a new writer is made of.
+    writing: Writing,
     paused: bool,
     /// Greatest log time read.
     read: LogTime,
-    trim_at: Instant,
+    /// When retention is looked at next; none: it is being applied.
+    trim_at: Option<Instant>,
     /// Waits when the log fails.
     for_log: Patience,
 }
 
 impl Sink {
     async fn turn(&mut self) -> Result<(), SinkError> {
-        while let Some(done) = self.busy.try_join_next() {
-            self.finished(done).await?;
+        while let Some(done) = self.writer.try_done()? {
+            self.finished(done);
+        }
+        self.gains.start(|partition| self.writer.has(partition) || self.fold.touches(partition));
+        while let Some(begin) = self.gains.ready()? {
+            self.begin(begin).await?;
         }
         self.start_work();
         self.hold_back();
         let due = self.since.map_or(IDLE, |since| LINGER.saturating_sub(since.elapsed()));
-        let wait = if self.busy.is_empty() { due } else { GLANCE };
+        let wait = if self.writer.is_idle() && self.gains.is_empty() { due } else { GLANCE };
         let polled = self.consumer.poll(Fetch::default(), wait).await;
         if polled.is_ok() {
             self.for_log.succeeded();
@@ -113,9 +120,12 @@ impl Sink {
             Ok(Polled::Nothing) => {}
             Ok(Polled::Assigned(partitions)) => {
                 let partitions: Vec<TopicPartition> = partitions.into_iter().map(|(partition, _)| partition).collect();
-                self.gain(&partitions).await?;
+                self.gain(&partitions);
             }
-            Ok(Polled::Revoked(partitions)) => self.fold.lose(&partitions),
+            Ok(Polled::Revoked(partitions)) => {
+                self.fold.lose(&partitions);
+                self.gains.forget(&partitions);
+            }
             Ok(Polled::Records(records)) => {
                 self.since.get_or_insert_with(Instant::now);
                 self.fold.take(&records)?;
@@ -127,26 +137,29 @@ impl Sink {
         Ok(())
     }
 
-    /// Gives the store something to do when it has nothing.
+    /// Gives the store something to do when it has nothing, and what follows when the growing batch can take no more: the
+    /// longer it is busy, the larger the batches.
     fn start_work(&mut self) {
-        if !self.busy.is_empty() {
+        if !self.writer.has_room() {
             return;
         }
         let waited = self.since.is_some_and(|since| since.elapsed() >= LINGER);
-        if waited || self.fold.records() >= ENOUGH || self.fold.is_full() {
+        let due = self.writer.is_idle() && (waited || self.fold.records() >= ENOUGH);
+        // What is read again begins behind what was read before.
+        let awaited = self.gains.wait_for(|partition| self.fold.touches(partition));
+        if due || awaited || self.fold.is_full() {
             self.start_write();
-        } else if Instant::now() >= self.trim_at {
-            self.busy.spawn(write::trim(self.store.clone(), self.read));
+        } else if self.trim_at.is_some_and(|at| Instant::now() >= at) {
+            self.trim_at = None;
+            self.writer.trim(self.store.clone(), self.read);
         }
     }
 
     fn start_write(&mut self) {
         self.since = None;
-        let Some(decided) = self.fold.decide() else { return };
-        self.written =
-            decided.batch.positions.iter().map(|m| TopicPartition { topic: m.topic, partition: m.partition }).collect();
-        let writing = Writing { log: self.log.clone(), store: self.store.clone(), patience: self.patience() };
-        self.busy.spawn(writing.write(decided));
+        if let Some(decided) = self.fold.decide() {
+            self.writer.write(decided);
+        }
     }
 
     /// Bounded memory: while the growing batch is full nothing more is delivered, but the group is kept.
@@ -160,101 +173,59 @@ impl Sink {
         self.paused = full;
     }
 
-    async fn finished(&mut self, done: Result<Result<Done, SinkError>, JoinError>) -> Result<(), SinkError> {
-        self.written.clear();
-        match done.map_err(|cause| SinkError::BrokeOff(cause.to_string()))?? {
-            Done::Written => Ok(()),
+    fn finished(&mut self, done: Done) {
+        match done {
+            Done::Written => {}
             // The end is near, and what follows an unwritten batch cannot be written either.
-            Done::Abandoned => {
-                self.fold.reset();
-                Ok(())
-            }
-            Done::Trimmed(more) => {
-                self.trim_at = Instant::now() + if more { LINGER } else { TRIM_EVERY };
-                Ok(())
-            }
+            Done::Abandoned => drop(self.start_over()),
+            Done::Trimmed(more) => self.trim_at = Some(Instant::now() + if more { LINGER } else { TRIM_EVERY }),
             Done::Lost => {
                 Moved.emit();
-                let partitions = self.fold.reset();
-                self.since = None;
-                if self.shutdown.is_cancelled() { Ok(()) } else { self.begin(&partitions).await }
+                let partitions = self.start_over();
+                self.gain(&partitions);
             }
         }
     }
 
-    /// New partitions. What is still being written of them comes first, or it would be read twice.
-    async fn gain(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
-        if partitions.iter().any(|p| self.written.contains(p) || self.fold.touches(*p)) {
-            self.settle().await?;
-        }
-        self.begin(partitions).await
+    /// Drops what was not written, and answers which partitions were read.
+    fn start_over(&mut self) -> Vec<TopicPartition> {
+        self.since = None;
+        self.trim_at.get_or_insert_with(|| Instant::now() + TRIM_EVERY);
+        self.writer = Writer::start(self.writing.clone());
+        self.fold.reset()
     }
 
-    /// Reads partitions from the store's positions on.
-    async fn begin(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
-        let mut patience = self.patience();
-        let positions = loop {
-            match self.store.positions().await {
-                Ok(positions) => break positions,
-                Err(cause @ StoreError::Unavailable { .. }) => {
-                    if !patience.wait(cause.to_string()).await {
-                        return Ok(());
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        };
-        patience.succeeded();
-        for partition in partitions {
-            let stored =
-                positions.iter().find(|p| p.topic == partition.topic && p.partition == partition.partition).copied();
-            while let Err(error) = self.begin_one(*partition, stored).await {
-                match error {
-                    SinkError::Log(error) => self.patient(error).await?,
-                    error => return Err(error),
-                }
-            }
+    /// Partitions are ours. They deliver nothing until it is known where they go on; the others do.
+    fn gain(&mut self, partitions: &[TopicPartition]) {
+        self.consumer.pause(partitions);
+        self.gains.add(partitions);
+    }
+
+    /// Reads a partition from the store's position on.
+    async fn begin(&mut self, begin: Begin) -> Result<(), SinkError> {
+        let Begin { partition, stored, next, memory } = begin;
+        while let Err(error) = self.consumer.seek(partition, next).await {
+            self.patient(error).await?;
         }
+        Gained { partition, stored, next }.emit();
+        self.fold.gain(partition, stored, next, memory);
+        self.consumer.resume(&[partition]);
         Ok(())
     }
 
-    async fn begin_one(&mut self, partition: TopicPartition, stored: Option<StorePosition>) -> Result<(), SinkError> {
-        let (first, end) = self.log.bounds(partition).await?;
-        let (offset, log_time) = stored.map_or((first, LogTime(0)), |s| (s.offset, s.log_time));
-        if offset > end {
-            return Err(SinkError::StoreAhead { partition, stored: offset, end });
-        }
-        let next = offset.max(first);
-        let memory = match partition.topic {
-            Topic::RequestEvents => {
-                let position = Position { offset: next, log_time };
-                Some(redelivered::rebuild(self.log.as_ref(), partition, position, self.window_ms).await?)
-            }
-            _ => None,
-        };
-        self.consumer.seek(partition, next).await?;
-        Gained { partition, stored: stored.map(|s| s.offset), next }.emit();
-        self.fold.gain(partition, stored.map(|s| s.offset), next, memory);
-        Ok(())
-    }
-
-    /// Everything decided or growing is written, or given up at shutdown.
-    async fn settle(&mut self) -> Result<(), SinkError> {
+    /// Everything decided or growing is written, or given up because the store cannot be reached.
+    async fn drain(&mut self) -> Result<(), SinkError> {
+        self.health.set(ROLE, State::Waiting("writing what was read before the end".to_owned()));
         loop {
-            while let Some(done) = self.busy.join_next().await {
-                // Boxed: what was lost begins anew, and beginning may settle.
-                Box::pin(self.finished(done)).await?;
+            while !self.writer.is_idle() {
+                let done = self.writer.done().await?;
+                self.finished(done);
             }
             if self.fold.is_empty() {
                 return Ok(());
             }
             self.start_write();
         }
-    }
-
-    async fn drain(&mut self) -> Result<(), SinkError> {
-        self.health.set(ROLE, State::Waiting("writing what was read before the end".to_owned()));
-        self.settle().await
     }
 
     /// Waits where the log may come back.
@@ -266,9 +237,5 @@ impl Sink {
             }
             error => Err(error.into()),
         }
-    }
-
-    fn patience(&self) -> Patience {
-        Patience::new(self.health.clone(), self.shutdown.clone())
     }
 }

@@ -40,6 +40,7 @@ pub enum Done {
 }
 
 /// Waits for a store that may come back.
+#[derive(Clone)]
 pub struct Patience {
     health: Health,
     shutdown: Shutdown,
@@ -73,7 +74,8 @@ impl Patience {
     }
 }
 
-/// What is needed to write a batch.
+/// What is needed to write batches.
+#[derive(Clone)]
 pub struct Writing {
     /// Where dead letters go.
     pub log: SharedLog,
@@ -100,7 +102,7 @@ impl Writing {
     ///
     /// # Errors
     /// When log or store fail for good.
-    pub async fn write(mut self, decided: Decided) -> Result<Done, SinkError> {
+    pub async fn write(&mut self, decided: Decided) -> Result<Done, SinkError> {
         let began = Instant::now();
         let Decided { batch, dead, mut counted } = decided;
         if let Some(first) = dead.first() {

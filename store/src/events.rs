@@ -1,9 +1,12 @@
 //! Raw events on their way into the store, packed: a few flat buffers however many events there are.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use slipstream_schemas::{EventTime, EventView, LogTime, RequestEvent};
+
+use crate::spread::Spread;
 
 /// The dimensions that few values of repeat over many events; stored once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +25,10 @@ pub struct Dimensions {
 #[derive(Debug, Clone, Default)]
 pub struct Events {
     rows: Vec<Row>,
-    text: Vec<u8>,
+    text: String,
+    /// Rows by event time, once they are arranged.
+    order: Vec<u32>,
+    spread: Spread,
     dimensions: Vec<Dimensions>,
     known: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -46,8 +52,8 @@ struct Row {
     latency_ms: Option<f64>,
     weight: u32,
     status_code: u16,
+    trace_id: Option<[u8; 16]>,
     event_id: Span,
-    trace_id: Span,
     user_ref: Span,
     attributes: Span,
 }
@@ -65,6 +71,12 @@ impl Events {
         Self::default()
     }
 
+    /// Without events, with room for as many as others have.
+    pub fn as_large_as(others: &Events) -> Self {
+        let (rows, text) = (Vec::with_capacity(others.rows.len()), String::with_capacity(others.text.len()));
+        Events { rows, text, ..Self::default() }
+    }
+
     /// Adds an event of request-events. All together stay below 4 GiB of text.
     pub fn push(&mut self, partition: u32, offset: i64, log_time: LogTime, event: &EventView<'_>) {
         let row = Row {
@@ -76,11 +88,16 @@ impl Events {
             latency_ms: event.latency_ms,
             weight: event.weight,
             status_code: event.status_code,
+            trace_id: event.trace_id.as_deref().and_then(trace_bytes),
             event_id: self.keep(Some(&event.event_id)),
-            trace_id: self.keep(event.trace_id.as_deref()),
             user_ref: self.keep(event.user_ref.as_deref()),
             attributes: self.keep_attributes(event),
         };
+        self.add(row);
+    }
+
+    fn add(&mut self, row: Row) {
+        self.spread.count(row.time, row.log_time, row.partition);
         self.rows.push(row);
     }
 
@@ -92,12 +109,11 @@ impl Events {
             let row = Row {
                 dimensions: only.intern(service, environment, endpoint, method),
                 event_id: only.keep(Some(event.event_id())),
-                trace_id: only.keep(event.trace_id()),
                 user_ref: only.keep(event.user_ref()),
                 attributes: only.keep(event.attributes_json()),
                 ..*event.row
             };
-            only.rows.push(row);
+            only.add(row);
         }
         only
     }
@@ -120,6 +136,30 @@ impl Events {
     /// The events in the order in which they were added.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> + Clone {
         self.rows.iter().map(move |row| EventRef { events: self, row })
+    }
+
+    /// Sorts them by event time, for [`Events::by_time`]: who lets a batch grow does it while the one before is written.
+    pub fn arrange(&mut self) {
+        self.order = self.sorted();
+    }
+
+    /// The events in the order of their times, in which an index takes them best.
+    pub fn by_time(&self) -> impl Iterator<Item = EventRef<'_>> {
+        let arranged = self.order.len() == self.rows.len();
+        let order = if arranged { Cow::Borrowed(&self.order[..]) } else { Cow::Owned(self.sorted()) };
+        let indices = (0..order.len()).map(move |i| order[i] as usize);
+        indices.map(|i| EventRef { events: self, row: &self.rows[i] })
+    }
+
+    fn sorted(&self) -> Vec<u32> {
+        let mut keys: Vec<(EventTime, u32)> = self.rows.iter().zip(0..).map(|(row, i)| (row.time, i)).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, i)| i).collect()
+    }
+
+    /// Which minutes and days they fall into.
+    pub fn spread(&self) -> &Spread {
+        &self.spread
     }
 
     /// Every distinct tuple of dimensions; [`EventRef::dimensions_index`] points into it.
@@ -153,7 +193,7 @@ impl Events {
     fn keep(&mut self, text: Option<&str>) -> Span {
         let Some(text) = text else { return NONE };
         let start = self.text.len() as u32;
-        self.text.extend_from_slice(text.as_bytes());
+        self.text.push_str(text);
         Span { start, len: text.len() as u32 }
     }
 
@@ -164,32 +204,38 @@ impl Events {
         }
         let start = self.text.len();
         for (i, (key, value)) in event.attributes.iter().enumerate() {
-            self.text.push(if i == 0 { b'{' } else { b',' });
+            self.text.push(if i == 0 { '{' } else { ',' });
             push_json(&mut self.text, key);
-            self.text.push(b':');
+            self.text.push(':');
             push_json(&mut self.text, value);
         }
-        self.text.push(b'}');
+        self.text.push('}');
         Span { start: start as u32, len: (self.text.len() - start) as u32 }
     }
 
     fn slice(&self, span: Span) -> Option<&str> {
-        let bytes = self.text.get(span.start as usize..span.start as usize + span.len as usize)?;
-        std::str::from_utf8(bytes).ok()
+        self.text.get(span.start as usize..span.start as usize + span.len as usize)
     }
 }
 
 /// A JSON string (RFC 8259): quotes, backslashes and control characters are escaped.
-fn push_json(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
+fn push_json(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (i, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
         }
+        out.push_str(&text[plain..i]);
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            _ => out.push_str(&format!("\\u{byte:04x}")),
+        }
+        plain = i + 1;
     }
-    out.push(b'"');
+    out.push_str(&text[plain..]);
+    out.push('"');
 }
 
 impl<'a> EventRef<'a> {
@@ -243,9 +289,9 @@ impl<'a> EventRef<'a> {
         self.events.slice(self.row.event_id).unwrap_or_default()
     }
 
-    /// See [`RequestEvent::trace_id`].
-    pub fn trace_id(&self) -> Option<&'a str> {
-        self.events.slice(self.row.trace_id)
+    /// The bytes of [`RequestEvent::trace_id`].
+    pub fn trace_id(&self) -> Option<[u8; 16]> {
+        self.row.trace_id
     }
 
     /// See [`RequestEvent::user_ref`].
@@ -271,7 +317,7 @@ impl<'a> EventRef<'a> {
             status_code: i32::from(self.status_code()),
             latency_ms: self.latency_ms(),
             weight: self.weight() as i32,
-            trace_id: self.trace_id().map(str::to_owned),
+            trace_id: self.trace_id().map(|bytes| format!("{:032x}", u128::from_be_bytes(bytes))),
             user_ref: self.user_ref().map(str::to_owned),
             attributes: self.attributes_json().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default(),
         }

@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod retention;
 pub mod rollup;
 pub mod slos;
+pub mod spread;
 pub mod sqlite;
 pub mod text;
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
 
+pub mod watched;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -224,8 +226,6 @@ pub struct Faulty {
     refused: fn(EventRef<'_>) -> bool,
     pub plan: Mutex<VecDeque<Fault>>,
     pub attempts: AtomicUsize,
-    /// Most events that one write had.
-    pub largest: AtomicUsize,
 }
 
 impl Faulty {
@@ -236,8 +236,8 @@ impl Faulty {
     }
 
     pub fn picky(inner: SharedStore, declared: Refusal, refused: fn(EventRef<'_>) -> bool) -> Arc<Self> {
-        let (plan, attempts, largest) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Faulty { inner, declared, refused, plan, attempts, largest })
+        let (plan, attempts) = (Mutex::default(), AtomicUsize::new(0));
+        Arc::new(Faulty { inner, declared, refused, plan, attempts })
     }
 }
 
@@ -256,7 +256,6 @@ impl Store for Faulty {
         if batch.events.iter().any(self.refused) {
             return Err(StoreError::Refused("invalid byte sequence".to_owned()));
         }
-        self.largest.fetch_max(batch.events.len(), Ordering::SeqCst);
         let fault = self.plan.lock().unwrap().pop_front();
         let failed = StoreError::Unavailable { doing: "writing".to_owned(), cause: "planned".to_owned() };
         match fault {

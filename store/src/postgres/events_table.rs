@@ -4,6 +4,8 @@
 //! past retention goes by dropping parts, and nothing is ever written to a part that is compressed. Event times may lie
 //! anywhere between 1970 and 2100; each part has an index on them.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
@@ -11,6 +13,7 @@ use super::error;
 use super::session::Session;
 use super::stamp::{self, Day};
 use crate::port::StoreError;
+use crate::spread::Spread;
 
 /// How raw events are kept; decided when the tables are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,14 +135,6 @@ fn day_of(name: &str) -> Option<Day> {
 }
 
 /// The days of log time that some events fall into.
-pub fn days<'a>(events: impl Iterator<Item = crate::EventRef<'a>>) -> Vec<Day> {
-    let mut days: Vec<Day> = Vec::new();
-    for event in events {
-        let day = stamp::day(event.log_time());
-        if days.last() != Some(&day) && !days.contains(&day) {
-            days.push(day);
-        }
-    }
-    days.sort_unstable();
-    days
+pub fn days(spread: &Spread) -> BTreeSet<Day> {
+    spread.days().map(|(begin, ..)| stamp::day(begin)).collect()
 }

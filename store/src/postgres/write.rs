@@ -14,7 +14,7 @@ use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day, Stamp};
 use super::write_rollups::add_rollups;
 use super::{copy, error, migrate, read, trim, write_history};
-use crate::events::{EventRef, Events};
+use crate::events::Events;
 use crate::port::{PositionMove, StoreError, StorePosition, WriteBatch};
 use crate::retention::Retention;
 use crate::rollup::MINUTE_US;
@@ -118,7 +118,7 @@ impl Writer {
             return Ok(());
         }
         let missing: Vec<Day> =
-            events_table::days(events.iter()).into_iter().filter(|day| !self.days.contains(day)).collect();
+            events_table::days(events.spread()).into_iter().filter(|day| !self.days.contains(day)).collect();
         if !missing.is_empty() {
             events_table::ensure(&mut session.client, &missing).await?;
             self.days.extend(missing);
@@ -185,17 +185,14 @@ async fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i3
     if events.is_empty() {
         return Ok(());
     }
-    // In the order of the index: neighbours land on the same page.
-    let mut ordered: Vec<EventRef<'_>> = events.iter().collect();
-    ordered.sort_unstable_by_key(|e| (e.time(), e.partition(), e.offset()));
     let sink = transaction.copy_in(copy::STATEMENT).await.map_err(error::at(doing))?;
-    copy::send(sink, &ordered, ids).await.map(drop).map_err(error::at(doing))
+    copy::send(sink, events, ids).await.map(drop).map_err(error::at(doing))
 }
 
 async fn add_days(transaction: &Transaction<'_>, events: &Events) -> Done {
     let mut counts: BTreeMap<(Day, i32), i64> = BTreeMap::new();
-    for event in events.iter() {
-        *counts.entry((stamp::day(event.log_time()), event.partition() as i32)).or_default() += 1;
+    for (begin, partition, events) in events.spread().days() {
+        *counts.entry((stamp::day(begin), partition as i32)).or_default() += events as i64;
     }
     if counts.is_empty() {
         return Ok(());
@@ -213,18 +210,13 @@ async fn add_days(transaction: &Transaction<'_>, events: &Events) -> Done {
 
 /// Before the rollups, as retention does it: who has a minute's row has its rollups.
 async fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> Done {
-    let mut written: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for event in events.iter() {
-        let log_time = event.log_time().0;
-        let (oldest, newest) = written.entry(event.time().0.div_euclid(MINUTE_US)).or_insert((log_time, log_time));
-        (*oldest, *newest) = ((*oldest).min(log_time), (*newest).max(log_time));
-    }
-    if written.is_empty() {
+    let written = || events.spread().minutes();
+    if written().len() == 0 {
         return Ok(());
     }
-    let minutes: Vec<Stamp> = written.keys().map(|minute| Stamp(minute * MINUTE_US)).collect();
-    let oldest: Vec<Stamp> = written.values().map(|(oldest, _)| Stamp::millis(*oldest)).collect();
-    let newest: Vec<Stamp> = written.values().map(|(_, newest)| Stamp::millis(*newest)).collect();
+    let minutes: Vec<Stamp> = written().map(|(minute, _)| Stamp(minute * MINUTE_US)).collect();
+    let oldest: Vec<Stamp> = written().map(|(_, got)| Stamp::log(got.oldest_log)).collect();
+    let newest: Vec<Stamp> = written().map(|(_, got)| Stamp::log(got.newest_log)).collect();
     let sql = "INSERT INTO minutes AS m (minute, oldest_log, newest_log)
                SELECT * FROM unnest($1, $2, $3) AS n (minute, oldest, newest) ORDER BY 1
                ON CONFLICT (minute) DO UPDATE SET oldest_log = least(m.oldest_log, excluded.oldest_log),

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, Transactio
 
 use super::error;
 use super::write_history::{insert_burn_rates, insert_notifications, insert_transitions};
-use crate::events::{Dimensions, EventRef, Events, trace_bytes};
+use crate::events::{Dimensions, EventRef, Events};
 use crate::port::{PositionMove, StoreError, WriteBatch};
-use crate::rollup::{MINUTE_US, Rollup};
+use crate::rollup::Rollup;
 
 /// The writing connection and what it remembers of the tables.
 pub struct Writer {
@@ -132,9 +132,7 @@ fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i64]) ->
          trace_id, user_ref, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     // In the table's own order: neighbours land on the same page.
-    let mut ordered: Vec<EventRef<'_>> = events.iter().collect();
-    ordered.sort_unstable_by_key(|e| (e.time(), e.partition(), e.offset()));
-    for event in ordered {
+    for event in events.by_time() {
         bind_event(&mut statement, event, ids[event.dimensions_index()])?;
         statement.raw_execute()?;
     }
@@ -151,24 +149,18 @@ fn bind_event(statement: &mut Statement<'_>, event: EventRef<'_>, dimensions: i6
     statement.raw_bind_parameter(7, event.latency_ms())?;
     statement.raw_bind_parameter(8, event.weight())?;
     statement.raw_bind_parameter(9, event.event_id())?;
-    statement.raw_bind_parameter(10, event.trace_id().and_then(trace_bytes))?;
+    statement.raw_bind_parameter(10, event.trace_id())?;
     statement.raw_bind_parameter(11, event.user_ref())?;
     statement.raw_bind_parameter(12, event.attributes_json())
 }
 
 fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> rusqlite::Result<()> {
-    let mut minutes: HashMap<i64, (i64, i64)> = HashMap::new();
-    for event in events.iter() {
-        let (count, newest) = minutes.entry(event.time().0.div_euclid(MINUTE_US)).or_insert((0, i64::MIN));
-        *count += 1;
-        *newest = (*newest).max(event.log_time().0);
-    }
     let mut statement = transaction.prepare_cached(
         "INSERT INTO minutes (minute, events, newest_log) VALUES (?1, ?2, ?3) ON CONFLICT (minute) DO UPDATE SET
          events = events + excluded.events, newest_log = max(newest_log, excluded.newest_log)",
     )?;
-    for (minute, (count, newest)) in minutes {
-        statement.execute((minute, count, newest))?;
+    for (minute, got) in events.spread().minutes() {
+        statement.execute((minute, got.events as i64, got.newest_log.0))?;
     }
     Ok(())
 }
