@@ -26,6 +26,9 @@ use crate::port::LogError;
 const CALL: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Bytes of a segment of a topic of which only the newest record of a key is of any use.
+const SEGMENT: u32 = 64 << 20;
+
 /// Settings of a topic on the cluster, by the table.
 pub fn config_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
     let mut config = vec![("max.message.bytes", LARGEST_BATCH.to_string())];
@@ -44,6 +47,10 @@ pub fn config_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
         Kept::Compacted { floor } => {
             config.push(("cleanup.policy", "compact".to_owned()));
             config.push(("min.compaction.lag.ms", floor.as_millis().to_string()));
+            if floor.is_zero() {
+                // Only closed segments are compacted, and burn's snapshots come in fast.
+                config.push(("segment.bytes", SEGMENT.to_string()));
+            }
         }
     }
     config
