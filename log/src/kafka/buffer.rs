@@ -43,6 +43,11 @@ impl Buffer {
         self.batch.next = self.batch.next.max(offset);
     }
 
+    /// Behind what was pushed last.
+    pub(super) fn next(&self) -> Offset {
+        self.batch.next
+    }
+
     /// Records that wait.
     pub(super) fn len(&self) -> usize {
         self.batch.len() - self.taken

@@ -80,6 +80,8 @@ struct Held {
     end: Option<Offset>,
     /// Since when it should bring something and does not.
     silent: Option<Instant>,
+    /// What librdkafka knows of an earlier assignment until it begins to fetch.
+    stale: Option<Offset>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,6 +255,7 @@ impl Consumer for Member {
                 _ => LogTime(i64::MIN),
             };
             (held.buffer, held.next, held.end) = (Buffer::new(partition, offset, floor), offset, None);
+            held.stale = None;
         }
         Ok(())
     }
@@ -318,7 +321,7 @@ impl Consumer for Member {
         let Some(held) = self.held.get(&partition) else { return Ok(None) };
         // Between what was delivered and the end are only markers and aborted records: for the caller it is the end.
         let (next, waits) = (held.next, held.buffer.len() > 0);
-        let drained = !waits && (held.end.is_some_and(|seen| seen >= end) || self.is_silent(partition, end).await?);
+        let drained = !waits && (self.has_read(partition, end) || self.is_silent(partition, end).await?);
         let end = if drained { next } else { end.max(next) };
         self.horizon_floor = self.horizon_floor.max(LogTime(clock.0 - VISIBLE_WITHIN_MS));
         Ok(Some(Horizon { end, time: self.horizon_floor }))

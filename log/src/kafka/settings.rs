@@ -216,6 +216,9 @@ pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u3
     config
         .set("group.id", options.group_name(group))
         .set("auto.offset.reset", "earliest")
+        // In a batch librdkafka takes the end of a partition for a record that was read: after a rebalance, which pauses all
+        // partitions for a moment, it would go on one offset behind it (L3).
+        .set("enable.partition.eof", "false")
         .set("partition.assignment.strategy", "cooperative-sticky");
     if let Some(instance) = &options.instance {
         config.set("group.instance.id", format!("{instance}-{group}-{n}"));

@@ -7,7 +7,7 @@ use slipstream_schemas::LogTime;
 use tokio::time::Instant;
 
 use super::{Change, Ends, Held, Member, State};
-use crate::kafka::native::Came;
+use crate::kafka::native::{self, Came};
 use crate::kafka::shared::blocking;
 use crate::port::{Fetch, LogError, Offset, Polled, TopicPartition};
 
@@ -27,14 +27,13 @@ impl Member {
             let came = queue.take(room, 0, &mut |came| match came {
                 Came::Record(record) => {
                     (*end, *silent) = (None, None);
-                    if record.offset >= *next {
+                    // What was read while a rebalance paused the partition comes again.
+                    if record.offset >= (*next).max(buffer.next()) {
                         buffer.push(&record);
                     }
                 }
-                Came::End(offset) => {
-                    *end = Some(offset);
-                    buffer.reached(offset);
-                }
+                // Members are not told of ends: see their settings.
+                Came::End(_) => {}
                 Came::Error { code, text } => failed = Some((code, text)),
             });
             if came == 0 {
@@ -67,9 +66,17 @@ impl Member {
         None
     }
 
+    /// Whether everything below `end` was read. The markers of transactions are read unseen, and move librdkafka's position.
+    pub(super) fn has_read(&self, partition: TopicPartition, end: Offset) -> bool {
+        let Some(held) = self.held.get(&partition) else { return false };
+        let read =
+            || native::position(&self.consumer, self.shared.names.of(partition.topic), partition.partition as i32);
+        let beyond = |read: Option<Offset>| read != held.stale && read.is_some_and(|read| read >= end);
+        held.next >= end || held.end.is_some_and(|seen| seen >= end) || beyond(read())
+    }
+
     /// Whether a partition that should bring something, and for a while does not, has nothing but markers and aborted
-    /// records below its end. librdkafka tells an end once; one that was purged with what a pause threw away is not told
-    /// again.
+    /// records below its end: of those that are not read, librdkafka's position does not tell.
     pub(super) async fn is_silent(&mut self, partition: TopicPartition, end: Offset) -> Result<bool, LogError> {
         let Some(held) = self.held.get_mut(&partition) else { return Ok(false) };
         let from = held.next;

@@ -13,7 +13,7 @@ use super::seat::Link;
 use super::{Held, Lookup, Member, State};
 use crate::kafka::buffer::Buffer;
 use crate::kafka::errors::log_error;
-use crate::kafka::native::{Place, Records};
+use crate::kafka::native::{self, Place, Records};
 use crate::kafka::positions;
 use crate::kafka::shared::blocking;
 use crate::port::{LogError, Polled, TopicPartition};
@@ -35,7 +35,9 @@ impl Member {
             self.held.remove(&place);
             let Some(queue) = Records::of(&self.consumer, topic, *partition, &self.woken) else { continue };
             let buffer = Buffer::new(place, 0, LogTime(i64::MIN));
-            self.held.insert(place, Held { state: State::Looking, queue, buffer, next: 0, end: None, silent: None });
+            let stale = native::position(&self.consumer, topic, *partition);
+            let held = Held { state: State::Looking, queue, buffer, next: 0, end: None, silent: None, stale };
+            self.held.insert(place, held);
             places.push(place);
         }
         if let Err(error) = self.consumer.incremental_assign(&list_places(partitions)) {

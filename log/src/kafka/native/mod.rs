@@ -17,6 +17,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
@@ -149,6 +150,16 @@ unsafe fn log(event: *mut sys::rd_kafka_event_t) {
             super::client::told(level, &str_of(facility), &str_of(text));
         }
     }
+}
+
+/// The offset behind the last record or marker that was read of a partition; none: nothing was read of it yet.
+pub(super) fn position(consumer: &Reader, topic: &str, partition: i32) -> Option<i64> {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(topic, partition);
+    // SAFETY: client and list live through the call.
+    unsafe { sys::rd_kafka_position(consumer.client().native_ptr(), list.ptr()) };
+    let offset = list.elements().first()?.offset().to_raw()?;
+    (offset >= 0).then_some(offset)
 }
 
 /// Generation of the group that a consumer is a member of; negative: it is none.
