@@ -82,24 +82,34 @@ struct Owned {
     snapshots: Snapshots,
 }
 
+/// What a step has of one partition.
+struct Part {
+    advance: Advance,
+    outputs: Vec<Outgoing>,
+    /// Snapshot records among them.
+    chunks: usize,
+}
+
 impl BurnLoop {
     async fn turn(&mut self) -> Result<(), ProcessorError> {
         self.take_over_ready().await?;
-        let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
-        match poll(self.consumer.as_mut(), ROLE, fetch, WAIT).await? {
-            Polled::Nothing => {}
-            Polled::Assigned(partitions) => {
-                for (partition, committed) in partitions {
-                    self.gain(partition, committed.unwrap_or_default());
+        let mut wait = WAIT;
+        // About once each, so that one step has what is new of all.
+        for _ in 0..self.owned.len().max(1) {
+            let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
+            match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
+                Polled::Nothing => break,
+                Polled::Assigned(partitions) => {
+                    for (partition, committed) in partitions {
+                        self.gain(partition, committed.unwrap_or_default());
+                    }
                 }
+                Polled::Revoked(partitions) => self.lose(&partitions),
+                Polled::Records(batch) => self.fold(&batch).await?,
             }
-            Polled::Revoked(partitions) => self.lose(&partitions),
-            Polled::Records(batch) => self.fold(&batch).await?,
+            wait = Duration::ZERO;
         }
-        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            self.commit(partition).await?;
-        }
-        Ok(())
+        self.commit().await
     }
 
     /// Begins to rebuild the state of a gained partition, which delivers nothing meanwhile.
@@ -132,7 +142,8 @@ impl BurnLoop {
         if burn.position() > position.offset {
             self.consumer.seek(partition, burn.position()).await?;
         }
-        self.owned.insert(partition, Owned::new(burn, position));
+        let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
+        self.owned.insert(partition, Owned::new(burn, position, snapshots));
         self.consumer.resume(&[partition]);
         Ok(())
     }
@@ -155,40 +166,52 @@ impl BurnLoop {
             owned.folded += 1;
             owned.log_time = owned.log_time.max(record.log_time());
             if owned.rates.len() >= STEP_RATES {
-                self.commit(batch.partition).await?;
+                self.commit().await?;
             }
         }
         Ok(())
     }
 
-    /// Commits where something is to be published, or the position has not been committed for a while.
-    async fn commit(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
-        let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let moved = owned.burn.position() > owned.position.offset;
-        if !moved || (owned.rates.is_empty() && owned.last_commit.elapsed() < COMMIT_EVERY) {
-            return Ok(());
-        }
-        let chunks = owned.snapshots.due(&mut owned.burn, snapshots, Instant::now());
-        let to = Position { offset: owned.burn.position(), log_time: owned.log_time };
-        self.send(partition, chunks, to).await
+    /// Commits, in one step, the partitions of which something is to be published, or whose position has not been
+    /// committed for a while.
+    async fn commit(&mut self) -> Result<(), ProcessorError> {
+        let now = Instant::now();
+        let due = self.owned.iter_mut().filter(|(_, owned)| owned.is_due());
+        let parts = due.map(|(partition, owned)| {
+            let chunks = owned.snapshots.due(&mut owned.burn, now);
+            owned.part(*partition, chunks, Position { offset: owned.burn.position(), log_time: owned.log_time })
+        });
+        let parts = parts.collect();
+        self.send(parts).await
     }
 
-    async fn send(
-        &mut self,
-        partition: TopicPartition,
-        chunks: Vec<Outgoing>,
-        to: Position,
-    ) -> Result<(), ProcessorError> {
-        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let written = chunks.len();
-        let outputs = owned.rates.iter().map(rates_record).chain(chunks).collect();
-        let step = Step { outputs, positions: vec![Advance { partition, from: owned.position, to }] };
-        match settle(self.consumer.as_mut(), &step).await? {
-            Settled::Lost { partitions, .. } => self.lose(&partitions),
-            Settled::Done => owned.committed(partition, to, written),
+    /// Brings parts into the log together. Those of partitions that are lost meanwhile are left out, and the others sent
+    /// again as they are (L6).
+    async fn send(&mut self, mut parts: Vec<Part>) -> Result<(), ProcessorError> {
+        while !parts.is_empty() {
+            let step = Step {
+                outputs: parts.iter().flat_map(|part| part.outputs.iter().cloned()).collect(),
+                positions: parts.iter().map(|part| part.advance).collect(),
+            };
+            let done = match settle(self.consumer.as_mut(), &step).await? {
+                Settled::Done => true,
+                Settled::Lost { partitions, others_done } => {
+                    self.lose(&partitions);
+                    parts.retain(|part| !partitions.contains(&part.advance.partition));
+                    others_done
+                }
+            };
+            if done {
+                parts.drain(..).for_each(|part| self.committed(&part));
+            }
         }
         Ok(())
+    }
+
+    fn committed(&mut self, part: &Part) {
+        if let Some(owned) = self.owned.get_mut(&part.advance.partition) {
+            owned.committed(part);
+        }
     }
 
     /// Folds once more: a step must move the position, and the last one may have moved it to where the fold is.
@@ -200,14 +223,13 @@ impl BurnLoop {
         self.fold(&batch).await
     }
 
-    /// Leaves a whole snapshot behind, so that the next start folds nothing again.
+    /// Leaves a whole snapshot behind, if it is not too large, so that the next start folds nothing again.
     async fn finish(&mut self) -> Result<(), ProcessorError> {
         if let Ok(answer) = tokio::time::timeout(LAST_RESTORES, self.take_over_rest()).await {
             answer?;
         }
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
             self.read_on(partition).await?;
-            let snapshots = snapshots_of(self.log.as_ref(), partition).await?;
             let horizon = self.consumer.horizon(partition).await?;
             let Some(owned) = self.owned.get_mut(&partition) else { continue };
             let offset = owned.burn.position();
@@ -215,8 +237,9 @@ impl BurnLoop {
             let known = horizon.filter(|h| h.end == offset).map_or(owned.log_time, |h| h.time.max(owned.log_time));
             let to = Position { offset, log_time: known };
             if to != owned.position {
-                let chunks = owned.snapshots.all(&mut owned.burn, snapshots, Instant::now());
-                self.send(partition, chunks, to).await?;
+                let chunks = owned.snapshots.last(&mut owned.burn, Instant::now());
+                let part = owned.part(partition, chunks, to);
+                self.send(vec![part]).await?;
             }
         }
         Ok(())
@@ -224,7 +247,7 @@ impl BurnLoop {
 }
 
 impl Owned {
-    fn new(burn: Burn, position: Position) -> Self {
+    fn new(burn: Burn, position: Position, snapshots: TopicPartition) -> Self {
         let now = Instant::now();
         Owned {
             burn,
@@ -233,15 +256,27 @@ impl Owned {
             rates: Vec::new(),
             folded: 0,
             last_commit: now,
-            snapshots: Snapshots::begin(now),
+            snapshots: Snapshots::begin(snapshots, now),
         }
     }
 
-    fn committed(&mut self, partition: TopicPartition, to: Position, chunks: usize) {
+    fn is_due(&self) -> bool {
+        let moved = self.burn.position() > self.position.offset;
+        moved && (!self.rates.is_empty() || self.last_commit.elapsed() >= COMMIT_EVERY)
+    }
+
+    /// What there is to publish, and the move to `to`.
+    fn part(&self, partition: TopicPartition, chunks: Vec<Outgoing>, to: Position) -> Part {
+        let advance = Advance { partition, from: self.position, to };
+        Part { advance, chunks: chunks.len(), outputs: self.rates.iter().map(rates_record).chain(chunks).collect() }
+    }
+
+    fn committed(&mut self, part: &Part) {
         let complete = self.rates.iter().filter(|r| r.complete).count() as u64;
         let incomplete = self.rates.len() as u64 - complete;
-        BurnStep { partition, batches: self.folded, complete, incomplete, chunks: chunks as u64 }.emit();
-        self.position = to;
+        let partition = part.advance.partition;
+        BurnStep { partition, batches: self.folded, complete, incomplete, chunks: part.chunks as u64 }.emit();
+        self.position = part.advance.to;
         self.rates.clear();
         self.folded = 0;
         self.last_commit = Instant::now();

@@ -19,41 +19,45 @@ pub(crate) const CHUNKS: u32 = 64;
 const ROUND: Duration = Duration::from_secs(60);
 /// A step takes chunks until they have this many bytes; at least one.
 const STEP_BYTES: usize = 512 << 10;
+/// As much is written at an orderly end.
+const LAST_BYTES: usize = 32 << 20;
 /// Bytes of chunks a second, whatever the round takes then.
 const BYTES_A_SECOND: usize = 4 << 20;
 
 /// Whose turn it is.
 pub(crate) struct Snapshots {
+    to: TopicPartition,
     next: u32,
     due: Instant,
 }
 
 impl Snapshots {
-    pub(crate) fn begin(now: Instant) -> Self {
-        Snapshots { next: 0, due: now + ROUND / CHUNKS }
+    /// Chunks go to this partition of burn-snapshots.
+    pub(crate) fn begin(to: TopicPartition, now: Instant) -> Self {
+        Snapshots { to, next: 0, due: now + ROUND / CHUNKS }
     }
 
     /// The records of the chunks that are due.
-    pub(crate) fn due(&mut self, burn: &mut Burn, to: TopicPartition, now: Instant) -> Vec<Outgoing> {
+    pub(crate) fn due(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
         match now >= self.due {
-            true => self.take(burn, to, now, STEP_BYTES),
+            true => self.take(burn, now, STEP_BYTES),
             false => Vec::new(),
         }
     }
 
-    /// The records of all chunks.
-    pub(crate) fn all(&mut self, burn: &mut Burn, to: TopicPartition, now: Instant) -> Vec<Outgoing> {
-        self.take(burn, to, now, usize::MAX)
+    /// The records of all chunks, or of those whose turn is next where they are too much for one step.
+    pub(crate) fn last(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
+        self.take(burn, now, LAST_BYTES)
     }
 
-    fn take(&mut self, burn: &mut Burn, to: TopicPartition, now: Instant, most: usize) -> Vec<Outgoing> {
+    fn take(&mut self, burn: &mut Burn, now: Instant, most: usize) -> Vec<Outgoing> {
         let (mut records, mut bytes, mut chunks) = (Vec::new(), 0, 0);
         while chunks < CHUNKS && bytes < most {
             let parts = burn.save(self.next as i32);
             if parts.is_empty() {
                 break;
             }
-            for record in parts.iter().map(|part| record(to, part)) {
+            for record in parts.iter().map(|part| record(self.to, part)) {
                 bytes += record.value.as_ref().map_or(0, Bytes::len);
                 records.push(record);
             }

@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
 use slipstream_testkit::verdict;
 use support::gated::Gated;
+use support::watched::Watched;
 use support::{SOURCES, TARGETS, World, encoded};
 use tokio::time::sleep;
 
@@ -176,4 +178,28 @@ async fn p4_where_some_chunks_are_missing_only_their_slos_begin_anew() {
     let whole = state(&world, "by-service").await;
     assert_eq!(whole.covered_from, before[1].covered_from, "{} was in a chunk that is there", whole.slo);
     assert!(whole.windows.last().unwrap().total >= before[1].windows.last().unwrap().total);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_folded_in_pieces_of_bounded_size() {
+    let names: Vec<String> = (0..60).map(|n| format!("slo-{n}")).collect();
+    let slos: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "'true'")).collect();
+    let mut world = World::new(&slos).await;
+    world.start_tally();
+    traffic(&world, 0..30).await;
+    // Hours in which every SLO is published once a minute, and nobody to do it.
+    world.clock.advance(2 * 3_600_000);
+    traffic(&world, 30..60).await;
+    sleep(Duration::from_secs(5)).await;
+    let watched = Watched::over(world.log.clone());
+    world.start_burn_on(watched.clone());
+    world.rest().await;
+    let published = verdict::all::<BurnRates>(world.log.as_ref(), Topic::BurnRates).await.unwrap().len();
+    assert!(published > 6_000, "{published}");
+    let most = |seen: &std::sync::atomic::AtomicUsize| seen.load(Ordering::Relaxed);
+    let (records, bytes, outputs) =
+        (most(&watched.most.records), most(&watched.most.bytes), most(&watched.most.outputs));
+    assert!(records <= 10_000 && bytes <= 4 << 20, "a fetch of {records} records, {bytes} bytes");
+    // A step of each of two partitions ends with 5,000 rates, or with those of the tally that brought it there.
+    assert!(outputs <= 2 * 5_400 + 128, "a step of {outputs} outputs");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something fails")]
 
 pub mod gated;
+pub mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
