@@ -33,6 +33,8 @@ const LINGER: Duration = Duration::from_millis(100);
 const GLANCE: Duration = Duration::from_millis(10);
 /// How long a poll waits when nothing is due.
 const IDLE: Duration = Duration::from_secs(1);
+/// What a poll brings at most: the writer's tasks share our threads and get their turn between polls.
+const FETCH: Fetch = Fetch { records: 4_000, bytes: 4 << 20 };
 /// How often retention is looked at.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 
@@ -112,7 +114,7 @@ impl Sink {
         self.hold_back();
         let due = self.since.map_or(IDLE, |since| LINGER.saturating_sub(since.elapsed()));
         let wait = if self.writer.is_idle() && self.gains.is_empty() { due } else { GLANCE };
-        let polled = self.consumer.poll(Fetch::default(), wait).await;
+        let polled = self.consumer.poll(FETCH, wait).await;
         if polled.is_ok() {
             self.for_log.succeeded();
         }
@@ -131,6 +133,8 @@ impl Sink {
                 self.fold.take(&records)?;
                 let last = records.len().checked_sub(1).and_then(|i| records.get(i));
                 self.read = self.read.max(last.map_or(self.read, |last| last.log_time()));
+                // A log that always has more never lets us wait.
+                tokio::task::yield_now().await;
             }
             Err(error) => self.patient(error).await?,
         }
