@@ -123,6 +123,11 @@ impl MemoryLog {
         self.engine().lock().partitions.entry(partition).or_default().hiding = true;
     }
 
+    /// The end of a partition with what is not visible yet.
+    pub fn written(&self, partition: TopicPartition) -> Offset {
+        self.engine().lock().partition(partition).map_or(0, |p| p.records.len() as Offset)
+    }
+
     /// Makes visible what lies below `end` in a partition.
     pub fn reveal_up_to(&self, partition: TopicPartition, end: Offset) {
         let mut kept = self.engine().lock();

@@ -6,7 +6,7 @@ use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::{Memory, id_hash};
 
 use crate::batch::Batch;
-use crate::port::{Fetch, Log, LogError, Position, TopicPartition};
+use crate::port::{Fetch, Log, LogError, Offset, Position, TopicPartition};
 
 /// Events whose places in the memory are looked for together.
 const GROUP: usize = 64;
@@ -24,7 +24,7 @@ pub async fn rebuild(
 ) -> Result<Memory, LogError> {
     let mut memory = Memory::new(window_ms);
     let (first, _) = log.bounds(partition).await?;
-    let since = log.offset_at(partition, memory.rebuild_from(position.log_time)).await?;
+    let since = since(log, partition, position, &memory, window_ms).await?;
     let read = |from| log.read(partition, from, position.offset, Fetch::default());
     let mut batch = Batch::new(partition, since.max(first));
     while batch.next < position.offset {
@@ -35,6 +35,22 @@ pub async fn rebuild(
     }
     remember(&mut memory, &batch);
     Ok(memory)
+}
+
+/// The first offset that counts. The position's log time may be that of a horizon, which a record that becomes visible too
+/// late undercuts (L7 broken): where nothing below the position lies in its generation, what comes may lie in the one
+/// before.
+async fn since(
+    log: &dyn Log,
+    partition: TopicPartition,
+    position: Position,
+    memory: &Memory,
+    window_ms: i64,
+) -> Result<Offset, LogError> {
+    let from = memory.rebuild_from(position.log_time);
+    let generation = log.offset_at(partition, LogTime(from.0 + window_ms)).await?;
+    let from = if generation < position.offset { from } else { LogTime(from.0 - window_ms) };
+    log.offset_at(partition, from).await
 }
 
 fn remember(memory: &mut Memory, batch: &Batch) {

@@ -1,7 +1,7 @@
 //! What must hold of an installation that has come to rest, whatever happened to its processes. Each check compares what
 //! the pipeline wrote with a recount, or with the same log folded again in one go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use slipstream_log::definitions::DefinitionReader;
@@ -9,7 +9,7 @@ use slipstream_log::{Fetch, Log, RecordRef, TopicPartition};
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::{AlertTransition, BurnRates, Origin, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, RequestEvent, Topic};
-use slipstream_slo::alert::{AlertState, alert_id, rule_sets, step};
+use slipstream_slo::alert::{AlertState, end, rule_sets, step};
 use slipstream_slo::burn::Burn;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
@@ -124,6 +124,11 @@ pub async fn revisions(log: &dyn Log) -> Result<Revisions> {
 
 /// What sli-tallies come to when they are folded in one go.
 pub async fn refolded(log: &dyn Log) -> Result<Vec<BurnRates>> {
+    Ok(folds(log).await?.1)
+}
+
+/// The folds of sli-tallies in one go, by partition, and what they publish.
+pub async fn folds(log: &dyn Log) -> Result<(Vec<Burn>, Vec<BurnRates>)> {
     let revisions = revisions(log).await?;
     let partitions = log.partitions(Topic::SliTallies).await?;
     let mut folds: Vec<Burn> = (0..partitions).map(|p| Burn::new(p, partitions, 16, Scale::REAL)).collect();
@@ -134,7 +139,7 @@ pub async fn refolded(log: &dyn Log) -> Result<Vec<BurnRates>> {
         Ok(())
     })
     .await?;
-    Ok(folded)
+    Ok((folds, folded))
 }
 
 /// P3a, P4: folding sli-tallies again in one go gives the burn rates that were published through every crash.
@@ -169,17 +174,21 @@ fn by_series(rates: Vec<BurnRates>) -> BTreeMap<Series, Vec<BurnRates>> {
 pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
     let revisions = revisions(log).await?;
     let mut replayed = Vec::new();
-    for ((_, _, _), rates) in by_series(all(log, Topic::BurnRates).await?) {
+    for rates in by_series(all(log, Topic::BurnRates).await?).into_values() {
         let mut states: BTreeMap<String, AlertState> = BTreeMap::new();
         for rates in rates {
             let at = LogTime(rates.tick * 1_000 + 999);
-            let Some(found) = revisions.slo_at(&rates.slo, at, rates.revision) else { continue };
-            let slo = found.active.slo;
-            let Some(rules) = slo.rules_of(&rates.objective) else { continue };
-            for rule_set in rule_sets(rules) {
-                let id = alert_id(&rates.slo, &rates.objective, &rates.group, rule_set);
-                let state = states.entry(id).or_default();
-                let (next, made) = step(state, &rates, rules, &slo, rule_set);
+            let slo = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
+            let rules = slo.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
+            // What was deleted or renamed ends its alerts.
+            let present = rules.map(rule_sets).unwrap_or_default();
+            let sets: BTreeSet<String> = present.into_iter().map(str::to_owned).chain(states.keys().cloned()).collect();
+            for rule_set in sets {
+                let state = states.entry(rule_set.clone()).or_default();
+                let (next, made) = match (&slo, rules) {
+                    (Some(slo), Some(rules)) => step(state, &rates, rules, slo, &rule_set),
+                    _ => end(state, &rates),
+                };
                 *state = next;
                 replayed.extend(made);
             }

@@ -1,0 +1,354 @@
+//! What must hold of a world at rest. The oracles are those of the other tests: the recount and the verdicts of the
+//! testkit, and the folds' own recount of every value of every series.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use slipstream_log::definitions::{DefinitionReader, SLO_KIND};
+use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
+use slipstream_processor::current_states;
+use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
+use slipstream_schemas::{LogTime, Topic};
+use slipstream_slo::alert::{AlertState, end, rule_sets, step};
+use slipstream_slo::openslo::parse_document;
+use slipstream_slo::scale::Scale;
+use slipstream_testkit::faults::told::told;
+use slipstream_testkit::recount::{Accepted, recount};
+use slipstream_testkit::verdict;
+
+use crate::history::{Event, History, REDELIVERY_MS};
+use crate::plan::{ENDPOINTS, SERVICES};
+use crate::recount::{Cell, CellName, Value, accepted, cells, evaluate};
+use crate::world::{CUT_DELAY_MS, World};
+
+/// What a world came to.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Events that count, that were dropped as redelivered, and dead letters.
+    pub events: (usize, usize, usize),
+    /// Events below a horizon that had been told.
+    pub undercut: usize,
+    /// Ticks that partitions evaluated, and how many of them without a source.
+    pub ticks: (u64, u64),
+    /// Burn rates that were compared with the recount, of those published.
+    pub rates: (usize, usize),
+    /// Transitions of alerts.
+    pub transitions: usize,
+    /// Deliveries that receivers took.
+    pub deliveries: usize,
+}
+
+impl Told {
+    /// Adds what another world came to.
+    pub fn add(&mut self, other: &Told) {
+        let (events, more) = (&mut self.events, other.events);
+        (events.0, events.1, events.2) = (events.0 + more.0, events.1 + more.1, events.2 + more.2);
+        self.undercut += other.undercut;
+        self.ticks = (self.ticks.0 + other.ticks.0, self.ticks.1 + other.ticks.1);
+        self.rates = (self.rates.0 + other.rates.0, self.rates.1 + other.rates.1);
+        self.transitions += other.transitions;
+        self.deliveries += other.deliveries;
+    }
+}
+
+/// Judges everything; an error begins with the property that does not hold.
+pub async fn judge(world: &World) -> Result<Told> {
+    let log: &dyn Log = world.log.as_ref();
+    let counted = recount(log, REDELIVERY_MS).await?;
+    let mut all = Told { events: (counted.accepted.len(), counted.redelivered, counted.invalid), ..Told::default() };
+    verdict::tallies_join(log).await?;
+    covered(log).await?;
+    ensure!(dead_letters(log).await? == counted.invalid, "L2: dead letters");
+    let (history, undercut) = history(log, &counted.accepted).await?;
+    all.undercut = undercut;
+    tallies(log, &history).await?;
+    let (rates, incomplete, ticks) = refold(log).await?;
+    let partitions = u64::from(log.partitions(Topic::SliTallies).await?);
+    // Between the two log times of a record that broke L7 the sequence is not defined.
+    let disturbed = incomplete + undercut as u64;
+    all.ticks = ((ticks.1 - ticks.0).max(0) as u64 * partitions, incomplete);
+    all.rates = (complete_ticks(&rates, &history, ticks, disturbed)?, rates.len());
+    let transitions = alerts(log, &history, ticks, disturbed).await?;
+    all.transitions = transitions.len();
+    all.deliveries = receivers(world, &transitions).await?;
+    p4(Arc::clone(&world.log) as SharedLog).await?;
+    Ok(all)
+}
+
+/// P1: at the end every record is covered.
+async fn covered(log: &dyn Log) -> Result<()> {
+    for partition in 0..log.partitions(Topic::RequestEvents).await? {
+        let place = TopicPartition { topic: Topic::RequestEvents, partition };
+        let (committed, (_, end)) = (log.committed("tally", place).await?, log.bounds(place).await?);
+        let at = committed.unwrap_or_default().offset;
+        ensure!(at == end, "P1: {place} is committed up to {at} of {end}");
+    }
+    Ok(())
+}
+
+/// L2: every dead letter is there once, with its bytes. Answers how many there are.
+async fn dead_letters(log: &dyn Log) -> Result<usize> {
+    let mut letters = BTreeSet::new();
+    for partition in 0..log.partitions(Topic::DeadLetters).await? {
+        let place = TopicPartition { topic: Topic::DeadLetters, partition };
+        for record in log.read(place, 0, i64::MAX, Fetch::default()).await?.iter() {
+            let number = |name: &str| -> Result<i64> {
+                let (_, value) = record.headers().find(|(n, _)| *n == name).context("L2: a header is missing")?;
+                Ok(std::str::from_utf8(value)?.parse()?)
+            };
+            let (source, offset) = (number("slipstream-partition")? as u32, number("slipstream-offset")?);
+            ensure!(letters.insert((source, offset)), "L2: the dead letter of {source}/{offset} is there twice");
+            let from = TopicPartition { topic: Topic::RequestEvents, partition: source };
+            let original = log.read(from, offset, offset + 1, Fetch::default()).await?;
+            let same = original.get(0).is_some_and(|o| o.value() == record.value());
+            ensure!(same, "L2: the dead letter of {source}/{offset} has other bytes");
+        }
+    }
+    Ok(letters.len())
+}
+
+/// The log in the words of the recount: what was accepted, with the log time at which we learned of it. That is the
+/// record's own but where it became visible after a later log time had been told (L7 broken): then it is the latter.
+async fn history(log: &dyn Log, accepted: &[Accepted]) -> Result<(History, usize)> {
+    let stamps = stamps(log).await?;
+    let mut sources = vec![Vec::new(); log.partitions(Topic::RequestEvents).await? as usize];
+    let mut undercut = 0;
+    for Accepted { partition, offset, log_time, event } in accepted {
+        let before = stamps.get(&(*partition as i32)).and_then(|s| s.range(..=offset).next_back());
+        let (_, told) = before.with_context(|| format!("P1: nobody covers {partition}/{offset}"))?;
+        undercut += usize::from(told > log_time);
+        // Its slot is by its own log time all the same.
+        let time = (event.time.0 / 1_000).min(log_time.0);
+        let known = *log_time.max(told);
+        let generation = |at: LogTime| at.0.div_euclid(REDELIVERY_MS);
+        let near = |at: &LogTime| generation(*at) >= generation(known) - 1;
+        let same = |(at, e): &(LogTime, Option<Event>)| near(at) && e.as_ref().is_some_and(|e| e.id == event.event_id);
+        let named = |of: &[&'static str], name: &str| of.iter().find(|n| **n == name).copied().unwrap_or("?");
+        // A copy that came after the redelivery window counts, also where that log time is no longer so far away.
+        let again = if sources[*partition as usize].iter().any(same) { format!("#{offset}") } else { String::new() };
+        let event = Event {
+            id: format!("{}{again}", event.event_id),
+            time,
+            service: named(&SERVICES, &event.service),
+            endpoint: named(&ENDPOINTS, &event.endpoint),
+            status: event.status_code as u16,
+            latency: event.latency_ms,
+            weight: event.weight as u32,
+        };
+        sources[*partition as usize].push((known, Some(event)));
+    }
+    let mut revisions = Vec::new();
+    for revision in DefinitionReader::default().read_new(log).await? {
+        if revision.definition.kind != SLO_KIND {
+            continue;
+        }
+        let name = ["a", "b", "c"].into_iter().find(|n| *n == revision.definition.name).context("an unknown SLO")?;
+        let slo = revision.definition.document.as_deref().map(parse_document).transpose();
+        let slo = slo.map_err(|found| anyhow::anyhow!("{found:?}"))?;
+        revisions.push((revision.log_time, name, slo));
+    }
+    let end = i64::MAX;
+    Ok((History { sources, revisions, targets: 0, cut_delay_ms: CUT_DELAY_MS, end }, undercut))
+}
+
+/// Per source and first offset of a step: the log time that had been told before it.
+async fn stamps(log: &dyn Log) -> Result<BTreeMap<i32, BTreeMap<i64, LogTime>>> {
+    let place = TopicPartition { topic: Topic::SliTallies, partition: 0 };
+    let (mut next, end) = log.bounds(place).await?;
+    let (mut stamps, mut told) = (BTreeMap::<i32, BTreeMap<i64, LogTime>>::new(), BTreeMap::<i32, LogTime>::new());
+    while next < end {
+        let batch = log.read(place, next, end, Fetch::default()).await?;
+        for record in batch.iter() {
+            let tally: TallyBatch = slipstream_schemas::codec::decode(record.value().unwrap_or_default())?;
+            let before = told.insert(tally.source, tally.stamp).unwrap_or_default();
+            ensure!(tally.stamp >= before, "P1: the stamp of source {} goes back", tally.source);
+            stamps.entry(tally.source).or_default().insert(tally.from, before);
+        }
+        next = batch.next;
+    }
+    Ok(stamps)
+}
+
+type Sums = (i64, i64, i64);
+
+/// P2: for any series, tick and slot the tallies are the weighted count over accepted events.
+async fn tallies(log: &dyn Log, history: &History) -> Result<()> {
+    let mut tallied: BTreeMap<CellName, Sums> = BTreeMap::new();
+    let batches: Vec<TallyBatch> = verdict::all(log, Topic::SliTallies).await?;
+    for entry in batches.iter().flat_map(|batch| &batch.entries) {
+        let series = (entry.slo.clone(), entry.generation, entry.objective.clone(), entry.group.clone());
+        let sum = tallied.entry((series, entry.tick, entry.slot)).or_default();
+        *sum = (sum.0 + entry.good, sum.1 + entry.total, sum.2 + entry.unknown);
+    }
+    let counts = |cell: &Cell| (cell.good, cell.total, cell.unknown);
+    let counted = cells(history, &everything(history));
+    let counted: BTreeMap<CellName, Sums> = counted.iter().map(|(name, cell)| (name.clone(), counts(cell))).collect();
+    for name in counted.keys().chain(tallied.keys()) {
+        let (counted, tallied) = (counted.get(name), tallied.get(name));
+        ensure!(counted == tallied, "P2: {name:?}: counted {counted:?}, tallied {tallied:?}");
+    }
+    Ok(())
+}
+
+fn everything(history: &History) -> Vec<(i64, Event)> {
+    let upto: Vec<usize> = history.sources.iter().map(Vec::len).collect();
+    accepted(history, &upto)
+}
+
+/// P3a, P4, L2: what was published through all crashes is what one fold in one go publishes, neither more nor less.
+/// Answers what was published, how many ticks were incomplete, and the ticks evaluated by everybody.
+async fn refold(log: &dyn Log) -> Result<(Vec<BurnRates>, u64, (i64, i64))> {
+    let published: Vec<BurnRates> = verdict::all(log, Topic::BurnRates).await?;
+    verdict::burn_rates_refold(log).await?;
+    let (folds, folded) = verdict::folds(log).await?;
+    ensure!(folded.len() == published.len(), "P3a: {} published, {} folded", published.len(), folded.len());
+    let incomplete = folds.iter().map(|burn| burn.incomplete_ticks()).sum();
+    let first = verdict::revisions(log).await?.first_cut(i64::MAX).map_or(0, |cut| cut.tick());
+    let next = folds.iter().map(|burn| burn.next_tick().unwrap_or(first)).min().unwrap_or(first);
+    Ok((published, incomplete, (first, next)))
+}
+
+/// P3b: every value published at a complete tick is the recount's; where no tick is incomplete, so is the sequence.
+/// Answers how many were compared.
+fn complete_ticks(rates: &[BurnRates], history: &History, (first, next): (i64, i64), disturbed: u64) -> Result<usize> {
+    let want = evaluate(history, &Scale::REAL, first, next);
+    let mut compared = 0;
+    for rates in rates.iter().filter(|r| r.complete && !r.retired && r.tick < next) {
+        let series = (rates.slo.clone(), rates.generation, rates.objective.clone(), rates.group.clone());
+        let value = want.values.get(&(series, rates.tick));
+        let value = value.with_context(|| format!("P3b: series should not exist: {rates:#?}"))?;
+        let got = Value::of(rates);
+        let holds = |v: &Value| v.conditions.iter().map(|c| (c.rule.clone(), c.holds)).collect::<Vec<_>>();
+        let same = (&got.windows, got.unknown, got.too_late, got.remaining, got.period_start, got.previous)
+            == (&value.windows, value.unknown, value.too_late, value.remaining, value.period_start, value.previous)
+            && holds(&got) == holds(value);
+        ensure!(same, "P3b: published {got:#?}, counted {value:#?}");
+        compared += 1;
+    }
+    if disturbed == 0 {
+        let got: BTreeMap<_, _> = rates.iter().filter(|r| r.tick < next).map(Value::of).map(by_name).collect();
+        let want: BTreeMap<_, _> = want.published.into_iter().map(by_name).collect();
+        for name in got.keys().chain(want.keys()) {
+            let (got, want) = (got.get(name), want.get(name));
+            ensure!(got == want, "P3b, all ticks complete: published {got:#?}, counted {want:#?}");
+        }
+    }
+    Ok(compared)
+}
+
+type PublishedName = (i64, String, String, Vec<String>, i64, bool);
+
+/// What a retired series was told at last is not compared: it does not count any more.
+fn by_name(mut value: Value) -> (PublishedName, Value) {
+    if value.retired {
+        (value.too_late, value.exemplars, value.unknown) = (0, Vec::new(), 0);
+    }
+    let (slo, objective, group) = (value.slo.clone(), value.objective.clone(), value.group.clone());
+    ((value.tick, slo, objective, group, value.generation, !value.retired), value)
+}
+
+/// A1, A2, and where no tick is incomplete the transitions of the recount.
+async fn alerts(
+    log: &dyn Log,
+    history: &History,
+    (first, next): (i64, i64),
+    disturbed: u64,
+) -> Result<Vec<AlertTransition>> {
+    let transitions = verdict::transitions_replay(log).await?;
+    let replayed = verdict::replayed(log).await?.len();
+    ensure!(replayed == transitions.len(), "A1: {} published, {replayed} replayed", transitions.len());
+    grammar(&transitions)?;
+    if disturbed == 0 {
+        let outline = |t: &AlertTransition| {
+            (t.alert_id.clone(), t.episode, t.seq, format!("{:?}", t.kind), t.tick, t.severity.clone())
+        };
+        let got: BTreeSet<_> = transitions.iter().filter(|t| t.tick < next).map(outline).collect();
+        let want: BTreeSet<_> = recounted_alerts(log, history, (first, next)).await?.iter().map(outline).collect();
+        let differ: Vec<_> = got.symmetric_difference(&want).take(4).collect();
+        ensure!(differ.is_empty(), "A1: transitions of the pipeline and of the recount differ: {differ:#?}");
+    }
+    Ok(transitions)
+}
+
+/// The alerter over the recount's burn rates.
+async fn recounted_alerts(log: &dyn Log, history: &History, (first, next): (i64, i64)) -> Result<Vec<AlertTransition>> {
+    let revisions = verdict::revisions(log).await?;
+    let mut published = evaluate(history, &Scale::REAL, first, next).published;
+    published.sort_by_key(|v| (v.tick, !v.retired));
+    let mut states: BTreeMap<(String, String, Vec<String>), BTreeMap<String, AlertState>> = BTreeMap::new();
+    let mut out = Vec::new();
+    for rates in published.iter().map(Value::rates) {
+        let at = LogTime(rates.tick * 1_000 + 999);
+        let slo = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
+        let rules = slo.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
+        let states = states.entry((rates.slo.clone(), rates.objective.clone(), rates.group.clone())).or_default();
+        let present = rules.map(rule_sets).unwrap_or_default();
+        let sets: BTreeSet<String> = present.into_iter().map(str::to_owned).chain(states.keys().cloned()).collect();
+        for set in sets {
+            let state = states.entry(set.clone()).or_default();
+            let (after, made) = match (&slo, rules) {
+                (Some(slo), Some(rules)) => step(state, &rates, rules, slo, &set),
+                _ => end(state, &rates),
+            };
+            *state = after;
+            out.extend(made);
+        }
+    }
+    Ok(out)
+}
+
+/// A2: at most one firing and one resolved in an episode, no resolved without its firing, nothing after the end.
+fn grammar(transitions: &[AlertTransition]) -> Result<()> {
+    let mut sorted: Vec<&AlertTransition> = transitions.iter().collect();
+    sorted.sort_by_key(|t| (t.alert_id.clone(), t.episode, t.seq));
+    let mut episodes: BTreeMap<(&str, i64), Vec<TransitionKind>> = BTreeMap::new();
+    for t in sorted {
+        let before = episodes.entry((&t.alert_id, t.episode)).or_default();
+        let over = matches!(before.last(), Some(TransitionKind::Resolved | TransitionKind::Inactive));
+        let fired = before.contains(&TransitionKind::Firing);
+        ensure!(!over, "A2: goes on after its end: {t:#?}");
+        ensure!(t.seq as usize == before.len() + 1, "A2: {before:?}, then {t:#?}");
+        match t.kind {
+            TransitionKind::Firing => ensure!(!fired, "A2: fires twice: {t:#?}"),
+            TransitionKind::Resolved => ensure!(fired, "A2: never fired: {t:#?}"),
+            _ => {}
+        }
+        before.push(t.kind);
+    }
+    Ok(())
+}
+
+/// A3: what reached each receiver. Answers how many deliveries.
+async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usize> {
+    let notes: Vec<Notification> = verdict::all(world.log.as_ref(), Topic::Notifications).await?;
+    let mut deliveries = 0;
+    for receiver in &world.receivers {
+        let told = told(transitions, &notes, &receiver.deliveries(), &receiver.name)?;
+        deliveries += told.deliveries;
+        for note in notes.iter().filter(|n| n.receiver == receiver.name && n.outcome == Outcome::NotDue) {
+            let of = |t: &&AlertTransition| (&t.alert_id, t.episode, t.seq) == (&note.alert_id, note.episode, note.seq);
+            let Some(t) = transitions.iter().find(of) else { bail!("A3: a note of nothing: {note:#?}") };
+            // Nobody is a minute behind in these worlds, so only the end of what was never told is not due.
+            let fired = told.first.keys().any(|(id, episode, _)| (id, *episode) == (&t.alert_id, t.episode));
+            let untold = t.kind == TransitionKind::Resolved && !fired;
+            let behind = note.at - t.tick * 1_000 > 60_000;
+            ensure!(untold || behind, "A3: {} was not sent: {note:#?} {t:#?}", receiver.name);
+        }
+    }
+    Ok(deliveries)
+}
+
+/// P4: the state restored from the snapshots and what came after them is that of a fold without restarts.
+async fn p4(log: SharedLog) -> Result<()> {
+    let restored = current_states(&log).await?;
+    let revisions = verdict::revisions(log.as_ref()).await?;
+    let mut folded = Vec::new();
+    for burn in verdict::folds(log.as_ref()).await?.0 {
+        folded.extend(burn.states(&revisions)?);
+    }
+    let differ = restored.iter().zip(&folded).find(|(restored, folded)| restored != folded);
+    let counts = (restored.len(), folded.len());
+    ensure!(restored == folded, "P4: {counts:?} series, restored and folded in one go: {differ:#?}");
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Processes: each runs the real loop of one role, and can be stopped, killed and put on ice at any moment.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+use slipstream_alerter::notifier::{self, Outside};
+use slipstream_alerter::{ReceiverConfig, evaluate};
+use slipstream_log::SharedLog;
+use slipstream_log::patient::Patient;
+use slipstream_processor::{burn, tally};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::health::Health;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::log::{Identity, SimLog};
+use crate::receiver::Receiver;
+use crate::weather::BEGIN;
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// request-events to sli-tallies.
+    Tally,
+    /// sli-tallies to burn-rates.
+    Burn,
+    /// burn-rates to alerts.
+    Alerter,
+    /// alerts to the receiver of this number.
+    Notifier(usize),
+}
+
+impl Role {
+    /// Its consumer group.
+    pub fn group(self) -> String {
+        match self {
+            Role::Tally => "tally".to_owned(),
+            Role::Burn => "burn".to_owned(),
+            Role::Alerter => "alerter".to_owned(),
+            Role::Notifier(n) => config(n).group(),
+        }
+    }
+
+    /// For people.
+    pub fn name(self) -> String {
+        match self {
+            Role::Notifier(n) => format!("notifier{n}"),
+            other => other.group(),
+        }
+    }
+}
+
+/// The name of a receiver.
+pub fn receiver_name(n: usize) -> String {
+    format!("receiver{n}")
+}
+
+fn config(n: usize) -> ReceiverConfig {
+    let mut config = ReceiverConfig::webhook(&receiver_name(n), "http://receiver.test/");
+    config.group_interval = std::time::Duration::from_millis(if n == 0 { 20 } else { 3_000 });
+    config
+}
+
+/// A process.
+pub struct Process {
+    /// What it does.
+    pub role: Role,
+    /// Who it is.
+    pub identity: Arc<Identity>,
+    task: JoinSet<Result<()>>,
+    shutdown: Shutdown,
+    ice: watch::Sender<bool>,
+}
+
+impl Process {
+    /// Starts one on its log; a notifier has a way to its receiver.
+    pub fn start(role: Role, log: SimLog, receiver: Option<Arc<Receiver>>) -> Process {
+        let (identity, shutdown, (ice, frozen)) = (Arc::clone(&log.identity), Shutdown::new(), watch::channel(false));
+        let now_ms = BEGIN + log.weather.elapsed();
+        let log = Patient::over(Arc::new(log));
+        let token = shutdown.clone();
+        let mut task = JoinSet::new();
+        task.spawn(on_ice(frozen, work(role, log, receiver, now_ms, token)));
+        Process { role, identity, task, shutdown, ice }
+    }
+
+    /// Is told to stop. Who is on ice does not hear it before it thaws.
+    pub fn tell_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Whether it was told to stop.
+    pub fn told_to_stop(&self) -> bool {
+        self.shutdown.is_cancelled()
+    }
+
+    /// Is gone, wherever it is.
+    pub async fn kill(mut self) {
+        self.identity.killed.store(true, Ordering::SeqCst);
+        self.task.shutdown().await;
+    }
+
+    /// Stands still, as under SIGSTOP, or goes on.
+    pub fn freeze(&self, frozen: bool) {
+        self.ice.send_replace(frozen);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<Result<()>> {
+        let ended = self.task.try_join_next()?;
+        Some(ended.unwrap_or_else(|error| Err(anyhow::anyhow!("{error}"))))
+    }
+}
+
+async fn work(
+    role: Role,
+    log: SharedLog,
+    receiver: Option<Arc<Receiver>>,
+    now_ms: i64,
+    shutdown: Shutdown,
+) -> Result<()> {
+    let health = Health::default();
+    match (role, receiver) {
+        (Role::Tally, _) => tally::run(log, tally::Thread::alone(), health, shutdown).await?,
+        (Role::Burn, _) => burn::run(log, health, shutdown).await?,
+        (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
+        (Role::Notifier(n), Some(way)) => {
+            let outside = Outside { way, now_ms };
+            notifier::run_outside(log, config(n), "http://slipstream.test".to_owned(), outside, health, shutdown)
+                .await?;
+        }
+        (Role::Notifier(_), None) => anyhow::bail!("a notifier needs a receiver"),
+    }
+    Ok(())
+}
+
+/// Runs a future that does nothing while it is frozen, though what it waits for may come.
+async fn on_ice<F: Future>(mut frozen: watch::Receiver<bool>, inner: F) -> F::Output {
+    let mut inner = pin!(inner);
+    loop {
+        // The sender outlives the task: a process that is dropped drops its task first.
+        let _ = frozen.wait_for(|frozen| !frozen).await;
+        tokio::select! {
+            biased;
+            Ok(_) = frozen.wait_for(|frozen| *frozen) => {}
+            output = &mut inner => return output,
+        }
+    }
+}
