@@ -6,7 +6,7 @@ use super::names::Names;
 use super::publisher::{advice, is_lasting};
 use crate::port::LogError;
 
-/// An error of reading or asking.
+/// An error of reading or asking. A partition that a client does not know may have come of late: it will hear of it.
 pub(super) fn log_error(names: &Names, doing: impl Into<String>, error: &KafkaError) -> LogError {
     of_code(names, doing, error.rdkafka_error_code(), error.to_string())
 }
@@ -20,6 +20,7 @@ pub(super) fn of_code(
 ) -> LogError {
     let doing = doing.into();
     match code {
+        Some(RDKafkaErrorCode::UnknownPartition) => LogError::Transient { doing, cause: text },
         Some(code) if is_lasting(code) || code == RDKafkaErrorCode::UnknownTopicOrPartition => {
             LogError::Fatal { doing, cause: format!("{text}; topics {}", advice(names, code)) }
         }

@@ -13,6 +13,7 @@ use super::client::{Reader, Told};
 use super::errors::{log_error, of_code};
 use super::names::Names;
 use super::native::{Came, Event, Events, Records};
+use super::publisher::{is_new_partition, look_again};
 use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
@@ -77,23 +78,26 @@ impl Ranges {
 
     /// First retained offset and end offset, as a committed reader sees them.
     pub(super) fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        let topic = self.names.of(partition.topic);
-        let asked = self.asker()?.fetch_watermarks(topic, partition.partition as i32, CALL);
-        asked.map_err(|e| {
-            log_error(&self.names, format!("asking for the bounds of {topic}/{}", partition.partition), &e)
-        })
+        self.watermarks(self.asker()?.as_ref(), partition, "the bounds")
     }
 
     /// The end of what was written, in open transactions too.
     pub(super) fn written(&self, partition: TopicPartition) -> Result<Offset, LogError> {
+        let asker = self.client(&self.uncommitted, settings::uncommitted)?;
+        Ok(self.watermarks(asker.as_ref(), partition, "the end")?.1)
+    }
+
+    fn watermarks(&self, asker: &Reader, partition: TopicPartition, what: &str) -> Result<(Offset, Offset), LogError> {
         let topic = self.names.of(partition.topic);
-        let asked = self.client(&self.uncommitted, settings::uncommitted)?.fetch_watermarks(
-            topic,
-            partition.partition as i32,
-            CALL,
-        );
-        let asked = asked.map(|(_, end)| end);
-        asked.map_err(|e| log_error(&self.names, format!("asking for the end of {topic}/{}", partition.partition), &e))
+        let ask = || asker.fetch_watermarks(topic, partition.partition as i32, CALL);
+        let asked = match ask() {
+            Err(error) if is_new_partition(&error) => {
+                look_again(asker.client(), topic);
+                ask()
+            }
+            asked => asked,
+        };
+        asked.map_err(|e| log_error(&self.names, format!("asking for {what} of {topic}/{}", partition.partition), &e))
     }
 
     /// Ends of several partitions, by one question.
@@ -113,7 +117,14 @@ impl Ranges {
             let added = list.add_partition_offset(self.names.of(p.topic), p.partition as i32, time);
             added.map_err(|e| log_error(&self.names, "naming partitions", &e))?;
         }
-        let answer = self.asker()?.offsets_for_times(list, CALL);
+        let asker = self.asker()?;
+        let answer = match asker.offsets_for_times(list.clone(), CALL) {
+            Err(error) if is_new_partition(&error) => {
+                partitions.iter().for_each(|p| look_again(asker.client(), self.names.of(p.topic)));
+                asker.offsets_for_times(list, CALL)
+            }
+            answer => answer,
+        };
         answer.map_err(|e| log_error(&self.names, "asking for offsets", &e))
     }
 
