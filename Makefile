@@ -76,8 +76,8 @@ bench: build ## Measure what docs/benchmarks.md reports
 	@cargo build --release --locked --quiet -p slipstream-bench
 	@scripts/bench $(BIN)
 
-bench-kafka: setup-test ## The roles on a real Kafka and PostgreSQL, and Kafka Streams (EVENTS=12000000 RUNS=1 ONLY=speed,sink; EVENTS=300000 is a try)
-	@cargo build --release --locked --quiet --bin slipstream -p slipstream-cli
+bench-kafka: build setup-test ## The roles on a real Kafka and PostgreSQL, and Kafka Streams (EVENTS=12000000 RUNS=1 ONLY=speed,sink; EVENTS=300000 is a try)
 	@cargo build --release --locked --quiet -p slipstream-bench
+	@cargo build --release --locked --quiet -p slipstream-processor --example restore
 	@cargo build --locked --quiet -p slipstream-testkit --bins
 	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))

@@ -35,7 +35,7 @@ const BAD: usize = 5;
 const WARM_UP: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// Bad events are enough, also where they are learned of late: a minute is longer than any crash. A target of 99 % can burn
 /// at 100 at most.
 const POLICY: &str = "  alertPolicies:

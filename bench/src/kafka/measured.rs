@@ -22,7 +22,7 @@ pub struct Measured {
     pub warm: Duration,
     /// Events that came in `warm`.
     pub warmed: u64,
-    /// CPU time before the first event: what a start costs, definitions among it.
+    /// CPU time until it was ready: what a start costs, definitions among it.
     pub start: Duration,
     /// CPU and memory of the process.
     pub usage: Usage,
@@ -36,7 +36,12 @@ impl Measured {
 
     /// Events a second once the first had come.
     pub fn flow_rate(&self) -> f64 {
-        a_second(self.flowed, self.flow)
+        if self.at_once() { self.rate() } else { a_second(self.flowed, self.flow) }
+    }
+
+    /// Whether the topic was so small that most of it had come when the first was seen.
+    fn at_once(&self) -> bool {
+        self.flowed * 2 < self.events
     }
 
     /// Events a second in the second half.
@@ -49,12 +54,9 @@ impl Measured {
         self.usage.cpu.as_secs_f64() * 1e6 / self.events as f64
     }
 
-    /// The same without what the start cost; of a topic so small that nearly all came at once, with it.
-    pub fn flow_cpu(&self) -> f64 {
-        if self.flowed * 2 < self.events {
-            return self.cpu();
-        }
-        self.usage.cpu.saturating_sub(self.start).as_secs_f64() * 1e6 / self.flowed.max(1) as f64
+    /// The same without what the start cost.
+    pub fn cpu_after_start(&self) -> f64 {
+        self.usage.cpu.saturating_sub(self.start).as_secs_f64() * 1e6 / self.events as f64
     }
 
     /// Reads what [`fmt::Display`] wrote.
@@ -110,10 +112,14 @@ impl Progress {
         Progress { began: Instant::now(), wanted, first: None, half: None, start: Duration::ZERO }
     }
 
-    /// Notes that so many have come in all. `usage` is of the process that is measured.
-    pub fn at(&mut self, done: u64, usage: impl FnOnce() -> Result<Usage>) {
+    /// The process is ready, having used so much.
+    pub fn ready(&mut self, usage: Usage) {
+        self.start = usage.cpu;
+    }
+
+    /// Notes that so many have come in all.
+    pub fn at(&mut self, done: u64) {
         if done > 0 && self.first.is_none() {
-            self.start = usage().map_or(Duration::ZERO, |usage| usage.cpu);
             self.first = Some((Instant::now(), done));
         }
         if done >= self.wanted / 2 && self.half.is_none() {

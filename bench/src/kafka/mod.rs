@@ -15,6 +15,7 @@ mod options;
 mod pace;
 mod place;
 pub mod raw;
+mod restore;
 mod role;
 mod scaling;
 mod sink;
@@ -39,13 +40,14 @@ pub const COMMAND: &str = "kafka";
 /// Name, what it measures.
 type Measurement = (&'static str, fn(&Options) -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 10] = [
+const MEASUREMENTS: [Measurement; 11] = [
     ("speed", speed::rows),
     ("sink", sink::rows),
     ("partitions", scaling::partitions),
     ("definitions", scaling::definitions),
     ("backlog", backlog::rows),
     ("burn", burn::rows),
+    ("restore", restore::rows),
     ("gateway", gateway::rows),
     ("latency", latency::healthy),
     ("crash", latency::crashed),

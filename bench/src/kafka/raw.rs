@@ -95,7 +95,7 @@ fn polled(brokers: &str, topic: &str, decoded: bool) -> Result<Measured> {
         }
         read += 1;
         if read == 1 || read == wanted / 2 {
-            progress.at(read, Usage::own);
+            progress.at(read);
         }
     }
     ensure!(!decoded || valid == read, "{} of {read} events are not valid", read - valid);
@@ -119,7 +119,7 @@ async fn ours(brokers: &str, prefix: &str, topic: &str) -> Result<Measured> {
             valid += u64::from(black_box(decode(value, &from, Attributes::Skip)).is_ok());
         }
         read += batch.len() as u64;
-        progress.at(read, Usage::own);
+        progress.at(read);
     }
     ensure!(valid == read, "{} of {read} events are not valid", read - valid);
     Ok(progress.end(Usage::own()?))

@@ -42,7 +42,7 @@ fn series(measured: impl Iterator<Item = Result<(String, Measured)>>, goal: &'st
     let mut first: Option<(String, f64)> = None;
     let row = |measured: Result<(String, Measured)>| {
         let (what, measured) = measured?;
-        let cpu = measured.flow_cpu();
+        let cpu = measured.cpu_after_start();
         let row = Row::new(&*what, format!("{cpu:.2} CPU s/M ({})", millions(measured.flow_rate())), goal);
         let (name, least) = first.get_or_insert((what, cpu));
         Ok(row.against(format!("{name}: {least:.2} CPU s/M"), cpu / *least))

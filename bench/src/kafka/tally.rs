@@ -27,13 +27,15 @@ pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
     let deadline = Instant::now() + WITHIN;
     let mut progress = Progress::new(events);
     let mut role = Role::start(place, roles, &[])?;
+    role.ready(WITHIN)?;
+    progress.ready(role.usage()?);
     let mut done = 0;
     while done < events {
         role.runs()?;
         ensure!(Instant::now() < deadline, "tally committed {done} of {events} events within {WITHIN:?}");
         std::thread::sleep(LOOK_EVERY);
         done = committed(&role).unwrap_or(0);
-        progress.at(done, || role.usage());
+        progress.at(done);
     }
     let measured = progress.end(role.usage()?);
     role.end()?;
