@@ -16,7 +16,7 @@ use tokio::time::Instant;
 /// enough for a step.
 pub(crate) const CHUNKS: u32 = 64;
 /// In this time every chunk is written once.
-const ROUND: Duration = Duration::from_secs(60);
+const ROUND: Duration = Duration::from_secs(30);
 /// A step takes chunks until they have this many bytes; at least one.
 const STEP_BYTES: usize = 512 << 10;
 /// As much is written at an orderly end.
