@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use slipstream_log::definitions::{SLO_KIND, ensure_settings, publish_changed};
+use slipstream_log::definitions::{DefinitionReader, SLO_KIND, ensure_settings, publish_changed};
 use slipstream_log::kafka::{self, KafkaLog, KafkaOptions};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Outgoing, SharedLog, TopicPartition};
@@ -24,6 +24,7 @@ use slipstream_schemas::records::{
 };
 use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_slo::hash::target_partition;
+use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
@@ -44,7 +45,7 @@ async fn main() -> Result<()> {
     let slos: Vec<String> = (0..series / GROUPS).map(|n| format!("slo-{n}")).collect();
     let cut = define(&log, &slos).await?;
     let (_, revision) = log.bounds(TopicPartition { topic: Topic::SloDefinitions, partition: 0 }).await?;
-    let scene = Scene { slos, cut, revision };
+    let scene = Scene { generations: generations(&log, &slos, revision).await?, slos, cut, revision };
     for partition in 0..TARGETS {
         scene.seed(&log, partition).await?;
     }
@@ -77,6 +78,9 @@ async fn main() -> Result<()> {
 /// What is counted.
 struct Scene {
     slos: Vec<String>,
+    /// By SLO: its own cut.
+    generations: BTreeMap<String, i64>,
+    /// The last of the cuts.
     cut: LogTime,
     /// End of slo-definitions.
     revision: i64,
@@ -109,6 +113,19 @@ async fn define(log: &SharedLog, slos: &[String]) -> Result<LogTime> {
     };
     let cut = publish_changed(log.as_ref(), slos.iter().map(definition).collect()).await?;
     cut.context("the definitions were there before")
+}
+
+async fn generations(log: &SharedLog, slos: &[String], revision: i64) -> Result<BTreeMap<String, i64>> {
+    let mut revisions = Revisions::new();
+    for found in DefinitionReader::default().read_new(log.as_ref()).await? {
+        revisions.apply(found.offset, found.log_time, &found.definition)?;
+    }
+    revisions.read_up_to(revision);
+    let generation = |name: &String| {
+        let found = revisions.slo_at(name, LogTime(i64::MAX), revision).context("an SLO is not in force")?;
+        Ok((name.clone(), found.active.generation))
+    };
+    slos.iter().map(generation).collect()
 }
 
 fn document(name: &str) -> String {
@@ -229,7 +246,7 @@ impl Scene {
                 },
                 slos: vec![SloSnapshot {
                     slo: (*slo).clone(),
-                    generation: Some(cut.0),
+                    generation: Some(self.generations[*slo]),
                     covered_from: cut.tick() - 30 * 86_400,
                     held: Vec::new(),
                     held_exemplars: Vec::new(),
@@ -272,7 +289,7 @@ impl Scene {
     fn tally(&self, partition: u32, source: usize, tick: i64, (from, to): (i64, i64)) -> TallyBatch {
         let entry = |slo: &String, number: usize| TallyEntry {
             slo: slo.clone(),
-            generation: self.cut.0,
+            generation: self.generations[slo],
             objective: "most".to_owned(),
             group: group(number),
             tick,

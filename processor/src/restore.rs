@@ -147,7 +147,7 @@ fn take_chunk(
     restoring: &mut Restoring,
 ) -> Result<bool, ProcessorError> {
     let key = chunk_of_key(record.key().unwrap_or_default());
-    if key.is_some_and(|(of, chunk)| of != partition.partition || restoring.has(chunk)) {
+    if key.is_some_and(|(of, chunk)| of != partition.partition || chunk.is_some_and(|chunk| restoring.has(chunk))) {
         return Ok(false);
     }
     let place = || format!("{snapshots} at offset {}", record.offset());

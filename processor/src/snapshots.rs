@@ -70,20 +70,44 @@ impl Snapshots {
     }
 }
 
-/// Which chunk a key names, and of which partition of sli-tallies.
-pub(crate) fn chunk_of_key(key: &[u8]) -> Option<(u32, i32)> {
+/// Of which partition of sli-tallies a key is, and which chunk it names; none: one of another number of chunks.
+pub(crate) fn chunk_of_key(key: &[u8]) -> Option<(u32, Option<i32>)> {
     let mut parts = std::str::from_utf8(key).ok()?.split('/');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    let partition = parts.next()?.parse().ok()?;
+    let present = parts.next()?.parse() == Ok(CHUNKS);
+    // Keys of former versions have no number of chunks.
+    let chunk = parts.next()?.parse().ok().filter(|_| present && parts.next().is_some());
+    Some((partition, chunk))
 }
 
-/// Keyed by its place, so that compaction keeps the newest. Word that nothing changed takes no chunk's place.
+/// Keyed by its place, so that compaction keeps the newest. Word that nothing changed takes no chunk's place, nor does a
+/// chunk that of another number of them: until all are there those count.
 fn record(to: TopicPartition, chunk: &BurnChunk) -> Outgoing {
     let part = if chunk.parts == 0 { "unchanged".to_owned() } else { chunk.part.to_string() };
     Outgoing {
         topic: Topic::BurnSnapshots,
         partition: Some(to.partition),
-        key: Some(Bytes::from(format!("{}/{}/{part}", chunk.partition, chunk.chunk))),
+        key: Some(Bytes::from(format!("{}/{}/{}/{part}", chunk.partition, chunk.chunks, chunk.chunk))),
         value: Some(Bytes::from(codec::encode(chunk))),
         headers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunk_of_key;
+
+    #[test]
+    fn a_key_names_a_chunk_of_the_present_number_only() {
+        for (key, want) in [
+            ("3/64/17/0", Some((3, Some(17)))),
+            ("3/64/17/unchanged", Some((3, Some(17)))),
+            ("3/16/5/0", Some((3, None))),
+            ("3/5/0", Some((3, None))),
+            ("3/64/0", Some((3, None))),
+            ("nonsense", None),
+        ] {
+            assert_eq!(chunk_of_key(key.as_bytes()), want, "{key}");
+        }
     }
 }
