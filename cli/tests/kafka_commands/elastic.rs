@@ -77,13 +77,14 @@ async fn request_events_gains_partitions_while_everything_runs() {
     until("more of them", &mut processes, async || complete_with(log, AFTER).await.filter(|tick| *tick > grown + 10))
         .await;
 
-    let sent = stream.end().await;
-    place.stored(sent).await;
+    let acknowledged = stream.end().await;
+    place.tallied(log).await;
+    let (events, cells) = each_counts_once(log, &acknowledged).await;
+    place.stored(events).await;
     for process in &mut processes {
         let ended = process.stop().await.unwrap();
         assert!(ended.success(), "{}", process.stderr());
     }
-    let (_, cells) = each_counts_once(log, sent).await;
     let rates: Vec<BurnRates> = verdict::all(log, Topic::BurnRates).await.unwrap();
     // What a new partition took before tally had told of it is counted when it is known.
     let all_known = |r: &&BurnRates| r.sources == AFTER as i32 && r.tick > grown;

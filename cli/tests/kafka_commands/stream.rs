@@ -1,5 +1,6 @@
 //! Events without end, and what has become of them in the log.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use slipstream_log::Log;
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_testkit::faults::cells::{Cells, Meaning};
 use slipstream_testkit::process::Slipstream;
-use slipstream_testkit::recount::{Recount, recount};
+use slipstream_testkit::recount::recount;
 use slipstream_testkit::verdict;
 use tokio::task::JoinSet;
 use tokio::time::interval;
@@ -41,10 +42,10 @@ const EVERY: Duration = Duration::from_millis(50);
 /// As `topics ensure` writes it.
 const WINDOW_MS: i64 = 120_000;
 
-/// A client that sends to a gateway, each event once.
+/// A client that sends to a gateway, each event once: what gets no answer is in the log or not.
 pub struct Stream {
     stop: Arc<AtomicBool>,
-    client: JoinSet<u64>,
+    client: JoinSet<HashSet<String>>,
 }
 
 impl Stream {
@@ -53,29 +54,38 @@ impl Stream {
         let (stop, url) = (Arc::new(AtomicBool::new(false)), format!("{}/v1/events", gateway.gateway()));
         let (mut client, ended) = (JoinSet::new(), Arc::clone(&stop));
         client.spawn(async move {
-            let (http, mut pace, mut sent) = (reqwest::Client::new(), interval(EVERY), 0);
-            while !ended.load(Ordering::Relaxed) {
+            let (http, mut pace, mut acknowledged) = (reqwest::Client::new(), interval(EVERY), HashSet::new());
+            for batch in 0.. {
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
                 pace.tick().await;
                 let time = jiff::Timestamp::now().as_microsecond();
-                let events: Vec<Value> = (sent..sent + BATCH).map(|i| event(i, time)).collect();
-                let answer: Value = http.post(&url).json(&events).send().await.unwrap().json().await.unwrap();
-                assert_eq!(answer["inserted"], BATCH, "{answer}");
-                sent += BATCH;
+                let numbers = batch * BATCH..(batch + 1) * BATCH;
+                let events: Vec<Value> = numbers.clone().map(|i| event(i, time)).collect();
+                let answer = http.post(&url).json(&events).send().await.unwrap();
+                if answer.status().is_success() {
+                    acknowledged.extend(numbers.map(name));
+                }
             }
-            sent
+            acknowledged
         });
         Stream { stop, client }
     }
 
-    /// Ends it; answers how many events were acknowledged.
-    pub async fn end(mut self) -> u64 {
+    /// Ends it; answers which events were acknowledged.
+    pub async fn end(mut self) -> HashSet<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.client.join_next().await.unwrap().unwrap()
     }
 }
 
+fn name(i: u64) -> String {
+    format!("stream-{i}")
+}
+
 fn event(i: u64, time: i64) -> Value {
-    json!({"event_id": format!("stream-{i}"), "time": time, "service": "stream", "endpoint": "/x", "method": "GET",
+    json!({"event_id": name(i), "time": time, "service": "stream", "endpoint": "/x", "method": "GET",
            "status_code": if i % 10 == 0 { 503 } else { 200 }})
 }
 
@@ -86,10 +96,14 @@ pub fn log_of(place: &Place) -> Arc<KafkaLog> {
     KafkaLog::new(options)
 }
 
-/// Panics unless the log holds each of `sent` events once, and tallies count each once, where and when it belongs.
-pub async fn each_counts_once(log: &dyn Log, sent: u64) -> (Recount, Cells) {
+/// Panics unless the log holds each of these events, none twice, and tallies count each once, where and when it belongs.
+/// Answers how many events there are, and their sums.
+pub async fn each_counts_once(log: &dyn Log, acknowledged: &HashSet<String>) -> (u64, Cells) {
     let counted = recount(log, WINDOW_MS).await.unwrap();
-    assert_eq!((counted.accepted.len() as u64, counted.redelivered), (sent, 0));
+    let there: HashSet<&str> = counted.accepted.iter().map(|a| a.event.event_id.as_str()).collect();
+    let lost: Vec<&String> = acknowledged.iter().filter(|id| !there.contains(id.as_str())).collect();
+    assert!(!acknowledged.is_empty() && lost.is_empty(), "lost: {lost:?}");
+    assert_eq!((there.len(), counted.redelivered), (counted.accepted.len(), 0), "an event is there twice");
     verdict::tallies_join(log).await.unwrap();
     let stream = Meaning {
         slo: "stream".to_owned(),
@@ -98,7 +112,7 @@ pub async fn each_counts_once(log: &dyn Log, sent: u64) -> (Recount, Cells) {
     };
     let cells = Cells::counted(&counted, &[stream]);
     cells.ensure_equal(&Cells::tallied(log).await.unwrap()).unwrap();
-    (counted, cells)
+    (there.len() as u64, cells)
 }
 
 /// A metric of a process, summed over its labels but one; 0 where there is none yet.
