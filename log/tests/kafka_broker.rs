@@ -161,6 +161,49 @@ async fn l5_of_two_processes_with_one_name_one_ends_and_says_why() {
     assert!(cause.contains("joined as `a`: `kafka.instance`"), "{cause}");
 }
 
+/// librdkafka pauses all partitions of a member for a moment whenever others join or leave.
+#[tokio::test(flavor = "multi_thread")]
+async fn l3_a_partition_that_stays_and_was_read_to_its_end_misses_nothing_when_others_join_and_leave() {
+    const PARTITIONS: u32 = 2;
+    let subject = OnKafka::with(options().await, PARTITIONS).await;
+    let log = subject.log();
+    let mut first = Copier::join(&log, "g").await;
+    first.settle_in(2).await;
+    publish(&log, PARTITIONS, PARTITIONS).await;
+    let deadline = Instant::now() + 3 * PATIENCE;
+    let mut written = PARTITIONS as usize;
+    for _ in 0..3 {
+        while read_all(&log, OUTPUT).await.len() < written {
+            assert!(Instant::now() < deadline, "not everything is copied in time");
+            first.turn(10).await.unwrap();
+        }
+        // Everything was read, and the end too.
+        for _ in 0..20 {
+            first.turn(10).await.unwrap();
+        }
+        let other = subject.sibling().await;
+        let mut second = Copier::join(&other, "g").await;
+        while (first.at.len(), second.at.len()) != (1, 1) {
+            assert!(Instant::now() < deadline, "{:?} and {:?}", first.at, second.at);
+            first.turn(10).await.unwrap();
+            second.turn(10).await.unwrap();
+        }
+        publish(&log, PARTITIONS, PARTITIONS).await;
+        written += PARTITIONS as usize;
+        while read_all(&log, OUTPUT).await.len() < written {
+            assert!(Instant::now() < deadline, "not everything is copied in time");
+            first.turn(10).await.unwrap();
+            second.turn(10).await.unwrap();
+        }
+        drop(second);
+        while first.at.len() != 2 {
+            assert!(Instant::now() < deadline, "what the other had does not come back");
+            first.turn(10).await.unwrap();
+        }
+    }
+    slipstream_log::conformance::assert_each_once(&log, PARTITIONS).await;
+}
+
 fn few(spec: &TopicSpec) -> u32 {
     if spec.topic == Topic::RequestEvents { 2 } else { 1 }
 }
