@@ -56,7 +56,8 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
     let told = told(&transitions, &notes, &receiver.deliveries(), RECEIVER)?;
     let rows = database.count("notifications").await?;
     ensure!(rows == notes.len(), "{rows} rows of notifications, {} in the topic", notes.len());
-    let recovery = recovery(&transitions, &told.first, injected, log.partitions(Topic::SliTallies).await?);
+    let (partitions, last) = (log.partitions(Topic::SliTallies).await?, sent.ended.context("traffic goes on")?);
+    let recovery = recovery(&transitions, &told.first, injected, partitions, last);
     Ok(Report {
         acknowledged: sent.acknowledged.len(),
         sent_twice: sent.twice,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use rand::{RngExt, SeedableRng};
@@ -40,6 +40,8 @@ pub struct Sent {
     pub retried: usize,
     /// Copies that were sent for no reason, and taken.
     pub twice: usize,
+    /// When it ended.
+    pub ended: Option<SystemTime>,
 }
 
 /// A batch that was taken, and when its first sending began.
@@ -117,7 +119,8 @@ impl Traffic {
     pub async fn end(self) -> Result<Sent> {
         self.stop.store(true, Ordering::Relaxed);
         let all = timeout(PATIENCE, self.workers.join_all()).await.context("nobody takes events any more")?;
-        Ok(all.into_iter().fold(self.again.into_inner(), |mut sum, sent| {
+        let copies = Sent { ended: Some(SystemTime::now()), ..self.again.into_inner() };
+        Ok(all.into_iter().fold(copies, |mut sum, sent| {
             sum.acknowledged.extend(sent.acknowledged);
             sum.retried += sent.retried;
             sum.twice += sent.twice;

@@ -86,7 +86,7 @@ fn name(i: u64) -> String {
 
 fn event(i: u64, time: i64) -> Value {
     json!({"event_id": name(i), "time": time, "service": "stream", "endpoint": "/x", "method": "GET",
-           "status_code": if i % 10 == 0 { 503 } else { 200 }})
+           "status_code": if i.is_multiple_of(10) { 503 } else { 200 }})
 }
 
 /// A client of the place's log, as onlookers have it.

@@ -41,12 +41,14 @@ pub struct Faults {
     pub with_another: Option<Duration>,
 }
 
-/// Measures the arrivals of all due transitions. `partitions` of tallies go their own ways: each has its own silences.
+/// Measures the arrivals of all due transitions. `partitions` of tallies go their own ways: each has its own silences. Who is
+/// silent after the `last` event is right.
 pub fn recovery(
     transitions: &[AlertTransition],
     first: &HashMap<Key, SystemTime>,
     rounds: &[Vec<Injected>],
     partitions: u32,
+    last: SystemTime,
 ) -> Recovery {
     let arrivals = arrivals(transitions, first, partitions);
     let mut late: Vec<Duration> = arrivals.iter().map(Arrival::late).collect();
@@ -56,7 +58,7 @@ pub fn recovery(
         most: late.last().copied().unwrap_or_default(),
         ..Recovery::default()
     };
-    let ailments = ailments(&arrivals, partitions);
+    let ailments = ailments(&arrivals, partitions, last);
     let began = |round: &Vec<Injected>| round.iter().map(|fault| fault.at).min();
     let mut all = Vec::new();
     for (n, round) in rounds.iter().enumerate() {
@@ -126,12 +128,12 @@ impl Ailment {
 }
 
 /// Alerts that came too late, and silences.
-fn ailments(arrivals: &[Arrival], partitions: u32) -> Vec<Ailment> {
+fn ailments(arrivals: &[Arrival], partitions: u32, last: SystemTime) -> Vec<Ailment> {
     let late = arrivals.iter().map(|a| (a.made, a.arrived));
     let mut spans: Vec<(SystemTime, SystemTime)> = late.collect();
     for partition in 0..partitions {
         let times: Vec<SystemTime> = arrivals.iter().filter(|a| a.partition == partition).map(|a| a.arrived).collect();
-        spans.extend(times.windows(2).map(|pair| (pair[0], pair[1])));
+        spans.extend(times.windows(2).map(|pair| (pair[0], pair[1])).filter(|(_, until)| *until <= last));
     }
     let ailments = spans.into_iter().map(|(from, until)| Ailment { since: from + HEALTHY, until });
     ailments.filter(|ailment| ailment.until > ailment.since).collect()
