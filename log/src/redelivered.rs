@@ -11,7 +11,7 @@ use crate::port::{Fetch, Log, LogError, Offset, Position, TopicPartition};
 /// Events whose places in the memory are looked for together.
 const GROUP: usize = 64;
 
-/// The memory after all records below `position`: reads from the first offset of the generation before the position's.
+/// The memory after all records below `position`: reads from the first offset of the generation before the last one's.
 /// Only valid events count. What comes next is read while the last batch is decoded.
 ///
 /// # Errors
@@ -23,10 +23,9 @@ pub async fn rebuild(
     window_ms: i64,
 ) -> Result<Memory, LogError> {
     let mut memory = Memory::new(window_ms);
-    let (first, _) = log.bounds(partition).await?;
-    let since = since(log, partition, position, &memory, window_ms).await?;
+    let since = since(log, partition, position, &memory).await?;
     let read = |from| log.read(partition, from, position.offset, Fetch::default());
-    let mut batch = Batch::new(partition, since.max(first));
+    let mut batch = Batch::new(partition, since);
     while batch.next < position.offset {
         let (ahead, ()) = tokio::join!(read(batch.next), async { remember(&mut memory, &batch) });
         batch = ahead?;
@@ -37,20 +36,32 @@ pub async fn rebuild(
     Ok(memory)
 }
 
-/// The first offset that counts. The position's log time may be that of a horizon, which a record that becomes visible too
-/// late undercuts (L7 broken): where nothing below the position lies in its generation, what comes may lie in the one
-/// before.
+/// The first offset that counts: that of the generation before the last record's. The position's own log time may be a
+/// horizon's, which records that become visible too late undercut (L7 broken); they do not undercut the last record.
 async fn since(
     log: &dyn Log,
     partition: TopicPartition,
     position: Position,
     memory: &Memory,
-    window_ms: i64,
 ) -> Result<Offset, LogError> {
-    let from = memory.rebuild_from(position.log_time);
-    let generation = log.offset_at(partition, LogTime(from.0 + window_ms)).await?;
-    let from = if generation < position.offset { from } else { LogTime(from.0 - window_ms) };
-    log.offset_at(partition, from).await
+    let (first, _) = log.bounds(partition).await?;
+    let mut span = 1;
+    loop {
+        let lower = position.offset.saturating_sub(span).max(first);
+        let mut last = None;
+        let mut next = lower;
+        while next < position.offset {
+            let batch = log.read(partition, next, position.offset, Fetch::default()).await?;
+            let Some(at) = batch.iter().last().map(|record| record.log_time()) else { break };
+            (last, next) = (Some(at), batch.next);
+        }
+        match last {
+            Some(at) => return log.offset_at(partition, memory.rebuild_from(at)).await.map(|since| since.max(first)),
+            None if lower <= first => return Ok(position.offset),
+            // A log may have offsets that hold no record.
+            None => span *= 16,
+        }
+    }
 }
 
 fn remember(memory: &mut Memory, batch: &Batch) {
@@ -77,4 +88,32 @@ fn take(memory: &mut Memory, group: &mut Vec<(u64, LogTime)>, hashes: &mut Vec<u
         memory.first_of_hash(hash, at);
     }
     hashes.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::LogTime;
+
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::memory::{MemoryLog, MemoryOptions};
+    use crate::port::Outgoing;
+
+    const EVENT: &str =
+        r#"{"event_id": "a", "time": 900000, "service": "s", "endpoint": "/", "method": "GET", "status_code": 200}"#;
+
+    #[tokio::test]
+    async fn a_record_far_below_the_positions_log_time_is_known_all_the_same() {
+        let clock = ManualClock::at(3_500);
+        let log = MemoryLog::new(MemoryOptions { clock: Clock::Manual(clock), ..MemoryOptions::default() });
+        let partition = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
+        let value = Some(EVENT.as_bytes().into());
+        let record = Outgoing { topic: partition.topic, partition: Some(0), key: None, value, headers: Vec::new() };
+        log.publish(vec![record]).await.unwrap();
+        // A horizon told that nothing below 9 s will come; then a copy from 4.2 s becomes visible.
+        let position = Position { offset: 1, log_time: LogTime(9_000) };
+        let mut memory = rebuild(log.as_ref() as &dyn Log, partition, position, 1_000).await.unwrap();
+        assert!(!memory.first("a", LogTime(4_200)));
+        assert!(memory.first("a", LogTime(6_200)), "by the rule it counts again");
+    }
 }

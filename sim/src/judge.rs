@@ -259,6 +259,7 @@ async fn alerts(
     let replayed = verdict::replayed(log).await?.len();
     ensure!(replayed == transitions.len(), "A1: {} published, {replayed} replayed", transitions.len());
     grammar(&transitions)?;
+    ends(log, &transitions).await?;
     if disturbed == 0 {
         let outline = |t: &AlertTransition| {
             (t.alert_id.clone(), t.episode, t.seq, format!("{:?}", t.kind), t.tick, t.severity.clone())
@@ -316,6 +317,20 @@ fn grammar(transitions: &[AlertTransition]) -> Result<()> {
         }
         before.push(t.kind);
     }
+    Ok(())
+}
+
+/// On incomplete data nothing ends but what is retired.
+async fn ends(log: &dyn Log, transitions: &[AlertTransition]) -> Result<()> {
+    let rates: Vec<BurnRates> = verdict::all(log, Topic::BurnRates).await?;
+    let retired = |t: &AlertTransition| {
+        let group = || t.group.iter().map(|label| &label.value);
+        let same = |r: &&BurnRates| (&r.slo, &r.objective, r.tick) == (&t.slo, &t.objective, t.tick);
+        rates.iter().filter(same).any(|r| r.retired && r.group.iter().eq(group()))
+    };
+    let kinds = [TransitionKind::Inactive, TransitionKind::Keeping, TransitionKind::Resolved];
+    let wrong = transitions.iter().find(|t| !t.complete && kinds.contains(&t.kind) && !retired(t));
+    ensure!(wrong.is_none(), "A2: ends on incomplete data: {wrong:#?}");
     Ok(())
 }
 

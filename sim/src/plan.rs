@@ -62,6 +62,8 @@ pub struct Plan {
     pub end: i64,
     /// How many tallies, burns and alerters there are at first, and how many of each notifier.
     pub crew: [usize; 4],
+    /// How many threads each tally has.
+    pub tally_threads: usize,
     /// How each receiver is.
     pub receivers: Vec<Manners>,
     /// How bad the weather is.
@@ -88,6 +90,7 @@ impl Plan {
             crew: [dice.pick(&[1, 2, 2, 3]), dice.pick(&[1, 1, 2]), dice.pick(&[1, 1, 2]), dice.pick(&[1, 1, 2])],
             receivers: (0..dice.pick(&[1, 2])).map(|_| manners(&dice, calm)).collect(),
             climate: climate(&dice, calm),
+            tally_threads: dice.pick(&[1, 1, 2]),
             blows_every: (!calm).then(|| dice.pick(&[400, 1_000, 1_000, 3_000, 10_000])),
         }
     }

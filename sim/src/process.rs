@@ -69,21 +69,23 @@ pub struct Process {
     pub role: Role,
     /// Who it is.
     pub identity: Arc<Identity>,
-    task: JoinSet<Result<()>>,
+    tasks: JoinSet<Result<()>>,
     shutdown: Shutdown,
     ice: watch::Sender<bool>,
 }
 
 impl Process {
-    /// Starts one on its log; a notifier has a way to its receiver.
-    pub fn start(role: Role, log: SimLog, receiver: Option<Arc<Receiver>>) -> Process {
+    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a way to its receiver.
+    pub fn start(role: Role, log: SimLog, threads: usize, receiver: Option<Arc<Receiver>>) -> Process {
         let (identity, shutdown, (ice, frozen)) = (Arc::clone(&log.identity), Shutdown::new(), watch::channel(false));
         let now_ms = BEGIN + log.weather.elapsed();
         let log = Patient::over(Arc::new(log));
-        let token = shutdown.clone();
-        let mut task = JoinSet::new();
-        task.spawn(on_ice(frozen, work(role, log, receiver, now_ms, token)));
-        Process { role, identity, task, shutdown, ice }
+        let mut tasks = JoinSet::new();
+        for thread in tally::Thread::all(if role == Role::Tally { threads } else { 1 }) {
+            let work = work(role, log.clone(), thread, receiver.clone(), now_ms, shutdown.clone());
+            tasks.spawn(on_ice(frozen.clone(), work));
+        }
+        Process { role, identity, tasks, shutdown, ice }
     }
 
     /// Is told to stop. Who is on ice does not hear it before it thaws.
@@ -99,7 +101,7 @@ impl Process {
     /// Is gone, wherever it is.
     pub async fn kill(mut self) {
         self.identity.killed.store(true, Ordering::SeqCst);
-        self.task.shutdown().await;
+        self.tasks.shutdown().await;
     }
 
     /// Stands still, as under SIGSTOP, or goes on.
@@ -109,21 +111,27 @@ impl Process {
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<Result<()>> {
-        let ended = self.task.try_join_next()?;
-        Some(ended.unwrap_or_else(|error| Err(anyhow::anyhow!("{error}"))))
+        while let Some(ended) = self.tasks.try_join_next() {
+            let ended = ended.unwrap_or_else(|error| Err(anyhow::anyhow!("{error}")));
+            if ended.is_err() || !self.told_to_stop() {
+                return Some(ended);
+            }
+        }
+        self.tasks.is_empty().then_some(Ok(()))
     }
 }
 
 async fn work(
     role: Role,
     log: SharedLog,
+    thread: tally::Thread,
     receiver: Option<Arc<Receiver>>,
     now_ms: i64,
     shutdown: Shutdown,
 ) -> Result<()> {
     let health = Health::default();
     match (role, receiver) {
-        (Role::Tally, _) => tally::run(log, tally::Thread::alone(), health, shutdown).await?,
+        (Role::Tally, _) => tally::run(log, thread, health, shutdown).await?,
         (Role::Burn, _) => burn::run(log, health, shutdown).await?,
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
         (Role::Notifier(n), Some(way)) => {

@@ -151,7 +151,7 @@ impl World {
             Role::Notifier(n) => self.receivers.get(n).cloned(),
             _ => None,
         };
-        self.processes.push(Process::start(role, log, receiver));
+        self.processes.push(Process::start(role, log, self.plan.tally_threads, receiver));
     }
 
     async fn send(&mut self, send: Send) -> Result<()> {
