@@ -16,6 +16,7 @@ use serde_avro_fast::de::DeserializerState;
 use super::Attributes;
 use super::error::{ErrorClass, EventError};
 use super::rules::{self, Draft, Pairs};
+use super::swift;
 use crate::codec::{HEADER_BYTES, MARKER, Wire};
 use crate::event::{EventView, RequestEvent};
 
@@ -126,6 +127,14 @@ pub(super) fn decode(value: &[u8], attributes: Attributes) -> Result<EventView<'
 }
 
 fn current(body: &[u8], attributes: Attributes) -> Result<EventView<'_>, EventError> {
+    match swift::draft(body, attributes) {
+        Some(draft) => draft.check(),
+        None => general(body, attributes),
+    }
+}
+
+/// Reads a body by its schema, and says what is wrong with it.
+pub(super) fn general(body: &[u8], attributes: Attributes) -> Result<EventView<'_>, EventError> {
     let schema = RequestEvent::schema();
     match attributes {
         Attributes::Read => whole::<Raw<'_, Read<'_>>>(body, schema)?.split(),

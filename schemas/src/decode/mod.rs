@@ -8,6 +8,7 @@ mod avro;
 mod error;
 mod json;
 mod rules;
+mod swift;
 
 use std::borrow::Cow;
 
