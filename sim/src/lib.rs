@@ -12,7 +12,7 @@ mod weather;
 mod world;
 
 // The folds' own oracle: a recount of every value of every series, and the histories that it reads.
-#[allow(dead_code, missing_docs, reason = "the folds' tests use all of it")]
+#[allow(dead_code, missing_docs, clippy::unwrap_used, reason = "the folds' tests use all of it")]
 #[path = "../../slo/tests/folds/exact.rs"]
 mod exact;
 #[allow(dead_code, missing_docs, clippy::unwrap_used, reason = "the folds' tests use all of it")]

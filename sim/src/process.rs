@@ -58,7 +58,7 @@ pub fn receiver_name(n: usize) -> String {
 }
 
 fn config(n: usize) -> ReceiverConfig {
-    let mut config = ReceiverConfig::webhook(&receiver_name(n), "http://receiver.test/");
+    let mut config = ReceiverConfig::webhook(receiver_name(n), "http://receiver.test/");
     config.group_interval = std::time::Duration::from_millis(if n == 0 { 20 } else { 3_000 });
     config
 }

@@ -55,7 +55,7 @@ fn encoded(from: usize) -> Vec<Vec<u8>> {
         environment: "production".to_owned(),
         endpoint: format!("/endpoint/{}", n % 7),
         method: "GET".to_owned(),
-        status_code: if n % 50 == 0 { 500 } else { 200 },
+        status_code: if n.is_multiple_of(50) { 500 } else { 200 },
         latency_ms: Some((n % 400) as f64),
         weight: 1,
         trace_id: None,

@@ -16,10 +16,13 @@ pub(super) struct Gained {
     pub memory: Memory,
 }
 
+/// Where a partition goes on, and what it remembers.
+type Remembered = Result<(Position, Memory), LogError>;
+
 /// Those that are on their way.
 #[derive(Default)]
 pub(super) struct Gaining {
-    tasks: JoinSet<(u64, TopicPartition, Result<(Position, Memory), LogError>)>,
+    tasks: JoinSet<(u64, TopicPartition, Remembered)>,
     /// For which assignment: one that was lost and came again is another one.
     waited_for: BTreeMap<TopicPartition, u64>,
     assignments: u64,
@@ -64,7 +67,7 @@ async fn remember(
     partition: TopicPartition,
     committed: Option<Position>,
     window_ms: i64,
-) -> Result<(Position, Memory), LogError> {
+) -> Remembered {
     let position = match committed {
         Some(position) => position,
         None => Position { offset: log.bounds(partition).await?.0, log_time: slipstream_schemas::LogTime(0) },

@@ -1,4 +1,5 @@
 //! Worlds by seed: some hundred in `make test`, as many as one likes in `make sim [SEEDS=500] [SEED=n] [TRACE=FILE]`.
+#![allow(clippy::print_stdout, reason = "a long run says how far it is")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod report;
