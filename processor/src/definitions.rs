@@ -13,6 +13,8 @@ use crate::ProcessorError;
 
 /// Where definitions and events have no common order, tally looks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Who catches up reads seconds of log time at a time: where the last look holds it up, it looks again this soon.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Definitions that are kept up to date. A clone reads on for itself.
 #[derive(Clone)]
@@ -54,7 +56,10 @@ impl Definitions {
         if self.log.total_order() {
             self.read_new().await?;
             self.limit = LogTime(i64::MAX);
-        } else if self.last_look.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+        } else if self
+            .last_look
+            .is_none_or(|at| at.elapsed() >= LOOK_EVERY || read > self.limit && at.elapsed() >= LOOK_AGAIN)
+        {
             self.read_new().await?;
             self.last_look = Some(Instant::now());
             self.limit = look_limit(read);

@@ -31,14 +31,14 @@ const ROLE: &str = "tally";
 /// A step takes what came within this time: fewer, larger commits.
 const STEP_EVERY: Duration = Duration::from_millis(100);
 /// Records that a turn fetches at most, of all partitions, and of one at least and at most.
-const TURN_RECORDS: usize = 160_000;
+const TURN_RECORDS: usize = 100_000;
 const FETCH_LEAST: usize = 2_000;
 const FETCH_MOST: usize = 50_000;
 /// Bytes that a turn fetches at most, and of one partition at least.
-const TURN_BYTES: usize = 32 << 20;
+const TURN_BYTES: usize = 24 << 20;
 const FETCH_BYTES_LEAST: usize = 1 << 20;
 /// A turn that brought so many records is followed by the next one at once: there will be more.
-const BUSY: usize = 20_000;
+const BUSY: usize = 10_000;
 /// Log time a step covers at most, milliseconds.
 const STEP_SPAN_MS: i64 = 300_000;
 

@@ -154,7 +154,7 @@ postgres: {password_file: db, root_cert: ca.pem}
     let StoreAddress::Postgres(url) = &config.store else { panic!("{:?}", config.store) };
     assert!(url.reveal().starts_with("postgres://me:urls3cret@db"));
     assert_eq!((config.kafka.prefix.as_str(), config.kafka.instance.as_deref()), ("shop.", Some("tally-1")));
-    assert_eq!(config.kafka.tally_threads, 3);
+    assert_eq!(config.kafka.tally_threads, Some(3));
     let properties: Vec<(&str, &str)> =
         config.kafka.properties.iter().map(|(name, p)| (name.as_str(), p.value.reveal())).collect();
     assert_eq!(

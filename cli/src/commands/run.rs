@@ -72,7 +72,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         store: installation.store.clone(),
         redelivery_window_ms: installation.settings.redelivery_window_ms,
         tally_threads: match config.log {
-            LogAddress::Kafka(_) => config.kafka.tally_threads,
+            LogAddress::Kafka(_) => config.kafka.tally_threads.unwrap_or_else(tally_threads),
             LogAddress::Sqlite(_) => 1,
         },
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
@@ -136,6 +136,11 @@ fn greet(config: &Config, slos: usize) {
     if config.roles.contains(&Role::Notifier) && config.receivers.is_empty() {
         output::say("  alerts   are stored, but nobody is told: no receiver; next: --webhook URL");
     }
+}
+
+/// One a core; more than four are rarely needed, and each has its own transactions.
+fn tally_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 #[cfg(test)]

@@ -186,8 +186,8 @@ fn reader(options: &KafkaOptions) -> ClientConfig {
             // A full queue stops the fetching of its partition for this long; the default is a second.
             ("fetch.queue.backoff.ms", "2"),
             ("fetch.wait.max.ms", "100"),
-            // More waiting makes nothing faster, only memory larger (docs/benchmarks.md).
-            ("queued.min.messages", "10000"),
+            // What waits is bounded by its bytes.
+            ("queued.min.messages", "100000"),
         ],
     );
     config
@@ -198,10 +198,11 @@ fn reader(options: &KafkaOptions) -> ClientConfig {
     config
 }
 
-/// What a member fetches ahead, KiB: all in all, and of one partition at least and at most.
-const AHEAD: u32 = 32 << 10;
+/// What a member fetches ahead, KiB: all in all, and of one partition at least and at most. A record of 150 B takes four times
+/// as much while it waits.
+const AHEAD: u32 = 24 << 10;
 const AHEAD_LEAST: u32 = 1 << 10;
-const AHEAD_MOST: u32 = 4 << 10;
+const AHEAD_MOST: u32 = 3 << 10;
 
 /// A member of a group of which somebody alone would read so many partitions.
 pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u32) -> ClientConfig {

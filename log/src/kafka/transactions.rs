@@ -23,6 +23,9 @@ const CALL: Duration = Duration::from_secs(5);
 /// How long a transaction is tried; the broker gives it up after `transaction.timeout.ms`.
 const WHOLE: Duration = Duration::from_secs(15);
 
+/// How long reports are looked for at a time.
+const REPORTS: Duration = Duration::from_millis(1);
+
 /// How a transaction failed.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -178,7 +181,7 @@ impl Transactions {
         if let Some(moves) = moves {
             producer.send_offsets_to_transaction(&moves.offsets, &moves.group, CALL)?;
         }
-        producer.flush(deadline.saturating_duration_since(Instant::now()))?;
+        delivered(producer, deadline)?;
         match producer.context_told().error.take() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -237,7 +240,7 @@ impl Transactions {
         if fatal.is_none() {
             // What is on its way is reported first: aborting waits for reports, and nobody reads them meanwhile.
             producer.purge(PurgeConfig::default().queue());
-            let _ = producer.flush(CALL);
+            let _ = delivered(&producer, Instant::now() + CALL);
             match producer.abort_transaction(WHOLE) {
                 Ok(()) => self.producer = Some(producer),
                 Err(error) => tracing::warn!(%error, "a transaction could not be aborted; its producer ends"),
@@ -255,6 +258,18 @@ impl Transactions {
             _ => Failure::Aborted(error.to_string()),
         }
     }
+}
+
+/// Waits until nothing is on its way any more. The crate's `flush` looks for reports a tenth of a second at a time, however
+/// soon they come: that would be what every step takes.
+fn delivered(producer: &BaseProducer<Reports>, deadline: Instant) -> Result<(), KafkaError> {
+    while producer.in_flight_count() > 0 {
+        if Instant::now() >= deadline {
+            return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
+        }
+        producer.poll(REPORTS);
+    }
+    Ok(())
 }
 
 /// Reports of a producer.

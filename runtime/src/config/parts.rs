@@ -15,8 +15,9 @@ pub struct Kafka {
     pub prefix: String,
     /// Name of this process among the others, kept over restarts; none: a new one each time.
     pub instance: Option<String>,
-    /// Threads that tally, each a member of the group with its share of the partitions; from 1 on.
-    pub tally_threads: usize,
+    /// Threads that tally, each a member of the group with its share of the partitions; none: as many as there are cores, 4 at
+    /// most.
+    pub tally_threads: Option<usize>,
     /// Properties of librdkafka, from the file and from files. Whether librdkafka knows them, and whether they may be
     /// set, is for whoever uses them to check.
     pub properties: BTreeMap<String, Property>,
@@ -24,7 +25,7 @@ pub struct Kafka {
 
 impl Default for Kafka {
     fn default() -> Self {
-        Kafka { prefix: "slipstream.".to_owned(), instance: None, tally_threads: 1, properties: BTreeMap::new() }
+        Kafka { prefix: "slipstream.".to_owned(), instance: None, tally_threads: None, properties: BTreeMap::new() }
     }
 }
 
@@ -70,7 +71,7 @@ pub(super) fn kafka(section: Section<'_>, problems: &Problems) -> Kafka {
     let kafka = Kafka {
         prefix: section.value("prefix", NAME, name).unwrap_or(default.prefix),
         instance: section.value("instance", NAME, name),
-        tally_threads: section.value("tally_threads", THREADS, threads).unwrap_or(default.tally_threads),
+        tally_threads: section.value("tally_threads", THREADS, threads),
         properties: properties(&section, problems),
     };
     section.finish();
