@@ -286,7 +286,7 @@ pub trait Consumer: Send {
     /// What happened next, within `wait`.
     async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError>;
 
-    /// Delivers an assigned partition from another offset on.
+    /// Delivers an assigned partition from another offset on. Nothing happens to one that was lost since the last poll.
     async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError>;
 
     /// Delivers nothing of these until resumed. A rebalance keeps it for partitions that stay.

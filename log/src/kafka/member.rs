@@ -227,6 +227,10 @@ impl Consumer for Member {
 
     async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError> {
         let doing = || format!("seeking {partition} to {offset}");
+        // Lost since the last poll, as the next one tells.
+        if self.revoked.contains(&partition) {
+            return Ok(());
+        }
         if !matches!(self.held.get(&partition), Some(Held { state: State::Told(_), .. })) {
             let cause = "the partition is not assigned to this consumer".to_owned();
             return Err(LogError::Fatal { doing: doing(), cause });
@@ -244,6 +248,9 @@ impl Consumer for Member {
                 Err(error) if Instant::now() < deadline => {
                     tracing::debug!(%error, %partition, "seeking again");
                     self.pump();
+                    if self.revoked.contains(&partition) {
+                        return Ok(());
+                    }
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 Err(error) => return Err(log_error(&names, doing(), &error)),
