@@ -71,21 +71,24 @@ pub struct Process {
     pub identity: Arc<Identity>,
     tasks: JoinSet<Result<()>>,
     shutdown: Shutdown,
-    ice: watch::Sender<bool>,
+    /// Of each task its own: whom one wakes first of several is chance.
+    ices: Vec<watch::Sender<bool>>,
 }
 
 impl Process {
     /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a way to its receiver.
     pub fn start(role: Role, log: SimLog, threads: usize, receiver: Option<Arc<Receiver>>) -> Process {
-        let (identity, shutdown, (ice, frozen)) = (Arc::clone(&log.identity), Shutdown::new(), watch::channel(false));
+        let (identity, shutdown) = (Arc::clone(&log.identity), Shutdown::new());
         let now_ms = BEGIN + log.weather.elapsed();
         let log = Patient::over(Arc::new(log));
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut ices) = (JoinSet::new(), Vec::new());
         for thread in tally::Thread::all(if role == Role::Tally { threads } else { 1 }) {
             let work = work(role, log.clone(), thread, receiver.clone(), now_ms, shutdown.clone());
-            tasks.spawn(on_ice(frozen.clone(), work));
+            let (ice, frozen) = watch::channel(false);
+            ices.push(ice);
+            tasks.spawn(on_ice(frozen, work));
         }
-        Process { role, identity, tasks, shutdown, ice }
+        Process { role, identity, tasks, shutdown, ices }
     }
 
     /// Is told to stop. Who is on ice does not hear it before it thaws.
@@ -106,7 +109,9 @@ impl Process {
 
     /// Stands still, as under SIGSTOP, or goes on.
     pub fn freeze(&self, frozen: bool) {
-        self.ice.send_replace(frozen);
+        for ice in &self.ices {
+            ice.send_replace(frozen);
+        }
     }
 
     /// How it ended, if it has.
