@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use slipstream_schemas::decode::Provenance;
 use slipstream_schemas::topics::Kept;
 use slipstream_schemas::{LogTime, Topic};
 
@@ -28,6 +29,13 @@ pub struct TopicPartition {
     pub topic: Topic,
     /// Its partition, from 0.
     pub partition: u32,
+}
+
+impl TopicPartition {
+    /// The place of one of its records, for what is said of it.
+    pub fn provenance(self, offset: Offset) -> Provenance<'static> {
+        Provenance { topic: self.topic.name(), partition: self.partition, offset }
+    }
 }
 
 impl std::fmt::Display for TopicPartition {

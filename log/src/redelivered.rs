@@ -1,15 +1,12 @@
 //! Rebuilding the redelivery memory of a partition that was gained: tally and sink begin with what the one before them
 //! remembered.
 
-use slipstream_schemas::decode::{Attributes, Provenance, decode};
-use slipstream_schemas::{LogTime, Topic};
-use slipstream_slo::redelivery::{Memory, id_hash};
+use slipstream_schemas::LogTime;
+use slipstream_schemas::decode::{Attributes, decode};
+use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash};
 
 use crate::batch::Batch;
 use crate::port::{Fetch, Log, LogError, Offset, Position, TopicPartition};
-
-/// Events whose places in the memory are looked for together.
-const GROUP: usize = 64;
 
 /// The memory after all records below `position`: reads from the first offset of the generation before the last one's.
 /// Only valid events count. What comes next is read while the last batch is decoded.
@@ -65,17 +62,16 @@ async fn since(
 }
 
 fn remember(memory: &mut Memory, batch: &Batch) {
-    let mut from = Provenance { topic: Topic::RequestEvents.name(), partition: batch.partition.partition, offset: 0 };
-    let mut group: Vec<(u64, LogTime)> = Vec::with_capacity(GROUP);
-    let mut hashes: Vec<u64> = Vec::with_capacity(GROUP);
+    let mut group: Vec<(u64, LogTime)> = Vec::with_capacity(TOGETHER);
+    let mut hashes: Vec<u64> = Vec::with_capacity(TOGETHER);
     for record in batch.iter() {
-        from.offset = record.offset();
+        let from = batch.partition.provenance(record.offset());
         if let Ok(event) = decode(record.value().unwrap_or_default(), &from, Attributes::Skip) {
             let hash = id_hash(&event.event_id);
             group.push((hash, record.log_time()));
             hashes.push(hash);
         }
-        if group.len() == GROUP {
+        if group.len() == TOGETHER {
             take(memory, &mut group, &mut hashes);
         }
     }
@@ -92,7 +88,7 @@ fn take(memory: &mut Memory, group: &mut Vec<(u64, LogTime)>, hashes: &mut Vec<u
 
 #[cfg(test)]
 mod tests {
-    use slipstream_schemas::LogTime;
+    use slipstream_schemas::Topic;
 
     use super::*;
     use crate::clock::{Clock, ManualClock};

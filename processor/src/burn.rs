@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use slipstream_log::gaining::Gaining;
 use slipstream_log::{
     Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
@@ -22,8 +23,7 @@ use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{BurnRestored, BurnStep, Reassigned};
 use crate::poll::poll;
-use crate::restore::{Restored, apply, snapshots_of};
-use crate::restoring::{Gained, Restoring};
+use crate::restore::{Restored, apply, restored, snapshots_of};
 use crate::snapshots::Snapshots;
 
 pub(crate) const ROLE: &str = "burn";
@@ -49,7 +49,7 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
         definitions: Definitions::open(log.clone()).await?,
         owned: BTreeMap::new(),
-        restoring: Restoring::new(log.clone()),
+        restoring: Gaining::default(),
         log,
     };
     health.set(ROLE, State::Ready);
@@ -66,7 +66,7 @@ struct BurnLoop {
     definitions: Definitions,
     owned: BTreeMap<TopicPartition, Owned>,
     /// Gained, and not worked on yet.
-    restoring: Restoring,
+    restoring: Gaining<Result<Restored, ProcessorError>>,
 }
 
 /// What the loop has of an assigned partition.
@@ -117,27 +117,27 @@ impl BurnLoop {
         Reassigned { role: ROLE, partition, position }.emit();
         self.consumer.pause(&[partition]);
         self.owned.remove(&partition);
-        self.restoring.begin(partition, position, self.definitions.clone());
+        self.restoring.begin(partition, restored(self.log.clone(), partition, position, self.definitions.clone()));
     }
 
     /// Begins to work on the partitions whose state is there.
     async fn take_over_ready(&mut self) -> Result<(), ProcessorError> {
-        while let Some(gained) = self.restoring.ready()? {
-            self.take_over(gained).await?;
+        while let Some((partition, restored)) = self.restoring.ready() {
+            self.take_over(partition, restored?).await?;
         }
         Ok(())
     }
 
     /// The same for those that are not ready yet.
     async fn take_over_rest(&mut self) -> Result<(), ProcessorError> {
-        while let Some(gained) = self.restoring.next().await? {
-            self.take_over(gained).await?;
+        while let Some((partition, restored)) = self.restoring.next().await {
+            self.take_over(partition, restored?).await?;
         }
         Ok(())
     }
 
-    async fn take_over(&mut self, gained: Gained) -> Result<(), ProcessorError> {
-        let Gained { partition, position, restored: Restored { burn, cost } } = gained;
+    async fn take_over(&mut self, partition: TopicPartition, restored: Restored) -> Result<(), ProcessorError> {
+        let Restored { burn, position, cost } = restored;
         BurnRestored { partition, cost }.emit();
         if burn.position() > position.offset {
             self.consumer.seek(partition, burn.position()).await?;

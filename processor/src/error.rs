@@ -28,9 +28,6 @@ pub enum ProcessorError {
         /// Why.
         cause: String,
     },
-    /// A piece of work ended without an answer.
-    #[error("work broke off: {0}")]
-    BrokeOff(String),
     /// The installation has not been set up.
     #[error(
         "slo-definitions has no Settings record: the installation was not set up; run `slipstream run` on an embedded directory, or ensure the topics first"

@@ -6,7 +6,6 @@ mod error;
 mod events;
 mod poll;
 mod restore;
-mod restoring;
 mod snapshots;
 pub mod tally;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use slipstream_log::{Batch, Fetch, Log, LogError, Offset, RecordRef, SharedLog, TopicPartition};
+use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
 use slipstream_slo::burn::{Burn, Restoring};
@@ -22,8 +22,10 @@ const LOOK_BYTES: usize = 4 << 20;
 
 /// A state, and what it took to have it.
 pub(crate) struct Restored {
-    /// The state; its position may be beyond what was asked for.
+    /// The state; its position may be beyond the committed one.
     pub burn: Burn,
+    /// As committed.
+    pub position: Position,
     /// What it took.
     pub cost: RestoreCost,
 }
@@ -45,13 +47,24 @@ pub struct RestoreCost {
     pub folding: Duration,
 }
 
+/// The state of a gained partition, by a task of its own: it reads definitions on for itself.
+pub(crate) async fn restored(
+    log: SharedLog,
+    partition: TopicPartition,
+    committed: Position,
+    mut definitions: Definitions,
+) -> Result<Restored, ProcessorError> {
+    let (burn, cost) = restore(log.as_ref(), partition, committed.offset, &mut definitions).await?;
+    Ok(Restored { burn, position: committed, cost })
+}
+
 /// The state of a partition of sli-tallies at the offset `committed`. What lies below it is published by nobody again.
-pub(crate) async fn restore(
+async fn restore(
     log: &dyn Log,
     partition: TopicPartition,
     committed: Offset,
     definitions: &mut Definitions,
-) -> Result<Restored, ProcessorError> {
+) -> Result<(Burn, RestoreCost), ProcessorError> {
     let (first, _) = log.bounds(partition).await?;
     let partitions = log.partitions(Topic::SliTallies).await?;
     let mut restoring = Burn::new(partition.partition, partitions, CHUNKS, Scale::REAL).restoring();
@@ -76,7 +89,7 @@ pub(crate) async fn restore(
     }
     let (reading, folding) = (read - began, read.elapsed());
     let cost = RestoreCost { series: burn.series(), chunks, bytes, replayed, reading, folding };
-    Ok(Restored { burn, cost })
+    Ok((burn, cost))
 }
 
 /// Rebuilds the state of a partition of sli-tallies where burn committed to stand, as its next owner does, and drops it:
@@ -88,7 +101,7 @@ pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost
     let mut definitions = Definitions::open(log.clone()).await?;
     let partition = TopicPartition { topic: Topic::SliTallies, partition };
     let committed = log.committed(ROLE, partition).await?.unwrap_or_default();
-    Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.cost)
+    Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.1)
 }
 
 /// Where every series stands at the end of the log, published or not: exact, whatever the cadence of publishing.
@@ -101,8 +114,8 @@ pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, Processor
     for partition in 0..log.partitions(Topic::SliTallies).await? {
         let partition = TopicPartition { topic: Topic::SliTallies, partition };
         let (_, end) = log.bounds(partition).await?;
-        let restored = restore(log.as_ref(), partition, end, &mut definitions).await?;
-        states.extend(restored.burn.states(definitions.revisions())?);
+        let (burn, _) = restore(log.as_ref(), partition, end, &mut definitions).await?;
+        states.extend(burn.states(definitions.revisions())?);
     }
     Ok(states)
 }

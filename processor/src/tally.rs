@@ -4,14 +4,15 @@
 //! leaves all of it or nothing (L2), the next owner goes on at the committed position (L4), and every offset is covered
 //! once (P1). What was decided of one partition is a value of its own: when another one is lost, it is sent without that.
 
-mod gaining;
+mod gained;
 mod made;
 mod pace;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use slipstream_log::{Batch, Consumer, Fetch, Polled, Position, Settled, SharedLog, TopicPartition, settle};
+use slipstream_log::gaining::Gaining;
+use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, Settled, SharedLog, TopicPartition, settle};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -23,7 +24,7 @@ use crate::ProcessorError;
 use crate::definitions::Definitions;
 use crate::events::{Reassigned, TallyStep};
 use crate::poll::poll;
-use gaining::{Gained, Gaining};
+use gained::{Gained, gained};
 use made::{Made, Pending, decide, step_of};
 use pace::{At, Pace, Standings};
 
@@ -102,7 +103,7 @@ struct TallyLoop {
     sources: u32,
     targets: u32,
     owned: BTreeMap<TopicPartition, Owned>,
-    gaining: Gaining,
+    gaining: Gaining<Result<Gained, LogError>>,
     pace: Pace,
     /// Greatest log time known: of a record read, or of a horizon.
     read: LogTime,
@@ -141,8 +142,8 @@ impl TallyLoop {
 
     /// Reads and decides once. Answers whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, ProcessorError> {
-        while let Some(gained) = self.gaining.ready()? {
-            self.own(gained);
+        while let Some((partition, gained)) = self.gaining.ready() {
+            self.own(partition, gained?);
         }
         let fetched = self.gather().await?;
         self.definitions.look(self.read).await?;
@@ -191,21 +192,20 @@ impl TallyLoop {
     /// The memory of a gained partition is rebuilt beside the others; until then it delivers nothing.
     async fn gain(&mut self, partitions: Vec<(TopicPartition, Option<Position>)>) -> Result<(), ProcessorError> {
         // The group may have heard of partitions that came before the log has: burn refuses a source beyond them.
-        let gained = partitions.iter().map(|(partition, _)| partition.partition + 1).max().unwrap_or_default();
-        self.sources = self.log.partitions(Topic::RequestEvents).await?.max(gained).max(self.sources);
+        let beyond = partitions.iter().map(|(partition, _)| partition.partition + 1).max().unwrap_or_default();
+        self.sources = self.log.partitions(Topic::RequestEvents).await?.max(beyond).max(self.sources);
         for owned in self.owned.values_mut() {
             owned.tally.set_sources(self.sources as i32);
         }
         let window = self.definitions.redelivery_window()?;
         for (partition, committed) in partitions {
             self.consumer.pause(&[partition]);
-            self.gaining.begin(self.log.clone(), partition, committed, window);
+            self.gaining.begin(partition, gained(self.log.clone(), partition, committed, window));
         }
         Ok(())
     }
 
-    fn own(&mut self, gained: Gained) {
-        let Gained { partition, position, memory } = gained;
+    fn own(&mut self, partition: TopicPartition, Gained { position, memory }: Gained) {
         Reassigned { role: ROLE, partition, position }.emit();
         let (source, sources) = (partition.partition as i32, self.sources as i32);
         let tally = Tally::new(source, sources, self.targets, position.offset, position.log_time, memory);

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Batch, Offset, Outgoing, RecordRef, TopicPartition};
 use slipstream_schemas::codec::{self, Wire};
-use slipstream_schemas::decode::{Attributes, Provenance, decode};
+use slipstream_schemas::decode::{Attributes, ErrorClass, EventError, decode};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
 use slipstream_store::{Events, PositionMove, Refusal, StoredBurnRates, WriteBatch, rollup};
 
 use crate::SinkError;
-use crate::dead_letter::dead_letter;
 
 /// Events that a batch holds at most. The more there are, the fewer rollups are updated for each, and the less each
 /// transaction weighs; beyond, nothing is gained.
@@ -161,8 +161,8 @@ impl Fold {
 
     fn event(&mut self, partition: TopicPartition, memory: &mut Option<Memory>, record: RecordRef<'_>) {
         let offset = record.offset();
-        let from = Provenance { topic: Topic::RequestEvents.name(), partition: partition.partition, offset };
-        let Ok(event) = decode(record.value().unwrap_or_default(), &from, Attributes::Read) else {
+        let Ok(event) = decode(record.value().unwrap_or_default(), &partition.provenance(offset), Attributes::Read)
+        else {
             self.counted.invalid += 1;
             return;
         };
@@ -173,7 +173,8 @@ impl Fold {
         // A copy of it would be dropped all the same: it is an event like others, only not for this store.
         if let Some(why) = (self.refusal)(&event) {
             self.bytes += record.value().map_or(0, <[u8]>::len);
-            self.dead.push(dead_letter(record, partition, why));
+            let error = EventError::whole(ErrorClass::RefusedByStore, why);
+            self.dead.push(dead_letter(&record, partition, &error));
             self.counted.refused += 1;
             return;
         }

@@ -1,28 +1,23 @@
 //! Partitions that were gained: where the store stands and what their redelivery memory has to remember is found out
 //! beside the others, which are read and written meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use slipstream_log::gaining::Gaining;
 use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition, redelivered};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
 use slipstream_store::{SharedStore, StoreError, StorePosition};
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::OnceCell;
 
 use crate::SinkError;
 use crate::write::Patience;
 
-/// Memories that are rebuilt at the same time: each reads a stretch of the log.
-const REBUILDS: usize = 2;
-
 /// What a partition's reading begins with.
 pub struct Begin {
-    /// The partition.
-    pub partition: TopicPartition,
     /// The store's position; none: it has nothing of it.
     pub stored: Option<Offset>,
     /// Where reading begins.
@@ -36,9 +31,8 @@ pub struct Gains {
     finder: Finder,
     /// What still has rows on their way into the store: its position is not the last word.
     waiting: BTreeSet<TopicPartition>,
-    /// What is being found out, each for one assignment: who loses the partition ends it.
-    under_way: BTreeMap<TopicPartition, AbortHandle>,
-    tasks: JoinSet<Result<Option<Begin>, SinkError>>,
+    /// What is being found out; none: shut down meanwhile.
+    under_way: Gaining<Result<Option<Begin>, SinkError>>,
 }
 
 /// What a task needs to know.
@@ -49,7 +43,6 @@ struct Finder {
     window_ms: i64,
     health: Health,
     shutdown: Shutdown,
-    rebuilds: Arc<Semaphore>,
 }
 
 /// The store's positions, asked for once by the tasks that begin together.
@@ -58,12 +51,10 @@ type Positions = Arc<OnceCell<Vec<StorePosition>>>;
 impl Gains {
     /// None so far.
     pub fn new(log: SharedLog, store: SharedStore, window_ms: i64, health: Health, shutdown: Shutdown) -> Self {
-        let rebuilds = Arc::new(Semaphore::new(REBUILDS));
         Gains {
-            finder: Finder { log, store, window_ms, health, shutdown, rebuilds },
+            finder: Finder { log, store, window_ms, health, shutdown },
             waiting: BTreeSet::new(),
-            under_way: BTreeMap::new(),
-            tasks: JoinSet::new(),
+            under_way: Gaining::default(),
         }
     }
 
@@ -77,9 +68,7 @@ impl Gains {
     pub fn forget(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
             self.waiting.remove(partition);
-            if let Some(task) = self.under_way.remove(partition) {
-                task.abort();
-            }
+            self.under_way.forget(*partition);
         }
     }
 
@@ -98,8 +87,7 @@ impl Gains {
         let positions = Positions::default();
         for partition in self.waiting.extract_if(.., |partition| !on_its_way(*partition)) {
             let (finder, positions) = (self.finder.clone(), Arc::clone(&positions));
-            let task = self.tasks.spawn(async move { finder.find(partition, &positions).await });
-            self.under_way.insert(partition, task);
+            self.under_way.begin(partition, async move { finder.find(partition, &positions).await });
         }
     }
 
@@ -107,19 +95,10 @@ impl Gains {
     ///
     /// # Errors
     /// When log or store fail for good, or do not belong together.
-    pub fn ready(&mut self) -> Result<Option<Begin>, SinkError> {
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
-            match ended {
-                Err(cause) if cause.is_cancelled() => {}
-                Err(cause) => return Err(SinkError::BrokeOff(cause.to_string())),
-                Ok((id, found)) => {
-                    let Some(begin) = found? else { continue };
-                    let ours = self.under_way.get(&begin.partition).is_some_and(|task| task.id() == id);
-                    if ours {
-                        self.under_way.remove(&begin.partition);
-                        return Ok(Some(begin));
-                    }
-                }
+    pub fn ready(&mut self) -> Result<Option<(TopicPartition, Begin)>, SinkError> {
+        while let Some((partition, found)) = self.under_way.ready() {
+            if let Some(begin) = found? {
+                return Ok(Some((partition, begin)));
             }
         }
         Ok(None)
@@ -160,15 +139,13 @@ impl Finder {
         let next = offset.max(first);
         let position = Position { offset: next, log_time };
         let memory = self.memory(partition, position).await?;
-        Ok(Begin { partition, stored: stored.map(|s| s.offset), next, memory })
+        Ok(Begin { stored: stored.map(|s| s.offset), next, memory })
     }
 
     async fn memory(&self, partition: TopicPartition, position: Position) -> Result<Option<Memory>, LogError> {
         if partition.topic != Topic::RequestEvents {
             return Ok(None);
         }
-        // The semaphore is never closed; without a turn the rebuild would only be one of more.
-        let _turn = self.rebuilds.acquire().await;
         redelivered::rebuild(self.log.as_ref(), partition, position, self.window_ms).await.map(Some)
     }
 }

@@ -5,7 +5,6 @@
 //! positions are not used. What cannot be decoded is skipped and counted: tally puts it into dead-letters. What the store
 //! cannot hold goes there from here.
 
-mod dead_letter;
 pub mod error;
 pub mod events;
 pub mod fold;

@@ -107,8 +107,8 @@ impl Sink {
             self.finished(done);
         }
         self.gains.start(|partition| self.writer.has(partition) || self.fold.touches(partition));
-        while let Some(begin) = self.gains.ready()? {
-            self.begin(begin).await?;
+        while let Some((partition, begin)) = self.gains.ready()? {
+            self.begin(partition, begin).await?;
         }
         self.start_work();
         self.hold_back();
@@ -206,8 +206,8 @@ impl Sink {
     }
 
     /// Reads a partition from the store's position on.
-    async fn begin(&mut self, begin: Begin) -> Result<(), SinkError> {
-        let Begin { partition, stored, next, memory } = begin;
+    async fn begin(&mut self, partition: TopicPartition, begin: Begin) -> Result<(), SinkError> {
+        let Begin { stored, next, memory } = begin;
         while let Err(error) = self.consumer.seek(partition, next).await {
             self.patient(error).await?;
         }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Fetch, LogError, Outgoing, SharedLog, TopicPartition};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::dead_letter::MESSAGE;
+use slipstream_schemas::decode::{ErrorClass, EventError};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatch, settled};
 
 use crate::SinkError;
-use crate::dead_letter::dead_letter;
 use crate::events::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
 use crate::fold::Decided;
 use crate::run::ROLE;
@@ -166,7 +167,8 @@ impl Writing {
         loop {
             let error = match self.log.read(partition, offset, offset + 1, Fetch::default()).await {
                 Ok(records) => {
-                    let letters = records.iter().map(|record| dead_letter(record, partition, &cause)).collect();
+                    let error = EventError::whole(ErrorClass::RefusedByStore, cause.as_str());
+                    let letters = records.iter().map(|record| dead_letter(&record, partition, &error)).collect();
                     Refused { events: 1, cause }.emit();
                     return self.publish(letters).await;
                 }

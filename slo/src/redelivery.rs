@@ -26,6 +26,9 @@ pub struct Memory {
     previous: Ids,
 }
 
+/// Ids that are asked for together, about: see [`Memory::foresee`].
+pub const TOGETHER: usize = 64;
+
 impl Memory {
     /// An empty memory. `window_ms` is W, fixed for an installation; at least 1.
     pub fn new(window_ms: i64) -> Memory {

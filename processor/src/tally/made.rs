@@ -1,12 +1,12 @@
 //! Deciding what the records of a partition say, and what a turn's decisions are as one step.
 
 use bytes::Bytes;
+use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Advance, Batch, Outgoing, Position, RecordRef, Step, TopicPartition};
-use slipstream_schemas::dead_letter::dead_letter_headers;
-use slipstream_schemas::decode::{Attributes, EventError, Provenance, decode};
+use slipstream_schemas::decode::{Attributes, EventError, decode};
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::{LogTime, Topic, codec};
-use slipstream_slo::redelivery::id_hash;
+use slipstream_slo::redelivery::{TOGETHER, id_hash};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::{Decided, Pushed, StepBuilder, Tally};
 
@@ -14,8 +14,6 @@ use crate::ProcessorError;
 
 /// Sums of a partition in a step at most: what bounds the batches.
 const STEP_CELLS: usize = 8_000;
-/// Records that are decoded together, so that the redelivery memory is asked about them together.
-const TOGETHER: usize = 64;
 
 /// Records that were fetched, and how many of them were decided.
 pub(super) struct Pending {
@@ -115,7 +113,7 @@ fn decode_some<'a>(
     ids: &mut Vec<u64>,
 ) {
     for record in (from..batch.len()).take(TOGETHER).filter_map(|i| batch.get(i)) {
-        let place = provenance(batch.partition, record.offset());
+        let place = batch.partition.provenance(record.offset());
         let event = decode(record.value().unwrap_or_default(), &place, attributes).map(|event| {
             let id = id_hash(&event.event_id);
             ids.push(id);
@@ -147,23 +145,4 @@ fn push_some(
         }
     }
     Ok(events.len())
-}
-
-fn provenance(partition: TopicPartition, offset: i64) -> Provenance<'static> {
-    Provenance { topic: partition.topic.name(), partition: partition.partition, offset }
-}
-
-/// The original key, bytes and headers, and headers that say where it came from and what is wrong with it.
-fn dead_letter(record: &RecordRef<'_>, partition: TopicPartition, error: &EventError) -> Outgoing {
-    let from = provenance(partition, record.offset());
-    let own = record.headers().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value)));
-    let added =
-        dead_letter_headers(&from, error).into_iter().map(|(name, value)| (name.to_owned(), Bytes::from(value)));
-    Outgoing {
-        topic: Topic::DeadLetters,
-        partition: None,
-        key: record.key().map(Bytes::copy_from_slice),
-        value: record.value().map(Bytes::copy_from_slice),
-        headers: own.chain(added).collect(),
-    }
 }

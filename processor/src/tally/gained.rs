@@ -1,0 +1,26 @@
+//! What tally must know of a gained partition before it is worked on.
+
+use slipstream_log::{LogError, Position, SharedLog, TopicPartition, redelivered};
+use slipstream_schemas::LogTime;
+use slipstream_slo::redelivery::Memory;
+
+/// Where a partition goes on, and what it remembers.
+pub(super) struct Gained {
+    pub position: Position,
+    pub memory: Memory,
+}
+
+/// Rebuilt from the log; who never committed begins at its first record.
+pub(super) async fn gained(
+    log: SharedLog,
+    partition: TopicPartition,
+    committed: Option<Position>,
+    window_ms: i64,
+) -> Result<Gained, LogError> {
+    let position = match committed {
+        Some(position) => position,
+        None => Position { offset: log.bounds(partition).await?.0, log_time: LogTime(0) },
+    };
+    let memory = redelivered::rebuild(log.as_ref(), partition, position, window_ms).await?;
+    Ok(Gained { position, memory })
+}
