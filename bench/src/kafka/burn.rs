@@ -19,7 +19,6 @@ use crate::table::Row;
 const PARTITIONS: u32 = 8;
 const WITHIN: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(100);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 const BATCHES: &str = "slipstream_burn_batches_total";
 const RATES: &str = "slipstream_burn_rates_total";
 
@@ -39,17 +38,8 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
     let tallies = read(&place)?;
     let began = Instant::now();
     let mut burn = Role::start(&place, "burn", &[])?;
-    let mut first = None;
-    let mut folded = 0;
-    while folded < tallies.batches {
-        burn.runs()?;
-        ensure!(began.elapsed() < WITHIN, "burn folded {folded} of {} batches within {WITHIN:?}", tallies.batches);
-        std::thread::sleep(LOOK_EVERY);
-        folded = burn.metric(BATCHES, "").unwrap_or(0.0) as u64;
-        if folded > 0 {
-            first.get_or_insert((Instant::now(), folded));
-        }
-    }
+    let folded = |burn: &Role| Ok(burn.metric(BATCHES, "").unwrap_or(0.0) as u64 >= tallies.batches);
+    burn.until(WITHIN, "at the end of the tallies", folded)?;
     let took = began.elapsed();
     let (rates, usage) = (burn.metric(RATES, "")?, burn.usage()?);
     burn.end()?;
@@ -73,8 +63,7 @@ fn read(place: &Place) -> Result<Tallies> {
     let mut config: ClientConfig = raw::settings(&place.brokers);
     let consumer: BaseConsumer = config.set("enable.partition.eof", "true").create().context("making a consumer")?;
     let topic = place.topic(Topic::SliTallies);
-    raw::assign(&consumer, &topic)?;
-    let mut open = place.bounds(&topic)?.len();
+    let mut open = raw::assign(&consumer, &topic)?.len();
     let (mut batches, mut entries) = (0, 0);
     while open > 0 {
         match consumer.poll(POLL) {

@@ -42,7 +42,7 @@ pub struct Filled {
 /// When one of them is not delivered: a topic with holes measures nothing.
 pub fn fill(place: &Place, events: u64) -> Result<Filled> {
     let topic = place.topic(Topic::RequestEvents);
-    let before = held(place, &topic)?;
+    let before = place.held(&topic)?;
     let began = Instant::now();
     let (bytes, sent) = std::thread::scope(|scope| {
         let share = |n: u64| events * (n + 1) / THREADS - events * n / THREADS;
@@ -60,14 +60,9 @@ pub fn fill(place: &Place, events: u64) -> Result<Filled> {
         })
     })?;
     let took = began.elapsed().saturating_sub(LAST_STATISTICS);
-    let there = held(place, &topic)? - before;
+    let there = place.held(&topic)? - before;
     ensure!(there == events, "{there} of {events} events are in {topic}");
     Ok(Filled { events, bytes, sent, took })
-}
-
-/// Records that a topic holds.
-fn held(place: &Place, topic: &str) -> Result<u64> {
-    Ok(place.bounds(topic)?.into_iter().map(|(first, end)| (end - first).unsigned_abs()).sum())
 }
 
 fn write(place: &Place, topic: &str, seed: u64, events: u64) -> Result<(u64, u64)> {

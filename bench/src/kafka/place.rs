@@ -93,11 +93,15 @@ impl Place {
     /// When the cluster does not answer.
     pub fn bounds(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
         let mut config = self.client();
-        let consumer: BaseConsumer = config.set("group.id", "bench").create().context("making a consumer")?;
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
-        let partitions = metadata.topics().first().map_or(0, |t| t.partitions().len());
-        let bounds = |partition| consumer.fetch_watermarks(topic, partition as i32, PATIENCE);
-        (0..partitions).map(|p| bounds(p).context("asking for ends")).collect()
+        bounds(&config.set("group.id", "bench").create().context("making a consumer")?, topic)
+    }
+
+    /// How many records a topic holds, control records of transactions among them.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn held(&self, topic: &str) -> Result<u64> {
+        Ok(held(&self.bounds(topic)?))
     }
 
     /// Lets a group begin again at the beginning.
@@ -131,6 +135,22 @@ impl Place {
         config.set("bootstrap.servers", &self.brokers);
         config
     }
+}
+
+/// Offsets of a topic's first record and of its end, by partition.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub fn bounds(consumer: &BaseConsumer, topic: &str) -> Result<Vec<(i64, i64)>> {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
+    let partitions = metadata.topics().first().map_or(0, |t| t.partitions().len());
+    let bounds = |partition| consumer.fetch_watermarks(topic, partition as i32, PATIENCE);
+    (0..partitions).map(|p| bounds(p).context("asking for ends")).collect()
+}
+
+/// How many records lie within bounds.
+pub fn held(bounds: &[(i64, i64)]) -> u64 {
+    bounds.iter().map(|(first, end)| (end - first).unsigned_abs()).sum()
 }
 
 /// Waits for an answer on a small runtime of its own.

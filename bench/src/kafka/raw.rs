@@ -15,12 +15,11 @@ use slipstream_schemas::Topic;
 use slipstream_schemas::decode::{Attributes, Provenance, decode};
 
 use super::measured::{Measured, Progress};
-use super::place::{Place, wait};
+use super::place::{Place, bounds, held, wait};
 use super::usage::Usage;
 
 /// Name of the subcommand that is the measured process.
 pub const COMMAND: &str = "kafka-raw";
-const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Reads request-events from beginning to end in a process of its own.
@@ -77,7 +76,7 @@ pub fn run(arguments: &[String]) -> Result<Measured> {
 fn polled(brokers: &str, topic: &str, decoded: bool) -> Result<Measured> {
     let began = Instant::now();
     let consumer = consumer(brokers)?;
-    let wanted = assign(&consumer, topic)?;
+    let wanted = held(&assign(&consumer, topic)?);
     let mut progress = Progress::new(wanted);
     let (mut read, mut valid) = (0u64, 0u64);
     while read < wanted {
@@ -104,7 +103,7 @@ fn polled(brokers: &str, topic: &str, decoded: bool) -> Result<Measured> {
 
 /// Reads as a role does, committing nothing.
 async fn ours(brokers: &str, prefix: &str, topic: &str) -> Result<Measured> {
-    let wanted = held(&consumer(brokers)?, topic)?;
+    let wanted = held(&bounds(&consumer(brokers)?, topic)?);
     let mut progress = Progress::new(wanted);
     let log = KafkaLog::connect(KafkaOptions { prefix: prefix.to_owned(), ..KafkaOptions::new(brokers) }).await?;
     let mut member = log.subscribe("bench", &[Topic::RequestEvents]).await?;
@@ -138,24 +137,13 @@ pub fn settings(brokers: &str) -> ClientConfig {
     config
 }
 
-/// Takes all partitions from their beginnings; answers how many records there are, control records of transactions among
-/// them.
-pub fn assign(consumer: &BaseConsumer, topic: &str) -> Result<u64> {
+/// Takes all partitions from their beginnings; answers their bounds.
+pub fn assign(consumer: &BaseConsumer, topic: &str) -> Result<Vec<(i64, i64)>> {
+    let bounds = bounds(consumer, topic)?;
     let mut list = TopicPartitionList::new();
-    for partition in 0..partitions(consumer, topic)? {
-        list.add_partition_offset(topic, partition, Offset::Beginning).context("naming a partition")?;
+    for partition in 0..bounds.len() {
+        list.add_partition_offset(topic, partition as i32, Offset::Beginning).context("naming a partition")?;
     }
-    let records = held(consumer, topic)?;
     consumer.assign(&list).context("taking partitions")?;
-    Ok(records)
-}
-
-fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<i32> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
-    Ok(metadata.topics().first().map_or(0, |t| t.partitions().len()) as i32)
-}
-
-fn held(consumer: &BaseConsumer, topic: &str) -> Result<u64> {
-    let ends = (0..partitions(consumer, topic)?).map(|p| consumer.fetch_watermarks(topic, p, PATIENCE));
-    ends.map(|ends| ends.map(|(first, end)| (end - first).unsigned_abs()).context("asking for ends")).sum()
+    Ok(bounds)
 }

@@ -21,8 +21,7 @@ const COVERED: &str = "outcome=\"accepted\"";
 /// # Errors
 /// When the process ends or takes too long.
 pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
-    let ends = place.bounds(&place.topic(Topic::RequestEvents))?;
-    let events: u64 = ends.iter().map(|(first, end)| (end - first).unsigned_abs()).sum();
+    let events = place.held(&place.topic(Topic::RequestEvents))?;
     place.forget("tally")?;
     let deadline = Instant::now() + WITHIN;
     let mut progress = Progress::new(events);

@@ -8,8 +8,8 @@ use slipstream_testkit::process::{PATIENCE, Slipstream};
 use slipstream_testkit::verdict;
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::place::Place;
-use crate::stream::{SLO, Stream, each_counts_once, log_of};
+use crate::place::{Place, started};
+use crate::stream::{self, Stream, each_counts_once, log_of};
 
 const BEFORE: u32 = 2;
 const AFTER: u32 = 5;
@@ -20,11 +20,6 @@ fn configure(place: &Place) {
         "properties: {topic.metadata.refresh.interval.ms: 1000, session.timeout.ms: 6000}",
         &format!("store: {}\n", place.database),
     );
-}
-
-async fn started(mut process: Slipstream) -> Slipstream {
-    process.start().await.unwrap_or_else(|error| panic!("{error:#}"));
-    process
 }
 
 /// Waits until it is true of what the log has, while the processes run.
@@ -55,7 +50,7 @@ async fn request_events_gains_partitions_while_everything_runs() {
     configure(&place);
     let partitions = format!("request-events={BEFORE},sli-tallies=2,burn-snapshots=2,burn-rates=2");
     place.json(&["topics", "ensure", "--partitions", &partitions], 0).await;
-    let slos = place.file("slos.yaml", SLO);
+    let slos = place.file("slos.yaml", &stream::slo());
     let first = place.process("gateway,tally,burn,sink").with(["--slos".into(), slos.into_os_string()]);
     let (first, second) = tokio::join!(started(first), started(place.process("tally,burn,sink")));
     let mut processes = [first, second];

@@ -7,7 +7,7 @@ use slipstream_testkit::process::{PATIENCE, Slipstream};
 use tokio::time::{Instant, sleep};
 
 use crate::place::Place;
-use crate::stream::{SLO, Stream, each_counts_once, log_of, metric};
+use crate::stream::{self, Stream, each_counts_once, log_of, metric};
 
 /// Partitions of request-events and of sli-tallies: each of two processes has half of them.
 const SOURCES: u32 = 4;
@@ -33,7 +33,7 @@ async fn a_rolling_restart_moves_no_partition_of_those_that_stay() {
     let place = Place::new().await;
     let partitions = format!("request-events={SOURCES},sli-tallies={TARGETS},burn-snapshots={TARGETS},burn-rates=2");
     place.json(&["topics", "ensure", "--partitions", &partitions], 0).await;
-    let slos = place.file("slos.yaml", SLO);
+    let slos = place.file("slos.yaml", &stream::slo());
     let mut gateway = place.process("gateway,sink").with(["--slos".into(), slos.into_os_string()]);
     gateway.start().await.unwrap();
     let mut all = Vec::new();

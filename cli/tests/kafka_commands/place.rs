@@ -189,6 +189,35 @@ impl Place {
     }
 }
 
+/// An SLO of the answers of a service, named like it: good below 500, `target` of them.
+pub fn slo(service: &str, target: f64) -> String {
+    format!(
+        r#"
+apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: {service}}}
+spec:
+  service: {service}
+  indicator:
+    metadata: {{name: answers}}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {{metricSource: {{type: slipstream, spec: {{filter: status_code < 500}}}}}}
+        total: {{metricSource: {{type: slipstream, spec: {{filter: service == '{service}'}}}}}}
+  timeWindow: [{{duration: 30d, isRolling: true}}]
+  budgetingMethod: Occurrences
+  objectives: [{{displayName: answered, target: {target}}}]
+"#
+    )
+}
+
+/// A process that is ready.
+pub async fn started(mut process: Slipstream) -> Slipstream {
+    process.start().await.unwrap_or_else(|error| panic!("{error:#}"));
+    process
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -8,26 +8,12 @@ use slipstream_testkit::services::{self, Postgres};
 use slipstream_testkit::webhook::Receiver;
 use tokio::time::{Instant, sleep};
 
-use crate::place::{Place, text};
+use crate::place::{self, Place, started, text};
 
 /// With the default policy: where everything fails and nothing was before, it pages at once.
-const SLOS: &str = r#"
-apiVersion: openslo/v1
-kind: SLO
-metadata: {name: checkout}
-spec:
-  service: checkout
-  indicator:
-    metadata: {name: answers}
-    spec:
-      ratioMetric:
-        counter: true
-        good: {metricSource: {type: slipstream, spec: {filter: status_code < 500}}}
-        total: {metricSource: {type: slipstream, spec: {filter: service == 'checkout'}}}
-  timeWindow: [{duration: 30d, isRolling: true}]
-  budgetingMethod: Occurrences
-  objectives: [{displayName: answered, target: 0.99}]
-"#;
+fn checkout() -> String {
+    place::slo("checkout", 0.99)
+}
 
 /// A client of HTTP, in a process that has no provider of TLS yet.
 fn client() -> reqwest::Client {
@@ -48,17 +34,12 @@ async fn publish(process: &Slipstream, name: &str, count: usize, status: u16) {
     assert_eq!(answer["inserted"], count, "{answer}");
 }
 
-async fn started(mut process: Slipstream) -> Slipstream {
-    process.start().await.unwrap_or_else(|error| panic!("{error:#}"));
-    process
-}
-
 #[tokio::test]
 async fn two_processes_share_the_roles_from_the_gateway_to_the_webhook() {
     let place = Place::new().await;
     place.json(&["topics", "ensure"], 0).await;
     let receiver = Receiver::start().await.unwrap();
-    let slos = place.file("slos.yaml", SLOS);
+    let slos = place.file("slos.yaml", &checkout());
     // The process that takes events in knows nothing of the database.
     let intake = place.process("gateway,tally").with(["--slos".into(), slos.into_os_string()]);
     let intake = intake.with(["--store", "postgres://127.0.0.1:1/nobody"]);
@@ -93,7 +74,7 @@ async fn two_processes_share_the_roles_from_the_gateway_to_the_webhook() {
 async fn whoever_is_given_what_another_has_just_published_waits_for_the_cut_too() {
     let place = Place::new().await;
     place.json(&["topics", "ensure"], 0).await;
-    let slos = place.file("slos.yaml", SLOS);
+    let slos = place.file("slos.yaml", &checkout());
     let process = |roles: &str| place.process(roles).with(["--slos".into(), slos.clone().into_os_string()]);
     let (mut first, second) = (process("tally"), process("gateway"));
     let began = Instant::now();

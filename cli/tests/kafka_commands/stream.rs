@@ -15,26 +15,12 @@ use slipstream_testkit::verdict;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::place::Place;
+use crate::place::{self, Place};
 
 /// Counts every event of the stream; one in ten is bad.
-pub const SLO: &str = r#"
-apiVersion: openslo/v1
-kind: SLO
-metadata: {name: stream}
-spec:
-  service: stream
-  indicator:
-    metadata: {name: answers}
-    spec:
-      ratioMetric:
-        counter: true
-        good: {metricSource: {type: slipstream, spec: {filter: status_code < 500}}}
-        total: {metricSource: {type: slipstream, spec: {filter: service == 'stream'}}}
-  timeWindow: [{duration: 30d, isRolling: true}]
-  budgetingMethod: Occurrences
-  objectives: [{displayName: answered, target: 0.5}]
-"#;
+pub fn slo() -> String {
+    place::slo("stream", 0.5)
+}
 
 /// Events of a request, and how often there is one.
 const BATCH: u64 = 10;

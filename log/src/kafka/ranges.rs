@@ -1,10 +1,11 @@
 //! Reading outside of a group: bounds, offsets by log time, and ranges.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
 use slipstream_schemas::LogTime;
 
@@ -89,14 +90,7 @@ impl Ranges {
 
     fn watermarks(&self, asker: &Reader, partition: TopicPartition, what: &str) -> Result<(Offset, Offset), LogError> {
         let topic = self.names.of(partition.topic);
-        let ask = || asker.fetch_watermarks(topic, partition.partition as i32, CALL);
-        let asked = match ask() {
-            Err(error) if is_new_partition(&error) => {
-                look_again(asker.client(), topic);
-                ask()
-            }
-            asked => asked,
-        };
+        let asked = asked(asker, [topic], || asker.fetch_watermarks(topic, partition.partition as i32, CALL));
         asked.map_err(|e| log_error(&self.names, format!("asking for {what} of {topic}/{}", partition.partition), &e))
     }
 
@@ -118,13 +112,8 @@ impl Ranges {
             added.map_err(|e| log_error(&self.names, "naming partitions", &e))?;
         }
         let asker = self.asker()?;
-        let answer = match asker.offsets_for_times(list.clone(), CALL) {
-            Err(error) if is_new_partition(&error) => {
-                partitions.iter().for_each(|p| look_again(asker.client(), self.names.of(p.topic)));
-                asker.offsets_for_times(list, CALL)
-            }
-            answer => answer,
-        };
+        let topics: BTreeSet<&str> = partitions.iter().map(|p| self.names.of(p.topic)).collect();
+        let answer = asked(&asker, topics, || asker.offsets_for_times(list.clone(), CALL));
         answer.map_err(|e| log_error(&self.names, "asking for offsets", &e))
     }
 
@@ -273,6 +262,21 @@ impl Ranges {
             return LogError::OutOfRange { partition, offset: from, first, end };
         }
         of_code(&self.names, format!("reading {partition}"), Some(code), text)
+    }
+}
+
+/// Asks; of partitions that a client has not heard of it asks again after a look at their topics.
+fn asked<'a, T>(
+    asker: &Reader,
+    topics: impl IntoIterator<Item = &'a str>,
+    ask: impl Fn() -> KafkaResult<T>,
+) -> KafkaResult<T> {
+    match ask() {
+        Err(error) if is_new_partition(&error) => {
+            topics.into_iter().for_each(|topic| look_again(asker.client(), topic));
+            ask()
+        }
+        asked => asked,
     }
 }
 
