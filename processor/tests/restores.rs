@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use slipstream_log::{Fetch, Log, Outgoing, SharedLog, TopicPartition};
 use slipstream_processor::current_states;
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
+use slipstream_testkit::hooked::Hooked;
 use slipstream_testkit::verdict;
-use support::gated::Gated;
-use support::watched::Watched;
+use support::gated::Gates;
+use support::watched::Most;
 use support::{SOURCES, TARGETS, World, encoded};
 use tokio::time::sleep;
 
@@ -45,7 +47,7 @@ async fn one_slo_a_partition() -> World {
 #[tokio::test(start_paused = true)]
 async fn p4_a_partition_whose_restore_takes_long_holds_up_no_other() {
     let mut world = one_slo_a_partition().await;
-    let gated = Gated::over(world.log.clone());
+    let gates = Arc::new(Gates::default());
     world.start_tally();
     world.start_burn();
     traffic(&world, 0..60).await;
@@ -53,9 +55,9 @@ async fn p4_a_partition_whose_restore_takes_long_holds_up_no_other() {
         .until("both partitions are worked on", async |log| committed(log, 0).await > 0 && committed(log, 1).await > 0)
         .await;
     world.burn.kill().await;
-    gated.shut(tallies(0));
-    world.start_burn_on(gated.clone());
-    gated.stopped(1).await;
+    gates.shut(tallies(0));
+    world.start_burn_on(Hooked::over(world.log.clone(), &gates));
+    gates.stopped(1).await;
     let (slow, live) = (committed(world.log.as_ref(), 0).await, committed(world.log.as_ref(), 1).await);
     let published = || async { verdict::all::<BurnRates>(world.log.as_ref(), Topic::BurnRates).await.unwrap().len() };
     let before = published().await;
@@ -65,8 +67,8 @@ async fn p4_a_partition_whose_restore_takes_long_holds_up_no_other() {
     assert!(published().await > before, "and its rates are published");
     // Lost and gained again before it was ready: what the first restore finds counts for nothing.
     world.log.expel("burn");
-    gated.stopped(2).await;
-    gated.open();
+    gates.stopped(2).await;
+    gates.open();
     world.rest().await;
     assert!(verdict::burn_rates_refold(world.log.as_ref()).await.unwrap() > 0);
 }
@@ -191,14 +193,13 @@ async fn a_backlog_is_folded_in_pieces_of_bounded_size() {
     world.clock.advance(2 * 3_600_000);
     traffic(&world, 30..60).await;
     sleep(Duration::from_secs(5)).await;
-    let watched = Watched::over(world.log.clone());
-    world.start_burn_on(watched.clone());
+    let seen = Arc::new(Most::default());
+    world.start_burn_on(Hooked::over(world.log.clone(), &seen));
     world.rest().await;
     let published = verdict::all::<BurnRates>(world.log.as_ref(), Topic::BurnRates).await.unwrap().len();
     assert!(published > 6_000, "{published}");
     let most = |seen: &std::sync::atomic::AtomicUsize| seen.load(Ordering::Relaxed);
-    let (records, bytes, outputs) =
-        (most(&watched.most.records), most(&watched.most.bytes), most(&watched.most.outputs));
+    let (records, bytes, outputs) = (most(&seen.records), most(&seen.bytes), most(&seen.outputs));
     assert!(records <= 10_000 && bytes <= 4 << 20, "a fetch of {records} records, {bytes} bytes");
     // A step of each of two partitions ends with 5,000 rates, or with those of the tally that brought it there.
     assert!(outputs <= 2 * 5_400 + 128, "a step of {outputs} outputs");

@@ -11,6 +11,7 @@ use slipstream_log::TopicPartition;
 use slipstream_schemas::{RequestEvent, Topic};
 use slipstream_sink::fold::MOST_BYTES;
 use slipstream_store::SharedStore;
+use slipstream_testkit::hooked::Hooked;
 use support::watched::Watched;
 use support::{Fault, Faulty, Rig, Running, assert_stored_once, event, events, reached};
 
@@ -44,12 +45,12 @@ async fn two_partitions() -> Rig {
 async fn while_the_memory_of_one_partition_is_rebuilt_the_others_are_stored() {
     let rig = two_partitions().await;
     let store = rig.store();
-    let log = Watched::new(rig.log.clone(), FIRST);
-    let sink = Running::start(log.clone(), store.clone());
+    let seen = Watched::holding(FIRST);
+    let sink = Running::start(Hooked::over(rig.log.clone(), &seen), store.clone());
     reached(&store, Topic::RequestEvents, &[10, 15]).await;
     rig.events(1, &events(30..35)).await;
     reached(&store, Topic::RequestEvents, &[10, 20]).await;
-    log.let_go();
+    seen.let_go();
     reached(&store, Topic::RequestEvents, &[25, 20]).await;
     sink.stop().await;
     assert_stored_once(&store, &events(0..35)).await;
@@ -59,12 +60,12 @@ async fn while_the_memory_of_one_partition_is_rebuilt_the_others_are_stored() {
 async fn a_memory_that_was_rebuilt_for_an_assignment_that_ended_is_forgotten() {
     let rig = two_partitions().await;
     let store = rig.store();
-    let log = Watched::new(rig.log.clone(), FIRST);
-    let sink = Running::start(log.clone(), store.clone());
-    until("the memory is being rebuilt", || log.seen.asked.load(Ordering::SeqCst) == 1).await;
+    let seen = Watched::holding(FIRST);
+    let sink = Running::start(Hooked::over(rig.log.clone(), &seen), store.clone());
+    until("the memory is being rebuilt", || seen.asked.load(Ordering::SeqCst) == 1).await;
     rig.log.expel("sink");
-    until("it is begun again", || log.seen.asked.load(Ordering::SeqCst) == 2).await;
-    log.let_go();
+    until("it is begun again", || seen.asked.load(Ordering::SeqCst) == 2).await;
+    seen.let_go();
     reached(&store, Topic::RequestEvents, &[25, 15]).await;
     sink.stop().await;
     assert_stored_once(&store, &events(0..30)).await;
@@ -87,9 +88,8 @@ async fn while_the_store_takes_nothing_reading_is_held_back_and_then_goes_on() {
     }
     let store = Faulty::new(rig.store(), [Fault::Before; 10_000]);
     let shared: SharedStore = store.clone();
-    let log = Watched::new(rig.log.clone(), TopicPartition { partition: 9, ..FIRST });
-    let sink = Running::start(log.clone(), shared.clone());
-    let seen = log.seen.clone();
+    let seen = Watched::holding(TopicPartition { partition: 9, ..FIRST });
+    let sink = Running::start(Hooked::over(rig.log.clone(), &seen), shared.clone());
     until("reading is held back", || seen.held_back.load(Ordering::SeqCst)).await;
     // One batch that is tried, one that follows, one that grows, and what a fetch may bring at once for each.
     let most = 3 * (MOST_BYTES + (5 << 20));

@@ -2,6 +2,7 @@
 //! be told to fail, and recounts that share no code with what they judge.
 
 pub mod faults;
+pub mod hooked;
 pub mod process;
 pub mod recount;
 pub mod services;

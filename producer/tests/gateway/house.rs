@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_log::{
-    Appended, Batch, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, SharedLog, TopicPartition,
-};
+use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_producer::answer::Answer;
 use slipstream_producer::gateway::{self, GatewayError, Limits};
 use slipstream_runtime::{Health, Shutdown};
-use slipstream_schemas::{LogTime, RequestEvent, Topic, codec};
+use slipstream_schemas::{RequestEvent, Topic, codec};
+use slipstream_testkit::hooked::{Hooked, Hooks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -130,17 +129,32 @@ pub fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A log that publishes only what it is let to: each permit of `gate` is one publish.
+/// A log that publishes only what it is let to.
 pub struct Gated {
-    pub inner: Arc<MemoryLog>,
-    pub gate: Semaphore,
-    pub arrived: Semaphore,
+    pub log: Arc<MemoryLog>,
+    /// What the gateway writes to.
+    pub seen: SharedLog,
+    pub gate: Arc<Gate>,
+}
+
+/// Each permit is one publish.
+pub struct Gate {
+    permits: Semaphore,
+    arrived: Semaphore,
 }
 
 impl Gated {
-    pub fn new() -> Arc<Self> {
-        let inner = MemoryLog::new(MemoryOptions::default());
-        Arc::new(Gated { inner, gate: Semaphore::new(0), arrived: Semaphore::new(0) })
+    pub fn new() -> Self {
+        let log = MemoryLog::new(MemoryOptions::default());
+        let gate = Arc::new(Gate { permits: Semaphore::new(0), arrived: Semaphore::new(0) });
+        Gated { seen: Hooked::over(log.clone(), &gate), log, gate }
+    }
+}
+
+impl Gate {
+    /// Lets so many publishes pass.
+    pub fn open(&self, publishes: usize) {
+        self.permits.add_permits(publishes);
     }
 
     /// Waits until a request has come this far.
@@ -150,46 +164,9 @@ impl Gated {
 }
 
 #[async_trait]
-impl Log for Gated {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn total_order(&self) -> bool {
-        self.inner.total_order()
-    }
-
-    async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
-        self.inner.partitions(topic).await
-    }
-
-    async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
+impl Hooks for Gate {
+    async fn publishing(&self) {
         self.arrived.add_permits(1);
-        self.gate.acquire().await.unwrap().forget();
-        self.inner.publish(records).await
-    }
-
-    async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
-        self.inner.publish_atomically(writer, records).await
-    }
-
-    async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        self.inner.bounds(partition).await
-    }
-
-    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
-        self.inner.read(partition, from, to, fetch).await
-    }
-
-    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
-        self.inner.offset_at(partition, time).await
-    }
-
-    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
-        self.inner.committed(group, partition).await
-    }
-
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
-        self.inner.subscribe(group, topics).await
+        self.permits.acquire().await.unwrap().forget();
     }
 }

@@ -14,38 +14,38 @@ use crate::house::{Gated, SOON, event, house, house_on, reply};
 
 #[tokio::test]
 async fn l1_an_answer_comes_only_when_the_log_has_the_events() {
-    let log = Gated::new();
-    let house = house_on(log.clone(), log.inner.clone(), Limits::default()).await;
+    let gated = Gated::new();
+    let house = house_on(gated.seen.clone(), gated.log.clone(), Limits::default()).await;
     let mut asking = JoinSet::new();
     asking.spawn(reply(house.post("/v1/events").body(event("a"))));
-    log.one_waits().await;
+    gated.gate.one_waits().await;
     assert!(asking.try_join_next().is_none());
     assert!(house.stored_ids().await.is_empty());
-    log.gate.add_permits(1);
+    gated.gate.open(1);
     assert_eq!(asking.join_next().await.unwrap().unwrap().counts(), (200, 1, 0));
     assert_eq!(house.stored_ids().await, ["a"]);
 }
 
 #[tokio::test]
 async fn beyond_the_bytes_in_flight_senders_are_sent_away_at_once() {
-    let log = Gated::new();
+    let gated = Gated::new();
     let body = format!("[{}]", vec![event("a"); 50].join(","));
     // Room for two bodies of this size, with what unpacking may read ahead.
     let limits = Limits { max_body: body.len(), max_in_flight: body.len() * 2, ..Limits::default() };
-    let house = house_on(log.clone(), log.inner.clone(), limits).await;
+    let house = house_on(gated.seen.clone(), gated.log.clone(), limits).await;
     let mut asking = JoinSet::new();
     let mut away = None;
     for _ in 0..100 {
         asking.spawn(reply(house.post("/v1/events").body(body.clone())));
         tokio::select! {
             answered = asking.join_next() => { away = answered; break }
-            () = log.one_waits() => {}
+            () = gated.gate.one_waits() => {}
         }
     }
     let away = away.expect("the room is bounded").unwrap();
     assert_eq!((away.status, away.code()), (503, "busy"));
     assert_eq!(away.headers["retry-after"], "1");
-    log.gate.add_permits(1000);
+    gated.gate.open(1000);
     let taken = asking.len();
     assert!(taken >= 2, "{taken}");
     for reply in asking.join_all().await {
@@ -69,9 +69,9 @@ async fn a_busy_log_sends_senders_away_and_is_asked_again() {
 
 #[tokio::test]
 async fn a_log_that_does_not_answer_is_not_waited_for_for_ever() {
-    let log = Gated::new();
+    let gated = Gated::new();
     let limits = Limits { publish_timeout: Duration::from_millis(50), ..Limits::default() };
-    let house = house_on(log.clone(), log.inner.clone(), limits).await;
+    let house = house_on(gated.seen.clone(), gated.log.clone(), limits).await;
     let reply = house.send("", event("a")).await;
     assert_eq!((reply.status, reply.code()), (503, "log-slow"));
     assert_eq!(reply.headers["retry-after"], "1");
@@ -89,19 +89,19 @@ async fn a_broken_log_ends_the_gateway_with_the_reason() {
 
 #[tokio::test]
 async fn a_shutdown_answers_what_is_in_flight_and_takes_nothing_more() {
-    let log = Gated::new();
-    let mut house = house_on(log.clone(), log.inner.clone(), Limits::default()).await;
+    let gated = Gated::new();
+    let mut house = house_on(gated.seen.clone(), gated.log.clone(), Limits::default()).await;
     let mut asking = JoinSet::new();
     for id in ["a", "b", "c"] {
         asking.spawn(reply(house.post("/v1/events").body(event(id))));
-        log.one_waits().await;
+        gated.gate.one_waits().await;
     }
     assert_eq!(house.health.snapshot()["gateway"], State::Ready);
     house.shutdown.cancel();
     while TcpStream::connect(house.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    log.gate.add_permits(3);
+    gated.gate.open(3);
     for reply in asking.join_all().await {
         assert_eq!(reply.counts(), (200, 1, 0));
     }

@@ -1,0 +1,137 @@
+//! A log around another, of which a test sees what is asked of it, and may hold it up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use slipstream_log::{
+    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
+    SharedLog, Step, TopicPartition,
+};
+use slipstream_schemas::{LogTime, Topic};
+
+/// What a test does when something is asked of the log; by itself nothing.
+#[async_trait]
+pub trait Hooks: Send + Sync + 'static {
+    /// Before records are published, outside of steps.
+    async fn publishing(&self) {}
+
+    /// Before a range is read.
+    async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {}
+
+    /// Before a consumer is polled.
+    fn polling(&self, _fetch: Fetch) {}
+
+    /// After a consumer was polled.
+    fn polled(&self, _polled: &Polled) {}
+
+    /// Before partitions are paused.
+    fn pausing(&self, _partitions: &[TopicPartition]) {}
+
+    /// Before partitions are resumed.
+    fn resuming(&self, _partitions: &[TopicPartition]) {}
+
+    /// Before a step is committed.
+    fn committing(&self, _step: &Step) {}
+}
+
+/// See the module.
+pub struct Hooked<H> {
+    log: SharedLog,
+    hooks: Arc<H>,
+}
+
+struct HookedConsumer<H> {
+    consumer: Box<dyn Consumer>,
+    hooks: Arc<H>,
+}
+
+impl<H: Hooks> Hooked<H> {
+    /// The log as a role takes it; the test keeps the hooks.
+    pub fn over(log: SharedLog, hooks: &Arc<H>) -> SharedLog {
+        Arc::new(Hooked { log, hooks: Arc::clone(hooks) })
+    }
+}
+
+#[async_trait]
+impl<H: Hooks> Log for Hooked<H> {
+    fn describe(&self) -> String {
+        self.log.describe()
+    }
+
+    fn total_order(&self) -> bool {
+        self.log.total_order()
+    }
+
+    async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
+        self.log.partitions(topic).await
+    }
+
+    async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
+        self.hooks.publishing().await;
+        self.log.publish(records).await
+    }
+
+    async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        self.log.publish_atomically(writer, records).await
+    }
+
+    async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.log.bounds(partition).await
+    }
+
+    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
+        self.hooks.reading(partition, fetch).await;
+        self.log.read(partition, from, to, fetch).await
+    }
+
+    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        self.log.offset_at(partition, time).await
+    }
+
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.log.committed(group, partition).await
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+        let consumer = self.log.subscribe(group, topics).await?;
+        Ok(Box::new(HookedConsumer { consumer, hooks: Arc::clone(&self.hooks) }))
+    }
+}
+
+#[async_trait]
+impl<H: Hooks> Consumer for HookedConsumer<H> {
+    async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
+        self.hooks.polling(fetch);
+        let polled = self.consumer.poll(fetch, wait).await?;
+        self.hooks.polled(&polled);
+        Ok(polled)
+    }
+
+    async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError> {
+        self.consumer.seek(partition, offset).await
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.hooks.pausing(partitions);
+        self.consumer.pause(partitions);
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.hooks.resuming(partitions);
+        self.consumer.resume(partitions);
+    }
+
+    async fn commit(&mut self, step: &Step) -> Result<(), CommitError> {
+        self.hooks.committing(step);
+        self.consumer.commit(step).await
+    }
+
+    async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.consumer.committed(partition).await
+    }
+
+    async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError> {
+        self.consumer.horizon(partition).await
+    }
+}
