@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Also librdkafka's, which allocates each record in one thread and frees it in another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     slipstream_cli::main()
 }

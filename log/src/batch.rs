@@ -45,6 +45,12 @@ impl Batch {
         Batch { partition, next, arena: Vec::new(), index: Vec::new() }
     }
 
+    /// Makes room for so many bytes of records, and an eighth more.
+    pub fn reserve(&mut self, bytes: usize, records: usize) {
+        self.arena.reserve(bytes + bytes / 8);
+        self.index.reserve(records + records / 8);
+    }
+
     /// Adds a record; `next` moves behind it. The whole batch stays below 4 GiB.
     pub fn push<'h>(
         &mut self,

@@ -18,12 +18,14 @@ pub(super) struct Buffer {
     /// Records of the batch that were delivered already.
     taken: usize,
     log_time: LogTime,
+    /// Bytes and records of the batch before: the next one is expected to be like it.
+    before: (usize, usize),
 }
 
 impl Buffer {
     /// An empty buffer that begins at a position.
     pub(super) fn new(partition: TopicPartition, next: Offset, log_time: LogTime) -> Self {
-        Buffer { batch: Batch::new(partition, next), taken: 0, log_time }
+        Buffer { batch: Batch::new(partition, next), taken: 0, log_time, before: (0, 0) }
     }
 
     /// No log time below this one comes out.
@@ -34,6 +36,9 @@ impl Buffer {
     /// Takes a record in.
     pub(super) fn push(&mut self, record: &Record<'_>) {
         self.log_time = self.log_time.max(LogTime(record.timestamp));
+        if self.batch.is_empty() {
+            self.batch.reserve(self.before.0, self.before.1);
+        }
         let headers = record.headers.iter().map(|(name, value)| (name.as_ref(), *value));
         self.batch.push(record.offset, self.log_time, record.key, record.value, headers);
     }
@@ -78,6 +83,7 @@ impl Buffer {
             return None;
         }
         if self.taken == 0 && self.batch.len() <= fetch.records && self.batch.bytes() <= fetch.bytes {
+            self.before = (self.batch.bytes(), self.batch.len());
             let empty = Batch::new(self.batch.partition, self.batch.next);
             return Some(std::mem::replace(&mut self.batch, empty));
         }

@@ -231,7 +231,7 @@ pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u3
 pub(super) fn ranges(options: &KafkaOptions) -> ClientConfig {
     let mut config = reader(options);
     // The end of a range is told when a fetch comes back empty: soon.
-    default(&mut config, options, &[("queued.max.messages.kbytes", "8192"), ("fetch.wait.max.ms", "5")]);
+    default(&mut config, options, &[("queued.max.messages.kbytes", "2048"), ("fetch.wait.max.ms", "5")]);
     // The client asks for a group; it never joins it.
     config.set("group.id", options.group_name("readers")).set("auto.offset.reset", "error");
     config

@@ -23,8 +23,8 @@ const CALL: Duration = Duration::from_secs(5);
 /// How long a transaction is tried; the broker gives it up after `transaction.timeout.ms`.
 const WHOLE: Duration = Duration::from_secs(15);
 
-/// How long reports are looked for at a time.
-const REPORTS: Duration = Duration::from_millis(1);
+/// How often reports are looked for.
+const REPORTS: Duration = Duration::from_micros(500);
 
 /// How a transaction failed.
 #[derive(Debug)]
@@ -261,13 +261,14 @@ impl Transactions {
 }
 
 /// Waits until nothing is on its way any more. The crate's `flush` looks for reports a tenth of a second at a time, however
-/// soon they come: that would be what every step takes.
+/// soon they come: that would be what every step takes. Its `poll` spins through the last millisecond of its time.
 fn delivered(producer: &BaseProducer<Reports>, deadline: Instant) -> Result<(), KafkaError> {
     while producer.in_flight_count() > 0 {
         if Instant::now() >= deadline {
             return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
         }
-        producer.poll(REPORTS);
+        producer.poll(Duration::ZERO);
+        std::thread::sleep(REPORTS);
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! A set of hashes for millions of them: one array, open addressing, and places in the order of the hashes, so that growing
 //! reads and writes memory from one end to the other.
 
+mod slots;
+
+use slots::Slots;
+
 /// The least room a set has once it has any.
 const LEAST: usize = 1_024;
 
@@ -8,7 +12,7 @@ const LEAST: usize = 1_024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ids {
     /// 0: free.
-    slots: Vec<u64>,
+    slots: Slots,
     /// Without the hash 0.
     taken: usize,
     /// Whether the hash 0 is in it.
@@ -49,7 +53,8 @@ impl Ids {
         if self.slots.is_empty() {
             return;
         }
-        let seen = hashes.iter().fold(0, |seen, hash| seen ^ self.slots[home(*hash, self.slots.len())]);
+        let slots: &[u64] = &self.slots;
+        let seen = hashes.iter().fold(0, |seen, hash| seen ^ slots[home(*hash, slots.len())]);
         std::hint::black_box(seen);
     }
 
@@ -70,19 +75,20 @@ impl Ids {
 
     fn grow(&mut self) {
         let room = (self.slots.len() + self.slots.len() / 2).max(LEAST);
-        let old = std::mem::replace(&mut self.slots, vec![0; room]);
-        for hash in old.into_iter().filter(|hash| *hash != 0) {
-            let place = self.find(hash);
-            self.slots[place] = hash;
+        let old = std::mem::replace(&mut self.slots, Slots::free(room));
+        for hash in old.iter().filter(|hash| **hash != 0) {
+            let place = self.find(*hash);
+            self.slots[place] = *hash;
         }
     }
 
     /// Where a hash is, or would be. There is always a free place.
     fn find(&self, hash: u64) -> usize {
-        let mut place = home(hash, self.slots.len());
-        while self.slots[place] != hash && self.slots[place] != 0 {
+        let slots: &[u64] = &self.slots;
+        let mut place = home(hash, slots.len());
+        while slots[place] != hash && slots[place] != 0 {
             place += 1;
-            if place == self.slots.len() {
+            if place == slots.len() {
                 place = 0;
             }
         }
@@ -118,6 +124,17 @@ mod tests {
         assert_eq!(ids.len(), want.len());
         assert!(want.iter().all(|hash| ids.contains(*hash)));
         assert!((200_000..300_000).all(|n| !ids.contains(hash(n))));
+    }
+
+    #[test]
+    fn a_large_one_holds_what_it_did_when_it_was_small_and_its_copy_is_its_own() {
+        let mut ids = Ids::default();
+        assert!((0..600_000).all(|n| ids.insert(hash(n))));
+        let mut copy = ids.clone();
+        assert!((0..600_000).all(|n| copy.contains(hash(n))));
+        assert!(copy.insert(hash(600_000)) && !ids.contains(hash(600_000)));
+        ids.clear_for(600_000);
+        assert!((0..600_000).all(|n| !ids.contains(hash(n)) && copy.contains(hash(n))));
     }
 
     #[test]
