@@ -17,6 +17,10 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use table::Row;
 
+/// As in `slipstream`: references are not to be slower for their allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Name, what it measures.
 type Part = (&'static str, fn() -> anyhow::Result<Vec<Row>>);
 
