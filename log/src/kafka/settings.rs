@@ -230,8 +230,13 @@ pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u3
 /// A reader of ranges, outside of any group.
 pub(super) fn ranges(options: &KafkaOptions) -> ClientConfig {
     let mut config = reader(options);
-    // The end of a range is told when a fetch comes back empty: soon.
-    default(&mut config, options, &[("queued.max.messages.kbytes", "2048"), ("fetch.wait.max.ms", "5")]);
+    // The end of a range is told when a fetch comes back empty: soon. Several may read side by side, and what they fetched
+    // is memory beside that of all members.
+    default(
+        &mut config,
+        options,
+        &[("queued.max.messages.kbytes", "1024"), ("fetch.message.max.bytes", "262144"), ("fetch.wait.max.ms", "5")],
+    );
     // The client asks for a group; it never joins it.
     config.set("group.id", options.group_name("readers")).set("auto.offset.reset", "error");
     config
