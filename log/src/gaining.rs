@@ -5,13 +5,31 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::port::TopicPartition;
 
-/// Tasks that work at the same time: each reads a stretch of the log, and keeps some of it in memory.
+/// Tasks that have their turn at the same time: each reads a stretch of the log, and keeps some of it in memory.
 const AT_A_TIME: usize = 2;
+
+/// Who has much to read waits for its turn.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+/// Had until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    /// Waits for a turn.
+    pub async fn next(&self) -> Turn {
+        // Never closed.
+        Turn { _permit: Arc::clone(&self.0).acquire_owned().await.ok() }
+    }
+}
 
 /// The tasks, each for one assignment of its partition: who loses the partition ends it (L6), and one that is lost and
 /// gained again begins anew.
@@ -19,12 +37,13 @@ const AT_A_TIME: usize = 2;
 pub struct Gaining<T> {
     tasks: JoinSet<(TopicPartition, T)>,
     under_way: BTreeMap<TopicPartition, AbortHandle>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl<T> Default for Gaining<T> {
     fn default() -> Self {
-        Gaining { tasks: JoinSet::new(), under_way: BTreeMap::new(), turns: Arc::new(Semaphore::new(AT_A_TIME)) }
+        let turns = Turns(Arc::new(Semaphore::new(AT_A_TIME)));
+        Gaining { tasks: JoinSet::new(), under_way: BTreeMap::new(), turns }
     }
 }
 
@@ -32,13 +51,13 @@ impl<T: Send + 'static> Gaining<T> {
     /// Begins with a partition; what was begun of it before does not count.
     pub fn begin(&mut self, partition: TopicPartition, work: impl Future<Output = T> + Send + 'static) {
         self.forget(partition);
-        let turns = Arc::clone(&self.turns);
-        let task = self.tasks.spawn(async move {
-            // Never closed.
-            let _turn = turns.acquire_owned().await;
-            (partition, work.await)
-        });
+        let task = self.tasks.spawn(async move { (partition, work.await) });
         self.under_way.insert(partition, task);
+    }
+
+    /// For the part of the work that is much.
+    pub fn turns(&self) -> Turns {
+        self.turns.clone()
     }
 
     /// Somebody else's now, ready or not.
@@ -89,8 +108,10 @@ impl<T: Send + 'static> Gaining<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use slipstream_schemas::Topic;
-    use tokio::sync::oneshot;
+    use tokio::sync::{oneshot, watch};
 
     use super::*;
 
@@ -109,6 +130,28 @@ mod tests {
         assert!(gaining.is_empty());
         gaining.begin(PARTITION, async { "second" });
         assert_eq!(gaining.next().await, Some((PARTITION, "second")));
+        assert_eq!(gaining.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn only_work_that_takes_a_turn_waits_for_one() {
+        let mut gaining = Gaining::default();
+        let partition = |partition| TopicPartition { partition, ..PARTITION };
+        let (go, held) = watch::channel(false);
+        for much in 0..3 {
+            let (turns, mut held) = (gaining.turns(), held.clone());
+            gaining.begin(partition(much), async move {
+                let _turn = turns.next().await;
+                held.wait_for(|go| *go).await.map(|_| ()).map_err(|_| ())
+            });
+        }
+        gaining.begin(partition(3), async { Ok(()) });
+        assert_eq!(gaining.next().await, Some((partition(3), Ok(()))));
+        assert_eq!(gaining.turns.0.available_permits(), 0);
+        gaining.forget(partition(1));
+        go.send(true).expect("the tasks wait");
+        let others = [gaining.next().await, gaining.next().await].map(|gained| gained.map(|(partition, _)| partition));
+        assert_eq!(BTreeSet::from(others), BTreeSet::from([Some(partition(0)), Some(partition(2))]));
         assert_eq!(gaining.next().await, None);
     }
 

@@ -117,7 +117,8 @@ impl BurnLoop {
         Reassigned { role: ROLE, partition, position }.emit();
         self.consumer.pause(&[partition]);
         self.owned.remove(&partition);
-        self.restoring.begin(partition, restored(self.log.clone(), partition, position, self.definitions.clone()));
+        let (turns, log, definitions) = (self.restoring.turns(), self.log.clone(), self.definitions.clone());
+        self.restoring.begin(partition, restored(turns, log, partition, position, definitions));
     }
 
     /// Begins to work on the partitions whose state is there.

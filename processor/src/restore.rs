@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use slipstream_log::gaining::Turns;
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
@@ -49,11 +50,13 @@ pub struct RestoreCost {
 
 /// The state of a gained partition, by a task of its own: it reads definitions on for itself.
 pub(crate) async fn restored(
+    turns: Turns,
     log: SharedLog,
     partition: TopicPartition,
     committed: Position,
     mut definitions: Definitions,
 ) -> Result<Restored, ProcessorError> {
+    let _turn = turns.next().await;
     let (burn, cost) = restore(log.as_ref(), partition, committed.offset, &mut definitions).await?;
     Ok(Restored { burn, position: committed, cost })
 }

@@ -200,7 +200,8 @@ impl TallyLoop {
         let window = self.definitions.redelivery_window()?;
         for (partition, committed) in partitions {
             self.consumer.pause(&[partition]);
-            self.gaining.begin(partition, gained(self.log.clone(), partition, committed, window));
+            let work = gained(self.gaining.turns(), self.log.clone(), partition, committed, window);
+            self.gaining.begin(partition, work);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use slipstream_log::gaining::Gaining;
+use slipstream_log::gaining::{Gaining, Turns};
 use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition, redelivered};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
@@ -86,8 +86,8 @@ impl Gains {
     pub fn start(&mut self, on_its_way: impl Fn(TopicPartition) -> bool) {
         let positions = Positions::default();
         for partition in self.waiting.extract_if(.., |partition| !on_its_way(*partition)) {
-            let (finder, positions) = (self.finder.clone(), Arc::clone(&positions));
-            self.under_way.begin(partition, async move { finder.find(partition, &positions).await });
+            let (finder, turns, positions) = (self.finder.clone(), self.under_way.turns(), Arc::clone(&positions));
+            self.under_way.begin(partition, async move { finder.find(partition, &turns, &positions).await });
         }
     }
 
@@ -107,10 +107,15 @@ impl Gains {
 
 impl Finder {
     /// None: shut down meanwhile.
-    async fn find(self, partition: TopicPartition, positions: &Positions) -> Result<Option<Begin>, SinkError> {
+    async fn find(
+        self,
+        partition: TopicPartition,
+        turns: &Turns,
+        positions: &Positions,
+    ) -> Result<Option<Begin>, SinkError> {
         let mut patience = Patience::new(self.health.clone(), self.shutdown.clone());
         loop {
-            let cause = match self.attempt(partition, positions).await {
+            let cause = match self.attempt(partition, turns, positions).await {
                 Ok(begin) => {
                     patience.succeeded();
                     return Ok(Some(begin));
@@ -128,7 +133,12 @@ impl Finder {
         }
     }
 
-    async fn attempt(&self, partition: TopicPartition, positions: &Positions) -> Result<Begin, SinkError> {
+    async fn attempt(
+        &self,
+        partition: TopicPartition,
+        turns: &Turns,
+        positions: &Positions,
+    ) -> Result<Begin, SinkError> {
         let positions = positions.get_or_try_init(|| self.store.positions()).await?;
         let stored = positions.iter().find(|p| p.topic == partition.topic && p.partition == partition.partition);
         let (first, end) = self.log.bounds(partition).await?;
@@ -138,14 +148,20 @@ impl Finder {
         }
         let next = offset.max(first);
         let position = Position { offset: next, log_time };
-        let memory = self.memory(partition, position).await?;
+        let memory = self.memory(partition, turns, position).await?;
         Ok(Begin { stored: stored.map(|s| s.offset), next, memory })
     }
 
-    async fn memory(&self, partition: TopicPartition, position: Position) -> Result<Option<Memory>, LogError> {
+    async fn memory(
+        &self,
+        partition: TopicPartition,
+        turns: &Turns,
+        position: Position,
+    ) -> Result<Option<Memory>, LogError> {
         if partition.topic != Topic::RequestEvents {
             return Ok(None);
         }
+        let _turn = turns.next().await;
         redelivered::rebuild(self.log.as_ref(), partition, position, self.window_ms).await.map(Some)
     }
 }

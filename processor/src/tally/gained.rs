@@ -1,5 +1,6 @@
 //! What tally must know of a gained partition before it is worked on.
 
+use slipstream_log::gaining::Turns;
 use slipstream_log::{LogError, Position, SharedLog, TopicPartition, redelivered};
 use slipstream_schemas::LogTime;
 use slipstream_slo::redelivery::Memory;
@@ -12,11 +13,13 @@ pub(super) struct Gained {
 
 /// Rebuilt from the log; who never committed begins at its first record.
 pub(super) async fn gained(
+    turns: Turns,
     log: SharedLog,
     partition: TopicPartition,
     committed: Option<Position>,
     window_ms: i64,
 ) -> Result<Gained, LogError> {
+    let _turn = turns.next().await;
     let position = match committed {
         Some(position) => position,
         None => Position { offset: log.bounds(partition).await?.0, log_time: LogTime(0) },

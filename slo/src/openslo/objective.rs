@@ -94,7 +94,8 @@ pub(super) fn read<'n>(
         let Some(draft) = objective(report, item, &at, index, method, sources) else { continue };
         if drafts.iter().any(|known| known.name == draft.name) {
             let message = format!("{at}: two objectives are called `{}`", draft.name);
-            report.error(draft.place, "duplicate-name", message, Some("give each its own displayName".to_owned()));
+            let help = "give each its own displayName: one that has none is called by its position, `0`, `1`, ...";
+            report.error(draft.place, "duplicate-name", message, Some(help.to_owned()));
         }
         drafts.push(draft);
     }

@@ -69,6 +69,7 @@ fn each_mistake_has_its_code_and_its_place() {
         ("target: 0.995", "target: 0.995\n      compositeWeight: 0", "invalid-weight", "0"),
         ("target: 0.995", "target: 0.995\n      compositeWeight: 0.0000001", "unsupported-weight", "0.0000001"),
         ("- targetPercent: 99.95", "- displayName: most\n      target: 0.9", "duplicate-name", "0.9"),
+        ("displayName: most\n", "displayName: \"1\"\n", "duplicate-name", "99.95"),
         // Indicator.
         ("  indicator:\n", "  indicatorRef: x\n  indicator:\n", "conflicting-fields", "indicator"),
         (

@@ -137,7 +137,8 @@ fn slo(parts: (Texts, Value, &'static str, Vec<Value>, Value, Value, bool)) -> S
             objective.remove("compositeWeight");
         }
     }
-    objectives[0]["displayName"] = json!(display);
+    // The others are called by their positions.
+    objectives[0]["displayName"] = json!(format!("{display}."));
     spec["objectives"] = json!(objectives);
     let metadata = json!({"name": "s", "displayName": display, "labels": {label: labels}});
     json!({"apiVersion": "openslo/v1", "kind": "SLO", "metadata": metadata, "spec": spec}).to_string()
