@@ -35,13 +35,13 @@ demo: build ## A synthetic shop, its SLOs, a fault and the alert: one process, n
 
 test: setup-test ## All tests, on real Kafka and PostgreSQL, kill -9 with real processes among them; closes with what ran against what
 	cargo test --workspace --locked --no-run
-	@$(SERVICES) --full cargo test --workspace --locked
+	@$(SERVICES) --full cargo test --workspace --locked --no-fail-fast
 
 test-real: setup-test ## Real files with known totals, embedded and on Kafka and PostgreSQL: make test-real DATA=DIR
 	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }
 	@test -d "$(DATA)" || { echo "no such folder: $(DATA)" >&2; exit 2; }
 	cargo build --locked -p slipstream-testkit
-	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --features slipstream-cli/real-data,slipstream-slo/real-data,slipstream-alerter/real-data --test 'real_*'
+	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --no-fail-fast --features slipstream-cli/real-data,slipstream-slo/real-data,slipstream-alerter/real-data --test 'real_*'
 
 test-model: setup ## Our folds against the executable model: make test-model MODEL=DIR [DATA=DIR]
 	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
