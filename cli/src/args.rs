@@ -368,7 +368,8 @@ pub enum Topics {
         /// Partitions of topics that are made now, TOPIC=N, separated by commas
         #[arg(long, value_delimiter = ',', value_name = "TOPIC=N", value_parser = partitions_of)]
         partitions: Vec<(Topic, u32)>,
-        /// Replicas of topics that are made now [default: that of the brokers]
+        /// Replicas of topics that are made now; from 3 on two must have a record before it is acknowledged
+        /// (min.insync.replicas) [default: both as the brokers have it]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=32))]
         replication: Option<i32>,
         /// As JSON

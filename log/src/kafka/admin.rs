@@ -56,7 +56,16 @@ pub fn config_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
     config
 }
 
-/// Makes the topics that are missing; answers which were made. `replication`: none for the brokers' default.
+/// With three replicas or more, how many must have a record before it is acknowledged: one may be away, and what a single
+/// broker has is not acknowledged (L1).
+const LEAST_IN_SYNC: (&str, &str) = ("min.insync.replicas", "2");
+
+fn in_sync_of(replication: Option<i32>) -> Option<(&'static str, &'static str)> {
+    replication.filter(|replicas| *replicas > 2).map(|_| LEAST_IN_SYNC)
+}
+
+/// Makes the topics that are missing; answers which were made. `replication`: none for the brokers' default, as is then how
+/// many replicas must be in sync.
 ///
 /// # Errors
 /// When the cluster cannot be asked, or refuses one.
@@ -71,8 +80,9 @@ pub async fn ensure(
         .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
     let configs: Vec<Vec<(&str, String)>> = TOPICS.iter().map(config_of).collect();
     let new = TOPICS.iter().zip(&configs).map(|(spec, config)| {
-        let replication = TopicReplication::Fixed(replication.unwrap_or(-1));
-        let topic = NewTopic::new(names.of(spec.topic), partitions(spec) as i32, replication);
+        let replicas = TopicReplication::Fixed(replication.unwrap_or(-1));
+        let topic = NewTopic::new(names.of(spec.topic), partitions(spec) as i32, replicas);
+        let topic = in_sync_of(replication).into_iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
     });
     let new: Vec<NewTopic<'_>> = new.collect();
@@ -125,4 +135,17 @@ pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
         Err(LogError::Fatal { doing, cause })
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_single_broker_has_is_not_acknowledged_where_there_are_enough() {
+        let table = [(None, None), (Some(1), None), (Some(2), None), (Some(3), Some("2")), (Some(5), Some("2"))];
+        for (replication, expected) in table {
+            assert_eq!(in_sync_of(replication).map(|(_, least)| least), expected, "{replication:?}");
+        }
+    }
 }

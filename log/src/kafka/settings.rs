@@ -161,17 +161,16 @@ pub(super) fn publisher(options: &KafkaOptions) -> ClientConfig {
 
 /// A producer of transactions.
 pub(super) fn transactional(options: &KafkaOptions, id: &str) -> ClientConfig {
+    const TIMEOUT: &str = "transaction.timeout.ms";
     let mut config = publisher(options);
-    default(
-        &mut config,
-        options,
-        &[
-            ("transaction.timeout.ms", "10000"),
-            ("message.timeout.ms", "10000"),
-            // What a step writes is complete when it is produced: nothing else is worth waiting for.
-            ("linger.ms", "0"),
-        ],
-    );
+    // What a user has set for these is meant for producers of plain records, by whichever name.
+    config.remove("queue.buffering.max.ms");
+    config.remove("delivery.timeout.ms");
+    // What a step writes is complete when it is produced: nothing else is worth waiting for.
+    config.set("linger.ms", "0");
+    // Nothing is worth sending once its transaction has timed out, and librdkafka refuses a longer time.
+    let timeout = options.properties.get(TIMEOUT).map_or("10000", String::as_str);
+    config.set(TIMEOUT, timeout).set("message.timeout.ms", timeout);
     config.set("transactional.id", id);
     config
 }
@@ -285,6 +284,26 @@ mod tests {
         let names: Vec<&str> = wrong.iter().map(|e| e.name.as_str()).collect();
         assert_eq!(names, ["acks", "linger.ms", "no.such.property"]);
         assert!(wrong[2].cause.contains("No such configuration property"), "{}", wrong[2]);
+    }
+
+    #[test]
+    fn what_is_set_for_the_gateway_holds_up_no_transaction() {
+        for set in [
+            &[("transaction.timeout.ms", "2000")][..],
+            &[("message.timeout.ms", "60000"), ("linger.ms", "500")],
+            &[("delivery.timeout.ms", "60000"), ("queue.buffering.max.ms", "500")],
+        ] {
+            let mut options = KafkaOptions::new("127.0.0.1:1");
+            options.properties = properties(set);
+            let config = transactional(&options, "tally-0");
+            // Refused by librdkafka where a record may take longer than its transaction.
+            let native = config.create_native_config().unwrap_or_else(|e| panic!("{set:?}: {e}"));
+            let timeout = native.get("transaction.timeout.ms").unwrap();
+            assert_eq!(native.get("message.timeout.ms").unwrap(), timeout, "{set:?}");
+            assert_eq!(native.get("linger.ms").unwrap(), "0", "{set:?}");
+            let producer: Result<rdkafka::producer::BaseProducer, _> = config.create();
+            producer.unwrap_or_else(|e| panic!("{set:?}: {e}"));
+        }
     }
 
     #[test]
