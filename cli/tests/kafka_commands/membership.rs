@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use slipstream_log::Log;
 use slipstream_testkit::process::{PATIENCE, Slipstream};
 use tokio::time::{Instant, sleep};
@@ -12,6 +14,56 @@ use crate::stream::{self, Stream, each_counts_once, log_of, metric};
 /// Partitions of request-events and of sli-tallies: each of two processes has half of them.
 const SOURCES: u32 = 4;
 const TARGETS: u32 = 2;
+/// Threads of tally in a process, each a member of the group.
+const THREADS: usize = 2;
+
+/// Waits until a group has so many members and no partition of its topic is on the way from one to another. A member that
+/// comes later than the rest would still take one from somebody.
+async fn until_settled(place: &Place, group: &str, members: usize, partitions: u32) {
+    let name = format!("{}{group}", place.prefix);
+    let asker: BaseConsumer = ClientConfig::new().set("bootstrap.servers", &place.bootstrap).create().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let listed = asker.fetch_group_list(Some(&name), PATIENCE).unwrap();
+        let group = listed.groups().first().expect("the group that was asked for");
+        let owned: Vec<usize> = group.members().iter().map(|m| m.assignment().map_or(0, assigned)).collect();
+        if group.state() == "Stable" && owned == vec![partitions as usize / members; members] {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{name} is {}: {owned:?}", group.state());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Partitions in an assignment of Kafka's consumer protocol, of one topic: its version (2 bytes), how many topics (4), the
+/// topic (2 and its name), how many partitions (4), the partitions.
+fn assigned(assignment: &[u8]) -> usize {
+    let Some((&[_, _, 0, 0, 0, 1, long, short], rest)) = assignment.split_first_chunk() else { return 0 };
+    let after = &rest[usize::from(u16::from_be_bytes([long, short]))..];
+    after.first_chunk().map_or(0, |count| u32::from_be_bytes(*count) as usize)
+}
+
+/// How far tally is in each partition of which a process has done something.
+async fn stamps(process: &Slipstream) -> Vec<f64> {
+    let mut stamps = Vec::new();
+    for partition in 0..SOURCES {
+        stamps.push(metric(process, "slipstream_tally_stamp_ms{", &format!("partition=\"{partition}\"")).await);
+    }
+    stamps
+}
+
+/// Waits until tally of a process goes on in so many partitions: what it was given is known, rebuilt, and worked on.
+async fn until_working(process: &Slipstream, partitions: u32) {
+    let (before, deadline) = (stamps(process).await, Instant::now() + PATIENCE);
+    loop {
+        let now = stamps(process).await;
+        if before.iter().zip(&now).filter(|(before, now)| now > before).count() == partitions as usize {
+            return;
+        }
+        assert!(Instant::now() < deadline, "not in {partitions}: {before:?}, {now:?}: {}", process.stderr());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
 
 /// Partitions that a process has gained in this life: by tally, and by burn.
 async fn gained(process: &Slipstream) -> (u32, u32) {
@@ -38,13 +90,17 @@ async fn a_rolling_restart_moves_no_partition_of_those_that_stay() {
     gateway.start().await.unwrap();
     let mut all = Vec::new();
     for name in ["one", "two"] {
-        let config = place.named(name);
+        let config = place.named(name, THREADS);
         let mut process = place.process_of(&config, "tally,burn");
         process.start().await.unwrap();
         all.push(process);
     }
     let half = (SOURCES / 2, TARGETS / 2);
-    until_gained(&all[1], half).await;
+    until_settled(&place, "tally", 2 * THREADS, SOURCES).await;
+    until_settled(&place, "burn", 2, TARGETS).await;
+    for process in &all {
+        until_working(process, half.0).await;
+    }
     let stream = Stream::start(&gateway);
     for (restarted, other) in [(1, 0), (0, 1)] {
         let before = gained(&all[other]).await;

@@ -58,10 +58,13 @@ impl Place {
         format!("log: kafka://{}\nkafka: {{prefix: {}, {kafka}}}\n{more}", self.bootstrap, self.prefix)
     }
 
-    /// A configuration of a process that keeps its name.
-    pub fn named(&self, name: &str) -> PathBuf {
+    /// A configuration of a process that keeps its name, with so many threads of tally.
+    pub fn named(&self, name: &str, tally_threads: usize) -> PathBuf {
         let more = format!("store: {}\n", self.database);
-        self.file(&format!("{name}.yaml"), &self.text(&format!("instance: {name}"), &more))
+        self.file(
+            &format!("{name}.yaml"),
+            &self.text(&format!("instance: {name}, tally_threads: {tally_threads}"), &more),
+        )
     }
 
     /// `USER:PASSWORD@` of its database.
