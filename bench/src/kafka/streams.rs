@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
@@ -17,6 +18,9 @@ const MAIN: &str = "slipstream.peer.Main";
 const HEAP: &str = "-Xmx2g";
 const TALLIES_PARTITIONS: i32 = 4;
 
+/// Runs so far.
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
 /// The two ways to write it.
 pub const VARIANTS: [(&str, &str); 2] = [("dsl", "DSL"), ("processor", "Processor API")];
 
@@ -25,7 +29,9 @@ pub const VARIANTS: [(&str, &str); 2] = [("dsl", "DSL"), ("processor", "Processo
 /// # Errors
 /// When there is no Java, or the job fails.
 pub fn measure(place: &Place, built: &Path, variant: &str) -> Result<Measured> {
-    let out = format!("{}peer-{variant}", place.prefix);
+    // Its positions go by the topic's name too: each run begins at the beginning.
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let out = format!("{}peer-{variant}-{run}", place.prefix);
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", &place.brokers).create().context("making an admin client")?;
     let topic = NewTopic::new(&out, TALLIES_PARTITIONS, TopicReplication::Fixed(-1));

@@ -38,8 +38,9 @@ public final class Main {
             streams.start();
             System.out.println(progress.follow());
             System.out.flush();
-            streams.close(Duration.ofSeconds(10));
-            streams.cleanUp();
+            if (streams.close(Duration.ofMinutes(1))) {
+                streams.cleanUp();
+            }
         }
     }
 
