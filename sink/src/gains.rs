@@ -41,6 +41,8 @@ struct Finder {
     log: SharedLog,
     store: SharedStore,
     window_ms: i64,
+    /// For rebuilding memories.
+    turns: Turns,
     health: Health,
     shutdown: Shutdown,
 }
@@ -51,11 +53,9 @@ type Positions = Arc<OnceCell<Vec<StorePosition>>>;
 impl Gains {
     /// None so far.
     pub fn new(log: SharedLog, store: SharedStore, window_ms: i64, health: Health, shutdown: Shutdown) -> Self {
-        Gains {
-            finder: Finder { log, store, window_ms, health, shutdown },
-            waiting: BTreeSet::new(),
-            under_way: Gaining::default(),
-        }
+        let under_way = Gaining::default();
+        let finder = Finder { log, store, window_ms, turns: under_way.turns(), health, shutdown };
+        Gains { finder, waiting: BTreeSet::new(), under_way }
     }
 
     /// These are to be begun. What was found out for an earlier assignment of them does not count.
@@ -86,8 +86,8 @@ impl Gains {
     pub fn start(&mut self, on_its_way: impl Fn(TopicPartition) -> bool) {
         let positions = Positions::default();
         for partition in self.waiting.extract_if(.., |partition| !on_its_way(*partition)) {
-            let (finder, turns, positions) = (self.finder.clone(), self.under_way.turns(), Arc::clone(&positions));
-            self.under_way.begin(partition, async move { finder.find(partition, &turns, &positions).await });
+            let (finder, positions) = (self.finder.clone(), Arc::clone(&positions));
+            self.under_way.begin(partition, async move { finder.find(partition, &positions).await });
         }
     }
 
@@ -107,15 +107,10 @@ impl Gains {
 
 impl Finder {
     /// None: shut down meanwhile.
-    async fn find(
-        self,
-        partition: TopicPartition,
-        turns: &Turns,
-        positions: &Positions,
-    ) -> Result<Option<Begin>, SinkError> {
+    async fn find(self, partition: TopicPartition, positions: &Positions) -> Result<Option<Begin>, SinkError> {
         let mut patience = Patience::new(self.health.clone(), self.shutdown.clone());
         loop {
-            let cause = match self.attempt(partition, turns, positions).await {
+            let cause = match self.attempt(partition, positions).await {
                 Ok(begin) => {
                     patience.succeeded();
                     return Ok(Some(begin));
@@ -133,12 +128,7 @@ impl Finder {
         }
     }
 
-    async fn attempt(
-        &self,
-        partition: TopicPartition,
-        turns: &Turns,
-        positions: &Positions,
-    ) -> Result<Begin, SinkError> {
+    async fn attempt(&self, partition: TopicPartition, positions: &Positions) -> Result<Begin, SinkError> {
         let positions = positions.get_or_try_init(|| self.store.positions()).await?;
         let stored = positions.iter().find(|p| p.topic == partition.topic && p.partition == partition.partition);
         let (first, end) = self.log.bounds(partition).await?;
@@ -148,20 +138,15 @@ impl Finder {
         }
         let next = offset.max(first);
         let position = Position { offset: next, log_time };
-        let memory = self.memory(partition, turns, position).await?;
+        let memory = self.memory(partition, position).await?;
         Ok(Begin { stored: stored.map(|s| s.offset), next, memory })
     }
 
-    async fn memory(
-        &self,
-        partition: TopicPartition,
-        turns: &Turns,
-        position: Position,
-    ) -> Result<Option<Memory>, LogError> {
+    async fn memory(&self, partition: TopicPartition, position: Position) -> Result<Option<Memory>, LogError> {
         if partition.topic != Topic::RequestEvents {
             return Ok(None);
         }
-        let _turn = turns.next().await;
+        let _turn = self.turns.next().await;
         redelivered::rebuild(self.log.as_ref(), partition, position, self.window_ms).await.map(Some)
     }
 }

@@ -127,15 +127,29 @@ pub(super) fn common(options: &KafkaOptions) -> ClientConfig {
         config.set(name, value);
     }
     for (name, value) in &options.properties {
-        config.set(name, value);
+        config.set(name_of(name), value);
     }
     config.set("bootstrap.servers", &options.brokers);
     config
 }
 
+/// Other names that librdkafka has for properties which we set.
+const ALIASES: [(&str, &str); 4] = [
+    ("compression.codec", "compression.type"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+    ("queue.buffering.max.ms", "linger.ms"),
+];
+
+/// The name by which we set a property.
+fn name_of(property: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == property).map_or(property, |(_, name)| *name)
+}
+
 /// Sets what the user has not.
 fn default(config: &mut ClientConfig, options: &KafkaOptions, settings: &[(&str, &str)]) {
-    for (name, value) in settings.iter().filter(|(name, _)| !options.properties.contains_key(*name)) {
+    let given = |name: &str| options.properties.keys().any(|given| name_of(given) == name);
+    for (name, value) in settings.iter().filter(|(name, _)| !given(name)) {
         config.set(*name, *value);
     }
 }
@@ -163,10 +177,8 @@ pub(super) fn publisher(options: &KafkaOptions) -> ClientConfig {
 pub(super) fn transactional(options: &KafkaOptions, id: &str) -> ClientConfig {
     const TIMEOUT: &str = "transaction.timeout.ms";
     let mut config = publisher(options);
-    // What a user has set for these is meant for producers of plain records, by whichever name.
-    config.remove("queue.buffering.max.ms");
-    config.remove("delivery.timeout.ms");
-    // What a step writes is complete when it is produced: nothing else is worth waiting for.
+    // What a user has set for these is meant for producers of plain records. What a step writes is complete when it is
+    // produced: nothing else is worth waiting for.
     config.set("linger.ms", "0");
     // Nothing is worth sending once its transaction has timed out, and librdkafka refuses a longer time.
     let timeout = options.properties.get(TIMEOUT).map_or("10000", String::as_str);
@@ -303,6 +315,19 @@ mod tests {
             assert_eq!(native.get("linger.ms").unwrap(), "0", "{set:?}");
             let producer: Result<rdkafka::producer::BaseProducer, _> = config.create();
             producer.unwrap_or_else(|e| panic!("{set:?}: {e}"));
+        }
+    }
+
+    #[test]
+    fn what_a_user_sets_by_another_name_is_his() {
+        let ours = publisher(&KafkaOptions::new("127.0.0.1:1")).create_native_config().unwrap();
+        for (alias, name) in ALIASES {
+            let value = if alias == "compression.codec" { "zstd" } else { "31415" };
+            let mut options = KafkaOptions::new("127.0.0.1:1");
+            options.properties = properties(&[(alias, value)]);
+            let native = [publisher(&options), ranges(&options)].map(|config| config.create_native_config().unwrap());
+            assert!(native.iter().all(|native| native.get(name).unwrap() == value), "{alias}");
+            assert_ne!(ours.get(name).unwrap(), value, "{alias}");
         }
     }
 
