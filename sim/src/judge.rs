@@ -11,7 +11,7 @@ use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_processor::current_states;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_slo::alert::{AlertState, end, rule_sets, step};
+use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::scale::Scale;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
@@ -277,26 +277,8 @@ async fn recounted_alerts(log: &dyn Log, history: &History, (first, next): (i64,
     let revisions = verdict::revisions(log).await?;
     let mut published = evaluate(history, &Scale::REAL, first, next).published;
     published.sort_by_key(|v| (v.tick, !v.retired));
-    let mut states: BTreeMap<(String, String, Vec<String>), BTreeMap<String, AlertState>> = BTreeMap::new();
-    let mut out = Vec::new();
-    for rates in published.iter().map(Value::rates) {
-        let at = LogTime(rates.tick * 1_000 + 999);
-        let slo = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
-        let rules = slo.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
-        let states = states.entry((rates.slo.clone(), rates.objective.clone(), rates.group.clone())).or_default();
-        let present = rules.map(rule_sets).unwrap_or_default();
-        let sets: BTreeSet<String> = present.into_iter().map(str::to_owned).chain(states.keys().cloned()).collect();
-        for set in sets {
-            let state = states.entry(set.clone()).or_default();
-            let (after, made) = match (&slo, rules) {
-                (Some(slo), Some(rules)) => step(state, &rates, rules, slo, &set),
-                _ => end(state, &rates),
-            };
-            *state = after;
-            out.extend(made);
-        }
-    }
-    Ok(out)
+    let mut open = OpenAlerts::default();
+    Ok(published.iter().map(Value::rates).flat_map(|rates| open.decide(&rates, &revisions)).collect())
 }
 
 /// A2: at most one firing and one resolved in an episode, no resolved without its firing, nothing after the end.

@@ -76,7 +76,7 @@ fn burn_rule(long: i64, short: i64, factor: Ratio) -> Rule {
     Rule {
         name: "rule".into(),
         rule_set: "burn".into(),
-        condition: Condition::Burn { long, short, factor, least: 0 },
+        condition: Condition::burn_rate(long, short, factor, 0),
         severity: Severity::named("page"),
         wait: 0,
         keep: 0,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Indicator, Objective, Rule, Side, Slo, Window};
 use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, WindowRates};
-use slipstream_slo::condition::holds;
 use slipstream_slo::hash::series_hash;
 use slipstream_slo::redelivery::id_hash;
+use slipstream_slo::rule::Kinds;
 use slipstream_slo::scale::Scale;
 
 use crate::exact::{self, Exact, Growth, Kept, Question, Told, shown};
@@ -440,7 +440,7 @@ impl At<'_> {
             (before.start, good, total)
         });
         let condition = |rule: &Rule| {
-            let holds = holds(&rule.condition, target, |w| window(w).counts, |w| window(w).events);
+            let holds = Kinds::default().holds(&rule.condition, target, |w| window(w).counts, |w| window(w).events);
             let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name).and_then(|c| c.since);
             ConditionSince { rule: rule.name.clone(), holds, since: holds.then(|| before.unwrap_or(tick)) }
         };
