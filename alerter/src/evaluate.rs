@@ -11,6 +11,7 @@ use bytes::Bytes;
 use slipstream_log::{
     Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
+use slipstream_role::names::ALERTER as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;
@@ -24,9 +25,6 @@ use crate::error::AlerterError;
 use crate::events::{Evaluated, PartitionsLost, Trimmed};
 use crate::reader::{PATIENCE, Reader, decoded, patience};
 use crate::recall::{Draft, OpenAlerts, SeriesKey};
-
-/// Consumer group and name of the role.
-pub const ROLE: &str = "alerter";
 
 /// Definitions live in one partition.
 const DEFINITIONS: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };

@@ -11,6 +11,7 @@ use slipstream_log::gaining::Gaining;
 use slipstream_log::{
     Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
+use slipstream_role::names::BURN as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -26,7 +27,6 @@ use crate::poll::poll;
 use crate::restore::{Restored, apply, restored, snapshots_of};
 use crate::snapshots::Snapshots;
 
-pub(crate) const ROLE: &str = "burn";
 /// A position is committed this often where nothing is published.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
 /// How long a poll waits.

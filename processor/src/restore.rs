@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use slipstream_log::gaining::Turns;
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
+use slipstream_role::names::BURN;
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
 use slipstream_slo::burn::{Burn, Restoring};
@@ -12,7 +13,6 @@ use slipstream_slo::scale::Scale;
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::burn::ROLE;
 use crate::definitions::Definitions;
 use crate::snapshots::{CHUNKS, chunk_of_key};
 
@@ -103,7 +103,7 @@ async fn restore(
 pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, ProcessorError> {
     let mut definitions = Definitions::open(log.clone()).await?;
     let partition = TopicPartition { topic: Topic::SliTallies, partition };
-    let committed = log.committed(ROLE, partition).await?.unwrap_or_default();
+    let committed = log.committed(BURN, partition).await?.unwrap_or_default();
     Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.1)
 }
 

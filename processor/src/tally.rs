@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use slipstream_log::gaining::Gaining;
 use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, Settled, SharedLog, TopicPartition, settle};
+use slipstream_role::names::TALLY as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -28,7 +29,6 @@ use gained::{Gained, gained};
 use made::{Made, Pending, decide, step_of};
 use pace::{At, Pace, Standings};
 
-const ROLE: &str = "tally";
 /// A step takes what came within this time: fewer, larger commits.
 const STEP_EVERY: Duration = Duration::from_millis(100);
 /// Records that a turn fetches at most, of all partitions, and of one at least and at most.

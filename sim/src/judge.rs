@@ -9,6 +9,7 @@ use slipstream_definitions::openslo::parse_document;
 use slipstream_log::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_processor::current_states;
+use slipstream_role::names::TALLY;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::alert::{AlertState, end, rule_sets, step};
@@ -80,7 +81,7 @@ pub async fn judge(world: &World) -> Result<Told> {
 async fn covered(log: &dyn Log) -> Result<()> {
     for partition in 0..log.partitions(Topic::RequestEvents).await? {
         let place = TopicPartition { topic: Topic::RequestEvents, partition };
-        let (committed, (_, end)) = (log.committed("tally", place).await?, log.bounds(place).await?);
+        let (committed, (_, end)) = (log.committed(TALLY, place).await?, log.bounds(place).await?);
         let at = committed.unwrap_or_default().offset;
         ensure!(at == end, "P1: {place} is committed up to {at} of {end}");
     }

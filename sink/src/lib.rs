@@ -15,4 +15,4 @@ mod write;
 mod writer;
 
 pub use error::SinkError;
-pub use run::{ROLE, run};
+pub use run::run;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Fetch, LogError, Outgoing, SharedLog, TopicPartition};
+use slipstream_role::names::SINK as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
 use slipstream_runtime::event::Event;
@@ -17,7 +18,6 @@ use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatc
 use crate::SinkError;
 use crate::events::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
 use crate::fold::Decided;
-use crate::run::ROLE;
 use crate::split::split;
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) };

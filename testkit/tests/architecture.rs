@@ -1,4 +1,4 @@
-//! The arrows of the house: cli -> roles -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a role.
+//! The arrows of the house: cli -> roles -> role -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const PREFIX: &str = "slipstream-";
 const MEANING: [&str; 3] = ["schemas", "definitions", "slo"];
 const PARTS: [&str; 3] = ["log", "store", "runtime"];
+/// What the loops of roles have in common.
+const LOOPS: [&str; 1] = ["role"];
 const ROLES: [&str; 4] = ["producer", "processor", "sink", "alerter"];
 
 /// What each crate may use.
@@ -18,10 +20,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("slotest", MEANING.to_vec()),
     ]);
     arrows.extend(PARTS.map(|part| (part, MEANING.to_vec())));
-    arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS].concat())));
-    arrows.insert("cli", [&MEANING[..], &PARTS, &ROLES, &["slotest"]].concat());
-    arrows.insert("testkit", [&MEANING[..], &PARTS].concat());
-    arrows.insert("sim", [&MEANING[..], &PARTS, &ROLES, &["testkit"]].concat());
+    arrows.insert("role", [&MEANING[..], &["log", "runtime"]].concat());
+    arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS, &LOOPS].concat())));
+    arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["slotest"]].concat());
+    arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
+    arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit"]].concat());
     arrows.insert("bench", [&MEANING[..], &["log"]].concat());
     arrows
 }

@@ -1,0 +1,3 @@
+//! What every role's loop needs of the log.
+
+pub mod names;
