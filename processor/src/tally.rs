@@ -14,6 +14,7 @@ use std::time::Duration;
 use slipstream_log::gaining::Gaining;
 use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, Settled, SharedLog, TopicPartition, settle};
 use slipstream_role::names::TALLY as ROLE;
+use slipstream_role::revisions::Definitions;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -22,7 +23,6 @@ use slipstream_slo::tally::{Tally, pace_limit};
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::definitions::Definitions;
 use crate::events::{Reassigned, TallyStep};
 use crate::poll::poll;
 use gained::{Gained, gained};

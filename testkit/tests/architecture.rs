@@ -1,4 +1,4 @@
-//! The arrows of the house: cli -> roles -> role -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a role.
+//! The arrows of the house: cli -> {roles, query} -> role -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.extend(PARTS.map(|part| (part, MEANING.to_vec())));
     arrows.insert("role", [&MEANING[..], &["log", "runtime"]].concat());
     arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS, &LOOPS].concat())));
-    arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["slotest"]].concat());
+    arrows.insert("query", [&MEANING[..], &["log", "store"], &LOOPS].concat());
+    arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["query", "slotest"]].concat());
     arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
     arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit"]].concat());
     arrows.insert("bench", [&MEANING[..], &["log"]].concat());
