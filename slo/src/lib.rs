@@ -12,6 +12,5 @@ pub mod redelivery;
 pub mod revision;
 pub mod ring;
 pub mod scale;
-pub mod sketch;
 pub mod slices;
 pub mod tally;

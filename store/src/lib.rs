@@ -13,6 +13,7 @@ pub mod port;
 pub mod postgres;
 pub mod retention;
 pub mod rollup;
+pub mod sketch;
 pub mod spread;
 pub mod sqlite;
 pub mod text;
