@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use slipstream_log::gaining::Gaining;
 use slipstream_log::{
     Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
@@ -15,6 +14,7 @@ use slipstream_role::burn_state::snapshots::Snapshots;
 use slipstream_role::burn_state::{BurnStateError, Restored, apply, restored, snapshots_of};
 use slipstream_role::names::BURN as ROLE;
 use slipstream_role::revisions::Definitions;
+use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -49,7 +49,7 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
         definitions: Definitions::open(log.clone()).await?,
         owned: BTreeMap::new(),
-        restoring: Gaining::default(),
+        restoring: Takeovers::default(),
         log,
     };
     health.set(ROLE, State::Ready);
@@ -66,7 +66,7 @@ struct BurnLoop {
     definitions: Definitions,
     owned: BTreeMap<TopicPartition, Owned>,
     /// Gained, and not worked on yet.
-    restoring: Gaining<Result<Restored, BurnStateError>>,
+    restoring: Takeovers<Result<Restored, BurnStateError>>,
 }
 
 /// What the loop has of an assigned partition.

@@ -5,7 +5,7 @@ pub mod snapshots;
 
 use std::time::Duration;
 
-use slipstream_log::gaining::Turns;
+use crate::takeover::Turns;
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use slipstream_log::definitions::DefinitionReader;
+use crate::definitions::DefinitionReader;
 use slipstream_log::{Log, LogError, SharedLog};
 use slipstream_schemas::LogTime;
 use slipstream_slo::revision::{RevisionError, Revisions};

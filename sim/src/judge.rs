@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use slipstream_definitions::openslo::parse_document;
-use slipstream_log::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_role::burn_state::current_states;
+use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_role::names::TALLY;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Fetch, LogError, Outgoing, SharedLog, TopicPartition};
+use slipstream_role::dead_letters::dead_letter;
 use slipstream_role::names::SINK as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};

@@ -19,7 +19,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("slo", vec!["schemas", "definitions"]),
         ("slotest", MEANING.to_vec()),
     ]);
-    arrows.extend(PARTS.map(|part| (part, MEANING.to_vec())));
+    arrows.extend([("log", vec!["schemas"]), ("store", vec!["schemas"]), ("runtime", MEANING.to_vec())]);
     arrows.insert("role", [&MEANING[..], &["log", "runtime"]].concat());
     arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS, &LOOPS].concat())));
     arrows.insert("query", [&MEANING[..], &["log", "store"], &LOOPS].concat());
