@@ -7,6 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use slipstream_definitions::openslo::parse_document;
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
+use slipstream_oracles::history::{Event, History, REDELIVERY_MS};
+use slipstream_oracles::recount::{Cell, CellName, accepted, cells, evaluate};
+use slipstream_oracles::value::Value;
 use slipstream_role::burn_state::current_states;
 use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_role::names::TALLY;
@@ -18,9 +21,7 @@ use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
 use slipstream_testkit::verdict;
 
-use crate::history::{Event, History, REDELIVERY_MS};
 use crate::plan::{ENDPOINTS, SERVICES};
-use crate::recount::{Cell, CellName, Value, accepted, cells, evaluate};
 use crate::world::{CUT_DELAY_MS, World};
 
 /// What a world came to.

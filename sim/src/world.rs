@@ -8,6 +8,7 @@ use bytes::Bytes;
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, Outgoing, TopicPartition};
+use slipstream_oracles::history::REDELIVERY_MS;
 use slipstream_role::definitions::{self, PARTITION};
 use slipstream_role::names::TALLY;
 use slipstream_schemas::records::Settings;
@@ -17,7 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dice::Dice;
-use crate::history::REDELIVERY_MS;
 use crate::log::{Graves, Identity, SimLog};
 use crate::plan::{Plan, Revise, Send};
 use crate::process::{Process, Role, receiver_name};

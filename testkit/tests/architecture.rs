@@ -25,7 +25,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.insert("query", [&MEANING[..], &["log", "store"], &LOOPS].concat());
     arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["query", "slotest"]].concat());
     arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
-    arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit"]].concat());
+    arrows.insert("oracles", MEANING.to_vec());
+    arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit", "oracles"]].concat());
     arrows.insert("bench", [&MEANING[..], &["log"]].concat());
     arrows
 }
@@ -47,8 +48,9 @@ fn dependencies_point_one_way() {
         };
         for dependency in &package.dependencies {
             let Some(used) = dependency.name.strip_prefix(PREFIX) else { continue };
-            // A test may use the testkit, and its own crate with other features.
-            let in_tests = dependency.kind == DependencyKind::Development && (used == "testkit" || used == name);
+            // A test may use the testkit, the oracles, and its own crate with other features.
+            let for_tests = ["testkit", "oracles", &name].contains(&used);
+            let in_tests = dependency.kind == DependencyKind::Development && for_tests;
             if !in_tests && !may_use.contains(&used) {
                 wrong.push(format!("{name} -> {used} ({:?})", dependency.kind));
             }
