@@ -24,8 +24,8 @@ use slipstream_slo::burn::Burn;
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::events::{BurnRestored, BurnStep, Reassigned};
 use crate::poll::poll;
+use crate::telemetry::{BurnRestored, BurnStep, Reassigned};
 
 /// A position is committed this often where nothing is published.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);

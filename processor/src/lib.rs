@@ -2,8 +2,8 @@
 
 pub mod burn;
 mod error;
-mod events;
 mod poll;
 pub mod tally;
+mod telemetry;
 
 pub use error::ProcessorError;

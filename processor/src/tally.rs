@@ -23,8 +23,8 @@ use slipstream_slo::tally::{Tally, pace_limit};
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::events::{Reassigned, TallyStep};
 use crate::poll::poll;
+use crate::telemetry::{Reassigned, TallyStep};
 use gained::{Gained, gained};
 use made::{Made, Pending, decide, step_of};
 use pace::{At, Pace, Standings};

@@ -6,11 +6,11 @@
 //! cannot hold goes there from here.
 
 pub mod error;
-pub mod events;
 pub mod fold;
 mod gains;
 pub mod run;
 mod split;
+pub mod telemetry;
 mod write;
 mod writer;
 

@@ -16,9 +16,9 @@ use slipstream_store::SharedStore;
 use tokio::time::Instant;
 
 use crate::SinkError;
-use crate::events::{Gained, Moved};
 use crate::fold::Fold;
 use crate::gains::{Begin, Gains};
+use crate::telemetry::{Gained, Moved};
 use crate::write::{Done, Patience, Writing};
 use crate::writer::Writer;
 

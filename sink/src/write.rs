@@ -16,9 +16,9 @@ use slipstream_schemas::{LogTime, Topic};
 use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatch, settled};
 
 use crate::SinkError;
-use crate::events::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
 use crate::fold::Decided;
 use crate::split::split;
+use crate::telemetry::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) };
 /// Events of a batch that the store refused and that go to dead-letters at most. A store that refuses more has a fault of
