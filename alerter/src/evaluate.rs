@@ -11,6 +11,7 @@ use bytes::Bytes;
 use slipstream_log::{
     Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
+use slipstream_role::names::ALERTER as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;
@@ -23,9 +24,6 @@ use slipstream_slo::revision::Revisions;
 use crate::error::AlerterError;
 use crate::events::{Evaluated, PartitionsLost, Trimmed};
 use crate::reader::{PATIENCE, Reader, decoded, patience};
-
-/// Consumer group and name of the role.
-pub const ROLE: &str = "alerter";
 
 /// Definitions live in one partition.
 const DEFINITIONS: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };

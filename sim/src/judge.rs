@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use slipstream_definitions::openslo::parse_document;
-use slipstream_log::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
-use slipstream_processor::current_states;
+use slipstream_oracles::history::{Event, History, REDELIVERY_MS};
+use slipstream_oracles::recount::{Cell, CellName, accepted, cells, evaluate};
+use slipstream_oracles::value::Value;
+use slipstream_role::burn_state::current_states;
+use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
+use slipstream_role::names::TALLY;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::alerts::OpenAlerts;
@@ -17,9 +21,7 @@ use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
 use slipstream_testkit::verdict;
 
-use crate::history::{Event, History, REDELIVERY_MS};
 use crate::plan::{ENDPOINTS, SERVICES};
-use crate::recount::{Cell, CellName, Value, accepted, cells, evaluate};
 use crate::world::{CUT_DELAY_MS, World};
 
 /// What a world came to.
@@ -80,7 +82,7 @@ pub async fn judge(world: &World) -> Result<Told> {
 async fn covered(log: &dyn Log) -> Result<()> {
     for partition in 0..log.partitions(Topic::RequestEvents).await? {
         let place = TopicPartition { topic: Topic::RequestEvents, partition };
-        let (committed, (_, end)) = (log.committed("tally", place).await?, log.bounds(place).await?);
+        let (committed, (_, end)) = (log.committed(TALLY, place).await?, log.bounds(place).await?);
         let at = committed.unwrap_or_default().offset;
         ensure!(at == end, "P1: {place} is committed up to {at} of {end}");
     }

@@ -13,6 +13,5 @@ pub mod revision;
 pub mod ring;
 pub mod rule;
 pub mod scale;
-pub mod sketch;
 pub mod slices;
 pub mod tally;

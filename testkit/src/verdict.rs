@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use slipstream_log::definitions::DefinitionReader;
 use slipstream_log::{Fetch, Log, RecordRef, TopicPartition};
+use slipstream_role::definitions::DefinitionReader;
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::{AlertTransition, BurnRates, Origin, TallyBatch, TransitionKind};
 use slipstream_schemas::{RequestEvent, Topic};

@@ -3,13 +3,13 @@
 use slipstream_definitions::definition::{
     Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
 };
+use slipstream_oracles::history::SMALL;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BurnRates, Exemplar, Origin, Settings, TallyBatch, TallyEntry, TallyExemplar};
 use slipstream_slo::burn::{Burn, BurnFault, PART_BYTES};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
-use crate::history::SMALL;
 use crate::world::all_chunks;
 
 fn objective(name: &str) -> Objective {

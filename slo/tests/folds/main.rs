@@ -6,18 +6,16 @@
 
 mod alerts;
 mod burns;
-mod exact;
-mod history;
 mod published;
-mod recount;
 mod steps;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{History, SMALL, Schedule, history, schedule};
 use proptest::prelude::*;
-use recount::{Cell, CellName, Value};
+use slipstream_oracles::history::{History, SMALL, Schedule, history, schedule};
+use slipstream_oracles::recount::{self, Cell, CellName};
+use slipstream_oracles::value::Value;
 use slipstream_schemas::records::{AlertTransition, BurnRates, TransitionKind};
 use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::revision::Revisions;
