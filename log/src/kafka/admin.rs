@@ -16,11 +16,11 @@ pub use facts::{Broker, Cluster, Group, PartitionState, TopicState, TopicThere, 
 pub use finding::{Finding, Severity};
 pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions as judge_partitions};
 
+use super::blocking::blocking;
 use super::client::Told;
 use super::errors::log_error;
 use super::names::Names;
 use super::settings::{self, KafkaOptions, LARGEST_BATCH};
-use super::shared::blocking;
 use crate::port::LogError;
 
 const CALL: Duration = Duration::from_secs(15);

@@ -1,9 +1,14 @@
-//! What librdkafka tells its clients besides records: logs and statistics.
+//! What librdkafka tells its clients besides records: logs, and which partitions there are.
 
-use rdkafka::client::ClientContext;
+use std::time::Duration;
+
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+
+/// How long a look at a topic may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// A consumer whose events we read ourselves.
 pub(super) type Reader = BaseConsumer<Told>;
@@ -31,5 +36,12 @@ pub(super) fn told(level: i32, facility: &str, text: &str) {
         ..=3 if facility != "CONFWARN" => tracing::warn!(facility, "librdkafka: {text}"),
         4..=5 if facility != "CONFWARN" => tracing::info!(facility, "librdkafka: {text}"),
         _ => tracing::debug!(facility, "librdkafka: {text}"),
+    }
+}
+
+/// Asks for the partitions of a topic, which makes them known to this client.
+pub(super) fn look_again<C: ClientContext>(client: &Client<C>, topic: &str) {
+    if let Err(error) = client.fetch_metadata(Some(topic), LOOK) {
+        tracing::info!(%error, topic, "partitions that came are not known yet");
     }
 }

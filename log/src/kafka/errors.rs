@@ -3,7 +3,6 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::names::Names;
-use super::publisher::{advice, is_lasting};
 use crate::port::LogError;
 
 /// An error of reading or asking. A partition that a client does not know may have come of late: it will hear of it.
@@ -25,5 +24,41 @@ pub(super) fn of_code(
             LogError::Fatal { doing, cause: format!("{text}; topics {}", advice(names, code)) }
         }
         _ => LogError::Transient { doing, cause: text },
+    }
+}
+
+/// Whether a partition is not there, by what this client knows: another one may have heard of partitions that came.
+pub(super) fn is_new_partition(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition)
+}
+
+/// Whether an error stays until somebody does something about it.
+pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::TopicAuthorizationFailed
+            | E::ClusterAuthorizationFailed
+            | E::GroupAuthorizationFailed
+            | E::TransactionalIdAuthorizationFailed
+            | E::UnknownTopic
+            | E::UnknownPartition
+            | E::InvalidTopic
+            | E::UnsupportedSASLMechanism
+            | E::UnsupportedVersion
+            | E::NotImplemented
+            | E::InvalidConfig
+    )
+}
+
+/// What to do about a lasting error.
+pub(super) fn advice(names: &Names, code: RDKafkaErrorCode) -> String {
+    use RDKafkaErrorCode as E;
+    match code {
+        E::UnknownTopic | E::UnknownPartition | E::UnknownTopicOrPartition => {
+            format!("begin with `{}`: `slipstream topics ensure` makes them", names.prefix())
+        }
+        E::TopicAuthorizationFailed => format!("begin with `{}`: the user needs rights on them", names.prefix()),
+        _ => format!("begin with `{}`: `slipstream doctor` looks for the reason", names.prefix()),
     }
 }

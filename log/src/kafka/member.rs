@@ -20,13 +20,14 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::blocking::blocking;
 use super::buffer::Buffer;
 use super::client::Reader;
 use super::errors::{log_error, of_code};
 use super::native::{Event, Events, Place, Records};
 use super::positions;
 use super::settings;
-use super::shared::{Shared, blocking};
+use super::shared::Shared;
 use super::transactions::Transactions;
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 use seat::Seat;

@@ -5,6 +5,7 @@
 //! doctor (`admin`) see to it.
 
 pub mod admin;
+mod blocking;
 mod buffer;
 mod client;
 mod clock;
@@ -15,6 +16,7 @@ mod native;
 mod positions;
 mod publisher;
 mod ranges;
+mod sending;
 pub mod settings;
 mod shared;
 mod transactions;
@@ -31,8 +33,9 @@ pub use settings::{KafkaOptions, PropertyError, check_properties};
 use crate::batch::Batch;
 use crate::faults::PublishFault;
 use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use blocking::blocking;
 use errors::log_error;
-use shared::{Shared, blocking};
+use shared::Shared;
 use transactions::{Failure, Transactions};
 
 /// How long what is on its way may take at the end.

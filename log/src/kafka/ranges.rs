@@ -10,11 +10,10 @@ use rdkafka::{Offset as At, TopicPartitionList};
 use slipstream_schemas::LogTime;
 
 use super::buffer::Buffer;
-use super::client::{Reader, Told};
-use super::errors::{log_error, of_code};
+use super::client::{Reader, Told, look_again};
+use super::errors::{is_lasting, is_new_partition, log_error, of_code};
 use super::names::Names;
 use super::native::{Came, Event, Events, Records};
-use super::publisher::{is_new_partition, look_again};
 use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
@@ -282,5 +281,5 @@ fn asked<'a, T>(
 
 /// Whether reading a range ends with it.
 fn breaks(code: RDKafkaErrorCode) -> bool {
-    code == RDKafkaErrorCode::AutoOffsetReset || super::publisher::is_lasting(code)
+    code == RDKafkaErrorCode::AutoOffsetReset || is_lasting(code)
 }

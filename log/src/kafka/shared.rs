@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rdkafka::consumer::Consumer as _;
 use slipstream_schemas::{LogTime, Topic};
 
+use super::blocking::blocking;
 use super::client::{Reader, Told};
 use super::clock::BrokerClock;
 use super::errors::log_error;
@@ -39,18 +40,6 @@ pub(super) struct Shared {
     onlookers: Mutex<HashMap<String, Arc<Reader>>>,
     turn: AtomicU64,
     dead: AtomicBool,
-}
-
-/// Runs what blocks where blocking is allowed.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends, and with it whoever waits here.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 impl Shared {

@@ -12,9 +12,11 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, TopicPartitionList};
 use slipstream_schemas::LogTime;
 
+use super::client::look_again;
 use super::clock::BrokerClock;
+use super::errors::{advice, is_lasting, is_new_partition};
 use super::names::Names;
-use super::publisher::{Delivered, advice, in_order, is_lasting, is_new_partition, look_again, to_send};
+use super::sending::{Delivered, in_order, to_send};
 use crate::faults::CommitFault;
 use crate::port::{Appended, Outgoing};
 

@@ -9,11 +9,11 @@ use rdkafka::metadata::Metadata;
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TOPICS;
 
+use super::super::blocking::blocking;
 use super::super::client::{Reader, Told};
 use super::super::errors::log_error;
 use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
-use super::super::shared::blocking;
 use super::CALL;
 use super::hearing;
 use crate::port::LogError;

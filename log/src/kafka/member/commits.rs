@@ -3,9 +3,9 @@
 use rdkafka::consumer::Consumer as _;
 
 use super::{Held, Member, State};
+use crate::kafka::blocking::blocking;
 use crate::kafka::native;
 use crate::kafka::positions::list_of;
-use crate::kafka::shared::blocking;
 use crate::kafka::transactions::{Failure, Moves};
 use crate::port::{Advance, CommitError, LogError, Step, TopicPartition};
 

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::seat::Link;
 use super::{Held, Lookup, Member, State};
+use crate::kafka::blocking::blocking;
 use crate::kafka::buffer::Buffer;
 use crate::kafka::errors::log_error;
 use crate::kafka::native::{self, Place, Records};
 use crate::kafka::positions;
-use crate::kafka::shared::blocking;
 use crate::port::{LogError, Polled, TopicPartition};
 
 /// After a failure to learn committed positions, so long until the next try.
