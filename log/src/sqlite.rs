@@ -150,7 +150,7 @@ impl Sqlite {
     fn open(dir: &Path, options: SqliteOptions) -> Result<Sqlite, OpenError> {
         let failed = |cause: std::io::Error| OpenError::Directory { dir: dir.to_owned(), cause };
         std::fs::create_dir_all(dir).map_err(failed)?;
-        let lock = OwnerLock::take(dir)?;
+        let lock = OwnerLock::take(dir).map_err(|why| OpenError::not_taken(dir.to_owned(), why))?;
         let file = dir.join(LOG_FILE);
         let conn = schema::open_writer(&file)?;
         schema::ensure_partitions(&conn, &options.partitions, &file)?;

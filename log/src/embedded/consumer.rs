@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Engine, Guard, Move, WriteError, place, read_within};
+use super::engine::{Engine, place, read_within};
+use super::error::WriteError;
+use super::guard::{Guard, Move};
 use crate::groups::{MemberId, Token};
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 

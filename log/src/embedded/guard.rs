@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::error::WriteError;
 use crate::groups::{Groups, Token};
 use crate::port::{Advance, Position, TopicPartition, well_formed};
-
-use super::WriteError;
 
 /// Condition of a write.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rusqlite::{Error, ErrorCode};
 use slipstream_schemas::Topic;
 
-use super::owner::Owner;
+use super::owner::{NotTaken, Owner};
 use crate::embedded::WriteError;
 use crate::port::LogError;
 
@@ -94,6 +94,13 @@ fn who(owner: &Option<Owner>) -> String {
 }
 
 impl OpenError {
+    pub(super) fn not_taken(dir: PathBuf, why: NotTaken) -> OpenError {
+        match why {
+            NotTaken::Owned(owner) => OpenError::Owned { dir, owner },
+            NotTaken::Unusable(cause) => OpenError::Directory { dir, cause },
+        }
+    }
+
     pub(super) fn of(file: PathBuf, error: &Error) -> OpenError {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => OpenError::Foreign { file },
