@@ -11,6 +11,7 @@ use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
 use slipstream_schemas::{EventView, LogTime, RequestEvent, Topic};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
+pub use crate::error::StoreError;
 use crate::events::Events;
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
@@ -103,43 +104,6 @@ pub struct Cursor {
     pub partition: u32,
     /// Offset there.
     pub offset: i64,
-}
-
-/// Why a store did not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// Nothing was written: somebody else moved the position, or this very batch is there already. Read positions
-    /// again.
-    #[error("{topic}/{partition}: the store is at {stored:?}, the batch begins at {expected:?}")]
-    Moved {
-        /// Topic of the position.
-        topic: Topic,
-        /// Its partition.
-        partition: u32,
-        /// What the batch expected.
-        expected: Option<i64>,
-        /// What the store has.
-        stored: Option<i64>,
-    },
-    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`settled`]).
-    #[error("{doing}: {cause} (will be tried again)")]
-    Unavailable {
-        /// What was being done.
-        doing: String,
-        /// Why it failed.
-        cause: String,
-    },
-    /// What was asked for makes no sense.
-    #[error("{0}")]
-    Refused(String),
-    /// Will not pass by itself.
-    #[error("{doing}: {cause}")]
-    Fatal {
-        /// What was being done.
-        doing: String,
-        /// Why it failed, and what to do.
-        cause: String,
-    },
 }
 
 /// What the positions say of a batch whose writing ended without a clear answer.

@@ -13,8 +13,8 @@ use slipstream_schemas::EventTime;
 
 pub use answer::{KpiAnswer, KpiRow, Kpis};
 
+use crate::error::StoreError;
 use crate::filter::EventFilter;
-use crate::port::StoreError;
 use crate::rollup::{MINUTE_US, Sums};
 use crate::text;
 

@@ -25,10 +25,8 @@ use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
 use crate::retention::Retention;
+pub use open::FILE;
 use write::Writer;
-
-/// Name of the file in a data directory.
-pub const FILE: &str = "store.db";
 
 /// The store.
 pub struct SqliteStore {

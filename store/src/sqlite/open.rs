@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{FILE, error, functions};
+use super::{error, functions};
 use crate::port::StoreError;
+
+/// Name of the file in a data directory.
+pub const FILE: &str = "store.db";
 
 /// "SLST": marks the file as ours.
 const APPLICATION_ID: i64 = 0x534C_5354;
