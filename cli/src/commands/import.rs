@@ -12,7 +12,7 @@ use serde::Serialize;
 use slipstream_log::SharedLog;
 use slipstream_producer::import::{self, ImportError, Options, Progress, Summary, import_file};
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::supervise::Stage;
+use slipstream_runtime::stage::Stage;
 use slipstream_schemas::EventTime;
 use slipstream_store::SharedStore;
 

@@ -10,7 +10,8 @@ use slipstream_producer::gateway;
 use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
 use slipstream_runtime::health::{Health, State};
 use slipstream_runtime::signal::StopSignal;
-use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
+use slipstream_runtime::stage::Stage;
+use slipstream_runtime::supervise::{Bounds, Supervisor};
 use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
