@@ -26,7 +26,6 @@ pub mod send;
 pub mod words;
 
 mod gojson;
-mod reader;
 
 pub use error::AlerterError;
 pub use evaluate::run;

@@ -17,7 +17,6 @@ pub mod groups;
 pub mod kafka;
 pub mod memory;
 pub mod partitioner;
-pub mod patient;
 pub mod port;
 pub mod settle;
 mod signal;
