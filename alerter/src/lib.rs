@@ -24,7 +24,6 @@ pub mod send;
 pub mod words;
 
 mod gojson;
-mod reader;
 
 pub use error::AlerterError;
 pub use evaluate::run;

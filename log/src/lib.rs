@@ -18,7 +18,6 @@ pub mod groups;
 pub mod kafka;
 pub mod memory;
 pub mod partitioner;
-pub mod patient;
 pub mod place;
 pub mod port;
 pub mod settle;

@@ -26,6 +26,31 @@ pub struct Revision {
     pub definition: Definition,
 }
 
+/// Why a revision was not read.
+pub(crate) enum Unread {
+    /// The log failed.
+    Log(LogError),
+    /// It was written by a newer version.
+    Record { offset: Offset, cause: Cause },
+}
+
+impl From<LogError> for Unread {
+    fn from(error: LogError) -> Self {
+        Unread::Log(error)
+    }
+}
+
+impl From<Unread> for LogError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Log(error) => error,
+            Unread::Record { offset, cause } => {
+                LogError::Fatal { doing: format!("reading {PARTITION} at offset {offset}"), cause }
+            }
+        }
+    }
+}
+
 /// Reads the definitions in order, remembering how far it came.
 #[derive(Debug, Default, Clone)]
 pub struct DefinitionReader {
@@ -48,16 +73,18 @@ impl DefinitionReader {
     /// # Errors
     /// When the log cannot be read, or a record was written by a newer version.
     pub async fn read_new(&mut self, log: &dyn Log) -> Result<Vec<Revision>, LogError> {
+        self.read_on(log).await.map_err(LogError::from)
+    }
+
+    pub(crate) async fn read_on(&mut self, log: &dyn Log) -> Result<Vec<Revision>, Unread> {
         let (_, end) = log.bounds(PARTITION).await?;
         let mut revisions = Vec::new();
         while self.next < end {
             let batch = log.read(PARTITION, self.next, end, Fetch::default()).await?;
             for record in batch.iter() {
                 let value = record.value().unwrap_or_default();
-                let definition = codec::decode(value).map_err(|e| LogError::Fatal {
-                    doing: format!("reading {PARTITION} at offset {}", record.offset()),
-                    cause: Cause::of(e),
-                })?;
+                let definition = codec::decode(value)
+                    .map_err(|e| Unread::Record { offset: record.offset(), cause: Cause::of(e) })?;
                 revisions.push(Revision { offset: record.offset(), log_time: record.log_time(), definition });
             }
             self.next = batch.next;

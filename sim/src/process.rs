@@ -8,7 +8,6 @@ use anyhow::Result;
 use slipstream_alerter::notifier::{self, Outside};
 use slipstream_alerter::{ReceiverConfig, evaluate};
 use slipstream_log::SharedLog;
-use slipstream_log::patient::Patient;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
@@ -81,7 +80,7 @@ impl Process {
     pub fn start(role: Role, log: SimLog, threads: usize, receiver: Option<Arc<Receiver>>) -> Process {
         let (identity, shutdown) = (Arc::clone(&log.identity), Shutdown::new());
         let now_ms = BEGIN + log.weather.elapsed();
-        let log = Patient::over(Arc::new(log));
+        let log: SharedLog = Arc::new(log);
         let (mut tasks, mut ices) = (JoinSet::new(), Vec::new());
         for thread in tally::Thread::all(if role == Role::Tally { threads } else { 1 }) {
             let work = work(role, log.clone(), thread, receiver.clone(), now_ms, shutdown.clone());

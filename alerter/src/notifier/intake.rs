@@ -1,6 +1,7 @@
 //! What the notifier reads: transitions as they come, and what the receiver was told before a partition was gained.
 
 use slipstream_log::{Batch, Offset, Position, TopicPartition};
+use slipstream_role::reading::{Reader, decoded};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::State;
 use slipstream_schemas::records::{AlertTransition, Notification};
@@ -11,7 +12,6 @@ use super::Notifier;
 use crate::error::AlerterError;
 use crate::events::{Restored, Trimmed};
 use crate::plan::{Pending, Plan, Ticket};
-use crate::reader::{Reader, decoded};
 use crate::restore::{Delivered, Firing};
 
 impl Notifier {
@@ -35,7 +35,7 @@ impl Notifier {
     }
 
     async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
-        let reader = Reader { log: &*self.log, role: &self.role };
+        let reader = Reader { log: &*self.log, role: &self.role, shutdown: &self.shutdown };
         let receiver = &self.receiver;
         let mut delivered = Delivered::default();
         let mut firing = Firing::default();
@@ -47,13 +47,13 @@ impl Notifier {
             let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
                 delivered.take(receiver, &decoded(notes, record, codec::decode::<Notification>)?);
-                Ok(())
+                Ok::<(), AlerterError>(())
             };
             reader.each(notes, first, end, take).await?;
         }
         let take = |record: slipstream_log::RecordRef<'_>| {
             firing.take(&delivered, decoded(partition, record, codec::decode::<AlertTransition>)?);
-            Ok(())
+            Ok::<(), AlerterError>(())
         };
         reader.each(partition, first, below, take).await?;
         Ok(firing)
@@ -85,13 +85,9 @@ impl Notifier {
 
     /// The log's present: its horizon, or our clock where the log does not know at present.
     async fn log_now(&mut self, partition: TopicPartition) -> Result<LogTime, AlerterError> {
-        match self.consumer.horizon(partition).await {
-            Ok(Some(horizon)) => Ok(horizon.time),
-            Ok(None) | Err(slipstream_log::LogError::Busy | slipstream_log::LogError::Transient { .. }) => {
-                Ok(LogTime(self.clock.now()))
-            }
-            Err(cause) => Err(AlerterError::Log { doing: "asking for the horizon of alerts", cause }),
-        }
+        let horizon = self.consumer.horizon(partition).await;
+        let horizon = horizon.map_err(AlerterError::log("asking for the horizon of alerts"))?;
+        Ok(horizon.map_or_else(|| LogTime(self.clock.now()), |horizon| horizon.time))
     }
 
     /// Retention took records before they were read.
@@ -100,6 +96,6 @@ impl Notifier {
         Trimmed { role: &self.role, partition, from, first }.emit();
         self.ledger.read(partition.partition, first, LogTime::default());
         let seek = self.consumer.seek(partition, first).await;
-        seek.map_err(|cause| AlerterError::Log { doing: "going on behind what retention removed", cause })
+        seek.map_err(AlerterError::log("going on behind what retention removed"))
     }
 }

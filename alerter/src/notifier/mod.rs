@@ -16,8 +16,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
+use slipstream_role::patience::{patient, stopped};
+use slipstream_role::reading::Reader;
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::records::Notification;
@@ -28,7 +29,6 @@ use crate::error::AlerterError;
 use crate::events::{PartitionsLost, Recorded, Standing};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::reader::{PATIENCE, Reader};
 use crate::receiver::ReceiverConfig;
 use crate::send::{Sender, Way};
 use flight::Flights;
@@ -82,9 +82,23 @@ pub async fn run_outside(
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     receiver.check()?;
+    let log = patient(log, &receiver.group(), &shutdown);
+    let work = work(log, receiver, external_url, outside, health, shutdown.clone());
+    stopped(work.await, &shutdown, AlerterError::of_log)
+}
+
+async fn work(
+    log: SharedLog,
+    receiver: ReceiverConfig,
+    external_url: String,
+    outside: Outside,
+    health: Health,
+    shutdown: Shutdown,
+) -> Result<(), AlerterError> {
     let role = receiver.group();
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
-    let consumer = join(&log, &receiver.group(), &role).await?;
+    let joined = log.subscribe(&role, &[Topic::Alerts]).await;
+    let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
     let mut notifier = Notifier {
         plan: Plan::new(receiver.clone(), &external_url),
         ledger: Ledger::default(),
@@ -102,16 +116,6 @@ pub async fn run_outside(
         shutdown,
     };
     notifier.work().await
-}
-
-async fn join(log: &SharedLog, group: &str, role: &str) -> Result<Box<dyn Consumer>, AlerterError> {
-    let mut retry = Retry::new(PATIENCE, 0);
-    loop {
-        match log.subscribe(group, &[Topic::Alerts]).await {
-            Ok(consumer) => return Ok(consumer),
-            Err(error) => crate::reader::patience(&mut retry, role, "joining a consumer group", error).await?,
-        }
-    }
 }
 
 /// Monotonic, and near the time of day: for intervals as for records.
@@ -158,27 +162,32 @@ enum Flow {
 
 impl Notifier {
     async fn work(&mut self) -> Result<(), AlerterError> {
-        let mut retry = Retry::new(PATIENCE, 0);
+        let worked = self.work_until_told().await;
+        if let Ok(Flow::Stop) = worked {
+            return Ok(());
+        }
+        stopped(worked.map(|_| ()), &self.shutdown, AlerterError::of_log)?;
+        self.end().await
+    }
+
+    async fn work_until_told(&mut self) -> Result<Flow, AlerterError> {
         while !self.shutdown.is_cancelled() {
             let wait = self.wait();
             match self.flights.fly_while(self.consumer.poll(Default::default(), wait), &self.shutdown).await {
                 None => break,
-                Some(Ok(polled)) => {
-                    retry.reset();
-                    self.take(polled).await?;
-                }
+                Some(Ok(polled)) => self.take(polled).await?,
                 Some(Err(LogError::OutOfRange { partition, first, .. })) => self.skip_to(partition, first).await?,
-                Some(Err(error)) => crate::reader::patience(&mut retry, &self.role, "reading alerts", error).await?,
+                Some(Err(error)) => return Err(AlerterError::log("reading alerts")(error)),
             }
             self.land();
             self.flush().await?;
             if let Flow::Stop = self.commit().await? {
-                return Ok(());
+                return Ok(Flow::Stop);
             }
             self.regulate();
             self.report();
         }
-        self.end().await
+        Ok(Flow::On)
     }
 
     /// How long a poll may take before something else is to be done.
@@ -250,7 +259,7 @@ impl Notifier {
     }
 
     async fn at_the_end(&mut self) -> Result<bool, AlerterError> {
-        let reader = Reader { log: &*self.log, role: &self.role };
+        let reader = Reader { log: &*self.log, role: &self.role, shutdown: &self.shutdown };
         for partition in self.ledger.partitions() {
             let from = self.ledger.read_up_to(partition.partition).unwrap_or_default();
             if !reader.nothing_from(partition, from).await? {
@@ -280,7 +289,7 @@ impl Notifier {
                     fate = settle(self.consumer.as_mut(), &step) => fate,
                     () = after_grace(&self.shutdown) => return Ok(Flow::Stop),
                 };
-                match fate.map_err(|cause| AlerterError::Log { doing: "recording notifications", cause })? {
+                match fate.map_err(AlerterError::log("recording notifications"))? {
                     StepFate::Done => Recorded { outcomes: &outcomes }.emit(),
                     StepFate::Lost { partitions, .. } => self.lose(&partitions),
                 }

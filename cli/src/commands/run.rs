@@ -61,7 +61,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
-        let gateway = gateway::serve(listener, installation.log.shared(), limits, health.clone(), shutdown);
+        let gateway = gateway::serve(listener, installation.log.patient(), limits, health.clone(), shutdown);
         supervisor.task(Stage::Intake, "gateway", gateway);
     }
     if let Some(cut_in) = installation.cut_in {

@@ -40,7 +40,7 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
     let simulation = simulation(&args)?;
     let config = args.to.load()?;
     let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
-    let work = Work { log: installation.log.shared(), slos: installation.slos };
+    let work = Work { log: installation.log.patient(), slos: installation.slos };
     let digested = !installation.log.is_on_kafka();
     let report = if digested {
         let session = Session::new(installation, Vec::new(), "").await?;

@@ -65,7 +65,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     let installation = Installation::open(&config, &shop_slos()?, Writes::LogAndStore).await?;
 
     let receiver = Receiver::bind().await?;
-    let log = installation.log.shared();
+    let log = installation.log.patient();
     let receivers = vec![ReceiverConfig::webhook(RECEIVER, receiver.url())];
     let mut session = Session::new(installation, receivers, &receiver.url()).await?;
     let store = session.store.clone();
