@@ -76,7 +76,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a way to its receiver.
+    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a transport to its receiver.
     pub fn start(role: Role, log: SimLog, threads: usize, receiver: Option<Arc<Receiver>>) -> Process {
         let (identity, shutdown) = (Arc::clone(&log.identity), Shutdown::new());
         let now_ms = BEGIN + log.weather.elapsed();
@@ -139,8 +139,8 @@ async fn work(
         (Role::Tally, _) => tally::run(log, thread, health, shutdown).await?,
         (Role::Burn, _) => burn::run(log, health, shutdown).await?,
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
-        (Role::Notifier(n), Some(way)) => {
-            let outside = Outside { way, now_ms };
+        (Role::Notifier(n), Some(transport)) => {
+            let outside = Outside { transport, now_ms };
             notifier::run_outside(log, config(n), "http://slipstream.test".to_owned(), outside, health, shutdown)
                 .await?;
         }

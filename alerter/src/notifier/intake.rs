@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::Notifier;
 use crate::error::AlerterError;
-use crate::events::{Restored, Trimmed};
-use crate::plan::{Pending, Plan, Ticket};
-use crate::restore::{Delivered, Firing};
+use crate::notifier::dispatch::{Dispatcher, Pending, Ticket};
+use crate::notifier::restore::{Delivered, Firing};
+use crate::telemetry::{Restored, Trimmed};
 
 impl Notifier {
     /// A partition was gained: what the receiver was told is read before anything new is.
@@ -23,10 +23,10 @@ impl Notifier {
     ) -> Result<(), AlerterError> {
         self.health.set(&self.role, State::Starting(format!("reading what was sent of {partition}")));
         let firing = self.recall(partition, position.unwrap_or_default().offset).await?;
-        self.plan.drop_partition(partition.partition);
+        self.dispatcher.drop_partition(partition.partition);
         let mut restored = 0;
         for told in firing.into_told() {
-            self.plan.restore(partition.partition, told.last, &told.first);
+            self.dispatcher.restore(partition.partition, told.last, &told.first);
             restored += 1;
         }
         self.ledger.open(partition.partition, position);
@@ -70,13 +70,13 @@ impl Notifier {
         for record in batch.iter() {
             last = record.log_time();
             let transition: AlertTransition = decoded(batch.partition, record, codec::decode)?;
-            if !Plan::concerns(transition.kind) {
+            if !Dispatcher::concerns(transition.kind) {
                 continue;
             }
             let ticket = Ticket { partition, offset: record.offset() };
             self.ledger.expect(ticket, last);
             let lag = (log_now.0 - last.0).max(0);
-            self.plan.push(Pending { ticket, transition, since: now - lag, attempts: 0 });
+            self.dispatcher.push(Pending { ticket, transition, since: now - lag, attempts: 0 });
             self.fresh = self.fresh.or_else(|| Some(Instant::now()));
         }
         self.ledger.read(partition, batch.next, last);

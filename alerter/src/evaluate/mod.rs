@@ -23,7 +23,7 @@ use slipstream_schemas::{Topic, codec};
 use slipstream_slo::alerts::{Draft, OpenAlerts};
 
 use crate::error::AlerterError;
-use crate::events::{Evaluated, PartitionsLost, Trimmed};
+use crate::telemetry::{Evaluated, PartitionsLost, Trimmed};
 
 /// What a commit that is under way gets when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
