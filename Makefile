@@ -16,7 +16,7 @@ SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint fmt bench bench-kafka
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint msrv fmt bench bench-kafka
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -65,9 +65,13 @@ fuzz: setup ## Definitions, filters and test files changed at random, for long: 
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slo --test fuzz -- --nocapture
 
 lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
+	@scripts/msrv check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check bans licenses sources; else echo "cargo-deny is not installed: licences were not checked (cargo install cargo-deny)"; fi
+
+msrv: ## The oldest Rust that Cargo.toml promises is the one that lint, tests and the image use
+	@scripts/msrv check
 
 fmt: ## Format
 	cargo fmt --all
