@@ -11,6 +11,7 @@ FOR ?= 60s
 EVENTS ?= 12000000
 RUNS ?= 1
 ONLY ?=
+LEFT_OUT ?=
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
@@ -64,11 +65,12 @@ fuzz: setup ## Definitions, filters and test files changed at random, for long: 
 	cargo test --locked -p slipstream-slo --test fuzz --no-run
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slo --test fuzz -- --nocapture
 
-lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
+lint: ## Format, clippy with warnings as errors, licences and security advisories of dependencies
+	@scripts/setup lint
 	@scripts/msrv check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check bans licenses sources; else echo "cargo-deny is not installed: licences were not checked (cargo install cargo-deny)"; fi
+	@LEFT_OUT="$(LEFT_OUT)" scripts/deny
 
 msrv: ## The oldest Rust that Cargo.toml promises is the one that lint, tests and the image use
 	@scripts/msrv check
