@@ -17,7 +17,7 @@ SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint msrv fmt bench bench-kafka
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint msrv unused fmt bench bench-kafka
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -74,6 +74,9 @@ lint: ## Format, clippy with warnings as errors, licences and security advisorie
 
 msrv: ## The oldest Rust that Cargo.toml promises is the one that lint, tests and the image use
 	@scripts/msrv check
+
+unused: setup ## Dependencies that nothing uses
+	@scripts/unused
 
 fmt: ## Format
 	cargo fmt --all
