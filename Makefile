@@ -42,7 +42,7 @@ test-real: setup-test ## Real files with known totals, embedded and on Kafka and
 	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }
 	@test -d "$(DATA)" || { echo "no such folder: $(DATA)" >&2; exit 2; }
 	cargo build --locked -p slipstream-testkit
-	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --no-fail-fast --features slipstream-cli/real-data,slipstream-slo/real-data,slipstream-alerter/real-data --test 'real_*'
+	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --no-fail-fast --features slipstream-cli/real-data,slipstream-definitions/real-data,slipstream-alerter/real-data --test 'real_*'
 
 test-model: setup ## Our folds against the executable model: make test-model MODEL=DIR [DATA=DIR]
 	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
@@ -62,8 +62,8 @@ sim: setup ## Whole worlds under faults in virtual time, by seed: make sim [SEED
 	@SLIPSTREAM_SIM_SEEDS=$(or $(SEEDS),$(if $(SEED),1,500)) SLIPSTREAM_SIM_SEED=$(SEED) SLIPSTREAM_SIM_TRACE=$(if $(TRACE),$(abspath $(TRACE))) cargo test --quiet --workspace --locked --test seeds hold_whatever_happens -- --nocapture
 
 fuzz: setup ## Definitions, filters and test files changed at random, for long: make fuzz [FOR=60s] [SEED=n]
-	cargo test --locked -p slipstream-slo --test fuzz --no-run
-	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slo --test fuzz -- --nocapture
+	cargo test --locked -p slipstream-slotest --test fuzz --no-run
+	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slotest --test fuzz -- --nocapture
 
 lint: ## Format, clippy with warnings as errors, licences and security advisories of dependencies
 	@scripts/setup lint

@@ -39,10 +39,10 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
 
 #[cfg(test)]
 mod tests {
-    use slipstream_schemas::records::{BudgetUnit, ConditionSince, Settings, TransitionKind::*, WindowRates};
-    use slipstream_slo::definition::{
+    use slipstream_definitions::definition::{
         Composite, Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
     };
+    use slipstream_schemas::records::{BudgetUnit, ConditionSince, Settings, TransitionKind::*, WindowRates};
 
     use super::*;
     use crate::recall::OpenAlerts;

@@ -1,6 +1,6 @@
 //! The definitions that are measured: of services with an availability, a latency, and promises on single endpoints.
 
-use slipstream_slo::openslo::SourceFile;
+use slipstream_definitions::document::SourceFile;
 
 /// Services among which definitions are spread.
 pub const SERVICES: usize = 100;

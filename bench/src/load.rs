@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
-use slipstream_slo::openslo;
+use slipstream_definitions::openslo;
 
 use crate::definitions;
 use crate::table::{Row, median, shown, timed};

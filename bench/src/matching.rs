@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use slipstream_definitions::definition::{Side, Slo};
+use slipstream_definitions::filter::Filter;
+use slipstream_definitions::openslo;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::time::EventTime;
-use slipstream_slo::definition::{Side, Slo};
-use slipstream_slo::filter::Filter;
 use slipstream_slo::matcher::{Active, Matcher};
-use slipstream_slo::openslo;
 use slipstream_slo::redelivery::Memory;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::{StepBuilder, Tally};

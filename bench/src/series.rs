@@ -5,14 +5,14 @@
 //! take more memory nor cost more to sum up.
 
 use anyhow::{Context, ensure};
+use slipstream_definitions::definition::{Budgeting, GroupKey, Objective, Ratio, Slo};
+use slipstream_definitions::openslo;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{
     BurnChunk, BurnHead, Origin, RingSnapshot, SeriesSnapshot, Settings, SlicesSnapshot, SloSnapshot, TallyBatch,
     TallyEntry,
 };
 use slipstream_slo::burn::Burn;
-use slipstream_slo::definition::{Budgeting, GroupKey, Objective, Ratio, Slo};
-use slipstream_slo::openslo;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::{RingSize, Scale};
 

@@ -6,13 +6,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use slipstream_definitions::diagnostic::{Diagnostic, Severity, Snippet, Tier, render};
+use slipstream_definitions::document::{MAX_FILE, SourceFile};
+use slipstream_definitions::openslo::{self, Loaded};
 use slipstream_log::definitions::{SLO_KIND, publish_changed};
 use slipstream_log::{Log, SharedLog};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Definition;
-use slipstream_slo::diagnostic::{Diagnostic, Severity, Snippet, Tier, render};
-use slipstream_slo::openslo::{self, Loaded, MAX_FILE, SourceFile};
-use slipstream_slo::testing::SUFFIXES;
+use slipstream_slotest::SUFFIXES;
 
 use crate::output;
 

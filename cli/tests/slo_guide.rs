@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use slipstream_slo::definition::{Condition, Ratio};
-use slipstream_slo::filter::Filter;
-use slipstream_slo::policy;
+use slipstream_definitions::definition::{Condition, Ratio};
+use slipstream_definitions::filter::Filter;
+use slipstream_definitions::policy;
 
 const GUIDE: &str = include_str!("../../docs/slo.md");
 const DAY: i64 = 86_400;

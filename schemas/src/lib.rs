@@ -6,6 +6,8 @@ pub mod codec;
 pub mod dead_letter;
 pub mod decode;
 pub mod event;
+#[cfg(feature = "fixtures")]
+pub mod fixtures;
 pub mod records;
 pub mod time;
 pub mod topics;

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use slipstream_definitions::openslo::parse_document;
 use slipstream_log::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_processor::current_states;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::alert::{AlertState, end, rule_sets, step};
-use slipstream_slo::openslo::parse_document;
 use slipstream_slo::scale::Scale;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};

@@ -1,9 +1,10 @@
 //! What a seed stands for: what producers send, what authors revise, who works, and how bad the weather is.
 
+use slipstream_definitions::document::SourceFile;
+use slipstream_definitions::openslo::load;
 use slipstream_log::definitions::SLO_KIND;
 use slipstream_schemas::records::Definition;
 use slipstream_schemas::{EventTime, RequestEvent, codec};
-use slipstream_slo::openslo::{SourceFile, load};
 
 use crate::dice::Dice;
 use crate::receiver::Manners;

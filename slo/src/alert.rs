@@ -12,8 +12,8 @@ use slipstream_schemas::records::{
     AlertTransition, AlertValue, BurnRates, GroupLabel, Label, TransitionKind, TransitionKind as Kind,
 };
 
-use crate::definition::{Condition, Rule, Severity, Slo};
 use crate::hash::fnv1a64;
+use slipstream_definitions::definition::{Condition, Rule, Severity, Slo};
 
 /// What an alert is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

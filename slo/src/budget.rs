@@ -1,7 +1,7 @@
 //! Error budgets and burn rates as people read them: floats. What decides is in `condition`, in whole numbers.
 
 use crate::condition::Counts;
-use crate::definition::{Condition, Ratio, Rule};
+use slipstream_definitions::definition::{Condition, Ratio, Rule};
 
 const HOUR: i64 = 3_600;
 

@@ -1,7 +1,7 @@
 //! Conditions: pure functions of a series' window sums. Burn uses them to decide when to publish; what they mean is the
 //! alert machine's business.
 
-use crate::definition::{Condition, Ratio};
+use slipstream_definitions::definition::{Condition, Ratio};
 
 /// Weights in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Definition, Settings};
 
-use crate::definition::{Objective, Slo};
-use crate::diagnostic::Diagnostic;
 use crate::matcher::Active;
-use crate::openslo;
+use slipstream_definitions::definition::{Objective, Slo};
+use slipstream_definitions::diagnostic::Diagnostic;
+use slipstream_definitions::openslo;
 
 /// Why a record of slo-definitions cannot be applied. Nothing may be counted by definitions that are not understood, so
 /// each of these stops the role.
@@ -262,7 +262,7 @@ fn first_error(found: &[Diagnostic]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Indicator, Objective, Ratio, Side, Window};
+    use slipstream_definitions::definition::{Indicator, Objective, Ratio, Side, Window};
 
     const ALL: i64 = i64::MAX;
 

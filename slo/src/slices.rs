@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use slipstream_schemas::records::SlicesSnapshot;
 
 use crate::condition::Counts;
-use crate::definition::{Budgeting, Ratio};
 use crate::ring::Ring;
 use crate::scale::{RingSize, Scale};
+use slipstream_definitions::definition::{Budgeting, Ratio};
 
 /// A whole slice, in the parts in which shares of slices are counted.
 pub const WHOLE: i64 = 1_000_000_000;

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use slipstream_definitions::openslo;
 use slipstream_schemas::decode::{Attributes, Provenance, decode};
 use slipstream_schemas::event::RequestEvent;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::time::EventTime;
 use slipstream_schemas::{LogTime, codec};
-use slipstream_slo::openslo;
 use slipstream_slo::redelivery::{Memory, id_hash};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::{Pushed, Tally};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipstream_definitions::definition::{COMPOSITE, Ratio, Rule, Slo, Window};
 use slipstream_schemas::records::{BudgetUnit, BurnRates};
-use slipstream_slo::definition::{COMPOSITE, Ratio, Rule, Slo, Window};
 
 use crate::text;
 
@@ -204,9 +204,9 @@ fn window_name(window: &Window) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use slipstream_definitions::definition::{Calendar, Composite, GroupKey, Indicator, Objective, Side, Unit};
+    use slipstream_definitions::policy;
     use slipstream_schemas::records::WindowRates;
-    use slipstream_slo::definition::{Calendar, Composite, GroupKey, Indicator, Objective, Side, Unit};
-    use slipstream_slo::policy;
 
     fn slo(name: &str, group_by: Vec<GroupKey>) -> Slo {
         let indicator = Indicator { total: "true".into(), side: Side::Good("status_code < 500".into()) };

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use slipstream_slo::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
-use slipstream_slo::diagnostic::{Diagnostic, render};
+use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
+use slipstream_definitions::diagnostic::{Diagnostic, render};
 
 use crate::output;
 use crate::{args, definitions, parts};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
-use slipstream_slo::diagnostic::{Diagnostic, render};
-use slipstream_slo::openslo::SourceFile;
-use slipstream_slo::testing::{self, Failure, Wanted};
+use slipstream_definitions::diagnostic::{Diagnostic, render};
+use slipstream_definitions::document::SourceFile;
+use slipstream_slotest::{Failure, Wanted};
 
 use crate::{definitions, output};
 
@@ -90,7 +90,7 @@ fn run_file(
 ) -> Result<()> {
     let source = definitions::read_file(file)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let suite = match testing::read(&source, &mut |wanted| find(folder, wanted)) {
+    let suite = match slipstream_slotest::read(&source, &mut |wanted| find(folder, wanted)) {
         Ok(suite) => suite,
         Err(found) => {
             print(render(&found, look.colour))?;

@@ -2,10 +2,10 @@
 
 use rand::{Rng, RngExt};
 use serde_json::{Value, json};
+use slipstream_definitions::policy::BURN_RULE_SET;
 use slipstream_schemas::RequestEvent;
 use slipstream_slo::alert::alert_id;
 use slipstream_slo::hash::target_partition;
-use slipstream_slo::policy::BURN_RULE_SET;
 use slipstream_testkit::faults::cells::Meaning;
 
 /// Services that fail and recover again and again, so that there is always an alert to come.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use slipstream_definitions::openslo::CanonicalDocument;
 use slipstream_log::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
 use slipstream_log::{Fetch, Log, Outgoing, SharedLog, TopicPartition};
 use slipstream_schemas::records::{Definition, Settings};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_slo::openslo::CanonicalDocument;
 use slipstream_testkit::services;
 
 use crate::{CUT_DELAY_MS, REDELIVERY_WINDOW_MS, partitions};

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use slipstream_definitions::document::SourceFile;
+use slipstream_definitions::openslo::{CanonicalDocument, load};
 use slipstream_log::Outgoing;
 use slipstream_schemas::{EventTime, RequestEvent, Topic, codec};
-use slipstream_slo::openslo::{CanonicalDocument, SourceFile, load};
 
 use crate::SOURCES;
 

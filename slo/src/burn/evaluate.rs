@@ -9,9 +9,9 @@ use super::pool::Series;
 use super::sums::{Row, Sums, row};
 use crate::budget::{Course, burn_rate, sli};
 use crate::condition::{Counts, burns_faster, holds};
-use crate::definition::{Budgeting, Condition, Rule};
 use crate::scale::Scale;
 use crate::slices::WHOLE;
+use slipstream_definitions::definition::{Budgeting, Condition, Rule};
 
 /// The tick that is being evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -193,7 +193,7 @@ fn window(plan: &Plan, seconds: i64, row: &Row) -> WindowRates {
 }
 
 /// The period before, if anything of it is covered.
-fn previous(plan: &Plan, (span, row): (crate::calendar::Period, Row)) -> Option<PeriodCounts> {
+fn previous(plan: &Plan, (span, row): (slipstream_definitions::calendar::Period, Row)) -> Option<PeriodCounts> {
     let shown = shown(plan, row.counts);
     let counts = PeriodCounts { start: span.start, seconds: span.seconds(), good: shown.good, total: shown.total };
     (span.end > plan.covered_from).then_some(counts)

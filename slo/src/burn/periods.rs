@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use slipstream_schemas::records::PeriodSnapshot;
 
-use crate::calendar::{Calendar, Period};
+use slipstream_definitions::calendar::{Calendar, Period};
 
 /// The period that holds a moment, and the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

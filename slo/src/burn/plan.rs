@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::BurnFault;
 use super::periods::Clock;
 use crate::budget::present_window;
-use crate::definition::{Budgeting, COMPOSITE, Composite, Condition, Objective, Ratio, Rule, Slo, Window};
 use crate::revision::InForce;
 use crate::scale::Scale;
 use crate::slices::Slices;
+use slipstream_definitions::definition::{
+    Budgeting, COMPOSITE, Composite, Condition, Objective, Ratio, Rule, Slo, Window,
+};
 
 /// How an objective, or the composite of all, is evaluated.
 #[derive(Debug)]

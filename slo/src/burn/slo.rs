@@ -10,10 +10,10 @@ use super::held::Due;
 use super::plan::{Needs, Plan, whole_second};
 use super::pool::{Pool, Series, State};
 use super::{Burn, BurnFault};
-use crate::definition::{COMPOSITE, Ratio, Slo};
 use crate::redelivery::id_hash;
 use crate::revision::InForce;
 use crate::scale::Scale;
+use slipstream_definitions::definition::{COMPOSITE, Ratio, Slo};
 
 /// The value that a group beyond the cap gets in every dimension.
 const OTHER: &str = "other";

@@ -4,11 +4,11 @@
 use super::periods::Spans;
 use super::plan::Plan;
 use super::pool::{Series, State};
-use crate::calendar::Period;
 use crate::condition::Counts;
-use crate::definition::Ratio;
 use crate::scale::Scale;
 use crate::slices::{WHOLE, share_of_bad};
+use slipstream_definitions::calendar::Period;
+use slipstream_definitions::definition::Ratio;
 
 /// Of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

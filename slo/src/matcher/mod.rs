@@ -18,9 +18,9 @@ use slipstream_schemas::event::EventView;
 use self::series::{Grouping, SeriesTable};
 pub use self::series::{SeriesId, SeriesKey};
 use self::tuples::{Row, SeriesOf, Tuples};
-use crate::definition::{Indicator, Side, Slo};
-use crate::filter::expression::{Comparison, Field, Value};
-use crate::filter::{Expression, Filter};
+use slipstream_definitions::definition::{Indicator, Side, Slo};
+use slipstream_definitions::filter::expression::{Comparison, Field, Value};
+use slipstream_definitions::filter::{Expression, Filter};
 
 /// A definition in force.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use slipstream_schemas::event::EventView;
 
 use super::Active;
-use crate::definition::{GroupKey, Objective, Slo};
+use slipstream_definitions::definition::{GroupKey, Objective, Slo};
 
 /// An indicator of an SLO and the values of its groupBy, interned in one [`super::Matcher`]; ids mean nothing in
 /// another.

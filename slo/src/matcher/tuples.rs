@@ -13,9 +13,9 @@ use slipstream_schemas::event::EventView;
 
 use super::series::{Grouping, SeriesId, SeriesTable};
 use super::{Decision, Definition, Verdict};
-use crate::definition::GroupKey;
-use crate::filter::Expression;
-use crate::filter::reduce::{Known, reduce};
+use slipstream_definitions::definition::GroupKey;
+use slipstream_definitions::filter::Expression;
+use slipstream_definitions::filter::reduce::{Known, reduce};
 
 /// Most rows, tuples and 64-byte pieces of keys kept together; some tens of MiB.
 const CAPACITY: usize = 1 << 18;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use slipstream_schemas::records::{TallyEntry, TallyExemplar};
 
 use super::{Exemplar, HashMap, Matcher, SeriesId, TallyBatch, Verdict};
-use crate::definition::Slo;
 use crate::hash::target_partition;
+use slipstream_definitions::definition::Slo;
 
 /// good, total, unknown.
 type Counts = [i64; 3];

@@ -1,8 +1,10 @@
 //! The alert machine as stories: what holds at which tick, and what comes of it.
 
+use slipstream_definitions::definition::{
+    Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
+};
 use slipstream_schemas::records::{AlertTransition, BudgetUnit, BurnRates, ConditionSince, WindowRates};
 use slipstream_slo::alert::{self, AlertState, Phase};
-use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 
 const TARGET: Ratio = Ratio { num: 999, den: 1_000 };
 

@@ -1,9 +1,11 @@
 //! Burn's fold as stories: what random histories meet too rarely.
 
+use slipstream_definitions::definition::{
+    Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
+};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BurnRates, Exemplar, Origin, Settings, TallyBatch, TallyEntry, TallyExemplar};
 use slipstream_slo::burn::{Burn, BurnFault, PART_BYTES};
-use slipstream_slo::definition::{Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 

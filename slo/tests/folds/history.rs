@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use proptest::prelude::*;
-use slipstream_schemas::{EventTime, EventView, LogTime};
-use slipstream_slo::definition::{
+use slipstream_definitions::definition::{
     Budgeting, Calendar, Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Unit,
     Window,
 };
+use slipstream_schemas::{EventTime, EventView, LogTime};
 use slipstream_slo::scale::{RingSize, Scale};
 
 /// Log time at which a history begins, ms. Events have even log times, revisions odd ones.

@@ -1,12 +1,12 @@
 //! Figures that others have published, through the real fold.
 
+use slipstream_definitions::definition::{
+    Budgeting, Calendar, Composite, Indicator, Objective, Ratio, Side, Slo, Unit, Window,
+};
+use slipstream_definitions::policy;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BudgetUnit, BurnRates, Origin, Settings, TallyBatch, TallyEntry};
 use slipstream_slo::burn::Burn;
-use slipstream_slo::definition::{
-    Budgeting, Calendar, Composite, Indicator, Objective, Ratio, Side, Slo, Unit, Window,
-};
-use slipstream_slo::policy;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use slipstream_definitions::definition::{Budgeting, COMPOSITE, Indicator, Objective, Rule, Side, Slo, Window};
 use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, WindowRates};
 use slipstream_slo::condition::holds;
-use slipstream_slo::definition::{Budgeting, COMPOSITE, Indicator, Objective, Rule, Side, Slo, Window};
 use slipstream_slo::hash::series_hash;
 use slipstream_slo::redelivery::id_hash;
 use slipstream_slo::scale::Scale;

@@ -1,8 +1,8 @@
 //! Tally's steps as stories.
 
+use slipstream_definitions::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo, Window};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Origin, Settings, TallyBatch};
-use slipstream_slo::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo, Window};
 use slipstream_slo::hash::target_partition;
 use slipstream_slo::redelivery::{Memory, id_hash};
 use slipstream_slo::revision::Revisions;

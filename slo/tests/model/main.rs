@@ -19,9 +19,10 @@ use std::process::Command;
 use events::{Log, as_if_live, random, write_for_model};
 use pipeline::{Outcome, Series, run};
 use serde_json::Value;
+use slipstream_definitions::definition::{Condition, Slo};
+use slipstream_definitions::document::SourceFile;
+use slipstream_definitions::openslo::load;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
-use slipstream_slo::definition::{Condition, Slo};
-use slipstream_slo::openslo::{SourceFile, load};
 
 /// What is compared of a transition: kind, tick, severity, episode, seq.
 type Outline = (String, i64, Option<String>, i64, i64);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use slipstream_definitions::definition::Slo;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, Settings, TallyBatch};
 use slipstream_slo::alert::{self, AlertState};
 use slipstream_slo::burn::Burn;
-use slipstream_slo::definition::Slo;
 use slipstream_slo::redelivery::Memory;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;

@@ -1,0 +1,378 @@
+//! YAML (and JSON, which is YAML) to a tree in which every node knows its place and keeps its source text.
+//!
+//! Built on the parser's events rather than on its tree: numbers stay as written, repeated keys are seen, an alias shares
+//! its node (so a bomb of aliases costs nothing), nesting is bounded, and after a syntax error reading goes on with the
+//! next document.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+
+use super::report::{Place, Report, line_starts};
+
+/// Largest file, bytes.
+pub const MAX_FILE: usize = 16 << 20;
+/// Deepest nesting of lists and maps.
+pub const MAX_NESTING: usize = 64;
+/// Most that the aliases of a file may repeat, bytes of text and 64 for each node: reading takes as long as if it were
+/// written out.
+pub const MAX_REPEATED: usize = 32 << 20;
+/// Most documents in one load.
+pub const MAX_DOCUMENTS: usize = 100_000;
+
+/// What a node weighs besides its text.
+const NODE: usize = 64;
+
+/// A node and where it stands.
+#[derive(Debug)]
+pub struct Node {
+    /// Where it begins.
+    pub place: Place,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Value {
+    /// `null`, or nothing at all.
+    Null,
+    /// A text, number or truth value.
+    Scalar(Scalar),
+    /// A sequence.
+    List(Vec<Rc<Node>>),
+    /// A mapping, in the order of the file.
+    Map(Vec<(Key, Rc<Node>)>),
+}
+
+/// A scalar as it was written.
+#[derive(Debug)]
+pub struct Scalar {
+    /// Its text, unquoted.
+    pub text: String,
+    /// Not quoted, not a block: YAML reads it as a number, a truth value or a string.
+    pub plain: bool,
+}
+
+/// A key of a map.
+#[derive(Debug)]
+pub struct Key {
+    /// Its text.
+    pub text: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A list or map that is being read.
+struct Open {
+    place: Place,
+    anchor: usize,
+    content: Content,
+    /// Of all that is in it so far: see [`MAX_REPEATED`].
+    weight: usize,
+}
+
+enum Content {
+    List(Vec<Rc<Node>>),
+    Map { entries: Vec<(Key, Rc<Node>)>, names: Names, key: Option<Key> },
+}
+
+/// The keys of a map that is being read. Most maps have so few that looking through them is fastest.
+#[derive(Default)]
+struct Names(Option<HashSet<String>>);
+
+impl Names {
+    /// Keys from which on they are hashed.
+    const MANY: usize = 32;
+
+    /// Whether the key is new beside those that are there.
+    fn admit(&mut self, key: &str, entries: &[(Key, Rc<Node>)]) -> bool {
+        if entries.len() < Names::MANY {
+            return entries.iter().all(|(known, _)| known.text != key);
+        }
+        let names = self.0.get_or_insert_with(|| entries.iter().map(|(known, _)| known.text.clone()).collect());
+        names.insert(key.to_owned())
+    }
+}
+
+/// A document that was read.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) root: Rc<Node>,
+    /// A key is there twice, which is reported: the first counts, so that the rest can be checked.
+    pub(crate) doubtful: bool,
+}
+
+/// Reads the documents of a file; a document with a syntax error is reported and left out.
+pub fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
+    let sound = documents(file, text, report).into_iter().filter(|document| !document.doubtful);
+    sound.map(|document| document.root).collect()
+}
+
+/// The same, with those that can be checked although they are not right.
+pub(crate) fn documents(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Document> {
+    if text.len() > MAX_FILE {
+        let message = format!("the file has more than {MAX_FILE} bytes: so many are read at most");
+        report.error(Place::start(file), "file-too-large", message, Some("split it into several files".to_owned()));
+        return Vec::new();
+    }
+    let mut documents = Vec::new();
+    let (mut rest, mut lines) = (text.strip_prefix('\u{FEFF}').unwrap_or(text), 0);
+    loop {
+        let mut reader = Reader::new(file, lines, report);
+        let stopped = reader.read_all(rest);
+        documents.append(&mut reader.documents);
+        let Some(line) = stopped else { return documents };
+        // On with the next document, from the first `---` after the error.
+        let Some((skipped, next)) = next_document(rest, line - lines) else { return documents };
+        lines += skipped;
+        rest = next;
+    }
+}
+
+fn too_deep() -> String {
+    format!("lists and maps nest deeper than {MAX_NESTING} levels")
+}
+
+/// The text from the next line that begins a document, at the given line (from 1) or after it but not the first, and how
+/// many lines are before it.
+fn next_document(text: &str, line: usize) -> Option<(usize, &str)> {
+    let mut lines = line_starts(text).enumerate().skip((line - 1).max(1));
+    let (index, at) = lines.find(|(_, at)| text[*at..].starts_with("---"))?;
+    Some((index, &text[at..]))
+}
+
+struct Reader<'r, 's> {
+    file: usize,
+    /// Lines of the file before the text that is read.
+    lines: usize,
+    report: &'r mut Report<'s>,
+    documents: Vec<Document>,
+    open: Vec<Open>,
+    /// Complete nodes with an anchor, and their weights.
+    anchors: HashMap<usize, (Rc<Node>, usize)>,
+    /// What aliases repeated so far.
+    repeated: usize,
+    root: Option<Rc<Node>>,
+    /// The document has an error that makes its content doubtful.
+    broken: bool,
+    /// It has a key twice.
+    doubtful: bool,
+}
+
+impl<'r, 's> Reader<'r, 's> {
+    fn new(file: usize, lines: usize, report: &'r mut Report<'s>) -> Self {
+        Reader {
+            file,
+            lines,
+            report,
+            documents: Vec::new(),
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            repeated: 0,
+            root: None,
+            broken: false,
+            doubtful: false,
+        }
+    }
+
+    /// Reads until the end, or to a syntax error: then the line (in the file) where it is.
+    fn read_all(&mut self, text: &str) -> Option<usize> {
+        let mut parser = Parser::new(StrInput::new(text));
+        loop {
+            match parser.next_event()? {
+                Ok((event, span)) => {
+                    if let Err(line) = self.take(event, span) {
+                        return Some(line);
+                    }
+                }
+                Err(error) => return Some(self.syntax(&error)),
+            }
+        }
+    }
+
+    fn syntax(&mut self, error: &ScanError) -> usize {
+        let mark = error.marker();
+        let place = Place { file: self.file, line: self.lines + mark.line().max(1), column: mark.col() + 1, width: 1 };
+        if error.info().contains("recursion limit") {
+            // Of the scanner, which reads ahead.
+            self.report.error(place, "too-deep", too_deep(), None);
+            return place.line;
+        }
+        let tab = self.tab(place).or_else(|| {
+            // The scanner may say so at the line before.
+            let next = Place { line: place.line + 1, ..place };
+            self.tab(next).filter(|_| error.info().contains("tab"))
+        });
+        let place = tab.unwrap_or(place);
+        let help = if tab.is_some() {
+            Some("indent with spaces: YAML does not allow tabs".to_owned())
+        } else if error.info().contains("mapping values are not allowed") {
+            Some("check the indentation, and put text that contains `: ` in quotes".to_owned())
+        } else if [place.line, place.line.saturating_sub(1).max(1)]
+            .into_iter()
+            .any(|line| self.report.line(Place { line, ..place }).contains("filter:"))
+        {
+            Some("put the filter in single quotes: `filter: 'service == \"shop\"'`".to_owned())
+        } else {
+            None
+        };
+        self.report.error(place, "yaml-syntax", format!("not YAML: {}", error.info()), help);
+        place.line
+    }
+
+    /// The place of a tab that indents the line of a place.
+    fn tab(&self, place: Place) -> Option<Place> {
+        let line = self.report.line(place);
+        let rest = line.trim_start_matches(' ');
+        rest.starts_with('\t').then(|| Place { column: line.len() - rest.len() + 1, width: 1, ..place })
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), usize> {
+        let place = self.place(span);
+        match event {
+            Event::DocumentStart(_) => {
+                self.anchors.clear();
+                (self.broken, self.doubtful) = (false, false);
+            }
+            Event::DocumentEnd => {
+                if let Some(root) = self.root.take().filter(|_| !self.broken) {
+                    self.documents.push(Document { root, doubtful: self.doubtful });
+                }
+            }
+            Event::SequenceStart(anchor, _) => self.begin(place, anchor, Content::List(Vec::new()))?,
+            Event::MappingStart(anchor, _) => {
+                let content = Content::Map { entries: Vec::new(), names: Names::default(), key: None };
+                self.begin(place, anchor, content)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Scalar(text, _, 0, None) if self.awaits_key() && text != "<<" => {
+                let weight = NODE + text.len();
+                self.key(Key { text: text.into_owned(), place }, weight);
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let quoted_by_tag = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
+                let plain = style == ScalarStyle::Plain && !quoted_by_tag;
+                let value = match text.as_ref() {
+                    "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
+                    text => Value::Scalar(Scalar { text: text.to_owned(), plain }),
+                };
+                let weight = NODE + text.len();
+                self.add(Rc::new(Node { place, value }), anchor, weight);
+            }
+            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
+                Some((node, weight)) => {
+                    self.repeated = self.repeated.saturating_add(weight);
+                    if self.repeated > MAX_REPEATED {
+                        let message = format!("the aliases of this file repeat more than {MAX_REPEATED} bytes");
+                        self.refuse(place, "too-many-aliases", message);
+                        return Err(place.line);
+                    }
+                    self.add(node, 0, weight);
+                }
+                None => {
+                    let message = "the alias names no anchor that is complete here".to_owned();
+                    self.refuse(place, "yaml-syntax", message);
+                    self.add(Rc::new(Node { place, value: Value::Null }), 0, NODE);
+                }
+            },
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, place: Place, anchor: usize, content: Content) -> Result<(), usize> {
+        if self.open.len() == MAX_NESTING {
+            self.refuse(place, "too-deep", too_deep());
+            return Err(place.line);
+        }
+        self.open.push(Open { place, anchor, content, weight: NODE });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let Some(open) = self.open.pop() else { return };
+        let mut place = open.place;
+        let value = match open.content {
+            Content::List(items) => Value::List(items),
+            Content::Map { entries, .. } => {
+                // A map without brackets begins with its first key.
+                if let Some((key, _)) = entries.first()
+                    && (key.place.line, key.place.column) == (place.line, place.column)
+                {
+                    place = key.place;
+                }
+                Value::Map(entries)
+            }
+        };
+        self.add(Rc::new(Node { place, value }), open.anchor, open.weight);
+    }
+
+    /// Whether what comes next is the key of a map.
+    fn awaits_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { content: Content::Map { key: None, .. }, .. }))
+    }
+
+    /// A plain key, which most are: no node is needed for it.
+    fn key(&mut self, name: Key, weight: usize) {
+        if let Some(Open { content: Content::Map { key, .. }, weight: sum, .. }) = self.open.last_mut() {
+            *sum = sum.saturating_add(weight);
+            *key = Some(name);
+        }
+    }
+
+    /// A complete node: an item, a key, a value, or the document.
+    fn add(&mut self, node: Rc<Node>, anchor: usize, weight: usize) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, (node.clone(), weight));
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.weight = open.weight.saturating_add(weight);
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::List(items)) => items.push(node),
+            Some(Content::Map { key: key @ None, .. }) => {
+                let text = match &node.value {
+                    Value::Scalar(scalar) => Some(scalar.text.clone()),
+                    Value::Null => Some("null".to_owned()),
+                    Value::List(_) | Value::Map(_) => None,
+                };
+                *key = Some(Key { text: text.clone().unwrap_or_default(), place: node.place });
+                if text.as_deref() == Some("<<") {
+                    let message = "merge keys (`<<`) are not supported: write the fields out".to_owned();
+                    self.refuse(node.place, "unsupported-yaml-merge", message);
+                } else if text.is_none() {
+                    self.refuse(node.place, "yaml-syntax", "a key must be text, not a list or a map".to_owned());
+                }
+            }
+            Some(Content::Map { entries, names, key }) => {
+                let Some(key) = key.take() else { return };
+                if names.admit(&key.text, entries) {
+                    entries.push((key, node));
+                } else {
+                    let message = format!("the key `{}` is there twice", key.text);
+                    self.doubtful = true;
+                    let help = Some("leave one out".to_owned());
+                    self.report.error(key.place, "duplicate-key", message, help);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, place: Place, code: &'static str, message: String) {
+        self.broken = true;
+        self.report.error(place, code, message, None);
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let width = if span.end.line() == span.start.line() { span.end.col() - span.start.col() } else { usize::MAX };
+        Place {
+            file: self.file,
+            line: self.lines + span.start.line().max(1),
+            column: span.start.col() + 1,
+            width: width.max(1),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Filters: what they mean on an event, and what is said of wrong ones.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use slipstream_definitions::filter::{Filter, FilterError};
+use slipstream_schemas::event::EventView;
+
+use slipstream_schemas::fixtures::{any_event, event};
+
+const YES: Option<bool> = Some(true);
+const NO: Option<bool> = Some(false);
+const UNKNOWN: Option<bool> = None;
+
+fn eval(source: &str, event: &EventView<'_>) -> Option<bool> {
+    Filter::compile(source).unwrap_or_else(|errors| panic!("{source}: {errors:?}")).eval(event)
+}
+
+#[test]
+fn what_the_supported_part_of_cel_means() {
+    let event = event();
+    for (source, expected) in [
+        ("true", YES),
+        ("service == \"checkout\" && status_code < 500", YES),
+        ("service == 'cart' || method != \"GET\"", NO),
+        ("!(status_code >= 500)", YES),
+        ("latency_ms <= 120.5", YES),
+        ("latency_ms < 120", NO),
+        ("300 >= latency_ms", YES),
+        ("status_code == 200.0", YES),
+        ("environment < \"test\"", YES),
+        ("method in [\"GET\", \"HEAD\"]", YES),
+        ("status_code in [500, 502.0]", NO),
+        ("endpoint in [service, \"/pay/{id}\"]", YES),
+        ("!(method in [])", YES),
+        ("endpoint.startsWith(\"/pay\") && endpoint.endsWith(\"}\") && endpoint.contains(\"{\")", YES),
+        ("endpoint.matches(\"^/pay/[{]\")", YES),
+        ("matches(endpoint, r\"pay\\d\")", NO),
+        ("size(endpoint) == 9 && service.size() > 3", YES),
+        ("service.upperAscii() == \"CHECKOUT\" && method.lowerAscii() == \"get\"", YES),
+        ("string(status_code).startsWith(\"2\")", YES),
+        ("status_code / 100 == 2 && status_code % 7 == 4", YES),
+        ("latency_ms * 2.0 - 1.0 == 240.0", YES),
+        ("-status_code < -100", YES),
+        ("service + \"/\" + method == \"checkout/GET\"", YES),
+        ("attributes.tier == \"gold\"", YES),
+        ("attributes[\"tier\"] != \"gold\"", NO),
+        ("has(attributes.tier) && !has(attributes.other)", YES),
+        ("\"tier\" in attributes && !(\"other\" in attributes)", YES),
+        ("int(attributes.retries) > 1 && double(attributes.retries) == 2.0", YES),
+        ("(status_code < 400) == (latency_ms < 200)", YES),
+        ("(method == \"GET\" ? latency_ms < 200 : latency_ms < 50)", YES),
+        ("latency_ms != null && null != latency_ms", YES),
+        ("latency_ms == null", NO),
+    ] {
+        assert_eq!(eval(source, &event), expected, "{source}");
+    }
+}
+
+#[test]
+fn null_missing_and_run_time_errors_are_unknown() {
+    let event = EventView { latency_ms: None, ..event() };
+    for (source, expected) in [
+        ("latency_ms < 300", UNKNOWN),
+        ("latency_ms != 300", UNKNOWN),
+        ("!(latency_ms < 300)", UNKNOWN),
+        ("latency_ms in [1, 2]", UNKNOWN),
+        ("latency_ms == null", YES),
+        ("latency_ms != null", NO),
+        ("attributes.other == \"x\"", UNKNOWN),
+        ("attributes.other != \"x\"", UNKNOWN),
+        ("attributes.other.startsWith(\"x\")", UNKNOWN),
+        ("attributes.other.matches(\"x\")", UNKNOWN),
+        ("int(attributes.tier) > 1", UNKNOWN),
+        ("double(attributes.tier) > 1.0", UNKNOWN),
+        ("status_code / 0 == 1", UNKNOWN),
+        ("status_code % 0 == 1", UNKNOWN),
+        ("status_code * 9223372036854775807 == 1", UNKNOWN),
+        ("latency_ms < 300 ? true : true", UNKNOWN),
+        ("status_code == 200 ? true : latency_ms < 300", YES),
+    ] {
+        assert_eq!(eval(source, &event), expected, "{source}");
+    }
+}
+
+#[test]
+fn and_or_not_are_three_valued_in_any_order() {
+    let event = EventView { latency_ms: None, ..event() };
+    let (yes, no, unknown) = ("status_code == 200", "status_code == 500", "latency_ms < 1");
+    for (left, operator, right, expected) in [
+        (yes, "&&", yes, YES),
+        (yes, "&&", no, NO),
+        (no, "&&", unknown, NO),
+        (unknown, "&&", no, NO),
+        (yes, "&&", unknown, UNKNOWN),
+        (unknown, "&&", yes, UNKNOWN),
+        (unknown, "&&", unknown, UNKNOWN),
+        (no, "||", no, NO),
+        (no, "||", yes, YES),
+        (yes, "||", unknown, YES),
+        (unknown, "||", yes, YES),
+        (no, "||", unknown, UNKNOWN),
+        (unknown, "||", no, UNKNOWN),
+        (unknown, "||", unknown, UNKNOWN),
+    ] {
+        assert_eq!(eval(&format!("{left} {operator} {right}"), &event), expected, "{left} {operator} {right}");
+    }
+}
+
+/// Code, the text that is marked, and a word of message or help.
+fn refused(source: &str) -> Vec<(&'static str, String, String)> {
+    let errors = Filter::compile(source).expect_err(source);
+    let marked = |error: &FilterError| source.chars().skip(error.start).take(error.width).collect();
+    errors.iter().map(|e| (e.code, marked(e), format!("{} {}", e.message, e.help.as_deref().unwrap_or("")))).collect()
+}
+
+#[test]
+fn wrong_filters_are_refused_where_they_are_wrong() {
+    for (source, code, marked, says) in [
+        ("status == 200", "filter-unknown-name", "status", "`status_code`"),
+        ("sevrice == \"a\"", "filter-unknown-name", "sevrice", "`service`"),
+        ("path == \"/\"", "filter-unknown-name", "path", "`endpoint`"),
+        ("method == GET", "filter-unknown-name", "GET", "in quotes: `\"GET\"`"),
+        ("service =~ \"a.*\"", "filter-syntax", "", "service.matches"),
+        ("latency_ms <= 300ms", "filter-syntax", "", "milliseconds"),
+        ("user_ref == \"u\"", "filter-unknown-name", "user_ref", "filters see"),
+        ("region == \"eu\"", "filter-unknown-name", "region", "attributes.region"),
+        ("status_code == \"500\"", "filter-type", "status_code == \"500\"", "without quotes: `500`"),
+        ("attributes.retries > 3", "filter-type", "attributes.retries > 3", "double(attributes"),
+        ("service == 5", "filter-type", "service == 5", "in quotes: `\"5\"`"),
+        ("status_code", "filter-type", "status_code", "true or false"),
+        ("status_code && true", "filter-type", "status_code", "compare it"),
+        ("latency_ms / 1000 > 1.0", "filter-type", "latency_ms / 1000", "`1000.0`"),
+        ("attributes.http.route == \"/\"", "filter-type", "attributes.http.route", "attributes[\"http.route\"]"),
+        ("has(attributes.http.route)", "filter-type", "attributes.http.route", "\"http.route\" in attributes"),
+        ("attributes == \"x\"", "filter-type", "attributes", "map"),
+        ("service == null", "filter-type", "null", "has(attributes.key)"),
+        ("service.name == \"x\"", "filter-type", "service.name", "no field `name`"),
+        ("endpoint.matches(\"[\")", "filter-regex", "\"[\"", "regular expression"),
+        ("endpoint.matches(\"(?=x)\")", "filter-regex", "\"(?=x)\"", "look-around"),
+        ("endpoint.matches(service)", "unsupported-cel", "service", "computed"),
+        ("endpoint.startswith(\"/\")", "unsupported-cel", "endpoint.startswith(\"/\")", "`startsWith`"),
+        ("startsWith(endpoint, \"/\")", "filter-type", "startsWith(endpoint, \"/\")", "endpoint.startsWith"),
+        ("[\"a\"].exists(x, x == service)", "unsupported-cel", "", "loop"),
+        ("attributes[service] == \"x\"", "unsupported-cel", "service", "write the key out"),
+        ("service = \"a\"", "filter-syntax", "=", "`==`"),
+        ("service == \"a\" and true", "filter-syntax", "a", "`&&`"),
+        ("service == \"a", "filter-syntax", "\"", "quote"),
+        ("(true", "filter-syntax", "e", "the end of the filter"),
+        ("  ", "filter-syntax", "  ", "empty"),
+    ] {
+        let found = refused(source);
+        assert!(
+            found.iter().any(|(c, m, s)| *c == code && (m == marked || marked.is_empty()) && s.contains(says)),
+            "{source}: expected {code} at {marked:?} saying {says:?}, found {found:?}"
+        );
+    }
+}
+
+#[test]
+fn every_error_of_a_filter_is_reported() {
+    let codes: Vec<&str> =
+        refused("stauts > 1 && service == 5 && endpoint.matches(\"[\")").iter().map(|error| error.0).collect();
+    assert_eq!(codes, ["filter-unknown-name", "filter-type", "filter-regex"]);
+}
+
+#[test]
+fn a_long_chain_of_selections_is_refused_at_once() {
+    // Finding where a part stands once took twice as long with each further one.
+    let found = refused(&format!("has(attributes.tier){}", ".a".repeat(40)));
+    assert_eq!(found[0].0, "filter-type");
+}
+
+#[test]
+fn reading_attributes_is_known() {
+    for (source, reads) in [
+        ("status_code < 500 && latency_ms < 1", false),
+        ("status_code < 500 || has(attributes.x)", true),
+        ("(method == \"GET\" ? attributes[\"x\"] : service) in [\"a\"]", true),
+    ] {
+        assert_eq!(Filter::compile(source).unwrap().reads_attributes(), reads, "{source}");
+    }
+}
+
+/// Filters of comparisons joined by && and ||, evaluated here by the plain rule: null, missing or of another kind is
+/// unknown; false wins in &&, true in ||.
+#[derive(Debug, Clone)]
+pub enum Plain {
+    Text(&'static str, &'static str, &'static str),
+    Number(&'static str, &'static str, f64),
+    And(Vec<Plain>),
+    Or(Vec<Plain>),
+    Not(Box<Plain>),
+}
+
+impl Plain {
+    pub fn source(&self) -> String {
+        let joined =
+            |parts: &[Plain], by: &str| format!("({})", parts.iter().map(Plain::source).collect::<Vec<_>>().join(by));
+        match self {
+            Plain::Text(field, operator, value) => format!("{field} {operator} {value:?}"),
+            Plain::Number(field, operator, value) => format!("{field} {operator} {value}"),
+            Plain::And(parts) => joined(parts, " && "),
+            Plain::Or(parts) => joined(parts, " || "),
+            Plain::Not(part) => format!("!{}", Plain::And(vec![(**part).clone()]).source()),
+        }
+    }
+
+    fn eval(&self, event: &EventView<'_>) -> Option<bool> {
+        match self {
+            Plain::Text(field, operator, value) => {
+                let found: Cow<'_, str> = match *field {
+                    "service" => event.service.clone(),
+                    "environment" => event.environment.clone(),
+                    "endpoint" => event.endpoint.clone(),
+                    "method" => event.method.clone(),
+                    key => Cow::Borrowed(event.attribute(key.trim_start_matches("attributes."))?),
+                };
+                Some(compared(operator, found.as_ref().cmp(*value)))
+            }
+            Plain::Number(field, operator, value) => {
+                let found = if *field == "latency_ms" { event.latency_ms? } else { f64::from(event.status_code) };
+                Some(compared(operator, found.partial_cmp(value)?))
+            }
+            Plain::And(parts) => {
+                let values: Vec<Option<bool>> = parts.iter().map(|part| part.eval(event)).collect();
+                if values.contains(&NO) { NO } else { values.into_iter().collect::<Option<Vec<_>>>().map(|_| true) }
+            }
+            Plain::Or(parts) => {
+                let values: Vec<Option<bool>> = parts.iter().map(|part| part.eval(event)).collect();
+                if values.contains(&YES) { YES } else { values.into_iter().collect::<Option<Vec<_>>>().map(|_| false) }
+            }
+            Plain::Not(part) => part.eval(event).map(|value| !value),
+        }
+    }
+}
+
+fn compared(operator: &str, order: std::cmp::Ordering) -> bool {
+    match operator {
+        "==" => order.is_eq(),
+        "!=" => order.is_ne(),
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        _ => order.is_ge(),
+    }
+}
+
+pub fn plain() -> impl Strategy<Value = Plain> {
+    let operator = || prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    let text = prop::sample::select(vec![
+        ("service", "cart"),
+        ("environment", ""),
+        ("endpoint", "/pay"),
+        ("method", "POST"),
+        ("attributes.tier", "gold"),
+        ("attributes.missing", "x"),
+    ]);
+    let number = prop::sample::select(vec![
+        ("status_code", 404.0),
+        ("status_code", 500.0),
+        ("latency_ms", 300.0),
+        ("latency_ms", 0.5),
+    ]);
+    let leaf = prop_oneof![
+        (text, operator()).prop_map(|((field, value), operator)| Plain::Text(field, operator, value)),
+        (number, operator()).prop_map(|((field, value), operator)| Plain::Number(field, operator, value)),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Plain::And),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Plain::Or),
+            inner.prop_map(|part| Plain::Not(Box::new(part))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_the_plain_rule(filter in plain(), events in prop::collection::vec(any_event(), 1..8)) {
+        let source = filter.source();
+        let compiled = Filter::compile(&source).unwrap();
+        for event in &events {
+            prop_assert_eq!(compiled.eval(event), filter.eval(event), "{} on {:?}", source, event);
+        }
+    }
+}

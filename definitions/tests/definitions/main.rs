@@ -1,0 +1,11 @@
+//! Definitions as their users meet them: OpenSLO documents in, definitions or diagnostics out; filters on events.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+#![allow(clippy::disallowed_methods, reason = "hostile input is measured against a clock")]
+
+mod documents;
+mod filters;
+mod findings;
+mod hostile;
+mod mistakes;
+mod roundtrip;
