@@ -1,4 +1,4 @@
-//! Evaluates alert rules: the thin loop around [`crate::decide`].
+//! Evaluates alert rules: the thin loop around [`slipstream_slo::alerts`].
 //!
 //! Reads burn-rates in the group `alerter`; the definitions that a record was computed with are read up to the record's
 //! revision. What a batch decides is one step, committed with the batch's position: after a crash before the commit the
@@ -11,22 +11,19 @@ use bytes::Bytes;
 use slipstream_log::{
     Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
+use slipstream_role::names::ALERTER as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::records::{AlertTransition, BurnRates, Definition};
 use slipstream_schemas::{Topic, codec};
+use slipstream_slo::alerts::{Draft, OpenAlerts};
 use slipstream_slo::revision::Revisions;
 
-use crate::decide::decide;
 use crate::error::AlerterError;
 use crate::events::{Evaluated, PartitionsLost, Trimmed};
 use crate::reader::{PATIENCE, Reader, decoded, patience};
-use crate::recall::{Draft, OpenAlerts, SeriesKey};
-
-/// Consumer group and name of the role.
-pub const ROLE: &str = "alerter";
 
 /// Definitions live in one partition.
 const DEFINITIONS: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };
@@ -151,9 +148,7 @@ impl Alerter {
         let mut draft = Draft::over(&self.open);
         let mut transitions = Vec::new();
         for record in rates {
-            let made = decide(record, draft.of(&SeriesKey::of_rates(record)), &self.revisions);
-            made.iter().cloned().for_each(|transition| draft.apply(transition));
-            transitions.extend(made);
+            transitions.extend(draft.decide(record, &self.revisions));
         }
         let outputs = transitions.iter().map(outgoing).collect();
         let step = Step { outputs, positions: vec![Advance { partition: batch.partition, from, to }] };

@@ -1,8 +1,8 @@
 //! Rules to transitions, transitions to notifications.
 //!
 //! Two roles that meet only in the log:
-//! - **evaluate** ([`run`]): burn-rates and definitions in, transitions of alert machines out, to `alerts`. The decision is
-//!   [`decide`], a pure function; [`recall`] rebuilds the state, which is the last transition of each alert.
+//! - **evaluate** ([`run`]): burn-rates and definitions in, transitions of alert machines out, to `alerts`. The decision and its
+//!   state, the last transition of each open alert, are [`slipstream_slo::alerts`], pure.
 //! - **notify** ([`notifier::run`]): `alerts` in, webhooks out, one consumer group per receiver. The decision is [`plan`], pure;
 //!   [`payload`] is Alertmanager's webhook version 4; [`ledger`] knows up to where a position may move; [`restore`]
 //!   rebuilds what a receiver was told; [`send`] makes one attempt.
@@ -10,7 +10,6 @@
 //! Invariants upheld here: A1 same burn-rates, same transitions; A2 at most one resolved per firing and none without it; A3
 //! what should be sent reaches each receiver at least once, in order per alert, with the key episode/seq/receiver.
 
-pub mod decide;
 pub mod error;
 pub mod evaluate;
 pub mod events;
@@ -19,7 +18,6 @@ pub mod ledger;
 pub mod notifier;
 pub mod payload;
 pub mod plan;
-pub mod recall;
 pub mod receiver;
 pub mod restore;
 pub mod send;

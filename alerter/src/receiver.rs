@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use slipstream_role::names::notifier_of;
 use slipstream_runtime::config::{Receiver, Secret};
 
 use crate::error::AlerterError;
@@ -48,7 +49,7 @@ impl ReceiverConfig {
 
     /// Its consumer group on `alerts`.
     pub fn group(&self) -> String {
-        format!("notifier-{}", self.name)
+        notifier_of(&self.name)
     }
 
     /// Whether it can be worked with.

@@ -1,7 +1,9 @@
 //! What an alert says to a person who was woken by it: annotations in plain words.
 
 use jiff::Timestamp;
-use slipstream_schemas::records::{AlertTransition, AlertValue, Exemplar};
+use slipstream_schemas::records::{AlertTransition, Exemplar};
+use slipstream_slo::rule::words::length;
+use slipstream_slo::rule::{Kind, Kinds, Why};
 
 use crate::identity;
 use crate::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
@@ -28,7 +30,7 @@ impl Speaker<'_> {
     /// The alert that fires as of a firing or severity transition.
     pub fn firing(&self, t: &AlertTransition) -> Alert {
         let mut annotations = self.facts(t, t);
-        say(&mut annotations, "summary", format!("{} is spending its error budget {}", subject(t), pace(t)));
+        say(&mut annotations, "summary", format!("{} {}", subject(t), why(t).summary));
         say(&mut annotations, "description", firing_description(t));
         self.alert(t, Status::Firing, ZERO_TIME.to_owned(), annotations)
     }
@@ -38,7 +40,7 @@ impl Speaker<'_> {
         let (by, summary, description) = match end {
             End::Over(t) => (
                 t,
-                format!("{} no longer spends its error budget too fast", subject(told)),
+                format!("{} {}", subject(told), kind(told).over()),
                 format!("It fired from {} to {} ({}).", time(since(told)), time(t.tick), length(t.tick - since(told))),
             ),
             End::Replaced(t) => (
@@ -95,33 +97,22 @@ fn subject(t: &AlertTransition) -> String {
     if dimensions.is_empty() { t.slo.clone() } else { format!("{} ({})", t.slo, dimensions.join(", ")) }
 }
 
-/// `36 times too fast`, by the shortest window of the rule that matters, which is how it burns now.
-fn pace(t: &AlertTransition) -> String {
-    match of_rule(t).min_by_key(|v| v.window_seconds) {
-        Some(value) => format!("{} times too fast", figure(value.burn)),
-        None => "too fast".to_owned(),
-    }
+/// What the alert is about.
+fn kind(t: &AlertTransition) -> &'static dyn Kind {
+    Kinds::default().of_rule_set(&t.rule_set)
 }
 
-fn of_rule(t: &AlertTransition) -> impl Iterator<Item = &AlertValue> {
-    t.values.iter().filter(|v| v.rule == t.rule)
+fn why(t: &AlertTransition) -> Why {
+    kind(t).why(&t.rule, &t.values)
 }
 
 fn firing_description(t: &AlertTransition) -> String {
     let whose = if t.service.is_empty() { String::new() } else { format!(" of service {}", t.service) };
     let mut text =
         format!("Objective {}{whose}, severity {}, firing since {}.", t.objective, t.severity, time(since(t)));
-    let mut values: Vec<&AlertValue> = of_rule(t).collect();
-    values.sort_by_key(|v| v.window_seconds);
-    if let Some(first) = values.first() {
-        let rates: Vec<String> =
-            values.iter().map(|v| format!("{} over the last {}", figure(v.burn), length(v.window_seconds))).collect();
-        text.push_str(&format!(
-            " Burn rate {} (rule {} fires above {}). At 1 the budget would last exactly its period.",
-            rates.join(" and "),
-            t.rule,
-            figure(first.threshold)
-        ));
+    let why = why(t).description;
+    if !why.is_empty() {
+        text.push_str(&format!(" {why}"));
     }
     if !t.complete {
         text.push_str(" Some sources were late: the true figures may differ.");
@@ -137,27 +128,6 @@ fn since(t: &AlertTransition) -> i64 {
     t.fired_at.unwrap_or(t.tick)
 }
 
-/// Three figures are enough at night.
-fn figure(x: f64) -> String {
-    let text = if x.abs() >= 100.0 { format!("{x:.0}") } else { format!("{x:.1}") };
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-/// `90 s`, `5 min`, `1 h 30 min`, `3 d`.
-fn length(seconds: i64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let mut rest = seconds.max(0);
-    let mut parts = Vec::new();
-    for (size, name) in units {
-        if rest >= size {
-            parts.push(format!("{} {name}", rest / size));
-            rest %= size;
-        }
-    }
-    parts.truncate(2);
-    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
-}
-
 fn rfc3339(tick: i64) -> String {
     Timestamp::from_second(tick).map_or_else(|_| ZERO_TIME.to_owned(), |t| t.to_string())
 }
@@ -168,7 +138,7 @@ fn time(tick: i64) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use slipstream_schemas::records::{Label, TransitionKind};
+    use slipstream_schemas::records::{AlertValue, Label, TransitionKind};
 
     use super::*;
 
@@ -252,15 +222,5 @@ pub(crate) mod tests {
         let words = "It fired from 2026-02-01 10:00:00 UTC to 2026-02-01 10:12:34 UTC (12 min 34 s).";
         assert_eq!(alert.annotations["description"], words);
         assert_eq!(alert.annotations["idempotency_key"], "00c0ffee00c0ffee/1769940000/4/ops");
-    }
-
-    #[test]
-    fn lengths_and_figures_are_short() {
-        for (seconds, want) in [(0, "0 s"), (59, "59 s"), (300, "5 min"), (5_400, "1 h 30 min"), (93_785, "1 d 2 h")] {
-            assert_eq!(length(seconds), want);
-        }
-        for (x, want) in [(14.4, "14.4"), (36.0, "36"), (0.04, "0"), (1234.56, "1235")] {
-            assert_eq!(figure(x), want);
-        }
     }
 }

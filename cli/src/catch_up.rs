@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use slipstream_log::{Log, Offset, TopicPartition};
+use slipstream_role::names;
 use slipstream_schemas::Topic;
 use slipstream_store::Store;
 
@@ -60,8 +61,8 @@ pub async fn committed(log: &dyn Log, group: &str, topic: Topic) -> Result<()> {
 /// # Errors
 /// When log or store fail.
 pub async fn everything(log: &dyn Log, store: &dyn Store) -> Result<()> {
-    committed(log, "tally", Topic::RequestEvents).await?;
-    committed(log, "burn", Topic::SliTallies).await?;
+    committed(log, names::TALLY, Topic::RequestEvents).await?;
+    committed(log, names::BURN, Topic::SliTallies).await?;
     stored(log, store, Topic::RequestEvents).await
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use slipstream_alerter::{ReceiverConfig, notifier};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
+use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
 use slipstream_runtime::health::{Health, State};
@@ -58,31 +59,31 @@ impl Pipeline {
 
     fn burn(&self, supervisor: &mut Supervisor) {
         let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
-        self.health.announce(Role::Burn.name());
-        supervisor.thread(Stage::Process, "burn", move || burn::run(log, health, shutdown));
+        self.health.announce(names::BURN);
+        supervisor.thread(Stage::Process, names::BURN, move || burn::run(log, health, shutdown));
     }
 
     fn sink(&self, supervisor: &mut Supervisor) {
         let Some(place) = self.store.clone() else { return };
         let (log, window) = (self.log.clone(), self.redelivery_window_ms);
         let (health, shutdown) = (self.health.clone(), supervisor.token(Stage::Process));
-        self.health.announce(slipstream_sink::ROLE);
-        supervisor.thread(Stage::Process, "sink", move || sink(log, place, window, health, shutdown));
+        self.health.announce(names::SINK);
+        supervisor.thread(Stage::Process, names::SINK, move || sink(log, place, window, health, shutdown));
     }
 
     fn alerter(&self, supervisor: &mut Supervisor) {
         let (log, health, shutdown) = (self.log.clone(), self.health.clone(), supervisor.token(Stage::Process));
-        self.health.announce(slipstream_alerter::evaluate::ROLE);
-        supervisor.task(Stage::Process, "alerter", slipstream_alerter::run(log, health, shutdown));
+        self.health.announce(names::ALERTER);
+        supervisor.task(Stage::Process, names::ALERTER, slipstream_alerter::run(log, health, shutdown));
     }
 
     fn notifiers(&self, supervisor: &mut Supervisor) {
         if self.receivers.is_empty() {
             // Nobody to tell: a process that is nothing but notifier is as ready as it will be.
-            self.health.set(Role::Notifier.name(), State::Ready);
+            self.health.set(names::NOTIFIER, State::Ready);
         }
         for receiver in &self.receivers {
-            let name = format!("notifier {}", receiver.name);
+            let name = format!("{} {}", names::NOTIFIER, receiver.name);
             let (log, url, health) = (self.log.clone(), self.external_url.clone(), self.health.clone());
             self.health.announce(&receiver.group());
             let role = notifier::run(log, receiver.clone(), url, health, supervisor.token(Stage::Deliver));
@@ -99,7 +100,7 @@ async fn sink(
     health: Health,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let Some(store) = place.await_open(slipstream_sink::ROLE, &health, &shutdown).await? else { return Ok(()) };
+    let Some(store) = place.await_open(names::SINK, &health, &shutdown).await? else { return Ok(()) };
     let ended = slipstream_sink::run(log, store.shared(), window_ms, health, shutdown).await;
     if let StorePlace::Postgres(_) = place {
         store.close().await?;

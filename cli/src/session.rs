@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use slipstream_alerter::ReceiverConfig;
 use slipstream_log::Log;
+use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
 use slipstream_runtime::health::Health;
@@ -150,7 +151,7 @@ pub async fn evaluated(log: &dyn Log, store: &dyn Store) -> Result<()> {
     tokio::time::sleep(EVALUATED_WITHIN).await;
     digested(log, store).await?;
     let work = async {
-        catch_up::committed(log, "alerter", Topic::BurnRates).await?;
+        catch_up::committed(log, names::ALERTER, Topic::BurnRates).await?;
         catch_up::stored(log, store, Topic::BurnRates).await?;
         catch_up::stored(log, store, Topic::Alerts).await
     };

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use slipstream_definitions::definition::{Condition, Ratio};
+use slipstream_definitions::definition::Ratio;
 use slipstream_definitions::filter::Filter;
 use slipstream_definitions::policy;
 
@@ -132,7 +132,7 @@ fn the_table_of_default_alerts_is_that_of_the_code() {
         let rules = policy::defaults(days * DAY, target).rules;
         assert_eq!(tiers.len(), rules.len(), "{days} d");
         for (written, rule) in tiers.iter().zip(rules) {
-            let Condition::Burn { factor, .. } = rule.condition;
+            let factor = rule.condition.threshold;
             let number = written.split(['(', ')']).nth(1).unwrap();
             assert!(
                 written.starts_with(&format!("{}: ", rule.name)) && written.ends_with(&rule.severity.name),

@@ -1,7 +1,8 @@
 //! Definitions after parsing: types that cannot be wrong. `openslo` makes them from YAML, `revision` tells which are in
 //! force, `matcher` and `burn` work with them.
 
-use serde::Serialize;
+use serde::ser::SerializeStructVariant;
+use serde::{Serialize, Serializer};
 use slipstream_schemas::records::BudgetUnit;
 
 pub use crate::calendar::{Calendar, Unit};
@@ -194,20 +195,43 @@ pub struct Rule {
     pub annotations: Vec<(String, String)>,
 }
 
-/// The conditions this version knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum Condition {
-    /// Burn rate strictly greater than `factor` in both windows.
-    Burn {
-        /// Long window, seconds.
-        long: i64,
-        /// Short window, seconds.
-        short: i64,
-        /// Exact factor.
-        factor: Ratio,
-        /// Low-traffic guard: least total in the long window.
-        least: i64,
-    },
+/// The kind of a condition on burn rates, as OpenSLO names it.
+pub const BURN_RATE: &str = "burnrate";
+
+/// What must hold, as written: something over a window is held against a threshold. What that is depends on the kind, and
+/// `slo::rule` has a file for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Its kind: [`BURN_RATE`].
+    pub kind: &'static str,
+    /// Long window, seconds.
+    pub long: i64,
+    /// Short window, seconds, at most as long: it must agree, so that an alert ends soon after its cause.
+    pub short: i64,
+    /// The exact threshold: of burn rates a factor.
+    pub threshold: Ratio,
+    /// Low-traffic guard: least total in the long window.
+    pub least: i64,
+}
+
+impl Condition {
+    /// Burn rate strictly greater than `factor` in both windows (seconds), with at least `least` events in the long one.
+    pub fn burn_rate(long: i64, short: i64, factor: Ratio, least: i64) -> Condition {
+        Condition { kind: BURN_RATE, long, short, threshold: factor, least }
+    }
+}
+
+impl Serialize for Condition {
+    /// `{"Burn": {long, short, factor, least}}`: so `slo list --json` has shown burn rates from the beginning.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, threshold) = if self.kind == BURN_RATE { ("Burn", "factor") } else { (self.kind, "threshold") };
+        let mut fields = serializer.serialize_struct_variant("Condition", 0, kind, 4)?;
+        fields.serialize_field("long", &self.long)?;
+        fields.serialize_field("short", &self.short)?;
+        fields.serialize_field(threshold, &self.threshold)?;
+        fields.serialize_field("least", &self.least)?;
+        fields.end()
+    }
 }
 
 /// How bad: ordered by `rank`, the greater the worse.
@@ -291,6 +315,11 @@ impl Slo {
         single.chain(composite)
     }
 
+    /// Every rule, of all objectives and the composite.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.promises().flat_map(|promise| promise.rules)
+    }
+
     /// The rules that guard the series of that objective; none where the SLO does not have it.
     pub fn rules_of(&self, objective: &str) -> Option<&[Rule]> {
         self.promises().find(|promise| promise.name == objective).map(|promise| promise.rules)
@@ -309,9 +338,7 @@ impl Slo {
             Window::Rolling(seconds) => Some(seconds),
             Window::Calendar(_) => None,
         };
-        let of_rules = rules.iter().flat_map(|rule| match rule.condition {
-            Condition::Burn { long, short, .. } => [long, short],
-        });
+        let of_rules = rules.iter().flat_map(|rule| [rule.condition.long, rule.condition.short]);
         let mut windows: Vec<i64> = of_rules.chain(rolling).collect();
         windows.sort_unstable();
         windows.dedup();

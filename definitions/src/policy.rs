@@ -97,7 +97,7 @@ fn rule(name: String, tier: &Tier, factor: Ratio) -> Rule {
     Rule {
         name,
         rule_set: BURN_RULE_SET.to_owned(),
-        condition: Condition::Burn { long: tier.long, short: tier.short, factor, least: 0 },
+        condition: Condition::burn_rate(tier.long, tier.short, factor, 0),
         severity: Severity::named(tier.severity),
         wait: 0,
         keep: 0,
@@ -112,9 +112,7 @@ mod tests {
 
     /// Name, factor and severity of each default rule, for a period in days and a target.
     fn table(days: i64, target: &str) -> Vec<(String, String, String)> {
-        let factor = |rule: &Rule| match rule.condition {
-            Condition::Burn { factor, .. } => format!("{:.4}", factor.as_f64()),
-        };
+        let factor = |rule: &Rule| format!("{:.4}", rule.condition.threshold.as_f64());
         let defaults = defaults(days * DAY, Ratio::parse(target).unwrap());
         defaults.rules.iter().map(|rule| (rule.name.clone(), factor(rule), rule.severity.name.clone())).collect()
     }

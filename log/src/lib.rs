@@ -11,18 +11,14 @@ pub mod batch;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod dead_letter;
-pub mod definitions;
 pub mod embedded;
 pub mod faults;
-pub mod gaining;
 pub mod groups;
 pub mod kafka;
 pub mod memory;
 pub mod partitioner;
 pub mod patient;
 pub mod port;
-pub mod redelivered;
 pub mod settle;
 mod signal;
 pub mod sqlite;

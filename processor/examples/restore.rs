@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use slipstream_log::definitions::{DefinitionReader, SLO_KIND, ensure_settings, publish_changed};
 use slipstream_log::kafka::{self, KafkaLog, KafkaOptions};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Outgoing, SharedLog, TopicPartition};
-use slipstream_processor::{RestoreCost, burn, restore_cost};
+use slipstream_processor::burn;
+use slipstream_role::burn_state::{RestoreCost, restore_cost};
+use slipstream_role::definitions::{DefinitionReader, SLO_KIND, ensure_settings, publish_changed};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::records::{

@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use slipstream_log::gaining::Gaining;
 use slipstream_log::{
     Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
 };
+use slipstream_role::burn_state::snapshots::Snapshots;
+use slipstream_role::burn_state::{BurnStateError, Restored, apply, restored, snapshots_of};
+use slipstream_role::names::BURN as ROLE;
+use slipstream_role::revisions::Definitions;
+use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -20,13 +24,9 @@ use slipstream_slo::burn::Burn;
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::definitions::Definitions;
-use crate::events::{BurnRestored, BurnStep, Reassigned};
 use crate::poll::poll;
-use crate::restore::{Restored, apply, restored, snapshots_of};
-use crate::snapshots::Snapshots;
+use crate::telemetry::{BurnRestored, BurnStep, Reassigned};
 
-pub(crate) const ROLE: &str = "burn";
 /// A position is committed this often where nothing is published.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
 /// How long a poll waits.
@@ -49,7 +49,7 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
         definitions: Definitions::open(log.clone()).await?,
         owned: BTreeMap::new(),
-        restoring: Gaining::default(),
+        restoring: Takeovers::default(),
         log,
     };
     health.set(ROLE, State::Ready);
@@ -66,7 +66,7 @@ struct BurnLoop {
     definitions: Definitions,
     owned: BTreeMap<TopicPartition, Owned>,
     /// Gained, and not worked on yet.
-    restoring: Gaining<Result<Restored, ProcessorError>>,
+    restoring: Takeovers<Result<Restored, BurnStateError>>,
 }
 
 /// What the loop has of an assigned partition.

@@ -11,8 +11,10 @@ mod pace;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use slipstream_log::gaining::Gaining;
 use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, Settled, SharedLog, TopicPartition, settle};
+use slipstream_role::names::TALLY as ROLE;
+use slipstream_role::revisions::Definitions;
+use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -21,14 +23,12 @@ use slipstream_slo::tally::{Tally, pace_limit};
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::definitions::Definitions;
-use crate::events::{Reassigned, TallyStep};
 use crate::poll::poll;
+use crate::telemetry::{Reassigned, TallyStep};
 use gained::{Gained, gained};
 use made::{Made, Pending, decide, step_of};
 use pace::{At, Pace, Standings};
 
-const ROLE: &str = "tally";
 /// A step takes what came within this time: fewer, larger commits.
 const STEP_EVERY: Duration = Duration::from_millis(100);
 /// Records that a turn fetches at most, of all partitions, and of one at least and at most.
@@ -103,7 +103,7 @@ struct TallyLoop {
     sources: u32,
     targets: u32,
     owned: BTreeMap<TopicPartition, Owned>,
-    gaining: Gaining<Result<Gained, LogError>>,
+    takeovers: Takeovers<Result<Gained, LogError>>,
     pace: Pace,
     /// Greatest log time known: of a record read, or of a horizon.
     read: LogTime,
@@ -132,7 +132,7 @@ impl TallyLoop {
             targets: log.partitions(Topic::SliTallies).await?,
             consumer: log.subscribe(ROLE, &[Topic::RequestEvents]).await?,
             owned: BTreeMap::new(),
-            gaining: Gaining::default(),
+            takeovers: Takeovers::default(),
             pace,
             read: LogTime(i64::MIN),
             definitions,
@@ -142,7 +142,7 @@ impl TallyLoop {
 
     /// Reads and decides once. Answers whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, ProcessorError> {
-        while let Some((partition, gained)) = self.gaining.ready() {
+        while let Some((partition, gained)) = self.takeovers.ready() {
             self.own(partition, gained?);
         }
         let fetched = self.gather().await?;
@@ -200,8 +200,8 @@ impl TallyLoop {
         let window = self.definitions.redelivery_window()?;
         for (partition, committed) in partitions {
             self.consumer.pause(&[partition]);
-            let work = gained(self.gaining.turns(), self.log.clone(), partition, committed, window);
-            self.gaining.begin(partition, work);
+            let work = gained(self.takeovers.turns(), self.log.clone(), partition, committed, window);
+            self.takeovers.begin(partition, work);
         }
         Ok(())
     }
@@ -218,7 +218,7 @@ impl TallyLoop {
     fn lose(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
             self.owned.remove(partition);
-            self.gaining.forget(*partition);
+            self.takeovers.forget(*partition);
             self.pace.forget(*partition);
         }
     }

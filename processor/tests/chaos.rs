@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use slipstream_log::faults::{CommitFault, CrashPoint};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
-use slipstream_processor::current_states;
+use slipstream_role::burn_state::current_states;
 use slipstream_schemas::{RequestEvent, Topic};
 use slipstream_testkit::recount::recount;
 use slipstream_testkit::verdict;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{Fetch, Log, Outgoing, SharedLog, TopicPartition};
-use slipstream_processor::current_states;
+use slipstream_role::burn_state::current_states;
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
 use slipstream_testkit::hooked::Hooked;

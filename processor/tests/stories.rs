@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use slipstream_log::faults::{CommitFault, CrashPoint};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
-use slipstream_processor::current_states;
+use slipstream_role::burn_state::current_states;
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::{BurnChunk, BurnRates, Origin, TallyBatch};
 use slipstream_testkit::recount::recount;

@@ -6,20 +6,22 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use slipstream_definitions::openslo::parse_document;
-use slipstream_log::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
-use slipstream_processor::current_states;
+use slipstream_oracles::history::{Event, History, REDELIVERY_MS};
+use slipstream_oracles::recount::{Cell, CellName, accepted, cells, evaluate};
+use slipstream_oracles::value::Value;
+use slipstream_role::burn_state::current_states;
+use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
+use slipstream_role::names::TALLY;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_slo::alert::{AlertState, end, rule_sets, step};
+use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::scale::Scale;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
 use slipstream_testkit::verdict;
 
-use crate::history::{Event, History, REDELIVERY_MS};
 use crate::plan::{ENDPOINTS, SERVICES};
-use crate::recount::{Cell, CellName, Value, accepted, cells, evaluate};
 use crate::world::{CUT_DELAY_MS, World};
 
 /// What a world came to.
@@ -80,7 +82,7 @@ pub async fn judge(world: &World) -> Result<Told> {
 async fn covered(log: &dyn Log) -> Result<()> {
     for partition in 0..log.partitions(Topic::RequestEvents).await? {
         let place = TopicPartition { topic: Topic::RequestEvents, partition };
-        let (committed, (_, end)) = (log.committed("tally", place).await?, log.bounds(place).await?);
+        let (committed, (_, end)) = (log.committed(TALLY, place).await?, log.bounds(place).await?);
         let at = committed.unwrap_or_default().offset;
         ensure!(at == end, "P1: {place} is committed up to {at} of {end}");
     }
@@ -277,26 +279,8 @@ async fn recounted_alerts(log: &dyn Log, history: &History, (first, next): (i64,
     let revisions = verdict::revisions(log).await?;
     let mut published = evaluate(history, &Scale::REAL, first, next).published;
     published.sort_by_key(|v| (v.tick, !v.retired));
-    let mut states: BTreeMap<(String, String, Vec<String>), BTreeMap<String, AlertState>> = BTreeMap::new();
-    let mut out = Vec::new();
-    for rates in published.iter().map(Value::rates) {
-        let at = LogTime(rates.tick * 1_000 + 999);
-        let slo = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
-        let rules = slo.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
-        let states = states.entry((rates.slo.clone(), rates.objective.clone(), rates.group.clone())).or_default();
-        let present = rules.map(rule_sets).unwrap_or_default();
-        let sets: BTreeSet<String> = present.into_iter().map(str::to_owned).chain(states.keys().cloned()).collect();
-        for set in sets {
-            let state = states.entry(set.clone()).or_default();
-            let (after, made) = match (&slo, rules) {
-                (Some(slo), Some(rules)) => step(state, &rates, rules, slo, &set),
-                _ => end(state, &rates),
-            };
-            *state = after;
-            out.extend(made);
-        }
-    }
-    Ok(out)
+    let mut open = OpenAlerts::default();
+    Ok(published.iter().map(Value::rates).flat_map(|rates| open.decide(&rates, &revisions)).collect())
 }
 
 /// A2: at most one firing and one resolved in an episode, no resolved without its firing, nothing after the end.

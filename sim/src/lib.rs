@@ -11,17 +11,6 @@ mod trace;
 mod weather;
 mod world;
 
-// The folds' own oracle: a recount of every value of every series, and the histories that it reads.
-#[allow(dead_code, missing_docs, clippy::unwrap_used, reason = "the folds' tests use all of it")]
-#[path = "../../slo/tests/folds/exact.rs"]
-mod exact;
-#[allow(dead_code, missing_docs, clippy::unwrap_used, reason = "the folds' tests use all of it")]
-#[path = "../../slo/tests/folds/history.rs"]
-mod history;
-#[allow(dead_code, missing_docs, clippy::unwrap_used, reason = "the folds' tests use all of it")]
-#[path = "../../slo/tests/folds/recount.rs"]
-mod recount;
-
 pub use judge::Told;
 pub use trace::Trace;
 pub use weather::BEGIN;

@@ -2,7 +2,7 @@
 
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::load;
-use slipstream_log::definitions::SLO_KIND;
+use slipstream_role::definitions::SLO_KIND;
 use slipstream_schemas::records::Definition;
 use slipstream_schemas::{EventTime, RequestEvent, codec};
 

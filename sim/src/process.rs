@@ -10,6 +10,7 @@ use slipstream_alerter::{ReceiverConfig, evaluate};
 use slipstream_log::SharedLog;
 use slipstream_log::patient::Patient;
 use slipstream_processor::{burn, tally};
+use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
 use tokio::sync::watch;
@@ -36,9 +37,9 @@ impl Role {
     /// Its consumer group.
     pub fn group(self) -> String {
         match self {
-            Role::Tally => "tally".to_owned(),
-            Role::Burn => "burn".to_owned(),
-            Role::Alerter => "alerter".to_owned(),
+            Role::Tally => names::TALLY.to_owned(),
+            Role::Burn => names::BURN.to_owned(),
+            Role::Alerter => names::ALERTER.to_owned(),
             Role::Notifier(n) => config(n).group(),
         }
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use slipstream_log::clock::{Clock, ManualClock};
-use slipstream_log::definitions::{self, PARTITION};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, Outgoing, TopicPartition};
+use slipstream_oracles::history::REDELIVERY_MS;
+use slipstream_role::definitions::{self, PARTITION};
+use slipstream_role::names::TALLY;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::topics::TOPICS;
 use slipstream_schemas::{Topic, codec};
@@ -16,7 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dice::Dice;
-use crate::history::REDELIVERY_MS;
 use crate::log::{Graves, Identity, SimLog};
 use crate::plan::{Plan, Revise, Send};
 use crate::process::{Process, Role, receiver_name};
@@ -350,7 +351,7 @@ impl World {
     async fn known_up_to(&self, log_time: i64) -> Result<bool> {
         for partition in 0..self.plan.sources {
             let place = TopicPartition { topic: Topic::RequestEvents, partition };
-            let committed = self.log.committed("tally", place).await?.unwrap_or_default();
+            let committed = self.log.committed(TALLY, place).await?.unwrap_or_default();
             if committed.log_time.0 < log_time || committed.offset < self.log.written(place) {
                 return Ok(false);
             }

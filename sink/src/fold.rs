@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Batch, Offset, Outgoing, RecordRef, TopicPartition};
+use slipstream_role::dead_letters::dead_letter;
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::decode::{Attributes, ErrorClass, EventError, decode};
 use slipstream_schemas::{LogTime, Topic};

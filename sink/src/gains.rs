@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use slipstream_log::gaining::{Gaining, Turns};
-use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition, redelivered};
+use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition};
+use slipstream_role::redelivery;
+use slipstream_role::takeover::{Takeovers, Turns};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::{LogTime, Topic};
@@ -32,7 +33,7 @@ pub struct Gains {
     /// What still has rows on their way into the store: its position is not the last word.
     waiting: BTreeSet<TopicPartition>,
     /// What is being found out; none: shut down meanwhile.
-    under_way: Gaining<Result<Option<Begin>, SinkError>>,
+    under_way: Takeovers<Result<Option<Begin>, SinkError>>,
 }
 
 /// What a task needs to know.
@@ -53,7 +54,7 @@ type Positions = Arc<OnceCell<Vec<StorePosition>>>;
 impl Gains {
     /// None so far.
     pub fn new(log: SharedLog, store: SharedStore, window_ms: i64, health: Health, shutdown: Shutdown) -> Self {
-        let under_way = Gaining::default();
+        let under_way = Takeovers::default();
         let finder = Finder { log, store, window_ms, turns: under_way.turns(), health, shutdown };
         Gains { finder, waiting: BTreeSet::new(), under_way }
     }
@@ -147,6 +148,6 @@ impl Finder {
             return Ok(None);
         }
         let _turn = self.turns.next().await;
-        redelivered::rebuild(self.log.as_ref(), partition, position, self.window_ms).await.map(Some)
+        redelivery::rebuild(self.log.as_ref(), partition, position, self.window_ms).await.map(Some)
     }
 }

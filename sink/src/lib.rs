@@ -6,13 +6,13 @@
 //! cannot hold goes there from here.
 
 pub mod error;
-pub mod events;
 pub mod fold;
 mod gains;
 pub mod run;
 mod split;
+pub mod telemetry;
 mod write;
 mod writer;
 
 pub use error::SinkError;
-pub use run::{ROLE, run};
+pub use run::run;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use slipstream_log::{Consumer, Fetch, LogError, Polled, SharedLog, TopicPartition};
+use slipstream_role::names::SINK as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -15,14 +16,12 @@ use slipstream_store::SharedStore;
 use tokio::time::Instant;
 
 use crate::SinkError;
-use crate::events::{Gained, Moved};
 use crate::fold::Fold;
 use crate::gains::{Begin, Gains};
+use crate::telemetry::{Gained, Moved};
 use crate::write::{Done, Patience, Writing};
 use crate::writer::Writer;
 
-/// Name of the role, and of its group.
-pub const ROLE: &str = "sink";
 /// Topics that are stored.
 pub const TOPICS: [Topic; 4] = [Topic::RequestEvents, Topic::BurnRates, Topic::Alerts, Topic::Notifications];
 /// A batch is written once it has so many records,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Fetch, LogError, Outgoing, SharedLog, TopicPartition};
+use slipstream_role::dead_letters::dead_letter;
+use slipstream_role::names::SINK as ROLE;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
 use slipstream_runtime::event::Event;
@@ -15,10 +16,9 @@ use slipstream_schemas::{LogTime, Topic};
 use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatch, settled};
 
 use crate::SinkError;
-use crate::events::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
 use crate::fold::Decided;
-use crate::run::ROLE;
 use crate::split::split;
+use crate::telemetry::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) };
 /// Events of a batch that the store refused and that go to dead-letters at most. A store that refuses more has a fault of

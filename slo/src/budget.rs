@@ -1,7 +1,7 @@
-//! Error budgets and burn rates as people read them: floats. What decides is in `condition`, in whole numbers.
+//! Error budgets and burn rates as people read them: floats. What decides is in `rule`, in whole numbers.
 
-use crate::condition::Counts;
-use slipstream_definitions::definition::{Condition, Ratio, Rule};
+use crate::counts::Counts;
+use slipstream_definitions::definition::{BURN_RATE, Ratio, Rule};
 
 const HOUR: i64 = 3_600;
 
@@ -28,11 +28,8 @@ pub fn sli(counts: Counts) -> Option<f64> {
 /// The window whose bad events say how fast the budget is being spent at present: the shortest long window of the burn
 /// rules that is at least an hour, else their longest; without rules an hour, or the period if that is shorter. Seconds.
 pub fn present_window(rules: &[Rule], period: i64) -> i64 {
-    let long = || {
-        rules.iter().map(|rule| match rule.condition {
-            Condition::Burn { long, .. } => long,
-        })
-    };
+    let burn_rates = || rules.iter().filter(|rule| rule.condition.kind == BURN_RATE);
+    let long = || burn_rates().map(|rule| rule.condition.long);
     long().filter(|w| *w >= HOUR).min().or_else(|| long().max()).unwrap_or(HOUR.min(period))
 }
 

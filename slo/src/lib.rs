@@ -2,16 +2,16 @@
 //!
 //! Pure: no tokio, no clock, no randomness, no environment. Time is an argument.
 
-pub mod alert;
+pub mod alerts;
 pub mod budget;
 pub mod burn;
-pub mod condition;
+pub mod counts;
 pub mod hash;
 pub mod matcher;
 pub mod redelivery;
 pub mod revision;
 pub mod ring;
+pub mod rule;
 pub mod scale;
-pub mod sketch;
 pub mod slices;
 pub mod tally;

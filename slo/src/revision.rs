@@ -11,6 +11,7 @@ use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Definition, Settings};
 
 use crate::matcher::Active;
+use crate::rule::Kinds;
 use slipstream_definitions::definition::{Objective, Slo};
 use slipstream_definitions::diagnostic::Diagnostic;
 use slipstream_definitions::openslo;
@@ -80,6 +81,8 @@ pub struct InForce {
     pub objectives_since: Vec<i64>,
     /// Objectives that this generation had before. One that comes back may not mean something else.
     former: Vec<Objective>,
+    /// What its rules mean.
+    pub kinds: Kinds,
 }
 
 /// Every revision there was, in the order of their offsets.
@@ -89,12 +92,23 @@ pub struct Revisions {
     revisions: Vec<Revision>,
     of_name: HashMap<Arc<str>, Vec<usize>>,
     end: i64,
+    kinds: Kinds,
 }
 
 impl Revisions {
     /// Before any record.
     pub fn new() -> Revisions {
         Revisions::default()
+    }
+
+    /// The same, for definitions with rules of these kinds.
+    pub fn with_kinds(kinds: Kinds) -> Revisions {
+        Revisions { kinds, ..Revisions::default() }
+    }
+
+    /// What rules mean.
+    pub fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     /// Applies the record at `offset`. A definition of another kind than SLO and Settings is passed over.
@@ -128,7 +142,7 @@ impl Revisions {
     /// Applies what a record says of an SLO; None: deleted.
     ///
     /// # Errors
-    /// When Settings have not come yet, or the offset was applied before.
+    /// When Settings have not come yet, a rule is of an unknown kind, or the offset was applied before.
     pub fn apply_slo(
         &mut self,
         offset: i64,
@@ -139,6 +153,10 @@ impl Revisions {
         let Some(settings) = &self.settings else {
             return Err(RevisionError::NoSettings { offset, name: name.to_owned() });
         };
+        if let Some(rule) = slo.iter().flat_map(Slo::rules).find(|rule| !self.kinds.has(&rule.condition)) {
+            let cause = format!("rule {} is of the kind {}, which is not known here", rule.name, rule.condition.kind);
+            return Err(RevisionError::Unreadable { offset, kind: "SLO".to_owned(), name: name.to_owned(), cause });
+        }
         let last_cut = self.revisions.last().map_or(i64::MIN, |r| r.cut.0);
         let cut = LogTime((log_time.0 + settings.cut_delay_ms).max(last_cut));
         self.advance(offset)?;
@@ -223,7 +241,9 @@ impl Revisions {
     pub(crate) fn fold(&self, name: &str, count: usize) -> Option<InForce> {
         let numbers = self.of_name.get(name)?;
         let mine = numbers.iter().take_while(|n| **n < count).map(|n| &self.revisions[*n]);
-        mine.fold(None, |before, revision| revision.slo.as_ref().map(|slo| succeed(before, slo, revision.cut)))
+        mine.fold(None, |before, revision| {
+            revision.slo.as_ref().map(|slo| succeed(before, slo, revision.cut, self.kinds))
+        })
     }
 
     fn below(&self, upto: i64) -> usize {
@@ -232,7 +252,7 @@ impl Revisions {
 }
 
 /// What a revision makes of its predecessor, if there is one: the same generation unless the meaning changed.
-fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime) -> InForce {
+fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime, kinds: Kinds) -> InForce {
     let same = |b: &InForce| b.active.slo.same_meaning(slo) && b.former.iter().all(|old| slo.keeps_meaning(old));
     let before = before.filter(same);
     let generation = before.as_ref().map_or(cut.0, |b| b.active.generation);
@@ -249,7 +269,7 @@ fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime) -> InForce {
         former.retain(gone);
         former
     });
-    InForce { active: Active { slo: Arc::clone(slo), generation }, objectives_since, former }
+    InForce { active: Active { slo: Arc::clone(slo), generation }, objectives_since, former, kinds }
 }
 
 fn first_error(found: &[Diagnostic]) -> String {

@@ -5,7 +5,7 @@
 
 use slipstream_schemas::records::RingSnapshot;
 
-use crate::condition::Counts;
+use crate::counts::Counts;
 use crate::scale::RingSize;
 
 /// Cells of a block.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use slipstream_schemas::records::SlicesSnapshot;
 
-use crate::condition::Counts;
+use crate::counts::Counts;
 use crate::ring::Ring;
 use crate::scale::{RingSize, Scale};
 use slipstream_definitions::definition::{Budgeting, Ratio};

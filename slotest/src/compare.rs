@@ -6,7 +6,7 @@ use crate::alerts;
 use crate::bind::{Bound, SeriesName};
 use crate::run::{Seen, name_of, phase_after};
 use slipstream_definitions::document::report::Place;
-use slipstream_slo::alert::Phase;
+use slipstream_slo::alerts::Phase;
 
 /// Something that is not as expected.
 pub(crate) struct Found {

@@ -8,7 +8,7 @@ use crate::{file, span};
 use slipstream_definitions::document::fields::{Fields, as_written};
 use slipstream_definitions::document::report::{Place, Report};
 use slipstream_definitions::document::yaml::Node;
-use slipstream_slo::alert::Phase;
+use slipstream_slo::alerts::Phase;
 
 /// An entry of `expect` as it was read.
 pub(crate) struct ExpectationDraft {

@@ -10,7 +10,7 @@ use crate::bind::SeriesName;
 use crate::plan::{Feed, Part, Plan, Segment, Single};
 use crate::steady::{Lumps, Moment};
 use slipstream_definitions::definition::Slo;
-use slipstream_slo::alert::{self, AlertState, Phase};
+use slipstream_slo::alerts::{AlertState, OpenAlerts, Phase};
 use slipstream_slo::burn::Burn;
 use slipstream_slo::redelivery::Memory;
 use slipstream_slo::revision::Revisions;
@@ -78,14 +78,12 @@ pub(crate) fn run(plan: &Plan, slos: &[Slo], watch: &Watch, most_work: u64) -> R
 struct Player<'a> {
     plan: &'a Plan,
     watch: &'a Watch,
-    slos: BTreeMap<&'a str, &'a Slo>,
     revisions: Revisions,
     tally: Tally,
     burn: Burn,
     /// Next offset of request-events, and of sli-tallies.
     offsets: (i64, i64),
-    alerts: BTreeMap<(SeriesName, String), AlertState>,
-    open: usize,
+    open: OpenAlerts,
     feed: Feed,
     /// Events on their way: by tick, with their slot.
     late: BTreeMap<i64, Vec<(Part, i64, u64)>>,
@@ -128,12 +126,10 @@ impl<'a> Player<'a> {
         Ok(Player {
             plan,
             watch,
-            slos: slos.iter().map(|slo| (slo.name.as_str(), slo)).collect(),
             tally: new_tally(start),
             burn: Burn::new(0, 1, 1, Scale::REAL),
             offsets: (0, 0),
-            alerts: BTreeMap::new(),
-            open: 0,
+            open: OpenAlerts::default(),
             feed: Feed::new(plan),
             late: BTreeMap::new(),
             single: 0,
@@ -178,7 +174,7 @@ impl<'a> Player<'a> {
 
     /// How many seconds may be fed at once now.
     fn lump(&self, stop: i64) -> i64 {
-        if !self.good[self.segment] || self.open > 0 || !self.late.is_empty() {
+        if !self.good[self.segment] || !self.open.is_empty() || !self.late.is_empty() {
             return 1;
         }
         let start = self.plan.start;
@@ -282,23 +278,9 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What rates mean for the alerts of their series: as the alerter decides.
+    /// What rates mean for the alerts of their series.
     fn decide(&mut self, rates: &BurnRates) {
-        let Some(slo) = self.slos.get(rates.slo.as_str()).copied() else { return };
-        let Some(rules) = slo.rules_of(&rates.objective) else { return };
-        let quiet = rates.conditions.iter().all(|c| c.since.is_none());
-        if quiet && self.open == 0 {
-            return;
-        }
-        let series = name_of(rates);
-        for rule_set in alert::rule_sets(rules) {
-            let key = (series.clone(), rule_set.to_owned());
-            let before = self.alerts.get(&key).cloned().unwrap_or_default();
-            let (after, made) = alert::step(&before, rates, rules, slo, rule_set);
-            self.open = self.open + usize::from(after.is_open()) - usize::from(before.is_open());
-            self.seen.transitions.extend(made);
-            self.alerts.insert(key, after);
-        }
+        self.seen.transitions.extend(self.open.decide(rates, &self.revisions));
     }
 
     fn look(&mut self) -> Result<(), Stopped> {

@@ -1,12 +1,14 @@
 //! Quiet stretches, in which many seconds may be fed at once without changing any result.
 //!
 //! Requests that all count as good, while nothing bad is in reach of any rule and no alert is open, move no condition:
-//! burn rates are 0 whatever the totals. Their totals stay in the rings, though, and are looked at later. A ring tells
+//! burn rates are 0 whatever the totals. (A kind of rule that may hold without anything bad says so: then nothing is fed at
+//! once.) Their totals stay in the rings, though, and are looked at later. A ring tells
 //! apart the seconds of two slots, and forgets a slot after so many; so a lump of seconds may be fed as one where it lies
 //! in one slot of every ring that will still know it when anything is looked at, or goes wrong, again. Of time slices a
 //! lump may not hold more than one, of a calendar's periods neither.
 
-use slipstream_definitions::definition::{Calendar, Condition, Rule, Slo, Window};
+use slipstream_definitions::definition::{Calendar, Slo, Window};
+use slipstream_slo::rule::Kinds;
 use slipstream_slo::scale::Scale;
 
 /// How much may be fed at once. Times are Unix seconds.
@@ -47,10 +49,14 @@ impl Lumps {
             Window::Calendar(calendar) => Some(calendar.clone()),
             Window::Rolling(_) => None,
         });
-        let rules = slos.iter().flat_map(Slo::promises).flat_map(|promise| promise.rules);
-        let longest = rules.map(longest).max().unwrap_or(0);
+        let rules = || slos.iter().flat_map(Slo::rules);
+        let kinds = Kinds::default();
+        let all_need_bad = rules().all(|rule| kinds.of(&rule.condition).needs_bad());
+        let longest = rules().flat_map(|rule| kinds.of(&rule.condition).windows(&rule.condition)).max().unwrap_or(0);
         let slot = scale.ring_for(longest).map_or(longest, |ring| scale.rings[ring].slot_seconds);
         let slice = slices.iter().copied().max().unwrap_or(0);
+        // A rule that may hold without anything bad looks at every second.
+        let sizes = if all_need_bad { sizes } else { Vec::new() };
         Lumps { sizes, reach: longest + slot + 2 * slice, slices, calendars: calendars.collect() }
     }
 
@@ -69,12 +75,6 @@ impl Lumps {
         };
         self.sizes.iter().find(fits).map_or(1, |(size, _)| *size)
     }
-}
-
-/// The longest window of a rule, seconds.
-fn longest(rule: &Rule) -> i64 {
-    let Condition::Burn { long, short, .. } = rule.condition;
-    long.max(short)
 }
 
 #[cfg(test)]

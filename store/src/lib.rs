@@ -1,7 +1,7 @@
 //! The event store: what happened, for whoever asks afterwards. The port, and the adapters behind it.
 //!
 //! The sink writes through [`port::Store`]; console, API and command line ask through it. What an answer means is worked
-//! out here once ([`kpis`], [`slos`], [`alerts`]), so that every adapter gives the same one; an adapter only keeps rows.
+//! out here once ([`kpis`], [`alerts`]), so that every adapter gives the same one; an adapter only keeps rows.
 
 pub mod alerts;
 #[cfg(any(test, feature = "conformance"))]
@@ -13,7 +13,7 @@ pub mod port;
 pub mod postgres;
 pub mod retention;
 pub mod rollup;
-pub mod slos;
+pub mod sketch;
 pub mod spread;
 pub mod sqlite;
 pub mod text;

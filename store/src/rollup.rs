@@ -1,7 +1,7 @@
 //! Rollups: what the events of a minute, a tuple of dimensions and a status class add up to.
 
+use crate::sketch::Sketch;
 use hashbrown::HashMap;
-use slipstream_slo::sketch::Sketch;
 
 use crate::events::{EventRef, Events};
 

@@ -1,15 +1,15 @@
 //! What must hold of an installation that has come to rest, whatever happened to its processes. Each check compares what
 //! the pipeline wrote with a recount, or with the same log folded again in one go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use slipstream_log::definitions::DefinitionReader;
 use slipstream_log::{Fetch, Log, RecordRef, TopicPartition};
+use slipstream_role::definitions::DefinitionReader;
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::{AlertTransition, BurnRates, Origin, TallyBatch, TransitionKind};
-use slipstream_schemas::{LogTime, RequestEvent, Topic};
-use slipstream_slo::alert::{AlertState, end, rule_sets, step};
+use slipstream_schemas::{RequestEvent, Topic};
+use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::burn::Burn;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
@@ -173,28 +173,9 @@ fn by_series(rates: Vec<BurnRates>) -> BTreeMap<Series, Vec<BurnRates>> {
 /// What burn-rates come to when every alert's machine is stepped over them in one go.
 pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
     let revisions = revisions(log).await?;
-    let mut replayed = Vec::new();
-    for rates in by_series(all(log, Topic::BurnRates).await?).into_values() {
-        let mut states: BTreeMap<String, AlertState> = BTreeMap::new();
-        for rates in rates {
-            let at = LogTime(rates.tick * 1_000 + 999);
-            let slo = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
-            let rules = slo.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
-            // What was deleted or renamed ends its alerts.
-            let present = rules.map(rule_sets).unwrap_or_default();
-            let sets: BTreeSet<String> = present.into_iter().map(str::to_owned).chain(states.keys().cloned()).collect();
-            for rule_set in sets {
-                let state = states.entry(rule_set.clone()).or_default();
-                let (next, made) = match (&slo, rules) {
-                    (Some(slo), Some(rules)) => step(state, &rates, rules, slo, &rule_set),
-                    _ => end(state, &rates),
-                };
-                *state = next;
-                replayed.extend(made);
-            }
-        }
-    }
-    Ok(replayed)
+    let mut open = OpenAlerts::default();
+    let published = by_series(all(log, Topic::BurnRates).await?);
+    Ok(published.into_values().flatten().flat_map(|rates| open.decide(&rates, &revisions)).collect())
 }
 
 /// A1: stepping every alert's machine over burn-rates again gives the transitions that were published, none lost and none

@@ -1,4 +1,4 @@
-//! The arrows of the house: cli -> roles -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a role.
+//! The arrows of the house: cli -> {roles, query} -> role -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const PREFIX: &str = "slipstream-";
 const MEANING: [&str; 3] = ["schemas", "definitions", "slo"];
 const PARTS: [&str; 3] = ["log", "store", "runtime"];
+/// What the loops of roles have in common.
+const LOOPS: [&str; 1] = ["role"];
 const ROLES: [&str; 4] = ["producer", "processor", "sink", "alerter"];
 
 /// What each crate may use.
@@ -17,11 +19,14 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("slo", vec!["schemas", "definitions"]),
         ("slotest", MEANING.to_vec()),
     ]);
-    arrows.extend(PARTS.map(|part| (part, MEANING.to_vec())));
-    arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS].concat())));
-    arrows.insert("cli", [&MEANING[..], &PARTS, &ROLES, &["slotest"]].concat());
-    arrows.insert("testkit", [&MEANING[..], &PARTS].concat());
-    arrows.insert("sim", [&MEANING[..], &PARTS, &ROLES, &["testkit"]].concat());
+    arrows.extend([("log", vec!["schemas"]), ("store", vec!["schemas"]), ("runtime", MEANING.to_vec())]);
+    arrows.insert("role", [&MEANING[..], &["log", "runtime"]].concat());
+    arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS, &LOOPS].concat())));
+    arrows.insert("query", [&MEANING[..], &["log", "store"], &LOOPS].concat());
+    arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["query", "slotest"]].concat());
+    arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
+    arrows.insert("oracles", MEANING.to_vec());
+    arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit", "oracles"]].concat());
     arrows.insert("bench", [&MEANING[..], &["log"]].concat());
     arrows
 }
@@ -43,8 +48,9 @@ fn dependencies_point_one_way() {
         };
         for dependency in &package.dependencies {
             let Some(used) = dependency.name.strip_prefix(PREFIX) else { continue };
-            // A test may use the testkit, and its own crate with other features.
-            let in_tests = dependency.kind == DependencyKind::Development && (used == "testkit" || used == name);
+            // A test may use the testkit, the oracles, and its own crate with other features.
+            let for_tests = ["testkit", "oracles", &name].contains(&used);
+            let in_tests = dependency.kind == DependencyKind::Development && for_tests;
             if !in_tests && !may_use.contains(&used) {
                 wrong.push(format!("{name} -> {used} ({:?})", dependency.kind));
             }

@@ -82,7 +82,7 @@ pub async fn run_outside(
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     receiver.check()?;
-    let role = format!("notifier-{}", receiver.name);
+    let role = receiver.group();
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
     let consumer = join(&log, &receiver.group(), &role).await?;
     let mut notifier = Notifier {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
+use slipstream_query::slos::SloStatus;
 use slipstream_schemas::{EventTime, RequestEvent};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Kpis};
-use slipstream_store::slos::SloStatus;
 use slipstream_store::{Cursor, EventFilter, text};
 
 use crate::args::{By, Place, Query, What};

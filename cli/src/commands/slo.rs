@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
+use slipstream_slo::rule::Kinds;
 
 use crate::output;
 use crate::{args, definitions, parts};
@@ -133,16 +134,7 @@ fn window(window: &Window) -> String {
 }
 
 fn describe(condition: &Condition, severity: &str) -> String {
-    match condition {
-        Condition::Burn { long, short, factor, .. } => {
-            format!(
-                "{severity} >{}x {}/{}",
-                (share(*factor) * 1e4).round() / 1e4,
-                output::span(*long),
-                output::span(*short)
-            )
-        }
-    }
+    format!("{severity} {}", Kinds::default().of(condition).words(condition))
 }
 
 fn share(ratio: Ratio) -> f64 {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
-use slipstream_log::definitions::ensure_settings;
 use slipstream_log::kafka::admin::{self, Cluster, Finding, Severity, TopicState};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::patient::Patient;
 use slipstream_log::{Log, SharedLog, TopicPartition};
+use slipstream_role::definitions::ensure_settings;
 use slipstream_runtime::config::LogAddress;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::{Topic, topics::TOPICS};

@@ -18,6 +18,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{Loaded, load};
 use slipstream_log::SharedLog;
 use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
+use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::{Config, Overrides};
 use slipstream_runtime::supervise::Stage;
@@ -153,8 +154,8 @@ impl Demo {
     async fn delivered(&self) -> Result<()> {
         let (log, store) = (self.log.as_ref(), self.store.as_ref());
         digested(log, store).await?;
-        catch_up::committed(log, "alerter", Topic::BurnRates).await?;
-        catch_up::committed(log, &format!("notifier-{RECEIVER}"), Topic::Alerts).await?;
+        catch_up::committed(log, names::ALERTER, Topic::BurnRates).await?;
+        catch_up::committed(log, &names::notifier_of(RECEIVER), Topic::Alerts).await?;
         catch_up::stored(log, store, Topic::Alerts).await
     }
 

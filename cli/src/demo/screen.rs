@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use slipstream_store::slos::SloStatus;
+use slipstream_query::slos::SloStatus;
 
 use super::receiver::Received;
 use crate::output;

@@ -1,10 +1,10 @@
 //! The log on Kafka: brokers and topics, the installation's settings, the broker's clock, the groups of the roles.
 
 use bytes::Bytes;
-use slipstream_log::definitions::read_settings;
 use slipstream_log::kafka::admin::{self, Finding, Group, Severity};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog};
+use slipstream_role::definitions::read_settings;
 use slipstream_schemas::Topic;
 
 use super::clocks::{self, Ahead, now_ms};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use slipstream_log::kafka::admin::{Finding, Group};
 use slipstream_log::{Log, LogError, TopicPartition};
+use slipstream_role::names::{ALERTER, BURN, NOTIFIER, SINK, TALLY, is_notifier};
 use slipstream_schemas::Topic;
 use slipstream_store::StorePosition;
 
@@ -12,7 +13,6 @@ use super::kafka::Examined;
 
 /// Further behind, somebody should look.
 const BEHIND: Duration = Duration::from_secs(60);
-const NOTIFIER: &str = "notifier-";
 
 /// Where a role stands in a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,11 +30,11 @@ struct Standing {
 /// Each role that commits positions on Kafka.
 pub async fn roles(log: &dyn Log, groups: &[Group], clock: Option<Ahead>) -> Vec<Finding> {
     let mut reading = vec![
-        ("tally".to_owned(), Topic::RequestEvents),
-        ("burn".to_owned(), Topic::SliTallies),
-        ("alerter".to_owned(), Topic::BurnRates),
+        (TALLY.to_owned(), Topic::RequestEvents),
+        (BURN.to_owned(), Topic::SliTallies),
+        (ALERTER.to_owned(), Topic::BurnRates),
     ];
-    let notifiers = groups.iter().filter(|group| group.name.starts_with(NOTIFIER));
+    let notifiers = groups.iter().filter(|group| is_notifier(&group.name));
     reading.extend(notifiers.map(|group| (group.name.clone(), Topic::Alerts)));
     let mut findings = Vec::new();
     for (role, topic) in &reading {
@@ -46,9 +46,9 @@ pub async fn roles(log: &dyn Log, groups: &[Group], clock: Option<Ahead>) -> Vec
             }
         }
     }
-    if !groups.iter().any(|group| group.name.starts_with(NOTIFIER)) {
+    if !groups.iter().any(|group| is_notifier(&group.name)) {
         let todo = "slipstream run --roles notifier --webhook URL (or `receivers` in the configuration)";
-        findings.push(Finding::warn("role notifier", "has never run: nobody is told of alerts", todo));
+        findings.push(Finding::warn(format!("role {NOTIFIER}"), "has never run: nobody is told of alerts", todo));
     }
     findings
 }
@@ -79,7 +79,7 @@ async fn standing(
 
 fn judge(role: &str, standing: &Standing) -> Finding {
     let check = format!("role {role}");
-    let kind = if role.starts_with(NOTIFIER) { "notifier" } else { role };
+    let kind = if is_notifier(role) { NOTIFIER } else { role };
     let Standing { members, began, lag, behind } = standing;
     let start = || format!("slipstream run --roles {kind}");
     if *members == 0 {
@@ -102,7 +102,7 @@ fn judge(role: &str, standing: &Standing) -> Finding {
 /// The sink: its positions are rows of the store.
 pub async fn stored(examined: &Examined, positions: &[StorePosition]) -> Vec<Finding> {
     let mut standing = Standing {
-        members: examined.groups.iter().find(|group| group.name == "sink").map_or(0, |group| group.members),
+        members: examined.groups.iter().find(|group| group.name == SINK).map_or(0, |group| group.members),
         began: !positions.is_empty(),
         ..Standing::default()
     };
@@ -113,7 +113,7 @@ pub async fn stored(examined: &Examined, positions: &[StorePosition]) -> Vec<Fin
             Err(error) => findings.push(Finding::warn("role sink", error.to_string(), "see the findings on brokers")),
         }
     }
-    findings.push(judge("sink", &standing));
+    findings.push(judge(SINK, &standing));
     findings
 }
 

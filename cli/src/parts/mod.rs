@@ -10,15 +10,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use slipstream_definitions::definition::Slo;
 use slipstream_definitions::openslo::Loaded;
-use slipstream_log::definitions::{DefinitionReader, ensure_settings, read_settings};
 use slipstream_log::{Log, SharedLog};
-use slipstream_processor::current_states;
+use slipstream_query::slos::{SloStatus, status};
+use slipstream_role::burn_state::current_states;
+use slipstream_role::definitions::{DefinitionReader, ensure_settings, read_settings};
 use slipstream_runtime::config::{Config, LogAddress};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
-use slipstream_store::slos::{SloStatus, status};
 
 pub use log::{OpenLog, kafka_options};
 pub use look::{log_of, store_of};

@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 use serde_json::{Value, json};
 use slipstream_definitions::policy::BURN_RULE_SET;
 use slipstream_schemas::RequestEvent;
-use slipstream_slo::alert::alert_id;
+use slipstream_slo::alerts::alert_id;
 use slipstream_slo::hash::target_partition;
 use slipstream_testkit::faults::cells::Meaning;
 

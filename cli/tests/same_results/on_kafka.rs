@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use slipstream_definitions::openslo::CanonicalDocument;
-use slipstream_log::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
 use slipstream_log::{Fetch, Log, Outgoing, SharedLog, TopicPartition};
+use slipstream_role::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_schemas::records::{Definition, Settings};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_testkit::services;

@@ -244,7 +244,7 @@ pub(super) fn rule(report: &mut Report<'_>, policy: &Policy<'_>, condition: &Ale
     Some(Rule {
         name: policy.metadata.name?.value.to_owned(),
         rule_set: BURN_RULE_SET.to_owned(),
-        condition: Condition::Burn { long, short, factor: condition.threshold, least },
+        condition: Condition::burn_rate(long, short, condition.threshold, least),
         severity: Severity::named(&condition.severity),
         wait: condition.wait,
         keep,

@@ -60,7 +60,7 @@ pub(super) fn of_slo(report: &mut Report<'_>, slo: &Slo, draft: &Draft<'_>, writ
 }
 
 fn looks_beyond(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule) {
-    let Condition::Burn { long, .. } = rule.condition;
+    let long = rule.condition.long;
     if long > period {
         let message = format!(
             "alert policy `{}`: its window of {} is longer than the SLO's of {}",
@@ -75,7 +75,7 @@ fn looks_beyond(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule)
 /// Slices against the windows of rules: nobody chose the short windows of the default ones.
 fn slices_of_rules(report: &mut Report<'_>, slice: i64, objective: &str, place: Place, rules: &[Rule], default: bool) {
     for rule in rules {
-        let Condition::Burn { long, short, .. } = rule.condition;
+        let Condition { long, short, .. } = rule.condition;
         let (which, window) = if long < slice { ("window", long) } else { ("short window", short) };
         if window >= slice || (default && window == short) {
             continue;

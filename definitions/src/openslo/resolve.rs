@@ -198,7 +198,7 @@ fn rules(report: &mut Report<'_>, set: &Set<'_>, draft: &Draft<'_>) -> Option<Ve
 fn check_guards(report: &mut Report<'_>, draft: &Draft<'_>, rules: &[(Place, Rule)]) {
     let sliced = draft.objectives.iter().any(|o| o.budgeting.is_some_and(|budgeting| budgeting.slice().is_some()));
     for (place, rule) in rules {
-        let Condition::Burn { long, least, .. } = rule.condition;
+        let Condition { long, least, .. } = rule.condition;
         if least == 0 {
             continue;
         }
@@ -266,7 +266,7 @@ fn guards(
 ) -> Vec<Rule> {
     if !written.is_empty() {
         for rule in written {
-            let Condition::Burn { factor, .. } = rule.condition;
+            let factor = rule.condition.threshold;
             if !policy::can_fire(factor, target) {
                 doubts::never_fires(report, place, name, target, &rule.name, factor, "");
             }

@@ -148,7 +148,7 @@ fn references_are_resolved_among_all_files() {
         panic!("one rule expected: {:?}", slo.objectives[0].rules)
     };
     assert_eq!((name.as_str(), rule_set.as_str(), *wait, *keep), ("page-somebody", "burn", 120, 90));
-    assert_eq!(*condition, Condition::Burn { long: 300, short: 30, factor: Ratio { num: 72, den: 5 }, least: 100 });
+    assert_eq!(*condition, Condition::burn_rate(300, 30, Ratio { num: 72, den: 5 }, 100));
     assert_eq!((severity.name.as_str(), severity.rank), ("critical", 3));
     // The condition's wins over the policy's.
     assert_eq!(*labels, [("team".into(), "payments".into()), ("channel".into(), "ops".into())]);
@@ -168,7 +168,7 @@ fn the_short_window_is_by_default_a_twelfth_and_at_least_a_minute() {
             .replace("    slipstream.dev/short-window: 30s\n", "")
             .replace("lookbackWindow: 5m", &format!("lookbackWindow: {lookback}"));
         let loaded = load_texts(&[BY_REFERENCE, &parts]);
-        let Condition::Burn { short, .. } = loaded.slos[0].objectives[0].rules[0].condition;
+        let short = loaded.slos[0].objectives[0].rules[0].condition.short;
         assert_eq!(short, expected, "{lookback}");
     }
 }

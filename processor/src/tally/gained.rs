@@ -1,7 +1,8 @@
 //! What tally must know of a gained partition before it is worked on.
 
-use slipstream_log::gaining::Turns;
-use slipstream_log::{LogError, Position, SharedLog, TopicPartition, redelivered};
+use slipstream_log::{LogError, Position, SharedLog, TopicPartition};
+use slipstream_role::redelivery;
+use slipstream_role::takeover::Turns;
 use slipstream_schemas::LogTime;
 use slipstream_slo::redelivery::Memory;
 
@@ -24,6 +25,6 @@ pub(super) async fn gained(
         Some(position) => position,
         None => Position { offset: log.bounds(partition).await?.0, log_time: LogTime(0) },
     };
-    let memory = redelivered::rebuild(log.as_ref(), partition, position, window_ms).await?;
+    let memory = redelivery::rebuild(log.as_ref(), partition, position, window_ms).await?;
     Ok(Gained { position, memory })
 }

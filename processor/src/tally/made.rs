@@ -1,8 +1,8 @@
 //! Deciding what the records of a partition say, and what a turn's decisions are as one step.
 
 use bytes::Bytes;
-use slipstream_log::dead_letter::dead_letter;
 use slipstream_log::{Advance, Batch, Outgoing, Position, RecordRef, Step, TopicPartition};
+use slipstream_role::dead_letters::dead_letter;
 use slipstream_schemas::decode::{Attributes, EventError, decode};
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::{LogTime, Topic, codec};

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::clock::{Clock, ManualClock};
-use slipstream_log::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, Outgoing, SharedLog, TopicPartition};
 use slipstream_processor::{ProcessorError, burn, tally};
+use slipstream_role::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::records::{Definition, Settings};

@@ -90,7 +90,7 @@ impl Role {
     pub const ALL: [Role; 6] = [Role::Gateway, Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier];
 
     /// Its name on the command line and in the file.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Role::Gateway => "gateway",
             Role::Tally => "tally",

@@ -8,10 +8,10 @@ use super::plan::Plan;
 use super::pool::Series;
 use super::sums::{Row, Sums, row};
 use crate::budget::{Course, burn_rate, sli};
-use crate::condition::{Counts, burns_faster, holds};
+use crate::counts::Counts;
 use crate::scale::Scale;
 use crate::slices::WHOLE;
-use slipstream_definitions::definition::{Budgeting, Condition, Rule};
+use slipstream_definitions::definition::{Budgeting, Rule};
 
 /// The tick that is being evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +32,11 @@ pub(super) fn is_quiet(series: &Series, moment: &Moment, scale: &Scale) -> bool 
     if plan.single().is_none() || !of_rules(conditions, plan.rules()) || is_turn(series, moment, scale) {
         return false;
     }
-    let still = |rule: &Rule| match rule.condition {
-        Condition::Burn { short, factor, .. } => {
-            let window = plan.windows.iter().find(|(seconds, _)| *seconds == short);
-            let of = |window: &(i64, usize)| row(plan, series, *window, moment.tick, scale).counts;
-            !burns_faster(window.map_or(Counts::default(), of), factor, plan.target())
-        }
+    let still = |rule: &Rule| {
+        let window = plan.windows.iter().find(|(seconds, _)| *seconds == rule.condition.short);
+        let of = |window: &(i64, usize)| row(plan, series, *window, moment.tick, scale).counts;
+        let short = window.map_or(Counts::default(), of);
+        !plan.kinds.of(&rule.condition).may_hold(&rule.condition, plan.target(), short)
     };
     conditions.iter().all(|c| !c.holds && c.since.is_none()) && plan.rules().iter().all(still)
 }
@@ -99,7 +98,7 @@ fn judge(plan: &Plan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool
     let mut changed = false;
     for (condition, rule) in series.conditions.iter_mut().flatten().zip(plan.rules()) {
         let row = |seconds| sums.of(plan, seconds);
-        let holds = holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
+        let holds = plan.kinds.holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
         changed |= condition.holds != holds;
         condition.holds = holds;
         condition.since = match (holds, moment.complete) {

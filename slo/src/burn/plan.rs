@@ -6,11 +6,10 @@ use super::BurnFault;
 use super::periods::Clock;
 use crate::budget::present_window;
 use crate::revision::InForce;
+use crate::rule::Kinds;
 use crate::scale::Scale;
 use crate::slices::Slices;
-use slipstream_definitions::definition::{
-    Budgeting, COMPOSITE, Composite, Condition, Objective, Ratio, Rule, Slo, Window,
-};
+use slipstream_definitions::definition::{Budgeting, COMPOSITE, Composite, Objective, Ratio, Rule, Slo, Window};
 
 /// How an objective, or the composite of all, is evaluated.
 #[derive(Debug)]
@@ -35,6 +34,8 @@ pub(super) struct Plan {
     pub asks_events: bool,
     /// Unix seconds from which on its counts cover everything.
     pub covered_from: i64,
+    /// What its rules mean.
+    pub kinds: Kinds,
 }
 
 impl Plan {
@@ -76,13 +77,16 @@ impl Plan {
                 objective,
                 objective_name: name.into(),
                 generation: found.active.generation,
-                windows: windows(slo, rules).into_iter().filter_map(serve).collect(),
+                windows: windows(slo, rules, found.kinds).into_iter().filter_map(serve).collect(),
                 present: present_window(rules, slo.window.nominal_seconds()),
                 clock: clock.clone(),
                 rings: needs.rings,
-                slices: objective.and_then(|index| slices(slo, &slo.objectives[index], scale)).unwrap_or(0),
-                asks_events: rules.iter().any(|rule| matches!(rule.condition, Condition::Burn { least: 1.., .. })),
+                slices: objective
+                    .and_then(|index| slices(slo, &slo.objectives[index], found.kinds, scale))
+                    .unwrap_or(0),
+                asks_events: rules.iter().any(|rule| rule.condition.least > 0),
                 covered_from,
+                kinds: found.kinds,
             })
         };
         let since = |index: usize| covered_from.max(whole_second(found.objectives_since[index]));
@@ -105,10 +109,11 @@ pub(super) struct Needs {
 
 impl Needs {
     /// What the windows of an SLO need.
-    pub(super) fn of(slo: &Slo, scale: &Scale) -> Result<Needs, BurnFault> {
+    pub(super) fn of(found: &InForce, scale: &Scale) -> Result<Needs, BurnFault> {
+        let (slo, kinds) = (&found.active.slo, found.kinds);
         let longest = |sliced: bool| {
             let of = slo.objectives.iter().filter(move |o| o.budgeting.slice().is_some() == sliced);
-            of.flat_map(|o| windows(slo, slo.looking(&o.rules))).max().unwrap_or(0)
+            of.flat_map(|o| windows(slo, slo.looking(&o.rules), kinds)).max().unwrap_or(0)
         };
         let (seconds, allowed) = (longest(false).max(longest(true)), scale.longest_window());
         let too_long = || BurnFault::WindowTooLong { slo: slo.name.clone(), seconds, longest: allowed };
@@ -122,9 +127,9 @@ impl Needs {
 
 /// How many slices the series of an objective keep; none where events are counted. Those that may still flip; where a
 /// slice is a bit, as much of the past as every series of events keeps. A share takes more, and hardly one is wholly good.
-fn slices(slo: &Slo, objective: &Objective, scale: &Scale) -> Option<i64> {
+fn slices(slo: &Slo, objective: &Objective, kinds: Kinds, scale: &Scale) -> Option<i64> {
     let seconds = objective.budgeting.slice()?;
-    let longest = windows(slo, slo.looking(&objective.rules)).into_iter().max()?;
+    let longest = windows(slo, slo.looking(&objective.rules), kinds).into_iter().max()?;
     let least = match objective.budgeting {
         Budgeting::RatioTimeslices { .. } => 0,
         Budgeting::Timeslices { .. } | Budgeting::Occurrences => scale.base_reach(),
@@ -134,8 +139,8 @@ fn slices(slo: &Slo, objective: &Objective, scale: &Scale) -> Option<i64> {
 
 /// Every rolling window that rules look at, ascending, with that by which the budget is judged at present; that of the
 /// budget comes last, if it rolls.
-fn windows(slo: &Slo, rules: &[Rule]) -> Vec<i64> {
-    let mut windows = slo.windows(rules);
+fn windows(slo: &Slo, rules: &[Rule], kinds: Kinds) -> Vec<i64> {
+    let mut windows: Vec<i64> = kinds.windows(rules).collect();
     windows.push(present_window(rules, slo.window.nominal_seconds()));
     windows.sort_unstable();
     windows.dedup();

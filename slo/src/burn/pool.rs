@@ -7,7 +7,7 @@ use slipstream_schemas::records::{ConditionSince, Exemplar, TallyEntry};
 
 use super::periods::{Periods, Spans};
 use super::plan::Plan;
-use crate::condition::Counts;
+use crate::counts::Counts;
 use crate::hash::series_hash;
 use crate::ring::Ring;
 use crate::scale::Scale;

@@ -227,7 +227,7 @@ impl SloState {
 
     /// A longer window than ever before is served by what was kept for the longest until now, and knows no more than that.
     fn make_plans(&mut self, found: &InForce, pool: &Pool, tick: i64, scale: &Scale) -> Result<(), BurnFault> {
-        let needs = Needs::of(&found.active.slo, scale)?;
+        let needs = Needs::of(found, scale)?;
         let plans = |covered_from| Plan::all(found, &needs, covered_from, scale);
         let reach = |plan: &Arc<Plan>| {
             let id = self.series.get(&plan.objective_name)?.values().next()?;

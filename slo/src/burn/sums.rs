@@ -4,7 +4,7 @@
 use super::periods::Spans;
 use super::plan::Plan;
 use super::pool::{Series, State};
-use crate::condition::Counts;
+use crate::counts::Counts;
 use crate::scale::Scale;
 use crate::slices::{WHOLE, share_of_bad};
 use slipstream_definitions::calendar::Period;

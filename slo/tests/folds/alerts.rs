@@ -4,7 +4,8 @@ use slipstream_definitions::definition::{
     Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
 };
 use slipstream_schemas::records::{AlertTransition, BudgetUnit, BurnRates, ConditionSince, WindowRates};
-use slipstream_slo::alert::{self, AlertState, Phase};
+use slipstream_slo::alerts::{AlertState, Phase, alert_id, end, rule_sets, step};
+use slipstream_slo::rule::Kinds;
 
 const TARGET: Ratio = Ratio { num: 999, den: 1_000 };
 
@@ -12,7 +13,7 @@ fn rule(name: &str, severity: &str, wait: i64, keep: i64) -> Rule {
     Rule {
         name: name.into(),
         rule_set: "burn".into(),
-        condition: Condition::Burn { long: 3_600, short: 300, factor: Ratio { num: 72, den: 5 }, least: 0 },
+        condition: Condition::burn_rate(3_600, 300, Ratio { num: 72, den: 5 }, 0),
         severity: Severity::named(severity),
         wait,
         keep,
@@ -73,13 +74,17 @@ fn rates(tick: i64, complete: bool, since: &[(&str, i64)]) -> BurnRates {
 /// (tick, whether it is complete, what holds since when)
 type Story<'a> = &'a [(i64, bool, &'a [(&'a str, i64)])];
 
+/// One step of the alert of the burn-rate rules.
+fn stepped(state: &AlertState, rates: &BurnRates, slo: &Slo) -> (AlertState, Vec<AlertTransition>) {
+    step(state, rates, (slo, &slo.objectives[0].rules), "burn", Kinds::default())
+}
+
 fn tell(rules: &[Rule], story: Story<'_>) -> Vec<AlertTransition> {
     let slo = slo(rules.to_vec());
     let mut state = AlertState::default();
     let mut all = Vec::new();
     for (tick, complete, since) in story {
-        let (after, made) =
-            alert::step(&state, &rates(*tick, *complete, since), &slo.objectives[0].rules, &slo, "burn");
+        let (after, made) = stepped(&state, &rates(*tick, *complete, since), &slo);
         assert_eq!(after.last(), made.last().or(state.last()), "the state is the last transition");
         state = after;
         all.extend(made);
@@ -193,7 +198,7 @@ fn stories() {
 fn a_transition_says_what_receivers_need() {
     let made = tell(&[rule("page", "page", 0, 0)], &[(7, true, &[("page", 7)]), (9, true, &[])]);
     let firing = &made[1];
-    assert_eq!(firing.alert_id, alert::alert_id("checkout", "fast", &["acme".into()], "burn"));
+    assert_eq!(firing.alert_id, alert_id("checkout", "fast", &["acme".into()], "burn"));
     assert_eq!(firing.alert_id.len(), 16);
     let labels: Vec<(&str, &str)> = firing.labels.iter().map(|l| (l.name.as_str(), l.value.as_str())).collect();
     assert_eq!(labels, [("team", "page-team"), ("tier", "1")], "the rule's label wins");
@@ -212,19 +217,10 @@ fn a_transition_says_what_receivers_need() {
 fn a2_what_is_gone_ends_its_alert_at_once_whatever_the_completeness() {
     let with_rule = slo(vec![rule("page", "page", 0, 600), rule("patient", "page", 5, 0)]);
     let without = slo(Vec::new());
-    let open = |rule: &str| {
-        let (state, _) = alert::step(
-            &AlertState::default(),
-            &rates(1, true, &[(rule, 1)]),
-            &with_rule.objectives[0].rules,
-            &with_rule,
-            "burn",
-        );
-        state
-    };
+    let open = |rule: &str| stepped(&AlertState::default(), &rates(1, true, &[(rule, 1)]), &with_rule).0;
     let retired = BurnRates { retired: true, ..rates(5, false, &[]) };
     let ends = |state: &AlertState, rates: &BurnRates, slo: &Slo| {
-        let (state, made) = alert::step(state, rates, &slo.objectives[0].rules, slo, "burn");
+        let (state, made) = stepped(state, rates, slo);
         assert_eq!(state.phase(), Phase::Inactive);
         outline(&made)
     };
@@ -232,7 +228,7 @@ fn a2_what_is_gone_ends_its_alert_at_once_whatever_the_completeness() {
     assert_eq!(ends(&open("patient"), &retired, &with_rule), ["inactive 5 1/2"]);
     assert_eq!(ends(&open("page"), &rates(5, false, &[]), &without), ["resolved 5 1/3 page"]);
     assert_eq!(ends(&AlertState::default(), &retired, &with_rule), Vec::<String>::new());
-    let (_, again) = alert::end(&alert::end(&open("page"), &retired).0, &retired);
+    let (_, again) = end(&end(&open("page"), &retired).0, &retired);
     assert_eq!(again, [], "an alert ends once");
 }
 
@@ -241,5 +237,5 @@ fn severities_of_one_rank_are_told_apart_by_name() {
     let rules = [rule("a", "critical", 0, 0), rule("b", "page", 0, 0)];
     let story: Story<'_> = &[(1, true, &[("a", 1)]), (2, true, &[("a", 1), ("b", 2)])];
     assert_eq!(outline(&tell(&rules, story)), ["pending 1 1/1", "firing 1 1/2 critical", "severity 2 1/3 page"]);
-    assert_eq!(alert::rule_sets(&slo(rules.to_vec()).objectives[0].rules).into_iter().collect::<Vec<_>>(), ["burn"]);
+    assert_eq!(rule_sets(&slo(rules.to_vec()).objectives[0].rules).into_iter().collect::<Vec<_>>(), ["burn"]);
 }

@@ -3,13 +3,13 @@
 use slipstream_definitions::definition::{
     Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
 };
+use slipstream_oracles::history::SMALL;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BurnRates, Exemplar, Origin, Settings, TallyBatch, TallyEntry, TallyExemplar};
 use slipstream_slo::burn::{Burn, BurnFault, PART_BYTES};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
-use crate::history::SMALL;
 use crate::world::all_chunks;
 
 fn objective(name: &str) -> Objective {
@@ -76,7 +76,7 @@ fn burn_rule(long: i64, short: i64, factor: Ratio) -> Rule {
     Rule {
         name: "rule".into(),
         rule_set: "burn".into(),
-        condition: Condition::Burn { long, short, factor, least: 0 },
+        condition: Condition::burn_rate(long, short, factor, 0),
         severity: Severity::named("page"),
         wait: 0,
         keep: 0,

@@ -6,21 +6,18 @@
 
 mod alerts;
 mod burns;
-mod exact;
-mod history;
 mod published;
-mod recount;
 mod steps;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{History, SMALL, Schedule, history, schedule};
 use proptest::prelude::*;
-use recount::{Cell, CellName, Value};
-use slipstream_schemas::LogTime;
+use slipstream_oracles::history::{History, SMALL, Schedule, history, schedule};
+use slipstream_oracles::recount::{self, Cell, CellName};
+use slipstream_oracles::value::Value;
 use slipstream_schemas::records::{AlertTransition, BurnRates, TransitionKind};
-use slipstream_slo::alert::{self, AlertState};
+use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::revision::Revisions;
 use world::{World, all_chunks, play, read_definitions, refold};
 
@@ -126,24 +123,8 @@ fn by_name(mut value: Value) -> (PublishedName, Value) {
 fn transitions<'a>(rates: impl Iterator<Item = &'a BurnRates>, history: &History) -> Vec<AlertTransition> {
     let mut revisions = Revisions::new();
     read_definitions(history, &mut revisions, i64::MAX);
-    let mut states: BTreeMap<String, AlertState> = BTreeMap::new();
-    let mut out = Vec::new();
-    for rates in rates {
-        let at = LogTime(rates.tick * 1_000 + 999);
-        let found = revisions.slo_at(&rates.slo, at, rates.revision).map(|found| found.active.slo);
-        let rules = found.as_ref().and_then(|slo| slo.rules_of(&rates.objective));
-        let id = alert::alert_id(&rates.slo, &rates.objective, &rates.group, "burn");
-        let state = states.entry(id).or_default();
-        // The state is derived from the last transition, as after a crash.
-        let before = state.last().map(AlertState::from).unwrap_or_default();
-        let (after, made) = match (&found, rules) {
-            (Some(slo), Some(rules)) => alert::step(&before, rates, rules, slo, "burn"),
-            _ => alert::end(&before, rates),
-        };
-        *state = after;
-        out.extend(made);
-    }
-    out
+    let mut open = OpenAlerts::default();
+    rates.flat_map(|rates| open.decide(rates, &revisions)).collect()
 }
 
 /// What identifies a transition.

@@ -1,14 +1,13 @@
 //! Tally's steps as stories.
 
 use slipstream_definitions::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo, Window};
+use slipstream_oracles::history::Event;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Origin, Settings, TallyBatch};
 use slipstream_slo::hash::target_partition;
 use slipstream_slo::redelivery::{Memory, id_hash};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::{Decided, OutOfOrder, Pushed, Tally, look_limit, pace_limit};
-
-use crate::history::Event;
 
 const NO_LIMIT: LogTime = LogTime(i64::MAX);
 const TARGETS: u32 = 3;

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use slipstream_oracles::history::{BEGIN, HORIZON_MS, History, Op, REDELIVERY_MS, SMALL, Schedule};
 use slipstream_schemas::records::{BurnChunk, BurnRates, Settings, TallyBatch};
 use slipstream_schemas::{LogTime, codec};
 use slipstream_slo::burn::Burn;
 use slipstream_slo::redelivery::Memory;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::{Decided, Tally, look_limit, pace_limit};
-
-use crate::history::{BEGIN, HORIZON_MS, History, Op, REDELIVERY_MS, SMALL, Schedule};
 
 const CHUNKS: u32 = 2;
 

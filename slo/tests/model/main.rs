@@ -176,10 +176,8 @@ fn compare_series(want: &Value, got: &Outcome, slos: &[Slo]) -> usize {
 fn compare_rules(want: &Value, slos: &[Slo], name: &Series) {
     let slo = slos.iter().find(|slo| slo.name == name.0).unwrap();
     let objective = slo.objectives.iter().find(|o| o.name == name.1).unwrap();
-    let rule = |condition: &Condition| match *condition {
-        Condition::Burn { long, short, factor, .. } => {
-            format!("{long}s/{short}s {:.6}", factor.num as f64 / factor.den as f64)
-        }
+    let rule = |Condition { long, short, threshold, .. }: &Condition| {
+        format!("{long}s/{short}s {:.6}", threshold.num as f64 / threshold.den as f64)
     };
     let ours: Vec<String> = objective.rules.iter().map(|r| rule(&r.condition)).collect();
     let models = want["rules"].as_array().unwrap().iter();

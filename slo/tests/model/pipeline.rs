@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use slipstream_definitions::definition::Slo;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, Settings, TallyBatch};
-use slipstream_slo::alert::{self, AlertState};
+use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::burn::Burn;
 use slipstream_slo::redelivery::Memory;
 use slipstream_slo::revision::Revisions;
@@ -36,7 +36,7 @@ struct Pipeline<'a> {
     tallies: Vec<Tally>,
     burns: Vec<Burn>,
     offsets: Vec<i64>,
-    alerts: BTreeMap<String, AlertState>,
+    alerts: OpenAlerts,
     batches: Vec<TallyBatch>,
     out: Outcome,
 }
@@ -59,7 +59,7 @@ pub fn run(log: &Log, slos: &[Slo], seed: u64) -> Outcome {
         tallies: (0..sources).map(tally).collect(),
         burns: (0..TARGETS).map(|target| Burn::new(target, TARGETS, CHUNKS, Scale::REAL)).collect(),
         offsets: vec![0; TARGETS as usize],
-        alerts: BTreeMap::new(),
+        alerts: OpenAlerts::default(),
         batches: Vec::new(),
         out: Outcome::default(),
     };
@@ -110,20 +110,9 @@ impl Pipeline<'_> {
             let rates = self.burns[target as usize].apply(offset, &batch, &self.revisions).unwrap();
             for rates in rates {
                 assert!(rates.complete, "{rates:?}");
-                let found =
-                    self.revisions.slo_at(&rates.slo, LogTime(rates.tick * 1_000 + 999), rates.revision).unwrap();
-                let slo = found.active.slo;
-                let rules = slo.rules_of(&rates.objective).unwrap();
-                for rule_set in alert::rule_sets(rules) {
-                    let state = self
-                        .alerts
-                        .entry(alert::alert_id(&slo.name, &rates.objective, &rates.group, rule_set))
-                        .or_default();
-                    let (after, made) = alert::step(state, &rates, rules, &slo, rule_set);
-                    *state = after;
-                    let series = (rates.slo.clone(), rates.objective.clone(), rates.group.clone());
-                    self.out.transitions.entry(series).or_default().extend(made);
-                }
+                let made = self.alerts.decide(&rates, &self.revisions);
+                let series = (rates.slo.clone(), rates.objective.clone(), rates.group.clone());
+                self.out.transitions.entry(series).or_default().extend(made);
             }
             self.batches.push(batch);
         }

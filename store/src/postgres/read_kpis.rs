@@ -1,6 +1,6 @@
 //! KPIs: rollups for whole minutes, raw events for the rest, added up by row; the database adds up what it can.
 
-use slipstream_slo::sketch::{LONGEST_MS, SHORTEST_MS, Sketch};
+use crate::sketch::{LONGEST_MS, SHORTEST_MS, Sketch};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 

@@ -1,6 +1,6 @@
 //! Latency sketches as the database has them: a list of cells, each `place * 2^52 + weight` (see `sql/v1_sketch.sql`).
 
-use slipstream_slo::sketch::Sketch;
+use crate::sketch::Sketch;
 
 use super::error;
 use crate::port::StoreError;
@@ -41,7 +41,7 @@ pub fn add_place(sketch: &mut Sketch, place: i32, weight: u64) -> Result<(), Sto
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slipstream_slo::sketch::{LONGEST_MS, SHORTEST_MS};
+    use crate::sketch::{LONGEST_MS, SHORTEST_MS};
 
     #[test]
     fn a_sketch_comes_back_from_its_cells() {

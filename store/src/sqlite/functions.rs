@@ -1,10 +1,10 @@
 //! SQL functions over latency sketches, the same by name in every SQL store:
 //! `sketch_merge(blob)` (aggregate), `sketch_quantile(blob, p)` in milliseconds, and `sketch_add(a, b)`.
 
+use crate::sketch::Sketch;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
-use slipstream_slo::sketch::Sketch;
 
 /// Makes the functions known to a connection.
 pub fn register(connection: &Connection) -> Result<()> {

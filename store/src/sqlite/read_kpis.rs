@@ -1,9 +1,9 @@
 //! KPIs: rollups for whole minutes, raw events for the rest, added up by row.
 
+use crate::sketch::Sketch;
 use hashbrown::HashMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
-use slipstream_slo::sketch::Sketch;
 
 use super::read::Conditions;
 use super::{error, read};

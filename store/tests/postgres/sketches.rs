@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use slipstream_schemas::RequestEvent;
-use slipstream_slo::sketch::Sketch;
 use slipstream_store::Store;
 use slipstream_store::conformance::made::{self, Dice};
+use slipstream_store::sketch::Sketch;
 
 use crate::support::{Beside, fresh_store};
 

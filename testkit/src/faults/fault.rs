@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use slipstream_role::names;
+
 /// What a process of the cluster does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -32,10 +34,10 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Gateway => "gateway",
-            Kind::Tally => "tally",
-            Kind::Burn => "burn",
-            Kind::Sink => "sink",
-            Kind::Alerter => "alerter",
+            Kind::Tally => names::TALLY,
+            Kind::Burn => names::BURN,
+            Kind::Sink => names::SINK,
+            Kind::Alerter => names::ALERTER,
         }
     }
 }

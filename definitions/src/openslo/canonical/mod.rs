@@ -163,15 +163,15 @@ fn shorthand(seconds: i64) -> String {
 }
 
 fn policy(rule: &Rule) -> Option<Object<'_, PolicyOut<'_>>> {
-    let Condition::Burn { long, short, factor, least } = rule.condition;
+    let Condition { kind, long, short, threshold, least } = rule.condition;
     let mut annotations = rule.annotations.clone();
     annotations.push((format!("{OURS}{SHORT_WINDOW}"), duration::format(short)));
     annotations.push((format!("{OURS}{KEEP_FIRING_FOR}"), duration::format(rule.keep)));
     annotations.push((format!("{OURS}{MIN_REQUESTS}"), least.to_string()));
     let condition = ConditionOut {
-        kind: "burnrate",
+        kind,
         op: "gt",
-        threshold: number(factor)?,
+        threshold: number(threshold)?,
         lookback_window: shorthand(long),
         alert_after: shorthand(rule.wait),
     };

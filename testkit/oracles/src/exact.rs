@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use slipstream_definitions::calendar::Period;
 use slipstream_definitions::definition::{Budgeting, Objective, Ratio, Rule, Slo, Window};
 use slipstream_slo::budget::present_window;
-use slipstream_slo::condition::Counts;
+use slipstream_slo::counts::Counts;
 use slipstream_slo::scale::Scale;
 
 use crate::recount::Cell;

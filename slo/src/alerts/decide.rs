@@ -1,12 +1,13 @@
 //! What a burn-rate record means for the alerts of its series: rates, open alerts and definitions in, transitions out.
-//! Pure. A1: the same facts, the same transitions.
+//! A1: the same facts, the same transitions.
 
 use std::collections::BTreeSet;
 
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_slo::alert::{self, AlertState};
-use slipstream_slo::revision::Revisions;
+
+use super::machine::{AlertState, end, rule_sets, step};
+use crate::revision::Revisions;
 
 /// The transitions of one record. `open`: the open alerts of the record's series. `revisions` must have been read up to
 /// the record's revision.
@@ -22,15 +23,15 @@ pub fn decide(rates: &BurnRates, open: &[AlertTransition], revisions: &Revisions
     let in_force = revisions.slo_at(&rates.slo, within_tick, rates.revision);
     let slo = in_force.as_ref().map(|found| found.active.slo.as_ref());
     let rules = slo.and_then(|slo| slo.rules_of(&rates.objective));
-    let mut rule_sets: BTreeSet<&str> = rules.map(alert::rule_sets).unwrap_or_default();
-    rule_sets.extend(open.iter().map(|t| t.rule_set.as_str()));
+    let mut sets: BTreeSet<&str> = rules.map(rule_sets).unwrap_or_default();
+    sets.extend(open.iter().map(|t| t.rule_set.as_str()));
     let mut transitions = Vec::new();
-    for rule_set in rule_sets {
+    for rule_set in sets {
         let last = open.iter().find(|t| t.rule_set == rule_set);
         let state = last.map(AlertState::from).unwrap_or_default();
         let (_, made) = match (slo, rules) {
-            (Some(slo), Some(rules)) => alert::step(&state, rates, rules, slo, rule_set),
-            _ => alert::end(&state, rates),
+            (Some(slo), Some(rules)) => step(&state, rates, (slo, rules), rule_set, revisions.kinds()),
+            _ => end(&state, rates),
         };
         transitions.extend(made);
     }
@@ -45,13 +46,13 @@ mod tests {
     use slipstream_schemas::records::{BudgetUnit, ConditionSince, Settings, TransitionKind::*, WindowRates};
 
     use super::*;
-    use crate::recall::OpenAlerts;
+    use crate::alerts::OpenAlerts;
 
     fn rule(name: &str, rule_set: &str, severity: &str, rank: u8) -> Rule {
         Rule {
             name: name.to_owned(),
             rule_set: rule_set.to_owned(),
-            condition: Condition::Burn { long: 3_600, short: 300, factor: Ratio { num: 144, den: 10 }, least: 0 },
+            condition: Condition::burn_rate(3_600, 300, Ratio { num: 144, den: 10 }, 0),
             severity: Severity { name: severity.to_owned(), rank },
             wait: 0,
             keep: 0,
@@ -123,9 +124,7 @@ mod tests {
         let mut open = OpenAlerts::default();
         let mut all = Vec::new();
         for record in records {
-            let made = decide(record, open.of(&crate::recall::SeriesKey::of_rates(record)), revisions);
-            made.iter().cloned().for_each(|t| open.apply(t));
-            all.extend(made);
+            all.extend(open.decide(record, revisions));
         }
         all
     }
@@ -145,9 +144,7 @@ mod tests {
             let mut rebuilt = OpenAlerts::default();
             all.iter().cloned().for_each(|t| rebuilt.apply(t));
             for record in &records[cut..] {
-                let made = decide(record, rebuilt.of(&crate::recall::SeriesKey::of_rates(record)), &definitions);
-                made.iter().cloned().for_each(|t| rebuilt.apply(t));
-                all.extend(made);
+                all.extend(rebuilt.decide(record, &definitions));
             }
             assert_eq!(all, whole, "rebuilt before record {cut}");
         }

@@ -1,10 +1,9 @@
 //! The topic slo-definitions: reading it to its end, publishing what changed, and the installation's settings.
 
 use bytes::Bytes;
+use slipstream_log::{Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
 use slipstream_schemas::records::{Definition, Settings};
 use slipstream_schemas::{LogTime, Topic, codec};
-
-use crate::port::{Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
 
 /// Definitions live in one partition: they are few and need one order.
 pub const PARTITION: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };

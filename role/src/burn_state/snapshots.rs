@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 /// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name. As many as make one of 25,000 series small
 /// enough for a step.
-pub(crate) const CHUNKS: u32 = 64;
+pub const CHUNKS: u32 = 64;
 /// In this time every chunk is written once.
 const ROUND: Duration = Duration::from_secs(30);
 /// A step takes chunks until they have this many bytes; at least one.
@@ -25,7 +25,7 @@ const LAST_BYTES: usize = 32 << 20;
 const BYTES_A_SECOND: usize = 4 << 20;
 
 /// Whose turn it is.
-pub(crate) struct Snapshots {
+pub struct Snapshots {
     to: TopicPartition,
     next: u32,
     due: Instant,
@@ -33,12 +33,12 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     /// Chunks go to this partition of burn-snapshots.
-    pub(crate) fn begin(to: TopicPartition, now: Instant) -> Self {
+    pub fn begin(to: TopicPartition, now: Instant) -> Self {
         Snapshots { to, next: 0, due: now + ROUND / CHUNKS }
     }
 
     /// The records of the chunks that are due.
-    pub(crate) fn due(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
+    pub fn due(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
         match now >= self.due {
             true => self.take(burn, now, STEP_BYTES),
             false => Vec::new(),
@@ -46,7 +46,7 @@ impl Snapshots {
     }
 
     /// The records of all chunks, or of those whose turn is next where they are too much for one step.
-    pub(crate) fn last(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
+    pub fn last(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
         self.take(burn, now, LAST_BYTES)
     }
 
@@ -71,7 +71,7 @@ impl Snapshots {
 }
 
 /// Of which partition of sli-tallies a key is, and which chunk it names; none: one of another number of chunks.
-pub(crate) fn chunk_of_key(key: &[u8]) -> Option<(u32, Option<i32>)> {
+pub fn chunk_of_key(key: &[u8]) -> Option<(u32, Option<i32>)> {
     let mut parts = std::str::from_utf8(key).ok()?.split('/');
     let partition = parts.next()?.parse().ok()?;
     let present = parts.next()?.parse() == Ok(CHUNKS);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use slipstream_definitions::definition::{COMPOSITE, Ratio, Rule, Slo, Window};
 use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
-use crate::text;
+use slipstream_store::text;
 
 /// An objective of an SLO, or one group of it; serialised as the contract has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

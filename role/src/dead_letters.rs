@@ -1,12 +1,10 @@
 //! Dead letters: records that count nowhere, kept as they are, with what is wrong.
 
 use bytes::Bytes;
+use slipstream_log::{Outgoing, RecordRef, TopicPartition};
 use slipstream_schemas::Topic;
 use slipstream_schemas::dead_letter::dead_letter_headers;
 use slipstream_schemas::decode::EventError;
-
-use crate::batch::RecordRef;
-use crate::port::{Outgoing, TopicPartition};
 
 /// The original key, bytes and headers, and headers that say where it came from and what is wrong with it.
 pub fn dead_letter(record: &RecordRef<'_>, partition: TopicPartition, error: &EventError) -> Outgoing {

@@ -109,7 +109,7 @@ fn rule(name: &str, windows: (i64, i64), factor: Ratio, severity: &str, wait: i6
     Rule {
         name: name.into(),
         rule_set: "burn".into(),
-        condition: Condition::Burn { long: windows.0, short: windows.1, factor, least: 0 },
+        condition: Condition::burn_rate(windows.0, windows.1, factor, 0),
         severity: Severity::named(severity),
         wait,
         keep,
@@ -237,7 +237,7 @@ fn any_kind(name: &str, manner: &Manner, terms: &Terms) -> Slo {
     if manner.calendar.is_none() && terms.period < 30 {
         rules.pop();
     }
-    let Condition::Burn { least, factor, .. } = &mut rules[0].condition;
+    let Condition { least, threshold: factor, .. } = &mut rules[0].condition;
     (*least, *factor) = (terms.least, Ratio { num: 3, den: 2 });
     let composite = terms.composite.map(|_| Composite { target: terms.target, rules: rules.clone() });
     let objective = |(i, indicator): (usize, Indicator)| Objective {

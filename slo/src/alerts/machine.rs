@@ -13,7 +13,8 @@ use slipstream_schemas::records::{
 };
 
 use crate::hash::fnv1a64;
-use slipstream_definitions::definition::{Condition, Rule, Severity, Slo};
+use crate::rule::Kinds;
+use slipstream_definitions::definition::{Rule, Severity, Slo};
 
 /// What an alert is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,20 +74,20 @@ pub fn rule_sets(rules: &[Rule]) -> BTreeSet<&str> {
     rules.iter().map(|rule| rule.rule_set.as_str()).collect()
 }
 
-/// One step of the alert of a rule set. `slo` and `rules` (see [`Slo::rules_of`]) are those in force at the tick of
+/// One step of the alert of a rule set. The SLO and its rules (see [`Slo::rules_of`]) are those in force at the tick of
 /// `rates`. A retired series, or a rule set that the objective does not have any more, ends its alert at once.
 pub fn step(
     state: &AlertState,
     rates: &BurnRates,
-    rules: &[Rule],
-    slo: &Slo,
+    (slo, rules): (&Slo, &[Rule]),
     rule_set: &str,
+    kinds: Kinds,
 ) -> (AlertState, Vec<AlertTransition>) {
     let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.rule_set == rule_set).collect();
     if rates.retired || rules.is_empty() {
         return end(state, rates);
     }
-    let facts = Facts::new(rates, slo, rule_set, rules);
+    let facts = Facts::new(rates, slo, (rule_set, rules), kinds);
     let mut machine = Machine { state: state.clone(), facts: &facts, out: Vec::new() };
     machine.run();
     (machine.state, machine.out)
@@ -128,17 +129,18 @@ struct Facts<'a> {
     /// The worst of those that held long enough.
     worst: Option<&'a Rule>,
     keep: i64,
+    kinds: Kinds,
 }
 
 impl<'a> Facts<'a> {
-    fn new(rates: &'a BurnRates, slo: &'a Slo, rule_set: &'a str, rules: Vec<&'a Rule>) -> Self {
+    fn new(rates: &'a BurnRates, slo: &'a Slo, (rule_set, rules): (&'a str, Vec<&'a Rule>), kinds: Kinds) -> Self {
         let since = |rule: &Rule| rates.conditions.iter().find(|c| c.rule == rule.name).and_then(|c| c.since);
         let holding: Vec<&Rule> = rules.iter().copied().filter(|rule| since(rule).is_some()).collect();
         let ripe = holding.iter().copied().filter(|rule| since(rule).is_some_and(|s| rates.tick - s >= rule.wait));
         // Of equally bad rules the first in the document speaks: `max_by` would take the last.
         let worst = ripe.reduce(|a, b| if badness(&b.severity) > badness(&a.severity) { b } else { a });
         let keep = rules.iter().map(|rule| rule.keep).max().unwrap_or(0);
-        Facts { rates, slo, rule_set, rules, holding, worst, keep }
+        Facts { rates, slo, rule_set, rules, holding, worst, keep, kinds }
     }
 
     /// How bad a severity is that an earlier transition named.
@@ -147,22 +149,9 @@ impl<'a> Facts<'a> {
         (rule.map_or_else(|| Severity::named(name).rank, |rule| rule.severity.rank), name)
     }
 
-    /// Burn rates of every rule that holds, in both its windows.
+    /// What every rule that holds looks at.
     fn values(&self) -> Vec<AlertValue> {
-        let burn = |seconds| self.rates.windows.iter().find(|w| w.seconds == seconds).map_or(0.0, |w| w.burn);
-        let value = |rule: &Rule, window_seconds, threshold| AlertValue {
-            rule: rule.name.clone(),
-            window_seconds,
-            burn: burn(window_seconds),
-            threshold,
-        };
-        let of_rule = |rule: &&Rule| match rule.condition {
-            Condition::Burn { long, short, factor, .. } => {
-                let threshold = factor.num as f64 / factor.den as f64;
-                [value(rule, long, threshold), value(rule, short, threshold)]
-            }
-        };
-        self.holding.iter().flat_map(of_rule).collect()
+        self.holding.iter().flat_map(|rule| self.kinds.of(&rule.condition).values(rule, &self.rates.windows)).collect()
     }
 
     /// The first transition of an episode.

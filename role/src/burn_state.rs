@@ -1,28 +1,51 @@
 //! Burn's state from the log: the newest snapshot, and the tallies after it. For a partition that was gained, and for a
 //! look from outside.
 
+pub mod snapshots;
+
 use std::time::Duration;
 
-use slipstream_log::gaining::Turns;
+use crate::takeover::Turns;
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Topic, codec};
-use slipstream_slo::burn::{Burn, Restoring};
+use slipstream_slo::burn::{Burn, BurnFault, Restoring};
 use slipstream_slo::scale::Scale;
 use tokio::time::Instant;
 
-use crate::ProcessorError;
-use crate::burn::ROLE;
-use crate::definitions::Definitions;
-use crate::snapshots::{CHUNKS, chunk_of_key};
+use crate::names::BURN;
+use crate::revisions::{Definitions, RevisionsError};
+use snapshots::{CHUNKS, chunk_of_key};
 
 /// Snapshot records that are looked at first, from the end backwards: up to 32 MiB at a time.
 const LOOK_BACK: Offset = 64;
 /// As long as they have fewer bytes, more are looked at the next time.
 const LOOK_BYTES: usize = 4 << 20;
 
+/// Why there is no state.
+#[derive(Debug, thiserror::Error)]
+pub enum BurnStateError {
+    /// The log failed for good.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The definitions are not known.
+    #[error(transparent)]
+    Definitions(#[from] RevisionsError),
+    /// Tallies do not join (P1), or were written by a newer version.
+    #[error(transparent)]
+    Fault(#[from] BurnFault),
+    /// A record of an internal topic cannot be read.
+    #[error("reading {place}: {cause}")]
+    Unreadable {
+        /// Partition and offset.
+        place: String,
+        /// Why.
+        cause: String,
+    },
+}
+
 /// A state, and what it took to have it.
-pub(crate) struct Restored {
+pub struct Restored {
     /// The state; its position may be beyond the committed one.
     pub burn: Burn,
     /// As committed.
@@ -49,13 +72,16 @@ pub struct RestoreCost {
 }
 
 /// The state of a gained partition, by a task of its own: it reads definitions on for itself.
-pub(crate) async fn restored(
+///
+/// # Errors
+/// When the log cannot be read, or holds what this version does not understand.
+pub async fn restored(
     turns: Turns,
     log: SharedLog,
     partition: TopicPartition,
     committed: Position,
     mut definitions: Definitions,
-) -> Result<Restored, ProcessorError> {
+) -> Result<Restored, BurnStateError> {
     let _turn = turns.next().await;
     let (burn, cost) = restore(log.as_ref(), partition, committed.offset, &mut definitions).await?;
     Ok(Restored { burn, position: committed, cost })
@@ -67,7 +93,7 @@ async fn restore(
     partition: TopicPartition,
     committed: Offset,
     definitions: &mut Definitions,
-) -> Result<(Burn, RestoreCost), ProcessorError> {
+) -> Result<(Burn, RestoreCost), BurnStateError> {
     let (first, _) = log.bounds(partition).await?;
     let partitions = log.partitions(Topic::SliTallies).await?;
     let mut restoring = Burn::new(partition.partition, partitions, CHUNKS, Scale::REAL).restoring();
@@ -100,10 +126,10 @@ async fn restore(
 ///
 /// # Errors
 /// When the log cannot be read, or holds what this version does not understand.
-pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, ProcessorError> {
+pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, BurnStateError> {
     let mut definitions = Definitions::open(log.clone()).await?;
     let partition = TopicPartition { topic: Topic::SliTallies, partition };
-    let committed = log.committed(ROLE, partition).await?.unwrap_or_default();
+    let committed = log.committed(BURN, partition).await?.unwrap_or_default();
     Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.1)
 }
 
@@ -111,7 +137,7 @@ pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost
 ///
 /// # Errors
 /// When the log cannot be read, or holds what this version does not understand.
-pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, ProcessorError> {
+pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, BurnStateError> {
     let mut definitions = Definitions::open(log.clone()).await?;
     let mut states = Vec::new();
     for partition in 0..log.partitions(Topic::SliTallies).await? {
@@ -129,7 +155,7 @@ async fn read_chunks(
     log: &dyn Log,
     partition: TopicPartition,
     restoring: &mut Restoring,
-) -> Result<(usize, usize), ProcessorError> {
+) -> Result<(usize, usize), BurnStateError> {
     let snapshots = snapshots_of(log, partition).await?;
     let (first, mut upper) = log.settled_bounds(snapshots).await?;
     let (mut span, mut records, mut bytes) = (LOOK_BACK, 0, 0);
@@ -161,14 +187,14 @@ fn take_chunk(
     snapshots: TopicPartition,
     partition: TopicPartition,
     restoring: &mut Restoring,
-) -> Result<bool, ProcessorError> {
+) -> Result<bool, BurnStateError> {
     let key = chunk_of_key(record.key().unwrap_or_default());
     if key.is_some_and(|(of, chunk)| of != partition.partition || chunk.is_some_and(|chunk| restoring.has(chunk))) {
         return Ok(false);
     }
     let place = || format!("{snapshots} at offset {}", record.offset());
     let chunk: BurnChunk = codec::decode(record.value().unwrap_or_default())
-        .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
+        .map_err(|e| BurnStateError::Unreadable { place: place(), cause: e.to_string() })?;
     restoring.add(chunk)?;
     Ok(true)
 }
@@ -184,21 +210,27 @@ async fn read_all(log: &dyn Log, from: TopicPartition, mut next: Offset, end: Of
 }
 
 /// Where a partition's snapshots are kept.
-pub(crate) async fn snapshots_of(log: &dyn Log, partition: TopicPartition) -> Result<TopicPartition, ProcessorError> {
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn snapshots_of(log: &dyn Log, partition: TopicPartition) -> Result<TopicPartition, BurnStateError> {
     let partitions = log.partitions(Topic::BurnSnapshots).await?;
     Ok(TopicPartition { topic: Topic::BurnSnapshots, partition: partition.partition % partitions.max(1) })
 }
 
 /// Folds a batch, with the definitions it was counted by; what is to be published.
-pub(crate) async fn apply(
+///
+/// # Errors
+/// When it cannot be read, does not join what was folded before, or the definitions are not known.
+pub async fn apply(
     burn: &mut Burn,
     partition: TopicPartition,
     record: &RecordRef<'_>,
     definitions: &mut Definitions,
-) -> Result<Vec<BurnRates>, ProcessorError> {
+) -> Result<Vec<BurnRates>, BurnStateError> {
     let place = || format!("{partition} at offset {}", record.offset());
     let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
-        .map_err(|e| ProcessorError::Unreadable { place: place(), cause: e.to_string() })?;
+        .map_err(|e| BurnStateError::Unreadable { place: place(), cause: e.to_string() })?;
     definitions.read_up_to(tally.revision).await?;
     Ok(burn.apply(record.offset(), &tally, definitions.revisions())?)
 }

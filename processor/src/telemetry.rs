@@ -4,11 +4,10 @@ use std::sync::LazyLock;
 
 use prometheus::{IntCounterVec, IntGaugeVec};
 use slipstream_log::{Position, TopicPartition};
+use slipstream_role::burn_state::RestoreCost;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics::{counter, gauge};
 use slipstream_slo::tally::Decided;
-
-use crate::restore::RestoreCost;
 
 static RECORDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_tally_records_total", "Records of request-events by what became of them", &["outcome"])

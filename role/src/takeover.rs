@@ -1,5 +1,5 @@
-//! Partitions that were gained and are not read yet: what a role must know first is found out for each in a task of its
-//! own, while the others are read, decided and committed.
+//! Taking partitions over: what a role must know of a partition before it reads it is found out in a task of its own,
+//! while the others are read, decided and committed.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
-use crate::port::TopicPartition;
+use slipstream_log::TopicPartition;
 
 /// Tasks that have their turn at the same time: each reads a stretch of the log, and keeps some of it in memory.
 const AT_A_TIME: usize = 2;
@@ -34,20 +34,20 @@ impl Turns {
 /// The tasks, each for one assignment of its partition: who loses the partition ends it (L6), and one that is lost and
 /// gained again begins anew.
 #[derive(Debug)]
-pub struct Gaining<T> {
+pub struct Takeovers<T> {
     tasks: JoinSet<(TopicPartition, T)>,
     under_way: BTreeMap<TopicPartition, AbortHandle>,
     turns: Turns,
 }
 
-impl<T> Default for Gaining<T> {
+impl<T> Default for Takeovers<T> {
     fn default() -> Self {
         let turns = Turns(Arc::new(Semaphore::new(AT_A_TIME)));
-        Gaining { tasks: JoinSet::new(), under_way: BTreeMap::new(), turns }
+        Takeovers { tasks: JoinSet::new(), under_way: BTreeMap::new(), turns }
     }
 }
 
-impl<T: Send + 'static> Gaining<T> {
+impl<T: Send + 'static> Takeovers<T> {
     /// Begins with a partition; what was begun of it before does not count.
     pub fn begin(&mut self, partition: TopicPartition, work: impl Future<Output = T> + Send + 'static) {
         self.forget(partition);
@@ -119,52 +119,53 @@ mod tests {
 
     #[tokio::test]
     async fn what_ended_for_an_assignment_that_was_lost_does_not_count() {
-        let mut gaining = Gaining::default();
+        let mut takeovers = Takeovers::default();
         let (ended, first) = oneshot::channel();
-        gaining.begin(PARTITION, async move {
+        takeovers.begin(PARTITION, async move {
             let _ = ended.send(());
             "first"
         });
         first.await.expect("the task ran");
-        gaining.forget(PARTITION);
-        assert!(gaining.is_empty());
-        gaining.begin(PARTITION, async { "second" });
-        assert_eq!(gaining.next().await, Some((PARTITION, "second")));
-        assert_eq!(gaining.next().await, None);
+        takeovers.forget(PARTITION);
+        assert!(takeovers.is_empty());
+        takeovers.begin(PARTITION, async { "second" });
+        assert_eq!(takeovers.next().await, Some((PARTITION, "second")));
+        assert_eq!(takeovers.next().await, None);
     }
 
     #[tokio::test]
     async fn only_work_that_takes_a_turn_waits_for_one() {
-        let mut gaining = Gaining::default();
+        let mut takeovers = Takeovers::default();
         let partition = |partition| TopicPartition { partition, ..PARTITION };
         let (go, held) = watch::channel(false);
         for much in 0..3 {
-            let (turns, mut held) = (gaining.turns(), held.clone());
-            gaining.begin(partition(much), async move {
+            let (turns, mut held) = (takeovers.turns(), held.clone());
+            takeovers.begin(partition(much), async move {
                 let _turn = turns.next().await;
                 held.wait_for(|go| *go).await.map(|_| ()).map_err(|_| ())
             });
         }
-        gaining.begin(partition(3), async { Ok(()) });
-        assert_eq!(gaining.next().await, Some((partition(3), Ok(()))));
-        assert_eq!(gaining.turns.0.available_permits(), 0);
-        gaining.forget(partition(1));
+        takeovers.begin(partition(3), async { Ok(()) });
+        assert_eq!(takeovers.next().await, Some((partition(3), Ok(()))));
+        assert_eq!(takeovers.turns.0.available_permits(), 0);
+        takeovers.forget(partition(1));
         go.send(true).expect("the tasks wait");
-        let others = [gaining.next().await, gaining.next().await].map(|gained| gained.map(|(partition, _)| partition));
+        let others =
+            [takeovers.next().await, takeovers.next().await].map(|gained| gained.map(|(partition, _)| partition));
         assert_eq!(BTreeSet::from(others), BTreeSet::from([Some(partition(0)), Some(partition(2))]));
-        assert_eq!(gaining.next().await, None);
+        assert_eq!(takeovers.next().await, None);
     }
 
     #[tokio::test]
     async fn a_lost_partitions_work_is_ended() {
-        let mut gaining = Gaining::default();
+        let mut takeovers = Takeovers::default();
         let (held, ended) = oneshot::channel::<()>();
-        gaining.begin(PARTITION, async move {
+        takeovers.begin(PARTITION, async move {
             std::future::pending::<()>().await;
             drop(held);
         });
-        gaining.forget(PARTITION);
+        takeovers.forget(PARTITION);
         assert!(ended.await.is_err(), "the task was dropped");
-        assert_eq!(gaining.ready(), None);
+        assert_eq!(takeovers.ready(), None);
     }
 }

@@ -1,12 +1,10 @@
 //! Rebuilding the redelivery memory of a partition that was gained: tally and sink begin with what the one before them
 //! remembered.
 
+use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, TopicPartition};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::decode::{Attributes, decode};
 use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash};
-
-use crate::batch::Batch;
-use crate::port::{Fetch, Log, LogError, Offset, Position, TopicPartition};
 
 /// The memory after all records below `position`: reads from the first offset of the generation before the last one's.
 /// Only valid events count. What comes next is read while the last batch is decoded.
@@ -88,12 +86,12 @@ fn take(memory: &mut Memory, group: &mut Vec<(u64, LogTime)>, hashes: &mut Vec<u
 
 #[cfg(test)]
 mod tests {
+    use slipstream_log::Outgoing;
+    use slipstream_log::clock::{Clock, ManualClock};
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
     use slipstream_schemas::Topic;
 
     use super::*;
-    use crate::clock::{Clock, ManualClock};
-    use crate::memory::{MemoryLog, MemoryOptions};
-    use crate::port::Outgoing;
 
     const EVENT: &str =
         r#"{"event_id": "a", "time": 900000, "service": "s", "endpoint": "/", "method": "GET", "status_code": 200}"#;

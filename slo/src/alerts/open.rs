@@ -1,9 +1,12 @@
-//! The alerter's state: of each alert whose episode is not over, its last transition. Nothing else is remembered, so it is
-//! rebuilt by reading `alerts`.
+//! The state of alerting: of each alert whose episode is not over, its last transition. Nothing else is remembered, so it
+//! is rebuilt by reading `alerts`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_schemas::records::{AlertTransition, BurnRates, TransitionKind};
+
+use super::decide::decide;
+use crate::revision::Revisions;
 
 /// Which series an alert watches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +55,13 @@ impl OpenAlerts {
         self.of_series.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// Decides what a burn-rate record means and folds it in: see [`decide()`].
+    pub fn decide(&mut self, rates: &BurnRates, revisions: &Revisions) -> Vec<AlertTransition> {
+        let made = decide(rates, self.of(&SeriesKey::of_rates(rates)), revisions);
+        made.iter().cloned().for_each(|transition| self.apply(transition));
+        made
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.of_series.values().map(Vec::len).sum()
@@ -82,6 +92,13 @@ impl<'a> Draft<'a> {
         if self.touched.contains(key) { self.changed.of(key) } else { self.base.of(key) }
     }
 
+    /// Decides what a burn-rate record means and folds it in: see [`decide()`].
+    pub fn decide(&mut self, rates: &BurnRates, revisions: &Revisions) -> Vec<AlertTransition> {
+        let made = decide(rates, self.of(&SeriesKey::of_rates(rates)), revisions);
+        made.iter().cloned().for_each(|transition| self.apply(transition));
+        made
+    }
+
     /// Folds a transition in.
     pub fn apply(&mut self, t: AlertTransition) {
         let key = SeriesKey::of_transition(&t);
@@ -95,7 +112,7 @@ impl<'a> Draft<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::tests::transition;
+    use crate::alerts::fixtures::transition;
 
     #[test]
     fn a_state_is_the_last_transition_of_each_open_alert() {

@@ -1,0 +1,3 @@
+//! How things stand: questions and what their answers mean, for the command line.
+
+pub mod slos;

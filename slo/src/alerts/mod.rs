@@ -1,0 +1,14 @@
+//! What burn rates mean for alerts: one decision, for everybody who has to make it.
+//!
+//! `machine` is an alert's life, `decide` the transitions of one record, `open` the alerts that are not over. The alerter,
+//! `slo test`, the simulation and the oracles of the tests decide with these, each over its own records.
+
+mod decide;
+#[cfg(test)]
+mod fixtures;
+mod machine;
+mod open;
+
+pub use self::decide::decide;
+pub use self::machine::{AlertState, Phase, alert_id, end, rule_sets, step};
+pub use self::open::{Draft, OpenAlerts, SeriesKey};
