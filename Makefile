@@ -11,12 +11,14 @@ FOR ?= 60s
 EVENTS ?= 12000000
 RUNS ?= 1
 ONLY ?=
+TARGET ?=
+LEFT_OUT ?=
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint fmt bench bench-kafka
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz fuzz-guided lint msrv unused fmt bench bench-kafka
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,13 +66,26 @@ fuzz: setup ## Definitions, filters and test files changed at random, for long: 
 	cargo test --locked -p slipstream-slotest --test fuzz --no-run
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slotest --test fuzz -- --nocapture
 
-lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
+fuzz-guided: setup ## Guided by coverage: events, filters, definitions, test files, access logs: make fuzz-guided [FOR=60s] [TARGET=events]
+	@scripts/fuzz-guided $(FOR) $(TARGET)
+
+lint: ## Format, clippy with warnings as errors, licences and security advisories of dependencies
+	@scripts/setup lint
+	@scripts/msrv check
 	cargo fmt --all --check
+	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check bans licenses sources; else echo "cargo-deny is not installed: licences were not checked (cargo install cargo-deny)"; fi
+	@LEFT_OUT="$(LEFT_OUT)" scripts/deny
+
+msrv: ## The oldest Rust that Cargo.toml promises is the one that lint, tests and the image use
+	@scripts/msrv check
+
+unused: setup ## Dependencies that nothing uses
+	@scripts/unused
 
 fmt: ## Format
 	cargo fmt --all
+	@cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: build ## Measure what docs/benchmarks.md reports
 	@cargo build --release --locked --quiet -p slipstream-bench

@@ -1,4 +1,31 @@
 //! The log in memory: for tests, with faults that can be ordered and a clock that can be set.
+//!
+//! ```
+//! use slipstream_log::memory::{MemoryLog, MemoryOptions};
+//! use slipstream_log::{Fetch, Log, Outgoing, TopicPartition};
+//! use slipstream_schemas::Topic;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), slipstream_log::LogError> {
+//! let log = MemoryLog::new(MemoryOptions::default());
+//! let record = Outgoing {
+//!     topic: Topic::RequestEvents,
+//!     partition: None, // by the key, as Kafka's own producers choose it
+//!     key: Some("e-1".into()),
+//!     value: Some("{}".into()),
+//!     headers: Vec::new(),
+//! };
+//! let appended = log.publish(vec![record]).await?; // durable from here on (L1)
+//!
+//! let partition = TopicPartition { topic: Topic::RequestEvents, partition: appended[0].partition };
+//! let (first, end) = log.bounds(partition).await?;
+//! let batch = log.read(partition, first, end, Fetch::default()).await?;
+//! let record = batch.get(0).expect("it was published");
+//! assert_eq!((record.offset(), record.key()), (0, Some(&b"e-1"[..])));
+//! assert_eq!(record.log_time(), appended[0].log_time);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

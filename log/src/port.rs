@@ -189,6 +189,46 @@ pub trait Log: Send + Sync + 'static {
 pub type SharedLog = Arc<dyn Log>;
 
 /// A member of a group. Dropping it leaves the group without committing anything.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use slipstream_log::memory::{MemoryLog, MemoryOptions};
+/// use slipstream_log::{Advance, Fetch, Log, Outgoing, Polled, Position, Step};
+/// use slipstream_schemas::Topic;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let log = MemoryLog::new(MemoryOptions::default());
+/// let to = |topic, value: &'static str| Outgoing {
+///     topic,
+///     partition: Some(0),
+///     key: Some("k".into()),
+///     value: Some(value.into()),
+///     headers: Vec::new(),
+/// };
+/// log.publish(vec![to(Topic::RequestEvents, "a request")]).await?;
+///
+/// let mut consumer = log.subscribe("my-group", &[Topic::RequestEvents]).await?;
+/// let batch = loop {
+///     match consumer.poll(Fetch::default(), Duration::from_secs(5)).await? {
+///         Polled::Records(batch) => break batch,
+///         Polled::Assigned(_) | Polled::Revoked(_) | Polled::Nothing => {}
+///     }
+/// };
+/// // What was decided from the batch, and how far that has read, become visible together or not at all (L2).
+/// let last = batch.get(batch.len() - 1).expect("a batch has records");
+/// let partition = batch.partition;
+/// let read = Position { offset: last.offset() + 1, log_time: last.log_time() };
+/// let step = Step {
+///     outputs: vec![to(Topic::DeadLetters, "what became of it")],
+///     positions: vec![Advance { partition, from: Position::default(), to: read }],
+/// };
+/// consumer.commit(&step).await?;
+/// assert_eq!(log.committed("my-group", partition).await?, Some(read));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Consumer: Send {
     /// What happened next, within `wait`.

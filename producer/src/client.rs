@@ -3,6 +3,49 @@
 //!
 //! TLS needs a provider of cryptography for the process; whoever owns `main` installs one, once:
 //! `rustls::crypto::ring::default_provider().install_default()`.
+//!
+//! ```
+//! use slipstream_producer::client::Client;
+//! use slipstream_schemas::{EventTime, RequestEvent};
+//! # use slipstream_log::memory::{MemoryLog, MemoryOptions};
+//! # use slipstream_producer::gateway;
+//! # use slipstream_runtime::{Health, Shutdown, config};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let address = format!("http://{}", listener.local_addr()?);
+//! # let log = MemoryLog::new(MemoryOptions::default());
+//! # let limits = config::Gateway::default();
+//! # let gateway = gateway::serve(listener, log, limits, Health::default(), Shutdown::new());
+//! rustls::crypto::ring::default_provider().install_default().expect("the first one");
+//! let event = RequestEvent {
+//!     event_id: "01a1fb21-f56c-72d5-8e9d-e49fa1347594".to_owned(), // yours, and kept when you send again
+//!     time: EventTime(1_769_851_800_000_000),                     // microseconds
+//!     service: "payment".to_owned(),
+//!     environment: "production".to_owned(),
+//!     endpoint: "/orders/{id}".to_owned(),
+//!     method: "POST".to_owned(),
+//!     status_code: 201,
+//!     latency_ms: Some(12.5),
+//!     weight: 1,
+//!     trace_id: None,
+//!     user_ref: None,
+//!     attributes: Default::default(),
+//! };
+//! let wrong = RequestEvent { status_code: 700, ..event.clone() };
+//!
+//! let client = Client::new(&address)?; // such as http://127.0.0.1:8480
+//! # let sent = async {
+//! let answer = client.send(&[event, wrong]).await?;
+//! assert_eq!((answer.inserted, answer.rejected), (1, 1));
+//! assert_eq!(answer.errors[0].message, "status_code `700`: must be 100 to 599");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # };
+//! # tokio::select! { sent = sent => sent?, ended = gateway => ended? }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::time::Duration;
 

@@ -99,6 +99,30 @@ pub enum CodecError {
 
 /// Encodes a record.
 ///
+/// ```
+/// use slipstream_schemas::codec::{MARKER, decode, encode};
+/// use slipstream_schemas::{EventTime, RequestEvent};
+///
+/// let event = RequestEvent {
+///     event_id: "e-1".to_owned(),
+///     time: EventTime(1_769_851_800_000_000), // microseconds
+///     service: "payment".to_owned(),
+///     environment: String::new(),
+///     endpoint: "/pay".to_owned(),
+///     method: "POST".to_owned(),
+///     status_code: 200,
+///     latency_ms: Some(12.5),
+///     weight: 1,
+///     trace_id: None,
+///     user_ref: None,
+///     attributes: [("region".to_owned(), "eu".to_owned())].into(),
+/// };
+/// let value = encode(&event);
+/// assert!(value.starts_with(&MARKER));
+/// assert_eq!(decode::<RequestEvent>(&value)?, event);
+/// # Ok::<(), slipstream_schemas::codec::CodecError>(())
+/// ```
+///
 /// # Panics
 /// When a type of this crate does not fit its own schema: a mistake in the program that every round-trip test finds.
 pub fn encode<T: Wire>(record: &T) -> Vec<u8> {

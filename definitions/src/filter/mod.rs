@@ -33,6 +33,27 @@ use self::syntax::Places;
 pub use self::syntax::{MAX_DEPTH, MAX_LENGTH};
 
 /// A compiled filter.
+///
+/// ```
+/// use slipstream_definitions::filter::Filter;
+/// use slipstream_schemas::decode::{Attributes, Provenance, decode};
+///
+/// let fast = Filter::compile("status_code < 500 && latency_ms <= 300.0").expect("it is right");
+/// let from = Provenance { topic: "request-events", partition: 0, offset: 0 };
+/// let answer = |latency: &str| {
+///     let value = format!(
+///         r#"{{"time":"2026-01-31T09:30:00Z","service":"s","endpoint":"/","method":"GET","status_code":200{latency}}}"#
+///     );
+///     fast.eval(&decode(value.as_bytes(), &from, Attributes::Skip).expect("an event"))
+/// };
+/// assert_eq!(answer(r#","latency_ms":120"#), Some(true));
+/// assert_eq!(answer(r#","latency_ms":900"#), Some(false));
+/// assert_eq!(answer(""), None); // not measured: neither good nor bad
+///
+/// // Types are checked when it is compiled, not when it never matches.
+/// let errors = Filter::compile(r#"status_code == "500""#).unwrap_err();
+/// assert_eq!(errors[0].message, r#"cannot compare status_code (a whole number) with "500" (a string)"#);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Filter {
     expression: Expression,

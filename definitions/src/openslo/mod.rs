@@ -58,6 +58,42 @@ impl Loaded {
 }
 
 /// Parses and checks files as one set: references are resolved among all of them, every error is reported.
+///
+/// ```
+/// use slipstream_definitions::definition::{Ratio, Window};
+/// use slipstream_definitions::diagnostic::render;
+/// use slipstream_definitions::document::SourceFile;
+/// use slipstream_definitions::openslo;
+///
+/// let text = r#"
+/// apiVersion: openslo/v1
+/// kind: SLO
+/// metadata: {name: payment-availability}
+/// spec:
+///   service: payment
+///   indicator:
+///     metadata: {name: payment-answers}
+///     spec:
+///       ratioMetric:
+///         counter: true
+///         good: {metricSource: {type: slipstream, spec: {filter: status_code < 500}}}
+///         total: {metricSource: {type: slipstream, spec: {filter: 'service == "payment"'}}}
+///   timeWindow: [{duration: 30d, isRolling: true}]
+///   budgetingMethod: Occurrences
+///   objectives: [{displayName: answered, target: 0.995}]
+/// "#;
+/// let file = |text: &str| SourceFile { path: "slos.yaml".to_owned(), text: text.to_owned() };
+/// let loaded = openslo::load(&[file(text)]);
+/// let slo = &loaded.slos[0];
+/// assert_eq!(slo.window, Window::Rolling(30 * 86_400));
+/// assert_eq!(slo.objectives[0].target, Ratio { num: 199, den: 200 });
+/// assert_eq!(slo.objectives[0].rules.len(), 4); // no policy is named, so the default ones
+///
+/// // Mistakes have a place and, where one is likely, what was meant.
+/// let loaded = openslo::load(&[file(&text.replace("budgetingMethod", "budgetMethod"))]);
+/// assert!(!loaded.is_valid());
+/// println!("{}", render(&loaded.diagnostics, false));
+/// ```
 pub fn load(sources: &[SourceFile]) -> Loaded {
     load_with(Report::new(sources), sources)
 }

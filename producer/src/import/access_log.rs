@@ -12,21 +12,26 @@ use jiff::tz::Offset;
 
 /// What a line says of its request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request<'a> {
+pub struct Request<'a> {
     /// Microseconds since 1970.
     pub time: i64,
+    /// `GET`
     pub method: &'a str,
     /// The target's path: without query and fragment, percent-encoding kept.
     pub path: Cow<'a, str>,
     /// As the line has it: `HTTP/1.1`; a request of HTTP 0.9 has none.
     pub protocol: Option<&'a str>,
+    /// Three digits.
     pub status: i32,
     /// Bytes of the answer's body; none where the line has `-`.
     pub bytes: Option<&'a str>,
 }
 
-/// Reads a line; an error says what is expected where.
-pub(super) fn parse(line: &[u8], combined: bool) -> Result<Request<'_>, String> {
+/// Reads a line.
+///
+/// # Errors
+/// What is expected where, for people.
+pub fn parse(line: &[u8], combined: bool) -> Result<Request<'_>, String> {
     let (time, rest) = moment(line)?;
     let (request, rest) = quoted(rest).ok_or("no request in quotes behind the time")?;
     let (status, rest) = word(rest);

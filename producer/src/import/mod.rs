@@ -10,7 +10,7 @@
 //! - [`position`]: where a file stands, read and committed;
 //! - [`run`]: all of it together.
 
-mod access_log;
+pub mod access_log;
 mod chunk;
 mod error;
 mod lines;

@@ -45,11 +45,28 @@ pub enum Attributes {
 pub struct FromJson {
     /// The event; its event_id is what `new_id` gave where it had none.
     pub event: RequestEvent,
-    /// Whether the identity was given.
+    /// Whether it had none, and was given that of `new_id`.
     pub given: bool,
 }
 
 /// Decodes the value of a record of request-events.
+///
+/// ```
+/// use slipstream_schemas::decode::{Attributes, Provenance, decode};
+///
+/// let from = Provenance { topic: "request-events", partition: 0, offset: 41 };
+/// let value = br#"{"event_id":"e-1","time":"2026-01-31T09:30:00Z","service":"payment",
+///     "endpoint":"/pay","method":"POST","status_code":503,"attributes":{"region":"eu"}}"#;
+/// let event = decode(value, &from, Attributes::Read)?;
+/// assert_eq!((event.status_code, event.weight, event.latency_ms), (503, 1, None));
+/// assert_eq!(event.attribute("region"), Some("eu"));
+///
+/// // What is wrong is told by field, value and rule.
+/// let value = br#"{"time":1769851800000000,"service":"payment","endpoint":"/pay","method":"POST","status_code":700}"#;
+/// let error = decode(value, &from, Attributes::Read).unwrap_err();
+/// assert_eq!(error.to_string(), "status_code `700`: must be 100 to 599");
+/// # Ok::<(), slipstream_schemas::decode::EventError>(())
+/// ```
 ///
 /// # Errors
 /// When it is no event, or an event that breaks a rule.
@@ -85,6 +102,16 @@ fn head(value: &[u8]) -> &[u8] {
 }
 
 /// Decodes an event from JSON; white space before it is allowed. One without event_id gets that of `new_id`.
+///
+/// ```
+/// use slipstream_schemas::decode::from_json;
+///
+/// let text = r#"{"time":"2026-01-31T09:30:00Z","service":"payment","endpoint":"/pay","method":"POST","status_code":200}"#;
+/// let read = from_json(text.as_bytes(), || "an id of ours".to_owned())?;
+/// assert!(read.given);
+/// assert_eq!(read.event.event_id, "an id of ours");
+/// # Ok::<(), slipstream_schemas::decode::EventError>(())
+/// ```
 ///
 /// # Errors
 /// When it is no JSON object, or an event that breaks a rule.

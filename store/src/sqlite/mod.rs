@@ -29,6 +29,42 @@ pub use open::FILE;
 use write::Writer;
 
 /// The store.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use slipstream_schemas::decode::{Attributes, Provenance, decode};
+/// use slipstream_schemas::{LogTime, Topic};
+/// use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
+/// use slipstream_store::rollup;
+/// use slipstream_store::{EventFilter, Events, PositionMove, Retention, SqliteStore, Store, WriteBatch};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let store = SqliteStore::open(folder.path(), Retention::default())?;
+///
+/// // What came from offset 0 of a partition of request-events, and that it came, are one transaction.
+/// let value = br#"{"event_id":"e-1","time":"2026-01-31T09:30:00Z","service":"payment","endpoint":"/pay",
+///     "method":"POST","status_code":503}"#;
+/// let from = Provenance { topic: "request-events", partition: 0, offset: 0 };
+/// let log_time = LogTime(1_769_851_800_500);
+/// let mut events = Events::new();
+/// events.push(0, 0, log_time, &decode(value, &from, Attributes::Read)?);
+/// let moved = PositionMove { topic: Topic::RequestEvents, partition: 0, from: None, to: 1, log_time };
+/// let batch = WriteBatch { rollups: rollup::fold(&events), events, positions: vec![moved], ..WriteBatch::default() };
+/// let batch = Arc::new(batch);
+/// store.write(Arc::clone(&batch)).await?;
+/// assert!(store.write(batch).await.is_err(), "once: the position is no longer where the batch begins");
+///
+/// let errors = EventFilter { errors_only: true, ..EventFilter::default() };
+/// let page = store.events(&errors, 10, None).await?;
+/// assert_eq!(page.events[0].event_id, "e-1");
+/// let KpiAnswer::Total(total) = store.kpis(&KpiQuestion::default()).await? else { panic!("one row was asked for") };
+/// assert_eq!((total.hits, total.errors), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
 pub struct SqliteStore {
     inner: Arc<Inner>,
 }
