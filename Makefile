@@ -11,12 +11,14 @@ FOR ?= 60s
 EVENTS ?= 12000000
 RUNS ?= 1
 ONLY ?=
+BASE ?=
+PAIRS ?= 5
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint fmt bench bench-kafka
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz same-output lint fmt bench bench-kafka bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,6 +66,10 @@ fuzz: setup ## Definitions, filters and test files changed at random, for long: 
 	cargo test --locked -p slipstream-slo --test fuzz --no-run
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slo --test fuzz -- --nocapture
 
+same-output: setup ## Whether this tree does what another revision does, byte for byte: make same-output BASE=REV [DATA=DIR] [SEEDS=200] [ONLY=demo]
+	@test -n "$(BASE)" || { echo "make same-output needs BASE=REV, the revision to compare with" >&2; exit 2; }
+	@scripts/same-output "$(BASE)" $(if $(DATA),--data "$(abspath $(DATA))") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only $(ONLY))
+
 lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -81,3 +87,7 @@ bench-kafka: build setup-test ## The roles on a real Kafka and PostgreSQL, and K
 	@cargo build --release --locked --quiet -p slipstream-processor --example restore
 	@cargo build --locked --quiet -p slipstream-testkit --bins
 	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))
+
+bench-pairs: setup ## CPU seconds of this tree and of another revision in turns: make bench-pairs BASE=REV [PAIRS=5] [ONLY=tally,sink]
+	@test -n "$(BASE)" || { echo "make bench-pairs needs BASE=REV, the revision to compare with" >&2; exit 2; }
+	@scripts/bench-pairs "$(BASE)" --pairs $(PAIRS) $(if $(ONLY),--only $(ONLY))
