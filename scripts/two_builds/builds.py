@@ -20,6 +20,8 @@ class Build:
     target: Path
     # Where what it gave is kept.
     home: Path | None = None
+    # It is built: cargo is not asked.
+    built: bool = False
 
     def cargo(self, *args, **options):
         env = {**os.environ, "CARGO_TARGET_DIR": str(self.target), "CARGO_TERM_COLOR": "never"}
@@ -27,6 +29,8 @@ class Build:
 
     def build(self):
         """The program, the benchmarks and the examples that measure."""
+        if self.built:
+            return
         packages = [word for name in PACKAGES if (self.tree / name).is_dir() for word in ("-p", f"slipstream-{name}")]
         self.cargo("build", "--release", "--locked", "--quiet", "--bins", "--examples", *packages)
 
@@ -36,6 +40,9 @@ class Build:
 
     def simulation(self):
         """The test program of the simulation, built."""
+        if self.built:
+            found = [path for path in (self.target / "release" / "deps").glob("seeds-*") if not path.suffix]
+            return max(found, key=lambda path: path.stat().st_mtime)
         args = ["test", "--release", "--locked", "--quiet", "-p", "slipstream-sim", "--test", "seeds", "--no-run"]
         told = self.cargo(*args, "--message-format=json", stdout=subprocess.PIPE, text=True).stdout
         made = [json.loads(line) for line in told.splitlines() if line.startswith("{")]

@@ -31,9 +31,11 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(WORKS))
+    parser.add_argument("--built", action="store_true", help="both are built: do not ask cargo")
     args = parser.parse_args()
     base, new = builds.base(args.base), builds.new()
     for build in (base, new):
+        build.built = args.built
         build.build()
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {args.events:,} events, {args.pairs} pairs", flush=True

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from difflib import unified_diff
+from os.path import commonprefix
 
 # Differences that are shown of each kind, and lines of each.
 SHOWN = 3
@@ -61,8 +62,16 @@ def difference(base, new):
         return f"    only {'NEW' if base is None else 'BASE'} has it"
     base, new = readable(base), readable(new)
     found = list(unified_diff(base, new, "BASE", "NEW", lineterm="", n=1))[2:]
-    cut = [f"    {line[:300]}" for line in found[:LINES]]
+    cut = [f"    {around(line, found)}" for line in found[:LINES]]
     return "\n".join(cut + ([f"    ... {len(found) - LINES} more lines"] if len(found) > LINES else []))
+
+
+def around(line, lines):
+    """Of a long line what is around the first letter that differs from the other side."""
+    others = [other for other in lines if other[:1] in "+-" and other[0] != line[0]]
+    same = max((len(commonprefix([line[1:], other[1:]])) for other in others), default=0)
+    begin = max(0, min(same - 80, len(line) - 280))
+    return line[:280] if begin == 0 else f"{line[0]}...{line[begin : begin + 280]}"
 
 
 def readable(text):

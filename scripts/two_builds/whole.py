@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import shutil
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ def main():
     base, new = builds.base(args.base), builds.new()
     began = time.monotonic()
     for build in (base, new):
+        build.built = args.built
         say(f"building {build.name}: {build.tree}")
         build.build()
     say(f"built in {time.monotonic() - began:.0f} s")
@@ -44,6 +44,7 @@ def arguments():
     parser.add_argument("--data", type=lambda d: Path(d).resolve() if d else None, help="folder with the real files")
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(PARTS))
+    parser.add_argument("--built", action="store_true", help="both are built: do not ask cargo")
     args = parser.parse_args()
     unknown = [name for name in args.only if name not in PARTS]
     if unknown or (args.data and not args.data.is_dir()):
@@ -106,15 +107,17 @@ def part_commands(whole):
 
 def part_simulation(whole):
     seeds = whole.args.seeds
-    kept, fresh = whole.base.home / "recorded" / f"worlds-{seeds}", builds.cache() / "new-worlds"
+    kept = whole.base.home / "recorded" / f"worlds-{seeds}"
     if simulation.worlds(kept) != seeds:
         say(f"simulation: {seeds} worlds of BASE")
         simulation.record(whole.base, seeds, kept)
     say(f"simulation: {seeds} worlds of NEW")
-    simulation.record(whole.new, seeds, fresh)
-    results = simulation.compare(kept, fresh, avro.schemas(whole.base.tree))
-    shutil.rmtree(fresh)
-    return results
+    return whole.in_scratch(lambda scratch: of_worlds(whole, kept, scratch / "worlds"))
+
+
+def of_worlds(whole, kept, fresh):
+    simulation.record(whole.new, whole.args.seeds, fresh)
+    return simulation.compare(kept, fresh, avro.schemas(whole.base.tree))
 
 
 def part_imports(whole):
