@@ -7,7 +7,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import avro, builds, commands, demo, directories, fixtures, imports, normalise, recording, simulation
+from . import (
+    avro,
+    builds,
+    commands,
+    demo,
+    directories,
+    fixtures,
+    imports,
+    normalise,
+    recording,
+    simulation,
+)
 from .recording import Recording
 
 SOURCES = Path(__file__).resolve().parent
