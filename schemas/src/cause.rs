@@ -94,7 +94,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// The first error of a type in a chain: what a library said, for who decides by it.
 pub fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]
