@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::merge::{self, Overrides};
 use super::nearest::nearest;
 use super::problem::{ConfigErrors, Place};
-use super::section::{Problems, Section, complain, expected, path, text};
+use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
-use super::units::{self, DURATION, SIZE};
+use super::units::{self, DURATION, SIZE, positive};
 use super::{
     Config, DAY, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver,
 };
@@ -182,20 +182,10 @@ fn logging(section: Section<'_>) -> Logging {
         _ => None,
     });
     let level = section.value("level", "a level (`info`) or a filter (`info,slipstream_sink=debug`)", |text| {
-        crate::telemetry::filter(text).ok().map(|_| text.to_owned())
+        crate::filter::read(text).ok().map(|_| text.to_owned())
     });
     section.finish();
     Logging { level, format: format.unwrap_or_default() }
-}
-
-/// A text that is not empty and holds nothing that cannot be seen.
-pub(super) fn plain(text: &str) -> Option<String> {
-    (!text.trim().is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
-}
-
-/// A duration above zero.
-pub(super) fn positive(text: &str) -> Option<Duration> {
-    units::duration(text).filter(|d| !d.is_zero())
 }
 
 fn size(text: &str) -> Option<usize> {

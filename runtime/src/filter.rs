@@ -1,0 +1,48 @@
+//! Which log lines are heard: a level, or a filter by module.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Libraries that talk much: heard from a warning on, unless a filter names them.
+const TALKATIVE: [&str; 5] = ["hyper", "hyper_util", "reqwest", "rustls", "h2"];
+
+/// Why a filter cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the log filter `{filter}`: {cause}; give a level (`info`) or a filter (`info,axum=warn`)")]
+pub struct FilterError {
+    /// The filter.
+    pub filter: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// Reads a level or a filter.
+pub(crate) fn read(text: &str) -> Result<EnvFilter, FilterError> {
+    let error = |cause: String| FilterError { filter: text.to_owned(), cause };
+    // `EnvFilter` takes a word that is no level for the name of a module: a mistyped level would silence everything.
+    let no_level = |word: &&str| word.is_empty() || word.parse::<LevelFilter>().is_err();
+    if let Some(word) = text.split(',').filter(|part| !part.contains(['=', '['])).find(no_level) {
+        return Err(error(format!("`{word}` is no level (error, warn, info, debug, trace, off)")));
+    }
+    let named = |library: &&str| text.split(',').any(|part| part.split('=').next() == Some(library));
+    let quiet: String = TALKATIVE.iter().filter(|l| !named(l)).map(|l| format!(",{l}=warn")).collect();
+    EnvFilter::try_new(format!("{text}{quiet}")).map_err(|e| error(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_or_a_filter_is_read_and_a_mistyped_level_is_refused() {
+        for good in ["info", "debug", "off", "WARN", "info,slipstream_sink=debug", "warn,hyper=debug"] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        for bad in ["inof", "", "info,verbose", "slipstream_sink=loud"] {
+            let error = read(bad).expect_err(bad).to_string();
+            assert!(error.contains("give a level"), "{error}");
+        }
+        assert!(read("debug").unwrap().to_string().contains("hyper=warn"));
+        assert!(!read("debug,hyper=trace").unwrap().to_string().contains("hyper=warn"));
+    }
+}
