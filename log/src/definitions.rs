@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use slipstream_schemas::records::{Definition, Settings};
-use slipstream_schemas::{LogTime, Topic, codec};
+use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
 use crate::port::{Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
 
@@ -57,7 +57,7 @@ impl DefinitionReader {
                 let value = record.value().unwrap_or_default();
                 let definition = codec::decode(value).map_err(|e| LogError::Fatal {
                     doing: format!("reading {PARTITION} at offset {}", record.offset()),
-                    cause: e.to_string(),
+                    cause: Cause::of(e),
                 })?;
                 revisions.push(Revision { offset: record.offset(), log_time: record.log_time(), definition });
             }
@@ -75,7 +75,7 @@ pub async fn ensure_settings(log: &dyn Log, initial: &Settings) -> Result<Settin
     if let Some(settings) = read_settings(log).await? {
         return Ok(settings);
     }
-    let document = serde_json::to_string(initial).map_err(|e| unreadable(&e))?;
+    let document = serde_json::to_string(initial).map_err(unreadable)?;
     let definition = Definition {
         kind: SETTINGS_KIND.to_owned(),
         name: SETTINGS_NAME.to_owned(),
@@ -94,7 +94,7 @@ pub async fn read_settings(log: &dyn Log) -> Result<Option<Settings>, LogError> 
     let revisions = DefinitionReader::default().read_new(log).await?;
     let newest = revisions.into_iter().rev().find(|r| r.definition.kind == SETTINGS_KIND);
     let Some(document) = newest.and_then(|r| r.definition.document) else { return Ok(None) };
-    serde_json::from_str(&document).map(Some).map_err(|e| unreadable(&e))
+    serde_json::from_str(&document).map(Some).map_err(unreadable)
 }
 
 /// Publishes the definitions that differ from what is in the log; answers the log time of the newest of them all, or none
@@ -129,6 +129,6 @@ fn outgoing(definition: &Definition) -> Outgoing {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> LogError {
-    LogError::Fatal { doing: "reading the installation's settings".to_owned(), cause: error.to_string() }
+fn unreadable(error: serde_json::Error) -> LogError {
+    LogError::Fatal { doing: "reading the installation's settings".to_owned(), cause: Cause::of(error) }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
 use crate::batch::Batch;
 use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
@@ -70,7 +70,7 @@ impl<E: Engine> Log for Embedded<E> {
     }
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
-        let records = self.place_next(records).map_err(|e| CommitError::Fatal(e.to_string()))?;
+        let records = self.place_next(records).map_err(|e| CommitError::Fatal(Cause::of(e)))?;
         let guard = Guard::Name { writer: writer.to_owned(), session: self.session };
         self.engine.write(records, guard).await.map_err(WriteError::of_commit)
     }

@@ -1,6 +1,6 @@
 //! How the log says no.
 
-use slipstream_schemas::Topic;
+use slipstream_schemas::{Cause, Topic};
 
 use crate::place::{Offset, TopicPartition};
 
@@ -38,7 +38,8 @@ pub enum LogError {
         /// What was being done.
         doing: String,
         /// Why it failed.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// Will not pass.
     #[error("{doing}: {cause}")]
@@ -46,7 +47,8 @@ pub enum LogError {
         /// What was being done.
         doing: String,
         /// Why it failed, and what to do.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
 }
 
@@ -55,16 +57,16 @@ pub enum LogError {
 pub enum CommitError {
     /// Nothing of the step is or will be in the log: send the same value again.
     #[error("commit aborted: {0}")]
-    Aborted(String),
+    Aborted(#[source] Cause),
     /// It may or may not be in the log: read the committed position first.
     #[error("commit in doubt: {0}")]
-    InDoubt(String),
+    InDoubt(#[source] Cause),
     /// A partition of the step is no longer ours: drop step and state (L5).
     #[error("commit refused: {} not owned any more", list(.0))]
     Lost(Vec<TopicPartition>),
     /// Will not pass.
     #[error("commit impossible: {0}")]
-    Fatal(String),
+    Fatal(#[source] Cause),
 }
 
 fn list(partitions: &[TopicPartition]) -> String {

@@ -53,7 +53,7 @@ impl Outgoing {
         if self.key.is_none() && matches!(self.topic.spec().kept, Kept::Compacted { .. }) {
             return Err(LogError::Fatal {
                 doing: format!("publishing to {}", self.topic),
-                cause: "the topic is compacted, so every record needs a key".to_owned(),
+                cause: "the topic is compacted, so every record needs a key".into(),
             });
         }
         Ok(())

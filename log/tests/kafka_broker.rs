@@ -158,7 +158,7 @@ async fn l5_of_two_processes_with_one_name_one_ends_and_says_why() {
             break cause;
         }
     };
-    assert!(cause.contains("joined as `a`: `kafka.instance`"), "{cause}");
+    assert!(cause.text().contains("joined as `a`: `kafka.instance`"), "{cause}");
 }
 
 /// librdkafka pauses all partitions of a member for a moment whenever others join or leave.

@@ -1,5 +1,6 @@
 //! Which log lines are heard: a level, or a filter by module.
 
+use slipstream_schemas::Cause;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -13,24 +14,28 @@ pub struct FilterError {
     /// The filter.
     pub filter: String,
     /// Why.
-    pub cause: String,
+    #[source]
+    pub cause: Cause,
 }
 
 /// Reads a level or a filter.
 pub(crate) fn read(text: &str) -> Result<EnvFilter, FilterError> {
-    let error = |cause: String| FilterError { filter: text.to_owned(), cause };
+    let error = |cause: Cause| FilterError { filter: text.to_owned(), cause };
     // `EnvFilter` takes a word that is no level for the name of a module: a mistyped level would silence everything.
     let no_level = |word: &&str| word.is_empty() || word.parse::<LevelFilter>().is_err();
     if let Some(word) = text.split(',').filter(|part| !part.contains(['=', '['])).find(no_level) {
-        return Err(error(format!("`{word}` is no level (error, warn, info, debug, trace, off)")));
+        return Err(error(format!("`{word}` is no level (error, warn, info, debug, trace, off)").into()));
     }
     let named = |library: &&str| text.split(',').any(|part| part.split('=').next() == Some(library));
     let quiet: String = TALKATIVE.iter().filter(|l| !named(l)).map(|l| format!(",{l}=warn")).collect();
-    EnvFilter::try_new(format!("{text}{quiet}")).map_err(|e| error(e.to_string()))
+    EnvFilter::try_new(format!("{text}{quiet}")).map_err(|e| error(Cause::of(e)))
 }
 
 #[cfg(test)]
 mod tests {
+    use slipstream_schemas::cause;
+    use tracing_subscriber::filter::ParseError;
+
     use super::*;
 
     #[test]
@@ -38,9 +43,19 @@ mod tests {
         for good in ["info", "debug", "off", "WARN", "info,slipstream_sink=debug", "warn,hyper=debug"] {
             assert!(read(good).is_ok(), "{good}");
         }
-        for bad in ["inof", "", "info,verbose", "slipstream_sink=loud"] {
-            let error = read(bad).expect_err(bad).to_string();
-            assert!(error.contains("give a level"), "{error}");
+        let none = |word: &str| format!("`{word}` is no level (error, warn, info, debug, trace, off)");
+        for (bad, why) in [
+            ("inof", Some(none("inof"))),
+            ("", Some(none(""))),
+            ("info,verbose", Some(none("verbose"))),
+            ("slipstream_sink=loud", None),
+        ] {
+            let error = read(bad).expect_err(bad);
+            let behind = cause::find::<ParseError>(&error).map(ToString::to_string);
+            assert_eq!(behind.is_some(), why.is_none(), "{bad}");
+            let why = why.or(behind).unwrap_or_default();
+            let advice = "give a level (`info`) or a filter (`info,axum=warn`)";
+            assert_eq!(error.to_string(), format!("reading the log filter `{bad}`: {why}; {advice}"));
         }
         assert!(read("debug").unwrap().to_string().contains("hyper=warn"));
         assert!(!read("debug,hyper=trace").unwrap().to_string().contains("hyper=warn"));

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use slipstream_schemas::cause::chain;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -226,18 +227,8 @@ where
 }
 
 fn failed<E: Into<Boxed>>(error: E) -> Reason {
-    let error = error.into();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many errors already quote their cause.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    Reason::Error(text)
+    let error: Boxed = error.into();
+    Reason::Error(chain(error.as_ref()))
 }
 
 fn panicked(error: JoinError) -> Reason {

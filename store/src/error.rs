@@ -1,6 +1,6 @@
 //! Why a store did not do what it was asked, and whether it may pass.
 
-use slipstream_schemas::Topic;
+use slipstream_schemas::{Cause, Topic};
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,7 +24,8 @@ pub enum StoreError {
         /// What was being done.
         doing: String,
         /// Why it failed.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// What was asked for makes no sense.
     #[error("{0}")]
@@ -35,6 +36,7 @@ pub enum StoreError {
         /// What was being done.
         doing: String,
         /// Why it failed, and what to do.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
 }

@@ -58,7 +58,7 @@ pub(super) fn existing<E: Engine>(engine: &E, partition: TopicPartition) -> Resu
     }
     Err(LogError::Fatal {
         doing: format!("using {partition}"),
-        cause: format!("{} has {partitions} partitions", partition.topic),
+        cause: format!("{} has {partitions} partitions", partition.topic).into(),
     })
 }
 

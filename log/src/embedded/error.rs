@@ -1,5 +1,7 @@
 //! Why a write to an embedded log failed, and what that means for whoever published or committed.
 
+use slipstream_schemas::Cause;
+
 use crate::port::{CommitError, LogError, TopicPartition};
 
 /// Why a write failed.
@@ -8,13 +10,13 @@ pub enum WriteError {
     /// The queue is full; nothing was written.
     Busy,
     /// Nothing was written.
-    Aborted(String),
+    Aborted(Cause),
     /// It may have been written.
-    InDoubt(String),
+    InDoubt(Cause),
     /// Not the owner, or not the newest holder of the name, any more.
     Lost(Vec<TopicPartition>),
     /// Will not pass.
-    Fatal(String),
+    Fatal(Cause),
 }
 
 impl WriteError {
@@ -24,13 +26,13 @@ impl WriteError {
             WriteError::Busy => LogError::Busy,
             WriteError::Aborted(cause) | WriteError::InDoubt(cause) => LogError::Transient { doing, cause },
             WriteError::Fatal(cause) => LogError::Fatal { doing, cause },
-            WriteError::Lost(_) => LogError::Fatal { doing, cause: "fenced".to_owned() },
+            WriteError::Lost(_) => LogError::Fatal { doing, cause: "fenced".into() },
         }
     }
 
     pub(super) fn of_commit(self) -> CommitError {
         match self {
-            WriteError::Busy => CommitError::Aborted("the log's write queue is full".to_owned()),
+            WriteError::Busy => CommitError::Aborted("the log's write queue is full".into()),
             WriteError::Aborted(cause) => CommitError::Aborted(cause),
             WriteError::InDoubt(cause) => CommitError::InDoubt(cause),
             WriteError::Lost(partitions) => CommitError::Lost(partitions),

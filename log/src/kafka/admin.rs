@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
+use slipstream_schemas::Cause;
 use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
 
 pub use facts::{Broker, Cluster, Group, PartitionState, TopicState, TopicThere, groups, inspect};
@@ -96,7 +97,7 @@ pub async fn ensure(
             Ok(name) => done.push(name),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((name, code)) => {
-                return Err(LogError::Fatal { doing: format!("making the topic {name}"), cause: code.to_string() });
+                return Err(LogError::Fatal { doing: format!("making the topic {name}"), cause: Cause::of(code) });
             }
         }
     }
@@ -132,7 +133,7 @@ pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
         }
         let doing = format!("connecting to Kafka at {}", options.brokers);
         let cause = format!("topics are missing: {}; `slipstream topics ensure` makes them", missing.join(", "));
-        Err(LogError::Fatal { doing, cause })
+        Err(LogError::Fatal { doing, cause: cause.into() })
     })
     .await
 }

@@ -10,7 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 use tokio::sync::Notify;
 
 use super::blocking::blocking;
@@ -121,7 +121,7 @@ impl Publisher {
         let producer: ThreadedProducer<Reports> = self
             .config
             .create_with_context(Reports { names: self.names.clone(), clock: Arc::clone(&self.clock) })
-            .map_err(|e| LogError::Fatal { doing: "making a Kafka producer".to_owned(), cause: e.to_string() })?;
+            .map_err(|e| LogError::Fatal { doing: "making a Kafka producer".to_owned(), cause: Cause::of(e) })?;
         Ok(slot.insert(producer).clone())
     }
 
@@ -153,7 +153,7 @@ impl Publisher {
         pending.done.notified().await;
         let mut state = pending.lock();
         match state.error.take() {
-            Some(error) => Err(publish_error(&self.names, records, &error)),
+            Some(error) => Err(publish_error(&self.names, records, error)),
             None => Ok(in_order(records, &state.delivered)),
         }
     }
@@ -167,7 +167,7 @@ impl Publisher {
     }
 }
 
-fn publish_error(names: &Names, records: &[Outgoing], error: &KafkaError) -> LogError {
+fn publish_error(names: &Names, records: &[Outgoing], error: KafkaError) -> LogError {
     let doing = "publishing to Kafka".to_owned();
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::QueueFull) => LogError::Busy,
@@ -178,9 +178,9 @@ fn publish_error(names: &Names, records: &[Outgoing], error: &KafkaError) -> Log
             LogError::TooLarge { topic: largest.topic, bytes: size(&largest), limit }
         }
         Some(code) if is_lasting(code) => {
-            let cause = format!("{error}; topics {}", advice(names, code));
+            let cause = Cause::worded(format!("{error}; topics {}", advice(names, code)), error);
             LogError::Fatal { doing, cause }
         }
-        _ => LogError::Transient { doing, cause: error.to_string() },
+        _ => LogError::Transient { doing, cause: Cause::of(error) },
     }
 }

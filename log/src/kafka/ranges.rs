@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 
 use super::buffer::Buffer;
 use super::client::{Reader, Told, look_again};
@@ -189,7 +189,7 @@ impl Ranges {
         let consumer = Arc::new(consumer);
         let events = Events::of(&consumer).ok_or_else(|| LogError::Fatal {
             doing: "making a Kafka client".to_owned(),
-            cause: "it has no queue".to_owned(),
+            cause: "it has no queue".into(),
         })?;
         Ok(RangeReader { records: None, events, consumer, at: None })
     }
@@ -235,7 +235,7 @@ impl Ranges {
             }
             if heard.elapsed() > SILENCE {
                 let doing = format!("reading {partition} at offset {next}");
-                return Err(LogError::Transient { doing, cause: "the brokers send nothing".to_owned() });
+                return Err(LogError::Transient { doing, cause: "the brokers send nothing".into() });
             }
         }
         let next = if beyond { to } else { next };
@@ -251,7 +251,7 @@ impl Ranges {
     }
 
     fn lost(&self, partition: TopicPartition) -> LogError {
-        LogError::Fatal { doing: format!("reading {partition}"), cause: "it has no queue".to_owned() }
+        LogError::Fatal { doing: format!("reading {partition}"), cause: "it has no queue".into() }
     }
 
     fn failed(&self, partition: TopicPartition, from: Offset, code: RDKafkaErrorCode, text: String) -> LogError {
@@ -260,7 +260,7 @@ impl Ranges {
         {
             return LogError::OutOfRange { partition, offset: from, first, end };
         }
-        of_code(&self.names, format!("reading {partition}"), Some(code), text)
+        of_code(&self.names, format!("reading {partition}"), Some(code), Cause::worded(text, code))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rdkafka::consumer::Consumer as _;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
 use super::blocking::blocking;
 use super::client::{Reader, Told};
@@ -78,7 +78,7 @@ impl Shared {
     pub(super) fn alive(&self) -> Result<(), LogError> {
         match self.dead.load(Ordering::SeqCst) {
             false => Ok(()),
-            true => Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "it was closed".to_owned() }),
+            true => Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "it was closed".into() }),
         }
     }
 
@@ -112,9 +112,9 @@ impl Shared {
             Some((None, n)) if n > 0 => Ok(n as u32),
             Some((Some(error), _)) => {
                 let code = rdkafka::error::RDKafkaErrorCode::from(error);
-                Err(super::errors::of_code(&self.names, doing(), Some(code), code.to_string()))
+                Err(super::errors::of_code(&self.names, doing(), Some(code), Cause::of(code)))
             }
-            _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know yet".to_owned() }),
+            _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know yet".into() }),
         }
     }
 
@@ -176,7 +176,8 @@ impl Shared {
             cause: format!(
                 "{} takes producers' times: message.timestamp.type must be LogAppendTime (`slipstream doctor`)",
                 self.names.of(Topic::ImportPositions)
-            ),
+            )
+            .into(),
         })
     }
 }

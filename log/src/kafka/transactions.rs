@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, TopicPartitionList};
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 
 use super::client::look_again;
 use super::clock::BrokerClock;
@@ -32,15 +32,15 @@ const REPORTS: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Nothing of it is or will be visible.
-    Aborted(String),
+    Aborted(Cause),
     /// It may be visible, or become so; a new producer of the same name decides it.
-    InDoubt(String),
+    InDoubt(Cause),
     /// Aborted, because the group knows no such member: all partitions are lost.
-    NotAMember(String),
+    NotAMember(Cause),
     /// Aborted, because somebody newer has the name.
-    Fenced(String),
+    Fenced(Cause),
     /// Aborted, and it always will be.
-    Fatal(String),
+    Fatal(Cause),
 }
 
 /// A producer of transactions, made when it is first needed, and anew after an error that ends it.
@@ -118,10 +118,10 @@ impl Transactions {
         }
         let reports = Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), told: Mutex::default() };
         let producer: BaseProducer<Reports> =
-            self.config.create_with_context(reports).map_err(|e| Failure::Fatal(e.to_string()))?;
+            self.config.create_with_context(reports).map_err(|e| Failure::Fatal(Cause::of(e)))?;
         producer.init_transactions(WHOLE).map_err(|e| match e.rdkafka_error_code() {
-            Some(code) if is_lasting(code) => self.fatal(&e, code),
-            _ => Failure::Aborted(format!("no transaction can begin: {e}")),
+            Some(code) if is_lasting(code) => self.fatal(e, code),
+            _ => Failure::Aborted(Cause::worded(format!("no transaction can begin: {e}"), e)),
         })?;
         self.producer = Some(producer);
         Ok(())
@@ -139,8 +139,8 @@ impl Transactions {
         }
     }
 
-    fn fatal(&self, error: &KafkaError, code: RDKafkaErrorCode) -> Failure {
-        Failure::Fatal(format!("{error}; topics {}", advice(&self.names, code)))
+    fn fatal(&self, error: KafkaError, code: RDKafkaErrorCode) -> Failure {
+        Failure::Fatal(Cause::worded(format!("{error}; topics {}", advice(&self.names, code)), error))
     }
 
     /// One transaction. It blocks.
@@ -151,17 +151,17 @@ impl Transactions {
         fault: Option<CommitFault>,
     ) -> Result<Vec<Appended>, Failure> {
         self.ready()?;
-        let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".to_owned())) };
+        let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".into())) };
         *producer.context_told() = Told::default();
         let deadline = Instant::now() + WHOLE;
         let prepared = self.prepare(&producer, outputs, moves, deadline);
         if let Err(error) = prepared {
-            return Err(self.give_up(producer, &error));
+            return Err(self.give_up(producer, error));
         }
         if let Some(CommitFault::Aborted | CommitFault::InDoubtNot) = fault {
-            let gave_up = self.give_up(producer, &KafkaError::Canceled);
+            let gave_up = self.give_up(producer, KafkaError::Canceled);
             return Err(match fault {
-                Some(CommitFault::InDoubtNot) => Failure::InDoubt("a fault that was ordered".to_owned()),
+                Some(CommitFault::InDoubtNot) => Failure::InDoubt("a fault that was ordered".into()),
                 _ => gave_up,
             });
         }
@@ -220,22 +220,22 @@ impl Transactions {
                 // Asked again, librdkafka goes on with the same commit.
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
                 Err(KafkaError::Transaction(e)) if e.txn_requires_abort() => {
-                    return Err(self.give_up(producer, &KafkaError::Transaction(e)));
+                    return Err(self.give_up(producer, KafkaError::Transaction(e)));
                 }
                 // Jepsen's finding on a client that went on with its producer here: torn writes. Ours ends.
-                Err(error) => return Err(Failure::InDoubt(error.to_string())),
+                Err(error) => return Err(Failure::InDoubt(Cause::of(error))),
             }
         }
         let appended = in_order(outputs, &producer.context_told().delivered);
         self.producer = Some(producer);
         match fault {
-            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".to_owned())),
+            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".into())),
             _ => Ok(appended),
         }
     }
 
     /// Aborts; a producer that cannot even do that is ended, and its successor fences what it left.
-    fn give_up(&mut self, producer: BaseProducer<Reports>, error: &KafkaError) -> Failure {
+    fn give_up(&mut self, producer: BaseProducer<Reports>, error: KafkaError) -> Failure {
         use RDKafkaErrorCode as E;
         let reported = producer.context_told().error.take();
         let fatal = producer.client().fatal_error();
@@ -251,13 +251,14 @@ impl Transactions {
         let code = fatal.map(|(code, _)| code).or(error.rdkafka_error_code());
         let code = reported.as_ref().and_then(KafkaError::rdkafka_error_code).or(code);
         match code {
-            Some(E::UnknownMemberId | E::FencedInstanceId) => Failure::NotAMember(error.to_string()),
-            Some(E::Fenced | E::ProducerFenced | E::InvalidProducerEpoch) => Failure::Fenced(error.to_string()),
+            Some(E::UnknownMemberId | E::FencedInstanceId) => Failure::NotAMember(Cause::of(error)),
+            Some(E::Fenced | E::ProducerFenced | E::InvalidProducerEpoch) => Failure::Fenced(Cause::of(error)),
             Some(E::MessageSizeTooLarge) => {
-                Failure::Fatal(format!("{error}: raise max.message.bytes of the topics (`slipstream topics ensure`)"))
+                let text = format!("{error}: raise max.message.bytes of the topics (`slipstream topics ensure`)");
+                Failure::Fatal(Cause::worded(text, error))
             }
             Some(code) if is_lasting(code) => self.fatal(error, code),
-            _ => Failure::Aborted(error.to_string()),
+            _ => Failure::Aborted(Cause::of(error)),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use slipstream_schemas::Cause;
+
 use super::merge::{self, Overrides};
 use super::nearest::nearest;
 use super::problem::{ConfigErrors, Place};
@@ -50,7 +52,7 @@ impl Config {
 fn read(file: &Path) -> Result<Node, ConfigErrors> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
-        .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: e.to_string() })?;
+        .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: Cause::of(e) })?;
     let start = Place::File { file: name.clone(), line: 1, column: 1 };
     let root = tree::parse(&name, &text).map_err(ConfigErrors::Invalid)?;
     Ok(root.unwrap_or_else(|| Node::map(start)))

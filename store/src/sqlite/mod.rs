@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
+use slipstream_schemas::{Cause, LogTime};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
@@ -110,7 +110,7 @@ impl SqliteStore {
             Some(writer) => change(writer),
             None => Err(StoreError::Fatal {
                 doing: doing.to_owned(),
-                cause: format!("{} is closed, or was opened for reading only", inner.dir.join(FILE).display()),
+                cause: format!("{} is closed, or was opened for reading only", inner.dir.join(FILE).display()).into(),
             }),
         })
         .await
@@ -137,7 +137,10 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|failure| {
-        Err(StoreError::Fatal { doing: doing.to_owned(), cause: format!("the work broke off: {failure}") })
+        Err(StoreError::Fatal {
+            doing: doing.to_owned(),
+            cause: Cause::worded(format!("the work broke off: {failure}"), failure),
+        })
     })
 }
 

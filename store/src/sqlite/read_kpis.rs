@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use slipstream_schemas::Cause;
 use slipstream_slo::sketch::Sketch;
 
 use super::read::Conditions;
@@ -83,7 +84,10 @@ fn add_rollups(reader: &Connection, question: &KpiQuestion, minutes: (i64, i64),
         let row = tally.row(key);
         row.merge(&sums);
         if let Some(sketch) = sketch {
-            row.latency.sketch.merge_encoded(&sketch).map_err(|cause| error::unreadable("a sketch", cause))?;
+            row.latency
+                .sketch
+                .merge_encoded(&sketch)
+                .map_err(|cause| error::unreadable("a sketch", Cause::of(cause)))?;
         }
     }
     Ok(())

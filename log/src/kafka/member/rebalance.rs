@@ -118,7 +118,7 @@ impl Member {
             let doing = format!("reading as a member of {}", self.group);
             let name = self.shared.options.instance.as_deref().unwrap_or_default();
             let cause = format!("another process has joined as `{name}`: `kafka.instance` must be a process's own");
-            return Err(LogError::Fatal { doing, cause });
+            return Err(LogError::Fatal { doing, cause: cause.into() });
         }
         tracing::warn!(group = self.group, "fenced by who joined under the same name; joining again");
         self.rejoined.push(Instant::now());

@@ -43,7 +43,7 @@ impl Seat {
         consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
         let consumer = Arc::new(consumer);
         let events = Events::of(&consumer)
-            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".into() })?;
         Ok(Link { consumer, events, woken })
     }
 }
