@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{
-    Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
+    Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
 };
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Retry;
@@ -138,8 +138,8 @@ impl Alerter {
             () = after_grace(&self.shutdown) => return Ok(false),
         };
         match fate.map_err(|cause| AlerterError::Log { doing: "committing transitions", cause })? {
-            Settled::Done => self.done(rates.len(), decided),
-            Settled::Lost { partitions, .. } => self.lose(&partitions),
+            StepFate::Done => self.done(rates.len(), decided),
+            StepFate::Lost { partitions, .. } => self.lose(&partitions),
         }
         Ok(true)
     }

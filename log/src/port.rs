@@ -215,7 +215,7 @@ pub trait Consumer: Send {
 
 /// What became of a decided step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
+pub enum StepFate {
     /// It is in the log, once.
     Done,
     /// Of its partitions some are somebody else's now: whoever decided it drops what it says of them.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use slipstream_log::gaining::Gaining;
 use slipstream_log::{
-    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
+    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
 };
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
@@ -195,8 +195,8 @@ impl BurnLoop {
                 positions: parts.iter().map(|part| part.advance).collect(),
             };
             let done = match settle(self.consumer.as_mut(), &step).await? {
-                Settled::Done => true,
-                Settled::Lost { partitions, others_done } => {
+                StepFate::Done => true,
+                StepFate::Lost { partitions, others_done } => {
                     self.lose(&partitions);
                     parts.retain(|part| !partitions.contains(&part.advance.partition));
                     others_done

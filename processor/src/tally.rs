@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use slipstream_log::gaining::Gaining;
-use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, Settled, SharedLog, TopicPartition, settle};
+use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, SharedLog, StepFate, TopicPartition, settle};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -268,8 +268,8 @@ impl TallyLoop {
                 return Ok(());
             }
             match settle(self.consumer.as_mut(), &step).await? {
-                Settled::Done => break,
-                Settled::Lost { partitions, others_done } => {
+                StepFate::Done => break,
+                StepFate::Lost { partitions, others_done } => {
                     self.lose(&partitions);
                     parts.retain(|made| !partitions.contains(&made.partition));
                     if others_done {

@@ -12,7 +12,7 @@ use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::dead_letter::MESSAGE;
 use slipstream_schemas::decode::{ErrorClass, EventError};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatch, settled};
+use slipstream_store::{BatchFate, PositionMove, SharedStore, StoreError, WriteBatch, settled};
 
 use crate::SinkError;
 use crate::events::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
@@ -144,8 +144,8 @@ impl Writing {
     async fn send(&mut self, batch: &Arc<WriteBatch>) -> Result<Sent, StoreError> {
         let sent = loop {
             match attempt(&self.store, batch).await {
-                Ok(Settled::Written) => break Sent::Written,
-                Ok(Settled::NotWritten | Settled::Lost) => return Ok(Sent::Lost),
+                Ok(BatchFate::Written) => break Sent::Written,
+                Ok(BatchFate::NotWritten | BatchFate::Lost) => return Ok(Sent::Lost),
                 Err(StoreError::Refused(cause)) => break Sent::Refused(cause),
                 Err(StoreError::Unavailable { doing, cause }) => {
                     if !self.patience.wait(format!("{doing}: {cause}")).await {
@@ -217,9 +217,9 @@ fn message(letter: &Outgoing) -> String {
     said.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
-async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<Settled, StoreError> {
+async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<BatchFate, StoreError> {
     match store.write(batch.clone()).await {
-        Ok(()) => Ok(Settled::Written),
+        Ok(()) => Ok(BatchFate::Written),
         Err(StoreError::Moved { .. }) => Ok(settled(batch, &store.positions().await?)),
         Err(error) => Err(error),
     }

@@ -108,7 +108,7 @@ pub struct Cursor {
 
 /// What the positions say of a batch whose writing ended without a clear answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum BatchFate {
     /// It is in the store.
     Written,
     /// It is not: send the same value again.
@@ -118,16 +118,16 @@ pub enum Settled {
 }
 
 /// Tells from the store's positions what became of a batch.
-pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> Settled {
+pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> BatchFate {
     let stored = |m: &PositionMove| {
         positions.iter().find(|p| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
     };
     if batch.positions.iter().all(|m| stored(m) == Some(m.to)) {
-        Settled::Written
+        BatchFate::Written
     } else if batch.positions.iter().all(|m| stored(m) == m.from) {
-        Settled::NotWritten
+        BatchFate::NotWritten
     } else {
-        Settled::Lost
+        BatchFate::Lost
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use slipstream_log::{Consumer, LogError, Outgoing, Polled, Settled as StepFate, SharedLog, Step, settle};
+use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;

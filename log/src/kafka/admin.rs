@@ -18,7 +18,7 @@ pub use finding::{Finding, Severity};
 pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions as judge_partitions};
 
 use super::blocking::blocking;
-use super::client::Told;
+use super::client::ClientLog;
 use super::errors::log_error;
 use super::names::Names;
 use super::settings::{self, KafkaOptions, LARGEST_BATCH};
@@ -76,8 +76,8 @@ pub async fn ensure(
     replication: Option<i32>,
 ) -> Result<Vec<String>, LogError> {
     let names = Names::new(&options.prefix);
-    let admin: AdminClient<Told> = settings::common(options)
-        .create_with_context(Told)
+    let admin: AdminClient<ClientLog> = settings::common(options)
+        .create_with_context(ClientLog)
         .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
     let configs: Vec<Vec<(&str, String)>> = TOPICS.iter().map(config_of).collect();
     let new = TOPICS.iter().zip(&configs).map(|(spec, config)| {

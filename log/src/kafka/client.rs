@@ -11,15 +11,15 @@ use rdkafka::error::KafkaError;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A consumer whose events we read ourselves.
-pub(super) type Reader = BaseConsumer<Told>;
+pub(super) type Reader = BaseConsumer<ClientLog>;
 
 /// Passes on to tracing what librdkafka logs. It logs as warnings and errors what passes by itself (a broker that
 /// restarts); what matters comes as an error of a call.
-pub(super) struct Told;
+pub(super) struct ClientLog;
 
-impl ClientContext for Told {
+impl ClientContext for ClientLog {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        told(level as i32, facility, text);
+        log_line(level as i32, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -27,10 +27,10 @@ impl ClientContext for Told {
     }
 }
 
-impl ConsumerContext for Told {}
+impl ConsumerContext for ClientLog {}
 
 /// A log line of librdkafka; `level` as syslog counts.
-pub(super) fn told(level: i32, facility: &str, text: &str) {
+pub(super) fn log_line(level: i32, facility: &str, text: &str) {
     // CONFWARN: properties of producers on consumers and the other way round; one set of the user's goes to both.
     match level {
         ..=3 if facility != "CONFWARN" => tracing::warn!(facility, "librdkafka: {text}"),

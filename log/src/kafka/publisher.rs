@@ -37,7 +37,7 @@ struct Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        super::client::told(level as i32, facility, text);
+        super::client::log_line(level as i32, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

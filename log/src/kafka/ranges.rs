@@ -10,7 +10,7 @@ use rdkafka::{Offset as At, TopicPartitionList};
 use slipstream_schemas::{Cause, LogTime};
 
 use super::buffer::Buffer;
-use super::client::{Reader, Told, look_again};
+use super::client::{ClientLog, Reader, look_again};
 use super::errors::{is_lasting, is_new_partition, log_error, of_code};
 use super::names::Names;
 use super::native::{Came, Event, Events, Records};
@@ -71,7 +71,7 @@ impl Ranges {
         if let Some(client) = slot.as_ref() {
             return Ok(Arc::clone(client));
         }
-        let made = config(&self.options).create_with_context(Told);
+        let made = config(&self.options).create_with_context(ClientLog);
         let client: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
         Ok(Arc::clone(slot.insert(Arc::new(client))))
     }
@@ -184,7 +184,7 @@ impl Ranges {
     }
 
     fn open(&self) -> Result<RangeReader, LogError> {
-        let made = settings::ranges(&self.options).create_with_context(Told);
+        let made = settings::ranges(&self.options).create_with_context(ClientLog);
         let consumer: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
         let consumer = Arc::new(consumer);
         let events = Events::of(&consumer).ok_or_else(|| LogError::Fatal {

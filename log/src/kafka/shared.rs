@@ -10,7 +10,7 @@ use rdkafka::consumer::Consumer as _;
 use slipstream_schemas::{Cause, LogTime, Topic};
 
 use super::blocking::blocking;
-use super::client::{Reader, Told};
+use super::client::{ClientLog, Reader};
 use super::clock::BrokerClock;
 use super::errors::log_error;
 use super::names::Names;
@@ -150,7 +150,7 @@ impl Shared {
         if let Some(reader) = onlookers.get(group) {
             return Ok(Arc::clone(reader));
         }
-        let made = settings::onlooker(&self.options, group).create_with_context(Told);
+        let made = settings::onlooker(&self.options, group).create_with_context(ClientLog);
         let reader: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
         let reader = Arc::new(reader);
         onlookers.insert(group.to_owned(), Arc::clone(&reader));

@@ -60,24 +60,25 @@ pub(super) struct Moves {
 struct Reports {
     names: Names,
     clock: Arc<BrokerClock>,
-    told: Mutex<Told>,
+    received: Mutex<DeliveryReports>,
 }
 
+/// What became of the records of a transaction.
 #[derive(Default)]
-struct Told {
+struct DeliveryReports {
     delivered: Vec<Delivered>,
     error: Option<KafkaError>,
 }
 
 impl Reports {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn received(&self) -> MutexGuard<'_, DeliveryReports> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        super::client::told(level as i32, facility, text);
+        super::client::log_line(level as i32, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -94,12 +95,12 @@ impl ProducerContext for Reports {
                 self.clock.heard(message.timestamp());
                 let time = LogTime(message.timestamp().to_millis().unwrap_or(0));
                 if let Some(place) = self.names.place(message.topic(), message.partition()) {
-                    self.told().delivered.push(Delivered { place, offset: message.offset(), time });
+                    self.received().delivered.push(Delivered { place, offset: message.offset(), time });
                 }
             }
             // The first error is the reason; what follows is purged because of it.
             Err((error, _)) => {
-                self.told().error.get_or_insert(error.clone());
+                self.received().error.get_or_insert(error.clone());
             }
         }
     }
@@ -116,7 +117,7 @@ impl Transactions {
         if self.producer.is_some() {
             return Ok(());
         }
-        let reports = Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), told: Mutex::default() };
+        let reports = Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), received: Mutex::default() };
         let producer: BaseProducer<Reports> =
             self.config.create_with_context(reports).map_err(|e| Failure::Fatal(Cause::of(e)))?;
         producer.init_transactions(WHOLE).map_err(|e| match e.rdkafka_error_code() {
@@ -152,7 +153,7 @@ impl Transactions {
     ) -> Result<Vec<Appended>, Failure> {
         self.ready()?;
         let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".into())) };
-        *producer.context_told() = Told::default();
+        *producer.reports() = DeliveryReports::default();
         let deadline = Instant::now() + WHOLE;
         let prepared = self.prepare(&producer, outputs, moves, deadline);
         if let Err(error) = prepared {
@@ -184,7 +185,7 @@ impl Transactions {
             producer.send_offsets_to_transaction(&moves.offsets, &moves.group, CALL)?;
         }
         delivered(producer, deadline)?;
-        match producer.context_told().error.take() {
+        match producer.reports().error.take() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -226,7 +227,7 @@ impl Transactions {
                 Err(error) => return Err(Failure::InDoubt(Cause::of(error))),
             }
         }
-        let appended = in_order(outputs, &producer.context_told().delivered);
+        let appended = in_order(outputs, &producer.reports().delivered);
         self.producer = Some(producer);
         match fault {
             Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".into())),
@@ -237,7 +238,7 @@ impl Transactions {
     /// Aborts; a producer that cannot even do that is ended, and its successor fences what it left.
     fn give_up(&mut self, producer: BaseProducer<Reports>, error: KafkaError) -> Failure {
         use RDKafkaErrorCode as E;
-        let reported = producer.context_told().error.take();
+        let reported = producer.reports().error.take();
         let fatal = producer.client().fatal_error();
         if fatal.is_none() {
             // What is on its way is reported first: aborting waits for reports, and nobody reads them meanwhile.
@@ -277,12 +278,12 @@ fn delivered(producer: &BaseProducer<Reports>, deadline: Instant) -> Result<(), 
 }
 
 /// Reports of a producer.
-trait ContextTold {
-    fn context_told(&self) -> MutexGuard<'_, Told>;
+trait Reporting {
+    fn reports(&self) -> MutexGuard<'_, DeliveryReports>;
 }
 
-impl ContextTold for BaseProducer<Reports> {
-    fn context_told(&self) -> MutexGuard<'_, Told> {
-        self.client().context().told()
+impl Reporting for BaseProducer<Reports> {
+    fn reports(&self) -> MutexGuard<'_, DeliveryReports> {
+        self.client().context().received()
     }
 }

@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use slipstream_schemas::Cause;
 
-use super::super::client::told;
+use super::super::client::log_line;
 use super::super::errors::log_error;
 use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
@@ -83,7 +83,7 @@ impl ClientContext for Hearing {
         if facility == "FAIL" {
             self.hear(text);
         }
-        told(level as i32, facility, text);
+        log_line(level as i32, facility, text);
     }
 
     fn error(&self, _: KafkaError, _: &str) {}
