@@ -2,24 +2,14 @@
 
 use bytes::Bytes;
 use slipstream_log::definitions::read_settings;
-use slipstream_log::kafka::admin::{self, Finding, Group, Severity};
+use slipstream_log::kafka::admin::{self, Finding, Severity};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog};
 use slipstream_schemas::Topic;
 
 use super::clocks::{self, Ahead, now_ms};
-use super::positions;
+use super::positions::{self, Examined};
 use crate::{output, parts};
-
-/// A log that was examined, for what is compared with it.
-pub struct Examined {
-    /// The log.
-    pub log: SharedLog,
-    /// The broker's clock, where it could be asked.
-    pub clock: Option<Ahead>,
-    /// The groups of the installation.
-    pub groups: Vec<Group>,
-}
 
 /// Key of the record that asks for the broker's time: a tombstone in a compacted topic, which leaves nothing.
 const CLOCK_KEY: &[u8] = b"clock";

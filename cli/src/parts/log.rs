@@ -14,7 +14,7 @@ use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem, near
 
 use tokio::time::Instant;
 
-use super::no_file;
+use super::data::no_file;
 use crate::output;
 
 /// Properties that people set; librdkafka knows many more.
