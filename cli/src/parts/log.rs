@@ -84,7 +84,7 @@ impl OpenLog {
         matches!(self, OpenLog::Kafka(_))
     }
 
-    /// Waits for what is on its way. Call it when no role is left.
+    /// Waits for what is in flight. Call it when no role is left.
     pub async fn close(self) {
         match self {
             OpenLog::Sqlite(log) => log.close().await,
