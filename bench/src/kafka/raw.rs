@@ -26,10 +26,10 @@ const POLL: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When that fails.
-pub fn measure(place: &Place, way: Way) -> Result<Measured> {
+pub fn measure(place: &Place, consumer: RawConsumer) -> Result<Measured> {
     let program = std::env::current_exe().context("find this program")?;
     let mut command = Command::new(program);
-    command.args([COMMAND, &place.brokers, &place.prefix, way.name()]);
+    command.args([COMMAND, &place.brokers, &place.prefix, consumer.name()]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("running a consumer")?;
     ensure!(output.status.success(), "the consumer ended with {}", output.status);
@@ -38,7 +38,7 @@ pub fn measure(place: &Place, way: Way) -> Result<Measured> {
 
 /// How records are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum RawConsumer {
     /// Polled one by one, dropped.
     Polled,
     /// Polled one by one, decoded.
@@ -47,29 +47,32 @@ pub enum Way {
     Ours,
 }
 
-impl Way {
-    const ALL: [Way; 3] = [Way::Polled, Way::Decoded, Way::Ours];
+impl RawConsumer {
+    const ALL: [RawConsumer; 3] = [RawConsumer::Polled, RawConsumer::Decoded, RawConsumer::Ours];
 
     fn name(self) -> &'static str {
         match self {
-            Way::Polled => "polled",
-            Way::Decoded => "decoded",
-            Way::Ours => "ours",
+            RawConsumer::Polled => "polled",
+            RawConsumer::Decoded => "decoded",
+            RawConsumer::Ours => "ours",
         }
     }
 }
 
-/// The measured process: brokers, prefix of topics, name of a way.
+/// The measured process: brokers, prefix of topics, name of a consumer.
 ///
 /// # Errors
 /// When the topic cannot be read.
 pub fn run(arguments: &[String]) -> Result<Measured> {
-    let [brokers, prefix, way] = arguments else { bail!("usage: {COMMAND} BROKERS PREFIX WAY") };
-    let way = Way::ALL.into_iter().find(|known| known.name() == way).with_context(|| format!("no such way: {way}"))?;
+    let [brokers, prefix, consumer] = arguments else { bail!("usage: {COMMAND} BROKERS PREFIX CONSUMER") };
+    let consumer = RawConsumer::ALL
+        .into_iter()
+        .find(|known| known.name() == consumer)
+        .with_context(|| format!("no such consumer: {consumer}"))?;
     let topic = format!("{prefix}{}", Topic::RequestEvents);
-    match way {
-        Way::Ours => wait(ours(brokers, prefix, &topic))?,
-        _ => polled(brokers, &topic, way == Way::Decoded),
+    match consumer {
+        RawConsumer::Ours => wait(ours(brokers, prefix, &topic))?,
+        _ => polled(brokers, &topic, consumer == RawConsumer::Decoded),
     }
 }
 
@@ -128,7 +131,7 @@ fn consumer(brokers: &str) -> Result<BaseConsumer> {
     settings(brokers).create().context("making a consumer")
 }
 
-/// As a role reads: committed records only, queues that let a fetch be on its way while a batch is worked on.
+/// As a role reads: committed records only, queues that let a fetch be in flight while a batch is worked on.
 pub fn settings(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", "bench").set("enable.auto.commit", "false");

@@ -6,7 +6,7 @@ use super::fill::fill;
 use super::measured::Measured;
 use super::options::Options;
 use super::place::Place;
-use super::raw::Way;
+use super::raw::RawConsumer;
 use super::{raw, slos, streams, tally};
 use crate::table::Row;
 
@@ -71,9 +71,9 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
 }
 
 fn run(place: &Place, options: &Options) -> Result<Run> {
-    let plain = raw::measure(place, Way::Polled)?;
-    let decoded = raw::measure(place, Way::Decoded)?;
-    let batches = raw::measure(place, Way::Ours)?;
+    let plain = raw::measure(place, RawConsumer::Polled)?;
+    let decoded = raw::measure(place, RawConsumer::Decoded)?;
+    let batches = raw::measure(place, RawConsumer::Ours)?;
     let tally = tally::measure(place, "tally")?;
     let peer = |built| streams::VARIANTS.iter().map(|(variant, _)| streams::measure(place, built, variant)).collect();
     let peers = options.streams.as_deref().map_or_else(|| Ok(Vec::new()), peer)?;

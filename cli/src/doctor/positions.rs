@@ -9,10 +9,19 @@ use slipstream_schemas::Topic;
 use slipstream_store::StorePosition;
 
 use super::clocks::{Ahead, now_ms};
-use super::kafka::Examined;
 
 /// Further behind, somebody should look.
 const BEHIND: Duration = Duration::from_secs(60);
+
+/// A log that was examined, for what is compared with it.
+pub struct Examined {
+    /// The log.
+    pub log: SharedLog,
+    /// The broker's clock, where it could be asked.
+    pub clock: Option<Ahead>,
+    /// The groups of the installation.
+    pub groups: Vec<Group>,
+}
 
 /// Where a role stands in a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

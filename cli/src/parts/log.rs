@@ -15,7 +15,7 @@ use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem, near
 
 use tokio::time::Instant;
 
-use super::no_file;
+use super::data::no_file;
 use crate::output;
 
 /// Properties that people set; librdkafka knows many more.
@@ -93,7 +93,7 @@ impl OpenLog {
         matches!(self, OpenLog::Kafka(_))
     }
 
-    /// Waits for what is on its way. Call it when no role is left.
+    /// Waits for what is in flight. Call it when no role is left.
     pub async fn close(self) {
         match self {
             OpenLog::Sqlite(log) => log.close().await,

@@ -9,9 +9,10 @@ use slipstream_log::sqlite::SqliteLog;
 use slipstream_runtime::config::{Config, LogAddress, StoreAddress};
 use slipstream_store::{PostgresStore, SharedStore, SqliteStore};
 
+use super::data::no_file;
+use super::kafka_options;
 use super::log::connect;
 use super::store::postgres_options;
-use super::{kafka_options, no_file};
 
 /// The log, for reading.
 ///

@@ -1,10 +1,10 @@
 //! The parts of an installation, opened from their addresses: its log, its store, what is fixed for it, what is in force.
 
+mod data;
 mod log;
 mod look;
 pub mod store;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -129,14 +129,6 @@ async fn settings(log: &OpenLog) -> Result<Settings> {
             ),
         },
     }
-}
-
-/// A file where a directory is expected is the commonest slip in `--data`: it is named as that.
-fn no_file(data: &Path) -> Result<()> {
-    if data.is_file() {
-        bail!("{}: a file, not a directory; give --data a directory", data.display());
-    }
-    Ok(())
 }
 
 /// Where the parts are that a process uses, for people: without what may be secret.

@@ -10,7 +10,7 @@ use slipstream_runtime::config::{Config, Secret, StoreAddress};
 use slipstream_runtime::health::{Health, State};
 use slipstream_store::{PostgresOptions, PostgresStore, SharedStore, SqliteStore, StoreError};
 
-use super::no_file;
+use super::data::no_file;
 
 /// A store that is open for writing.
 #[derive(Clone)]

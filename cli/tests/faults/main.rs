@@ -13,7 +13,7 @@ mod judge;
 mod rest;
 mod shop;
 mod traffic;
-mod way;
+mod transport;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::shop;
-use crate::way::Way;
+use crate::transport::Transport;
 
 const WORKERS: u64 = 4;
 /// Each worker sends a batch so often.
@@ -25,7 +25,7 @@ const TWICE: f64 = 0.05;
 /// How long the last batch may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Copies are recognised for two minutes. What is older than this is not begun to be sent again, and not tried any more
-/// beyond that: what is on its way in a gateway then still arrives in time.
+/// beyond that: what is in flight in a gateway then still arrives in time.
 const RECENT: Duration = Duration::from_secs(80);
 const STILL: Duration = Duration::from_secs(100);
 /// Events of a request of copies.
@@ -47,7 +47,7 @@ pub struct Sent {
 /// A batch that was taken, and when its first sending began.
 type Taken = (Instant, Vec<Value>);
 
-/// Traffic that is under way. It ends with the value.
+/// Traffic in flight. It ends with the value.
 pub struct Traffic {
     gateways: Vec<String>,
     brokers: String,
@@ -72,10 +72,10 @@ impl Traffic {
             again: tokio::sync::Mutex::default(),
         };
         for n in 0..WORKERS {
-            let way = if n == 0 { Way::direct(brokers) } else { Way::gateways(gateways, n as usize) };
+            let transport = if n == 0 { Transport::direct(brokers) } else { Transport::gateways(gateways, n as usize) };
             let worker = Worker {
                 n,
-                way,
+                transport,
                 rng: ChaCha8Rng::seed_from_u64(seed ^ (n + 1)),
                 recent: Arc::clone(&traffic.recent),
                 sent: Sent::default(),
@@ -93,7 +93,7 @@ impl Traffic {
     /// Sends what was acknowledged of late again, part of it over the gateways and part of it past them.
     pub async fn again(&self) -> Result<()> {
         let mut sent = self.again.lock().await;
-        let mut ways = [Way::gateways(&self.gateways, 0), Way::direct(&self.brokers)];
+        let mut transports = [Transport::gateways(&self.gateways, 0), Transport::direct(&self.brokers)];
         let recent: Vec<Taken> = {
             let mut recent = self.recent.lock().unwrap();
             recent.retain(|(at, _)| at.elapsed() < RECENT);
@@ -102,9 +102,9 @@ impl Traffic {
         for (n, batches) in recent.chunks(MANY / BATCH).enumerate() {
             let Some(oldest) = batches.iter().map(|(at, _)| *at).min() else { continue };
             let events: Vec<Value> = batches.iter().flat_map(|(_, events)| events.iter().cloned()).collect();
-            let way = &mut ways[n % 2];
+            let transport = &mut transports[n % 2];
             while oldest.elapsed() < STILL {
-                if way.taken(&events).await {
+                if transport.taken(&events).await {
                     sent.twice += events.len();
                     break;
                 }
@@ -131,7 +131,7 @@ impl Traffic {
 
 struct Worker {
     n: u64,
-    way: Way,
+    transport: Transport,
     rng: ChaCha8Rng,
     recent: Arc<Mutex<Vec<Taken>>>,
     sent: Sent,
@@ -164,7 +164,7 @@ impl Worker {
     /// Sends until it is acknowledged.
     async fn deliver(&mut self, events: &[Value]) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.way.taken(events).await {
+        while !self.transport.taken(events).await {
             self.sent.retried += 1;
             assert!(Instant::now() < deadline, "nobody took a batch within {PATIENCE:?}");
             sleep(AGAIN).await;

@@ -38,7 +38,7 @@ use errors::log_error;
 use shared::Shared;
 use transactions::{Failure, Transactions};
 
-/// How long what is on its way may take at the end.
+/// How long what is in flight may take at the end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the end is looked at while transactions are open below it.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -72,7 +72,7 @@ impl KafkaLog {
         Ok(KafkaLog::new(options))
     }
 
-    /// Waits for what is on its way. Call it when no role is left.
+    /// Waits for what is in flight. Call it when no role is left.
     pub async fn close(&self) {
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.publisher.flush(LAST_WORDS)).await;

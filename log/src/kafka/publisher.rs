@@ -158,7 +158,7 @@ impl Publisher {
         }
     }
 
-    /// Waits for what is on its way; for the end of the process.
+    /// Waits for what is in flight; for the end of the process.
     pub(super) fn flush(&self, patience: Duration) {
         let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(Err(error)) = producer.map(|p| p.flush(patience)) {

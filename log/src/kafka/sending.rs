@@ -1,4 +1,4 @@
-//! Records on their way to the brokers, and what came of them: the same for plain publishing and for transactions.
+//! Records in flight to the brokers, and what came of them: the same for plain publishing and for transactions.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -241,7 +241,7 @@ impl Transactions {
         let reported = producer.reports().error.take();
         let fatal = producer.client().fatal_error();
         if fatal.is_none() {
-            // What is on its way is reported first: aborting waits for reports, and nobody reads them meanwhile.
+            // What is in flight is reported first: aborting waits for reports, and nobody reads them meanwhile.
             producer.purge(PurgeConfig::default().queue());
             let _ = delivered(&producer, Instant::now() + CALL);
             match producer.abort_transaction(WHOLE) {
@@ -264,7 +264,7 @@ impl Transactions {
     }
 }
 
-/// Waits until nothing is on its way any more. The crate's `flush` looks for reports a tenth of a second at a time, however
+/// Waits until nothing is in flight any more. The crate's `flush` looks for reports a tenth of a second at a time, however
 /// soon they come: that would be what every step takes. Its `poll` spins through the last millisecond of its time.
 fn delivered(producer: &BaseProducer<Reports>, deadline: Instant) -> Result<(), KafkaError> {
     while producer.in_flight_count() > 0 {

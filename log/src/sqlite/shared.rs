@@ -43,7 +43,7 @@ impl Shared {
         self.lock().partitions.iter().map(|(place, p)| (*place, *p)).collect()
     }
 
-    /// L7: taken together with the visible end. A transaction under way bounds it from above.
+    /// L7: taken together with the visible end. A transaction in flight bounds it from above.
     pub(super) fn horizon(&self, place: TopicPartition) -> Horizon {
         let mut state = self.lock();
         let time = state.timeline.horizon();

@@ -13,9 +13,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_avro_fast::de::DeserializerState;
 
-use super::Attributes;
 use super::error::{ErrorClass, EventError};
-use super::rules::{self, Draft, Pairs};
+use super::rules::{self, Attributes, Draft, Pairs};
 use super::swift;
 use crate::codec::{HEADER_BYTES, MARKER, Wire};
 use crate::event::{EventView, RequestEvent};
@@ -100,7 +99,7 @@ impl Versions {
             other => other,
         };
         let event: RequestEvent = apache_avro::from_value(&value).map_err(|e| malformed(&e))?;
-        super::check_owned(event, attributes)
+        rules::check_owned(event, attributes)
     }
 }
 

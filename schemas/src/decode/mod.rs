@@ -10,15 +10,12 @@ mod json;
 mod rules;
 mod swift;
 
-use std::borrow::Cow;
-
 pub use error::{ErrorClass, EventError};
 pub use json::{Defaults, rfc3339};
-pub use rules::EVENT_BYTES;
+pub use rules::{Attributes, EVENT_BYTES};
 
 use crate::codec::MARKER;
 use crate::event::{EventView, RequestEvent};
-use rules::Draft;
 
 /// Where a record comes from: an event without event_id is named by it, and a dead letter says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +26,6 @@ pub struct Provenance<'a> {
     pub partition: u32,
     /// Offset.
     pub offset: i64,
-}
-
-/// Whether attributes are needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attributes {
-    /// They are read.
-    Read,
-    /// They are checked and passed over: [`EventView::attributes`] is empty.
-    Skip,
 }
 
 /// An event from JSON that may lack an identity.
@@ -137,31 +125,5 @@ pub fn from_json_with(
 /// # Errors
 /// The first rule that it breaks.
 pub fn validate(event: &RequestEvent) -> Result<(), EventError> {
-    check_owned(event.clone(), Attributes::Skip).map(drop)
-}
-
-/// A valid event as a view that owns its parts.
-fn check_owned<'a>(event: RequestEvent, attributes: Attributes) -> Result<EventView<'a>, EventError> {
-    for (i, (key, value)) in event.attributes.iter().enumerate() {
-        rules::attribute(i, key, value)?;
-    }
-    let draft = Draft {
-        event_id: Cow::Owned(event.event_id),
-        time: event.time.0,
-        service: Cow::Owned(event.service),
-        environment: Cow::Owned(event.environment),
-        endpoint: Cow::Owned(event.endpoint),
-        method: Cow::Owned(event.method),
-        status_code: i64::from(event.status_code),
-        latency_ms: event.latency_ms,
-        weight: i64::from(event.weight),
-        trace_id: event.trace_id.map(Cow::Owned),
-        user_ref: event.user_ref.map(Cow::Owned),
-        attributes: event.attributes.into_iter().map(|(k, v)| (Cow::Owned(k), Cow::Owned(v))).collect(),
-    };
-    let mut view = draft.check()?;
-    if attributes == Attributes::Skip {
-        view.attributes = Vec::new();
-    }
-    Ok(view)
+    rules::check_owned(event.clone(), Attributes::Skip).map(drop)
 }

@@ -3,8 +3,17 @@
 use std::borrow::Cow;
 
 use super::error::{ErrorClass, EventError};
-use crate::event::EventView;
+use crate::event::{EventView, RequestEvent};
 use crate::time::EventTime;
+
+/// Whether attributes are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attributes {
+    /// They are read.
+    Read,
+    /// They are checked and passed over: [`EventView::attributes`] is empty.
+    Skip,
+}
 
 /// Bytes of an encoded event.
 pub const EVENT_BYTES: usize = 64 << 10;
@@ -154,4 +163,30 @@ pub(super) fn size(bytes: usize) -> Result<(), EventError> {
     }
     let rule = format!("an event must be at most {EVENT_BYTES} bytes, is {bytes}");
     Err(EventError::whole(ErrorClass::TooLarge, rule))
+}
+
+/// A valid event as a view that owns its parts.
+pub(super) fn check_owned<'a>(event: RequestEvent, attributes: Attributes) -> Result<EventView<'a>, EventError> {
+    for (i, (key, value)) in event.attributes.iter().enumerate() {
+        attribute(i, key, value)?;
+    }
+    let draft = Draft {
+        event_id: Cow::Owned(event.event_id),
+        time: event.time.0,
+        service: Cow::Owned(event.service),
+        environment: Cow::Owned(event.environment),
+        endpoint: Cow::Owned(event.endpoint),
+        method: Cow::Owned(event.method),
+        status_code: i64::from(event.status_code),
+        latency_ms: event.latency_ms,
+        weight: i64::from(event.weight),
+        trace_id: event.trace_id.map(Cow::Owned),
+        user_ref: event.user_ref.map(Cow::Owned),
+        attributes: event.attributes.into_iter().map(|(k, v)| (Cow::Owned(k), Cow::Owned(v))).collect(),
+    };
+    let mut view = draft.check()?;
+    if attributes == Attributes::Skip {
+        view.attributes = Vec::new();
+    }
+    Ok(view)
 }

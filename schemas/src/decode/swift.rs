@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::Attributes;
-use super::rules::{self, Draft, Pairs};
+use super::rules::{self, Attributes, Draft, Pairs};
 
 /// The event, its fields not checked yet. None: for the general reader.
 pub(super) fn draft(body: &[u8], attributes: Attributes) -> Option<Draft<'_>> {

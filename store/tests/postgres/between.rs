@@ -15,12 +15,12 @@ pub enum Lost {
     Answer,
 }
 
-type Plan = Arc<Mutex<Option<Lost>>>;
+type NextLoss = Arc<Mutex<Option<Lost>>>;
 
 /// A port that passes everything on, but for the commit that it is to lose.
 pub struct Between {
     pub url: String,
-    plan: Plan,
+    next: NextLoss,
     _lines: JoinSet<()>,
 }
 
@@ -32,39 +32,39 @@ impl Between {
         let (address, database) = rest.split_once('/').unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("{before}://{user}@{}/{database}", listener.local_addr().unwrap());
-        let (plan, address) = (Plan::default(), address.to_owned());
+        let (next, address) = (NextLoss::default(), address.to_owned());
         let mut lines = JoinSet::new();
-        lines.spawn(accept(listener, address, plan.clone()));
-        Between { url, plan, _lines: lines }
+        lines.spawn(accept(listener, address, next.clone()));
+        Between { url, next, _lines: lines }
     }
 
     /// Cuts the line at the next commit.
     pub fn lose(&self, lost: Lost) {
-        *self.plan.lock().unwrap() = Some(lost);
+        *self.next.lock().unwrap() = Some(lost);
     }
 
     /// Whether that commit is still to come.
     pub fn armed(&self) -> bool {
-        self.plan.lock().unwrap().is_some()
+        self.next.lock().unwrap().is_some()
     }
 }
 
-async fn accept(listener: TcpListener, address: String, plan: Plan) {
+async fn accept(listener: TcpListener, address: String, next: NextLoss) {
     let mut lines = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let server = TcpStream::connect(&address).await.unwrap();
-        lines.spawn(pass(client, server, plan.clone()));
+        lines.spawn(pass(client, server, next.clone()));
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, plan: Plan) {
+async fn pass(client: TcpStream, server: TcpStream, next: NextLoss) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let asked = async {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(n @ 1..) = from_client.read(&mut buffer).await {
             let commits = buffer[..n].windows(7).any(|bytes| bytes == b"COMMIT\0");
-            let lost = if commits { plan.lock().unwrap().take() } else { None };
+            let lost = if commits { next.lock().unwrap().take() } else { None };
             if lost != Some(Lost::Commit) && to_server.write_all(&buffer[..n]).await.is_err() {
                 return None;
             }

@@ -1,4 +1,4 @@
-//! The two ways of an event into the log: over a gateway, or by a client's own producer.
+//! The two transports of an event into the log: over a gateway, or by a client's own producer.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use slipstream_schemas::Topic;
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// How a client publishes.
-pub enum Way {
+pub enum Transport {
     /// Requests to one gateway after the other.
     Gateways { client: reqwest::Client, gateways: Vec<String>, turn: usize },
     /// A producer that partitions as the gateways do.
     Direct { producer: FutureProducer, topic: String },
 }
 
-impl Way {
+impl Transport {
     /// Over the gateways, from this one on.
-    pub fn gateways(gateways: &[String], turn: usize) -> Way {
+    pub fn gateways(gateways: &[String], turn: usize) -> Transport {
         let client = reqwest::Client::builder().timeout(ANSWER).build().unwrap();
-        Way::Gateways { client, gateways: gateways.to_vec(), turn }
+        Transport::Gateways { client, gateways: gateways.to_vec(), turn }
     }
 
     /// By a producer of its own, keys as the gateways give them.
-    pub fn direct(brokers: &str) -> Way {
+    pub fn direct(brokers: &str) -> Transport {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", brokers).set("log_level", "0");
         config.set("partitioner", "murmur2_random").set("enable.idempotence", "true").set("linger.ms", "5");
         config.set("message.timeout.ms", ANSWER.as_millis().to_string());
         let topic = KafkaOptions::new(brokers).topic_name(Topic::RequestEvents);
-        Way::Direct { producer: config.create().unwrap(), topic }
+        Transport::Direct { producer: config.create().unwrap(), topic }
     }
 
     /// Whether all of them were taken, once each: else the same have to be sent again, and some may be in the log already.
@@ -42,7 +42,7 @@ impl Way {
     /// When they are refused for good.
     pub async fn taken(&mut self, events: &[Value]) -> bool {
         match self {
-            Way::Gateways { client, gateways, turn } => {
+            Transport::Gateways { client, gateways, turn } => {
                 *turn += 1;
                 let gateway = &gateways[*turn % gateways.len()];
                 match client.post(format!("{gateway}/v1/events")).json(&events).send().await {
@@ -53,7 +53,7 @@ impl Way {
                     Err(_) => false,
                 }
             }
-            Way::Direct { producer, topic } => {
+            Transport::Direct { producer, topic } => {
                 let records: Vec<(String, String)> =
                     events.iter().map(|event| (key(event), event.to_string())).collect();
                 let mut reports = Vec::with_capacity(records.len());
