@@ -1,6 +1,10 @@
 //! Why the alerter or a notifier stopped.
 
 use slipstream_log::{LogError, Offset, TopicPartition};
+use slipstream_role::definitions::PARTITION as DEFINITIONS;
+use slipstream_role::reading::ReadError;
+use slipstream_role::revisions::RevisionsError;
+use slipstream_schemas::Cause;
 use slipstream_slo::revision::RevisionError;
 
 /// Why the alerter or a notifier stopped.
@@ -25,7 +29,8 @@ pub enum AlerterError {
         /// Where in it.
         offset: Offset,
         /// What is wrong.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// A definition in the log makes no sense to this version.
     #[error(transparent)]
@@ -38,4 +43,40 @@ pub enum AlerterError {
         /// What is wrong, and what to write instead.
         problem: String,
     },
+}
+
+impl AlerterError {
+    /// The error of the log that it is, if it is one.
+    pub(crate) fn of_log(&self) -> Option<&LogError> {
+        match self {
+            AlerterError::Log { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Says what the log was asked for.
+    pub(crate) fn log(doing: &'static str) -> impl FnOnce(LogError) -> AlerterError {
+        move |cause| AlerterError::Log { doing, cause }
+    }
+}
+
+impl From<ReadError> for AlerterError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Log { doing, cause } => AlerterError::Log { doing, cause },
+            ReadError::Record { partition, offset, cause } => AlerterError::Record { partition, offset, cause },
+        }
+    }
+}
+
+impl From<RevisionsError> for AlerterError {
+    fn from(error: RevisionsError) -> Self {
+        match error {
+            RevisionsError::Log(cause) => AlerterError::Log { doing: "reading", cause },
+            RevisionsError::Unreadable { offset, cause } => {
+                AlerterError::Record { partition: DEFINITIONS, offset, cause }
+            }
+            RevisionsError::Definition(error) => AlerterError::Definition(error),
+        }
+    }
 }

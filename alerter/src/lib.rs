@@ -3,29 +3,16 @@
 //! Two roles that meet only in the log:
 //! - **evaluate** ([`run`]): burn-rates and definitions in, transitions of alert machines out, to `alerts`. The decision and its
 //!   state, the last transition of each open alert, are [`slipstream_slo::alerts`], pure.
-//! - **notify** ([`notifier::run`]): `alerts` in, webhooks out, one consumer group per receiver. The decision is [`plan`], pure;
-//!   [`payload`] is Alertmanager's webhook version 4; [`ledger`] knows up to where a position may move; [`restore`]
-//!   rebuilds what a receiver was told; [`send`] makes one attempt.
+//! - **notify** ([`notifier::run`]): `alerts` in, webhooks out, one consumer group per receiver.
 //!
 //! Invariants upheld here: A1 same burn-rates, same transitions; A2 at most one resolved per firing and none without it; A3
 //! what should be sent reaches each receiver at least once, in order per alert, with the key episode/seq/receiver.
 
-pub mod error;
+mod error;
 pub mod evaluate;
-pub mod events;
-pub mod identity;
-pub mod ledger;
 pub mod notifier;
-pub mod payload;
-pub mod plan;
-pub mod receiver;
-pub mod restore;
-pub mod send;
-pub mod words;
-
-mod gojson;
-mod reader;
+mod telemetry;
 
 pub use error::AlerterError;
 pub use evaluate::run;
-pub use receiver::ReceiverConfig;
+pub use notifier::receiver::ReceiverConfig;

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use slipstream_alerter::payload::Status;
+use slipstream_alerter::notifier::payload::Status;
 use slipstream_log::Log;
 use slipstream_log::faults::CommitFault;
 use slipstream_runtime::config::Secret;

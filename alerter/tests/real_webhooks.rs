@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use slipstream_alerter::payload::{Alert, Labels, Message, fingerprint};
+use slipstream_alerter::notifier::payload::{Alert, Labels, Message, fingerprint};
 
 fn file(name: &str) -> Vec<u8> {
     let data = std::env::var("SLIPSTREAM_DATA").expect("SLIPSTREAM_DATA names the directory with the real files");

@@ -52,7 +52,7 @@ fn unreadable(path: &Path, error: &anyhow::Error) -> Diagnostic {
         severity: Severity::Error,
         tier: Tier::Syntax,
         code: "unreadable-file",
-        message: format!("{error:#}"),
+        message: output::causes(error),
         help: None,
         snippet: Snippet::default(),
     }

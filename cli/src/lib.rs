@@ -62,9 +62,10 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    // Whoever reads our output may have heard enough: `slipstream query events | head`.
+    // Whoever reads our output may have heard enough: `slipstream query events | head`. A pipe that breaks behind an error
+    // of the log or the store is a failure.
     let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
-    if error.chain().any(|cause| cause.downcast_ref().is_some_and(closed)) {
+    if error.downcast_ref().is_some_and(closed) {
         return ExitCode::SUCCESS;
     }
     output::say(format_args!("error: {}", output::causes(error)));

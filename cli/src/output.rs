@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
+use slipstream_schemas::cause::chain;
 use slipstream_schemas::records::BudgetUnit;
 
 /// A table with a head row; columns named in `right` are aligned right.
@@ -49,13 +50,9 @@ pub fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An error with its causes. Many errors already quote their cause: it is not said twice.
+/// An error with its causes, none said twice.
 pub fn causes(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
-        true => text,
-        false if text.is_empty() => cause,
-        false => format!("{text}: {cause}"),
-    })
+    chain(error.as_ref())
 }
 
 /// Whether standard error is a terminal that wants colours (<https://no-color.org>).

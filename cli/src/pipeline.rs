@@ -9,7 +9,8 @@ use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
 use slipstream_runtime::health::{Health, State};
-use slipstream_runtime::supervise::{Stage, Supervisor};
+use slipstream_runtime::stage::Stage;
+use slipstream_runtime::supervise::Supervisor;
 
 use crate::parts::StorePlace;
 

@@ -2,7 +2,7 @@
 
 use slipstream_schemas::LogTime;
 
-use crate::port::{Offset, TopicPartition};
+use crate::place::{Offset, TopicPartition};
 
 /// Records of one partition in offset order.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::faults::{CommitFault, CrashPoint, PublishFault};
 use crate::memory::{MemoryLog, MemoryOptions};
 use crate::port::{
-    Advance, Consumer, Fetch, Log, LogError, Offset, Outgoing, Polled, Position, Settled, SharedLog, Step,
+    Advance, Consumer, Fetch, Log, LogError, Offset, Outgoing, Polled, Position, SharedLog, Step, StepFate,
     TopicPartition,
 };
 use crate::settle::settle;
@@ -195,11 +195,11 @@ impl Copier {
         match self.poll(records).await? {
             Ok(turn) => Ok(turn),
             Err(step) => match settle(&mut *self.consumer, &step).await? {
-                Settled::Done => {
+                StepFate::Done => {
                     self.at.extend(step.positions.iter().map(|a| (a.partition, a.to)));
                     Ok(Turn::Copied(step.outputs.len()))
                 }
-                Settled::Lost { partitions, .. } => {
+                StepFate::Lost { partitions, .. } => {
                     self.at.retain(|p, _| !partitions.contains(p));
                     Ok(Turn::Lost(partitions))
                 }

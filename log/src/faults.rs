@@ -34,10 +34,10 @@ pub enum CrashPoint {
 
 /// Faults to come. Each is used once, in the order given, by whom it is meant for.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Plan>);
+pub struct Faults(Mutex<FaultSchedule>);
 
 #[derive(Debug, Default)]
-struct Plan {
+struct FaultSchedule {
     commits: HashMap<String, VecDeque<CommitFault>>,
     atomics: HashMap<String, VecDeque<CommitFault>>,
     publishes: VecDeque<PublishFault>,
@@ -81,7 +81,7 @@ impl Faults {
         self.lock().crash == Some(point)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Plan> {
+    fn lock(&self) -> MutexGuard<'_, FaultSchedule> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

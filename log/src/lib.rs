@@ -12,12 +12,13 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod embedded;
+pub mod error;
 pub mod faults;
 pub mod groups;
 pub mod kafka;
 pub mod memory;
 pub mod partitioner;
-pub mod patient;
+pub mod place;
 pub mod port;
 pub mod settle;
 mod signal;

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use slipstream_schemas::topics::TOPICS;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 use tokio::sync::watch;
 
 use crate::batch::Batch;
@@ -209,20 +209,20 @@ impl Memory {
         if !self.dead.load(Ordering::SeqCst) {
             return Ok(());
         }
-        Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "its process has crashed".to_owned() })
+        Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "its process has crashed".into() })
     }
 
     /// The process is gone in the middle of a write; who waits for it cannot know more.
     fn die(&self) -> WriteError {
         self.dead.store(true, Ordering::SeqCst);
-        WriteError::InDoubt("the log's process has crashed".to_owned())
+        WriteError::InDoubt("the log's process has crashed".into())
     }
 
     fn fault(&self, guard: &Guard) -> Result<Option<CommitFault>, WriteError> {
         let fault = match guard {
             Guard::None => match self.faults.next_publish() {
                 Some(PublishFault::Busy) => return Err(WriteError::Busy),
-                Some(PublishFault::Transient) => return Err(WriteError::Aborted("injected".to_owned())),
+                Some(PublishFault::Transient) => return Err(WriteError::Aborted("injected".into())),
                 None => None,
             },
             Guard::Name { writer, .. } => self.faults.next_atomic_publish(writer),
@@ -319,13 +319,13 @@ impl Engine for Memory {
     }
 
     async fn write(&self, records: Vec<Outgoing>, guard: Guard) -> Result<Vec<Appended>, WriteError> {
-        self.alive().map_err(|e| WriteError::Fatal(e.to_string()))?;
+        self.alive().map_err(|e| WriteError::Fatal(Cause::of(e)))?;
         let fault = self.fault(&guard)?;
         let mut kept = self.lock();
         kept.admit(&self.groups, &guard, &records)?;
         match fault {
-            Some(CommitFault::Aborted) => return Err(WriteError::Aborted("injected".to_owned())),
-            Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".to_owned())),
+            Some(CommitFault::Aborted) => return Err(WriteError::Aborted("injected".into())),
+            Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".into())),
             Some(CommitFault::InDoubtDone) | None => {}
         }
         if self.faults.crashes(CrashPoint::BeforeCommit) {
@@ -338,7 +338,7 @@ impl Engine for Memory {
         }
         self.signal.ring();
         match fault {
-            Some(_) => Err(WriteError::InDoubt("injected".to_owned())),
+            Some(_) => Err(WriteError::InDoubt("injected".into())),
             None => Ok(appended),
         }
     }

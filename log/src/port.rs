@@ -13,45 +13,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use slipstream_schemas::decode::Provenance;
 use slipstream_schemas::topics::Kept;
 use slipstream_schemas::{LogTime, Topic};
 
 use crate::batch::Batch;
-
-/// Index of a record in its partition, from 0.
-pub type Offset = i64;
-
-/// One partition of a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicPartition {
-    /// The topic.
-    pub topic: Topic,
-    /// Its partition, from 0.
-    pub partition: u32,
-}
-
-impl TopicPartition {
-    /// The place of one of its records, for what is said of it.
-    pub fn provenance(self, offset: Offset) -> Provenance<'static> {
-        Provenance { topic: self.topic.name(), partition: self.partition, offset }
-    }
-}
-
-impl std::fmt::Display for TopicPartition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.topic, self.partition)
-    }
-}
-
-/// Where a group stands in a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Position {
-    /// Next offset to read.
-    pub offset: Offset,
-    /// Log time up to which the partition was read: every record at `offset` or later has at least this log time (L7).
-    pub log_time: LogTime,
-}
+pub use crate::error::{CommitError, LogError};
+pub use crate::place::{Offset, Position, TopicPartition};
 
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +53,7 @@ impl Outgoing {
         if self.key.is_none() && matches!(self.topic.spec().kept, Kept::Compacted { .. }) {
             return Err(LogError::Fatal {
                 doing: format!("publishing to {}", self.topic),
-                cause: "the topic is compacted, so every record needs a key".to_owned(),
+                cause: "the topic is compacted, so every record needs a key".into(),
             });
         }
         Ok(())
@@ -173,73 +140,6 @@ pub enum Polled {
     Revoked(Vec<TopicPartition>),
     /// Records of one partition, in order (L3).
     Records(Batch),
-}
-
-/// Why publishing or reading failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LogError {
-    /// The log's queue is full: nothing was written; try again after a while.
-    #[error("the log is busy: its write queue is full")]
-    Busy,
-    /// What was asked for is no longer, or not yet, there.
-    #[error("{partition}: offset {offset} is out of range [{first}, {end})")]
-    OutOfRange {
-        /// Partition asked.
-        partition: TopicPartition,
-        /// Offset asked.
-        offset: Offset,
-        /// First offset there is.
-        first: Offset,
-        /// End offset.
-        end: Offset,
-    },
-    /// A record is too large.
-    #[error("{topic}: a record of {bytes} bytes is over the limit of {limit}")]
-    TooLarge {
-        /// Topic.
-        topic: Topic,
-        /// Size.
-        bytes: usize,
-        /// Limit.
-        limit: usize,
-    },
-    /// May pass: try the same again.
-    #[error("{doing}: {cause} (will be tried again)")]
-    Transient {
-        /// What was being done.
-        doing: String,
-        /// Why it failed.
-        cause: String,
-    },
-    /// Will not pass.
-    #[error("{doing}: {cause}")]
-    Fatal {
-        /// What was being done.
-        doing: String,
-        /// Why it failed, and what to do.
-        cause: String,
-    },
-}
-
-/// How a commit failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CommitError {
-    /// Nothing of the step is or will be in the log: send the same value again.
-    #[error("commit aborted: {0}")]
-    Aborted(String),
-    /// It may or may not be in the log: read the committed position first.
-    #[error("commit in doubt: {0}")]
-    InDoubt(String),
-    /// A partition of the step is no longer ours: drop step and state (L5).
-    #[error("commit refused: {} not owned any more", list(.0))]
-    Lost(Vec<TopicPartition>),
-    /// Will not pass.
-    #[error("commit impossible: {0}")]
-    Fatal(String),
-}
-
-fn list(partitions: &[TopicPartition]) -> String {
-    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A log.
@@ -355,7 +255,7 @@ pub trait Consumer: Send {
 
 /// What became of a decided step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
+pub enum StepFate {
     /// It is in the log, once.
     Done,
     /// Of its partitions some are somebody else's now: whoever decided it drops what it says of them.

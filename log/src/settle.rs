@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::port::{Advance, CommitError, Consumer, LogError, Position, Settled, Step, TopicPartition};
+use crate::port::{Advance, CommitError, Consumer, LogError, Position, Step, StepFate, TopicPartition};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -11,13 +11,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// that grow to a second; a commit in doubt reads the committed positions first. It never gives up by itself: a caller
 /// that is told to stop races it against its shutdown and drops the step, which the next owner decides anew from the
 /// committed positions.
-pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<Settled, LogError> {
+pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<StepFate, LogError> {
     let mut pause = FIRST_PAUSE;
     loop {
         match consumer.commit(step).await {
-            Ok(()) => return Ok(Settled::Done),
+            Ok(()) => return Ok(StepFate::Done),
             // Refused: nothing of it is in the log.
-            Err(CommitError::Lost(partitions)) => return Ok(Settled::Lost { partitions, others_done: false }),
+            Err(CommitError::Lost(partitions)) => return Ok(StepFate::Lost { partitions, others_done: false }),
             Err(CommitError::Fatal(cause)) => {
                 return Err(LogError::Fatal { doing: "committing a step".to_owned(), cause });
             }
@@ -37,7 +37,7 @@ pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<Settled,
 }
 
 /// What the committed positions say of a step in doubt; none: it is not in the log and must be sent again.
-async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<Settled>, LogError> {
+async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<StepFate>, LogError> {
     let mut at = Vec::with_capacity(step.positions.len());
     for advance in &step.positions {
         at.push(committed(consumer, advance.partition).await?);
@@ -47,14 +47,14 @@ async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<Sett
 
 /// At every `to`: done. At every `from`: to be sent again. Anywhere else: lost; as all positions of a step move at once, the
 /// others tell whether it was in the log before that.
-fn judge(advances: &[Advance], at: &[Option<Position>]) -> Option<Settled> {
+fn judge(advances: &[Advance], at: &[Option<Position>]) -> Option<StepFate> {
     let pairs = || advances.iter().zip(at);
     let elsewhere = |(a, p): &(&Advance, &Option<Position>)| p.is_some_and(|p| p != a.from && p != a.to);
     let others_done = pairs().filter(|pair| !elsewhere(pair)).any(|(a, p)| a.from != a.to && *p == Some(a.to));
     let partitions: Vec<TopicPartition> = pairs().filter(elsewhere).map(|(a, _)| a.partition).collect();
     match (partitions.is_empty(), others_done) {
-        (false, _) => Some(Settled::Lost { partitions, others_done }),
-        (true, true) => Some(Settled::Done),
+        (false, _) => Some(StepFate::Lost { partitions, others_done }),
+        (true, true) => Some(StepFate::Done),
         (true, false) => None,
     }
 }
@@ -92,10 +92,10 @@ mod tests {
         let step = [advance(0, at(3, 10), at(5, 12)), advance(1, at(7, 10), at(7, 11))];
         let lost = |partitions: &[usize], others_done| {
             let partitions = partitions.iter().map(|i| step[*i].partition).collect();
-            Some(Settled::Lost { partitions, others_done })
+            Some(StepFate::Lost { partitions, others_done })
         };
         for (name, committed, want) in [
-            ("at to", [Some(at(5, 12)), Some(at(7, 11))], Some(Settled::Done)),
+            ("at to", [Some(at(5, 12)), Some(at(7, 11))], Some(StepFate::Done)),
             ("at from", [Some(at(3, 10)), Some(at(7, 10))], None),
             ("never committed", [None, None], None),
             ("one went on without us", [Some(at(9, 20)), Some(at(7, 10))], lost(&[0], false)),

@@ -150,12 +150,11 @@ impl Sqlite {
     fn open(dir: &Path, options: SqliteOptions) -> Result<Sqlite, OpenError> {
         let failed = |cause: std::io::Error| OpenError::Directory { dir: dir.to_owned(), cause };
         std::fs::create_dir_all(dir).map_err(failed)?;
-        let lock = OwnerLock::take(dir)?;
+        let lock = OwnerLock::take(dir).map_err(|why| OpenError::not_taken(dir.to_owned(), why))?;
         let file = dir.join(LOG_FILE);
         let conn = schema::open_writer(&file)?;
         schema::ensure_partitions(&conn, &options.partitions, &file)?;
-        let Loaded { partitions, positions, last } =
-            schema::load(&conn).map_err(|e| OpenError::of(file.clone(), &e))?;
+        let Loaded { partitions, positions, last } = schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
         let mut counts = HashMap::new();
         for place in partitions.keys() {
             *counts.entry(place.topic).or_default() += 1;
@@ -246,14 +245,15 @@ impl Engine for Sqlite {
         match self.queue.ask(Request::Write(Box::new(Write { frames, guard, answer }))) {
             Ok(()) => {}
             Err(Refused::Full) => return Err(WriteError::Busy),
-            Err(Refused::Stopped) => return Err(WriteError::Fatal(Sqlite::stopped())),
+            Err(Refused::Stopped) => return Err(WriteError::Fatal(Sqlite::stopped().into())),
         }
-        answered.await.unwrap_or_else(|_| Err(WriteError::InDoubt("the log was closed meanwhile".to_owned())))
+        answered.await.unwrap_or_else(|_| Err(WriteError::InDoubt("the log was closed meanwhile".into())))
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
         let (answer, answered) = oneshot::channel();
-        let stopped = || LogError::Fatal { doing: "reading a committed position".to_owned(), cause: Sqlite::stopped() };
+        let stopped =
+            || LogError::Fatal { doing: "reading a committed position".to_owned(), cause: Sqlite::stopped().into() };
         match self.queue.ask(Request::Committed { group: group.to_owned(), partition, answer }) {
             Ok(()) => answered.await.map_err(|_| stopped()),
             Err(Refused::Full) => Err(LogError::Busy),

@@ -158,7 +158,7 @@ async fn l5_of_two_processes_with_one_name_one_ends_and_says_why() {
             break cause;
         }
     };
-    assert!(cause.contains("joined as `a`: `kafka.instance`"), "{cause}");
+    assert!(cause.text().contains("joined as `a`: `kafka.instance`"), "{cause}");
 }
 
 /// librdkafka pauses all partitions of a member for a moment whenever others join or leave.
@@ -249,7 +249,7 @@ async fn a_broker_that_dies_and_comes_back_loses_and_doubles_nothing() {
     let mut on = options().await;
     on.brokers = kafka.bootstrap();
     let subject = OnKafka::with(on, 2).await;
-    let log = slipstream_log::patient::Patient::over(subject.log());
+    let log = slipstream_role::patience::patient(subject.log(), "g", &slipstream_runtime::Shutdown::new());
     let mut member = Copier::join(&log, "g").await;
     member.settle_in(2).await;
     let (mut acknowledged, mut tried) = (Vec::new(), 0);

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{
-    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
+    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
 };
 use slipstream_role::burn_state::snapshots::Snapshots;
 use slipstream_role::burn_state::{BurnStateError, Restored, apply, restored, snapshots_of};
 use slipstream_role::names::BURN as ROLE;
+use slipstream_role::patience::{patient, stopped};
 use slipstream_role::revisions::Definitions;
 use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
@@ -24,7 +25,6 @@ use slipstream_slo::burn::Burn;
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::poll::poll;
 use crate::telemetry::{BurnRestored, BurnStep, Reassigned};
 
 /// A position is committed this often where nothing is published.
@@ -44,10 +44,15 @@ const LAST_RESTORES: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the log fails for good, tallies do not join (P1), or a definition cannot be understood.
 pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    let log = patient(log, ROLE, &shutdown);
+    stopped(work(log, &health, &shutdown).await, &shutdown, ProcessorError::of_log)
+}
+
+async fn work(log: SharedLog, health: &Health, shutdown: &Shutdown) -> Result<(), ProcessorError> {
     health.set(ROLE, State::Starting("reading definitions".to_owned()));
     let mut burn = BurnLoop {
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
-        definitions: Definitions::open(log.clone()).await?,
+        definitions: Definitions::open(log.clone(), ROLE, shutdown).await?,
         owned: BTreeMap::new(),
         restoring: Takeovers::default(),
         log,
@@ -97,7 +102,7 @@ impl BurnLoop {
         // About once each, so that one step has what is new of all.
         for _ in 0..self.owned.len().max(1) {
             let fetch = Fetch { records: STEP_BATCHES, ..Fetch::default() };
-            match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
+            match self.consumer.poll(fetch, wait).await? {
                 Polled::Nothing => break,
                 Polled::Assigned(partitions) => {
                     for (partition, committed) in partitions {
@@ -195,8 +200,8 @@ impl BurnLoop {
                 positions: parts.iter().map(|part| part.advance).collect(),
             };
             let done = match settle(self.consumer.as_mut(), &step).await? {
-                Settled::Done => true,
-                Settled::Lost { partitions, others_done } => {
+                StepFate::Done => true,
+                StepFate::Lost { partitions, others_done } => {
                     self.lose(&partitions);
                     parts.retain(|part| !partitions.contains(&part.advance.partition));
                     others_done

@@ -20,4 +20,21 @@ pub enum ProcessorError {
     /// Burn's state cannot be had, or not be continued.
     #[error(transparent)]
     State(#[from] BurnStateError),
+    /// The installation has not been set up.
+    #[error(
+        "slo-definitions has no Settings record: the installation was not set up; run `slipstream run` on an embedded directory, or ensure the topics first"
+    )]
+    NoSettings,
+}
+
+impl ProcessorError {
+    /// The error of the log that it is, if it is one.
+    pub(crate) fn of_log(&self) -> Option<&LogError> {
+        match self {
+            ProcessorError::Log(error) => Some(error),
+            ProcessorError::Definitions(error) => error.of_log(),
+            ProcessorError::State(error) => error.of_log(),
+            _ => None,
+        }
+    }
 }

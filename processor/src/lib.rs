@@ -2,7 +2,6 @@
 
 pub mod burn;
 mod error;
-mod poll;
 pub mod tally;
 mod telemetry;
 

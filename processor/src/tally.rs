@@ -11,8 +11,9 @@ mod pace;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, Settled, SharedLog, TopicPartition, settle};
+use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, SharedLog, StepFate, TopicPartition, settle};
 use slipstream_role::names::TALLY as ROLE;
+use slipstream_role::patience::{patient, stopped};
 use slipstream_role::revisions::Definitions;
 use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
@@ -23,7 +24,6 @@ use slipstream_slo::tally::{Tally, pace_limit};
 use tokio::time::Instant;
 
 use crate::ProcessorError;
-use crate::poll::poll;
 use crate::telemetry::{Reassigned, TallyStep};
 use gained::{Gained, gained};
 use made::{Made, Pending, decide, step_of};
@@ -75,8 +75,13 @@ impl Thread {
 /// # Errors
 /// When the log fails for good or a definition cannot be understood.
 pub async fn run(log: SharedLog, thread: Thread, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    let log = patient(log, ROLE, &shutdown);
+    stopped(work(log, thread, &health, &shutdown).await, &shutdown, ProcessorError::of_log)
+}
+
+async fn work(log: SharedLog, thread: Thread, health: &Health, shutdown: &Shutdown) -> Result<(), ProcessorError> {
     health.set(&thread.name, State::Starting("reading definitions".to_owned()));
-    let mut tally = TallyLoop::open(log, thread.pace).await?;
+    let mut tally = TallyLoop::open(log, thread.pace, shutdown).await?;
     health.set(&thread.name, State::Ready);
     loop {
         let began = Instant::now();
@@ -124,9 +129,9 @@ impl Owned {
 }
 
 impl TallyLoop {
-    async fn open(log: SharedLog, pace: Pace) -> Result<Self, ProcessorError> {
-        let definitions = Definitions::open(log.clone()).await?;
-        definitions.redelivery_window()?;
+    async fn open(log: SharedLog, pace: Pace, shutdown: &Shutdown) -> Result<Self, ProcessorError> {
+        let definitions = Definitions::open(log.clone(), ROLE, shutdown).await?;
+        definitions.redelivery_window().ok_or(ProcessorError::NoSettings)?;
         Ok(TallyLoop {
             sources: log.partitions(Topic::RequestEvents).await?,
             targets: log.partitions(Topic::SliTallies).await?,
@@ -170,7 +175,7 @@ impl TallyLoop {
         let mut fetched = 0;
         loop {
             let fetch = self.fetch();
-            match poll(self.consumer.as_mut(), ROLE, fetch, wait).await? {
+            match self.consumer.poll(fetch, wait).await? {
                 Polled::Nothing => return Ok(fetched),
                 Polled::Assigned(partitions) => self.gain(partitions).await?,
                 Polled::Revoked(partitions) => self.lose(&partitions),
@@ -197,7 +202,7 @@ impl TallyLoop {
         for owned in self.owned.values_mut() {
             owned.tally.set_sources(self.sources as i32);
         }
-        let window = self.definitions.redelivery_window()?;
+        let window = self.definitions.redelivery_window().ok_or(ProcessorError::NoSettings)?;
         for (partition, committed) in partitions {
             self.consumer.pause(&[partition]);
             let work = gained(self.takeovers.turns(), self.log.clone(), partition, committed, window);
@@ -268,8 +273,8 @@ impl TallyLoop {
                 return Ok(());
             }
             match settle(self.consumer.as_mut(), &step).await? {
-                Settled::Done => break,
-                Settled::Lost { partitions, others_done } => {
+                StepFate::Done => break,
+                StepFate::Lost { partitions, others_done } => {
                     self.lose(&partitions);
                     parts.retain(|made| !partitions.contains(&made.partition));
                     if others_done {

@@ -54,7 +54,7 @@ use reqwest::{Response, StatusCode, Url};
 use rustls::crypto::CryptoProvider;
 use serde::Serialize;
 use slipstream_runtime::backoff::{Backoff, Retry};
-use slipstream_schemas::RequestEvent;
+use slipstream_schemas::{Cause, RequestEvent};
 
 use crate::answer::Answer;
 
@@ -94,7 +94,8 @@ pub enum ClientError {
         /// As given.
         address: String,
         /// What is wrong.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// The process has no provider of cryptography.
     #[error(
@@ -161,12 +162,12 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn with_options(address: &str, options: ClientOptions) -> Result<Self, ClientError> {
-        let wrong = |cause: String| ClientError::Address { address: address.to_owned(), cause };
-        let base: Url = address.parse().map_err(|e| wrong(format!("{e}")))?;
+        let wrong = |cause: Cause| ClientError::Address { address: address.to_owned(), cause };
+        let base: Url = address.parse().map_err(|e| wrong(Cause::of(e)))?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(wrong("neither http nor https".into()));
         }
-        let events = base.join("/v1/events").map_err(|e| wrong(e.to_string()))?;
+        let events = base.join("/v1/events").map_err(|e| wrong(Cause::of(e)))?;
         if CryptoProvider::get_default().is_none() {
             return Err(ClientError::NoCrypto);
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::takeover::Turns;
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
+use slipstream_runtime::Shutdown;
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
-use slipstream_schemas::{Topic, codec};
+use slipstream_schemas::{Cause, Topic, codec};
 use slipstream_slo::burn::{Burn, BurnFault, Restoring};
 use slipstream_slo::scale::Scale;
 use tokio::time::Instant;
@@ -40,8 +41,20 @@ pub enum BurnStateError {
         /// Partition and offset.
         place: String,
         /// Why.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
+}
+
+impl BurnStateError {
+    /// The error of the log that it is, if it is one.
+    pub fn of_log(&self) -> Option<&LogError> {
+        match self {
+            BurnStateError::Log(error) => Some(error),
+            BurnStateError::Definitions(error) => error.of_log(),
+            _ => None,
+        }
+    }
 }
 
 /// A state, and what it took to have it.
@@ -127,7 +140,7 @@ async fn restore(
 /// # Errors
 /// When the log cannot be read, or holds what this version does not understand.
 pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, BurnStateError> {
-    let mut definitions = Definitions::open(log.clone()).await?;
+    let mut definitions = Definitions::open(log.clone(), BURN, &Shutdown::new()).await?;
     let partition = TopicPartition { topic: Topic::SliTallies, partition };
     let committed = log.committed(BURN, partition).await?.unwrap_or_default();
     Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.1)
@@ -138,7 +151,7 @@ pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost
 /// # Errors
 /// When the log cannot be read, or holds what this version does not understand.
 pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, BurnStateError> {
-    let mut definitions = Definitions::open(log.clone()).await?;
+    let mut definitions = Definitions::open(log.clone(), BURN, &Shutdown::new()).await?;
     let mut states = Vec::new();
     for partition in 0..log.partitions(Topic::SliTallies).await? {
         let partition = TopicPartition { topic: Topic::SliTallies, partition };
@@ -194,7 +207,7 @@ fn take_chunk(
     }
     let place = || format!("{snapshots} at offset {}", record.offset());
     let chunk: BurnChunk = codec::decode(record.value().unwrap_or_default())
-        .map_err(|e| BurnStateError::Unreadable { place: place(), cause: e.to_string() })?;
+        .map_err(|e| BurnStateError::Unreadable { place: place(), cause: Cause::of(e) })?;
     restoring.add(chunk)?;
     Ok(true)
 }
@@ -230,7 +243,7 @@ pub async fn apply(
 ) -> Result<Vec<BurnRates>, BurnStateError> {
     let place = || format!("{partition} at offset {}", record.offset());
     let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
-        .map_err(|e| BurnStateError::Unreadable { place: place(), cause: e.to_string() })?;
+        .map_err(|e| BurnStateError::Unreadable { place: place(), cause: Cause::of(e) })?;
     definitions.read_up_to(tally.revision).await?;
     Ok(burn.apply(record.offset(), &tally, definitions.revisions())?)
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use slipstream_log::{Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
 use slipstream_schemas::records::{Definition, Settings};
-use slipstream_schemas::{LogTime, Topic, codec};
+use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
 /// Definitions live in one partition: they are few and need one order.
 pub const PARTITION: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };
@@ -24,6 +24,31 @@ pub struct Revision {
     pub log_time: LogTime,
     /// What it says.
     pub definition: Definition,
+}
+
+/// Why a revision was not read.
+pub(crate) enum Unread {
+    /// The log failed.
+    Log(LogError),
+    /// It was written by a newer version.
+    Record { offset: Offset, cause: Cause },
+}
+
+impl From<LogError> for Unread {
+    fn from(error: LogError) -> Self {
+        Unread::Log(error)
+    }
+}
+
+impl From<Unread> for LogError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Log(error) => error,
+            Unread::Record { offset, cause } => {
+                LogError::Fatal { doing: format!("reading {PARTITION} at offset {offset}"), cause }
+            }
+        }
+    }
 }
 
 /// Reads the definitions in order, remembering how far it came.
@@ -48,16 +73,18 @@ impl DefinitionReader {
     /// # Errors
     /// When the log cannot be read, or a record was written by a newer version.
     pub async fn read_new(&mut self, log: &dyn Log) -> Result<Vec<Revision>, LogError> {
+        self.read_on(log).await.map_err(LogError::from)
+    }
+
+    pub(crate) async fn read_on(&mut self, log: &dyn Log) -> Result<Vec<Revision>, Unread> {
         let (_, end) = log.bounds(PARTITION).await?;
         let mut revisions = Vec::new();
         while self.next < end {
             let batch = log.read(PARTITION, self.next, end, Fetch::default()).await?;
             for record in batch.iter() {
                 let value = record.value().unwrap_or_default();
-                let definition = codec::decode(value).map_err(|e| LogError::Fatal {
-                    doing: format!("reading {PARTITION} at offset {}", record.offset()),
-                    cause: e.to_string(),
-                })?;
+                let definition = codec::decode(value)
+                    .map_err(|e| Unread::Record { offset: record.offset(), cause: Cause::of(e) })?;
                 revisions.push(Revision { offset: record.offset(), log_time: record.log_time(), definition });
             }
             self.next = batch.next;
@@ -74,7 +101,7 @@ pub async fn ensure_settings(log: &dyn Log, initial: &Settings) -> Result<Settin
     if let Some(settings) = read_settings(log).await? {
         return Ok(settings);
     }
-    let document = serde_json::to_string(initial).map_err(|e| unreadable(&e))?;
+    let document = serde_json::to_string(initial).map_err(unreadable)?;
     let definition = Definition {
         kind: SETTINGS_KIND.to_owned(),
         name: SETTINGS_NAME.to_owned(),
@@ -93,7 +120,7 @@ pub async fn read_settings(log: &dyn Log) -> Result<Option<Settings>, LogError> 
     let revisions = DefinitionReader::default().read_new(log).await?;
     let newest = revisions.into_iter().rev().find(|r| r.definition.kind == SETTINGS_KIND);
     let Some(document) = newest.and_then(|r| r.definition.document) else { return Ok(None) };
-    serde_json::from_str(&document).map(Some).map_err(|e| unreadable(&e))
+    serde_json::from_str(&document).map(Some).map_err(unreadable)
 }
 
 /// Publishes the definitions that differ from what is in the log; answers the log time of the newest of them all, or none
@@ -128,6 +155,6 @@ fn outgoing(definition: &Definition) -> Outgoing {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> LogError {
-    LogError::Fatal { doing: "reading the installation's settings".to_owned(), cause: error.to_string() }
+fn unreadable(error: serde_json::Error) -> LogError {
+    LogError::Fatal { doing: "reading the installation's settings".to_owned(), cause: Cause::of(error) }
 }

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use crate::definitions::DefinitionReader;
-use slipstream_log::{Log, LogError, SharedLog};
-use slipstream_schemas::LogTime;
+use crate::definitions::{DefinitionReader, PARTITION, Unread};
+use crate::patience::Patience;
+use crate::telemetry::LogRetry;
+use slipstream_log::{Log, LogError, Offset, SharedLog};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::event::Event;
+use slipstream_schemas::{Cause, LogTime};
 use slipstream_slo::revision::{RevisionError, Revisions};
 use slipstream_slo::tally::look_limit;
 use tokio::time::Instant;
@@ -20,20 +24,45 @@ pub enum RevisionsError {
     /// The log failed for good.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A record was written by a newer version.
+    #[error("reading {PARTITION} at offset {offset}: {cause}")]
+    Unreadable {
+        /// Its offset.
+        offset: Offset,
+        /// Why not.
+        #[source]
+        cause: Cause,
+    },
     /// A definition that cannot be understood.
     #[error(transparent)]
     Definition(#[from] RevisionError),
-    /// The installation has not been set up.
-    #[error(
-        "slo-definitions has no Settings record: the installation was not set up; run `slipstream run` on an embedded directory, or ensure the topics first"
-    )]
-    NoSettings,
+}
+
+impl RevisionsError {
+    /// The error of the log that it is, if it is one.
+    pub fn of_log(&self) -> Option<&LogError> {
+        match self {
+            RevisionsError::Log(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Unread> for RevisionsError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Log(error) => RevisionsError::Log(error),
+            Unread::Record { offset, cause } => RevisionsError::Unreadable { offset, cause },
+        }
+    }
 }
 
 /// Definitions that are kept up to date. A clone reads on for itself.
 #[derive(Clone)]
 pub struct Definitions {
     log: SharedLog,
+    role: &'static str,
+    shutdown: Shutdown,
     reader: DefinitionReader,
     revisions: Revisions,
     last_look: Option<Instant>,
@@ -45,16 +74,23 @@ impl Definitions {
     ///
     /// # Errors
     /// When the log cannot be read, or holds what this version does not understand.
-    pub async fn open(log: SharedLog) -> Result<Self, RevisionsError> {
-        let mut definitions = Definitions {
+    pub async fn open(log: SharedLog, role: &'static str, shutdown: &Shutdown) -> Result<Self, RevisionsError> {
+        let mut definitions = Definitions::unread(log, role, shutdown);
+        definitions.read_new().await?;
+        Ok(definitions)
+    }
+
+    /// Has read nothing yet. `role` reads, until `shutdown`.
+    pub fn unread(log: SharedLog, role: &'static str, shutdown: &Shutdown) -> Self {
+        Definitions {
             log,
+            role,
+            shutdown: shutdown.clone(),
             reader: DefinitionReader::default(),
             revisions: Revisions::new(),
             last_look: None,
             limit: LogTime(i64::MIN),
-        };
-        definitions.read_new().await?;
-        Ok(definitions)
+        }
     }
 
     /// What was read.
@@ -62,12 +98,9 @@ impl Definitions {
         &self.revisions
     }
 
-    /// W of the redelivery rule, milliseconds.
-    ///
-    /// # Errors
-    /// When the installation has no settings.
-    pub fn redelivery_window(&self) -> Result<i64, RevisionsError> {
-        Ok(self.revisions.settings().ok_or(RevisionsError::NoSettings)?.redelivery_window_ms)
+    /// W of the redelivery rule, milliseconds; `None` where the installation has no settings.
+    pub fn redelivery_window(&self) -> Option<i64> {
+        self.revisions.settings().map(|settings| settings.redelivery_window_ms)
     }
 
     /// A look before committing records up to `read`, the greatest log time read so far. Where the log has one order for
@@ -95,12 +128,24 @@ impl Definitions {
         self.limit
     }
 
-    /// Reads on until everything below `end` is known: what a batch says that it was counted by.
+    /// Reads on until everything below `end` is known: what a record says that it was computed with. Somebody has read it,
+    /// so it will be visible here too.
     ///
     /// # Errors
-    /// As of [`Definitions::open`].
-    pub async fn read_up_to(&mut self, end: i64) -> Result<(), RevisionsError> {
-        if self.revisions.end() < end {
+    /// As of [`Definitions::open`], or told to stop.
+    pub async fn read_up_to(&mut self, end: Offset) -> Result<(), RevisionsError> {
+        if self.revisions.end() >= end {
+            return Ok(());
+        }
+        self.read_new().await?;
+        let mut patience = Patience::with_log(self.role, &self.shutdown);
+        while self.revisions.end() < end {
+            let (doing, cause) = (format!("reading {PARTITION} up to offset {end}"), "it ends before".to_owned());
+            let cause = LogError::Transient { doing, cause: cause.into() };
+            let say = |_, _| LogRetry { role: self.role, doing: "reading definitions", cause: &cause }.emit();
+            if !patience.wait(say).await {
+                return Err(cause.into());
+            }
             self.read_new().await?;
         }
         Ok(())
@@ -111,7 +156,7 @@ impl Definitions {
     /// # Errors
     /// As of [`Definitions::open`].
     pub async fn read_new(&mut self) -> Result<(), RevisionsError> {
-        for revision in self.reader.read_new(self.log.as_ref() as &dyn Log).await? {
+        for revision in self.reader.read_on(self.log.as_ref() as &dyn Log).await? {
             self.revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
         }
         self.revisions.read_up_to(self.reader.end());

@@ -3,17 +3,20 @@
 pub mod backoff;
 pub mod config;
 pub mod event;
+pub mod filter;
 pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod ops;
 pub mod outcome;
 pub mod signal;
+pub mod stage;
 pub mod supervise;
 pub mod telemetry;
 
 pub use config::Config;
 pub use health::Health;
 pub use outcome::Outcome;
-pub use supervise::{Bounds, Stage, Supervisor};
+pub use stage::Stage;
+pub use supervise::{Bounds, Supervisor};
 pub use tokio_util::sync::CancellationToken as Shutdown;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::supervise::Stage;
+use crate::stage::Stage;
 
 /// Who.
 #[derive(Debug, Clone, PartialEq, Eq)]

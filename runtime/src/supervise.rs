@@ -10,30 +10,14 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use slipstream_schemas::cause::chain;
 use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::Shutdown;
 use crate::outcome::{Cause, Failure, Member, Outcome, Reason};
-
-/// The order of shutdown: first what takes work in, last what tells others how we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// What brings work into the process: gateway, simulator, import.
-    Intake,
-    /// What works on it: tally, burn, sink, alerter.
-    Process,
-    /// What sends results out: notifier.
-    Deliver,
-    /// What answers about the process: health and metrics.
-    Serve,
-}
-
-impl Stage {
-    /// All stages in the order in which they are shut down.
-    pub const ORDER: [Stage; 4] = [Stage::Intake, Stage::Process, Stage::Deliver, Stage::Serve];
-}
+use crate::stage::Stage;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,18 +227,8 @@ where
 }
 
 fn failed<E: Into<Boxed>>(error: E) -> Reason {
-    let error = error.into();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many errors already quote their cause.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    Reason::Error(text)
+    let error: Boxed = error.into();
+    Reason::Error(chain(error.as_ref()))
 }
 
 fn panicked(error: JoinError) -> Reason {

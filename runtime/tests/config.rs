@@ -9,6 +9,7 @@ use std::time::Duration;
 use slipstream_runtime::config::{
     Config, ConfigErrors, LogAddress, LogFormat, Overrides, Receiver, ReceiverFormat, Role, Secret, StoreAddress,
 };
+use slipstream_schemas::cause;
 
 fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, ConfigErrors> {
     let directory = tempfile::tempdir().unwrap();
@@ -312,4 +313,13 @@ fn a_variable_that_looks_mistyped_is_a_warning_and_a_foreign_one_is_none() {
     assert_eq!(config.warnings, ["SLIPSTREAM_LISTN: unknown variable, ignored; did you mean SLIPSTREAM_LISTEN?"]);
     let config = load("retention: {events: 7d}", &[], Overrides::default()).unwrap();
     assert!(config.warnings[0].contains("7.0 d"), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_so_once_and_keeps_why() {
+    let none = std::path::Path::new("/nowhere/slipstream.yaml");
+    let error = Config::load(Some(none), [], Overrides::default()).unwrap_err();
+    let behind = cause::find::<std::io::Error>(&error).expect("the system's error");
+    assert_eq!(behind.kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(cause::chain(&error), format!("reading the configuration /nowhere/slipstream.yaml: {behind}"));
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_avro_fast::Schema;
 use serde_avro_fast::ser::SerializerConfig;
 
+use crate::cause::Cause;
 use crate::event::RequestEvent;
 use crate::records::{AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Notification, TallyBatch};
 
@@ -91,7 +92,8 @@ pub enum CodecError {
         /// What was expected.
         record: &'static str,
         /// What is wrong.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
 }
 
@@ -159,5 +161,5 @@ pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CodecError> {
         let fingerprint = fingerprint.iter().map(|b| format!("{b:02x}")).collect();
         return Err(CodecError::UnknownFingerprint { record, fingerprint });
     };
-    serde_avro_fast::from_datum_slice(body, schema).map_err(|e| CodecError::Malformed { record, cause: e.to_string() })
+    serde_avro_fast::from_datum_slice(body, schema).map_err(|e| CodecError::Malformed { record, cause: Cause::of(e) })
 }

@@ -2,6 +2,7 @@
 //!
 //! No tokio and no I/O here. Every other crate speaks in these types.
 
+pub mod cause;
 pub mod codec;
 pub mod dead_letter;
 pub mod decode;
@@ -12,6 +13,7 @@ pub mod records;
 pub mod time;
 pub mod topics;
 
+pub use cause::Cause;
 pub use event::{EventView, RequestEvent};
 pub use time::{EventTime, LogTime};
 pub use topics::Topic;

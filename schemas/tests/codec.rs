@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use slipstream_schemas::codec::{CodecError, HEADER_BYTES, Wire, decode, encode};
 use slipstream_schemas::decode::{Attributes, Provenance};
 use slipstream_schemas::records::*;
-use slipstream_schemas::{EventTime, LogTime, RequestEvent};
+use slipstream_schemas::{EventTime, LogTime, RequestEvent, cause};
 
 /// The reference reads what we write, and we read what the reference writes of it. (Bytes may differ in the order of a
 /// map's entries.)
@@ -280,6 +280,15 @@ fn the_defaults_of_the_schema_are_those_of_the_type() {
         attributes: BTreeMap::new(),
     });
     assert_eq!(ours[HEADER_BYTES..], body[..]);
+}
+
+#[test]
+fn a_body_that_is_cut_off_keeps_what_the_codec_said() {
+    let bytes = encode(&Definition { kind: "SLO".into(), name: "n".into(), document: None, author: "me".into() });
+    let error = decode::<Definition>(&bytes[..bytes.len() - 1]).unwrap_err();
+    let behind = cause::find::<serde_avro_fast::de::DeError>(&error).expect("the codec's error");
+    assert_eq!(error.to_string(), format!("Definition cannot be decoded: {behind}"));
+    assert_eq!(cause::chain(&error), error.to_string());
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::world::{CUT_DELAY_MS, World};
 
 /// What a world came to.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct WorldSummary {
     /// Events that count, that were dropped as redelivered, and dead letters.
     pub events: (usize, usize, usize),
     /// Events below a horizon that had been told.
@@ -41,9 +41,9 @@ pub struct Told {
     pub deliveries: usize,
 }
 
-impl Told {
+impl WorldSummary {
     /// Adds what another world came to.
-    pub fn add(&mut self, other: &Told) {
+    pub fn add(&mut self, other: &WorldSummary) {
         let (events, more) = (&mut self.events, other.events);
         (events.0, events.1, events.2) = (events.0 + more.0, events.1 + more.1, events.2 + more.2);
         self.undercut += other.undercut;
@@ -55,10 +55,13 @@ impl Told {
 }
 
 /// Judges everything; an error begins with the property that does not hold.
-pub async fn judge(world: &World) -> Result<Told> {
+pub async fn judge(world: &World) -> Result<WorldSummary> {
     let log: &dyn Log = world.log.as_ref();
     let counted = recount(log, REDELIVERY_MS).await?;
-    let mut all = Told { events: (counted.accepted.len(), counted.redelivered, counted.invalid), ..Told::default() };
+    let mut all = WorldSummary {
+        events: (counted.accepted.len(), counted.redelivered, counted.invalid),
+        ..WorldSummary::default()
+    };
     verdict::tallies_join(log).await?;
     covered(log).await?;
     ensure!(dead_letters(log).await? == counted.invalid, "L2: dead letters");

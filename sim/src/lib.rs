@@ -11,12 +11,12 @@ mod trace;
 mod weather;
 mod world;
 
-pub use judge::Told;
+pub use judge::WorldSummary;
 pub use trace::Trace;
 pub use weather::BEGIN;
 
 use anyhow::{Context, Result};
-use plan::Plan;
+use plan::WorldPlan;
 use world::World;
 
 /// A world that was played.
@@ -24,7 +24,7 @@ pub struct Played {
     /// What happened.
     pub trace: Trace,
     /// What it came to, or which property does not hold.
-    pub told: Result<Told>,
+    pub told: Result<WorldSummary>,
 }
 
 /// Plays the world of a seed and judges it.
@@ -34,7 +34,7 @@ pub struct Played {
 pub fn play(seed: u64) -> Result<Played> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.context("making a runtime")?.block_on(async {
-        let mut world = World::new(seed, Plan::of(seed)).await?;
+        let mut world = World::new(seed, WorldPlan::of(seed)).await?;
         let told = async {
             world.play().await?;
             world.rest().await?;

@@ -11,7 +11,7 @@ use slipstream_log::{
     Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position, Step,
     TopicPartition,
 };
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 use slipstream_slo::hash::fnv1a64;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -96,7 +96,7 @@ async fn ask(weather: &Weather, who: &str, what: &'static str) -> Result<(), Log
     weather.pause(who).await;
     if weather.is_away() || weather.strikes(|c| c.transient) {
         weather.fault(who, "not answered", what);
-        return Err(LogError::Transient { doing: what.to_owned(), cause: "injected".to_owned() });
+        return Err(LogError::Transient { doing: what.to_owned(), cause: "injected".into() });
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ struct SimConsumer {
 
 impl SimConsumer {
     fn inner(&mut self) -> Result<&mut dyn Consumer, LogError> {
-        let gone = || LogError::Fatal { doing: "using a consumer".to_owned(), cause: "it is dead".to_owned() };
+        let gone = || LogError::Fatal { doing: "using a consumer".to_owned(), cause: "it is dead".into() };
         Ok(self.inner.as_mut().ok_or_else(gone)?.as_mut())
     }
 
@@ -309,7 +309,7 @@ impl Consumer for SimConsumer {
         let fate = if weather.is_away() || strikes { weather.dice.pick(&fates) } else { Fate::Well };
         if matches!(fate, Fate::Well | Fate::InDoubtDone) {
             weather.log_time();
-            let committed = self.inner().map_err(|e| CommitError::Fatal(e.to_string()))?.commit(step).await;
+            let committed = self.inner().map_err(|e| CommitError::Fatal(Cause::of(e)))?.commit(step).await;
             let how = committed.as_ref().err().map_or("commits".to_owned(), |e| format!("is refused ({e})"));
             self.say(&format!("{how} {}", line(step)));
             if committed.is_ok() {
@@ -323,15 +323,15 @@ impl Consumer for SimConsumer {
             Fate::Well => Ok(()),
             Fate::Aborted => {
                 self.fault("commit aborted", "");
-                Err(CommitError::Aborted("injected".to_owned()))
+                Err(CommitError::Aborted("injected".into()))
             }
             Fate::InDoubtDone => {
                 self.fault("commit in doubt, done", "");
-                Err(CommitError::InDoubt("injected".to_owned()))
+                Err(CommitError::InDoubt("injected".into()))
             }
             Fate::InDoubtNot => {
                 self.fault("commit in doubt, not done", "");
-                Err(CommitError::InDoubt("injected".to_owned()))
+                Err(CommitError::InDoubt("injected".into()))
             }
         }
     }

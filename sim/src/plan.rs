@@ -48,7 +48,7 @@ pub struct Revise {
 
 /// The plan of a world.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct WorldPlan {
     /// Partitions of request-events.
     pub sources: u32,
     /// Partitions of what is keyed by SLO, series or alert.
@@ -73,15 +73,15 @@ pub struct Plan {
     pub blows_every: Option<i64>,
 }
 
-impl Plan {
+impl WorldPlan {
     /// The plan of a seed.
-    pub fn of(seed: u64) -> Plan {
+    pub fn of(seed: u64) -> WorldPlan {
         let dice = Dice::new(seed, 0);
         let sources = dice.pick(&[1, 2, 2, 3]);
         let span = dice.pick(&[6_000, 15_000, 30_000]);
         // In one world of five nothing goes wrong but what producers do.
         let calm = dice.in_thousand(200);
-        Plan {
+        WorldPlan {
             sources,
             targets: dice.pick(&[1, 2, 3]),
             sends: sends(&dice, sources, span),

@@ -8,7 +8,6 @@ use anyhow::Result;
 use slipstream_alerter::notifier::{self, Outside};
 use slipstream_alerter::{ReceiverConfig, evaluate};
 use slipstream_log::SharedLog;
-use slipstream_log::patient::Patient;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
@@ -77,11 +76,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a way to its receiver.
+    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a transport to its receiver.
     pub fn start(role: Role, log: SimLog, threads: usize, receiver: Option<Arc<Receiver>>) -> Process {
         let (identity, shutdown) = (Arc::clone(&log.identity), Shutdown::new());
         let now_ms = BEGIN + log.weather.elapsed();
-        let log = Patient::over(Arc::new(log));
+        let log: SharedLog = Arc::new(log);
         let (mut tasks, mut ices) = (JoinSet::new(), Vec::new());
         for thread in tally::Thread::all(if role == Role::Tally { threads } else { 1 }) {
             let work = work(role, log.clone(), thread, receiver.clone(), now_ms, shutdown.clone());
@@ -140,8 +139,8 @@ async fn work(
         (Role::Tally, _) => tally::run(log, thread, health, shutdown).await?,
         (Role::Burn, _) => burn::run(log, health, shutdown).await?,
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
-        (Role::Notifier(n), Some(way)) => {
-            let outside = Outside { way, now_ms };
+        (Role::Notifier(n), Some(transport)) => {
+            let outside = Outside { transport, now_ms };
             notifier::run_outside(log, config(n), "http://slipstream.test".to_owned(), outside, health, shutdown)
                 .await?;
         }

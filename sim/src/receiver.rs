@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use slipstream_alerter::plan::{Answer, Delivery};
-use slipstream_alerter::send::Way;
+use slipstream_alerter::notifier::dispatch::{Answer, Delivery};
+use slipstream_alerter::notifier::transport::Transport;
 use slipstream_testkit::webhook;
 use tokio::time::sleep;
 
@@ -59,7 +59,7 @@ impl Receiver {
 }
 
 #[async_trait]
-impl Way for Receiver {
+impl Transport for Receiver {
     fn host(&self) -> &str {
         &self.name
     }

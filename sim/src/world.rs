@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dice::Dice;
 use crate::log::{Graves, Identity, SimLog};
-use crate::plan::{Plan, Revise, Send};
+use crate::plan::{Revise, Send, WorldPlan};
 use crate::process::{Process, Role, receiver_name};
 use crate::receiver::Receiver;
 use crate::weather::{BEGIN, Weather};
@@ -39,7 +39,7 @@ pub struct World {
     pub weather: Arc<Weather>,
     /// Who is told about alerts.
     pub receivers: Vec<Arc<Receiver>>,
-    plan: Plan,
+    plan: WorldPlan,
     /// What chooses the blows.
     dice: Dice,
     processes: Vec<Process>,
@@ -55,7 +55,7 @@ pub struct World {
 
 impl World {
     /// An installation with settings, where nobody works yet.
-    pub async fn new(seed: u64, plan: Plan) -> Result<World> {
+    pub async fn new(seed: u64, plan: WorldPlan) -> Result<World> {
         let clock = ManualClock::at(BEGIN);
         let counts = TOPICS.iter().map(|spec| (spec.topic, partitions(&plan, spec.topic))).collect();
         let options = MemoryOptions { clock: Clock::Manual(clock.clone()), partitions: counts };
@@ -378,7 +378,7 @@ impl World {
 }
 
 /// How many partitions a topic has.
-pub fn partitions(plan: &Plan, topic: Topic) -> u32 {
+pub fn partitions(plan: &WorldPlan, topic: Topic) -> u32 {
     match topic {
         Topic::RequestEvents => plan.sources,
         Topic::SloDefinitions => 1,

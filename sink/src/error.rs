@@ -21,6 +21,7 @@ pub enum SinkError {
         /// Its offset.
         offset: Offset,
         /// Why not, and what to do.
+        #[source]
         cause: CodecError,
     },
     /// The store holds more than the log has: they do not belong together.
@@ -49,4 +50,14 @@ pub enum SinkError {
     /// The task that writes ended without an answer.
     #[error("writing to the store broke off: {0}")]
     BrokeOff(String),
+}
+
+impl SinkError {
+    /// The error of the log that it is, if it is one.
+    pub(crate) fn of_log(&self) -> Option<&LogError> {
+        match self {
+            SinkError::Log(error) => Some(error),
+            _ => None,
+        }
+    }
 }

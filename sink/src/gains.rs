@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition};
+use slipstream_role::patience::passes;
 use slipstream_role::redelivery;
 use slipstream_role::takeover::{Takeovers, Turns};
 use slipstream_runtime::Shutdown;
@@ -15,7 +16,7 @@ use slipstream_store::{SharedStore, StoreError, StorePosition};
 use tokio::sync::OnceCell;
 
 use crate::SinkError;
-use crate::write::Patience;
+use crate::waiting::Waiting;
 
 /// What a partition's reading begins with.
 pub struct Begin {
@@ -109,21 +110,21 @@ impl Gains {
 impl Finder {
     /// None: shut down meanwhile.
     async fn find(self, partition: TopicPartition, positions: &Positions) -> Result<Option<Begin>, SinkError> {
-        let mut patience = Patience::new(self.health.clone(), self.shutdown.clone());
+        let mut waiting = Waiting::new(self.health.clone(), self.shutdown.clone());
         loop {
             let cause = match self.attempt(partition, positions).await {
                 Ok(begin) => {
-                    patience.succeeded();
+                    waiting.succeeded();
                     return Ok(Some(begin));
                 }
                 // Retention may pass by between two looks at the log.
-                Err(SinkError::Log(
-                    error @ (LogError::Busy | LogError::Transient { .. } | LogError::OutOfRange { .. }),
-                )) => error.to_string(),
+                Err(SinkError::Log(error)) if passes(&error) || matches!(error, LogError::OutOfRange { .. }) => {
+                    error.to_string()
+                }
                 Err(SinkError::Store(error @ StoreError::Unavailable { .. })) => error.to_string(),
                 Err(error) => return Err(error),
             };
-            if !patience.wait(cause).await {
+            if !waiting.wait(cause).await {
                 return Ok(None);
             }
         }

@@ -11,6 +11,7 @@ mod gains;
 pub mod run;
 mod split;
 pub mod telemetry;
+mod waiting;
 mod write;
 mod writer;
 

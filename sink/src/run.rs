@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use slipstream_log::{Consumer, Fetch, LogError, Polled, SharedLog, TopicPartition};
+use slipstream_log::{Consumer, Fetch, Polled, SharedLog, TopicPartition};
 use slipstream_role::names::SINK as ROLE;
+use slipstream_role::patience::{patient, stopped};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -19,7 +20,8 @@ use crate::SinkError;
 use crate::fold::Fold;
 use crate::gains::{Begin, Gains};
 use crate::telemetry::{Gained, Moved};
-use crate::write::{Done, Patience, Writing};
+use crate::waiting::Waiting;
+use crate::write::{Done, Writing};
 use crate::writer::Writer;
 
 /// Topics that are stored.
@@ -48,17 +50,27 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), SinkError> {
+    let log = patient(log, ROLE, &shutdown);
+    stopped(work(log, store, redelivery_window_ms, health, &shutdown).await, &shutdown, SinkError::of_log)
+}
+
+async fn work(
+    log: SharedLog,
+    store: SharedStore,
+    redelivery_window_ms: i64,
+    health: Health,
+    shutdown: &Shutdown,
+) -> Result<(), SinkError> {
     health.set(ROLE, State::Starting("joining the group".to_owned()));
     let consumer = log.subscribe(ROLE, &TOPICS).await?;
     health.set(ROLE, State::Ready);
     let fold = Fold::new(store.refusal());
     let gains = Gains::new(log.clone(), store.clone(), redelivery_window_ms, health.clone(), shutdown.clone());
-    let patience = || Patience::new(health.clone(), shutdown.clone());
-    let writing = Writing { log, store: store.clone(), patience: patience() };
+    let waiting = Waiting::new(health.clone(), shutdown.clone());
+    let writing = Writing { log, store: store.clone(), waiting };
     let mut sink = Sink {
         store,
         consumer,
-        for_log: patience(),
         health,
         fold,
         since: None,
@@ -96,8 +108,6 @@ struct Sink {
     read: LogTime,
     /// When retention is looked at next; none: it is being applied.
     trim_at: Option<Instant>,
-    /// Waits when the log fails.
-    for_log: Patience,
 }
 
 impl Sink {
@@ -113,21 +123,17 @@ impl Sink {
         self.hold_back();
         let due = self.since.map_or(IDLE, |since| LINGER.saturating_sub(since.elapsed()));
         let wait = if self.writer.is_idle() && self.gains.is_empty() { due } else { GLANCE };
-        let polled = self.consumer.poll(FETCH, wait).await;
-        if polled.is_ok() {
-            self.for_log.succeeded();
-        }
-        match polled {
-            Ok(Polled::Nothing) => {}
-            Ok(Polled::Assigned(partitions)) => {
+        match self.consumer.poll(FETCH, wait).await? {
+            Polled::Nothing => {}
+            Polled::Assigned(partitions) => {
                 let partitions: Vec<TopicPartition> = partitions.into_iter().map(|(partition, _)| partition).collect();
                 self.gain(&partitions);
             }
-            Ok(Polled::Revoked(partitions)) => {
+            Polled::Revoked(partitions) => {
                 self.fold.lose(&partitions);
                 self.gains.forget(&partitions);
             }
-            Ok(Polled::Records(records)) => {
+            Polled::Records(records) => {
                 self.since.get_or_insert_with(Instant::now);
                 self.fold.take(&records)?;
                 let last = records.len().checked_sub(1).and_then(|i| records.get(i));
@@ -135,7 +141,6 @@ impl Sink {
                 // A log that always has more never lets us wait.
                 tokio::task::yield_now().await;
             }
-            Err(error) => self.patient(error).await?,
         }
         Ok(())
     }
@@ -207,9 +212,7 @@ impl Sink {
     /// Reads a partition from the store's position on.
     async fn begin(&mut self, partition: TopicPartition, begin: Begin) -> Result<(), SinkError> {
         let Begin { stored, next, memory } = begin;
-        while let Err(error) = self.consumer.seek(partition, next).await {
-            self.patient(error).await?;
-        }
+        self.consumer.seek(partition, next).await?;
         Gained { partition, stored, next }.emit();
         self.fold.gain(partition, stored, next, memory);
         self.consumer.resume(&[partition]);
@@ -228,17 +231,6 @@ impl Sink {
                 return Ok(());
             }
             self.start_write();
-        }
-    }
-
-    /// Waits where the log may come back.
-    async fn patient(&mut self, error: LogError) -> Result<(), SinkError> {
-        match error {
-            LogError::Busy | LogError::Transient { .. } => {
-                self.for_log.wait(error.to_string()).await;
-                Ok(())
-            }
-            error => Err(error.into()),
         }
     }
 }

@@ -56,7 +56,7 @@ impl Event for Wrote {
 }
 
 /// The store cannot be reached; the same will be sent again.
-pub struct Waiting<'a> {
+pub struct StoreAway<'a> {
     /// Why.
     pub cause: &'a str,
     /// Attempts so far.
@@ -65,7 +65,7 @@ pub struct Waiting<'a> {
     pub wait: Duration,
 }
 
-impl Event for Waiting<'_> {
+impl Event for StoreAway<'_> {
     fn emit(self) {
         let wait_ms = self.wait.as_millis() as u64;
         if self.attempts == 1 {

@@ -1,26 +1,23 @@
 //! Writing one decided batch until it is settled, and other work that the store does beside reading.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slipstream_log::{Fetch, LogError, Outgoing, SharedLog, TopicPartition};
 use slipstream_role::dead_letters::dead_letter;
-use slipstream_role::names::SINK as ROLE;
-use slipstream_runtime::Shutdown;
-use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_role::patience::passes;
 use slipstream_runtime::event::Event;
-use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::dead_letter::MESSAGE;
 use slipstream_schemas::decode::{ErrorClass, EventError};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_store::{PositionMove, Settled, SharedStore, StoreError, WriteBatch, settled};
+use slipstream_store::{BatchFate, PositionMove, SharedStore, StoreError, WriteBatch, settled};
 
 use crate::SinkError;
 use crate::fold::Decided;
 use crate::split::split;
-use crate::telemetry::{NotTrimmed, Refused, Trimmed, Vanished, Waiting, Wrote};
+use crate::telemetry::{NotTrimmed, Refused, Trimmed, Vanished, Wrote};
+use crate::waiting::Waiting;
 
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) };
 /// Events of a batch that the store refused and that go to dead-letters at most. A store that refuses more has a fault of
 /// its own; the log keeps its records until somebody has looked.
 const MOST_BURIED: u64 = 1_000;
@@ -40,41 +37,6 @@ pub enum Done {
     Trimmed(bool),
 }
 
-/// Waits for a store that may come back.
-#[derive(Clone)]
-pub struct Patience {
-    health: Health,
-    shutdown: Shutdown,
-    retry: Retry,
-}
-
-impl Patience {
-    /// Nothing failed so far.
-    pub fn new(health: Health, shutdown: Shutdown) -> Self {
-        Patience { health, shutdown, retry: Retry::new(BACKOFF, u64::from(std::process::id())) }
-    }
-
-    /// Waits after a failure. False: shut down, give up.
-    pub async fn wait(&mut self, cause: String) -> bool {
-        let wait = self.retry.failed();
-        Waiting { cause: &cause, attempts: self.retry.failures(), wait }.emit();
-        self.health.set(ROLE, State::Waiting(cause));
-        tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => false,
-            () = tokio::time::sleep(wait) => true,
-        }
-    }
-
-    /// It worked.
-    pub fn succeeded(&mut self) {
-        if self.retry.failures() > 0 {
-            self.retry.reset();
-            self.health.set(ROLE, State::Ready);
-        }
-    }
-}
-
 /// What is needed to write batches.
 #[derive(Clone)]
 pub struct Writing {
@@ -83,7 +45,7 @@ pub struct Writing {
     /// Where the rest goes.
     pub store: SharedStore,
     /// For both.
-    pub patience: Patience,
+    pub waiting: Waiting,
 }
 
 /// How a piece of a batch ended.
@@ -144,18 +106,18 @@ impl Writing {
     async fn send(&mut self, batch: &Arc<WriteBatch>) -> Result<Sent, StoreError> {
         let sent = loop {
             match attempt(&self.store, batch).await {
-                Ok(Settled::Written) => break Sent::Written,
-                Ok(Settled::NotWritten | Settled::Lost) => return Ok(Sent::Lost),
+                Ok(BatchFate::Written) => break Sent::Written,
+                Ok(BatchFate::NotWritten | BatchFate::Lost) => return Ok(Sent::Lost),
                 Err(StoreError::Refused(cause)) => break Sent::Refused(cause),
                 Err(StoreError::Unavailable { doing, cause }) => {
-                    if !self.patience.wait(format!("{doing}: {cause}")).await {
+                    if !self.waiting.wait(format!("{doing}: {cause}")).await {
                         return Ok(Sent::Abandoned);
                     }
                 }
                 Err(error) => return Err(error),
             }
         };
-        self.patience.succeeded();
+        self.waiting.succeeded();
         Ok(sent)
     }
 
@@ -194,16 +156,16 @@ impl Writing {
                 return Ok(false);
             }
         }
-        self.patience.succeeded();
+        self.waiting.succeeded();
         Ok(true)
     }
 
     /// Waits where the log may come back. False: shut down.
     async fn patient(&mut self, error: LogError) -> Result<bool, SinkError> {
-        match error {
-            LogError::Busy | LogError::Transient { .. } => Ok(self.patience.wait(error.to_string()).await),
-            error => Err(error.into()),
+        if !passes(&error) {
+            return Err(error.into());
         }
+        Ok(self.waiting.wait(error.to_string()).await)
     }
 }
 
@@ -217,9 +179,9 @@ fn message(letter: &Outgoing) -> String {
     said.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
-async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<Settled, StoreError> {
+async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<BatchFate, StoreError> {
     match store.write(batch.clone()).await {
-        Ok(()) => Ok(Settled::Written),
+        Ok(()) => Ok(BatchFate::Written),
         Err(StoreError::Moved { .. }) => Ok(settled(batch, &store.positions().await?)),
         Err(error) => Err(error),
     }

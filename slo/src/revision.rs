@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Definition, Settings};
+use slipstream_schemas::{Cause, LogTime};
 
 use crate::matcher::Active;
 use crate::rule::Kinds;
@@ -50,7 +50,8 @@ pub enum RevisionError {
         /// Its name.
         name: String,
         /// What is wrong with it.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// A record was given twice or in the wrong order.
     #[error("slo-definitions: offset {offset} was given after {end} had been read")]
@@ -116,7 +117,7 @@ impl Revisions {
     /// # Errors
     /// See [`RevisionError`].
     pub fn apply(&mut self, offset: i64, log_time: LogTime, definition: &Definition) -> Result<(), RevisionError> {
-        let unreadable = |cause: String| RevisionError::Unreadable {
+        let unreadable = |cause: Cause| RevisionError::Unreadable {
             offset,
             kind: definition.kind.clone(),
             name: definition.name.clone(),
@@ -125,14 +126,14 @@ impl Revisions {
         match (definition.kind.as_str(), &definition.document) {
             ("SLO", None) => self.apply_slo(offset, log_time, &definition.name, None),
             ("SLO", Some(document)) => {
-                let slo = openslo::parse_document(document).map_err(|found| unreadable(first_error(&found)))?;
+                let slo = openslo::parse_document(document).map_err(|found| unreadable(first_error(&found).into()))?;
                 if slo.name != definition.name {
-                    return Err(unreadable(format!("its metadata.name is {}", slo.name)));
+                    return Err(unreadable(format!("its metadata.name is {}", slo.name).into()));
                 }
                 self.apply_slo(offset, log_time, &definition.name, Some(slo))
             }
             ("Settings", Some(document)) => {
-                let settings = serde_json::from_str(document).map_err(|e| unreadable(e.to_string()))?;
+                let settings = serde_json::from_str(document).map_err(|e| unreadable(Cause::of(e)))?;
                 self.apply_settings(offset, settings)
             }
             _ => self.advance(offset),
@@ -155,7 +156,12 @@ impl Revisions {
         };
         if let Some(rule) = slo.iter().flat_map(Slo::rules).find(|rule| !self.kinds.has(&rule.condition)) {
             let cause = format!("rule {} is of the kind {}, which is not known here", rule.name, rule.condition.kind);
-            return Err(RevisionError::Unreadable { offset, kind: "SLO".to_owned(), name: name.to_owned(), cause });
+            return Err(RevisionError::Unreadable {
+                offset,
+                kind: "SLO".to_owned(),
+                name: name.to_owned(),
+                cause: cause.into(),
+            });
         }
         let last_cut = self.revisions.last().map_or(i64::MIN, |r| r.cut.0);
         let cut = LogTime((log_time.0 + settings.cut_delay_ms).max(last_cut));
@@ -283,6 +289,7 @@ fn first_error(found: &[Diagnostic]) -> String {
 mod tests {
     use super::*;
     use slipstream_definitions::definition::{Indicator, Objective, Ratio, Side, Window};
+    use slipstream_schemas::cause;
 
     const ALL: i64 = i64::MAX;
 
@@ -396,7 +403,11 @@ mod tests {
         };
         let unreadable = found.apply(2, LogTime(1), &document("SLO", "kind: [")).unwrap_err();
         assert!(unreadable.to_string().starts_with("slo-definitions, offset 2: SLO a cannot be read"), "{unreadable}");
-        assert!(found.apply(2, LogTime(1), &document("Settings", "{}")).is_err());
+        let settings = found.apply(2, LogTime(1), &document("Settings", "{}")).unwrap_err();
+        let behind = cause::find::<serde_json::Error>(&settings).expect("the parser's error");
+        let said = "slo-definitions, offset 2: Settings a cannot be read";
+        let advice = "upgrade this role if a newer version wrote it";
+        assert_eq!(cause::chain(&settings), format!("{said}: {behind}; {advice}"));
         found.apply(2, LogTime(1), &document("Annotation", "of a later version")).unwrap();
         assert_eq!(found.end(), 3);
     }

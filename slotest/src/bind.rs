@@ -6,7 +6,7 @@ use crate::alerts::{self, AlertDraft};
 use crate::event::Shape;
 use crate::expect::{self, Check, Expectation, ExpectationDraft};
 use crate::file::TestDraft;
-use crate::plan::{self, Plan};
+use crate::plan::{self, TrafficPlan};
 use crate::span;
 use slipstream_definitions::definition::{Promise, Rule, Slo};
 use slipstream_definitions::document::fields::{Fields, Text, as_written};
@@ -179,7 +179,7 @@ pub(crate) struct Bound {
     pub name: String,
     /// Line of its name.
     pub place: Place,
-    pub plan: Plan,
+    pub plan: TrafficPlan,
     pub expectations: Vec<Expectation>,
     pub alerts: Option<Vec<alerts::Expected>>,
 }

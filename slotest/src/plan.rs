@@ -37,7 +37,7 @@ pub(crate) struct Sketch {
 }
 
 /// What comes when. Times are seconds since the start.
-pub(crate) struct Plan {
+pub(crate) struct TrafficPlan {
     /// Unix seconds.
     pub start: i64,
     pub end: i64,
@@ -94,12 +94,12 @@ pub(crate) struct Single {
 }
 
 /// Makes the plan of a test. None: it cannot run, which is reported.
-pub(crate) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<Plan> {
+pub(crate) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<TrafficPlan> {
     let errors = report.errors();
     let spans: Vec<(i64, Option<i64>)> = sketch.lines.iter().map(|line| span_of(report, line, sketch.start)).collect();
     let end = end(report, &sketch, &spans)?;
     let mut maker = Maker {
-        plan: Plan {
+        plan: TrafficPlan {
             start: sketch.start,
             end,
             shapes: Vec::new(),
@@ -185,7 +185,7 @@ fn end(report: &mut Report<'_>, sketch: &Sketch, spans: &[(i64, Option<i64>)]) -
 }
 
 struct Maker {
-    plan: Plan,
+    plan: TrafficPlan,
     /// Shapes by how they print.
     known: HashMap<String, usize>,
     /// What a change makes of a shape.
@@ -351,14 +351,14 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Before the first second.
-    pub(crate) fn new(plan: &Plan) -> Feed {
+    pub(crate) fn new(plan: &TrafficPlan) -> Feed {
         Feed { seen: vec![0; plan.counters], counts: Vec::new(), taken: Vec::new() }
     }
 
     /// What comes in the seconds `from..to`, all of one segment and next in turn: per part how many.
     pub(crate) fn take<'p>(
         &mut self,
-        plan: &Plan,
+        plan: &TrafficPlan,
         segment: &'p Segment,
         from: i64,
         to: i64,

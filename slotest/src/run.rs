@@ -7,7 +7,7 @@ use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Settings, TallyBatch, TallyEntry};
 
 use crate::bind::SeriesName;
-use crate::plan::{Feed, Part, Plan, Segment, Single};
+use crate::plan::{Feed, Part, Segment, Single, TrafficPlan};
 use crate::steady::{Lumps, Moment};
 use slipstream_definitions::definition::Slo;
 use slipstream_slo::alerts::{AlertState, OpenAlerts, Phase};
@@ -62,7 +62,7 @@ pub(crate) enum Stopped {
 }
 
 /// Plays a plan against definitions, up to `most_work`.
-pub(crate) fn run(plan: &Plan, slos: &[Slo], watch: &Watch, most_work: u64) -> Result<Seen, Stopped> {
+pub(crate) fn run(plan: &TrafficPlan, slos: &[Slo], watch: &Watch, most_work: u64) -> Result<Seen, Stopped> {
     let mut player = Player::new(plan, slos, watch, most_work)?;
     let mut looks = watch.looks.range(1..=plan.end).copied().peekable();
     while player.now < plan.end {
@@ -76,7 +76,7 @@ pub(crate) fn run(plan: &Plan, slos: &[Slo], watch: &Watch, most_work: u64) -> R
 }
 
 struct Player<'a> {
-    plan: &'a Plan,
+    plan: &'a TrafficPlan,
     watch: &'a Watch,
     revisions: Revisions,
     tally: Tally,
@@ -114,7 +114,7 @@ struct Coming {
 }
 
 impl<'a> Player<'a> {
-    fn new(plan: &'a Plan, slos: &'a [Slo], watch: &'a Watch, most_work: u64) -> Result<Player<'a>, Stopped> {
+    fn new(plan: &'a TrafficPlan, slos: &'a [Slo], watch: &'a Watch, most_work: u64) -> Result<Player<'a>, Stopped> {
         let start = LogTime(plan.start * 1_000);
         let revisions = in_force(slos, start)?;
         let good = good_shapes(plan, &revisions);
@@ -312,7 +312,7 @@ fn new_tally(start: LogTime) -> Tally {
 }
 
 /// Per shape: whether it is good, or does not count, wherever it is matched.
-fn good_shapes(plan: &Plan, revisions: &Revisions) -> Vec<bool> {
+fn good_shapes(plan: &TrafficPlan, revisions: &Revisions) -> Vec<bool> {
     let start = LogTime(plan.start * 1_000);
     let mut tally = new_tally(start);
     let mut good = Vec::new();

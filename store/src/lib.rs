@@ -6,6 +6,7 @@
 pub mod alerts;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod error;
 pub mod events;
 pub mod filter;
 pub mod kpis;

@@ -11,6 +11,7 @@ use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
 use slipstream_schemas::{EventView, LogTime, RequestEvent, Topic};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
+pub use crate::error::StoreError;
 use crate::events::Events;
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
@@ -105,46 +106,9 @@ pub struct Cursor {
     pub offset: i64,
 }
 
-/// Why a store did not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// Nothing was written: somebody else moved the position, or this very batch is there already. Read positions
-    /// again.
-    #[error("{topic}/{partition}: the store is at {stored:?}, the batch begins at {expected:?}")]
-    Moved {
-        /// Topic of the position.
-        topic: Topic,
-        /// Its partition.
-        partition: u32,
-        /// What the batch expected.
-        expected: Option<i64>,
-        /// What the store has.
-        stored: Option<i64>,
-    },
-    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`settled`]).
-    #[error("{doing}: {cause} (will be tried again)")]
-    Unavailable {
-        /// What was being done.
-        doing: String,
-        /// Why it failed.
-        cause: String,
-    },
-    /// What was asked for makes no sense.
-    #[error("{0}")]
-    Refused(String),
-    /// Will not pass by itself.
-    #[error("{doing}: {cause}")]
-    Fatal {
-        /// What was being done.
-        doing: String,
-        /// Why it failed, and what to do.
-        cause: String,
-    },
-}
-
 /// What the positions say of a batch whose writing ended without a clear answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
+pub enum BatchFate {
     /// It is in the store.
     Written,
     /// It is not: send the same value again.
@@ -154,16 +118,16 @@ pub enum Settled {
 }
 
 /// Tells from the store's positions what became of a batch.
-pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> Settled {
+pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> BatchFate {
     let stored = |m: &PositionMove| {
         positions.iter().find(|p| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
     };
     if batch.positions.iter().all(|m| stored(m) == Some(m.to)) {
-        Settled::Written
+        BatchFate::Written
     } else if batch.positions.iter().all(|m| stored(m) == m.from) {
-        Settled::NotWritten
+        BatchFate::NotWritten
     } else {
-        Settled::Lost
+        BatchFate::Lost
     }
 }
 

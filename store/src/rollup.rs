@@ -4,9 +4,7 @@ use crate::sketch::Sketch;
 use hashbrown::HashMap;
 
 use crate::events::{EventRef, Events};
-
-/// Length of a rollup's minute in microseconds.
-pub const MINUTE_US: i64 = 60_000_000;
+pub use crate::spread::MINUTE_US;
 
 /// Sums over events; any two can be added.
 #[derive(Debug, Clone, PartialEq, Default)]

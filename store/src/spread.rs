@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use slipstream_schemas::{EventTime, LogTime};
 
-use crate::rollup::MINUTE_US;
+/// Length of a rollup's minute in microseconds.
+pub const MINUTE_US: i64 = 60_000_000;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -1,6 +1,7 @@
 //! What the notifier reads: transitions as they come, and what the receiver was told before a partition was gained.
 
 use slipstream_log::{Batch, Offset, Position, TopicPartition};
+use slipstream_role::reading::{Reader, decoded};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::State;
 use slipstream_schemas::records::{AlertTransition, Notification};
@@ -9,10 +10,9 @@ use tokio::time::Instant;
 
 use super::Notifier;
 use crate::error::AlerterError;
-use crate::events::{Restored, Trimmed};
-use crate::plan::{Pending, Plan, Ticket};
-use crate::reader::{Reader, decoded};
-use crate::restore::{Delivered, Firing};
+use crate::notifier::dispatch::{Dispatcher, Pending, Ticket};
+use crate::notifier::restore::{Delivered, Firing};
+use crate::telemetry::{Restored, Trimmed};
 
 impl Notifier {
     /// A partition was gained: what the receiver was told is read before anything new is.
@@ -23,10 +23,10 @@ impl Notifier {
     ) -> Result<(), AlerterError> {
         self.health.set(&self.role, State::Starting(format!("reading what was sent of {partition}")));
         let firing = self.recall(partition, position.unwrap_or_default().offset).await?;
-        self.plan.drop_partition(partition.partition);
+        self.dispatcher.drop_partition(partition.partition);
         let mut restored = 0;
         for told in firing.into_told() {
-            self.plan.restore(partition.partition, told.last, &told.first);
+            self.dispatcher.restore(partition.partition, told.last, &told.first);
             restored += 1;
         }
         self.ledger.open(partition.partition, position);
@@ -35,7 +35,7 @@ impl Notifier {
     }
 
     async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
-        let reader = Reader { log: &*self.log, role: &self.role };
+        let reader = Reader { log: &*self.log, role: &self.role, shutdown: &self.shutdown };
         let receiver = &self.receiver;
         let mut delivered = Delivered::default();
         let mut firing = Firing::default();
@@ -47,13 +47,13 @@ impl Notifier {
             let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
                 delivered.take(receiver, &decoded(notes, record, codec::decode::<Notification>)?);
-                Ok(())
+                Ok::<(), AlerterError>(())
             };
             reader.each(notes, first, end, take).await?;
         }
         let take = |record: slipstream_log::RecordRef<'_>| {
             firing.take(&delivered, decoded(partition, record, codec::decode::<AlertTransition>)?);
-            Ok(())
+            Ok::<(), AlerterError>(())
         };
         reader.each(partition, first, below, take).await?;
         Ok(firing)
@@ -70,13 +70,13 @@ impl Notifier {
         for record in batch.iter() {
             last = record.log_time();
             let transition: AlertTransition = decoded(batch.partition, record, codec::decode)?;
-            if !Plan::concerns(transition.kind) {
+            if !Dispatcher::concerns(transition.kind) {
                 continue;
             }
             let ticket = Ticket { partition, offset: record.offset() };
             self.ledger.expect(ticket, last);
             let lag = (log_now.0 - last.0).max(0);
-            self.plan.push(Pending { ticket, transition, since: now - lag, attempts: 0 });
+            self.dispatcher.push(Pending { ticket, transition, since: now - lag, attempts: 0 });
             self.fresh = self.fresh.or_else(|| Some(Instant::now()));
         }
         self.ledger.read(partition, batch.next, last);
@@ -85,13 +85,9 @@ impl Notifier {
 
     /// The log's present: its horizon, or our clock where the log does not know at present.
     async fn log_now(&mut self, partition: TopicPartition) -> Result<LogTime, AlerterError> {
-        match self.consumer.horizon(partition).await {
-            Ok(Some(horizon)) => Ok(horizon.time),
-            Ok(None) | Err(slipstream_log::LogError::Busy | slipstream_log::LogError::Transient { .. }) => {
-                Ok(LogTime(self.clock.now()))
-            }
-            Err(cause) => Err(AlerterError::Log { doing: "asking for the horizon of alerts", cause }),
-        }
+        let horizon = self.consumer.horizon(partition).await;
+        let horizon = horizon.map_err(AlerterError::log("asking for the horizon of alerts"))?;
+        Ok(horizon.map_or_else(|| LogTime(self.clock.now()), |horizon| horizon.time))
     }
 
     /// Retention took records before they were read.
@@ -100,6 +96,6 @@ impl Notifier {
         Trimmed { role: &self.role, partition, from, first }.emit();
         self.ledger.read(partition.partition, first, LogTime::default());
         let seek = self.consumer.seek(partition, first).await;
-        seek.map_err(|cause| AlerterError::Log { doing: "going on behind what retention removed", cause })
+        seek.map_err(AlerterError::log("going on behind what retention removed"))
     }
 }

@@ -1,4 +1,6 @@
-//! Tells one receiver about alerts: the thin loop around [`crate::plan`] and [`crate::ledger`].
+//! Tells one receiver about alerts: the thin loop around [`dispatch`], which decides what to send when, and [`ledger`], which
+//! knows up to where a position may move. [`payload`] is Alertmanager's webhook version 4, [`words`] what it says,
+//! [`identity`] who an alert is to a receiver; [`restore`] rebuilds what a receiver was told; [`transport`] makes one attempt.
 //!
 //! Reads `alerts` in a consumer group of its own, so a dead receiver delays only itself. While requests are under way it
 //! goes on reading. A position is committed together with the outcomes that it covers (A3).
@@ -8,16 +10,26 @@
 //! the commit, and stays away until the alert is over and more than a minute has passed, the receiver is not told of the
 //! end, because the log says that it was never told of the beginning.
 
-mod flight;
+pub mod dispatch;
+mod gojson;
+pub mod identity;
+mod in_flight;
 mod intake;
+pub mod ledger;
+pub mod payload;
+pub mod receiver;
+pub mod restore;
+pub mod transport;
+pub mod words;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use slipstream_log::{Consumer, LogError, Outgoing, Polled, Settled as StepFate, SharedLog, Step, settle};
+use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
+use slipstream_role::patience::{patient, stopped};
+use slipstream_role::reading::Reader;
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::records::Notification;
@@ -25,13 +37,12 @@ use slipstream_schemas::{Topic, codec};
 use tokio::time::Instant;
 
 use crate::error::AlerterError;
-use crate::events::{PartitionsLost, Recorded, Standing};
-use crate::ledger::Ledger;
-use crate::plan::Plan;
-use crate::reader::{PATIENCE, Reader};
-use crate::receiver::ReceiverConfig;
-use crate::send::{Sender, Way};
-use flight::Flights;
+use crate::notifier::dispatch::Dispatcher;
+use crate::notifier::ledger::Ledger;
+use crate::notifier::receiver::ReceiverConfig;
+use crate::notifier::transport::{Sender, Transport};
+use crate::telemetry::{PartitionsLost, Recorded, Standing};
+use in_flight::InFlight;
 
 /// Transitions held at a time; beyond it reading pauses.
 const HELD: usize = 20_000;
@@ -57,14 +68,14 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
-    let way = Arc::new(Sender::new(&receiver)?);
-    run_outside(log, receiver, external_url, Outside { way, now_ms: time_of_day() }, health, shutdown).await
+    let transport = Arc::new(Sender::new(&receiver)?);
+    run_outside(log, receiver, external_url, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
 }
 
 /// What the notifier has from outside of the log. A simulation brings its own.
 pub struct Outside {
     /// The way to the receiver.
-    pub way: Arc<dyn Way>,
+    pub transport: Arc<dyn Transport>,
     /// The time of day when it begins, milliseconds since the epoch.
     pub now_ms: i64,
 }
@@ -82,13 +93,27 @@ pub async fn run_outside(
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     receiver.check()?;
+    let log = patient(log, &receiver.group(), &shutdown);
+    let work = work(log, receiver, external_url, outside, health, shutdown.clone());
+    stopped(work.await, &shutdown, AlerterError::of_log)
+}
+
+async fn work(
+    log: SharedLog,
+    receiver: ReceiverConfig,
+    external_url: String,
+    outside: Outside,
+    health: Health,
+    shutdown: Shutdown,
+) -> Result<(), AlerterError> {
     let role = receiver.group();
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
-    let consumer = join(&log, &receiver.group(), &role).await?;
+    let joined = log.subscribe(&role, &[Topic::Alerts]).await;
+    let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
     let mut notifier = Notifier {
-        plan: Plan::new(receiver.clone(), &external_url),
+        dispatcher: Dispatcher::new(receiver.clone(), &external_url),
         ledger: Ledger::default(),
-        flights: Flights::new(outside.way, receiver.name.clone()),
+        in_flight: InFlight::new(outside.transport, receiver.name.clone()),
         clock: Clock { base: outside.now_ms, start: Instant::now() },
         paused: false,
         fresh: None,
@@ -102,16 +127,6 @@ pub async fn run_outside(
         shutdown,
     };
     notifier.work().await
-}
-
-async fn join(log: &SharedLog, group: &str, role: &str) -> Result<Box<dyn Consumer>, AlerterError> {
-    let mut retry = Retry::new(PATIENCE, 0);
-    loop {
-        match log.subscribe(group, &[Topic::Alerts]).await {
-            Ok(consumer) => return Ok(consumer),
-            Err(error) => crate::reader::patience(&mut retry, role, "joining a consumer group", error).await?,
-        }
-    }
 }
 
 /// Monotonic, and near the time of day: for intervals as for records.
@@ -135,9 +150,9 @@ struct Notifier {
     receiver: String,
     role: String,
     consumer: Box<dyn Consumer>,
-    plan: Plan,
+    dispatcher: Dispatcher,
     ledger: Ledger,
-    flights: Flights,
+    in_flight: InFlight,
     clock: Clock,
     health: Health,
     shutdown: Shutdown,
@@ -158,27 +173,32 @@ enum Flow {
 
 impl Notifier {
     async fn work(&mut self) -> Result<(), AlerterError> {
-        let mut retry = Retry::new(PATIENCE, 0);
+        let worked = self.work_until_told().await;
+        if let Ok(Flow::Stop) = worked {
+            return Ok(());
+        }
+        stopped(worked.map(|_| ()), &self.shutdown, AlerterError::of_log)?;
+        self.end().await
+    }
+
+    async fn work_until_told(&mut self) -> Result<Flow, AlerterError> {
         while !self.shutdown.is_cancelled() {
             let wait = self.wait();
-            match self.flights.fly_while(self.consumer.poll(Default::default(), wait), &self.shutdown).await {
+            match self.in_flight.fly_while(self.consumer.poll(Default::default(), wait), &self.shutdown).await {
                 None => break,
-                Some(Ok(polled)) => {
-                    retry.reset();
-                    self.take(polled).await?;
-                }
+                Some(Ok(polled)) => self.take(polled).await?,
                 Some(Err(LogError::OutOfRange { partition, first, .. })) => self.skip_to(partition, first).await?,
-                Some(Err(error)) => crate::reader::patience(&mut retry, &self.role, "reading alerts", error).await?,
+                Some(Err(error)) => return Err(AlerterError::log("reading alerts")(error)),
             }
             self.land();
             self.flush().await?;
             if let Flow::Stop = self.commit().await? {
-                return Ok(());
+                return Ok(Flow::Stop);
             }
             self.regulate();
             self.report();
         }
-        self.end().await
+        Ok(Flow::On)
     }
 
     /// How long a poll may take before something else is to be done.
@@ -186,8 +206,8 @@ impl Notifier {
         if self.fresh.is_some() {
             return Duration::from_millis(2);
         }
-        let most = if self.flights.is_empty() { Duration::from_millis(250) } else { Duration::from_millis(20) };
-        let due = self.plan.wake_at().map(|at| Duration::from_millis((at - self.clock.now()).max(2) as u64));
+        let most = if self.in_flight.is_empty() { Duration::from_millis(250) } else { Duration::from_millis(20) };
+        let due = self.dispatcher.wake_at().map(|at| Duration::from_millis((at - self.clock.now()).max(2) as u64));
         due.map_or(most, |due| due.min(most))
     }
 
@@ -211,7 +231,7 @@ impl Notifier {
     fn lose(&mut self, lost: &[slipstream_log::TopicPartition]) {
         let mine: Vec<_> = lost.iter().copied().filter(|p| self.ledger.owns(p.partition)).collect();
         for partition in &mine {
-            self.plan.drop_partition(partition.partition);
+            self.dispatcher.drop_partition(partition.partition);
             self.ledger.close(partition.partition);
         }
         if !mine.is_empty() {
@@ -222,35 +242,35 @@ impl Notifier {
     /// What has come back.
     fn land(&mut self) {
         let now = self.clock.now();
-        for (delivery, answer) in self.flights.landed() {
-            for settled in self.plan.finished(&delivery, &answer, now) {
+        for (delivery, answer) in self.in_flight.finished() {
+            for settled in self.dispatcher.finished(&delivery, &answer, now) {
                 self.ledger.settle(settled);
             }
         }
     }
 
-    /// Sends what is due, once `alerts` is drained: to its very end where the plan is behind, else as far as
+    /// Sends what is due, once `alerts` is drained: to its very end where the receiver is behind, else as far as
     /// [`DRAIN`] allows.
     async fn flush(&mut self) -> Result<(), AlerterError> {
         let now = self.clock.now();
-        if self.plan.wake_at().is_none_or(|at| at > now) {
+        if self.dispatcher.wake_at().is_none_or(|at| at > now) {
             self.fresh = self.fresh.filter(|_| !self.drained);
             return Ok(());
         }
         let patient = self.fresh.is_none_or(|since| since.elapsed() >= DRAIN);
-        let read = if self.plan.behind(now) { self.at_the_end().await? } else { self.drained || patient };
+        let read = if self.dispatcher.behind(now) { self.at_the_end().await? } else { self.drained || patient };
         if !read && !self.full() {
             return Ok(());
         }
         self.fresh = None;
-        let decision = self.plan.next(now);
+        let decision = self.dispatcher.next(now);
         decision.settled.into_iter().for_each(|settled| self.ledger.settle(settled));
-        decision.deliveries.into_iter().for_each(|delivery| self.flights.start(delivery));
+        decision.deliveries.into_iter().for_each(|delivery| self.in_flight.start(delivery));
         Ok(())
     }
 
     async fn at_the_end(&mut self) -> Result<bool, AlerterError> {
-        let reader = Reader { log: &*self.log, role: &self.role };
+        let reader = Reader { log: &*self.log, role: &self.role, shutdown: &self.shutdown };
         for partition in self.ledger.partitions() {
             let from = self.ledger.read_up_to(partition.partition).unwrap_or_default();
             if !reader.nothing_from(partition, from).await? {
@@ -280,7 +300,7 @@ impl Notifier {
                     fate = settle(self.consumer.as_mut(), &step) => fate,
                     () = after_grace(&self.shutdown) => return Ok(Flow::Stop),
                 };
-                match fate.map_err(|cause| AlerterError::Log { doing: "recording notifications", cause })? {
+                match fate.map_err(AlerterError::log("recording notifications"))? {
                     StepFate::Done => Recorded { outcomes: &outcomes }.emit(),
                     StepFate::Lost { partitions, .. } => self.lose(&partitions),
                 }
@@ -302,17 +322,18 @@ impl Notifier {
     }
 
     fn report(&self) {
-        let state = match self.plan.failures() {
+        let state = match self.dispatcher.failures() {
             0 => State::Ready,
             n => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
         self.health.set(&self.role, state);
-        Standing { receiver: &self.receiver, pending: self.plan.pending(), firing: self.plan.firing() }.emit();
+        Standing { receiver: &self.receiver, pending: self.dispatcher.pending(), firing: self.dispatcher.firing() }
+            .emit();
     }
 
-    /// Told to stop: what is under way may land, what landed is recorded, nothing new begins.
+    /// Told to stop: what is under way may finish, what finished is recorded, nothing new begins.
     async fn end(&mut self) -> Result<(), AlerterError> {
-        self.flights.wait(GRACE).await;
+        self.in_flight.wait(GRACE).await;
         self.land();
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use slipstream_alerter::payload::{Message, Status};
+use slipstream_alerter::notifier::payload::{Message, Status};
 use slipstream_alerter::{AlerterError, ReceiverConfig, notifier};
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
@@ -188,7 +188,7 @@ impl Hook {
 
     /// What was taken, notification by notification: endpoint, severity, status.
     pub fn took(&self) -> Vec<Vec<(String, String, Status)>> {
-        let alert = |a: &slipstream_alerter::payload::Alert| {
+        let alert = |a: &slipstream_alerter::notifier::payload::Alert| {
             (a.labels["endpoint"].clone(), a.labels["severity"].clone(), a.status)
         };
         self.got().iter().filter(|g| g.took).map(|g| g.message.alerts.iter().map(alert).collect()).collect()

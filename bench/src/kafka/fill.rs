@@ -84,17 +84,17 @@ fn write(place: &Place, topic: &str, seed: u64, events: u64) -> Result<(u64, u64
 
 /// What a producer tells of itself.
 #[derive(Default)]
-pub struct Told {
+pub struct BytesSent {
     sent: AtomicU64,
 }
 
-impl ClientContext for Told {
+impl ClientContext for BytesSent {
     fn stats(&self, statistics: Statistics) {
         self.sent.store(statistics.tx_bytes.unsigned_abs(), Ordering::Relaxed);
     }
 }
 
-impl ProducerContext for Told {
+impl ProducerContext for BytesSent {
     type DeliveryOpaque = ();
 
     /// Whoever fills asks the broker what it holds.
@@ -102,7 +102,7 @@ impl ProducerContext for Told {
 }
 
 /// Hands a record over; while the producer's queue is full it waits.
-pub fn send(producer: &ThreadedProducer<Told>, record: BaseRecord<'_, str, [u8]>) -> Result<()> {
+pub fn send(producer: &ThreadedProducer<BytesSent>, record: BaseRecord<'_, str, [u8]>) -> Result<()> {
     let mut record = record;
     loop {
         match producer.send(record) {
@@ -117,11 +117,11 @@ pub fn send(producer: &ThreadedProducer<Told>, record: BaseRecord<'_, str, [u8]>
 }
 
 /// A producer as docs/publishing.md recommends it to applications.
-pub fn producer(brokers: &str) -> Result<ThreadedProducer<Told>> {
+pub fn producer(brokers: &str) -> Result<ThreadedProducer<BytesSent>> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("enable.idempotence", "true").set("acks", "all");
     config.set("compression.type", "lz4").set("linger.ms", "5").set("partitioner", "murmur2_random");
     config.set("queue.buffering.max.messages", "500000").set("batch.size", "262144");
     config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
-    config.create_with_context(Told::default()).context("making a producer")
+    config.create_with_context(BytesSent::default()).context("making a producer")
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use slipstream_log::SharedLog;
 use slipstream_producer::import::{self, ImportError, Options, Progress, Summary, import_file};
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::supervise::Stage;
+use slipstream_runtime::stage::Stage;
 use slipstream_schemas::EventTime;
 use slipstream_store::SharedStore;
 
@@ -62,7 +62,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
     let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
     let (slos, digested) = (installation.slos, !installation.log.is_on_kafka());
     let (json, flags) = (args.json, args.to.flags());
-    let work = Work { log: installation.log.shared(), slos, args };
+    let work = Work { log: installation.log.patient(), slos, args };
     let report = if digested {
         let session = Session::new(installation, Vec::new(), "").await?;
         let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());

@@ -10,7 +10,8 @@ use slipstream_producer::gateway;
 use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
 use slipstream_runtime::health::{Health, State};
 use slipstream_runtime::signal::StopSignal;
-use slipstream_runtime::supervise::{Bounds, Stage, Supervisor};
+use slipstream_runtime::stage::Stage;
+use slipstream_runtime::supervise::{Bounds, Supervisor};
 use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
@@ -60,7 +61,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
-        let gateway = gateway::serve(listener, installation.log.shared(), limits, health.clone(), shutdown);
+        let gateway = gateway::serve(listener, installation.log.patient(), limits, health.clone(), shutdown);
         supervisor.task(Stage::Intake, "gateway", gateway);
     }
     if let Some(cut_in) = installation.cut_in {

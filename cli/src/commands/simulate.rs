@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
 use slipstream_log::SharedLog;
-use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
+use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simulation};
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::supervise::Stage;
+use slipstream_runtime::stage::Stage;
 use slipstream_schemas::EventTime;
 use slipstream_store::SharedStore;
 
@@ -37,17 +37,17 @@ struct Report {
 pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     let loaded = definitions::load_valid(&args.slos)?;
-    let plan = plan(&args)?;
+    let simulation = simulation(&args)?;
     let config = args.to.load()?;
     let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
-    let work = Work { log: installation.log.shared(), slos: installation.slos };
+    let work = Work { log: installation.log.patient(), slos: installation.slos };
     let digested = !installation.log.is_on_kafka();
     let report = if digested {
         let session = Session::new(installation, Vec::new(), "").await?;
         let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());
-        session.run(async move { work.run(plan, Some(store), &shutdown).await }).await?
+        session.run(async move { work.run(simulation, Some(store), &shutdown).await }).await?
     } else {
-        beside(installation, async |shutdown| work.run(plan, None, shutdown).await).await?
+        beside(installation, async |shutdown| work.run(simulation, None, shutdown).await).await?
     };
     if args.json {
         output::print_json(&report)?;
@@ -72,9 +72,9 @@ struct Work {
 
 impl Work {
     /// Publishes; with a store, waits until the roles beside it have digested it all.
-    async fn run(self, plan: Plan, store: Option<SharedStore>, shutdown: &Shutdown) -> Result<Report> {
+    async fn run(self, simulation: Simulation, store: Option<SharedStore>, shutdown: &Shutdown) -> Result<Report> {
         let began = Instant::now();
-        let summary = simulate::run(self.log.clone(), plan, &now, &mut |_| {}, shutdown).await?;
+        let summary = simulate::run(self.log.clone(), simulation, &now, &mut |_| {}, shutdown).await?;
         if let Some(store) = &store {
             digested(self.log.as_ref(), store.as_ref()).await?;
         }
@@ -94,7 +94,7 @@ fn now() -> EventTime {
     EventTime(Timestamp::now().as_microsecond())
 }
 
-fn plan(args: &args::Simulate) -> Result<Plan> {
+fn simulation(args: &args::Simulate) -> Result<Simulation> {
     let scenario = match &args.scenario {
         None => Scenario::shop(),
         Some(path) => {
@@ -104,7 +104,7 @@ fn plan(args: &args::Simulate) -> Result<Plan> {
     };
     let span = args.span.as_micros() as i64;
     let from = if args.fast { EventTime(now().0 - span) } else { now() };
-    Ok(Plan {
+    Ok(Simulation {
         faults: FaultSwitch::new(&scenario),
         generator: Generator::new(scenario, args.rate, args.seed),
         from,

@@ -7,9 +7,10 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use slipstream_log::kafka::admin::{self, Cluster, Finding, Severity, TopicState};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
-use slipstream_log::patient::Patient;
-use slipstream_log::{Log, SharedLog, TopicPartition};
+use slipstream_log::{Log, TopicPartition};
 use slipstream_role::definitions::ensure_settings;
+use slipstream_role::patience::patient;
+use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::LogAddress;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::{Topic, topics::TOPICS};
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::args::{Place, Topics};
 use crate::findings;
-use crate::parts::{CUT_DELAY_MS, REDELIVERY_WINDOW_MS, kafka_options};
+use crate::parts::{CUT_DELAY_MS, PROCESS, REDELIVERY_WINDOW_MS, kafka_options};
 use crate::{logging, output};
 
 /// How long new topics may take until every broker knows them and they have leaders.
@@ -95,7 +96,7 @@ async fn once_led(options: &KafkaOptions) -> Result<Cluster> {
 /// The settings are the first of all records: no role starts without.
 async fn write_settings(options: &KafkaOptions) -> Result<Settings> {
     let log = KafkaLog::new(options.clone());
-    let patient = Patient::over(log.clone() as SharedLog);
+    let patient = patient(log.clone(), PROCESS, &Shutdown::new());
     let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: CUT_DELAY_MS };
     let written = tokio::time::timeout(PATIENCE, ensure_settings(patient.as_ref(), &initial)).await;
     log.close().await;

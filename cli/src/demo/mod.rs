@@ -17,11 +17,11 @@ use slipstream_alerter::ReceiverConfig;
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{Loaded, load};
 use slipstream_log::SharedLog;
-use slipstream_producer::simulate::{self, FaultSwitch, Generator, Plan, Scenario};
+use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simulation};
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::{Config, Overrides};
-use slipstream_runtime::supervise::Stage;
+use slipstream_runtime::stage::Stage;
 use slipstream_schemas::{EventTime, Topic};
 use slipstream_store::SharedStore;
 use tokio::sync::mpsc;
@@ -65,7 +65,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     let installation = Installation::open(&config, &shop_slos()?, Writes::LogAndStore).await?;
 
     let receiver = Receiver::bind().await?;
-    let log = installation.log.shared();
+    let log = installation.log.patient();
     let receivers = vec![ReceiverConfig::webhook(RECEIVER, receiver.url())];
     let mut session = Session::new(installation, receivers, &receiver.url()).await?;
     let store = session.store.clone();
@@ -120,7 +120,7 @@ impl Demo {
         let published = Arc::new(AtomicU64::new(accepted));
 
         let traffic_ends = self.stop.child_token();
-        let plan = Plan {
+        let simulation = Simulation {
             generator: Generator::new(scenario, self.args.rate, self.args.seed),
             from: now(),
             until: None,
@@ -129,7 +129,7 @@ impl Demo {
         };
         let counter = published.clone();
         let mut progress = move |p: &simulate::Progress| counter.store(accepted + p.accepted, Ordering::Relaxed);
-        let traffic = simulate::run(self.log.clone(), plan, &now, &mut progress, &traffic_ends);
+        let traffic = simulate::run(self.log.clone(), simulation, &now, &mut progress, &traffic_ends);
         let show = self.show(&mut alerts, &faults, &published, &traffic_ends);
         let (summary, shown) = tokio::join!(traffic, show);
         shown?;
@@ -166,14 +166,14 @@ impl Demo {
             self.screen.plain("Enter starts or ends a fault (payment answers 503); Ctrl-C ends the demo.");
         }
         let until = now();
-        let plan = Plan {
+        let simulation = Simulation {
             generator: Generator::new(scenario, HISTORY_RATE, self.args.seed.wrapping_add(1)),
             from: EventTime(until.0 - HISTORY.as_micros() as i64),
             until: Some(until),
             realtime: false,
             faults: faults.clone(),
         };
-        let summary = simulate::run(self.log.clone(), plan, &now, &mut |_| {}, &self.stop).await?;
+        let summary = simulate::run(self.log.clone(), simulation, &now, &mut |_| {}, &self.stop).await?;
         let hours = HISTORY.as_secs() / 3_600;
         self.screen.line(format_args!("{} events of {hours} h history", output::count(summary.accepted as i64)));
         Ok(summary.accepted)

@@ -9,7 +9,7 @@ use slipstream_schemas::Topic;
 
 use super::clocks::{self, Ahead, now_ms};
 use super::positions;
-use crate::parts;
+use crate::{output, parts};
 
 /// A log that was examined, for what is compared with it.
 pub struct Examined {
@@ -84,7 +84,7 @@ async fn installation(log: &dyn Log) -> Vec<Finding> {
         Ok(slos) if slos.is_empty() => Finding::warn("definitions", "no SLOs", "slipstream run --slos PATH"),
         Ok(slos) => Finding::ok("definitions", format!("{} SLOs in force", slos.len())),
         Err(error) => {
-            Finding::error("definitions", format!("{error:#}"), "upgrade this program, or remove what it names")
+            Finding::error("definitions", output::causes(&error), "upgrade this program, or remove what it names")
         }
     };
     vec![Finding::ok("settings", "are there"), definitions]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, check_properties};
-use slipstream_log::patient::Patient;
 use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
 use slipstream_log::{LogError, SharedLog};
-use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_role::patience::{Patience, patient};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::backoff::Backoff;
 use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem, nearest};
 
 use tokio::time::Instant;
@@ -48,6 +49,9 @@ const USUAL: [&str; 24] = [
 /// How long a process that is to work on a cluster waits for it: it may just be starting, too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Who waits for the log where no role does, in log lines and metrics.
+pub const PROCESS: &str = "slipstream";
+
 /// A log that is open for writing.
 pub enum OpenLog {
     /// In a directory that this process owns.
@@ -71,12 +75,17 @@ impl OpenLog {
         }
     }
 
-    /// The log as roles take it: on a cluster, one that waits out what passes.
+    /// The log as roles take it: each waits on its own behalf.
     pub fn shared(&self) -> SharedLog {
         match self {
             OpenLog::Sqlite(log) => log.clone(),
-            OpenLog::Kafka(log) => Patient::over(log.clone()),
+            OpenLog::Kafka(log) => log.clone(),
         }
+    }
+
+    /// The log for all other work: one that waits out what passes.
+    pub fn patient(&self) -> SharedLog {
+        patient(self.shared(), PROCESS, &Shutdown::new())
     }
 
     /// Whether roles in other processes may work on it as well.
@@ -99,7 +108,7 @@ impl OpenLog {
 /// When it does not answer until then, does not let us in, or misses topics.
 pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<KafkaLog>> {
     let deadline = Instant::now() + patience;
-    let mut retry = Retry::new(Backoff::PEER, u64::from(std::process::id()));
+    let mut waiting = Patience::new(Backoff::PEER, u64::from(std::process::id()), Shutdown::new());
     loop {
         let (doing, cause) = match KafkaLog::connect(options.clone()).await {
             Ok(log) => return Ok(log),
@@ -109,10 +118,12 @@ pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<Ka
         if Instant::now() >= deadline {
             bail!("{doing}: {cause}; is the address right, and a broker up? (slipstream doctor)");
         }
-        if retry.failures() == 0 {
-            output::say(format_args!("{doing}: {cause}; waiting up to {} s", patience.as_secs()));
-        }
-        tokio::time::sleep(retry.failed()).await;
+        let say = |failures, _| {
+            if failures == 1 {
+                output::say(format_args!("{doing}: {cause}; waiting up to {} s", patience.as_secs()));
+            }
+        };
+        waiting.wait(say).await;
     }
 }
 

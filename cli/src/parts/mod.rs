@@ -20,7 +20,7 @@ use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
 
-pub use log::{OpenLog, kafka_options};
+pub use log::{OpenLog, PROCESS, kafka_options};
 pub use look::{log_of, store_of};
 pub use store::StorePlace;
 
@@ -78,8 +78,8 @@ impl Installation {
             Writes::LogAndStore => Some(StorePlace::prepare(config)?),
             Writes::LogOnly => None,
         };
-        let changed = definitions::publish(&log.shared(), loaded).await?;
-        let revisions = revisions_of(log.shared().as_ref()).await?;
+        let changed = definitions::publish(&log.patient(), loaded).await?;
+        let revisions = revisions_of(log.patient().as_ref()).await?;
         let cut_in = match (changed, loaded.documents.is_empty()) {
             (Some(_), _) => Some(Duration::from_millis(settings.cut_delay_ms.try_into().unwrap_or_default())),
             (None, false) => still_to_come(&revisions, wall_clock(), settings.cut_delay_ms),
@@ -121,7 +121,7 @@ async fn settings(log: &OpenLog) -> Result<Settings> {
             let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: 0 };
             Ok(ensure_settings(log.as_ref() as &dyn Log, &initial).await?)
         }
-        OpenLog::Kafka(kafka) => match read_settings(log.shared().as_ref()).await? {
+        OpenLog::Kafka(kafka) => match read_settings(log.patient().as_ref()).await? {
             Some(settings) => Ok(settings),
             None => bail!(
                 "{}: the installation has no settings yet; `slipstream topics ensure` writes them",

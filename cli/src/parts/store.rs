@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use slipstream_role::patience::Patience;
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_runtime::backoff::Backoff;
 use slipstream_runtime::config::{Config, Secret, StoreAddress};
 use slipstream_runtime::health::{Health, State};
 use slipstream_store::{PostgresOptions, PostgresStore, Retention, SharedStore, SqliteStore, StoreError};
@@ -66,7 +67,7 @@ impl StorePlace {
         health: &Health,
         shutdown: &Shutdown,
     ) -> Result<Option<OpenStore>, StoreError> {
-        let mut retry = Retry::new(Backoff::PEER, u64::from(std::process::id()));
+        let mut patience = Patience::new(Backoff::PEER, u64::from(std::process::id()), shutdown.clone());
         loop {
             match self.clone().open().await {
                 Ok(store) => return Ok(Some(store)),
@@ -76,9 +77,8 @@ impl StorePlace {
                 }
                 Err(error) => return Err(error),
             }
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(None),
-                () = tokio::time::sleep(retry.failed()) => {}
+            if !patience.wait(|_, _| ()).await {
+                return Ok(None);
             }
         }
     }

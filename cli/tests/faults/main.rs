@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use slipstream_testkit::faults::cluster::{Cluster, Injected};
 use slipstream_testkit::faults::member::TIMEOUTS;
-use slipstream_testkit::faults::plan::{Plan, Round, Then};
+use slipstream_testkit::faults::plan::{FaultPlan, Round, Then};
 use slipstream_testkit::faults::recovery::recovered;
 use slipstream_testkit::faults::report::Report;
 use slipstream_testkit::faults::told::firsts;
@@ -86,7 +86,7 @@ async fn run(cluster: &Cluster, receiver: &Receiver, asked: &Asked) -> Result<Re
     let everybody = || async { anyhow::Ok(recovered(&alerts, &firsts(&receiver.deliveries()), std::time::UNIX_EPOCH)) };
     rest::until(cluster, "the first alert of every service", everybody).await?;
 
-    let mut plan = Plan::new(asked.seed, TIMEOUTS);
+    let mut plan = FaultPlan::new(asked.seed, TIMEOUTS);
     let mut injected: Vec<Vec<Injected>> = Vec::new();
     let mut rounds: Box<dyn Iterator<Item = Round> + Send> = match asked.long {
         None => Box::new(plan.one_of_each().into_iter()),

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 use crate::suggest;
 
-use super::SourceFile;
+use super::source::SourceFile;
 
 /// Where something stands in a set of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,9 +10,8 @@ use std::rc::Rc;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::report::{Place, Report, line_starts};
+use super::source::MAX_FILE;
 
-/// Largest file, bytes.
-pub const MAX_FILE: usize = 16 << 20;
 /// Deepest nesting of lists and maps.
 pub const MAX_NESTING: usize = 64;
 /// Most that the aliases of a file may repeat, bytes of text and 64 for each node: reading takes as long as if it were

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use cel::common::ast::{CallExpr, IdedExpr, operators};
 use regex::RegexBuilder;
 
-use super::check::{Checker, Type, Typed, described, text_literal, truth};
+use super::check::{Checker, described, text_literal, truth};
 use super::expression::{Expression, Function, TextTest};
 use super::names;
+use super::types::{Type, Typed};
 use crate::suggest;
 
 /// Compiled size of a regular expression, bytes.

@@ -5,45 +5,16 @@ use std::sync::Arc;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, operators};
 
+use super::error::FilterError;
 use super::expression::{Arithmetic, Comparison, Expression, Field, Value};
 use super::syntax::Places;
-use super::{FilterError, calls, names};
-
-/// The type of an expression. Doubles are always finite or unknown on events, but may be anything after arithmetic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    Bool,
-    Int,
-    Double,
-    Text,
-}
-
-/// A checked expression, its type, and how a message calls it.
-pub(super) struct Typed {
-    pub(super) expression: Expression,
-    pub(super) kind: Type,
-    pub(super) name: String,
-}
+use super::types::{Type, Typed};
+use super::{calls, names};
 
 /// Collects errors while it walks. `None` from a method means that one was reported.
 pub(super) struct Checker {
     pub(super) places: Places,
     pub(super) errors: Vec<FilterError>,
-}
-
-impl Type {
-    pub(super) fn is_number(self) -> bool {
-        matches!(self, Type::Int | Type::Double)
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Type::Bool => "a truth value",
-            Type::Int => "a whole number",
-            Type::Double => "a decimal number",
-            Type::Text => "a string",
-        }
-    }
 }
 
 impl Checker {

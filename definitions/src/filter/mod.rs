@@ -13,17 +13,20 @@
 mod calls;
 mod check;
 mod domain;
+mod error;
 pub mod expression;
 mod findings;
 mod names;
 mod possible;
 pub mod reduce;
 mod syntax;
+mod types;
 
 use cel::common::ast::IdedExpr;
 use slipstream_schemas::event::EventView;
 
 use self::check::Checker;
+pub use self::error::FilterError;
 pub use self::expression::Expression;
 pub use self::findings::Finding;
 use self::syntax::Places;
@@ -56,22 +59,6 @@ pub struct Filter {
     expression: Expression,
     /// Characters of its source.
     width: usize,
-}
-
-/// What is wrong with a filter, and where in its source.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct FilterError {
-    /// Kebab-case, as in a diagnostic.
-    pub code: &'static str,
-    /// What was found and what was expected.
-    pub message: String,
-    /// What to write instead, where that is known.
-    pub help: Option<String>,
-    /// Character at which the offending part begins.
-    pub start: usize,
-    /// How many characters it has, at least 1.
-    pub width: usize,
 }
 
 impl Filter {

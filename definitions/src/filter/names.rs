@@ -1,7 +1,7 @@
 //! The names a filter may use, and what a message suggests instead of others.
 
-use super::check::{Type, Typed};
 use super::expression::{Expression, Value};
+use super::types::{Type, Typed};
 use crate::suggest;
 
 /// What filters see of an event.

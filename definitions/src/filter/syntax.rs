@@ -3,7 +3,7 @@
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::parser::Parser;
 
-use super::FilterError;
+use super::error::FilterError;
 
 /// Longest source, bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::faults::CommitFault::{self, Aborted, InDoubtDone, InDoubtNot};
 use crate::faults::CrashPoint;
-use crate::port::{CommitError, Position, Settled, TopicPartition};
+use crate::port::{CommitError, Position, StepFate, TopicPartition};
 use crate::settle::settle;
 
 pub async fn l2_outputs_and_positions_become_visible_together<S: Subject>() {
@@ -121,7 +121,7 @@ pub async fn l5_an_owner_lost_in_the_middle_of_a_step_commits_nothing<S: Subject
         return;
     }
     let settled = settle(&mut *member.consumer, &step).await.expect("settling");
-    assert_eq!(settled, Settled::Lost { partitions: vec![partition], others_done: false });
+    assert_eq!(settled, StepFate::Lost { partitions: vec![partition], others_done: false });
     assert_eq!(read_all(&log, OUTPUT).await.len(), before);
     let Turn::Revoked(lost) = member.turn(1).await.expect("a turn") else { panic!("revoked comes first") };
     assert!(lost.contains(&partition), "{lost:?}");

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use slipstream_schemas::Cause;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Engine, Guard, Move, WriteError, place, read_within};
+use super::engine::{Engine, place, read_within};
+use super::error::WriteError;
+use super::guard::{Guard, Move};
 use crate::groups::{MemberId, Token};
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 
@@ -140,7 +143,7 @@ impl<E: Engine> Consumer for Member<E> {
         let Some(held) = self.held.get_mut(&partition) else {
             return Err(LogError::Fatal {
                 doing: format!("seeking {partition} to {offset}"),
-                cause: "the partition is not assigned to this consumer".to_owned(),
+                cause: "the partition is not assigned to this consumer".into(),
             });
         };
         (held.next, held.at_start) = (offset, false);
@@ -161,7 +164,7 @@ impl<E: Engine> Consumer for Member<E> {
         let guard = Guard::Positions { group: self.group.clone(), moves: self.moves(step) };
         self.commits = self.commits.wrapping_add(1);
         let outputs = place(&*self.engine, self.commits, step.outputs.clone());
-        let outputs = outputs.map_err(|e| CommitError::Fatal(e.to_string()))?;
+        let outputs = outputs.map_err(|e| CommitError::Fatal(Cause::of(e)))?;
         let written = self.engine.write(outputs, guard).await;
         if let Err(WriteError::Lost(partitions)) = &written {
             // Told as Revoked at the next poll, also where the position alone had moved.

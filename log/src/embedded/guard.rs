@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::error::WriteError;
 use crate::groups::{Groups, Token};
 use crate::port::{Advance, Position, TopicPartition, well_formed};
-
-use super::WriteError;
 
 /// Condition of a write.
 #[derive(Debug, Clone)]
@@ -44,7 +43,7 @@ pub(crate) fn check_moves(
     moves: &[Move],
     committed: impl Fn(TopicPartition) -> Option<Position>,
 ) -> Result<(), WriteError> {
-    well_formed(moves.iter().map(|m| m.advance)).map_err(WriteError::Fatal)?;
+    well_formed(moves.iter().map(|m| m.advance)).map_err(|why| WriteError::Fatal(why.into()))?;
     let stands = |m: &Move| committed(m.advance.partition).is_none_or(|p| p == m.advance.from);
     let owned = |m: &Move| groups.owns(group, m.advance.partition, m.token as Token);
     let lost: Vec<_> = moves.iter().filter(|m| !owned(m) || !stands(m)).map(|m| m.advance.partition).collect();

@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::RDKafkaErrorCode;
+use slipstream_schemas::Cause;
 use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
 
 pub use facts::{Broker, Cluster, Group, PartitionState, TopicState, TopicThere, groups, inspect};
 pub use finding::{Finding, Severity};
 pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions as judge_partitions};
 
-use super::client::Told;
+use super::blocking::blocking;
+use super::client::ClientLog;
 use super::errors::log_error;
 use super::names::Names;
 use super::settings::{self, KafkaOptions, LARGEST_BATCH};
-use super::shared::blocking;
 use crate::port::LogError;
 
 const CALL: Duration = Duration::from_secs(15);
@@ -75,8 +76,8 @@ pub async fn ensure(
     replication: Option<i32>,
 ) -> Result<Vec<String>, LogError> {
     let names = Names::new(&options.prefix);
-    let admin: AdminClient<Told> = settings::common(options)
-        .create_with_context(Told)
+    let admin: AdminClient<ClientLog> = settings::common(options)
+        .create_with_context(ClientLog)
         .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
     let configs: Vec<Vec<(&str, String)>> = TOPICS.iter().map(config_of).collect();
     let new = TOPICS.iter().zip(&configs).map(|(spec, config)| {
@@ -96,7 +97,7 @@ pub async fn ensure(
             Ok(name) => done.push(name),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((name, code)) => {
-                return Err(LogError::Fatal { doing: format!("making the topic {name}"), cause: code.to_string() });
+                return Err(LogError::Fatal { doing: format!("making the topic {name}"), cause: Cause::of(code) });
             }
         }
     }
@@ -132,7 +133,7 @@ pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
         }
         let doing = format!("connecting to Kafka at {}", options.brokers);
         let cause = format!("topics are missing: {}; `slipstream topics ensure` makes them", missing.join(", "));
-        Err(LogError::Fatal { doing, cause })
+        Err(LogError::Fatal { doing, cause: cause.into() })
     })
     .await
 }

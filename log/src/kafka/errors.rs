@@ -2,13 +2,14 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use slipstream_schemas::Cause;
+
 use super::names::Names;
-use super::publisher::{advice, is_lasting};
 use crate::port::LogError;
 
 /// An error of reading or asking. A partition that a client does not know may have come of late: it will hear of it.
 pub(super) fn log_error(names: &Names, doing: impl Into<String>, error: &KafkaError) -> LogError {
-    of_code(names, doing, error.rdkafka_error_code(), error.to_string())
+    of_code(names, doing, error.rdkafka_error_code(), Cause::of(error.clone()))
 }
 
 /// An error of a code.
@@ -16,14 +17,78 @@ pub(super) fn of_code(
     names: &Names,
     doing: impl Into<String>,
     code: Option<RDKafkaErrorCode>,
-    text: String,
+    cause: Cause,
 ) -> LogError {
     let doing = doing.into();
     match code {
-        Some(RDKafkaErrorCode::UnknownPartition) => LogError::Transient { doing, cause: text },
+        Some(RDKafkaErrorCode::UnknownPartition) => LogError::Transient { doing, cause },
         Some(code) if is_lasting(code) || code == RDKafkaErrorCode::UnknownTopicOrPartition => {
-            LogError::Fatal { doing, cause: format!("{text}; topics {}", advice(names, code)) }
+            LogError::Fatal { doing, cause: cause.and(&format!("; topics {}", advice(names, code))) }
         }
-        _ => LogError::Transient { doing, cause: text },
+        _ => LogError::Transient { doing, cause },
+    }
+}
+
+/// Whether a partition is not there, by what this client knows: another one may have heard of partitions that came.
+pub(super) fn is_new_partition(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition)
+}
+
+/// Whether an error stays until somebody does something about it.
+pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::TopicAuthorizationFailed
+            | E::ClusterAuthorizationFailed
+            | E::GroupAuthorizationFailed
+            | E::TransactionalIdAuthorizationFailed
+            | E::UnknownTopic
+            | E::UnknownPartition
+            | E::InvalidTopic
+            | E::UnsupportedSASLMechanism
+            | E::UnsupportedVersion
+            | E::NotImplemented
+            | E::InvalidConfig
+    )
+}
+
+/// What to do about a lasting error.
+pub(super) fn advice(names: &Names, code: RDKafkaErrorCode) -> String {
+    use RDKafkaErrorCode as E;
+    match code {
+        E::UnknownTopic | E::UnknownPartition | E::UnknownTopicOrPartition => {
+            format!("begin with `{}`: `slipstream topics ensure` makes them", names.prefix())
+        }
+        E::TopicAuthorizationFailed => format!("begin with `{}`: the user needs rights on them", names.prefix()),
+        _ => format!("begin with `{}`: `slipstream doctor` looks for the reason", names.prefix()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::cause;
+
+    use super::*;
+
+    #[test]
+    fn what_lasts_says_what_to_do_and_keeps_the_librarys_code() {
+        use RDKafkaErrorCode as E;
+        let names = Names::new("p.");
+        let make = "; topics begin with `p.`: `slipstream topics ensure` makes them";
+        for (code, advice) in [
+            (E::UnknownTopicOrPartition, Some(make)),
+            (E::UnknownTopic, Some(make)),
+            (E::TopicAuthorizationFailed, Some("; topics begin with `p.`: the user needs rights on them")),
+            (E::InvalidConfig, Some("; topics begin with `p.`: `slipstream doctor` looks for the reason")),
+            (E::UnknownPartition, None),
+            (E::BrokerTransportFailure, None),
+        ] {
+            let error = log_error(&names, "asking", &KafkaError::MetadataFetch(code));
+            let line = format!("asking: Meta data fetch error: {code}{}", advice.unwrap_or(" (will be tried again)"));
+            assert_eq!(cause::chain(&error), line);
+            assert_eq!(matches!(error, LogError::Fatal { .. }), advice.is_some(), "{code}");
+            assert_eq!(cause::find::<RDKafkaErrorCode>(&error), Some(&code));
+        }
     }
 }

@@ -15,18 +15,19 @@ use async_trait::async_trait;
 use rdkafka::Offset as At;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::blocking::blocking;
 use super::buffer::Buffer;
 use super::client::Reader;
 use super::errors::{log_error, of_code};
 use super::native::{Event, Events, Place, Records};
 use super::positions;
 use super::settings;
-use super::shared::{Shared, blocking};
+use super::shared::Shared;
 use super::transactions::Transactions;
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
 use seat::Seat;
@@ -168,9 +169,9 @@ impl Member {
                     None => format!("reading as a member of {}", self.group),
                 };
                 // A topic may be away while the cluster starts; what is fatal to the client ends it.
-                let error = of_code(&self.shared.names, doing.clone(), Some(code), text.clone());
+                let error = of_code(&self.shared.names, doing.clone(), Some(code), Cause::worded(text.clone(), code));
                 match (fatal, &error) {
-                    (true, _) => self.failed = Some(LogError::Fatal { doing, cause: text }),
+                    (true, _) => self.failed = Some(LogError::Fatal { doing, cause: Cause::worded(text, code) }),
                     (false, LogError::Fatal { .. }) => self.failed = Some(error),
                     (false, _) => tracing::info!(%error, "librdkafka reports"),
                 }
@@ -232,7 +233,7 @@ impl Consumer for Member {
             return Ok(());
         }
         if !matches!(self.held.get(&partition), Some(Held { state: State::Told(_), .. })) {
-            let cause = "the partition is not assigned to this consumer".to_owned();
+            let cause = "the partition is not assigned to this consumer".into();
             return Err(LogError::Fatal { doing: doing(), cause });
         }
         let deadline = Instant::now() + SEEK;
@@ -278,11 +279,11 @@ impl Consumer for Member {
     }
 
     async fn commit(&mut self, step: &Step) -> Result<(), CommitError> {
-        self.shared.alive().map_err(|e| CommitError::Fatal(e.to_string()))?;
+        self.shared.alive().map_err(|e| CommitError::Fatal(Cause::of(e)))?;
         if let Err(refused) = self.check(step) {
             if let CommitError::Lost(lost) = &refused {
                 let ours: Vec<TopicPartition> = lost.iter().filter(|p| self.held.contains_key(p)).copied().collect();
-                self.moved(&ours).map_err(|e| CommitError::Fatal(e.to_string()))?;
+                self.moved(&ours).map_err(|e| CommitError::Fatal(Cause::of(e)))?;
             }
             return Err(refused);
         }

@@ -5,6 +5,7 @@
 //! doctor (`admin`) see to it.
 
 pub mod admin;
+mod blocking;
 mod buffer;
 mod client;
 mod clock;
@@ -15,6 +16,7 @@ mod native;
 mod positions;
 mod publisher;
 mod ranges;
+mod sending;
 pub mod settings;
 mod shared;
 mod transactions;
@@ -24,15 +26,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
 pub use settings::{KafkaOptions, PropertyError, check_properties};
 
 use crate::batch::Batch;
 use crate::faults::PublishFault;
 use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use blocking::blocking;
 use errors::log_error;
-use shared::{Shared, blocking};
+use shared::Shared;
 use transactions::{Failure, Transactions};
 
 /// How long what is on its way may take at the end.
@@ -113,7 +116,7 @@ impl Log for KafkaLog {
         match self.shared.options.faults.next_publish() {
             Some(PublishFault::Busy) => return Err(LogError::Busy),
             Some(PublishFault::Transient) => {
-                let (doing, cause) = ("publishing".to_owned(), "a fault that was ordered".to_owned());
+                let (doing, cause) = ("publishing".to_owned(), "a fault that was ordered".into());
                 return Err(LogError::Transient { doing, cause });
             }
             None => {}
@@ -123,11 +126,11 @@ impl Log for KafkaLog {
     }
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
-        self.shared.alive().map_err(|e| CommitError::Fatal(e.to_string()))?;
-        let fenced = || CommitError::Fatal(format!("somebody newer writes as `{writer}`: this one has to end"));
+        self.shared.alive().map_err(|e| CommitError::Fatal(Cause::of(e)))?;
+        let fenced = || CommitError::Fatal(format!("somebody newer writes as `{writer}`: this one has to end").into());
         let placed = self.shared.place(&records, self.shared.next_turn()).await.map_err(|e| match e {
-            LogError::Transient { .. } | LogError::Busy => CommitError::Aborted(e.to_string()),
-            _ => CommitError::Fatal(e.to_string()),
+            LogError::Transient { .. } | LogError::Busy => CommitError::Aborted(Cause::of(e)),
+            _ => CommitError::Fatal(Cause::of(e)),
         })?;
         let fault = self.shared.options.faults.next_atomic_publish(writer);
         let handle = self.writer(writer);
@@ -136,7 +139,7 @@ impl Log for KafkaLog {
             return Err(fenced());
         }
         let Some(mut transactions) = state.transactions.take() else {
-            return Err(CommitError::Fatal(format!("a write as `{writer}` was dropped half way")));
+            return Err(CommitError::Fatal(format!("a write as `{writer}` was dropped half way").into()));
         };
         let (transactions, result) = blocking(move || {
             let result = transactions.run(&placed, None, fault);

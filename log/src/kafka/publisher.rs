@@ -1,26 +1,25 @@
 //! Publishing plain records (L1): one idempotent producer, no future per record. A publish hands its records to
 //! librdkafka and waits once, for the last delivery report.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::client::{Client, ClientContext};
+use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
-use slipstream_schemas::LogTime;
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
+use slipstream_schemas::{Cause, LogTime};
 use tokio::sync::Notify;
 
+use super::blocking::blocking;
+use super::client::look_again;
 use super::clock::BrokerClock;
+use super::errors::{advice, is_lasting, is_new_partition};
 use super::names::Names;
-use super::shared::blocking;
-use crate::port::{Appended, LogError, Outgoing, TopicPartition};
-
-/// How long a look at a topic may take.
-const LOOK: Duration = Duration::from_secs(5);
+use super::sending::{Delivered, in_order, to_send};
+use crate::port::{Appended, LogError, Outgoing};
 
 /// Producer of plain records.
 pub(super) struct Publisher {
@@ -38,7 +37,7 @@ struct Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        super::client::told(level as i32, facility, text);
+        super::client::log_line(level as i32, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -61,14 +60,6 @@ impl ProducerContext for Reports {
             Err((error, _)) => pending.failed(error.clone()),
         }
     }
-}
-
-/// Where a record went.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Delivered {
-    pub place: TopicPartition,
-    pub offset: i64,
-    pub time: LogTime,
 }
 
 /// A publish that waits for its reports.
@@ -130,7 +121,7 @@ impl Publisher {
         let producer: ThreadedProducer<Reports> = self
             .config
             .create_with_context(Reports { names: self.names.clone(), clock: Arc::clone(&self.clock) })
-            .map_err(|e| LogError::Fatal { doing: "making a Kafka producer".to_owned(), cause: e.to_string() })?;
+            .map_err(|e| LogError::Fatal { doing: "making a Kafka producer".to_owned(), cause: Cause::of(e) })?;
         Ok(slot.insert(producer).clone())
     }
 
@@ -162,7 +153,7 @@ impl Publisher {
         pending.done.notified().await;
         let mut state = pending.lock();
         match state.error.take() {
-            Some(error) => Err(publish_error(&self.names, records, &error)),
+            Some(error) => Err(publish_error(&self.names, records, error)),
             None => Ok(in_order(records, &state.delivered)),
         }
     }
@@ -176,53 +167,7 @@ impl Publisher {
     }
 }
 
-/// A record as a producer takes it.
-pub(super) fn to_send<'a, D: rdkafka::IntoOpaque>(
-    names: &'a Names,
-    record: &'a Outgoing,
-    opaque: D,
-) -> BaseRecord<'a, [u8], [u8], D> {
-    let mut send = BaseRecord::with_opaque_to(names.of(record.topic), opaque);
-    send.partition = record.partition.map(|p| p as i32);
-    send.key = record.key.as_deref();
-    send.payload = record.value.as_deref();
-    if !record.headers.is_empty() {
-        let all = OwnedHeaders::new_with_capacity(record.headers.len());
-        let add = |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| {
-            all.insert(Header { key, value: Some(value.as_ref()) })
-        };
-        send.headers = Some(record.headers.iter().fold(all, add));
-    }
-    send
-}
-
-/// Whether a partition is not there, by what this client knows: another one may have heard of partitions that came.
-pub(super) fn is_new_partition(error: &KafkaError) -> bool {
-    error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition)
-}
-
-/// Asks for the partitions of a topic, which makes them known to this client.
-pub(super) fn look_again<C: ClientContext>(client: &Client<C>, topic: &str) {
-    if let Err(error) = client.fetch_metadata(Some(topic), LOOK) {
-        tracing::info!(%error, topic, "partitions that came are not known yet");
-    }
-}
-
-/// Where each record went, in the order of the records: within a partition offsets rise in that order (idempotence).
-pub(super) fn in_order(records: &[Outgoing], delivered: &[Delivered]) -> Vec<Appended> {
-    let mut places: HashMap<TopicPartition, VecDeque<Delivered>> = HashMap::new();
-    for d in delivered {
-        places.entry(d.place).or_default().push_back(*d);
-    }
-    let take = |r: &Outgoing| {
-        let partition = r.partition?;
-        let d = places.get_mut(&TopicPartition { topic: r.topic, partition })?.pop_front()?;
-        Some(Appended { partition, offset: d.offset, log_time: d.time })
-    };
-    records.iter().filter_map(take).collect()
-}
-
-fn publish_error(names: &Names, records: &[Outgoing], error: &KafkaError) -> LogError {
+fn publish_error(names: &Names, records: &[Outgoing], error: KafkaError) -> LogError {
     let doing = "publishing to Kafka".to_owned();
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::QueueFull) => LogError::Busy,
@@ -233,40 +178,9 @@ fn publish_error(names: &Names, records: &[Outgoing], error: &KafkaError) -> Log
             LogError::TooLarge { topic: largest.topic, bytes: size(&largest), limit }
         }
         Some(code) if is_lasting(code) => {
-            let cause = format!("{error}; topics {}", advice(names, code));
+            let cause = Cause::worded(format!("{error}; topics {}", advice(names, code)), error);
             LogError::Fatal { doing, cause }
         }
-        _ => LogError::Transient { doing, cause: error.to_string() },
-    }
-}
-
-/// Whether an error stays until somebody does something about it.
-pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as E;
-    matches!(
-        code,
-        E::TopicAuthorizationFailed
-            | E::ClusterAuthorizationFailed
-            | E::GroupAuthorizationFailed
-            | E::TransactionalIdAuthorizationFailed
-            | E::UnknownTopic
-            | E::UnknownPartition
-            | E::InvalidTopic
-            | E::UnsupportedSASLMechanism
-            | E::UnsupportedVersion
-            | E::NotImplemented
-            | E::InvalidConfig
-    )
-}
-
-/// What to do about a lasting error.
-pub(super) fn advice(names: &Names, code: RDKafkaErrorCode) -> String {
-    use RDKafkaErrorCode as E;
-    match code {
-        E::UnknownTopic | E::UnknownPartition | E::UnknownTopicOrPartition => {
-            format!("begin with `{}`: `slipstream topics ensure` makes them", names.prefix())
-        }
-        E::TopicAuthorizationFailed => format!("begin with `{}`: the user needs rights on them", names.prefix()),
-        _ => format!("begin with `{}`: `slipstream doctor` looks for the reason", names.prefix()),
+        _ => LogError::Transient { doing, cause: Cause::of(error) },
     }
 }

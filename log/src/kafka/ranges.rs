@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 
 use super::buffer::Buffer;
-use super::client::{Reader, Told};
-use super::errors::{log_error, of_code};
+use super::client::{ClientLog, Reader, look_again};
+use super::errors::{is_lasting, is_new_partition, log_error, of_code};
 use super::names::Names;
 use super::native::{Came, Event, Events, Records};
-use super::publisher::{is_new_partition, look_again};
 use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
@@ -72,7 +71,7 @@ impl Ranges {
         if let Some(client) = slot.as_ref() {
             return Ok(Arc::clone(client));
         }
-        let made = config(&self.options).create_with_context(Told);
+        let made = config(&self.options).create_with_context(ClientLog);
         let client: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
         Ok(Arc::clone(slot.insert(Arc::new(client))))
     }
@@ -185,12 +184,12 @@ impl Ranges {
     }
 
     fn open(&self) -> Result<RangeReader, LogError> {
-        let made = settings::ranges(&self.options).create_with_context(Told);
+        let made = settings::ranges(&self.options).create_with_context(ClientLog);
         let consumer: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
         let consumer = Arc::new(consumer);
         let events = Events::of(&consumer).ok_or_else(|| LogError::Fatal {
             doing: "making a Kafka client".to_owned(),
-            cause: "it has no queue".to_owned(),
+            cause: "it has no queue".into(),
         })?;
         Ok(RangeReader { records: None, events, consumer, at: None })
     }
@@ -236,7 +235,7 @@ impl Ranges {
             }
             if heard.elapsed() > SILENCE {
                 let doing = format!("reading {partition} at offset {next}");
-                return Err(LogError::Transient { doing, cause: "the brokers send nothing".to_owned() });
+                return Err(LogError::Transient { doing, cause: "the brokers send nothing".into() });
             }
         }
         let next = if beyond { to } else { next };
@@ -252,7 +251,7 @@ impl Ranges {
     }
 
     fn lost(&self, partition: TopicPartition) -> LogError {
-        LogError::Fatal { doing: format!("reading {partition}"), cause: "it has no queue".to_owned() }
+        LogError::Fatal { doing: format!("reading {partition}"), cause: "it has no queue".into() }
     }
 
     fn failed(&self, partition: TopicPartition, from: Offset, code: RDKafkaErrorCode, text: String) -> LogError {
@@ -261,7 +260,7 @@ impl Ranges {
         {
             return LogError::OutOfRange { partition, offset: from, first, end };
         }
-        of_code(&self.names, format!("reading {partition}"), Some(code), text)
+        of_code(&self.names, format!("reading {partition}"), Some(code), Cause::worded(text, code))
     }
 }
 
@@ -282,5 +281,5 @@ fn asked<'a, T>(
 
 /// Whether reading a range ends with it.
 fn breaks(code: RDKafkaErrorCode) -> bool {
-    code == RDKafkaErrorCode::AutoOffsetReset || super::publisher::is_lasting(code)
+    code == RDKafkaErrorCode::AutoOffsetReset || is_lasting(code)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rdkafka::ClientConfig;
-use slipstream_schemas::Topic;
+use rdkafka::error::KafkaError;
+use slipstream_schemas::{Cause, Topic};
 
 use crate::faults::Faults;
 use crate::port::RECORD_LIMIT;
@@ -84,33 +85,34 @@ pub struct PropertyError {
     /// The property.
     pub name: String,
     /// What is wrong, and what to do.
-    pub cause: String,
+    #[source]
+    pub cause: Cause,
 }
 
 /// Checks properties that a user has set: all that is wrong with them.
 pub fn check_properties(properties: &BTreeMap<String, String>) -> Vec<PropertyError> {
-    let wrong = |name: &str, cause: String| PropertyError { name: name.to_owned(), cause };
+    let wrong = |name: &str, cause: Cause| PropertyError { name: name.to_owned(), cause };
     let mut errors = Vec::new();
     for (name, value) in properties {
         if let Some((_, why)) = OURS.iter().find(|(ours, _)| ours == name) {
-            errors.push(wrong(name, format!("cannot be set: {why}")));
+            errors.push(wrong(name, format!("cannot be set: {why}").into()));
             continue;
         }
         let mut alone = ClientConfig::new();
         alone.set(name, value);
         if let Err(error) = alone.create_native_config() {
-            errors.push(wrong(name, refusal(&error)));
+            errors.push(wrong(name, refusal(error)));
         }
     }
     errors
 }
 
-fn refusal(error: &rdkafka::error::KafkaError) -> String {
-    use rdkafka::error::KafkaError;
-    match error {
+fn refusal(error: KafkaError) -> Cause {
+    let text = match &error {
         KafkaError::ClientConfig(_, text, ..) => format!("librdkafka refuses it: {text}"),
         other => format!("librdkafka refuses it: {other}"),
-    }
+    };
+    Cause::worded(text, error)
 }
 
 /// What every client has.
@@ -273,6 +275,8 @@ const LARGEST_BATCH_TEXT: &str = "8454144";
 
 #[cfg(test)]
 mod tests {
+    use slipstream_schemas::cause;
+
     use super::*;
 
     fn properties(of: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -295,7 +299,9 @@ mod tests {
         let wrong = check_properties(&properties(&[("linger.ms", "soon"), ("no.such.property", "1"), ("acks", "1")]));
         let names: Vec<&str> = wrong.iter().map(|e| e.name.as_str()).collect();
         assert_eq!(names, ["acks", "linger.ms", "no.such.property"]);
-        assert!(wrong[2].cause.contains("No such configuration property"), "{}", wrong[2]);
+        let kept = wrong.iter().map(|e| cause::find::<KafkaError>(e).is_some());
+        assert_eq!(kept.collect::<Vec<_>>(), [false, true, true]);
+        assert!(wrong[2].cause.text().contains("No such configuration property"), "{}", wrong[2]);
     }
 
     #[test]

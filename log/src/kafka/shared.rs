@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rdkafka::consumer::Consumer as _;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
-use super::client::{Reader, Told};
+use super::blocking::blocking;
+use super::client::{ClientLog, Reader};
 use super::clock::BrokerClock;
 use super::errors::log_error;
 use super::names::Names;
@@ -39,18 +40,6 @@ pub(super) struct Shared {
     onlookers: Mutex<HashMap<String, Arc<Reader>>>,
     turn: AtomicU64,
     dead: AtomicBool,
-}
-
-/// Runs what blocks where blocking is allowed.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends, and with it whoever waits here.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 impl Shared {
@@ -89,7 +78,7 @@ impl Shared {
     pub(super) fn alive(&self) -> Result<(), LogError> {
         match self.dead.load(Ordering::SeqCst) {
             false => Ok(()),
-            true => Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "it was closed".to_owned() }),
+            true => Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "it was closed".into() }),
         }
     }
 
@@ -123,9 +112,9 @@ impl Shared {
             Some((None, n)) if n > 0 => Ok(n as u32),
             Some((Some(error), _)) => {
                 let code = rdkafka::error::RDKafkaErrorCode::from(error);
-                Err(super::errors::of_code(&self.names, doing(), Some(code), code.to_string()))
+                Err(super::errors::of_code(&self.names, doing(), Some(code), Cause::of(code)))
             }
-            _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know yet".to_owned() }),
+            _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know yet".into() }),
         }
     }
 
@@ -161,7 +150,7 @@ impl Shared {
         if let Some(reader) = onlookers.get(group) {
             return Ok(Arc::clone(reader));
         }
-        let made = settings::onlooker(&self.options, group).create_with_context(Told);
+        let made = settings::onlooker(&self.options, group).create_with_context(ClientLog);
         let reader: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
         let reader = Arc::new(reader);
         onlookers.insert(group.to_owned(), Arc::clone(&reader));
@@ -187,7 +176,8 @@ impl Shared {
             cause: format!(
                 "{} takes producers' times: message.timestamp.type must be LogAppendTime (`slipstream doctor`)",
                 self.names.of(Topic::ImportPositions)
-            ),
+            )
+            .into(),
         })
     }
 }

@@ -10,11 +10,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, TopicPartitionList};
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 
+use super::client::look_again;
 use super::clock::BrokerClock;
+use super::errors::{advice, is_lasting, is_new_partition};
 use super::names::Names;
-use super::publisher::{Delivered, advice, in_order, is_lasting, is_new_partition, look_again, to_send};
+use super::sending::{Delivered, in_order, to_send};
 use crate::faults::CommitFault;
 use crate::port::{Appended, Outgoing};
 
@@ -30,15 +32,15 @@ const REPORTS: Duration = Duration::from_micros(500);
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Nothing of it is or will be visible.
-    Aborted(String),
+    Aborted(Cause),
     /// It may be visible, or become so; a new producer of the same name decides it.
-    InDoubt(String),
+    InDoubt(Cause),
     /// Aborted, because the group knows no such member: all partitions are lost.
-    NotAMember(String),
+    NotAMember(Cause),
     /// Aborted, because somebody newer has the name.
-    Fenced(String),
+    Fenced(Cause),
     /// Aborted, and it always will be.
-    Fatal(String),
+    Fatal(Cause),
 }
 
 /// A producer of transactions, made when it is first needed, and anew after an error that ends it.
@@ -58,24 +60,25 @@ pub(super) struct Moves {
 struct Reports {
     names: Names,
     clock: Arc<BrokerClock>,
-    told: Mutex<Told>,
+    received: Mutex<DeliveryReports>,
 }
 
+/// What became of the records of a transaction.
 #[derive(Default)]
-struct Told {
+struct DeliveryReports {
     delivered: Vec<Delivered>,
     error: Option<KafkaError>,
 }
 
 impl Reports {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn received(&self) -> MutexGuard<'_, DeliveryReports> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        super::client::told(level as i32, facility, text);
+        super::client::log_line(level as i32, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -92,12 +95,12 @@ impl ProducerContext for Reports {
                 self.clock.heard(message.timestamp());
                 let time = LogTime(message.timestamp().to_millis().unwrap_or(0));
                 if let Some(place) = self.names.place(message.topic(), message.partition()) {
-                    self.told().delivered.push(Delivered { place, offset: message.offset(), time });
+                    self.received().delivered.push(Delivered { place, offset: message.offset(), time });
                 }
             }
             // The first error is the reason; what follows is purged because of it.
             Err((error, _)) => {
-                self.told().error.get_or_insert(error.clone());
+                self.received().error.get_or_insert(error.clone());
             }
         }
     }
@@ -114,12 +117,12 @@ impl Transactions {
         if self.producer.is_some() {
             return Ok(());
         }
-        let reports = Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), told: Mutex::default() };
+        let reports = Reports { names: self.names.clone(), clock: Arc::clone(&self.clock), received: Mutex::default() };
         let producer: BaseProducer<Reports> =
-            self.config.create_with_context(reports).map_err(|e| Failure::Fatal(e.to_string()))?;
+            self.config.create_with_context(reports).map_err(|e| Failure::Fatal(Cause::of(e)))?;
         producer.init_transactions(WHOLE).map_err(|e| match e.rdkafka_error_code() {
-            Some(code) if is_lasting(code) => self.fatal(&e, code),
-            _ => Failure::Aborted(format!("no transaction can begin: {e}")),
+            Some(code) if is_lasting(code) => self.fatal(e, code),
+            _ => Failure::Aborted(Cause::worded(format!("no transaction can begin: {e}"), e)),
         })?;
         self.producer = Some(producer);
         Ok(())
@@ -137,8 +140,8 @@ impl Transactions {
         }
     }
 
-    fn fatal(&self, error: &KafkaError, code: RDKafkaErrorCode) -> Failure {
-        Failure::Fatal(format!("{error}; topics {}", advice(&self.names, code)))
+    fn fatal(&self, error: KafkaError, code: RDKafkaErrorCode) -> Failure {
+        Failure::Fatal(Cause::worded(format!("{error}; topics {}", advice(&self.names, code)), error))
     }
 
     /// One transaction. It blocks.
@@ -149,17 +152,17 @@ impl Transactions {
         fault: Option<CommitFault>,
     ) -> Result<Vec<Appended>, Failure> {
         self.ready()?;
-        let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".to_owned())) };
-        *producer.context_told() = Told::default();
+        let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".into())) };
+        *producer.reports() = DeliveryReports::default();
         let deadline = Instant::now() + WHOLE;
         let prepared = self.prepare(&producer, outputs, moves, deadline);
         if let Err(error) = prepared {
-            return Err(self.give_up(producer, &error));
+            return Err(self.give_up(producer, error));
         }
         if let Some(CommitFault::Aborted | CommitFault::InDoubtNot) = fault {
-            let gave_up = self.give_up(producer, &KafkaError::Canceled);
+            let gave_up = self.give_up(producer, KafkaError::Canceled);
             return Err(match fault {
-                Some(CommitFault::InDoubtNot) => Failure::InDoubt("a fault that was ordered".to_owned()),
+                Some(CommitFault::InDoubtNot) => Failure::InDoubt("a fault that was ordered".into()),
                 _ => gave_up,
             });
         }
@@ -182,7 +185,7 @@ impl Transactions {
             producer.send_offsets_to_transaction(&moves.offsets, &moves.group, CALL)?;
         }
         delivered(producer, deadline)?;
-        match producer.context_told().error.take() {
+        match producer.reports().error.take() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -218,24 +221,24 @@ impl Transactions {
                 // Asked again, librdkafka goes on with the same commit.
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
                 Err(KafkaError::Transaction(e)) if e.txn_requires_abort() => {
-                    return Err(self.give_up(producer, &KafkaError::Transaction(e)));
+                    return Err(self.give_up(producer, KafkaError::Transaction(e)));
                 }
                 // Jepsen's finding on a client that went on with its producer here: torn writes. Ours ends.
-                Err(error) => return Err(Failure::InDoubt(error.to_string())),
+                Err(error) => return Err(Failure::InDoubt(Cause::of(error))),
             }
         }
-        let appended = in_order(outputs, &producer.context_told().delivered);
+        let appended = in_order(outputs, &producer.reports().delivered);
         self.producer = Some(producer);
         match fault {
-            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".to_owned())),
+            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".into())),
             _ => Ok(appended),
         }
     }
 
     /// Aborts; a producer that cannot even do that is ended, and its successor fences what it left.
-    fn give_up(&mut self, producer: BaseProducer<Reports>, error: &KafkaError) -> Failure {
+    fn give_up(&mut self, producer: BaseProducer<Reports>, error: KafkaError) -> Failure {
         use RDKafkaErrorCode as E;
-        let reported = producer.context_told().error.take();
+        let reported = producer.reports().error.take();
         let fatal = producer.client().fatal_error();
         if fatal.is_none() {
             // What is on its way is reported first: aborting waits for reports, and nobody reads them meanwhile.
@@ -249,13 +252,14 @@ impl Transactions {
         let code = fatal.map(|(code, _)| code).or(error.rdkafka_error_code());
         let code = reported.as_ref().and_then(KafkaError::rdkafka_error_code).or(code);
         match code {
-            Some(E::UnknownMemberId | E::FencedInstanceId) => Failure::NotAMember(error.to_string()),
-            Some(E::Fenced | E::ProducerFenced | E::InvalidProducerEpoch) => Failure::Fenced(error.to_string()),
+            Some(E::UnknownMemberId | E::FencedInstanceId) => Failure::NotAMember(Cause::of(error)),
+            Some(E::Fenced | E::ProducerFenced | E::InvalidProducerEpoch) => Failure::Fenced(Cause::of(error)),
             Some(E::MessageSizeTooLarge) => {
-                Failure::Fatal(format!("{error}: raise max.message.bytes of the topics (`slipstream topics ensure`)"))
+                let text = format!("{error}: raise max.message.bytes of the topics (`slipstream topics ensure`)");
+                Failure::Fatal(Cause::worded(text, error))
             }
             Some(code) if is_lasting(code) => self.fatal(error, code),
-            _ => Failure::Aborted(error.to_string()),
+            _ => Failure::Aborted(Cause::of(error)),
         }
     }
 }
@@ -274,12 +278,12 @@ fn delivered(producer: &BaseProducer<Reports>, deadline: Instant) -> Result<(), 
 }
 
 /// Reports of a producer.
-trait ContextTold {
-    fn context_told(&self) -> MutexGuard<'_, Told>;
+trait Reporting {
+    fn reports(&self) -> MutexGuard<'_, DeliveryReports>;
 }
 
-impl ContextTold for BaseProducer<Reports> {
-    fn context_told(&self) -> MutexGuard<'_, Told> {
-        self.client().context().told()
+impl Reporting for BaseProducer<Reports> {
+    fn reports(&self) -> MutexGuard<'_, DeliveryReports> {
+        self.client().context().received()
     }
 }

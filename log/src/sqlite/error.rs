@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use rusqlite::{Error, ErrorCode};
-use slipstream_schemas::Topic;
+use slipstream_schemas::{Cause, Topic};
 
-use super::owner::Owner;
+use super::owner::{NotTaken, Owner};
 use crate::embedded::WriteError;
 use crate::port::LogError;
 
@@ -18,6 +18,7 @@ pub enum OpenError {
         /// Which.
         dir: PathBuf,
         /// Why.
+        #[source]
         cause: std::io::Error,
     },
     /// Another process has it.
@@ -62,7 +63,8 @@ pub enum OpenError {
         /// Which.
         file: PathBuf,
         /// What SQLite says.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// Asked for a count of partitions that the log does not have.
     #[error(
@@ -81,8 +83,9 @@ pub enum OpenError {
     Failed {
         /// Which.
         file: PathBuf,
-        /// What SQLite or the system says.
-        cause: String,
+        /// What SQLite says.
+        #[source]
+        cause: Cause,
     },
 }
 
@@ -94,11 +97,18 @@ fn who(owner: &Option<Owner>) -> String {
 }
 
 impl OpenError {
-    pub(super) fn of(file: PathBuf, error: &Error) -> OpenError {
+    pub(super) fn not_taken(dir: PathBuf, why: NotTaken) -> OpenError {
+        match why {
+            NotTaken::Owned(owner) => OpenError::Owned { dir, owner },
+            NotTaken::Unusable(cause) => OpenError::Directory { dir, cause },
+        }
+    }
+
+    pub(super) fn of(file: PathBuf, error: Error) -> OpenError {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => OpenError::Foreign { file },
-            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { file, cause: error.to_string() },
-            _ => OpenError::Failed { file, cause: error.to_string() },
+            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { file, cause: Cause::of(error) },
+            _ => OpenError::Failed { file, cause: Cause::of(error) },
         }
     }
 }
@@ -110,8 +120,9 @@ fn may_pass(error: &Error) -> bool {
     code.is_some_and(|c| matches!(c, DiskFull | SystemIoFailure | DatabaseBusy | DatabaseLocked | OutOfMemory))
 }
 
-fn advice(error: &Error) -> String {
-    match error.sqlite_error_code() {
+/// An error in its own words, with what to do.
+fn advised(error: Error) -> Cause {
+    let text = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
             format!("{error}: free space on the data directory's disk; work then goes on by itself")
         }
@@ -119,30 +130,48 @@ fn advice(error: &Error) -> String {
             format!("{error}: restore log.db from a backup, or move it away to begin anew")
         }
         _ => error.to_string(),
-    }
+    };
+    Cause::worded(text, error)
 }
 
 /// A write that failed before its COMMIT: nothing of it is there.
-pub(super) fn before_commit(error: &Error) -> WriteError {
-    if may_pass(error) { WriteError::Aborted(advice(error)) } else { WriteError::Fatal(advice(error)) }
+pub(super) fn before_commit(error: Error) -> WriteError {
+    if may_pass(&error) { WriteError::Aborted(advised(error)) } else { WriteError::Fatal(advised(error)) }
 }
 
 /// A COMMIT that failed: what reached the disk is not known.
-pub(super) fn at_commit(error: &Error) -> WriteError {
-    if may_pass(error) { WriteError::InDoubt(advice(error)) } else { WriteError::Fatal(advice(error)) }
+pub(super) fn at_commit(error: Error) -> WriteError {
+    if may_pass(&error) { WriteError::InDoubt(advised(error)) } else { WriteError::Fatal(advised(error)) }
 }
 
 /// A read that failed.
-pub(super) fn reading(doing: String, error: &Error) -> LogError {
-    let cause = advice(error);
-    if may_pass(error) { LogError::Transient { doing, cause } } else { LogError::Fatal { doing, cause } }
+pub(super) fn reading(doing: String, error: Error) -> LogError {
+    let passes = may_pass(&error);
+    let cause = advised(error);
+    if passes { LogError::Transient { doing, cause } } else { LogError::Fatal { doing, cause } }
 }
 
 #[cfg(test)]
 mod tests {
     use rusqlite::ffi;
+    use slipstream_schemas::cause;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_opened_keeps_what_sqlite_said() {
+        let disk = "database disk image is malformed";
+        let damaged = format!("f is damaged ({disk}); restore it from a backup, or move it away to begin anew");
+        for (code, line) in
+            [(ffi::SQLITE_CORRUPT, damaged.as_str()), (ffi::SQLITE_CANTOPEN, "f: unable to open the file")]
+        {
+            let said = line.contains("unable").then(|| "unable to open the file".to_owned());
+            let error =
+                OpenError::of("f".into(), Error::SqliteFailure(ffi::Error::new(code), said.or(Some(disk.into()))));
+            assert_eq!(cause::chain(&error), line);
+            assert!(cause::find::<Error>(&error).is_some(), "{line}");
+        }
+    }
 
     #[test]
     fn what_may_pass_is_tried_again_and_a_failed_commit_is_in_doubt() {
@@ -153,13 +182,15 @@ mod tests {
             (ffi::SQLITE_CORRUPT, false, "backup"),
             (ffi::SQLITE_READONLY, false, ""),
         ] {
-            let error = Error::SqliteFailure(ffi::Error::new(code), None);
-            match (before_commit(&error), at_commit(&error), reading("x".to_owned(), &error)) {
+            let error = || Error::SqliteFailure(ffi::Error::new(code), None);
+            let read = reading("x".to_owned(), error());
+            assert!(cause::find::<Error>(&read).is_some(), "{code}");
+            match (before_commit(error()), at_commit(error()), reading("x".to_owned(), error())) {
                 (WriteError::Aborted(cause), WriteError::InDoubt(_), LogError::Transient { .. }) if passes => {
-                    assert!(cause.contains(says), "{code}: {cause}");
+                    assert!(cause.text().contains(says), "{code}: {cause}");
                 }
                 (WriteError::Fatal(cause), WriteError::Fatal(_), LogError::Fatal { .. }) if !passes => {
-                    assert!(cause.contains(says), "{code}: {cause}");
+                    assert!(cause.text().contains(says), "{code}: {cause}");
                 }
                 other => panic!("{code}: {other:?}"),
             }

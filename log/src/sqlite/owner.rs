@@ -6,8 +6,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::OpenError;
-
 /// Name of the lock file in the data directory.
 pub const LOCK_FILE: &str = "owner.lock";
 
@@ -22,6 +20,15 @@ pub struct Owner {
     pub since: String,
 }
 
+/// Why a directory could not be taken.
+#[derive(Debug)]
+pub(super) enum NotTaken {
+    /// Another process has it; none: its introduction cannot be read.
+    Owned(Option<Owner>),
+    /// The lock file cannot be made or written.
+    Unusable(std::io::Error),
+}
+
 /// Ownership of a data directory, until dropped or until the process ends.
 #[derive(Debug)]
 pub(super) struct OwnerLock {
@@ -30,17 +37,21 @@ pub(super) struct OwnerLock {
 
 impl OwnerLock {
     /// Takes the directory, or says who has it.
-    pub(super) fn take(dir: &Path) -> Result<OwnerLock, OpenError> {
+    pub(super) fn take(dir: &Path) -> Result<OwnerLock, NotTaken> {
         let path = dir.join(LOCK_FILE);
-        let failed = |cause: std::io::Error| OpenError::Directory { dir: dir.to_owned(), cause };
-        let file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(NotTaken::Unusable)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Owned { dir: dir.to_owned(), owner: owner(dir) }),
-            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            Err(TryLockError::WouldBlock) => return Err(NotTaken::Owned(owner(dir))),
+            Err(TryLockError::Error(cause)) => return Err(NotTaken::Unusable(cause)),
         }
-        introduce(&file).map_err(failed)?;
+        introduce(&file).map_err(NotTaken::Unusable)?;
         Ok(OwnerLock { _file: file })
     }
 }

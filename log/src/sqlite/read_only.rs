@@ -35,8 +35,8 @@ impl ReadOnlyLog {
         let doing = move || format!("reading {partition}");
         self.readers
             .run(doing, move |reader| {
-                let (all, _) = schema::partitions(reader.connection()).map_err(|e| reading(doing(), &e))?;
-                let missing = || LogError::Fatal { doing: doing(), cause: "there is no such partition".to_owned() };
+                let (all, _) = schema::partitions(reader.connection()).map_err(|e| reading(doing(), e))?;
+                let missing = || LogError::Fatal { doing: doing(), cause: "there is no such partition".into() };
                 let found = all.get(&partition).copied().ok_or_else(missing)?;
                 read(reader, found)
             })
@@ -62,18 +62,18 @@ impl Log for ReadOnlyLog {
         let doing = move || format!("counting the partitions of {topic}");
         self.readers
             .run(doing, move |reader| {
-                let (all, _) = schema::partitions(reader.connection()).map_err(|e| reading(doing(), &e))?;
+                let (all, _) = schema::partitions(reader.connection()).map_err(|e| reading(doing(), e))?;
                 Ok(all.keys().filter(|place| place.topic == topic).count() as u32)
             })
             .await
     }
 
     async fn publish(&self, _: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
-        Err(LogError::Fatal { doing: "publishing".to_owned(), cause: self.refused() })
+        Err(LogError::Fatal { doing: "publishing".to_owned(), cause: self.refused().into() })
     }
 
     async fn publish_atomically(&self, _: &str, _: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
-        Err(CommitError::Fatal(self.refused()))
+        Err(CommitError::Fatal(self.refused().into()))
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
@@ -98,13 +98,13 @@ impl Log for ReadOnlyLog {
         let group = group.to_owned();
         self.within(partition, move |reader, _| {
             let doing = || format!("reading the committed position of {group} in {partition}");
-            let all = schema::positions(reader.connection()).map_err(|e| reading(doing(), &e))?;
+            let all = schema::positions(reader.connection()).map_err(|e| reading(doing(), e))?;
             Ok(all.get(&(group.clone(), partition)).copied())
         })
         .await
     }
 
     async fn subscribe(&self, _: &str, _: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
-        Err(LogError::Fatal { doing: "subscribing".to_owned(), cause: self.refused() })
+        Err(LogError::Fatal { doing: "subscribing".to_owned(), cause: self.refused().into() })
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 use tokio::sync::Semaphore;
 
 use super::error::reading;
@@ -42,8 +42,8 @@ impl Readers {
         doing: impl Fn() -> String,
         read: impl FnOnce(&mut Reader) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let closed = |cause: String| LogError::Fatal { doing: doing(), cause };
-        let _permit = self.permits.acquire().await.map_err(|_| closed("the log is closed".to_owned()))?;
+        let closed = |cause: Cause| LogError::Fatal { doing: doing(), cause };
+        let _permit = self.permits.acquire().await.map_err(|_| closed("the log is closed".into()))?;
         let pool = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || {
             let mut reader = pool.take()?;
@@ -51,7 +51,7 @@ impl Readers {
             pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             result
         });
-        work.await.map_err(|e| closed(e.to_string()))?
+        work.await.map_err(|e| closed(Cause::of(e)))?
     }
 
     /// Refuses further reads and lets go of the file.
@@ -65,8 +65,10 @@ impl Readers {
         match idle {
             Some(reader) => Ok(reader),
             None => {
-                let failed = |cause: String| LogError::Transient { doing: "opening the log for reading".into(), cause };
-                let conn = schema::open_reader(&self.file).map_err(|e| failed(e.to_string()))?;
+                let conn = schema::open_reader(&self.file).map_err(|e| LogError::Transient {
+                    doing: "opening the log for reading".to_owned(),
+                    cause: Cause::of(e),
+                })?;
                 conn.set_prepared_statement_cache_capacity(8);
                 Ok(Reader { conn, scratch: Vec::new() })
             }
@@ -87,15 +89,15 @@ impl Reader {
         (from, to): (Offset, Offset),
         fetch: Fetch,
     ) -> Result<Batch, LogError> {
-        let failed = |e: &rusqlite::Error| reading(format!("reading {partition} at {from}"), e);
+        let failed = |e: rusqlite::Error| reading(format!("reading {partition} at {from}"), e);
         let Reader { conn, scratch } = self;
-        let tx = conn.unchecked_transaction().map_err(|e| failed(&e))?;
-        let (first, end) = schema::bounds(&tx, id).map_err(|e| failed(&e))?;
+        let tx = conn.unchecked_transaction().map_err(&failed)?;
+        let (first, end) = schema::bounds(&tx, id).map_err(&failed)?;
         if from < first {
             return Err(LogError::OutOfRange { partition, offset: from, first, end });
         }
         let mut batch = Batch::new(partition, from);
-        let full = deliver(&tx, &mut batch, id, (from, to), fetch, scratch).map_err(|e| failed(&e))?;
+        let full = deliver(&tx, &mut batch, id, (from, to), fetch, scratch).map_err(&failed)?;
         if !full {
             batch.next = to;
         }
@@ -118,7 +120,7 @@ impl Reader {
         };
         match query() {
             Ok(found) => Ok(found.unwrap_or(end).min(end)),
-            Err(e) => Err(reading(format!("looking up {partition} at log time {}", time.0), &e)),
+            Err(e) => Err(reading(format!("looking up {partition} at log time {}", time.0), e)),
         }
     }
 }

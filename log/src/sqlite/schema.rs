@@ -67,7 +67,7 @@ pub(super) struct Loaded {
 
 /// Opens the file for its owner: makes it, or checks that it is ours and of a layout we know.
 pub(super) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
-    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), &e);
+    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), e);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags).map_err(failed)?;
     let fresh = check_layout(&conn, file)?;
@@ -94,7 +94,7 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
 
 /// Opens the file for reading only.
 pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
-    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), &e);
+    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), e);
     if !file.exists() {
         return Err(OpenError::Missing { file: file.to_owned() });
     }
@@ -109,7 +109,7 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
 
 /// True: the file is empty. Error: it is not ours, or of a layout that is not known.
 fn check_layout(conn: &Connection, file: &Path) -> Result<bool, OpenError> {
-    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), &e);
+    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), e);
     let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).map_err(failed)?;
     let (application, layout) = (number("application_id").map_err(failed)?, number("user_version").map_err(failed)?);
@@ -123,7 +123,7 @@ fn check_layout(conn: &Connection, file: &Path) -> Result<bool, OpenError> {
 
 /// Makes the partitions that are not there yet. Counts are kept from the first time on; request-events alone can grow.
 pub(super) fn ensure_partitions(conn: &Connection, wanted: &HashMap<Topic, u32>, file: &Path) -> Result<(), OpenError> {
-    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), &e);
+    let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), e);
     for spec in &TOPICS {
         let count = "SELECT count(*) FROM partitions WHERE topic = ?1";
         let stored: u32 = conn.query_row(count, [spec.name], |r| r.get(0)).map_err(failed)?;

@@ -35,7 +35,7 @@ impl Shared {
     pub(super) fn partition(&self, place: TopicPartition) -> Result<Partition, LogError> {
         self.lock().partitions.get(&place).copied().ok_or_else(|| LogError::Fatal {
             doing: format!("using {place}"),
-            cause: "there is no such partition".to_owned(),
+            cause: "there is no such partition".into(),
         })
     }
 

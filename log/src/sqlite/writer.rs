@@ -131,14 +131,14 @@ impl Writer {
         let prepared = self.conn.unchecked_transaction().and_then(|tx| transaction.put(&tx).map(|()| tx));
         let tx = match prepared {
             Ok(tx) => tx,
-            Err(error) => return Stored::No(before_commit(&error)),
+            Err(error) => return Stored::No(before_commit(error)),
         };
         if self.crashes(CrashPoint::BeforeCommit) {
             return Stored::Crashed;
         }
         // L2, L4: before this line nothing of the transaction is there for anybody who opens the file; behind it, all.
         if let Err(error) = tx.commit() {
-            return Stored::No(at_commit(&error));
+            return Stored::No(at_commit(error));
         }
         if self.crashes(CrashPoint::AfterCommit) {
             return Stored::Crashed;
@@ -171,8 +171,8 @@ impl Writer {
         self.admit(transaction, &guard, &frames)?;
         let fault = self.fault(&guard)?;
         match fault {
-            Some(CommitFault::Aborted) => return Err(WriteError::Aborted("injected".to_owned())),
-            Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".to_owned())),
+            Some(CommitFault::Aborted) => return Err(WriteError::Aborted("injected".into())),
+            Some(CommitFault::InDoubtNot) => return Err(WriteError::InDoubt("injected".into())),
             Some(CommitFault::InDoubtDone) | None => {}
         }
         let shared = &self.shared;
@@ -181,7 +181,7 @@ impl Writer {
             let moved = moves.iter().map(|m| ((group.clone(), m.advance.partition), m.advance.to));
             transaction.positions.extend(moved);
         }
-        if fault.is_some() { Err(WriteError::InDoubt("injected".to_owned())) } else { Ok(appended) }
+        if fault.is_some() { Err(WriteError::InDoubt("injected".into())) } else { Ok(appended) }
     }
 
     fn admit(&mut self, transaction: &Transaction, guard: &Guard, frames: &Frames) -> Result<(), WriteError> {
@@ -200,7 +200,7 @@ impl Writer {
         match guard {
             Guard::None => match self.faults.next_publish() {
                 Some(PublishFault::Busy) => Err(WriteError::Busy),
-                Some(PublishFault::Transient) => Err(WriteError::Aborted("injected".to_owned())),
+                Some(PublishFault::Transient) => Err(WriteError::Aborted("injected".into())),
                 None => Ok(None),
             },
             Guard::Name { writer, .. } => Ok(self.faults.next_atomic_publish(writer)),

@@ -10,23 +10,7 @@ use tokio::time::timeout;
 
 use super::budget::{Budget, Reservation};
 use super::refusal::Refusal;
-use super::request::Wanted;
-
-/// How the bytes are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    Plain,
-    Gzip,
-}
-
-/// The content encoding of a request; none when it is not ours.
-pub(super) fn coding(header: Option<&str>) -> Option<Coding> {
-    match header.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Some(Coding::Plain),
-        "gzip" | "x-gzip" => Some(Coding::Gzip),
-        _ => None,
-    }
-}
+use super::request::{Coding, Wanted};
 
 /// A body as it was sent, and the room it holds.
 pub(super) struct Received {

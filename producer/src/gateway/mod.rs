@@ -154,7 +154,7 @@ impl Gateway {
         };
         let Limits { max_body, read_timeout, .. } = self.limits;
         let received = body::receive(body, &wanted, max_body, read_timeout, &self.budget).await?;
-        let inline = received.bytes.len() <= INLINE_BYTES && wanted.coding == body::Coding::Plain;
+        let inline = received.bytes.len() <= INLINE_BYTES && wanted.coding == request::Coding::Plain;
         let (limits, budget) = (self.limits, self.budget.clone());
         let work = move || work(received, wanted, limits, &budget);
         let worked = if inline {

@@ -3,7 +3,6 @@
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
-use super::body::{Coding, coding};
 use super::form::{Declared, declared};
 use super::refusal::Refusal;
 
@@ -21,6 +20,22 @@ pub(super) struct Wanted {
     pub length: Option<u64>,
     /// The sender waits to be told to go on before it sends its body.
     pub expects: bool,
+}
+
+/// How the bytes are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Plain,
+    Gzip,
+}
+
+/// The content encoding of a request; none when it is not ours.
+fn coding(header: Option<&str>) -> Option<Coding> {
+    match header.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Some(Coding::Plain),
+        "gzip" | "x-gzip" => Some(Coding::Gzip),
+        _ => None,
+    }
 }
 
 impl Wanted {

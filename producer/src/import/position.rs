@@ -30,7 +30,7 @@ pub(super) async fn take_over(log: &dyn Log, shutdown: &Shutdown) -> Result<Opti
         let (CommitError::Aborted(cause) | CommitError::InDoubt(cause)) = error else {
             return Err(refused(error));
         };
-        if !waited(&mut retry, &cause, shutdown).await {
+        if !waited(&mut retry, cause.text(), shutdown).await {
             return Ok(None);
         }
     }
@@ -148,7 +148,7 @@ pub(super) async fn commit(
             },
             Err(error) => return Err(refused(error)),
         };
-        if !waited(&mut retry, &cause, shutdown).await {
+        if !waited(&mut retry, cause.text(), shutdown).await {
             return Ok(false);
         }
     }

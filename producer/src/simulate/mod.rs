@@ -8,5 +8,5 @@ mod scenario;
 
 pub use fault::FaultSwitch;
 pub use generator::Generator;
-pub use run::{Plan, Progress, SimulateError, Summary, run};
+pub use run::{Progress, SimulateError, Simulation, Summary, run};
 pub use scenario::{Effect, Endpoint, Fault, Outcome, Scenario, ScenarioError, Service};

@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is to be published.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct Simulation {
     /// What makes the requests.
     pub generator: Generator,
     /// Time of the first request.
@@ -51,26 +51,26 @@ pub enum SimulateError {
     Log(#[from] LogError),
 }
 
-/// Publishes until the plan's end or a shutdown; what was acknowledged is counted. `now` is the clock.
+/// Publishes until the simulation's end or a shutdown; what was acknowledged is counted. `now` is the clock.
 ///
 /// # Errors
 /// When the log fails for good; what may pass is tried again, with the same events.
 pub async fn run(
     log: SharedLog,
-    plan: Plan,
+    simulation: Simulation,
     now: &(dyn Fn() -> EventTime + Sync),
     progress: &mut (dyn FnMut(&Progress) + Send),
     shutdown: &Shutdown,
 ) -> Result<Summary, SimulateError> {
     let mut done = Progress::default();
-    let mut at = plan.from;
-    let end = plan.until.unwrap_or(EventTime::MAX);
+    let mut at = simulation.from;
+    let end = simulation.until.unwrap_or(EventTime::MAX);
     while at < end && !shutdown.is_cancelled() {
-        let to = match plan.realtime {
+        let to = match simulation.realtime {
             true => until_now(at, end, now, shutdown).await,
-            false => EventTime((at.0 + batch_us(&plan)).min(end.0)),
+            false => EventTime((at.0 + batch_us(&simulation)).min(end.0)),
         };
-        let events = plan.generator.between(at, to, |fault, time| is_on(fault, time, &plan));
+        let events = simulation.generator.between(at, to, |fault, time| is_on(fault, time, &simulation));
         done.accepted += events.len() as u64;
         if !publish(log.as_ref(), &events, shutdown).await? {
             done.accepted -= events.len() as u64;
@@ -83,8 +83,8 @@ pub async fn run(
 }
 
 /// Microseconds of traffic that make a batch.
-fn batch_us(plan: &Plan) -> i64 {
-    let rate = plan.generator.rate().max(0.001);
+fn batch_us(simulation: &Simulation) -> i64 {
+    let rate = simulation.generator.rate().max(0.001);
     (BATCH / rate * 1e6).clamp(1e6, 3_600e6) as i64
 }
 
@@ -101,12 +101,12 @@ async fn until_now(
     }
 }
 
-fn is_on(fault: &Fault, time: EventTime, plan: &Plan) -> bool {
-    let since = (time.0 - plan.from.0) as f64 / 1e6;
+fn is_on(fault: &Fault, time: EventTime, simulation: &Simulation) -> bool {
+    let since = (time.0 - simulation.from.0) as f64 / 1e6;
     let by_itself = fault
         .begins_after_s
         .is_some_and(|begin| since >= begin && fault.lasts_s.is_none_or(|lasts| since < begin + lasts));
-    by_itself || plan.faults.is_on(&fault.name)
+    by_itself || simulation.faults.is_on(&fault.name)
 }
 
 /// Publishes durably; false: shut down before the log had them.
@@ -152,9 +152,9 @@ mod tests {
 
     const PLACE: TopicPartition = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
 
-    fn plan(seconds: i64) -> Plan {
+    fn simulation(seconds: i64) -> Simulation {
         let scenario = Scenario::shop();
-        Plan {
+        Simulation {
             faults: FaultSwitch::new(&scenario),
             generator: Generator::new(scenario, 500.0, 1),
             from: EventTime(1_769_851_800_000_000),
@@ -167,12 +167,12 @@ mod tests {
     async fn what_is_acknowledged_is_in_the_log_although_it_is_busy() {
         let log = MemoryLog::new(MemoryOptions::default());
         log.faults().fail_publishes([PublishFault::Busy, PublishFault::Busy]);
-        let plan = plan(60);
-        let expected = plan.generator.between(plan.from, plan.until.unwrap(), |_, _| false);
+        let simulation = simulation(60);
+        let expected = simulation.generator.between(simulation.from, simulation.until.unwrap(), |_, _| false);
         let mut seen = 0;
         let mut progress = |p: &Progress| seen = p.accepted;
         let clock = || EventTime(0);
-        let summary = run(log.clone(), plan, &clock, &mut progress, &Shutdown::new()).await.unwrap();
+        let summary = run(log.clone(), simulation, &clock, &mut progress, &Shutdown::new()).await.unwrap();
         assert_eq!(summary.accepted, expected.len() as u64);
         assert_eq!(seen, summary.accepted);
         assert_eq!(log.bounds(PLACE).await.unwrap().1, expected.len() as i64);
@@ -181,11 +181,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn in_real_time_nothing_is_published_before_its_time() {
         let log = MemoryLog::new(MemoryOptions::default());
-        let plan = Plan { realtime: true, ..plan(2) };
-        let (from, began) = (plan.from, tokio::time::Instant::now());
+        let simulation = Simulation { realtime: true, ..simulation(2) };
+        let (from, began) = (simulation.from, tokio::time::Instant::now());
         let clock = move || EventTime(from.0 + began.elapsed().as_micros() as i64);
-        let expected = plan.generator.between(plan.from, plan.until.unwrap(), |_, _| false).len() as u64;
-        let summary = run(log, plan, &clock, &mut |_| {}, &Shutdown::new()).await.unwrap();
+        let expected =
+            simulation.generator.between(simulation.from, simulation.until.unwrap(), |_, _| false).len() as u64;
+        let summary = run(log, simulation, &clock, &mut |_| {}, &Shutdown::new()).await.unwrap();
         assert_eq!(summary.accepted, expected);
         assert!(began.elapsed() >= Duration::from_secs(2));
     }
@@ -195,7 +196,7 @@ mod tests {
         let log = MemoryLog::new(MemoryOptions::default());
         let shutdown = Shutdown::new();
         shutdown.cancel();
-        let endless = Plan { until: None, realtime: true, ..plan(1) };
+        let endless = Simulation { until: None, realtime: true, ..simulation(1) };
         let summary = run(log, endless, &|| EventTime(0), &mut |_| {}, &shutdown).await.unwrap();
         assert_eq!(summary.accepted, 0);
     }

@@ -1,5 +1,6 @@
 //! The Rust client against a real gateway, and against servers that behave badly.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use slipstream_producer::gateway::Limits;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Backoff;
 use slipstream_runtime::http;
-use slipstream_schemas::{EventTime, RequestEvent};
+use slipstream_schemas::{EventTime, RequestEvent, cause};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -125,8 +126,15 @@ async fn it_waits_as_long_as_it_is_told_to() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_told_at_once() {
-    for address in ["", "127.0.0.1:8480", "ftp://x"] {
-        let error = Client::new(address).unwrap_err().to_string();
-        assert!(error.contains("expected one like http://127.0.0.1:8480"), "{error}");
+    for (address, why, parsed) in [
+        ("", "relative URL without a base", false),
+        ("127.0.0.1:8480", "relative URL without a base", false),
+        ("ftp://x", "neither http nor https", true),
+    ] {
+        let error = Client::new(address).unwrap_err();
+        let line = format!("the gateway's address {address:?}: {why}; expected one like http://127.0.0.1:8480");
+        assert_eq!(cause::chain(&error), line);
+        let behind = error.source().and_then(Error::source);
+        assert_eq!(behind.is_none(), parsed, "{address}");
     }
 }

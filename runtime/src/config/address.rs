@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use super::secret::Secret;
-use super::section::{Problems, Section, complain, path, text};
-use super::settings::plain;
+use super::section::{Problems, Section, complain, path, plain, text};
 use super::tree::Node;
 
 /// Where the log is.

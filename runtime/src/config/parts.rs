@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use super::problem::Place;
 use super::secret::{Secret, long_secret, secret};
-use super::section::{Problems, Section, complain, expected, path, text};
-use super::settings::plain;
+use super::section::{Problems, Section, complain, expected, path, plain, text};
 
 /// How to speak to Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use slipstream_schemas::Cause;
+
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -53,7 +55,8 @@ pub enum ConfigErrors {
         /// The file as it was named.
         file: String,
         /// Why.
-        cause: String,
+        #[source]
+        cause: Cause,
     },
     /// Every mistake in it, in the order of their places.
     #[error("the configuration is not valid:\n{}", lines(.0))]

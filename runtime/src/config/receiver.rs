@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::problem::Place;
 use super::secret::{Secret, secret};
-use super::section::{Problems, Section, complain, expected, text};
-use super::settings::{plain, positive};
+use super::section::{Problems, Section, complain, expected, plain, text};
 use super::tree::{Key, Node};
-use super::units::DURATION;
+use super::units::{DURATION, positive};
 
 /// A receiver of notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Texts that are not to be seen, and the files they come from.
 
 use super::problem::Place;
-use super::section::{Problems, complain, expected, path, text};
-use super::settings::plain;
+use super::section::{Problems, complain, expected, path, plain, text};
 use super::tree::Node;
 
 /// A text that is not to be seen in logs.

@@ -101,6 +101,11 @@ pub(super) fn text(node: &Node) -> Option<&str> {
     }
 }
 
+/// A text that is not empty and holds nothing that cannot be seen.
+pub(super) fn plain(text: &str) -> Option<String> {
+    (!text.trim().is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
 /// A path: in a file relative to that file's directory, else to the working directory.
 pub(super) fn path(place: &Place, text: &str) -> PathBuf {
     match place {

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use slipstream_schemas::Cause;
+
 use super::merge::{self, Overrides};
 use super::nearest::nearest;
 use super::problem::{ConfigErrors, Place};
-use super::section::{Problems, Section, complain, expected, path, text};
+use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
-use super::units::{self, DURATION, SIZE};
+use super::units::{self, DURATION, SIZE, positive};
 use super::{
     Config, DAY, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver,
 };
@@ -50,7 +52,7 @@ impl Config {
 fn read(file: &Path) -> Result<Node, ConfigErrors> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
-        .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: e.to_string() })?;
+        .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: Cause::of(e) })?;
     let start = Place::File { file: name.clone(), line: 1, column: 1 };
     let root = tree::parse(&name, &text).map_err(ConfigErrors::Invalid)?;
     Ok(root.unwrap_or_else(|| Node::map(start)))
@@ -182,20 +184,10 @@ fn logging(section: Section<'_>) -> Logging {
         _ => None,
     });
     let level = section.value("level", "a level (`info`) or a filter (`info,slipstream_sink=debug`)", |text| {
-        crate::telemetry::filter(text).ok().map(|_| text.to_owned())
+        crate::filter::read(text).ok().map(|_| text.to_owned())
     });
     section.finish();
     Logging { level, format: format.unwrap_or_default() }
-}
-
-/// A text that is not empty and holds nothing that cannot be seen.
-pub(super) fn plain(text: &str) -> Option<String> {
-    (!text.trim().is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
-}
-
-/// A duration above zero.
-pub(super) fn positive(text: &str) -> Option<Duration> {
-    units::duration(text).filter(|d| !d.is_zero())
 }
 
 fn size(text: &str) -> Option<usize> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use slipstream_sim::{BEGIN, Played, Told};
+use slipstream_sim::{BEGIN, Played, WorldSummary};
 
 /// Lines of the trace that a failure shows.
 const STORY: usize = 40;
@@ -15,7 +15,7 @@ pub struct Report {
     seeds: u64,
     played: u64,
     lines: usize,
-    all: Told,
+    all: WorldSummary,
     worlds_complete: u64,
     faults: BTreeMap<&'static str, u64>,
     failed: Vec<u64>,
@@ -23,7 +23,7 @@ pub struct Report {
 
 impl Report {
     pub fn of(seeds: u64) -> Report {
-        let (all, faults, failed) = (Told::default(), BTreeMap::new(), Vec::new());
+        let (all, faults, failed) = (WorldSummary::default(), BTreeMap::new(), Vec::new());
         Report { seeds, played: 0, lines: 0, all, worlds_complete: 0, faults, failed }
     }
 
@@ -52,7 +52,7 @@ impl Report {
 
     /// The closing line; a test that failed ends here.
     pub fn close(mut self) {
-        let Told { events, undercut, ticks, rates, transitions, deliveries } = &self.all;
+        let WorldSummary { events, undercut, ticks, rates, transitions, deliveries } = &self.all;
         let faults: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         // Past the capture of a test that holds: what was shown is told in `make test` too.
         let told = writeln!(

@@ -257,7 +257,7 @@ impl Store for Faulty {
             return Err(StoreError::Refused("invalid byte sequence".to_owned()));
         }
         let fault = self.plan.lock().unwrap().pop_front();
-        let failed = StoreError::Unavailable { doing: "writing".to_owned(), cause: "planned".to_owned() };
+        let failed = StoreError::Unavailable { doing: "writing".to_owned(), cause: "planned".into() };
         match fault {
             None => self.inner.write(batch).await,
             Some(Fault::Before) => Err(failed),

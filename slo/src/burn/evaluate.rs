@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
 
-use super::plan::Plan;
+use super::plan::EvaluationPlan;
 use super::pool::Series;
 use super::sums::{Row, Sums, row};
 use crate::budget::{Course, burn_rate, sli};
@@ -67,7 +67,7 @@ pub(super) fn state(series: &mut Series, sums: &Sums, moment: &Moment) -> Option
 }
 
 /// What a series remembers of an evaluation. Whether a condition changed.
-fn take_over(plan: &Plan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
+fn take_over(plan: &EvaluationPlan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
     if let Some((unknown, too_late)) = sums.of_members {
         (series.unknown, series.too_late) = (unknown, too_late);
     }
@@ -94,7 +94,7 @@ fn taken_over(rule: &Rule, before: Option<&[ConditionSince]>) -> ConditionSince 
 
 /// Every rule of the objective, in place. On an incomplete tick a condition that is false keeps the since it had. Whether
 /// one changed.
-fn judge(plan: &Plan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
+fn judge(plan: &EvaluationPlan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
     let mut changed = false;
     for (condition, rule) in series.conditions.iter_mut().flatten().zip(plan.rules()) {
         let row = |seconds| sums.of(plan, seconds);
@@ -145,7 +145,7 @@ fn same(before: &[ConditionSince], now: &[ConditionSince]) -> bool {
     before.len() == now.len() && now.iter().all(|c| holds(&c.rule) == Some(c.holds))
 }
 
-fn rates(plan: &Plan, series: &Series, sums: &Sums, moment: &Moment) -> BurnRates {
+fn rates(plan: &EvaluationPlan, series: &Series, sums: &Sums, moment: &Moment) -> BurnRates {
     let target = plan.target();
     let now = moment.tick + 1;
     let course = course(plan, sums, now);
@@ -180,7 +180,7 @@ fn rates(plan: &Plan, series: &Series, sums: &Sums, moment: &Moment) -> BurnRate
     }
 }
 
-fn window(plan: &Plan, seconds: i64, row: &Row) -> WindowRates {
+fn window(plan: &EvaluationPlan, seconds: i64, row: &Row) -> WindowRates {
     let shown = shown(plan, row.counts);
     WindowRates {
         seconds,
@@ -192,18 +192,21 @@ fn window(plan: &Plan, seconds: i64, row: &Row) -> WindowRates {
 }
 
 /// The period before, if anything of it is covered.
-fn previous(plan: &Plan, (span, row): (slipstream_definitions::calendar::Period, Row)) -> Option<PeriodCounts> {
+fn previous(
+    plan: &EvaluationPlan,
+    (span, row): (slipstream_definitions::calendar::Period, Row),
+) -> Option<PeriodCounts> {
     let shown = shown(plan, row.counts);
     let counts = PeriodCounts { start: span.start, seconds: span.seconds(), good: shown.good, total: shown.total };
     (span.end > plan.covered_from).then_some(counts)
 }
 
-fn unit(plan: &Plan) -> BudgetUnit {
+fn unit(plan: &EvaluationPlan) -> BudgetUnit {
     plan.single().map_or(BudgetUnit::Share, |objective| objective.budgeting.unit())
 }
 
 /// Counts as they are published: of sliced time, in seconds; parts of a good second are rounded down.
-fn shown(plan: &Plan, counts: Counts) -> Counts {
+fn shown(plan: &EvaluationPlan, counts: Counts) -> Counts {
     match plan.budgeting() {
         Budgeting::Occurrences => counts,
         Budgeting::Timeslices { seconds, .. } => Counts { good: counts.good * seconds, total: counts.total * seconds },
@@ -216,7 +219,7 @@ fn shown(plan: &Plan, counts: Counts) -> Counts {
 }
 
 /// Bad seconds, not rounded.
-fn bad_seconds(plan: &Plan, counts: Counts) -> f64 {
+fn bad_seconds(plan: &EvaluationPlan, counts: Counts) -> f64 {
     match plan.budgeting() {
         Budgeting::Occurrences => counts.bad() as f64,
         Budgeting::Timeslices { seconds, .. } => counts.bad() as f64 * seconds as f64,
@@ -225,7 +228,7 @@ fn bad_seconds(plan: &Plan, counts: Counts) -> f64 {
 }
 
 /// How the budget stands and moves.
-fn course(plan: &Plan, sums: &Sums, now: i64) -> Course {
+fn course(plan: &EvaluationPlan, sums: &Sums, now: i64) -> Course {
     let (target, budget) = (plan.target(), sums.budget().counts);
     let covered = plan.present.min(now - plan.covered_from);
     let present = sums.of(plan, plan.present).counts;
@@ -252,7 +255,7 @@ fn course(plan: &Plan, sums: &Sums, now: i64) -> Course {
 }
 
 /// What may be bad, in the unit that is published.
-fn allowed(plan: &Plan, course: &Course, budget: Counts) -> f64 {
+fn allowed(plan: &EvaluationPlan, course: &Course, budget: Counts) -> f64 {
     match unit(plan) {
         BudgetUnit::Events | BudgetUnit::Seconds => course.allowed,
         BudgetUnit::Share => crate::budget::error_share(plan.target()) * budget.total as f64,

@@ -13,7 +13,7 @@ use slipstream_definitions::definition::{Budgeting, COMPOSITE, Composite, Object
 
 /// How an objective, or the composite of all, is evaluated.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct EvaluationPlan {
     pub slo: Arc<Slo>,
     /// None: the composite.
     pub objective: Option<usize>,
@@ -38,7 +38,7 @@ pub(super) struct Plan {
     pub kinds: Kinds,
 }
 
-impl Plan {
+impl EvaluationPlan {
     /// Its rules: where there is a composite, that alone has some.
     pub(super) fn rules(&self) -> &[Rule] {
         match (self.single(), &self.slo.composite) {
@@ -63,7 +63,7 @@ impl Plan {
     }
 
     /// Plans of the objectives, and of the composite if there is one. `covered_from` is that of the SLO.
-    pub(super) fn all(found: &InForce, needs: &Needs, covered_from: i64, scale: &Scale) -> Vec<Arc<Plan>> {
+    pub(super) fn all(found: &InForce, needs: &Needs, covered_from: i64, scale: &Scale) -> Vec<Arc<EvaluationPlan>> {
         let slo = &found.active.slo;
         let clock = match &slo.window {
             Window::Rolling(_) => None,
@@ -72,7 +72,7 @@ impl Plan {
         let plan = |objective: Option<usize>, name: &str, covered_from: i64| {
             let rules = slo.looking(objective.map_or(&[], |index| &slo.objectives[index].rules));
             let serve = |window| Some((window, scale.ring_for(window)?));
-            Arc::new(Plan {
+            Arc::new(EvaluationPlan {
                 slo: Arc::clone(slo),
                 objective,
                 objective_name: name.into(),
@@ -91,7 +91,7 @@ impl Plan {
         };
         let since = |index: usize| covered_from.max(whole_second(found.objectives_since[index]));
         let single = slo.objectives.iter().enumerate().map(|(i, o)| plan(Some(i), &o.name, since(i)));
-        let mut plans: Vec<Arc<Plan>> = single.collect();
+        let mut plans: Vec<Arc<EvaluationPlan>> = single.collect();
         if slo.composite.is_some() {
             let latest = plans.iter().map(|plan| plan.covered_from).max().unwrap_or(covered_from);
             plans.push(plan(None, COMPOSITE, latest));

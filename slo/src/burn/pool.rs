@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slipstream_schemas::records::{ConditionSince, Exemplar, TallyEntry};
 
 use super::periods::{Periods, Spans};
-use super::plan::Plan;
+use super::plan::EvaluationPlan;
 use crate::counts::Counts;
 use crate::hash::series_hash;
 use crate::ring::Ring;
@@ -28,7 +28,7 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) fn new(plan: &Plan, scale: &Scale) -> State {
+    pub(super) fn new(plan: &EvaluationPlan, scale: &Scale) -> State {
         if plan.single().is_none() {
             return State::Composite;
         }
@@ -43,7 +43,7 @@ impl State {
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     /// None: restored, and not settled by its definition yet.
-    pub plan: Option<Arc<Plan>>,
+    pub plan: Option<Arc<EvaluationPlan>>,
     pub slo: Arc<str>,
     pub objective: Arc<str>,
     pub group: Arc<[String]>,
@@ -62,7 +62,7 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new(plan: Arc<Plan>, slo: Arc<str>, group: Arc<[String]>, scale: &Scale) -> Series {
+    pub(super) fn new(plan: Arc<EvaluationPlan>, slo: Arc<str>, group: Arc<[String]>, scale: &Scale) -> Series {
         let objective = Arc::clone(&plan.objective_name);
         Series {
             hash: series_hash(&slo, &objective, &group),

@@ -7,7 +7,7 @@ use slipstream_schemas::records::{BurnRates, Exemplar, TallyEntry};
 
 use super::evaluate::{Moment, retired};
 use super::held::Due;
-use super::plan::{Needs, Plan, whole_second};
+use super::plan::{EvaluationPlan, Needs, whole_second};
 use super::pool::{Pool, Series, State};
 use super::{Burn, BurnFault};
 use crate::redelivery::id_hash;
@@ -22,13 +22,13 @@ const OTHER: &str = "other";
 #[derive(Debug, Clone, Default)]
 pub(super) struct SloState {
     pub generation: Option<i64>,
-    /// See [`Plan::covered_from`]; that of objectives that came later is later.
+    /// See [`EvaluationPlan::covered_from`]; that of objectives that came later is later.
     pub covered_from: i64,
     /// Objective, group, series.
     pub series: BTreeMap<Arc<str>, BTreeMap<Arc<[String]>, u32>>,
     /// Of the objectives; that of the composite, which nothing is told of, is by itself.
-    plans: BTreeMap<Arc<str>, Arc<Plan>>,
-    composite: Option<Arc<Plan>>,
+    plans: BTreeMap<Arc<str>, Arc<EvaluationPlan>>,
+    composite: Option<Arc<EvaluationPlan>>,
     /// Groups that were admitted below the cap.
     groups: BTreeSet<Arc<[String]>>,
 }
@@ -135,7 +135,14 @@ impl SloState {
         })
     }
 
-    fn create(&mut self, slo: Arc<str>, plan: Arc<Plan>, group: Arc<[String]>, pool: &mut Pool, scale: &Scale) -> u32 {
+    fn create(
+        &mut self,
+        slo: Arc<str>,
+        plan: Arc<EvaluationPlan>,
+        group: Arc<[String]>,
+        pool: &mut Pool,
+        scale: &Scale,
+    ) -> u32 {
         let series = Series::new(plan, slo, group, scale);
         let (objective, group) = (Arc::clone(&series.objective), Arc::clone(&series.group));
         let id = pool.insert(series);
@@ -228,8 +235,8 @@ impl SloState {
     /// A longer window than ever before is served by what was kept for the longest until now, and knows no more than that.
     fn make_plans(&mut self, found: &InForce, pool: &Pool, tick: i64, scale: &Scale) -> Result<(), BurnFault> {
         let needs = Needs::of(found, scale)?;
-        let plans = |covered_from| Plan::all(found, &needs, covered_from, scale);
-        let reach = |plan: &Arc<Plan>| {
+        let plans = |covered_from| EvaluationPlan::all(found, &needs, covered_from, scale);
+        let reach = |plan: &Arc<EvaluationPlan>| {
             let id = self.series.get(&plan.objective_name)?.values().next()?;
             pool.get(*id)?.reach_if_it_grows(plan, scale)
         };
@@ -239,7 +246,7 @@ impl SloState {
             self.cover_from(tick + 1 - shortest);
         }
         let (composite, single) = plans(self.covered_from).into_iter().partition(|plan| plan.single().is_none());
-        let (composite, single): (Vec<Arc<Plan>>, Vec<Arc<Plan>>) = (composite, single);
+        let (composite, single): (Vec<Arc<EvaluationPlan>>, Vec<Arc<EvaluationPlan>>) = (composite, single);
         self.composite = composite.into_iter().next();
         self.plans = single.into_iter().map(|plan| (Arc::clone(&plan.objective_name), plan)).collect();
         Ok(())
@@ -247,7 +254,7 @@ impl SloState {
 
     /// Gives every series its objective's plan, and what that needs. An ungrouped series exists from its definition on.
     fn follow_plans(&mut self, name: &Arc<str>, slo: &Slo, pool: &mut Pool, tick: i64, scale: &Scale) {
-        let plans: Vec<Arc<Plan>> = self.plans.values().chain(&self.composite).cloned().collect();
+        let plans: Vec<Arc<EvaluationPlan>> = self.plans.values().chain(&self.composite).cloned().collect();
         for plan in plans {
             for id in self.series.get(&plan.objective_name).into_iter().flat_map(|groups| groups.values()) {
                 if let Some(series) = pool.get_mut(*id) {
@@ -276,7 +283,7 @@ impl SloState {
 
 impl Series {
     /// How many seconds of the past it knows, if a plan needs more than it has kept until now.
-    fn reach_if_it_grows(&self, plan: &Plan, scale: &Scale) -> Option<i64> {
+    fn reach_if_it_grows(&self, plan: &EvaluationPlan, scale: &Scale) -> Option<i64> {
         match &self.state {
             State::Rings(rings) if rings.len() < plan.rings => Some(scale.rings[rings.len().checked_sub(1)?].reach()),
             State::Slices(slices) if slices.kept() < plan.slices => Some((slices.kept() - 1) * slices.seconds()),
@@ -284,7 +291,7 @@ impl Series {
         }
     }
 
-    fn follow(&mut self, plan: Arc<Plan>, tick: i64, scale: &Scale) {
+    fn follow(&mut self, plan: Arc<EvaluationPlan>, tick: i64, scale: &Scale) {
         match &mut self.state {
             State::Rings(rings) => {
                 rings.truncate(plan.rings);

@@ -2,7 +2,7 @@
 //! objectives.
 
 use super::periods::Spans;
-use super::plan::Plan;
+use super::plan::EvaluationPlan;
 use super::pool::{Series, State};
 use crate::counts::Counts;
 use crate::scale::Scale;
@@ -50,14 +50,14 @@ pub(super) struct Sums {
 
 impl Sums {
     /// Of a series that counts.
-    pub(super) fn of_series(plan: &Plan, series: &Series, tick: i64, scale: &Scale) -> Sums {
+    pub(super) fn of_series(plan: &EvaluationPlan, series: &Series, tick: i64, scale: &Scale) -> Sums {
         let windows = plan.windows.iter().map(|window| row(plan, series, *window, tick, scale)).collect();
         let period = plan.clock.as_ref().map(|clock| of_periods(series, &clock.at(tick), tick));
         Sums { windows, period, of_members: None }
     }
 
     /// Of a composite: the mean of its members' shares, by weight. One that has no traffic has no bad either.
-    pub(super) fn of_composite(plan: &Plan, members: &[Member], tick: i64) -> Sums {
+    pub(super) fn of_composite(plan: &EvaluationPlan, members: &[Member], tick: i64) -> Sums {
         let weights = Weights::of(members.iter().map(|member| member.weight));
         let mean = |of: &dyn Fn(&Sums) -> Option<Row>| {
             let row = |member: &Member| member.told.as_ref().and_then(|(sums, _, _)| of(sums)).unwrap_or_default();
@@ -88,14 +88,20 @@ impl Sums {
     }
 
     /// Of a rolling window.
-    pub(super) fn of(&self, plan: &Plan, seconds: i64) -> Row {
+    pub(super) fn of(&self, plan: &EvaluationPlan, seconds: i64) -> Row {
         let found = plan.windows.iter().position(|(window, _)| *window == seconds);
         found.and_then(|i| self.windows.get(i)).copied().unwrap_or_default()
     }
 }
 
 /// Of one window of a series that counts, and the ring that serves it.
-pub(super) fn row(plan: &Plan, series: &Series, (seconds, ring): (i64, usize), tick: i64, scale: &Scale) -> Row {
+pub(super) fn row(
+    plan: &EvaluationPlan,
+    series: &Series,
+    (seconds, ring): (i64, usize),
+    tick: i64,
+    scale: &Scale,
+) -> Row {
     match &series.state {
         State::Rings(rings) => {
             let counts = rings.get(ring).map_or(Counts::default(), |ring| ring.window(tick, seconds));

@@ -20,12 +20,12 @@ pub(super) struct Sums {
     /// Cells that were put away, by series, tick and slot.
     cells: HashMap<(SeriesId, i64, i64), Counts>,
     bad: HashMap<(SeriesId, i64), Found>,
-    settled: Settled,
+    settled: NamedSums,
 }
 
 /// Sums by name: cells and bad events of one series lie together, in the order of ticks and slots.
 #[derive(Debug, Default)]
-struct Settled {
+struct NamedSums {
     names: Vec<Name>,
     /// Tick, slot, counts.
     cells: Vec<(i64, i64, Counts)>,
@@ -206,7 +206,7 @@ fn sum_up(cells: &mut Vec<(i64, i64, Counts)>, sorted: impl Iterator<Item = (i64
     }
 }
 
-impl Settled {
+impl NamedSums {
     /// Adds what was summed under one name to a batch. It comes more than once where the definitions changed within the
     /// step, but not this one.
     fn put(&self, same: &[Name], batch: &mut TallyBatch) {

@@ -34,7 +34,7 @@ fn slo(window: Window, target: &str, budgeting: Budgeting) -> Slo {
 }
 
 /// A fold of one SLO that is defined at a second, told what happens second by second.
-struct Told {
+struct Fold {
     burn: Burn,
     revisions: Revisions,
     since: i64,
@@ -42,12 +42,12 @@ struct Told {
     entries: Vec<TallyEntry>,
 }
 
-impl Told {
-    fn new(since: i64, slo: Slo) -> Told {
+impl Fold {
+    fn new(since: i64, slo: Slo) -> Fold {
         let mut revisions = Revisions::new();
         revisions.apply_settings(0, Settings { redelivery_window_ms: 1_000, cut_delay_ms: 0 }).unwrap();
         revisions.apply_slo(1, LogTime(since * 1_000), "a", Some(slo)).unwrap();
-        Told { burn: Burn::new(0, 1, 1, Scale::REAL), revisions, since, offset: 0, entries: Vec::new() }
+        Fold { burn: Burn::new(0, 1, 1, Scale::REAL), revisions, since, offset: 0, entries: Vec::new() }
     }
 
     /// Of an objective, at a second, so many bad of so many events; known when they happen, or later.
@@ -97,7 +97,7 @@ impl Told {
 fn a_full_outage_pages_after_52_seconds() {
     let mut slo = slo(Window::Rolling(30 * DAY), "0.999", Budgeting::Occurrences);
     slo.objectives[0].rules = policy::defaults(30 * DAY, ratio("0.999")).rules;
-    let mut told = Told::new(0, slo);
+    let mut told = Fold::new(0, slo);
     let outage = 10 * 3_600;
     (0..outage + 300).for_each(|second| told.count("0", second, second, if second < outage { 0 } else { 10 }, 10));
     let rates = told.up_to(outage + 300);
@@ -114,7 +114,7 @@ fn openslo_budgeting_methods() {
     const WEEKS: i64 = 14 * DAY;
     let two_weeks = |budgeting| slo(Window::Rolling(WEEKS), "0.95", budgeting);
 
-    let mut told = Told::new(0, two_weeks(Budgeting::Occurrences));
+    let mut told = Fold::new(0, two_weeks(Budgeting::Occurrences));
     (0..14).for_each(|day| told.count("0", day * DAY + 9, day * DAY + 9, 1_188, 24_000));
     let stands = told.at(WEEKS, "0");
     assert_eq!((stands.unit, stands.windows.last().unwrap().total), (BudgetUnit::Events, 336_000));
@@ -123,7 +123,7 @@ fn openslo_budgeting_methods() {
 
     // An attack of so many minutes at the end of the two weeks.
     let remaining = |budgeting, minutes: i64| {
-        let mut told = Told::new(0, two_weeks(budgeting));
+        let mut told = Fold::new(0, two_weeks(budgeting));
         for minute in 0..WEEKS / MINUTE {
             let bad = if minute >= WEEKS / MINUTE - minutes { 99 } else { 1 };
             told.count("0", minute * MINUTE, minute * MINUTE, bad, 100);
@@ -150,7 +150,7 @@ fn openslo_low_traffic() {
     let calendar = Calendar::new(1, Unit::Week, "2026-11-16T00:00:00".parse().unwrap(), "UTC").unwrap();
     let begin = calendar.period_at(1_795_132_800).start;
     let slices = Budgeting::Timeslices { seconds: MINUTE, target: ratio("0.95") };
-    let mut told = Told::new(begin, slo(Window::Calendar(calendar), "0.9995", slices));
+    let mut told = Fold::new(begin, slo(Window::Calendar(calendar), "0.9995", slices));
     // Of fewer than 100 requests 5 fail: a bad minute, whether they are 99 or 6. Of 100 it is a good one.
     let minutes = [(0, 5, 99), (7, 5, 6), (8, 5, 100), (9, 0, 1), (60, 5, 5)];
     for (minute, bad, total) in minutes {
@@ -185,7 +185,7 @@ fn a_calendar_month_with_an_hour_more() {
     let october = calendar.period_at(1_792_000_000);
     assert_eq!(october.seconds(), 31 * DAY + 3_600);
     let slices = Budgeting::Timeslices { seconds: MINUTE, target: ratio("0.9") };
-    let mut told = Told::new(october.start, slo(Window::Calendar(calendar), "0.999", slices));
+    let mut told = Fold::new(october.start, slo(Window::Calendar(calendar), "0.999", slices));
     told.count("0", october.start + 5, october.start + 5, 1, 1);
     told.count("0", october.end - 1, october.end - 1, 1, 8);
     let stands = told.at(october.end, "0");
@@ -207,7 +207,7 @@ fn a_composite_is_the_mean_of_its_objectives_shares() {
     slo.objectives[0].weight = ratio("0.7");
     slo.objectives.push(second);
     slo.composite = Some(Composite { target: ratio("0.9"), rules: policy::defaults(7 * DAY, ratio("0.99")).rules });
-    let mut told = Told::new(0, slo);
+    let mut told = Fold::new(0, slo);
     told.count("0", 10, 10, 1, 10);
     told.count("1", 10, 10, 500, 1_000);
     let stands = told.at(20, "composite");

@@ -23,7 +23,7 @@ enum Until {
 }
 
 /// What became of an input.
-enum Told {
+enum Report {
     Begun(String),
     Panicked(String),
     Done(u64),
@@ -41,9 +41,9 @@ pub fn fuzz(name: &'static str, count: u64, make: fn(&mut Chance) -> String, tar
     let mut input = String::new();
     loop {
         match told.recv_timeout(DEADLINE) {
-            Ok(Told::Begun(next)) => input = next,
-            Ok(Told::Panicked(message)) => panic!("{name}, seed {seed}: {message}; the input:\n{input}"),
-            Ok(Told::Done(inputs)) => {
+            Ok(Report::Begun(next)) => input = next,
+            Ok(Report::Panicked(message)) => panic!("{name}, seed {seed}: {message}; the input:\n{input}"),
+            Ok(Report::Done(inputs)) => {
                 eprintln!("{name}: {inputs} inputs from seed {seed}");
                 break;
             }
@@ -62,7 +62,7 @@ fn all(
     until: Until,
     make: fn(&mut Chance) -> String,
     target: fn(&str),
-    tell: &mpsc::Sender<Told>,
+    tell: &mpsc::Sender<Report>,
 ) {
     let began = Instant::now();
     let kept = last_input(name);
@@ -74,17 +74,17 @@ fn all(
         let input = make(&mut Chance::of(seed, number));
         // A stack overflow ends the process: the input that did it is in this file then.
         std::fs::write(&kept, &input).unwrap();
-        let _ = tell.send(Told::Begun(input.clone()));
+        let _ = tell.send(Report::Begun(input.clone()));
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(&input))) {
             let said = panic.downcast_ref::<String>().cloned();
             let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
-            let _ = tell.send(Told::Panicked(format!("input {number} (in {}): {said}", kept.display())));
+            let _ = tell.send(Report::Panicked(format!("input {number} (in {}): {said}", kept.display())));
             return;
         }
         number += 1;
     }
     let _ = std::fs::remove_file(kept);
-    let _ = tell.send(Told::Done(number));
+    let _ = tell.send(Report::Done(number));
 }
 
 fn last_input(name: &str) -> PathBuf {

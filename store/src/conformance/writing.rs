@@ -9,7 +9,7 @@ use super::Fixture;
 use super::made::{self, Dice};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion, Kpis};
-use crate::port::{Counts, Settled, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
+use crate::port::{BatchFate, Counts, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
 
 /// Every promise of this file.
 pub async fn all(fixture: &dyn Fixture) {
@@ -65,7 +65,7 @@ async fn a_batch_is_there_whole_and_survives_a_crash(fixture: &dyn Fixture) {
         let counts = Counts { events: 50, burn_rates: 1, transitions: 1, notifications: 1 };
         assert_eq!(store.counts().await.expect("counts"), counts);
         let positions = store.positions().await.expect("positions");
-        assert_eq!(settled(&batch, &positions), Settled::Written);
+        assert_eq!(settled(&batch, &positions), BatchFate::Written);
         let events = positions.iter().find(|p| p.topic == Topic::RequestEvents).expect("a position");
         assert_eq!((events.partition, events.offset, events.log_time), (0, 50, LogTime(1_000)));
         assert_eq!(hits(&store).await.0, batch.events.iter().map(|e| u64::from(e.weight())).sum::<u64>());
@@ -75,7 +75,7 @@ async fn a_batch_is_there_whole_and_survives_a_crash(fixture: &dyn Fixture) {
 async fn a_batch_is_written_once_however_often_it_is_sent(fixture: &dyn Fixture) {
     let store = fixture.empty().await;
     let batch = Arc::new(everything());
-    assert_eq!(settled(&batch, &store.positions().await.expect("positions")), Settled::NotWritten);
+    assert_eq!(settled(&batch, &store.positions().await.expect("positions")), BatchFate::NotWritten);
     store.write(batch.clone()).await.expect("written");
     let once = (store.counts().await.expect("counts"), hits(&store).await);
     for store in [store, fixture.reopened().await] {
@@ -97,7 +97,7 @@ async fn one_moved_position_keeps_the_whole_batch_out(fixture: &dyn Fixture) {
     assert!(moved, "{refused:?}");
     let after = store.positions().await.expect("positions");
     assert_eq!((store.counts().await.expect("counts"), after.clone()), before);
-    assert_eq!(settled(&batch, &after), Settled::Lost);
+    assert_eq!(settled(&batch, &after), BatchFate::Lost);
     let nothing_moves = store.write(Arc::new(WriteBatch::default())).await;
     assert!(matches!(nothing_moves, Err(StoreError::Refused(_))), "{nothing_moves:?}");
 }

@@ -13,8 +13,8 @@ use slipstream_schemas::EventTime;
 
 pub use answer::{KpiAnswer, KpiRow, Kpis};
 
+use crate::error::StoreError;
 use crate::filter::EventFilter;
-use crate::port::StoreError;
 use crate::rollup::{MINUTE_US, Sums};
 use crate::text;
 
@@ -97,7 +97,7 @@ pub struct RowKey {
 
 /// Which rows of the store answer a question. `[from, to)` in microseconds; they do not overlap and leave no gap.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
+pub struct KpiSources {
     /// Whole minutes `[from, to)` since 1970 from rollups.
     pub rollups: Option<(i64, i64)>,
     /// Ranges of event time from raw events.
@@ -134,8 +134,8 @@ impl KpiQuestion {
 
     /// What the answer says it covers: what was asked, widened to whole minutes where their events are gone; the first or
     /// the last event stored where nothing was asked.
-    pub fn reported(&self, plan: &Plan, extent: Extent) -> (Option<EventTime>, Option<EventTime>) {
-        let covered = plan.range();
+    pub fn reported(&self, sources: &KpiSources, extent: Extent) -> (Option<EventTime>, Option<EventTime>) {
+        let covered = sources.range();
         let from = match (self.filter.from, covered) {
             (Some(asked), Some((from, _))) => Some(asked.min(EventTime(from))),
             (Some(asked), None) => Some(asked),
@@ -151,13 +151,13 @@ impl KpiQuestion {
 
     /// Where the answer over `[from, to)` comes from. `raw_gone(minute)` says whether retention removed the raw events
     /// of a minute: the whole minute then comes from its rollup.
-    pub fn plan(&self, from: i64, to: i64, raw_gone: impl Fn(i64) -> bool) -> Plan {
+    pub fn sources(&self, from: i64, to: i64, raw_gone: impl Fn(i64) -> bool) -> KpiSources {
         if from >= to {
-            return Plan::default();
+            return KpiSources::default();
         }
         let whole_steps = self.step.is_none_or(|step| step % 60 == 0);
         if !self.filter.fits_rollups() || self.by == Some(Field::StatusCode) || !whole_steps {
-            return Plan { rollups: None, events: vec![(from, to)] };
+            return KpiSources { rollups: None, events: vec![(from, to)] };
         }
         let (mut first, mut end) = (from.div_euclid(MINUTE_US), to.div_euclid(MINUTE_US));
         let mut events = Vec::new();
@@ -172,7 +172,7 @@ impl KpiQuestion {
                 events.push((from.max(end * MINUTE_US), to));
             }
         }
-        Plan { rollups: (first < end).then_some((first, end)), events }
+        KpiSources { rollups: (first < end).then_some((first, end)), events }
     }
 
     /// Start of the step that an event time falls into.
@@ -181,7 +181,7 @@ impl KpiQuestion {
     }
 }
 
-impl Plan {
+impl KpiSources {
     /// What the answer names as its source.
     pub fn source(&self) -> &'static str {
         match (&self.rollups, self.events.is_empty()) {

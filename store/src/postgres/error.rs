@@ -5,6 +5,8 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+use slipstream_schemas::Cause;
+use slipstream_schemas::cause::chain;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
@@ -13,9 +15,23 @@ use crate::port::StoreError;
 /// Adds what was being done, and tells what may pass from what will not.
 pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
-    move |error| match error.as_db_error() {
-        Some(answer) => answered(doing, answer),
-        None => broken(doing, &error),
+    move |error| {
+        let told = match error.as_db_error() {
+            Some(answer) => answered(doing, answer),
+            None => broken(doing, &error),
+        };
+        keeping(told, error)
+    }
+}
+
+/// What is told in our words keeps the error that it was told of.
+fn keeping(told: StoreError, error: Error) -> StoreError {
+    match told {
+        StoreError::Unavailable { doing, cause } => {
+            StoreError::Unavailable { doing, cause: Cause::worded(cause.text(), error) }
+        }
+        StoreError::Fatal { doing, cause } => StoreError::Fatal { doing, cause: Cause::worded(cause.text(), error) },
+        other => other,
     }
 }
 
@@ -32,14 +48,17 @@ pub fn asking(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
 
 /// No answer within the deadline.
 pub fn silent(doing: &str, waited: Duration) -> StoreError {
-    StoreError::Unavailable { doing: doing.to_owned(), cause: format!("no answer within {} s", waited.as_secs()) }
+    StoreError::Unavailable {
+        doing: doing.to_owned(),
+        cause: format!("no answer within {} s", waited.as_secs()).into(),
+    }
 }
 
 /// A stored value that cannot be read back.
-pub fn unreadable(what: &str, cause: impl std::fmt::Display) -> StoreError {
+pub fn unreadable(what: &str, cause: impl Into<Cause>) -> StoreError {
     StoreError::Fatal {
         doing: format!("reading {what} from the store"),
-        cause: format!("{cause}: it was written by a newer version, or by somebody else"),
+        cause: cause.into().and(": it was written by a newer version, or by somebody else"),
     }
 }
 
@@ -48,26 +67,13 @@ fn lacks_partition(answer: &DbError) -> bool {
     answer.code().code() == "23514" && answer.constraint().is_none() && answer.message().contains("partition")
 }
 
-/// An error with everything behind it: tokio-postgres tells its causes only when asked.
-pub fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 fn answered(doing: String, answer: &DbError) -> StoreError {
     let code = answer.code().code();
     let detail = answer.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let said = format!("{}{detail} [SQLSTATE {code}]", answer.message());
-    let unavailable = |hint: &str| StoreError::Unavailable { doing: doing.clone(), cause: format!("{said}{hint}") };
-    let fatal = |hint: &str| StoreError::Fatal { doing: doing.clone(), cause: format!("{said}: {hint}") };
+    let unavailable =
+        |hint: &str| StoreError::Unavailable { doing: doing.clone(), cause: format!("{said}{hint}").into() };
+    let fatal = |hint: &str| StoreError::Fatal { doing: doing.clone(), cause: format!("{said}: {hint}").into() };
     match (&code[..2], code) {
         (_, "23514") if lacks_partition(answer) => unavailable(": somebody removed it, it will be made again"),
         ("53", "53100") => unavailable(": free some space on the database's disk"),
@@ -97,19 +103,21 @@ fn answered(doing: String, answer: &DbError) -> StoreError {
 
 /// No answer of the database at all.
 fn broken(doing: String, error: &Error) -> StoreError {
-    let cause = chain(error);
+    // tokio-postgres tells its causes only when asked.
+    let said = chain(error);
     if let Some(refused) = find::<rustls::Error>(error) {
         let hint = "see sslmode and sslrootcert; verify-full needs a certificate for the URL's host";
-        return StoreError::Fatal { doing, cause: format!("the database's certificate is no good: {refused}; {hint}") };
+        let cause = format!("the database's certificate is no good: {refused}; {hint}").into();
+        return StoreError::Fatal { doing, cause };
     }
-    if cause.contains("server does not support TLS") {
+    if said.contains("server does not support TLS") {
         let hint = "switch ssl on in the server, or, on a network you trust, give sslmode=disable";
-        return StoreError::Fatal { doing, cause: format!("{cause}: {hint}") };
+        return StoreError::Fatal { doing, cause: format!("{said}: {hint}").into() };
     }
-    if error.is_closed() || find::<io::Error>(error).is_some() || cause.starts_with("timeout") {
-        return StoreError::Unavailable { doing, cause };
+    if error.is_closed() || find::<io::Error>(error).is_some() || said.starts_with("timeout") {
+        return StoreError::Unavailable { doing, cause: said.into() };
     }
-    StoreError::Fatal { doing, cause }
+    StoreError::Fatal { doing, cause: said.into() }
 }
 
 /// The first error of a kind behind another; also inside of I/O errors, which hide theirs.
@@ -126,4 +134,25 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
         next = cause.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::cause;
+
+    use super::*;
+
+    /// Nobody listens there.
+    async fn refused() -> Error {
+        let (config, tls) = ("host=127.0.0.1 port=1", tokio_postgres::NoTls);
+        tokio_postgres::connect(config, tls).await.map(drop).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_says_so_once_and_keeps_why() {
+        let error = at("connecting")(refused().await);
+        let line = format!("connecting: {} (will be tried again)", chain(&refused().await));
+        assert_eq!(cause::chain(&error), line);
+        assert!(cause::find::<io::Error>(&error).is_some() && cause::find::<Error>(&error).is_some(), "{error}");
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use slipstream_schemas::cause::chain;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
@@ -34,7 +35,7 @@ pub async fn try_extension(session: &Session) {
     if let Err(cause) =
         session.client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public").await
     {
-        let cause = error::chain(&cause);
+        let cause = chain(&cause);
         tracing::info!(%cause, "the server has TimescaleDB, but it cannot be enabled: raw events go to native partitions");
     }
 }
@@ -65,7 +66,7 @@ pub async fn compress_old_chunks(session: &Session) {
                timescaledb.compress_orderby = '\"time\", partition, \"offset\"');
                SELECT add_compression_policy('events', INTERVAL '2 days', if_not_exists => true);";
     if let Err(cause) = session.client.batch_execute(sql).await {
-        let cause = error::chain(&cause);
+        let cause = chain(&cause);
         tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay as they are written");
     }
 }

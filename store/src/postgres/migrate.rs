@@ -87,7 +87,7 @@ pub async fn migrate(session: &mut Session, target: &Target) -> Result<EventsTab
 pub async fn check(session: &Session, target: &Target) -> Result<(), StoreError> {
     let doing = format!("opening {} in {} for reading", target.schema, target.place);
     check_server(session, &doing).await?;
-    let refuse = |cause: String| Err(StoreError::Fatal { doing: doing.clone(), cause });
+    let refuse = |why: String| Err(StoreError::Fatal { doing: doing.clone(), cause: why.into() });
     match version(session, &target.schema).await? {
         None => refuse("there are no tables of Slipstream: let a sink store something there first".to_owned()),
         Some(version) if version < known_version() => {
@@ -148,8 +148,8 @@ fn refuse_newer(version: i32, doing: &str) -> Result<(), StoreError> {
     if version <= known {
         return Ok(());
     }
-    let cause = format!("its tables have version {version}, this build knows up to {known}: upgrade slipstream");
-    Err(StoreError::Fatal { doing: doing.to_owned(), cause })
+    let why = format!("its tables have version {version}, this build knows up to {known}: upgrade slipstream");
+    Err(StoreError::Fatal { doing: doing.to_owned(), cause: why.into() })
 }
 
 async fn check_server(session: &Session, doing: &str) -> Result<(), StoreError> {
@@ -158,7 +158,7 @@ async fn check_server(session: &Session, doing: &str) -> Result<(), StoreError> 
     let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
     let (number, version): (i32, String) = (row.get(0), row.get(1));
     let encoding: String = row.get(2);
-    let refuse = |cause: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause });
+    let refuse = |why: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause: why.into() });
     if number < OLDEST_SERVER {
         return refuse(format!("the server is PostgreSQL {version}: 14 is the oldest that serves"));
     }

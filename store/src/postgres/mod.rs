@@ -87,7 +87,7 @@ impl PostgresStore {
 
     fn no_writer(&self, doing: &str) -> StoreError {
         let cause = format!("{} is closed, or was opened for reading only", self.target.place);
-        StoreError::Fatal { doing: doing.to_owned(), cause }
+        StoreError::Fatal { doing: doing.to_owned(), cause: cause.into() }
     }
 }
 

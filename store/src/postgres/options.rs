@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use slipstream_schemas::Cause;
+use slipstream_schemas::cause::chain;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -79,10 +81,10 @@ impl Target {
     /// When it makes no sense, or certificates cannot be read: all of it `Fatal`, with what to do.
     pub fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
         if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
-            return Err(wrong("it has to begin with postgres:// or postgresql://".to_owned()));
+            return Err(wrong("it has to begin with postgres:// or postgresql://"));
         }
         let (rest, tls) = take_tls(options)?;
-        let mut config = Config::from_str(&rest).map_err(|cause| wrong(super::error::chain(&cause)))?;
+        let mut config = Config::from_str(&rest).map_err(|error| wrong(Cause::worded(chain(&error), error)))?;
         config.ssl_mode(tls.mode.negotiated());
         if let Some(password) = &options.password {
             config.password(password);
@@ -99,10 +101,10 @@ impl Target {
     }
 }
 
-fn wrong(cause: String) -> StoreError {
+fn wrong(cause: impl Into<Cause>) -> StoreError {
     StoreError::Fatal {
         doing: "reading the store's URL".to_owned(),
-        cause: format!("{cause}; it reads postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full"),
+        cause: cause.into().and("; it reads postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full"),
     }
 }
 
@@ -145,7 +147,8 @@ fn checked_schema(schema: &str) -> Result<String, StoreError> {
     }
     Err(StoreError::Fatal {
         doing: "reading the name of the store's schema".to_owned(),
-        cause: format!("`{schema}`: give 1 to 40 lower-case letters, digits and underscores, no digit first, no pg_"),
+        cause: format!("`{schema}`: give 1 to 40 lower-case letters, digits and underscores, no digit first, no pg_")
+            .into(),
     })
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_schemas::codec;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
+use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent, Topic, codec};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
@@ -82,7 +81,7 @@ fn event(row: &Row) -> Answer<RequestEvent> {
     let attributes: Option<BTreeMap<String, String>> = attributes
         .map(serde_json::from_str)
         .transpose()
-        .map_err(|cause| error::unreadable("the attributes of an event", cause))?;
+        .map_err(|cause| error::unreadable("the attributes of an event", Cause::of(cause)))?;
     Ok(RequestEvent {
         event_id: row.get(10),
         time: EventTime(cursor(row).time),
@@ -162,14 +161,16 @@ pub async fn counts(asked: &Transaction<'_>) -> Answer<Counts> {
 
 /// Alert transitions, stored as JSON in the first column.
 fn stored_transitions(rows: &[Row]) -> Answer<Vec<AlertTransition>> {
-    let read =
-        |row: &Row| serde_json::from_str(row.get::<_, &str>(0)).map_err(|cause| error::unreadable("an alert", cause));
+    let read = |row: &Row| {
+        serde_json::from_str(row.get::<_, &str>(0)).map_err(|cause| error::unreadable("an alert", Cause::of(cause)))
+    };
     rows.iter().map(read).collect()
 }
 
 /// Burn rates, stored as they travel in the first column.
 fn stored_rates(rows: &[Row]) -> Answer<Vec<BurnRates>> {
-    let read =
-        |row: &Row| codec::decode(row.get::<_, &[u8]>(0)).map_err(|cause| error::unreadable("burn rates", cause));
+    let read = |row: &Row| {
+        codec::decode(row.get::<_, &[u8]>(0)).map_err(|cause| error::unreadable("burn rates", Cause::of(cause)))
+    };
     rows.iter().map(read).collect()
 }

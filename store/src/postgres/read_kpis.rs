@@ -19,15 +19,15 @@ pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion) -> Answer<Kp
     let Some(extent) = extent(asked).await? else { return Ok(KpiAnswer::nothing(question)) };
     let (from, to) = question.range(extent);
     let gone = raw_gone(asked, [from, to]).await?;
-    let plan = question.plan(from, to, |minute| gone.contains(&minute));
+    let sources = question.sources(from, to, |minute| gone.contains(&minute));
     let mut tally = Tally::default();
-    if let Some(minutes) = plan.rollups {
+    if let Some(minutes) = sources.rollups {
         add_rollups(asked, question, minutes, &mut tally).await?;
     }
-    for range in &plan.events {
+    for range in &sources.events {
         add_events(asked, question, *range, &mut tally).await?;
     }
-    Ok(KpiAnswer::new(question, tally, question.reported(&plan, extent), plan.source()))
+    Ok(KpiAnswer::new(question, tally, question.reported(&sources, extent), sources.source()))
 }
 
 async fn extent(asked: &Transaction<'_>) -> Answer<Option<Extent>> {

@@ -143,5 +143,5 @@ impl Readers {
 }
 
 fn closed(doing: &str) -> StoreError {
-    StoreError::Fatal { doing: doing.to_owned(), cause: "the store is closed".to_owned() }
+    StoreError::Fatal { doing: doing.to_owned(), cause: "the store is closed".into() }
 }

@@ -1,6 +1,7 @@
 //! Latency sketches as the database has them: a list of cells, each `place * 2^52 + weight` (see `sql/v1_sketch.sql`).
 
 use crate::sketch::Sketch;
+use slipstream_schemas::Cause;
 
 use super::error;
 use crate::port::StoreError;
@@ -35,7 +36,7 @@ pub fn add(sketch: &mut Sketch, cells: &[i64]) -> Result<(), StoreError> {
 /// When there is no such place.
 pub fn add_place(sketch: &mut Sketch, place: i32, weight: u64) -> Result<(), StoreError> {
     let bucket = (place != 0).then(|| place - BUCKET_0);
-    sketch.add_cell(bucket, weight).map_err(|cause| error::unreadable("a sketch", cause))
+    sketch.add_cell(bucket, weight).map_err(|cause| error::unreadable("a sketch", Cause::of(cause)))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use slipstream_schemas::Cause;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -90,7 +91,7 @@ pub fn connector(tls: &Tls) -> Result<MakeRustlsConnect, StoreError> {
     };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|cause| unusable("this build's TLS", cause))?;
+        .map_err(|cause| unusable("this build's TLS", Cause::of(cause)))?;
     Ok(MakeRustlsConnect::new(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
@@ -101,14 +102,16 @@ fn full(root: Option<&Path>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPk
     };
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
-        .map_err(|cause| unusable(&source, cause))
+        .map_err(|cause| unusable(&source, Cause::of(cause)))
 }
 
 fn from_file(path: &Path) -> Result<RootCertStore, StoreError> {
     let source = path.display().to_string();
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| unusable(&source, cause))? {
-        roots.add(certificate.map_err(|cause| unusable(&source, cause))?).map_err(|cause| unusable(&source, cause))?;
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| unusable(&source, Cause::of(cause)))? {
+        roots
+            .add(certificate.map_err(|cause| unusable(&source, Cause::of(cause)))?)
+            .map_err(|cause| unusable(&source, Cause::of(cause)))?;
     }
     if roots.is_empty() { Err(unusable(&source, "it holds no certificate in PEM form")) } else { Ok(roots) }
 }
@@ -124,10 +127,10 @@ fn from_system() -> Result<RootCertStore, StoreError> {
     Ok(roots)
 }
 
-fn unusable(source: &str, cause: impl std::fmt::Display) -> StoreError {
+fn unusable(source: &str, cause: impl Into<Cause>) -> StoreError {
     StoreError::Fatal {
         doing: format!("reading {source} to verify the database's certificate"),
-        cause: format!("{cause}; give the certificate of its authority with sslrootcert=FILE"),
+        cause: cause.into().and("; give the certificate of its authority with sslrootcert=FILE"),
     }
 }
 

@@ -141,7 +141,7 @@ async fn moved(session: &Session, moves: &[PositionMove]) -> Result<StoreError, 
     });
     Ok(moved.unwrap_or_else(|| StoreError::Unavailable {
         doing: "moving the store's positions".to_owned(),
-        cause: "they were moved there and back".to_owned(),
+        cause: "they were moved there and back".into(),
     }))
 }
 

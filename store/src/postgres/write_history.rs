@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_schemas::codec;
 use slipstream_schemas::records::{AlertTransition, BudgetUnit, Notification, WindowRates};
+use slipstream_schemas::{Cause, codec};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -198,8 +198,7 @@ fn column<R, T>(rows: &[&R], value: impl Fn(&R) -> T) -> Vec<T> {
 }
 
 fn json(doing: &str, value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|cause| StoreError::Fatal { doing: doing.to_owned(), cause: cause.to_string() })
+    serde_json::to_string(value).map_err(|error| StoreError::Fatal { doing: doing.to_owned(), cause: Cause::of(error) })
 }
 
 /// The name of an enum's case, as its records have it.

@@ -1,17 +1,19 @@
 //! What SQLite's errors mean to who called.
 
-use rusqlite::ErrorCode;
+use rusqlite::{Error, ErrorCode};
+use slipstream_schemas::Cause;
 
 use crate::port::StoreError;
 
 /// Adds what was being done, and tells what may pass from what will not.
-pub fn at(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> StoreError {
+pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| {
-        let cause = error.to_string();
-        match error.sqlite_error_code() {
+        let code = error.sqlite_error_code();
+        let cause = Cause::of(error);
+        match code {
             Some(ErrorCode::DiskFull) => {
-                StoreError::Unavailable { doing, cause: format!("{cause}: free some space on the disk") }
+                StoreError::Unavailable { doing, cause: cause.and(": free some space on the disk") }
             }
             Some(
                 ErrorCode::DatabaseBusy
@@ -22,9 +24,9 @@ pub fn at(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> StoreErro
             ) => StoreError::Unavailable { doing, cause },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Fatal {
                 doing,
-                cause: format!(
-                    "{cause}: the file is damaged or no store; restore a copy, or move it away and let the sink \
-                     write it anew from the log"
+                cause: cause.and(
+                    ": the file is damaged or no store; restore a copy, or move it away and let the sink write it anew \
+                     from the log",
                 ),
             },
             _ => StoreError::Fatal { doing, cause },
@@ -33,9 +35,36 @@ pub fn at(doing: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> StoreErro
 }
 
 /// A stored value that cannot be read back.
-pub fn unreadable(what: &str, cause: impl std::fmt::Display) -> StoreError {
+pub fn unreadable(what: &str, cause: impl Into<Cause>) -> StoreError {
     StoreError::Fatal {
         doing: format!("reading {what} from the store"),
-        cause: format!("{cause}: it was written by a newer version, or the file is damaged"),
+        cause: cause.into().and(": it was written by a newer version, or the file is damaged"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+    use slipstream_schemas::cause;
+
+    use super::*;
+
+    #[test]
+    fn each_failure_says_what_to_do_and_keeps_what_sqlite_said() {
+        let damaged = "writing: said: the file is damaged or no store; restore a copy, or move it away and let the sink \
+                       write it anew from the log";
+        for (code, line) in [
+            (ffi::SQLITE_FULL, "writing: said: free some space on the disk (will be tried again)"),
+            (ffi::SQLITE_BUSY, "writing: said (will be tried again)"),
+            (ffi::SQLITE_CORRUPT, damaged),
+            (ffi::SQLITE_MISUSE, "writing: said"),
+        ] {
+            let error = at("writing")(Error::SqliteFailure(ffi::Error::new(code), Some("said".to_owned())));
+            assert_eq!(cause::chain(&error), line);
+            assert!(cause::find::<Error>(&error).is_some(), "{line}");
+        }
+        let error = unreadable("an alert", "odd");
+        let line = "reading an alert from the store: odd: it was written by a newer version, or the file is damaged";
+        assert_eq!(error.to_string(), line);
     }
 }

@@ -17,18 +17,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
+use slipstream_schemas::{Cause, LogTime};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
 use crate::retention::Retention;
+pub use open::FILE;
 use write::Writer;
-
-/// Name of the file in a data directory.
-pub const FILE: &str = "store.db";
 
 /// The store.
 ///
@@ -148,7 +146,7 @@ impl SqliteStore {
             Some(writer) => change(writer),
             None => Err(StoreError::Fatal {
                 doing: doing.to_owned(),
-                cause: format!("{} is closed, or was opened for reading only", inner.dir.join(FILE).display()),
+                cause: format!("{} is closed, or was opened for reading only", inner.dir.join(FILE).display()).into(),
             }),
         })
         .await
@@ -175,7 +173,10 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|failure| {
-        Err(StoreError::Fatal { doing: doing.to_owned(), cause: format!("the work broke off: {failure}") })
+        Err(StoreError::Fatal {
+            doing: doing.to_owned(),
+            cause: Cause::worded(format!("the work broke off: {failure}"), failure),
+        })
     })
 }
 

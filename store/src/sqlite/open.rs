@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{FILE, error, functions};
+use slipstream_schemas::Cause;
+
+use super::{error, functions};
 use crate::port::StoreError;
+
+/// Name of the file in a data directory.
+pub const FILE: &str = "store.db";
 
 /// "SLST": marks the file as ours.
 const APPLICATION_ID: i64 = 0x534C_5354;
@@ -21,8 +26,10 @@ pub fn for_writing(dir: &Path) -> Result<Connection, StoreError> {
     let path = dir.join(FILE);
     let doing = format!("opening {}", path.display());
     let cannot = || error::at(doing.clone());
-    std::fs::create_dir_all(dir)
-        .map_err(|cause| StoreError::Fatal { doing: doing.clone(), cause: format!("{}: {cause}", dir.display()) })?;
+    std::fs::create_dir_all(dir).map_err(|e| StoreError::Fatal {
+        doing: doing.clone(),
+        cause: Cause::worded(format!("{}: {e}", dir.display()), e),
+    })?;
     let mut connection = Connection::open(&path).map_err(cannot())?;
     connection.busy_timeout(BUSY).map_err(cannot())?;
     let version = identify(&connection, &doing)?;
@@ -43,8 +50,7 @@ pub fn for_reading(dir: &Path) -> Result<Connection, StoreError> {
     let path = dir.join(FILE);
     let doing = format!("opening {} for reading", path.display());
     if !path.exists() {
-        let cause =
-            "there is no such file: nothing was stored in this directory yet (see --data and --store)".to_owned();
+        let cause = "there is no such file: nothing was stored in this directory yet (see --data and --store)".into();
         return Err(StoreError::Fatal { doing, cause });
     }
     let connection = match read_only(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
@@ -60,8 +66,8 @@ pub fn for_reading(dir: &Path) -> Result<Connection, StoreError> {
     };
     let version = identify(&connection, &doing)?;
     if version < MIGRATIONS.len() as i64 {
-        let cause = format!("its tables have version {version}: let a role of this version open the directory first");
-        return Err(StoreError::Fatal { doing, cause });
+        let why = format!("its tables have version {version}: let a role of this version open the directory first");
+        return Err(StoreError::Fatal { doing, cause: why.into() });
     }
     functions::register(&connection).map_err(error::at(doing))?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -84,7 +90,7 @@ fn identify(connection: &Connection, doing: &str) -> Result<i64, StoreError> {
             .map_err(error::at(doing.to_owned()))
     };
     let (id, version, tables) = (pragma("application_id")?, pragma("user_version")?, count_tables(connection, doing)?);
-    let refuse = |cause: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause });
+    let refuse = |why: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause: why.into() });
     if id != APPLICATION_ID && tables > 0 {
         return refuse("it is a SQLite file, but no store of Slipstream: give another directory".to_owned());
     }

@@ -2,9 +2,8 @@
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
-use slipstream_schemas::codec;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
+use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent, Topic, codec};
 
 use super::error;
 use crate::alerts::{AlertEpisode, AlertFilter};
@@ -226,11 +225,17 @@ pub fn all<T>(
 /// Alert transitions, stored as JSON in the first column.
 fn stored_transitions(reader: &Connection, sql: &str, values: impl rusqlite::Params) -> Answer<Vec<AlertTransition>> {
     let bodies: Vec<String> = all(reader, "reading alerts", sql, values, |row| row.get(0))?;
-    bodies.iter().map(|body| serde_json::from_str(body).map_err(|cause| error::unreadable("an alert", cause))).collect()
+    bodies
+        .iter()
+        .map(|body| serde_json::from_str(body).map_err(|cause| error::unreadable("an alert", Cause::of(cause))))
+        .collect()
 }
 
 /// Burn rates, stored as they travel in the first column.
 fn stored_rates(reader: &Connection, sql: &str, values: impl rusqlite::Params) -> Answer<Vec<BurnRates>> {
     let bodies: Vec<Vec<u8>> = all(reader, "reading burn rates", sql, values, |row| row.get(0))?;
-    bodies.iter().map(|body| codec::decode(body).map_err(|cause| error::unreadable("burn rates", cause))).collect()
+    bodies
+        .iter()
+        .map(|body| codec::decode(body).map_err(|cause| error::unreadable("burn rates", Cause::of(cause))))
+        .collect()
 }

@@ -4,6 +4,7 @@ use crate::sketch::Sketch;
 use hashbrown::HashMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use slipstream_schemas::Cause;
 
 use super::read::Conditions;
 use super::{error, read};
@@ -21,15 +22,15 @@ pub fn answer(reader: &Connection, question: &KpiQuestion) -> Answer<KpiAnswer> 
     let (from, to) = question.range(extent);
     let gone = [from, to].map(|time| time.div_euclid(MINUTE_US)).map(|minute| raw_gone(&snapshot, minute));
     let gone = [gone[0].clone()?, gone[1].clone()?];
-    let plan = question.plan(from, to, |minute| gone.contains(&Some(minute)));
+    let sources = question.sources(from, to, |minute| gone.contains(&Some(minute)));
     let mut tally = Tally::default();
-    if let Some(minutes) = plan.rollups {
+    if let Some(minutes) = sources.rollups {
         add_rollups(&snapshot, question, minutes, &mut tally)?;
     }
-    for range in &plan.events {
+    for range in &sources.events {
         add_events(&snapshot, question, *range, &mut tally)?;
     }
-    Ok(KpiAnswer::new(question, tally, question.reported(&plan, extent), plan.source()))
+    Ok(KpiAnswer::new(question, tally, question.reported(&sources, extent), sources.source()))
 }
 
 fn extent(reader: &Connection) -> Answer<Option<Extent>> {
@@ -83,7 +84,10 @@ fn add_rollups(reader: &Connection, question: &KpiQuestion, minutes: (i64, i64),
         let row = tally.row(key);
         row.merge(&sums);
         if let Some(sketch) = sketch {
-            row.latency.sketch.merge_encoded(&sketch).map_err(|cause| error::unreadable("a sketch", cause))?;
+            row.latency
+                .sketch
+                .merge_encoded(&sketch)
+                .map_err(|cause| error::unreadable("a sketch", Cause::of(cause)))?;
         }
     }
     Ok(())

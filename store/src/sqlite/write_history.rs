@@ -1,8 +1,8 @@
 //! Writing history: burn rates, alert transitions, delivery outcomes.
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use slipstream_schemas::codec;
 use slipstream_schemas::records::{AlertTransition, Notification};
+use slipstream_schemas::{Cause, codec};
 
 use super::error;
 use crate::port::{StoreError, StoredBurnRates};
@@ -89,8 +89,7 @@ pub fn insert_notifications(transaction: &Transaction<'_>, notifications: &[Noti
 }
 
 fn json(doing: &str, value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|cause| StoreError::Fatal { doing: doing.to_owned(), cause: cause.to_string() })
+    serde_json::to_string(value).map_err(|error| StoreError::Fatal { doing: doing.to_owned(), cause: Cause::of(error) })
 }
 
 /// The name of an enum's case, as its records have it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_store::conformance::made;
-use slipstream_store::{PostgresOptions, PostgresStore, Settled, Store, StoreError, settled};
+use slipstream_store::{BatchFate, PostgresOptions, PostgresStore, Store, StoreError, settled};
 use slipstream_testkit::services::Postgres;
 use tokio::task::JoinSet;
 
@@ -67,7 +67,7 @@ async fn a_commit_whose_answer_is_lost_is_found_by_its_positions() {
         let doubt = store.write(Arc::new(batch.clone())).await;
         assert!(matches!(doubt, Err(StoreError::Unavailable { .. })), "{lost:?}: {doubt:?}");
         assert!(!between.armed(), "{lost:?}: no commit came by");
-        let expected = if lost == Lost::Answer { Settled::Written } else { Settled::NotWritten };
+        let expected = if lost == Lost::Answer { BatchFate::Written } else { BatchFate::NotWritten };
         assert_eq!(settled(&batch, &store.positions().await.unwrap()), expected, "{lost:?}");
         write_until_settled(&store, batch).await;
         assert_eq!(store.counts().await.unwrap().events, from as u64 + 10, "{lost:?}");

@@ -8,7 +8,7 @@ use slipstream_store::conformance::Fixture;
 use slipstream_store::conformance::made;
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion, Kpis};
 use slipstream_store::{
-    EventFilter, PostgresOptions, PostgresStore, Settled, SharedStore, Store, StoreError, WriteBatch, settled,
+    BatchFate, EventFilter, PostgresOptions, PostgresStore, SharedStore, Store, StoreError, WriteBatch, settled,
 };
 use slipstream_testkit::services::{self, Postgres};
 use tokio::task::JoinSet;
@@ -126,7 +126,7 @@ pub async fn write_until_settled(store: &PostgresStore, batch: WriteBatch) -> us
         match store.write(batch.clone()).await {
             Ok(()) => return sent,
             Err(StoreError::Moved { .. }) => match store.positions().await.map(|stored| settled(&batch, &stored)) {
-                Ok(Settled::Written) => return sent,
+                Ok(BatchFate::Written) => return sent,
                 Ok(other) => panic!("{other:?}"),
                 Err(StoreError::Unavailable { .. }) => {}
                 Err(error) => panic!("{error}"),

@@ -57,16 +57,16 @@ pub struct Timeouts {
 
 /// The faults of a run, from its seed.
 #[derive(Debug)]
-pub struct Plan {
+pub struct FaultPlan {
     rng: ChaCha8Rng,
     timeouts: Timeouts,
     rounds: usize,
 }
 
-impl Plan {
+impl FaultPlan {
     /// A plan.
-    pub fn new(seed: u64, timeouts: Timeouts) -> Plan {
-        Plan { rng: ChaCha8Rng::seed_from_u64(seed), timeouts, rounds: 0 }
+    pub fn new(seed: u64, timeouts: Timeouts) -> FaultPlan {
+        FaultPlan { rng: ChaCha8Rng::seed_from_u64(seed), timeouts, rounds: 0 }
     }
 
     /// One of each: every kind of process is killed, broker and database are, a gateway and a process that reads are held.
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_seed_makes_the_same_plan_and_another_seed_another() {
         let rounds = |seed| {
-            let mut plan = Plan::new(seed, TIMEOUTS);
+            let mut plan = FaultPlan::new(seed, TIMEOUTS);
             let mut rounds = plan.one_of_each();
             rounds.extend((0..20).map(|_| plan.next_round()));
             rounds
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn the_short_plan_has_one_of_each_and_sees_its_end() {
         for seed in 0..50 {
-            let rounds = Plan::new(seed, TIMEOUTS).one_of_each();
+            let rounds = FaultPlan::new(seed, TIMEOUTS).one_of_each();
             let faults: Vec<&Fault> = rounds.iter().flat_map(|r| r.faults.iter().map(|(_, f)| f)).collect();
             let kinds: BTreeSet<String> = faults.iter().map(|f| f.kind()).collect();
             assert_eq!((faults.len(), kinds.len()), (15, 15), "seed {seed}: {kinds:?}");
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_run_without_end_comes_to_everything() {
-        let mut plan = Plan::new(3, TIMEOUTS);
+        let mut plan = FaultPlan::new(3, TIMEOUTS);
         let rounds: Vec<Round> = std::iter::repeat_with(|| plan.next_round()).take(500).collect();
         let words = |fault: &Fault| fault.kind().rsplit_once(' ').map_or(fault.kind(), |(what, _)| what.to_owned());
         let faults = || rounds.iter().flat_map(|round| round.faults.iter().map(|(_, fault)| fault));
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_storm_moves_somebody_every_few_seconds_for_a_minute() {
-        let mut plan = Plan::new(1, TIMEOUTS);
+        let mut plan = FaultPlan::new(1, TIMEOUTS);
         let storm = std::iter::repeat_with(|| plan.next_round()).nth(1).map(|round| round.faults[0].1.clone());
         let Some(Fault::Storm(moves)) = storm else { panic!("{storm:?}") };
         let lasts: Duration = moves.iter().map(|(after, _)| *after).sum();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::recovery::{Faults, HEALTHY, Recovery};
-use super::told::Told;
+use super::told::DeliveryAudit;
 use super::windows::Compared;
 
 /// The report.
@@ -33,7 +33,7 @@ pub struct Report {
     /// Transitions, each once in the topic and in the table.
     pub transitions: usize,
     /// Notifications.
-    pub told: Told,
+    pub told: DeliveryAudit,
     /// How alerting was meanwhile.
     pub recovery: Recovery,
 }
@@ -53,7 +53,7 @@ impl Report {
     fn lines(&self) -> [(&'static str, String); 8] {
         let Report { acknowledged, sent_twice, retried, redelivered, cells, refolded, transitions, .. } = self;
         let Compared { complete, incomplete } = self.compared;
-        let Told { due, delivered, not_due, deliveries, .. } = &self.told;
+        let DeliveryAudit { due, delivered, not_due, deliveries, .. } = &self.told;
         let (median, most) = (self.recovery.median.as_secs_f64(), self.recovery.most.as_secs_f64());
         let (typical, (longest, round)) = (self.recovery.typical, &self.recovery.longest);
         let again = format!("{retried} requests sent again, {sent_twice} copies sent on purpose");

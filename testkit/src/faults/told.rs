@@ -15,7 +15,7 @@ pub type Key = (String, i64, i32);
 
 /// What became of the transitions that were due.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct DeliveryAudit {
     /// Those that were delivered, and when first.
     pub first: HashMap<Key, SystemTime>,
     /// How many were due.
@@ -34,13 +34,13 @@ pub fn told(
     notes: &[Notification],
     deliveries: &[Delivery],
     receiver: &str,
-) -> Result<Told> {
+) -> Result<DeliveryAudit> {
     let mut settled: HashMap<String, Outcome> = HashMap::new();
     for note in notes.iter().filter(|n| n.receiver == receiver) {
         let before = settled.insert(key_of(note), note.outcome);
         ensure!(before.is_none(), "A3: {} was settled twice, as {before:?} and {:?}", key_of(note), note.outcome);
     }
-    let mut told = Told { first: firsts(deliveries), ..Told::default() };
+    let mut told = DeliveryAudit { first: firsts(deliveries), ..DeliveryAudit::default() };
     told.deliveries = deliveries.iter().filter(|d| d.accepted()).count();
     let arrived: HashSet<String> =
         told.first.keys().map(|(id, episode, seq)| format!("{id}/{episode}/{seq}/{receiver}")).collect();

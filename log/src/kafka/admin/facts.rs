@@ -9,11 +9,11 @@ use rdkafka::metadata::Metadata;
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TOPICS;
 
-use super::super::client::{Reader, Told};
+use super::super::blocking::blocking;
+use super::super::client::{ClientLog, Reader};
 use super::super::errors::log_error;
 use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
-use super::super::shared::blocking;
 use super::CALL;
 use super::hearing;
 use crate::port::LogError;
@@ -104,7 +104,7 @@ pub async fn groups(options: &KafkaOptions) -> Result<Vec<Group>, LogError> {
     blocking(move || {
         let names = Names::new(&options.prefix);
         let failed = |e: KafkaError| log_error(&names, "asking for the groups", &e);
-        let asker: Reader = settings::ranges(&options).create_with_context(Told).map_err(failed)?;
+        let asker: Reader = settings::ranges(&options).create_with_context(ClientLog).map_err(failed)?;
         let listed = asker.fetch_group_list(None, CALL).map_err(failed)?;
         let ours = listed.groups().iter().filter_map(|group| {
             let name = group.name().strip_prefix(&options.prefix)?.to_owned();
@@ -125,8 +125,8 @@ pub async fn inspect(options: &KafkaOptions) -> Result<Cluster, LogError> {
     let names = Names::new(&options.prefix);
     let asked = options.clone();
     let metadata = blocking(move || hearing::metadata(&asked)).await?;
-    let admin: AdminClient<Told> = settings::common(options)
-        .create_with_context(Told)
+    let admin: AdminClient<ClientLog> = settings::common(options)
+        .create_with_context(ClientLog)
         .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
     Ok(Cluster {
         brokers: brokers(&admin, &metadata).await,
@@ -136,7 +136,7 @@ pub async fn inspect(options: &KafkaOptions) -> Result<Cluster, LogError> {
 }
 
 /// Each broker is asked itself: one that others still name may not be reachable from here.
-async fn brokers(admin: &AdminClient<Told>, metadata: &Metadata) -> Vec<Broker> {
+async fn brokers(admin: &AdminClient<ClientLog>, metadata: &Metadata) -> Vec<Broker> {
     let mut brokers = Vec::new();
     for broker in metadata.brokers() {
         let asked = ask(admin, ResourceSpecifier::Broker(broker.id())).await;
@@ -147,7 +147,7 @@ async fn brokers(admin: &AdminClient<Told>, metadata: &Metadata) -> Vec<Broker> 
     brokers
 }
 
-async fn topics(admin: &AdminClient<Told>, names: &Names, metadata: &Metadata) -> Vec<TopicState> {
+async fn topics(admin: &AdminClient<ClientLog>, names: &Names, metadata: &Metadata) -> Vec<TopicState> {
     let mut topics = Vec::new();
     for spec in &TOPICS {
         let name = names.of(spec.topic);
@@ -173,7 +173,7 @@ fn internal(metadata: &Metadata) -> BTreeMap<String, usize> {
     ours.filter_map(|t| Some((t.name().to_owned(), t.partitions().iter().map(|p| p.replicas().len()).min()?))).collect()
 }
 
-async fn ask(admin: &AdminClient<Told>, of: ResourceSpecifier<'_>) -> Result<Settings, String> {
+async fn ask(admin: &AdminClient<ClientLog>, of: ResourceSpecifier<'_>) -> Result<Settings, String> {
     let patience = AdminOptions::new().request_timeout(Some(CALL));
     let told = admin.describe_configs([&of], &patience).await.map_err(|e| e.to_string())?;
     let resource = told.into_iter().next().ok_or("no answer")?.map_err(|code| code.to_string())?;

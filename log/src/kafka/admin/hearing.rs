@@ -8,8 +8,9 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
+use slipstream_schemas::Cause;
 
-use super::super::client::told;
+use super::super::client::log_line;
 use super::super::errors::log_error;
 use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
@@ -30,14 +31,14 @@ pub(super) fn metadata(options: &KafkaOptions) -> Result<Metadata, LogError> {
     let doing = || format!("connecting to Kafka at {}", options.brokers);
     let made = settings::ranges(options).create_with_context(Hearing::default());
     let asker: BaseConsumer<Hearing> = made.map_err(|e| log_error(&Names::new(&options.prefix), doing(), &e))?;
-    let mut cause = String::new();
+    let mut cause = Cause::from("");
     for _ in 0..TRIES {
         match asker.fetch_metadata(None, TRY) {
             Ok(metadata) => return Ok(metadata),
-            Err(error) => cause = heard(&asker, &error),
+            Err(error) => cause = Cause::worded(heard(&asker, &error), error),
         }
-        if is_lasting(&cause) {
-            let cause = format!("{cause}; see `kafka.properties` of the configuration");
+        if is_lasting(cause.text()) {
+            let cause = cause.and("; see `kafka.properties` of the configuration");
             return Err(LogError::Fatal { doing: doing(), cause });
         }
     }
@@ -82,7 +83,7 @@ impl ClientContext for Hearing {
         if facility == "FAIL" {
             self.hear(text);
         }
-        told(level as i32, facility, text);
+        log_line(level as i32, facility, text);
     }
 
     fn error(&self, _: KafkaError, _: &str) {}

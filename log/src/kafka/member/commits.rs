@@ -1,18 +1,19 @@
 //! Steps of a member, and what becomes of its partitions when one is refused (L5, L6).
 
 use rdkafka::consumer::Consumer as _;
+use slipstream_schemas::Cause;
 
 use super::{Held, Member, State};
+use crate::kafka::blocking::blocking;
 use crate::kafka::native;
 use crate::kafka::positions::list_of;
-use crate::kafka::shared::blocking;
 use crate::kafka::transactions::{Failure, Moves};
 use crate::port::{Advance, CommitError, LogError, Step, TopicPartition};
 
 impl Member {
     /// What is wrong with a step before anybody is asked.
     pub(super) fn check(&self, step: &Step) -> Result<(), CommitError> {
-        crate::port::well_formed(step.positions.iter().copied()).map_err(CommitError::Fatal)?;
+        crate::port::well_formed(step.positions.iter().copied()).map_err(|why| CommitError::Fatal(why.into()))?;
         let ours = |a: &Advance| matches!(self.held.get(&a.partition), Some(Held { state: State::Told(at), .. }) if at.is_none_or(|p| p == a.from));
         let lost: Vec<TopicPartition> = step.positions.iter().filter(|a| !ours(a)).map(|a| a.partition).collect();
         if lost.is_empty() { Ok(()) } else { Err(CommitError::Lost(lost)) }
@@ -23,17 +24,17 @@ impl Member {
         let group = self.consumer.group_metadata();
         // Without a generation the broker would take the offsets of whoever comes (KIP-447 allows it).
         let (Some(group), true) = (group, native::generation(&self.consumer) >= 0) else {
-            return Err(Failure::NotAMember("the group has no such member".to_owned()));
+            return Err(Failure::NotAMember("the group has no such member".into()));
         };
-        let offsets = list_of(&names, &step.positions).map_err(|e| Failure::Fatal(e.to_string()))?;
+        let offsets = list_of(&names, &step.positions).map_err(|e| Failure::Fatal(Cause::of(e)))?;
         let outputs = self.shared.place(&step.outputs, self.commits).await.map_err(|e| match e {
-            LogError::Fatal { .. } => Failure::Fatal(e.to_string()),
-            _ => Failure::Aborted(e.to_string()),
+            LogError::Fatal { .. } => Failure::Fatal(Cause::of(e)),
+            _ => Failure::Aborted(Cause::of(e)),
         })?;
         self.commits = self.commits.wrapping_add(1);
         let fault = self.shared.options.faults.next_commit(&self.group);
         let Some(mut transactions) = self.transactions.take() else {
-            return Err(Failure::Fatal("a commit was dropped half way; this member cannot commit any more".to_owned()));
+            return Err(Failure::Fatal("a commit was dropped half way; this member cannot commit any more".into()));
         };
         let moves = Moves { offsets, group };
         let (transactions, result) = blocking(move || {
@@ -60,7 +61,11 @@ impl Member {
                 CommitError::InDoubt(cause)
             }
             Failure::NotAMember(cause) => {
-                tracing::warn!(cause, group = self.group, "expelled from the group; partitions come anew");
+                tracing::warn!(
+                    cause = cause.text(),
+                    group = self.group,
+                    "expelled from the group; partitions come anew"
+                );
                 self.expelled();
                 CommitError::Lost(all())
             }
@@ -81,7 +86,7 @@ impl Member {
             let doing = "deciding a transaction in doubt".to_owned();
             match failure {
                 Failure::Fatal(cause) => LogError::Fatal { doing, cause },
-                other => LogError::Transient { doing, cause: format!("{other:?}") },
+                other => LogError::Transient { doing, cause: format!("{other:?}").into() },
             }
         })?;
         self.in_doubt = false;

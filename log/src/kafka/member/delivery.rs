@@ -7,8 +7,8 @@ use slipstream_schemas::LogTime;
 use tokio::time::Instant;
 
 use super::{Change, Ends, Held, Member, State};
+use crate::kafka::blocking::blocking;
 use crate::kafka::native::{self, Came};
-use crate::kafka::shared::blocking;
 use crate::port::{Fetch, LogError, Offset, Polled, TopicPartition};
 
 /// How long a partition may be silent though its end is not reached.

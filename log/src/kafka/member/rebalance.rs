@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::seat::Link;
 use super::{Held, Lookup, Member, State};
+use crate::kafka::blocking::blocking;
 use crate::kafka::buffer::Buffer;
 use crate::kafka::errors::log_error;
 use crate::kafka::native::{self, Place, Records};
 use crate::kafka::positions;
-use crate::kafka::shared::blocking;
 use crate::port::{LogError, Polled, TopicPartition};
 
 /// After a failure to learn committed positions, so long until the next try.
@@ -118,7 +118,7 @@ impl Member {
             let doing = format!("reading as a member of {}", self.group);
             let name = self.shared.options.instance.as_deref().unwrap_or_default();
             let cause = format!("another process has joined as `{name}`: `kafka.instance` must be a process's own");
-            return Err(LogError::Fatal { doing, cause });
+            return Err(LogError::Fatal { doing, cause: cause.into() });
         }
         tracing::warn!(group = self.group, "fenced by who joined under the same name; joining again");
         self.rejoined.push(Instant::now());

@@ -6,7 +6,7 @@ use rdkafka::consumer::Consumer as _;
 use slipstream_schemas::Topic;
 use tokio::sync::Notify;
 
-use crate::kafka::client::{Reader, Told};
+use crate::kafka::client::{ClientLog, Reader};
 use crate::kafka::errors::log_error;
 use crate::kafka::native::Events;
 use crate::kafka::settings;
@@ -35,7 +35,7 @@ impl Seat {
         let names = &shared.names;
         let doing = || format!("joining the group {}", shared.options.group_name(&self.group));
         let config = settings::member(&shared.options, &self.group, self.n, self.partitions);
-        let mut consumer: Reader = config.create_with_context(Told).map_err(|e| log_error(names, doing(), &e))?;
+        let mut consumer: Reader = config.create_with_context(ClientLog).map_err(|e| log_error(names, doing(), &e))?;
         let woken = Arc::new(Notify::new());
         let wake = Arc::clone(&woken);
         consumer.set_nonempty_callback(move || wake.notify_one());
@@ -43,7 +43,7 @@ impl Seat {
         consumer.subscribe(&topics).map_err(|e| log_error(names, doing(), &e))?;
         let consumer = Arc::new(consumer);
         let events = Events::of(&consumer)
-            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".to_owned() })?;
+            .ok_or_else(|| LogError::Fatal { doing: doing(), cause: "the consumer has no queue".into() })?;
         Ok(Link { consumer, events, woken })
     }
 }

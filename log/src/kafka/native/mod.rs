@@ -147,7 +147,7 @@ unsafe fn log(event: *mut sys::rd_kafka_event_t) {
     let (mut facility, mut text, mut level) = (ptr::null(), ptr::null(), 0);
     unsafe {
         if sys::rd_kafka_event_log(event, &mut facility, &mut text, &mut level) == 0 {
-            super::client::told(level, &str_of(facility), &str_of(text));
+            super::client::log_line(level, &str_of(facility), &str_of(text));
         }
     }
 }

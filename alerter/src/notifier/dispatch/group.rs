@@ -8,19 +8,19 @@ use slipstream_slo::hash::fnv1a64;
 
 use super::BACKOFF;
 use super::delivery::Delivery;
-use crate::payload::Labels;
+use crate::notifier::payload::Labels;
 
 /// A group of alerts.
 #[derive(Debug)]
 pub struct Group {
     /// Ids of its alerts.
     pub members: BTreeSet<String>,
-    /// Transitions of its alerts that wait or are under way.
+    /// Transitions of its alerts that wait or are under transport.
     pub pending: usize,
     /// What was decided and has not ended: sent again as it is.
     pub decided: Option<Arc<Delivery>>,
-    /// Whether it is under way.
-    pub flying: bool,
+    /// Whether it is under transport.
+    pub in_flight: bool,
     /// Whether news was left out of it for want of room.
     pub more: bool,
     /// Before this the group's interval holds it back.
@@ -37,7 +37,7 @@ impl Group {
             members: BTreeSet::new(),
             pending: 0,
             decided: None,
-            flying: false,
+            in_flight: false,
             more: false,
             interval_until: i64::MIN,
             retry: Retry::new(BACKOFF, seed),
@@ -47,7 +47,7 @@ impl Group {
 
     /// Whether it has something to say and is not saying it.
     pub fn waits(&self) -> bool {
-        self.pending > 0 && !self.flying
+        self.pending > 0 && !self.in_flight
     }
 
     /// When it may speak.
@@ -57,13 +57,13 @@ impl Group {
 
     /// An attempt failed.
     pub fn failed(&mut self, now: i64) {
-        self.flying = false;
+        self.in_flight = false;
         self.retry_at = now + self.retry.failed().as_millis() as i64;
     }
 
     /// The delivery ended.
     pub fn settled(&mut self, interval_until: i64) {
-        self.flying = false;
+        self.in_flight = false;
         self.decided = None;
         self.retry.reset();
         self.retry_at = i64::MIN;

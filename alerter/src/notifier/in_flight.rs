@@ -1,4 +1,4 @@
-//! Deliveries under way: started, waited for, brought back with their answers.
+//! Deliveries under transport: started, waited for, brought back with their answers.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,36 +10,36 @@ use slipstream_runtime::event::Event;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::events::{AttemptResult, Attempted};
-use crate::plan::{Answer, Delivery};
-use crate::send::Way;
+use crate::notifier::dispatch::{Answer, Delivery};
+use crate::notifier::transport::Transport;
+use crate::telemetry::{AttemptResult, Attempted};
 
-type Landing = (Arc<Delivery>, Answer);
+type Finished = (Arc<Delivery>, Answer);
 
-/// The deliveries of one receiver that are under way. Dropping it ends them.
-pub(super) struct Flights {
-    way: Arc<dyn Way>,
+/// The deliveries of one receiver that are under transport. Dropping it ends them.
+pub(super) struct InFlight {
+    transport: Arc<dyn Transport>,
     receiver: Arc<str>,
-    flying: JoinSet<Landing>,
-    landed: Vec<Landing>,
+    in_flight: JoinSet<Finished>,
+    finished: Vec<Finished>,
 }
 
-impl Flights {
-    pub fn new(way: Arc<dyn Way>, receiver: String) -> Self {
-        Flights { way, receiver: receiver.into(), flying: JoinSet::new(), landed: Vec::new() }
+impl InFlight {
+    pub fn new(transport: Arc<dyn Transport>, receiver: String) -> Self {
+        InFlight { transport, receiver: receiver.into(), in_flight: JoinSet::new(), finished: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.flying.is_empty()
+        self.in_flight.is_empty()
     }
 
     /// Begins an attempt.
     pub fn start(&mut self, delivery: Arc<Delivery>) {
-        let (way, receiver) = (Arc::clone(&self.way), Arc::clone(&self.receiver));
-        self.flying.spawn(async move {
+        let (transport, receiver) = (Arc::clone(&self.transport), Arc::clone(&self.receiver));
+        self.in_flight.spawn(async move {
             let begun = Instant::now();
-            let answer = way.attempt(&delivery).await;
-            attempted(&receiver, way.host(), &delivery, &answer, begun.elapsed()).emit();
+            let answer = transport.attempt(&delivery).await;
+            attempted(&receiver, transport.host(), &delivery, &answer, begun.elapsed()).emit();
             (delivery, answer)
         });
     }
@@ -52,31 +52,31 @@ impl Flights {
                 biased;
                 () = shutdown.cancelled() => return None,
                 done = &mut other => return Some(done),
-                Some(landing) = self.flying.join_next(), if !self.flying.is_empty() => self.landed.extend(flown(landing)),
+                Some(landing) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.finished.extend(flown(landing)),
             }
         }
     }
 
-    /// Waits for all that are under way, but not longer than `most`; what is late is dropped.
+    /// Waits for all that are under transport, but not longer than `most`; what is late is dropped.
     pub async fn wait(&mut self, most: Duration) {
         let deadline = Instant::now() + most;
-        while let Ok(Some(landing)) = tokio::time::timeout_at(deadline, self.flying.join_next()).await {
-            self.landed.extend(flown(landing));
+        while let Ok(Some(landing)) = tokio::time::timeout_at(deadline, self.in_flight.join_next()).await {
+            self.finished.extend(flown(landing));
         }
-        self.flying.shutdown().await;
+        self.in_flight.shutdown().await;
     }
 
     /// What has come back since the last call.
-    pub fn landed(&mut self) -> Vec<Landing> {
-        while let Some(landing) = self.flying.try_join_next() {
-            self.landed.extend(flown(landing));
+    pub fn finished(&mut self) -> Vec<Finished> {
+        while let Some(landing) = self.in_flight.try_join_next() {
+            self.finished.extend(flown(landing));
         }
-        std::mem::take(&mut self.landed)
+        std::mem::take(&mut self.finished)
     }
 }
 
 /// An attempt that panicked is a mistake in the program: it goes on in the loop, which the supervisor watches.
-fn flown(landing: Result<Landing, tokio::task::JoinError>) -> Option<Landing> {
+fn flown(landing: Result<Finished, tokio::task::JoinError>) -> Option<Finished> {
     match landing {
         Ok(landing) => Some(landing),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

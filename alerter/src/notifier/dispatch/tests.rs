@@ -6,8 +6,8 @@ use slipstream_schemas::records::Outcome::{Delivered, NotDue, Refused};
 use slipstream_schemas::records::{Outcome, TransitionKind};
 
 use super::*;
-use crate::payload::{Message, Status};
-use crate::words::tests::transition;
+use crate::notifier::payload::{Message, Status};
+use crate::notifier::words::tests::transition;
 
 const OK: Answer = Answer::Delivered { status: 200 };
 
@@ -19,9 +19,9 @@ fn failed(doubt: bool) -> Answer {
     Answer::Failed { status: Some(500), detail: "oh".to_owned(), retry_after: None, doubt }
 }
 
-/// A plan, a clock and a log of its own.
+/// A dispatcher, a clock and a log of its own.
 struct Story {
-    plan: Plan,
+    dispatcher: Dispatcher,
     now: i64,
     offset: i64,
     outcomes: Vec<(String, i64, i32, Outcome)>,
@@ -31,7 +31,12 @@ impl Story {
     fn new(change: impl FnOnce(&mut ReceiverConfig)) -> Self {
         let mut config = ReceiverConfig::webhook("ops", "http://localhost");
         change(&mut config);
-        Story { plan: Plan::new(config, "http://slipstream.test/"), now: 0, offset: 0, outcomes: Vec::new() }
+        Story {
+            dispatcher: Dispatcher::new(config, "http://slipstream.test/"),
+            now: 0,
+            offset: 0,
+            outcomes: Vec::new(),
+        }
     }
 
     /// Something happens to an alert of SLO `slo`, and is read `lag` ms later.
@@ -51,26 +56,26 @@ impl Story {
         };
         let ticket = Ticket { partition: 0, offset: self.offset };
         self.offset += 1;
-        self.plan.push(Pending { ticket, transition, since: self.now - lag, attempts: 0 });
+        self.dispatcher.push(Pending { ticket, transition, since: self.now - lag, attempts: 0 });
     }
 
     fn happens(&mut self, id: &str, seq: i32, kind: TransitionKind) {
         self.happens_late(0, id, "checkout", 100, seq, kind);
     }
 
-    fn note(&mut self, settled: Vec<Settled>) {
+    fn note(&mut self, settled: Vec<Concluded>) {
         let noted = settled.into_iter().map(|s| s.notification);
         self.outcomes.extend(noted.map(|n| (n.alert_id, n.episode, n.seq, n.outcome)));
     }
 
     fn next(&mut self) -> Vec<Arc<Delivery>> {
-        let decision = self.plan.next(self.now);
+        let decision = self.dispatcher.next(self.now);
         self.note(decision.settled);
         decision.deliveries
     }
 
     fn answer(&mut self, delivery: &Delivery, answer: &Answer) {
-        let settled = self.plan.finished(delivery, answer, self.now);
+        let settled = self.dispatcher.finished(delivery, answer, self.now);
         self.note(settled);
     }
 
@@ -81,9 +86,9 @@ impl Story {
         deliveries.iter().map(|d| serde_json::from_slice(&d.body).unwrap()).collect()
     }
 
-    /// Lets time pass until the plan has something to do.
+    /// Lets time pass until the dispatcher has something to do.
     fn wait(&mut self) {
-        self.now = self.plan.wake_at().expect("something waits").max(self.now);
+        self.now = self.dispatcher.wake_at().expect("something waits").max(self.now);
     }
 
     fn noted(&self) -> Vec<(&str, i32, Outcome)> {
@@ -115,7 +120,7 @@ fn a_group_speaks_at_once_then_after_its_interval_and_repeats_what_fires() {
     story.now += 5_000;
     assert_eq!(alerts(&story.flush(&OK)[0]), [("b", "page", Status::Firing), ("c", "page", Status::Firing)]);
     assert_eq!(story.noted(), [("a", 2, Delivered), ("a", 3, Delivered), ("b", 2, Delivered), ("c", 2, Delivered)]);
-    assert_eq!((story.plan.pending(), story.plan.firing()), (0, 2));
+    assert_eq!((story.dispatcher.pending(), story.dispatcher.firing()), (0, 2));
 }
 
 #[test]
@@ -143,7 +148,7 @@ fn a3_an_alerts_transitions_go_out_one_after_the_other() {
     let second = story.flush(&OK);
     assert_eq!(alerts(&second[0]), [("a", "page", Status::Resolved)]);
     assert_eq!(story.noted(), [("a", 2, Delivered), ("a", 3, Delivered)]);
-    assert_eq!(story.plan.firing(), 0);
+    assert_eq!(story.dispatcher.firing(), 0);
 }
 
 #[test]
@@ -169,7 +174,7 @@ fn a2_no_resolved_without_its_firing() {
     story.wait();
     assert!(story.flush(&OK).is_empty());
     assert_eq!(story.noted(), [("a", 2, Refused), ("a", 3, NotDue)]);
-    assert_eq!(story.plan.wake_at(), None);
+    assert_eq!(story.dispatcher.wake_at(), None);
 }
 
 #[test]
@@ -184,7 +189,7 @@ fn who_wants_no_resolved_alerts_gets_none() {
     story.wait();
     assert!(story.flush(&OK).is_empty());
     assert_eq!(story.noted()[2..], [("a", 4, NotDue)]);
-    assert_eq!(story.plan.firing(), 0);
+    assert_eq!(story.dispatcher.firing(), 0);
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn a3_what_failed_is_sent_again_as_it_was_and_later_each_time() {
     }
     assert!(waits.iter().all(|w| (100..=10_000).contains(w)) && waits[7] > 4_000, "{waits:?}");
     story.answer(&last[0], &OK);
-    assert_eq!(story.plan.failures(), 0);
+    assert_eq!(story.dispatcher.failures(), 0);
 }
 
 #[test]
@@ -216,7 +221,7 @@ fn a_receiver_that_fails_is_tried_with_one_delivery_at_a_time() {
     let first = story.next();
     assert_eq!(first.len(), AT_A_TIME);
     first.iter().for_each(|d| story.answer(d, &failed(false)));
-    assert_eq!(story.plan.failures(), 1, "what failed together is one failure");
+    assert_eq!(story.dispatcher.failures(), 1, "what failed together is one failure");
     assert!(story.next().is_empty());
     story.wait();
     let probe = story.next();
@@ -238,7 +243,7 @@ fn retry_after_is_honoured_within_reason() {
         let mut story = Story::new(|_| ());
         story.happens("a", 2, FIRING);
         story.flush(&asks(asked));
-        assert_eq!(story.plan.wake_at(), Some(got));
+        assert_eq!(story.dispatcher.wake_at(), Some(got));
     }
 }
 
@@ -257,7 +262,7 @@ fn who_is_behind_gets_the_present_state_and_the_rest_is_recorded() {
     ] {
         story.happens_late(late, id, "checkout", episode, seq, kind);
     }
-    assert!(story.plan.behind(story.now));
+    assert!(story.dispatcher.behind(story.now));
     let sent = story.flush(&OK);
     assert_eq!(alerts(&sent[0]), [("again", "page", Status::Firing), ("still", "ticket", Status::Firing)]);
     let not_due = |o: &&(String, i64, i32, Outcome)| o.3 == NotDue;
@@ -266,7 +271,7 @@ fn who_is_behind_gets_the_present_state_and_the_rest_is_recorded() {
     let want =
         [("again", 100, 2), ("again", 100, 3), ("came-and-went", 100, 2), ("came-and-went", 100, 3), ("still", 100, 2)];
     assert_eq!(recorded, want);
-    assert_eq!(story.plan.pending(), 0);
+    assert_eq!(story.dispatcher.pending(), 0);
 }
 
 #[test]
@@ -321,10 +326,10 @@ fn a_long_group_interval_is_not_being_behind() {
     story.happens("b", 3, RESOLVED);
     story.wait();
     assert_eq!(story.now, 300_000);
-    assert!(!story.plan.behind(story.now));
+    assert!(!story.dispatcher.behind(story.now));
     story.flush(&OK);
     story.wait();
-    assert!(!story.plan.behind(story.now));
+    assert!(!story.dispatcher.behind(story.now));
     story.flush(&OK);
     assert_eq!(story.noted(), [("a", 2, Delivered), ("b", 2, Delivered), ("b", 3, Delivered)]);
 }
@@ -344,11 +349,11 @@ fn news_is_never_cut_only_repetitions_are() {
 fn a_lost_partition_is_forgotten_even_in_the_air() {
     let mut story = Story::new(|_| ());
     story.happens("a", 2, FIRING);
-    let flying = story.next();
-    story.plan.drop_partition(0);
-    story.answer(&flying[0], &OK);
+    let in_flight = story.next();
+    story.dispatcher.drop_partition(0);
+    story.answer(&in_flight[0], &OK);
     assert!(story.outcomes.is_empty());
-    assert_eq!((story.plan.pending(), story.plan.firing(), story.plan.wake_at()), (0, 0, None));
+    assert_eq!((story.dispatcher.pending(), story.dispatcher.firing(), story.dispatcher.wake_at()), (0, 0, None));
     story.happens("a", 2, FIRING);
     assert_eq!(story.flush(&OK).len(), 1, "read again, sent again");
 }
@@ -360,7 +365,7 @@ fn what_was_told_before_a_restart_is_repeated_and_resolved() {
     told.alert_id = "old".to_owned();
     told.group = vec![slipstream_schemas::records::GroupLabel { name: "endpoint".to_owned(), value: "old".to_owned() }];
     told.episode = 100;
-    story.plan.restore(0, told.clone(), &told);
+    story.dispatcher.restore(0, told.clone(), &told);
     story.happens("new", 2, FIRING);
     assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Firing)]);
     story.happens("old", 3, RESOLVED);
@@ -462,7 +467,7 @@ mod histories {
                     story.happens_late(0, &format!("a{id}"), if *id < 2 { "x" } else { "y" }, episode, seq, kind);
                 }
             }
-            while story.plan.pending() > 0 {
+            while story.dispatcher.pending() > 0 {
                 story.wait();
                 send(&mut story, &mut receiver, &OK);
             }

@@ -9,24 +9,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{
-    Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, Settled, SharedLog, Step, TopicPartition, settle,
+    Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
 };
 use slipstream_role::names::ALERTER as ROLE;
+use slipstream_role::patience::{patient, stopped};
+use slipstream_role::reading::{Reader, decoded};
+use slipstream_role::revisions::Definitions;
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::backoff::Retry;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
-use slipstream_schemas::records::{AlertTransition, BurnRates, Definition};
+use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{Topic, codec};
 use slipstream_slo::alerts::{Draft, OpenAlerts};
-use slipstream_slo::revision::Revisions;
 
 use crate::error::AlerterError;
-use crate::events::{Evaluated, PartitionsLost, Trimmed};
-use crate::reader::{PATIENCE, Reader, decoded, patience};
-
-/// Definitions live in one partition.
-const DEFINITIONS: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };
+use crate::telemetry::{Evaluated, PartitionsLost, Trimmed};
 
 /// What a commit that is under way gets when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -36,16 +33,17 @@ const GRACE: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the log fails for good, or holds what this version cannot read.
 pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), AlerterError> {
+    let log = patient(log, ROLE, &shutdown);
+    stopped(work(log, health, shutdown.clone()).await, &shutdown, AlerterError::of_log)
+}
+
+async fn work(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), AlerterError> {
     health.set(ROLE, State::Starting("joining its consumer group".to_owned()));
-    let mut retry = Retry::new(PATIENCE, 0);
-    let consumer = loop {
-        match log.subscribe(ROLE, &[Topic::BurnRates]).await {
-            Ok(consumer) => break consumer,
-            Err(error) => patience(&mut retry, ROLE, "joining a consumer group", error).await?,
-        }
-    };
-    let (open, positions, revisions) = (OpenAlerts::default(), BTreeMap::new(), Revisions::new());
-    let mut alerter = Alerter { log, consumer, open, positions, revisions, health, shutdown };
+    let joined = log.subscribe(ROLE, &[Topic::BurnRates]).await;
+    let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
+    let definitions = Definitions::unread(log.clone(), ROLE, &shutdown);
+    let (open, positions) = (OpenAlerts::default(), BTreeMap::new());
+    let mut alerter = Alerter { log, consumer, open, positions, definitions, health, shutdown };
     alerter.work().await
 }
 
@@ -56,7 +54,7 @@ struct Alerter {
     open: OpenAlerts,
     /// Partitions of burn-rates that are ours, and where they stand.
     positions: BTreeMap<TopicPartition, Position>,
-    revisions: Revisions,
+    definitions: Definitions,
     health: Health,
     shutdown: Shutdown,
 }
@@ -69,7 +67,6 @@ struct Decided {
 
 impl Alerter {
     async fn work(&mut self) -> Result<(), AlerterError> {
-        let mut retry = Retry::new(PATIENCE, 0);
         loop {
             let polled = tokio::select! {
                 biased;
@@ -77,18 +74,17 @@ impl Alerter {
                 polled = self.consumer.poll(Default::default(), Duration::from_secs(1)) => polled,
             };
             match polled {
-                Ok(Polled::Nothing) => retry.reset(),
+                Ok(Polled::Nothing) => {}
                 Ok(Polled::Assigned(gained)) => self.gain(gained).await?,
                 Ok(Polled::Revoked(lost)) => self.lose(&lost),
                 Ok(Polled::Records(batch)) if self.positions.contains_key(&batch.partition) => {
-                    retry.reset();
                     if !self.step(&batch).await? {
                         return Ok(());
                     }
                 }
                 Ok(Polled::Records(_)) => {}
                 Err(LogError::OutOfRange { partition, first, .. }) => self.skip_to(partition, first).await?,
-                Err(error) => patience(&mut retry, ROLE, "reading burn-rates", error).await?,
+                Err(error) => return Err(AlerterError::log("reading burn-rates")(error)),
             }
             self.health.set(ROLE, State::Ready);
         }
@@ -98,13 +94,13 @@ impl Alerter {
     /// never will be (L5).
     async fn gain(&mut self, gained: Vec<(TopicPartition, Option<Position>)>) -> Result<(), AlerterError> {
         self.health.set(ROLE, State::Starting("reading the state of alerts".to_owned()));
-        let reader = Reader { log: &*self.log, role: ROLE };
+        let reader = Reader { log: &*self.log, role: ROLE, shutdown: &self.shutdown };
         let mut open = OpenAlerts::default();
         for partition in reader.partitions(Topic::Alerts).await? {
             let (first, end) = reader.settled_bounds(partition).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
                 open.apply(decoded(partition, record, codec::decode::<AlertTransition>)?);
-                Ok(())
+                Ok::<(), AlerterError>(())
             };
             reader.each(partition, first, end, take).await?;
         }
@@ -127,16 +123,16 @@ impl Alerter {
             .iter()
             .map(|record| decoded(batch.partition, record, codec::decode::<BurnRates>))
             .collect::<Result<Vec<_>, _>>()?;
-        self.read_definitions(rates.iter().map(|r| r.revision).max().unwrap_or_default()).await?;
+        self.definitions.read_up_to(rates.iter().map(|r| r.revision).max().unwrap_or_default()).await?;
         let Some(decided) = self.decide(batch, &rates) else { return Ok(true) };
         let fate = tokio::select! {
             biased;
             fate = settle(self.consumer.as_mut(), &decided.step) => fate,
             () = after_grace(&self.shutdown) => return Ok(false),
         };
-        match fate.map_err(|cause| AlerterError::Log { doing: "committing transitions", cause })? {
-            Settled::Done => self.done(rates.len(), decided),
-            Settled::Lost { partitions, .. } => self.lose(&partitions),
+        match fate.map_err(AlerterError::log("committing transitions"))? {
+            StepFate::Done => self.done(rates.len(), decided),
+            StepFate::Lost { partitions, .. } => self.lose(&partitions),
         }
         Ok(true)
     }
@@ -148,7 +144,7 @@ impl Alerter {
         let mut draft = Draft::over(&self.open);
         let mut transitions = Vec::new();
         for record in rates {
-            transitions.extend(draft.decide(record, &self.revisions));
+            transitions.extend(draft.decide(record, self.definitions.revisions()));
         }
         let outputs = transitions.iter().map(outgoing).collect();
         let step = Step { outputs, positions: vec![Advance { partition: batch.partition, from, to }] };
@@ -161,29 +157,12 @@ impl Alerter {
         Evaluated { records, transitions: &decided.transitions, open: self.open.len() }.emit();
     }
 
-    /// Reads definitions below `end`, the revision that a record was computed with.
-    async fn read_definitions(&mut self, end: i64) -> Result<(), AlerterError> {
-        let from = self.revisions.end();
-        if from >= end {
-            return Ok(());
-        }
-        let reader = Reader { log: &*self.log, role: ROLE };
-        let revisions = &mut self.revisions;
-        let take = |record: slipstream_log::RecordRef<'_>| {
-            let definition: Definition = decoded(DEFINITIONS, record, codec::decode)?;
-            Ok(revisions.apply(record.offset(), record.log_time(), &definition)?)
-        };
-        let next = reader.each(DEFINITIONS, from, end, take).await?;
-        self.revisions.read_up_to(next);
-        Ok(())
-    }
-
     /// Retention took records before they were read.
     async fn skip_to(&mut self, partition: TopicPartition, first: i64) -> Result<(), AlerterError> {
         let from = self.positions.get(&partition).map_or(first, |p| p.offset);
         Trimmed { role: ROLE, partition, from, first }.emit();
         let seek = self.consumer.seek(partition, first).await;
-        seek.map_err(|cause| AlerterError::Log { doing: "going on behind what retention removed", cause })
+        seek.map_err(AlerterError::log("going on behind what retention removed"))
     }
 }
 

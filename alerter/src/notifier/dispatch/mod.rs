@@ -29,9 +29,9 @@ use slipstream_slo::hash::fnv1a64;
 pub use delivery::{Answer, Delivery, Part};
 pub use tracked::{Head, Pending, Ticket, Tracked};
 
-use crate::identity;
-use crate::payload::Labels;
-use crate::receiver::ReceiverConfig;
+use crate::notifier::identity;
+use crate::notifier::payload::Labels;
+use crate::notifier::receiver::ReceiverConfig;
 use group::Group;
 
 /// What waits longer than this is not told in full: the receiver gets the present state instead.
@@ -47,7 +47,7 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), max: Durat
 
 /// A transition's fate: which record, and what to note of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settled {
+pub struct Concluded {
     /// The record of `alerts`.
     pub ticket: Ticket,
     /// What to record.
@@ -58,35 +58,35 @@ pub struct Settled {
 #[derive(Debug, Default)]
 pub struct Decision {
     /// Transitions that are not due.
-    pub settled: Vec<Settled>,
-    /// What to send; each comes back by [`Plan::finished`].
+    pub settled: Vec<Concluded>,
+    /// What to send; each comes back by [`Dispatcher::finished`].
     pub deliveries: Vec<Arc<Delivery>>,
 }
 
 /// The notifier's mind, for one receiver.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Dispatcher {
     config: ReceiverConfig,
     external_url: String,
     alerts: BTreeMap<String, Tracked>,
     groups: BTreeMap<Labels, Group>,
     retry: Retry,
     not_before: i64,
-    flying: usize,
+    in_flight: usize,
     pending: usize,
 }
 
-impl Plan {
-    /// A plan that knows nothing yet. `external_url`: where this Slipstream is, as receivers shall see it.
+impl Dispatcher {
+    /// A dispatcher that knows nothing yet. `external_url`: where this Slipstream is, as receivers shall see it.
     pub fn new(config: ReceiverConfig, external_url: &str) -> Self {
-        Plan {
+        Dispatcher {
             retry: Retry::new(BACKOFF, fnv1a64([config.name.as_str()])),
             config,
             external_url: external_url.trim_end_matches('/').to_owned(),
             alerts: BTreeMap::new(),
             groups: BTreeMap::new(),
             not_before: i64::MIN,
-            flying: 0,
+            in_flight: 0,
             pending: 0,
         }
     }
@@ -104,7 +104,7 @@ impl Plan {
         }
     }
 
-    /// Takes a transition that [`Plan::concerns`] receivers. Transitions of an alert come in order.
+    /// Takes a transition that [`Dispatcher::concerns`] receivers. Transitions of an alert come in order.
     pub fn push(&mut self, mut pending: Pending) {
         let t = &pending.transition;
         let id = t.alert_id.clone();
@@ -135,7 +135,7 @@ impl Plan {
         lost.iter().for_each(|id| self.forget(id));
     }
 
-    /// Transitions that wait or are under way.
+    /// Transitions that wait or are under transport.
     pub fn pending(&self) -> usize {
         self.pending
     }
@@ -151,14 +151,14 @@ impl Plan {
     }
 
     /// Whether something waits for longer than [`BEHIND_MS`]: then the caller reads `alerts` to its end before it asks
-    /// for the [`Plan::next`] deliveries.
+    /// for the [`Dispatcher::next`] deliveries.
     pub fn behind(&self, now: i64) -> bool {
         self.alerts.values().any(|a| behind(a, now))
     }
 
-    /// When [`Plan::next`] may have something to do, unless more is pushed or a delivery ends before.
+    /// When [`Dispatcher::next`] may have something to do, unless more is pushed or a delivery ends before.
     pub fn wake_at(&self) -> Option<i64> {
-        if self.flying >= self.at_a_time() {
+        if self.in_flight >= self.at_a_time() {
             return None;
         }
         let due = self.groups.values().filter(|g| g.waits()).map(Group::due_at).min()?;
@@ -179,11 +179,11 @@ impl Plan {
         let mut due: Vec<(i64, Labels)> = due.map(|(labels, g)| (g.due_at(), labels.clone())).collect();
         due.sort();
         for (_, labels) in due {
-            if self.flying >= self.at_a_time() {
+            if self.in_flight >= self.at_a_time() {
                 break;
             }
             if let Some(delivery) = self.decide(&labels, now, &mut decision.settled) {
-                self.flying += 1;
+                self.in_flight += 1;
                 decision.deliveries.push(delivery);
             }
         }
@@ -191,21 +191,21 @@ impl Plan {
     }
 
     /// Decides about a group that is due.
-    fn decide(&mut self, labels: &Labels, now: i64, settled: &mut Vec<Settled>) -> Option<Arc<Delivery>> {
+    fn decide(&mut self, labels: &Labels, now: i64, settled: &mut Vec<Concluded>) -> Option<Arc<Delivery>> {
         let members = self.groups.get(labels)?.members.clone();
         if members.iter().filter_map(|id| self.alerts.get(id)).any(|a| behind(a, now)) {
             members.iter().for_each(|id| self.catch_up(id, now, settled));
         } else if let Some(decided) = self.groups.get(labels).and_then(|g| g.decided.clone())
             && self.still_true(&decided)
         {
-            self.groups.get_mut(labels)?.flying = true;
+            self.groups.get_mut(labels)?.in_flight = true;
             return Some(decided);
         }
         members.iter().for_each(|id| self.pass_over(id, now, settled));
         let (delivery, more) = self.compose(labels)?;
         let delivery = Arc::new(delivery);
         let group = self.groups.get_mut(labels)?;
-        group.flying = true;
+        group.in_flight = true;
         group.more = more;
         group.decided = Some(Arc::clone(&delivery));
         Some(delivery)
@@ -216,7 +216,7 @@ impl Plan {
         delivery.parts.iter().all(|part| pending(part).is_some_and(|p| p.ticket == part.ticket))
     }
 
-    fn catch_up(&mut self, id: &str, now: i64, settled: &mut Vec<Settled>) {
+    fn catch_up(&mut self, id: &str, now: i64, settled: &mut Vec<Concluded>) {
         let Some(tracked) = self.alerts.get_mut(id) else { return };
         for (pending, why) in tracked.catch_up() {
             settled.push(self.not_due(&pending, why, now));
@@ -225,7 +225,7 @@ impl Plan {
     }
 
     /// Takes what is not due from the front of an alert's queue.
-    fn pass_over(&mut self, id: &str, now: i64, settled: &mut Vec<Settled>) {
+    fn pass_over(&mut self, id: &str, now: i64, settled: &mut Vec<Concluded>) {
         while let Some(tracked) = self.alerts.get_mut(id)
             && let Head::NotDue(why) = tracked.head(self.config.send_resolved)
             && let Some(pending) = tracked.passed_over()
@@ -235,7 +235,7 @@ impl Plan {
         }
     }
 
-    fn not_due(&mut self, pending: &Pending, why: &str, now: i64) -> Settled {
+    fn not_due(&mut self, pending: &Pending, why: &str, now: i64) -> Concluded {
         self.count_settled(&pending.transition.alert_id);
         let attempts = pending.attempts;
         self.settled(pending, Outcome::NotDue, None, attempts, why, now)
@@ -256,7 +256,7 @@ impl Plan {
         attempts: i32,
         detail: &str,
         now: i64,
-    ) -> Settled {
+    ) -> Concluded {
         let t = &pending.transition;
         let notification = Notification {
             alert_id: t.alert_id.clone(),
@@ -269,12 +269,12 @@ impl Plan {
             detail: detail.to_owned(),
             at: now,
         };
-        Settled { ticket: pending.ticket, notification }
+        Concluded { ticket: pending.ticket, notification }
     }
 
     /// A delivery came back. What is settled by it is to be recorded, then the positions may move.
-    pub fn finished(&mut self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Settled> {
-        self.flying = self.flying.saturating_sub(1);
+    pub fn finished(&mut self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Concluded> {
+        self.in_flight = self.in_flight.saturating_sub(1);
         let mine: Vec<String> = delivery.parts.iter().filter(|p| self.is_head(p)).map(|p| p.alert_id.clone()).collect();
         self.move_group(&delivery.group, answer, now);
         let mut settled = Vec::new();
@@ -344,7 +344,7 @@ impl Plan {
         if let Some(group) = self.groups.get_mut(&tracked.group) {
             group.members.remove(id);
             group.pending -= tracked.queue.len();
-            if group.members.is_empty() && !group.flying {
+            if group.members.is_empty() && !group.in_flight {
                 self.groups.remove(&tracked.group);
             }
         }

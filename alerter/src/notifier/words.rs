@@ -5,8 +5,8 @@ use slipstream_schemas::records::{AlertTransition, Exemplar};
 use slipstream_slo::rule::words::length;
 use slipstream_slo::rule::{Kind, Kinds, Why};
 
-use crate::identity;
-use crate::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
+use crate::notifier::identity;
+use crate::notifier::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
 
 /// Who speaks: what a message says of its sender and its receiver.
 #[derive(Debug, Clone, Copy)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Head, Plan, Ticket};
-use crate::identity;
-use crate::payload::{Alert, Labels, Message};
-use crate::words::Speaker;
+use super::{Dispatcher, Head, Ticket};
+use crate::notifier::identity;
+use crate::notifier::payload::{Alert, Labels, Message};
+use crate::notifier::words::Speaker;
 
 /// Alerts that are news in one delivery, where the receiver sets no limit.
 const NEWS: usize = 256;
@@ -60,7 +60,7 @@ pub enum Answer {
     },
 }
 
-impl Plan {
+impl Dispatcher {
     /// The delivery that tells of the oldest pending transition of each alert of a group, as many as there is room for;
     /// and whether news was left out.
     pub(super) fn compose(&self, group: &Labels) -> Option<(Delivery, bool)> {

@@ -20,9 +20,6 @@ static OPEN: LazyLock<IntGaugeVec> =
 static LOST: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_partitions_lost_total", "Partitions lost to another owner.", &["role"])
 });
-static REREAD: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    metrics::counter("slipstream_alerter_log_retries_total", "Reads of the log that were tried again.", &["role"])
-});
 static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let help = "Records that retention removed before they were read.";
     metrics::counter("slipstream_alerter_records_trimmed_total", help, &["role"])
@@ -87,24 +84,6 @@ impl Event for PartitionsLost<'_> {
     fn emit(self) {
         LOST.with_label_values(&[self.role]).inc_by(self.partitions.len() as u64);
         tracing::info!(role = self.role, partitions = ?self.partitions, "partitions lost; their state is dropped");
-    }
-}
-
-/// The log could not be read; it is tried again.
-#[derive(Debug)]
-pub struct LogRetry<'a> {
-    /// Who reads.
-    pub role: &'a str,
-    /// What was being done.
-    pub doing: &'a str,
-    /// What the log said.
-    pub cause: String,
-}
-
-impl Event for LogRetry<'_> {
-    fn emit(self) {
-        REREAD.with_label_values(&[self.role]).inc();
-        tracing::warn!(role = self.role, doing = self.doing, cause = %self.cause, "the log does not answer; trying again");
     }
 }
 
@@ -210,7 +189,7 @@ impl Event for Recorded<'_> {
 pub struct Standing<'a> {
     /// Receiver name.
     pub receiver: &'a str,
-    /// Transitions that wait or are under way.
+    /// Transitions that wait or are under transport.
     pub pending: usize,
     /// Alerts that fire at the receiver.
     pub firing: usize,

@@ -9,8 +9,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::error::AlerterError;
-use crate::plan::{Answer, Delivery};
-use crate::receiver::ReceiverConfig;
+use crate::notifier::dispatch::{Answer, Delivery};
+use crate::notifier::receiver::ReceiverConfig;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -22,7 +22,7 @@ const SAID: usize = 1_024;
 
 /// The way to one receiver: what the notifier asks of it.
 #[async_trait]
-pub trait Way: Send + Sync + 'static {
+pub trait Transport: Send + Sync + 'static {
     /// Where it goes, without what may be secret.
     fn host(&self) -> &str;
 
@@ -73,7 +73,7 @@ impl Sender {
 }
 
 #[async_trait]
-impl Way for Sender {
+impl Transport for Sender {
     fn host(&self) -> &str {
         self.url.host_str().unwrap_or("?")
     }
@@ -180,8 +180,8 @@ fn wait(value: &str, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::Labels;
-    use crate::plan::{Part, Ticket};
+    use crate::notifier::dispatch::{Part, Ticket};
+    use crate::notifier::payload::Labels;
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

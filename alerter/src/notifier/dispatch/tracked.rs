@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use slipstream_log::Offset;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 
-use crate::payload::{Alert, Labels};
-use crate::words::{End, Speaker};
+use crate::notifier::payload::{Alert, Labels};
+use crate::notifier::words::{End, Speaker};
 
 /// Which record of `alerts` something is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@
 
 use slipstream_schemas::records::AlertTransition;
 
-use crate::payload::Labels;
+use crate::notifier::payload::Labels;
 
 /// Names that are ours; a group dimension of such a name becomes `group_<name>`.
 const OURS: [&str; 5] = ["alertname", "slo", "objective", "severity", "rule_set"];
@@ -79,7 +79,7 @@ mod tests {
     use slipstream_schemas::records::{GroupLabel, Label};
 
     use super::*;
-    use crate::words::tests::transition;
+    use crate::notifier::words::tests::transition;
 
     #[test]
     fn labels_name_the_alert() {

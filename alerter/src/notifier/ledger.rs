@@ -10,7 +10,7 @@ use slipstream_log::{Advance, Offset, Position, TopicPartition};
 use slipstream_schemas::records::Notification;
 use slipstream_schemas::{LogTime, Topic};
 
-use crate::plan::{Settled, Ticket};
+use crate::notifier::dispatch::{Concluded, Ticket};
 
 /// Outcomes in one step at most.
 const STEP: usize = 1_000;
@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     /// A record's outcome is known. One that is not expected belongs to a partition that was lost: it is dropped.
-    pub fn settle(&mut self, settled: Settled) {
+    pub fn settle(&mut self, settled: Concluded) {
         let Some(account) = self.accounts.get_mut(&settled.ticket.partition) else { return };
         if let Ok(i) = account.entries.binary_search_by_key(&settled.ticket.offset, |e| e.at.offset) {
             account.entries[i].outcome = Some(settled.notification);
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn outcome(offset: Offset) -> Settled {
+    fn outcome(offset: Offset) -> Concluded {
         let notification = Notification {
             alert_id: format!("a{offset}"),
             episode: 1,
@@ -131,7 +131,7 @@ mod tests {
             detail: String::new(),
             at: 0,
         };
-        Settled { ticket: Ticket { partition: 0, offset }, notification }
+        Concluded { ticket: Ticket { partition: 0, offset }, notification }
     }
 
     fn read(ledger: &mut Ledger, offsets: &[Offset], next: Offset) {

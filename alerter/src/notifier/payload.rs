@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use slipstream_slo::hash::fnv1a64;
 
-use crate::gojson;
+use crate::notifier::gojson;
 
 /// Names and values, in byte order of the names; written `{}` when there are none.
 pub type Labels = BTreeMap<String, String>;

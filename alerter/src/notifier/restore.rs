@@ -31,7 +31,7 @@ impl Delivered {
 
 /// An alert that fires at the receiver.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct FiringAlert {
     /// The transition that made it known, which chose its group.
     pub first: AlertTransition,
     /// The last firing or severity transition that the receiver has.
@@ -41,7 +41,7 @@ pub struct Told {
 /// The alerts of a partition that fire at the receiver.
 #[derive(Debug, Default)]
 pub struct Firing {
-    open: BTreeMap<String, Told>,
+    open: BTreeMap<String, FiringAlert>,
 }
 
 impl Firing {
@@ -51,7 +51,7 @@ impl Firing {
             TransitionKind::Firing | TransitionKind::Severity if delivered.has(&t) => {
                 let of_episode = self.open.get(&t.alert_id).filter(|told| told.first.episode == t.episode);
                 let first = of_episode.map_or_else(|| t.clone(), |told| told.first.clone());
-                self.open.insert(t.alert_id.clone(), Told { first, last: t });
+                self.open.insert(t.alert_id.clone(), FiringAlert { first, last: t });
             }
             TransitionKind::Resolved => {
                 self.open.remove(&t.alert_id);
@@ -61,7 +61,7 @@ impl Firing {
     }
 
     /// What was found, in the order of alert ids.
-    pub fn into_told(self) -> impl Iterator<Item = Told> {
+    pub fn into_told(self) -> impl Iterator<Item = FiringAlert> {
         self.open.into_values()
     }
 }
@@ -69,7 +69,7 @@ impl Firing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::tests::transition;
+    use crate::notifier::words::tests::transition;
 
     fn at(seq: i32, kind: TransitionKind) -> AlertTransition {
         AlertTransition { seq, kind, ..transition() }

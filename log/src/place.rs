@@ -1,0 +1,38 @@
+//! Where a record is, and where a group stands.
+
+use slipstream_schemas::decode::Provenance;
+use slipstream_schemas::{LogTime, Topic};
+
+/// Index of a record in its partition, from 0.
+pub type Offset = i64;
+
+/// One partition of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Topic,
+    /// Its partition, from 0.
+    pub partition: u32,
+}
+
+impl TopicPartition {
+    /// The place of one of its records, for what is said of it.
+    pub fn provenance(self, offset: Offset) -> Provenance<'static> {
+        Provenance { topic: self.topic.name(), partition: self.partition, offset }
+    }
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// Where a group stands in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Next offset to read.
+    pub offset: Offset,
+    /// Log time up to which the partition was read: every record at `offset` or later has at least this log time (L7).
+    pub log_time: LogTime,
+}

@@ -1,0 +1,118 @@
+//! Patience with a log or a store that may come back: a broker that restarts, a disk that is busy. The one place that
+//! decides which errors of a log pass, waits them out, says so, and gives up when the process is told to stop.
+//!
+//! A role works on a [`patient`] log, whatever log it is, so that only what lasts ends it. Publishing is not repeated
+//! there (whoever publishes has somebody to answer to), nor are commits ([`slipstream_log::settle()`] brings them to their
+//! end).
+
+mod log;
+
+use std::time::Duration;
+
+use slipstream_log::LogError;
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_slo::hash::fnv1a64;
+
+pub use log::patient;
+
+/// Between two questions to a log.
+const LOG: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };
+
+/// Whether the same may be answered when it is asked again.
+pub fn passes(error: &LogError) -> bool {
+    matches!(error, LogError::Busy | LogError::Transient { .. })
+}
+
+/// How a role ended: one that gave up on its log because it was told to stop has stopped. `of_log`: the error of the log
+/// that an error of the role is, if it is one.
+///
+/// # Errors
+/// What the role failed with otherwise.
+pub fn stopped<E>(
+    outcome: Result<(), E>,
+    shutdown: &Shutdown,
+    of_log: impl Fn(&E) -> Option<&LogError>,
+) -> Result<(), E> {
+    match outcome {
+        Err(error) if shutdown.is_cancelled() && of_log(&error).is_some_and(passes) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Waits longer from failure to failure, until told to stop.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    retry: Retry,
+    shutdown: Shutdown,
+}
+
+impl Patience {
+    /// Nothing failed so far. Who waits together with others has a `seed` of its own.
+    pub fn new(backoff: Backoff, seed: u64, shutdown: Shutdown) -> Self {
+        Patience { retry: Retry::new(backoff, seed), shutdown }
+    }
+
+    /// Of a role with a log. In a simulation one seed gives one run, so nothing here is by chance.
+    pub fn with_log(role: &str, shutdown: &Shutdown) -> Self {
+        Patience::new(LOG, fnv1a64([role]), shutdown.clone())
+    }
+
+    /// Waits after a failure; before, `say` is told how many there were and how long it waits. False: told to stop.
+    pub async fn wait(&mut self, say: impl FnOnce(u32, Duration)) -> bool {
+        self.wait_at_most(Duration::MAX, say).await
+    }
+
+    /// The same for whoever has other things to do.
+    async fn wait_at_most(&mut self, most: Duration, say: impl FnOnce(u32, Duration)) -> bool {
+        let wait = self.retry.failed().min(most);
+        say(self.retry.failures(), wait);
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => false,
+            () = tokio::time::sleep(wait) => true,
+        }
+    }
+
+    /// It worked. Answers whether it had failed before.
+    pub fn worked(&mut self) -> bool {
+        let failed = self.retry.failures() > 0;
+        self.retry.reset();
+        failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_when_told_to_stop() {
+        let shutdown = Shutdown::new();
+        let backoff = Backoff { first: Duration::from_secs(60), max: Duration::from_secs(3_600) };
+        let mut patience = Patience::new(backoff, 1, shutdown.clone());
+        let mut said = Vec::new();
+        assert!(patience.wait(|failures, _| said.push(failures)).await);
+        assert!(patience.wait(|failures, _| said.push(failures)).await);
+        shutdown.cancel();
+        assert!(!patience.wait(|failures, _| said.push(failures)).await);
+        assert_eq!(said, [1, 2, 3]);
+        assert!(patience.worked() && !patience.worked());
+    }
+
+    fn itself(error: &LogError) -> Option<&LogError> {
+        Some(error)
+    }
+
+    #[test]
+    fn only_who_was_told_to_stop_may_give_up_on_a_passing_error() {
+        let fatal = || LogError::Fatal { doing: "reading".to_owned(), cause: "damaged".into() };
+        let told = Shutdown::new();
+        told.cancel();
+        for (error, shutdown, ends_well) in
+            [(LogError::Busy, &told, true), (LogError::Busy, &Shutdown::new(), false), (fatal(), &told, false)]
+        {
+            assert_eq!(stopped(Err(error), shutdown, itself).is_ok(), ends_well);
+        }
+    }
+}

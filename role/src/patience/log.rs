@@ -1,0 +1,167 @@
+//! A log whose questions are asked until they are answered, or refused for good.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use slipstream_log::{
+    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
+    SharedLog, Step, TopicPartition,
+};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::event::Event;
+use slipstream_schemas::{LogTime, Topic};
+
+use super::{LOG, Patience, passes};
+use crate::telemetry::LogRetry;
+
+/// The log as `role` works on it until `shutdown`. Told to stop, it does not ask again: what passes comes back as an error
+/// (see [`super::stopped`]).
+pub fn patient(log: SharedLog, role: &str, shutdown: &Shutdown) -> SharedLog {
+    Arc::new(Patient { log, asking: Asking { role: role.into(), shutdown: shutdown.clone() } })
+}
+
+struct Patient {
+    log: SharedLog,
+    asking: Asking,
+}
+
+struct PatientConsumer {
+    consumer: Box<dyn Consumer>,
+    asking: Asking,
+    /// Polls that failed in a row.
+    polls: Patience,
+}
+
+/// On whose behalf.
+#[derive(Clone)]
+struct Asking {
+    role: Arc<str>,
+    shutdown: Shutdown,
+}
+
+impl Asking {
+    fn patience(&self) -> Patience {
+        Patience::with_log(&self.role, &self.shutdown)
+    }
+
+    fn retry<'a>(&'a self, doing: &'a str, cause: &'a LogError) -> LogRetry<'a> {
+        LogRetry { role: &self.role, doing, cause }
+    }
+}
+
+/// Asks until something else than a passing error comes, or until told to stop.
+macro_rules! until_answered {
+    ($asking:expr, $doing:literal, $ask:expr) => {{
+        let mut patience = $asking.patience();
+        loop {
+            match $ask.await {
+                Err(error) if passes(&error) => {
+                    if !patience.wait(|_, _| $asking.retry($doing, &error).emit()).await {
+                        break Err(error);
+                    }
+                }
+                answer => break answer,
+            }
+        }
+    }};
+}
+
+#[async_trait]
+impl Log for Patient {
+    fn describe(&self) -> String {
+        self.log.describe()
+    }
+
+    fn total_order(&self) -> bool {
+        self.log.total_order()
+    }
+
+    async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
+        until_answered!(self.asking, "asking for a topic's partitions", self.log.partitions(topic))
+    }
+
+    async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
+        self.log.publish(records).await
+    }
+
+    async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        self.log.publish_atomically(writer, records).await
+    }
+
+    async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        until_answered!(self.asking, "asking for a partition's bounds", self.log.bounds(partition))
+    }
+
+    async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        until_answered!(self.asking, "asking for a partition's bounds", self.log.settled_bounds(partition))
+    }
+
+    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
+        until_answered!(self.asking, "reading", self.log.read(partition, from, to, fetch))
+    }
+
+    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        until_answered!(self.asking, "looking up a log time", self.log.offset_at(partition, time))
+    }
+
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        until_answered!(self.asking, "asking for a committed position", self.log.committed(group, partition))
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+        let consumer = until_answered!(self.asking, "joining a consumer group", self.log.subscribe(group, topics))?;
+        Ok(Box::new(PatientConsumer { consumer, polls: self.asking.patience(), asking: self.asking.clone() }))
+    }
+}
+
+#[async_trait]
+impl Consumer for PatientConsumer {
+    /// What passes comes back as nothing, after about as long as nothing takes: whoever polls has other things to do.
+    async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
+        match self.consumer.poll(fetch, wait).await {
+            Err(error) if passes(&error) => {
+                let PatientConsumer { asking, polls, .. } = self;
+                polls.wait_at_most(wait.max(LOG.first), |_, _| asking.retry("polling", &error).emit()).await;
+                Ok(Polled::Nothing)
+            }
+            answer => {
+                self.polls.worked();
+                answer
+            }
+        }
+    }
+
+    async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError> {
+        until_answered!(self.asking, "seeking", self.consumer.seek(partition, offset))
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.consumer.pause(partitions);
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.consumer.resume(partitions);
+    }
+
+    async fn commit(&mut self, step: &Step) -> Result<(), CommitError> {
+        self.consumer.commit(step).await
+    }
+
+    async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        until_answered!(self.asking, "asking for a committed position", self.consumer.committed(partition))
+    }
+
+    /// A horizon that cannot be known at present is none.
+    async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError> {
+        match self.consumer.horizon(partition).await {
+            Err(error) if passes(&error) => {
+                let asking = &self.asking;
+                let say = |_, _| asking.retry("asking for a horizon", &error).emit();
+                asking.patience().wait_at_most(LOG.first, say).await;
+                Ok(None)
+            }
+            answer => answer,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Bounded reads that a role makes before it works on a partition: to the end, and waiting for what is not visible yet.
+
+use slipstream_log::{Fetch, Log, LogError, Offset, RecordRef, TopicPartition};
+use slipstream_runtime::Shutdown;
+use slipstream_schemas::{Cause, Topic};
+
+use crate::patience::Patience;
+
+/// Why a range was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The log failed for good, or the role was told to stop.
+    #[error("{doing}: {cause}")]
+    Log {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        cause: LogError,
+    },
+    /// A record cannot be understood.
+    #[error("{partition}: the record at offset {offset} cannot be read: {cause}")]
+    Record {
+        /// Where.
+        partition: TopicPartition,
+        /// Where in it.
+        offset: Offset,
+        /// What is wrong.
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// Reads on topics on behalf of a role. Its log is a patient one.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The log.
+    pub log: &'a dyn Log,
+    /// Who reads.
+    pub role: &'a str,
+    /// Until when.
+    pub shutdown: &'a Shutdown,
+}
+
+/// Names what was being done.
+fn doing(doing: &'static str) -> impl FnOnce(LogError) -> ReadError {
+    move |cause| ReadError::Log { doing, cause }
+}
+
+impl Reader<'_> {
+    /// Every partition of a topic.
+    ///
+    /// # Errors
+    /// When the log fails for good.
+    pub async fn partitions(&self, topic: Topic) -> Result<Vec<TopicPartition>, ReadError> {
+        let n = self.log.partitions(topic).await.map_err(doing("asking for a topic's partitions"))?;
+        Ok((0..n).map(|partition| TopicPartition { topic, partition }).collect())
+    }
+
+    /// First retained offset and end, once all that a former owner has written is decided.
+    ///
+    /// # Errors
+    /// When the log fails for good.
+    pub async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), ReadError> {
+        self.log.settled_bounds(partition).await.map_err(doing("asking for a partition's bounds"))
+    }
+
+    /// First retained offset and end.
+    ///
+    /// # Errors
+    /// When the log fails for good.
+    pub async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), ReadError> {
+        self.log.bounds(partition).await.map_err(doing("asking for a partition's bounds"))
+    }
+
+    /// Whether no record lies at `from` or behind it. The end offset alone does not tell: a log may have offsets that hold
+    /// no record.
+    ///
+    /// # Errors
+    /// When the log fails for good.
+    pub async fn nothing_from(&self, partition: TopicPartition, from: Offset) -> Result<bool, ReadError> {
+        let mut patience = self.patience();
+        loop {
+            let (first, end) = self.bounds(partition).await?;
+            if from.max(first) >= end {
+                return Ok(true);
+            }
+            match self.log.read(partition, from.max(first), end, Fetch { records: 1, ..Fetch::default() }).await {
+                Ok(batch) => return Ok(batch.is_empty()),
+                // Retention was quicker than we.
+                Err(error @ LogError::OutOfRange { .. }) => self.wait(&mut patience, error).await?,
+                Err(error) => return Err(doing("reading")(error)),
+            }
+        }
+    }
+
+    /// Gives every retained record in `[from, to)` to `take`, in order; waits where `to` is not visible yet. Answers the
+    /// offset at which to go on.
+    ///
+    /// # Errors
+    /// When the log fails for good, with what `take` answers, or told to stop.
+    pub async fn each<E: From<ReadError>>(
+        &self,
+        partition: TopicPartition,
+        from: Offset,
+        to: Offset,
+        mut take: impl FnMut(RecordRef<'_>) -> Result<(), E>,
+    ) -> Result<Offset, E> {
+        let mut next = from;
+        let mut patience = self.patience();
+        while next < to {
+            let unseen = match self.log.read(partition, next, to, Fetch::default()).await {
+                Ok(batch) if !batch.is_empty() => {
+                    batch.iter().try_for_each(&mut take)?;
+                    next = batch.next;
+                    patience.worked();
+                    continue;
+                }
+                Ok(_) => {
+                    let (first, end) = self.bounds(partition).await?;
+                    if end >= to {
+                        // What is left of the range holds no record.
+                        return Ok(to);
+                    }
+                    LogError::OutOfRange { partition, offset: to, first, end }
+                }
+                // Retention took what was to be read.
+                Err(LogError::OutOfRange { first, .. }) if first > next => {
+                    next = first;
+                    continue;
+                }
+                // A read may ask for what another reader sees already and we do not.
+                Err(error @ LogError::OutOfRange { .. }) => error,
+                Err(error) => return Err(doing("reading")(error).into()),
+            };
+            self.wait(&mut patience, unseen).await?;
+        }
+        Ok(next)
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::with_log(self.role, self.shutdown)
+    }
+
+    /// Waits for what others see already.
+    async fn wait(&self, patience: &mut Patience, unseen: LogError) -> Result<(), ReadError> {
+        if patience.wait(|_, _| ()).await {
+            return Ok(());
+        }
+        let cause = LogError::Transient { doing: "waiting to be able to read".to_owned(), cause: Cause::of(unseen) };
+        Err(doing("reading")(cause))
+    }
+}
+
+/// The value of a record, or an error that says where.
+///
+/// # Errors
+/// When there is none, or `decode` refuses it.
+pub fn decoded<T, E: std::error::Error + Send + Sync + 'static>(
+    partition: TopicPartition,
+    record: RecordRef<'_>,
+    decode: impl Fn(&[u8]) -> Result<T, E>,
+) -> Result<T, ReadError> {
+    let refuse = |cause: Cause| ReadError::Record { partition, offset: record.offset(), cause };
+    let value = record.value().ok_or_else(|| refuse("it has no value".into()))?;
+    decode(value).map_err(|e| refuse(Cause::of(e)))
+}

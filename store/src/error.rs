@@ -1,0 +1,42 @@
+//! Why a store did not do what it was asked, and whether it may pass.
+
+use slipstream_schemas::{Cause, Topic};
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written: somebody else moved the position, or this very batch is there already. Read positions
+    /// again.
+    #[error("{topic}/{partition}: the store is at {stored:?}, the batch begins at {expected:?}")]
+    Moved {
+        /// Topic of the position.
+        topic: Topic,
+        /// Its partition.
+        partition: u32,
+        /// What the batch expected.
+        expected: Option<i64>,
+        /// What the store has.
+        stored: Option<i64>,
+    },
+    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`crate::settled`]).
+    #[error("{doing}: {cause} (will be tried again)")]
+    Unavailable {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        cause: Cause,
+    },
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Refused(String),
+    /// Will not pass by itself.
+    #[error("{doing}: {cause}")]
+    Fatal {
+        /// What was being done.
+        doing: String,
+        /// Why it failed, and what to do.
+        #[source]
+        cause: Cause,
+    },
+}
