@@ -13,12 +13,14 @@ RUNS ?= 1
 ONLY ?=
 TARGET ?=
 LEFT_OUT ?=
+BASE ?=
+PAIRS ?= 5
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz fuzz-guided lint msrv unused fmt bench bench-kafka
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz fuzz-guided same-output lint msrv unused fmt bench bench-kafka bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -69,6 +71,10 @@ fuzz: setup ## Definitions, filters and test files changed at random, for long: 
 fuzz-guided: setup ## Guided by coverage: events, filters, definitions, test files, access logs: make fuzz-guided [FOR=60s] [TARGET=events]
 	@scripts/fuzz-guided $(FOR) $(TARGET)
 
+same-output: setup ## Whether this tree does what another revision does, byte for byte: make same-output BASE=REV [DATA=DIR] [SEEDS=200] [ONLY=demo]
+	@test -n "$(BASE)" || { echo "make same-output needs BASE=REV, the revision to compare with" >&2; exit 2; }
+	@scripts/same-output "$(BASE)" $(if $(DATA),--data "$(abspath $(DATA))") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only $(ONLY))
+
 lint: ## Format, clippy with warnings as errors, licences and security advisories of dependencies
 	@scripts/setup lint
 	@scripts/msrv check
@@ -96,3 +102,7 @@ bench-kafka: build setup-test ## The roles on a real Kafka and PostgreSQL, and K
 	@cargo build --release --locked --quiet -p slipstream-processor --example restore
 	@cargo build --locked --quiet -p slipstream-testkit --bins
 	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))
+
+bench-pairs: setup ## CPU seconds of this tree and of another revision in turns: make bench-pairs BASE=REV [PAIRS=5] [ONLY=tally,sink]
+	@test -n "$(BASE)" || { echo "make bench-pairs needs BASE=REV, the revision to compare with" >&2; exit 2; }
+	@scripts/bench-pairs "$(BASE)" --pairs $(PAIRS) $(if $(ONLY),--only $(ONLY))

@@ -4,6 +4,8 @@
 //! Memory of rings and slices is allocated in blocks. The snapshot has something in each of them: more cells would neither
 //! take more memory nor cost more to sum up.
 
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
 use slipstream_definitions::definition::{Budgeting, GroupKey, Objective, Ratio, Slo};
 use slipstream_definitions::openslo;
@@ -17,7 +19,7 @@ use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::{RingSize, Scale};
 
 use crate::definitions;
-use crate::table::{Row, median, shown, timed};
+use crate::table::{Row, busy, median, shown, timed};
 
 const SLOS: usize = 500;
 /// Groups of an SLO with two objectives each: 100,000 series.
@@ -57,14 +59,19 @@ fn rows(what: &str, budgeting: Budgeting, fill: impl Fn(&mut SeriesSnapshot)) ->
     ensure!(burn.series() == SERIES, "{} series", burn.series());
     let restored = resident()?.saturating_sub(before);
     let (mut evaluations, mut folds) = (Vec::new(), Vec::new());
-    let mut published = 0;
+    let (mut published, mut spent) = (0, Duration::ZERO);
     for tick in 0..TICKS {
         let batch = entries(&slos, NOW + tick, revisions.end());
         // The tally is read, then the stamp passes the tick: that evaluates it.
         let (folding, first) = timed(|| burn.apply(2 * tick, &batch, &revisions));
         ensure!(first?.is_empty(), "a tick was evaluated early");
         let stamp = stamp(tick + 1, (NOW + tick + 1) * 1_000, revisions.end());
+        let before = busy();
         let (evaluating, rates) = timed(|| burn.apply(2 * tick + 1, &stamp, &revisions));
+        // The first one after a restart is another matter.
+        if tick > 0 {
+            spent += busy().saturating_sub(before);
+        }
         published = rates?.len();
         evaluations.push(evaluating);
         folds.push(folding + evaluating);
@@ -83,6 +90,11 @@ fn rows(what: &str, budgeting: Budgeting, fill: impl Fn(&mut SeriesSnapshot)) ->
             ),
             shown(median(evaluations)),
             "500 ms",
+        ),
+        Row::new(
+            format!("{what}: CPU time of such a tick"),
+            format!("{:.1} ms", spent.as_secs_f64() * 1e3 / (TICKS - 1) as f64),
+            "",
         ),
         Row::new(format!("{what}: the first one after a restart (all published)"), shown(first), ""),
         Row::new(format!("{what}: a tick with the tallies read"), shown(median(folds)), ""),

@@ -10,10 +10,12 @@ pub mod event;
 #[cfg(feature = "fixtures")]
 pub mod fixtures;
 pub mod records;
+pub mod retention;
 pub mod time;
 pub mod topics;
 
 pub use cause::Cause;
 pub use event::{EventView, RequestEvent};
+pub use retention::Retention;
 pub use time::{EventTime, LogTime};
 pub use topics::Topic;

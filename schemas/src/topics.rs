@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::retention::DAY;
+
 /// A topic of Slipstream, without an installation's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
@@ -56,8 +58,6 @@ pub struct TopicSpec {
     pub log_append_time: bool,
 }
 
-const DAY: Duration = Duration::from_secs(86_400);
-
 const fn row(topic: Topic, name: &'static str, partitions: u32, kept: Kept, log_append_time: bool) -> TopicSpec {
     TopicSpec { topic, name, partitions, embedded_partitions: 1, kept, log_append_time }
 }
@@ -65,7 +65,7 @@ const fn row(topic: Topic, name: &'static str, partitions: u32, kept: Kept, log_
 const ANY_TIME: Kept = Kept::Compacted { floor: Duration::ZERO };
 const NOT_WITHIN_A_DAY: Kept = Kept::Compacted { floor: DAY };
 const fn days(n: u32) -> Kept {
-    Kept::For(Duration::from_secs(86_400 * n as u64))
+    Kept::For(Duration::from_secs(DAY.as_secs() * n as u64))
 }
 
 /// Every topic there is.

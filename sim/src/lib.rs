@@ -15,8 +15,12 @@ pub use judge::WorldSummary;
 pub use trace::Trace;
 pub use weather::BEGIN;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use plan::WorldPlan;
+use slipstream_log::memory::MemoryLog;
+use slipstream_testkit::webhook::Delivery;
 use world::World;
 
 /// A world that was played.
@@ -25,6 +29,10 @@ pub struct Played {
     pub trace: Trace,
     /// What it came to, or which property does not hold.
     pub told: Result<WorldSummary>,
+    /// The log as it was at the end.
+    pub log: Arc<MemoryLog>,
+    /// What each receiver took, in order.
+    pub deliveries: Vec<(String, Vec<Delivery>)>,
 }
 
 /// Plays the world of a seed and judges it.
@@ -41,8 +49,9 @@ pub fn play(seed: u64) -> Result<Played> {
             judge::judge(&world).await
         };
         let told = told.await;
-        let trace = world.weather.trace();
+        let (trace, log) = (world.weather.trace(), Arc::clone(&world.log));
+        let deliveries = world.receivers.iter().map(|r| (r.name.clone(), r.deliveries())).collect();
         world.end().await;
-        Ok(Played { trace, told })
+        Ok(Played { trace, told, log, deliveries })
     })
 }

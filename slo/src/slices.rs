@@ -3,10 +3,11 @@
 //! The events of the newest slices are counted (24 h), so a late event recomputes its slice and may flip it, either way.
 //! A slice of which nothing was ever bad takes no memory beyond that.
 
-use std::collections::BTreeMap;
+mod marks;
 
 use slipstream_schemas::records::SlicesSnapshot;
 
+use self::marks::Marks;
 use crate::counts::Counts;
 use crate::ring::Ring;
 use crate::scale::{RingSize, Scale};
@@ -14,13 +15,6 @@ use slipstream_definitions::definition::{Budgeting, Ratio};
 
 /// A whole slice, in the parts in which shares of slices are counted.
 pub const WHOLE: i64 = 1_000_000_000;
-
-/// Words of a block of bits.
-const WORDS: usize = 32;
-/// Slices of a block of bits.
-const BITS: i64 = 64 * WORDS as i64;
-/// Slices of a block of shares.
-const SHARES: i64 = 64;
 
 /// bad / total in parts of [`WHOLE`], rounded half up; 0 without traffic.
 pub fn share_of_bad(counts: Counts) -> i64 {
@@ -37,30 +31,6 @@ pub fn is_good(counts: Counts, target: Ratio) -> bool {
     let (good, total) = (i128::from(counts.good), i128::from(counts.total));
     // Counts stay far below 2^63, and both numbers of a ratio below 2^64: their products fit.
     total <= 0 || good * i128::from(target.den) >= i128::from(target.num) * total
-}
-
-/// What is kept of slices that are not wholly good.
-#[derive(Debug, Clone)]
-enum Marks {
-    /// One bit a slice, by number of block: set where it is bad.
-    Bits(Blocks<u64, WORDS>),
-    /// Its share of bad.
-    Shares(Blocks<u32, { SHARES as usize }>),
-}
-
-type Blocks<T, const N: usize> = BTreeMap<i64, Box<Block<T, N>>>;
-
-/// A stretch of slices, and the sum of what is bad in it: windows add up whole blocks.
-#[derive(Debug, Clone)]
-struct Block<T, const N: usize> {
-    marks: [T; N],
-    bad: i64,
-}
-
-impl<T: Copy + Default, const N: usize> Default for Block<T, N> {
-    fn default() -> Block<T, N> {
-        Block { marks: [T::default(); N], bad: 0 }
-    }
 }
 
 /// The slices of a series.
@@ -92,8 +62,8 @@ impl Slices {
     pub fn new(budgeting: Budgeting, kept: i64, scale: &Scale) -> Option<Slices> {
         let (seconds, target, marks) = match budgeting {
             Budgeting::Occurrences => return None,
-            Budgeting::Timeslices { seconds, target } => (seconds, Some(target), Marks::Bits(BTreeMap::new())),
-            Budgeting::RatioTimeslices { seconds } => (seconds, None, Marks::Shares(BTreeMap::new())),
+            Budgeting::Timeslices { seconds, target } => (seconds, Some(target), Marks::bits()),
+            Budgeting::RatioTimeslices { seconds } => (seconds, None, Marks::shares()),
         };
         let counts = Ring::new(counted_size(seconds, scale));
         Some(Slices { seconds, target, kept, flips: slices_in(seconds, scale.slices_counted), counts, marks })
@@ -117,21 +87,7 @@ impl Slices {
     /// Keeps another number of slices from `tick` on. What was not kept before is forgotten, so it does not matter since
     /// when.
     pub fn keep(&mut self, kept: i64, tick: i64) {
-        let oldest = self.oldest(tick);
-        match &mut self.marks {
-            Marks::Bits(blocks) => {
-                blocks.retain(|block, _| (block + 1) * BITS > oldest);
-                for slice in (oldest.div_euclid(BITS) * BITS)..oldest {
-                    set_bit(blocks, slice, false);
-                }
-            }
-            Marks::Shares(blocks) => {
-                blocks.retain(|block, _| (block + 1) * SHARES > oldest);
-                for slice in (oldest.div_euclid(SHARES) * SHARES)..oldest {
-                    set_share(blocks, slice, 0);
-                }
-            }
-        }
+        self.marks.forget_before(self.oldest(tick));
         self.kept = kept;
     }
 
@@ -157,7 +113,8 @@ impl Slices {
             return None;
         }
         if slice >= self.oldest(tick) {
-            self.mark(slice, after, tick);
+            self.marks.drop_blocks_before(self.oldest(tick));
+            self.marks.set(slice, after);
         }
         Some(Flip { begin: slice * self.seconds, bad: after - before })
     }
@@ -167,7 +124,7 @@ impl Slices {
     pub fn window(&self, tick: i64, seconds: i64) -> Counts {
         let first = (tick + 1 - seconds).div_euclid(self.seconds);
         let last = tick.div_euclid(self.seconds);
-        self.counts_of(last - first + 1, self.bad(first, last))
+        self.counts_of(last - first + 1, self.marks.bad(first, last))
     }
 
     /// Counts of `slices` slices of which `bad` is bad.
@@ -204,7 +161,7 @@ impl Slices {
             bad: Vec::new(),
         };
         let mut before = 0;
-        for (slice, bad) in self.marked().filter(|(slice, _)| *slice >= self.oldest(tick)) {
+        for (slice, bad) in self.marks.all().filter(|(slice, _)| *slice >= self.oldest(tick)) {
             snapshot.slots.push(slice - before);
             snapshot.bad.extend(self.target.is_none().then_some(bad));
             before = slice;
@@ -215,7 +172,7 @@ impl Slices {
     /// The slices of a snapshot. Of Timeslices the target comes with the definition: see [`Slices::judge_by`].
     pub fn restored(snapshot: &SlicesSnapshot, scale: &Scale) -> Slices {
         let shares = snapshot.shares;
-        let marks = if shares { Marks::Shares(BTreeMap::new()) } else { Marks::Bits(BTreeMap::new()) };
+        let marks = if shares { Marks::shares() } else { Marks::bits() };
         let target = (!shares).then_some(Ratio { num: 1, den: 1 });
         let seconds = snapshot.seconds;
         let counts = Ring::new(counted_size(seconds, scale));
@@ -225,7 +182,7 @@ impl Slices {
         let mut slice = 0;
         for (i, step) in snapshot.slots.iter().enumerate() {
             slice += step;
-            slices.mark_anew(slice, snapshot.bad.get(i).copied().unwrap_or(1));
+            slices.marks.set(slice, snapshot.bad.get(i).copied().unwrap_or(1));
         }
         slices
     }
@@ -247,45 +204,6 @@ impl Slices {
             None => share_of_bad(counts),
         }
     }
-
-    fn mark(&mut self, slice: i64, bad: i64, tick: i64) {
-        let oldest = self.oldest(tick);
-        match &mut self.marks {
-            Marks::Bits(blocks) => drop_before(blocks, oldest.div_euclid(BITS)),
-            Marks::Shares(blocks) => drop_before(blocks, oldest.div_euclid(SHARES)),
-        }
-        self.mark_anew(slice, bad);
-    }
-
-    fn mark_anew(&mut self, slice: i64, bad: i64) {
-        match &mut self.marks {
-            Marks::Bits(blocks) => set_bit(blocks, slice, bad != 0),
-            // At most WHOLE, which fits.
-            Marks::Shares(blocks) => set_share(blocks, slice, bad as u32),
-        }
-    }
-
-    /// Sum over the slices `first..=last`.
-    fn bad(&self, first: i64, last: i64) -> i64 {
-        match &self.marks {
-            Marks::Bits(blocks) => sum(blocks, first, last, BITS, bits_within),
-            Marks::Shares(blocks) => sum(blocks, first, last, SHARES, shares_within),
-        }
-    }
-
-    /// The slices that are not wholly good, ascending.
-    fn marked(&self) -> Box<dyn Iterator<Item = (i64, i64)> + '_> {
-        match &self.marks {
-            Marks::Bits(blocks) => Box::new(blocks.iter().flat_map(|(block, found)| {
-                let bit = move |i: i64| (found.marks[(i / 64) as usize] >> (i % 64)) & 1 == 1;
-                (0..BITS).filter(move |i| bit(*i)).map(move |i| (block * BITS + i, 1))
-            })),
-            Marks::Shares(blocks) => Box::new(blocks.iter().flat_map(|(block, found)| {
-                let found = found.marks.iter().enumerate().filter(|(_, share)| **share != 0);
-                found.map(move |(i, share)| (block * SHARES + i as i64, i64::from(*share)))
-            })),
-        }
-    }
 }
 
 fn counted_size(seconds: i64, scale: &Scale) -> RingSize {
@@ -298,71 +216,10 @@ fn slices_in(slice: i64, seconds: i64) -> i64 {
     (seconds + slice - 1).div_euclid(slice)
 }
 
-fn drop_before<T>(blocks: &mut BTreeMap<i64, T>, oldest: i64) {
-    while blocks.first_key_value().is_some_and(|(block, _)| *block < oldest) {
-        blocks.pop_first();
-    }
-}
-
-fn set_bit(blocks: &mut Blocks<u64, WORDS>, slice: i64, bad: bool) {
-    let (block, bit) = (slice.div_euclid(BITS), slice.rem_euclid(BITS));
-    if !bad && !blocks.contains_key(&block) {
-        return;
-    }
-    let found = blocks.entry(block).or_default();
-    let (word, mask) = (&mut found.marks[(bit / 64) as usize], 1u64 << (bit % 64));
-    let before = i64::from(*word & mask != 0);
-    if bad {
-        *word |= mask
-    } else {
-        *word &= !mask
-    }
-    found.bad += i64::from(bad) - before;
-}
-
-fn set_share(blocks: &mut Blocks<u32, { SHARES as usize }>, slice: i64, share: u32) {
-    let (block, at) = (slice.div_euclid(SHARES), slice.rem_euclid(SHARES) as usize);
-    if share == 0 && !blocks.contains_key(&block) {
-        return;
-    }
-    let found = blocks.entry(block).or_default();
-    found.bad += i64::from(share) - i64::from(found.marks[at]);
-    found.marks[at] = share;
-}
-
-/// Sum over the slices `first..=last`; `within` sums a part of a block.
-fn sum<T, const N: usize>(
-    blocks: &Blocks<T, N>,
-    first: i64,
-    last: i64,
-    length: i64,
-    within: impl Fn(&[T; N], usize, usize) -> i64,
-) -> i64 {
-    let near = blocks.range(first.div_euclid(length)..=last.div_euclid(length));
-    let of_block = |block: i64, found: &Block<T, N>| {
-        let (from, to) = ((first - block * length).max(0), (last - block * length).min(length - 1));
-        let whole = found.bad == 0 || (from == 0 && to == length - 1);
-        if whole { found.bad } else { within(&found.marks, from as usize, to as usize) }
-    };
-    near.map(|(block, found)| of_block(*block, found)).sum()
-}
-
-/// How many of the bits `first..=last` are set.
-fn bits_within(words: &[u64; WORDS], first: usize, last: usize) -> i64 {
-    let of_word = |(i, word): (usize, &u64)| {
-        let (from, to) = (first.saturating_sub(64 * i), (last - 64 * i).min(63));
-        i64::from(((word << (63 - to)) >> (63 - to) >> from).count_ones())
-    };
-    words.iter().enumerate().take(last / 64 + 1).skip(first / 64).map(of_word).sum()
-}
-
-/// Sum of the shares `first..=last`.
-fn shares_within(shares: &[u32; SHARES as usize], first: usize, last: usize) -> i64 {
-    shares[first..=last].iter().map(|share| i64::from(*share)).sum()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

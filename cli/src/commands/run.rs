@@ -68,20 +68,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
         supervisor.job(Stage::Intake, "definitions", wait);
     }
-    let pipeline = Pipeline {
-        log: installation.log.shared(),
-        store: installation.store.clone(),
-        redelivery_window_ms: installation.settings.redelivery_window_ms,
-        tally_threads: match config.log {
-            LogAddress::Kafka(_) => config.kafka.tally_threads.unwrap_or_else(tally_threads),
-            LogAddress::Sqlite(_) => 1,
-        },
-        receivers: config.receivers.iter().cloned().map(Into::into).collect(),
-        external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
-        health: health.clone(),
-    };
-    pipeline.start(&mut supervisor, &config.roles);
-    drop(pipeline);
+    pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
     // When all are on the board: whoever asks since the listener is there must not hear of the first one alone.
     supervisor.task(Stage::Serve, "ops", ops::serve(ops_listener, health, supervisor.token(Stage::Serve)));
     greet(&config, installation.slos);
@@ -95,6 +82,21 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     }
     output::say(format_args!("error: {outcome}"));
     Ok(ExitCode::from(1))
+}
+
+fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pipeline {
+    Pipeline {
+        log: installation.log.shared(),
+        store: installation.store.clone(),
+        redelivery_window_ms: installation.settings.redelivery_window_ms,
+        tally_threads: match config.log {
+            LogAddress::Kafka(_) => config.kafka.tally_threads.unwrap_or_else(tally_threads),
+            LogAddress::Sqlite(_) => 1,
+        },
+        receivers: config.receivers.iter().cloned().map(Into::into).collect(),
+        external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
+        health,
+    }
 }
 
 /// The process is not ready before its definitions apply: from the call on, not from the first poll.

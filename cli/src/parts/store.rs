@@ -8,7 +8,7 @@ use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Backoff;
 use slipstream_runtime::config::{Config, Secret, StoreAddress};
 use slipstream_runtime::health::{Health, State};
-use slipstream_store::{PostgresOptions, PostgresStore, Retention, SharedStore, SqliteStore, StoreError};
+use slipstream_store::{PostgresOptions, PostgresStore, SharedStore, SqliteStore, StoreError};
 
 use super::no_file;
 
@@ -40,7 +40,7 @@ impl StorePlace {
         match &config.store {
             StoreAddress::Sqlite(dir) => {
                 no_file(dir)?;
-                Ok(StorePlace::Open(OpenStore::Sqlite(SqliteStore::open(dir, retention(config))?)))
+                Ok(StorePlace::Open(OpenStore::Sqlite(SqliteStore::open(dir, config.retention)?)))
             }
             StoreAddress::Postgres(url) => Ok(StorePlace::Postgres(postgres_options(config, url))),
         }
@@ -108,16 +108,12 @@ impl OpenStore {
     }
 }
 
-fn retention(config: &Config) -> Retention {
-    Retention { events: config.retention.events, history: config.retention.history }
-}
-
 /// How to reach the database, as the configuration says.
 pub fn postgres_options(config: &Config, url: &Secret) -> PostgresOptions {
     PostgresOptions {
         password: config.postgres.password.as_ref().map(|password| password.reveal().to_owned()),
         root_cert: config.postgres.root_cert.clone(),
-        retention: retention(config),
+        retention: config.retention,
         ..PostgresOptions::new(url.reveal())
     }
 }

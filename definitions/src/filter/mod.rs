@@ -17,10 +17,12 @@ mod error;
 pub mod expression;
 mod findings;
 mod names;
+mod operators;
 mod possible;
 pub mod reduce;
 mod syntax;
 mod types;
+mod value;
 
 use cel::common::ast::IdedExpr;
 use slipstream_schemas::event::EventView;

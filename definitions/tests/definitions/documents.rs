@@ -245,12 +245,13 @@ fn a_service_that_is_not_described_is_warned_of_where_others_are() {
 }
 
 /// CHECKOUT with something else in the place of its method, window and objectives.
-fn with(method: &str, window: &str, objectives: &str) -> String {
+pub fn with(method: &str, window: &str, objectives: &str) -> String {
     let head = CHECKOUT.split("  timeWindow:").next().unwrap();
     format!("{head}  timeWindow: [{window}]\n  budgetingMethod: {method}\n  objectives: {objectives}\n")
 }
 
-const MONTH: &str = "{duration: 28d, isRolling: true}";
+/// A window that rolls.
+pub const MONTH: &str = "{duration: 28d, isRolling: true}";
 
 #[test]
 fn time_is_sliced() {

@@ -9,3 +9,4 @@ mod findings;
 mod hostile;
 mod mistakes;
 mod roundtrip;
+mod warnings;

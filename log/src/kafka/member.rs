@@ -180,6 +180,33 @@ impl Member {
     }
 }
 
+impl Member {
+    /// Tells librdkafka where to go on; false: the partition was lost meanwhile.
+    async fn sought(&mut self, partition: TopicPartition, offset: Offset) -> Result<bool, KafkaError> {
+        let deadline = Instant::now() + SEEK;
+        loop {
+            let topic = self.shared.names.of(partition.topic).to_owned();
+            let consumer = Arc::clone(&self.consumer);
+            let sought = blocking(move || {
+                consumer.seek(&topic, partition.partition as i32, At::Offset(offset), Duration::from_secs(5))
+            });
+            match sought.await {
+                Ok(()) => return Ok(true),
+                // librdkafka is still looking up where to begin.
+                Err(error) if Instant::now() < deadline => {
+                    tracing::debug!(%error, %partition, "seeking again");
+                    self.pump();
+                    if self.revoked.contains(&partition) {
+                        return Ok(false);
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
 enum Change {
     None,
     Assign(Vec<Place>),
@@ -236,26 +263,10 @@ impl Consumer for Member {
             let cause = "the partition is not assigned to this consumer".into();
             return Err(LogError::Fatal { doing: doing(), cause });
         }
-        let deadline = Instant::now() + SEEK;
-        let names = self.shared.names.clone();
-        loop {
-            let (consumer, topic) = (Arc::clone(&self.consumer), names.of(partition.topic).to_owned());
-            let sought = blocking(move || {
-                consumer.seek(&topic, partition.partition as i32, At::Offset(offset), Duration::from_secs(5))
-            });
-            match sought.await {
-                Ok(()) => break,
-                // librdkafka is still looking up where to begin.
-                Err(error) if Instant::now() < deadline => {
-                    tracing::debug!(%error, %partition, "seeking again");
-                    self.pump();
-                    if self.revoked.contains(&partition) {
-                        return Ok(());
-                    }
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                Err(error) => return Err(log_error(&names, doing(), &error)),
-            }
+        match self.sought(partition, offset).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(log_error(&self.shared.names, doing(), &error)),
         }
         if let Some(held) = self.held.get_mut(&partition) {
             let floor = match held.state {

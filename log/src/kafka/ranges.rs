@@ -46,6 +46,31 @@ struct RangeReader {
     at: Option<(TopicPartition, Offset)>,
 }
 
+impl RangeReader {
+    /// What the client says of itself that ends the reading.
+    fn broken(&mut self) -> Option<(RDKafkaErrorCode, String)> {
+        let mut failed = None;
+        while self.events.next(0, &mut |event| {
+            if let Event::Error { code, text, fatal, .. } = event
+                && (fatal || breaks(code))
+            {
+                failed = Some((code, text));
+            }
+        }) {}
+        failed
+    }
+
+    /// Remembers where it goes on by itself. Whoever has his range fetches nothing more.
+    fn stand_at(&mut self, partition: TopicPartition, next: Option<Offset>) {
+        self.at = next.map(|next| (partition, next));
+        if self.at.is_none()
+            && let Err(error) = self.consumer.unassign()
+        {
+            tracing::debug!(%error, %partition, "a reader could not be unassigned");
+        }
+    }
+}
+
 impl Ranges {
     pub(super) fn new(options: &KafkaOptions, names: Names) -> Self {
         Ranges {
@@ -205,16 +230,9 @@ impl Ranges {
     ) -> Result<Batch, LogError> {
         let mut buffer = Buffer::new(partition, from, LogTime(i64::MIN));
         let (mut next, mut beyond) = (from, false);
-        let mut failed = None;
         let mut heard = Instant::now();
         while next < to && !beyond && !buffer.fills(fetch) {
-            while reader.events.next(0, &mut |event| {
-                if let Event::Error { code, text, fatal, .. } = event
-                    && (fatal || breaks(code))
-                {
-                    failed = Some((code, text));
-                }
-            }) {}
+            let mut failed = reader.broken();
             let Some(records) = &mut reader.records else { return Err(self.lost(partition)) };
             let came = records.take(buffer.room(fetch), GLANCE, &mut |came| match came {
                 Came::Record(record) if record.offset >= to => beyond = true,
@@ -230,7 +248,7 @@ impl Ranges {
             if came > 0 {
                 heard = Instant::now();
             }
-            if let Some((code, text)) = failed.take() {
+            if let Some((code, text)) = failed {
                 return Err(self.failed(partition, from, code, text));
             }
             if heard.elapsed() > SILENCE {
@@ -239,13 +257,7 @@ impl Ranges {
             }
         }
         let next = if beyond { to } else { next };
-        reader.at = (next < to).then_some((partition, next));
-        // Whoever has his range fetches nothing more.
-        if reader.at.is_none()
-            && let Err(error) = reader.consumer.unassign()
-        {
-            tracing::debug!(%error, %partition, "a reader could not be unassigned");
-        }
+        reader.stand_at(partition, (next < to).then_some(next));
         buffer.reached(next);
         Ok(buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX }).unwrap_or_else(|| Batch::new(partition, next)))
     }

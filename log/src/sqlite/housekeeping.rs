@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use slipstream_schemas::LogTime;
+use slipstream_schemas::retention::DAY;
 use slipstream_schemas::topics::Kept;
 
 use super::schema::Partition;
@@ -15,7 +16,7 @@ use crate::port::{Offset, TopicPartition};
 const SLICE: u32 = 64;
 
 /// Tombstones stay this long (or the topic's floor, if longer), for readers that come late to learn of them.
-const TOMBSTONES_STAY: Duration = Duration::from_secs(86_400);
+const TOMBSTONES_STAY: Duration = DAY;
 
 /// A write-ahead log beyond this is brought back into the database even if readers must be waited for.
 const WAL_LIMIT: u64 = 256 << 20;

@@ -115,10 +115,8 @@ impl Generator {
         let mut latency = endpoint.median_ms * (endpoint.sigma * normal).exp();
         let mut status = if fails < endpoint.errors { 500 } else { 200 };
         let mut outcome = chosen(endpoint, outcome);
-        for effect in self.scenario.faults.iter().filter(|f| on(f, time)).flat_map(|f| &f.effects) {
-            if !effect.hits(service, endpoint) {
-                continue;
-            }
+        let effects = self.scenario.faults.iter().filter(|f| on(f, time)).flat_map(|f| &f.effects);
+        for effect in effects.filter(|effect| effect.hits(service, endpoint)) {
             latency *= effect.latency_factor;
             // The same draw: a fault fails those that would have failed anyway, and more.
             if fails < effect.errors {

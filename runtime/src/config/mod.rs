@@ -30,6 +30,7 @@ pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use receiver::{Receiver, ReceiverFormat};
 pub use secret::Secret;
+pub use slipstream_schemas::Retention;
 
 /// Everything a process is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,23 +136,6 @@ impl Default for Gateway {
             read_timeout: Duration::from_secs(30),
             publish_timeout: Duration::from_secs(10),
         }
-    }
-}
-
-/// How long the store keeps what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Raw events; at least the longest window of any SLO.
-    pub events: Duration,
-    /// Rollups per minute, burn-rate history, alerts.
-    pub history: Duration,
-}
-
-const DAY: Duration = Duration::from_secs(86_400);
-
-impl Default for Retention {
-    fn default() -> Self {
-        Retention { events: DAY * 35, history: DAY * 400 }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use slipstream_schemas::Cause;
+use slipstream_schemas::retention::DAY;
 
 use super::merge::{self, Overrides};
 use super::nearest::nearest;
@@ -13,9 +14,7 @@ use super::problem::{ConfigErrors, Place};
 use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
 use super::units::{self, DURATION, SIZE, positive};
-use super::{
-    Config, DAY, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver,
-};
+use super::{Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver};
 
 const DATA: &str = "slipstream-data";
 const ADDRESS: &str = "an address like `127.0.0.1:8480`";

@@ -1,9 +1,12 @@
 //! Worlds by seed: some hundred in `make test`, as many as one likes in `make sim [SEEDS=500] [SEED=n] [TRACE=FILE]`.
+//! SLIPSTREAM_SIM_DUMP=DIR keeps all that each world came to, for comparing two builds (`make same-output`).
 #![allow(clippy::print_stdout, reason = "a long run says how far it is")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod dump;
 mod report;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, available_parallelism};
@@ -45,12 +48,16 @@ fn p1_p2_p3a_p3b_p4_a1_a2_a3_l2_hold_whatever_happens() {
     let seed = number("SLIPSTREAM_SIM_SEED");
     let seeds = number("SLIPSTREAM_SIM_SEEDS").unwrap_or(if seed.is_some() { 1 } else { SEEDS });
     let (first, file) = (seed.unwrap_or(0), given("SLIPSTREAM_SIM_TRACE"));
+    let dump = given("SLIPSTREAM_SIM_DUMP").map(PathBuf::from);
     assert!(file.is_none() || seeds == 1, "a trace is of one world: SEED=n TRACE=FILE");
     let report = Mutex::new(Report::of(seeds));
     each(first..first + seeds, |seed| {
         let played = play(seed).unwrap();
         if let Some(file) = &file {
             std::fs::write(file, played.trace.lines().join("\n") + "\n").unwrap();
+        }
+        if let Some(folder) = &dump {
+            dump::write(folder, seed, &played).unwrap();
         }
         report.lock().unwrap_or_else(PoisonError::into_inner).take(seed, &played);
     });

@@ -27,15 +27,14 @@ mod write_rollups;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
+use slipstream_schemas::{LogTime, Retention};
 use tokio::sync::Mutex;
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::port::{Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
-use crate::retention::Retention;
 pub use inspect::{Inspection, inspect};
 use options::Target;
 pub use options::{PostgresOptions, SCHEMA};

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use slipstream_schemas::Cause;
 use slipstream_schemas::cause::chain;
+use slipstream_schemas::{Cause, Retention};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{self, Tls};
 use crate::port::StoreError;
-use crate::retention::Retention;
 
 /// Schema of the database that holds everything, unless another one is given.
 pub const SCHEMA: &str = "slipstream";

@@ -4,7 +4,7 @@
 //! retention when its last moment is. A minute of event time whose events came on several days has lost some of them
 //! then: from there on its rollups answer for all of it.
 
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{LogTime, Retention};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
@@ -12,7 +12,6 @@ use super::error;
 use super::events_table::{self, EventsTable};
 use super::stamp::{self, Stamp};
 use crate::port::StoreError;
-use crate::retention::Retention;
 
 /// Rows that one slice removes at most of each kind, about.
 const SLICE: i64 = 20_000;

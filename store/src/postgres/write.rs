@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{LogTime, Retention};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -16,7 +16,6 @@ use super::write_rollups::add_rollups;
 use super::{copy, error, migrate, read, trim, write_history};
 use crate::events::Events;
 use crate::port::{PositionMove, StoreError, StorePosition, WriteBatch};
-use crate::retention::Retention;
 use crate::rollup::MINUTE_US;
 
 type Done = Result<(), StoreError>;

@@ -18,13 +18,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{Cause, LogTime};
+use slipstream_schemas::{Cause, LogTime, Retention};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
-use crate::retention::Retention;
 pub use open::FILE;
 use write::Writer;
 

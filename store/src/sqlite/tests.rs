@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipstream_schemas::Topic;
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::{Retention, Topic};
 use tempfile::TempDir;
 
 use super::{FILE, SqliteStore};
 use crate::conformance::made::{self, Dice};
 use crate::conformance::{self, Fixture};
 use crate::port::{SharedStore, Store, StoreError, StoredBurnRates, WriteBatch};
-use crate::retention::Retention;
 
 struct Files {
     dir: TempDir,

@@ -4,11 +4,10 @@
 //! as old as the last record that was written to it.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{LogTime, Retention};
 
 use super::error;
 use crate::port::StoreError;
-use crate::retention::Retention;
 use crate::rollup::MINUTE_US;
 
 /// Rows that one slice removes at most of each kind, about.

@@ -70,16 +70,7 @@ fn broker(broker: &Broker) -> Vec<Finding> {
         let todo = "set auto.create.topics.enable=false on the brokers, and delete topics nobody meant";
         findings.push(Finding::warn(&check, message, todo));
     }
-    for (name, limit_ok, why) in [
-        ("transaction.max.timeout.ms", Bound::AtLeast(TIMEOUT_MS), "our transactions would be refused"),
-        ("group.max.session.timeout.ms", Bound::AtLeast(TIMEOUT_MS), "roles could not join their groups"),
-        ("group.min.session.timeout.ms", Bound::AtMost(TIMEOUT_MS), "roles could not join their groups"),
-    ] {
-        if let Some(value) = number(settings, name).filter(|value| !limit_ok.holds(*value)) {
-            let message = format!("{name}={value}: {why}");
-            findings.push(Finding::error(&check, message, format!("set {name}={TIMEOUT_MS} on the brokers")));
-        }
-    }
+    findings.extend(timeouts(&check, settings));
     // Written by brokers up to 3.x only.
     let protocol = settings.get("inter.broker.protocol.version");
     if let Some(old) = protocol.filter(|v| older_than(v, OLDEST)) {
@@ -89,6 +80,22 @@ fn broker(broker: &Broker) -> Vec<Finding> {
     if findings.is_empty() {
         let version = protocol.map_or_else(|| "Kafka 4 or later".to_owned(), |v| format!("protocol {v}"));
         findings.push(Finding::ok(check, format!("answers ({version})")));
+    }
+    findings
+}
+
+/// Bounds of the cluster that our timeouts have to be within.
+fn timeouts(check: &str, settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, limit_ok, why) in [
+        ("transaction.max.timeout.ms", Bound::AtLeast(TIMEOUT_MS), "our transactions would be refused"),
+        ("group.max.session.timeout.ms", Bound::AtLeast(TIMEOUT_MS), "roles could not join their groups"),
+        ("group.min.session.timeout.ms", Bound::AtMost(TIMEOUT_MS), "roles could not join their groups"),
+    ] {
+        if let Some(value) = number(settings, name).filter(|value| !limit_ok.holds(*value)) {
+            let message = format!("{name}={value}: {why}");
+            findings.push(Finding::error(check, message, format!("set {name}={TIMEOUT_MS} on the brokers")));
+        }
     }
     findings
 }

@@ -1,0 +1,122 @@
+//! A3 and A2 over random histories: whatever the answers, each alert is told in order, nothing is told twice once it
+//! is delivered, everything ends with one outcome, and nothing ends that was not begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Act {
+    /// The next thing happens to an alert.
+    Happens(usize),
+    /// Time passes.
+    Pass(i64),
+    /// Everything due is sent and answered so.
+    Send(u8),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => (0usize..4).prop_map(Act::Happens),
+        1 => (0i64..20_000).prop_map(Act::Pass),
+        3 => (0u8..6).prop_map(Act::Send),
+    ]
+}
+
+fn answer(code: u8) -> Answer {
+    match code {
+        0 => failed(false),
+        1 => failed(true),
+        2 => refused(),
+        _ => OK,
+    }
+}
+
+/// What an alert does next: fires, changes severity, is over, fires again.
+fn step(id: usize, n: i64) -> (i64, i32, TransitionKind) {
+    let kinds = [FIRING, SEVERITY, RESOLVED];
+    let place = (n % 3) as usize;
+    (1_000 * (n / 3 + 1) + id as i64, place as i32 + 2, kinds[place])
+}
+
+/// Label sets that fire at the receiver. It never shows one as firing whose end it has refused to hear.
+#[derive(Default)]
+struct Receiver {
+    firing: BTreeSet<String>,
+}
+
+impl Receiver {
+    fn take(&mut self, body: &[u8], answer: &Answer) {
+        let message: Message = serde_json::from_slice(body).unwrap();
+        let took = matches!(answer, Answer::Delivered { .. } | Answer::Failed { doubt: true, .. });
+        let heard = |status| took || (status == Status::Resolved && matches!(answer, Answer::Refused { .. }));
+        for alert in message.alerts.iter().filter(|alert| heard(alert.status)) {
+            match alert.status {
+                Status::Firing => {
+                    self.firing.insert(alert.fingerprint.clone());
+                }
+                Status::Resolved => {
+                    self.firing.remove(&alert.fingerprint);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a2_a3_every_history_is_told_in_order(acts in proptest::collection::vec(act(), 1..120)) {
+        let mut story = Story::new(|_| ());
+        let mut receiver = Receiver::default();
+        let mut done: BTreeMap<usize, i64> = BTreeMap::new();
+        for act in acts {
+            match act {
+                Act::Happens(id) => {
+                    let n = done.entry(id).or_default();
+                    let (episode, seq, kind) = step(id, *n);
+                    *n += 1;
+                    story.happens_late(0, &format!("a{id}"), if id < 2 { "x" } else { "y" }, episode, seq, kind);
+                }
+                Act::Pass(ms) => story.now += ms,
+                Act::Send(code) => send(&mut story, &mut receiver, &answer(code)),
+            }
+        }
+        // In the end the receiver is well, and the alerts are over.
+        for (id, n) in &mut done {
+            while *n % 3 != 0 {
+                let (episode, seq, kind) = step(*id, *n);
+                *n += 1;
+                story.happens_late(0, &format!("a{id}"), if *id < 2 { "x" } else { "y" }, episode, seq, kind);
+            }
+        }
+        while story.dispatcher.pending() > 0 {
+            story.wait();
+            send(&mut story, &mut receiver, &OK);
+        }
+        prop_assert!(receiver.firing.is_empty(), "still firing at the receiver: {:?}", receiver.firing);
+        check(&story, &done)?;
+    }
+}
+
+fn send(story: &mut Story, receiver: &mut Receiver, answer: &Answer) {
+    for delivery in story.next() {
+        receiver.take(&delivery.body, answer);
+        story.answer(&delivery, answer);
+    }
+}
+
+fn check(story: &Story, done: &BTreeMap<usize, i64>) -> Result<(), TestCaseError> {
+    for (id, n) in done {
+        let name = format!("a{id}");
+        let mine: Vec<(i64, i32)> = story.outcomes.iter().filter(|o| o.0 == name).map(|o| (o.1, o.2)).collect();
+        let all: BTreeSet<(i64, i32)> = (0..*n).map(|k| step(*id, k)).map(|(e, s, _)| (e, s)).collect();
+        prop_assert_eq!(mine.len(), all.len(), "one outcome each");
+        prop_assert_eq!(mine.iter().copied().collect::<BTreeSet<_>>(), all);
+        let told: Vec<(i64, i32)> =
+            story.outcomes.iter().filter(|o| o.0 == name && o.3 == Delivered).map(|o| (o.1, o.2)).collect();
+        prop_assert!(told.is_sorted(), "in order: {told:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! `slipstream query`
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use super::place::Place;
+use super::values::{at_least_one, duration};
+
+/// `slipstream query ...`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  slipstream query kpis --by service\n  slipstream query alerts --json")]
+pub enum Query {
+    /// Hits, errors and latencies
+    #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
+        slipstream query kpis --service web --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
+    Kpis {
+        /// One row for each value
+        #[arg(long, value_enum, conflicts_with = "step")]
+        by: Option<By>,
+        /// One row for each step of time
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        step: Option<Duration>,
+        /// What to look at
+        #[command(flatten)]
+        what: What,
+    },
+    /// Stored events, oldest first
+    #[command(after_help = "Example:\n  slipstream query events --service payment --status-code 503 --limit 20")]
+    Events {
+        /// How many at most
+        #[arg(long, default_value = "100", value_parser = at_least_one)]
+        limit: usize,
+        /// Continue behind the `next` of an earlier answer
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
+        /// What to look at
+        #[command(flatten)]
+        what: What,
+    },
+    /// Where every SLO stands
+    #[command(after_help = "Example:\n  slipstream query slos --json")]
+    Slos {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Where from
+        #[command(flatten)]
+        from: Place,
+    },
+    /// Alerts and their states
+    #[command(after_help = "Example:\n  slipstream query alerts --from 2026-01-31T00:00:00Z")]
+    Alerts {
+        /// Changed at or after
+        #[arg(long, value_name = "TIME")]
+        from: Option<Timestamp>,
+        /// Changed before
+        #[arg(long, value_name = "TIME")]
+        to: Option<Timestamp>,
+        /// Of this SLO
+        #[arg(long)]
+        slo: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Where from
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Filters of events.
+#[derive(Debug, Clone, Args)]
+pub struct What {
+    /// Ended at or after (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<Timestamp>,
+    /// Ended before (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<Timestamp>,
+    /// Only this service
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Only this environment
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// Only this endpoint
+    #[arg(long)]
+    pub endpoint: Option<String>,
+    /// Only this method
+    #[arg(long)]
+    pub method: Option<String>,
+    /// Only this status
+    #[arg(long)]
+    pub status_code: Option<u16>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where from
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Dimensions of `query kpis --by`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum By {
+    /// The service
+    Service,
+    /// The endpoint
+    Endpoint,
+    /// The method
+    Method,
+    /// The status code
+    StatusCode,
+}

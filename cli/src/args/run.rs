@@ -1,0 +1,63 @@
+//! The pipeline in this process: `slipstream run` and `slipstream demo`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::place::Place;
+use super::values::{duration, rate};
+
+/// `slipstream demo`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  slipstream demo\n  slipstream demo --headless --for 150s --json\n\n\
+    On a terminal: Enter starts or ends the fault, Ctrl-C ends the demo.")]
+pub struct Demo {
+    /// End after this time [default: until Ctrl-C; headless: 150s]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub span: Option<Duration>,
+    /// No keys, no screen: for scripts
+    #[arg(long)]
+    pub headless: bool,
+    /// A summary as JSON on standard output at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the data here instead of in a temporary directory
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Requests per second
+    #[arg(long, default_value_t = 100.0, value_parser = rate, allow_negative_numbers = true)]
+    pub rate: f64,
+    /// Seed of the traffic
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `slipstream run`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n  \
+    slipstream run --config slipstream.yaml\n  \
+    slipstream run --roles gateway,tally --log kafka://127.0.0.1:9092\n  \
+    slipstream run --roles sink --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags win over SLIPSTREAM_* variables, these over the file."
+)]
+pub struct Run {
+    /// Roles of this process, separated by commas: gateway, tally, burn, sink, alerter, notifier [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "ROLE")]
+    pub roles: Vec<String>,
+    /// Address of the gateway [default: 127.0.0.1:8480]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Address of health and metrics [default: 127.0.0.1:8490]
+    #[arg(long, value_name = "ADDR")]
+    pub ops_listen: Option<String>,
+    /// Definitions to publish at start: a file or a directory (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub slos: Vec<PathBuf>,
+    /// Receiver of alerts in Alertmanager's webhook format (repeatable)
+    #[arg(long, value_name = "URL")]
+    pub webhook: Vec<String>,
+    /// Where the installation is
+    #[command(flatten)]
+    pub place: Place,
+}

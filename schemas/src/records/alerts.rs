@@ -1,0 +1,134 @@
+//! Alerts: the steps of their machine, and what became of their notifications.
+
+use serde::{Deserialize, Serialize};
+
+use super::tallies::Exemplar;
+
+/// A change of an alert's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    /// A condition began to hold; `for` runs.
+    Pending,
+    /// It ceased before it was ripe.
+    Inactive,
+    /// It held long enough.
+    Firing,
+    /// No condition holds; `keep_firing_for` runs.
+    Keeping,
+    /// A condition holds again while keeping.
+    Resumed,
+    /// The worst ripe rule is another one.
+    Severity,
+    /// Over.
+    Resolved,
+}
+
+/// One step of an alert's machine, and its whole state after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertTransition {
+    /// Hash of slo, objective, group and rule set: 16 hex digits.
+    pub alert_id: String,
+    /// The tick of its pending.
+    pub episode: i64,
+    /// 1 for pending, then counting.
+    pub seq: i32,
+    /// SLO name.
+    pub slo: String,
+    /// Service of the SLO.
+    pub service: String,
+    /// Objective.
+    pub objective: String,
+    /// groupBy labels and their values.
+    pub group: Vec<GroupLabel>,
+    /// Rule set.
+    pub rule_set: String,
+    /// The worst ripe rule (while pending: the first that holds; when it ends: the last one).
+    pub rule: String,
+    /// Severity of the worst ripe rule; empty while pending.
+    pub severity: String,
+    /// What happened.
+    pub kind: TransitionKind,
+    /// When, in whole seconds of log time.
+    pub tick: i64,
+    /// Tick at which it fired in this episode; null before.
+    pub fired_at: Option<i64>,
+    /// Burn rates that mattered.
+    pub values: Vec<AlertValue>,
+    /// Generation of the SLO.
+    pub generation: i64,
+    /// Whether the tick was complete.
+    pub complete: bool,
+    /// Labels and annotations of the rule, for who receives it.
+    pub labels: Vec<Label>,
+    /// Annotations of the rule.
+    pub annotations: Vec<Label>,
+    /// Some bad events.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// A grouping dimension and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupLabel {
+    /// Field or attribute.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A label or annotation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// The burn rate of a rule's window at a transition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertValue {
+    /// Rule name.
+    pub rule: String,
+    /// Window in seconds.
+    pub window_seconds: i64,
+    /// Burn rate there.
+    pub burn: f64,
+    /// What it must exceed.
+    pub threshold: f64,
+}
+
+/// How a notification ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The receiver took it.
+    Delivered,
+    /// The receiver refused it for good.
+    Refused,
+    /// It was not due: the episode had begun and ended while the alerter was behind, or its firing was never sent.
+    NotDue,
+}
+
+/// What became of a transition at a receiver: a record, not state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// The alert.
+    pub alert_id: String,
+    /// Its episode.
+    pub episode: i64,
+    /// The transition within it.
+    pub seq: i32,
+    /// Receiver name.
+    pub receiver: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// HTTP status, where there was an answer.
+    pub status: Option<i32>,
+    /// Attempts made.
+    pub attempts: i32,
+    /// What the receiver or the transport said, for people.
+    pub detail: String,
+    /// When it ended, milliseconds since the epoch by the notifier's clock.
+    pub at: i64,
+}

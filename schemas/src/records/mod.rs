@@ -1,0 +1,16 @@
+//! The records of the internal topics. Each has an Avro schema of the same name under `avsc/`; `codec` writes and reads
+//! them as Avro single-object encoding.
+
+mod alerts;
+mod burn;
+mod definitions;
+mod imports;
+mod snapshots;
+mod tallies;
+
+pub use alerts::{AlertTransition, AlertValue, GroupLabel, Label, Notification, Outcome, TransitionKind};
+pub use burn::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
+pub use definitions::{Definition, Settings};
+pub use imports::ImportPosition;
+pub use snapshots::{BurnChunk, BurnHead, PeriodSnapshot, RingSnapshot, SeriesSnapshot, SlicesSnapshot, SloSnapshot};
+pub use tallies::{Exemplar, Origin, TallyBatch, TallyEntry, TallyExemplar};
