@@ -5,6 +5,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from . import fixtures, gateway, mistakes
+from .imports import plain
 from .recording import Recording
 from .running import run
 
@@ -223,6 +224,8 @@ def imports(build, base, scratch):
                 into = f"small-{number}{'-json' if json else ''}"
                 told = run(build, ["import", *args, *json, "--data", into, name], scratch)
                 recording.add("import of small files", f"{name} {args} {json} {again}", told)
+        if (scratch / f"small-{number}").is_dir():
+            plain(recording, scratch / f"small-{number}", name)
         for question in (["query", "kpis", "--by", "status-code"], ["query", "events", "--limit", "1000"]):
             recording.add(
                 "import of small files",
