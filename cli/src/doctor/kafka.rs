@@ -1,25 +1,15 @@
 //! The log on Kafka: brokers and topics, the installation's settings, the broker's clock, the groups of the roles.
 
 use bytes::Bytes;
-use slipstream_log::kafka::admin::{self, Finding, Group, Severity};
+use slipstream_log::kafka::admin::{self, Finding, Severity};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog};
 use slipstream_role::definitions::read_settings;
 use slipstream_schemas::Topic;
 
 use super::clocks::{self, Ahead, now_ms};
-use super::positions;
+use super::positions::{self, Examined};
 use crate::{output, parts};
-
-/// A log that was examined, for what is compared with it.
-pub struct Examined {
-    /// The log.
-    pub log: SharedLog,
-    /// The broker's clock, where it could be asked.
-    pub clock: Option<Ahead>,
-    /// The groups of the installation.
-    pub groups: Vec<Group>,
-}
 
 /// Key of the record that asks for the broker's time: a tombstone in a compacted topic, which leaves nothing.
 const CLOCK_KEY: &[u8] = b"clock";

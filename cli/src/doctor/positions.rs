@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use slipstream_log::kafka::admin::{Finding, Group};
-use slipstream_log::{Log, LogError, TopicPartition};
+use slipstream_log::{Log, LogError, SharedLog, TopicPartition};
 use slipstream_role::names::{ALERTER, BURN, NOTIFIER, SINK, TALLY, is_notifier};
 use slipstream_schemas::Topic;
 use slipstream_store::StorePosition;
