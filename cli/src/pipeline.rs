@@ -110,6 +110,9 @@ async fn sink(
 }
 
 #[cfg(test)]
+mod passing_errors;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test")]
 

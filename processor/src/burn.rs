@@ -62,7 +62,7 @@ async fn work(log: SharedLog, health: &Health, shutdown: &Shutdown) -> Result<()
     while !shutdown.is_cancelled() {
         burn.turn().await?;
     }
-    burn.finish().await
+    burn.finish(shutdown).await
 }
 
 struct BurnLoop {
@@ -229,26 +229,32 @@ impl BurnLoop {
         self.fold(&batch).await
     }
 
-    /// Leaves a whole snapshot behind, if it is not too large, so that the next start folds nothing again.
-    async fn finish(&mut self) -> Result<(), ProcessorError> {
+    /// Leaves whole snapshots behind, so that the next start folds nothing again. Where the log does not answer now, it folds.
+    async fn finish(&mut self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
         if let Ok(answer) = tokio::time::timeout(LAST_RESTORES, self.take_over_rest()).await {
-            answer?;
+            stopped(answer, shutdown, ProcessorError::of_log)?;
         }
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            self.read_on(partition).await?;
-            let horizon = self.consumer.horizon(partition).await?;
-            let Some(owned) = self.owned.get_mut(&partition) else { continue };
-            let offset = owned.burn.position();
-            // At the end of the log the position moves in log time at least, as a step must.
-            let known = horizon.filter(|h| h.end == offset).map_or(owned.log_time, |h| h.time.max(owned.log_time));
-            let to = Position { offset, log_time: known };
-            if to != owned.position {
-                let chunks = owned.snapshots.last(&mut owned.burn, Instant::now());
-                let part = owned.part(partition, chunks, to);
-                self.send(vec![part]).await?;
-            }
+            stopped(self.leave_snapshot(partition).await, shutdown, ProcessorError::of_log)?;
         }
         Ok(())
+    }
+
+    /// A whole one, if it is not too large.
+    async fn leave_snapshot(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
+        self.read_on(partition).await?;
+        let horizon = self.consumer.horizon(partition).await?;
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let offset = owned.burn.position();
+        // At the end of the log the position moves in log time at least, as a step must.
+        let known = horizon.filter(|h| h.end == offset).map_or(owned.log_time, |h| h.time.max(owned.log_time));
+        let to = Position { offset, log_time: known };
+        if to == owned.position {
+            return Ok(());
+        }
+        let chunks = owned.snapshots.last(&mut owned.burn, Instant::now());
+        let part = owned.part(partition, chunks, to);
+        self.send(vec![part]).await
     }
 }
 

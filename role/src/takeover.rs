@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use slipstream_log::TopicPartition;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-
-use slipstream_log::TopicPartition;
 
 /// Tasks that have their turn at the same time: each reads a stretch of the log, and keeps some of it in memory.
 const AT_A_TIME: usize = 2;

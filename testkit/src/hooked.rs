@@ -13,6 +13,11 @@ use slipstream_schemas::{LogTime, Topic};
 /// What a test does when something is asked of the log; by itself nothing.
 #[async_trait]
 pub trait Hooks: Send + Sync + 'static {
+    /// Before any question that may be asked again, by its name; an error is the answer.
+    fn asking(&self, _question: &'static str) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// Before records are published, outside of steps.
     async fn publishing(&self) {}
 
@@ -64,6 +69,7 @@ impl<H: Hooks> Log for Hooked<H> {
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
+        self.hooks.asking("partitions")?;
         self.log.partitions(topic).await
     }
 
@@ -77,23 +83,28 @@ impl<H: Hooks> Log for Hooked<H> {
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.hooks.asking("bounds")?;
         self.log.bounds(partition).await
     }
 
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
+        self.hooks.asking("read")?;
         self.hooks.reading(partition, fetch).await;
         self.log.read(partition, from, to, fetch).await
     }
 
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        self.hooks.asking("offset_at")?;
         self.log.offset_at(partition, time).await
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.hooks.asking("committed")?;
         self.log.committed(group, partition).await
     }
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+        self.hooks.asking("subscribe")?;
         let consumer = self.log.subscribe(group, topics).await?;
         Ok(Box::new(HookedConsumer { consumer, hooks: Arc::clone(&self.hooks) }))
     }
@@ -102,6 +113,7 @@ impl<H: Hooks> Log for Hooked<H> {
 #[async_trait]
 impl<H: Hooks> Consumer for HookedConsumer<H> {
     async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
+        self.hooks.asking("poll")?;
         self.hooks.polling(fetch);
         let polled = self.consumer.poll(fetch, wait).await?;
         self.hooks.polled(&polled);
@@ -109,6 +121,7 @@ impl<H: Hooks> Consumer for HookedConsumer<H> {
     }
 
     async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError> {
+        self.hooks.asking("seek")?;
         self.consumer.seek(partition, offset).await
     }
 
@@ -128,10 +141,12 @@ impl<H: Hooks> Consumer for HookedConsumer<H> {
     }
 
     async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.hooks.asking("committed")?;
         self.consumer.committed(partition).await
     }
 
     async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError> {
+        self.hooks.asking("horizon")?;
         self.consumer.horizon(partition).await
     }
 }

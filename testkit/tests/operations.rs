@@ -30,7 +30,7 @@ fn sources(folder: &Path, found: &mut String) {
 fn every_metric_and_setting_that_operations_names_is_there() {
     let guide = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     let mut code = String::new();
-    for part in ["producer", "processor", "sink", "alerter", "runtime"] {
+    for part in ["producer", "processor", "sink", "alerter", "role", "runtime"] {
         sources(&root().join(part).join("src"), &mut code);
     }
     let settings = fs::read_to_string(root().join("runtime/slipstream.yaml")).unwrap();
