@@ -12,11 +12,10 @@ use std::time::Duration;
 use slipstream_log::LogError;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
-use slipstream_slo::hash::fnv1a64;
 
 pub use log::patient;
 
-/// Between two questions to a log.
+/// Between two questions to a log. A role asks alone, so without jitter.
 const LOG: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };
 
 /// Whether the same may be answered when it is asked again.
@@ -53,19 +52,14 @@ impl Patience {
         Patience { retry: Retry::new(backoff, seed), shutdown }
     }
 
-    /// Of a role with a log. In a simulation one seed gives one run, so nothing here is by chance.
-    pub fn with_log(role: &str, shutdown: &Shutdown) -> Self {
-        Patience::new(LOG, fnv1a64([role]), shutdown.clone())
+    /// With a log's answers.
+    pub fn with_log(shutdown: &Shutdown) -> Self {
+        Patience { retry: Retry::steady(LOG), shutdown: shutdown.clone() }
     }
 
     /// Waits after a failure; before, `say` is told how many there were and how long it waits. False: told to stop.
     pub async fn wait(&mut self, say: impl FnOnce(u32, Duration)) -> bool {
-        self.wait_at_most(Duration::MAX, say).await
-    }
-
-    /// The same for whoever has other things to do.
-    async fn wait_at_most(&mut self, most: Duration, say: impl FnOnce(u32, Duration)) -> bool {
-        let wait = self.retry.failed().min(most);
+        let wait = self.retry.failed();
         say(self.retry.failures(), wait);
         tokio::select! {
             biased;

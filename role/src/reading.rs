@@ -1,10 +1,16 @@
 //! Bounded reads that a role makes before it works on a partition: to the end, and waiting for what is not visible yet.
 
+use std::time::Duration;
+
 use slipstream_log::{Fetch, Log, LogError, Offset, RecordRef, TopicPartition};
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::backoff::Backoff;
 use slipstream_schemas::{Cause, Topic};
 
 use crate::patience::Patience;
+
+/// For what others see already.
+const UNSEEN: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(2) };
 
 /// Why a range was not read.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +145,8 @@ impl Reader<'_> {
     }
 
     fn patience(&self) -> Patience {
-        Patience::with_log(self.role, self.shutdown)
+        // One seed for all: in a simulation nothing may be by chance.
+        Patience::new(UNSEEN, 0, self.shutdown.clone())
     }
 
     /// Waits for what others see already.

@@ -138,7 +138,7 @@ impl Definitions {
             return Ok(());
         }
         self.read_new().await?;
-        let mut patience = Patience::with_log(self.role, &self.shutdown);
+        let mut patience = Patience::with_log(&self.shutdown);
         while self.revisions.end() < end {
             let (doing, cause) = (format!("reading {PARTITION} up to offset {end}"), "it ends before".to_owned());
             let cause = LogError::Transient { doing, cause: cause.into() };

@@ -16,10 +16,15 @@ impl Backoff {
     /// For a peer that is expected to be back soon: 100 ms to 10 s.
     pub const PEER: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(10) };
 
+    /// The wait after failure number `attempt` (from 0) without jitter: `first` x 2^attempt, at most `max`.
+    pub fn full(&self, attempt: u32) -> Duration {
+        self.first.saturating_mul(1u32.checked_shl(attempt).unwrap_or(u32::MAX)).min(self.max)
+    }
+
     /// The wait after failure number `attempt` (from 0): between half and all of `first` x 2^attempt, at most `max`.
     /// The same `seed` and `attempt` give the same wait; give each who waits a seed of its own.
     pub fn wait(&self, seed: u64, attempt: u32) -> Duration {
-        let full = self.first.saturating_mul(1u32.checked_shl(attempt).unwrap_or(u32::MAX)).min(self.max);
+        let full = self.full(attempt);
         let half = full / 2;
         let share = (mix(seed ^ mix(u64::from(attempt))) >> 11) as f64 / (1u64 << 53) as f64;
         half + half.mul_f64(share)
@@ -30,19 +35,28 @@ impl Backoff {
 #[derive(Debug, Clone)]
 pub struct Retry {
     backoff: Backoff,
-    seed: u64,
+    /// None: without jitter.
+    seed: Option<u64>,
     attempt: u32,
 }
 
 impl Retry {
     /// No failure so far.
     pub fn new(backoff: Backoff, seed: u64) -> Self {
-        Retry { backoff, seed, attempt: 0 }
+        Retry { backoff, seed: Some(seed), attempt: 0 }
+    }
+
+    /// The same without jitter, for who waits alone.
+    pub fn steady(backoff: Backoff) -> Self {
+        Retry { backoff, seed: None, attempt: 0 }
     }
 
     /// How long to wait after one more failure.
     pub fn failed(&mut self) -> Duration {
-        let wait = self.backoff.wait(self.seed, self.attempt);
+        let wait = match self.seed {
+            Some(seed) => self.backoff.wait(seed, self.attempt),
+            None => self.backoff.full(self.attempt),
+        };
         self.attempt = self.attempt.saturating_add(1);
         wait
     }
@@ -87,6 +101,13 @@ mod tests {
         let waits = |seed| (0..5).map(|a| Backoff::PEER.wait(seed, a)).collect::<Vec<_>>();
         assert_eq!(waits(7), waits(7));
         assert_ne!(waits(7), waits(8));
+    }
+
+    #[test]
+    fn without_jitter_waits_double_exactly() {
+        let mut retry = Retry::steady(Backoff { first: Duration::from_millis(20), max: Duration::from_millis(100) });
+        let waits: Vec<u128> = (0..5).map(|_| retry.failed().as_millis()).collect();
+        assert_eq!(waits, [20, 40, 80, 100, 100]);
     }
 
     #[test]

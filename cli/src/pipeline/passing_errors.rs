@@ -42,7 +42,7 @@ impl Hooks for EveryThird {
         *times += 1;
         match *times % 6 {
             1 => Err(LogError::Busy),
-            4 => Err(LogError::Transient { doing: question.to_owned(), cause: "planned".to_owned() }),
+            4 => Err(LogError::Transient { doing: question.to_owned(), cause: "planned".into() }),
             _ => Ok(()),
         }
     }

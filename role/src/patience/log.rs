@@ -12,7 +12,7 @@ use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_schemas::{LogTime, Topic};
 
-use super::{LOG, Patience, passes};
+use super::{Patience, passes};
 use crate::telemetry::LogRetry;
 
 /// The log as `role` works on it until `shutdown`. Told to stop, it does not ask again: what passes comes back as an error
@@ -29,8 +29,6 @@ struct Patient {
 struct PatientConsumer {
     consumer: Box<dyn Consumer>,
     asking: Asking,
-    /// Polls that failed in a row.
-    polls: Patience,
 }
 
 /// On whose behalf.
@@ -42,7 +40,7 @@ struct Asking {
 
 impl Asking {
     fn patience(&self) -> Patience {
-        Patience::with_log(&self.role, &self.shutdown)
+        Patience::with_log(&self.shutdown)
     }
 
     fn retry<'a>(&'a self, doing: &'a str, cause: &'a LogError) -> LogRetry<'a> {
@@ -111,24 +109,21 @@ impl Log for Patient {
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
         let consumer = until_answered!(self.asking, "joining a consumer group", self.log.subscribe(group, topics))?;
-        Ok(Box::new(PatientConsumer { consumer, polls: self.asking.patience(), asking: self.asking.clone() }))
+        Ok(Box::new(PatientConsumer { consumer, asking: self.asking.clone() }))
     }
 }
 
 #[async_trait]
 impl Consumer for PatientConsumer {
-    /// What passes comes back as nothing, after about as long as nothing takes: whoever polls has other things to do.
+    /// What passes comes back as nothing, soon: whoever polls has other things to do.
     async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
         match self.consumer.poll(fetch, wait).await {
             Err(error) if passes(&error) => {
-                let PatientConsumer { asking, polls, .. } = self;
-                polls.wait_at_most(wait.max(LOG.first), |_, _| asking.retry("polling", &error).emit()).await;
+                let asking = &self.asking;
+                asking.patience().wait(|_, _| asking.retry("polling", &error).emit()).await;
                 Ok(Polled::Nothing)
             }
-            answer => {
-                self.polls.worked();
-                answer
-            }
+            answer => answer,
         }
     }
 
@@ -158,7 +153,7 @@ impl Consumer for PatientConsumer {
             Err(error) if passes(&error) => {
                 let asking = &self.asking;
                 let say = |_, _| asking.retry("asking for a horizon", &error).emit();
-                asking.patience().wait_at_most(LOG.first, say).await;
+                asking.patience().wait(say).await;
                 Ok(None)
             }
             answer => answer,
