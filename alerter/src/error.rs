@@ -46,14 +46,6 @@ pub enum AlerterError {
 }
 
 impl AlerterError {
-    /// The error of the log that it is, if it is one.
-    pub(crate) fn of_log(&self) -> Option<&LogError> {
-        match self {
-            AlerterError::Log { cause, .. } => Some(cause),
-            _ => None,
-        }
-    }
-
     /// Says what the log was asked for.
     pub(crate) fn log(doing: &'static str) -> impl FnOnce(LogError) -> AlerterError {
         move |cause| AlerterError::Log { doing, cause }

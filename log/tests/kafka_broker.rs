@@ -249,7 +249,7 @@ async fn a_broker_that_dies_and_comes_back_loses_and_doubles_nothing() {
     let mut on = options().await;
     on.brokers = kafka.bootstrap();
     let subject = OnKafka::with(on, 2).await;
-    let log = slipstream_role::patience::patient(subject.log(), "g", &slipstream_runtime::Shutdown::new());
+    let log = slipstream_role::patience::patient(subject.log(), "g");
     let mut member = Copier::join(&log, "g").await;
     member.settle_in(2).await;
     let (mut acknowledged, mut tried) = (Vec::new(), 0);

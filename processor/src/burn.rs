@@ -13,7 +13,7 @@ use slipstream_log::{
 use slipstream_role::burn_state::snapshots::Snapshots;
 use slipstream_role::burn_state::{BurnStateError, Restored, apply, restored, snapshots_of};
 use slipstream_role::names::BURN as ROLE;
-use slipstream_role::patience::{patient, stopped};
+use slipstream_role::patience::patient;
 use slipstream_role::revisions::Definitions;
 use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
@@ -44,15 +44,15 @@ const LAST_RESTORES: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the log fails for good, tallies do not join (P1), or a definition cannot be understood.
 pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
-    let log = patient(log, ROLE, &shutdown);
-    stopped(work(log, &health, &shutdown).await, &shutdown, ProcessorError::of_log)
+    let log = patient(log, ROLE);
+    work(log, &health, &shutdown).await
 }
 
 async fn work(log: SharedLog, health: &Health, shutdown: &Shutdown) -> Result<(), ProcessorError> {
     health.set(ROLE, State::Starting("reading definitions".to_owned()));
     let mut burn = BurnLoop {
         consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
-        definitions: Definitions::open(log.clone(), ROLE, shutdown).await?,
+        definitions: Definitions::open(log.clone(), ROLE).await?,
         owned: BTreeMap::new(),
         restoring: Takeovers::default(),
         log,
@@ -62,7 +62,7 @@ async fn work(log: SharedLog, health: &Health, shutdown: &Shutdown) -> Result<()
     while !shutdown.is_cancelled() {
         burn.turn().await?;
     }
-    burn.finish(shutdown).await
+    burn.finish().await
 }
 
 struct BurnLoop {
@@ -229,13 +229,13 @@ impl BurnLoop {
         self.fold(&batch).await
     }
 
-    /// Leaves whole snapshots behind, so that the next start folds nothing again. Where the log does not answer now, it folds.
-    async fn finish(&mut self, shutdown: &Shutdown) -> Result<(), ProcessorError> {
+    /// Leaves whole snapshots behind, so that the next start folds nothing again.
+    async fn finish(&mut self) -> Result<(), ProcessorError> {
         if let Ok(answer) = tokio::time::timeout(LAST_RESTORES, self.take_over_rest()).await {
-            stopped(answer, shutdown, ProcessorError::of_log)?;
+            answer?;
         }
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
-            stopped(self.leave_snapshot(partition).await, shutdown, ProcessorError::of_log)?;
+            self.leave_snapshot(partition).await?;
         }
         Ok(())
     }

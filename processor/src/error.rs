@@ -26,15 +26,3 @@ pub enum ProcessorError {
     )]
     NoSettings,
 }
-
-impl ProcessorError {
-    /// The error of the log that it is, if it is one.
-    pub(crate) fn of_log(&self) -> Option<&LogError> {
-        match self {
-            ProcessorError::Log(error) => Some(error),
-            ProcessorError::Definitions(error) => error.of_log(),
-            ProcessorError::State(error) => error.of_log(),
-            _ => None,
-        }
-    }
-}

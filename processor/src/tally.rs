@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, SharedLog, StepFate, TopicPartition, settle};
 use slipstream_role::names::TALLY as ROLE;
-use slipstream_role::patience::{patient, stopped};
+use slipstream_role::patience::patient;
 use slipstream_role::revisions::Definitions;
 use slipstream_role::takeover::Takeovers;
 use slipstream_runtime::Shutdown;
@@ -75,13 +75,13 @@ impl Thread {
 /// # Errors
 /// When the log fails for good or a definition cannot be understood.
 pub async fn run(log: SharedLog, thread: Thread, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
-    let log = patient(log, ROLE, &shutdown);
-    stopped(work(log, thread, &health, &shutdown).await, &shutdown, ProcessorError::of_log)
+    let log = patient(log, ROLE);
+    work(log, thread, &health, &shutdown).await
 }
 
 async fn work(log: SharedLog, thread: Thread, health: &Health, shutdown: &Shutdown) -> Result<(), ProcessorError> {
     health.set(&thread.name, State::Starting("reading definitions".to_owned()));
-    let mut tally = TallyLoop::open(log, thread.pace, shutdown).await?;
+    let mut tally = TallyLoop::open(log, thread.pace).await?;
     health.set(&thread.name, State::Ready);
     loop {
         let began = Instant::now();
@@ -129,8 +129,8 @@ impl Owned {
 }
 
 impl TallyLoop {
-    async fn open(log: SharedLog, pace: Pace, shutdown: &Shutdown) -> Result<Self, ProcessorError> {
-        let definitions = Definitions::open(log.clone(), ROLE, shutdown).await?;
+    async fn open(log: SharedLog, pace: Pace) -> Result<Self, ProcessorError> {
+        let definitions = Definitions::open(log.clone(), ROLE).await?;
         definitions.redelivery_window().ok_or(ProcessorError::NoSettings)?;
         Ok(TallyLoop {
             sources: log.partitions(Topic::RequestEvents).await?,

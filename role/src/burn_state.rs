@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::takeover::Turns;
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
-use slipstream_runtime::Shutdown;
 use slipstream_schemas::records::{BurnChunk, BurnRates, TallyBatch};
 use slipstream_schemas::{Cause, Topic, codec};
 use slipstream_slo::burn::{Burn, BurnFault, Restoring};
@@ -44,17 +43,6 @@ pub enum BurnStateError {
         #[source]
         cause: Cause,
     },
-}
-
-impl BurnStateError {
-    /// The error of the log that it is, if it is one.
-    pub fn of_log(&self) -> Option<&LogError> {
-        match self {
-            BurnStateError::Log(error) => Some(error),
-            BurnStateError::Definitions(error) => error.of_log(),
-            _ => None,
-        }
-    }
 }
 
 /// A state, and what it took to have it.
@@ -140,7 +128,7 @@ async fn restore(
 /// # Errors
 /// When the log cannot be read, or holds what this version does not understand.
 pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, BurnStateError> {
-    let mut definitions = Definitions::open(log.clone(), BURN, &Shutdown::new()).await?;
+    let mut definitions = Definitions::open(log.clone(), BURN).await?;
     let partition = TopicPartition { topic: Topic::SliTallies, partition };
     let committed = log.committed(BURN, partition).await?.unwrap_or_default();
     Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.1)
@@ -151,7 +139,7 @@ pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost
 /// # Errors
 /// When the log cannot be read, or holds what this version does not understand.
 pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, BurnStateError> {
-    let mut definitions = Definitions::open(log.clone(), BURN, &Shutdown::new()).await?;
+    let mut definitions = Definitions::open(log.clone(), BURN).await?;
     let mut states = Vec::new();
     for partition in 0..log.partitions(Topic::SliTallies).await? {
         let partition = TopicPartition { topic: Topic::SliTallies, partition };

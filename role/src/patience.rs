@@ -1,9 +1,9 @@
 //! Patience with a log or a store that may come back: a broker that restarts, a disk that is busy. The one place that
-//! decides which errors of a log pass, waits them out, says so, and gives up when the process is told to stop.
+//! decides which errors of a log pass, waits them out and says so.
 //!
 //! A role works on a [`patient`] log, whatever log it is, so that only what lasts ends it. Publishing is not repeated
 //! there (whoever publishes has somebody to answer to), nor are commits ([`slipstream_log::settle()`] brings them to their
-//! end).
+//! end). A question is asked until it is answered, also by who was told to stop: the supervisor's bound ends that.
 
 mod log;
 
@@ -23,22 +23,6 @@ pub fn passes(error: &LogError) -> bool {
     matches!(error, LogError::Busy | LogError::Transient { .. })
 }
 
-/// How a role ended: one that gave up on its log because it was told to stop has stopped. `of_log`: the error of the log
-/// that an error of the role is, if it is one.
-///
-/// # Errors
-/// What the role failed with otherwise.
-pub fn stopped<E>(
-    outcome: Result<(), E>,
-    shutdown: &Shutdown,
-    of_log: impl Fn(&E) -> Option<&LogError>,
-) -> Result<(), E> {
-    match outcome {
-        Err(error) if shutdown.is_cancelled() && of_log(&error).is_some_and(passes) => Ok(()),
-        outcome => outcome,
-    }
-}
-
 /// Waits longer from failure to failure, until told to stop.
 #[derive(Debug, Clone)]
 pub struct Patience {
@@ -52,9 +36,9 @@ impl Patience {
         Patience { retry: Retry::new(backoff, seed), shutdown }
     }
 
-    /// With a log's answers.
-    pub fn with_log(shutdown: &Shutdown) -> Self {
-        Patience { retry: Retry::steady(LOG), shutdown: shutdown.clone() }
+    /// With a log's answers; nobody tells it to stop.
+    pub fn with_log() -> Self {
+        Patience { retry: Retry::steady(LOG), shutdown: Shutdown::new() }
     }
 
     /// Waits after a failure; before, `say` is told how many there were and how long it waits. False: told to stop.
@@ -92,21 +76,5 @@ mod tests {
         assert!(!patience.wait(|failures, _| said.push(failures)).await);
         assert_eq!(said, [1, 2, 3]);
         assert!(patience.worked() && !patience.worked());
-    }
-
-    fn itself(error: &LogError) -> Option<&LogError> {
-        Some(error)
-    }
-
-    #[test]
-    fn only_who_was_told_to_stop_may_give_up_on_a_passing_error() {
-        let fatal = || LogError::Fatal { doing: "reading".to_owned(), cause: "damaged".into() };
-        let told = Shutdown::new();
-        told.cancel();
-        for (error, shutdown, ends_well) in
-            [(LogError::Busy, &told, true), (LogError::Busy, &Shutdown::new(), false), (fatal(), &told, false)]
-        {
-            assert_eq!(stopped(Err(error), shutdown, itself).is_ok(), ends_well);
-        }
     }
 }

@@ -44,8 +44,6 @@ pub struct Reader<'a> {
     pub log: &'a dyn Log,
     /// Who reads.
     pub role: &'a str,
-    /// Until when.
-    pub shutdown: &'a Shutdown,
 }
 
 /// Names what was being done.
@@ -85,7 +83,7 @@ impl Reader<'_> {
     /// # Errors
     /// When the log fails for good.
     pub async fn nothing_from(&self, partition: TopicPartition, from: Offset) -> Result<bool, ReadError> {
-        let mut patience = self.patience();
+        let mut patience = Self::patience();
         loop {
             let (first, end) = self.bounds(partition).await?;
             if from.max(first) >= end {
@@ -94,7 +92,9 @@ impl Reader<'_> {
             match self.log.read(partition, from.max(first), end, Fetch { records: 1, ..Fetch::default() }).await {
                 Ok(batch) => return Ok(batch.is_empty()),
                 // Retention was quicker than we.
-                Err(error @ LogError::OutOfRange { .. }) => self.wait(&mut patience, error).await?,
+                Err(LogError::OutOfRange { .. }) => {
+                    patience.wait(|_, _| ()).await;
+                }
                 Err(error) => return Err(doing("reading")(error)),
             }
         }
@@ -113,9 +113,9 @@ impl Reader<'_> {
         mut take: impl FnMut(RecordRef<'_>) -> Result<(), E>,
     ) -> Result<Offset, E> {
         let mut next = from;
-        let mut patience = self.patience();
+        let mut patience = Self::patience();
         while next < to {
-            let unseen = match self.log.read(partition, next, to, Fetch::default()).await {
+            match self.log.read(partition, next, to, Fetch::default()).await {
                 Ok(batch) if !batch.is_empty() => {
                     batch.iter().try_for_each(&mut take)?;
                     next = batch.next;
@@ -123,12 +123,10 @@ impl Reader<'_> {
                     continue;
                 }
                 Ok(_) => {
-                    let (first, end) = self.bounds(partition).await?;
-                    if end >= to {
+                    if self.bounds(partition).await?.1 >= to {
                         // What is left of the range holds no record.
                         return Ok(to);
                     }
-                    LogError::OutOfRange { partition, offset: to, first, end }
                 }
                 // Retention took what was to be read.
                 Err(LogError::OutOfRange { first, .. }) if first > next => {
@@ -136,26 +134,17 @@ impl Reader<'_> {
                     continue;
                 }
                 // A read may ask for what another reader sees already and we do not.
-                Err(error @ LogError::OutOfRange { .. }) => error,
+                Err(LogError::OutOfRange { .. }) => {}
                 Err(error) => return Err(doing("reading")(error).into()),
-            };
-            self.wait(&mut patience, unseen).await?;
+            }
+            patience.wait(|_, _| ()).await;
         }
         Ok(next)
     }
 
-    fn patience(&self) -> Patience {
+    fn patience() -> Patience {
         // One seed for all: in a simulation nothing may be by chance.
-        Patience::new(UNSEEN, 0, self.shutdown.clone())
-    }
-
-    /// Waits for what others see already.
-    async fn wait(&self, patience: &mut Patience, unseen: LogError) -> Result<(), ReadError> {
-        if patience.wait(|_, _| ()).await {
-            return Ok(());
-        }
-        let cause = LogError::Transient { doing: "waiting to be able to read".to_owned(), cause: Cause::of(unseen) };
-        Err(doing("reading")(cause))
+        Patience::new(UNSEEN, 0, Shutdown::new())
     }
 }
 

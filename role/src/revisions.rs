@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::definitions::{DefinitionReader, PARTITION, Unread};
 use crate::patience::Patience;
+use crate::reading::{ReadError, Reader, decoded};
 use crate::telemetry::LogRetry;
-use slipstream_log::{Log, LogError, Offset, SharedLog};
-use slipstream_runtime::Shutdown;
+use slipstream_log::{Log, LogError, Offset, RecordRef, SharedLog};
 use slipstream_runtime::event::Event;
-use slipstream_schemas::{Cause, LogTime};
+use slipstream_schemas::records::Definition;
+use slipstream_schemas::{Cause, LogTime, codec};
 use slipstream_slo::revision::{RevisionError, Revisions};
 use slipstream_slo::tally::look_limit;
 use tokio::time::Instant;
@@ -38,12 +39,11 @@ pub enum RevisionsError {
     Definition(#[from] RevisionError),
 }
 
-impl RevisionsError {
-    /// The error of the log that it is, if it is one.
-    pub fn of_log(&self) -> Option<&LogError> {
-        match self {
-            RevisionsError::Log(error) => Some(error),
-            _ => None,
+impl From<ReadError> for RevisionsError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Log { cause, .. } => RevisionsError::Log(cause),
+            ReadError::Record { offset, cause, .. } => RevisionsError::Unreadable { offset, cause },
         }
     }
 }
@@ -62,7 +62,6 @@ impl From<Unread> for RevisionsError {
 pub struct Definitions {
     log: SharedLog,
     role: &'static str,
-    shutdown: Shutdown,
     reader: DefinitionReader,
     revisions: Revisions,
     last_look: Option<Instant>,
@@ -74,18 +73,17 @@ impl Definitions {
     ///
     /// # Errors
     /// When the log cannot be read, or holds what this version does not understand.
-    pub async fn open(log: SharedLog, role: &'static str, shutdown: &Shutdown) -> Result<Self, RevisionsError> {
-        let mut definitions = Definitions::unread(log, role, shutdown);
+    pub async fn open(log: SharedLog, role: &'static str) -> Result<Self, RevisionsError> {
+        let mut definitions = Definitions::unread(log, role);
         definitions.read_new().await?;
         Ok(definitions)
     }
 
-    /// Has read nothing yet. `role` reads, until `shutdown`.
-    pub fn unread(log: SharedLog, role: &'static str, shutdown: &Shutdown) -> Self {
+    /// Has read nothing yet. `role` reads.
+    pub fn unread(log: SharedLog, role: &'static str) -> Self {
         Definitions {
             log,
             role,
-            shutdown: shutdown.clone(),
             reader: DefinitionReader::default(),
             revisions: Revisions::new(),
             last_look: None,
@@ -132,22 +130,41 @@ impl Definitions {
     /// so it will be visible here too.
     ///
     /// # Errors
-    /// As of [`Definitions::open`], or told to stop.
+    /// As of [`Definitions::open`].
     pub async fn read_up_to(&mut self, end: Offset) -> Result<(), RevisionsError> {
         if self.revisions.end() >= end {
             return Ok(());
         }
         self.read_new().await?;
-        let mut patience = Patience::with_log(&self.shutdown);
+        let mut patience = Patience::with_log();
         while self.revisions.end() < end {
             let (doing, cause) = (format!("reading {PARTITION} up to offset {end}"), "it ends before".to_owned());
             let cause = LogError::Transient { doing, cause: cause.into() };
             let say = |_, _| LogRetry { role: self.role, doing: "reading definitions", cause: &cause }.emit();
-            if !patience.wait(say).await {
-                return Err(cause.into());
-            }
+            patience.wait(say).await;
             self.read_new().await?;
         }
+        Ok(())
+    }
+
+    /// The same for who needs no more than what records name: reads exactly the range, and asks for no end.
+    ///
+    /// # Errors
+    /// As of [`Definitions::open`].
+    pub async fn read_named(&mut self, end: Offset) -> Result<(), RevisionsError> {
+        let from = self.revisions.end();
+        if from >= end {
+            return Ok(());
+        }
+        let reader = Reader { log: self.log.as_ref(), role: self.role };
+        let revisions = &mut self.revisions;
+        let take = |record: RecordRef<'_>| -> Result<(), RevisionsError> {
+            let definition: Definition = decoded(PARTITION, record, codec::decode)?;
+            Ok(revisions.apply(record.offset(), record.log_time(), &definition)?)
+        };
+        let next = reader.each(PARTITION, from, end, take).await?;
+        self.revisions.read_up_to(next);
+        self.reader = DefinitionReader::starting_at(next);
         Ok(())
     }
 

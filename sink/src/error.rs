@@ -51,13 +51,3 @@ pub enum SinkError {
     #[error("writing to the store broke off: {0}")]
     BrokeOff(String),
 }
-
-impl SinkError {
-    /// The error of the log that it is, if it is one.
-    pub(crate) fn of_log(&self) -> Option<&LogError> {
-        match self {
-            SinkError::Log(error) => Some(error),
-            _ => None,
-        }
-    }
-}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use slipstream_log::{Consumer, Fetch, Polled, SharedLog, TopicPartition};
 use slipstream_role::names::SINK as ROLE;
-use slipstream_role::patience::{patient, stopped};
+use slipstream_role::patience::patient;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
@@ -50,8 +50,8 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), SinkError> {
-    let log = patient(log, ROLE, &shutdown);
-    stopped(work(log, store, redelivery_window_ms, health, &shutdown).await, &shutdown, SinkError::of_log)
+    let log = patient(log, ROLE);
+    work(log, store, redelivery_window_ms, health, &shutdown).await
 }
 
 async fn work(

@@ -12,7 +12,7 @@ use slipstream_log::{
     Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
 };
 use slipstream_role::names::ALERTER as ROLE;
-use slipstream_role::patience::{patient, stopped};
+use slipstream_role::patience::patient;
 use slipstream_role::reading::{Reader, decoded};
 use slipstream_role::revisions::Definitions;
 use slipstream_runtime::Shutdown;
@@ -33,15 +33,14 @@ const GRACE: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the log fails for good, or holds what this version cannot read.
 pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), AlerterError> {
-    let log = patient(log, ROLE, &shutdown);
-    stopped(work(log, health, shutdown.clone()).await, &shutdown, AlerterError::of_log)
+    work(patient(log, ROLE), health, shutdown).await
 }
 
 async fn work(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), AlerterError> {
     health.set(ROLE, State::Starting("joining its consumer group".to_owned()));
     let joined = log.subscribe(ROLE, &[Topic::BurnRates]).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
-    let definitions = Definitions::unread(log.clone(), ROLE, &shutdown);
+    let definitions = Definitions::unread(log.clone(), ROLE);
     let (open, positions) = (OpenAlerts::default(), BTreeMap::new());
     let mut alerter = Alerter { log, consumer, open, positions, definitions, health, shutdown };
     alerter.work().await
@@ -94,7 +93,7 @@ impl Alerter {
     /// never will be (L5).
     async fn gain(&mut self, gained: Vec<(TopicPartition, Option<Position>)>) -> Result<(), AlerterError> {
         self.health.set(ROLE, State::Starting("reading the state of alerts".to_owned()));
-        let reader = Reader { log: &*self.log, role: ROLE, shutdown: &self.shutdown };
+        let reader = Reader { log: &*self.log, role: ROLE };
         let mut open = OpenAlerts::default();
         for partition in reader.partitions(Topic::Alerts).await? {
             let (first, end) = reader.settled_bounds(partition).await?;
@@ -123,7 +122,7 @@ impl Alerter {
             .iter()
             .map(|record| decoded(batch.partition, record, codec::decode::<BurnRates>))
             .collect::<Result<Vec<_>, _>>()?;
-        self.definitions.read_up_to(rates.iter().map(|r| r.revision).max().unwrap_or_default()).await?;
+        self.definitions.read_named(rates.iter().map(|r| r.revision).max().unwrap_or_default()).await?;
         let Some(decided) = self.decide(batch, &rates) else { return Ok(true) };
         let fate = tokio::select! {
             biased;

@@ -35,7 +35,7 @@ impl Notifier {
     }
 
     async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
-        let reader = Reader { log: &*self.log, role: &self.role, shutdown: &self.shutdown };
+        let reader = Reader { log: &*self.log, role: &self.role };
         let receiver = &self.receiver;
         let mut delivered = Delivered::default();
         let mut firing = Firing::default();

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
-use slipstream_role::patience::{patient, stopped};
+use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
@@ -93,9 +93,8 @@ pub async fn run_outside(
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     receiver.check()?;
-    let log = patient(log, &receiver.group(), &shutdown);
-    let work = work(log, receiver, external_url, outside, health, shutdown.clone());
-    stopped(work.await, &shutdown, AlerterError::of_log)
+    let log = patient(log, &receiver.group());
+    work(log, receiver, external_url, outside, health, shutdown).await
 }
 
 async fn work(
@@ -173,12 +172,10 @@ enum Flow {
 
 impl Notifier {
     async fn work(&mut self) -> Result<(), AlerterError> {
-        let worked = self.work_until_told().await;
-        if let Ok(Flow::Stop) = worked {
-            return Ok(());
+        match self.work_until_told().await? {
+            Flow::Stop => Ok(()),
+            Flow::On => self.end().await,
         }
-        stopped(worked.map(|_| ()), &self.shutdown, AlerterError::of_log)?;
-        self.end().await
     }
 
     async fn work_until_told(&mut self) -> Result<Flow, AlerterError> {
@@ -270,7 +267,7 @@ impl Notifier {
     }
 
     async fn at_the_end(&mut self) -> Result<bool, AlerterError> {
-        let reader = Reader { log: &*self.log, role: &self.role, shutdown: &self.shutdown };
+        let reader = Reader { log: &*self.log, role: &self.role };
         for partition in self.ledger.partitions() {
             let from = self.ledger.read_up_to(partition.partition).unwrap_or_default();
             if !reader.nothing_from(partition, from).await? {

@@ -10,7 +10,6 @@ use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::{Log, TopicPartition};
 use slipstream_role::definitions::ensure_settings;
 use slipstream_role::patience::patient;
-use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::LogAddress;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::{Topic, topics::TOPICS};
@@ -96,7 +95,7 @@ async fn once_led(options: &KafkaOptions) -> Result<Cluster> {
 /// The settings are the first of all records: no role starts without.
 async fn write_settings(options: &KafkaOptions) -> Result<Settings> {
     let log = KafkaLog::new(options.clone());
-    let patient = patient(log.clone(), PROCESS, &Shutdown::new());
+    let patient = patient(log.clone(), PROCESS);
     let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: CUT_DELAY_MS };
     let written = tokio::time::timeout(PATIENCE, ensure_settings(patient.as_ref(), &initial)).await;
     log.close().await;

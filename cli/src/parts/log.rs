@@ -85,7 +85,7 @@ impl OpenLog {
 
     /// The log for all other work: one that waits out what passes.
     pub fn patient(&self) -> SharedLog {
-        patient(self.shared(), PROCESS, &Shutdown::new())
+        patient(self.shared(), PROCESS)
     }
 
     /// Whether roles in other processes may work on it as well.

@@ -8,17 +8,15 @@ use slipstream_log::{
     Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
     SharedLog, Step, TopicPartition,
 };
-use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_schemas::{LogTime, Topic};
 
 use super::{Patience, passes};
 use crate::telemetry::LogRetry;
 
-/// The log as `role` works on it until `shutdown`. Told to stop, it does not ask again: what passes comes back as an error
-/// (see [`super::stopped`]).
-pub fn patient(log: SharedLog, role: &str, shutdown: &Shutdown) -> SharedLog {
-    Arc::new(Patient { log, asking: Asking { role: role.into(), shutdown: shutdown.clone() } })
+/// The log as `role` works on it.
+pub fn patient(log: SharedLog, role: &str) -> SharedLog {
+    Arc::new(Patient { log, asking: Asking { role: role.into() } })
 }
 
 struct Patient {
@@ -35,29 +33,22 @@ struct PatientConsumer {
 #[derive(Clone)]
 struct Asking {
     role: Arc<str>,
-    shutdown: Shutdown,
 }
 
 impl Asking {
-    fn patience(&self) -> Patience {
-        Patience::with_log(&self.shutdown)
-    }
-
     fn retry<'a>(&'a self, doing: &'a str, cause: &'a LogError) -> LogRetry<'a> {
         LogRetry { role: &self.role, doing, cause }
     }
 }
 
-/// Asks until something else than a passing error comes, or until told to stop.
+/// Asks until something else than a passing error comes.
 macro_rules! until_answered {
     ($asking:expr, $doing:literal, $ask:expr) => {{
-        let mut patience = $asking.patience();
+        let mut patience = Patience::with_log();
         loop {
             match $ask.await {
                 Err(error) if passes(&error) => {
-                    if !patience.wait(|_, _| $asking.retry($doing, &error).emit()).await {
-                        break Err(error);
-                    }
+                    patience.wait(|_, _| $asking.retry($doing, &error).emit()).await;
                 }
                 answer => break answer,
             }
@@ -120,7 +111,7 @@ impl Consumer for PatientConsumer {
         match self.consumer.poll(fetch, wait).await {
             Err(error) if passes(&error) => {
                 let asking = &self.asking;
-                asking.patience().wait(|_, _| asking.retry("polling", &error).emit()).await;
+                Patience::with_log().wait(|_, _| asking.retry("polling", &error).emit()).await;
                 Ok(Polled::Nothing)
             }
             answer => answer,
@@ -153,7 +144,7 @@ impl Consumer for PatientConsumer {
             Err(error) if passes(&error) => {
                 let asking = &self.asking;
                 let say = |_, _| asking.retry("asking for a horizon", &error).emit();
-                asking.patience().wait(say).await;
+                Patience::with_log().wait(say).await;
                 Ok(None)
             }
             answer => answer,
