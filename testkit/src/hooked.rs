@@ -19,6 +19,14 @@ pub trait Hooks: Send + Sync + 'static {
     /// Before a range is read.
     async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {}
 
+    /// Before a partition's bounds or a range of it are asked for: what is answered instead.
+    fn failing(&self, _partition: TopicPartition) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    /// Before a group is joined.
+    fn subscribing(&self, _group: &str) {}
+
     /// Before a consumer is polled.
     fn polling(&self, _fetch: Fetch) {}
 
@@ -73,15 +81,18 @@ impl<H: Hooks> Log for Hooked<H> {
     }
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        self.hooks.publishing().await;
         self.log.publish_atomically(writer, records).await
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.hooks.failing(partition)?;
         self.log.bounds(partition).await
     }
 
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
         self.hooks.reading(partition, fetch).await;
+        self.hooks.failing(partition)?;
         self.log.read(partition, from, to, fetch).await
     }
 
@@ -94,6 +105,7 @@ impl<H: Hooks> Log for Hooked<H> {
     }
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+        self.hooks.subscribing(group);
         let consumer = self.log.subscribe(group, topics).await?;
         Ok(Box::new(HookedConsumer { consumer, hooks: Arc::clone(&self.hooks) }))
     }
