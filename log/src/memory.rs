@@ -185,6 +185,13 @@ impl MemoryLog {
     pub fn trim(&self, partition: TopicPartition, first: Offset) {
         self.engine().lock().partitions.entry(partition).or_default().first = first;
     }
+
+    /// As if somebody had deleted a topic and made it anew: its records and positions are gone.
+    pub fn recreate(&self, topic: Topic) {
+        let mut kept = self.engine().lock();
+        kept.partitions.retain(|place, _| place.topic != topic);
+        kept.positions.retain(|(_, place), _| place.topic != topic);
+    }
 }
 
 impl Memory {

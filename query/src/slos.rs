@@ -8,6 +8,22 @@ use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use slipstream_store::text;
 
+/// The SLOs, and how each stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SloAnswer {
+    /// One for each objective and group.
+    pub slos: Vec<SloStatus>,
+}
+
+impl SloAnswer {
+    /// The one with the least of its budget left comes first.
+    pub fn worst_first(definitions: &[Slo], states: &[BurnRates]) -> SloAnswer {
+        let mut slos = status(definitions, states);
+        slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
+        SloAnswer { slos }
+    }
+}
+
 /// An objective of an SLO, or one group of it; serialised as the contract has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SloStatus {
@@ -269,6 +285,15 @@ mod tests {
                 ("c-deleted", None, Some(r#"{"group_0": "1"}"#.into())),
             ]
         );
+    }
+
+    #[test]
+    fn the_worst_budget_comes_first_and_the_rest_by_name() {
+        let definitions = ["a", "b", "c"].map(|name| slo(name, vec![]));
+        let states = [("a", 0.9), ("b", -0.5), ("c", 0.9)]
+            .map(|(name, budget_remaining)| BurnRates { budget_remaining, ..state(name, &[]) });
+        let found = SloAnswer::worst_first(&definitions, &states).slos;
+        assert_eq!(found.iter().map(|slo| slo.name.as_str()).collect::<Vec<_>>(), ["b", "a", "c"]);
     }
 
     #[test]

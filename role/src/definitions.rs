@@ -78,17 +78,19 @@ impl DefinitionReader {
 
     pub(crate) async fn read_on(&mut self, log: &dyn Log) -> Result<Vec<Revision>, Unread> {
         let (_, end) = log.bounds(PARTITION).await?;
-        let mut revisions = Vec::new();
-        while self.next < end {
-            let batch = log.read(PARTITION, self.next, end, Fetch::default()).await?;
+        let (mut revisions, mut next) = (Vec::new(), self.next);
+        while next < end {
+            let batch = log.read(PARTITION, next, end, Fetch::default()).await?;
             for record in batch.iter() {
                 let value = record.value().unwrap_or_default();
                 let definition = codec::decode(value)
                     .map_err(|e| Unread::Record { offset: record.offset(), cause: Cause::of(e) })?;
                 revisions.push(Revision { offset: record.offset(), log_time: record.log_time(), definition });
             }
-            self.next = batch.next;
+            next = batch.next;
         }
+        // Only now: what was read before an error is read again.
+        self.next = next;
         Ok(revisions)
     }
 }

@@ -284,7 +284,7 @@ impl<'a> Player<'a> {
     }
 
     fn look(&mut self) -> Result<(), Stopped> {
-        let states = self.burn.clone().states(&self.revisions).map_err(|fault| Stopped::Fold(fault.to_string()))?;
+        let states = self.burn.states(&self.revisions).map_err(|fault| Stopped::Fold(fault.to_string()))?;
         self.spend(states.len() as u64 * 100)?;
         self.seen.looks.insert(self.now, states);
         Ok(())

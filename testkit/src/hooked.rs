@@ -24,6 +24,14 @@ pub trait Hooks: Send + Sync + 'static {
     /// Before a range is read.
     async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {}
 
+    /// Before a partition's bounds or a range of it are asked for: what is answered instead.
+    fn failing(&self, _partition: TopicPartition) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    /// Before a group is joined.
+    fn subscribing(&self, _group: &str) {}
+
     /// Before a consumer is polled.
     fn polling(&self, _fetch: Fetch) {}
 
@@ -79,17 +87,20 @@ impl<H: Hooks> Log for Hooked<H> {
     }
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        self.hooks.publishing().await;
         self.log.publish_atomically(writer, records).await
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         self.hooks.asking("bounds")?;
+        self.hooks.failing(partition)?;
         self.log.bounds(partition).await
     }
 
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
         self.hooks.asking("read")?;
         self.hooks.reading(partition, fetch).await;
+        self.hooks.failing(partition)?;
         self.log.read(partition, from, to, fetch).await
     }
 
@@ -105,6 +116,7 @@ impl<H: Hooks> Log for Hooked<H> {
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
         self.hooks.asking("subscribe")?;
+        self.hooks.subscribing(group);
         let consumer = self.log.subscribe(group, topics).await?;
         Ok(Box::new(HookedConsumer { consumer, hooks: Arc::clone(&self.hooks) }))
     }

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
+use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
 
 use crate::output;
@@ -18,11 +19,6 @@ struct Verdict {
     diagnostics: Vec<Diagnostic>,
 }
 
-#[derive(Serialize)]
-struct Listing {
-    slos: Vec<Slo>,
-}
-
 /// Runs a subcommand.
 ///
 /// # Errors
@@ -32,7 +28,7 @@ pub async fn run(command: args::Slo) -> Result<ExitCode> {
         args::Slo::Validate { paths, json } => validate(&paths, json),
         args::Slo::Test { paths, filter, json } => super::slo_test::run(&paths, filter.as_deref(), json),
         args::Slo::List { paths, json, from } => list(&paths, json, &from).await,
-        args::Slo::Status { json, from } => super::query::slos(json, &from).await,
+        args::Slo::Status { json, from } => super::query::slos::run(json, &from).await,
     }
 }
 
@@ -63,7 +59,7 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
 
 async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitCode> {
     let slos = if paths.is_empty() {
-        parts::definitions_in_force(parts::log_of(&from.load()?).await?.as_ref()).await?
+        in_force(&revisions(parts::log_of(&from.load()?).await?.as_ref()).await?)
     } else {
         let loaded = definitions::load(paths)?;
         if !loaded.is_valid() {
@@ -73,7 +69,7 @@ async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitC
         loaded.slos
     };
     if json {
-        output::print_json(&Listing { slos })?;
+        output::print_json(&DefinitionAnswer { slos })?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows = slos.iter().flat_map(rows);

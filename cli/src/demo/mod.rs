@@ -18,6 +18,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{Loaded, load};
 use slipstream_log::SharedLog;
 use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simulation};
+use slipstream_query::Follower;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::{Config, Overrides};
@@ -193,6 +194,7 @@ impl Demo {
         let mut keys = Keys::listen(self.args.headless);
         let mut status = tokio::time::interval_at(began + Duration::from_secs(1), STATUS_EVERY);
         let mut before = (began, published.load(Ordering::Relaxed));
+        let mut follower = Follower::open(self.log.clone(), parts::PROCESS).await?;
         let mut schedule = [(FAULT_AFTER, true), (FAULT_AFTER + FAULT_FOR, false)].into_iter().peekable();
         loop {
             let next = schedule.peek().map_or(end, |(after, _)| began + *after).min(end);
@@ -208,7 +210,7 @@ impl Demo {
                     while schedule.next().is_some() {}
                     self.fault(faults, !faults.is_on(FAULT));
                 }
-                _ = status.tick() => before = self.status(before, published).await?,
+                _ = status.tick() => before = self.status(&mut follower, before, published).await?,
             }
         }
         traffic.cancel();
@@ -223,10 +225,16 @@ impl Demo {
         });
     }
 
-    async fn status(&self, before: (Instant, u64), published: &AtomicU64) -> Result<(Instant, u64)> {
+    async fn status(
+        &self,
+        follower: &mut Follower,
+        before: (Instant, u64),
+        published: &AtomicU64,
+    ) -> Result<(Instant, u64)> {
         let (at, count) = (Instant::now(), published.load(Ordering::Relaxed));
         let per_second = (count - before.1) as f64 / (at - before.0).as_secs_f64().max(0.001);
-        let slos = parts::slo_status(&self.log).await?;
+        follower.follow().await?;
+        let slos = follower.slos()?.slos;
         self.screen.status(per_second, self.store.counts().await?.events, &slos);
         Ok((at, count))
     }

@@ -4,12 +4,13 @@ use bytes::Bytes;
 use slipstream_log::kafka::admin::{self, Finding, Severity};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog};
+use slipstream_query::definitions::{in_force, revisions};
 use slipstream_role::definitions::read_settings;
 use slipstream_schemas::Topic;
 
 use super::clocks::{self, Ahead, now_ms};
 use super::positions::{self, Examined};
-use crate::{output, parts};
+use crate::output;
 
 /// Key of the record that asks for the broker's time: a tombstone in a compacted topic, which leaves nothing.
 const CLOCK_KEY: &[u8] = b"clock";
@@ -70,12 +71,14 @@ async fn installation(log: &dyn Log) -> Vec<Finding> {
         }
         Ok(Some(_)) => {}
     }
-    let definitions = match parts::definitions_in_force(log).await {
+    let definitions = match revisions(log).await.map(|revisions| in_force(&revisions)) {
         Ok(slos) if slos.is_empty() => Finding::warn("definitions", "no SLOs", "slipstream run --slos PATH"),
         Ok(slos) => Finding::ok("definitions", format!("{} SLOs in force", slos.len())),
-        Err(error) => {
-            Finding::error("definitions", output::causes(&error), "upgrade this program, or remove what it names")
-        }
+        Err(error) => Finding::error(
+            "definitions",
+            output::causes(&error.into()),
+            "upgrade this program, or remove what it names",
+        ),
     };
     vec![Finding::ok("settings", "are there"), definitions]
 }

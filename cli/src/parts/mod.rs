@@ -7,13 +7,11 @@ pub mod store;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use slipstream_definitions::definition::Slo;
+use anyhow::{Result, bail};
 use slipstream_definitions::openslo::Loaded;
-use slipstream_log::{Log, SharedLog};
-use slipstream_query::slos::{SloStatus, status};
-use slipstream_role::burn_state::current_states;
-use slipstream_role::definitions::{DefinitionReader, ensure_settings, read_settings};
+use slipstream_log::Log;
+use slipstream_query::definitions::{in_force, revisions};
+use slipstream_role::definitions::{ensure_settings, read_settings};
 use slipstream_runtime::config::{Config, LogAddress};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
@@ -79,14 +77,14 @@ impl Installation {
             Writes::LogOnly => None,
         };
         let changed = definitions::publish(&log.patient(), loaded).await?;
-        let revisions = revisions_of(log.patient().as_ref()).await?;
+        let revisions = revisions(log.patient().as_ref()).await?;
         let cut_in = match (changed, loaded.documents.is_empty()) {
             (Some(_), _) => Some(Duration::from_millis(settings.cut_delay_ms.try_into().unwrap_or_default())),
             (None, false) => still_to_come(&revisions, wall_clock(), settings.cut_delay_ms),
             (None, true) => None,
         };
         let cut_in = cut_in.filter(|delay| !delay.is_zero());
-        let slos = in_force_at_last(&revisions).len();
+        let slos = in_force(&revisions).len();
         Ok(Installation { log, store, settings, slos, cut_in })
     }
 
@@ -141,38 +139,6 @@ pub fn describe(config: &Config, writes: Writes) -> String {
         Writes::LogAndStore => format!("log {log}, store {}", store::place(config)),
         Writes::LogOnly => format!("log {log}"),
     }
-}
-
-/// The SLOs in force and where each stands, worst budget first: from the log, so exact up to the last second that was
-/// tallied.
-///
-/// # Errors
-/// When the log cannot be read, or holds what this version does not understand.
-pub async fn slo_status(log: &SharedLog) -> Result<Vec<SloStatus>> {
-    let mut slos = status(&definitions_in_force(log.as_ref()).await?, &current_states(log).await?);
-    slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
-    Ok(slos)
-}
-
-/// The SLOs in force by all revisions there are.
-///
-/// # Errors
-/// When the log cannot be read, or holds a definition that this version does not understand.
-pub async fn definitions_in_force(log: &dyn Log) -> Result<Vec<Slo>> {
-    Ok(in_force_at_last(&revisions_of(log).await?))
-}
-
-async fn revisions_of(log: &dyn Log) -> Result<Revisions> {
-    let mut revisions = Revisions::new();
-    for revision in DefinitionReader::default().read_new(log).await.context("reading the definitions")? {
-        revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
-    }
-    Ok(revisions)
-}
-
-fn in_force_at_last(revisions: &Revisions) -> Vec<Slo> {
-    let active = revisions.active_at(LogTime(i64::MAX), revisions.end());
-    active.into_iter().map(|active| Slo::clone(&active.slo)).collect()
 }
 
 /// How long until the last cut: another process may have published the same a moment ago. By our own clock, which has

@@ -11,6 +11,7 @@ use slipstream_definitions::openslo::load;
 use slipstream_log::faults::CommitFault;
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog};
+use slipstream_query::Follower;
 use slipstream_role::definitions::ensure_settings;
 use slipstream_role::names;
 use slipstream_runtime::supervise::Bounds;
@@ -23,7 +24,6 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::*;
-use crate::parts::slo_status;
 use crate::parts::store::OpenStore;
 use crate::{catch_up, definitions};
 
@@ -116,7 +116,7 @@ async fn every_role_waits_out_what_passes_and_loses_nothing() {
         assert!(asked.get(question).is_some_and(|times| *times > 0), "nobody asked for {question}: {asked:?}");
     }
     assert_eq!(store.counts().await.unwrap().events, EVENTS as u64);
-    let found = slo_status(&log).await.unwrap();
+    let found = Follower::open(log.clone(), names::BURN).await.unwrap().slos().unwrap().slos;
     let paid = found.iter().find(|slo| slo.name == "payment-availability").unwrap();
     assert_eq!((paid.good, paid.total), (0, EVENTS as i64));
 }

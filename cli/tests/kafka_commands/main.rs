@@ -4,6 +4,7 @@
 
 mod doctor;
 mod elastic;
+mod follower;
 mod membership;
 mod place;
 mod roles;

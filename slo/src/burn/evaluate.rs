@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
 
 use super::plan::EvaluationPlan;
@@ -23,6 +24,13 @@ pub(super) struct Moment {
     pub sources: i32,
     /// End offset of slo-definitions applied.
     pub revision: i64,
+}
+
+impl Moment {
+    /// The last millisecond of the tick: a revision applies from the tick that holds its cut.
+    pub(super) fn end(&self) -> LogTime {
+        LogTime(self.tick * 1_000 + 999)
+    }
 }
 
 /// Whether an evaluation would change nothing of a series and publish nothing: no condition held, none can by its short
@@ -60,10 +68,11 @@ pub(super) fn evaluate(series: &mut Series, sums: &Sums, moment: &Moment, scale:
 }
 
 /// Where a series stands at a tick, whether it is its turn or not.
-pub(super) fn state(series: &mut Series, sums: &Sums, moment: &Moment) -> Option<BurnRates> {
-    let plan = Arc::clone(series.plan.as_ref()?);
-    take_over(&plan, series, sums, moment);
-    Some(rates(&plan, series, sums, moment))
+pub(super) fn state(series: &Series, sums: &Sums, moment: &Moment) -> Option<BurnRates> {
+    let plan = series.plan.as_ref()?;
+    let mut seen = series.without_counts();
+    take_over(plan, &mut seen, sums, moment);
+    Some(rates(plan, &seen, sums, moment))
 }
 
 /// What a series remembers of an evaluation. Whether a condition changed.

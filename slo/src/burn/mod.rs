@@ -22,7 +22,6 @@ mod sums;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{BurnHead, BurnRates, Origin, TallyBatch};
 
 use crate::hash::target_partition;
@@ -227,24 +226,29 @@ impl Burn {
         Ok(if offset < self.silent_below { Vec::new() } else { out })
     }
 
-    /// Where every series stands at the last tick evaluated, by SLO, objective and group: for a look at a state that is
-    /// then given up. Empty before the first tick.
+    /// Where every series stands at the last tick evaluated, by SLO, objective and group. Empty before the first tick. The
+    /// state stays as it is: what a look finds is not remembered, or what is published would depend on who looks.
     ///
     /// # Errors
     /// See [`BurnFault`].
-    pub fn states(mut self, revisions: &Revisions) -> Result<Vec<BurnRates>, BurnFault> {
+    pub fn states(&self, revisions: &Revisions) -> Result<Vec<BurnRates>, BurnFault> {
         let Some(next) = self.head.next_tick else { return Ok(Vec::new()) };
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
         let moment = self.moment(next - 1, &frontier);
-        self.switch(&moment, revisions, &mut Vec::new())?;
-        let mut states: Vec<BurnRates> = Vec::new();
-        for id in self.pool.ids() {
-            let sums = self.sums(id, moment.tick);
-            let rates = sums.zip(self.pool.get_mut(id)).and_then(|(sums, series)| state(series, &sums, &moment));
-            states.extend(rates);
+        if self.version == revisions.in_force(moment.end(), moment.revision) {
+            return Ok(self.states_at(&moment));
         }
+        // Just restored, or a revision came that no tick was evaluated by.
+        let mut settled = self.clone();
+        settled.switch(&moment, revisions, &mut Vec::new())?;
+        Ok(settled.states_at(&moment))
+    }
+
+    fn states_at(&self, moment: &Moment) -> Vec<BurnRates> {
+        let look = |id| state(self.pool.get(id)?, &self.sums(id, moment.tick)?, moment);
+        let mut states: Vec<BurnRates> = self.pool.ids().into_iter().filter_map(look).collect();
         states.sort_by(by_name);
-        Ok(states)
+        states
     }
 
     fn moment(&self, tick: i64, frontier: &Frontier) -> Moment {
@@ -352,7 +356,7 @@ impl Burn {
 
     /// Settles the SLOs whose definitions changed by this tick: a revision applies from the tick that holds its cut.
     fn switch(&mut self, moment: &Moment, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
-        let version = revisions.in_force(LogTime(moment.tick * 1_000 + 999), self.head.revision);
+        let version = revisions.in_force(moment.end(), self.head.revision);
         if version == self.version {
             return Ok(());
         }

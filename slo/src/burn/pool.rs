@@ -130,6 +130,24 @@ impl Series {
         self.exemplars.truncate(EXEMPLARS);
     }
 
+    /// A copy for a look: sums come beside it.
+    pub(super) fn without_counts(&self) -> Series {
+        Series {
+            plan: self.plan.clone(),
+            hash: self.hash,
+            slo: Arc::clone(&self.slo),
+            objective: Arc::clone(&self.objective),
+            group: Arc::clone(&self.group),
+            state: State::Composite,
+            periods: None,
+            conditions: self.conditions.clone(),
+            dirty: self.dirty,
+            unknown: self.unknown,
+            too_late: self.too_late,
+            exemplars: self.exemplars.clone(),
+        }
+    }
+
     /// What an evaluation may change.
     pub(super) fn remembered(&self) -> (Option<Vec<ConditionSince>>, bool, i64, i64) {
         (self.conditions.clone(), self.dirty, self.unknown, self.too_late)

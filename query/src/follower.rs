@@ -1,0 +1,130 @@
+//! Burn's state, kept warm: restored once, then read on from the log, so that asking how the SLOs stand costs no restore.
+//!
+//! It reads what burn reads, through the same fold, but publishes nothing: it joins no group and commits no position, so
+//! any number of them may look, beside burn or without one. What it finds equals a restore at the same offsets (P4).
+//!
+//! It holds a state for each partition of sli-tallies, whose number is fixed when an installation is made: a series never
+//! moves.
+
+use slipstream_definitions::definition::Slo;
+use slipstream_log::{Log, LogError, SharedLog, TopicPartition};
+use slipstream_role::burn_state::{BurnStateError, Folded};
+use slipstream_role::definitions::PARTITION as DEFINITIONS;
+use slipstream_role::revisions::Definitions;
+use slipstream_schemas::Topic;
+use slipstream_schemas::records::BurnRates;
+
+use crate::definitions::in_force;
+use crate::error::{DefinitionsError, FollowError};
+use crate::slos::SloAnswer;
+
+/// How the SLOs stand by what was read of the log.
+pub struct Follower {
+    log: SharedLog,
+    role: &'static str,
+    definitions: Definitions,
+    partitions: Vec<Followed>,
+}
+
+/// A partition of sli-tallies.
+struct Followed {
+    partition: TopicPartition,
+    /// None: to be restored, for the first time or anew.
+    state: Option<Folded>,
+}
+
+impl Follower {
+    /// Restores the state at the present end of the log. `role` looks; one that goes on following gives
+    /// a patient log ([`slipstream_role::patience::patient`]), so that what passes is waited out.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds what this version does not understand.
+    pub async fn open(log: SharedLog, role: &'static str) -> Result<Follower, FollowError> {
+        let definitions = Definitions::open(log.clone(), role).await.map_err(DefinitionsError::from)?;
+        let partitions = log.partitions(Topic::SliTallies).await.map_err(BurnStateError::Log)?;
+        let followed =
+            |partition| Followed { partition: TopicPartition { topic: Topic::SliTallies, partition }, state: None };
+        let partitions = (0..partitions).map(followed).collect();
+        let mut follower = Follower { log, role, definitions, partitions };
+        follower.fold().await?;
+        Ok(follower)
+    }
+
+    /// Reads on to the present end of the log. What is no longer there to be read on, because retention has passed it or
+    /// its topic was made anew, is restored anew. After an error of the log, or dropped while it waits, it stands at most
+    /// further than before, and the next call goes on from there.
+    ///
+    /// # Errors
+    /// As of [`Follower::open`].
+    pub async fn follow(&mut self) -> Result<(), FollowError> {
+        self.read_definitions().await.map_err(FollowError::Definitions)?;
+        self.fold().await
+    }
+
+    async fn read_definitions(&mut self) -> Result<(), DefinitionsError> {
+        let (_, end) = self.log.bounds(DEFINITIONS).await.map_err(DefinitionsError::Reading)?;
+        if end < self.definitions.revisions().end() {
+            self.definitions = Definitions::unread(self.log.clone(), self.role);
+            self.partitions.iter_mut().for_each(|followed| followed.state = None);
+        }
+        Ok(self.definitions.read_new().await?)
+    }
+
+    async fn fold(&mut self) -> Result<(), FollowError> {
+        for followed in &mut self.partitions {
+            followed.follow(self.log.as_ref(), &mut self.definitions).await?;
+        }
+        Ok(())
+    }
+
+    /// Where every series stands at the last tick that is known, published or not; by partition, then SLO, objective and
+    /// group.
+    ///
+    /// # Errors
+    /// When a partition could not be restored anew, or a definition cannot be folded.
+    pub fn states(&self) -> Result<Vec<BurnRates>, FollowError> {
+        let mut states = Vec::new();
+        for Followed { partition, state } in &self.partitions {
+            let state = state.as_ref().ok_or(FollowError::NotRestored(*partition))?;
+            states.extend(state.burn().states(self.definitions.revisions()).map_err(BurnStateError::Fault)?);
+        }
+        Ok(states)
+    }
+
+    /// The SLOs in force.
+    pub fn definitions(&self) -> Vec<Slo> {
+        in_force(self.definitions.revisions())
+    }
+
+    /// The SLOs in force and where each stands, worst budget first.
+    ///
+    /// # Errors
+    /// As of [`Follower::states`].
+    pub fn slos(&self) -> Result<SloAnswer, FollowError> {
+        Ok(SloAnswer::worst_first(&self.definitions(), &self.states()?))
+    }
+}
+
+impl Followed {
+    async fn follow(&mut self, log: &dyn Log, definitions: &mut Definitions) -> Result<(), BurnStateError> {
+        if let Some(state) = &mut self.state {
+            match read_on(state, log, definitions).await {
+                // Where even a restore does not join, that one says so.
+                Err(BurnStateError::Log(LogError::OutOfRange { .. }) | BurnStateError::Fault(_)) => self.state = None,
+                answer => return answer,
+            }
+        }
+        self.state = Some(Folded::at_the_end(log, self.partition, definitions).await?);
+        Ok(())
+    }
+}
+
+async fn read_on(state: &mut Folded, log: &dyn Log, definitions: &mut Definitions) -> Result<(), BurnStateError> {
+    let (partition, offset) = (state.partition(), state.next());
+    let (first, end) = log.bounds(partition).await?;
+    if !(first..=end).contains(&offset) {
+        return Err(LogError::OutOfRange { partition, offset, first, end }.into());
+    }
+    state.read_on(log, end, definitions).await?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The state of one partition, and how far its tallies are folded.
+
+use slipstream_log::{Fetch, Log, Offset, TopicPartition};
+use slipstream_schemas::Topic;
+use slipstream_slo::burn::Burn;
+use slipstream_slo::scale::Scale;
+
+use super::chunks::read_chunks;
+use super::snapshots::CHUNKS;
+use super::{BurnStateError, apply};
+use crate::revisions::Definitions;
+
+/// See the module.
+pub struct Folded {
+    partition: TopicPartition,
+    /// The state.
+    pub(super) burn: Burn,
+    /// Where to read on: behind the last tally, or further where the log has gaps.
+    next: Offset,
+}
+
+impl Folded {
+    /// The state at the end of a partition of sli-tallies, for a look: who holds it publishes nothing.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds what this version does not understand.
+    pub async fn at_the_end(
+        log: &dyn Log,
+        partition: TopicPartition,
+        definitions: &mut Definitions,
+    ) -> Result<Folded, BurnStateError> {
+        let (mut state, _, _) = Folded::from_snapshots(log, partition, Offset::MAX).await?;
+        // The snapshot may know definitions that the next batch does not name.
+        definitions.read_new().await?;
+        // Asked for after the chunks were read: the tallies that each of them holds are below it.
+        let (_, end) = log.bounds(partition).await?;
+        state.read_on(log, end, definitions).await?;
+        Ok(state)
+    }
+
+    /// The state that the newest snapshots hold; how many of their records were read, and their bytes. What lies below
+    /// `committed` is not published again.
+    pub(super) async fn from_snapshots(
+        log: &dyn Log,
+        partition: TopicPartition,
+        committed: Offset,
+    ) -> Result<(Folded, usize, usize), BurnStateError> {
+        let (first, _) = log.bounds(partition).await?;
+        let partitions = log.partitions(Topic::SliTallies).await?;
+        let mut restoring = Burn::new(partition.partition, partitions, CHUNKS, Scale::REAL).restoring();
+        let (chunks, bytes) = read_chunks(log, partition, &mut restoring).await?;
+        let burn = restoring.finish(first, committed);
+        let next = burn.position();
+        Ok((Folded { partition, burn, next }, chunks, bytes))
+    }
+
+    /// Folds what the partition holds below `end`; answers how many batches. After an error of the log, or where it is
+    /// dropped while it waits, the state is whole, and reading on goes on from where it stands.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds what this version does not understand. The state is not to be used after a
+    /// fault of the fold.
+    pub async fn read_on(
+        &mut self,
+        log: &dyn Log,
+        end: Offset,
+        definitions: &mut Definitions,
+    ) -> Result<u64, BurnStateError> {
+        let mut folded = 0;
+        while self.next < end {
+            let batch = log.read(self.partition, self.next, end, Fetch::default()).await?;
+            if batch.is_empty() {
+                break;
+            }
+            for record in batch.iter() {
+                apply(&mut self.burn, self.partition, &record, definitions).await?;
+                self.next = record.offset() + 1;
+                folded += 1;
+                tokio::task::yield_now().await;
+            }
+            self.next = batch.next;
+        }
+        Ok(folded)
+    }
+
+    /// The partition of sli-tallies.
+    pub fn partition(&self) -> TopicPartition {
+        self.partition
+    }
+
+    /// Next offset to be read.
+    pub fn next(&self) -> Offset {
+        self.next
+    }
+
+    /// The state.
+    pub fn burn(&self) -> &Burn {
+        &self.burn
+    }
+}
