@@ -189,7 +189,7 @@ impl Event for Recorded<'_> {
 pub struct Standing<'a> {
     /// Receiver name.
     pub receiver: &'a str,
-    /// Transitions that wait or are under transport.
+    /// Transitions that wait or are under way.
     pub pending: usize,
     /// Alerts that fire at the receiver.
     pub firing: usize,

@@ -19,6 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Who catches up reads seconds of log time at a time: where the last look holds it up, it looks again this soon.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// What others have seen already is waited for this long.
+const UNSEEN: Duration = Duration::from_secs(5);
+
 /// Why the definitions are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum RevisionsError {
@@ -37,15 +40,6 @@ pub enum RevisionsError {
     /// A definition that cannot be understood.
     #[error(transparent)]
     Definition(#[from] RevisionError),
-}
-
-impl From<ReadError> for RevisionsError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Log { cause, .. } => RevisionsError::Log(cause),
-            ReadError::Record { offset, cause, .. } => RevisionsError::Unreadable { offset, cause },
-        }
-    }
 }
 
 impl From<Unread> for RevisionsError {
@@ -137,7 +131,9 @@ impl Definitions {
         }
         self.read_new().await?;
         let mut patience = Patience::with_log();
-        while self.revisions.end() < end {
+        let until = Instant::now() + UNSEEN;
+        // Where they do not come, they were lost: the fold says that it knows too little (DefinitionsBehind).
+        while self.revisions.end() < end && Instant::now() < until {
             let (doing, cause) = (format!("reading {PARTITION} up to offset {end}"), "it ends before".to_owned());
             let cause = LogError::Transient { doing, cause: cause.into() };
             let say = |_, _| LogRetry { role: self.role, doing: "reading definitions", cause: &cause }.emit();
@@ -150,15 +146,15 @@ impl Definitions {
     /// The same for who needs no more than what records name: reads exactly the range, and asks for no end.
     ///
     /// # Errors
-    /// As of [`Definitions::open`].
-    pub async fn read_named(&mut self, end: Offset) -> Result<(), RevisionsError> {
+    /// When the log cannot be read, or holds what this version does not understand.
+    pub async fn read_named<E: From<ReadError> + From<RevisionError>>(&mut self, end: Offset) -> Result<(), E> {
         let from = self.revisions.end();
         if from >= end {
             return Ok(());
         }
         let reader = Reader { log: self.log.as_ref(), role: self.role };
         let revisions = &mut self.revisions;
-        let take = |record: RecordRef<'_>| -> Result<(), RevisionsError> {
+        let take = |record: RecordRef<'_>| -> Result<(), E> {
             let definition: Definition = decoded(PARTITION, record, codec::decode)?;
             Ok(revisions.apply(record.offset(), record.log_time(), &definition)?)
         };
@@ -178,5 +174,22 @@ impl Definitions {
         }
         self.revisions.read_up_to(self.reader.end());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn definitions_that_were_lost_are_not_waited_for_for_ever() {
+        let log: SharedLog = MemoryLog::new(MemoryOptions::default());
+        let mut definitions = Definitions::open(log, "burn").await.expect("an empty log");
+        let began = Instant::now();
+        definitions.read_up_to(3).await.expect("the fold says what is missing");
+        assert_eq!(definitions.revisions().end(), 0);
+        assert!((UNSEEN..UNSEEN * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 }

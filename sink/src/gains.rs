@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition};
-use slipstream_role::patience::passes;
 use slipstream_role::redelivery;
 use slipstream_role::takeover::{Takeovers, Turns};
 use slipstream_runtime::Shutdown;
@@ -118,9 +117,7 @@ impl Finder {
                     return Ok(Some(begin));
                 }
                 // Retention may pass by between two looks at the log.
-                Err(SinkError::Log(error)) if passes(&error) || matches!(error, LogError::OutOfRange { .. }) => {
-                    error.to_string()
-                }
+                Err(SinkError::Log(error @ LogError::OutOfRange { .. })) => error.to_string(),
                 Err(SinkError::Store(error @ StoreError::Unavailable { .. })) => error.to_string(),
                 Err(error) => return Err(error),
             };

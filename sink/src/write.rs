@@ -126,23 +126,18 @@ impl Writing {
         let Some(event) = batch.events.iter().next() else { return Ok(true) };
         let partition = TopicPartition { topic: Topic::RequestEvents, partition: event.partition() };
         let offset = event.offset();
-        loop {
-            let error = match self.log.read(partition, offset, offset + 1, Fetch::default()).await {
-                Ok(records) => {
-                    let error = EventError::whole(ErrorClass::RefusedByStore, cause.as_str());
-                    let letters = records.iter().map(|record| dead_letter(&record, partition, &error)).collect();
-                    Refused { events: 1, cause }.emit();
-                    return self.publish(letters).await;
-                }
-                Err(LogError::OutOfRange { .. }) => {
-                    Vanished { partition, offset }.emit();
-                    return Ok(true);
-                }
-                Err(error) => error,
-            };
-            if !self.patient(error).await? {
-                return Ok(false);
+        match self.log.read(partition, offset, offset + 1, Fetch::default()).await {
+            Ok(records) => {
+                let error = EventError::whole(ErrorClass::RefusedByStore, cause.as_str());
+                let letters = records.iter().map(|record| dead_letter(&record, partition, &error)).collect();
+                Refused { events: 1, cause }.emit();
+                self.publish(letters).await
             }
+            Err(LogError::OutOfRange { .. }) => {
+                Vanished { partition, offset }.emit();
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -122,7 +122,7 @@ impl Alerter {
             .iter()
             .map(|record| decoded(batch.partition, record, codec::decode::<BurnRates>))
             .collect::<Result<Vec<_>, _>>()?;
-        self.definitions.read_named(rates.iter().map(|r| r.revision).max().unwrap_or_default()).await?;
+        self.definitions.read_named::<AlerterError>(rates.iter().map(|r| r.revision).max().unwrap_or_default()).await?;
         let Some(decided) = self.decide(batch, &rates) else { return Ok(true) };
         let fate = tokio::select! {
             biased;

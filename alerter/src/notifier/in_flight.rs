@@ -1,4 +1,4 @@
-//! Deliveries under transport: started, waited for, brought back with their answers.
+//! Deliveries under way: started, waited for, brought back with their answers.
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,7 +16,7 @@ use crate::telemetry::{AttemptResult, Attempted};
 
 type Finished = (Arc<Delivery>, Answer);
 
-/// The deliveries of one receiver that are under transport. Dropping it ends them.
+/// The deliveries of one receiver that are under way. Dropping it ends them.
 pub(super) struct InFlight {
     transport: Arc<dyn Transport>,
     receiver: Arc<str>,
@@ -44,7 +44,7 @@ impl InFlight {
         });
     }
 
-    /// Waits for something else, and meanwhile for landings; none: told to stop.
+    /// Waits for something else, and meanwhile for answers; none: told to stop.
     pub async fn fly_while<T>(&mut self, other: impl Future<Output = T>, shutdown: &Shutdown) -> Option<T> {
         let mut other = pin!(other);
         loop {
@@ -52,33 +52,33 @@ impl InFlight {
                 biased;
                 () = shutdown.cancelled() => return None,
                 done = &mut other => return Some(done),
-                Some(landing) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.finished.extend(flown(landing)),
+                Some(joined) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.finished.extend(ended(joined)),
             }
         }
     }
 
-    /// Waits for all that are under transport, but not longer than `most`; what is late is dropped.
+    /// Waits for all that are under way, but not longer than `most`; what is late is dropped.
     pub async fn wait(&mut self, most: Duration) {
         let deadline = Instant::now() + most;
-        while let Ok(Some(landing)) = tokio::time::timeout_at(deadline, self.in_flight.join_next()).await {
-            self.finished.extend(flown(landing));
+        while let Ok(Some(joined)) = tokio::time::timeout_at(deadline, self.in_flight.join_next()).await {
+            self.finished.extend(ended(joined));
         }
         self.in_flight.shutdown().await;
     }
 
     /// What has come back since the last call.
     pub fn finished(&mut self) -> Vec<Finished> {
-        while let Some(landing) = self.in_flight.try_join_next() {
-            self.finished.extend(flown(landing));
+        while let Some(joined) = self.in_flight.try_join_next() {
+            self.finished.extend(ended(joined));
         }
         std::mem::take(&mut self.finished)
     }
 }
 
 /// An attempt that panicked is a mistake in the program: it goes on in the loop, which the supervisor watches.
-fn flown(landing: Result<Finished, tokio::task::JoinError>) -> Option<Finished> {
-    match landing {
-        Ok(landing) => Some(landing),
+fn ended(joined: Result<Finished, tokio::task::JoinError>) -> Option<Finished> {
+    match joined {
+        Ok(finished) => Some(finished),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => None,
     }

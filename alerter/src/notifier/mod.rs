@@ -187,7 +187,7 @@ impl Notifier {
                 Some(Err(LogError::OutOfRange { partition, first, .. })) => self.skip_to(partition, first).await?,
                 Some(Err(error)) => return Err(AlerterError::log("reading alerts")(error)),
             }
-            self.land();
+            self.take_finished();
             self.flush().await?;
             if let Flow::Stop = self.commit().await? {
                 return Ok(Flow::Stop);
@@ -237,7 +237,7 @@ impl Notifier {
     }
 
     /// What has come back.
-    fn land(&mut self) {
+    fn take_finished(&mut self) {
         let now = self.clock.now();
         for (delivery, answer) in self.in_flight.finished() {
             for settled in self.dispatcher.finished(&delivery, &answer, now) {
@@ -331,7 +331,7 @@ impl Notifier {
     /// Told to stop: what is under way may finish, what finished is recorded, nothing new begins.
     async fn end(&mut self) -> Result<(), AlerterError> {
         self.in_flight.wait(GRACE).await;
-        self.land();
+        self.take_finished();
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())
     }

@@ -27,6 +27,8 @@ struct Patient {
 struct PatientConsumer {
     consumer: Box<dyn Consumer>,
     asking: Asking,
+    /// Polls that failed in a row.
+    failed: u32,
 }
 
 /// On whose behalf.
@@ -100,21 +102,28 @@ impl Log for Patient {
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
         let consumer = until_answered!(self.asking, "joining a consumer group", self.log.subscribe(group, topics))?;
-        Ok(Box::new(PatientConsumer { consumer, asking: self.asking.clone() }))
+        Ok(Box::new(PatientConsumer { consumer, asking: self.asking.clone(), failed: 0 }))
     }
 }
 
 #[async_trait]
 impl Consumer for PatientConsumer {
-    /// What passes comes back as nothing, soon: whoever polls has other things to do.
+    /// What passes comes back as nothing, soon: whoever polls has other things to do. It is said of the first, the second, the
+    /// fourth, ... in a row.
     async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
         match self.consumer.poll(fetch, wait).await {
             Err(error) if passes(&error) => {
-                let asking = &self.asking;
-                Patience::with_log().wait(|_, _| asking.retry("polling", &error).emit()).await;
+                self.failed = self.failed.saturating_add(1);
+                if self.failed.is_power_of_two() {
+                    self.asking.retry("polling", &error).emit();
+                }
+                Patience::with_log().wait(|_, _| ()).await;
                 Ok(Polled::Nothing)
             }
-            answer => answer,
+            answer => {
+                self.failed = 0;
+                answer
+            }
         }
     }
 

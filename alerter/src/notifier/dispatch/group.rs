@@ -15,11 +15,11 @@ use crate::notifier::payload::Labels;
 pub struct Group {
     /// Ids of its alerts.
     pub members: BTreeSet<String>,
-    /// Transitions of its alerts that wait or are under transport.
+    /// Transitions of its alerts that wait or are under way.
     pub pending: usize,
     /// What was decided and has not ended: sent again as it is.
     pub decided: Option<Arc<Delivery>>,
-    /// Whether it is under transport.
+    /// Whether it is under way.
     pub in_flight: bool,
     /// Whether news was left out of it for want of room.
     pub more: bool,

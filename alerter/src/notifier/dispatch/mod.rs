@@ -135,7 +135,7 @@ impl Dispatcher {
         lost.iter().for_each(|id| self.forget(id));
     }
 
-    /// Transitions that wait or are under transport.
+    /// Transitions that wait or are under way.
     pub fn pending(&self) -> usize {
         self.pending
     }
