@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![allow(clippy::disallowed_methods, reason = "hostile input is measured against a clock")]
 
+mod calendars;
 mod documents;
 mod filters;
 mod findings;
