@@ -11,12 +11,13 @@ FOR ?= 60s
 EVENTS ?= 12000000
 RUNS ?= 1
 ONLY ?=
+SAMPLE ?= 200
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz lint fmt bench bench-kafka
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz mutants lint fmt bench bench-kafka
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -63,6 +64,9 @@ sim: setup ## Whole worlds under faults in virtual time, by seed: make sim [SEED
 fuzz: setup ## Definitions, filters and test files changed at random, for long: make fuzz [FOR=60s] [SEED=n]
 	cargo test --locked -p slipstream-slotest --test fuzz --no-run
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slotest --test fuzz -- --nocapture
+
+mutants: setup ## Whether the tests of the pure crates notice wrong code: make mutants [SAMPLE=200] [SEED=1] (needs Python)
+	@scripts/mutants --sample $(SAMPLE) --seed $(or $(SEED),1)
 
 lint: setup ## Format, clippy with warnings as errors, licences of dependencies where cargo-deny is installed
 	cargo fmt --all --check
