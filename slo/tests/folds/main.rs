@@ -7,6 +7,7 @@
 mod alerts;
 mod burns;
 mod published;
+mod saved;
 mod steps;
 mod world;
 
