@@ -15,12 +15,13 @@ TARGET ?=
 LEFT_OUT ?=
 BASE ?=
 PAIRS ?= 5
+SAMPLE ?= 200
 # Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz fuzz-guided same-output lint msrv unused fmt bench bench-kafka bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -74,6 +75,9 @@ fuzz-guided: setup ## Guided by coverage: events, filters, definitions, test fil
 same-output: setup ## Whether this tree does what another revision does, byte for byte: make same-output BASE=REV [DATA=DIR] [SEEDS=200] [ONLY=demo]
 	@test -n "$(BASE)" || { echo "make same-output needs BASE=REV, the revision to compare with" >&2; exit 2; }
 	@scripts/same-output "$(BASE)" $(if $(DATA),--data "$(abspath $(DATA))") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only $(ONLY))
+
+mutants: setup ## Whether the tests of the pure crates notice wrong code: make mutants [SAMPLE=200] [SEED=1] (needs Python)
+	@scripts/mutants --sample $(SAMPLE) --seed $(or $(SEED),1)
 
 lint: ## Format, clippy with warnings as errors, licences and security advisories of dependencies
 	@scripts/setup lint

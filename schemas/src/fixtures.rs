@@ -1,4 +1,4 @@
-//! Request events for the tests of other crates.
+//! Request events for the tests of other crates, and how many cases their property tests try.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,13 @@ use proptest::prelude::*;
 
 use crate::event::EventView;
 use crate::time::EventTime;
+
+/// How many cases a property test tries that has a number of its own. `PROPTEST_CASES` scales it as it does proptest's
+/// default of 256: with `PROPTEST_CASES=64` all property tests try a quarter.
+pub fn cases(usual: u32) -> u32 {
+    let scaled = u64::from(usual) * u64::from(ProptestConfig::default().cases) / 256;
+    u32::try_from(scaled.max(1)).unwrap_or(u32::MAX)
+}
 
 /// A good GET of the checkout.
 pub fn event() -> EventView<'static> {

@@ -322,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_number_of_a_block_may_be_of_any_size() {
+        for number in [1, 1 << 14, 1 << 15, NARROW - 1, NARROW, 1 << 31, 1 << 32, 1 << 40] {
+            for number in [number, -number] {
+                let mut ring = ring(1, 301);
+                ring.add(9, 9, counts(0, number));
+                // One cell, and a window of whole blocks.
+                assert_eq!((ring.at(9), ring.window(9, 300)), (counts(0, number), counts(0, number)), "{number}");
+            }
+        }
+    }
+
+    #[test]
     fn an_empty_ring_owns_nothing_and_a_used_one_only_what_it_uses() {
         let mut ring = ring(1, 301);
         assert!(ring.blocks.is_empty());

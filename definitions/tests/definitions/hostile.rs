@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use slipstream_definitions::diagnostic::render;
 use slipstream_definitions::document::{MAX_DOCUMENTS, MAX_FILE, MAX_NESTING};
 use slipstream_definitions::filter::{Filter, MAX_DEPTH, MAX_LENGTH};
+use slipstream_schemas::fixtures::cases;
 
 use crate::documents::{BY_REFERENCE, CHECKOUT, PARTS, load_texts};
 
@@ -170,7 +171,7 @@ fn mutated() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(cases(512)))]
 
     #[test]
     fn any_text_is_read_or_refused(text in "[\\PC\\n\\t\\-:\\[\\]{}&*!|>'\"%@,?# ]{0,120}") {

@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 #![allow(clippy::disallowed_methods, reason = "hostile input is measured against a clock")]
 
+mod budgets;
+mod calendars;
+mod contradictions;
 mod documents;
 mod filters;
 mod findings;
 mod hostile;
 mod mistakes;
 mod roundtrip;
+mod scalars;
 mod warnings;
+mod words;

@@ -89,7 +89,26 @@ fn varint(n: i64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use slipstream_schemas::codec;
+    use slipstream_schemas::records::{BurnChunk, BurnHead, Exemplar};
+
     use super::*;
+
+    fn series(group: Vec<String>, unknown: i64) -> SeriesSnapshot {
+        SeriesSnapshot {
+            objective: "0".into(),
+            group,
+            rings: Vec::new(),
+            conditions: None,
+            dirty: false,
+            unknown,
+            too_late: 0,
+            exemplars: Vec::new(),
+            slices: None,
+            periods: Vec::new(),
+            composite: false,
+        }
+    }
 
     #[test]
     fn the_estimate_of_a_number_is_its_avro_length() {
@@ -102,19 +121,7 @@ mod tests {
 
     #[test]
     fn a_large_slo_is_spread_over_records_and_comes_together_again() {
-        let series = |n: i64| SeriesSnapshot {
-            objective: "0".into(),
-            group: vec![format!("group-{n}")],
-            rings: Vec::new(),
-            conditions: None,
-            dirty: false,
-            unknown: n,
-            too_late: 0,
-            exemplars: Vec::new(),
-            slices: None,
-            periods: Vec::new(),
-            composite: false,
-        };
+        let series = |n: i64| series(vec![format!("group-{n}")], n);
         let mut parts = Parts::default();
         for name in ["a", "b"] {
             parts.begin(name, None);
@@ -125,6 +132,46 @@ mod tests {
         for name in ["a", "b"] {
             let found = parts.iter().flatten().filter(|slo| slo.slo == name).flat_map(|slo| slo.series.clone());
             assert_eq!(found.collect::<Vec<_>>(), (0..9_000).map(series).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_estimate_is_near_the_bytes_of_a_record_however_long_its_names() {
+        let group = vec!["g".repeat(200); 8];
+        let (slo, objective) = ("a".to_owned(), "0".to_owned());
+        let entry = TallyEntry {
+            slo: slo.clone(),
+            generation: 0,
+            objective: objective.clone(),
+            group: group.clone(),
+            tick: 0,
+            slot: 0,
+            good: 1,
+            total: 1,
+            unknown: 0,
+        };
+        let exemplar = Exemplar { event_id: "e".repeat(128), trace_id: Some("0".repeat(32)), time: 1 };
+        let exemplar = TallyExemplar { slo, generation: 0, objective, group: group.clone(), tick: 0, exemplar };
+        type Put = Box<dyn Fn(&mut Parts)>;
+        let of_series = series(group, 0);
+        let puts: [Put; 3] = [
+            Box::new(move |parts| parts.entry(entry.clone())),
+            Box::new(move |parts| parts.exemplar(exemplar.clone())),
+            Box::new(move |parts| parts.series(of_series.clone())),
+        ];
+        for put in puts {
+            let mut parts = Parts::default();
+            parts.begin("a", None);
+            (0..1_000).for_each(|_| put(&mut parts));
+            let parts = parts.finish();
+            assert!(parts.len() >= 4, "{} records", parts.len());
+            for slos in &parts[..parts.len() - 1] {
+                let slos = slos.clone();
+                let head = BurnHead::default();
+                let record = BurnChunk { partition: 0, chunk: 0, chunks: 1, part: 0, parts: 1, at: 0, head, slos };
+                let bytes = codec::encode(&record).len();
+                assert!((PART_BYTES / 4 * 3..=PART_BYTES).contains(&bytes), "{bytes}");
+            }
         }
     }
 }

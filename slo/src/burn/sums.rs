@@ -196,5 +196,8 @@ mod tests {
         assert_eq!(mean(&[((1, 1), (0, 0)), ((2, 1), (0, 0))]), (0, 0));
         assert_eq!(mean(&[((u64::MAX, 1), (1, 1)), ((u64::MAX, 3), (1, 1))]), (WHOLE, WHOLE));
         assert_eq!(mean(&[((1, u64::MAX), (1, 1)), ((1, u64::MAX - 1), (1, 1))]), (WHOLE, WHOLE));
+        // Exactly half a part is rounded up: weights with a common denominator lose nothing.
+        let (one, half) = ((1, WHOLE), (0, WHOLE));
+        assert_eq!(mean(&[((1, 1_000_000), one), ((1, 1_000_000), one), ((1, 500_000), half)]), (1, WHOLE));
     }
 }

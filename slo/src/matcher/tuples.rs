@@ -255,3 +255,56 @@ fn endpoint_hash(scope: u32, endpoint: &str) -> u64 {
     hasher.write(endpoint.as_bytes());
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    use slipstream_definitions::definition::{Indicator, Objective, Ratio, Side, Slo, Window};
+    use slipstream_schemas::fixtures::event;
+
+    use super::*;
+    use crate::matcher::{Active, Matcher};
+
+    #[test]
+    fn a_scope_is_as_big_as_its_names() {
+        let size = |service: usize, environment: usize, method: usize| {
+            let text = |length| "x".repeat(length);
+            let (service, environment, method) = (text(service), text(environment), text(method));
+            let content = Content::Rows(Vec::new());
+            Scope { service, environment, method, status_code: 200, content }.size()
+        };
+        assert_eq!(size(8, 4, 3), 1);
+        assert_eq!(size(256, 64, 64), 1 + 6);
+        assert_eq!(size(64, 256, 0), 1 + 5);
+    }
+
+    #[test]
+    fn an_endpoint_is_as_big_as_its_path_and_has_a_place_of_its_own() {
+        let indicator = Indicator { total: "endpoint != \"/\"".into(), side: Side::Good("true".into()) };
+        let slo = Slo {
+            name: "a".into(),
+            display_name: "a".into(),
+            service: String::new(),
+            description: String::new(),
+            group_by: Vec::new(),
+            window: Window::Rolling(86_400),
+            objectives: vec![Objective::new("0", indicator, Ratio { num: 9, den: 10 })],
+            composite: None,
+            labels: Vec::new(),
+        };
+        let mut matcher = Matcher::new(&[Active { slo: Arc::new(slo), generation: 0 }]);
+        let mut grown = |path: &str| {
+            let before = matcher.tuples.size;
+            matcher.apply(&EventView { endpoint: Cow::Borrowed(path), ..event() }, &mut |_, _| {});
+            matcher.tuples.size - before
+        };
+        // The scope and what remains of the definition, the endpoint and its row.
+        assert_eq!(grown("/pay"), 2 + 2);
+        assert_eq!(grown(&"/".repeat(640)), 2 + 10);
+        assert_eq!(grown("/pay"), 0, "it is known");
+        assert_ne!(endpoint_hash(0, "/pay"), endpoint_hash(0, "/cart"));
+        assert_ne!(endpoint_hash(0, "/pay"), endpoint_hash(1, "/pay"));
+    }
+}

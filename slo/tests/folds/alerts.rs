@@ -239,3 +239,12 @@ fn severities_of_one_rank_are_told_apart_by_name() {
     assert_eq!(outline(&tell(&rules, story)), ["pending 1 1/1", "firing 1 1/2 critical", "severity 2 1/3 page"]);
     assert_eq!(rule_sets(&slo(rules.to_vec()).objectives[0].rules).into_iter().collect::<Vec<_>>(), ["burn"]);
 }
+
+#[test]
+fn a_transition_says_whether_its_own_tick_was_complete() {
+    let story: Story<'_> =
+        &[(1, false, &[("kept", 1)]), (2, true, &[]), (3, false, &[("kept", 3)]), (4, true, &[]), (20, true, &[])];
+    let made = tell(&[rule("kept", "page", 0, 10)], story);
+    let found: Vec<(i64, bool)> = made.iter().map(|t| (t.tick, t.complete)).collect();
+    assert_eq!(found, [(1, false), (1, false), (2, true), (3, false), (4, true), (20, true)]);
+}

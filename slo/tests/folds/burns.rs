@@ -17,7 +17,7 @@ fn objective(name: &str) -> Objective {
     Objective::new(name, indicator, Ratio { num: 9, den: 10 })
 }
 
-fn slo(name: &str, period: i64, objectives: &[&str]) -> Slo {
+pub fn slo(name: &str, period: i64, objectives: &[&str]) -> Slo {
     Slo {
         name: name.into(),
         display_name: name.into(),
@@ -32,7 +32,7 @@ fn slo(name: &str, period: i64, objectives: &[&str]) -> Slo {
 }
 
 /// Revisions of `a` at these seconds.
-fn revisions(list: &[(i64, Option<Slo>)]) -> Revisions {
+pub fn revisions(list: &[(i64, Option<Slo>)]) -> Revisions {
     let mut revisions = Revisions::new();
     revisions.apply_settings(0, Settings { redelivery_window_ms: 1_000, cut_delay_ms: 0 }).unwrap();
     for (i, (second, slo)) in list.iter().enumerate() {
@@ -41,7 +41,7 @@ fn revisions(list: &[(i64, Option<Slo>)]) -> Revisions {
     revisions
 }
 
-fn entry(objective: &str, group: &[&str], tick: i64, slot: i64, good: i64, total: i64) -> TallyEntry {
+pub fn entry(objective: &str, group: &[&str], tick: i64, slot: i64, good: i64, total: i64) -> TallyEntry {
     TallyEntry {
         slo: "a".into(),
         generation: 10_000,
@@ -56,7 +56,7 @@ fn entry(objective: &str, group: &[&str], tick: i64, slot: i64, good: i64, total
 }
 
 /// A batch of the only source that is read up to the second `stamp`.
-fn batch(from: i64, to: i64, stamp: i64, revisions: &Revisions, entries: Vec<TallyEntry>) -> TallyBatch {
+pub fn batch(from: i64, to: i64, stamp: i64, revisions: &Revisions, entries: Vec<TallyEntry>) -> TallyBatch {
     let (stamp, origin) = (LogTime(stamp * 1_000), if from == to { Origin::Idle } else { Origin::Live });
     TallyBatch {
         source: 0,

@@ -7,6 +7,7 @@
 mod alerts;
 mod burns;
 mod published;
+mod saved;
 mod steps;
 mod world;
 
@@ -16,6 +17,7 @@ use proptest::prelude::*;
 use slipstream_oracles::history::{History, SMALL, Schedule, history, schedule};
 use slipstream_oracles::recount::{self, Cell, CellName};
 use slipstream_oracles::value::Value;
+use slipstream_schemas::fixtures::cases;
 use slipstream_schemas::records::{AlertTransition, BurnRates, TransitionKind};
 use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::revision::Revisions;
@@ -177,7 +179,7 @@ fn check(history: &History, schedule: &Schedule) -> Check {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(600), max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn p1_p2_p3a_p3b_p4_a1_a2_hold_whatever_happens(history in history(), schedule in schedule()) {

@@ -207,3 +207,19 @@ fn a_record_below_a_stamp_that_was_given_out_keeps_its_slot_and_gets_the_stamps_
     let row = &rows(batch_of(&decided, "a"))[0];
     assert_eq!((row.4, row.5), (9, 7));
 }
+
+#[test]
+fn a_step_knows_how_many_sums_it_holds() {
+    let revisions = revisions();
+    let mut tally = tally();
+    let mut step = tally.begin::<()>(&revisions, NO_LIMIT);
+    let mut sums_after = |offset: i64, id: &str, time: i64| {
+        step.push(offset, LogTime(5_000), Ok(&event(id, time, 200, None).view())).unwrap();
+        (step.records(), step.cells())
+    };
+    // `a`, and `b` by endpoint: the objectives of each count alike.
+    assert_eq!(sums_after(0, "e1", 4_900), (1, 2));
+    assert_eq!(sums_after(1, "e2", 4_800), (2, 2), "of the same second");
+    assert_eq!(sums_after(2, "e3", 3_900), (3, 4));
+    assert_eq!(sums_after(3, "e3", 3_900), (4, 4), "a redelivery");
+}

@@ -1,6 +1,7 @@
 //! Whatever a test file holds: no panic, no hang.
 
 use proptest::prelude::*;
+use slipstream_schemas::fixtures::cases;
 use slipstream_slotest::MAX_WORK;
 
 use crate::files::{AVAILABILITY, read, story};
@@ -121,7 +122,7 @@ fn survives(test: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(600), ..ProptestConfig::default() })]
 
     #[test]
     fn any_text(text in "\\PC{0,200}") {

@@ -4,5 +4,6 @@
 mod files;
 mod hostile;
 mod mistakes;
+mod picking;
 mod stories;
 mod whole;

@@ -1,6 +1,7 @@
 //! Lumps against the same traffic second by second: nothing that is looked at differs.
 
 use proptest::prelude::*;
+use slipstream_schemas::fixtures::cases;
 
 use crate::files::{AVAILABILITY, play, story};
 
@@ -41,7 +42,7 @@ fn all_numbers(traffic: &str, looks: &[String]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(4), ..ProptestConfig::default() })]
 
     #[test]
     fn lumps_change_no_number(
