@@ -6,6 +6,7 @@
 mod budgets;
 mod calendars;
 mod contradictions;
+mod conversions;
 mod documents;
 mod filters;
 mod findings;
