@@ -72,7 +72,7 @@ pub fn batch(from: i64, to: i64, stamp: i64, revisions: &Revisions, entries: Vec
     }
 }
 
-fn burn_rule(long: i64, short: i64, factor: Ratio) -> Rule {
+pub fn burn_rule(long: i64, short: i64, factor: Ratio) -> Rule {
     Rule {
         name: "rule".into(),
         rule_set: "burn".into(),

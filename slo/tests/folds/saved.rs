@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use slipstream_definitions::definition::Ratio;
 use slipstream_oracles::history::SMALL;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Settings, TallyBatch};
 use slipstream_slo::burn::Burn;
 use slipstream_slo::revision::Revisions;
 
-use crate::burns::{batch, entry, revisions, slo};
+use crate::burns::{batch, burn_rule, entry, revisions, slo};
 
 #[test]
 fn p4_a_chunk_holds_from_where_it_was_last_said_to() {
@@ -46,6 +47,37 @@ fn p4_a_source_whose_past_is_gone_changes_every_chunk() {
     burn.apply(2, &of(1, 50, 20), &revisions).unwrap();
     let saved = burn.save(0);
     assert_eq!((saved[0].parts, saved[0].slos[0].covered_from), (1, 21));
+}
+
+#[test]
+fn p4_a_condition_that_ends_with_time_alone_changes_its_chunk() {
+    let mut definition = slo("a", 30, &["x"]);
+    definition.objectives[0].rules = vec![burn_rule(6, 3, Ratio { num: 1, den: 1 })];
+    let revisions = revisions(&[(10, Some(definition))]);
+    let mut burn = Burn::new(0, 1, 1, SMALL);
+    let idle = |stamp| batch(9, 9, stamp, &revisions, Vec::new());
+    burn.apply(0, &batch(0, 9, 22, &revisions, vec![entry("x", &[], 20, 20, 0, 9)]), &revisions).unwrap();
+    assert!(burn.save(0)[0].slos[0].series[0].conditions.iter().flatten().all(|condition| condition.holds));
+    burn.apply(1, &idle(23), &revisions).unwrap();
+    assert_eq!(burn.save(0)[0].parts, 0, "it still holds: nothing changed");
+    burn.apply(2, &idle(30), &revisions).unwrap();
+    let saved = burn.save(0);
+    assert_eq!(saved[0].parts, 1, "no event came, but it holds no longer");
+    let conditions = saved[0].slos[0].series[0].conditions.as_ref().unwrap();
+    assert_eq!(conditions.iter().map(|c| (c.holds, c.since)).collect::<Vec<_>>(), [(false, None)]);
+}
+
+#[test]
+fn a_ring_is_saved_as_far_back_as_it_reaches_at_the_last_tick() {
+    let revisions = revisions(&[(10, Some(slo("a", 30, &["x"])))]);
+    let mut burn = Burn::new(0, 1, 1, SMALL);
+    let tallied = [15, 16].map(|second| entry("x", &[], second, second, 1, 1)).to_vec();
+    burn.apply(0, &batch(0, 9, 23, &revisions, tallied), &revisions).unwrap();
+    assert_eq!(burn.next_tick(), Some(23));
+    let saved = burn.save(0);
+    let seconds = saved[0].slos[0].series[0].rings.iter().find(|ring| ring.slot_seconds == 1).unwrap();
+    // Seven slots: 16 to 22.
+    assert_eq!(seconds.slots, [16]);
 }
 
 #[test]
