@@ -7,6 +7,7 @@ mod budgets;
 mod calendars;
 mod contradictions;
 mod documents;
+mod filter_guide;
 mod filters;
 mod findings;
 mod hostile;
