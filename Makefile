@@ -21,7 +21,7 @@ SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -56,6 +56,11 @@ test-clients: setup-test ## Publishing with Java, Go and Node, and what their Av
 	schemas/tests/foreign/record --check
 	cargo build --locked -p slipstream-testkit
 	@$(SERVICES) cargo test --locked -p slipstream-cli --features foreign-clients --test publishing
+
+test-cel: setup ## Filters beside cel-go: the recorded table, the test vectors of the specification, expressions made at random (needs Go)
+	@command -v go >/dev/null || { echo "make test-cel needs Go" >&2; exit 2; }
+	@cd definitions/tests/cel/record && go run . table ../filters.tsv ../events.json --check
+	cargo test --quiet --locked -p slipstream-definitions --features cel-go --test cel --test cel_reference -- --nocapture
 
 test-faults: setup-test ## Real processes under faults for long, with a report: make test-faults [SECONDS=600] [SEED=n]
 	cargo test --locked -p slipstream-cli --test faults --no-run

@@ -1,14 +1,15 @@
-//! The functions a filter may call, as methods (`endpoint.startsWith("/api")`) or with all arguments in brackets where
-//! CEL has them so.
+//! The functions that a filter may call, each as CEL has it: as a method (`endpoint.startsWith("/api")`) or with all
+//! arguments in brackets (`size(endpoint)`).
 
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, IdedExpr, operators};
-use regex::RegexBuilder;
+use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
+use regex::{Regex, RegexBuilder};
 
-use super::check::{Checker, described, text_literal, truth};
+use super::attributes::text_literal;
+use super::check::{Checker, LOOP_HELP, absolute, truth};
 use super::expression::{Expression, Function, TextTest};
-use super::names;
+use super::re2::{self, Refusal};
 use super::types::{Type, Typed};
 use crate::suggest;
 
@@ -29,11 +30,15 @@ const KNOWN: [&str; 11] = [
     "has",
 ];
 
+/// Where CEL's extensions have their functions.
+const NAMESPACES: [&str; 8] = ["sets", "math", "strings", "lists", "optional", "regex", "cel", "base64"];
+
 /// Checks a call; the target of a method is its first operand.
 pub(super) fn check(checker: &mut Checker, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
     let operands: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
     let method = call.target.is_some();
-    match (call.func_name.as_str(), operands.as_slice()) {
+    let name = if method { call.func_name.as_str() } else { absolute(&call.func_name) };
+    match (name, operands.as_slice()) {
         (operators::NEGATE, [part]) => negate(checker, tree, part),
         ("startsWith", [text, part]) if method => test(checker, TextTest::StartsWith, [text, part], "startsWith"),
         ("endsWith", [text, part]) if method => test(checker, TextTest::EndsWith, [text, part], "endsWith"),
@@ -45,7 +50,15 @@ pub(super) fn check(checker: &mut Checker, tree: &IdedExpr, call: &CallExpr) -> 
         ("int", [part]) if !method => convert(checker, part, Function::Int, Type::Int),
         ("double", [part]) if !method => convert(checker, part, Function::Double, Type::Double),
         ("string", [part]) if !method => convert(checker, part, Function::Text, Type::Text),
-        (name, _) => unknown(checker, tree, name),
+        (name, _) => unknown(checker, tree, &qualified(call, name)),
+    }
+}
+
+/// The name with that of its namespace, as in `sets.contains`.
+fn qualified(call: &CallExpr, name: &str) -> String {
+    match call.target.as_deref().map(|target| &target.expr) {
+        Some(Expr::Ident(space)) if NAMESPACES.contains(&space.as_str()) => format!("{space}.{name}"),
+        _ => name.to_owned(),
     }
 }
 
@@ -55,11 +68,26 @@ fn unknown<T>(checker: &mut Checker, tree: &IdedExpr, name: &str) -> Option<T> {
         return checker.refuse(tree, "filter-type", message, Some(usage(name).to_owned()));
     }
     let message = format!("filters have no function `{name}`");
-    let help = match suggest::nearest(name, &KNOWN) {
-        Some(meant) => format!("did you mean `{meant}`? {}", usage(meant)),
-        None => format!("the functions are {}", KNOWN.join(", ")),
+    let help = match (instead(name), suggest::nearest(name, &KNOWN)) {
+        (Some(instead), _) => instead.to_owned(),
+        (None, Some(meant)) => format!("did you mean `{meant}`? {}", usage(meant)),
+        (None, None) => format!("the functions are {}", KNOWN.join(", ")),
     };
     checker.refuse(tree, "unsupported-cel", message, Some(help))
+}
+
+/// What to write instead of functions that CEL has and filters do not.
+fn instead(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "duration" => "latency_ms is a number of milliseconds: `latency_ms > 1500.0`",
+        "timestamp" => "filters do not see the time of an event: an SLO has a timeWindow",
+        "uint" => "write `int(attributes.retries) > 3`: filters have no unsigned numbers",
+        "bool" => "compare the string: `attributes.cached == \"true\"`",
+        "bytes" | "type" => "compare strings and numbers as they are",
+        "dyn" => "leave it out: whole and decimal numbers can be compared",
+        "all" | "exists" | "exists_one" | "map" | "filter" => LOOP_HELP,
+        _ => return None,
+    })
 }
 
 fn usage(name: &str) -> &'static str {
@@ -78,40 +106,58 @@ fn usage(name: &str) -> &'static str {
     }
 }
 
-fn text(checker: &mut Checker, part: &IdedExpr, function: &str) -> Option<Expression> {
+fn text(checker: &mut Checker, part: &IdedExpr, function: &str) -> Option<Typed> {
     let typed = checker.expression(part)?;
     if typed.kind == Type::Text {
-        return Some(typed.expression);
+        return Some(typed);
     }
-    let message = format!("`{function}` takes strings, not {}", described(&typed));
-    let help = typed.kind.is_number().then(|| format!("write `string({})`", typed.name));
+    let message = format!("`{function}` takes strings, not {}", typed.described());
+    let help = match (typed.kind, typed.code()) {
+        (Type::Int, Some(code)) => Some(format!("write `string({code})`")),
+        (Type::Double, _) => Some("compare it as a number: `latency_ms > 300.0`".to_owned()),
+        _ => None,
+    };
     checker.refuse(part, "filter-type", message, help)
 }
 
 fn test(checker: &mut Checker, test: TextTest, [of, part]: [&IdedExpr; 2], name: &str) -> Option<Typed> {
     let (of, part) = (text(checker, of, name), text(checker, part, name));
-    Some(truth(Expression::Test(test, Box::new([of?, part?]))))
+    Some(truth(Expression::Test(test, Box::new([of?.expression, part?.expression]))))
 }
 
 fn matches(checker: &mut Checker, of: &IdedExpr, pattern: &IdedExpr) -> Option<Typed> {
     let of = text(checker, of, "matches");
     let Some(source) = text_literal(pattern) else {
-        return checker.unsupported(pattern, "a computed regular expression", usage("matches"));
+        return checker.unsupported(pattern, "computed regular expressions", usage("matches"));
     };
-    match RegexBuilder::new(source).size_limit(MAX_REGEX).build() {
-        Ok(regex) => Some(truth(Expression::Matches(Box::new(of?), Arc::new(regex)))),
-        Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let help = "RE2 syntax: no look-around and no back references".to_owned();
-            checker.refuse(pattern, "filter-regex", format!("not a regular expression: {reason}"), Some(help))
+    match regex(source) {
+        Ok(regex) => Some(truth(Expression::Matches(Box::new(of?.expression), Arc::new(regex)))),
+        Err(Refusal { reason, help }) => {
+            checker.refuse(pattern, "filter-regex", format!("not a regular expression: {reason}"), help)
         }
     }
 }
 
+/// Compiles a pattern that was written in RE2's syntax.
+fn regex(source: &str) -> Result<Regex, Refusal> {
+    let pattern = re2::translate(source)?;
+    RegexBuilder::new(&pattern).size_limit(MAX_REGEX).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => {
+            let reason = format!("compiled it takes more than {} KiB", MAX_REGEX >> 10);
+            Refusal { reason, help: Some("repeat less, or fewer Unicode classes".to_owned()) }
+        }
+        other => Refusal { reason: other.to_string(), help: None },
+    })
+}
+
 fn of_text(checker: &mut Checker, part: &IdedExpr, function: Function, kind: Type, name: &str) -> Option<Typed> {
     let part = text(checker, part, name)?;
-    Some(Typed { expression: Expression::Call(function, Box::new(part)), kind, name: format!("{name}()") })
+    let expression = Expression::Call(function, Box::new(part.expression));
+    let name = match function {
+        Function::Size => format!("size({})", part.name),
+        _ => format!("{}.{name}()", part.name),
+    };
+    Some(Typed { expression, kind, name })
 }
 
 fn convert(checker: &mut Checker, part: &IdedExpr, function: Function, kind: Type) -> Option<Typed> {
@@ -120,14 +166,17 @@ fn convert(checker: &mut Checker, part: &IdedExpr, function: Function, kind: Typ
         Function::Text => typed.kind != Type::Double,
         _ => typed.kind != Type::Bool,
     };
-    let name = match function {
-        Function::Int => "int",
-        Function::Double => "double",
-        _ => "string",
+    let (name, help) = match function {
+        Function::Int => ("int", "a truth value stands by itself: `x && y`"),
+        Function::Double => ("double", "a truth value stands by itself: `x && y`"),
+        _ => (
+            "string",
+            "CEL's implementations write decimal numbers differently: compare the number, as in `latency_ms > 300.0`",
+        ),
     };
     if !allowed {
-        let message = format!("`{name}` does not take {}", described(&typed));
-        return checker.refuse(part, "filter-type", message, names::comparison_for(&typed));
+        let message = format!("`{name}` does not take {}", typed.described());
+        return checker.refuse(part, "filter-type", message, Some(help.to_owned()));
     }
     let name = format!("{name}({})", typed.name);
     Some(Typed { expression: Expression::Call(function, Box::new(typed.expression)), kind, name })
@@ -136,7 +185,7 @@ fn convert(checker: &mut Checker, part: &IdedExpr, function: Function, kind: Typ
 fn negate(checker: &mut Checker, tree: &IdedExpr, part: &IdedExpr) -> Option<Typed> {
     let typed = checker.expression(part)?;
     if !typed.kind.is_number() {
-        let message = format!("`-` takes a number, not {}", described(&typed));
+        let message = format!("`-` takes a number, not {}", typed.described());
         return checker.refuse(tree, "filter-type", message, None);
     }
     let name = format!("-{}", typed.name);

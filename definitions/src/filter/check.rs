@@ -1,17 +1,18 @@
-//! The checker: a CEL syntax tree to an [`Expression`] whose operands have the types their operators need. It goes on
-//! after an error, so that every one is reported.
+//! The checker: turns a CEL syntax tree into an [`Expression`] whose operands have the types that their operators need. It
+//! goes on after an error, so that every error is reported.
 
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, operators};
+use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators};
 
+use super::attributes::{self, has_attribute, is_attributes};
 use super::error::FilterError;
 use super::expression::{Arithmetic, Comparison, Expression, Field, Value};
 use super::syntax::Places;
 use super::types::{Type, Typed};
 use super::{calls, names};
 
-/// Collects errors while it walks. `None` from a method means that one was reported.
+/// Collects errors while it walks. A method returns `None` if it reported one.
 pub(super) struct Checker {
     pub(super) places: Places,
     pub(super) errors: Vec<FilterError>,
@@ -48,9 +49,11 @@ impl Checker {
             Expr::Ident(name) => self.name(tree, name),
             Expr::Select(select) => self.select(tree, select),
             Expr::Call(call) => self.operator(tree, call),
-            Expr::Comprehension(_) => self.unsupported(tree, "a loop (`exists`, `all`, `map`, `filter`)", LOOP_HELP),
-            Expr::List(_) => self.unsupported(tree, "a list outside of `in`", "write `x in [\"a\", \"b\"]`"),
-            Expr::Map(_) | Expr::Struct(_) => self.unsupported(tree, "a map or message", "compare fields one by one"),
+            Expr::Comprehension(_) => self.unsupported(tree, "loops (`exists`, `all`, `map`, `filter`)", LOOP_HELP),
+            Expr::List(_) => self.unsupported(tree, "lists except after `in`", "write `x in [\"a\", \"b\"]`"),
+            Expr::Map(_) | Expr::Struct(_) => {
+                self.unsupported(tree, "maps and messages", "compare the fields one by one")
+            }
             Expr::Unspecified => self.unsupported(tree, "this expression", "write a comparison"),
         }
     }
@@ -65,10 +68,10 @@ impl Checker {
         let (value, kind) = match literal {
             LiteralValue::Boolean(value) => (Value::Bool(*value.inner()), Type::Bool),
             LiteralValue::Int(value) => (Value::Int(*value.inner()), Type::Int),
-            LiteralValue::UInt(value) => match i64::try_from(*value.inner()) {
-                Ok(value) => (Value::Int(value), Type::Int),
-                Err(_) => return self.unsupported(tree, "a number this large", "write it as a decimal, such as 1e19"),
-            },
+            LiteralValue::UInt(value) => {
+                let instead = format!("write `{}` without the u: CEL never mixes the two types", value.inner());
+                return self.unsupported(tree, "unsigned numbers", &instead);
+            }
             LiteralValue::Double(value) => (Value::Double(*value.inner()), Type::Double),
             LiteralValue::String(value) => (Value::Text(value.inner().to_owned().into()), Type::Text),
             LiteralValue::Null => return self.null(tree),
@@ -92,6 +95,7 @@ impl Checker {
     }
 
     fn name(&mut self, tree: &IdedExpr, name: &str) -> Option<Typed> {
+        let name = absolute(name);
         let (field, kind) = match name {
             "service" => (Field::Service, Type::Text),
             "environment" => (Field::Environment, Type::Text),
@@ -110,22 +114,6 @@ impl Checker {
             }
         };
         Some(Typed { expression: Expression::Field(field), kind, name: name.to_owned() })
-    }
-
-    fn select(&mut self, tree: &IdedExpr, select: &SelectExpr) -> Option<Typed> {
-        if is_attributes(&select.operand) {
-            let key = select.field.as_str();
-            return Some(if select.test { has_attribute(key) } else { attribute(key) });
-        }
-        if let Some(key) = attribute_path(tree) {
-            let message = format!("attributes are strings and have no fields: `attributes.{key}`");
-            let instead =
-                if select.test { format!("\"{key}\" in attributes") } else { format!("attributes[\"{key}\"]") };
-            return self.refuse(tree, "filter-type", message, Some(format!("for the key {key:?} write `{instead}`")));
-        }
-        let operand = self.expression(&select.operand)?;
-        let message = format!("{} is {} and has no field `{}`", operand.name, operand.kind.name(), select.field);
-        self.refuse(tree, "filter-type", message, Some(names::FIELDS_HELP.to_owned()))
     }
 
     fn operator(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
@@ -187,8 +175,11 @@ impl Checker {
         let (condition, then, other) = (self.truth(condition), self.expression(then), self.expression(other));
         let (condition, then, other) = (condition?, then?, other?);
         if then.kind != other.kind {
-            let message =
-                format!("both results of `? :` need one type: {} and {}", described(&then), described(&other));
+            let message = format!(
+                "both branches of `? :` need the same type, not {} and {}",
+                then.described(),
+                other.described()
+            );
             return self.refuse(tree, "filter-type", message, None);
         }
         let expression = Expression::If(Box::new([condition, then.expression, other.expression]));
@@ -202,14 +193,9 @@ impl Checker {
         }
         let (left, right) = (self.expression(left), self.expression(right));
         let (left, right) = (left?, right?);
-        let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
-        let comparable = match (left.kind, right.kind) {
-            (Type::Bool, Type::Bool) => equality,
-            (Type::Text, Type::Text) => true,
-            (left, right) => left.is_number() && right.is_number(),
-        };
+        let comparable = left.kind == right.kind || (left.kind.is_number() && right.kind.is_number());
         if !comparable {
-            let message = format!("cannot compare {} with {}", described(&left), described(&right));
+            let message = format!("cannot compare {} with {}", left.described(), right.described());
             let help = names::conversion(&left, &right).or_else(|| names::conversion(&right, &left));
             return self.refuse(tree, "filter-type", message, help);
         }
@@ -220,13 +206,14 @@ impl Checker {
         let [item, within] = call.args.as_slice() else { return None };
         match &within.expr {
             Expr::List(list) => self.one_of(tree, item, list),
-            _ if is_attributes(within) => match text_literal(item) {
-                Some(key) => Some(has_attribute(key)),
-                None => {
-                    self.unsupported(item, "a computed attribute key", "write the key out: `\"key\" in attributes`")
-                }
-            },
-            _ => self.unsupported(within, "`in` on anything but a list", "write `x in [\"a\", \"b\"]`"),
+            _ if is_attributes(within) => {
+                self.key(item, "write the key out: `\"key\" in attributes`").map(has_attribute)
+            }
+            _ => self.unsupported(
+                within,
+                "`in` with anything but a list or attributes",
+                "write `x in [\"a\", \"b\"]`; a part of a string is found with `endpoint.contains(\"x\")`",
+            ),
         }
     }
 
@@ -237,38 +224,28 @@ impl Checker {
         let elements = elements.into_iter().collect::<Option<Vec<Typed>>>()?;
         let fits = |kind: Type| kind == item.kind || (kind.is_number() && item.kind.is_number());
         if let Some(other) = elements.iter().find(|element| !fits(element.kind)) {
-            let message = format!("cannot compare {} with {}", described(&item), described(other));
+            let message = format!("cannot compare {} with {}", item.described(), other.described());
             return self.refuse(tree, "filter-type", message, names::conversion(other, &item));
         }
-        let constants = elements.iter().map(|element| match &element.expression {
-            Expression::Literal(value) => Some(value.clone()),
-            _ => None,
-        });
-        let expression = match constants.collect::<Option<Arc<[Value<'static>]>>>() {
-            Some(constants) => Expression::In(Box::new(item.expression), constants),
-            None => {
-                let equal = |element: Typed| {
-                    Expression::Compare(Comparison::Equal, Box::new([item.expression.clone(), element.expression]))
-                };
-                Expression::Or(elements.into_iter().map(equal).collect())
-            }
-        };
-        Some(truth(expression))
-    }
-
-    fn index(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
-        let [operand, key] = call.args.as_slice() else { return None };
-        if !is_attributes(operand) {
-            return self.unsupported(tree, "an index on anything but attributes", "write `attributes[\"key\"]`");
-        }
-        match text_literal(key) {
-            Some(key) => Some(attribute(key)),
-            None => self.unsupported(key, "a computed attribute key", "write the key out: `attributes[\"key\"]`"),
-        }
+        let constants = elements.iter().map(|element| element.expression.constant_value());
+        let item = Box::new(item.expression);
+        Some(truth(match constants.collect::<Option<Arc<[Value<'static>]>>>() {
+            Some(constants) => Expression::In(item, constants),
+            None => Expression::OneOf(item, elements.into_iter().map(|element| element.expression).collect()),
+        }))
     }
 
     fn calculate(&mut self, tree: &IdedExpr, call: &CallExpr, operator: Arithmetic, sign: &str) -> Option<Typed> {
         let [left, right] = call.args.as_slice() else { return None };
+        if let Some(key) = attributes::hyphenated(tree).filter(|_| operator == Arithmetic::Subtract) {
+            let message = format!("`attributes.{key}` is a subtraction");
+            return self.refuse(
+                tree,
+                "filter-type",
+                message,
+                Some(format!("for the key {key:?} write `attributes[{key:?}]`")),
+            );
+        }
         let (left, right) = (self.expression(left), self.expression(right));
         let (left, right) = (left?, right?);
         let allowed = match (left.kind, right.kind) {
@@ -278,7 +255,7 @@ impl Checker {
             _ => false,
         };
         if !allowed {
-            let message = format!("`{sign}` does not take {} and {}", described(&left), described(&right));
+            let message = format!("`{sign}` does not take {} and {}", left.described(), right.described());
             return self.refuse(tree, "filter-type", message, names::same_number(&left, &right));
         }
         let kind = left.kind;
@@ -287,49 +264,25 @@ impl Checker {
     }
 }
 
-const LOOP_HELP: &str = "write the alternatives out with ||, or use `x in [...]` or `x.matches(\"^(a|b)\")`";
+pub(super) const LOOP_HELP: &str = "write the alternatives out with ||, or use `x in [...]` or `x.matches(\"^(a|b)\")`";
 
 pub(super) fn truth(expression: Expression) -> Typed {
     Typed { expression, kind: Type::Bool, name: "this condition".to_owned() }
 }
 
-/// "`status_code` (a whole number)".
-pub(super) fn described(typed: &Typed) -> String {
-    format!("{} ({})", typed.name, typed.kind.name())
+pub(super) fn is_name(tree: &IdedExpr, wanted: &str) -> bool {
+    matches!(&tree.expr, Expr::Ident(name) if absolute(name) == wanted)
 }
 
-fn attribute(key: &str) -> Typed {
-    Typed { expression: Expression::Attribute(key.into()), kind: Type::Text, name: format!("attributes[{key:?}]") }
+/// The name without a leading dot, with which CEL leaves a namespace: filters have none to leave.
+pub(super) fn absolute(name: &str) -> &str {
+    name.strip_prefix('.').unwrap_or(name)
 }
 
-fn has_attribute(key: &str) -> Typed {
-    truth(Expression::HasAttribute(key.into()))
-}
-
-fn is_attributes(tree: &IdedExpr) -> bool {
-    matches!(&tree.expr, Expr::Ident(name) if name == "attributes")
-}
-
-/// The dotted key of `attributes.a.b`, which CEL reads as two selections.
-fn attribute_path(tree: &IdedExpr) -> Option<String> {
-    let Expr::Select(select) = &tree.expr else { return None };
-    if is_attributes(&select.operand) {
-        return Some(select.field.clone());
-    }
-    attribute_path(&select.operand).map(|path| format!("{path}.{}", select.field))
-}
-
-pub(super) fn text_literal(tree: &IdedExpr) -> Option<&str> {
-    match &tree.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
-    }
-}
-
-/// `latency_ms == null` and `latency_ms != null`, in either order: these are decided, unlike other comparisons of it.
+/// `latency_ms == null` and `latency_ms != null`, in either order. Unlike other comparisons of it these are never unknown.
 fn null_test(left: &IdedExpr, right: &IdedExpr, comparison: Comparison) -> Option<Expression> {
     let is_null = |tree: &IdedExpr| matches!(tree.expr, Expr::Literal(LiteralValue::Null));
-    let is_latency = |tree: &IdedExpr| matches!(&tree.expr, Expr::Ident(name) if name == "latency_ms");
+    let is_latency = |tree: &IdedExpr| is_name(tree, "latency_ms");
     if !(is_null(left) && is_latency(right) || is_latency(left) && is_null(right)) {
         return None;
     }

@@ -1,8 +1,8 @@
-//! What an event can still be when some conditions are to hold on it: the status codes that are left, the range of the
-//! latency, the strings that a field may have. Where a condition is not understood nothing is narrowed: an empty
-//! domain is certain, one that is not empty promises nothing.
+//! What an event can still be if some conditions hold on it: the status codes that are left, the range of the latency, the
+//! strings that a field may have. A condition that is not understood narrows nothing. So an empty domain is certain, and
+//! one that is not empty promises nothing.
 //!
-//! The limits are those of the decoder: an event beyond them is never matched.
+//! The limits are those of the decoder, which refuses any event beyond them.
 
 use std::borrow::Cow;
 
@@ -32,6 +32,8 @@ pub(super) struct Range {
     low: (f64, bool),
     high: (f64, bool),
     without: Vec<f64>,
+    /// Whether it may also be no number: `double("nan")`, of which only `!=` holds.
+    nan: bool,
 }
 
 /// What is asked of one string.
@@ -88,9 +90,18 @@ fn direct(condition: &Expression) -> Option<(Comparison, f64)> {
 pub(super) fn against_number(condition: &Expression) -> Option<(&Expression, Comparison, f64)> {
     let Expression::Compare(comparison, sides) = condition else { return None };
     match sides.as_ref() {
-        [term, Expression::Literal(bound)] => Some((term, *comparison, bound.number()?)),
-        [Expression::Literal(bound), term] => Some((term, comparison.mirrored(), bound.number()?)),
+        [term, Expression::Literal(bound)] => Some((term, *comparison, exact(bound)?)),
+        [Expression::Literal(bound), term] => Some((term, comparison.mirrored(), exact(bound)?)),
         _ => None,
+    }
+}
+
+/// The number, unless a double cannot hold it: its neighbours would be taken for it.
+fn exact(value: &Value<'_>) -> Option<f64> {
+    const WHOLE: i64 = 1 << 53;
+    match value {
+        Value::Int(number) if !(-WHOLE..=WHOLE).contains(number) => None,
+        value => value.number(),
     }
 }
 
@@ -109,16 +120,17 @@ impl Facts for OnlyCode {
 impl Range {
     /// Every latency that was measured.
     pub(super) fn latency() -> Range {
-        Range { low: (0.0, false), high: (LONGEST_MS, false), without: Vec::new() }
+        Range { low: (0.0, false), high: (LONGEST_MS, false), without: Vec::new(), nan: false }
     }
 
-    /// Every number.
-    pub(super) fn any() -> Range {
-        Range { low: (f64::NEG_INFINITY, false), high: (f64::INFINITY, false), without: Vec::new() }
+    /// Every number, and NaN if that is possible.
+    pub(super) fn any(nan: bool) -> Range {
+        Range { low: (f64::NEG_INFINITY, false), high: (f64::INFINITY, false), without: Vec::new(), nan }
     }
 
     /// Keeps the numbers for which the comparison with `bound` is as wanted. Whether any is left.
     pub(super) fn keep(&mut self, comparison: Comparison, bound: f64, wanted: bool) -> bool {
+        self.nan &= comparison.holds(f64::NAN, bound) == wanted;
         match if wanted { comparison } else { comparison.opposite() } {
             Comparison::Equal => {
                 self.at_least(bound, false);
@@ -131,7 +143,7 @@ impl Range {
             Comparison::GreaterOrEqual => self.at_least(bound, false),
         }
         let ((low, low_open), (high, high_open)) = (self.low, self.high);
-        low < high || (low == high && !low_open && !high_open && !self.without.contains(&low))
+        self.nan || low < high || (low == high && !low_open && !high_open && !self.without.contains(&low))
     }
 
     fn at_least(&mut self, bound: f64, open: bool) {

@@ -55,6 +55,8 @@ pub enum Expression {
     Compare(Comparison, Box<[Expression; 2]>),
     /// `x in [constants]`.
     In(Box<Expression>, Arc<[Value<'static>]>),
+    /// `x in [expressions]`: unknown if any of them is, even where another one is equal, because CEL makes the list first.
+    OneOf(Box<Expression>, Vec<Expression>),
     /// A test of a string against another.
     Test(TextTest, Box<[Expression; 2]>),
     /// Whether a regular expression matches anywhere in a string.
@@ -109,6 +111,14 @@ impl Expression {
         Expression::Literal(Value::Bool(value))
     }
 
+    /// The value, if it is a constant.
+    pub(super) fn constant_value(&self) -> Option<Value<'static>> {
+        match self {
+            Expression::Literal(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
     /// The value of a boolean expression.
     pub fn truth(&self, facts: &impl Facts) -> Option<bool> {
         match self.value(facts)? {
@@ -137,6 +147,7 @@ impl Expression {
                 let value = part.value(facts)?;
                 Some(Value::Bool(constants.iter().any(|one| one.order(&value) == Some(Ordering::Equal))))
             }
+            Expression::OneOf(part, elements) => one_of(&part.value(facts)?, elements, facts).map(Value::Bool),
             Expression::Test(test, sides) => {
                 Some(Value::Bool(test.holds(&sides[0].text(facts)?, &sides[1].text(facts)?)))
             }
@@ -180,6 +191,10 @@ impl Expression {
             Expression::Compare(_, sides) | Expression::Test(_, sides) | Expression::Calculate(_, sides) => {
                 sides.iter().for_each(visit);
             }
+            Expression::OneOf(part, elements) => {
+                visit(part);
+                elements.iter().for_each(visit);
+            }
             Expression::Not(part)
             | Expression::In(part, _)
             | Expression::Matches(part, _)
@@ -192,6 +207,15 @@ impl Expression {
             | Expression::Measured => {}
         }
     }
+}
+
+/// Every element is evaluated: an unknown one decides wherever it stands.
+fn one_of(value: &Value<'_>, elements: &[Expression], facts: &impl Facts) -> Option<bool> {
+    let mut found = false;
+    for element in elements {
+        found |= element.value(facts)?.order(value) == Some(Ordering::Equal);
+    }
+    Some(found)
 }
 
 /// False wins over unknown, unknown over true.

@@ -1,7 +1,7 @@
-//! What is right in a filter but can never matter: conditions that are never true, or always.
+//! Conditions that are valid but never true, or always true.
 //!
-//! Only what is certain is said. The limits of the fields count (no status code is 700, no latency negative, no service
-//! empty), contradictions on one field, and filters that contradict each other.
+//! Only what is certain is reported: conditions beyond the limits of a field (no status code is 700, no latency is
+//! negative, no service is empty), contradictions on one field, and filters that contradict each other.
 
 use cel::common::ast::{Expr, IdedExpr, operators};
 

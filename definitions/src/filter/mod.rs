@@ -1,15 +1,14 @@
-//! CEL filters over a request event, compiled to a three-valued evaluator.
+//! CEL filters over a request event, compiled to a three-valued evaluator. docs/filters.md lists what they may say.
 //!
-//! A filter sees service, environment, endpoint, method, status_code, latency_ms and attributes. The supported part of
-//! CEL is evaluated natively: comparisons, `&&`, `||`, `!`, `? :`, `in [..]`, `startsWith`, `endsWith`, `contains`,
-//! `matches`, `has(attributes.key)`, `"key" in attributes`, `latency_ms == null`, arithmetic, `size`, `lowerAscii`,
-//! `upperAscii`, `int`, `double`, `string`. Anything else is refused by name, never handed to an interpreter: a filter
-//! means the same wherever it runs.
+//! cel-go is the reference: what is accepted here is true or false where cel-go says so, and unknown where cel-go reports
+//! an error on an event (a latency that was not measured, a missing attribute, `int("abc")`, a division by zero, an
+//! overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never handed to an interpreter
+//! whose cost per event would not be bounded.
 //!
-//! Filters are checked against the types of the fields. What can still fail on an event (a null latency, a missing
-//! attribute, `int("abc")`, a division by zero, an overflow) is unknown, and `&&` and `||` treat it as CEL does: false
-//! && unknown is false, true || unknown is true, in either order.
+//! `&&` and `||` treat unknown as CEL treats an error: `false && unknown` is false and `true || unknown` is true, in
+//! either order. Every other operator is unknown if an operand is.
 
+mod attributes;
 mod calls;
 mod check;
 mod domain;
@@ -17,8 +16,10 @@ mod error;
 pub mod expression;
 mod findings;
 mod names;
+mod number;
 mod operators;
 mod possible;
+mod re2;
 pub mod reduce;
 mod syntax;
 mod types;
@@ -69,8 +70,8 @@ impl Filter {
         Filter::examine(source, |_, _, _| ()).map(|(filter, ())| filter)
     }
 
-    /// The same, with what deserves a warning: conditions that are never true, or always, whatever the event. Use it
-    /// where a person reads the answer; where filters run, [`Filter::compile`] costs less.
+    /// Compiles CEL source and looks for conditions that are never true, or always true, whatever the event. For a
+    /// person to read; where filters only run, [`Filter::compile`] costs less.
     pub fn checked(source: &str) -> Result<(Filter, Vec<Finding>), Vec<FilterError>> {
         Filter::examine(source, findings::of)
     }
@@ -90,25 +91,25 @@ impl Filter {
         }
     }
 
-    /// What deserves a warning about `self` as the good (else the bad) side of `total`: that no event of the total is on
-    /// it, or every one. Its place is the whole of `self`. None where that was said of one of them by itself, or where
-    /// nothing is certain.
+    /// A warning if no event of `total`, or every one, is on this side, which is the good one or else the bad one. Its
+    /// place is the whole of `self`. `None` if nothing is certain, or if one of the two filters has such a warning by itself.
     pub fn within(&self, total: &Filter, good: bool) -> Option<Finding> {
         let (code, message) = findings::between(&total.expression, &self.expression, good)?;
         Some(Finding { code, message, help: None, start: 0, width: self.width })
     }
 
-    /// Whether the event matches; `None` is unknown: a null latency, a missing attribute, an error at run time.
+    /// Whether the event matches. `None` if that is unknown: a latency that was not measured, a missing attribute, an
+    /// error at evaluation.
     pub fn eval(&self, event: &EventView<'_>) -> Option<bool> {
         self.expression.truth(event)
     }
 
-    /// Whether it reads attributes: if no filter does, the decoder may skip them.
+    /// Whether it reads attributes. If no filter does, the decoder may skip them.
     pub fn reads_attributes(&self) -> bool {
         self.expression.reads_attributes()
     }
 
-    /// What it says, to be reduced and evaluated by itself.
+    /// The expression, to be reduced and evaluated without the filter.
     pub fn into_expression(self) -> Expression {
         self.expression
     }

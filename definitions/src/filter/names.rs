@@ -1,4 +1,4 @@
-//! The names a filter may use, and what a message suggests instead of others.
+//! The names that a filter may use, and what messages suggest instead of other ones.
 
 use super::expression::{Expression, Value};
 use super::types::{Type, Typed};
@@ -11,7 +11,7 @@ pub(super) const FIELDS: [&str; 7] =
 pub(super) const FIELDS_HELP: &str =
     "filters see service, environment, endpoint, method, status_code, latency_ms and attributes";
 
-/// Names of other tools and what they are called here.
+/// What fields are called in other tools, and here.
 const ELSEWHERE: [(&str, &str); 20] = [
     ("status", "status_code"),
     ("code", "status_code"),
@@ -38,7 +38,9 @@ const ELSEWHERE: [(&str, &str); 20] = [
 /// Fields of the event that filters do not see.
 const HIDDEN: [&str; 5] = ["event_id", "time", "weight", "trace_id", "user_ref"];
 
-/// Message and help for a name that is none of ours.
+const LITERALS: [&str; 3] = ["true", "false", "null"];
+
+/// Message and help for an unknown name.
 pub(super) fn unknown(name: &str) -> (String, String) {
     if HIDDEN.contains(&name) {
         return (format!("filters cannot read `{name}`"), FIELDS_HELP.to_owned());
@@ -49,6 +51,9 @@ pub(super) fn unknown(name: &str) -> (String, String) {
     let elsewhere = ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours);
     let help = match elsewhere.or_else(|| suggest::nearest(name, &FIELDS)) {
         Some(meant) => format!("did you mean `{meant}`?"),
+        None if LITERALS.iter().any(|literal| literal.eq_ignore_ascii_case(name)) => {
+            format!("it is written `{}`", name.to_lowercase())
+        }
         None => format!("{FIELDS_HELP}; anything else is an attribute: `attributes.{name}`"),
     };
     (format!("unknown name `{name}`"), help)
@@ -56,11 +61,13 @@ pub(super) fn unknown(name: &str) -> (String, String) {
 
 /// What to write where a truth value was expected.
 pub(super) fn comparison_for(typed: &Typed) -> Option<String> {
-    match typed.kind {
-        Type::Bool => None,
-        Type::Text => Some(format!("compare it: `{} == \"...\"`", typed.name)),
-        Type::Int | Type::Double => Some(format!("compare it: `{} < 500`", typed.name)),
-    }
+    let comparison = match typed.kind {
+        Type::Bool => return None,
+        Type::Text => "== \"...\"",
+        Type::Int => "< 500",
+        Type::Double => "< 500.0",
+    };
+    Some(format!("compare it: `{} {comparison}`", typed.code().unwrap_or("...")))
 }
 
 /// How `constant` could be compared with `other`.
@@ -92,6 +99,6 @@ pub(super) fn same_number(left: &Typed, right: &Typed) -> Option<String> {
     };
     Some(match whole.expression {
         Expression::Literal(_) => format!("write `{}.0`", whole.name),
-        _ => format!("write `double({})`", whole.name),
+        _ => format!("write `double({})`", whole.code().unwrap_or("...")),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::number;
 use super::value::Value;
 
 /// Operators of comparison.
@@ -164,7 +165,7 @@ pub(super) fn call<'v>(function: Function, value: Value<'v>) -> Option<Value<'v>
         (Function::Int, Value::Text(text)) => Value::Int(text.parse().ok()?),
         (Function::Double, Value::Int(number)) => Value::Double(number as f64),
         (Function::Double, Value::Double(number)) => Value::Double(number),
-        (Function::Double, Value::Text(text)) => Value::Double(finite(&text)?),
+        (Function::Double, Value::Text(text)) => Value::Double(number::double(&text)?),
         (Function::Text, Value::Text(text)) => Value::Text(text),
         (Function::Text, Value::Int(number)) => Value::Text(Cow::Owned(number.to_string())),
         (Function::Text, Value::Bool(truth)) => Value::Text(Cow::Owned(truth.to_string())),
@@ -178,9 +179,4 @@ pub(super) fn call<'v>(function: Function, value: Value<'v>) -> Option<Value<'v>
 fn whole(number: f64) -> Option<i64> {
     let bound = 9_223_372_036_854_775_808.0;
     (number > -bound && number < bound).then_some(number as i64)
-}
-
-/// Numbers only: not the words that Rust reads as infinities and NaN.
-fn finite(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
 }

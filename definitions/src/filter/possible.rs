@@ -1,5 +1,5 @@
-//! Whether conditions can have given values on one and the same valid event. `false` is certain; `true` is not: what is
-//! not understood counts as possible, and so does what would take long.
+//! Whether conditions can have given values on one and the same valid event. `false` is certain, `true` is not: what is not
+//! understood counts as possible, and so does what would take long to find out.
 
 use super::domain::{Codes, Name, Range, Texts, against_number};
 use super::expression::{Comparison, Expression, Field, Function, NoFacts, Value};
@@ -245,7 +245,7 @@ impl<'e> State<'e> {
         if let Some((_, range)) = self.terms.iter_mut().find(|(known, _)| same(known, term)) {
             return range.keep(comparison, bound, truth);
         }
-        let mut range = Range::any();
+        let mut range = Range::any(matches!(term, Expression::Call(Function::Double, _)));
         let sized = matches!(term, Expression::Call(Function::Size, _));
         let fits = !sized || range.keep(Comparison::GreaterOrEqual, 0.0, true);
         let fits = range.keep(comparison, bound, truth) && fits;

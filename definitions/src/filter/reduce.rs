@@ -2,6 +2,7 @@
 //! alone becomes a constant, so it is decided once per distinct tuple and not once per event.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::expression::{Expression, Field, NoFacts, Value};
 
@@ -55,6 +56,7 @@ pub fn reduce(expression: &Expression, known: &Known<'_>) -> Expression {
         },
         Expression::Not(part) => one(part, known, Expression::Not),
         Expression::In(part, constants) => one(part, known, |part| Expression::In(part, constants.clone())),
+        Expression::OneOf(part, elements) => one_of(part, elements, known),
         Expression::Matches(part, regex) => one(part, known, |part| Expression::Matches(part, regex.clone())),
         Expression::Call(function, part) => one(part, known, |part| Expression::Call(*function, part)),
         Expression::Compare(comparison, sides) => two(sides, known, |sides| Expression::Compare(*comparison, sides)),
@@ -83,6 +85,20 @@ fn join(parts: &[Expression], known: &Known<'_>, decisive: bool) -> Expression {
         (_, false) => {}
     }
     if decisive { Expression::Or(open) } else { Expression::And(open) }
+}
+
+/// `in` is unknown where its operand or an element is.
+fn one_of(part: &Expression, elements: &[Expression], known: &Known<'_>) -> Expression {
+    let part = reduce(part, known);
+    let elements: Vec<Expression> = elements.iter().map(|element| reduce(element, known)).collect();
+    if elements.iter().chain([&part]).any(|one| matches!(one, Expression::Unknown)) {
+        return Expression::Unknown;
+    }
+    let constants = elements.iter().map(Expression::constant_value).collect::<Option<Arc<[Value<'static>]>>>();
+    match constants {
+        Some(constants) => one(&part, known, |part| Expression::In(part, constants)),
+        None => Expression::OneOf(Box::new(part), elements),
+    }
 }
 
 /// An operator that is unknown where its operand is.

@@ -1,4 +1,4 @@
-//! CEL source to its syntax tree, within limits: a filter is a short thing, and the parser recurses.
+//! Parses CEL source into a syntax tree. Filters are short, and the parser recurses: so there are limits.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::parser::Parser;
@@ -9,13 +9,15 @@ use super::error::FilterError;
 pub const MAX_LENGTH: usize = 8 * 1024;
 /// Most operators and brackets outside of string literals.
 const MAX_OPERATORS: usize = 1_000;
+const HAS_HELP: &str = "write `has(attributes.key)` or `\"key\" in attributes`";
 /// Deepest nesting of brackets, conditionals and calls.
 pub const MAX_DEPTH: usize = 48;
 
-/// Parses, or says what is wrong with the syntax.
+/// Parses a filter. The error says what is wrong with its syntax.
 pub(super) fn parse(source: &str) -> Result<(IdedExpr, Places), Vec<FilterError>> {
     check_limits(source)?;
-    let parser = Parser::new().max_recursion_depth(MAX_DEPTH as u16);
+    // attributes.`http.route`, as cel-go and cel-java read it.
+    let parser = Parser::new().max_recursion_depth(MAX_DEPTH as u16).enable_ident_escape_syntax(true);
     let (tree, info) = parser.parse_with_source_info(source).map_err(|errors| explain(source, &errors))?;
     if deeper_than(&tree, MAX_DEPTH) {
         return Err(vec![too_deep(source)]);
@@ -42,7 +44,7 @@ fn check_limits(source: &str) -> Result<(), Vec<FilterError>> {
     Ok(())
 }
 
-/// Counts what can make the tree deeper, without what stands in string literals.
+/// Counts the characters that can make the tree deeper, except in string literals.
 fn operators(source: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;
@@ -70,7 +72,7 @@ fn too_deep(source: &str) -> FilterError {
     }
 }
 
-/// Whether the tree has more levels than that. It stops there, so it does not recurse deeper itself.
+/// Whether the tree has more than `levels` levels. Stops there, so that it does not recurse deeper itself.
 fn deeper_than(tree: &IdedExpr, levels: usize) -> bool {
     let Some(left) = levels.checked_sub(1) else { return true };
     match &tree.expr {
@@ -95,7 +97,7 @@ fn entry_deeper(entry: &EntryExpr, levels: usize) -> bool {
     }
 }
 
-/// The first error of the parser in our words: those after it mostly follow from it.
+/// The first error of the parser in our words. Those after it mostly follow from it.
 fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> {
     if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
         return vec![too_deep(source)];
@@ -105,7 +107,8 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
     let (line, column) = first.map_or((1, 1), |error| error.pos);
     let start = offset(source, line.max(1) as usize, column.max(1) as usize);
     let message = first.map_or("not a CEL expression".to_owned(), |error| plain(&error.msg));
-    vec![FilterError { code: "filter-syntax", message, help: help(source, start), start, width: 1 }]
+    let help = if message.contains("has()") { Some(HAS_HELP.to_owned()) } else { help(source, start) };
+    vec![FilterError { code: "filter-syntax", message, help, start, width: 1 }]
 }
 
 /// The parser's message without its list of tokens.
@@ -128,19 +131,28 @@ fn help(source: &str, start: usize) -> Option<String> {
     let word = |name: &str| {
         rest.to_lowercase().starts_with(name) && !rest.chars().nth(name.len()).is_some_and(char::is_alphanumeric)
     };
-    let after_digit = before.ends_with(|c: char| c.is_ascii_digit()) && rest.starts_with(char::is_alphabetic);
-    let text = if rest.starts_with("=~") || (before.ends_with('=') && rest.starts_with('~')) {
+    let after_number = before.ends_with(|c: char| c.is_ascii_digit());
+    let after_digit = after_number && rest.starts_with(char::is_alphabetic);
+    let text = if before.ends_with('0') && rest.starts_with('X') {
+        "a hexadecimal number begins with `0x`, in lower case"
+    } else if before.ends_with('0') && rest.starts_with(['o', 'O', 'b', 'B']) {
+        "numbers are decimal, or hexadecimal with `0x`: there are no octal or binary ones"
+    } else if after_number && rest.starts_with('_') {
+        "numbers have no `_` in them"
+    } else if rest.starts_with(".?") || rest.starts_with("[?") {
+        "there are no optional values: an attribute that may be missing is tested with `has(attributes.key)`"
+    } else if rest.starts_with("=~") || (before.ends_with('=') && rest.starts_with('~')) {
         "a regular expression is matched with `service.matches(\"^check\")`"
     } else if after_digit {
         "numbers have no unit: latency_ms is in milliseconds; a class of status codes is written `status_code >= 500`"
     } else if rest.starts_with('=') && !rest.starts_with("==") {
         "equality is written `==`"
     } else if word("and") || rest.starts_with('&') {
-        "a conjunction is written `&&`"
+        "\"and\" is written `&&`"
     } else if word("or") || rest.starts_with('|') {
-        "a disjunction is written `||`"
+        "\"or\" is written `||`"
     } else if word("not") || before.trim_end().to_lowercase().ends_with("not") {
-        "a negation is written `!`, or `!(x in [...])`"
+        "\"not\" is written `!`, as in `!(x in [...])`"
     } else if rest.starts_with('"') || rest.starts_with('\'') {
         "a string ends with the quote it begins with; a backslash in it is written `\\\\`"
     } else {
@@ -204,7 +216,9 @@ impl Places {
                 let (mut begin, mut end) = (usize::MAX, 0);
                 self.widen(&select.operand, &mut begin, &mut end);
                 // The field stands behind the operand.
-                (*from, *to) = ((*from).min(begin), (*to).max((end + 1 + select.field.len()).min(self.source.len())));
+                let quotes = if self.source.get(end + 1..).is_some_and(|rest| rest.starts_with('`')) { 2 } else { 0 };
+                let behind = end + 1 + select.field.len() + quotes;
+                (*from, *to) = ((*from).min(begin), (*to).max(behind.min(self.source.len())));
             }
             Expr::List(list) => {
                 list.elements.iter().for_each(|part| self.widen(part, from, to));

@@ -2,7 +2,7 @@
 
 use super::expression::Expression;
 
-/// The type of an expression. Doubles are always finite or unknown on events, but may be anything after arithmetic.
+/// The type of an expression. A latency is finite, but arithmetic and `double("inf")` lead to infinities and NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     Bool,
@@ -16,6 +16,26 @@ pub(super) struct Typed {
     pub(super) expression: Expression,
     pub(super) kind: Type,
     pub(super) name: String,
+}
+
+impl Typed {
+    /// "status_code (a whole number)".
+    pub(super) fn described(&self) -> String {
+        format!("{} ({})", self.name, self.kind.name())
+    }
+
+    /// What can stand in a filter: not where the name describes it, such as "the result of `+`".
+    pub(super) fn code(&self) -> Option<&str> {
+        is_code(&self.expression).then_some(&self.name)
+    }
+}
+
+fn is_code(expression: &Expression) -> bool {
+    match expression {
+        Expression::Literal(_) | Expression::Field(_) | Expression::Attribute(_) => true,
+        Expression::Call(_, part) => is_code(part),
+        _ => false,
+    }
 }
 
 impl Type {

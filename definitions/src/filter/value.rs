@@ -45,7 +45,7 @@ impl Value<'_> {
         }
     }
 
-    /// Order of two values; none between kinds, and none with a NaN. Whole and other numbers compare as numbers.
+    /// Order of two values. `None` between values of different kinds, and with a NaN. Whole and decimal numbers are compared as doubles.
     pub(super) fn order(&self, other: &Value<'_>) -> Option<Ordering> {
         match (self, other) {
             (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),

@@ -112,6 +112,42 @@ fn a_conditional_is_what_its_branches_are() {
 }
 
 #[test]
+fn no_number_is_a_value_too() {
+    // `double("nan")` is neither below 3 nor at least 3, and differs from itself.
+    check_silent(&[
+        "!(double(attributes.a) < 3.0) && !(double(attributes.a) >= 3.0)",
+        "double(attributes.a) != 3.0 && !(double(attributes.a) < 3.0) && !(double(attributes.a) > 3.0)",
+        "!has(attributes.a) || double(attributes.a) < 3.0 || double(attributes.a) >= 3.0",
+    ]);
+    check(
+        "never-true",
+        &[
+            "double(attributes.a) < 3.0 && double(attributes.a) >= 3.0",
+            "double(attributes.a) == 3.0 && !(double(attributes.a) >= 3.0)",
+            "!(int(attributes.a) < 3) && !(int(attributes.a) >= 3)",
+        ],
+    );
+}
+
+#[test]
+fn neighbours_that_a_double_does_not_tell_apart_stay_two() {
+    check_silent(&["int(attributes.a) > 9007199254740992 && int(attributes.a) <= 9007199254740993"]);
+    check("never-true", &["int(attributes.a) > 9007199254740991 && int(attributes.a) <= 9007199254740991"]);
+}
+
+#[test]
+fn patterns_are_those_of_re2() {
+    check_silent(&[
+        "endpoint == \"é\" && endpoint.matches(\"\\\\W\")",
+        "endpoint == \"~\" && endpoint.matches(\"[a~~b]\")",
+    ]);
+    check(
+        "never-true",
+        &["endpoint == \"é\" && endpoint.matches(\"\\\\w\")", "endpoint == \"٣\" && endpoint.matches(\"\\\\d\")"],
+    );
+}
+
+#[test]
 fn a_number_that_cannot_be_read_is_unknown_although_it_is_there() {
     // `abc` is neither more than 3 nor at most 3.
     check_silent(&["!has(attributes.a) || int(attributes.a) > 3 || int(attributes.a) <= 3"]);

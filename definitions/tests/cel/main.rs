@@ -1,0 +1,9 @@
+//! Filters mean what CEL means: every expression of a table has the answer that cel-go gave, or is refused, or differs in one
+//! of the ways that docs/filters.md lists.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
+
+mod ours;
+mod patterns;
+mod random_patterns;
+mod table;

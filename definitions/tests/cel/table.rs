@@ -1,0 +1,127 @@
+//! The table: filters.tsv, whose verdicts record/ asked of cel-go.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use slipstream_definitions::filter::reduce::{Known, reduce};
+use slipstream_definitions::filter::{Filter, FilterError};
+
+use crate::ours::{Ours, events};
+
+const TABLE: &str = include_str!("filters.tsv");
+const GUIDE: &str = include_str!("../../../docs/filters.md");
+
+/// Headings of docs/filters.md that say where we differ on purpose, and what of an expression belongs there.
+const DIFFERENCES: [&str; 3] = ["whole-and-decimal-numbers", "a-latency-that-was-not-measured", "ascii-letter-case"];
+
+struct Line {
+    event: &'static str,
+    reference: &'static str,
+    ours: &'static str,
+    expression: String,
+}
+
+fn lines() -> impl Iterator<Item = Line> {
+    TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+        let mut columns = line.splitn(4, '\t');
+        let mut column = || columns.next().unwrap_or_else(|| panic!("not a line of the table: {line}"));
+        let (event, reference, ours) = (column(), column(), column());
+        Line { event, reference, ours, expression: column().replace('⏎', "\n") }
+    })
+}
+
+/// What belongs into the column: an error if it is neither the same, nor refused with a reason, nor different on purpose.
+fn judged(line: &Line, ours: &Ours) -> Result<String, String> {
+    match (line.reference, ours) {
+        (reference, ours) if ours.answer() == Some(reference) => Ok("same".to_owned()),
+        ("refused", Ours::Answer(_)) => {
+            let answer = ours.answer().unwrap_or_default();
+            let kind = line.ours.split_once(' ').map_or("?", |(_, kind)| kind);
+            let known = DIFFERENCES.contains(&kind);
+            if known { Ok(format!("{answer} {kind}")) } else { Err(format!("cel-go refuses it, we say {answer}")) }
+        }
+        (reference, Ours::Refused(error)) => explained(reference, error).map(|()| format!("refused {}", error.code)),
+        (reference, _) => Err(format!("cel-go says {reference}, we say {}", ours.answer().unwrap_or_default())),
+    }
+}
+
+/// What cel-go takes must be refused as something that filters leave out, and say what to write instead.
+fn explained(reference: &str, error: &FilterError) -> Result<(), String> {
+    let left_out = ["unsupported-cel", "filter-type", "filter-regex", "filter-unknown-name"].contains(&error.code);
+    if reference != "refused" && !(left_out && error.help.is_some()) {
+        return Err(format!("cel-go says {reference}, and we do not say what to write instead: {error:?}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_expression_has_the_answer_of_cel_go_or_a_reason() {
+    let events = events();
+    let (mut wrong, mut actual) = (String::new(), String::new());
+    for line in lines() {
+        let ours = Ours::of(&line.expression, &events[line.event].1);
+        let column = judged(&line, &ours).unwrap_or_else(|error| format!("WRONG: {error}"));
+        if column != line.ours {
+            let _ = writeln!(wrong, "{}: `{}`: {column}, not {}", line.event, line.expression, line.ours);
+        }
+        let expression = line.expression.replace('\n', "⏎");
+        let _ = writeln!(actual, "{}\t{}\t{column}\t{expression}", line.event, line.reference);
+    }
+    if !wrong.is_empty() {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("filters.tsv");
+        std::fs::write(&file, actual).unwrap();
+        panic!("{wrong}\nThe lines as they are now: {}", file.display());
+    }
+}
+
+#[test]
+fn the_table_is_wide_enough_to_mean_something() {
+    let count = |wanted: fn(&Line) -> bool| lines().filter(wanted).count();
+    let answered = count(|line| line.ours == "same");
+    let different = count(|line| DIFFERENCES.iter().any(|kind| line.ours.ends_with(kind)));
+    assert!(lines().count() >= 1_200 && answered >= 700 && different >= 20, "{answered} same, {different} different");
+}
+
+#[test]
+fn differences_have_a_heading_in_the_guide() {
+    let slug = |heading: &str| heading.to_lowercase().replace(' ', "-").replace(['`', ','], "");
+    let headings: Vec<String> = GUIDE.lines().filter_map(|line| line.strip_prefix("### ")).map(slug).collect();
+    for kind in DIFFERENCES {
+        assert!(headings.iter().any(|heading| heading == kind), "{kind} is none of {headings:?}");
+    }
+}
+
+#[test]
+fn what_is_left_when_dimensions_are_known_has_the_same_answer() {
+    let events = events();
+    for line in lines() {
+        let Ok(filter) = Filter::compile(&line.expression) else { continue };
+        let whole = filter.into_expression();
+        for (name, (_, event)) in &events {
+            for endpoint in [None, Some(&*event.endpoint)] {
+                let (service, environment, method) = (&*event.service, &*event.environment, &*event.method);
+                let known = Known { service, environment, method, status_code: event.status_code, endpoint };
+                let rest = reduce(&whole, &known);
+                assert_eq!(rest.truth(event), whole.truth(event), "`{}` on {name}: {rest:?}", line.expression);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_a_filter_holds_on_every_event() {
+    let events = events();
+    let mut said = 0;
+    for line in lines() {
+        let Ok((filter, findings)) = Filter::checked(&line.expression) else { continue };
+        let whole = line.expression.chars().count();
+        for finding in findings.iter().filter(|finding| finding.start == 0 && finding.width == whole) {
+            said += 1;
+            for (event, (_, seen)) in &events {
+                let holds = filter.eval(seen) == Some(true);
+                assert_eq!(holds, finding.code == "always-true", "{event}: `{}`: {finding:?}", line.expression);
+            }
+        }
+    }
+    assert!(said > 100, "{said}");
+}
