@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod ours;
-mod patterns;
+mod random;
+mod random_filters;
 mod random_patterns;
 mod table;

@@ -7,8 +7,11 @@ use slipstream_definitions::filter::{Filter, FilterError};
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::fixtures::event;
 
-/// The events of the table by name, as the judge is given them and as filters see them.
-pub fn events() -> BTreeMap<String, (Value, EventView<'static>)> {
+/// Events by name, as the judge is given them and as filters see them.
+pub type Events = BTreeMap<String, (Value, EventView<'static>)>;
+
+/// The events of the table.
+pub fn events() -> Events {
     let written: BTreeMap<String, Value> = serde_json::from_str(include_str!("events.json")).unwrap();
     let seen = |(name, written): (String, Value)| {
         let seen = view(&written);

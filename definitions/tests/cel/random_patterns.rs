@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-const PIECES: [&str; 96] = [
+const PIECES: [&str; 109] = [
     "a",
     "b",
     "B",
@@ -99,6 +99,19 @@ const PIECES: [&str; 96] = [
     "[a-c]",
     "&&",
     "--",
+    "\\p{Nd}",
+    "\\p{Zs}",
+    "\\pM",
+    "\\p{Sc}",
+    "\\p{Cf}",
+    "\\pC",
+    "\\p{Han}",
+    "\\p{Cyrillic}",
+    "\\p{Common}",
+    "\\p{Inherited}",
+    "\\P{Arabic}",
+    "\\p{Any}",
+    "\\p{Cs}",
 ];
 
 pub fn pattern() -> impl Strategy<Value = String> {

@@ -123,8 +123,27 @@ fn agrees(ours: &Ours, verdict: &str) -> bool {
 
 #[test]
 fn patterns_made_at_random_match_where_they_match_in_cel_go() {
-    let texts =
-        ["", "a", "aab", "BkK", "é", "ſß", "a1_-", "a b", "&~<,:=!#", "[]", "{2}", "a\\nB", "\\u212a\\n", "(a)*+?|^$."];
+    let texts = [
+        "",
+        "a",
+        "aab",
+        "BkK",
+        "é",
+        "ſß",
+        "a1_-",
+        "a b",
+        "&~<,:=!#",
+        "[]",
+        "{2}",
+        "a\\nB",
+        "\\u212a\\n",
+        "(a)*+?|^$.",
+        "٣中文",
+        "Ж€",
+        "e\\u0301\\u200d",
+        "\\u00a0ﬁ",
+        "𝒜😀",
+    ];
     let strategy = (random_patterns::pattern(), select(texts.to_vec()));
     let (mut runner, count) = runner();
     let mut make = || strategy.new_tree(&mut runner).unwrap().current();

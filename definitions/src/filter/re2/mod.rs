@@ -272,3 +272,39 @@ fn no_group<T>(inside: &str) -> Result<T, Refusal> {
     let shown: String = inside.chars().take_while(|c| !matches!(c, ')' | ':')).take(8).collect();
     Refusal::new(format!("RE2 does not know the group `(?{shown}`"), "the flags are i, m, s and U: `(?i)`, `(?i:...)`")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_has_one_meaning_only() {
+        for (source, expected) in [
+            ("^/a$", r"\A\x{2F}a\z"),
+            ("(?m)^$", "(?m:^)(?m:$)"),
+            (".(?s).", r"[^\n](?s:.)"),
+            (r"\d\W", r"[0-9][[^0-9A-Z\x{5F}-\x{5F}a-z]]"),
+            (r"\b\B", r"(?-u:\b)(?-u:\B)"),
+            ("(?i)k7", "(?i:k)7"),
+            ("{id}", r"\x{7B}id\x{7D}"),
+            ("a{,2}", r"a\x{7B}\x{2C}2\x{7D}"),
+            ("a{2,}?b*?", "a{2,}b*"),
+            ("a(?i)*", "a*"),
+            ("a*(?i)*", "(?:a*)*"),
+            ("(?P<n>a|b)+", "(?:a|b)+"),
+            (r"\Qa.b\E*", r"a\x{2E}b*"),
+            (r"\07\x{e9}", r"\x{7}\x{E9}"),
+            (r"\x{d800}", class::NEVER),
+        ] {
+            assert_eq!(translate(source).unwrap(), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn groups_nest_as_deep_as_the_engine_allows() {
+        let nested = |levels: usize| format!("{}a{}", "((?i)b|[^c]".repeat(levels), ")+".repeat(levels));
+        let pattern = translate(&nested(MAX_DEPTH)).unwrap();
+        assert!(regex::Regex::new(&pattern).is_ok(), "{pattern}");
+        assert!(translate(&nested(MAX_DEPTH + 1)).is_err());
+    }
+}

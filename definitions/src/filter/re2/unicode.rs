@@ -70,3 +70,39 @@ fn help(name: &str) -> String {
         None => "write a general category such as `\\\\p{Lu}`, or a script such as `\\\\p{Greek}`".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::*;
+
+    #[test]
+    fn the_engine_knows_every_name() {
+        let names: Vec<&str> = CATEGORIES.into_iter().chain(SCRIPTS.split_whitespace()).chain(["Any"]).collect();
+        assert_eq!(names.len(), 36 + 163 + 1);
+        for name in names {
+            for negated in [false, true] {
+                let class = class(name, negated).unwrap();
+                assert!(Regex::new(&format!("[{class}]")).is_ok(), "{name}: {class}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused_with_the_one_that_was_probably_meant() {
+        for (name, meant) in [
+            ("greek", "Greek"),
+            ("Script=Greek", "Greek"),
+            ("sc=Cyrilic", "Cyrillic"),
+            ("Lowercase", "Ll"),
+            ("gc=lu", "Lu"),
+            ("Letter", "L"),
+        ] {
+            let Refusal { reason, help } = class(name, false).unwrap_err();
+            assert!(reason.ends_with(&format!("`\\p{{{name}}}`")), "{reason}");
+            assert_eq!(help.unwrap(), format!("did you mean `\\\\p{{{meant}}}`?"), "{name}");
+        }
+        assert!(class("Emoji", true).unwrap_err().help.unwrap().contains("general category"));
+    }
+}
