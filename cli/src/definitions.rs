@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -105,7 +106,7 @@ impl Found {
         for path in entries(folder)? {
             if path.is_dir() {
                 met += self.walk(&path, wanted, way)?;
-            } else if wanted(&path) {
+            } else if wanted(&path) && !is_named_pipe(&path) {
                 met += 1;
                 self.add(path);
             }
@@ -171,8 +172,17 @@ pub fn read_file(path: &Path) -> Result<SourceFile> {
     source(path)?.map_err(|diagnostic| anyhow!("{}: {}", path.display(), diagnostic.message))
 }
 
+/// Whether a path is a named pipe: to open one waits for a writer, who may never come. (What a shell makes of `<(…)` is a
+/// link to a pipe that has one.)
+fn is_named_pipe(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+}
+
 /// Reads a file, of one that is too large only so much that this is seen.
 fn source(path: &Path) -> Result<Result<SourceFile, Box<Diagnostic>>> {
+    if is_named_pipe(path) {
+        bail!("{}: a named pipe, into which perhaps nobody writes; give a file, or /dev/stdin", path.display());
+    }
     let mut bytes = Vec::new();
     let file = File::open(path).and_then(|file| file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes));
     file.with_context(|| format!("reading {}", path.display()))?;
@@ -243,6 +253,16 @@ mod tests {
         let folder = folder(&["only/a.test.yaml", "only/empty/readme.md"]);
         let error = files(&[folder.path().to_owned()]).unwrap_err();
         assert!(error.to_string().contains("no .yaml, .yml or .json file"), "{error}");
+    }
+
+    #[test]
+    fn a_named_pipe_is_not_waited_for() {
+        let folder = folder(&["a.yaml"]);
+        let pipe = folder.path().join("b.yaml");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(files(&[folder.path().to_owned()]).unwrap().len(), 1);
+        let error = read_file(&pipe).unwrap_err().to_string();
+        assert!(error.contains("b.yaml: a named pipe"), "{error}");
     }
 
     #[test]

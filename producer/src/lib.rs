@@ -1,7 +1,8 @@
-//! How events come in: the gateway over HTTP, and its client for Rust.
+//! How events come in: the gateway over HTTP and its client for Rust, files of requests, and simulated traffic.
 
 pub mod answer;
 pub mod client;
 pub mod gateway;
 pub mod import;
 pub mod simulate;
+mod unpack;

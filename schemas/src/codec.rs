@@ -58,7 +58,7 @@ wire! {
     BurnRates => "burn_rates.avsc", formerly "burn_rates_1.avsc";
     AlertTransition => "alert_transition.avsc";
     Notification => "notification.avsc";
-    ImportPosition => "import_position.avsc";
+    ImportPosition => "import_position.avsc", formerly "import_position_1.avsc";
     Definition => "definition.avsc";
     BurnChunk => "burn_chunk.avsc", formerly "burn_chunk_1.avsc";
 }

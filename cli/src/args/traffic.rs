@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
+use slipstream_producer::import::LatencyField;
 
 use super::place::Place;
 use super::values::{duration, rate};
@@ -12,10 +13,14 @@ use super::values::{duration, rate};
 /// `slipstream import`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream import --format combined --service web /var/log/nginx/access.log*\n  \
-    slipstream import --format json events.ndjson.gz\n  \
-    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n\n\
-    Plain, gzip and zstd files are recognised. A file is known by its beginning: a second import adds nothing,\n\
-    one that was killed continues, one that has grown adds what is new.\n\
+    slipstream import --format combined --service web --latency-field last:s access.log.zst\n  \
+    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n  \
+    kubectl logs web | slipstream import --format combined --service web -\n\n\
+    Plain, gzip, zstd, xz and bzip2 files are recognised, whatever they are called. A file is known by its beginning\n\
+    and recognised by what was read of it: a second import adds nothing, one that was killed continues, one that has\n\
+    grown adds what is new.\n\
+    --latency-field: `last:s` is the last field of a line, in seconds (nginx's $request_time); `last-1:us` the one\n\
+    before it, in microseconds (Apache's %D); `rt:ms` the value of rt=..., in milliseconds.\n\
     On Kafka it returns when everything is acknowledged; the roles that run there digest it.")]
 pub struct Import {
     /// What the lines are
@@ -28,6 +33,9 @@ pub struct Import {
     /// Environment of lines that do not name one
     #[arg(long, default_value = "")]
     pub environment: String,
+    /// The field of access-log lines that is the latency, and its unit (s, ms or us)
+    #[arg(long, value_name = "FIELD:UNIT")]
+    pub latency_field: Option<LatencyField>,
     /// Move times so that the last event is now
     #[arg(long)]
     pub shift_to_now: bool,
@@ -37,7 +45,7 @@ pub struct Import {
     /// The summary as JSON
     #[arg(long)]
     pub json: bool,
-    /// Files
+    /// Files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Where to
@@ -50,7 +58,7 @@ pub struct Import {
 pub enum Format {
     /// NCSA common log format
     Common,
-    /// NCSA combined log format (nginx, Apache), further quoted fields allowed
+    /// NCSA combined log format (nginx, Apache), further fields allowed
     Combined,
     /// One event as JSON a line
     Json,

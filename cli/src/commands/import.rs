@@ -46,6 +46,8 @@ struct FileReport {
     rejected: u64,
     /// Lines that an earlier run had imported.
     already_imported: u64,
+    /// What was odd about the file, and which options did nothing.
+    notes: Vec<String>,
     /// Why the file could not be read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -57,6 +59,9 @@ struct FileReport {
 /// When the log cannot be used, a signal comes, or a role fails.
 pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
+    if args.format == Format::Json && args.latency_field.is_some() {
+        bail!("--latency-field is for access logs; a JSON line has its latency in latency_ms");
+    }
     let loaded = definitions::load_valid(&args.slos)?;
     let config = args.to.load()?;
     let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
@@ -142,6 +147,7 @@ fn options(args: &args::Import) -> Options {
         service: args.service.clone(),
         environment: args.environment.clone(),
         shift_to: args.shift_to_now.then(|| EventTime(Timestamp::now().as_microsecond())),
+        latency: args.latency_field.clone(),
     }
 }
 
@@ -161,13 +167,15 @@ async fn import_one(log: &SharedLog, path: &Path, options: &Options, shutdown: &
         Ok(summary) if !summary.finished && shutdown.is_cancelled() => {
             bail!("interrupted in {file}: what was read is kept; the same command continues")
         }
-        Ok(summary) => Ok(imported(file, &summary)),
-        Err(error @ (ImportError::Read { .. } | ImportError::Shrunk { .. })) => Ok(unread(file, &so_far, &error)),
+        Ok(summary) => Ok(imported(file, summary)),
+        Err(error @ (ImportError::Read { .. } | ImportError::Encoding { .. } | ImportError::Shrunk { .. })) => {
+            Ok(unread(file, &so_far, &error))
+        }
         Err(error) => Err(error).with_context(|| format!("importing {file}")),
     }
 }
 
-fn imported(file: String, summary: &Summary) -> FileReport {
+fn imported(file: String, summary: Summary) -> FileReport {
     for rejected in summary.first_rejected.iter().take(SHOWN) {
         output::say(format_args!("{file}:{}: {}", rejected.line, rejected.message));
     }
@@ -175,13 +183,18 @@ fn imported(file: String, summary: &Summary) -> FileReport {
         output::say(format_args!("{file}: {} more lines in dead-letters", summary.rejected - SHOWN as u64));
     }
     if summary.already_imported > 0 {
-        output::say(format_args!("{file}: {} lines had been imported before", summary.already_imported));
+        let before = output::count(summary.already_imported as i64);
+        output::say(format_args!("{file}: {before} lines had been imported before"));
+    }
+    for note in &summary.notes {
+        output::say(format_args!("{file}: {note}"));
     }
     FileReport {
         lines: summary.lines,
         events: summary.events,
         rejected: summary.rejected,
         already_imported: summary.already_imported,
+        notes: summary.notes,
         error: None,
         file,
     }
@@ -191,7 +204,7 @@ fn unread(file: String, so_far: &Progress, error: &ImportError) -> FileReport {
     let error = error.to_string();
     output::say(format_args!("error: {error}"));
     let Progress { lines, events, rejected, .. } = *so_far;
-    FileReport { file, lines, events, rejected, already_imported: 0, error: Some(error) }
+    FileReport { file, lines, events, rejected, already_imported: 0, notes: Vec::new(), error: Some(error) }
 }
 
 fn report(files: Vec<FileReport>, digested: bool, took: Duration) -> Report {

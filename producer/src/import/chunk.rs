@@ -9,10 +9,10 @@ use slipstream_schemas::records::ImportPosition;
 use slipstream_schemas::{EventTime, RequestEvent, Topic, codec, dead_letter};
 
 use super::error::ImportError;
-use super::lines::Lines;
+use super::lines::{Begun, Lines};
+use super::notes::Seen;
 use super::parse::{Reading, Rejection};
-use super::source::{self, Source};
-use super::{FIRST_REJECTED, Options, Rejected, position};
+use super::{FIRST_REJECTED, Options, Rejected, position, source};
 
 /// Lines of a step at most.
 const CHUNK_LINES: usize = 8_192;
@@ -36,37 +36,48 @@ pub(super) struct Chunk {
 pub(super) struct Chunks {
     lines: Lines<source::Bytes>,
     reading: Reading,
+    options: Options,
     path: PathBuf,
     /// The path, for headers.
     name: Bytes,
     at: ImportPosition,
-    /// The begin of a line that an earlier import took without its end; empty once that is settled.
-    begun: Vec<u8>,
+    /// The begin of a line that an earlier import took without its end; `None` once that is settled.
+    begun: Option<Begun>,
+    seen: Seen,
     /// The file cannot be read further.
     broken: Option<io::Error>,
 }
 
 impl Chunks {
-    /// Goes on with a file at its position.
+    /// Goes on with a file that was read up to its position.
     pub(super) fn resume(
-        source: Source,
+        mut lines: Lines<source::Bytes>,
         path: &Path,
-        at: ImportPosition,
+        mut at: ImportPosition,
         options: &Options,
-    ) -> Result<Self, ImportError> {
-        let mut lines = Lines::new(source.bytes);
-        let read_error = |source| ImportError::Read { path: path.to_owned(), line: 0, source };
-        let skipped = lines.skip(at.bytes as u64).map_err(read_error)?;
-        let begun = skipped.map_err(|has| {
-            let imported = at.bytes as u64;
-            ImportError::Shrunk { path: path.to_owned(), has, imported }
-        })?;
+    ) -> Self {
+        let begun = lines.begun();
         let reading = Reading::new(options, &at.file, at.shift);
+        at.path = path.display().to_string();
+        at.reading = Some(options.as_read());
         let name = Bytes::from(at.path.clone());
-        Ok(Chunks { lines, reading, path: path.to_owned(), name, at, begun, broken: None })
+        let (options, path, seen) = (options.clone(), path.to_owned(), Seen::default());
+        Chunks { lines, reading, options, path, name, at, begun, seen, broken: None }
     }
 
-    /// The next step; none when the log has everything.
+    /// What people should know of what was read.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = self.seen.notes(self.options.format, self.options.service.as_deref());
+        let garbage = source::garbage(self.lines.reader());
+        if garbage > 0 {
+            notes.push(format!(
+                "{garbage} bytes after the end of the compressed data were ignored, as gzip and bzip2 do"
+            ));
+        }
+        notes
+    }
+
+    /// The next step; `None` when the log has everything.
     pub(super) fn next(&mut self) -> Result<Option<Chunk>, ImportError> {
         if let Some(source) = self.broken.take() {
             return Err(ImportError::Read { path: self.path.clone(), line: self.at.lines as u64, source });
@@ -76,9 +87,11 @@ impl Chunks {
         self.at.finished = false;
         match self.fill(&mut step) {
             Ok(ended) => self.at.finished = ended,
-            // What could be read is imported; the error is told behind it.
+            // What could be read is imported; the error comes after it.
             Err(error) => self.broken = Some(error),
         }
+        self.at.hash = Some(self.lines.trail().hash());
+        self.at.checks = self.lines.trail().checks().to_vec();
         let is_news = self.at.bytes > from.bytes || (self.at.finished && !from.finished && self.at.lines > 0);
         if !is_news {
             self.at = from;
@@ -91,8 +104,8 @@ impl Chunks {
 
     /// Takes lines in until the step is full or the file is at its end; whether it is.
     fn fill(&mut self, step: &mut Step) -> io::Result<bool> {
-        if !self.begun.is_empty() {
-            self.settle_begun(step)?;
+        if let Some(begun) = self.begun.take() {
+            self.settle(&begun, step)?;
         }
         for _ in 0..CHUNK_LINES {
             if step.arena.len() >= CHUNK_BYTES {
@@ -101,7 +114,7 @@ impl Chunks {
             let Some(line) = self.lines.next()? else { return Ok(true) };
             self.at.lines += 1;
             self.at.bytes += line.bytes as i64;
-            let taken = take(&self.reading, step, &mut self.at, line.text);
+            let taken = take(&self.reading, step, &mut self.at, &mut self.seen, line.text);
             self.at.unfinished = if taken || line.is_ended { 0 } else { line.bytes as i64 };
         }
         Ok(false)
@@ -109,25 +122,24 @@ impl Chunks {
 
     /// The end of the line that an earlier import took without one. Where that was no event, the whole line is read
     /// again; where it was, it is not counted again, and what came later is a dead letter.
-    fn settle_begun(&mut self, step: &mut Step) -> io::Result<()> {
-        let rest = self.lines.rest_of(&self.begun)?;
+    fn settle(&mut self, begun: &Begun, step: &mut Step) -> io::Result<()> {
+        let rest = self.lines.rest_of(begun)?;
         self.at.bytes += rest.bytes as i64;
         let was_event = self.at.unfinished == 0;
         let mut taken = was_event;
         if !rest.text.is_empty() && was_event {
             step.reject(&mut self.at, rest.text, Rejection::continued());
         } else if !rest.text.is_empty() {
-            taken = take(&self.reading, step, &mut self.at, rest.whole);
+            taken = take(&self.reading, step, &mut self.at, &mut self.seen, rest.whole);
         }
         self.at.unfinished = if taken || rest.is_ended { 0 } else { rest.whole.len() as i64 };
-        self.begun.clear();
         Ok(())
     }
 }
 
 /// Takes line number `at.lines` in; whether it is an event.
-fn take(reading: &Reading, step: &mut Step, at: &mut ImportPosition, text: &[u8]) -> bool {
-    match reading.event(text, at.lines) {
+fn take(reading: &Reading, step: &mut Step, at: &mut ImportPosition, seen: &mut Seen, text: &[u8]) -> bool {
+    match reading.event(text, at.lines, seen) {
         Ok(Some(event)) => {
             step.event(&event);
             at.events += 1;
@@ -139,21 +151,15 @@ fn take(reading: &Reading, step: &mut Step, at: &mut ImportPosition, text: &[u8]
     false
 }
 
-/// The latest time of a file's events; none when it has no event.
-pub(super) fn last_time(source: Source, path: &Path, options: &Options) -> Result<Option<EventTime>, ImportError> {
-    let reading = Reading::new(options, "", 0);
-    let mut lines = Lines::new(source.bytes);
+/// The latest time of a file's events; `None` when it has no event.
+pub(super) fn last_time(lines: &mut Lines<source::Bytes>, options: &Options) -> io::Result<Option<EventTime>> {
+    let (reading, mut seen) = (Reading::new(options, "", 0), Seen::default());
     let (mut number, mut last) = (0, None);
-    loop {
-        match lines.next() {
-            Ok(Some(line)) => {
-                number += 1;
-                last = last.max(reading.event(line.text, number).ok().flatten().map(|event| event.time));
-            }
-            Ok(None) => return Ok(last),
-            Err(source) => return Err(ImportError::Read { path: path.to_owned(), line: 0, source }),
-        }
+    while let Some(line) = lines.next()? {
+        number += 1;
+        last = last.max(reading.event(line.text, number, &mut seen).ok().flatten().map(|event| event.time));
     }
+    Ok(last)
 }
 
 /// Records in the making: their bytes lie in one buffer.

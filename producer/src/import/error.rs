@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use slipstream_log::LogError;
 
+use crate::unpack::Foreign;
+
 /// Why an import could not go on. What was committed by then stays; the same import again continues there.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -16,20 +18,31 @@ pub enum ImportError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The last line that could be read; 0: none.
+        /// The last line that could be read; 0 if there is none.
         line: u64,
         /// Why.
         source: io::Error,
     },
+    /// The file is in a format that is not read.
+    #[error("{}: {foreign}", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        foreign: Foreign,
+    },
     /// The file is shorter than what was imported of it.
     #[error(
-        "{} has {has} bytes, but {imported} bytes of a file that begins like it were imported: it was cut, or is another \
-         file with the same first 4 KiB; import it from a copy with another beginning if its lines are new",
+        "{} has {has} bytes, which look like the beginning of {known}, of which {imported} bytes were imported: either it was \
+         cut, or it is another file that begins alike; if its lines are new, put an empty line before them: \
+         (echo; cat FILE) | slipstream import … -",
         path.display()
     )]
     Shrunk {
         /// The file.
         path: PathBuf,
+        /// The path of what was imported.
+        known: String,
         /// Bytes it has, decompressed.
         has: u64,
         /// Bytes that were imported.

@@ -1,6 +1,11 @@
-//! Cutting a stream into lines, in bounded memory.
+//! Cutting a stream into lines, in bounded memory. A line ends with `\n`, `\r\n` or `\r`: a carriage return within a field
+//! would be escaped by whoever wrote the line.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
+
+use memchr::{memchr2, memrchr2};
+
+use super::trail::Trail;
 
 /// Bytes of a line that are kept; no event is nearly as long.
 pub(super) const LINE_BYTES: usize = 1 << 20;
@@ -8,11 +13,12 @@ pub(super) const LINE_BYTES: usize = 1 << 20;
 /// A line of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
-    /// Without its end, `\n` or `\r\n`; cut to [`LINE_BYTES`] when it is longer.
+    /// Without its end, and without zeros before it, as a log that was emptied under its writer may have; cut to
+    /// [`LINE_BYTES`] when it is longer.
     pub text: &'a [u8],
     /// Bytes it takes in the file, the end included.
     pub bytes: u64,
-    /// Whether it has an end; the last one of a file may not.
+    /// Whether it has an end; the last one of a file may not. Behind a `\r` that is a file's last byte a `\n` may still come.
     pub is_ended: bool,
 }
 
@@ -20,69 +26,17 @@ pub(super) struct Line<'a> {
 pub(super) struct Lines<R> {
     reader: R,
     line: Vec<u8>,
+    /// What was read, lines or not.
+    trail: Trail,
+    passed: Passed,
 }
 
-impl<R: BufRead> Lines<R> {
-    pub(super) fn new(reader: R) -> Self {
-        Lines { reader, line: Vec::new() }
-    }
-
-    /// The next line; none at the end. A last line without an end is a line too.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        self.line.clear();
-        let (bytes, is_ended) = self.fill()?;
-        Ok((bytes > 0).then(|| Line { text: without_end(&self.line), bytes, is_ended }))
-    }
-
-    /// What is left of a line of which `begun` was read before.
-    pub(super) fn rest_of(&mut self, begun: &[u8]) -> io::Result<Rest<'_>> {
-        self.line.clear();
-        self.line.extend_from_slice(begun);
-        let (bytes, is_ended) = self.fill()?;
-        let whole = without_end(&self.line);
-        Ok(Rest { whole, text: whole.get(begun.len()..).unwrap_or_default(), bytes, is_ended })
-    }
-
-    /// Adds bytes up to and with `\n`, of which no more than fit are kept; how many there were, and whether there was an
-    /// end.
-    fn fill(&mut self) -> io::Result<(u64, bool)> {
-        let room = LINE_BYTES.saturating_sub(self.line.len());
-        let mut bytes = self.reader.by_ref().take(room as u64).read_until(b'\n', &mut self.line)? as u64;
-        let mut is_ended = bytes > 0 && self.line.ends_with(b"\n");
-        let mut passing = !is_ended && self.line.len() >= LINE_BYTES;
-        while passing {
-            let passed;
-            (passed, is_ended) = pass_over(&mut self.reader)?;
-            bytes += passed;
-            passing = passed > 0 && !is_ended;
-        }
-        Ok((bytes, is_ended))
-    }
-
-    /// Passes over the first `bytes` of the file. The begin of a line that they end within; or how many bytes there are,
-    /// when they are fewer.
-    pub(super) fn skip(&mut self, bytes: u64) -> io::Result<Result<Vec<u8>, u64>> {
-        let mut begun = Vec::new();
-        let mut left = bytes;
-        while left > 0 {
-            let read = self.reader.fill_buf()?;
-            if read.is_empty() {
-                return Ok(Err(bytes - left));
-            }
-            let n = read.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let tail = match read[..n].iter().rposition(|b| *b == b'\n') {
-                Some(end) => {
-                    begun.clear();
-                    &read[end + 1..n]
-                }
-                None => &read[..n],
-            };
-            begun.extend_from_slice(&tail[..tail.len().min(LINE_BYTES - begun.len())]);
-            self.reader.consume(n);
-            left -= n as u64;
-        }
-        Ok(Ok(begun))
-    }
+/// The begin of a line that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Begun {
+    text: Vec<u8>,
+    /// It ends with `\r`: all that may be missing of it is a `\n`.
+    awaits_newline: bool,
 }
 
 /// What came of a line behind what was read of it before.
@@ -98,20 +52,178 @@ pub(super) struct Rest<'a> {
     pub is_ended: bool,
 }
 
-/// Passes over what is buffered, up to and with `\n`: how much that was, and whether it ends so.
-fn pass_over(reader: &mut impl BufRead) -> io::Result<(u64, bool)> {
-    let read = reader.fill_buf()?;
-    let (n, ended) = match read.iter().position(|b| *b == b'\n') {
-        Some(end) => (end + 1, true),
-        None => (read.len(), false),
-    };
-    reader.consume(n);
-    Ok((n as u64, ended))
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Lines { reader, line: Vec::new(), trail: Trail::new(), passed: Passed::default() }
+    }
+
+    /// What was read so far.
+    pub(super) fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// The reader, which is somewhere.
+    pub(super) fn into_reader(self) -> R {
+        self.reader
+    }
+
+    /// The reader, to be asked.
+    pub(super) fn reader(&self) -> &R {
+        &self.reader
+    }
+
+    /// The reader, to be told something.
+    pub(super) fn reader_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
+    /// The next line; `None` at the end. A last line without an end is a line too.
+    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        let before = self.trail.bytes();
+        let is_ended = self.fill()?;
+        let bytes = self.trail.bytes() - before;
+        Ok((bytes > 0).then_some(Line { text: &self.line, bytes, is_ended }))
+    }
+
+    /// What is left of a line that was begun before.
+    pub(super) fn rest_of(&mut self, begun: &Begun) -> io::Result<Rest<'_>> {
+        self.line.clear();
+        self.line.extend_from_slice(&begun.text);
+        let before = self.trail.bytes();
+        let is_ended = if begun.awaits_newline { self.newline()? } else { self.fill()? };
+        let bytes = self.trail.bytes() - before;
+        let whole = self.line.as_slice();
+        Ok(Rest { whole, text: whole.get(begun.text.len()..).unwrap_or_default(), bytes, is_ended })
+    }
+
+    /// Adds text up to a line's end, of which no more than fits is kept; whether there was an end.
+    fn fill(&mut self) -> io::Result<bool> {
+        let mut before = None;
+        let ended = self.fill_from(&mut before);
+        if let (Err(_), Some(before)) = (&ended, before) {
+            // A line that cannot be read to its end was not read: what is known of the file ends before it.
+            self.trail = before;
+        }
+        ended
+    }
+
+    /// As [`Lines::fill`]; `before` is the trail before the line, where it goes beyond what was buffered.
+    fn fill_from(&mut self, before: &mut Option<Trail>) -> io::Result<bool> {
+        loop {
+            let read = look(&mut self.reader)?;
+            if read.is_empty() {
+                return Ok(false);
+            }
+            let end = memchr2(b'\n', b'\r', read);
+            let text = &read[..end.unwrap_or(read.len())];
+            keep(&mut self.line, text);
+            let returns = end.is_some_and(|end| read[end] == b'\r');
+            let n = end.map_or(read.len(), |end| end + 1);
+            if n == read.len() && before.is_none() {
+                *before = Some(self.trail.clone());
+            }
+            self.trail.add(&read[..n]);
+            self.reader.consume(n);
+            match end {
+                Some(_) if returns => return self.newline(),
+                Some(_) => return Ok(true),
+                None => {}
+            }
+        }
+    }
+
+    /// Behind a carriage return: takes the newline that belongs to it. False at the end, where it may still come.
+    fn newline(&mut self) -> io::Result<bool> {
+        let read = look(&mut self.reader)?;
+        if read.first() == Some(&b'\n') {
+            self.trail.add(b"\n");
+            self.reader.consume(1);
+            return Ok(true);
+        }
+        Ok(!read.is_empty())
+    }
+
+    /// Passes over the file up to byte `to`, and no further; false when it ends before.
+    pub(super) fn pass(&mut self, to: u64) -> io::Result<bool> {
+        while self.trail.bytes() < to {
+            let read = look(&mut self.reader)?;
+            if read.is_empty() {
+                return Ok(false);
+            }
+            let read = &read[..upto(read, to - self.trail.bytes())];
+            self.passed.over(read, &mut self.line);
+            self.trail.add(read);
+            let n = read.len();
+            self.reader.consume(n);
+        }
+        Ok(true)
+    }
+
+    /// The line that passing over the file has ended within; `None` between lines.
+    pub(super) fn begun(&mut self) -> Option<Begun> {
+        let Passed { is_within, last } = std::mem::take(&mut self.passed);
+        let awaits_newline = last == Some(b'\r');
+        let text = std::mem::take(&mut self.line);
+        (is_within || awaits_newline).then_some(Begun { text, awaits_newline })
+    }
 }
 
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// Where in a line passing over a file has come to.
+#[derive(Default)]
+struct Passed {
+    /// Some of it was passed over.
+    is_within: bool,
+    /// The last byte.
+    last: Option<u8>,
+}
+
+impl Passed {
+    /// Passes over more of the file, which is not empty, keeping the begin of a line that it ends within.
+    fn over(&mut self, read: &[u8], line: &mut Vec<u8>) {
+        if self.last == Some(b'\r') && read[0] != b'\n' {
+            self.is_within = false;
+            line.clear();
+        }
+        self.last = read.last().copied();
+        // A carriage return that comes last leaves its line to be settled by what follows.
+        let text = read.strip_suffix(b"\r").unwrap_or(read);
+        let tail = match memrchr2(b'\n', b'\r', text) {
+            Some(end) => {
+                self.is_within = false;
+                line.clear();
+                &text[end + 1..]
+            }
+            None => text,
+        };
+        self.is_within |= !tail.is_empty();
+        keep(line, tail);
+    }
+}
+
+/// What is buffered, or comes next; empty at the end.
+fn look(reader: &mut impl BufRead) -> io::Result<&[u8]> {
+    // Asked twice, because what the first answer borrows could not be returned from a loop.
+    while let Err(error) = reader.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    reader.fill_buf()
+}
+
+/// As many of the bytes as are wanted.
+fn upto(read: &[u8], wanted: u64) -> usize {
+    read.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))
+}
+
+/// Adds what fits of a line's text. Zeros before it are left out.
+fn keep(line: &mut Vec<u8>, text: &[u8]) {
+    let text = match line.is_empty() && text.first() == Some(&0) {
+        true => &text[text.iter().position(|byte| *byte != 0).unwrap_or(text.len())..],
+        false => text,
+    };
+    line.extend_from_slice(&text[..text.len().min(LINE_BYTES - line.len())]);
 }
 
 #[cfg(test)]
@@ -125,14 +237,75 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_with_either_newline_or_the_file() {
-        let mut lines = lines(b"one\r\n\nthree\nfour");
-        for (text, bytes, is_ended) in
-            [(&b"one"[..], 5, true), (b"", 1, true), (b"three", 6, true), (b"four", 4, false)]
-        {
+    fn lines_end_with_newline_or_carriage_return_or_both_or_the_file() {
+        let mut lines = lines(b"one\r\n\nthree\nfour\rfive\r\r\nsix\n\rseven");
+        for (text, bytes, is_ended) in [
+            (&b"one"[..], 5, true),
+            (b"", 1, true),
+            (b"three", 6, true),
+            (b"four", 5, true),
+            (b"five", 5, true),
+            (b"", 2, true),
+            (b"six", 4, true),
+            (b"", 1, true),
+            (b"seven", 5, false),
+        ] {
             assert_eq!(lines.next().unwrap(), Some(Line { text, bytes, is_ended }));
         }
         assert_eq!(lines.next().unwrap(), None);
+    }
+
+    #[test]
+    fn wherever_buffers_end_lines_are_the_same() {
+        let text = b"a\rbc\r\nd\n\r\ne\r";
+        let cut = |capacity: usize| {
+            let mut lines = Lines::new(BufReader::with_capacity(capacity, &text[..]));
+            let mut all = Vec::new();
+            while let Some(line) = lines.next().unwrap() {
+                all.push((line.text.to_owned(), line.bytes, line.is_ended));
+            }
+            all
+        };
+        let whole = cut(100);
+        let texts: Vec<&[u8]> = whole.iter().map(|(text, ..)| text.as_slice()).collect();
+        assert_eq!(texts, [&b"a"[..], b"bc", b"d", b"", b"e"]);
+        assert!(!whole[4].2, "a newline may still come");
+        for capacity in 1..text.len() {
+            assert_eq!(cut(capacity), whole, "{capacity}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_to_its_end_was_not_read() {
+        struct Breaks<'a>(&'a [u8]);
+        impl io::Read for Breaks<'_> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                match self.0.is_empty() {
+                    true => Err(io::Error::other("broken")),
+                    false => self.0.read(buf),
+                }
+            }
+        }
+        for (text, whole) in [("one\ntwo\nthr", 8), ("one\ntwo\r", 4), ("one\ntwo", 4), ("one\n", 4)] {
+            let mut lines = Lines::new(BufReader::with_capacity(3, Breaks(text.as_bytes())));
+            while lines.next().is_ok_and(|line| line.is_some()) {}
+            let mut want = Trail::new();
+            want.add(&text.as_bytes()[..whole]);
+            let got = lines.trail();
+            assert_eq!((got.bytes(), got.hash()), (want.bytes(), want.hash()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_before_a_line_are_left_out_however_many() {
+        let text = [&vec![0; 3 * LINE_BYTES][..], b"one\n\0two\0\n\0\n"].concat();
+        let mut lines = lines(&text);
+        let mut texts = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            texts.push(line.text.to_owned());
+        }
+        assert_eq!(texts, [&b"one"[..], b"two\0", b""]);
+        assert_eq!(lines.trail().bytes(), text.len() as u64);
     }
 
     #[test]
@@ -148,16 +321,37 @@ mod tests {
     }
 
     #[test]
-    fn skipping_into_a_line_answers_how_it_begins() {
-        let text = b"first line\nsecond line\nthird";
-        for (bytes, begun, rest) in
-            [(0, "", "first line"), (11, "", "second line"), (17, "second", " line"), (28, "third", "")]
-        {
-            let mut lines = lines(text);
-            let got = lines.skip(bytes).unwrap().unwrap();
-            assert_eq!(got, begun.as_bytes(), "{bytes}");
-            assert_eq!(lines.rest_of(&got).unwrap().text, rest.as_bytes(), "{bytes}");
+    fn passing_into_a_line_keeps_how_it_begins() {
+        let text = b"first line\nsecond\r\nthird\rfourth";
+        for (to, begun, rest) in [
+            (0, None, ""),
+            (5, Some(("first", false)), " line"),
+            (11, None, ""),
+            (14, Some(("sec", false)), "ond"),
+            (17, Some(("second", false)), ""),
+            (18, Some(("second", true)), ""),
+            (19, None, ""),
+            (25, Some(("third", true)), ""),
+            (27, Some(("fo", false)), "urth"),
+            (31, Some(("fourth", false)), ""),
+        ] {
+            for by in [1, 3, 100] {
+                let mut lines = lines(text);
+                for step in (0..to).step_by(by).chain([to]) {
+                    assert!(lines.pass(step).unwrap());
+                }
+                let got = lines.begun();
+                let want = begun.map(|(text, awaits_newline)| Begun { text: text.into(), awaits_newline });
+                assert_eq!(got, want, "{to} by {by}");
+                if let Some(begun) = got {
+                    assert_eq!(lines.rest_of(&begun).unwrap().text, rest.as_bytes(), "{to} by {by}");
+                    let next = lines.next().unwrap().map(|line| line.text.to_owned());
+                    assert_eq!(next.is_none(), to > 25, "{to} by {by}: {next:?}");
+                }
+            }
         }
-        assert_eq!(lines(text).skip(29).unwrap(), Err(28));
+        let mut lines = lines(text);
+        assert!(!lines.pass(text.len() as u64 + 1).unwrap());
+        assert_eq!(lines.trail().bytes(), text.len() as u64);
     }
 }

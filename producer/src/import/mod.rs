@@ -1,11 +1,14 @@
 //! Files of requests to events: access logs and JSON lines, plain or compressed, once and only once.
 //!
-//! A file is known by its beginning. Its events, its dead letters and how far it was read are committed together, so an
-//! import that was killed continues where it stood, and one that was finished adds nothing unless the file has grown.
+//! A file is known by its beginning, and recognised by a hash of what was read of it. Its events, its dead letters and how
+//! far it was read are committed together, so an import that was killed continues where it stood, and one that was
+//! finished adds nothing unless the file has grown.
 //!
-//! - [`source`]: opening a file, decompressing it, its identity;
+//! - [`source`]: opening a file or a pipe, decompressing it, its identity;
+//! - [`standing`] and [`trail`]: which of the known files it is;
 //! - [`lines`]: cutting it into lines;
-//! - [`access_log`] and [`parse`]: a line to an event;
+//! - [`access_log`], [`latency`] and [`parse`]: a line to an event;
+//! - [`notes`]: what was odd about lines, though they count;
 //! - [`chunk`]: lines to one step of records, in a thread of its own;
 //! - [`position`]: where a file stands, read and committed;
 //! - [`run`]: all of it together.
@@ -13,41 +16,22 @@
 pub mod access_log;
 mod chunk;
 mod error;
+mod latency;
 mod lines;
+mod notes;
+mod options;
 mod parse;
 mod position;
 mod run;
 mod source;
+mod standing;
+mod trail;
 
-use slipstream_schemas::EventTime;
-
+pub use crate::unpack::Foreign;
 pub use error::ImportError;
+pub use latency::LatencyField;
+pub use options::{Format, Options};
 pub use run::import_file;
-
-/// What the lines of a file are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// NCSA common log format; what follows the bytes is ignored.
-    Common,
-    /// NCSA combined log format; further fields behind the agent are ignored.
-    Combined,
-    /// One event as JSON a line.
-    Json,
-}
-
-/// How files are read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// What the lines are.
-    pub format: Format,
-    /// Service of lines that do not name one; access logs never do.
-    pub service: Option<String>,
-    /// Environment of lines that do not name one; may be empty.
-    pub environment: String,
-    /// Time that the last event of a file is to have; the others are moved by as much. Counts for a file's first import
-    /// only: a continued one is moved as it began.
-    pub shift_to: Option<EventTime>,
-}
 
 /// How far an import is: counts of this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +61,8 @@ pub struct Summary {
     pub already_imported: u64,
     /// Microseconds added to the time of every event.
     pub shift: i64,
+    /// Sentences about the file that people should read: what was odd, and which options did nothing.
+    pub notes: Vec<String>,
     /// Whether the end of the file was reached; false after a shutdown.
     pub finished: bool,
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use slipstream_schemas::decode::{self, Defaults, ErrorClass, EventError};
 use slipstream_schemas::{EventTime, RequestEvent};
 
+use super::latency::{Latency, LatencyField};
 use super::lines::LINE_BYTES;
+use super::notes::Seen;
 use super::{Format, Options, access_log};
 
 /// Digits of a file's identity that go into the identity of its events.
@@ -46,11 +48,15 @@ pub(super) struct Reading {
     format: Format,
     service: Option<String>,
     environment: String,
-    /// Of the file.
+    latency: Option<LatencyField>,
+    /// What the identities of its events begin with.
     id: String,
     /// Microseconds added to all times.
     pub shift: i64,
 }
+
+/// Events of a file in which a number that nobody reads is looked for.
+const LOOKED_AT: u64 = 1_000;
 
 impl Reading {
     /// Reads the lines of `file`, an identity.
@@ -59,14 +65,15 @@ impl Reading {
             format: options.format,
             service: options.service.clone(),
             environment: options.environment.clone(),
-            id: file[..file.len().min(ID_DIGITS)].to_owned(),
+            latency: options.latency.clone(),
+            id: id_of(file),
             shift,
         }
     }
 
-    /// The event of a line; none when it is blank. An event that has no identity gets one from the file's and the number
+    /// The event of a line; `None` when it is blank. An event that has no identity gets one from the file's and the number
     /// of its line, from 1: read again it is the same event.
-    pub(super) fn event(&self, line: &[u8], number: i64) -> Result<Option<RequestEvent>, Rejection> {
+    pub(super) fn event(&self, line: &[u8], number: i64, seen: &mut Seen) -> Result<Option<RequestEvent>, Rejection> {
         if line.len() >= LINE_BYTES {
             return Err(Rejection::too_long());
         }
@@ -76,30 +83,42 @@ impl Reading {
         }
         let id = || format!("{}-{number}", self.id);
         let mut event = match self.format {
-            Format::Json => self.json(line, id)?,
-            Format::Common => self.request(line, false, id())?,
-            Format::Combined => self.request(line, true, id())?,
+            Format::Json => self.json(line, id, seen)?,
+            Format::Common | Format::Combined => self.request(line, number, id(), seen)?,
         };
         if self.shift != 0 {
             event.time = self.moved(event.time)?;
         }
+        seen.events += 1;
         Ok(Some(event))
     }
 
-    fn json(&self, line: &[u8], id: impl FnOnce() -> String) -> Result<RequestEvent, Rejection> {
+    fn json(&self, line: &[u8], id: impl FnOnce() -> String, seen: &mut Seen) -> Result<RequestEvent, Rejection> {
         let defaults = Defaults { service: self.service.as_deref(), environment: &self.environment };
-        Ok(decode::from_json_with(line, &defaults, id)?.event)
+        let event = decode::from_json_with(line, &defaults, id)?.event;
+        // An event that names the very service that was given is taken for one that names none.
+        seen.without_service += u64::from(self.service.as_deref() == Some(event.service.as_str()));
+        Ok(event)
     }
 
-    fn request(&self, line: &[u8], combined: bool, id: String) -> Result<RequestEvent, Rejection> {
-        let request =
-            access_log::parse(line, combined).map_err(|message| Rejection { class: "malformed-line", message })?;
+    fn request(&self, line: &[u8], number: i64, id: String, seen: &mut Seen) -> Result<RequestEvent, Rejection> {
+        let request = access_log::parse(line).map_err(|message| Rejection { class: "malformed-line", message })?;
+        let latency_ms = self.latency(request.fields, number, seen);
+        if request.is_respelled {
+            seen.respelled.count(number, b"");
+        }
+        if request.is_cut {
+            seen.cut.count(number, b"");
+        }
+        if access_log::has_second_request(request.fields) {
+            seen.second.count(number, b"");
+        }
         let mut attributes = BTreeMap::new();
         let mut keep = |key: &str, value: Option<&str>| {
             value.and_then(|value| attributes.insert(key.to_owned(), value.to_owned()));
         };
         keep("bytes", request.bytes);
-        keep("protocol", request.protocol);
+        keep("protocol", request.protocol.as_deref());
         let event = RequestEvent {
             event_id: id,
             time: EventTime(request.time),
@@ -108,7 +127,7 @@ impl Reading {
             endpoint: request.path.into_owned(),
             method: request.method.to_owned(),
             status_code: request.status,
-            latency_ms: None,
+            latency_ms,
             weight: 1,
             trace_id: None,
             user_ref: None,
@@ -116,6 +135,27 @@ impl Reading {
         };
         decode::validate(&event)?;
         Ok(event)
+    }
+
+    /// The latency of a line, where it was said to be. Whatever stands there, the request counts.
+    fn latency(&self, fields: &[u8], number: i64, seen: &mut Seen) -> Option<f64> {
+        let Some(field) = &self.latency else {
+            if seen.unread_number.is_none()
+                && seen.events < LOOKED_AT
+                && let Some(field) = access_log::fields::unread_number(fields)
+            {
+                seen.unread_number.count(number, field);
+            }
+            return None;
+        };
+        match field.of(fields) {
+            Latency::Measured(ms) => Some(ms),
+            Latency::None => None,
+            Latency::Unreadable(found) => {
+                seen.no_latency.count(number, found);
+                None
+            }
+        }
     }
 
     fn moved(&self, time: EventTime) -> Result<EventTime, Rejection> {
@@ -128,6 +168,12 @@ impl Reading {
     }
 }
 
+/// What the identities of a file's events begin with: half of its hash, and which it is of the files that begin alike.
+fn id_of(file: &str) -> String {
+    let (hash, ordinal) = file.split_at(file.find('-').unwrap_or(file.len()));
+    format!("{}{ordinal}", &hash[..hash.len().min(ID_DIGITS)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,15 +182,20 @@ mod tests {
     const JSON: &str = r#"{"time":1000000,"endpoint":"/a","method":"GET","status_code":200}"#;
 
     fn reading(format: Format, shift: i64) -> Reading {
-        let options = Options { format, service: Some("web".into()), environment: "test".into(), shift_to: None };
+        let (service, environment) = (Some("web".into()), "test".into());
+        let options = Options { format, service, environment, shift_to: None, latency: None };
         Reading::new(&options, FILE, shift)
+    }
+
+    fn event(reading: &Reading, line: &[u8], number: i64) -> Result<Option<RequestEvent>, Rejection> {
+        reading.event(line, number, &mut Seen::default())
     }
 
     #[test]
     fn an_access_log_line_becomes_an_event_without_names_or_latency() {
         let line =
             br#"10.0.0.7 - frank [01/Aug/1995:02:00:00 -0400] "GET /a?user=frank HTTP/1.0" 200 17 "http://r" "agent""#;
-        let event = reading(Format::Combined, 0).event(line, 41).unwrap().unwrap();
+        let event = event(&reading(Format::Combined, 0), line, 41).unwrap().unwrap();
         let text = format!("{event:?}");
         assert!(!text.contains("frank") && !text.contains("10.0.0.7"), "{text}");
         assert_eq!(event.event_id, "0123456789abcdef0123456789abcdef-41");
@@ -155,46 +206,86 @@ mod tests {
     }
 
     #[test]
+    fn files_that_begin_alike_have_events_of_their_own() {
+        assert_eq!(id_of(FILE), "0123456789abcdef0123456789abcdef");
+        assert_eq!(id_of(&format!("{FILE}-2")), "0123456789abcdef0123456789abcdef-2");
+    }
+
+    #[test]
+    fn odd_lines_count_and_are_said_once_with_a_number() {
+        let line =
+            |path: &str| format!(r#"h - - [01/Aug/1995:02:00:00 -0400] "GET {path} HTTP/1.0" 503 1 "-" "c" 0.1"#);
+        let (reading, mut seen) = (reading(Format::Combined, 0), Seen::default());
+        for (number, path) in
+            [(1, "/a".to_owned()), (2, "/\\xE9".to_owned()), (3, "/x".repeat(1_000)), (4, "/\\x01".into())]
+        {
+            let event = reading.event(line(&path).as_bytes(), number, &mut seen).unwrap().unwrap();
+            assert_eq!((event.status_code, event.latency_ms), (503, None));
+        }
+        let notes = seen.notes(Format::Combined, Some("web"));
+        let begins =
+            ["2 lines (first: line 2): the path has bytes", "line 3: the path is longer", "numbers after the last"];
+        assert_eq!(notes.len(), begins.len(), "{notes:?}");
+        assert!(notes.iter().zip(begins).all(|(note, begin)| note.starts_with(begin)), "{notes:?}");
+        assert!(notes[2].contains("(line 1: `0.1`)") && notes[2].contains("--latency-field last:s"), "{notes:?}");
+    }
+
+    #[test]
+    fn latency_is_read_where_it_was_said_to_be() {
+        let mut reading = reading(Format::Combined, 0);
+        reading.latency = Some("last:s".parse().unwrap());
+        let mut seen = Seen::default();
+        for (number, field, want) in [(1, "0.25", Some(250.0)), (2, "-", None), (3, "oops", None), (4, "\"\"", None)] {
+            let line = format!(r#"h - - [01/Aug/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1 "-" "c" {field}"#);
+            let event = reading.event(line.as_bytes(), number, &mut seen).unwrap().unwrap();
+            assert_eq!(event.latency_ms, want, "{field}");
+        }
+        let notes = seen.notes(Format::Combined, Some("web"));
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with("2 lines (first: line 3): no number"), "{notes:?}");
+    }
+
+    #[test]
     fn json_lines_get_what_they_lack_and_keep_what_they_have() {
         let reading = reading(Format::Json, 0);
-        let event = reading.event(JSON.as_bytes(), 3).unwrap().unwrap();
-        assert_eq!((event.event_id.as_str(), event.service.as_str()), ("0123456789abcdef0123456789abcdef-3", "web"));
-        assert_eq!(event.environment, "test");
+        let made = event(&reading, JSON.as_bytes(), 3).unwrap().unwrap();
+        assert_eq!((made.event_id.as_str(), made.service.as_str()), ("0123456789abcdef0123456789abcdef-3", "web"));
+        assert_eq!(made.environment, "test");
         let own = JSON.replace('{', r#"{"event_id":"x","service":"s","environment":"e","#);
-        let event = reading.event(own.as_bytes(), 3).unwrap().unwrap();
+        let event = event(&reading, own.as_bytes(), 3).unwrap().unwrap();
         assert_eq!((event.event_id.as_str(), event.service.as_str(), event.environment.as_str()), ("x", "s", "e"));
     }
 
     #[test]
     fn blank_lines_are_none_and_a_mark_at_the_beginning_is_passed_over() {
         let reading = reading(Format::Json, 0);
-        assert_eq!(reading.event(b" \t", 2), Ok(None));
+        assert_eq!(event(&reading, b" \t", 2), Ok(None));
         let marked = [BYTE_ORDER_MARK, JSON.as_bytes()].concat();
-        assert!(reading.event(&marked, 1).unwrap().is_some());
-        assert!(reading.event(&marked, 2).is_err());
+        assert!(event(&reading, &marked, 1).unwrap().is_some());
+        assert!(event(&reading, &marked, 2).is_err());
     }
 
     #[test]
     fn times_are_moved_within_what_an_event_may_have() {
-        let event = reading(Format::Json, 500).event(JSON.as_bytes(), 1).unwrap().unwrap();
-        assert_eq!(event.time, EventTime(1_000_500));
-        let error = reading(Format::Json, -2_000_000).event(JSON.as_bytes(), 1).unwrap_err();
+        let moved = event(&reading(Format::Json, 500), JSON.as_bytes(), 1).unwrap().unwrap();
+        assert_eq!(moved.time, EventTime(1_000_500));
+        let error = event(&reading(Format::Json, -2_000_000), JSON.as_bytes(), 1).unwrap_err();
         assert_eq!(error.class, "rule-broken");
         assert!(error.message.contains("moved by -2000000 microseconds"), "{}", error.message);
     }
 
     #[test]
     fn rejections_have_a_class_and_say_what_is_wrong() {
-        let long = format!(r#"h - - [01/Aug/1995:02:00:00 -0400] "GET /{} HTTP/1.0" 200 1"#, "x".repeat(1_024));
+        let odd = r#"h - - [01/Aug/1995:02:00:00 -0400] "GET / HTTP/1.0" 700 1"#;
         let huge = "x".repeat(LINE_BYTES);
         for (format, line, class, message) in [
             (Format::Json, "{", "malformed-json", "no JSON object"),
             (Format::Json, "{}", "missing-field", "time: must be there"),
             (Format::Common, "hello", "malformed-line", "no time in brackets"),
-            (Format::Common, long.as_str(), "rule-broken", "endpoint"),
+            (Format::Common, odd, "rule-broken", "must be 100 to 599"),
             (Format::Common, huge.as_str(), "line-too-long", "1048576 bytes"),
         ] {
-            let error = reading(format, 0).event(line.as_bytes(), 1).unwrap_err();
+            let error = event(&reading(format, 0), line.as_bytes(), 1).unwrap_err();
             assert_eq!(error.class, class);
             assert!(error.message.contains(message), "{}", error.message);
         }

@@ -1,7 +1,6 @@
 //! Where a file stands: read from the log, and committed with what was made of its lines.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,18 +11,17 @@ use slipstream_schemas::records::ImportPosition;
 use slipstream_schemas::{Topic, codec};
 
 use super::error::ImportError;
-use super::source;
 
 /// The name under which imports write: the newest of that name fences older ones (L5).
 const WRITER: &str = "import";
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(10), max: Duration::from_secs(1) };
 
 /// The newest position of every file.
-pub(super) type Positions = HashMap<String, ImportPosition>;
+pub(crate) type Positions = HashMap<String, ImportPosition>;
 
 /// Takes the writer's name over, so that an import that still runs elsewhere commits nothing behind our back, and reads
-/// every position. None: shut down before that.
-pub(super) async fn take_over(log: &dyn Log, shutdown: &Shutdown) -> Result<Option<Positions>, ImportError> {
+/// every position. `None` if it was shut down before that.
+pub(crate) async fn take_over(log: &dyn Log, shutdown: &Shutdown) -> Result<Option<Positions>, ImportError> {
     let mut retry = Retry::new(BACKOFF, rand::random());
     while let Err(error) = log.publish_atomically(WRITER, Vec::new()).await {
         // An empty step in doubt is as good as one that failed.
@@ -37,7 +35,7 @@ pub(super) async fn take_over(log: &dyn Log, shutdown: &Shutdown) -> Result<Opti
     known(log, shutdown).await
 }
 
-/// Every file's position; what may pass is tried again. None: shut down before it passed.
+/// Every file's position; what may pass is tried again. `None` if it was shut down before it passed.
 async fn known(log: &dyn Log, shutdown: &Shutdown) -> Result<Option<Positions>, ImportError> {
     let mut retry = Retry::new(BACKOFF, rand::random());
     loop {
@@ -78,47 +76,8 @@ async fn all(log: &dyn Log) -> Result<Positions, ImportError> {
     Ok(positions)
 }
 
-/// Whether an import found no event at all in a file: most likely it was told a wrong format, so the file may be imported
-/// again from its beginning.
-fn was_misread(position: &ImportPosition) -> bool {
-    // One line that has no end yet says nothing about the format.
-    let only_a_beginning = position.rejected == 1 && position.unfinished > 0;
-    position.finished && position.events == 0 && position.rejected > 0 && !only_a_beginning
-}
-
-/// The position of the file that begins with `head`: the one it has under its identity, or under that which it had while
-/// it was shorter than a head; else a new one.
-pub(super) fn of(head: &[u8], path: &Path, mut positions: Positions) -> ImportPosition {
-    let file = source::identity(head);
-    let path = path.display().to_string();
-    if let Some(known) = positions.remove(&file).filter(|known| !was_misread(known)) {
-        return ImportPosition { path, ..known };
-    }
-    let grown = positions
-        .into_values()
-        .filter(|p| !was_misread(p))
-        .filter(|p| usize::try_from(p.head).is_ok_and(|n| n > 0 && n < head.len()))
-        .filter(|p| source::identity(&head[..p.head as usize]) == p.file)
-        .max_by_key(|p| p.head);
-    match grown {
-        Some(known) => ImportPosition { path, ..known },
-        None => ImportPosition {
-            file,
-            head: head.len() as i64,
-            path,
-            lines: 0,
-            bytes: 0,
-            events: 0,
-            rejected: 0,
-            shift: 0,
-            unfinished: 0,
-            finished: false,
-        },
-    }
-}
-
 /// The record of a position.
-pub(super) fn record(position: &ImportPosition) -> Outgoing {
+pub(crate) fn record(position: &ImportPosition) -> Outgoing {
     Outgoing {
         topic: Topic::ImportPositions,
         partition: None,
@@ -130,7 +89,7 @@ pub(super) fn record(position: &ImportPosition) -> Outgoing {
 
 /// Commits a step, whose last record is the position `to`; resolves when its fate is known (L6). False: shut down before
 /// that; the next import decides it anew from the position in the log.
-pub(super) async fn commit(
+pub(crate) async fn commit(
     log: &dyn Log,
     records: Vec<Outgoing>,
     to: &ImportPosition,

@@ -1,6 +1,6 @@
 //! An import: lines are read in a thread of their own while the log commits those before.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use slipstream_log::SharedLog;
 use slipstream_runtime::Shutdown;
@@ -9,8 +9,10 @@ use tokio::task::spawn_blocking;
 
 use super::chunk::{self, Chunk, Chunks};
 use super::error::ImportError;
+use super::lines::Lines;
 use super::position::{self, Positions};
-use super::source;
+use super::source::{self, Source};
+use super::standing::{self, Standing};
 use super::{FIRST_REJECTED, Format, Options, Progress, Summary};
 
 /// Imports a file, or what was added to it since it was imported. A shutdown ends it behind a step; the next import goes
@@ -32,25 +34,78 @@ pub async fn import_file(
         return Ok(Summary::default());
     };
     let (path, options) = (path.to_owned(), options.clone());
-    let (at, chunks) = spawn_blocking(move || begin(path, options, positions)).await??;
+    let Begun { at, notes, chunks } = spawn_blocking(move || begin(&path, &options, positions)).await??;
     let already_imported = at.lines as u64;
-    let summary = Summary { already_imported, shift: at.shift, finished: at.finished, ..Summary::default() };
+    let summary = Summary { already_imported, shift: at.shift, finished: at.finished, notes, ..Summary::default() };
     pump(log, chunks, summary, progress, shutdown).await
 }
 
-/// Opens a file and goes to where it stands.
-fn begin(path: PathBuf, options: Options, positions: Positions) -> Result<(ImportPosition, Chunks), ImportError> {
-    let open = || source::open(&path).map_err(|source| ImportError::Read { path: path.clone(), line: 0, source });
-    let file = open()?;
-    let mut at = position::of(&file.head, &path, positions);
+/// A file that is about to be read.
+struct Begun {
+    /// Where it stands.
+    at: ImportPosition,
+    /// What people should know before.
+    notes: Vec<String>,
+    chunks: Chunks,
+}
+
+/// Opens a file, finds out which it is, and goes to where that one stands.
+fn begin(path: &Path, options: &Options, positions: Positions) -> Result<Begun, ImportError> {
+    let Source { head, mut bytes } = source::open(path)?;
+    let known = standing::alike(&head, &positions);
+    let unreadable = |source| ImportError::Read { path: path.to_owned(), line: 0, source };
+    if !known.is_empty() {
+        source::keep(&mut bytes).map_err(unreadable)?;
+    }
+    let mut lines = Lines::new(bytes);
+    let (mut at, notes) = match standing::find(&mut lines, &known).map_err(unreadable)? {
+        Standing::Same(index) => (known[index].clone(), options.without_effect(&known[index])),
+        Standing::Shorter(index) => {
+            let (has, imported) = (lines.trail().bytes(), known[index].bytes as u64);
+            let (path, known) = (path.to_owned(), known[index].path.clone());
+            return Err(ImportError::Shrunk { path, known, has, imported });
+        }
+        Standing::Another => (standing::new(&head, path, &known), another(path, &known)),
+    };
     if at.lines == 0
         && let Some(to) = options.shift_to
-        && let Some(last) = chunk::last_time(open()?, &path, &options)?
     {
-        at.shift = to.0 - last.0;
+        lines = again(lines, 0).map_err(unreadable)?;
+        source::keep(lines.reader_mut()).map_err(unreadable)?;
+        let last = chunk::last_time(&mut lines, options).map_err(unreadable)?;
+        at.shift = last.map_or(0, |last| to.0 - last.0);
     }
-    let chunks = Chunks::resume(file, &path, at.clone(), &options)?;
-    Ok((at, chunks))
+    let mut lines = again(lines, at.bytes as u64).map_err(unreadable)?;
+    source::let_go(lines.reader_mut());
+    let chunks = Chunks::resume(lines, path, at.clone(), options);
+    Ok(Begun { at, notes, chunks })
+}
+
+/// The file, read up to byte `to` of it.
+fn again(lines: Lines<source::Bytes>, to: u64) -> std::io::Result<Lines<source::Bytes>> {
+    if lines.trail().bytes() == to {
+        return Ok(lines);
+    }
+    let mut lines = Lines::new(source::rewound(lines.into_reader())?);
+    lines.pass(to)?;
+    Ok(lines)
+}
+
+/// What to say of a file that begins like others and is none of them.
+fn another(path: &Path, known: &[ImportPosition]) -> Vec<String> {
+    let path = path.display().to_string();
+    let Some(like) = known.iter().find(|known| known.path == path).or(known.first()) else { return Vec::new() };
+    // Through a pipe comes this today and that tomorrow.
+    let is_a_place = path != source::STDIN && !path.starts_with("/dev/");
+    let note = match like.path == path && is_a_place {
+        true => {
+            "its content has changed since it was imported: it is imported whole, as a new file, so lines that were \
+                 imported before count twice"
+                .to_owned()
+        }
+        false => format!("it begins like {}, but differs further on: it is imported whole, as another file", like.path),
+    };
+    vec![note]
 }
 
 /// Commits one chunk while the next is made.
@@ -67,6 +122,7 @@ async fn pump(
         let (made, mut rest) = making.await?;
         let Some(chunk) = made? else {
             summary.finished = true;
+            summary.notes.extend(rest.notes());
             return Ok(summary);
         };
         making = spawn_blocking(move || (rest.next(), rest));

@@ -1,18 +1,25 @@
-//! Opening a file: decompression by its first bytes, and its identity.
+//! Opening a file: decompression by its first bytes, its identity, and beginning again where it cannot be read twice.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Read, Seek};
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
+
+use super::error::ImportError;
+use crate::unpack::{self, Ahead, Behind, Container, Foreign};
 
 /// Bytes, decompressed, that a file is known by.
 pub(super) const HEAD_BYTES: usize = 4 << 10;
 const READ_BYTES: usize = 256 << 10;
+/// As far as the mark of a format may lie.
+const MARK_BYTES: usize = 512;
+/// The name that stands for standard input.
+pub(super) const STDIN: &str = "-";
 
 /// A file's decompressed bytes, from the beginning.
-pub(super) type Bytes = BufReader<Box<dyn Read + Send>>;
+pub(super) type Bytes = BufReader<Stream>;
 
 /// An opened file.
 pub(super) struct Source {
@@ -22,22 +29,131 @@ pub(super) struct Source {
     pub bytes: Bytes,
 }
 
-/// Opens a file; what gzip and zstd begin with is seen from the first bytes, whatever it is called. A gzip file may have
-/// several members and a zstd file several frames, as rotation and appending leave them.
-pub(super) fn open(path: &Path) -> io::Result<Source> {
-    let mut file = File::open(path)?;
-    let mut magic = Vec::with_capacity(4);
-    file.by_ref().take(4).read_to_end(&mut magic)?;
-    let raw = BufReader::with_capacity(READ_BYTES, Cursor::new(magic.clone()).chain(file));
-    let mut bytes: Box<dyn Read + Send> = match magic[..] {
-        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(raw)),
-        [0x28, 0xB5, 0x2F, 0xFD] => Box::new(zstd::Decoder::with_buffer(raw)?),
-        _ => Box::new(raw),
-    };
+/// Opens a file, or standard input for `-`. It is opened once: a pipe gives its bytes to nobody a second time.
+///
+/// # Errors
+/// When it cannot be opened or read, or is in a format that is not read.
+pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
+    let unreadable = |source| ImportError::Read { path: path.to_owned(), line: 0, source };
+    let (file, rewinds) = raw(path).map_err(unreadable)?;
+    let foreign = |foreign| ImportError::Encoding { path: path.to_owned(), foreign };
+    let (mut stream, container) = Stream::begin(file, rewinds).map_err(unreadable)?.map_err(foreign)?;
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    bytes.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-    let whole: Box<dyn Read + Send> = Box::new(Cursor::new(head.clone()).chain(bytes));
-    Ok(Source { head, bytes: BufReader::with_capacity(READ_BYTES, whole) })
+    stream.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(unreadable)?;
+    if container != Container::Plain {
+        let inside = unpack::container(&head[..head.len().min(MARK_BYTES)]).map_err(foreign)?;
+        Foreign::twice(inside).map_or(Ok(()), |twice| Err(foreign(twice)))?;
+    }
+    stream.put_back(&head);
+    Ok(Source { head, bytes: BufReader::with_capacity(READ_BYTES, stream) })
+}
+
+/// The file, and whether it can be read from its beginning again.
+fn raw(path: &Path) -> io::Result<(File, bool)> {
+    let mut file = match path == Path::new(STDIN) {
+        true => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        false => File::open(path)?,
+    };
+    let kind = file.metadata()?;
+    if kind.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a directory; give the files in it"));
+    }
+    // Of a redirected file somebody else may have read a part.
+    let rewinds = kind.is_file() && file.stream_position()? == 0;
+    Ok((file, rewinds))
+}
+
+/// Decompressed bytes that can be read from the beginning again.
+pub(super) struct Stream {
+    reader: Box<dyn Read + Send>,
+    again: Again,
+    behind: Behind,
+}
+
+/// How a stream begins again.
+enum Again {
+    /// By reading the file once more.
+    File(File),
+    /// It does not: whoever wants that says so before reading.
+    Never,
+    /// By reading what was kept of it. Packed, because a small file may unpack to a huge one.
+    Kept(zstd::Encoder<'static, File>),
+}
+
+impl Stream {
+    /// The bytes of a file, and how they are packed.
+    fn begin(file: File, rewinds: bool) -> io::Result<Result<(Stream, Container), Foreign>> {
+        let again = if rewinds { Again::File(file.try_clone()?) } else { Again::Never };
+        let mut raw = Ahead::new(BufReader::with_capacity(READ_BYTES, file));
+        let container = match unpack::container(raw.peek(MARK_BYTES)?) {
+            Ok(container) => container,
+            Err(foreign) => return Ok(Err(foreign)),
+        };
+        let behind = Behind::default();
+        let reader = unpack::unpack(container, raw, &behind)?;
+        Ok(Ok((Stream { reader, again, behind }, container)))
+    }
+
+    /// What was read comes again.
+    fn put_back(&mut self, read: &[u8]) {
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(io::Cursor::new(read.to_owned()).chain(rest));
+    }
+
+    /// From here on what is read is kept, where it could not be read a second time.
+    fn keep(&mut self) -> io::Result<()> {
+        if matches!(self.again, Again::Never) {
+            self.again = Again::Kept(zstd::Encoder::new(tempfile::tempfile()?, 1)?);
+        }
+        Ok(())
+    }
+
+    fn rewound(self) -> io::Result<Stream> {
+        match self.again {
+            Again::File(mut file) => {
+                file.rewind()?;
+                let begun = Stream::begin(file, true)?;
+                begun.map(|(stream, _)| stream).map_err(|foreign| io::Error::other(foreign.to_string()))
+            }
+            Again::Kept(kept) => {
+                let mut kept = kept.finish()?;
+                kept.rewind()?;
+                let reader = Box::new(zstd::Decoder::new(kept)?.chain(self.reader));
+                Ok(Stream { reader, again: Again::Never, behind: self.behind })
+            }
+            Again::Never => Err(io::Error::other("a pipe cannot be read from its beginning again")),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buf)?;
+        if let Again::Kept(kept) = &mut self.again {
+            io::Write::write_all(kept, &buf[..n])?;
+        }
+        Ok(n)
+    }
+}
+
+/// Makes sure that [`rewound`] works. Call it before anything is read.
+pub(super) fn keep(bytes: &mut Bytes) -> io::Result<()> {
+    bytes.get_mut().keep()
+}
+
+/// Nobody will want to begin again.
+pub(super) fn let_go(bytes: &mut Bytes) {
+    bytes.get_mut().again = Again::Never;
+}
+
+/// The same bytes from the beginning.
+pub(super) fn rewound(bytes: Bytes) -> io::Result<Bytes> {
+    Ok(BufReader::with_capacity(READ_BYTES, bytes.into_inner().rewound()?))
+}
+
+/// How many bytes stand behind the end of what the file's format says; 0 until the end was read.
+pub(super) fn garbage(bytes: &Bytes) -> u64 {
+    bytes.get_ref().behind.bytes()
 }
 
 /// The identity of a file that begins with `head`: SHA-256 in hex.
@@ -51,41 +167,60 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
     use super::*;
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
+    /// Writes all of `text` into a pipe from a thread of its own; the path of the end to read from.
+    fn pipe(text: &[u8]) -> (std::path::PathBuf, io::PipeReader, std::thread::JoinHandle<()>) {
+        use std::os::fd::AsRawFd;
+        let (reader, mut writer) = io::pipe().unwrap();
+        let text = text.to_owned();
+        let write = move || io::Write::write_all(&mut writer, &text).unwrap();
+        let thread = std::thread::Builder::new().name("pipe".to_owned()).spawn(write).unwrap();
+        (format!("/dev/fd/{}", reader.as_raw_fd()).into(), reader, thread)
     }
 
     #[test]
-    fn plain_gzip_and_zstd_are_the_same_file_also_in_several_parts() {
+    fn packed_or_not_it_is_the_same_file() {
         let text: Vec<u8> = (0..3_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
-        let (a, b) = text.split_at(10_000);
-        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
-        let forms = [
-            ("plain", text.clone()),
-            ("gzip", gzip(&text)),
-            ("gzip, two members", [gzip(a), gzip(b)].concat()),
-            ("zstd", zstd(&text)),
-            ("zstd, two frames", [zstd(a), zstd(b)].concat()),
-        ];
         let dir = tempfile::tempdir().unwrap();
-        for (name, bytes) in forms {
+        for (name, bytes) in [("plain", text.clone()), ("zstd", zstd::encode_all(text.as_slice(), 1).unwrap())] {
             let path = dir.path().join("file");
             std::fs::write(&path, bytes).unwrap();
             let mut source = open(&path).unwrap();
             assert_eq!(identity(&source.head), identity(&text[..HEAD_BYTES]), "{name}");
-            let mut read = Vec::new();
-            source.bytes.read_to_end(&mut read).unwrap();
-            assert!(read == text, "{name}");
+            for _ in 0..2 {
+                let mut read = Vec::new();
+                source.bytes.read_to_end(&mut read).unwrap();
+                assert!(read == text, "{name}");
+                source.bytes = rewound(source.bytes).unwrap();
+            }
         }
+    }
+
+    #[test]
+    fn a_pipe_begins_again_where_it_was_kept() {
+        let text: Vec<u8> = (0..50_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
+        for taken in [0, 10, HEAD_BYTES, 300_000, text.len()] {
+            let (path, _reader, writer) = pipe(&text);
+            let mut source = open(&path).unwrap();
+            assert_eq!(source.head, text[..HEAD_BYTES]);
+            keep(&mut source.bytes).unwrap();
+            let mut first = vec![0; taken];
+            source.bytes.read_exact(&mut first).unwrap();
+            let mut all = Vec::new();
+            rewound(source.bytes).unwrap().read_to_end(&mut all).unwrap();
+            writer.join().unwrap();
+            assert!(first == text[..taken] && all == text, "{taken}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_was_not_kept_says_so() {
+        let (path, _reader, writer) = pipe(b"a line\n");
+        let source = open(&path).unwrap();
+        writer.join().unwrap();
+        let error = rewound(source.bytes).err().expect("nothing was kept");
+        assert!(error.to_string().contains("pipe"), "{error}");
     }
 
     #[test]
@@ -102,5 +237,15 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(open(&path).unwrap().head, text.as_bytes());
         }
+    }
+
+    #[test]
+    fn what_is_packed_twice_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let once = zstd::encode_all(&b"a line\n"[..], 1).unwrap();
+        std::fs::write(&path, zstd::encode_all(once.as_slice(), 1).unwrap()).unwrap();
+        let error = open(&path).err().expect("packed twice").to_string();
+        assert!(error.contains("packed twice, with zstd inside") && error.contains("zstd -dc"), "{error}");
     }
 }

@@ -33,7 +33,8 @@ impl TestFile {
 }
 
 pub fn options(format: Format) -> Options {
-    Options { format, service: Some("web".to_owned()), environment: String::new(), shift_to: None }
+    let (service, environment) = (Some("web".to_owned()), String::new());
+    Options { format, service, environment, shift_to: None, latency: None }
 }
 
 pub async fn import(log: &Arc<MemoryLog>, file: &TestFile, format: Format) -> Result<Summary, ImportError> {

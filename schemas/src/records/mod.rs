@@ -11,6 +11,6 @@ mod tallies;
 pub use alerts::{AlertTransition, AlertValue, GroupLabel, Label, Notification, Outcome, TransitionKind};
 pub use burn::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
 pub use definitions::{Definition, Settings};
-pub use imports::ImportPosition;
+pub use imports::{ImportCheck, ImportPosition, ImportReading};
 pub use snapshots::{BurnChunk, BurnHead, PeriodSnapshot, RingSnapshot, SeriesSnapshot, SlicesSnapshot, SloSnapshot};
 pub use tallies::{Exemplar, Origin, TallyBatch, TallyEntry, TallyExemplar};
