@@ -21,7 +21,7 @@ SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -111,6 +111,10 @@ bench-kafka: build setup-test ## The roles on a real Kafka and PostgreSQL, and K
 	@cargo build --release --locked --quiet -p slipstream-processor --example restore
 	@cargo build --locked --quiet -p slipstream-testkit --bins
 	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))
+
+bench-hostile: build ## A gateway among hostile clients: its memory, and what a good request waits (ONLY="bombs blanks" SECONDS=12)
+	@cargo build --release --locked --quiet -p slipstream-bench
+	@ulimit -n $$(ulimit -Hn); $(dir $(BIN))slipstream-bench hostile --program $(BIN) --for $(if $(filter-out 600,$(SECONDS)),$(SECONDS),12) $(ONLY)
 
 bench-pairs: setup ## CPU seconds of this tree and of another revision in turns: make bench-pairs BASE=REV [PAIRS=5] [ONLY=tally,sink]
 	@test -n "$(BASE)" || { echo "make bench-pairs needs BASE=REV, the revision to compare with" >&2; exit 2; }

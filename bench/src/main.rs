@@ -2,9 +2,11 @@
 //!
 //! `slipstream-bench` runs every part in a process of its own, so that one does not warm or fill memory for the next, and
 //! prints a table. Figures only: nothing is asserted, for a busy machine is no mistake of the code. `slipstream-bench
-//! PART` runs one. `slipstream-bench kafka` measures the roles on a real Kafka.
+//! PART` runs one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among
+//! hostile clients.
 
 mod definitions;
+mod hostile;
 mod kafka;
 mod load;
 mod matching;
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         Some((kafka::COMMAND, rest)) => return kafka::run(rest),
+        Some((hostile::COMMAND, rest)) => return hostile::run(rest),
         Some((kafka::raw::COMMAND, rest)) => {
             writeln!(std::io::stdout(), "{}", kafka::raw::run(rest)?)?;
             return Ok(());

@@ -90,6 +90,11 @@ pub fn count(n: i64) -> String {
     format!("{}{}", if n < 0 { "-" } else { "" }, groups.join(","))
 }
 
+/// A count of events: 1 event, 1,200 events.
+pub fn events(n: i64) -> String {
+    format!("{} event{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// An amount of what a budget counts: events as a count, time in minutes; shares of a composite are told by its SLI.
 pub fn amount(unit: BudgetUnit, amount: i64) -> String {
     match unit {

@@ -10,7 +10,6 @@ use slipstream_log::Log;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
-use slipstream_runtime::health::Health;
 use slipstream_runtime::signal;
 use slipstream_runtime::stage::Stage;
 use slipstream_runtime::supervise::{Bounds, Supervisor};
@@ -58,7 +57,7 @@ impl Session {
             tally_threads: 1,
             receivers,
             external_url: external_url.to_owned(),
-            health: Health::default(),
+            health: supervisor.health(),
         };
         let roles = BTreeSet::from([Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier]);
         pipeline.start(&mut supervisor, &roles);
@@ -81,7 +80,7 @@ impl Session {
             let mut finished = finished;
             tokio::select! {
                 _ = &mut finished => {}
-                () = signal.received() => {
+                _ = signal.received() => {
                     intake.cancel();
                     // Out of patience: what the work has not done is left to the next start.
                     let _ = tokio::time::timeout(WIND_UP, finished).await;
@@ -126,7 +125,7 @@ pub async fn beside<T>(installation: Installation, work: impl AsyncFnOnce(&Shutd
     let mut work = std::pin::pin!(work);
     let result = tokio::select! {
         result = &mut work => result,
-        () = signal.received() => {
+        _ = signal.received() => {
             shutdown.cancel();
             let ended = tokio::time::timeout(WIND_UP, work).await;
             ended.unwrap_or_else(|_| bail!("interrupted: what was acknowledged is kept"))

@@ -83,6 +83,8 @@ struct Owned {
     log_time: LogTime,
     rates: Vec<BurnRates>,
     folded: u64,
+    /// Of [`Burn::too_late`], what was said.
+    too_late: i64,
     last_commit: Instant,
     snapshots: Snapshots,
 }
@@ -262,6 +264,7 @@ impl Owned {
     fn new(burn: Burn, position: Position, snapshots: TopicPartition) -> Self {
         let now = Instant::now();
         Owned {
+            too_late: burn.too_late(),
             burn,
             position,
             log_time: position.log_time,
@@ -287,7 +290,10 @@ impl Owned {
         let complete = self.rates.iter().filter(|r| r.complete).count() as u64;
         let incomplete = self.rates.len() as u64 - complete;
         let partition = part.advance.partition;
-        BurnStep { partition, batches: self.folded, complete, incomplete, chunks: part.chunks as u64 }.emit();
+        let (batches, chunks) = (self.folded, part.chunks as u64);
+        let too_late = (self.burn.too_late() - self.too_late).max(0) as u64;
+        BurnStep { partition, batches, complete, incomplete, chunks, too_late }.emit();
+        self.too_late = self.burn.too_late();
         self.position = part.advance.to;
         self.rates.clear();
         self.folded = 0;

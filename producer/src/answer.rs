@@ -1,4 +1,4 @@
-//! What the gateway answers, whatever it answers: one shape for all statuses, so that a client needs to read only one.
+//! What the gateway answers: one shape for all statuses, so that a client needs to read only one.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// |---|---|
 /// | 200 | at least one event is in the log, or none was sent; `rejected` says what was left out |
 /// | 400 | the body, or a parameter, could not be read as a whole: nothing was written |
+/// | 405 | not a POST |
 /// | 408 | the body did not come in time: nothing was written |
-/// | 413 | too many bytes, as sent or decompressed, or too many events: nothing was written |
+/// | 413 | too many bytes, as sent or decompressed, too many events or gzip members: nothing was written |
 /// | 415 | a content type or encoding that is not understood: nothing was written |
 /// | 422 | every event is wrong, or one is and `strict=true` was asked for: nothing was written |
 /// | 500 | the log is broken: what was written is not known |
@@ -20,11 +21,17 @@ pub struct Answer {
     pub inserted: u64,
     /// Events that are wrong.
     pub rejected: u64,
-    /// One for each that is wrong, by index.
+    /// What is wrong with them, by index: the first [`ERRORS`].
     pub errors: Vec<ItemError>,
+    /// How many errors there are, where `errors` does not have them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors_total: Option<u64>,
     /// Identities given to events that had none, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<GivenId>,
+    /// What looks wrong about events that are valid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Why nothing was written at all: a word for machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -32,6 +39,9 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
+
+/// So many errors are in an answer at most: an answer must not be much larger than its request.
+pub const ERRORS: usize = 100;
 
 /// What is wrong with one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +51,7 @@ pub struct ItemError {
     /// Its event_id, where one could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// The field that breaks a rule; none when the whole is no event.
+    /// The field that breaks a rule; `None` if the whole is not an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// The kind of mistake: a word for machines.
@@ -57,4 +67,17 @@ pub struct GivenId {
     pub index: usize,
     /// A UUIDv7.
     pub event_id: String,
+}
+
+/// What looks wrong about valid events. They are in the log all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// `too-late`: older than any rolling window; or `in-the-future`.
+    pub warning: String,
+    /// How many events it concerns.
+    pub events: u64,
+    /// The place of the first of them in the request, from 0.
+    pub first: usize,
+    /// What it means for them, for people.
+    pub message: String,
 }

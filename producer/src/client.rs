@@ -175,7 +175,7 @@ impl Client {
         Ok(Client { http, events, options })
     }
 
-    /// Sends events; the answer covers all of them, its indices are those of `events`. A wrong event keeps no other out.
+    /// Sends events. The answer covers all of them, with indices into `events`. A wrong event keeps no other out.
     ///
     /// # Errors
     /// When a batch is refused as a whole or could not be sent; earlier batches are in the log by then.
@@ -190,7 +190,12 @@ impl Client {
                 e.index += first;
                 e
             }));
+            whole.warnings.extend(answer.warnings.into_iter().map(|mut w| {
+                w.first += first;
+                w
+            }));
         }
+        whole.errors_total = (whole.rejected > whole.errors.len() as u64).then_some(whole.rejected);
         Ok(whole)
     }
 

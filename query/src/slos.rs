@@ -67,6 +67,8 @@ pub struct SloStatus {
     pub covers_period: bool,
     /// Weight of events that could not be decided.
     pub unknown: i64,
+    /// Weight of events that were older, when they came, than any window reaches: they count nowhere.
+    pub too_late: i64,
     /// groupBy labels and their values; absent when not grouped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<BTreeMap<String, String>>,
@@ -151,6 +153,7 @@ fn not_evaluated(promise: &Promise<'_>) -> SloStatus {
         covered_from: None,
         covers_period: false,
         unknown: 0,
+        too_late: 0,
         group: None,
     }
 }
@@ -188,6 +191,7 @@ fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
         covered_from: Some(text::seconds(state.covered_from)),
         covers_period: begin.is_some_and(|begin| state.covered_from <= begin),
         unknown: state.unknown,
+        too_late: state.too_late,
         group: group(promise, state),
     }
 }
@@ -257,7 +261,7 @@ mod tests {
             exhaustion_at: Some(1_000),
             conditions: Vec::new(),
             unknown: 2,
-            too_late: 0,
+            too_late: 3,
             covered_from: 10,
             sources_current: 1,
             sources: 1,
@@ -304,7 +308,7 @@ mod tests {
             "budget_remaining": 0.5, "burn_rates": {"5m": 1.5, "30d": 0.5}, "exhaustion_at": "1970-01-01T00:16:40Z",
             "unit": "events", "good": 90, "total": 100, "budget_total": 0.5, "period_start": null,
             "as_of": "1970-01-01T00:01:40Z", "complete": true, "covered_from": "1970-01-01T00:00:10Z",
-            "covers_period": false, "unknown": 2,
+            "covers_period": false, "unknown": 2, "too_late": 3,
         });
         assert_eq!(serde_json::to_value(&found[0]).unwrap(), expected);
     }

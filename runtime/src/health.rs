@@ -1,6 +1,7 @@
-//! What each role says of itself, for /healthz and /readyz.
+//! What each role says of itself, for /healthz and /readyz; and whether the process is on its way out.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a role stands.
@@ -18,6 +19,7 @@ pub enum State {
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     roles: Arc<Mutex<BTreeMap<String, State>>>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Health {
@@ -36,9 +38,20 @@ impl Health {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether every role that was announced or has spoken has started. One that waits for something outside, a receiver that is down, does
-    /// not make the process unready: what it takes in it still takes, and another instance would wait as well.
+    /// The process is about to end. It works on as before, but whoever sends it work should look for another.
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the process is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether every role has started, and the process is not about to end. A role that waits for something outside, such
+    /// as a receiver that is down, does not make the process unready: it still takes in what it always does, and another
+    /// instance would wait as well.
     pub fn ready(&self) -> bool {
-        self.snapshot().values().all(|s| !matches!(s, State::Starting(_)))
+        !self.is_stopping() && self.snapshot().values().all(|s| !matches!(s, State::Starting(_)))
     }
 }

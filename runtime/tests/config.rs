@@ -84,7 +84,8 @@ roles: [gateway, tally]
 listen: 0.0.0.0:80
 ops_listen: localhost:81
 slos: [slos, /etc/slos/more.yaml]
-gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s, publish_timeout: 2s}
+gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s,
+  idle_timeout: 4s, write_timeout: 3s, publish_timeout: 2s}
 receivers:
   - name: on-call
     url: https://example.org/hook?x=1
@@ -99,7 +100,8 @@ receivers:
     url_file: token-url
 retention: {events: 40d, history: 1000d}
 logging: {level: 'info,slipstream_sink=debug', format: json}
-drain: 3s
+drain: 0s
+shutdown_timeout: 5s
 ";
     std::fs::write(directory.path().join("token-url"), "http://chat.example/T0KEN").unwrap();
     std::fs::write(&file, text).unwrap();
@@ -113,7 +115,8 @@ drain: 3s
         (config.gateway.max_body, config.gateway.max_events, config.gateway.max_in_flight),
         (1 << 20, 1_000, 8 << 20)
     );
-    assert_eq!(config.drain, Duration::from_secs(3));
+    assert_eq!((config.drain, config.shutdown_timeout), (Duration::ZERO, Duration::from_secs(5)));
+    assert_eq!(config.gateway.finish, Duration::from_secs(4), "requests end before their stage does");
     assert_eq!(
         (config.logging.format, config.logging.level.as_deref()),
         (LogFormat::Json, Some("info,slipstream_sink=debug"))
@@ -252,6 +255,26 @@ drain: 0s
             "SLIPSTREAM_DRAIN: `drain`: expected a duration like `250ms`, `30s`, `1h30m` or `35d`, found `soon`",
             "--webhook: `webhooks`: expected an address like `https://host/path`, found `example.org`",
         ]
+    );
+}
+
+#[test]
+fn the_bound_for_requests_has_room_for_the_largest() {
+    let gateway = |text: &str| load(text, &[], Overrides::default()).map(|config| config.gateway);
+    let default = gateway("").unwrap();
+    assert_eq!((default.max_in_flight, default.max_connections), (128 << 20, 2_048));
+    let large = gateway("gateway: {max_body: 64MiB}").unwrap();
+    assert!(large.max_in_flight > 3 * (64 << 20), "it grows with what one request may take: {}", large.max_in_flight);
+    let mistakes = |text: &str| mistakes(load(text, &[], Overrides::default()));
+    assert_eq!(
+        mistakes("gateway: {max_body: 64MiB, max_events: 1_000, max_in_flight: 100MiB}"),
+        [
+            "1:62: `gateway.max_in_flight`: expected at least 294MiB, which one request of `max_body` and `max_events` may take, found `100MiB`"
+        ]
+    );
+    assert_eq!(
+        gateway("gateway: {max_body: 64MiB, max_events: 1_000, max_in_flight: 294MiB}").unwrap().max_in_flight,
+        294 << 20
     );
 }
 

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{IntCounterVec, IntGaugeVec};
+use prometheus::{GaugeVec, IntCounterVec};
 use slipstream_log::{Offset, TopicPartition};
 use slipstream_runtime::event::Event;
-use slipstream_runtime::metrics::{counter, gauge};
+use slipstream_runtime::metrics::{counter, seconds};
 
 use crate::fold::Counted;
 
@@ -16,8 +16,9 @@ static RECORDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 static WRITES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_sink_writes_total", "Transactions of the sink, by how they ended", &["outcome"])
 });
-static LOG_TIME: LazyLock<IntGaugeVec> = LazyLock::new(|| {
-    gauge("slipstream_sink_log_time_ms", "Log time up to which a partition is stored, Unix ms", &["topic", "partition"])
+static LOG_TIME: LazyLock<GaugeVec> = LazyLock::new(|| {
+    let help = "Log time up to which a partition is stored, Unix time";
+    seconds("slipstream_sink_log_time_seconds", help, &["topic", "partition"])
 });
 static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_sink_trimmed_rows_total", "Rows removed because they were past retention", &[])
@@ -50,7 +51,8 @@ impl Event for Wrote {
         }
         WRITES.with_label_values(&["written"]).inc();
         for (partition, log_time) in positions {
-            LOG_TIME.with_label_values(&[partition.topic.name(), &partition.partition.to_string()]).set(log_time);
+            let gauge = LOG_TIME.with_label_values(&[partition.topic.name(), &partition.partition.to_string()]);
+            gauge.set(log_time as f64 / 1e3);
         }
     }
 }

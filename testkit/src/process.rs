@@ -68,6 +68,8 @@ impl Slipstream {
         let mut command = Command::new(&self.binary);
         command.arg("run").arg("--data").arg(self.data());
         command.args(["--listen", &self.gateway, "--ops-listen", &self.ops]).args(&self.arguments);
+        // Nothing balances load before it. A test of draining says --drain, which wins.
+        command.env("SLIPSTREAM_DRAIN", "0s");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.errors()?).kill_on_drop(true);
         self.child = Some(command.spawn().with_context(|| format!("starting {}", self.binary.display()))?);
         Ok(())
@@ -127,7 +129,17 @@ impl Slipstream {
 
     /// SIGTERM, and waits for it to end in order.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.signal("TERM").await?;
+        self.terminate().await?;
+        self.ended().await
+    }
+
+    /// SIGTERM, without waiting.
+    pub async fn terminate(&self) -> Result<()> {
+        self.signal("TERM").await
+    }
+
+    /// Waits for it to end after a SIGTERM.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
         let Some(mut child) = self.child.take() else { bail!("the process does not run") };
         match timeout(PATIENCE, child.wait()).await {
             Ok(ended) => ended.context("waiting for the process"),

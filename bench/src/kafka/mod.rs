@@ -16,7 +16,7 @@ mod pace;
 mod place;
 pub mod raw;
 mod restore;
-mod role;
+pub mod role;
 mod scaling;
 mod sink;
 mod slos;
@@ -24,7 +24,7 @@ mod speed;
 mod streams;
 mod tally;
 mod traffic;
-mod usage;
+pub mod usage;
 
 use std::io::Write;
 

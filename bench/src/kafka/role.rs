@@ -40,7 +40,7 @@ impl Role {
             command.args(["--store", store]);
         }
         command.args(["--ops-listen", &ops.to_string(), "--listen", &gateway.to_string()]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        command.env("SLIPSTREAM_DRAIN", "0s").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         let child = command.spawn().with_context(|| format!("starting {}", place.program.display()))?;
         Ok(Role { child, ops, gateway, said })
     }

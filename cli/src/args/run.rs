@@ -57,6 +57,9 @@ pub struct Run {
     /// Receiver of alerts in Alertmanager's webhook format (repeatable)
     #[arg(long, value_name = "URL")]
     pub webhook: Vec<String>,
+    /// Time to serve on, not ready, after SIGTERM, so that load balancers notice [default: 5s with a gateway]
+    #[arg(long, value_name = "DURATION")]
+    pub drain: Option<String>,
     /// Where the installation is
     #[command(flatten)]
     pub place: Place,

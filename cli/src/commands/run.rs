@@ -40,6 +40,7 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
         ops_listen: args.ops_listen.clone(),
         slos: args.slos.iter().map(|path| path.display().to_string()).collect(),
         webhooks: args.webhook.clone(),
+        drain: args.drain.clone(),
         log_level,
         ..args.place.overrides()
     }
@@ -55,9 +56,10 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
 
-    let health = Health::default();
-    let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
+    let mut supervisor = Supervisor::new(bounds(&config));
+    let health = supervisor.health();
     if let Some(listener) = gateway_listener {
+        parts::open_files::allow_for(config.gateway.max_connections);
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
@@ -82,6 +84,12 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     }
     output::say(format_args!("error: {outcome}"));
     Ok(ExitCode::from(1))
+}
+
+/// Nobody sends work to a process without a gateway: its roles take it from the log, and hand it on when they end.
+fn bounds(config: &Config) -> Bounds {
+    let drain = if config.roles.contains(&Role::Gateway) { config.drain } else { Duration::ZERO };
+    Bounds { drain, per_stage: config.shutdown_timeout }
 }
 
 fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pipeline {

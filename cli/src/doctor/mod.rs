@@ -7,6 +7,7 @@ mod disk;
 mod embedded;
 mod kafka;
 mod positions;
+mod too_late;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -93,6 +94,8 @@ async fn examine(config: &Config) -> Result<Vec<Finding>> {
     if let (Some(log), Some(positions)) = (&log, positions) {
         findings.extend(positions::stored(log, &positions).await);
     }
+    let (late, _) = within("store", async { (Vec::from_iter(too_late::examine(config).await), None::<()>) }).await;
+    findings.extend(late);
     Ok(findings)
 }
 

@@ -3,6 +3,7 @@
 mod data;
 mod log;
 mod look;
+pub mod open_files;
 pub mod store;
 
 use std::time::Duration;

@@ -47,7 +47,7 @@ fn assigned(assignment: &[u8]) -> usize {
 async fn stamps(process: &Slipstream) -> Vec<f64> {
     let mut stamps = Vec::new();
     for partition in 0..SOURCES {
-        stamps.push(metric(process, "slipstream_tally_stamp_ms{", &format!("partition=\"{partition}\"")).await);
+        stamps.push(metric(process, "slipstream_tally_stamp_seconds{", &format!("partition=\"{partition}\"")).await);
     }
     stamps
 }

@@ -1,36 +1,30 @@
-//! From a stream of bytes to a body in memory, within every limit: as sent, decompressed, in time, and over all requests.
+//! From a stream of bytes to a body in memory, within every limit: as sent, in time, and over all requests.
 
-use std::io::Read;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use flate2::read::MultiGzDecoder;
+use axum::extract::Request;
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::budget::{Budget, Reservation};
+use super::budget::Budget;
+use super::held::Held;
 use super::refusal::Refusal;
-use super::request::{Coding, Wanted};
-
-/// A body as it was sent, and the room it holds.
-pub(super) struct Received {
-    pub bytes: Vec<u8>,
-    pub room: Reservation,
-}
+use super::request::{Wanted, expects};
 
 /// What a refused sender may still send before its connection is closed, so that it reads the answer instead of an error
 /// of its transport.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 << 20;
 
-/// Reads a body of at most `max` bytes.
+/// Reads a body of at most `max` bytes. Room is reserved for what has come, not for what was announced.
 pub(super) async fn receive(
     body: Body,
     wanted: &Wanted,
     max: usize,
     within: Duration,
     budget: &Budget,
-) -> Result<Received, Refusal> {
+) -> Result<Held, Refusal> {
     if wanted.length.is_some_and(|length| length > max as u64) {
         linger(body, wanted.expects).await;
         return Err(Refusal::TooLarge { max });
@@ -42,7 +36,7 @@ pub(super) async fn receive(
             discard(&mut stream).await;
             Err(refusal)
         }
-        // Whoever is too slow to send the body is too slow to be lingered for.
+        // A client that is too slow to send the body is not lingered for.
         Err(_) => Err(Refusal::TooSlow(within)),
     }
 }
@@ -55,18 +49,22 @@ pub(super) async fn linger(body: Body, expects: bool) {
     }
 }
 
-async fn read(stream: &mut BodyDataStream, max: usize, budget: &Budget) -> Result<Received, Refusal> {
-    let mut room = budget.open();
-    let mut bytes = Vec::new();
+/// The same for a request that is refused whatever its body is.
+pub(super) async fn linger_over(request: Request) {
+    let (head, body) = request.into_parts();
+    linger(body, expects(&head)).await;
+}
+
+async fn read(stream: &mut BodyDataStream, max: usize, budget: &Budget) -> Result<Held, Refusal> {
+    let mut received = Held::new(budget, max);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|e| Refusal::Broken(e.to_string()))?;
-        if bytes.len() + chunk.len() > max {
+        if received.len() + chunk.len() > max {
             return Err(Refusal::TooLarge { max });
         }
-        room.grow(chunk.len())?;
-        bytes.extend_from_slice(&chunk);
+        received.push(&chunk)?;
     }
-    Ok(Received { bytes, room })
+    Ok(received)
 }
 
 async fn discard(stream: &mut BodyDataStream) {
@@ -81,28 +79,4 @@ async fn discard(stream: &mut BodyDataStream) {
     };
     // Whether it ended or not: the answer is due.
     let _ = timeout(LINGER, to_the_end).await;
-}
-
-impl Received {
-    /// The body itself. What unpacks to more than `max` is not unpacked further: a bomb never lies in memory.
-    pub(super) fn unpack(mut self, coding: Coding, max: usize) -> Result<Received, Refusal> {
-        if coding == Coding::Plain {
-            return Ok(self);
-        }
-        const STEP: u64 = 64 << 10;
-        let mut unpacked = Vec::new();
-        let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
-        loop {
-            let before = unpacked.len();
-            self.room.grow(STEP as usize)?;
-            let step = Read::by_ref(&mut decoder).take(STEP).read_to_end(&mut unpacked);
-            step.map_err(|e| Refusal::NotGzip(e.to_string()))?;
-            if unpacked.len() > max {
-                return Err(Refusal::TooLargeUnpacked { max });
-            }
-            if unpacked.len() == before {
-                return Ok(Received { bytes: unpacked, room: self.room });
-            }
-        }
-    }
 }

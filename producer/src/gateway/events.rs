@@ -1,10 +1,10 @@
-//! What the gateway says of itself.
+//! What the gateway says of itself, as log lines and metrics.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
-use slipstream_runtime::event::Event;
+use prometheus::{HistogramVec, IntCounterVec, IntGauge};
+use slipstream_runtime::event::{Event, Seldom};
 use slipstream_runtime::metrics::{counter, gauge, histogram};
 
 static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -28,9 +28,47 @@ static SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
         &BOUNDS,
     )
 });
-static IN_FLIGHT: LazyLock<IntGaugeVec> = LazyLock::new(|| {
-    gauge("slipstream_gateway_in_flight_bytes", "Bytes of bodies that are being worked on, as reserved.", &[])
+static IN_FLIGHT: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "Memory that requests hold: bodies, events on their way to the log, answers.";
+    gauge("slipstream_gateway_in_flight_bytes", help, &[]).with_label_values::<&str>(&[])
 });
+static IN_FLIGHT_LIMIT: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "What requests may hold at most (gateway.max_in_flight).";
+    gauge("slipstream_gateway_in_flight_limit_bytes", help, &[]).with_label_values::<&str>(&[])
+});
+static TOO_LATE: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "slipstream_gateway_too_late_events_total",
+        "Accepted events that were older than any rolling window of an SLO.",
+        &[],
+    )
+});
+static AHEAD: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_gateway_future_events_total", "Accepted events that were more than an hour ahead.", &[])
+});
+
+/// The gateway begins to serve.
+pub(super) struct Serving {
+    pub limit: usize,
+}
+
+impl Event for Serving {
+    fn emit(self) {
+        IN_FLIGHT.set(0);
+        IN_FLIGHT_LIMIT.set(self.limit as i64);
+    }
+}
+
+/// Requests hold so much.
+pub(super) struct InFlight {
+    pub bytes: usize,
+}
+
+impl Event for InFlight {
+    fn emit(self) {
+        IN_FLIGHT.set(self.bytes as i64);
+    }
+}
 
 /// A POST was answered.
 pub(super) struct Answered<'a> {
@@ -40,14 +78,11 @@ pub(super) struct Answered<'a> {
     pub inserted: u64,
     pub rejected: u64,
     pub took: Duration,
-    /// Bytes reserved by all other requests.
-    pub in_flight: usize,
 }
 
 impl Event for Answered<'_> {
     fn emit(self) {
-        let Answered { answer, request_id, inserted, rejected, took, in_flight } = self;
-        IN_FLIGHT.with_label_values::<&str>(&[]).set(in_flight as i64);
+        let Answered { answer, request_id, inserted, rejected, took } = self;
         REQUESTS.with_label_values(&[answer]).inc();
         SECONDS.with_label_values(&[answer]).observe(took.as_secs_f64());
         EVENTS.with_label_values(&["inserted"]).inc_by(inserted);
@@ -56,17 +91,56 @@ impl Event for Answered<'_> {
     }
 }
 
+/// A request found no room, or nobody to work on it.
+pub(super) struct Busy {
+    pub limit: usize,
+}
+
+impl Event for Busy {
+    fn emit(self) {
+        static SELDOM: Seldom = Seldom::every(Duration::from_secs(10));
+        if let Some(requests) = SELDOM.count(1) {
+            let limit = self.limit;
+            tracing::warn!(requests, limit, "too much is in progress (gateway.max_in_flight): refusing with 503");
+        }
+    }
+}
+
 /// A body was read whole.
 pub(super) struct Unpacked {
     pub bytes: usize,
-    /// Bytes reserved by all requests together.
-    pub in_flight: usize,
 }
 
 impl Event for Unpacked {
     fn emit(self) {
         BYTES.with_label_values::<&str>(&[]).inc_by(self.bytes as u64);
-        IN_FLIGHT.with_label_values::<&str>(&[]).set(self.in_flight as i64);
+    }
+}
+
+/// Events whose time looks wrong were accepted; the sender was told.
+pub(super) struct OddlyTimed<'a> {
+    pub request_id: &'a str,
+    pub too_late: u64,
+    pub ahead: u64,
+}
+
+impl Event for OddlyTimed<'_> {
+    fn emit(self) {
+        static SELDOM: Seldom = Seldom::every(Duration::from_secs(10));
+        let OddlyTimed { request_id, too_late, ahead } = self;
+        TOO_LATE.with_label_values::<&str>(&[]).inc_by(too_late);
+        AHEAD.with_label_values::<&str>(&[]).inc_by(ahead);
+        if too_late + ahead > 0
+            && let Some(events) = SELDOM.count(too_late + ahead)
+        {
+            tracing::warn!(
+                events,
+                request_id,
+                too_late,
+                ahead,
+                "events were accepted that are too late for any window, or in the future; is their `time` in microseconds?"
+            );
+        }
     }
 }
 

@@ -6,10 +6,11 @@
 //! - one other object is one event,
 //! - several objects, each on a line of its own, are lines.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What the content type says about the form.
@@ -36,7 +37,7 @@ pub(super) enum FormError {
     TooMany(usize),
 }
 
-/// The content type of a request: its form, or none when it is not ours. Absent, or what tools put there by themselves
+/// The form that a content type declares; `None` if it is not one of ours. Absent, or what tools put there by themselves
 /// (`curl -d`), means nothing.
 pub(super) fn declared(content_type: Option<&str>) -> Option<Declared> {
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -95,16 +96,54 @@ fn objects(body: &[u8], max: usize) -> Result<Vec<&[u8]>, FormError> {
     }
 }
 
-#[derive(Deserialize)]
-struct Wrapper<'a> {
-    #[serde(borrow)]
-    events: Option<&'a RawValue>,
+/// What an object is: a wrapped list, or one event that nobody has looked into yet.
+enum Object<'a> {
+    Wrapper(&'a RawValue),
+    Event,
 }
 
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            /// An event has no field `events`, and a wrapper nothing else: what stands beside the list would be lost
+            /// silently.
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
+                let (mut events, mut other) = (None, None::<String>);
+                while let Some(Name(name)) = map.next_key()? {
+                    if name != "events" {
+                        map.next_value::<IgnoredAny>()?;
+                        other.get_or_insert_with(|| name.chars().take(64).collect());
+                    } else if events.replace(map.next_value()?).is_some() {
+                        return Err(Error::duplicate_field("events"));
+                    }
+                    if let (Some(_), Some(other)) = (events, &other) {
+                        return Err(Error::custom(format_args!("unknown field {other:?} beside `events`")));
+                    }
+                }
+                Ok(events.map_or(Object::Event, Object::Wrapper))
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
+}
+
+/// A name, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 fn one(object: &RawValue, max: usize) -> Result<Vec<&[u8]>, FormError> {
-    match serde_json::from_str::<Wrapper<'_>>(object.get()) {
-        Ok(Wrapper { events: Some(events) }) => list(events.get(), max),
-        Ok(Wrapper { events: None }) => Ok(vec![object.get().as_bytes()]),
+    match serde_json::from_str(object.get()) {
+        Ok(Object::Wrapper(events)) => list(events.get(), max),
+        Ok(Object::Event) => Ok(vec![object.get().as_bytes()]),
         Err(e) => Err(FormError::Syntax(e.to_string())),
     }
 }
@@ -114,13 +153,17 @@ fn text(body: &[u8]) -> Result<&str, FormError> {
 }
 
 fn list(text: &str, max: usize) -> Result<Vec<&[u8]>, FormError> {
+    // serde's own error would quote what it found, whatever its length.
+    if !text.starts_with('[') {
+        return Err(FormError::Syntax("expected a list of events in `events`".to_owned()));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let items = Bounded { max }.deserialize(&mut deserializer).map_err(|e| FormError::Syntax(e.to_string()))?;
     deserializer.end().map_err(|e| FormError::Syntax(e.to_string()))?;
     items.ok_or(FormError::TooMany(max))
 }
 
-/// A list that is not read on once it is too long: its items cost more memory than its text. None: too long.
+/// A list whose items are not kept once it is too long: they cost more memory than its text. `None` if it is.
 struct Bounded {
     max: usize,
 }
@@ -206,6 +249,9 @@ mod tests {
             ("{\"a\":\n1}\n{\"a\":\n2}", "more follows after the first object"),
             ("{\"events\": 7}", "expected a list of events"),
             ("{\"events\": [1], \"events\": [2]}", "duplicate field `events`"),
+            ("{\"events\": [1], \"\\u0065vents\": [2]}", "duplicate field `events`"),
+            ("{\"events\": [1], \"strict\": true}", "unknown field \"strict\" beside `events`"),
+            ("{\"strict\": true, \"events\": [1]}", "unknown field \"strict\" beside `events`"),
             ("[1,2,3,4,5]", "more than 4 events"),
             ("{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n", "more than 4 events"),
         ] {

@@ -29,7 +29,7 @@ pub(super) enum Coding {
     Gzip,
 }
 
-/// The content encoding of a request; none when it is not ours.
+/// The content encoding of a request; `None` if it is not one of ours.
 fn coding(header: Option<&str>) -> Option<Coding> {
     match header.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Some(Coding::Plain),
@@ -76,7 +76,7 @@ fn strict(query: &str) -> Result<bool, Refusal> {
                 return Err(Refusal::Parameter(format!("strict={other:?}; expected `true` or `false`")));
             }
             (other, _) => {
-                return Err(Refusal::Parameter(format!("unknown parameter {other:?}; the one there is, is `strict`")));
+                return Err(Refusal::Parameter(format!("unknown parameter {other:?}; the only one is `strict`")));
             }
         };
     }

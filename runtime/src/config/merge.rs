@@ -25,6 +25,8 @@ pub struct Overrides {
     pub slos: Vec<String>,
     /// `--webhook URL`, repeatable
     pub webhooks: Vec<String>,
+    /// `--drain DURATION`
+    pub drain: Option<String>,
     /// `--log-level LEVEL`
     pub log_level: Option<String>,
     /// `--log-format FORMAT`
@@ -67,12 +69,15 @@ const SETTINGS: &[Setting] = &[
     one(&["gateway", "max_in_flight"]),
     one(&["gateway", "max_connections"]),
     one(&["gateway", "read_timeout"]),
+    one(&["gateway", "idle_timeout"]),
+    one(&["gateway", "write_timeout"]),
     one(&["gateway", "publish_timeout"]),
     one(&["retention", "events"]),
     one(&["retention", "history"]),
     one(&["logging", "level"]),
     one(&["logging", "format"]),
     one(&["drain"]),
+    one(&["shutdown_timeout"]),
 ];
 
 const PREFIX: &str = "SLIPSTREAM_";
@@ -105,12 +110,13 @@ pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String
 
 /// Lays the flags over a tree.
 pub(super) fn flags(root: &mut Node, flags: &Overrides) {
-    let singles: [(&str, &[&'static str], &Option<String>); 7] = [
+    let singles: [(&str, &[&'static str], &Option<String>); 8] = [
         ("--data", &["data"], &flags.data),
         ("--log", &["log"], &flags.log),
         ("--store", &["store"], &flags.store),
         ("--listen", &["listen"], &flags.listen),
         ("--ops-listen", &["ops_listen"], &flags.ops_listen),
+        ("--drain", &["drain"], &flags.drain),
         ("--log-level", &["logging", "level"], &flags.log_level),
         ("--log-format", &["logging", "format"], &flags.log_format),
     ];

@@ -63,8 +63,10 @@ pub struct Config {
     pub retention: Retention,
     /// How the process talks about itself.
     pub logging: Logging,
-    /// What a stage has to end after it was told to.
+    /// How long a process with a gateway serves on after SIGTERM, not ready, before it shuts down.
     pub drain: Duration,
+    /// What each stage of the shutdown may take.
+    pub shutdown_timeout: Duration,
     /// What looks wrong but stops nothing; to be logged once logging is set up.
     pub warnings: Vec<String>,
 }
@@ -116,14 +118,36 @@ pub struct Gateway {
     pub max_body: usize,
     /// Events of one request.
     pub max_events: usize,
-    /// Bytes of bodies, decompressed, that are worked on at a time; beyond it callers are sent away with 503.
+    /// Bytes that all requests together may hold: bodies as sent and decompressed, events on their way to the log, answers.
+    /// Beyond it callers are sent away with 503.
     pub max_in_flight: usize,
-    /// Connections at a time; further ones wait in the kernel's queue.
+    /// Connections at a time; further ones are sent away with 503.
     pub max_connections: usize,
-    /// Time a client has to send its headers, and again its body.
+    /// Time a client has to send the head of a request, and again its body.
     pub read_timeout: Duration,
+    /// Time between two requests of a connection, after which it is closed.
+    pub idle_timeout: Duration,
+    /// Time a client has to read an answer.
+    pub write_timeout: Duration,
     /// Time the log has to take a request's events before the caller is sent away with 503.
     pub publish_timeout: Duration,
+    /// Time that requests in progress have at shutdown.
+    pub finish: Duration,
+}
+
+impl Gateway {
+    /// What one request may hold at most, bytes. While it is decompressed: the body as sent, and the decompressed one in
+    /// its old and its new place when it grows. Then: the body, the records made of it, in two places likewise, and for each
+    /// event what names it in the request, the log and the answer.
+    pub const fn one_request(max_body: usize, max_events: usize) -> usize {
+        max_body.saturating_mul(4).saturating_add(max_events.saturating_mul(512))
+    }
+
+    /// The least bound for all requests under which one of the largest size is taken: an eighth of the bound is kept for
+    /// small ones.
+    pub const fn least_in_flight(max_body: usize, max_events: usize) -> usize {
+        Gateway::one_request(max_body, max_events).saturating_mul(8).div_ceil(7)
+    }
 }
 
 impl Default for Gateway {
@@ -132,9 +156,12 @@ impl Default for Gateway {
             max_body: 16 << 20,
             max_events: 50_000,
             max_in_flight: 128 << 20,
-            max_connections: 4_096,
+            max_connections: 2_048,
             read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(10),
             publish_timeout: Duration::from_secs(10),
+            finish: Duration::from_secs(8),
         }
     }
 }

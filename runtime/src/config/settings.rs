@@ -61,6 +61,7 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
     let absent = Node::map(root.place.clone());
     let top = Section::of(root, "", problems);
     let data = directory(&top, "data").unwrap_or_else(|| PathBuf::from(DATA));
+    let shutdown_timeout = top.value("shutdown_timeout", DURATION, positive).unwrap_or(Duration::from_secs(10));
     let config = Config {
         log: address::log(&top, problems).unwrap_or_else(|| LogAddress::Sqlite(data.clone())),
         store: address::store(&top, problems).unwrap_or_else(|| StoreAddress::Sqlite(data.clone())),
@@ -72,11 +73,12 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
         ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
         slos: slos(&top, problems),
-        gateway: gateway(top.section("gateway", &absent), problems),
+        gateway: gateway(top.section("gateway", &absent), shutdown_timeout, problems),
         receivers: receiver::receivers(&top, problems),
         retention: retention(top.section("retention", &absent), &mut warnings),
         logging: logging(top.section("logging", &absent)),
-        drain: top.value("drain", DURATION, positive).unwrap_or(Duration::from_secs(10)),
+        drain: top.value("drain", DURATION, units::duration).unwrap_or(Duration::from_secs(5)),
+        shutdown_timeout,
         warnings,
     };
     if config.listen == config.ops_listen && config.listen.port() != 0 {
@@ -132,30 +134,43 @@ fn slos(top: &Section<'_>, problems: &Problems) -> Vec<PathBuf> {
     paths
 }
 
-fn gateway(section: Section<'_>, problems: &Problems) -> Gateway {
-    let default = Gateway::default();
-    let max_body = section.value("max_body", SIZE, size).unwrap_or(default.max_body);
-    let max_in_flight = section.value("max_in_flight", SIZE, size).unwrap_or(default.max_in_flight.max(max_body));
-    if let (true, Some(node)) = (max_in_flight < max_body, section.get("max_in_flight")) {
-        expected(
-            problems,
-            node,
-            "gateway.max_in_flight",
-            "at least `gateway.max_body`, or no body could ever be taken",
-        );
-    }
+/// Requests in progress at shutdown get this share of the stage's time: their connections are closed before it is over.
+const FINISH_SHARE: f64 = 0.8;
+
+fn gateway(section: Section<'_>, shutdown_timeout: Duration, problems: &Problems) -> Gateway {
     const COUNT: &str = "a whole number from 1 on";
     let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
+    let time = |key, default| section.value(key, DURATION, positive).unwrap_or(default);
+    let default = Gateway::default();
+    let max_body = section.value("max_body", SIZE, size).unwrap_or(default.max_body);
+    let max_events = section.value("max_events", COUNT, count).unwrap_or(default.max_events);
     let gateway = Gateway {
         max_body,
-        max_in_flight,
-        max_events: section.value("max_events", COUNT, count).unwrap_or(default.max_events),
+        max_events,
+        max_in_flight: in_flight(&section, max_body, max_events, problems),
         max_connections: section.value("max_connections", COUNT, count).unwrap_or(default.max_connections),
-        read_timeout: section.value("read_timeout", DURATION, positive).unwrap_or(default.read_timeout),
-        publish_timeout: section.value("publish_timeout", DURATION, positive).unwrap_or(default.publish_timeout),
+        read_timeout: time("read_timeout", default.read_timeout),
+        idle_timeout: time("idle_timeout", default.idle_timeout),
+        write_timeout: time("write_timeout", default.write_timeout),
+        publish_timeout: time("publish_timeout", default.publish_timeout),
+        finish: shutdown_timeout.mul_f64(FINISH_SHARE),
     };
     section.finish();
     gateway
+}
+
+/// The bound for all requests. One that the largest request does not fit into would send its sender away for ever.
+fn in_flight(section: &Section<'_>, max_body: usize, max_events: usize, problems: &Problems) -> usize {
+    let least = Gateway::least_in_flight(max_body, max_events);
+    let given = section.value("max_in_flight", SIZE, size);
+    if let (Some(given), Some(node)) = (given, section.get("max_in_flight"))
+        && given < least
+    {
+        let least = least.div_ceil(1 << 20);
+        let what = format!("at least {least}MiB, which one request of `max_body` and `max_events` may take");
+        expected(problems, node, "gateway.max_in_flight", &what);
+    }
+    given.unwrap_or(Gateway::default().max_in_flight.max(least))
 }
 
 fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {

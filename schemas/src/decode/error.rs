@@ -46,12 +46,12 @@ impl ErrorClass {
     }
 }
 
-/// What is wrong with a record: which field, its value, and the rule.
+/// What is wrong with a record: which field, its value, and the rule. Short, whatever was sent: there may be many of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventError {
     /// Its kind.
     pub class: ErrorClass,
-    /// The field, where it is one's fault.
+    /// The field, where it is one's fault, cut like the value.
     pub field: Option<String>,
     /// The offending value, cut to a length a log line can bear; empty where there is none to show.
     pub value: String,
@@ -62,33 +62,37 @@ pub struct EventError {
 /// Characters of an offending value that are shown.
 const SHOWN: usize = 80;
 
+/// Characters of a rule: some quote what was found, which may be long.
+const RULE: usize = 300;
+
 impl EventError {
-    /// An error that is no single field's.
-    pub fn whole(class: ErrorClass, rule: impl Into<String>) -> Self {
-        EventError { class, field: None, value: String::new(), rule: rule.into() }
+    /// An error that is not a single field's.
+    pub fn whole(class: ErrorClass, rule: impl AsRef<str>) -> Self {
+        EventError { class, field: None, value: String::new(), rule: shown(rule.as_ref(), RULE) }
     }
 
     /// An error of a field.
-    pub fn field(class: ErrorClass, field: impl Into<String>, value: impl AsRef<str>, rule: impl Into<String>) -> Self {
-        EventError { class, field: Some(field.into()), value: shown(value.as_ref()), rule: rule.into() }
+    pub fn field(class: ErrorClass, field: impl AsRef<str>, value: impl AsRef<str>, rule: impl AsRef<str>) -> Self {
+        let (field, value) = (shown(field.as_ref(), SHOWN), shown(value.as_ref(), SHOWN));
+        EventError { class, field: Some(field), value, rule: shown(rule.as_ref(), RULE) }
     }
 
     /// A broken rule of a field.
-    pub fn rule(field: &str, value: impl AsRef<str>, rule: impl Into<String>) -> Self {
+    pub fn rule(field: &str, value: impl AsRef<str>, rule: impl AsRef<str>) -> Self {
         EventError::field(ErrorClass::RuleBroken, field, value, rule)
     }
 }
 
-/// The beginning of a value, control characters escaped.
-fn shown(value: &str) -> String {
+/// The beginning of a text, control characters escaped. Names are as foreign as values: an event may have any.
+fn shown(text: &str, most: usize) -> String {
     let mut out = String::new();
-    for c in value.chars().take(SHOWN) {
+    for c in text.chars().take(most) {
         match c.is_control() {
             true => out.extend(c.escape_debug()),
             false => out.push(c),
         }
     }
-    if value.chars().nth(SHOWN).is_some() {
+    if text.chars().nth(most).is_some() {
         out.push('…');
     }
     out

@@ -4,6 +4,7 @@
 //! Tally and sink decode with the same function, so they agree on what is valid; whether attributes are read or skipped
 //! makes no difference to that.
 
+mod attributes;
 mod avro;
 mod error;
 mod json;

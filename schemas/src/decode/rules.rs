@@ -128,8 +128,16 @@ fn user_ref(value: Option<&str>) -> Result<(), EventError> {
         Some(user) if user.len() > 256 => {
             Err(EventError::rule("user_ref", user, format!("must be at most 256 bytes, is {}", user.len())))
         }
+        Some(user) if has_nul(user) => Err(EventError::rule("user_ref", user, NO_NUL)),
         _ => Ok(()),
     }
+}
+
+/// PostgreSQL has no text with one: such an event would be counted and never stored.
+const NO_NUL: &str = "must not have a NUL character (U+0000)";
+
+fn has_nul(text: &str) -> bool {
+    text.as_bytes().contains(&0)
 }
 
 /// Checks one attribute; `before` is how many there were.
@@ -145,10 +153,17 @@ pub(super) fn attribute(before: usize, key: &str, value: &str) -> Result<(), Eve
         let rule = format!("a value must be at most {ATTRIBUTE_VALUE_BYTES} bytes, is {}", value.len());
         return Err(EventError::rule(&format!("attributes.{key}"), value, rule));
     }
+    if has_nul(key) {
+        return Err(EventError::rule("attributes", key, format!("a key {NO_NUL}")));
+    }
+    if has_nul(value) {
+        return Err(EventError::rule(&format!("attributes.{key}"), value, format!("a value {NO_NUL}")));
+    }
     Ok(())
 }
 
-/// Adds an attribute; of a key that comes twice the last value counts, as in every map.
+/// Adds an attribute. Of a key that comes twice in Avro the last value counts, as its libraries read a map; JSON refuses it
+/// before.
 pub(super) fn put<'a>(pairs: &mut Pairs<'a>, key: Cow<'a, str>, value: Cow<'a, str>) {
     match pairs.iter_mut().find(|(k, _)| *k == key) {
         Some(pair) => pair.1 = value,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::rules::{self, Attributes, Draft, Pairs};
 
-/// The event, its fields not checked yet. None: for the general reader.
+/// The event, its fields not checked yet; `None` if it is for the general reader.
 pub(super) fn draft(body: &[u8], attributes: Attributes) -> Option<Draft<'_>> {
     let mut body = Body(body);
     let draft = Draft {
@@ -117,8 +117,8 @@ mod tests {
             weight in prop_oneof![any::<i32>(), 1..1_000_i32],
             latency_ms in prop::option::of(prop_oneof![any::<f64>(), 0.0..1e9]),
             trace_id in prop::option::of("[0-9a-g]{31,33}"),
-            user_ref in prop::option::of("[a-z]{0,300}"),
-            attributes in prop::collection::btree_map("[a-z]{0,70}", "[a-zé]{0,300}", 0..40),
+            user_ref in prop::option::of("[a-z\u{0}]{0,300}"),
+            attributes in prop::collection::btree_map("[a-z\u{0}]{0,70}", "[a-zé\u{0}]{0,300}", 0..40),
         ) -> RequestEvent {
             let [event_id, service, environment, endpoint, method] = texts;
             let time = EventTime(time);

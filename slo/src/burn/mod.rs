@@ -154,6 +154,7 @@ pub struct Burn {
     /// Unix seconds before which a source's records were gone when the fold first heard of it.
     floor: i64,
     incomplete_ticks: u64,
+    too_late: i64,
 }
 
 impl Burn {
@@ -176,6 +177,7 @@ impl Burn {
             changes: Changes::all(chunks),
             floor: 0,
             incomplete_ticks: 0,
+            too_late: 0,
         }
     }
 
@@ -192,6 +194,12 @@ impl Burn {
     /// How many ticks were evaluated without all sources since the fold began.
     pub fn incomplete_ticks(&self) -> u64 {
         self.incomplete_ticks
+    }
+
+    /// Weight of the events that were older, when they came, than any window of their objective reaches, since the fold
+    /// began. An event counts once for each objective that it matches.
+    pub fn too_late(&self) -> i64 {
+        self.too_late
     }
 
     /// How many series there are.
@@ -380,7 +388,7 @@ impl Burn {
             for (name, mut due) in by_slo {
                 self.changes.mark(&name);
                 if let Some(state) = self.slos.get_mut(name.as_str()) {
-                    state.take_in(&mut due, tick, &mut self.pool, &self.scale, &mut touched);
+                    self.too_late += state.take_in(&mut due, tick, &mut self.pool, &self.scale, &mut touched);
                 }
             }
         }

@@ -21,10 +21,23 @@ pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&table(&answer.slos))?;
+    for slo in answer.slos.iter().filter(|slo| slo.too_late > 0) {
+        output::say(too_late(slo));
+    }
     if answer.slos.is_empty() {
         output::say("no SLOs yet; next: slipstream run --slos PATH");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What would else be seen nowhere but in the store.
+fn too_late(slo: &SloStatus) -> String {
+    let group: Vec<&str> = slo.group.iter().flat_map(|g| g.values().map(String::as_str)).collect();
+    let name = [&[slo.name.as_str(), slo.objective.as_str()], &group[..]].concat().join(" ");
+    format!(
+        "{name}: {} came too late for any window and count nowhere; is their `time` right? As a number it is microseconds",
+        output::events(slo.too_late)
+    )
 }
 
 fn table(slos: &[SloStatus]) -> String {
