@@ -135,7 +135,7 @@ pub async fn letters(log: &MemoryLog, header: &str) -> Vec<(String, String)> {
         }
         for record in log.read(partition, first, end, Fetch::default()).await.unwrap().iter() {
             let event: RequestEvent = codec::decode(record.value().unwrap()).unwrap();
-            let (_, value) = record.headers().find(|(name, _)| *name == header).unwrap();
+            let value = record.header(header).unwrap();
             letters.push((event.event_id, String::from_utf8(value.to_vec()).unwrap()));
         }
     }
