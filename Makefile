@@ -21,7 +21,7 @@ SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -65,6 +65,9 @@ test-cel: setup ## Filters beside cel-go: the recorded table, the test vectors o
 test-faults: setup-test ## Real processes under faults for long, with a report: make test-faults [SECONDS=600] [SEED=n]
 	cargo test --locked -p slipstream-cli --test faults --no-run
 	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --locked -p slipstream-cli --test faults -- --nocapture
+
+test-platforms: setup-test ## The pipeline with kills on Kafka 3.0, 3.9 and 4.4 with PostgreSQL 14, 16 and 18 (Maven and npm): make test-platforms [ONLY=4.4.0/18.4]
+	@scripts/test-platforms $(ONLY)
 
 sim: setup ## Whole worlds under faults in virtual time, by seed: make sim [SEEDS=500], or one again: make sim SEED=n [TRACE=FILE]
 	cargo test --workspace --locked --test seeds --no-run

@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use slipstream_schemas::{Cause, LogTime, Topic};
 
 use crate::batch::Batch;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+};
 use engine::{existing, place, read_within};
 
 pub use engine::Engine;
@@ -58,6 +60,10 @@ impl<E: Engine> Log for Embedded<E> {
 
     fn total_order(&self) -> bool {
         self.engine.total_order()
+    }
+
+    async fn topic_id(&self, _: Topic) -> Result<Option<TopicId>, LogError> {
+        Ok(self.engine.id())
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {

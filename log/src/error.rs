@@ -32,8 +32,8 @@ pub enum LogError {
         /// Limit.
         limit: usize,
     },
-    /// May pass: try the same again.
-    #[error("{doing}: {cause} (will be tried again)")]
+    /// May pass: try the same again. Whoever does so says it; the error does not know.
+    #[error("{doing}: {cause}")]
     Transient {
         /// What was being done.
         doing: String,

@@ -92,7 +92,7 @@ struct Record {
     log_time: LogTime,
     key: Option<Bytes>,
     value: Option<Bytes>,
-    headers: Vec<(String, Bytes)>,
+    headers: Vec<(String, Option<Bytes>)>,
 }
 
 impl MemoryLog {
@@ -364,7 +364,7 @@ impl Engine for Memory {
             if batch.len() >= fetch.records.max(1) || (!batch.is_empty() && batch.bytes() >= fetch.bytes) {
                 break;
             }
-            let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref()));
+            let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
             batch.push(offset, record.log_time, record.key.as_deref(), record.value.as_deref(), headers);
         }
         Ok(batch)

@@ -18,7 +18,7 @@ use slipstream_schemas::{LogTime, Topic};
 
 use crate::batch::Batch;
 pub use crate::error::{CommitError, LogError};
-pub use crate::place::{Offset, Position, TopicPartition};
+pub use crate::place::{Offset, Position, TopicId, TopicPartition};
 
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub struct Outgoing {
     pub key: Option<Bytes>,
     /// Its value; none: a tombstone.
     pub value: Option<Bytes>,
-    /// Name and value, in order.
-    pub headers: Vec<(String, Bytes)>,
+    /// Name and value, in order; `None` for a header without a value, which on Kafka is not the same as an empty one.
+    pub headers: Vec<(String, Option<Bytes>)>,
 }
 
 /// Bytes of key, value and headers that one record may have.
@@ -44,8 +44,8 @@ impl Outgoing {
     /// # Errors
     /// When it is too large, or has no key though its topic is compacted.
     pub fn check(&self) -> Result<(), LogError> {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let size = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + size(value)).sum();
         let bytes = size(&self.key) + size(&self.value) + headers;
         if bytes > RECORD_LIMIT {
             return Err(LogError::TooLarge { topic: self.topic, bytes, limit: RECORD_LIMIT });
@@ -152,6 +152,12 @@ pub trait Log: Send + Sync + 'static {
     /// can also read everything written before it (the embedded logs). False: only within a partition (Kafka).
     fn total_order(&self) -> bool;
 
+    /// The id of a topic: positions belong to it, not to the topic's name. `None` where the log does not tell.
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        let _ = topic;
+        Ok(None)
+    }
+
     /// How many partitions a topic has.
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError>;
 
@@ -178,7 +184,7 @@ pub trait Log: Send + Sync + 'static {
     /// The first offset whose log time is at least `time`; the end offset when there is none.
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError>;
 
-    /// Where a group has committed to stand, asked from outside of it; none: never committed.
+    /// Where a group has committed to stand, asked from outside of it; `None` if it never committed.
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError>;
 
     /// Joins a group. Partitions come as [`Polled::Assigned`].

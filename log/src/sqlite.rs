@@ -33,7 +33,7 @@ use crate::clock::{Clock, Timeline};
 use crate::embedded::{Embedded, Engine, Guard, Holders, WriteError};
 use crate::faults::Faults;
 use crate::groups::Groups;
-use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicId, TopicPartition};
 use crate::signal::Signal;
 use frame::Frames;
 use housekeeping::Housekeeping;
@@ -100,6 +100,7 @@ impl SqliteOptions {
 /// The engine of a [`SqliteLog`].
 pub struct Sqlite {
     dir: PathBuf,
+    id: Option<TopicId>,
     counts: HashMap<Topic, u32>,
     shared: Arc<Shared>,
     groups: Arc<Groups>,
@@ -154,7 +155,7 @@ impl Sqlite {
         let file = dir.join(LOG_FILE);
         let conn = schema::open_writer(&file)?;
         schema::ensure_partitions(&conn, &options.partitions, &file)?;
-        let Loaded { partitions, positions, last } = schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
+        let Loaded { partitions, positions, last, id } = schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
         let mut counts = HashMap::new();
         for place in partitions.keys() {
             *counts.entry(place.topic).or_default() += 1;
@@ -177,7 +178,8 @@ impl Sqlite {
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(failed)?;
         let owned = Arc::new(Mutex::new(Some(Owned { writer, _lock: lock })));
-        Ok(Sqlite { dir: dir.to_owned(), counts, shared, groups, queue, readers: Arc::new(Readers::new(&file)), owned })
+        let (dir, readers) = (dir.to_owned(), Arc::new(Readers::new(&file)));
+        Ok(Sqlite { dir, id, counts, shared, groups, queue, readers, owned })
     }
 
     async fn stop(&self, last: Request) {
@@ -216,6 +218,10 @@ impl Drop for Sqlite {
 impl Engine for Sqlite {
     fn describe(&self) -> String {
         format!("sqlite:{}", self.dir.display())
+    }
+
+    fn id(&self) -> Option<TopicId> {
+        self.id.clone()
     }
 
     fn partitions(&self, topic: Topic) -> u32 {

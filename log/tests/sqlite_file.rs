@@ -169,3 +169,26 @@ async fn l1_records_from_many_writes_are_packed_and_read_back_in_order() {
     let batch = log.read(input(0), 12_345, 12_350, Fetch::default()).await.unwrap();
     assert_eq!(batch.iter().map(|r| r.offset()).collect::<Vec<_>>(), [12_345, 12_346, 12_347, 12_348, 12_349]);
 }
+
+#[tokio::test]
+async fn another_file_in_its_place_has_other_topics() {
+    let dir = tempdir().unwrap();
+    let id = |log: Arc<SqliteLog>| async move {
+        let id = log.topic_id(Topic::RequestEvents).await.unwrap().expect("an id");
+        log.close().await;
+        id
+    };
+    let first = id(open(&dir).unwrap()).await;
+    assert_eq!(id(open(&dir).unwrap()).await, first);
+    let reader = SqliteLog::open_read_only(dir.path()).unwrap();
+    assert_eq!(reader.topic_id(Topic::Alerts).await.unwrap(), Some(first.clone()));
+    drop(reader);
+    // As a version made it that gave no ids: it gets one, and keeps it.
+    let file = dir.path().join(LOG_FILE);
+    rusqlite::Connection::open(&file).unwrap().execute_batch("DROP TABLE identity").unwrap();
+    assert_eq!(SqliteLog::open_read_only(dir.path()).unwrap().topic_id(Topic::Alerts).await.unwrap(), None);
+    let given = id(open(&dir).unwrap()).await;
+    assert_eq!(id(open(&dir).unwrap()).await, given);
+    std::fs::remove_file(&file).unwrap();
+    assert_ne!(id(open(&dir).unwrap()).await, given);
+}

@@ -79,7 +79,7 @@ async fn l2_an_invalid_record_becomes_one_dead_letter_with_its_bytes_and_where_i
         let place = TopicPartition { topic: Topic::DeadLetters, partition };
         for record in world.log.read(place, 0, i64::MAX, Fetch::default()).await.unwrap().iter() {
             let header = |name: &str| {
-                let found = record.headers().find(|(n, _)| *n == name).map(|(_, v)| v);
+                let found = record.header(name);
                 String::from_utf8(found.unwrap_or_else(|| panic!("no header {name}")).to_vec()).unwrap()
             };
             let source: u32 = header("slipstream-partition").parse().unwrap();

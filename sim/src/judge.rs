@@ -99,7 +99,7 @@ async fn dead_letters(log: &dyn Log) -> Result<usize> {
         let place = TopicPartition { topic: Topic::DeadLetters, partition };
         for record in log.read(place, 0, i64::MAX, Fetch::default()).await?.iter() {
             let number = |name: &str| -> Result<i64> {
-                let (_, value) = record.headers().find(|(n, _)| *n == name).context("L2: a header is missing")?;
+                let value = record.header(name).context("L2: a header is missing")?;
                 Ok(std::str::from_utf8(value)?.parse()?)
             };
             let (source, offset) = (number("slipstream-partition")? as u32, number("slipstream-offset")?);

@@ -27,7 +27,8 @@ pub enum SinkError {
     /// The store holds more than the log has: they do not belong together.
     #[error(
         "{partition}: the store is at offset {stored}, but the log ends at {end}: the store belongs to another log, or the \
-         log was restored from an older copy; give the sink an empty store, or the log that belongs to this one"
+         log was restored from an older copy; nothing was changed: give the sink the log that belongs to this store, or this \
+         log a store of its own (another database or schema; this one keeps what it has)"
     )]
     StoreAhead {
         /// Where.

@@ -8,18 +8,21 @@ use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition};
 use slipstream_role::redelivery;
 use slipstream_role::takeover::{Takeovers, Turns};
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::event::Event;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
-use slipstream_store::{SharedStore, StoreError, StorePosition};
+use slipstream_store::{Claim, SharedStore, StoreError, StorePosition};
 use tokio::sync::OnceCell;
 
 use crate::SinkError;
+use crate::run::TOPICS;
+use crate::telemetry::MadeAnew;
 use crate::waiting::Waiting;
 
 /// What a partition's reading begins with.
 pub struct Begin {
-    /// The store's position; none: it has nothing of it.
+    /// The store's position; `None` if it has nothing of the partition.
     pub stored: Option<Offset>,
     /// Where reading begins.
     pub next: Offset,
@@ -128,7 +131,7 @@ impl Finder {
     }
 
     async fn attempt(&self, partition: TopicPartition, positions: &Positions) -> Result<Begin, SinkError> {
-        let positions = positions.get_or_try_init(|| self.store.positions()).await?;
+        let positions = positions.get_or_try_init(|| self.positions()).await?;
         let stored = positions.iter().find(|p| p.topic == partition.topic && p.partition == partition.partition);
         let (first, end) = self.log.bounds(partition).await?;
         let (offset, log_time) = stored.map_or((first, LogTime(0)), |s| (s.offset, s.log_time));
@@ -139,6 +142,18 @@ impl Finder {
         let position = Position { offset: next, log_time };
         let memory = self.memory(partition, position).await?;
         Ok(Begin { stored: stored.map(|s| s.offset), next, memory })
+    }
+
+    /// Where the store stands in the topics that are there now. Positions in one that was deleted would skip as many records of
+    /// the one that has its name.
+    async fn positions(&self) -> Result<Vec<StorePosition>, SinkError> {
+        for topic in TOPICS {
+            let Some(is) = self.log.topic_id(topic).await? else { continue };
+            if let Claim::Anew { was } = self.store.claim_topic(topic, is.as_str()).await? {
+                MadeAnew { topic, was, is }.emit();
+            }
+        }
+        Ok(self.store.positions().await?)
     }
 
     async fn memory(&self, partition: TopicPartition, position: Position) -> Result<Option<Memory>, LogError> {

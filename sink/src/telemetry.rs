@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus::{GaugeVec, IntCounterVec};
-use slipstream_log::{Offset, TopicPartition};
+use slipstream_log::{Offset, TopicId, TopicPartition};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics::{counter, seconds};
+use slipstream_schemas::Topic;
 
 use crate::fold::Counted;
 
@@ -23,6 +24,34 @@ static LOG_TIME: LazyLock<GaugeVec> = LazyLock::new(|| {
 static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_sink_trimmed_rows_total", "Rows removed because they were past retention", &[])
 });
+
+static MADE_ANEW: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_sink_topics_made_anew_total", "Topics that were found deleted and made anew", &["topic"])
+});
+
+/// A topic was deleted and made anew: it is stored from its first record on.
+pub struct MadeAnew {
+    /// Which.
+    pub topic: Topic,
+    /// The id of the one that positions were places in.
+    pub was: String,
+    /// Its id.
+    pub is: TopicId,
+}
+
+impl Event for MadeAnew {
+    fn emit(self) {
+        let MadeAnew { topic, was, is } = self;
+        tracing::warn!(
+            %topic,
+            %was,
+            %is,
+            "the topic was deleted and made anew: it is stored from its first record on; what was stored of the old one stays, \
+             what was not is lost (docs/operations-kafka.md, \"A topic that was made anew\")"
+        );
+        MADE_ANEW.with_label_values(&[topic.name()]).inc();
+    }
+}
 
 /// A batch is in the store.
 pub struct Wrote {

@@ -171,7 +171,8 @@ fn partition(m: &PositionMove) -> TopicPartition {
 /// What a letter says of why it is one.
 fn message(letter: &Outgoing) -> String {
     let said = letter.headers.iter().rev().find(|(name, _)| name == MESSAGE);
-    said.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    let said = said.and_then(|(_, value)| value.as_deref());
+    said.map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
 async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<BatchFate, StoreError> {

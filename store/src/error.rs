@@ -18,8 +18,9 @@ pub enum StoreError {
         /// What the store has.
         stored: Option<i64>,
     },
-    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`crate::settled`]).
-    #[error("{doing}: {cause} (will be tried again)")]
+    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`crate::settled`]). Whoever
+    /// sends again says it; the error does not know.
+    #[error("{doing}: {cause}")]
     Unavailable {
         /// What was being done.
         doing: String,

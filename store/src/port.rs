@@ -37,12 +37,24 @@ pub struct PositionMove {
     pub topic: Topic,
     /// Its partition.
     pub partition: u32,
-    /// The offset that the writer read; none: there was no position yet.
+    /// The offset that the writer read; `None` if there was no position yet.
     pub from: Option<i64>,
     /// Next offset to write after this batch.
     pub to: i64,
     /// Log time of the last record below `to`.
     pub log_time: LogTime,
+}
+
+/// What a store knew of a topic when somebody named its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The same, or nothing yet: positions hold.
+    Same,
+    /// Another topic of the same name, which had this id: its positions are gone, its rows are there.
+    Anew {
+        /// The id.
+        was: String,
+    },
 }
 
 /// A row of burn-rate history.
@@ -148,6 +160,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every position there is, by topic and partition.
     async fn positions(&self) -> Result<Vec<StorePosition>, StoreError>;
+
+    /// Names the topic that positions are to be places in: `id` tells it from another of the same name, made before or after it.
+    /// Positions of another one mean nothing in it and are dropped, durably; what was stored of that one stays.
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError>;
+
+    /// The id of each topic that was named.
+    async fn claimed_topics(&self) -> Result<Vec<(Topic, String)>, StoreError>;
 
     /// Writes all of a batch and moves its positions, in one transaction and durably, or nothing. Every `from` must be
     /// what is stored, or it is [`StoreError::Moved`].

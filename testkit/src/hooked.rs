@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipstream_log::{
     Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
-    SharedLog, Step, TopicPartition,
+    SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_schemas::{LogTime, Topic};
 
@@ -16,6 +16,11 @@ pub trait Hooks: Send + Sync + 'static {
     /// Before any question that may be asked again, by its name; an error is the answer.
     fn asking(&self, _question: &'static str) -> Result<(), LogError> {
         Ok(())
+    }
+
+    /// The id that a topic has, where it is not the log's own answer.
+    fn named(&self, _topic: Topic) -> Option<TopicId> {
+        None
     }
 
     /// Before records are published, outside of steps.
@@ -74,6 +79,14 @@ impl<H: Hooks> Log for Hooked<H> {
 
     fn total_order(&self) -> bool {
         self.log.total_order()
+    }
+
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        self.hooks.asking("topic_id")?;
+        match self.hooks.named(topic) {
+            Some(id) => Ok(Some(id)),
+            None => self.log.topic_id(topic).await,
+        }
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {

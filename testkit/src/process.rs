@@ -127,6 +127,12 @@ impl Slipstream {
         Ok(())
     }
 
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let Some(mut child) = self.child.take() else { bail!("the process does not run") };
+        child.wait().await.context("waiting for the process")
+    }
+
     /// SIGTERM, and waits for it to end in order.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
         self.terminate().await?;

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use slipstream_log::kafka::admin::{self, Cluster, Finding, Severity, TopicState};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
-use slipstream_log::{Log, TopicPartition};
-use slipstream_role::definitions::ensure_settings;
-use slipstream_role::patience::patient;
+use slipstream_log::{Log, LogError, TopicPartition};
+use slipstream_role::definitions::{ensure_settings, read_settings};
+use slipstream_role::patience::passes;
 use slipstream_runtime::config::LogAddress;
 use slipstream_schemas::records::Settings;
 use slipstream_schemas::{Topic, topics::TOPICS};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::args::{Place, Topics};
 use crate::findings;
-use crate::parts::{CUT_DELAY_MS, PROCESS, REDELIVERY_WINDOW_MS, kafka_options};
+use crate::parts::{CUT_DELAY_MS, REDELIVERY_WINDOW_MS, kafka_options};
 use crate::{logging, output};
 
 /// How long new topics may take until every broker knows them and they have leaders.
@@ -64,7 +64,8 @@ struct Ensured {
 
 async fn ensure(options: &KafkaOptions, partitions: &[(Topic, u32)], replication: Option<i32>) -> Result<Ensured> {
     let wanted = |topic| partitions.iter().rev().find(|(t, _)| *t == topic).map(|(_, n)| *n);
-    let made = admin::ensure(options, |spec| wanted(spec.topic).unwrap_or(spec.partitions), replication).await?;
+    let make = || admin::ensure(options, |spec| wanted(spec.topic).unwrap_or(spec.partitions), replication);
+    let made = persistently("making the topics", make).await?;
     let cluster = once_led(options).await?;
     let settings = write_settings(options).await?;
     let brokers = cluster.brokers.len();
@@ -74,6 +75,7 @@ async fn ensure(options: &KafkaOptions, partitions: &[(Topic, u32)], replication
         let asked = wanted(state.topic);
         findings.extend(asked.and_then(|n| admin::judge_partitions(state, n, &options.brokers)));
     }
+    findings.extend(admin::judge_unread(&cluster.topics));
     let names = cluster.topics.iter().map(|state| state.name.clone());
     let there = names.filter(|name| !made.contains(name)).collect();
     Ok(Ensured { made, there, settings, findings })
@@ -83,10 +85,31 @@ async fn ensure(options: &KafkaOptions, partitions: &[(Topic, u32)], replication
 async fn once_led(options: &KafkaOptions) -> Result<Cluster> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let cluster = admin::inspect(options).await?;
-        let led = |state: &TopicState| state.there.as_ref().is_some_and(|t| t.partitions.iter().all(|p| p.led));
+        let cluster = persistently("looking at the topics", || admin::inspect(options)).await?;
+        let led = |state: &TopicState| state.there.as_ref().is_ok_and(|t| t.partitions.iter().all(|p| p.led));
         if Instant::now() > deadline || cluster.topics.iter().all(led) {
             return Ok(cluster);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Asks again what may pass, within bounds: a broker that has just opened its port, or a topic whose leader does not know yet
+/// that it is one. It is said once.
+async fn persistently<T, F: Future<Output = Result<T, LogError>>>(
+    doing: &str,
+    mut ask: impl FnMut() -> F,
+) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut said = false;
+    loop {
+        match ask().await {
+            Err(error) if passes(&error) && Instant::now() < deadline => {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::info!(%error, "{doing} is tried for up to {} s", PATIENCE.as_secs());
+                }
+            }
+            answer => return Ok(answer?),
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -95,14 +118,15 @@ async fn once_led(options: &KafkaOptions) -> Result<Cluster> {
 /// The settings are the first of all records: no role starts without.
 async fn write_settings(options: &KafkaOptions) -> Result<Settings> {
     let log = KafkaLog::new(options.clone());
-    let patient = patient(log.clone(), PROCESS);
     let initial = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: CUT_DELAY_MS };
-    let written = tokio::time::timeout(PATIENCE, ensure_settings(patient.as_ref(), &initial)).await;
+    let written = async {
+        // Reading is repeated, writing is not: what got no answer may be there.
+        persistently("reading slo-definitions", || read_settings(log.as_ref())).await?;
+        Ok(ensure_settings(log.as_ref(), &initial).await?)
+    };
+    let written = written.await;
     log.close().await;
-    match written {
-        Ok(settings) => Ok(settings?),
-        Err(_) => bail!("{}: slo-definitions cannot be read or written; see slipstream doctor", log.describe()),
-    }
+    written
 }
 
 impl Ensured {
@@ -172,14 +196,15 @@ async fn list(options: &KafkaOptions, json: bool) -> Result<ExitCode> {
     }
     let head = ["TOPIC", "PARTITIONS", "REPLICAS", "KEPT", "CLEANUP", "TIMES", "RECORDS", "DIFFERS"];
     output::print(&output::table(&head, &["PARTITIONS", "REPLICAS", "RECORDS"], topics.iter().map(line)))?;
-    let found: Vec<Finding> = topics.into_iter().flat_map(|row| row.findings).collect();
+    let found = topics.into_iter().flat_map(|row| row.findings).chain(admin::judge_unread(&cluster.topics));
+    let found: Vec<Finding> = found.collect();
     output::print(&findings::text(&found))?;
     output::say("records count the markers of transactions too");
     Ok(ExitCode::SUCCESS)
 }
 
 fn row(state: &TopicState, findings: Vec<Finding>) -> Row {
-    let there = state.there.as_ref();
+    let there = state.there.as_ref().ok();
     let setting = |name: &str| there.and_then(|t| t.setting(name)).map(str::to_owned);
     Row {
         topic: TOPICS[state.topic as usize].name,
@@ -198,7 +223,7 @@ fn row(state: &TopicState, findings: Vec<Finding>) -> Row {
 /// Retained offsets of a topic; none where not all partitions could be asked.
 async fn records(log: &KafkaLog, state: &TopicState) -> Option<i64> {
     let mut records = 0;
-    for partition in 0..state.there.as_ref()?.partitions.len() as u32 {
+    for partition in 0..state.there.as_ref().ok()?.partitions.len() as u32 {
         let (first, end) = log.bounds(TopicPartition { topic: state.topic, partition }).await.ok()?;
         records += end - first;
     }

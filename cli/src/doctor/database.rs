@@ -2,14 +2,15 @@
 
 use slipstream_log::kafka::admin::Finding;
 use slipstream_store::postgres::{Inspection, inspect};
-use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError, StorePosition};
+use slipstream_store::{PostgresOptions, PostgresStore, SharedStore, StoreError};
 
 use super::clocks::{self, Ahead};
+use super::positions::Stored;
 
 const CHECK: &str = "database";
 
-/// Examines a database; answers the positions of the sink where it has tables. `broker`: the broker's clock.
-pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<Finding>, Option<Vec<StorePosition>>) {
+/// Examines a database; returns how far the sink has come where it has tables. `broker`: the broker's clock.
+pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<Finding>, Option<Stored>) {
     let facts = match inspect(options).await {
         Ok(facts) => facts,
         Err(error) => return (vec![no_way_in(&error)], None),
@@ -19,10 +20,10 @@ pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<F
     findings.push(clocks::database(Ahead { ms: facts.clock_difference_ms, within }, broker));
     if facts.schema_version != Some(facts.known_schema_version) {
         // No sink has begun with it yet.
-        return (findings, facts.schema_version.is_none().then(Vec::new));
+        return (findings, facts.schema_version.is_none().then(Stored::default));
     }
-    match positions(options).await {
-        Ok(positions) => (findings, Some(positions)),
+    match stored(options).await {
+        Ok(stored) => (findings, Some(stored)),
         Err(error) => {
             findings.push(Finding::error(CHECK, error.to_string(), "allow SELECT on the tables to this user"));
             (findings, None)
@@ -30,11 +31,12 @@ pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<F
     }
 }
 
-async fn positions(options: &PostgresOptions) -> Result<Vec<StorePosition>, StoreError> {
+async fn stored(options: &PostgresOptions) -> Result<Stored, StoreError> {
     let store = PostgresStore::connect_read_only(options.clone()).await?;
-    let positions = store.positions().await;
+    let shared: SharedStore = store.clone();
+    let stored = Stored::of(&shared).await;
     store.close().await;
-    positions
+    stored
 }
 
 fn no_way_in(error: &StoreError) -> Finding {
@@ -71,22 +73,64 @@ fn server(facts: &Inspection) -> Finding {
     Finding::ok(CHECK, message)
 }
 
+const TIMESCALE: &str = "timescaledb";
+
 fn extension(facts: &Inspection) -> Finding {
-    let check = "timescaledb";
-    match (&facts.timescaledb, facts.timescaledb_license.as_deref(), &facts.timescaledb_available) {
-        (Some(version), Some("apache"), _) => {
-            let message = format!("{version} under the Apache licence: it does not compress");
-            Finding::warn(check, message, "for a fifth of the space: timescaledb.license = 'timescale'")
+    match (&facts.timescaledb, &facts.timescaledb_available) {
+        (Some(version), _) => enabled(facts, version),
+        (None, Some(version)) => available(facts, version),
+        (None, None) => Finding::ok(TIMESCALE, "not on this server: events are in native partitions"),
+    }
+}
+
+fn enabled(facts: &Inspection, version: &str) -> Finding {
+    let events = match facts.events_in_hypertable {
+        Some(true) => "events are in a hypertable",
+        Some(false) => {
+            return Finding::ok(TIMESCALE, format!("{version}, enabled after the tables were made: {NATIVE}"));
         }
-        (Some(version), _, _) => Finding::ok(check, format!("{version}: events are in a hypertable")),
-        (None, _, Some(version)) => {
-            let message = format!("{version} could be used and is not: events are in native partitions");
-            match facts.schema_version {
-                None => Finding::warn(check, message, "before the first sink: CREATE EXTENSION timescaledb"),
-                Some(_) => Finding::ok(check, message),
+        None => "the first sink puts events into a hypertable",
+    };
+    if let (Some(schema), Some(false)) = (&facts.timescaledb_schema, facts.timescaledb_usable) {
+        let user = &facts.user;
+        let message =
+            format!("{version}: the user {user} may not use its schema {schema}, so its functions are not found");
+        return Finding::error(TIMESCALE, message, format!("GRANT USAGE ON SCHEMA {schema} TO {user}"));
+    }
+    if facts.timescaledb_license.as_deref() == Some("apache") {
+        let message = format!("{version} under the Apache licence: it does not compress; {events}");
+        let todo = match facts.timescaledb_apache_build {
+            true => {
+                "for a fifth of the space install TimescaleDB's community edition: this build has the Apache part only"
             }
+            false => "for a fifth of the space: timescaledb.license = 'timescale'",
+        };
+        return Finding::warn(TIMESCALE, message, todo);
+    }
+    Finding::ok(TIMESCALE, format!("{version}: {events}"))
+}
+
+const NATIVE: &str = "events are in native partitions";
+
+/// Installed, and not enabled in this database.
+fn available(facts: &Inspection, version: &str) -> Finding {
+    if facts.schema_version.is_some() {
+        return Finding::ok(
+            TIMESCALE,
+            format!("{version} is installed but was not enabled when the tables were made: {NATIVE}"),
+        );
+    }
+    let message =
+        format!("{version} is installed and not enabled: the first sink puts events into native partitions, for good");
+    match facts.timescaledb_preloaded {
+        Some(false) => {
+            let message =
+                format!("{message}; not preloaded, it cannot be enabled: CREATE EXTENSION would end its session");
+            let todo = "before the first sink: shared_preload_libraries = 'timescaledb' in postgresql.conf, restart the \
+                        server, CREATE EXTENSION timescaledb";
+            Finding::warn(TIMESCALE, message, todo)
         }
-        (None, _, None) => Finding::ok(check, "not on this server: events are in native partitions"),
+        _ => Finding::warn(TIMESCALE, message, "before the first sink: CREATE EXTENSION timescaledb"),
     }
 }
 
@@ -130,6 +174,12 @@ fn rights(facts: &Inspection) -> Option<Finding> {
 fn tables(facts: &Inspection) -> Option<Finding> {
     let known = facts.known_schema_version;
     let check = "tables";
+    if !facts.missing_tables.is_empty() {
+        let message = format!("missing in the schema {}: {}", facts.schema, facts.missing_tables.join(", "));
+        let todo = "find out who removed them, and restore them from a backup; until then the sink stores nothing, and \
+                    the log keeps what it did not store for as long as its retention";
+        return Some(Finding::error(check, message, todo));
+    }
     Some(match facts.schema_version {
         None => Finding::ok(check, "none yet: the first sink makes them"),
         Some(version) if version == known => Finding::ok(check, format!("of version {version}, as this program's")),
@@ -175,7 +225,13 @@ mod tests {
             encrypted: false,
             timescaledb: None,
             timescaledb_available: None,
+            timescaledb_preloaded: Some(false),
             timescaledb_license: None,
+            timescaledb_apache_build: false,
+            timescaledb_schema: None,
+            timescaledb_usable: None,
+            events_in_hypertable: Some(false),
+            missing_tables: Vec::new(),
             user: "slip".into(),
             schema: "slipstream".into(),
             schema_exists: true,
@@ -194,7 +250,7 @@ mod tests {
     fn one_fact_changed() {
         use Severity::{Error, Warn};
         type Change = fn(&mut Inspection);
-        let table: [(Change, Severity, &str); 12] = [
+        let table: [(Change, Severity, &str); 16] = [
             (|f| f.server_new_enough = false, Error, "too old"),
             (|f| f.read_only = true, Error, "a standby"),
             (|f| f.encoding = "LATIN1".into(), Error, "encoding is LATIN1"),
@@ -208,12 +264,33 @@ mod tests {
                 Error,
                 "may not make the schema slipstream",
             ),
-            (|f| (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None), Warn, "could be used"),
+            (|f| (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None), Warn, "not preloaded"),
             (
-                |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("apache".into())),
+                |f| {
+                    (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None);
+                    f.timescaledb_preloaded = None;
+                },
+                Warn,
+                "is installed and not enabled",
+            ),
+            (|f| (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache(), Warn, "does not compress"),
+            (
+                |f| {
+                    (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache();
+                    f.timescaledb_apache_build = true;
+                },
                 Warn,
                 "does not compress",
             ),
+            (
+                |f| {
+                    (f.timescaledb, f.events_in_hypertable) = (Some("2.1".into()), None);
+                    (f.timescaledb_schema, f.timescaledb_usable) = (Some("ts".into()), Some(false));
+                },
+                Error,
+                "may not use its schema ts",
+            ),
+            (|f| f.missing_tables = vec!["days".into()], Error, "missing in the schema slipstream: days"),
             (|f| (f.can_create_schema, f.schema_version) = (false, Some(0)), Error, "may not make tables"),
         ];
         for (change, severity, expected) in table {
@@ -226,10 +303,39 @@ mod tests {
         }
     }
 
+    fn apache() -> (Option<String>, Option<String>, Option<bool>) {
+        (Some("2.1".into()), Some("apache".into()), Some(true))
+    }
+
+    #[test]
+    fn advice_about_timescale_can_be_followed() {
+        let todo = |change: fn(&mut Inspection)| {
+            let mut facts = healthy();
+            change(&mut facts);
+            extension(&facts).todo.unwrap_or_default()
+        };
+        let installed: fn(&mut Inspection) = |f| (f.timescaledb_available, f.schema_version) = (Some("2".into()), None);
+        assert!(todo(installed).contains("shared_preload_libraries = 'timescaledb'"));
+        let licence = todo(|f| (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache());
+        assert!(licence.contains("timescaledb.license"), "{licence}");
+        let build = todo(|f| {
+            (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache();
+            f.timescaledb_apache_build = true;
+        });
+        assert!(build.contains("community") && !build.contains("license ="), "{build}");
+        let usage = todo(|f| {
+            (f.timescaledb, f.timescaledb_schema, f.timescaledb_usable) =
+                (Some("2".into()), Some("ts".into()), Some(false));
+            f.events_in_hypertable = Some(true);
+        });
+        assert_eq!(usage, "GRANT USAGE ON SCHEMA ts TO slip");
+    }
+
     #[test]
     fn what_is_as_it_must_be() {
-        let changes: [fn(&mut Inspection); 5] = [
+        let changes: [fn(&mut Inspection); 6] = [
             |_| {},
+            |f| (f.timescaledb, f.timescaledb_usable) = (Some("2.1".into()), Some(false)),
             |f| (f.place, f.encrypted) = ("postgres://db:5432/shop".into(), true),
             |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("timescale".into())),
             |f| (f.schema_exists, f.can_write, f.schema_version) = (false, None, None),

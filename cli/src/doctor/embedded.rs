@@ -5,9 +5,10 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use slipstream_log::kafka::admin::Finding;
 use slipstream_log::sqlite::{LOCK_FILE, LOG_FILE, Owner, SqliteLog};
-use slipstream_store::SqliteStore;
+use slipstream_store::{SharedStore, SqliteStore};
 
 use super::disk;
+use super::positions::Stored;
 
 /// The log in a directory.
 pub fn log(dir: &Path) -> Vec<Finding> {
@@ -22,6 +23,12 @@ pub fn log(dir: &Path) -> Vec<Finding> {
     });
     findings.push(disk::room(dir));
     findings
+}
+
+/// How far the store in a directory has come; `None` if there is none, or it does not tell: [`store`] says why.
+pub async fn stored(dir: &Path) -> Option<Stored> {
+    let store: SharedStore = SqliteStore::open_read_only(dir).ok()?;
+    Stored::of(&store).await.ok()
 }
 
 /// The store in a directory.

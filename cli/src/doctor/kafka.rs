@@ -22,7 +22,7 @@ pub async fn examine(options: &KafkaOptions) -> (Vec<Finding>, Option<Examined>)
         Err(error) => return (vec![unreachable(options, &error)], None),
     };
     let mut findings = admin::judge_cluster(&cluster, &options.brokers);
-    if cluster.topics.iter().any(|topic| topic.there.is_none()) {
+    if cluster.topics.iter().any(|topic| topic.there.is_err()) {
         return (findings, None);
     }
     let kafka = KafkaLog::new(options.clone());

@@ -79,20 +79,20 @@ async fn examine(config: &Config) -> Result<Vec<Finding>> {
         }
     };
     let clock = log.as_ref().and_then(|log| log.clock);
-    let positions = match &config.store {
+    let stored = match &config.store {
         StoreAddress::Sqlite(dir) => {
             findings.extend(embedded::store(dir));
-            None
+            embedded::stored(dir).await
         }
         StoreAddress::Postgres(url) => {
             let options = parts::store::postgres_options(config, url);
-            let (found, positions) = within("database", database::examine(&options, clock)).await;
+            let (found, stored) = within("database", database::examine(&options, clock)).await;
             findings.extend(found);
-            positions
+            stored
         }
     };
-    if let (Some(log), Some(positions)) = (&log, positions) {
-        findings.extend(positions::stored(log, &positions).await);
+    if let (Some(log), Some(stored)) = (&log, stored) {
+        findings.extend(positions::stored(log, &stored).await);
     }
     let (late, _) = within("store", async { (Vec::from_iter(too_late::examine(config).await), None::<()>) }).await;
     findings.extend(late);

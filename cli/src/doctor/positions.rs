@@ -6,7 +6,7 @@ use slipstream_log::kafka::admin::{Finding, Group};
 use slipstream_log::{Log, LogError, SharedLog, TopicPartition};
 use slipstream_role::names::{ALERTER, BURN, NOTIFIER, SINK, TALLY, is_notifier};
 use slipstream_schemas::Topic;
-use slipstream_store::StorePosition;
+use slipstream_store::{SharedStore, StoreError, StorePosition};
 
 use super::clocks::{Ahead, now_ms};
 
@@ -21,6 +21,25 @@ pub struct Examined {
     pub clock: Option<Ahead>,
     /// The groups of the installation.
     pub groups: Vec<Group>,
+}
+
+/// How far a store has come.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// Its positions.
+    pub positions: Vec<StorePosition>,
+    /// Ids of the topics that they are places in.
+    pub topics: Vec<(Topic, String)>,
+}
+
+impl Stored {
+    /// Asks a store.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn of(store: &SharedStore) -> Result<Stored, StoreError> {
+        Ok(Stored { positions: store.positions().await?, topics: store.claimed_topics().await? })
+    }
 }
 
 /// Where a role stands in a topic.
@@ -109,7 +128,8 @@ fn judge(role: &str, standing: &Standing) -> Finding {
 }
 
 /// The sink: its positions are rows of the store.
-pub async fn stored(examined: &Examined, positions: &[StorePosition]) -> Vec<Finding> {
+pub async fn stored(examined: &Examined, stored: &Stored) -> Vec<Finding> {
+    let positions = &stored.positions;
     let mut standing = Standing {
         members: examined.groups.iter().find(|group| group.name == SINK).map_or(0, |group| group.members),
         began: !positions.is_empty(),
@@ -117,6 +137,10 @@ pub async fn stored(examined: &Examined, positions: &[StorePosition]) -> Vec<Fin
     };
     let mut findings = Vec::new();
     for topic in slipstream_sink::run::TOPICS {
+        if let Some(finding) = made_anew(examined, topic, &stored.topics).await {
+            findings.push(finding);
+            continue;
+        }
         match left(examined, topic, positions, &mut standing).await {
             Ok(ahead) => findings.extend(ahead.into_iter().map(store_ahead)),
             Err(error) => findings.push(Finding::warn("role sink", error.to_string(), "see the findings on brokers")),
@@ -153,8 +177,29 @@ async fn left(
 
 fn store_ahead(partition: TopicPartition) -> Finding {
     let message = format!("the store holds more of {partition} than the log ever had: they do not belong together");
-    let todo = "was the topic made anew? Give the sink another database, or --store the one of this log";
+    let todo = "give --store the one of this log, or the sink a store of its own (another database; this one keeps what it has)";
     Finding::error("role sink", message, todo)
+}
+
+/// Whether the store's positions are places in another topic of the name.
+async fn made_anew(examined: &Examined, topic: Topic, claimed: &[(Topic, String)]) -> Option<Finding> {
+    let (_, was) = claimed.iter().find(|(claimed, _)| *claimed == topic)?;
+    // Where nobody tells the id, what is left of the topic says what there is to say.
+    let is = examined.log.topic_id(topic).await.ok().flatten()?;
+    (is.as_str() != was).then(|| another(topic, was, is.as_str()))
+}
+
+fn another(topic: Topic, was: &str, is: &str) -> Finding {
+    let message = format!(
+        "{topic} was deleted and made anew (id {is}; the store's positions are places in {was}): the next sink stores it from \
+         its first record on; what the old one had and the store has not is lost"
+    );
+    let follow = match topic {
+        Topic::RequestEvents => "; tally and burn count offsets of the old one and do not go on",
+        _ => "",
+    };
+    let todo = "docs/operations-kafka.md, \"A topic that was made anew\"";
+    Finding::error("role sink", format!("{message}{follow}"), todo)
 }
 
 #[cfg(test)]
@@ -162,6 +207,17 @@ mod tests {
     use slipstream_log::kafka::admin::Severity;
 
     use super::*;
+
+    #[test]
+    fn another_topic_of_the_name_is_told_with_what_follows() {
+        for (topic, stops) in [(Topic::RequestEvents, true), (Topic::Alerts, false)] {
+            let found = another(topic, "old", "new");
+            assert_eq!(found.severity, Severity::Error);
+            assert!(found.message.contains("deleted and made anew (id new; ") && found.message.contains("in old)"));
+            assert_eq!(found.message.contains("tally and burn"), stops, "{found:?}");
+            assert!(found.todo.unwrap().contains("docs/operations-kafka.md"));
+        }
+    }
 
     #[test]
     fn standings() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, check_properties};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, admin, check_properties};
 use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
 use slipstream_log::{LogError, SharedLog};
 use slipstream_role::patience::{Patience, patient};
@@ -71,7 +71,12 @@ impl OpenLog {
                 no_file(dir)?;
                 Ok(OpenLog::Sqlite(SqliteLog::open(dir, SqliteOptions::default())?))
             }
-            LogAddress::Kafka(brokers) => Ok(OpenLog::Kafka(connect(kafka_options(config, brokers)?, PATIENCE).await?)),
+            LogAddress::Kafka(brokers) => {
+                let options = kafka_options(config, brokers)?;
+                let log = connect(options.clone(), PATIENCE).await?;
+                admin::require_counting(&options).await?;
+                Ok(OpenLog::Kafka(log))
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 //! are restarted, and partitions that come.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod acls;
+mod anew;
 mod doctor;
 mod elastic;
 mod follower;

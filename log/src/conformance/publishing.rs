@@ -28,7 +28,11 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
     let subject = S::open(1, Time::Runs).await;
     let log = subject.log();
     let bytes = |b: &'static [u8]| Some(Bytes::from_static(b));
-    let headers = vec![("topic".to_owned(), Bytes::from_static(b"x")), ("topic".to_owned(), Bytes::new())];
+    let headers = vec![
+        ("topic".to_owned(), Some(Bytes::from_static(b"x"))),
+        ("topic".to_owned(), Some(Bytes::new())),
+        ("nothing".to_owned(), None),
+    ];
     let shapes = [
         (None, None, vec![]),
         (bytes(b""), bytes(b""), vec![]),
@@ -36,7 +40,7 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
         (None, bytes(&[0, 255, 0xc3, 1]), headers),
         (bytes(b"large"), Some(Bytes::from(vec![7u8; 700_000])), vec![]),
     ];
-    let of = |(key, value, headers): (Option<Bytes>, Option<Bytes>, Vec<(String, Bytes)>)| Outgoing {
+    let of = |(key, value, headers): (Option<Bytes>, Option<Bytes>, Vec<(String, Option<Bytes>)>)| Outgoing {
         topic: Topic::DeadLetters,
         partition: Some(0),
         key,
@@ -51,7 +55,7 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
     for ((got, want), appended) in batch.iter().zip(&records).zip(&appended) {
         assert_eq!((got.offset(), got.log_time()), (appended.offset, appended.log_time));
         assert_eq!((got.key(), got.value()), (want.key.as_deref(), want.value.as_deref()));
-        let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), Bytes::copy_from_slice(v))).collect();
+        let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), v.map(Bytes::copy_from_slice))).collect();
         assert_eq!(headers, want.headers);
     }
 }

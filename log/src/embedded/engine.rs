@@ -10,7 +10,7 @@ use super::guard::Guard;
 use crate::batch::Batch;
 use crate::groups::Groups;
 use crate::partitioner::partition_of;
-use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicId, TopicPartition};
 
 /// How an embedded log keeps its records.
 #[async_trait]
@@ -21,6 +21,11 @@ pub trait Engine: Send + Sync + 'static {
     /// See [`crate::Log::total_order`].
     fn total_order(&self) -> bool {
         true
+    }
+
+    /// What tells this log from another one in its place, where it tells: the id of all its topics.
+    fn id(&self) -> Option<TopicId> {
+        None
     }
 
     /// How many partitions a topic has.

@@ -3,6 +3,7 @@
 use slipstream_schemas::LogTime;
 
 use super::native::Record;
+use super::times;
 use crate::batch::{Batch, RecordRef};
 use crate::port::{Fetch, Offset, TopicPartition};
 
@@ -20,12 +21,14 @@ pub(super) struct Buffer {
     log_time: LogTime,
     /// Bytes and records of the batch before: the next one is expected to be like it.
     before: (usize, usize),
+    /// The first record that carries its producer's time, until somebody has asked whether it may.
+    producers_time: Option<Offset>,
 }
 
 impl Buffer {
     /// An empty buffer that begins at a position.
     pub(super) fn new(partition: TopicPartition, next: Offset, log_time: LogTime) -> Self {
-        Buffer { batch: Batch::new(partition, next), taken: 0, log_time, before: (0, 0) }
+        Buffer { batch: Batch::new(partition, next), taken: 0, log_time, before: (0, 0), producers_time: None }
     }
 
     /// No log time below this one comes out.
@@ -35,12 +38,28 @@ impl Buffer {
 
     /// Takes a record in.
     pub(super) fn push(&mut self, record: &Record<'_>) {
-        self.log_time = self.log_time.max(LogTime(record.timestamp));
+        let time = if record.by_broker { LogTime(record.timestamp) } else { self.note_producers_time(record) };
+        self.log_time = self.log_time.max(time);
         if self.batch.is_empty() {
             self.batch.reserve(self.before.0, self.before.1);
         }
         let headers = record.headers.iter().map(|(name, value)| (name.as_ref(), *value));
         self.batch.push(record.offset, self.log_time, record.key, record.value, headers);
+    }
+
+    fn note_producers_time(&mut self, record: &Record<'_>) -> LogTime {
+        self.producers_time.get_or_insert(record.offset);
+        times::log_time_of(record.timestamp)
+    }
+
+    /// The first record that was pushed with its producer's time, while nobody knows whether it may.
+    pub(super) fn producers_time(&self) -> Option<Offset> {
+        self.producers_time
+    }
+
+    /// It may.
+    pub(super) fn take_producers_time(&mut self) {
+        self.producers_time = None;
     }
 
     /// Nothing is there below an offset but what was pushed.
@@ -77,7 +96,7 @@ impl Buffer {
         }
     }
 
-    /// The next records, as many as a fetch may bring. None: there are none.
+    /// The next records, as many as a fetch may bring; `None` if there are none.
     pub(super) fn take(&mut self, fetch: Fetch) -> Option<Batch> {
         if self.len() == 0 {
             return None;

@@ -23,7 +23,7 @@ pub(super) fn of_code(
     match code {
         Some(RDKafkaErrorCode::UnknownPartition) => LogError::Transient { doing, cause },
         Some(code) if is_lasting(code) || code == RDKafkaErrorCode::UnknownTopicOrPartition => {
-            LogError::Fatal { doing, cause: cause.and(&format!("; topics {}", advice(names, code))) }
+            LogError::Fatal { doing, cause: cause.and(&format!("; {}", advice(names, code, Right::Read))) }
         }
         _ => LogError::Transient { doing, cause },
     }
@@ -53,15 +53,32 @@ pub(super) fn is_lasting(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// What to do about a lasting error.
-pub(super) fn advice(names: &Names, code: RDKafkaErrorCode) -> String {
+/// What somebody wanted to do with a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    Read,
+    Write,
+}
+
+/// What to do about a lasting error. Rights have the names that `kafka-acls.sh` has for them.
+pub(super) fn advice(names: &Names, code: RDKafkaErrorCode, wanted: Right) -> String {
     use RDKafkaErrorCode as E;
+    let prefix = names.prefix();
+    let right = match wanted {
+        Right::Read => "Read",
+        Right::Write => "Write",
+    };
+    let allow = |what: &str| format!("allow {what} that begin with `{prefix}` (docs/operations-kafka.md, \"Rights\")");
     match code {
         E::UnknownTopic | E::UnknownPartition | E::UnknownTopicOrPartition => {
-            format!("begin with `{}`: `slipstream topics ensure` makes them", names.prefix())
+            format!("topics begin with `{prefix}`: `slipstream topics ensure` makes them")
         }
-        E::TopicAuthorizationFailed => format!("begin with `{}`: the user needs rights on them", names.prefix()),
-        _ => format!("begin with `{}`: `slipstream doctor` looks for the reason", names.prefix()),
+        E::TopicAuthorizationFailed => allow(&format!("{right} and Describe on topics")),
+        // What an idempotent producer is told that may write to no topic at all.
+        E::ClusterAuthorizationFailed => allow("Write and Describe on topics"),
+        E::GroupAuthorizationFailed => allow("Read on groups"),
+        E::TransactionalIdAuthorizationFailed => allow("Write and Describe on transactional ids"),
+        _ => format!("topics begin with `{prefix}`: `slipstream doctor` looks for the reason"),
     }
 }
 
@@ -79,13 +96,20 @@ mod tests {
         for (code, advice) in [
             (E::UnknownTopicOrPartition, Some(make)),
             (E::UnknownTopic, Some(make)),
-            (E::TopicAuthorizationFailed, Some("; topics begin with `p.`: the user needs rights on them")),
+            (
+                E::TopicAuthorizationFailed,
+                Some("; allow Read and Describe on topics that begin with `p.` (docs/operations-kafka.md, \"Rights\")"),
+            ),
+            (
+                E::GroupAuthorizationFailed,
+                Some("; allow Read on groups that begin with `p.` (docs/operations-kafka.md, \"Rights\")"),
+            ),
             (E::InvalidConfig, Some("; topics begin with `p.`: `slipstream doctor` looks for the reason")),
             (E::UnknownPartition, None),
             (E::BrokerTransportFailure, None),
         ] {
             let error = log_error(&names, "asking", &KafkaError::MetadataFetch(code));
-            let line = format!("asking: Meta data fetch error: {code}{}", advice.unwrap_or(" (will be tried again)"));
+            let line = format!("asking: Meta data fetch error: {code}{}", advice.unwrap_or_default());
             assert_eq!(cause::chain(&error), line);
             assert_eq!(matches!(error, LogError::Fatal { .. }), advice.is_some(), "{code}");
             assert_eq!(cause::find::<RDKafkaErrorCode>(&error), Some(&code));

@@ -4,6 +4,7 @@
 
 mod commits;
 mod delivery;
+mod identity;
 mod rebalance;
 mod seat;
 
@@ -25,11 +26,12 @@ use super::buffer::Buffer;
 use super::client::Reader;
 use super::errors::{log_error, of_code};
 use super::native::{Event, Events, Place, Records};
-use super::positions;
+use super::positions::{self, Committed};
 use super::settings;
 use super::shared::Shared;
 use super::transactions::Transactions;
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
+use identity::Identity;
 use seat::Seat;
 
 /// What is looked at to know whether a partition has something to deliver.
@@ -43,6 +45,7 @@ pub(super) struct Member {
     shared: Arc<Shared>,
     group: String,
     seat: Seat,
+    identity: Identity,
     consumer: Arc<Reader>,
     events: Events,
     woken: Arc<Notify>,
@@ -68,7 +71,7 @@ pub(super) struct Member {
 }
 
 /// What is known of committed positions.
-type Lookup = (Vec<TopicPartition>, Result<Vec<(TopicPartition, Option<Position>)>, KafkaError>);
+type Lookup = (Vec<TopicPartition>, Result<Vec<(TopicPartition, Committed)>, KafkaError>);
 
 struct Held {
     state: State,
@@ -108,6 +111,7 @@ impl Member {
         for topic in topics {
             partitions += shared.partitions(*topic).await?;
         }
+        let identity = Identity::of(shared, topics).await?;
         let n = shared.next_member(group);
         let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n, partitions };
         let link = seat.take(shared)?;
@@ -118,6 +122,7 @@ impl Member {
             shared: Arc::clone(shared),
             group: group.to_owned(),
             seat,
+            identity,
             consumer: link.consumer,
             events: link.events,
             woken: link.woken,
@@ -227,6 +232,7 @@ impl Consumer for Member {
                 }
             }
             self.pump();
+            self.identity.look(&self.shared)?;
             if self.fenced {
                 self.rejoin().await?;
             }
@@ -238,6 +244,9 @@ impl Consumer for Member {
             }
             if let Some(polled) = self.records(fetch) {
                 return Ok(polled);
+            }
+            if self.judge_times().await? {
+                continue;
             }
             let woken = Arc::clone(&self.woken);
             tokio::select! {
@@ -319,11 +328,13 @@ impl Consumer for Member {
             self.rejoin().await?;
         }
         let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
-        let found = blocking(move || positions::committed(&consumer, &names, &[partition])).await;
+        let ids = self.identity.ids().clone();
+        let found = blocking(move || positions::committed(&consumer, &names, &ids, &[partition])).await;
         let found = found.map_err(|e| {
             log_error(&self.shared.names, format!("asking where {} stands in {partition}", self.group), &e)
         })?;
-        let position = found.into_iter().find(|(p, _)| *p == partition).and_then(|(_, position)| position);
+        let found = found.into_iter().find(|(p, _)| *p == partition);
+        let position = found.map_or(Ok(None), |(place, committed)| committed.position(&self.group, place))?;
         // A commit in doubt that turns out done has moved it.
         if let Some(Held { state: State::Told(at), .. }) = self.held.get_mut(&partition) {
             *at = position;

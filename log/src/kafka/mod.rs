@@ -19,6 +19,7 @@ mod ranges;
 mod sending;
 pub mod settings;
 mod shared;
+mod times;
 mod transactions;
 
 use std::collections::HashMap;
@@ -32,9 +33,12 @@ pub use settings::{KafkaOptions, PropertyError, check_properties};
 
 use crate::batch::Batch;
 use crate::faults::PublishFault;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+};
 use blocking::blocking;
 use errors::log_error;
+use ranges::Read;
 use shared::Shared;
 use transactions::{Failure, Transactions};
 
@@ -104,6 +108,11 @@ impl Log for KafkaLog {
 
     fn total_order(&self) -> bool {
         false
+    }
+
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        self.shared.alive()?;
+        Ok(self.shared.topic_ids(&[topic]).await?.remove(&topic))
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
@@ -184,7 +193,11 @@ impl Log for KafkaLog {
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
         self.shared.alive()?;
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.ranges.read(partition, from, to, fetch)).await
+        let Read { batch, producers_time } = blocking(move || shared.ranges.read(partition, from, to, fetch)).await?;
+        if let Some(offset) = producers_time {
+            self.shared.times.check(partition, offset).await?;
+        }
+        Ok(batch)
     }
 
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
@@ -196,11 +209,13 @@ impl Log for KafkaLog {
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
         self.shared.alive()?;
         let (shared, group) = (Arc::clone(&self.shared), group.to_owned());
+        let ids = self.shared.topic_ids(&[partition.topic]).await?;
         blocking(move || {
             let reader = shared.onlooker(&group)?;
-            let found = positions::committed(&reader, &shared.names, &[partition])
+            let found = positions::committed(&reader, &shared.names, &ids, &[partition])
                 .map_err(|e| log_error(&shared.names, format!("asking where {group} stands in {partition}"), &e))?;
-            Ok(found.into_iter().find(|(p, _)| *p == partition).and_then(|(_, position)| position))
+            let found = found.into_iter().find(|(p, _)| *p == partition);
+            found.map_or(Ok(None), |(place, committed)| committed.position(&group, place))
         })
         .await
     }

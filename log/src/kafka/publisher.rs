@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::blocking::blocking;
 use super::client::look_again;
 use super::clock::BrokerClock;
-use super::errors::{advice, is_lasting, is_new_partition};
+use super::errors::{Right, advice, is_lasting, is_new_partition};
 use super::names::Names;
 use super::sending::{Delivered, in_order, to_send};
 use crate::port::{Appended, LogError, Outgoing};
@@ -153,7 +153,7 @@ impl Publisher {
         pending.done.notified().await;
         let mut state = pending.lock();
         match state.error.take() {
-            Some(error) => Err(publish_error(&self.names, records, error)),
+            Some(error) => Err(publish_error(&self.names, records, ended_by(&producer).unwrap_or(error))),
             None => Ok(in_order(records, &state.delivered)),
         }
     }
@@ -167,6 +167,13 @@ impl Publisher {
     }
 }
 
+/// What ended a producer: its records are told only that they were purged.
+fn ended_by(producer: &ThreadedProducer<Reports>) -> Option<KafkaError> {
+    let (code, text) = producer.client().fatal_error()?;
+    tracing::debug!(%code, text, "a producer came to its end");
+    Some(KafkaError::MessageProduction(code))
+}
+
 fn publish_error(names: &Names, records: &[Outgoing], error: KafkaError) -> LogError {
     let doing = "publishing to Kafka".to_owned();
     match error.rdkafka_error_code() {
@@ -178,7 +185,7 @@ fn publish_error(names: &Names, records: &[Outgoing], error: KafkaError) -> LogE
             LogError::TooLarge { topic: largest.topic, bytes: size(&largest), limit }
         }
         Some(code) if is_lasting(code) => {
-            let cause = Cause::worded(format!("{error}; topics {}", advice(names, code)), error);
+            let cause = Cause::worded(format!("{error}; {}", advice(names, code, Right::Write)), error);
             LogError::Fatal { doing, cause }
         }
         _ => LogError::Transient { doing, cause: Cause::of(error) },

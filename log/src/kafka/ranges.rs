@@ -37,6 +37,19 @@ pub(super) struct Ranges {
     idle: Mutex<Vec<RangeReader>>,
 }
 
+/// What reading a range brought.
+pub(super) struct Read {
+    pub batch: Batch,
+    /// The first record that carries its producer's time: nobody has asked yet whether it may.
+    pub producers_time: Option<Offset>,
+}
+
+impl Read {
+    fn nothing(partition: TopicPartition, next: Offset) -> Read {
+        Read { batch: Batch::new(partition, next), producers_time: None }
+    }
+}
+
 struct RangeReader {
     /// Of the partition it was last sent to.
     records: Option<Records>,
@@ -160,13 +173,13 @@ impl Ranges {
         from: Offset,
         to: Offset,
         fetch: Fetch,
-    ) -> Result<Batch, LogError> {
+    ) -> Result<Read, LogError> {
         let (first, end) = self.bounds(partition)?;
         if from < first || from > end {
             return Err(LogError::OutOfRange { partition, offset: from, first, end });
         }
         if from >= to.min(end) {
-            return Ok(Batch::new(partition, from));
+            return Ok(Read::nothing(partition, from));
         }
         let mut reader = self.reader(partition, from)?;
         let read = self.read_on(&mut reader, partition, from, to.min(end), fetch);
@@ -227,7 +240,7 @@ impl Ranges {
         from: Offset,
         to: Offset,
         fetch: Fetch,
-    ) -> Result<Batch, LogError> {
+    ) -> Result<Read, LogError> {
         let mut buffer = Buffer::new(partition, from, LogTime(i64::MIN));
         let (mut next, mut beyond) = (from, false);
         let mut heard = Instant::now();
@@ -259,7 +272,9 @@ impl Ranges {
         let next = if beyond { to } else { next };
         reader.stand_at(partition, (next < to).then_some(next));
         buffer.reached(next);
-        Ok(buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX }).unwrap_or_else(|| Batch::new(partition, next)))
+        let producers_time = buffer.producers_time();
+        let batch = buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX });
+        Ok(batch.map_or_else(|| Read::nothing(partition, next), |batch| Read { batch, producers_time }))
     }
 
     fn lost(&self, partition: TopicPartition) -> LogError {

@@ -29,8 +29,8 @@ pub(super) fn to_send<'a, D: rdkafka::IntoOpaque>(
     send.payload = record.value.as_deref();
     if !record.headers.is_empty() {
         let all = OwnedHeaders::new_with_capacity(record.headers.len());
-        let add = |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| {
-            all.insert(Header { key, value: Some(value.as_ref()) })
+        let add = |all: OwnedHeaders, (key, value): &(String, Option<bytes::Bytes>)| {
+            all.insert(Header { key, value: value.as_deref() })
         };
         send.headers = Some(record.headers.iter().fold(all, add));
     }

@@ -14,12 +14,17 @@ use super::client::{ClientLog, Reader};
 use super::clock::BrokerClock;
 use super::errors::log_error;
 use super::names::Names;
+use super::native;
+use super::positions::Ids;
 use super::publisher::Publisher;
 use super::ranges::Ranges;
 use super::settings::{self, KafkaOptions};
+use super::times::Times;
 use crate::partitioner::partition_of;
 use crate::port::{LogError, Outgoing};
 
+/// How long a question to the brokers may take.
+const CALL: Duration = Duration::from_secs(10);
 /// How old the number of a topic's partitions may be.
 const PARTITIONS_AGE: Duration = Duration::from_secs(5);
 /// How old what was heard of the broker's clock may be, before something is written to hear it again.
@@ -35,6 +40,8 @@ pub(super) struct Shared {
     pub clock: Arc<BrokerClock>,
     pub publisher: Publisher,
     pub ranges: Ranges,
+    /// Topics whose records may carry their producers' times.
+    pub times: Times,
     members: Mutex<HashMap<String, u64>>,
     partitions: Mutex<HashMap<Topic, (u32, Instant)>>,
     onlookers: Mutex<HashMap<String, Arc<Reader>>>,
@@ -50,6 +57,7 @@ impl Shared {
         Shared {
             publisher: Publisher::new(settings::publisher(&options), names.clone(), Arc::clone(&clock)),
             ranges: Ranges::new(&options, names.clone()),
+            times: Times::new(options.clone()),
             names,
             identity,
             clock,
@@ -116,6 +124,31 @@ impl Shared {
             }
             _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know yet".into() }),
         }
+    }
+
+    /// Ids of topics; those that a cluster gives no ids are left out.
+    ///
+    /// # Errors
+    /// When nobody answers, or one of the topics is not there or may not be seen.
+    pub(super) async fn topic_ids(self: &Arc<Self>, topics: &[Topic]) -> Result<Ids, LogError> {
+        let (shared, topics) = (Arc::clone(self), topics.to_vec());
+        blocking(move || {
+            let names: Vec<&str> = topics.iter().map(|topic| shared.names.of(*topic)).collect();
+            let failed = |code| {
+                let doing = format!("asking for the ids of {}", names.join(", "));
+                super::errors::of_code(&shared.names, doing, Some(code), Cause::of(code))
+            };
+            let found = native::topic_ids(shared.ranges.asker()?.as_ref(), &names, CALL).map_err(failed)?;
+            let mut ids = Ids::new();
+            for (name, id) in found {
+                let place = shared.names.place(&name, 0);
+                if let (Some(place), Some(id)) = (place, id.map_err(failed)?) {
+                    ids.insert(place.topic, id);
+                }
+            }
+            Ok(ids)
+        })
+        .await
     }
 
     /// Chooses the partition of each record and refuses what can never be written. Records without key and partition of

@@ -14,7 +14,7 @@ use slipstream_schemas::{Cause, LogTime};
 
 use super::client::look_again;
 use super::clock::BrokerClock;
-use super::errors::{advice, is_lasting, is_new_partition};
+use super::errors::{Right, advice, is_lasting, is_new_partition};
 use super::names::Names;
 use super::sending::{Delivered, in_order, to_send};
 use crate::faults::CommitFault;
@@ -141,7 +141,7 @@ impl Transactions {
     }
 
     fn fatal(&self, error: KafkaError, code: RDKafkaErrorCode) -> Failure {
-        Failure::Fatal(Cause::worded(format!("{error}; topics {}", advice(&self.names, code)), error))
+        Failure::Fatal(Cause::worded(format!("{error}; {}", advice(&self.names, code, Right::Write)), error))
     }
 
     /// One transaction. It blocks.

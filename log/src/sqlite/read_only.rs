@@ -10,7 +10,9 @@ use super::error::{OpenError, reading};
 use super::reader::{Reader, Readers};
 use super::schema::{self, LOG_FILE, Partition};
 use crate::batch::Batch;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+};
 
 /// A [`super::SqliteLog`] opened for reading. Publishing and subscribing are refused.
 #[derive(Debug)]
@@ -56,6 +58,13 @@ impl Log for ReadOnlyLog {
 
     fn total_order(&self) -> bool {
         true
+    }
+
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        let doing = move || format!("asking for the id of {topic}");
+        self.readers
+            .run(doing, move |reader| schema::identity(reader.connection()).map_err(|e| reading(doing(), e)))
+            .await
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {

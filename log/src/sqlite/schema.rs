@@ -8,7 +8,7 @@ use slipstream_schemas::topics::TOPICS;
 use slipstream_schemas::{LogTime, Topic};
 
 use super::error::OpenError;
-use crate::port::{Offset, Position, TopicPartition};
+use crate::port::{Offset, Position, TopicId, TopicPartition};
 
 /// Name of the database in the data directory.
 pub const LOG_FILE: &str = "log.db";
@@ -46,6 +46,10 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// Tells this file from another one in its place: offsets are places in one of them. Files of older versions get it when they are
+/// opened; those versions do not look at it.
+const IDENTITY: &str = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT;";
+
 /// A partition as the writer and the readers know it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Partition {
@@ -63,6 +67,8 @@ pub(super) struct Loaded {
     pub(super) positions: Positions,
     /// Greatest log time of any record or committed position: the floor of what comes (L7).
     pub(super) last: LogTime,
+    /// The id of its topics.
+    pub(super) id: Option<TopicId>,
 }
 
 /// Opens the file for its owner: makes it, or checks that it is ours and of a layout we know.
@@ -86,6 +92,9 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
             tx.pragma_update(None, "user_version", LAYOUT)?;
             tx.commit()?;
         }
+        conn.execute_batch(IDENTITY)?;
+        let id = format!("{:032x}", rand::random::<u128>());
+        conn.execute("INSERT INTO identity (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM identity)", [id])?;
         Ok(())
     };
     set_up().map_err(failed)?;
@@ -148,7 +157,16 @@ pub(super) fn load(conn: &Connection) -> rusqlite::Result<Loaded> {
     let (partitions, records) = partitions(conn)?;
     let positions = positions(conn)?;
     let committed = positions.values().map(|p| p.log_time).max().unwrap_or_default();
-    Ok(Loaded { partitions, positions, last: records.max(committed) })
+    Ok(Loaded { partitions, positions, last: records.max(committed), id: identity(conn)? })
+}
+
+/// The id of the file, if it has one.
+pub(super) fn identity(conn: &Connection) -> rusqlite::Result<Option<TopicId>> {
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'identity')";
+    if !conn.query_row(there, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    conn.query_row("SELECT id FROM identity", [], |row| Ok(TopicId::new(row.get::<_, String>(0)?))).optional()
 }
 
 /// All partitions, and the greatest log time of a record.

@@ -119,7 +119,7 @@ fn decode_some<'a>(
             ids.push(id);
             (event, id)
         });
-        events.push(event);
+        events.push(event.map_err(|error| error.by_headers(record.headers().map(|(name, _)| name))));
     }
 }
 

@@ -176,7 +176,7 @@ struct Made {
     key: usize,
     value: usize,
     /// Headers of a dead letter; an event has none.
-    headers: Vec<(String, Bytes)>,
+    headers: Vec<(String, Option<Bytes>)>,
 }
 
 impl Step {
@@ -196,7 +196,7 @@ impl Step {
         let key = self.arena.len();
         self.arena.extend_from_slice(text);
         let Rejection { class, message } = rejection;
-        let header = |name: &str, value: Bytes| (name.to_owned(), value);
+        let header = |name: &str, value: Bytes| (name.to_owned(), Some(value));
         let headers = vec![
             header(dead_letter::FILE, self.name.clone()),
             header(dead_letter::LINE, Bytes::from(at.lines.to_string())),

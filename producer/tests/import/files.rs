@@ -121,7 +121,7 @@ async fn values(log: &Arc<MemoryLog>, topic: Topic) -> Vec<Record> {
         let fetch = Fetch { records: usize::MAX, bytes: usize::MAX };
         for record in log.read(partition, first, end, fetch).await.unwrap().iter() {
             let text = |v: &[u8]| String::from_utf8(v.to_vec()).unwrap();
-            let headers = record.headers().map(|(n, v)| (n.to_owned(), text(v))).collect();
+            let headers = record.headers().map(|(n, v)| (n.to_owned(), text(v.unwrap()))).collect();
             records.push((record.key().map(<[u8]>::to_vec), record.value().unwrap().to_vec(), headers));
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipstream_log::{
     Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
-    SharedLog, Step, TopicPartition,
+    SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_runtime::event::Event;
 use slipstream_schemas::{LogTime, Topic};
@@ -66,6 +66,10 @@ impl Log for Patient {
 
     fn total_order(&self) -> bool {
         self.log.total_order()
+    }
+
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        until_answered!(self.asking, "asking for a topic's id", self.log.topic_id(topic))
     }
 
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {

@@ -7,7 +7,7 @@ pub enum ErrorClass {
     NotAnEvent,
     /// Written under a schema that this version does not know: re-drive after an upgrade.
     UnknownFingerprint,
-    /// Framed for a Confluent schema registry, of which this version has no client.
+    /// Framed for a schema registry, of which this version has no client: in the bytes, or by a header.
     ConfluentFraming,
     /// The Avro body is not what its schema says.
     MalformedAvro,
@@ -80,6 +80,41 @@ impl EventError {
     /// A broken rule of a field.
     pub fn rule(field: &str, value: impl AsRef<str>, rule: impl AsRef<str>) -> Self {
         EventError::field(ErrorClass::RuleBroken, field, value, rule)
+    }
+}
+
+/// Headers in which serializers put the id of a schema, with nothing of it in the value: Confluent's for headers, Apicurio's of
+/// version 2.
+fn names_a_schema(header: &str) -> bool {
+    header == "__value_schema_id" || header.starts_with("apicurio.value.")
+}
+
+impl EventError {
+    /// The same, or what is behind it where the record's headers tell: bytes that are neither of the encodings are a bare Avro body
+    /// if a header names its schema.
+    ///
+    /// ```
+    /// use slipstream_schemas::decode::{Attributes, ErrorClass, Provenance, decode};
+    ///
+    /// let from = Provenance { topic: "request-events", partition: 0, offset: 41 };
+    /// let error = decode(b"\x06abc", &from, Attributes::Skip).unwrap_err();
+    /// assert_eq!(error.clone().by_headers(["traceparent"]), error);
+    /// let error = error.by_headers(["traceparent", "__value_schema_id"]);
+    /// assert_eq!(error.class, ErrorClass::ConfluentFraming);
+    /// assert!(error.to_string().starts_with("the header `__value_schema_id` names a schema"));
+    /// ```
+    #[must_use]
+    pub fn by_headers<'a>(self, headers: impl IntoIterator<Item = &'a str>) -> EventError {
+        if self.class != ErrorClass::NotAnEvent {
+            return self;
+        }
+        let Some(header) = headers.into_iter().find(|name| names_a_schema(name)) else { return self };
+        let rule = format!(
+            "the header `{}` names a schema in a registry, of which this version has no client: send Avro single-object \
+             encoding or JSON",
+            shown(header, SHOWN)
+        );
+        EventError::whole(ErrorClass::ConfluentFraming, rule)
     }
 }
 

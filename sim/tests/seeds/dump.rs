@@ -48,7 +48,7 @@ async fn records(log: &MemoryLog) -> Result<String> {
 fn line(record: &RecordRef<'_>) -> String {
     let bytes = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |b| format!("x{}", hex(b)));
     let (key, value) = (bytes(record.key()), bytes(record.value()));
-    let headers: String = record.headers().map(|(name, value)| format!(" {name}=x{}", hex(value))).collect();
+    let headers: String = record.headers().map(|(name, value)| format!(" {name}={}", bytes(value))).collect();
     format!("{} {} {key} {value}{headers}", record.offset(), record.log_time().0)
 }
 

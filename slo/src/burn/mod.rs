@@ -45,8 +45,9 @@ pub enum BurnFault {
     /// A range of request-events is missing from sli-tallies, or is there twice.
     #[error(
         "P1: sli-tallies/{partition} at offset {offset}: the batch of request-events/{input} covers [{from}, {to}) where \
-         {expected} is next; burn stops because its counts would be wrong: restore sli-tallies from a backup, or reset \
-         burn's snapshots and positions"
+         {expected} is next; burn stops because its counts would be wrong, and changes nothing. Was request-events deleted and \
+         made anew, or did somebody move tally's positions? What to do: docs/operations-kafka.md, \"A topic that was made \
+         anew\""
     )]
     Contiguity {
         /// Partition of sli-tallies.

@@ -9,7 +9,7 @@ use super::Fixture;
 use super::made::{self, Dice};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion, Kpis};
-use crate::port::{BatchFate, Counts, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
+use crate::port::{BatchFate, Claim, Counts, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
 
 /// Every promise of this file.
 pub async fn all(fixture: &dyn Fixture) {
@@ -19,6 +19,38 @@ pub async fn all(fixture: &dyn Fixture) {
     one_moved_position_keeps_the_whole_batch_out(fixture).await;
     of_two_writers_one_wins_each_offset(fixture).await;
     retention_goes_by_log_time_and_leaves_rollups(fixture).await;
+    a_topic_that_was_made_anew_has_no_positions(fixture).await;
+}
+
+async fn a_topic_that_was_made_anew_has_no_positions(fixture: &dyn Fixture) {
+    let store = fixture.empty().await;
+    let claim = |id: &'static str| store.claim_topic(Topic::RequestEvents, id);
+    assert!(store.claimed_topics().await.expect("ids").is_empty());
+    let all = made::events(&mut Dice(2), 30);
+    // Stored by a version that knew no ids: its positions are taken for those of the first topic that is named.
+    store.write(Arc::new(made::batch(&all[..10], None, 1_000))).await.expect("written");
+    store.write(Arc::new(burn_rates_at(5))).await.expect("written");
+    for _ in 0..2 {
+        assert_eq!(claim("first").await.expect("claimed"), Claim::Same);
+        assert_eq!(store.positions().await.expect("positions").len(), 2);
+    }
+    let in_flight = made::batch(&all[10..20], Some(10), 1_000);
+    assert_eq!(claim("second").await.expect("claimed"), Claim::Anew { was: "first".to_owned() });
+    for store in [&store, &fixture.reopened().await] {
+        let left = store.positions().await.expect("positions");
+        assert_eq!(left.iter().map(|p| p.topic).collect::<Vec<_>>(), [Topic::BurnRates], "of other topics they stay");
+        assert_eq!(store.counts().await.expect("counts").events, 10, "what was stored stays");
+        assert_eq!(store.claimed_topics().await.expect("ids"), [(Topic::RequestEvents, "second".to_owned())]);
+    }
+    // What was decided of the topic before finds its position gone.
+    let late = store.write(Arc::new(in_flight)).await;
+    assert!(matches!(late, Err(StoreError::Moved { stored: None, .. })), "{late:?}");
+    store.write(Arc::new(made::batch(&all[20..], None, 2_000))).await.expect("the new one begins at its beginning");
+    assert_eq!(store.counts().await.expect("counts").events, 20);
+}
+
+fn burn_rates_at(to: i64) -> WriteBatch {
+    WriteBatch { positions: vec![made::moved(Topic::BurnRates, None, to, 900)], ..WriteBatch::default() }
 }
 
 async fn hits(store: &SharedStore) -> (u64, &'static str) {

@@ -13,6 +13,9 @@ use tokio_postgres::error::DbError;
 use crate::port::StoreError;
 
 /// Adds what was being done, and tells what may pass from what will not.
+///
+/// No advice here may cost data: an error is one session's view, and a guess at its cause may be wrong. What is missing is
+/// looked up by `slipstream doctor`.
 pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| {
@@ -78,6 +81,10 @@ fn answered(doing: String, answer: &DbError) -> StoreError {
         (_, "23514") if lacks_partition(answer) => unavailable(": somebody removed it, it will be made again"),
         ("53", "53100") => unavailable(": free some space on the database's disk"),
         ("53", "53300") => unavailable(": raise max_connections, or give the role more connections"),
+        // PgBouncer with pool_mode=statement.
+        (_, "08P01") if answer.message().contains("statement pooling") => {
+            fatal("a batch is one transaction: let the pooler's pool_mode be transaction or session")
+        }
         // Gone, going, starting; locked or cancelled; lost a race.
         ("08" | "53" | "40", _)
         | (_, "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "55P03" | "55006" | "25P03") => unavailable(""),
@@ -87,18 +94,39 @@ fn answered(doing: String, answer: &DbError) -> StoreError {
         ("58", _) => unavailable(": look at the database's log and disk"),
         ("28", _) => fatal("check user and password, and the server's pg_hba.conf"),
         (_, "3D000") => fatal("create the database (CREATE DATABASE …), or correct the URL"),
-        (_, "42501") => fatal(
-            "give the user the right, as the owner of the database: GRANT CREATE ON DATABASE … TO …, or make the schema \
-             for it: CREATE SCHEMA … AUTHORIZATION …",
+        (_, "42501") => fatal(&grant(answer.message())),
+        (_, "42883") => fatal(
+            "the function is missing, or the store's user may not use its schema (GRANT USAGE ON SCHEMA … TO …); \
+             `slipstream doctor` says which",
         ),
         ("42" | "3F", _) => fatal(
-            "the store's tables are not as this version made them; restore them, or let the sink write anew into an empty \
-             schema",
+            "what the store's tables should have is missing, or the store's user may not see it; `slipstream doctor` says \
+             what is missing; nothing was changed",
         ),
         // What is written, not where.
         ("22" | "23" | "54", _) => StoreError::Refused(format!("{doing}: {said}")),
         _ => fatal("look at the database's log"),
     }
+}
+
+/// The right that is missing, by what the database denies.
+fn grant(denied: &str) -> String {
+    let named = denied.strip_prefix("permission denied for ").and_then(|what| what.split_once(' '));
+    let right = match named {
+        Some(("schema", name)) => format!("GRANT USAGE, CREATE ON SCHEMA {name} TO <the store's user>"),
+        Some(("database", name)) => {
+            format!(
+                "GRANT CREATE ON DATABASE {name} TO <the store's user>, or make the schema for it: CREATE SCHEMA … AUTHORIZATION …"
+            )
+        }
+        Some(("table" | "view" | "relation", name)) => format!("GRANT ALL ON {name} TO <the store's user>"),
+        Some((kind @ ("sequence" | "function" | "procedure"), name)) => {
+            format!("GRANT ALL ON {} {name} TO <the store's user>", kind.to_uppercase())
+        }
+        _ if denied.starts_with("must be owner of ") => "let the store's user own it: ALTER … OWNER TO …".to_owned(),
+        _ => "`slipstream doctor` looks at the rights of the store's user".to_owned(),
+    };
+    format!("give the store's user the right, as the owner of the database: {right}")
 }
 
 /// No answer of the database at all.
@@ -148,10 +176,24 @@ mod tests {
         tokio_postgres::connect(config, tls).await.map(drop).unwrap_err()
     }
 
+    #[test]
+    fn the_right_that_is_missing_is_named() {
+        for (denied, right) in [
+            ("permission denied for schema ts", "GRANT USAGE, CREATE ON SCHEMA ts TO"),
+            ("permission denied for database shop", "GRANT CREATE ON DATABASE shop TO"),
+            ("permission denied for table positions", "GRANT ALL ON positions TO"),
+            ("permission denied for sequence dimensions_id_seq", "GRANT ALL ON SEQUENCE dimensions_id_seq TO"),
+            ("must be owner of table events", "OWNER TO"),
+            ("permission denied to create extension \"x\"", "slipstream doctor"),
+        ] {
+            assert!(grant(denied).contains(right), "{denied}: {}", grant(denied));
+        }
+    }
+
     #[tokio::test]
     async fn a_database_that_is_away_says_so_once_and_keeps_why() {
         let error = at("connecting")(refused().await);
-        let line = format!("connecting: {} (will be tried again)", chain(&refused().await));
+        let line = format!("connecting: {}", chain(&refused().await));
         assert_eq!(cause::chain(&error), line);
         assert!(cause::find::<io::Error>(&error).is_some() && cause::find::<Error>(&error).is_some(), "{error}");
     }

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use slipstream_schemas::cause::chain;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Row, Transaction};
 
 use super::error;
-use super::session::Session;
+use super::options::Target;
+use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day};
 use crate::port::StoreError;
 use crate::spread::Spread;
@@ -25,57 +26,96 @@ pub enum EventsTable {
     Hypertable,
 }
 
-/// Creates the extension where the server has it and lets us. Without it native partitions do.
-pub async fn try_extension(session: &Session) {
-    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL";
-    let offered = session.client.query_typed_one(sql, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) > 0);
-    if !offered {
-        return;
+/// TimescaleDB, enabled in the database.
+pub struct Extension {
+    /// Where its functions are.
+    schema: String,
+    /// Whether the user may use them.
+    usable: bool,
+    user: String,
+}
+
+impl Extension {
+    /// Looks for it.
+    pub async fn find(transaction: &Transaction<'_>, doing: &str) -> Result<Option<Extension>, StoreError> {
+        let sql = "SELECT n.nspname::text, has_schema_privilege(n.oid, 'USAGE'), current_user::text
+                   FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb'";
+        let rows = transaction.query_typed(sql, &[]).await.map_err(error::at(doing))?;
+        let extension = |row: &Row| Extension { schema: row.get(0), usable: row.get(1), user: row.get(2) };
+        Ok(rows.first().map(extension))
     }
-    if let Err(cause) =
-        session.client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public").await
-    {
-        let cause = chain(&cause);
-        tracing::info!(%cause, "the server has TimescaleDB, but it cannot be enabled: raw events go to native partitions");
+
+    /// Refuses one whose functions the user would look for in vain: the server says of them that they do not exist.
+    pub fn require_usable(&self, doing: &str) -> Result<(), StoreError> {
+        if self.usable {
+            return Ok(());
+        }
+        let Extension { schema, user, .. } = self;
+        let cause = format!(
+            "TimescaleDB is in the schema {schema}, which the user {user} may not use: GRANT USAGE ON SCHEMA {schema} TO {user}"
+        );
+        Err(StoreError::Fatal { doing: doing.to_owned(), cause: cause.into() })
     }
 }
 
-/// What new tables should use.
-pub async fn wanted(session: &Session, doing: &str) -> Result<EventsTable, StoreError> {
-    let sql = "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'";
-    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
-    Ok(if row.get::<_, i64>(0) > 0 { EventsTable::Hypertable } else { EventsTable::Partitions })
+/// Creates the extension where the server has it and lets us. Without it native partitions do. On a session of its own: where
+/// the extension is not preloaded, the server ends the session that asks for it.
+pub async fn try_extension(target: &Target) -> Result<(), StoreError> {
+    let doing = "looking for TimescaleDB";
+    let mut session = Session::open(target).await?;
+    let asked = session.begin_reading(doing).await?;
+    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL";
+    let offered = asked.query_typed_one(sql, &[]).await.map_err(error::at(doing))?.get::<_, i64>(0) > 0;
+    asked.commit().await.map_err(error::at(doing))?;
+    if !offered {
+        return Ok(());
+    }
+    let created = async {
+        let created = session.risk("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public").await;
+        created.map_err(|cause| StoreError::Refused(chain(&cause)))
+    };
+    if let Err(cause) = within(DEADLINE, doing, created).await {
+        tracing::warn!(%cause, "TimescaleDB is installed but cannot be enabled: raw events go to native partitions (slipstream doctor)");
+    }
+    Ok(())
 }
 
 /// What the tables use.
-pub async fn found(session: &Session, doing: &str) -> Result<EventsTable, StoreError> {
+pub async fn found(transaction: &Transaction<'_>, doing: &str) -> Result<EventsTable, StoreError> {
     let sql = "SELECT relkind::text FROM pg_class WHERE oid = 'events'::regclass";
-    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
     Ok(if row.get::<_, &str>(0) == "p" { EventsTable::Partitions } else { EventsTable::Hypertable })
 }
 
 /// Compression after two days, where the licence has it: the Apache build of TimescaleDB refuses.
-pub async fn compress_old_chunks(session: &Session) {
+pub async fn compress_old_chunks(session: &mut Session) -> Result<(), StoreError> {
+    let doing = "asking whether old events are compressed";
+    let transaction = session.begin(doing).await?;
     let sql = "SELECT bool_or(compression_enabled) FROM timescaledb_information.hypertables
                WHERE hypertable_schema = current_schema() AND hypertable_name = 'events'";
-    let asked = session.client.query_typed_one(sql, &[]).await;
-    if asked.is_ok_and(|row| row.get::<_, Option<bool>>(0) == Some(true)) {
-        return;
+    let asked = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    if asked.get::<_, Option<bool>>(0) == Some(true) {
+        return transaction.commit().await.map_err(error::at(doing));
     }
     let sql = "ALTER TABLE events SET (timescaledb.compress, timescaledb.compress_segmentby = 'dimensions',
                timescaledb.compress_orderby = '\"time\", partition, \"offset\"');
                SELECT add_compression_policy('events', INTERVAL '2 days', if_not_exists => true);";
-    if let Err(cause) = session.client.batch_execute(sql).await {
+    let done = match transaction.batch_execute(sql).await {
+        Ok(()) => transaction.commit().await,
+        Err(error) => Err(error),
+    };
+    if let Err(cause) = done {
         let cause = chain(&cause);
         tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay as they are written");
     }
+    Ok(())
 }
 
 /// Makes the partitions of days where they are missing. Not in the transaction that writes: what it makes is empty, and
 /// it must not wait for who writes elsewhere.
-pub async fn ensure(client: &mut Client, days: &[Day]) -> Result<(), StoreError> {
+pub async fn ensure(session: &mut Session, days: &[Day]) -> Result<(), StoreError> {
     let doing = "making a partition for raw events";
-    let transaction = client.transaction().await.map_err(error::at(doing))?;
+    let transaction = session.begin(doing).await?;
     let lock = "SELECT pg_advisory_xact_lock('events'::regclass::oid::bigint)";
     transaction.execute_typed(lock, &[]).await.map_err(error::at(doing))?;
     for day in days {

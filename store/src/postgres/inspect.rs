@@ -1,8 +1,11 @@
 //! A look at a database before it is used: for `slipstream doctor`. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 
 use super::options::{PostgresOptions, Target};
 use super::session::Session;
@@ -30,8 +33,18 @@ pub struct Inspection {
     pub timescaledb: Option<String>,
     /// Version that the server could enable.
     pub timescaledb_available: Option<String>,
+    /// Whether the server loaded it at its start; without that it cannot be enabled. Null where the user may not know.
+    pub timescaledb_preloaded: Option<bool>,
     /// `timescale` or `apache`: whether it compresses.
     pub timescaledb_license: Option<String>,
+    /// Whether its build knows no other licence: its settings cannot make it compress.
+    pub timescaledb_apache_build: bool,
+    /// The schema of its functions, where it is enabled.
+    pub timescaledb_schema: Option<String>,
+    /// Whether the user may use that schema; null where it is not enabled.
+    pub timescaledb_usable: Option<bool>,
+    /// Whether raw events are in a hypertable; null where there is no table for them yet.
+    pub events_in_hypertable: Option<bool>,
     /// The user we are.
     pub user: String,
     /// The schema that was asked about.
@@ -40,10 +53,12 @@ pub struct Inspection {
     pub schema_exists: bool,
     /// Whether the user may make the schema, or tables in it where it is there.
     pub can_create_schema: bool,
-    /// Whether the user may write to the tables; null: there are none.
+    /// Whether the user may write to the tables; null where there are none.
     pub can_write: Option<bool>,
-    /// Version of the tables; null: there are none.
+    /// Version of the tables; null where there are none.
     pub schema_version: Option<i32>,
+    /// Tables of the store that are not there, though its version says that they were made.
+    pub missing_tables: Vec<String>,
     /// Version that this build makes.
     pub known_schema_version: i32,
     /// The database's clock less ours, milliseconds; off by at most half of `round_trip_ms`.
@@ -58,15 +73,30 @@ pub struct Inspection {
 
 const DOING: &str = "inspecting the database";
 
+/// Tables that every version of the store has: without one of them nothing can be written.
+const TABLES: [&str; 10] = [
+    "positions",
+    "dimensions",
+    "days",
+    "minutes",
+    "rollups",
+    "series",
+    "burn_rates",
+    "alert_transitions",
+    "notifications",
+    "events",
+];
+
 /// Looks at a database.
 ///
 /// # Errors
 /// When there is no way in; the error says what to do.
 pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError> {
     let target = Target::new(options)?;
-    let session = Session::open(&target).await?;
+    let mut session = Session::open(&target).await?;
+    let asked = session.begin_reading(DOING).await?;
     let schema = &target.schema;
-    let (clock_difference_ms, round_trip_ms) = clock(&session).await?;
+    let (clock_difference_ms, round_trip_ms) = clock(&asked).await?;
     let sql = format!(
         "SELECT current_setting('server_version'), current_setting('server_version_num')::int,
            current_setting('server_encoding'), pg_is_in_recovery(),
@@ -81,10 +111,12 @@ pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError
             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '{schema}' AND c.relname = 'positions'),
            current_setting('max_connections')::int, (SELECT count(*) FROM pg_stat_activity)"
     );
-    let row = session.client.query_typed_one(&sql, &[]).await.map_err(error::at(DOING))?;
+    let row = asked.query_typed_one(&sql, &[]).await.map_err(error::at(DOING))?;
     let number: i32 = row.get(1);
-    // Who may not look into the schema is told by the rights above.
-    let schema_version = match migrate::version(&session, schema).await {
+    let extension = extension(&asked).await?;
+    let (events_in_hypertable, missing) = tables(&asked, schema).await?;
+    // Last, because a refusal ends the transaction: who may not look into the schema is told by the rights above.
+    let schema_version = match migrate::version(&asked, schema).await {
         Ok(version) => version,
         Err(StoreError::Fatal { .. }) => None,
         Err(error) => return Err(error),
@@ -99,12 +131,18 @@ pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError
         encrypted: row.get(4),
         timescaledb: row.get(5),
         timescaledb_available: row.get(6),
+        timescaledb_preloaded: extension.preloaded,
         timescaledb_license: row.get(7),
+        timescaledb_apache_build: extension.apache_build,
+        timescaledb_schema: extension.schema,
+        timescaledb_usable: extension.usable,
+        events_in_hypertable,
         user: row.get(8),
         schema: schema.clone(),
         schema_exists: row.get(9),
         can_create_schema: row.get(10),
         can_write: row.get(11),
+        missing_tables: if schema_version.is_some_and(|version| version > 0) { missing } else { Vec::new() },
         schema_version,
         known_schema_version: migrate::known_version(),
         clock_difference_ms,
@@ -114,12 +152,46 @@ pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError
     })
 }
 
+/// What is known of TimescaleDB beside its versions.
+struct Extension {
+    preloaded: Option<bool>,
+    apache_build: bool,
+    schema: Option<String>,
+    usable: Option<bool>,
+}
+
+/// The list of preloaded libraries is for those who may read all settings. What the extension's loader leaves behind, a
+/// setting of its own, tells everybody.
+async fn extension(asked: &Transaction<'_>) -> Result<Extension, StoreError> {
+    let sql = "SELECT CASE
+             WHEN current_setting('timescaledb.max_background_workers', true) IS NOT NULL THEN true
+             WHEN pg_has_role('pg_read_all_settings', 'USAGE')
+               THEN current_setting('shared_preload_libraries', true) LIKE '%timescaledb%'
+           END,
+           EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.license' AND boot_val = 'apache'),
+           (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+            WHERE e.extname = 'timescaledb'),
+           (SELECT has_schema_privilege(e.extnamespace, 'USAGE') FROM pg_extension e WHERE e.extname = 'timescaledb')";
+    let row = asked.query_typed_one(sql, &[]).await.map_err(error::at(DOING))?;
+    Ok(Extension { preloaded: row.get(0), apache_build: row.get(1), schema: row.get(2), usable: row.get(3) })
+}
+
+/// Whether events are in a hypertable, and which tables are missing.
+async fn tables(asked: &Transaction<'_>, schema: &str) -> Result<(Option<bool>, Vec<String>), StoreError> {
+    let sql = "SELECT c.relname::text, c.relkind <> 'p' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')";
+    let rows = asked.query_typed(sql, &[(&schema, Type::TEXT)]).await.map_err(error::at(DOING))?;
+    let there: BTreeMap<String, bool> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let missing = TABLES.iter().filter(|table| !there.contains_key(**table));
+    Ok((there.get("events").copied(), missing.map(|table| (*table).to_owned()).collect()))
+}
+
 /// The database's clock less ours, and how long the question took, milliseconds. Ours is read before and after.
-async fn clock(session: &Session) -> Result<(i64, f64), StoreError> {
+async fn clock(asked: &Transaction<'_>) -> Result<(i64, f64), StoreError> {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let before = now();
-    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(DOING))?;
+    let row = asked.query_typed_one(sql, &[]).await.map_err(error::at(DOING))?;
     let after = now();
     let theirs: i64 = row.get(0);
     Ok(((theirs - before.midpoint(after)) / 1_000, (after - before) as f64 / 1_000.0))

@@ -19,6 +19,7 @@ mod session;
 mod sketch;
 mod stamp;
 mod tls;
+mod topics;
 mod trim;
 mod write;
 mod write_history;
@@ -28,24 +29,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{LogTime, Retention};
+use slipstream_schemas::{LogTime, Retention, Topic};
 use tokio::sync::Mutex;
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
-use crate::port::{Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
+use crate::port::{Claim, Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
 pub use inspect::{Inspection, inspect};
 use options::Target;
 pub use options::{PostgresOptions, SCHEMA};
-use session::{Readers, Session};
+use session::Readers;
 use write::Writer;
 
 /// The store.
 pub struct PostgresStore {
     target: Target,
     retention: Retention,
-    /// None: opened for reading only, or closed.
+    /// `None` if opened for reading only, or closed.
     writer: Mutex<Option<Writer>>,
     readers: Readers,
 }
@@ -67,7 +68,7 @@ impl PostgresStore {
     /// As [`PostgresStore::connect`], and where the tables are missing or older.
     pub async fn connect_read_only(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let target = Target::new(&options)?;
-        migrate::check(&Session::open(&target).await?, &target).await?;
+        migrate::check(&target).await?;
         Ok(Self::with(target, options.retention, None))
     }
 
@@ -102,6 +103,15 @@ impl Store for PostgresStore {
 
     async fn positions(&self) -> Result<Vec<StorePosition>, StoreError> {
         self.readers.ask("reading the store's positions", |asked| Box::pin(read::positions(asked))).await
+    }
+
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        let mut writer = self.writer.lock().await;
+        writer.as_mut().ok_or_else(|| self.no_writer(topics::DOING))?.claim(topic, id).await
+    }
+
+    async fn claimed_topics(&self) -> Result<Vec<(Topic, String)>, StoreError> {
+        self.readers.ask("reading the ids of topics", |asked| Box::pin(topics::claimed(asked))).await
     }
 
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {

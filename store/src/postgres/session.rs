@@ -1,4 +1,8 @@
-//! Connections: one to write with, a few to ask with, each with what it needs of the server.
+//! Connections: one to write with, a few to ask with.
+//!
+//! A pooler (PgBouncer in transaction mode) gives each transaction whatever session is free, and that session to others
+//! afterwards. So nothing of ours lives in a session: every statement runs in a transaction, and every transaction begins
+//! by setting what it needs, for itself only.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +11,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction, TransactionBuilder};
 
 use super::error;
 use super::options::Target;
@@ -23,13 +27,14 @@ pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// An open connection. Its task ends with it.
 pub struct Session {
-    /// To talk to the server.
-    pub client: Client,
+    client: Client,
+    /// What every transaction sets first.
+    settings: String,
     _driver: JoinSet<()>,
 }
 
 impl Session {
-    /// Connects and sets the session up.
+    /// Connects, and learns what transactions have to set.
     ///
     /// # Errors
     /// When there is no way in; see [`error::at`].
@@ -41,11 +46,54 @@ impl Session {
             let mut driver = JoinSet::new();
             // Who asks is told when it breaks.
             driver.spawn(async move { drop(connection.await) });
-            client.batch_execute(&settings(&target.schema)).await.map_err(error::at(doing.clone()))?;
-            Ok(Session { client, _driver: driver })
+            let settings = settings(&client, &target.schema).await.map_err(error::at(doing.clone()))?;
+            Ok(Session { client, settings, _driver: driver })
         };
         within(DEADLINE, &doing, opened).await
     }
+
+    /// Begins a transaction. Whatever a role's or a database's default says, each of its statements sees what is committed:
+    /// who waited for a row reads what it waited for.
+    ///
+    /// # Errors
+    /// When the server does not begin one.
+    pub async fn begin(&mut self, doing: &str) -> Result<Transaction<'_>, StoreError> {
+        let Session { client, settings, .. } = self;
+        start(client.build_transaction().isolation_level(IsolationLevel::ReadCommitted), settings, doing).await
+    }
+
+    /// Begins a transaction that changes nothing and sees one state of the tables.
+    ///
+    /// # Errors
+    /// When the server does not begin one.
+    pub async fn begin_reading(&mut self, doing: &str) -> Result<Transaction<'_>, StoreError> {
+        let Session { client, settings, .. } = self;
+        let reading = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        start(reading, settings, doing).await
+    }
+
+    /// Runs a statement that the server may answer by ending the session: not for one that is used afterwards.
+    ///
+    /// # Errors
+    /// As the server says it.
+    pub async fn risk(self, statement: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(statement).await
+    }
+
+    /// Whether the connection broke.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+async fn start<'a>(
+    transaction: TransactionBuilder<'a>,
+    settings: &str,
+    doing: &str,
+) -> Result<Transaction<'a>, StoreError> {
+    let transaction = transaction.start().await.map_err(error::at(doing))?;
+    transaction.batch_execute(settings).await.map_err(error::at(doing))?;
+    Ok(transaction)
 }
 
 /// Waits for an answer, but not for ever: a server that hangs is as good as down.
@@ -57,23 +105,36 @@ pub async fn within<T>(
     tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(error::silent(doing, deadline)))
 }
 
-/// The schema comes first; TimescaleDB's functions are found wherever they were put. Of a client that vanished the server
-/// keeps no locks; a commit that was answered is on the disk, whatever the server's default. Sketches are packed again with
-/// every batch: lz4, where the server has it, does that in a fraction of the time.
-fn settings(schema: &str) -> String {
+/// One statement that sets what a transaction needs, until its end. The schema comes first; TimescaleDB's functions are found
+/// wherever they were put. The time limits also free the locks of a client that vanished; a commit that was answered is on
+/// the disk, whatever the server's default. Sketches are packed again with every batch: lz4, where the server has it, does
+/// that in a fraction of the time.
+async fn settings(client: &Client, schema: &str) -> Result<String, tokio_postgres::Error> {
+    let sql = "SELECT (SELECT quote_ident(nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+                       WHERE e.extname = 'timescaledb'),
+               EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
+    let row = client.query_typed_one(sql, &[]).await?;
+    let path = [Some(schema), Some("public"), row.get(0)].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let statement = STATEMENT.as_millis();
-    format!(
-        "SELECT set_config('search_path', concat_ws(', ', '{schema}', 'public', (SELECT quote_ident(nspname)
-           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb')), false);
-         SET timezone TO 'UTC'; SET client_min_messages TO warning;
-         SET statement_timeout TO {statement}; SET lock_timeout TO {}; SET idle_in_transaction_session_timeout TO {statement};
-         SET tcp_keepalives_idle TO 30; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 3;
-         SELECT set_config('synchronous_commit', 'on', false)
-         WHERE current_setting('synchronous_commit') IN ('off', 'local');
-         SELECT set_config(name, 'lz4', false) FROM pg_settings
-         WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals);",
-        statement / 2
-    )
+    let (statement, lock) = (statement.to_string(), (statement / 2).to_string());
+    let mut fixed = vec![
+        ("search_path", path.as_str()),
+        ("timezone", "UTC"),
+        ("client_min_messages", "warning"),
+        ("statement_timeout", &statement),
+        ("lock_timeout", &lock),
+        ("idle_in_transaction_session_timeout", &statement),
+    ];
+    if row.get(1) {
+        fixed.push(("default_toast_compression", "lz4"));
+    }
+    let set = |(name, value): (&str, &str)| format!("set_config('{name}', '{}', true)", value.replace('\'', "''"));
+    let fixed: Vec<String> = fixed.into_iter().map(set).collect();
+    Ok(format!(
+        "SELECT {}, set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+         THEN 'on' ELSE current_setting('synchronous_commit') END, true)",
+        fixed.join(", ")
+    ))
 }
 
 /// An answer under way.
@@ -103,7 +164,7 @@ impl Readers {
         question: impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> Result<T, StoreError> {
         let _turn = self.free.acquire().await.map_err(|_| closed(doing))?;
-        let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.client.is_closed());
+        let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.is_closed());
         if let Some(session) = used
             && let (answer, true) = self.ask_on(session, doing, &question).await
         {
@@ -121,14 +182,13 @@ impl Readers {
         question: &impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> (Result<T, StoreError>, bool) {
         let asked = async {
-            let transaction = session.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-            let transaction = transaction.read_only(true).start().await.map_err(error::at(doing))?;
+            let transaction = session.begin_reading(doing).await?;
             let answer = question(&transaction).await?;
             transaction.commit().await.map_err(error::at(doing))?;
             Ok(answer)
         };
         let answer = within(DEADLINE, doing, asked).await;
-        let alive = !matches!(answer, Err(StoreError::Unavailable { .. })) && !session.client.is_closed();
+        let alive = !matches!(answer, Err(StoreError::Unavailable { .. })) && !session.is_closed();
         if alive {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         }

@@ -5,11 +5,12 @@
 //! then: from there on its rollups answer for all of it.
 
 use slipstream_schemas::{LogTime, Retention};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Transaction};
 
 use super::error;
 use super::events_table::{self, EventsTable};
+use super::session::Session;
 use super::stamp::{self, Stamp};
 use crate::port::StoreError;
 
@@ -23,12 +24,12 @@ pub const DOING: &str = "removing what is past retention";
 type Answer<T> = Result<T, StoreError>;
 
 /// Removes some of what is older than retention before `now`; answers how many rows.
-pub async fn slice(client: &mut Client, table: EventsTable, retention: Retention, now: LogTime) -> Answer<u64> {
+pub async fn slice(session: &mut Session, table: EventsTable, retention: Retention, now: LogTime) -> Answer<u64> {
     let (raw, history) = retention.before(now);
-    let transaction = client.transaction().await.map_err(error::at(DOING))?;
+    let transaction = session.begin(DOING).await?;
     let mut removed = days(&transaction, table, LogTime(raw)).await?;
     transaction.commit().await.map_err(error::at(DOING))?;
-    let transaction = client.transaction().await.map_err(error::at(DOING))?;
+    let transaction = session.begin(DOING).await?;
     removed += minutes(&transaction, Stamp::millis(history)).await?;
     removed += burn_rates(&transaction, Stamp::millis(raw)).await?;
     removed += alerts(&transaction, Stamp::millis(history)).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
-use slipstream_schemas::{LogTime, Retention};
+use slipstream_schemas::{LogTime, Retention, Topic};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -13,9 +13,9 @@ use super::options::Target;
 use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day, Stamp};
 use super::write_rollups::add_rollups;
-use super::{copy, error, migrate, read, trim, write_history};
+use super::{copy, error, migrate, read, topics, trim, write_history};
 use crate::events::Events;
-use crate::port::{PositionMove, StoreError, StorePosition, WriteBatch};
+use crate::port::{Claim, PositionMove, StoreError, StorePosition, WriteBatch};
 use crate::rollup::MINUTE_US;
 
 type Done = Result<(), StoreError>;
@@ -36,8 +36,7 @@ impl Writer {
     /// # Errors
     /// When there is no way in, or the tables cannot be made.
     pub async fn open(target: Target) -> Result<Self, StoreError> {
-        let mut session = Session::open(&target).await?;
-        let table = migrate::migrate(&mut session, &target).await?;
+        let (session, table) = migrate::migrate(&target).await?;
         Ok(Writer { target, session: Some(session), table, ids: Ids::default(), days: HashSet::new() })
     }
 
@@ -61,8 +60,19 @@ impl Writer {
     /// As the port has them.
     pub async fn trim(&mut self, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
         let mut session = self.take_session().await?;
-        let slice = trim::slice(&mut session.client, self.table, retention, now);
+        let slice = trim::slice(&mut session, self.table, retention, now);
         let answer = within(DEADLINE, trim::DOING, slice).await;
+        self.give_back(session, &answer);
+        answer
+    }
+
+    /// Names the topic that positions are places in.
+    ///
+    /// # Errors
+    /// As the port has them.
+    pub async fn claim(&mut self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        let mut session = self.take_session().await?;
+        let answer = within(DEADLINE, topics::DOING, topics::claim(&mut session, topic, id)).await;
         self.give_back(session, &answer);
         answer
     }
@@ -74,7 +84,7 @@ impl Writer {
 
     /// The connection, or a new one. Whoever drops it half-way leaves none.
     async fn take_session(&mut self) -> Result<Session, StoreError> {
-        match self.session.take().filter(|session| !session.client.is_closed()) {
+        match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => Ok(session),
             None => Session::open(&self.target).await,
         }
@@ -94,10 +104,10 @@ impl Writer {
     async fn write_on(&mut self, session: &mut Session, batch: &WriteBatch) -> Done {
         self.make_partitions(session, &batch.events).await?;
         // Ids are committed by themselves: one that no row uses harms nobody, and no writer waits for another's.
-        let dimensions = self.ids.dimensions(&session.client, batch.events.dimensions()).await?;
-        let series = self.ids.series(&session.client, &batch.burn_rates).await?;
+        let dimensions = self.ids.dimensions(session, batch.events.dimensions()).await?;
+        let series = self.ids.series(session, &batch.burn_rates).await?;
         let doing = "writing to the store";
-        let transaction = session.client.transaction().await.map_err(error::at(doing))?;
+        let transaction = session.begin(doing).await?;
         if !move_positions(&transaction, &batch.positions).await? {
             transaction.rollback().await.map_err(error::at(doing))?;
             return Err(moved(session, &batch.positions).await?);
@@ -119,7 +129,7 @@ impl Writer {
         let missing: Vec<Day> =
             events_table::days(events.spread()).into_iter().filter(|day| !self.days.contains(day)).collect();
         if !missing.is_empty() {
-            events_table::ensure(&mut session.client, &missing).await?;
+            events_table::ensure(session, &missing).await?;
             self.days.extend(missing);
         }
         Ok(())
@@ -127,8 +137,8 @@ impl Writer {
 }
 
 /// Which position was not where the batch begins.
-async fn moved(session: &Session, moves: &[PositionMove]) -> Result<StoreError, StoreError> {
-    let stored = read::positions(&session.client).await?;
+async fn moved(session: &mut Session, moves: &[PositionMove]) -> Result<StoreError, StoreError> {
+    let stored = read::positions(&session.begin_reading("reading the store's positions").await?).await?;
     let at = |m: &PositionMove| {
         stored.iter().find(|p: &&StorePosition| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
     };

@@ -8,6 +8,7 @@ mod read;
 mod read_kpis;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod trim;
 mod write;
 mod write_history;
@@ -18,12 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{Cause, LogTime, Retention};
+use slipstream_schemas::{Cause, LogTime, Retention, Topic};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
-use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
+use crate::port::{Claim, Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
 pub use open::FILE;
 use write::Writer;
 
@@ -71,7 +72,7 @@ pub struct SqliteStore {
 struct Inner {
     dir: PathBuf,
     retention: Retention,
-    /// None: opened for reading only, or closed.
+    /// `None` if opened for reading only, or closed.
     writer: Mutex<Option<Writer>>,
     /// Idle readers; one more is opened when all are busy.
     readers: Mutex<Vec<Connection>>,
@@ -187,6 +188,15 @@ impl Store for SqliteStore {
 
     async fn positions(&self) -> Result<Vec<StorePosition>, StoreError> {
         self.ask("reading the store's positions", read::positions).await
+    }
+
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        let id = id.to_owned();
+        self.change("noting a topic's id", move |writer| topics::claim(writer.connection(), topic, &id)).await
+    }
+
+    async fn claimed_topics(&self) -> Result<Vec<(Topic, String)>, StoreError> {
+        self.ask("reading the ids of topics", topics::claimed).await
     }
 
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {

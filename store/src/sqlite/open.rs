@@ -17,7 +17,7 @@ pub const FILE: &str = "store.db";
 const APPLICATION_ID: i64 = 0x534C_5354;
 
 /// Migrations in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_v1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_v1.sql"), include_str!("schema_v2.sql")];
 
 const BUSY: Duration = Duration::from_secs(10);
 

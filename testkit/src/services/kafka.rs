@@ -25,9 +25,11 @@ use super::secured::Security;
 use super::way::{self, Way};
 
 const WANTED: Wanted =
-    Wanted { variable: "SLIPSTREAM_TEST_KAFKA_IMAGE", official: "apache/kafka:4.1.0", built: Some("kafka") };
+    Wanted { variable: "SLIPSTREAM_TEST_KAFKA_IMAGE", official: "apache/kafka:4.4.0", built: Some("kafka") };
 /// The version of the jars (images/pom.xml) and of the image.
-pub(super) const VERSION: &str = "4.1.0";
+const VERSION: &str = "4.4.0";
+/// The variable with another version for native brokers.
+pub const KAFKA_VERSION: &str = "SLIPSTREAM_TEST_KAFKA_VERSION";
 const NODE: &str = "1";
 const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
 /// For the Java machine: quick to start, small.
@@ -146,7 +148,8 @@ impl Kafka {
 
     /// A native process, with a second, secure listener if asked for.
     pub(super) async fn native(security: Option<&Security>) -> Result<Kafka> {
-        let jars = way::script("kafka-jars", &[]).await?;
+        let version = way::given(KAFKA_VERSION)?.unwrap_or_else(|| VERSION.to_owned());
+        let jars = way::script("kafka-jars", &[&version]).await?;
         let folder = Folder::new("KILL")?;
         let properties = folder.path().join("server.properties");
         let port = ports::free()?;
@@ -162,7 +165,7 @@ impl Kafka {
         command.push(properties.display().to_string());
         let native = Native::new(folder, command)?;
         native.start()?;
-        let description = format!("Apache Kafka {VERSION} (native process)");
+        let description = format!("Apache Kafka {version} (native process)");
         let instance = Instance::Native(Box::new(native));
         let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance };
         kafka.answers().await?;

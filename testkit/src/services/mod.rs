@@ -4,6 +4,7 @@
 //! `SLIPSTREAM_TEST_POSTGRES`), Docker through testcontainers where a daemon answers, native processes.
 //! `SLIPSTREAM_TEST_SERVICES=docker` or `native` forces a way. A test that cannot get its service fails.
 
+mod acls;
 mod background;
 mod container;
 mod daemon;
@@ -12,8 +13,10 @@ mod image;
 mod instance;
 mod kafka;
 mod native;
+mod pooler;
 mod ports;
 mod postgres;
+mod programs;
 mod report;
 mod secured;
 mod way;
@@ -22,9 +25,12 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+pub use acls::{Acl, Operation, Resource};
 pub use daemon::{docker, started};
-pub use kafka::Kafka;
+pub use kafka::{KAFKA_VERSION, Kafka};
+pub use pooler::Pooler;
 pub use postgres::Postgres;
+pub use programs::POSTGRES_HOME;
 pub use report::{REPORT, Use, Uses};
 pub use secured::{SecuredKafka, User};
 pub use way::{KAFKA, POSTGRES, SERVICES, TIMESCALE};

@@ -1,7 +1,6 @@
 //! PostgreSQL: a server of its own with one superuser, and databases with random names.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use super::image::{Image, Wanted};
 use super::instance::Instance;
 use super::native::Native;
 use super::ports;
+use super::programs::{self, as_postgres, make_owned};
 use super::report::{self, Use};
 use super::way::{self, Way};
 
@@ -124,8 +124,20 @@ impl Postgres {
     async fn of_our_own() -> Result<Postgres> {
         match way::own(WANTED).await? {
             Way::Docker(image) => Postgres::in_container(image).await,
-            Way::Native => Postgres::native().await,
+            Way::Native => Postgres::native(&[]).await,
         }
+    }
+
+    /// One for this test alone, always a native process, whose server also has these files in its folder of extensions: names and
+    /// contents. Nothing of it is seen by other servers.
+    ///
+    /// # Panics
+    /// When none can be started, saying what to do.
+    pub async fn with_extension_files(files: &'static [(&'static str, &'static str)]) -> Postgres {
+        let started = on_own_runtime(Postgres::native(files)).await;
+        let postgres = started.unwrap_or_else(|error| panic!("{}", way::advice("PostgreSQL", &error)));
+        report::note("postgres", Use::Own, &postgres.description);
+        postgres
     }
 
     async fn in_container(image: Image) -> Result<Postgres> {
@@ -143,9 +155,9 @@ impl Postgres {
         Postgres { url, description: String::new(), instance }.described(&origin).await
     }
 
-    async fn native() -> Result<Postgres> {
-        let programs = programs()?;
+    async fn native(extension_files: &[(&str, &str)]) -> Result<Postgres> {
         let folder = Folder::new("QUIT")?;
+        let programs = programs::for_native(folder.path(), extension_files)?;
         let (data, sockets) = (folder.path().join("data"), folder.path().join("sockets"));
         for owned in [&data, &sockets] {
             make_owned(owned)?;
@@ -211,31 +223,6 @@ fn split_database(url: &str) -> (&str, &str) {
     let host = address.find("://").map_or(0, |at| at + 3);
     let server = address[host..].find('/').map_or(address, |at| &address[..host + at]);
     (server, parameters)
-}
-
-/// The folder with initdb and postgres: the newest of Debian's, or where the one in PATH is.
-fn programs() -> Result<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let versions = debian.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let newest = versions.max().map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
-    let in_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("initdb").is_file());
-    newest.or_else(in_path).context("PostgreSQL's initdb is neither in /usr/lib/postgresql/*/bin nor in PATH")
-}
-
-/// The words before a command that make it run as the user postgres, where we are root, which it refuses.
-fn as_postgres() -> Vec<String> {
-    let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
-    words.iter().filter(|_| root).map(|word| (*word).to_owned()).collect()
-}
-
-fn make_owned(folder: &std::path::Path) -> Result<()> {
-    fs::create_dir(folder).with_context(|| format!("making {}", folder.display()))?;
-    if !as_postgres().is_empty() {
-        let owned = Command::new("chown").arg("postgres:").arg(folder).status().context("running chown")?;
-        ensure!(owned.success(), "{} could not be given to the user postgres", folder.display());
-    }
-    Ok(())
 }
 
 fn initialise(programs: &std::path::Path, data: &std::path::Path, password: &std::path::Path) -> Result<()> {

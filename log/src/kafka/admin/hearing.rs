@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use slipstream_schemas::Cause;
 
@@ -14,6 +14,7 @@ use super::super::client::log_line;
 use super::super::errors::log_error;
 use super::super::names::Names;
 use super::super::settings::{self, KafkaOptions};
+use super::facts::Absent;
 use crate::port::LogError;
 
 /// A broker that is there answers within this, and three times over.
@@ -23,18 +24,18 @@ const TRIES: usize = 3;
 const LISTEN: Duration = Duration::from_millis(20);
 const EVENTS: usize = 1_000;
 
-/// Asks for all brokers and topics. Blocks.
+/// Asks for all brokers and topics; returns whom was asked, too. Blocks.
 ///
 /// # Errors
 /// `Transient` when no broker can be reached, `Fatal` when none lets us in: with what was heard.
-pub(super) fn metadata(options: &KafkaOptions) -> Result<Metadata, LogError> {
+pub(super) fn metadata(options: &KafkaOptions) -> Result<(Asker, Metadata), LogError> {
     let doing = || format!("connecting to Kafka at {}", options.brokers);
     let made = settings::ranges(options).create_with_context(Hearing::default());
-    let asker: BaseConsumer<Hearing> = made.map_err(|e| log_error(&Names::new(&options.prefix), doing(), &e))?;
+    let asker: Asker = made.map_err(|e| log_error(&Names::new(&options.prefix), doing(), &e))?;
     let mut cause = Cause::from("");
     for _ in 0..TRIES {
         match asker.fetch_metadata(None, TRY) {
-            Ok(metadata) => return Ok(metadata),
+            Ok(metadata) => return Ok((asker, metadata)),
             Err(error) => cause = Cause::worded(heard(&asker, &error), error),
         }
         if is_lasting(cause.text()) {
@@ -43,6 +44,23 @@ pub(super) fn metadata(options: &KafkaOptions) -> Result<Metadata, LogError> {
         }
     }
     Err(LogError::Transient { doing: doing(), cause })
+}
+
+/// Why a topic is not among those that were listed; `None` if it is there after all. Blocks.
+///
+/// # Errors
+/// When nobody answers.
+pub(super) fn absence(asker: &Asker, name: &str) -> Result<Option<Absent>, LogError> {
+    let failed = |cause| LogError::Transient { doing: format!("asking for the topic {name}"), cause };
+    let metadata = asker.fetch_metadata(Some(name), TRY).map_err(|e| failed(Cause::of(e)))?;
+    let found = metadata.topics().iter().find(|found| found.name() == name);
+    Ok(match found.and_then(|found| found.error()).map(RDKafkaErrorCode::from) {
+        // Who may not see a topic is not told whether it is there.
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Some(Absent::Hidden),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Some(Absent::Missing),
+        _ if found.is_none() => Some(Absent::Missing),
+        _ => None,
+    })
 }
 
 /// Logs and errors come as events of a queue that somebody has to read.
@@ -58,9 +76,12 @@ fn heard(asker: &BaseConsumer<Hearing>, error: &KafkaError) -> String {
 /// Distinct causes that are kept.
 const KEPT: usize = 3;
 
+/// A client that asks.
+pub(super) type Asker = BaseConsumer<Hearing>;
+
 /// A context that remembers what failed.
 #[derive(Debug, Default)]
-struct Hearing(Mutex<Vec<String>>);
+pub(super) struct Hearing(Mutex<Vec<String>>);
 
 impl Hearing {
     /// What failed, for people; the error where nothing was heard.

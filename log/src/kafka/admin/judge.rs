@@ -2,9 +2,10 @@
 
 mod topic;
 
-use super::facts::{Broker, Cluster, Settings};
+use super::facts::{Absent, Broker, Cluster, Settings, TopicState, Untold};
 use super::finding::Finding;
-pub use topic::{topic, wanted_partitions};
+pub(in crate::kafka) use topic::set_topic;
+pub use topic::{miscounts, topic, wanted_partitions};
 
 /// The oldest Kafka whose transactions and groups are as ours need them.
 const OLDEST: (u32, u32) = (3, 0);
@@ -17,13 +18,15 @@ pub fn cluster(cluster: &Cluster, bootstrap: &str) -> Vec<Finding> {
     let mut findings = brokers(&cluster.brokers);
     findings.extend(internal(cluster));
     let many = cluster.brokers.len();
-    let missing: Vec<&str> = cluster.topics.iter().filter(|t| t.there.is_none()).map(|t| t.name.as_str()).collect();
+    let missing: Vec<&str> =
+        cluster.topics.iter().filter(|t| t.there == Err(Absent::Missing)).map(|t| t.name.as_str()).collect();
     if missing.len() == cluster.topics.len() {
         let message = "no topic of the installation is there (is `kafka.prefix` right?)";
         findings.push(Finding::error("topics", message, ENSURE));
         return findings;
     }
-    let wrong: Vec<Finding> = cluster.topics.iter().flat_map(|state| topic(state, many, bootstrap)).collect();
+    let mut wrong: Vec<Finding> = cluster.topics.iter().flat_map(|state| topic(state, many, bootstrap)).collect();
+    wrong.extend(unread(&cluster.topics));
     if wrong.is_empty() {
         findings.push(Finding::ok("topics", format!("all {} are there and as they must be", cluster.topics.len())));
     }
@@ -32,6 +35,23 @@ pub fn cluster(cluster: &Cluster, bootstrap: &str) -> Vec<Finding> {
 }
 
 const ENSURE: &str = "slipstream topics ensure";
+
+/// Which right the user of an installation lacks on its topics, as `kafka-acls.sh` calls it.
+pub fn allow(prefix: &str, operation: &str) -> String {
+    format!(
+        "allow {operation} on topics that begin with `{prefix}` to this user (docs/operations-kafka.md, \"Rights\")"
+    )
+}
+
+/// Topics whose settings may not be read, which is no fault of theirs.
+pub fn unread(topics: &[TopicState]) -> Option<Finding> {
+    let refused = |state: &&TopicState| matches!(&state.there, Ok(there) if there.settings == Err(Untold::Refused));
+    let names: Vec<&str> = topics.iter().filter(refused).map(|state| state.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        let message = format!("settings may not be read, so they were not checked: {}", names.join(", "));
+        Finding::warn("topics", message, "allow DescribeConfigs on these topics to this user")
+    })
+}
 
 fn brokers(brokers: &[Broker]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -54,11 +74,11 @@ fn broker(broker: &Broker) -> Vec<Finding> {
     let check = format!("broker {} ({})", broker.id, broker.address);
     let settings = match &broker.settings {
         Ok(settings) => settings,
-        Err(why) if why.contains("Authorization") => {
-            let todo = "allow DescribeConfigs on the cluster to this user to have its settings checked";
-            return vec![Finding::warn(check, "answers, but does not tell its settings", todo)];
+        Err(Untold::Refused) => {
+            let message = "answers; its settings may not be read, so they were not checked";
+            return vec![Finding::warn(check, message, "allow DescribeConfigs on the cluster to this user")];
         }
-        Err(why) => {
+        Err(Untold::Failed(why)) => {
             let todo = "is it up? Can its advertised address (advertised.listeners) be reached from this machine?";
             return vec![Finding::error(check, format!("does not answer: {why}"), todo)];
         }
@@ -67,7 +87,8 @@ fn broker(broker: &Broker) -> Vec<Finding> {
     if settings.get("auto.create.topics.enable").is_some_and(|v| v == "true") {
         let message = "makes topics that somebody merely names (auto.create.topics.enable=true): one made so takes \
                        producers' times and the default retention";
-        let todo = "set auto.create.topics.enable=false on the brokers, and delete topics nobody meant";
+        let todo =
+            "set auto.create.topics.enable=false on the brokers, and look whether topics are there that nobody meant";
         findings.push(Finding::warn(&check, message, todo));
     }
     findings.extend(timeouts(&check, settings));

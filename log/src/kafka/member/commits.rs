@@ -26,7 +26,8 @@ impl Member {
         let (Some(group), true) = (group, native::generation(&self.consumer) >= 0) else {
             return Err(Failure::NotAMember("the group has no such member".into()));
         };
-        let offsets = list_of(&names, &step.positions).map_err(|e| Failure::Fatal(Cause::of(e)))?;
+        let offsets =
+            list_of(&names, self.identity.ids(), &step.positions).map_err(|e| Failure::Fatal(Cause::of(e)))?;
         let outputs = self.shared.place(&step.outputs, self.commits).await.map_err(|e| match e {
             LogError::Fatal { .. } => Failure::Fatal(Cause::of(e)),
             _ => Failure::Aborted(Cause::of(e)),

@@ -46,6 +46,20 @@ impl Member {
         }
     }
 
+    /// Asks whether records may be taken that came with their producers' times, before any is delivered.
+    /// Answers whether there were any.
+    pub(super) async fn judge_times(&mut self) -> Result<bool, LogError> {
+        let mut judged = false;
+        for (place, held) in &mut self.held {
+            if let Some(offset) = held.buffer.producers_time() {
+                self.shared.times.check(*place, offset).await?;
+                held.buffer.take_producers_time();
+                judged = true;
+            }
+        }
+        Ok(judged)
+    }
+
     /// Records of the partition whose turn it is, of those that have some.
     pub(super) fn records(&mut self, fetch: Fetch) -> Option<Polled> {
         let flowing = |(p, h): &(&TopicPartition, &Held)| {
@@ -56,7 +70,8 @@ impl Member {
         turns.rotate_left(first);
         for place in turns {
             self.fill(place, fetch);
-            let Some(held) = self.held.get_mut(&place) else { continue };
+            let judged = |held: &&mut Held| held.buffer.producers_time().is_none();
+            let Some(held) = self.held.get_mut(&place).filter(judged) else { continue };
             if let Some(batch) = held.buffer.take(fetch) {
                 held.next = batch.next;
                 self.served = Some(place);
@@ -86,7 +101,7 @@ impl Member {
         held.silent = None;
         let shared = Arc::clone(&self.shared);
         let one = Fetch { records: 1, ..Fetch::default() };
-        let found = blocking(move || shared.ranges.read(partition, from, end, one)).await?;
+        let found = blocking(move || shared.ranges.read(partition, from, end, one)).await?.batch;
         let nothing = found.is_empty() && found.next >= end;
         if let Some(held) = self.held.get_mut(&partition).filter(|h| nothing && h.next == from && h.buffer.len() == 0) {
             held.end = Some(end);

@@ -49,10 +49,11 @@ impl Member {
 
     pub(super) fn look(&mut self, places: Vec<TopicPartition>, after: Duration) {
         let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
+        let ids = self.identity.ids().clone();
         self.lookups.spawn(async move {
             tokio::time::sleep(after).await;
             let asked = places.clone();
-            let found = blocking(move || positions::committed(&consumer, &names, &asked)).await;
+            let found = blocking(move || positions::committed(&consumer, &names, &ids, &asked)).await;
             (places, found)
         });
     }
@@ -71,7 +72,14 @@ impl Member {
                 return;
             }
         };
-        for (place, position) in found {
+        for (place, committed) in found {
+            let position = match committed.position(&self.group, place) {
+                Ok(position) => position,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return;
+                }
+            };
             if let Some(held) = self.held.get_mut(&place).filter(|h| h.state == State::Looking) {
                 held.state = State::Found(position);
                 if let Some(position) = position {

@@ -1,5 +1,5 @@
-//! What librdkafka offers and the crate keeps to itself: the events of a group as values, records in batches, and where a
-//! partition ends, which horizons need (L7). The only module with unsafe code; every pointer in it lives as long as the
+//! What librdkafka offers and the crate keeps to itself: the events of a group as values, records in batches, where a
+//! partition ends, which horizons need (L7), and ids of topics. The only module with unsafe code; every pointer in it lives as long as the
 //! event or record that it came from, and no longer than one call.
 //!
 //! A consumer's own queue brings what concerns the group ([`Events`]); each partition has a queue for its records
@@ -8,8 +8,10 @@
 #![allow(unsafe_code, reason = "librdkafka's C interface")]
 
 mod records;
+mod topic_ids;
 
 pub(super) use records::{Came, Record, Records};
+pub(super) use topic_ids::topic_ids;
 
 use std::ffi::CStr;
 use std::os::raw::c_char;

@@ -8,6 +8,7 @@ use std::slice;
 use std::sync::Arc;
 
 use rdkafka::bindings as sys;
+use rdkafka::bindings::rd_kafka_timestamp_type_t as Kind;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::Notify;
@@ -20,9 +21,11 @@ pub(in crate::kafka) struct Record<'a> {
     pub offset: i64,
     /// Milliseconds.
     pub timestamp: i64,
+    /// Whether the broker gave it (LogAppendTime), not the producer.
+    pub by_broker: bool,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    pub headers: Vec<(Cow<'a, str>, &'a [u8])>,
+    pub headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
 }
 
 /// What a partition's queue brought.
@@ -139,10 +142,12 @@ unsafe fn came_of<'a>(message: *mut sys::rd_kafka_message_t) -> Came<'a> {
             RDKafkaErrorCode::PartitionEOF => return Came::End(m.offset),
             code => return Came::Error { code, text: str_of(sys::rd_kafka_message_errstr(message)).into_owned() },
         }
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        let mut kind = Kind::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        let timestamp = sys::rd_kafka_message_timestamp(message, &mut kind);
         Came::Record(Record {
             offset: m.offset,
-            timestamp: sys::rd_kafka_message_timestamp(message, &mut kind),
+            timestamp,
+            by_broker: matches!(kind, Kind::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME),
             key: bytes_of(m.key, m.key_len),
             value: bytes_of(m.payload, m.len),
             headers: headers(message),
@@ -158,7 +163,7 @@ unsafe fn bytes_of<'a>(data: *const c_void, len: usize) -> Option<&'a [u8]> {
 
 /// # Safety
 /// `message` points to a message that outlives the answer.
-unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(Cow<'a, str>, &'a [u8])> {
+unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
     let mut all = Vec::new();
     let mut list = ptr::null_mut();
     unsafe {
@@ -170,7 +175,7 @@ unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(Cow<'a, s
         while sys::rd_kafka_header_get_all(list, all.len(), &mut name, &mut value, &mut len)
             == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
         {
-            all.push((str_of(name), bytes_of(value, len).unwrap_or_default()));
+            all.push((str_of(name), bytes_of(value, len)));
         }
     }
     all

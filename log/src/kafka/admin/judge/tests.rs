@@ -26,7 +26,7 @@ fn healthy() -> Cluster {
     let topics = TOPICS.iter().map(|spec| TopicState {
         topic: spec.topic,
         name: format!("slipstream.{}", spec.name),
-        there: Some(TopicThere { partitions: vec![whole(); spec.partitions as usize], settings: Ok(made(spec)) }),
+        there: Ok(TopicThere { partitions: vec![whole(); spec.partitions as usize], settings: Ok(made(spec)) }),
     });
     let internal = BTreeMap::from([("__consumer_offsets".to_owned(), 3), ("__transaction_state".to_owned(), 3)]);
     Cluster { brokers: (1..=3).map(broker).collect(), topics: topics.collect(), internal }
@@ -139,11 +139,11 @@ fn one_replica_where_there_could_be_more() {
 #[test]
 fn missing_topics_are_made_by_ensure() {
     let mut cluster = healthy();
-    cluster.topics[Topic::Alerts as usize].there = None;
+    cluster.topics[Topic::Alerts as usize].there = Err(Absent::Missing);
     let found = wrong(&cluster);
     assert_eq!((found.len(), found[0].message.as_str()), (1, "is missing"));
     for topic in &mut cluster.topics {
-        topic.there = None;
+        topic.there = Err(Absent::Missing);
     }
     let found = wrong(&cluster);
     assert_eq!((found.len(), found[0].todo.as_deref()), (1, Some("slipstream topics ensure")));
@@ -153,8 +153,8 @@ fn missing_topics_are_made_by_ensure() {
 fn brokers() {
     use Severity::{Error, Warn};
     let table = [
-        (Err("OperationTimedOut"), Error, "does not answer: OperationTimedOut"),
-        (Err("ClusterAuthorizationFailed"), Warn, "does not tell its settings"),
+        (Err(Untold::Failed("OperationTimedOut".to_owned())), Error, "does not answer: OperationTimedOut"),
+        (Err(Untold::Refused), Warn, "may not be read, so they were not checked"),
         (Ok(("auto.create.topics.enable", "true")), Warn, "makes topics that somebody merely names"),
         (Ok(("transaction.max.timeout.ms", "5000")), Error, "our transactions would be refused"),
         (Ok(("group.min.session.timeout.ms", "30000")), Error, "could not join"),
@@ -164,7 +164,7 @@ fn brokers() {
     for (fact, severity, expected) in table {
         let mut cluster = healthy();
         match fact {
-            Err(why) => cluster.brokers[1].settings = Err(why.to_owned()),
+            Err(why) => cluster.brokers[1].settings = Err(why),
             Ok((name, value)) => {
                 cluster.brokers[1].settings.as_mut().unwrap().insert(name.to_owned(), value.to_owned());
             }
@@ -176,6 +176,56 @@ fn brokers() {
     }
     for (version, old) in [("2.8-IV1", true), ("3.0-IV0", false), ("3.9-IV0", false), ("10.0", false), ("x", false)] {
         assert_eq!(older_than(version, OLDEST), old, "{version}");
+    }
+}
+
+#[test]
+fn settings_that_may_not_be_read_are_one_warning_and_no_finding() {
+    let mut cluster = healthy();
+    for topic in [Topic::BurnSnapshots, Topic::BurnRates] {
+        there(&mut cluster, topic).settings = Err(Untold::Refused);
+    }
+    let found = wrong(&cluster);
+    assert_eq!((found.len(), found[0].severity), (1, Severity::Warn), "{found:?}");
+    assert!(found[0].message.ends_with("slipstream.burn-snapshots, slipstream.burn-rates"), "{found:?}");
+    assert!(found[0].todo.as_ref().unwrap().contains("DescribeConfigs"), "{found:?}");
+    there(&mut cluster, Topic::Alerts).settings = Err(Untold::Failed("timed out".to_owned()));
+    assert!(wrong(&cluster).iter().any(|f| f.message.ends_with("does not tell its settings: timed out")));
+}
+
+#[test]
+fn a_topic_that_may_not_be_seen_is_not_missing() {
+    let mut cluster = healthy();
+    for topic in &mut cluster.topics {
+        topic.there = Err(Absent::Hidden);
+    }
+    let found = wrong(&cluster);
+    assert_eq!(found.len(), TOPICS.len(), "{found:?}");
+    for Finding { severity, message, todo, .. } in found {
+        assert!(severity == Severity::Error && message.contains("may not be seen"), "{message}");
+        assert!(todo.unwrap().contains("Describe"));
+    }
+}
+
+#[test]
+fn what_makes_roles_count_wrong_keeps_them_from_starting() {
+    let table = [
+        (Topic::RequestEvents, "message.timestamp.type", "CreateTime", Some("takes producers' times")),
+        (Topic::BurnRates, "message.timestamp.type", "CreateTime", Some("takes producers' times")),
+        (Topic::RequestEvents, "cleanup.policy", "compact,delete", Some("only the newest would stay")),
+        (Topic::SloDefinitions, "cleanup.policy", "compact", Some("only the newest would stay")),
+        (Topic::BurnSnapshots, "cleanup.policy", "delete", None),
+        (Topic::RequestEvents, "retention.ms", "60000", None),
+    ];
+    for (topic, name, value, expected) in table {
+        let mut settings = made(topic.spec());
+        assert_eq!(miscounts(topic, "t", &settings, BOOTSTRAP), None, "{topic}");
+        settings.insert(name.to_owned(), value.to_owned());
+        let found = miscounts(topic, "t", &settings, BOOTSTRAP);
+        assert_eq!(found.is_some(), expected.is_some(), "{topic} {name}={value}: {found:?}");
+        if let (Some(found), Some(expected)) = (found, expected) {
+            assert!(found.message.contains(expected) && found.todo.unwrap().contains("--entity-name t "), "{expected}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::{Kept, TopicSpec};
 
-use super::super::facts::{Settings, TopicState, TopicThere};
+use super::super::facts::{Absent, Settings, TopicState, TopicThere, Untold};
 use super::super::finding::Finding;
 use super::super::{LARGEST_BATCH, config_of};
 use super::{ENSURE, number};
@@ -15,22 +15,29 @@ const LEAST_MESSAGE: u64 = 1_000_000;
 /// Less than this and a restart may find a gap: roles rebuild from the log what they had in memory.
 const LEAST_RETENTION: Duration = Duration::from_secs(3_600);
 
-/// What is wrong with a topic; empty: it is as it must be. `brokers`: how many there are.
+/// What is wrong with a topic; nothing if it is as it must be. `brokers`: how many there are.
 pub fn topic(state: &TopicState, brokers: usize, bootstrap: &str) -> Vec<Finding> {
     let check = format!("topic {}", state.name);
-    let Some(there) = &state.there else {
-        return vec![Finding::error(check, "is missing", ENSURE)];
+    let there = match &state.there {
+        Ok(there) => there,
+        Err(Absent::Missing) => return vec![Finding::error(check, "is missing", ENSURE)],
+        Err(Absent::Hidden) => {
+            let todo = "allow Describe on the topic to this user";
+            return vec![Finding::error(check, "may not be seen by this user, if it is there", todo)];
+        }
     };
     let spec = state.topic.spec();
     let mut findings = partitions(&check, spec, there);
     findings.extend(replication(&check, state, there, brokers, bootstrap));
     match &there.settings {
-        Err(why) => {
-            let todo = "allow DescribeConfigs on the topics to this user";
+        // Said once for all of them: see `unread`.
+        Err(Untold::Refused) => {}
+        Err(Untold::Failed(why)) => {
+            let todo = "ask again; if it goes on, see the findings on brokers";
             findings.push(Finding::warn(&check, format!("does not tell its settings: {why}"), todo));
         }
         Ok(settings) => {
-            let context = Context { check: &check, state, spec, settings, bootstrap };
+            let context = Context { check: &check, name: &state.name, spec, settings, bootstrap };
             findings.extend(context.times());
             findings.extend(context.cleanup());
             findings.extend(context.sizes());
@@ -39,12 +46,21 @@ pub fn topic(state: &TopicState, brokers: usize, bootstrap: &str) -> Vec<Finding
     findings
 }
 
+/// A setting on which roles would count wrong without a word: producers' times, or records that go before they were read.
+pub fn miscounts(topic: Topic, name: &str, settings: &Settings, bootstrap: &str) -> Option<Finding> {
+    let check = format!("topic {name}");
+    let context = Context { check: &check, name, spec: topic.spec(), settings, bootstrap };
+    context.times().into_iter().next().or_else(|| context.compacted())
+}
+
 fn partitions(check: &str, spec: &TopicSpec, there: &TopicThere) -> Vec<Finding> {
     let mut findings = Vec::new();
     let n = there.partitions.len();
     if spec.topic == Topic::SloDefinitions && n != 1 {
         let message = format!("has {n} partitions: definitions need one order, all but the first are not read");
-        findings.push(Finding::error(check, message, "make it anew with one partition"));
+        let todo = "leave it as it is if what was published counts; otherwise move to a new installation beside this one: \
+                    docs/operations-kafka.md, \"Another number of partitions\"";
+        findings.push(Finding::error(check, message, todo));
     }
     let unled = there.partitions.iter().filter(|p| !p.led).count();
     if unled > 0 {
@@ -100,7 +116,7 @@ fn in_sync(check: &str, there: &TopicThere, least: usize) -> Vec<Finding> {
 }
 
 /// How a setting of a topic is changed.
-fn set_topic(bootstrap: &str, name: &str, setting: &str, value: &str) -> String {
+pub(in crate::kafka) fn set_topic(bootstrap: &str, name: &str, setting: &str, value: &str) -> String {
     format!(
         "kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {name} \
          --add-config {setting}={value}"
@@ -110,7 +126,7 @@ fn set_topic(bootstrap: &str, name: &str, setting: &str, value: &str) -> String 
 /// A topic's settings, and what is said about them.
 struct Context<'a> {
     check: &'a str,
-    state: &'a TopicState,
+    name: &'a str,
     spec: &'a TopicSpec,
     settings: &'a Settings,
     bootstrap: &'a str,
@@ -124,7 +140,7 @@ impl Context<'_> {
     /// The advice that sets a setting as `topics ensure` would have.
     fn as_made(&self, setting: &str) -> String {
         let value = config_of(self.spec).into_iter().find(|(name, _)| *name == setting).map(|(_, value)| value);
-        set_topic(self.bootstrap, &self.state.name, setting, &value.unwrap_or_default())
+        set_topic(self.bootstrap, self.name, setting, &value.unwrap_or_default())
     }
 
     fn times(&self) -> Vec<Finding> {
@@ -135,7 +151,7 @@ impl Context<'_> {
                      broker's (L7)"
                 );
                 let todo = format!(
-                    "{}; what is in it keeps its times, so do it before roles run",
+                    "{}; records that are in it keep the times they have",
                     self.as_made("message.timestamp.type")
                 );
                 vec![Finding::error(self.check, message, todo)]
@@ -144,16 +160,28 @@ impl Context<'_> {
         }
     }
 
+    fn policy(&self) -> &str {
+        self.get("cleanup.policy").unwrap_or("delete")
+    }
+
+    /// Compaction where every record counts.
+    fn compacted(&self) -> Option<Finding> {
+        let policy = self.policy();
+        let counts = matches!(self.spec.kept, Kept::For(_) | Kept::Forever);
+        (counts && policy.contains("compact")).then(|| {
+            let message = format!("cleanup.policy={policy}: of records with one key only the newest would stay (L1)");
+            Finding::error(self.check, message, self.as_made("cleanup.policy"))
+        })
+    }
+
     fn cleanup(&self) -> Vec<Finding> {
-        let policy = self.get("cleanup.policy").unwrap_or("delete");
+        let policy = self.policy();
         let compacts = policy.contains("compact");
         let deletes = policy.contains("delete");
+        if let Some(finding) = self.compacted() {
+            return vec![finding];
+        }
         match self.spec.kept {
-            Kept::For(_) | Kept::Forever if compacts => {
-                let message =
-                    format!("cleanup.policy={policy}: of records with one key only the newest would stay (L1)");
-                vec![Finding::error(self.check, message, self.as_made("cleanup.policy"))]
-            }
             Kept::For(time) => self.retention(time),
             Kept::Forever => match self.get("retention.ms") {
                 Some("-1") | None => self.bytes(),
@@ -204,7 +232,7 @@ impl Context<'_> {
             Some(bytes) => {
                 let message =
                     format!("retention.bytes={bytes}: when a partition grows larger, records go before their time");
-                let todo = set_topic(self.bootstrap, &self.state.name, "retention.bytes", "-1");
+                let todo = set_topic(self.bootstrap, self.name, "retention.bytes", "-1");
                 vec![Finding::warn(self.check, message, todo)]
             }
             None => Vec::new(),
@@ -236,10 +264,10 @@ fn days(time: Duration) -> String {
     }
 }
 
-/// What to say where a topic has another number of partitions than somebody asked for; none: it has that number, or is
+/// What to say where a topic has another number of partitions than somebody asked for; `None` if it has that number, or is
 /// missing.
 pub fn wanted_partitions(state: &TopicState, wanted: u32, bootstrap: &str) -> Option<Finding> {
-    let has = state.there.as_ref()?.partitions.len();
+    let has = state.there.as_ref().ok()?.partitions.len();
     if has == wanted as usize {
         return None;
     }
