@@ -92,7 +92,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// So many lines of a host, a second each.
 fn lines(host: &str, from: usize, to: usize) -> String {
     let line = |n: usize| {
-        let (minute, second, status) = (n / 60 % 60, n % 60, if n % 10 == 0 { 503 } else { 200 });
+        let (minute, second, status) = (n / 60 % 60, n % 60, if n.is_multiple_of(10) { 503 } else { 200 });
         format!(
             "{host} - - [28/Nov/2026:19:{minute:02}:{second:02} +0000] \"GET /{host} HTTP/1.1\" {status} 5 \"-\" \"c\"\n"
         )

@@ -8,9 +8,7 @@
 //! request refused here would hide it from the SLI. So only the time, the request line and the answer behind it are
 //! looked for, each by its shape. Host, user, referer and agent may name a person: they are dropped.
 //!
-//! - [`time`]: when;
-//! - [`request_line`] and [`path`]: what was asked for;
-//! - [`fields`]: what stands behind the answer.
+//! When is read in `time`, what was asked for in `request_line` and `path`, and what stands behind the answer in `fields`.
 
 pub(super) mod fields;
 mod path;
