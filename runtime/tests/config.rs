@@ -297,7 +297,7 @@ fn mistakes_of_form() {
         ("listen: {a: 1}\n", "1:9: `listen`: expected an address like `127.0.0.1:8480`, found a map"),
         ("ops_listen: 127.0.0.1:8480\n", "1:13: `listen` and `ops_listen` are the same address"),
         ("roles: []\n", "1:8: `roles`: an empty list"),
-        ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least `gateway.max_body`"),
+        ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least 38MiB, which one request"),
         ("gateway: {max_events: 0}\n", "a whole number from 1 on, found `0`"),
         ("receivers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a second receiver `a`"),
         ("receivers: [{name: a}]", "without `url` or `url_file`"),

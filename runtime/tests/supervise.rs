@@ -184,8 +184,8 @@ async fn asked_to_drain_it_is_not_ready_first_and_works_on() {
     let order = Order::default();
     let (s, health) = draining(&order);
     let begun = tokio::time::Instant::now();
+    assert!(health.ready());
     let watched = async {
-        assert!(health.ready());
         tokio::time::sleep(Duration::from_millis(900)).await;
         assert!(health.is_stopping() && !health.ready());
         assert!(order.lock().unwrap().is_empty(), "it works on");

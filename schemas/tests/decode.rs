@@ -113,7 +113,7 @@ fn every_rule_is_told_by_field_value_and_rule() {
         ("attributes", json!(7), "attributes `7`: must be an object"),
         ("attributes", json!("x"), "attributes `\"x\"`: must be an object"),
         ("staus_code", json!(200), "staus_code: no such field; did you mean status_code?"),
-        ("region", json!("eu"), "further dimensions belong into attributes"),
+        ("region", json!("eu"), "further dimensions go into attributes"),
     ];
     for (field, value, message) in table {
         let error = told(&with(field, value.clone())).unwrap_err();

@@ -78,11 +78,13 @@ pub(super) struct Timed<S> {
     reading: Option<(u32, Pin<Box<Sleep>>)>,
     /// The client has taken nothing since it was set.
     writing: Option<Pin<Box<Sleep>>>,
+    /// The phase of which the end was told by a wake.
+    woken: u32,
 }
 
 impl<S> Timed<S> {
     pub(super) fn new(stream: S, allowed: Allowed, phase: Arc<Phase>) -> Self {
-        Timed { stream, allowed, phase, reading: None, writing: None }
+        Timed { stream, allowed, phase, reading: None, writing: None, woken: FIRST }
     }
 
     /// Pending while the client has time to send.
@@ -165,6 +167,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
         this.writing = None;
+        let now = this.phase.now();
+        if now % PHASES == BETWEEN && this.woken != now {
+            // hyper looks for the next request when something comes; the time for that begins with a look.
+            this.woken = now;
+            cx.waker().wake_by_ref();
+        }
         Poll::Ready(Ok(()))
     }
 
