@@ -37,7 +37,8 @@ async fn stored_to(log: &SharedLog, store: &SharedStore, offset: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_grown_past_the_old_position_is_stored_from_its_first_record() {
-    let store = Rig::new(1).store();
+    let home = Rig::new(1);
+    let store = home.store();
     stored_to(&log("first", 0..200).await, &store, 200).await;
     stored_to(&log("second", 200..700).await, &store, 500).await;
     assert_stored_once(&store, &events(0..700)).await;
@@ -46,7 +47,8 @@ async fn what_has_grown_past_the_old_position_is_stored_from_its_first_record() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shorter_than_the_old_position_is_stored_too() {
-    let store = Rig::new(1).store();
+    let home = Rig::new(1);
+    let store = home.store();
     stored_to(&log("first", 0..200).await, &store, 200).await;
     stored_to(&log("second", 200..250).await, &store, 50).await;
     assert_stored_once(&store, &events(0..250)).await;

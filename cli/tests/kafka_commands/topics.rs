@@ -79,6 +79,11 @@ async fn a_difference_that_breaks_a_promise_fails() {
     assert!(todo(times).contains("message.timestamp.type=LogAppendTime"), "{times}");
     let listed = text(&place.command(&["topics", "list"]).await.stdout);
     assert!(listed.contains("CreateTime") && listed.contains("error"), "{listed}");
+    // Roles do not count on it.
+    let refused = place.command(&["run", "--ops-listen", "127.0.0.1:0", "--roles", "tally"]).await;
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("takes producers' times") && said.contains("LogAppendTime"), "{said}");
 }
 
 #[tokio::test]
