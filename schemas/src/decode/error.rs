@@ -1,4 +1,6 @@
-//! Why a record is no event.
+//! Why a record is not an event.
+
+use crate::visible::visible;
 
 /// Kinds of errors; their names go into dead-letter headers and answers, and do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,7 +65,7 @@ pub struct EventError {
 const SHOWN: usize = 80;
 
 impl EventError {
-    /// An error that is no single field's.
+    /// An error of the whole record.
     pub fn whole(class: ErrorClass, rule: impl Into<String>) -> Self {
         EventError { class, field: None, value: String::new(), rule: rule.into() }
     }
@@ -79,19 +81,12 @@ impl EventError {
     }
 }
 
-/// The beginning of a value, control characters escaped.
+/// The beginning of a value, as a terminal may show it.
 fn shown(value: &str) -> String {
-    let mut out = String::new();
-    for c in value.chars().take(SHOWN) {
-        match c.is_control() {
-            true => out.extend(c.escape_debug()),
-            false => out.push(c),
-        }
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", visible(&value[..end])),
+        None => visible(value).into_owned(),
     }
-    if value.chars().nth(SHOWN).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 impl std::fmt::Display for EventError {

@@ -28,13 +28,13 @@ const FIELDS: [&str; 12] = [
 /// What an event gets that does not name it itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Defaults<'a> {
-    /// Its service; none: it must name one.
+    /// Its service; `None` if it must name one.
     pub service: Option<&'a str>,
     /// Its environment.
     pub environment: &'a str,
 }
 
-/// Decodes an event; one without event_id gets that of `new_id`. Answers also whether it did.
+/// Decodes an event; one without event_id gets that of `new_id`. Also returns whether it did.
 pub(super) fn decode<'a>(
     value: &'a [u8],
     defaults: &Defaults<'a>,
@@ -269,7 +269,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Json::deserialize(deserializer)? {
             Json::Text(text) => Ok(Text(text)),
-            other => Err(serde::de::Error::custom(format_args!("{} is no name", other.show()))),
+            other => Err(serde::de::Error::custom(format_args!("{} is not a name", other.show()))),
         }
     }
 }
