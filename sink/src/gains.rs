@@ -19,7 +19,7 @@ use crate::waiting::Waiting;
 
 /// What a partition's reading begins with.
 pub struct Begin {
-    /// The store's position; none: it has nothing of it.
+    /// The store's position; `None` if it has nothing of it.
     pub stored: Option<Offset>,
     /// Where reading begins.
     pub next: Offset,
@@ -32,7 +32,7 @@ pub struct Gains {
     finder: Finder,
     /// What still has rows on their way into the store: its position is not the last word.
     waiting: BTreeSet<TopicPartition>,
-    /// What is being found out; none: shut down meanwhile.
+    /// What is being read; `None` if it was shut down meanwhile.
     under_way: Takeovers<Result<Option<Begin>, SinkError>>,
 }
 
@@ -107,7 +107,7 @@ impl Gains {
 }
 
 impl Finder {
-    /// None: shut down meanwhile.
+    /// `None` if it was shut down meanwhile.
     async fn find(self, partition: TopicPartition, positions: &Positions) -> Result<Option<Begin>, SinkError> {
         let mut waiting = Waiting::new(self.health.clone(), self.shutdown.clone());
         loop {

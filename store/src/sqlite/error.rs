@@ -1,11 +1,11 @@
-//! What SQLite's errors mean to who called.
+//! What SQLite's errors mean to the caller.
 
 use rusqlite::{Error, ErrorCode};
 use slipstream_schemas::Cause;
 
 use crate::port::StoreError;
 
-/// Adds what was being done, and tells what may pass from what will not.
+/// Adds what was being done, and separates temporary from permanent errors.
 pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| {
@@ -25,7 +25,7 @@ pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Fatal {
                 doing,
                 cause: cause.and(
-                    ": the file is damaged or no store; restore a copy, or move it away and let the sink write it anew \
+                    ": the file is damaged or no store; restore a copy, or move it away and let the sink write it again \
                      from the log",
                 ),
             },
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn each_failure_says_what_to_do_and_keeps_what_sqlite_said() {
         let damaged = "writing: said: the file is damaged or no store; restore a copy, or move it away and let the sink \
-                       write it anew from the log";
+                       write it again from the log";
         for (code, line) in [
             (ffi::SQLITE_FULL, "writing: said: free some space on the disk (will be tried again)"),
             (ffi::SQLITE_BUSY, "writing: said (will be tried again)"),
