@@ -39,7 +39,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     while connections.join_next().await.is_some() {}
 }
 
-/// The next connection, with its slot; none: time to end. Connections that ended are reaped on the way.
+/// The next connection, with its slot; `None` on shutdown. Connections that ended are reaped on the way.
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -67,7 +67,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             Ok((stream, _)) => return stream,
             Err(e) if gone(&e) => {}
             Err(e) => {
-                tracing::warn!(error = %e, "accepting a connection failed; trying again");
+                tracing::warn!(error = %e, "accepting a connection failed; retrying");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -87,7 +87,7 @@ async fn connection(
     shutdown: Shutdown,
     _slot: OwnedSemaphorePermit,
 ) {
-    // Answers are small: waiting to fill a packet would only add to their latency.
+    // Responses are small: waiting to fill a packet would only add latency.
     let _ = stream.set_nodelay(true);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);

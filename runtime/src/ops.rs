@@ -19,11 +19,11 @@ use crate::metrics;
 
 const LIMITS: Limits = Limits { connections: 64, header_timeout: Duration::from_secs(10) };
 
-/// Answers on `listener` until `shutdown`. Whoever waits for the process may have connected before: announce all roles on
+/// Serves on `listener` until `shutdown`. A client may have connected before: announce all roles on
 /// the board first ([`Health::announce`]).
 ///
 /// # Errors
-/// None: it returns a result only to be a supervised task.
+/// Never: it returns a result only to be a supervised task.
 pub async fn serve(listener: TcpListener, health: Health, shutdown: Shutdown) -> Result<(), Infallible> {
     http::serve(listener, router(health), LIMITS, shutdown).await;
     Ok(())
@@ -63,7 +63,7 @@ impl From<State> for Standing {
     }
 }
 
-/// 200 when every role has started, else 503; one that waits for something outside is told, and does not count against
+/// 200 when every role has started, else 503; one that waits for something outside is shown, and does not count against
 /// the process ([`Health::ready`]). A process in which no role was announced yet is not ready.
 async fn ready(Shared(health): Shared<Health>) -> Response {
     let roles = health.snapshot();

@@ -29,10 +29,10 @@ pub fn watch() -> io::Result<StopSignal> {
     let told = first.clone();
     let watcher = tokio::spawn(async move {
         let name = either(&mut terminate, &mut interrupt).await;
-        tracing::info!(signal = name, "stopping in order; once more to stop at once");
+        tracing::info!(signal = name, "shutting down on {name}; send it again to stop immediately");
         told.cancel();
         let name = either(&mut terminate, &mut interrupt).await;
-        tracing::warn!(signal = name, "stopping at once");
+        tracing::warn!(signal = name, "stopping immediately");
         std::process::exit(IMPATIENT);
     });
     Ok(StopSignal { first, watcher })

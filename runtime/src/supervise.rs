@@ -1,6 +1,6 @@
 //! The owner of every task and thread of a process: each has a name and a stage, none outlives the supervisor unnoticed.
 //!
-//! A process runs until it is told to stop, or until a member fails, panics or ends although it should not. Then the
+//! A process runs until it is asked to stop, or until a member fails, panics or ends unexpectedly. Then the
 //! stages are shut down one after the other, intake first, so that what was taken in is still worked on: each gets a
 //! bounded time to end by itself. What does not end in time is named in the [`Outcome`] and left behind.
 
@@ -22,7 +22,7 @@ use crate::stage::Stage;
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// What the members of one stage have to end after they were told to.
+    /// How long the members of a stage have to end.
     pub drain_per_stage: Duration,
 }
 
@@ -47,7 +47,7 @@ pub struct Supervisor {
 
 struct Owned {
     member: Member,
-    /// A job may end; anything else that ends before it was told to is a failure.
+    /// A job may end; anything else that ends before it is asked to is a failure.
     job: bool,
 }
 
@@ -80,7 +80,7 @@ impl Supervisor {
         self.own(stage, name, false, async { future.await.map_err(failed) });
     }
 
-    /// Runs a future that may end: `Ok` is no reason to stop the process, an error is.
+    /// Runs a future that may end: `Ok` does not stop the process, an error does.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -105,12 +105,12 @@ impl Supervisor {
     {
         let (report, ended) = oneshot::channel();
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // The receiver is gone only when the supervisor is: then nobody wants to know.
+            // The receiver is gone only when the supervisor is: then nobody needs to know.
             let _ = report.send(run_alone(make));
         });
         self.own(stage, name, false, async move {
             match spawned {
-                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread vanished".into()))),
+                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread disappeared".into()))),
                 Err(e) => Err(Reason::Error(format!("its thread could not be started: {e}"))),
             }
         });
@@ -133,9 +133,9 @@ impl Supervisor {
         let mut outcome = Outcome { cause: Cause::Stopped, failures: Vec::new(), late: Vec::new() };
         outcome.cause = self.work(stop, &mut outcome.failures).await;
         match &outcome.cause {
-            Cause::Failed => tracing::error!(why = %outcome, "stopping: a part of the process failed"),
-            Cause::Stopped => tracing::info!("stopping: told to"),
-            Cause::Finished => tracing::debug!("stopping: all jobs are done"),
+            Cause::Failed => tracing::error!(why = %outcome, "shutting down: a part of the process failed"),
+            Cause::Stopped => tracing::debug!("shutting down on request"),
+            Cause::Finished => tracing::debug!("shutting down: all jobs are done"),
         }
         for stage in Stage::ORDER {
             self.tokens[stage as usize].cancel();
@@ -192,7 +192,7 @@ impl Supervisor {
         outcome.late.extend(late);
     }
 
-    /// What the end of a member means; `draining`: some stage was told to end already.
+    /// What the end of a member means; `draining`: some stage is already ending.
     fn judge(&mut self, ended: Result<(Id, Result<(), Reason>), JoinError>, draining: bool) -> Option<Failure> {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),
