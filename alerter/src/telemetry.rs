@@ -8,6 +8,7 @@ use slipstream_log::TopicPartition;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::visible::visible;
 
 static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_evaluations_total", "Burn-rate records that were evaluated.", &[])
@@ -66,12 +67,13 @@ impl Event for Evaluated<'_> {
     }
 }
 
-/// `service=payment, method=GET`.
+/// `service=payment, method=GET`. The values are a client's, and the line may be shown on a terminal.
 fn group(t: &AlertTransition) -> String {
-    t.group.iter().map(|label| format!("{}={}", label.name, label.value)).collect::<Vec<_>>().join(", ")
+    let group: Vec<String> = t.group.iter().map(|label| format!("{}={}", label.name, label.value)).collect();
+    visible(&group.join(", ")).into_owned()
 }
 
-/// Partitions belong to somebody else now.
+/// Partitions belong to someone else now.
 #[derive(Debug)]
 pub struct PartitionsLost<'a> {
     /// Who lost them.
@@ -83,7 +85,7 @@ pub struct PartitionsLost<'a> {
 impl Event for PartitionsLost<'_> {
     fn emit(self) {
         LOST.with_label_values(&[self.role]).inc_by(self.partitions.len() as u64);
-        tracing::info!(role = self.role, partitions = ?self.partitions, "partitions lost; their state is dropped");
+        tracing::info!(role = self.role, partitions = ?self.partitions, "partitions lost; dropping their state");
     }
 }
 
@@ -130,7 +132,7 @@ pub struct Attempted<'a> {
 pub enum AttemptResult<'a> {
     /// The receiver took it.
     Delivered,
-    /// The receiver refused it for good.
+    /// The receiver refused it.
     Refused(&'a str),
     /// It will be tried again.
     Failed(&'a str),
@@ -148,18 +150,12 @@ impl Event for Attempted<'_> {
             }
             AttemptResult::Refused(said) => {
                 count("refused");
-                tracing::error!(
-                    receiver,
-                    host,
-                    alerts,
-                    status,
-                    said,
-                    "notification refused for good: check the receiver"
-                );
+                let message = "notification refused; sent again while the alert fires: check the receiver";
+                tracing::error!(receiver, host, alerts, status, said, "{message}");
             }
             AttemptResult::Failed(said) => {
                 count("failed");
-                tracing::warn!(receiver, host, alerts, status, said, "notification failed; it will be sent again");
+                tracing::warn!(receiver, host, alerts, status, said, "notification failed; will retry");
             }
         }
     }
@@ -216,7 +212,7 @@ pub struct Restored<'a> {
 impl Event for Restored<'_> {
     fn emit(self) {
         let Restored { receiver, partition, firing } = self;
-        tracing::info!(receiver, %partition, firing, "notifier takes a partition over");
+        tracing::info!(receiver, %partition, firing, "notifier took over a partition");
     }
 }
 

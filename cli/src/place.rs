@@ -4,6 +4,7 @@ use anyhow::Result;
 use slipstream_runtime::config::{Config, Overrides};
 
 use crate::args::Place;
+use crate::parts;
 
 impl Place {
     /// What the flags say.
@@ -16,12 +17,12 @@ impl Place {
         }
     }
 
-    /// The configuration of whoever looks at the installation, or works on it without being a role.
+    /// The configuration for commands that look at the installation, or work on it without being a role.
     ///
     /// # Errors
     /// When the file cannot be read, or with every mistake there is.
     pub fn load(&self) -> Result<Config> {
-        Ok(Config::load(self.config.as_deref(), std::env::vars(), self.overrides())?)
+        Ok(Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?)
     }
 
     /// The flags that lead another command to the same installation; empty where it finds it without. What may be

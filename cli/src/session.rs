@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use slipstream_alerter::ReceiverConfig;
+use slipstream_alerter::{Links, ReceiverConfig};
 use slipstream_log::Log;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
@@ -43,11 +43,7 @@ impl Session {
     ///
     /// # Errors
     /// When the store cannot be opened.
-    pub async fn new(
-        mut installation: Installation,
-        receivers: Vec<ReceiverConfig>,
-        external_url: &str,
-    ) -> Result<Self> {
+    pub async fn new(mut installation: Installation, receivers: Vec<ReceiverConfig>) -> Result<Self> {
         let store = installation.open_store().await?;
         let mut supervisor = Supervisor::new(Bounds::default());
         let pipeline = Pipeline {
@@ -56,7 +52,7 @@ impl Session {
             redelivery_window_ms: installation.settings.redelivery_window_ms,
             tally_threads: 1,
             receivers,
-            external_url: external_url.to_owned(),
+            links: Links::default(),
             health: supervisor.health(),
         };
         let roles = BTreeSet::from([Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier]);
@@ -102,7 +98,7 @@ impl Session {
             bail!("{outcome}");
         }
         closed?;
-        result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept, and digested at the next start"))
+        result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept and processed at the next start"))
     }
 }
 

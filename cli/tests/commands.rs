@@ -60,7 +60,7 @@ fn wrong_use_is_2_and_failure_is_1() {
     let nothing = empty.path().join("nothing");
     let file = empty.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let table: [(&[&str], i32); 23] = [
+    let table: [(&[&str], i32); 25] = [
         (&["frobnicate"], 2),
         (&["import", "x.log"], 2),
         (&["import", "--format", "common", "x.log"], 2),
@@ -84,6 +84,8 @@ fn wrong_use_is_2_and_failure_is_1() {
         (&["topics", "list", "--data", arg(&nothing)], 1),
         (&["query", "kpis", "--store", "mysql://me:secret@db"], 2),
         (&["doctor", "--data", arg(&nothing)], 1),
+        (&["doctor", "--data", arg(&file)], 1),
+        (&["import", "--format", "json", "--data", arg(&nothing), arg(&nothing)], 1),
     ];
     for (args, code) in table {
         let output = run(args);
@@ -91,6 +93,56 @@ fn wrong_use_is_2_and_failure_is_1() {
         // What is wrong with definitions is what `validate` was asked for.
         let told = if args.contains(&"validate") { &output.stdout } else { &output.stderr };
         assert!(!told.is_empty(), "{args:?} says nothing");
+    }
+}
+
+#[test]
+fn mistakes_in_the_configuration_and_in_definitions_are_told_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, slos) = (home.path().join("slipstream.yaml"), home.path().join("slos.yaml"));
+    let settings = "log: kafka://127.0.0.1:1\nkafka: {properties: {sesion.timeout.ms: 1}}\ndrain: soon\ndrain: 1s\n\
+        receivers: [{name: a, url: 'http://[::'}]\nslos: slos.yaml\n";
+    std::fs::write(&config, settings).unwrap();
+    std::fs::write(&slos, "kind: SLO\n").unwrap();
+    let output = run(&["run", "--config", arg(&config), "--listen", "here"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for mistake in [
+        "kafka.properties.sesion.timeout.ms",
+        "`drain` is given twice",
+        "found `soon`",
+        "receiver a: url: ",
+        "--listen: `listen`",
+        "slos.yaml:1:1",
+    ] {
+        assert!(said.contains(mistake), "{mistake}: {said}");
+    }
+}
+
+#[test]
+fn what_failed_has_no_next() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, missing) = (home.path().join("data"), home.path().join("missing"));
+    let output = run(&["import", "--format", "json", "--data", arg(&data), arg(&missing)]);
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && !said.contains("next:"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_a_directory_is_told_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let output = run(&["doctor", "--data", arg(&file)]);
+    let said = text(&output.stdout);
+    assert!(said.contains("a file, not a directory"), "{said}");
+    for (name, store) in [("junk", &b"no database at all, whatever its name says"[..]), ("empty", b"")] {
+        let data = home.path().join(name);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("store.db"), store).unwrap();
+        let output = run(&["query", "kpis", "--data", arg(&data)]);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("store.db"), "{name}: {said}");
     }
 }
 
@@ -146,7 +198,7 @@ fn the_doctor_looks_at_an_embedded_installation() {
     simulated(data);
     assert_eq!(examine(), (Some(0), Vec::new()));
     let human = text(&run(&["doctor", "--data", arg(data)]).stdout);
-    assert!(human.contains("ok     store") && human.contains("warn   owner: no process works"), "{human}");
+    assert!(human.contains("ok     store") && human.contains("warn   owner: no process is using"), "{human}");
 
     let store = data.join("store.db");
     let mut bytes = std::fs::read(&store).unwrap();

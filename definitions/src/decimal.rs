@@ -7,7 +7,7 @@ use crate::definition::Ratio;
 /// Most significant digits of a decimal: what a double carries without loss, and far from overflow when multiplied.
 pub const MAX_DIGITS: usize = 15;
 
-/// Why a text is no decimal.
+/// Why a text is not a decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// Not digits, a point, digits and an exponent.

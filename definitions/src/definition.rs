@@ -95,7 +95,7 @@ impl GroupKey {
 pub enum Window {
     /// The last so many seconds, at every moment.
     Rolling(i64),
-    /// Periods of a calendar: the budget begins anew with each.
+    /// Periods of a calendar: the budget begins again with each.
     Calendar(Calendar),
 }
 
@@ -267,7 +267,7 @@ pub struct Promise<'a> {
     pub rules: &'a [Rule],
     /// What its budget is counted in.
     pub unit: BudgetUnit,
-    /// The objective; none: it is the composite.
+    /// The objective; `None` for the composite.
     pub objective: Option<&'a Objective>,
 }
 
@@ -320,7 +320,7 @@ impl Slo {
         self.promises().flat_map(|promise| promise.rules)
     }
 
-    /// The rules that guard the series of that objective; none where the SLO does not have it.
+    /// The rules that guard the series of that objective; empty if the SLO does not have it.
     pub fn rules_of(&self, objective: &str) -> Option<&[Rule]> {
         self.promises().find(|promise| promise.name == objective).map(|promise| promise.rules)
     }

@@ -82,7 +82,7 @@ impl Timeline {
         self.under_way = None;
     }
 
-    /// L7: no record that becomes visible later has a smaller log time. What is told is the floor of what comes.
+    /// L7: no record that becomes visible later has a smaller log time. What it returns is the floor of what comes.
     pub(crate) fn horizon(&mut self) -> LogTime {
         if let Some(time) = self.under_way {
             return time;

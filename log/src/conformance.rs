@@ -51,7 +51,7 @@ pub trait Subject: Send + Sync + Sized {
     /// The next publish fails.
     fn fail_publish(&self, fault: PublishFault) -> bool;
 
-    /// All partitions of the group are with somebody else for a moment.
+    /// All partitions of the group are with someone else for a moment.
     async fn expel(&self, group: &str) -> bool;
 
     /// Retention removes the records below `first`, which all are older than the others.

@@ -25,11 +25,11 @@ pub use crate::place::{Offset, Position, TopicId, TopicPartition};
 pub struct Outgoing {
     /// Where to.
     pub topic: Topic,
-    /// Which partition; none: murmur2 of the key as Kafka's default partitioner does it, or any when there is no key.
+    /// Which partition; `None` for murmur2 of the key, as Kafka's default partitioner does it, or any if there is no key.
     pub partition: Option<u32>,
     /// Its key.
     pub key: Option<Bytes>,
-    /// Its value; none: a tombstone.
+    /// Its value; `None` for a tombstone.
     pub value: Option<Bytes>,
     /// Name and value, in order; `None` for a header without a value, which on Kafka is not the same as an empty one.
     pub headers: Vec<(String, Option<Bytes>)>,
@@ -72,7 +72,7 @@ pub struct Appended {
 }
 
 /// A decided step: outputs and the positions they cover. A value: it is made once and sent until it is settled (L6).
-/// Every step moves at least one position, in offset or in log time, or a commit in doubt could not be told.
+/// Every step moves at least one position, in offset or in log time, or a commit in doubt could not be settled.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Step {
     /// Records to publish.
@@ -92,7 +92,7 @@ pub struct Advance {
     pub to: Position,
 }
 
-/// A step in doubt can be told only if it moved something, and forward.
+/// A step in doubt can be settled only if it moved something, and forward.
 pub(crate) fn well_formed(advances: impl Iterator<Item = Advance> + Clone) -> Result<(), String> {
     if advances.clone().all(|a| a.from == a.to) {
         return Err("a step must move a position, in offset or in log time".to_owned());
@@ -133,10 +133,10 @@ impl Default for Fetch {
 pub enum Polled {
     /// Nothing within the wait.
     Nothing,
-    /// Partitions gained, each with its committed position (none: never committed). They are delivered from there, or
+    /// Partitions gained, each with its committed position (`None` if never committed). They are delivered from there, or
     /// from the partition's first offset.
     Assigned(Vec<(TopicPartition, Option<Position>)>),
-    /// Partitions lost: whoever keeps state for them drops it (L6).
+    /// Partitions lost: drop the state kept for them (L6).
     Revoked(Vec<TopicPartition>),
     /// Records of one partition, in order (L3).
     Records(Batch),
@@ -148,7 +148,7 @@ pub trait Log: Send + Sync + 'static {
     /// Name and place, for people: `sqlite:DIR`.
     fn describe(&self) -> String;
 
-    /// True where all topics are written in one order with strictly increasing log times, so that whoever read a record
+    /// True where all topics are written in one order with strictly increasing log times, so that a reader of a record
     /// can also read everything written before it (the embedded logs). False: only within a partition (Kafka).
     fn total_order(&self) -> bool;
 
@@ -164,8 +164,8 @@ pub trait Log: Send + Sync + 'static {
     /// Appends; resolves only when the log has every record durably (L1). Not atomic over partitions.
     async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError>;
 
-    /// Appends all or nothing. `writer` names who writes; the newest holder of a name fences older ones (L5).
-    /// Answers as a commit does; in doubt, the caller reads its own last record.
+    /// Appends all or nothing. `writer` names the writer; the newest holder of a name fences older ones (L5).
+    /// Returns what a commit does; if it is in doubt, the caller reads its own last record.
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError>;
 
     /// First retained offset and end offset, as a committed reader sees them.
@@ -184,7 +184,7 @@ pub trait Log: Send + Sync + 'static {
     /// The first offset whose log time is at least `time`; the end offset when there is none.
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError>;
 
-    /// Where a group has committed to stand, asked from outside of it; `None` if it never committed.
+    /// The committed position of a group, asked from outside of it; `None` if never committed.
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError>;
 
     /// Joins a group. Partitions come as [`Polled::Assigned`].
@@ -252,10 +252,10 @@ pub trait Consumer: Send {
     /// Makes outputs visible and moves positions, atomically (L2). On error nothing is forgotten: see [`CommitError`].
     async fn commit(&mut self, step: &Step) -> Result<(), CommitError>;
 
-    /// The group's committed position; none: never committed.
+    /// The group's committed position; `None` if never committed.
     async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError>;
 
-    /// See [`Horizon`]. None: not known at present.
+    /// See [`Horizon`]. `None` if it is not known at present.
     async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError>;
 }
 
@@ -264,7 +264,7 @@ pub trait Consumer: Send {
 pub enum StepFate {
     /// It is in the log, once.
     Done,
-    /// Of its partitions some are somebody else's now: whoever decided it drops what it says of them.
+    /// Some of its partitions have another owner now: drop what the step says of them.
     Lost {
         /// These.
         partitions: Vec<TopicPartition>,

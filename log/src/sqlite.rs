@@ -131,7 +131,7 @@ impl SqliteLog {
         self.engine().stop(Request::Close).await;
     }
 
-    /// As if every partition of the group had been with somebody else for a moment: owners are told Revoked, then
+    /// As if every partition of the group had been with someone else for a moment: owners are told Revoked, then
     /// Assigned, and a step decided before is lost (L5).
     #[cfg(feature = "conformance")]
     pub fn expel(&self, group: &str) {
@@ -155,7 +155,8 @@ impl Sqlite {
         let file = dir.join(LOG_FILE);
         let conn = schema::open_writer(&file)?;
         schema::ensure_partitions(&conn, &options.partitions, &file)?;
-        let Loaded { partitions, positions, last, id } = schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
+        let Loaded { partitions, positions, last, id } =
+            schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
         let mut counts = HashMap::new();
         for place in partitions.keys() {
             *counts.entry(place.topic).or_default() += 1;
@@ -186,7 +187,7 @@ impl Sqlite {
         let (queue, owned, readers) = (self.queue.clone(), Arc::clone(&self.owned), Arc::clone(&self.readers));
         let stopped = tokio::task::spawn_blocking(move || release(&queue, last, &owned, &readers)).await;
         if let Err(error) = stopped {
-            tracing::error!(%error, "the log did not close in order");
+            tracing::error!(%error, "the log did not close cleanly");
         }
     }
 
@@ -204,7 +205,7 @@ fn release(queue: &Queue, last: Request, owned: &Mutex<Option<Owned>>, readers: 
     if let Some(Owned { writer, _lock }) = taken
         && writer.join().is_err()
     {
-        tracing::error!("the log's writer had panicked");
+        tracing::error!("the log's writer panicked");
     }
 }
 

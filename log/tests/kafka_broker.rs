@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 const CALL: Duration = Duration::from_secs(20);
 
-/// Somebody else, who writes to request-events in transactions.
+/// Someone else, who writes to request-events in transactions.
 fn foreign(options: &KafkaOptions, id: &str) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &options.brokers)

@@ -260,7 +260,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Burn works while tallies of every second come; it is dropped in the middle. Answers the CPU seconds it all took.
+    /// Burn works while tallies of every second come; it is dropped in the middle. Returns the CPU seconds it all took.
     async fn work(&self, log: &SharedLog, seconds: u64) -> Result<f64> {
         let shutdown = Shutdown::new();
         let mut members = JoinSet::new();

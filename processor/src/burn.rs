@@ -36,7 +36,7 @@ const STEP_RATES: usize = 5_000;
 /// Tally batches a step folds at most.
 const STEP_BATCHES: usize = 500;
 
-/// What is being restored when the role is told to stop is waited for this long, to leave a whole snapshot of it behind.
+/// On shutdown, a restore under way is waited for this long, to leave a whole snapshot behind.
 const LAST_RESTORES: Duration = Duration::from_secs(1);
 
 /// Runs until shut down.

@@ -92,7 +92,7 @@ async fn work(log: SharedLog, thread: Thread, health: &Health, shutdown: &Shutdo
             }
             Ok::<(), ProcessorError>(())
         };
-        // What is dropped in the middle of a step is decided anew from the committed position (L4).
+        // What is dropped in the middle of a step is decided again from the committed position (L4).
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
@@ -145,14 +145,14 @@ impl TallyLoop {
         })
     }
 
-    /// Reads and decides once. Answers whether there is more to do at once.
+    /// Reads and decides once. Returns whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, ProcessorError> {
         while let Some((partition, gained)) = self.takeovers.ready() {
             self.own(partition, gained?);
         }
         let fetched = self.gather().await?;
         self.definitions.look(self.read).await?;
-        // As it is before the step: who has worked off what was fetched may have more in the log.
+        // As it is before the step: even if all that was fetched is processed, the log may have more.
         self.owned.iter().for_each(|(partition, owned)| self.pace.tell(*partition, owned.at()));
         let mut standings = self.pace.all();
         let mut parts = Vec::with_capacity(self.owned.len());
@@ -168,7 +168,7 @@ impl TallyLoop {
     }
 
     /// Fetches from every partition that has something, so that none goes ahead of another that was only not asked yet.
-    /// Answers how many records came. It ends because a partition is paused once it delivered.
+    /// Returns how many records came. It ends because a partition is paused once it delivered.
     async fn gather(&mut self) -> Result<usize, ProcessorError> {
         let busy = self.owned.values().any(|o| o.pending.is_some());
         let mut wait = if busy { Duration::ZERO } else { STEP_EVERY };
@@ -228,7 +228,7 @@ impl TallyLoop {
         }
     }
 
-    /// Keeps what was fetched; a partition delivers no more until it was worked off. Answers how many records it is.
+    /// Keeps what was fetched; a partition delivers no more until it was processed. Returns how many records it is.
     fn take(&mut self, batch: Batch) -> usize {
         let partition = batch.partition;
         let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) else { return 0 };

@@ -81,7 +81,7 @@ impl Event for TallyStep {
     fn emit(self) {
         let TallyStep { partition, stamp, accepted, duplicates, dead, undercut } = self;
         if dead > 0 {
-            tracing::warn!(%partition, dead, "records that are no valid events went to dead-letters");
+            tracing::warn!(%partition, dead, "invalid events went to dead-letters");
         }
         if undercut > 0 {
             tracing::warn!(%partition, undercut, "records became visible below the horizon (L7): counted in a later tick");

@@ -126,7 +126,7 @@ async fn a_definition_that_comes_while_running_counts_from_its_cut_on() {
     assert!(verdict::burn_rates_refold(world.log.as_ref()).await.unwrap() > 0);
     let groups: Vec<Vec<String>> =
         states(&world).await.into_iter().filter(|s| s.slo != "all").map(|s| s.group).collect();
-    assert_eq!(groups, [["pay"]], "a new meaning begins anew");
+    assert_eq!(groups, [["pay"]], "a new meaning begins again");
 }
 
 #[tokio::test(start_paused = true)]

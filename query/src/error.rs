@@ -39,7 +39,7 @@ pub enum FollowError {
     /// The tallies cannot be read, or do not join.
     #[error(transparent)]
     State(#[from] BurnStateError),
-    /// What was known of a partition held no longer, and it could not be restored anew.
+    /// What was known of a partition no longer held, and it could not be restored.
     #[error("{0} is not restored: follow the log again")]
     NotRestored(TopicPartition),
 }

@@ -29,7 +29,7 @@ pub struct Follower {
 /// A partition of sli-tallies.
 struct Followed {
     partition: TopicPartition,
-    /// None: to be restored, for the first time or anew.
+    /// `None` if it is to be restored, for the first time or again.
     state: Option<Folded>,
 }
 
@@ -51,7 +51,7 @@ impl Follower {
     }
 
     /// Reads on to the present end of the log. What is no longer there to be read on, because retention has passed it or
-    /// its topic was made anew, is restored anew. After an error of the log, or dropped while it waits, it stands at most
+    /// its topic was recreated, is restored. After an error of the log, or dropped while it waits, it stands at most
     /// further than before, and the next call goes on from there.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Follower {
     /// group.
     ///
     /// # Errors
-    /// When a partition could not be restored anew, or a definition cannot be folded.
+    /// When a partition cannot be restored, or a definition cannot be folded.
     pub fn states(&self) -> Result<Vec<BurnRates>, FollowError> {
         let mut states = Vec::new();
         for Followed { partition, state } in &self.partitions {

@@ -1,7 +1,7 @@
-//! How things stand, and stood: one set of questions behind whoever asks, with typed answers.
+//! The present and past state: one set of questions with typed answers, behind every interface.
 //!
 //! [`Follower`] answers from the log how the SLOs stand, exact up to the last tick that is known; [`definitions`] which of
-//! them are in force; [`History`] from the store what happened: events, KPIs, alerts. Who asks needs only the part that its
+//! them are in force; [`History`] from the store what happened: events, KPIs, alerts. A caller needs only the part that its
 //! question is about.
 
 pub mod definitions;

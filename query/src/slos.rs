@@ -337,7 +337,7 @@ mod tests {
         let mut daily = slo("checkout", vec![]);
         let day = Calendar::new(1, Unit::Day, "2026-01-01T00:00:00".parse().unwrap(), "UTC").unwrap();
         daily.window = Window::Calendar(day);
-        // Somebody gave it the rules of a month: 1d/2h is among them.
+        // Someone gave it the rules of a month: 1d/2h is among them.
         daily.objectives[0].rules = policy::defaults(2_592_000, daily.objectives[0].target).rules;
         let window = |seconds, burn| WindowRates { seconds, slot_seconds: 1, good: 90, total: 100, burn };
         let windows = vec![window(7_200, 1.0), window(86_400, 2.0), window(86_400, 3.0)];

@@ -327,7 +327,7 @@ async fn errors_that_pass_cost_nothing_but_time() {
     assert!(failed > 10, "{failed}");
     world.rest().await;
     world.same(&mut waits, "a patient one").await;
-    assert_eq!(onlooker.reads_of(Topic::BurnSnapshots), 0, "nothing was restored anew");
+    assert_eq!(onlooker.reads_of(Topic::BurnSnapshots), 0, "nothing was restored again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,7 +86,7 @@ pub async fn restored(
     Ok(Restored { burn, position: committed, cost })
 }
 
-/// The state of a partition of sli-tallies at the offset `committed`. What lies below it is published by nobody again.
+/// The state of a partition of sli-tallies at the offset `committed`. What lies below it is never published again.
 async fn restore(
     log: &dyn Log,
     partition: TopicPartition,

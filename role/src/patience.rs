@@ -2,8 +2,8 @@
 //! decides which errors of a log pass, waits them out and says so.
 //!
 //! A role works on a [`patient`] log, whatever log it is, so that only what lasts ends it. Publishing is not repeated
-//! there (whoever publishes has somebody to answer to), nor are commits ([`slipstream_log::settle()`] brings them to their
-//! end). A question is asked until it is answered, also by who was told to stop: the supervisor's bound ends that.
+//! there (whoever publishes has someone to answer to), nor are commits ([`slipstream_log::settle()`] brings them to their
+//! end). A question is repeated until it is answered, even on shutdown: the supervisor's bound ends that.
 
 mod log;
 
@@ -23,7 +23,7 @@ pub fn passes(error: &LogError) -> bool {
     matches!(error, LogError::Busy | LogError::Transient { .. })
 }
 
-/// Waits longer from failure to failure, until told to stop.
+/// Waits longer from failure to failure, until shutdown.
 #[derive(Debug, Clone)]
 pub struct Patience {
     retry: Retry,
@@ -31,17 +31,17 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Nothing failed so far. Who waits together with others has a `seed` of its own.
+    /// Nothing failed so far. Each of several waiters has its own `seed`.
     pub fn new(backoff: Backoff, seed: u64, shutdown: Shutdown) -> Self {
         Patience { retry: Retry::new(backoff, seed), shutdown }
     }
 
-    /// With a log's answers; nobody tells it to stop.
+    /// For a log's answers; it has no shutdown.
     pub fn with_log() -> Self {
         Patience { retry: Retry::steady(LOG), shutdown: Shutdown::new() }
     }
 
-    /// Waits after a failure; before, `say` is told how many there were and how long it waits. False: told to stop.
+    /// Waits after a failure; first, `say` gets the number of failures and the wait. Returns false on shutdown.
     pub async fn wait(&mut self, say: impl FnOnce(u32, Duration)) -> bool {
         let wait = self.retry.failed();
         say(self.retry.failures(), wait);
@@ -52,7 +52,7 @@ impl Patience {
         }
     }
 
-    /// It worked. Answers whether it had failed before.
+    /// It worked. Returns whether it had failed before.
     pub fn worked(&mut self) -> bool {
         let failed = self.retry.failures() > 0;
         self.retry.reset();

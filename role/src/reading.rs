@@ -15,7 +15,7 @@ const UNSEEN: Backoff = Backoff { first: Duration::from_millis(20), max: Duratio
 /// Why a range was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The log failed for good, or the role was told to stop.
+    /// The log failed permanently, or the role was asked to stop.
     #[error("{doing}: {cause}")]
     Log {
         /// What was being done.
@@ -100,11 +100,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Gives every retained record in `[from, to)` to `take`, in order; waits where `to` is not visible yet. Answers the
+    /// Gives every retained record in `[from, to)` to `take`, in order; waits where `to` is not visible yet. Returns the
     /// offset at which to go on.
     ///
     /// # Errors
-    /// When the log fails for good, with what `take` answers, or told to stop.
+    /// When the log fails permanently, `take` fails, or on shutdown.
     pub async fn each<E: From<ReadError>>(
         &self,
         partition: TopicPartition,

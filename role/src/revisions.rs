@@ -120,7 +120,7 @@ impl Definitions {
         self.limit
     }
 
-    /// Reads on until everything below `end` is known: what a record says that it was computed with. Somebody has read it,
+    /// Reads on until everything below `end` is known: what a record says that it was computed with. Someone has read it,
     /// so it will be visible here too.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Definitions {
         Ok(())
     }
 
-    /// The same for who needs no more than what records name: reads exactly the range, and asks for no end.
+    /// The same for callers that need only what records name: reads exactly the range and asks for no end.
     ///
     /// # Errors
     /// When the log cannot be read, or holds what this version does not understand.

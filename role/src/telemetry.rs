@@ -15,7 +15,7 @@ static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 /// The log did not answer; it is asked again.
 #[derive(Debug)]
 pub struct LogRetry<'a> {
-    /// Who asks.
+    /// The role that asks.
     pub role: &'a str,
     /// What was being done.
     pub doing: &'a str,
@@ -26,6 +26,6 @@ pub struct LogRetry<'a> {
 impl Event for LogRetry<'_> {
     fn emit(self) {
         RETRIES.with_label_values(&[self.role]).inc();
-        tracing::warn!(role = self.role, doing = self.doing, cause = %self.cause, "the log does not answer; trying again");
+        tracing::warn!(role = self.role, doing = self.doing, cause = %self.cause, "the log does not respond; retrying");
     }
 }

@@ -1,17 +1,17 @@
-//! What each role says of itself, for /healthz and /readyz; and whether the process is on its way out.
+//! What each role reports about itself, for /healthz and /readyz; and whether the process is on its way out.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where a role stands.
+/// The state of a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Starting: restoring state, waiting for something.
+    /// Starting: restoring state, or waiting for something.
     Starting(String),
     /// Doing its work.
     Ready,
-    /// Alive, but its work waits for something: a database that is down, a receiver that refuses.
+    /// Running, but its work waits for something: a database that is down, a receiver that refuses.
     Waiting(String),
 }
 
@@ -23,12 +23,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Announces a role before it is started, so that nobody calls the process ready because the role has not spoken yet.
+    /// Announces a role before it starts, so that the process is not ready before the role has reported.
     pub fn announce(&self, role: &str) {
         self.set(role, State::Starting("not begun yet".to_owned()));
     }
 
-    /// Says where a role stands.
+    /// Sets the state of a role.
     pub fn set(&self, role: &str, state: State) {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(role.to_owned(), state);
     }

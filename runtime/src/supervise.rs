@@ -1,6 +1,6 @@
 //! The owner of every task and thread of a process: each has a name and a stage, none outlives the supervisor unnoticed.
 //!
-//! A process runs until it is asked to stop, or until a member fails, panics or ends although it should not. From then on it
+//! A process runs until it is asked to stop, or until a member fails, panics or ends unexpectedly. From then on it
 //! is not ready ([`Health::set_stopping`]). Asked by whatever runs it ([`Stop::Drain`]), it works on for a while, so that
 //! load balancers notice before anything is refused. Then the stages are shut down one after the other, intake first, so
 //! that what was taken in is still worked on. Each has a bounded time to end by itself; what does not is named in the
@@ -27,7 +27,7 @@ use crate::stage::Stage;
 pub struct Bounds {
     /// How long the process works on, not ready, after [`Stop::Drain`].
     pub drain: Duration,
-    /// What the members of one stage have to end after they were told to.
+    /// How long the members of a stage have to end.
     pub per_stage: Duration,
 }
 
@@ -68,7 +68,7 @@ pub struct Supervisor {
 
 struct Owned {
     member: Member,
-    /// A job may end; anything else that ends before it was told to is a failure.
+    /// A job may end; anything else that ends before it is asked to is a failure.
     job: bool,
 }
 
@@ -113,7 +113,7 @@ impl Supervisor {
         self.own(stage, name, false, async { future.await.map_err(failed) });
     }
 
-    /// Runs a future that may end: `Ok` is no reason to stop the process, an error is.
+    /// Runs a future that may end: `Ok` does not stop the process, an error does.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -138,12 +138,12 @@ impl Supervisor {
     {
         let (report, ended) = oneshot::channel();
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // The receiver is gone only when the supervisor is: then nobody wants to know.
+            // The receiver is gone only when the supervisor is: then nobody needs to know.
             let _ = report.send(run_alone(make));
         });
         self.own(stage, name, false, async move {
             match spawned {
-                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread vanished".into()))),
+                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread disappeared".into()))),
                 Err(e) => Err(Reason::Error(format!("its thread could not be started: {e}"))),
             }
         });
@@ -249,7 +249,7 @@ impl Supervisor {
         outcome.late.extend(late);
     }
 
-    /// What the end of a member means; `draining`: some stage was told to end already.
+    /// What the end of a member means; `draining`: some stage is already ending.
     fn judge(&mut self, ended: Result<(Id, Result<(), Reason>), JoinError>, draining: bool) -> Option<Failure> {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use slipstream_runtime::config::{
-    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Receiver, ReceiverFormat, Role, Secret, StoreAddress,
+    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Place, Problem, Receiver, ReceiverFormat, Role, Secret,
+    StoreAddress,
 };
 use slipstream_schemas::cause;
 
@@ -21,7 +22,10 @@ fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, Co
 /// The mistakes, without the directory.
 fn mistakes(loaded: Result<Config, ConfigErrors>) -> Vec<String> {
     let errors = loaded.expect_err("refused");
-    let strip = |line: String| line.split_once("/slipstream.yaml:").map_or(line.clone(), |(_, rest)| rest.to_owned());
+    let strip = |line: String| match line.split_once("/slipstream.yaml:") {
+        Some((directory, rest)) => rest.replace(directory, "DIR"),
+        None => line,
+    };
     errors.problems().iter().map(|p| strip(p.to_string())).collect()
 }
 
@@ -91,6 +95,7 @@ receivers:
     url: https://example.org/hook?x=1
     format: alertmanager-webhook
     send_resolved: false
+    severities: {page: critical, ticket: warning}
     group_by: [alertname, service]
     group_interval: 1m30s
     timeout: 3s
@@ -127,6 +132,8 @@ shutdown_timeout: 5s
     let headers: Vec<(&str, &str)> = on_call.headers.iter().map(|(n, v)| (n.as_str(), v.reveal())).collect();
     assert_eq!(headers, [("X-Team", "shop"), ("Authorization", "Bearer t0ps3cret")]);
     assert_eq!(chat.url.reveal(), "http://chat.example/T0KEN");
+    let severities: Vec<(&str, &str)> = on_call.severities.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(severities, [("page", "critical"), ("ticket", "warning")]);
     assert!(chat.send_resolved);
     let shown = format!("{config:?}");
     assert!(!shown.contains("t0ps3cret") && !shown.contains("T0KEN"), "secrets are not shown: {shown}");
@@ -143,6 +150,7 @@ fn kafka_and_postgres() {
 log: kafka://a:9092,b:9092
 store: postgres://me:urls3cret@db:5432/shop?sslmode=verify-full
 external_url: https://slo.example.org
+alert_url: https://slo.example.org/d/slo?var-slo={slo}
 kafka:
   prefix: shop.
   instance: tally-0
@@ -173,6 +181,7 @@ postgres: {password_file: db, root_cert: ca.pem}
     assert_eq!(config.postgres.password.as_ref().map(Secret::reveal), Some("d4tabase-s3cret"));
     assert_eq!(config.postgres.root_cert, Some(directory.path().join("ca.pem")));
     assert_eq!(config.external_url.as_deref(), Some("https://slo.example.org"));
+    assert_eq!(config.alert_url.as_deref(), Some("https://slo.example.org/d/slo?var-slo={slo}"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("AAAA"), "secrets are not shown: {shown}");
 }
@@ -234,11 +243,8 @@ drain: 0s
 ";
     let env = [("SLIPSTREAM_DRAIN", "soon")];
     let flags = Overrides { webhooks: vec!["example.org".into()], ..Overrides::default() };
-    // A key given twice is a mistake of form: such are told first.
-    assert_eq!(mistakes(load(text, &env, flags.clone())).len(), 1);
-    let text = text.replacen("  max_body: 1MiB\n", "", 1);
     assert_eq!(
-        mistakes(load(&text, &env, flags)),
+        mistakes(load(text, &env, flags)),
         [
             "1:1: unknown key `lisen`; did you mean `listen`?",
             "2:9: `listen`: expected an address like `127.0.0.1:8480`, found `here`",
@@ -247,11 +253,12 @@ drain: 0s
             "4:6: `log`: expected brokers as `host:port`, found `broker`",
             "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found an address that is neither",
             "7:13: `gateway.max_body`: expected a size in bytes like `65536`, `64KiB` or `16MiB`, found `16 megs`",
-            "9:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
-            "9:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
-            "10:5: unknown key `receivers.nam`; did you mean `name`?",
-            "13:15: `receivers.headers`: a secret does not stand here; use `authorization_file: PATH`",
-            "14:25: `receivers.authorization_file`: reading /no/such/file: No such file or directory (os error 2)",
+            "8:3: `max_body` is given twice; first at DIR/slipstream.yaml:7:3",
+            "10:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
+            "10:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
+            "11:5: unknown key `receivers.nam`; did you mean `name`?",
+            "14:15: `receivers.headers`: secrets do not belong here; use `authorization_file: PATH`",
+            "15:25: `receivers.authorization_file`: reading /no/such/file: No such file or directory (os error 2)",
             "SLIPSTREAM_DRAIN: `drain`: expected a duration like `250ms`, `30s`, `1h30m` or `35d`, found `soon`",
             "--webhook: `webhooks`: expected an address like `https://host/path`, found `example.org`",
         ]
@@ -279,6 +286,21 @@ fn the_bound_for_requests_has_room_for_the_largest() {
 }
 
 #[test]
+fn what_cannot_be_read_hides_no_mistake_elsewhere() {
+    let env = [("SLIPSTREAM_DRAIN", "soon")];
+    let flags = Overrides { webhooks: vec!["example.org".into()], ..Overrides::default() };
+    let found = mistakes(load("listen: [\n", &env, flags.clone()));
+    assert_eq!(found.len(), 3, "{found:?}");
+    let mut asked = false;
+    let refused = Config::load_checked(None, [], flags, |config| {
+        asked = config.receivers.is_empty();
+        vec![Problem { place: Place::Setting("kafka".to_owned()), message: "no such property".to_owned() }]
+    });
+    assert_eq!(mistakes(refused).len(), 2);
+    assert!(asked, "whoever uses a setting looks at it though another one is wrong");
+}
+
+#[test]
 fn mistakes_of_form() {
     for (text, expected) in [
         ("listen: [", "not valid YAML"),
@@ -286,19 +308,23 @@ fn mistakes_of_form() {
         ("- a\n- b\n", "1:1: expected a map of settings, found a list"),
         ("listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2\n", "a second document"),
         ("gateway: 5\n", "1:10: `gateway`: expected a map of settings, found `5`"),
-        ("log: kafka://u:pw@b:1", "1:6: `log`: no names and passwords in the address"),
+        ("log: kafka://u:pw@b:1", "1:6: `log`: user names and passwords do not belong in the address"),
         ("store: postgres://", "expected `sqlite:DIR` or `postgres://user@host:port/database`, found `postgres://`"),
         ("kafka: {prefix: 'a b'}", "`kafka.prefix`: expected letters"),
         ("kafka: {propertys: {}}", "unknown key `kafka.propertys`; did you mean `properties`?"),
-        ("kafka: {properties: {sasl.password: x}}", "`kafka.properties.sasl.password`: a secret does not stand here"),
+        ("kafka: {properties: {sasl.password: x}}", "`kafka.properties.sasl.password`: secrets do not belong here"),
         ("kafka: {properties_file: {sasl.password: none}}", "`kafka.properties_file.sasl.password`: reading "),
         ("postgres: {password: x}", "unknown key `postgres.password`"),
         ("external_url: here", "`external_url`: expected an address like `https://host/path`"),
+        ("alert_url: 'http://x/{alert}'", "with {slo}, {objective}, {service} and {alert_id}"),
+        ("receivers: [{name: a, url: 'http://x', group_by: [severity]}]", "leave `severity` out"),
+        ("receivers: [{name: a, url: 'http://x', severities: {page: ''}}]", "the receiver's name for this severity"),
+        ("? [a, b]\n: c\n", "a key must be a plain word"),
         ("listen: {a: 1}\n", "1:9: `listen`: expected an address like `127.0.0.1:8480`, found a map"),
         ("ops_listen: 127.0.0.1:8480\n", "1:13: `listen` and `ops_listen` are the same address"),
-        ("roles: []\n", "1:8: `roles`: an empty list"),
+        ("roles: []\n", "1:8: `roles`: the list is empty"),
         ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least 38MiB, which one request"),
-        ("gateway: {max_events: 0}\n", "a whole number from 1 on, found `0`"),
+        ("gateway: {max_events: 0}\n", "a whole number of at least 1, found `0`"),
         ("receivers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a second receiver `a`"),
         ("receivers: [{name: a}]", "without `url` or `url_file`"),
         ("logging: {level: inof}", "expected a level (`info`)"),

@@ -38,7 +38,7 @@ impl Cause {
     }
 }
 
-/// A reason that is no error of anybody's.
+/// A reason without an error behind it.
 impl From<String> for Cause {
     fn from(text: String) -> Self {
         Cause { text, error: None }

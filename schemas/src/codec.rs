@@ -64,7 +64,7 @@ wire! {
 }
 
 fn parse(text: &str, file: &str) -> Schema {
-    text.parse().unwrap_or_else(|e| panic!("avsc/{file}, which is part of the program, is no schema: {e}"))
+    text.parse().unwrap_or_else(|e| panic!("avsc/{file}, which is built in, is not a schema: {e}"))
 }
 
 /// Why bytes are not the record that was expected.

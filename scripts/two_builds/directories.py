@@ -166,7 +166,7 @@ def machine(steps):
 
 
 def remade(build, base, scratch):
-    """Without its store a directory makes it anew from its log: rows up to the log's end, log times and all."""
+    """Without its store a directory makes it again from its log: rows up to the log's end, log times and all."""
     recording = Recording()
     (scratch / "empty.ndjson").write_text("")
     for name in fixtures.copied(base, scratch):
@@ -176,9 +176,9 @@ def remade(build, base, scratch):
         must(build, ["import", "--format", "json", "--data", name, "empty.ndjson"], scratch)
         found = tables.rows(scratch / name, list(tables.QUERIES), until=newest - 5)
         for table, lines in found.items():
-            recording.add_lines(f"made anew: table {table}", name, lines)
+            recording.add_lines(f"made again: table {table}", name, lines)
         recording.add(
-            "made anew: KPIs",
+            "made again: KPIs",
             name,
             run(build, ["query", "kpis", "--by", "endpoint", "--json", "--data", name], scratch),
         )

@@ -92,7 +92,7 @@ async fn covered(log: &dyn Log) -> Result<()> {
     Ok(())
 }
 
-/// L2: every dead letter is there once, with its bytes. Answers how many there are.
+/// L2: every dead letter is there once, with its bytes. Returns how many there are.
 async fn dead_letters(log: &dyn Log) -> Result<usize> {
     let mut letters = BTreeSet::new();
     for partition in 0..log.partitions(Topic::DeadLetters).await? {
@@ -202,7 +202,7 @@ fn everything(history: &History) -> Vec<(i64, Event)> {
 }
 
 /// P3a, P4, L2: what was published through all crashes is what one fold in one go publishes, neither more nor less.
-/// Answers what was published, how many ticks were incomplete, and the ticks evaluated by everybody.
+/// Returns what was published, how many ticks were incomplete, and the ticks evaluated by everybody.
 async fn refold(log: &dyn Log) -> Result<(Vec<BurnRates>, u64, (i64, i64))> {
     let published: Vec<BurnRates> = verdict::all(log, Topic::BurnRates).await?;
     verdict::burn_rates_refold(log).await?;
@@ -215,7 +215,7 @@ async fn refold(log: &dyn Log) -> Result<(Vec<BurnRates>, u64, (i64, i64))> {
 }
 
 /// P3b: every value published at a complete tick is the recount's; where no tick is incomplete, so is the sequence.
-/// Answers how many were compared.
+/// Returns how many were compared.
 fn complete_ticks(rates: &[BurnRates], history: &History, (first, next): (i64, i64), disturbed: u64) -> Result<usize> {
     let want = evaluate(history, &Scale::REAL, first, next);
     let mut compared = 0;
@@ -321,7 +321,7 @@ async fn ends(log: &dyn Log, transitions: &[AlertTransition]) -> Result<()> {
     Ok(())
 }
 
-/// A3: what reached each receiver. Answers how many deliveries.
+/// A3: what reached each receiver. Returns how many deliveries.
 async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usize> {
     let notes: Vec<Notification> = verdict::all(world.log.as_ref(), Topic::Notifications).await?;
     let mut deliveries = 0;

@@ -178,7 +178,7 @@ fn shortened(weather: &Weather, fetch: Fetch) -> Fetch {
 }
 
 struct SimConsumer {
-    /// None: it is in its grave.
+    /// `None` if it is dead.
     inner: Option<Box<dyn Consumer>>,
     log: Arc<MemoryLog>,
     weather: Arc<Weather>,

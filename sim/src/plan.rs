@@ -69,7 +69,7 @@ pub struct WorldPlan {
     pub receivers: Vec<Manners>,
     /// How bad the weather is.
     pub climate: Climate,
-    /// Mean time between two blows to a process or to the log; none: there are none.
+    /// Mean time between two faults of a process or the log; `None` for no faults.
     pub blows_every: Option<i64>,
 }
 

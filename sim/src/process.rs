@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use slipstream_alerter::notifier::{self, Outside};
-use slipstream_alerter::{ReceiverConfig, evaluate};
+use slipstream_alerter::{Links, ReceiverConfig, evaluate};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
@@ -141,8 +141,7 @@ async fn work(
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
         (Role::Notifier(n), Some(transport)) => {
             let outside = Outside { transport, now_ms };
-            notifier::run_outside(log, config(n), "http://slipstream.test".to_owned(), outside, health, shutdown)
-                .await?;
+            notifier::run_outside(log, config(n), Links::default(), outside, health, shutdown).await?;
         }
         (Role::Notifier(_), None) => anyhow::bail!("a notifier needs a receiver"),
     }

@@ -199,7 +199,7 @@ impl Weather {
         next
     }
 
-    /// Makes visible what is due, for ever.
+    /// Makes visible what is due, forever.
     pub async fn reveal_on(self: Arc<Self>, log: Arc<MemoryLog>) {
         loop {
             let next = self.reveal(&log);

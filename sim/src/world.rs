@@ -307,7 +307,7 @@ impl World {
         }
     }
 
-    /// The weather clears up, whoever is missing comes back, and everything is worked off.
+    /// The weather clears up, whoever is missing comes back, and everything is processed.
     pub async fn rest(&mut self) -> Result<()> {
         self.weather.say("weather", "clears up");
         self.weather.clear_up();

@@ -53,7 +53,7 @@ pub struct Fold {
     dead: Vec<Outgoing>,
     moves: BTreeMap<TopicPartition, PositionMove>,
     counted: Counted,
-    /// Bytes of what is no event.
+    /// Bytes of invalid events.
     bytes: usize,
 }
 
@@ -67,7 +67,7 @@ struct Place {
 }
 
 impl Fold {
-    /// Nothing is read yet. `refusal` tells what the store cannot hold.
+    /// Nothing is read yet. `refusal` says what the store cannot hold.
     pub fn new(refusal: Refusal) -> Self {
         Fold {
             refusal,
@@ -200,7 +200,7 @@ impl Fold {
         Ok(())
     }
 
-    /// The batch as a value, to be sent until it is settled; none when there is nothing to write. The next batch begins.
+    /// The batch as a value, to be sent until it is settled; `None` if there is nothing to write. The next batch begins.
     pub fn decide(&mut self) -> Option<Decided> {
         if self.moves.is_empty() {
             return None;

@@ -35,7 +35,7 @@ pub struct Gains {
     finder: Finder,
     /// What still has rows on their way into the store: its position is not the last word.
     waiting: BTreeSet<TopicPartition>,
-    /// What is being found out; none: shut down meanwhile.
+    /// What is being read; `None` if it was shut down meanwhile.
     under_way: Takeovers<Result<Option<Begin>, SinkError>>,
 }
 
@@ -110,7 +110,7 @@ impl Gains {
 }
 
 impl Finder {
-    /// None: shut down meanwhile.
+    /// `None` if it was shut down meanwhile.
     async fn find(self, partition: TopicPartition, positions: &Positions) -> Result<Option<Begin>, SinkError> {
         let mut waiting = Waiting::new(self.health.clone(), self.shutdown.clone());
         loop {

@@ -106,7 +106,7 @@ struct Sink {
     paused: bool,
     /// Greatest log time read.
     read: LogTime,
-    /// When retention is looked at next; none: it is being applied.
+    /// When retention is due next; `None` while it is being applied.
     trim_at: Option<Instant>,
 }
 

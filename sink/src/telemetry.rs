@@ -100,9 +100,9 @@ impl Event for StoreAway<'_> {
     fn emit(self) {
         let wait_ms = self.wait.as_millis() as u64;
         if self.attempts == 1 {
-            tracing::warn!(cause = %self.cause, wait_ms, "sink waits for the store; nothing is lost meanwhile");
+            tracing::warn!(cause = %self.cause, wait_ms, "the sink is waiting for the store; nothing is lost meanwhile");
         } else {
-            tracing::debug!(cause = %self.cause, attempts = self.attempts, wait_ms, "sink still waits for the store");
+            tracing::debug!(cause = %self.cause, attempts = self.attempts, wait_ms, "the sink is still waiting for the store");
         }
         WRITES.with_label_values(&["unavailable"]).inc();
     }
@@ -118,7 +118,7 @@ pub struct Refused {
 
 impl Event for Refused {
     fn emit(self) {
-        tracing::warn!(events = self.events, cause = %self.cause, "the store cannot hold events: they go to dead-letters");
+        tracing::warn!(events = self.events, cause = %self.cause, "the store cannot hold these events: they go to dead-letters");
     }
 }
 
@@ -133,16 +133,16 @@ pub struct Vanished {
 impl Event for Vanished {
     fn emit(self) {
         let Vanished { partition, offset } = self;
-        tracing::error!(%partition, offset, "the log's retention removed a record that the store refused: no dead letter");
+        tracing::error!(%partition, offset, "the store refused a record that the log's retention has removed: there is no dead letter");
     }
 }
 
-/// Somebody else moved positions: the batch was dropped, reading starts again at the store's positions.
+/// Someone else moved positions: the batch was dropped, reading starts again at the store's positions.
 pub struct Moved;
 
 impl Event for Moved {
     fn emit(self) {
-        tracing::warn!("another sink has moved the store's positions: reading again from there");
+        tracing::warn!("another sink has moved the store's positions: continuing from there");
         WRITES.with_label_values(&["moved"]).inc();
     }
 }
@@ -151,7 +151,7 @@ impl Event for Moved {
 pub struct Gained {
     /// Which.
     pub partition: TopicPartition,
-    /// Where the store is; none: it has nothing of it.
+    /// The store's position; `None` if it has nothing of it.
     pub stored: Option<Offset>,
     /// Where reading begins.
     pub next: Offset,
@@ -164,7 +164,7 @@ impl Event for Gained {
         match stored {
             _ if expired <= 0 => tracing::debug!(%partition, next, "partition gained"),
             None => {
-                tracing::info!(%partition, expired, next, "a new store begins where the log's retention has left off")
+                tracing::info!(%partition, expired, next, "a new store starts at the oldest record that the log still has")
             }
             Some(_) => {
                 tracing::error!(%partition, expired, next, "the log's retention removed records before they were stored")

@@ -19,7 +19,7 @@ use crate::telemetry::{NotTrimmed, Refused, Trimmed, Vanished, Wrote};
 use crate::waiting::Waiting;
 
 /// Events of a batch that the store refused and that go to dead-letters at most. A store that refuses more has a fault of
-/// its own; the log keeps its records until somebody has looked.
+/// its own; the log keeps its records until someone has looked.
 const MOST_BURIED: u64 = 1_000;
 /// Slices of retention that are removed in one go.
 const SLICES: usize = 8;
@@ -29,7 +29,7 @@ const SLICES: usize = 8;
 pub enum Done {
     /// The batch is in the store.
     Written,
-    /// Positions are somebody else's: nothing of it is in the store by us.
+    /// Another writer owns the positions: we stored nothing of it.
     Lost,
     /// Shut down while the store could not be reached: the records are in the log, the next start stores them.
     Abandoned,
@@ -101,7 +101,7 @@ impl Writing {
         Ok(Done::Written)
     }
 
-    /// Sends the same value until the store has it, or somebody else's (exactly once: a batch whose writing ended without
+    /// Sends the same value until the store has it, or another writer's (exactly once: a batch whose writing ended without
     /// an answer is found by its positions).
     async fn send(&mut self, batch: &Arc<WriteBatch>) -> Result<Sent, StoreError> {
         let sent = loop {

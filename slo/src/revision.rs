@@ -69,11 +69,11 @@ struct Revision {
     offset: i64,
     cut: LogTime,
     name: Arc<str>,
-    /// None: deleted.
+    /// `None` if it was deleted.
     slo: Option<Arc<Slo>>,
 }
 
-/// A definition in force, with what its revisions tell about its past.
+/// A definition in force, with what its revisions say about its past.
 #[derive(Debug, Clone)]
 pub struct InForce {
     /// The definition and its generation.
@@ -140,7 +140,7 @@ impl Revisions {
         }
     }
 
-    /// Applies what a record says of an SLO; None: deleted.
+    /// Applies what a record says of an SLO; `None` if it was deleted.
     ///
     /// # Errors
     /// When Settings have not come yet, a rule is of an unknown kind, or the offset was applied before.
@@ -281,7 +281,7 @@ fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime, kinds: Kinds) 
 fn first_error(found: &[Diagnostic]) -> String {
     match found.iter().find(|d| d.is_error()).or(found.first()) {
         Some(d) => format!("line {}, column {}: {}", d.line, d.column, d.message),
-        None => "it is no SLO document".to_owned(),
+        None => "it is not an SLO document".to_owned(),
     }
 }
 

@@ -94,7 +94,7 @@ impl Ring {
         ring
     }
 
-    /// What a snapshot keeps at `tick`; none when nothing is held, unless it is asked for `always`.
+    /// What a snapshot keeps at `tick`; `None` if nothing is held, unless it is asked for `always`.
     pub fn snapshot(&self, tick: i64, always: bool) -> Option<RingSnapshot> {
         let mut snapshot = RingSnapshot {
             slot_seconds: self.size.slot_seconds as i32,

@@ -13,7 +13,8 @@ use crate::ring::Ring;
 use crate::scale::{RingSize, Scale};
 use slipstream_definitions::definition::{Budgeting, Ratio};
 
-/// A whole slice, in the parts in which shares of slices are counted.
+/// A whole slice, in the parts in which shares of slices are counted. Whole numbers, because sums of floats depend on their
+/// order: two owners of a series would differ. A billion keeps a share to nine digits and fits into 32 bits.
 pub const WHOLE: i64 = 1_000_000_000;
 
 /// bad / total in parts of [`WHOLE`], rounded half up; 0 without traffic.
@@ -37,7 +38,7 @@ pub fn is_good(counts: Counts, target: Ratio) -> bool {
 #[derive(Debug, Clone)]
 pub struct Slices {
     seconds: i64,
-    /// Least share of good events in a good slice; none: a slice is as bad as its share.
+    /// Least share of good events in a good slice; `None` if a slice is as bad as its share.
     target: Option<Ratio>,
     /// How many slices are kept, the present one among them.
     kept: i64,
@@ -71,6 +72,7 @@ impl Slices {
 
     /// How many slices of `seconds` a window needs.
     pub fn needed(seconds: i64, window: i64) -> i64 {
+        // One for the slice in progress, and one because a window seldom begins where a slice does.
         window.div_euclid(seconds) + 2
     }
 
@@ -106,12 +108,14 @@ impl Slices {
             return None;
         }
         let slice = second.div_euclid(self.seconds);
+        // A bit cannot be corrected by adding: the slice is judged before and after, and the difference is told on.
         let before = self.badness(self.counts.at(slice));
         self.counts.add(tick, second, counts);
         let after = self.badness(self.counts.at(slice));
         if before == after {
             return None;
         }
+        // A slice before the oldest kept is in no window, but may still be in the period of a calendar: the flip counts.
         if slice >= self.oldest(tick) {
             self.marks.drop_blocks_before(self.oldest(tick));
             self.marks.set(slice, after);
@@ -173,6 +177,7 @@ impl Slices {
     pub fn restored(snapshot: &SlicesSnapshot, scale: &Scale) -> Slices {
         let shares = snapshot.shares;
         let marks = if shares { Marks::shares() } else { Marks::bits() };
+        // Stands in until the definition comes: nothing is judged before that.
         let target = (!shares).then_some(Ratio { num: 1, den: 1 });
         let seconds = snapshot.seconds;
         let counts = Ring::new(counted_size(seconds, scale));

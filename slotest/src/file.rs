@@ -44,11 +44,11 @@ pub(crate) struct TestDraft {
     /// All of them could be read.
     pub whole: bool,
     pub expectations: Vec<ExpectationDraft>,
-    /// None: alerts are not looked at.
+    /// `None` if alerts are not checked.
     pub alerts: Option<Vec<AlertDraft>>,
 }
 
-/// Reads the one document of a test file. None: it cannot be used at all.
+/// Reads the one document of a test file. `None` if it cannot be used at all.
 pub(crate) fn read(source: &SourceFile, report: &mut Report<'_>) -> Option<Draft> {
     let documents = yaml::read(0, &source.text, report);
     let [document] = documents.as_slice() else {

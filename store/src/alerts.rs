@@ -20,7 +20,7 @@ pub struct AlertFilter {
     pub from: Option<i64>,
     /// Episode began before this Unix second.
     pub to: Option<i64>,
-    /// At most so many; none: all.
+    /// At most this many; `None` for all.
     pub limit: Option<usize>,
 }
 
@@ -75,7 +75,7 @@ pub struct AlertEpisode {
     pub group: std::collections::BTreeMap<String, String>,
     /// The worst rule.
     pub rule: String,
-    /// The tick of its pending: tells episodes of an alert apart.
+    /// The tick of its pending: it identifies an episode of the alert.
     pub episode: i64,
     /// When it began to pend, RFC 3339.
     pub pending_at: String,

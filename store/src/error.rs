@@ -5,7 +5,7 @@ use slipstream_schemas::{Cause, Topic};
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was written: somebody else moved the position, or this very batch is there already. Read positions
+    /// Nothing was written: another writer moved the position, or this very batch is there already. Read positions
     /// again.
     #[error("{topic}/{partition}: the store is at {stored:?}, the batch begins at {expected:?}")]
     Moved {
@@ -18,7 +18,7 @@ pub enum StoreError {
         /// What the store has.
         stored: Option<i64>,
     },
-    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`crate::settled`]). Whoever
+    /// May be temporary: send the same again. The positions then say whether a batch was written ([`crate::settled`]). Whoever
     /// sends again says it; the error does not know.
     #[error("{doing}: {cause}")]
     Unavailable {
@@ -31,7 +31,7 @@ pub enum StoreError {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Refused(String),
-    /// Will not pass by itself.
+    /// Permanent.
     #[error("{doing}: {cause}")]
     Fatal {
         /// What was being done.

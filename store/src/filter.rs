@@ -21,9 +21,9 @@ pub struct EventFilter {
     pub errors_only: bool,
     /// Exactly this trace.
     pub trace_id: Option<String>,
-    /// Event time at or after; none: from the beginning.
+    /// Event time at or after; `None` for the beginning.
     pub from: Option<EventTime>,
-    /// Event time before; none: to the end.
+    /// Event time before; `None` for the end.
     pub to: Option<EventTime>,
 }
 

@@ -1,4 +1,4 @@
-//! The event store: what happened, for whoever asks afterwards. The port, and the adapters behind it.
+//! The event store: what happened, for later questions. The port, and the adapters behind it.
 //!
 //! The sink writes through [`port::Store`]; console, API and command line ask through it. What an answer means is worked
 //! out here once ([`kpis`], [`alerts`]), so that every adapter gives the same one; an adapter only keeps rows.

@@ -103,11 +103,11 @@ pub struct Counts {
 pub struct EventPage {
     /// In order of event time, partition, offset.
     pub events: Vec<RequestEvent>,
-    /// Where the next page begins; none at the end.
+    /// Where the next page begins; `None` at the end.
     pub next: Option<Cursor>,
 }
 
-/// A place in the order of events: behind the event it names. Its text form is opaque to who uses it.
+/// A place in the order of events: behind the event it names. Its text form is opaque to its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// Event time, microseconds.
@@ -125,7 +125,7 @@ pub enum BatchFate {
     Written,
     /// It is not: send the same value again.
     NotWritten,
-    /// Somebody else writes these partitions: drop it and read positions again.
+    /// Someone else writes these partitions: drop it and read positions again.
     Lost,
 }
 
@@ -143,7 +143,7 @@ pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> BatchFate {
     }
 }
 
-/// Why a store could not hold an event although it breaks no rule; none: it can. A pure function, so that who writes asks
+/// Why a store could not hold an event although it breaks no rule; `None` if it can. A pure function, so that a writer asks
 /// before a batch is decided.
 pub type Refusal = fn(&EventView<'_>) -> Option<&'static str>;
 
@@ -172,7 +172,7 @@ pub trait Store: Send + Sync + 'static {
     /// what is stored, or it is [`StoreError::Moved`].
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError>;
 
-    /// Removes a bounded slice of what is older, by log time, than the store's retention before `now`. Answers how many
+    /// Removes a bounded slice of what is older, by log time, than the store's retention before `now`. Returns how many
     /// rows went; 0: nothing is left to remove.
     async fn trim(&self, now: LogTime) -> Result<u64, StoreError>;
 
@@ -212,7 +212,7 @@ impl std::str::FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
         let refused =
-            || StoreError::Refused(format!("`{text}` is no cursor: pass on `next` of the page before, as is"));
+            || StoreError::Refused(format!("`{text}` is not a cursor: pass the `next` of the previous page unchanged"));
         let mut parts = text.split('-').map(|part| part.parse::<i64>().ok());
         match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
             (Some(time), Some(partition), Some(offset), None) => {

@@ -58,7 +58,7 @@ pub async fn recount(log: &dyn Log, window_ms: i64) -> Result<Recount> {
     Ok(total)
 }
 
-/// Every record of a partition; none: it is no valid event.
+/// Every record of a partition; `None` if it is not a valid event.
 async fn events(log: &dyn Log, partition: u32) -> Result<Vec<(i64, LogTime, Option<RequestEvent>)>> {
     let place = TopicPartition { topic: Topic::RequestEvents, partition };
     let (mut at, end) = log.bounds(place).await?;

@@ -179,7 +179,7 @@ pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
 }
 
 /// A1: stepping every alert's machine over burn-rates again gives the transitions that were published, none lost and none
-/// twice. Answers the transitions.
+/// twice. Returns the transitions.
 pub async fn transitions_replay(log: &dyn Log) -> Result<Vec<AlertTransition>> {
     let published: Vec<AlertTransition> = all(log, Topic::Alerts).await?;
     let order = |t: &AlertTransition| (t.alert_id.clone(), t.episode, t.seq);

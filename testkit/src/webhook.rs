@@ -81,7 +81,7 @@ impl Receiver {
         &self.url
     }
 
-    /// Answers the next deliveries with these statuses.
+    /// Returns the next deliveries with these statuses.
     pub fn fail_next(&self, statuses: impl IntoIterator<Item = u16>) {
         self.desk.lock().failures.extend(statuses);
     }

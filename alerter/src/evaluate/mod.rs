@@ -108,7 +108,7 @@ impl Alerter {
         Ok(())
     }
 
-    /// The state stays: it is what is committed, and it is read anew before a partition is worked on again.
+    /// The state stays: it is what is committed, and it is read again before a partition is worked on again.
     fn lose(&mut self, lost: &[TopicPartition]) {
         let mine: Vec<TopicPartition> = lost.iter().filter(|p| self.positions.remove(p).is_some()).copied().collect();
         if !mine.is_empty() {

@@ -44,7 +44,7 @@ impl InFlight {
         });
     }
 
-    /// Waits for something else, and meanwhile for answers; none: told to stop.
+    /// Waits for something else, and meanwhile for answers; `None` on shutdown.
     pub async fn fly_while<T>(&mut self, other: impl Future<Output = T>, shutdown: &Shutdown) -> Option<T> {
         let mut other = pin!(other);
         loop {

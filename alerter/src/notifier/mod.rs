@@ -3,9 +3,10 @@
 //! [`identity`] who an alert is to a receiver; [`restore`] rebuilds what a receiver was told; [`transport`] makes one attempt.
 //!
 //! Reads `alerts` in a consumer group of its own, so a dead receiver delays only itself. While requests are under way it
-//! goes on reading. A position is committed together with the outcomes that it covers (A3).
+//! goes on reading. A position is committed together with the outcomes that it covers (A3). What the receiver refuses is
+//! recorded as refused, so that it holds up nothing, and sent again while it is true; a later success is recorded by itself.
 //!
-//! After a crash what lies beyond the committed position is decided anew: what had been delivered from there is sent
+//! After a crash what lies beyond the committed position is decided again: what had been delivered from there is sent
 //! again with the same keys. One thing cannot be known: where the process died between the receiver's taking a firing and
 //! the commit, and stays away until the alert is over and more than a minute has passed, the receiver is not told of the
 //! end, because the log says that it was never told of the beginning.
@@ -16,6 +17,7 @@ pub mod identity;
 mod in_flight;
 mod intake;
 pub mod ledger;
+pub mod links;
 pub mod payload;
 pub mod receiver;
 pub mod restore;
@@ -39,6 +41,7 @@ use tokio::time::Instant;
 use crate::error::AlerterError;
 use crate::notifier::dispatch::Dispatcher;
 use crate::notifier::ledger::Ledger;
+use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::{Sender, Transport};
 use crate::telemetry::{PartitionsLost, Recorded, Standing};
@@ -56,20 +59,19 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Positions that cover no outcome are committed at this pace: reading them again would cost little.
 const LAZY: Duration = Duration::from_secs(1);
 
-/// Runs the notifier of one receiver until `shutdown`. `external_url`: where this Slipstream is, as receivers shall see
-/// it. The process has installed a TLS provider before.
+/// Runs the notifier of one receiver until `shutdown`. The process has installed a TLS provider before.
 ///
 /// # Errors
-/// When the receiver is configured wrongly, or the log fails for good. A receiver that does not answer is no error.
+/// When the receiver is configured wrongly, or the log fails for good. A receiver that does not answer is not an error.
 pub async fn run(
     log: SharedLog,
     receiver: ReceiverConfig,
-    external_url: String,
+    links: Links,
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     let transport = Arc::new(Sender::new(&receiver)?);
-    run_outside(log, receiver, external_url, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
+    run_outside(log, receiver, links, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
 }
 
 /// What the notifier has from outside of the log. A simulation brings its own.
@@ -87,20 +89,20 @@ pub struct Outside {
 pub async fn run_outside(
     log: SharedLog,
     receiver: ReceiverConfig,
-    external_url: String,
+    links: Links,
     outside: Outside,
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     receiver.check()?;
     let log = patient(log, &receiver.group());
-    work(log, receiver, external_url, outside, health, shutdown).await
+    work(log, receiver, links, outside, health, shutdown).await
 }
 
 async fn work(
     log: SharedLog,
     receiver: ReceiverConfig,
-    external_url: String,
+    links: Links,
     outside: Outside,
     health: Health,
     shutdown: Shutdown,
@@ -110,7 +112,7 @@ async fn work(
     let joined = log.subscribe(&role, &[Topic::Alerts]).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
     let mut notifier = Notifier {
-        dispatcher: Dispatcher::new(receiver.clone(), &external_url),
+        dispatcher: Dispatcher::new(receiver.clone(), links),
         ledger: Ledger::default(),
         in_flight: InFlight::new(outside.transport, receiver.name.clone()),
         clock: Clock { base: outside.now_ms, start: Instant::now() },
@@ -118,6 +120,7 @@ async fn work(
         fresh: None,
         drained: false,
         committed_at: Instant::now(),
+        amended: Vec::new(),
         log,
         receiver: receiver.name,
         role,
@@ -162,6 +165,8 @@ struct Notifier {
     /// The last poll brought nothing.
     drained: bool,
     committed_at: Instant,
+    /// Second outcomes, to be recorded by themselves.
+    amended: Vec<Notification>,
 }
 
 /// Whether to go on.
@@ -241,7 +246,7 @@ impl Notifier {
         let now = self.clock.now();
         for (delivery, answer) in self.in_flight.finished() {
             for settled in self.dispatcher.finished(&delivery, &answer, now) {
-                self.ledger.settle(settled);
+                self.amended.extend(self.ledger.settle(settled));
             }
         }
     }
@@ -261,7 +266,9 @@ impl Notifier {
         }
         self.fresh = None;
         let decision = self.dispatcher.next(now);
-        decision.settled.into_iter().for_each(|settled| self.ledger.settle(settled));
+        for settled in decision.settled {
+            self.amended.extend(self.ledger.settle(settled));
+        }
         decision.deliveries.into_iter().for_each(|delivery| self.in_flight.start(delivery));
         Ok(())
     }
@@ -285,10 +292,11 @@ impl Notifier {
     /// committed position. A crash before this commit sends again what was delivered (A3); a crash after it does not.
     async fn commit(&mut self) -> Result<Flow, AlerterError> {
         let lazy = self.committed_at.elapsed() >= LAZY;
-        if !lazy && !self.ledger.has_outcomes() {
+        if !lazy && !self.ledger.has_outcomes() && self.amended.is_empty() {
             return Ok(Flow::On);
         }
         self.committed_at = Instant::now();
+        self.amend().await?;
         for partition in self.ledger.partitions() {
             while let Some((advance, outcomes)) = self.ledger.advance(partition.partition) {
                 let step = Step { outputs: outcomes.iter().map(outgoing).collect(), positions: vec![advance] };
@@ -306,6 +314,24 @@ impl Notifier {
         Ok(Flow::On)
     }
 
+    /// Records second outcomes. Each stands for itself and moves no position, so no step is needed; a crash before this
+    /// sends the transition once more (A3).
+    async fn amend(&mut self) -> Result<(), AlerterError> {
+        if self.amended.is_empty() {
+            return Ok(());
+        }
+        match self.log.publish(self.amended.iter().map(outgoing).collect()).await {
+            Ok(_) => {
+                Recorded { outcomes: &self.amended }.emit();
+                self.amended.clear();
+                Ok(())
+            }
+            // With the next commit, then.
+            Err(LogError::Busy | LogError::Transient { .. }) => Ok(()),
+            Err(error) => Err(AlerterError::log("recording notifications")(error)),
+        }
+    }
+
     /// Bounded memory: what is not settled is not read past.
     fn regulate(&mut self) {
         let held = self.ledger.waiting();
@@ -319,9 +345,13 @@ impl Notifier {
     }
 
     fn report(&self) {
-        let state = match self.dispatcher.failures() {
-            0 => State::Ready,
-            n => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
+        let state = match (self.dispatcher.failures(), self.dispatcher.refused()) {
+            (0, 0) => State::Ready,
+            (0, n) => State::Waiting(format!(
+                "the receiver refused notifications of {n} {}; they are sent again while they are true",
+                if n == 1 { "alert" } else { "alerts" }
+            )),
+            (n, _) => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
         self.health.set(&self.role, state);
         Standing { receiver: &self.receiver, pending: self.dispatcher.pending(), firing: self.dispatcher.firing() }

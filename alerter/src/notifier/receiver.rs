@@ -1,12 +1,15 @@
-//! Who is told about alerts, and how: what the notifier needs to know of a receiver.
+//! What the notifier needs to know of a receiver.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use slipstream_definitions::definition::Severity;
 use slipstream_role::names::notifier_of;
 use slipstream_runtime::config::{Receiver, Secret};
 
 use crate::error::AlerterError;
+use crate::notifier::transport;
 
 /// A receiver of Alertmanager webhooks, version 4.
 #[derive(Clone)]
@@ -15,7 +18,7 @@ pub struct ReceiverConfig {
     pub name: String,
     /// Where to POST, `http` or `https`. May hold a token: it is never logged.
     pub url: Secret,
-    /// Whether to say that an alert is over.
+    /// Whether to send the end of an alert.
     pub send_resolved: bool,
     /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while an
     /// alert fires.
@@ -29,6 +32,8 @@ pub struct ReceiverConfig {
     pub max_alerts: usize,
     /// Further request headers.
     pub headers: Vec<(String, Secret)>,
+    /// What the receiver calls our severities; those that are not in it keep their names.
+    pub severities: BTreeMap<String, String>,
 }
 
 impl ReceiverConfig {
@@ -44,7 +49,14 @@ impl ReceiverConfig {
             timeout: Duration::from_secs(10),
             max_alerts: 0,
             headers: Vec::new(),
+            severities: BTreeMap::new(),
         }
+    }
+
+    /// How bad a severity is, by the name that the receiver has for it.
+    pub fn rank(&self, name: &str) -> u8 {
+        let ours = self.severities.iter().filter(|(_, theirs)| *theirs == name).map(|(ours, _)| ours.as_str());
+        ours.map(|ours| Severity::named(ours).rank).max().unwrap_or_else(|| Severity::named(name).rank)
     }
 
     /// Its consumer group on `alerts`.
@@ -68,7 +80,7 @@ impl ReceiverConfig {
         if self.timeout.is_zero() {
             return refuse("timeout: an attempt needs some time; write at least 1s".to_owned());
         }
-        Ok(())
+        transport::target(self).map(|_| ())
     }
 }
 
@@ -83,6 +95,7 @@ impl From<Receiver> for ReceiverConfig {
             timeout: receiver.timeout,
             max_alerts: 0,
             headers: receiver.headers,
+            severities: receiver.severities,
         }
     }
 }
@@ -113,6 +126,15 @@ mod tests {
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn a_severity_ranks_by_what_it_is_called_here() {
+        let mut config = ReceiverConfig::webhook("ops", "http://localhost");
+        assert!(config.rank("page") > config.rank("ticket"));
+        config.severities = [("page", "P1"), ("ticket", "P3")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+        assert!(config.rank("P1") > config.rank("P3"));
+        assert_eq!(config.rank("P1"), config.rank("page"));
     }
 
     #[test]

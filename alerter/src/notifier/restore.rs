@@ -2,56 +2,93 @@
 //! partition is gained. Pure.
 //!
 //! Outcomes are committed together with the position that covers them, so what was delivered is known for every record
-//! below the position, and nothing above it counts as sent.
+//! below the position, and nothing above it counts as sent. What was refused and is still true is found as well: it is
+//! sent again. An end that was refused is not: after a restart the receiver is not told of it any more.
 
 use std::collections::{BTreeMap, HashMap};
 
+use slipstream_log::Offset;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
 
-/// Of each alert the last transition that the receiver took.
+/// Of each alert the last transition that the receiver took, and the last that it refused, with the attempts made.
 #[derive(Debug, Default)]
-pub struct Delivered {
-    last: HashMap<String, (i64, i32)>,
+pub struct Answered {
+    delivered: HashMap<String, (i64, i32)>,
+    refused: HashMap<String, (i64, i32, i32)>,
 }
 
-impl Delivered {
+impl Answered {
     /// Folds a record of `notifications`.
-    pub fn take(&mut self, receiver: &str, notification: &Notification) {
-        if notification.receiver != receiver || notification.outcome != Outcome::Delivered {
+    pub fn take(&mut self, receiver: &str, n: &Notification) {
+        if n.receiver != receiver {
             return;
         }
-        let last = self.last.entry(notification.alert_id.clone()).or_insert((i64::MIN, 0));
-        *last = (*last).max((notification.episode, notification.seq));
+        match n.outcome {
+            Outcome::Delivered => {
+                let last = self.delivered.entry(n.alert_id.clone()).or_insert((i64::MIN, 0));
+                *last = (*last).max((n.episode, n.seq));
+            }
+            Outcome::Refused => {
+                let last = self.refused.entry(n.alert_id.clone()).or_insert((i64::MIN, 0, 0));
+                *last = (*last).max((n.episode, n.seq, n.attempts));
+            }
+            Outcome::NotDue => {}
+        }
     }
 
-    fn has(&self, t: &AlertTransition) -> bool {
-        self.last.get(&t.alert_id).is_some_and(|(episode, seq)| *episode == t.episode && t.seq <= *seq)
+    fn delivered(&self, t: &AlertTransition) -> bool {
+        self.delivered.get(&t.alert_id).is_some_and(|(episode, seq)| *episode == t.episode && t.seq <= *seq)
+    }
+
+    /// How often it was tried; `None` if it was not refused.
+    fn refused(&self, t: &AlertTransition) -> Option<i32> {
+        let last = self.refused.get(&t.alert_id).filter(|(episode, seq, _)| (*episode, *seq) == (t.episode, t.seq));
+        last.map(|(.., attempts)| *attempts)
     }
 }
 
-/// An alert that fires at the receiver.
+/// A transition that the receiver refused, and that is still true.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FiringAlert {
+pub struct Refusal {
+    /// Its record of `alerts`.
+    pub offset: Offset,
+    /// What happened.
+    pub transition: AlertTransition,
+    /// Attempts made.
+    pub attempts: i32,
+}
+
+/// An alert that fires.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundAlert {
     /// The transition that made it known, which chose its group.
     pub first: AlertTransition,
     /// The last firing or severity transition that the receiver has.
-    pub last: AlertTransition,
+    pub told: Option<AlertTransition>,
+    /// The last that it refused.
+    pub refused: Option<Refusal>,
 }
 
-/// The alerts of a partition that fire at the receiver.
+/// The alerts of a partition of which the receiver was told, or refused to be told, and which fire.
 #[derive(Debug, Default)]
-pub struct Firing {
-    open: BTreeMap<String, FiringAlert>,
+pub struct Found {
+    open: BTreeMap<String, FoundAlert>,
 }
 
-impl Firing {
+impl Found {
     /// Folds a record of `alerts` below the committed position, in order.
-    pub fn take(&mut self, delivered: &Delivered, t: AlertTransition) {
+    pub fn take(&mut self, answered: &Answered, offset: Offset, t: AlertTransition) {
         match t.kind {
-            TransitionKind::Firing | TransitionKind::Severity if delivered.has(&t) => {
-                let of_episode = self.open.get(&t.alert_id).filter(|told| told.first.episode == t.episode);
-                let first = of_episode.map_or_else(|| t.clone(), |told| told.first.clone());
-                self.open.insert(t.alert_id.clone(), FiringAlert { first, last: t });
+            TransitionKind::Firing | TransitionKind::Severity if answered.delivered(&t) => {
+                let alert = self.alert(&t);
+                alert.told = Some(t);
+                alert.refused = None;
+            }
+            TransitionKind::Firing | TransitionKind::Severity => {
+                if let Some(attempts) = answered.refused(&t) {
+                    let alert = self.alert(&t);
+                    alert.refused = Some(Refusal { offset, transition: t, attempts });
+                }
             }
             TransitionKind::Resolved => {
                 self.open.remove(&t.alert_id);
@@ -60,8 +97,14 @@ impl Firing {
         }
     }
 
+    fn alert(&mut self, t: &AlertTransition) -> &mut FoundAlert {
+        self.open.retain(|id, alert| *id != t.alert_id || alert.first.episode == t.episode);
+        let new = || FoundAlert { first: t.clone(), told: None, refused: None };
+        self.open.entry(t.alert_id.clone()).or_insert_with(new)
+    }
+
     /// What was found, in the order of alert ids.
-    pub fn into_told(self) -> impl Iterator<Item = FiringAlert> {
+    pub fn into_alerts(self) -> impl Iterator<Item = FoundAlert> {
         self.open.into_values()
     }
 }
@@ -91,24 +134,46 @@ mod tests {
     }
 
     #[test]
-    fn a2_only_what_the_receiver_took_and_what_is_not_over_fires_there() {
+    fn a2_a3_what_the_receiver_took_or_refused_and_what_is_not_over_is_found() {
         use TransitionKind::{Firing as Fired, Resolved, Severity};
         let took = |seq| note(seq, "ops", Outcome::Delivered);
+        let refused = |seq| note(seq, "ops", Outcome::Refused);
+        let other = note(2, "dev", Outcome::Delivered);
         let cases = [
-            ("nothing was delivered", Vec::new(), vec![at(2, Fired)], None),
-            ("it was refused", vec![note(2, "ops", Outcome::Refused)], vec![at(2, Fired)], None),
-            ("another receiver took it", vec![note(2, "dev", Outcome::Delivered)], vec![at(2, Fired)], None),
-            ("it fires", vec![took(2)], vec![at(2, Fired)], Some(2)),
-            ("under another severity", vec![took(2), took(3)], vec![at(2, Fired), at(3, Severity)], Some(3)),
+            ("nothing was delivered", vec![], vec![at(2, Fired)], None),
+            ("another receiver took it", vec![other], vec![at(2, Fired)], None),
+            ("it fires", vec![took(2)], vec![at(2, Fired)], Some((Some(2), None))),
+            ("it was refused", vec![refused(2)], vec![at(2, Fired)], Some((None, Some(2)))),
+            ("it was refused, then taken", vec![refused(2), took(2)], vec![at(2, Fired)], Some((Some(2), None))),
+            (
+                "under another severity",
+                vec![took(2), took(3)],
+                vec![at(2, Fired), at(3, Severity)],
+                Some((Some(3), None)),
+            ),
+            (
+                "which was refused",
+                vec![took(2), refused(3)],
+                vec![at(2, Fired), at(3, Severity)],
+                Some((Some(2), Some(3))),
+            ),
             ("it is over", vec![took(2), took(4)], vec![at(2, Fired), at(4, Resolved)], None),
+            ("nobody heard of it and it is over", vec![refused(2)], vec![at(2, Fired), at(4, Resolved)], None),
         ];
         for (name, notes, transitions, want) in cases {
-            let mut delivered = Delivered::default();
-            notes.iter().for_each(|n| delivered.take("ops", n));
-            let mut firing = Firing::default();
-            transitions.into_iter().for_each(|t| firing.take(&delivered, t));
-            let told: Vec<(i32, i32)> = firing.into_told().map(|t| (t.first.seq, t.last.seq)).collect();
-            assert_eq!(told, want.map(|seq| (2, seq)).into_iter().collect::<Vec<_>>(), "{name}");
+            let mut answered = Answered::default();
+            notes.iter().for_each(|n| answered.take("ops", n));
+            let mut found = Found::default();
+            for (offset, t) in (0..).zip(transitions) {
+                found.take(&answered, offset, t);
+            }
+            let seqs = |a: FoundAlert| (a.first.seq, a.told.map(|t| t.seq), a.refused.map(|r| r.transition.seq));
+            let alerts: Vec<_> = found.into_alerts().map(seqs).collect();
+            assert_eq!(
+                alerts,
+                want.map(|(told, refused)| (2, told, refused)).into_iter().collect::<Vec<_>>(),
+                "{name}"
+            );
         }
     }
 }

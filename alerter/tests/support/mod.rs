@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use slipstream_alerter::notifier::payload::{Message, Status};
-use slipstream_alerter::{AlerterError, ReceiverConfig, notifier};
+use slipstream_alerter::{AlerterError, Links, ReceiverConfig, notifier};
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Fetch, Log, Outgoing, TopicPartition};
@@ -239,8 +239,8 @@ impl Running {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (shutdown, health) = (Shutdown::new(), Health::default());
         let mut tasks = JoinSet::new();
-        let external = "http://slipstream.test".to_owned();
-        tasks.spawn(notifier::run(Arc::clone(log) as _, config, external, health.clone(), shutdown.clone()));
+        let links = Links { external: "http://grafana.test".to_owned(), alert: String::new() };
+        tasks.spawn(notifier::run(Arc::clone(log) as _, config, links, health.clone(), shutdown.clone()));
         Running { tasks, shutdown, health }
     }
 

@@ -17,32 +17,32 @@ use super::values::{duration, rate};
     slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n  \
     kubectl logs web | slipstream import --format combined --service web -\n\n\
     Plain, gzip, zstd, xz and bzip2 files are recognised, whatever they are called. A file is known by its beginning\n\
-    and recognised by what was read of it: a second import adds nothing, one that was killed continues, one that has\n\
-    grown adds what is new.\n\
+    and recognised by what was read of it: importing it again adds nothing, an import that was killed continues, a file\n\
+    that has grown adds what is new.\n\
     --latency-field: `last:s` is the last field of a line, in seconds (nginx's $request_time); `last-1:us` the one\n\
     before it, in microseconds (Apache's %D); `rt:ms` the value of rt=..., in milliseconds.\n\
-    On Kafka it returns when everything is acknowledged; the roles that run there digest it.")]
+    On Kafka it returns when everything is acknowledged; the roles running there process it.")]
 pub struct Import {
-    /// What the lines are
+    /// Format of the lines
     #[arg(long, value_enum)]
     pub format: Format,
-    /// Service of lines that do not name one; access logs never do
+    /// Service for lines that do not name one; access logs never do
     #[arg(long, required_if_eq_any = [("format", "common"), ("format", "combined")])]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub service: Option<String>,
-    /// Environment of lines that do not name one
+    /// Environment for lines that do not name one
     #[arg(long, default_value = "")]
     pub environment: String,
     /// The field of access-log lines that is the latency, and its unit (s, ms or us)
     #[arg(long, value_name = "FIELD:UNIT")]
     pub latency_field: Option<LatencyField>,
-    /// Move times so that the last event is now
+    /// Shift times so that the last event is now
     #[arg(long)]
     pub shift_to_now: bool,
-    /// Definitions to publish before the events (repeatable)
+    /// SLO definitions to publish before the events (repeatable)
     #[arg(long, value_name = "PATH")]
     pub slos: Vec<PathBuf>,
-    /// The summary as JSON
+    /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
     /// Files; `-` is standard input
@@ -60,7 +60,7 @@ pub enum Format {
     Common,
     /// NCSA combined log format (nginx, Apache), further fields allowed
     Combined,
-    /// One event as JSON a line
+    /// One JSON event per line
     Json,
 }
 
@@ -68,7 +68,7 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream simulate --rate 1000 --for 60s --seed 7\n  \
     slipstream simulate --rate 1000 --for 60s --log kafka://127.0.0.1:9092\n\n\
-    On Kafka it returns when everything is acknowledged; the roles that run there digest it.")]
+    On Kafka it returns when everything is acknowledged; the roles running there process it.")]
 pub struct Simulate {
     /// Requests per second
     #[arg(long, value_parser = rate, allow_negative_numbers = true)]
@@ -76,7 +76,7 @@ pub struct Simulate {
     /// For how long
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub span: Duration,
-    /// The same seed makes the same requests
+    /// The same seed gives the same requests
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Services, latencies and faults (YAML) [default: a shop of five services]
@@ -85,10 +85,10 @@ pub struct Simulate {
     /// As fast as possible instead of in real time; the last event is now
     #[arg(long)]
     pub fast: bool,
-    /// Definitions to publish before the events (repeatable)
+    /// SLO definitions to publish before the events (repeatable)
     #[arg(long, value_name = "PATH")]
     pub slos: Vec<PathBuf>,
-    /// The summary as JSON
+    /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
     /// Where to

@@ -1,4 +1,4 @@
-//! `slipstream import`: files into a directory that nobody owns, digested before it returns; or onto Kafka, where other
+//! `slipstream import`: files into a directory that no process owns, processed before it returns; or onto Kafka, where other
 //! processes digest them.
 
 use std::io::{self, IsTerminal};
@@ -19,7 +19,7 @@ use slipstream_store::SharedStore;
 use crate::args::{self, Format};
 use crate::parts::{Installation, Writes};
 use crate::session::{Session, beside, digested, evaluated};
-use crate::{definitions, logging, output};
+use crate::{definitions, figures, logging, output};
 
 /// Rejected lines that are shown.
 const SHOWN: usize = 10;
@@ -53,7 +53,7 @@ struct FileReport {
     error: Option<String>,
 }
 
-/// Imports the files. One that cannot be read does not keep the others out, but the exit code tells.
+/// Imports the files. One that cannot be read does not stop the others, but the exit code says so.
 ///
 /// # Errors
 /// When the log cannot be used, a signal comes, or a role fails.
@@ -69,7 +69,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
     let (json, flags) = (args.json, args.to.flags());
     let work = Work { log: installation.log.patient(), slos, args };
     let report = if digested {
-        let session = Session::new(installation, Vec::new(), "").await?;
+        let session = Session::new(installation, Vec::new()).await?;
         let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());
         session.run(async move { work.run(Some(store), &shutdown).await }).await?
     } else {
@@ -78,20 +78,22 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
     tell(&report, json)?;
     if report.events == 0 && report.rejected > 0 {
         output::say(
-            "no line could be read: is --format right? With another one the file is read again from its beginning",
+            "no line could be read: is --format right? With another format the file is read again from its beginning",
         );
         return Ok(ExitCode::from(1));
     }
     if slos == 0 && report.events > 0 {
         output::say(
-            "no SLOs yet: they count what comes after them, so give --slos PATH with the first import of a file",
+            "no SLOs yet: an SLO counts only events that arrive after it, so pass --slos PATH with the first import of a file",
         );
     }
     if !digested {
-        output::say("acknowledged by Kafka; the roles that run on it digest them");
+        output::say("acknowledged by Kafka; the roles running there process them");
     }
-    output::say(format_args!("next: slipstream query kpis --by service{flags}"));
     let all_read = report.files.iter().all(|file| file.error.is_none());
+    if all_read || report.events > 0 {
+        output::say(format_args!("next: slipstream query kpis --by service{flags}"));
+    }
     Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -122,7 +124,7 @@ fn tell(report: &Report, json: bool) -> io::Result<()> {
         return output::print_json(report);
     }
     let Report { events, rejected, seconds, events_per_second, .. } = report;
-    let (events, rejected) = (output::count(*events as i64), output::count(*rejected as i64));
+    let (events, rejected) = (figures::count(*events as i64), figures::count(*rejected as i64));
     output::print(&format!(
         "{events} events written, {rejected} lines rejected, {seconds:.1} s ({events_per_second:.0} events/s)\n"
     ))
@@ -160,12 +162,12 @@ async fn import_one(log: &SharedLog, path: &Path, options: &Options, shutdown: &
         so_far = *p;
         if io::stderr().is_terminal() && shown.elapsed() > Duration::from_secs(1) {
             shown = Instant::now();
-            output::say(format_args!("{file}: {} lines", output::count(p.lines as i64)));
+            output::say(format_args!("{file}: {} lines", figures::count(p.lines as i64)));
         }
     };
     match import_file(log.clone(), path, options, &mut progress, shutdown).await {
         Ok(summary) if !summary.finished && shutdown.is_cancelled() => {
-            bail!("interrupted in {file}: what was read is kept; the same command continues")
+            bail!("interrupted in {file}: what was read is kept; run the same command to continue")
         }
         Ok(summary) => Ok(imported(file, summary)),
         Err(error @ (ImportError::Read { .. } | ImportError::Encoding { .. } | ImportError::Shrunk { .. })) => {
@@ -180,11 +182,14 @@ fn imported(file: String, summary: Summary) -> FileReport {
         output::say(format_args!("{file}:{}: {}", rejected.line, rejected.message));
     }
     if summary.rejected > SHOWN as u64 {
-        output::say(format_args!("{file}: {} more lines in dead-letters", summary.rejected - SHOWN as u64));
+        output::say(format_args!(
+            "{file}: {} more rejected lines are in dead-letters",
+            summary.rejected - SHOWN as u64
+        ));
     }
     if summary.already_imported > 0 {
-        let before = output::count(summary.already_imported as i64);
-        output::say(format_args!("{file}: {before} lines had been imported before"));
+        let before = figures::count(summary.already_imported as i64);
+        output::say(format_args!("{file}: {before} lines were imported before"));
     }
     for note in &summary.notes {
         output::say(format_args!("{file}: {note}"));

@@ -1,4 +1,4 @@
-//! `slipstream run`: the roles of this process, until it is told to stop.
+//! `slipstream run`: the roles of this process, until a signal or a failure.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use slipstream_alerter::Links;
+use slipstream_definitions::openslo::Loaded;
 use slipstream_producer::gateway;
 use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
 use slipstream_runtime::health::{Health, State};
@@ -24,13 +26,33 @@ use crate::{args, definitions, output, parts};
 /// # Errors
 /// When the configuration is wrong, an address is taken, or the data directory cannot be owned.
 pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode> {
-    let config = Config::load(args.place.config.as_deref(), std::env::vars(), overrides(&args, log_level))?;
+    let (config, loaded) = load(&args, log_level)?;
     telemetry::init(&config.logging, std::env::var("NO_COLOR").ok().as_deref())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let stop = signal::watch().context("watching for signals")?;
-    serve(config, stop).await
+    serve(config, loaded, stop).await
+}
+
+/// The configuration and the definitions that it names. What is wrong with either is said at once.
+fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)> {
+    let mut found = None;
+    let check = |config: &Config| {
+        found = Some(definitions::load_valid(&config.slos));
+        parts::mistakes(config)
+    };
+    let config =
+        Config::load_checked(args.place.config.as_deref(), std::env::vars(), overrides(args, log_level), check);
+    match (config, found) {
+        (Ok(config), Some(loaded)) => Ok((config, loaded?)),
+        (Ok(config), None) => Ok((config, Loaded::default())),
+        (Err(wrong), Some(Err(error))) => {
+            output::say(format_args!("error: {}", output::causes(&error)));
+            Err(wrong.into())
+        }
+        (Err(wrong), _) => Err(wrong.into()),
+    }
 }
 
 fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
@@ -46,9 +68,8 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
     }
 }
 
-async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
-    // Definitions and addresses first: what is wrong with them is said before anything is touched.
-    let loaded = definitions::load_valid(&config.slos)?;
+async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitCode> {
+    // Addresses first: what is wrong with them is said before anything is touched.
     let ops_listener = listen(config.ops_listen, "health and metrics", "--ops-listen").await?;
     let gateway_listener = match config.roles.contains(&Role::Gateway) {
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
@@ -71,7 +92,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         supervisor.job(Stage::Intake, "definitions", wait);
     }
     pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
-    // When all are on the board: whoever asks since the listener is there must not hear of the first one alone.
+    // Only when all are on the board: who connected early must not see the first one alone.
     supervisor.task(Stage::Serve, "ops", ops::serve(ops_listener, health, supervisor.token(Stage::Serve)));
     greet(&config, installation.slos);
 
@@ -79,7 +100,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     let closed = installation.close().await;
     if outcome.clean() {
         closed?;
-        output::say("stopped: everything acknowledged is in the log");
+        output::say("stopped; everything acknowledged is in the log");
         return Ok(ExitCode::SUCCESS);
     }
     output::say(format_args!("error: {outcome}"));
@@ -102,7 +123,10 @@ fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pip
             LogAddress::Sqlite(_) => 1,
         },
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
-        external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
+        links: Links {
+            external: config.external_url.clone().unwrap_or_default(),
+            alert: config.alert_url.clone().unwrap_or_default(),
+        },
         health,
     }
 }
@@ -140,12 +164,17 @@ fn greet(config: &Config, slos: usize) {
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", config.ops_listen));
     if slos == 0 {
-        output::say("  no SLOs yet; next: --slos PATH (slipstream slo validate PATH checks them)");
+        output::say("  no SLOs yet; next: add --slos PATH (check them with slipstream slo validate PATH)");
     } else {
         output::say(format_args!("  SLOs     {slos} in force (slipstream query slos)"));
     }
-    if config.roles.contains(&Role::Notifier) && config.receivers.is_empty() {
-        output::say("  alerts   are stored, but nobody is told: no receiver; next: --webhook URL");
+    if !config.roles.contains(&Role::Notifier) {
+        return;
+    }
+    if config.receivers.is_empty() {
+        output::say("  alerts   are stored but sent to nobody; next: --webhook URL (docs/receivers.md)");
+    } else if config.external_url.is_none() && config.alert_url.is_none() {
+        output::say("  alerts   carry no link; next: set external_url or alert_url (docs/receivers.md)");
     }
 }
 

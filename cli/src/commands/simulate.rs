@@ -1,4 +1,4 @@
-//! `slipstream simulate`: seeded traffic into a directory that nobody owns, digested before it returns; or onto Kafka,
+//! `slipstream simulate`: seeded traffic into a directory that no process owns, processed before it returns; or onto Kafka,
 //! where other processes digest it.
 
 use std::fs;
@@ -17,7 +17,7 @@ use slipstream_store::SharedStore;
 
 use crate::parts::{Installation, Writes};
 use crate::session::{Session, beside, digested, evaluated};
-use crate::{args, definitions, logging, output};
+use crate::{args, definitions, figures, logging, output};
 
 #[derive(Serialize)]
 struct Report {
@@ -43,7 +43,7 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
     let work = Work { log: installation.log.patient(), slos: installation.slos };
     let digested = !installation.log.is_on_kafka();
     let report = if digested {
-        let session = Session::new(installation, Vec::new(), "").await?;
+        let session = Session::new(installation, Vec::new()).await?;
         let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());
         session.run(async move { work.run(simulation, Some(store), &shutdown).await }).await?
     } else {
@@ -52,14 +52,14 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
     if args.json {
         output::print_json(&report)?;
     } else {
-        let events = output::count(report.events as i64);
+        let events = figures::count(report.events as i64);
         output::print(&format!(
             "{events} events, {:.1} s ({:.0} events/s)\n",
             report.seconds, report.events_per_second
         ))?;
     }
     if !digested {
-        output::say("acknowledged by Kafka; the roles that run on it digest them");
+        output::say("acknowledged by Kafka; the roles running there process them");
     }
     output::say(format_args!("next: slipstream query kpis --by service{}", args.to.flags()));
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::args::{Place, Topics};
 use crate::findings;
 use crate::parts::{CUT_DELAY_MS, REDELIVERY_WINDOW_MS, kafka_options};
-use crate::{logging, output};
+use crate::{figures, logging, output};
 
 /// How long new topics may take until every broker knows them and they have leaders.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ pub async fn run(command: Topics) -> Result<ExitCode> {
 fn cluster(place: &Place) -> Result<KafkaOptions> {
     let config = place.load()?;
     match &config.log {
-        LogAddress::Kafka(brokers) => Ok(kafka_options(&config, brokers)?),
+        LogAddress::Kafka(brokers) => Ok(kafka_options(&config, brokers)),
         LogAddress::Sqlite(_) => bail!("the embedded log needs no topics; give --log kafka://host:port"),
     }
 }
@@ -172,7 +172,7 @@ struct Row {
     exists: bool,
     partitions: Option<usize>,
     replication: Option<usize>,
-    /// Null: for ever, or not told.
+    /// Null if forever, or unknown.
     retention_ms: Option<i64>,
     cleanup_policy: Option<String>,
     timestamp_type: Option<String>,
@@ -220,7 +220,7 @@ fn row(state: &TopicState, findings: Vec<Finding>) -> Row {
     }
 }
 
-/// Retained offsets of a topic; none where not all partitions could be asked.
+/// Retained offsets of a topic; `None` if not all partitions could be asked.
 async fn records(log: &KafkaLog, state: &TopicState) -> Option<i64> {
     let mut records = 0;
     for partition in 0..state.there.as_ref().ok()?.partitions.len() as u32 {
@@ -235,8 +235,8 @@ fn line(row: &Row) -> Vec<String> {
     let kept = match (row.cleanup_policy.as_deref(), row.retention_ms) {
         (None, _) => "-".to_owned(),
         (Some("compact"), _) => "newest of a key".to_owned(),
-        (Some(_), None) => "for ever".to_owned(),
-        (Some(_), Some(ms)) => output::span(ms / 1_000),
+        (Some(_), None) => "forever".to_owned(),
+        (Some(_), Some(ms)) => figures::span(ms / 1_000),
     };
     let worst = row.findings.iter().map(|f| f.severity).max();
     vec![
@@ -246,7 +246,7 @@ fn line(row: &Row) -> Vec<String> {
         kept,
         or_dash(row.cleanup_policy.clone()),
         or_dash(row.timestamp_type.clone()),
-        or_dash(row.records.map(output::count)),
+        or_dash(row.records.map(figures::count)),
         worst.map_or("", findings::word).to_owned(),
     ]
 }

@@ -33,7 +33,7 @@ use self::receiver::{Received, Receiver};
 use self::screen::Screen;
 use crate::parts::{Installation, Writes};
 use crate::session::{Session, digested};
-use crate::{args, catch_up, logging, output, parts};
+use crate::{args, catch_up, figures, logging, output, parts};
 
 /// The SLOs of the demo, which are an example too.
 const SLOS: &str = include_str!("../../../examples/shop/slos.yaml");
@@ -48,7 +48,7 @@ const HISTORY_RATE: f64 = 10.0;
 const FAULT_AFTER: Duration = Duration::from_secs(20);
 /// The fault ends by itself after this.
 const FAULT_FOR: Duration = Duration::from_secs(45);
-/// How long a headless demo runs unless it is told.
+/// How long a headless demo runs by default.
 const HEADLESS_FOR: Duration = Duration::from_secs(150);
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
@@ -68,7 +68,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     let receiver = Receiver::bind().await?;
     let log = installation.log.patient();
     let receivers = vec![ReceiverConfig::webhook(RECEIVER, receiver.url())];
-    let mut session = Session::new(installation, receivers, &receiver.url()).await?;
+    let mut session = Session::new(installation, receivers).await?;
     let store = session.store.clone();
     let (got, alerts) = mpsc::unbounded_channel();
     let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
@@ -143,8 +143,8 @@ impl Demo {
         let report = report::of(self.log.as_ref(), self.store.as_ref(), accepted).await?;
         self.screen.line(format_args!(
             "{} events accepted, {} stored, {} dead letters, {} deliveries",
-            output::count(report.events_accepted as i64),
-            output::count(report.events_stored as i64),
+            figures::count(report.events_accepted as i64),
+            figures::count(report.events_stored as i64),
             report.dead_letters,
             report.deliveries.accepted
         ));
@@ -176,7 +176,7 @@ impl Demo {
         };
         let summary = simulate::run(self.log.clone(), simulation, &now, &mut |_| {}, &self.stop).await?;
         let hours = HISTORY.as_secs() / 3_600;
-        self.screen.line(format_args!("{} events of {hours} h history", output::count(summary.accepted as i64)));
+        self.screen.line(format_args!("{} events of {hours} h history", figures::count(summary.accepted as i64)));
         Ok(summary.accepted)
     }
 
@@ -206,7 +206,7 @@ impl Demo {
                 },
                 Some(alert) = alerts.recv() => self.screen.alert(&alert),
                 () = keys.pressed() => {
-                    // Who takes the fault into their own hands keeps it.
+                    // From the first key press on, the user controls the fault.
                     while schedule.next().is_some() {}
                     self.fault(faults, !faults.is_on(FAULT));
                 }

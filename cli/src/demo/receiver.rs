@@ -1,4 +1,4 @@
-//! The demo's receiver of alerts: a real HTTP server on loopback that tells what it got.
+//! The demo's receiver of alerts: a real HTTP server on loopback that reports what it receives.
 
 use std::net::SocketAddr;
 

@@ -17,11 +17,11 @@ pub struct Ahead {
 pub const BROKER: &str = "clock of the broker";
 const DATABASE: &str = "clock of the database";
 
-/// Beyond this, times of events are told wrong by the second.
+/// Beyond this, times of events are wrong by a second.
 const TOLERATED_MS: i64 = 1_000;
 
 impl Ahead {
-    /// From a time that another clock told between two readings of ours; all in milliseconds.
+    /// From a reading of another clock between two readings of ours; all in milliseconds.
     pub fn of(before: i64, told: i64, after: i64) -> Ahead {
         Ahead { ms: told - before.midpoint(after), within: (after - before) / 2 + 1 }
     }
@@ -84,7 +84,7 @@ mod tests {
             (1_000, 1_900, 1_010, Severity::Ok),
             (1_000, 5_000, 1_010, Severity::Warn),
             (10_000, 1_000, 10_010, Severity::Warn),
-            // The answer took so long that nobody knows.
+            // The answer took too long to tell.
             (0, 5_000, 8_000, Severity::Ok),
         ] {
             assert_eq!(broker(Ahead::of(before, told, after)).severity, severity, "{before} {told} {after}");

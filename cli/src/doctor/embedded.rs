@@ -1,5 +1,6 @@
-//! The embedded log and store: who owns the directory, whether the files are whole, whether there is room.
+//! The embedded log and store: the owner of the directory, damage, free space.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -12,14 +13,15 @@ use super::positions::Stored;
 
 /// The log in a directory.
 pub fn log(dir: &Path) -> Vec<Finding> {
-    if !dir.is_dir() {
-        let message = format!("{}: no such directory", dir.display());
-        return vec![Finding::error("log", message, "slipstream run --data DIR makes one; is --data right?")];
+    if let Some(finding) = no_directory("log", dir) {
+        return vec![finding];
     }
     let mut findings = vec![owner(dir)];
     findings.push(match SqliteLog::open_read_only(dir) {
         Ok(_) => whole("log", &dir.join(LOG_FILE)),
-        Err(error) => Finding::error("log", error.to_string(), "is --data right? What is damaged comes from a backup"),
+        Err(error) => {
+            Finding::error("log", error.to_string(), "is --data right? If the file is damaged, restore a backup")
+        }
     });
     findings.push(disk::room(dir));
     findings
@@ -34,17 +36,32 @@ pub async fn stored(dir: &Path) -> Option<Stored> {
 /// The store in a directory.
 pub fn store(dir: &Path) -> Vec<Finding> {
     let file = dir.join(slipstream_store::sqlite::FILE);
-    if !file.exists() {
-        let message = format!("{}: nothing was stored yet", file.display());
-        return vec![Finding::warn("store", message, "slipstream run --roles sink, or give --store")];
+    if let Some(finding) = no_directory("store", dir) {
+        return vec![finding];
+    }
+    if file.try_exists().is_ok_and(|there| !there) {
+        let message = format!("{}: nothing has been stored yet", file.display());
+        return vec![Finding::warn("store", message, "run slipstream with the role sink, or give --store")];
     }
     let found = match SqliteStore::open_read_only(dir) {
         Ok(_) => whole("store", &file),
         Err(error) => {
-            Finding::error("store", error.to_string(), "is --store right? What is damaged comes from a backup")
+            Finding::error("store", error.to_string(), "is --store right? If the file is damaged, restore a backup")
         }
     };
     vec![found]
+}
+
+fn no_directory(check: &str, dir: &Path) -> Option<Finding> {
+    let (what, todo) = match dir.metadata() {
+        Ok(found) if found.is_dir() => return None,
+        Ok(_) => ("a file, not a directory".to_owned(), "give --data a directory"),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            ("no such directory".to_owned(), "is --data right? slipstream run --data DIR creates one")
+        }
+        Err(error) => (error.to_string(), "run this as a user who may read it"),
+    };
+    Some(Finding::error(check, format!("{}: {what}", dir.display()), todo))
 }
 
 fn owner(dir: &Path) -> Finding {
@@ -55,18 +72,18 @@ fn owner(dir: &Path) -> Finding {
         Some(Owner { pid, command, since }) => {
             Finding::ok("owner", format!("process {pid} (`{command}`) since {since}"))
         }
-        None => Finding::warn("owner", "no process works on this directory", "slipstream run --data DIR"),
+        None => Finding::warn("owner", "no process is using this directory", "slipstream run --data DIR"),
     }
 }
 
 /// SQLite's own quick check, which reads all of the file.
 fn whole(check: &str, file: &Path) -> Finding {
     let told = match quick_check(file) {
-        Ok(told) if told == ["ok"] => return Finding::ok(check, format!("{} is whole", file.display())),
+        Ok(told) if told == ["ok"] => return Finding::ok(check, format!("{} is intact", file.display())),
         Ok(told) => told.join("; "),
         Err(error) if is_damage(&error) => error.to_string(),
         Err(error) => {
-            return Finding::error(check, format!("{}: {error}", file.display()), "can this user read it?");
+            return Finding::error(check, format!("{}: {error}", file.display()), "can this user read the file?");
         }
     };
     let message = format!("{} is damaged: {told}", file.display());

@@ -10,7 +10,7 @@ use slipstream_store::{SharedStore, StoreError, StorePosition};
 
 use super::clocks::{Ahead, now_ms};
 
-/// Further behind, somebody should look.
+/// Further behind, someone should look.
 const BEHIND: Duration = Duration::from_secs(60);
 
 /// A log that was examined, for what is compared with it.
@@ -76,7 +76,7 @@ pub async fn roles(log: &dyn Log, groups: &[Group], clock: Option<Ahead>) -> Vec
     }
     if !groups.iter().any(|group| is_notifier(&group.name)) {
         let todo = "slipstream run --roles notifier --webhook URL (or `receivers` in the configuration)";
-        findings.push(Finding::warn(format!("role {NOTIFIER}"), "has never run: nobody is told of alerts", todo));
+        findings.push(Finding::warn(format!("role {NOTIFIER}"), "has never run: alerts are sent to nobody", todo));
     }
     findings
 }
@@ -112,7 +112,7 @@ fn judge(role: &str, standing: &Standing) -> Finding {
     let start = || format!("slipstream run --roles {kind}");
     if *members == 0 {
         let message = match began {
-            true => format!("nobody does it now; {lag} offsets to do"),
+            true => format!("no process is running it; {lag} offsets behind"),
             false => "has never run".to_owned(),
         };
         return Finding::warn(check, message, start());
@@ -120,7 +120,8 @@ fn judge(role: &str, standing: &Standing) -> Finding {
     match behind {
         Some(behind) if *behind > BEHIND => {
             let message = format!("{members} at work, {} s behind, {lag} offsets to do", behind.as_secs());
-            let todo = format!("is it catching up? Ask again; if not, its log says why; {} shares the work", start());
+            let todo =
+                format!("is it catching up? Run doctor again; if not, its log says why; {} shares the work", start());
             Finding::warn(check, message, todo)
         }
         _ => Finding::ok(check, format!("{members} at work, {lag} offsets to do (markers of transactions count)")),
@@ -224,7 +225,7 @@ mod tests {
         let seconds = |n| Some(Duration::from_secs(n));
         let table = [
             (0, false, 0, None, Severity::Warn, "has never run"),
-            (0, true, 7, seconds(1), Severity::Warn, "nobody does it now; 7 offsets to do"),
+            (0, true, 7, seconds(1), Severity::Warn, "no process is running it; 7 offsets behind"),
             (2, true, 0, None, Severity::Ok, "2 at work, 0 offsets"),
             (2, true, 9, seconds(59), Severity::Ok, "2 at work, 9 offsets"),
             (1, true, 9, seconds(61), Severity::Warn, "1 at work, 61 s behind, 9 offsets"),

@@ -6,7 +6,7 @@ use slipstream_runtime::config::{Config, StoreAddress};
 use slipstream_schemas::records::BurnRates;
 use slipstream_store::{PostgresStore, SqliteStore, Store, StoreError};
 
-use crate::{output, parts};
+use crate::{figures, parts};
 
 const CHECK: &str = "late events";
 /// SLOs that are named.
@@ -45,5 +45,5 @@ fn judge(states: &[BurnRates]) -> Option<Finding> {
 fn named(state: &BurnRates) -> String {
     let name = [state.slo.as_str(), state.objective.as_str()];
     let name: Vec<&str> = name.into_iter().chain(state.group.iter().map(String::as_str)).collect();
-    format!("{} of {}", output::events(state.too_late), name.join(" "))
+    format!("{} of {}", figures::events(state.too_late), name.join(" "))
 }

@@ -11,7 +11,7 @@ use slipstream_log::{LogError, SharedLog};
 use slipstream_role::patience::{Patience, patient};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Backoff;
-use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem, nearest};
+use slipstream_runtime::config::{Config, LogAddress, Problem, nearest};
 
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ const USUAL: [&str; 24] = [
 /// How long a process that is to work on a cluster waits for it: it may just be starting, too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who waits for the log where no role does, in log lines and metrics.
+/// Name in log lines and metrics for waits that belong to no role.
 pub const PROCESS: &str = "slipstream";
 
 /// A log that is open for writing.
@@ -72,7 +72,7 @@ impl OpenLog {
                 Ok(OpenLog::Sqlite(SqliteLog::open(dir, SqliteOptions::default())?))
             }
             LogAddress::Kafka(brokers) => {
-                let options = kafka_options(config, brokers)?;
+                let options = kafka_options(config, brokers);
                 let log = connect(options.clone(), PATIENCE).await?;
                 admin::require_counting(&options).await?;
                 Ok(OpenLog::Kafka(log))
@@ -132,25 +132,25 @@ pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<Ka
     }
 }
 
-/// How to reach the cluster, as the configuration says.
-///
-/// # Errors
-/// With every property that librdkafka does not know, or that must not be set.
-pub fn kafka_options(config: &Config, brokers: &str) -> Result<KafkaOptions, ConfigErrors> {
+/// How to reach the cluster, as the configuration says. Its properties were checked when it was loaded.
+pub fn kafka_options(config: &Config, brokers: &str) -> KafkaOptions {
+    let (prefix, instance) = (config.kafka.prefix.clone(), config.kafka.instance.clone());
+    KafkaOptions { prefix, instance, properties: properties(config), ..KafkaOptions::new(brokers) }
+}
+
+fn properties(config: &Config) -> BTreeMap<String, String> {
+    let given = config.kafka.properties.iter();
+    given.map(|(name, property)| (name.clone(), property.value.reveal().to_owned())).collect()
+}
+
+/// Every property that librdkafka does not know, or that must not be set.
+pub fn wrong_properties(config: &Config) -> Vec<Problem> {
     let given = &config.kafka.properties;
-    let properties: BTreeMap<String, String> =
-        given.iter().map(|(name, property)| (name.clone(), property.value.reveal().to_owned())).collect();
     let problem = |PropertyError { name, cause }: PropertyError| {
         let place = given.get(&name).map(|property| property.place.clone())?;
         let near = nearest(&name, USUAL).filter(|near| *near != name);
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Some(Problem { place, message: format!("`kafka.properties.{name}`: {cause}{hint}") })
     };
-    let mut problems: Vec<Problem> = check_properties(&properties).into_iter().filter_map(problem).collect();
-    if !problems.is_empty() {
-        problems.sort_by(|a, b| a.place.cmp(&b.place));
-        return Err(ConfigErrors::Invalid(problems));
-    }
-    let (prefix, instance) = (config.kafka.prefix.clone(), config.kafka.instance.clone());
-    Ok(KafkaOptions { prefix, instance, properties, ..KafkaOptions::new(brokers) })
+    check_properties(&properties(config)).into_iter().filter_map(problem).collect()
 }

@@ -24,7 +24,7 @@ pub async fn log_of(config: &Config) -> Result<SharedLog> {
             existing(dir)?;
             Ok(SqliteLog::open_read_only(dir)?)
         }
-        LogAddress::Kafka(brokers) => Ok(connect(kafka_options(config, brokers)?, Duration::ZERO).await?),
+        LogAddress::Kafka(brokers) => Ok(connect(kafka_options(config, brokers), Duration::ZERO).await?),
     }
 }
 

@@ -9,11 +9,12 @@ pub mod store;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use slipstream_alerter::ReceiverConfig;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_log::Log;
 use slipstream_query::definitions::{in_force, revisions};
 use slipstream_role::definitions::{ensure_settings, read_settings};
-use slipstream_runtime::config::{Config, LogAddress};
+use slipstream_runtime::config::{Config, LogAddress, Place, Problem};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
@@ -30,11 +31,26 @@ pub const REDELIVERY_WINDOW_MS: i64 = 120_000;
 /// From a revision's log time to its cut where definitions and events have no common order, milliseconds.
 pub const CUT_DELAY_MS: i64 = 5_000;
 
+/// Mistakes in a configuration that only the users of its settings can find.
+pub fn mistakes(config: &Config) -> Vec<Problem> {
+    let mut problems = match config.log {
+        LogAddress::Kafka(_) => log::wrong_properties(config),
+        LogAddress::Sqlite(_) => Vec::new(),
+    };
+    let receivers = config.receivers.iter().map(|receiver| ReceiverConfig::from(receiver.clone()).check());
+    problems.extend(
+        receivers
+            .filter_map(Result::err)
+            .map(|error| Problem { place: Place::Setting("receivers".to_owned()), message: error.to_string() }),
+    );
+    problems
+}
+
 /// An installation that this process takes part in, or owns.
 pub struct Installation {
     /// The log.
     pub log: OpenLog,
-    /// The store; none where this process writes none.
+    /// The store; `None` if this process does not write to one.
     pub store: Option<StorePlace>,
     /// What is fixed for the installation.
     pub settings: Settings,
@@ -50,12 +66,12 @@ pub struct Installation {
 pub enum Writes {
     /// It runs the sink.
     LogAndStore,
-    /// Another process does, or nobody.
+    /// Another process does, or none.
     LogOnly,
 }
 
 impl Writes {
-    /// For work that is no role: in an embedded installation it digests what it brings, on Kafka others do.
+    /// For work that is not a role: in an embedded installation it processes what it brings in, on Kafka other processes do.
     pub fn beside(config: &Config) -> Writes {
         match config.log {
             LogAddress::Sqlite(_) => Writes::LogAndStore,

@@ -21,7 +21,7 @@ pub enum OpenStore {
     Postgres(Arc<PostgresStore>),
 }
 
-/// A store that is open, or is to be opened by who uses it.
+/// A store that is open, or that its user opens.
 #[derive(Clone)]
 pub enum StorePlace {
     /// Open.
@@ -31,7 +31,7 @@ pub enum StorePlace {
 }
 
 impl StorePlace {
-    /// Opens a store in a directory, so that what is wrong with it is told at once. A database is reached by the sink,
+    /// Opens a store in a directory, so that problems are reported at once. A database is reached by the sink,
     /// which can wait for it.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl StorePlace {
         }
     }
 
-    /// The store, waited for where it may come; none when told to stop. `role` says on the board that it waits.
+    /// Opens the store, waiting for one that may come up; `None` on shutdown. `role` reports on the board that it waits.
     ///
     /// # Errors
     /// When it does not let us in, or cannot be used: waiting would not help.

@@ -97,7 +97,7 @@ async fn every_role_waits_out_what_passes_and_loses_nothing() {
         redelivery_window_ms: 120_000,
         tally_threads: 1,
         receivers: vec![ReceiverConfig::webhook("ops", receiver.url())],
-        external_url: "http://127.0.0.1:9".to_owned(),
+        links: slipstream_alerter::Links::default(),
         health: Health::default(),
     };
     let mut supervisor = Supervisor::new(Bounds::default());

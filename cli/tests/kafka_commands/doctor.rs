@@ -31,7 +31,7 @@ async fn a_healthy_installation_has_no_errors() {
     let stopped = place.json(&["doctor"], 0).await;
     let idle = of(&stopped, "warn").into_iter().find(|(check, ..)| *check == "role tally");
     let (_, message, todo) = idle.unwrap_or_else(|| panic!("{stopped:#}"));
-    assert!(message.contains("nobody does it now") && todo.contains("--roles tally"), "{message} {todo}");
+    assert!(message.contains("no process is running it") && todo.contains("--roles tally"), "{message} {todo}");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn ensure_makes_what_is_missing_and_the_second_time_nothing() {
     assert_eq!((&events["partitions"], &events["retention_ms"]), (&3.into(), &604_800_000i64.into()));
     assert_eq!(row(Topic::SloDefinitions)["records"], 1, "the settings, once");
     let human = text(&place.command(&["topics", "list"]).await.stdout);
-    assert!(human.contains("newest of a key") && human.contains("for ever"), "{human}");
+    assert!(human.contains("newest of a key") && human.contains("forever"), "{human}");
 }
 
 #[tokio::test]

@@ -276,7 +276,7 @@ impl<'n> Fields<'n> {
         }
         let absent: Vec<&str> = known.iter().copied().filter(|name| self.place_of(name).is_none()).collect();
         for key in unknown.into_iter().take(MAX_UNKNOWN) {
-            let message = format!("{} is no field of OpenSLO v1", self.path_of(&key.text));
+            let message = format!("{} is not a field of OpenSLO v1", self.path_of(&key.text));
             match suggest::nearest(&key.text, known).filter(|near| absent.contains(near)) {
                 Some(near) => {
                     report.error(key.place, "unknown-field", message, Some(format!("did you mean `{near}`?")))

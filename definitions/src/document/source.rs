@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 /// Largest file, bytes.
 pub const MAX_FILE: usize = 16 << 20;
 
-/// A definition file as text; reading it is somebody else's business.
+/// A definition file as text; it is read elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Path, for diagnostics.

@@ -14,6 +14,7 @@ mod doubts;
 mod foreign;
 mod group_by;
 mod indicator;
+mod meant;
 mod metadata;
 mod objective;
 mod resolve;
@@ -27,6 +28,8 @@ use crate::definition::Slo;
 use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 use crate::document::report::{Place, Report};
 use crate::document::{SourceFile, yaml};
+
+pub use meant::is_meant;
 
 /// What a set of files holds.
 #[derive(Debug, Clone, Default, PartialEq)]

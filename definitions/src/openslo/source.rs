@@ -136,7 +136,7 @@ fn refuse_source(
             (kind.place, format!("{}: metrics of `{}` are not supported", source.path_of("type"), kind.value))
         }
         (None, Some(reference)) => {
-            let message = format!("{}: `{}` is no data source of Slipstream", source.path, reference.value);
+            let message = format!("{}: `{}` is not a data source of Slipstream", source.path, reference.value);
             (reference.place, message)
         }
         (None, None) => (source.place, format!("{}: the type is missing", source.path)),

@@ -31,7 +31,7 @@ pub trait Engine: Send + Sync + 'static {
     /// How many partitions a topic has.
     fn partitions(&self, topic: Topic) -> u32;
 
-    /// Who owns which partition.
+    /// Which member owns which partition.
     fn groups(&self) -> &Groups;
 
     /// Changes whenever records become visible or a group changes.

@@ -9,7 +9,7 @@ use crate::port::{Advance, Position, TopicPartition, well_formed};
 /// Condition of a write.
 #[derive(Debug, Clone)]
 pub enum Guard {
-    /// None: a plain publish.
+    /// `None` for a plain publish.
     None,
     /// Nobody newer holds the writer name.
     Name {
@@ -36,7 +36,7 @@ pub struct Move {
     pub token: u64,
 }
 
-/// Refuses a step whose partitions are owned by somebody else or do not stand where it began (L5).
+/// Refuses a step whose partitions have another owner or are not at the position where it began (L5).
 pub(crate) fn check_moves(
     groups: &Groups,
     group: &str,
@@ -50,7 +50,7 @@ pub(crate) fn check_moves(
     if lost.is_empty() { Ok(()) } else { Err(WriteError::Lost(lost)) }
 }
 
-/// Who holds which writer name: the handle that took it up last. Older ones stay fenced (L5).
+/// Which handle holds a writer name: the one that took it last. Older ones stay fenced (L5).
 #[derive(Debug, Default)]
 pub(crate) struct Holders(HashMap<String, Holder>);
 
@@ -61,7 +61,7 @@ struct Holder {
 }
 
 impl Holders {
-    /// Whether the handle may write under the name; taking it up for the first time fences whoever had it.
+    /// Whether the handle may write under the name; taking it for the first time fences the former holder.
     pub(crate) fn admit(&mut self, writer: &str, session: u64) -> bool {
         let Some(holder) = self.0.get_mut(writer) else {
             self.0.insert(writer.to_owned(), Holder { session, fenced: HashSet::new() });

@@ -1,4 +1,4 @@
-//! Retention and compaction, by the writer, in slices small enough that nobody waits long for their turn.
+//! Retention and compaction, by the writer, in slices small enough that other writes do not wait long.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A data directory has one owner: an advisory lock that dies with its process, and beside it, for people, who holds it.
+//! A data directory has one owner: an advisory lock that dies with its process, and beside it, for people, the name of the holder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Name of the lock file in the data directory.
 pub const LOCK_FILE: &str = "owner.lock";
 
-/// Who owns a data directory.
+/// The owner of a data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// Its process.
@@ -23,7 +23,7 @@ pub struct Owner {
 /// Why a directory could not be taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
-    /// Another process has it; none: its introduction cannot be read.
+    /// Another process has it; `None` if its entry cannot be read.
     Owned(Option<Owner>),
     /// The lock file cannot be made or written.
     Unusable(std::io::Error),
@@ -36,7 +36,7 @@ pub(super) struct OwnerLock {
 }
 
 impl OwnerLock {
-    /// Takes the directory, or says who has it.
+    /// Takes the directory, or returns its owner.
     pub(super) fn take(dir: &Path) -> Result<OwnerLock, NotTaken> {
         let path = dir.join(LOCK_FILE);
         let file = OpenOptions::new()
@@ -56,7 +56,7 @@ impl OwnerLock {
     }
 }
 
-/// Who wrote the lock file; none: it cannot be read.
+/// Who wrote the lock file; `None` if it cannot be read.
 pub(super) fn owner(dir: &Path) -> Option<Owner> {
     let text = std::fs::read_to_string(dir.join(LOCK_FILE)).ok()?;
     serde_json::from_str(&text).ok()

@@ -89,7 +89,7 @@ impl Queue {
 }
 
 impl Requests {
-    /// The next request and what else waits, up to about `bytes`. None: the senders are gone. Empty: nothing came.
+    /// The next request and what else waits, up to about `bytes`. `None` if the senders are gone; empty if nothing came.
     pub(super) fn drain(&self, wait: Duration, bytes: usize, prepare: impl FnOnce()) -> Option<Vec<Request>> {
         let first = match self.receiver.recv_timeout(wait) {
             Ok(request) => request,

@@ -22,7 +22,7 @@ pub struct ReadOnlyLog {
 }
 
 impl ReadOnlyLog {
-    /// Opens the log of a data directory, whoever owns it.
+    /// Opens the log of a data directory, even if another process owns it.
     pub(super) fn open(dir: &Path) -> Result<Arc<ReadOnlyLog>, OpenError> {
         let file = dir.join(LOG_FILE);
         schema::open_reader(&file)?;

@@ -1,11 +1,13 @@
 //! The file `log.db`: its tables, its version, and what of it is held in memory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use slipstream_schemas::topics::TOPICS;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
 use super::error::OpenError;
 use crate::port::{Offset, Position, TopicId, TopicPartition};
@@ -13,7 +15,7 @@ use crate::port::{Offset, Position, TopicId, TopicPartition};
 /// Name of the database in the data directory.
 pub const LOG_FILE: &str = "log.db";
 
-/// `SLPL`: tells our files from other SQLite databases.
+/// `SLPL`: distinguishes our files from other SQLite databases.
 const APPLICATION: i64 = 0x534c_504c;
 
 /// Layout of the tables, in `user_version`.
@@ -104,9 +106,14 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
 /// Opens the file for reading only.
 pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), e);
-    if !file.exists() {
-        return Err(OpenError::Missing { file: file.to_owned() });
-    }
+    // SQLite says only "unable to open database file", whatever the reason.
+    File::open(file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => OpenError::Missing { file: file.to_owned() },
+        _ => OpenError::Failed {
+            file: file.to_owned(),
+            cause: Cause::of(error).and("; run this as a user who may read it"),
+        },
+    })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags).map_err(failed)?;
     conn.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed)?;

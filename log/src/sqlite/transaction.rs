@@ -118,6 +118,7 @@ fn push(rows: &mut Vec<NewRow>, tail: &mut Tail, frame: Frame) {
             row.frame.count += frame.count;
         }
         None => {
+            // Compaction deletes rows by their key, so in a compacted topic a row is a record.
             tail.open = (!compacted(frame.place.topic)).then_some(rows.len());
             rows.push(NewRow { place: tail.id, base, frame });
         }

@@ -13,7 +13,7 @@ pub(super) struct Gained {
     pub memory: Memory,
 }
 
-/// Rebuilt from the log; who never committed begins at its first record.
+/// Rebuilt from the log; without a committed position it begins at the first record.
 pub(super) async fn gained(
     turns: Turns,
     log: SharedLog,

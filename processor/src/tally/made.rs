@@ -68,7 +68,7 @@ pub(super) fn step_of<'a>(parts: impl IntoIterator<Item = (&'a Made, Position)>)
     step
 }
 
-/// Decides over the pending records, as far as the limits allow. None: there is nothing to say.
+/// Decides over the pending records, as far as the limits allow. `None` if there is nothing to commit.
 pub(super) fn decide(
     tally: &mut Tally,
     pending: &mut Pending,
@@ -123,7 +123,7 @@ fn decode_some<'a>(
     }
 }
 
-/// Gives decoded records to the step. Answers how many it took.
+/// Gives decoded records to the step. Returns how many it took.
 fn push_some(
     step: &mut StepBuilder<'_, EventError>,
     batch: &Batch,

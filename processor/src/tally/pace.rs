@@ -10,13 +10,13 @@ use slipstream_schemas::LogTime;
 /// Of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct At {
-    /// Log time that it can reach next; none: nothing to read.
+    /// Log time that it can reach next; `None` if there is nothing to read.
     pub reach: Option<LogTime>,
     /// Log time up to which it was decided.
     pub stamp: LogTime,
 }
 
-/// What the tally threads of a process tell each other.
+/// What the tally threads of a process share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pace(Arc<Mutex<BTreeMap<TopicPartition, At>>>);
 

@@ -14,7 +14,7 @@ const LOOK_BACK: Offset = 64;
 const LOOK_BYTES: usize = 4 << 20;
 
 /// Takes in the newest records of burn-snapshots that concern a partition. They are read backwards until every chunk is
-/// there: what was superseded and is not compacted yet lies before them. Answers how many were read, and their bytes.
+/// there: what was superseded and is not compacted yet lies before them. Returns how many were read, and their bytes.
 pub(super) async fn read_chunks(
     log: &dyn Log,
     partition: TopicPartition,

@@ -20,7 +20,7 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// The state at the end of a partition of sli-tallies, for a look: who holds it publishes nothing.
+    /// The state at the end of a partition of sli-tallies, for looking only: its holder publishes nothing.
     ///
     /// # Errors
     /// When the log cannot be read, or holds what this version does not understand.

@@ -70,7 +70,7 @@ impl Snapshots {
     }
 }
 
-/// Of which partition of sli-tallies a key is, and which chunk it names; none: one of another number of chunks.
+/// The partition of sli-tallies and the chunk that a key names; `None` if it is of another number of chunks.
 pub fn chunk_of_key(key: &[u8]) -> Option<(u32, Option<i32>)> {
     let mut parts = std::str::from_utf8(key).ok()?.split('/');
     let partition = parts.next()?.parse().ok()?;

@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::problem::Place;
 use super::tree::{Key, Node, Value};
 
-/// What flags say; none and empty: the flag was not given. Texts are as typed, so that a wrong one is reported together
+/// What flags say; `None` or empty if the flag was not given. Texts are as typed, so that a wrong one is reported together
 /// with all other mistakes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -62,6 +62,7 @@ const SETTINGS: &[Setting] = &[
     one(&["listen"]),
     one(&["ops_listen"]),
     one(&["external_url"]),
+    one(&["alert_url"]),
     many(&["slos"]),
     many(&["webhooks"]),
     one(&["gateway", "max_body"]),
@@ -147,7 +148,7 @@ fn list<'v>(place: &Place, values: impl Iterator<Item = &'v str>) -> Node {
     Node { place: place.clone(), value: Value::List(values.map(|v| scalar(place, v)).collect()) }
 }
 
-/// Puts a value at a path. Where a part of the path is no map, that mistake is left for the reader to find.
+/// Puts a value at a path. If a part of the path is not a map, the reader will report that mistake.
 fn set(node: &mut Node, path: &[&str], value: Node) {
     let Some((first, rest)) = path.split_first() else {
         *node = value;

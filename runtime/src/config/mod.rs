@@ -32,7 +32,7 @@ pub use receiver::{Receiver, ReceiverFormat};
 pub use secret::Secret;
 pub use slipstream_schemas::Retention;
 
-/// Everything a process is told.
+/// The configuration of a process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Directory of the embedded log and store.
@@ -41,37 +41,39 @@ pub struct Config {
     pub log: LogAddress,
     /// Where the store is.
     pub store: StoreAddress,
-    /// How to speak to Kafka, where the log is there.
+    /// How to connect to Kafka, if the log is there.
     pub kafka: Kafka,
-    /// How to speak to PostgreSQL, where the store is there.
+    /// How to connect to PostgreSQL, if the store is there.
     pub postgres: Postgres,
-    /// What this process does.
+    /// The roles of this process.
     pub roles: BTreeSet<Role>,
     /// Where the gateway listens.
     pub listen: SocketAddr,
     /// Where health and metrics are served.
     pub ops_listen: SocketAddr,
-    /// Where people reach this installation; goes into notifications. None: the gateway's address.
+    /// Where people reach this installation, for notifications.
     pub external_url: Option<String>,
+    /// Where an alert links to, with names of its fields in braces; `None` if that is `external_url`.
+    pub alert_url: Option<String>,
     /// Files and directories with SLO definitions to publish at start.
     pub slos: Vec<PathBuf>,
     /// Limits of the gateway.
     pub gateway: Gateway,
-    /// Who is told about alerts.
+    /// Receivers of alerts.
     pub receivers: Vec<Receiver>,
-    /// How long the store keeps what.
+    /// How long the store keeps data.
     pub retention: Retention,
-    /// How the process talks about itself.
+    /// Logging.
     pub logging: Logging,
     /// How long a process with a gateway serves on after SIGTERM, not ready, before it shuts down.
     pub drain: Duration,
-    /// What each stage of the shutdown may take.
+    /// How long each stage of the shutdown may take.
     pub shutdown_timeout: Duration,
-    /// What looks wrong but stops nothing; to be logged once logging is set up.
+    /// Warnings, to be logged once logging is set up.
     pub warnings: Vec<String>,
 }
 
-/// What a process can do.
+/// A role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Takes events over HTTP.
@@ -166,10 +168,10 @@ impl Default for Gateway {
     }
 }
 
-/// How the process talks about itself.
+/// Logging.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Logging {
-    /// A level (`info`) or a filter (`info,slipstream_sink=debug`); none: `info`.
+    /// A level (`info`) or a filter (`info,slipstream_sink=debug`); `None` means `info`.
     pub level: Option<String>,
     /// In what form.
     pub format: LogFormat,

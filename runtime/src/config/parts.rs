@@ -12,7 +12,7 @@ use super::section::{Problems, Section, complain, expected, path, plain, text};
 pub struct Kafka {
     /// What the names of topics and groups begin with: installations share a cluster.
     pub prefix: String,
-    /// Name of this process among the others, kept over restarts; none: a new one each time.
+    /// Name of this process among the others, kept over restarts; `None` for a new one each time.
     pub instance: Option<String>,
     /// Threads that tally, each a member of the group with its share of the partitions; none: as many as there are cores, 4 at
     /// most.
@@ -83,7 +83,7 @@ fn properties(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, Pr
         for (key, node) in Section::of(node, "kafka.properties", problems).all() {
             let name = format!("kafka.properties.{}", key.name);
             if SECRET.contains(&key.name.as_str()) {
-                let message = format!("`{name}`: a secret does not stand here; use `kafka.properties_file`");
+                let message = format!("`{name}`: secrets do not belong here; use `kafka.properties_file`");
                 complain(problems, &key.place, message);
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Reading a map of the tree key by key. What was asked for is what is known: a key nobody asked for is a mistake, and no
+//! Reading a map of the tree key by key. The keys that were asked for are the known ones: any other key is a mistake, and no
 //! second list of keys can drift from the first.
 
 use std::cell::RefCell;
@@ -33,7 +33,7 @@ impl<'n> Section<'n> {
         Section { name: name.to_owned(), entries, asked: RefCell::default(), problems }
     }
 
-    /// The value of a key; none when it is absent or given as nothing.
+    /// The value of a key; `None` if it is absent or empty.
     pub(super) fn get(&self, key: &'static str) -> Option<&'n Node> {
         if !self.asked.borrow().contains(&key) {
             self.asked.borrow_mut().push(key);
@@ -80,7 +80,7 @@ impl<'n> Section<'n> {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
-    /// Says which keys nobody asked for. Call it last.
+    /// Reports the keys that were not asked for. Call it last.
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();
         for (key, _) in self.entries.iter().filter(|(k, _)| !asked.contains(&k.name.as_str())) {
@@ -113,7 +113,7 @@ pub(super) fn path(place: &Place, text: &str) -> PathBuf {
             Some(directory) if directory != Path::new("") => directory.join(text),
             _ => PathBuf::from(text),
         },
-        Place::Variable(_) | Place::Flag(_) => PathBuf::from(text),
+        Place::Variable(_) | Place::Flag(_) | Place::Setting(_) => PathBuf::from(text),
     }
 }
 

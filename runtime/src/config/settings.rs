@@ -10,7 +10,7 @@ use slipstream_schemas::retention::DAY;
 
 use super::merge::{self, Overrides};
 use super::nearest::nearest;
-use super::problem::{ConfigErrors, Place};
+use super::problem::{ConfigErrors, Place, Problem};
 use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
 use super::units::{self, DURATION, SIZE, positive};
@@ -31,15 +31,30 @@ impl Config {
         env: impl IntoIterator<Item = (String, String)>,
         overrides: Overrides,
     ) -> Result<Config, ConfigErrors> {
-        let mut root = match file {
+        Config::load_checked(file, env, overrides, |_| Vec::new())
+    }
+
+    /// [`Config::load`] with the mistakes among the others that only whoever uses a setting can find. `check` is asked of
+    /// a configuration that has other mistakes, too; their settings have the default.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn load_checked(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        overrides: Overrides,
+        check: impl FnOnce(&Config) -> Vec<Problem>,
+    ) -> Result<Config, ConfigErrors> {
+        let (mut root, form) = match file {
             Some(file) => read(file)?,
-            None => Node::map(Place::Flag("defaults".into())),
+            None => (Node::map(Place::Flag("defaults".into())), Vec::new()),
         };
         let warnings = merge::environment(&mut root, env);
         merge::flags(&mut root, &overrides);
-        let problems = Problems::default();
+        let problems = Problems::new(form);
         let config = build(&root, warnings, &problems);
         let mut found = problems.into_inner();
+        found.extend(check(&config));
         if found.is_empty() {
             return Ok(config);
         }
@@ -48,13 +63,14 @@ impl Config {
     }
 }
 
-fn read(file: &Path) -> Result<Node, ConfigErrors> {
+/// The file's tree, and what is wrong with its form.
+fn read(file: &Path) -> Result<(Node, Vec<Problem>), ConfigErrors> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
         .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: Cause::of(e) })?;
     let start = Place::File { file: name.clone(), line: 1, column: 1 };
-    let root = tree::parse(&name, &text).map_err(ConfigErrors::Invalid)?;
-    Ok(root.unwrap_or_else(|| Node::map(start)))
+    let (root, problems) = tree::parse(&name, &text);
+    Ok((root.unwrap_or_else(|| Node::map(start)), problems))
 }
 
 fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config {
@@ -72,6 +88,7 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
         listen: top.value("listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
         ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
+        alert_url: top.value("alert_url", receiver::ALERT_URL, receiver::alert_url),
         slos: slos(&top, problems),
         gateway: gateway(top.section("gateway", &absent), shutdown_timeout, problems),
         receivers: receiver::receivers(&top, problems),
@@ -118,7 +135,7 @@ fn roles(top: &Section<'_>, problems: &Problems) -> BTreeSet<Role> {
         }
     }
     if let (true, Some(node)) = (items.is_empty(), top.get("roles")) {
-        complain(problems, &node.place, "`roles`: an empty list; leave it out for all roles".into());
+        complain(problems, &node.place, "`roles`: the list is empty; leave it out to run all roles".into());
     }
     roles
 }
@@ -138,7 +155,7 @@ fn slos(top: &Section<'_>, problems: &Problems) -> Vec<PathBuf> {
 const FINISH_SHARE: f64 = 0.8;
 
 fn gateway(section: Section<'_>, shutdown_timeout: Duration, problems: &Problems) -> Gateway {
-    const COUNT: &str = "a whole number from 1 on";
+    const COUNT: &str = "a whole number of at least 1";
     let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
     let time = |key, default| section.value(key, DURATION, positive).unwrap_or(default);
     let default = Gateway::default();
@@ -182,7 +199,7 @@ fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {
     if retention.events < default.events {
         let days = retention.events.div_duration_f64(DAY);
         warnings.push(format!(
-            "retention.events: {days:.1} d; windows reach back 30 d and more: keep 35 d to recount them"
+            "retention.events: {days:.1} d; windows reach back 30 d and more, so keep 35 d to be able to recount them"
         ));
     }
     section.finish();

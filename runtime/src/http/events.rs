@@ -85,7 +85,7 @@ impl Event for AcceptFailed {
         static SELDOM: Seldom = Seldom::every(Duration::from_secs(10));
         if let Some(times) = SELDOM.count(1) {
             let AcceptFailed { server, error } = self;
-            tracing::warn!(server, %error, times, "accepting a connection failed; trying again");
+            tracing::warn!(server, %error, times, "accepting a connection failed; retrying");
         }
     }
 }

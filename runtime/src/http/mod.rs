@@ -84,7 +84,7 @@ pub async fn serve(name: &'static str, listener: TcpListener, router: Router, li
     // Dropping the set ends what is left: half a head, half a body, an answer that nobody reads.
 }
 
-/// The next connection; `None` when it is time to end. Connections that ended are reaped on the way.
+/// The next connection; `None` on shutdown. Connections that ended are reaped on the way.
 async fn next(
     name: &'static str,
     listener: &TcpListener,
@@ -132,7 +132,7 @@ async fn connection(
     shutdown: Shutdown,
     _slot: OwnedSemaphorePermit,
 ) {
-    // Answers are small: waiting to fill a packet would only add to their latency.
+    // Responses are small: waiting to fill a packet would only add latency.
     let _ = stream.set_nodelay(true);
     let Limits { head_timeout: head, idle_timeout: idle, write_timeout: write, .. } = limits;
     let phase = Arc::new(Phase::default());

@@ -1,4 +1,6 @@
-//! Why a record is no event.
+//! Why a record is not an event.
+
+use crate::visible::visible;
 
 /// Kinds of errors; their names go into dead-letter headers and answers, and do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,7 +68,7 @@ const SHOWN: usize = 80;
 const RULE: usize = 300;
 
 impl EventError {
-    /// An error that is not a single field's.
+    /// An error of the whole record.
     pub fn whole(class: ErrorClass, rule: impl AsRef<str>) -> Self {
         EventError { class, field: None, value: String::new(), rule: shown(rule.as_ref(), RULE) }
     }
@@ -118,19 +120,12 @@ impl EventError {
     }
 }
 
-/// The beginning of a text, control characters escaped. Names are as foreign as values: an event may have any.
+/// The beginning of a text, as a terminal may show it. Names are as foreign as values: an event may have any.
 fn shown(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for c in text.chars().take(most) {
-        match c.is_control() {
-            true => out.extend(c.escape_debug()),
-            false => out.push(c),
-        }
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(text).into_owned(),
     }
-    if text.chars().nth(most).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 impl std::fmt::Display for EventError {

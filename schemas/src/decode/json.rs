@@ -269,7 +269,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Json::deserialize(deserializer)? {
             Json::Text(text) => Ok(Text(text)),
-            other => Err(serde::de::Error::custom(format_args!("{} is no name", other.show()))),
+            other => Err(serde::de::Error::custom(format_args!("{} is not a name", other.show()))),
         }
     }
 }

@@ -58,7 +58,7 @@ pub struct FromJson {
 /// ```
 ///
 /// # Errors
-/// When it is no event, or an event that breaks a rule.
+/// When it is not an event, or an event that breaks a rule.
 pub fn decode<'a>(value: &'a [u8], from: &Provenance<'_>, attributes: Attributes) -> Result<EventView<'a>, EventError> {
     match value {
         [first, second, ..] if [*first, *second] == MARKER => {
@@ -103,7 +103,7 @@ fn head(value: &[u8]) -> &[u8] {
 /// ```
 ///
 /// # Errors
-/// When it is no JSON object, or an event that breaks a rule.
+/// When it is not a JSON object, or an event that breaks a rule.
 pub fn from_json(value: &[u8], new_id: impl FnOnce() -> String) -> Result<FromJson, EventError> {
     from_json_with(value, &Defaults::default(), new_id)
 }
@@ -111,7 +111,7 @@ pub fn from_json(value: &[u8], new_id: impl FnOnce() -> String) -> Result<FromJs
 /// Like [`from_json`], for events that do not name everything themselves.
 ///
 /// # Errors
-/// When it is no JSON object, or an event that breaks a rule.
+/// When it is not a JSON object, or an event that breaks a rule.
 pub fn from_json_with(
     value: &[u8],
     defaults: &Defaults<'_>,

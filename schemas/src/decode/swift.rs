@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::rules::{self, Attributes, Draft, Pairs};
 
-/// The event, its fields not checked yet; `None` if it is for the general reader.
+/// The event, its fields not checked yet. `None` if the general reader has to take it.
 pub(super) fn draft(body: &[u8], attributes: Attributes) -> Option<Draft<'_>> {
     let mut body = Body(body);
     let draft = Draft {

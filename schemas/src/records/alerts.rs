@@ -104,7 +104,7 @@ pub struct AlertValue {
 pub enum Outcome {
     /// The receiver took it.
     Delivered,
-    /// The receiver refused it for good.
+    /// The receiver refused it. Sent again while it is true; if it is taken then, a second record says so.
     Refused,
     /// It was not due: the episode had begun and ended while the alerter was behind, or its firing was never sent.
     NotDue,

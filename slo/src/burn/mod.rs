@@ -113,7 +113,7 @@ pub enum BurnFault {
     },
     /// A snapshot whose rings this version does not keep.
     #[error(
-        "burn-snapshots/{partition}: a snapshot has slots of {slot_seconds} s, which this version does not keep; upgrade burn, or remove its snapshots to count anew"
+        "burn-snapshots/{partition}: a snapshot has slots of {slot_seconds} s, which this version does not keep; upgrade burn, or remove its snapshots to start counting again"
     )]
     ForeignSnapshot {
         /// Partition of sli-tallies.
@@ -142,7 +142,7 @@ pub struct Burn {
     scale: Scale,
     /// Next tally offset.
     position: i64,
-    /// Below this, what is evaluated was published by somebody before.
+    /// Below this, evaluations were published by a former owner.
     silent_below: i64,
     head: BurnHead,
     /// How many revisions the SLOs below are settled by; 0: look at all of them again.
@@ -187,7 +187,7 @@ impl Burn {
         self.position
     }
 
-    /// The next tick to be evaluated; none before the first cut.
+    /// The next tick to be evaluated; `None` before the first cut.
     pub fn next_tick(&self) -> Option<i64> {
         self.head.next_tick
     }
@@ -208,7 +208,7 @@ impl Burn {
         self.pool.len()
     }
 
-    /// Applies the batch at `offset` and evaluates every tick that the frontier now allows. Answers what is to be
+    /// Applies the batch at `offset` and evaluates every tick that the frontier now allows. Returns what is to be
     /// published, by tick, SLO, objective and group. `revisions` has slo-definitions at least up to the revision that the
     /// batch names.
     ///
@@ -221,6 +221,7 @@ impl Burn {
         revisions: &Revisions,
     ) -> Result<Vec<BurnRates>, BurnFault> {
         self.check(offset, batch, revisions)?;
+        // Before the batch is held: what belongs to a chunk that is still pending is passed over, since it is in there.
         self.join_chunks(offset);
         if let Some(gone_before) = head::accept(&mut self.head, self.partition, offset, batch)? {
             self.raise_floor(gone_before);
@@ -236,7 +237,7 @@ impl Burn {
     }
 
     /// Where every series stands at the last tick evaluated, by SLO, objective and group. Empty before the first tick. The
-    /// state stays as it is: what a look finds is not remembered, or what is published would depend on who looks.
+    /// state stays as it is: what a look finds is not remembered, or what is published would depend on looks.
     ///
     /// # Errors
     /// See [`BurnFault`].
@@ -247,7 +248,7 @@ impl Burn {
         if self.version == revisions.in_force(moment.end(), moment.revision) {
             return Ok(self.states_at(&moment));
         }
-        // Just restored, or a revision came that no tick was evaluated by.
+        // Just restored, or a revision came that no tick was evaluated by. Settling changes the state, so on a copy.
         let mut settled = self.clone();
         settled.switch(&moment, revisions, &mut Vec::new())?;
         Ok(settled.states_at(&moment))
@@ -285,6 +286,7 @@ impl Burn {
         if batch.source < 0 || batch.source >= batch.sources {
             return malformed(format!("source {} of {}", batch.source, batch.sources));
         }
+        // Nothing happens after it is known, and nothing is known beyond what was read.
         match batch.entries.iter().find(|e| e.slot > e.tick || e.tick > batch.stamp.tick()) {
             Some(e) => malformed(format!("slot {} at tick {} by stamp {}", e.slot, e.tick, batch.stamp.0)),
             None => Ok(()),
@@ -312,6 +314,7 @@ impl Burn {
     /// Evaluates the ticks that ended before the frontier.
     fn advance(&mut self, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
+        // Up to the end of the tick: at its beginning, records of it may still come.
         while let Some(tick) = self.head.next_tick.filter(|tick| (tick + 1) * 1_000 <= frontier.time.0) {
             self.head.next_tick = Some(tick + 1);
             let moment = self.moment(tick, &frontier);
@@ -324,6 +327,7 @@ impl Burn {
     fn tick(&mut self, moment: &Moment, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
         self.switch(moment, revisions, out)?;
         let touched = self.take_in(moment.tick);
+        // Not every series: of 100,000 most have nothing new, and their windows move only with the slots.
         let before = out.len();
         for id in self.pool.to_evaluate(moment.tick, touched) {
             if self.pool.get(id).is_some_and(|series| is_quiet(series, moment, &self.scale)) {
@@ -331,6 +335,7 @@ impl Burn {
             }
             let sums = self.sums(id, moment.tick);
             let Some((sums, series)) = sums.zip(self.pool.get_mut(id)) else { continue };
+            // Only what changed is written again in a snapshot. Comparing costs a copy, so not where it is marked already.
             let before = (!self.changes.of(&series.slo)).then(|| series.remembered());
             let rates = evaluate(series, &sums, moment, &self.scale);
             if before.is_some_and(|before| before != series.remembered()) {
@@ -403,6 +408,7 @@ impl Burn {
             state.cover_from(self.floor);
         }
         self.changes.mark_all();
+        // `covered_from` is part of every plan: all of them are made again at the next tick.
         self.version = 0;
     }
 }

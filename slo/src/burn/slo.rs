@@ -26,7 +26,7 @@ pub(super) struct SloState {
     pub covered_from: i64,
     /// Objective, group, series.
     pub series: BTreeMap<Arc<str>, BTreeMap<Arc<[String]>, u32>>,
-    /// Of the objectives; that of the composite, which nothing is told of, is by itself.
+    /// Of the objectives; the composite, of which no tallies come, is separate.
     plans: BTreeMap<Arc<str>, Arc<EvaluationPlan>>,
     composite: Option<Arc<EvaluationPlan>>,
     /// Groups that were admitted below the cap.

@@ -71,7 +71,7 @@ impl std::str::FromStr for Field {
     fn from_str(text: &str) -> Result<Self, StoreError> {
         Field::ALL.into_iter().find(|field| field.name() == text).ok_or_else(|| {
             let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-            StoreError::Refused(format!("`{text}` is no field to ask by: one of {}", names.join(", ")))
+            StoreError::Refused(format!("cannot group by `{text}`; use one of {}", names.join(", ")))
         })
     }
 }
@@ -86,7 +86,7 @@ pub enum FieldValue {
     Text(String),
 }
 
-/// What tells rows apart.
+/// The key of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RowKey {
     /// Start of the step, microseconds.
@@ -191,7 +191,7 @@ impl KpiSources {
         }
     }
 
-    /// The range it covers, microseconds; none when it covers nothing.
+    /// The range it covers, microseconds; `None` if it covers nothing.
     pub fn range(&self) -> Option<(i64, i64)> {
         let rollups = self.rollups.map(|(from, to)| (from * MINUTE_US, to * MINUTE_US));
         self.events.iter().copied().chain(rollups).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))

@@ -1,11 +1,11 @@
-//! What SQLite's errors mean to who called.
+//! What SQLite's errors mean to the caller.
 
 use rusqlite::{Error, ErrorCode};
 use slipstream_schemas::Cause;
 
 use crate::port::StoreError;
 
-/// Adds what was being done, and tells what may pass from what will not.
+/// Adds what was being done, and separates temporary from permanent errors.
 pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| {

@@ -72,7 +72,7 @@ pub struct SqliteStore {
 struct Inner {
     dir: PathBuf,
     retention: Retention,
-    /// `None` if opened for reading only, or closed.
+    /// `None` if it is open for reading only, or closed.
     writer: Mutex<Option<Writer>>,
     /// Idle readers; one more is opened when all are busy.
     readers: Mutex<Vec<Connection>>,

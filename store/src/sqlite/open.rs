@@ -1,5 +1,7 @@
 //! Opening `store.db`: pragmas, identity, migrations.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,12 +47,11 @@ pub fn for_writing(dir: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the store for questions. A directory that cannot be written to works as long as nobody writes.
+/// Opens the store for questions. A read-only directory works as long as no process writes.
 pub fn for_reading(dir: &Path) -> Result<Connection, StoreError> {
     let path = dir.join(FILE);
     let doing = format!("opening {} for reading", path.display());
-    if !path.exists() {
-        let cause = "there is no such file: nothing was stored in this directory yet (see --data and --store)".into();
+    if let Err(cause) = readable(&path) {
         return Err(StoreError::Fatal { doing, cause });
     }
     let connection = match read_only(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
@@ -72,6 +73,20 @@ pub fn for_reading(dir: &Path) -> Result<Connection, StoreError> {
     functions::register(&connection).map_err(error::at(doing))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Whether there is a file that this user may read: of that SQLite says only "unable to open database file".
+fn readable(path: &Path) -> Result<(), Cause> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            "the file does not exist: nothing has been stored in this directory yet (see --data and --store)".into()
+        }
+        _ => Cause::of(error).and("; run this as a user who may read it"),
+    })?;
+    match file.metadata() {
+        Ok(found) if !found.is_file() => Err("it is not a file (see --data and --store)".into()),
+        _ => Ok(()),
+    }
 }
 
 fn read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

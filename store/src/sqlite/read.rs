@@ -70,7 +70,7 @@ impl Conditions {
             self.and("status_code >= 500", []);
         }
         if let Some(trace) = &filter.trace_id {
-            // What is no trace id is the id of no event.
+            // What is not a trace id matches no event.
             self.and("trace_id = ?", [trace_bytes(trace).map_or(Value::Null, |bytes| Value::Blob(bytes.to_vec()))]);
         }
     }
@@ -107,7 +107,7 @@ pub fn events(reader: &Connection, filter: &EventFilter, limit: usize, after: Op
     }
     conditions.raw_event(filter);
     let limit = limit.clamp(1, 100_000);
-    // One more than asked tells whether there is a next page.
+    // One more than asked for, to know whether there is a next page.
     let sql = format!(
         "SELECT e.time, e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
          e.latency_ms, e.weight, e.event_id, lower(hex(e.trace_id)), e.trace_id IS NULL, e.user_ref, e.attributes

@@ -27,7 +27,7 @@ impl Writer {
         Writer { connection, ids: HashMap::new() }
     }
 
-    /// For what is no batch.
+    /// For questions without a batch.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
@@ -47,8 +47,10 @@ impl Writer {
         }
         let transaction = self
             .connection
+            // Immediate: a transaction that begins by reading could find the file locked when it first writes.
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(error::at("beginning a transaction in the store"))?;
+        // First, so that a batch that another sink has stored costs nothing more.
         move_positions(&transaction, &batch.positions)?;
         let ids = dimension_ids(&transaction, &self.ids, batch.events.dimensions())
             .map_err(error::at("storing dimensions"))?;
@@ -60,6 +62,7 @@ impl Writer {
         insert_notifications(&transaction, &batch.notifications)?;
         // A crash before this line leaves nothing, after it everything.
         transaction.commit().map_err(error::at("committing to the store"))?;
+        // Only now: ids of a transaction that was rolled back do not exist.
         self.remember(batch.events.dimensions(), ids);
         Ok(())
     }

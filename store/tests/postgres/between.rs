@@ -1,4 +1,4 @@
-//! Somebody between the store and the server who cuts the line around a commit.
+//! Someone between the store and the server who cuts the line around a commit.
 
 use std::sync::{Arc, Mutex};
 

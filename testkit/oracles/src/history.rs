@@ -66,7 +66,7 @@ impl Event {
 
 /// A record of request-events; no event: a dead letter.
 pub type Record = (LogTime, Option<Event>);
-/// A record of slo-definitions: log time, name, definition; none: deleted.
+/// A record of slo-definitions: log time, name, definition; `None` if it was deleted.
 pub type Revision = (LogTime, &'static str, Option<Slo>);
 
 #[derive(Debug, Clone)]
@@ -176,7 +176,7 @@ fn per_endpoint() -> Slo {
 #[derive(Debug, Clone)]
 struct Manner {
     budgeting: Budgeting,
-    /// None: the window rolls.
+    /// `None` if the window rolls.
     calendar: Option<Calendar>,
     indicators: usize,
     grouped: bool,

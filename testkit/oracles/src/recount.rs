@@ -32,7 +32,7 @@ pub struct Cell {
 type InForce = (Slo, i64);
 
 /// The redelivery rule, word for word: a record is a duplicate if its event_id occurs at a lower offset of the same
-/// partition in its log-time generation or the one before. Answers (log time, event).
+/// partition in its log-time generation or the one before. Returns (log time, event).
 pub fn accepted(history: &History, upto: &[usize]) -> Vec<(i64, Event)> {
     let mut out = Vec::new();
     for (log, upto) in history.sources.iter().zip(upto) {
@@ -305,7 +305,7 @@ impl At<'_> {
         of_series(self.cells, self.series, asked, self.members, self.tick)
     }
 
-    /// None: the composite.
+    /// `None` for the composite.
     fn objective(&self) -> Option<&Objective> {
         self.slo.objectives.iter().find(|o| o.name == self.series.2)
     }

@@ -64,7 +64,7 @@ impl Run {
         }
     }
 
-    /// Says what ran against what. A command that is no test says by itself what it did.
+    /// Says what ran against what. A command that is not a test reports by itself what it did.
     fn close(&self, uses: &Uses, full: bool) -> io::Result<()> {
         let timescale = self.timescale.as_ref().map(|timescale| timescale.describe()).unwrap_or_default();
         let mut lines = uses.lines("kafka", "Apache Kafka", &self.kafka.describe());

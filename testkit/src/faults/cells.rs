@@ -18,7 +18,7 @@ pub type Of<T> = Box<dyn Fn(&RequestEvent) -> T + Send + Sync>;
 pub struct Meaning {
     /// Its name.
     pub slo: String,
-    /// Values of groupBy of an event that counts; none: it does not count.
+    /// Values of groupBy of an event that counts; `None` if it does not count.
     pub group: Of<Option<Vec<String>>>,
     /// Whether it is good.
     pub good: Of<bool>,

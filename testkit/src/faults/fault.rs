@@ -43,7 +43,7 @@ impl Kind {
 }
 
 /// One process of the cluster: its kind, and which of them. [`NAMED`] keeps its name over restarts, the others are
-/// somebody new each time.
+/// someone new each time.
 pub type Target = (Kind, usize);
 
 /// Processes of each kind, as a rule.
@@ -119,7 +119,7 @@ impl Fault {
         }
     }
 
-    /// Processes of which kinds it does something to; none: to a service, or to nobody.
+    /// The kinds of processes that it affects; empty if it affects a service, or nothing.
     pub fn whom(&self) -> Vec<Kind> {
         match self {
             Fault::Kill((kind, _), _) | Fault::Hold((kind, _), _) | Fault::Stall((kind, _), _) => vec![*kind],

@@ -200,7 +200,7 @@ impl Member {
     }
 }
 
-/// The first of each kind has a name that it keeps over restarts (static membership), the others are somebody new each
+/// The first of each kind has a name that it keeps over restarts (static membership), the others are someone new each
 /// time. One process publishes the definitions. A message must not live longer than its transaction.
 fn configuration(parts: &Parts, (kind, n): Target, name: &str) -> String {
     let roles = if kind == Kind::Alerter { "alerter, notifier" } else { kind.name() };

@@ -35,7 +35,7 @@ pub struct Recovery {
 pub struct Faults {
     /// How many.
     pub times: usize,
-    /// How long after it began alerts were late or silent, at most, where it was the only one; none: it never was.
+    /// How long after it began alerts were late or silent, at most, where it was the only one; `None` if it never was.
     pub alone: Option<Duration>,
     /// The same where there was another one at the same time.
     pub with_another: Option<Duration>,

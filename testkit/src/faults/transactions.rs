@@ -50,7 +50,7 @@ impl Probe {
         Ok(self.waits_at(kind).await? == Some(before))
     }
 
-    /// Where what is committed ends in the first partition in which there is more; none: nowhere.
+    /// Where the committed part ends in the first partition in which there is more; `None` if there is none.
     async fn waits_at(&self, kind: Kind) -> Result<Option<(i32, i64)>> {
         let topic = match kind {
             Kind::Tally => Topic::SliTallies,

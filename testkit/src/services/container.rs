@@ -110,7 +110,7 @@ async fn remove_leftovers() -> Result<()> {
         .map(|fields| fields[0].to_owned())
         .collect();
     for id in orphans {
-        // Somebody else may be removing it just now, which is as good.
+        // Someone else may be removing it just now, which is as good.
         let _removed = docker(&["rm", "--force", "--volumes", &id]).await;
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::native::Native;
 /// Who runs a service.
 #[derive(Debug)]
 pub(super) enum Instance {
-    /// Somebody else; its address came from the environment.
+    /// Someone else; its address came from the environment.
     Given,
     /// A process of this machine.
     Native(Box<Native>),

@@ -3,16 +3,18 @@
 //!
 //! - Alerts are told of in groups; a delivery holds the oldest pending transition of each alert of the group and repeats
 //!   what else fires in it, as Alertmanager does. An alert's transitions go out in order (A3): the next one only when
-//!   the one before is delivered, refused for good or not due.
+//!   the one before is delivered, refused or not due.
 //! - A group is due at once, then not before its interval has passed.
 //! - A delivery is decided once and sent again as it was, until the group is more than [`BEHIND_MS`] behind: then what
 //!   is pending is replaced by the present state.
+//! - What was refused is sent again while it is true, apart from news: see [`refused`].
 //! - After a failure the receiver is left alone for a while, and tried with one delivery at a time until one succeeds;
 //!   a group that failed waits for its own backoff too, so that one body that a receiver cannot digest does not starve
 //!   the others.
 
 mod delivery;
 mod group;
+mod refused;
 mod tracked;
 
 #[cfg(test)]
@@ -27,9 +29,11 @@ use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Transi
 use slipstream_slo::hash::fnv1a64;
 
 pub use delivery::{Answer, Delivery, Part};
+pub use refused::Refused;
 pub use tracked::{Head, Pending, Ticket, Tracked};
 
 use crate::notifier::identity;
+use crate::notifier::links::Links;
 use crate::notifier::payload::Labels;
 use crate::notifier::receiver::ReceiverConfig;
 use group::Group;
@@ -67,7 +71,7 @@ pub struct Decision {
 #[derive(Debug)]
 pub struct Dispatcher {
     config: ReceiverConfig,
-    external_url: String,
+    links: Links,
     alerts: BTreeMap<String, Tracked>,
     groups: BTreeMap<Labels, Group>,
     retry: Retry,
@@ -77,17 +81,29 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher that knows nothing yet. `external_url`: where this Slipstream is, as receivers shall see it.
-    pub fn new(config: ReceiverConfig, external_url: &str) -> Self {
+    /// A dispatcher that knows nothing yet.
+    pub fn new(config: ReceiverConfig, links: Links) -> Self {
         Dispatcher {
             retry: Retry::new(BACKOFF, fnv1a64([config.name.as_str()])),
             config,
-            external_url: external_url.trim_end_matches('/').to_owned(),
+            links,
             alerts: BTreeMap::new(),
             groups: BTreeMap::new(),
             not_before: i64::MIN,
             in_flight: 0,
             pending: 0,
+        }
+    }
+
+    /// Makes known what the receiver refused before, at `now`; `first` of its episode chose its group.
+    pub fn restore_refused(&mut self, refused: Pending, first: &AlertTransition, now: i64) {
+        let id = refused.transition.alert_id.clone();
+        self.track(refused.ticket.partition, first);
+        let Some(tracked) = self.alerts.get_mut(&id) else { return };
+        tracked.refused = Some(Refused::new(refused, now));
+        self.note_refused(&id);
+        if let Some(group) = self.alerts.get(&id).and_then(|a| self.groups.get_mut(&a.group)) {
+            group.again.restored(now);
         }
     }
 
@@ -123,9 +139,10 @@ impl Dispatcher {
             return;
         }
         let group = identity::group_labels(&self.config.group_by, &identity::labels(first));
-        self.groups.entry(group.clone()).or_insert_with_key(Group::new).members.insert(first.alert_id.clone());
-        let tracked = Tracked { partition, group, told: Vec::new(), queue: Default::default() };
-        self.alerts.insert(first.alert_id.clone(), tracked);
+        let interval = self.config.group_interval;
+        let new = |labels: &Labels| Group::new(labels, interval);
+        self.groups.entry(group.clone()).or_insert_with_key(new).members.insert(first.alert_id.clone());
+        self.alerts.insert(first.alert_id.clone(), Tracked::new(partition, group));
     }
 
     /// Forgets the alerts of a partition that was lost; its next owner knows them from the log.
@@ -145,7 +162,12 @@ impl Dispatcher {
         self.alerts.values().filter(|a| !a.told.is_empty()).count()
     }
 
-    /// Failures in a row; 0: the receiver is well.
+    /// Alerts of which the receiver refused to hear, and of which it is told again.
+    pub fn refused(&self) -> usize {
+        self.alerts.values().filter(|a| a.refused.is_some()).count()
+    }
+
+    /// Failures in a row; 0 if the receiver is well.
     pub fn failures(&self) -> u32 {
         self.retry.failures()
     }
@@ -161,7 +183,7 @@ impl Dispatcher {
         if self.in_flight >= self.at_a_time() {
             return None;
         }
-        let due = self.groups.values().filter(|g| g.waits()).map(Group::due_at).min()?;
+        let due = self.groups.values().filter_map(Group::due_at).min()?;
         Some(due.max(self.not_before))
     }
 
@@ -175,8 +197,8 @@ impl Dispatcher {
         if now < self.not_before {
             return decision;
         }
-        let due = self.groups.iter().filter(|(_, g)| g.waits() && g.due_at() <= now);
-        let mut due: Vec<(i64, Labels)> = due.map(|(labels, g)| (g.due_at(), labels.clone())).collect();
+        let due = self.groups.iter().filter_map(|(labels, g)| Some((g.due_at().filter(|at| *at <= now)?, labels)));
+        let mut due: Vec<(i64, Labels)> = due.map(|(at, labels)| (at, labels.clone())).collect();
         due.sort();
         for (_, labels) in due {
             if self.in_flight >= self.at_a_time() {
@@ -202,7 +224,10 @@ impl Dispatcher {
             return Some(decided);
         }
         members.iter().for_each(|id| self.pass_over(id, now, settled));
-        let (delivery, more) = self.compose(labels)?;
+        let (delivery, more) = match self.compose(labels) {
+            Some(news) => news,
+            None => self.compose_again(labels, now)?,
+        };
         let delivery = Arc::new(delivery);
         let group = self.groups.get_mut(labels)?;
         group.in_flight = true;
@@ -212,8 +237,9 @@ impl Dispatcher {
     }
 
     fn still_true(&self, delivery: &Delivery) -> bool {
-        let pending = |part: &Part| self.alerts.get(&part.alert_id).and_then(|a| a.queue.front());
-        delivery.parts.iter().all(|part| pending(part).is_some_and(|p| p.ticket == part.ticket))
+        // News of an alert supersedes what the receiver refused of it before.
+        let next = |a: &Tracked| a.queue.front().or(a.refused.as_ref().map(|r| &r.pending)).map(|p| p.ticket);
+        delivery.parts.iter().all(|part| self.alerts.get(&part.alert_id).and_then(next) == Some(part.ticket))
     }
 
     fn catch_up(&mut self, id: &str, now: i64, settled: &mut Vec<Concluded>) {
@@ -221,6 +247,7 @@ impl Dispatcher {
         for (pending, why) in tracked.catch_up() {
             settled.push(self.not_due(&pending, why, now));
         }
+        self.note_refused(id);
         self.tidy(id);
     }
 
@@ -231,6 +258,7 @@ impl Dispatcher {
             && let Some(pending) = tracked.passed_over()
         {
             settled.push(self.not_due(&pending, why, now));
+            self.note_refused(id);
             self.tidy(id);
         }
     }
@@ -272,44 +300,52 @@ impl Dispatcher {
         Concluded { ticket: pending.ticket, notification }
     }
 
-    /// A delivery came back. What is settled by it is to be recorded, then the positions may move.
+    /// A delivery came back. What is settled by it is to be recorded, then the positions may move. A transition that was
+    /// refused is settled as that, and once more as delivered if the receiver takes it later.
     pub fn finished(&mut self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Concluded> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let mine: Vec<String> = delivery.parts.iter().filter(|p| self.is_head(p)).map(|p| p.alert_id.clone()).collect();
-        self.move_group(&delivery.group, answer, now);
-        let mut settled = Vec::new();
-        for id in mine {
-            let Some(tracked) = self.alerts.get_mut(&id) else { continue };
-            let (outcome, head, status, detail) = match answer {
-                Answer::Delivered { status } => (Outcome::Delivered, tracked.taken(), *status, ""),
-                Answer::Refused { status, detail } => {
-                    (Outcome::Refused, tracked.passed_over(), *status, detail.as_str())
-                }
-                Answer::Failed { doubt, .. } => {
-                    tracked.failed(*doubt);
-                    continue;
-                }
-            };
-            let Some(pending) = head else { continue };
-            self.count_settled(&id);
-            settled.push(self.settled(&pending, outcome, Some(status), pending.attempts + 1, detail, now));
-            self.tidy(&id);
-        }
+        self.move_group(delivery, answer, now);
+        let settled = delivery.parts.iter().filter_map(|part| self.conclude(part, answer, now)).collect();
         if self.groups.get(&delivery.group).is_some_and(|g| g.members.is_empty()) {
             self.groups.remove(&delivery.group);
         }
         settled
     }
 
-    fn is_head(&self, part: &Part) -> bool {
-        let head = self.alerts.get(&part.alert_id).and_then(|a| a.queue.front());
-        head.is_some_and(|p| p.ticket == part.ticket)
+    /// What an answer means for one of the transitions that were sent.
+    fn conclude(&mut self, part: &Part, answer: &Answer, now: i64) -> Option<Concluded> {
+        let id = &part.alert_id;
+        let tracked = self.alerts.get_mut(id)?;
+        let sent = tracked.find(part.ticket)?.clone();
+        let was_pending = tracked.queue.front().is_some_and(|head| head.ticket == part.ticket);
+        let (outcome, status, detail) = match answer {
+            Answer::Delivered { status } => {
+                tracked.taken(part.ticket);
+                (Outcome::Delivered, *status, "")
+            }
+            Answer::Refused { status, detail } => {
+                tracked.refused(part.ticket, now);
+                (Outcome::Refused, *status, detail.as_str())
+            }
+            Answer::Failed { doubt, .. } => {
+                tracked.failed(part.ticket, *doubt);
+                return None;
+            }
+        };
+        if was_pending {
+            self.count_settled(id);
+        }
+        self.note_refused(id);
+        let news = was_pending || outcome == Outcome::Delivered;
+        let settled = self.settled(&sent, outcome, Some(status), sent.attempts.saturating_add(1), detail, now);
+        self.tidy(id);
+        news.then_some(settled)
     }
 
     /// Backoff after a failure, the group's interval after anything else.
-    fn move_group(&mut self, labels: &Labels, answer: &Answer, now: i64) {
+    fn move_group(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
         let until = now + self.config.group_interval.as_millis() as i64;
-        let group = self.groups.get_mut(labels);
+        let group = self.groups.get_mut(&delivery.group);
         if let Answer::Failed { retry_after, .. } = answer {
             let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
             // Attempts that were under way together fail together: that is one failure of the receiver.
@@ -324,6 +360,11 @@ impl Dispatcher {
         self.not_before = i64::MIN;
         let Some(group) = group else { return };
         group.settled(if group.more { now } else { until });
+        match answer {
+            Answer::Refused { .. } => group.again.refused(delivery.parts.len(), now),
+            _ if delivery.again => group.again.taken(),
+            _ => {}
+        }
         let due = group.interval_until;
         for id in group.members.iter() {
             let queue = self.alerts.get_mut(id).into_iter().flat_map(|a| a.queue.iter_mut());
@@ -343,6 +384,7 @@ impl Dispatcher {
         self.pending -= tracked.queue.len();
         if let Some(group) = self.groups.get_mut(&tracked.group) {
             group.members.remove(id);
+            group.again.alerts.remove(id);
             group.pending -= tracked.queue.len();
             if group.members.is_empty() && !group.in_flight {
                 self.groups.remove(&tracked.group);

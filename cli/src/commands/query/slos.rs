@@ -7,7 +7,7 @@ use slipstream_query::Follower;
 use slipstream_query::slos::SloStatus;
 
 use crate::args::Place;
-use crate::{output, parts};
+use crate::{figures, output, parts};
 
 /// Prints how the SLOs stand, worst budget first: from the log, so exact up to the last second that was tallied.
 ///
@@ -36,7 +36,7 @@ fn too_late(slo: &SloStatus) -> String {
     let name = [&[slo.name.as_str(), slo.objective.as_str()], &group[..]].concat().join(" ");
     format!(
         "{name}: {} came too late for any window and count nowhere; is their `time` right? As a number it is microseconds",
-        output::events(slo.too_late)
+        figures::events(slo.too_late)
     )
 }
 
@@ -64,13 +64,13 @@ fn table(slos: &[SloStatus]) -> String {
             slo.name.clone(),
             slo.objective.clone(),
             group.join(", "),
-            slo.target.map_or("?".to_owned(), output::percent),
+            slo.target.map_or("?".to_owned(), figures::target),
             slo.window.clone().unwrap_or_default(),
-            slo.sli.map_or("no traffic".to_owned(), output::percent),
-            evaluated(format!("{:.1} %", slo.budget_remaining * 100.0)),
-            evaluated(output::left_of_budget(slo.unit, slo.budget_remaining, slo.budget_total)),
-            output::amount(slo.unit, slo.good),
-            output::amount(slo.unit, slo.total),
+            slo.sli.map_or("no traffic".to_owned(), |sli| figures::percent(sli, slo.target.as_slice())),
+            evaluated(figures::rough_percent(slo.budget_remaining, &[])),
+            evaluated(figures::left_of_budget(slo.unit, slo.budget_remaining, slo.budget_total)),
+            figures::amount(slo.unit, slo.good),
+            figures::amount(slo.unit, slo.total),
             slo.as_of.clone().unwrap_or("not yet".to_owned()),
             match &slo.covered_from {
                 Some(from) if !slo.covers_period => format!("from {from}"),
