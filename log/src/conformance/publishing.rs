@@ -7,6 +7,9 @@ use super::{OUTPUT, Subject, Time, input, publish, read_all, read_when, record};
 use crate::faults::{CrashPoint, PublishFault};
 use crate::port::{CommitError, Fetch, LogError, Outgoing};
 
+/// Key, value and headers of a record.
+type Shape = (Option<Bytes>, Option<Bytes>, Vec<(String, Option<Bytes>)>);
+
 pub async fn l1_acknowledged_records_survive_a_crash<S: Subject>() {
     let mut subject = S::open(2, Time::Runs).await;
     let mut acknowledged = Vec::new();
@@ -40,13 +43,8 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
         (None, bytes(&[0, 255, 0xc3, 1]), headers),
         (bytes(b"large"), Some(Bytes::from(vec![7u8; 700_000])), vec![]),
     ];
-    let of = |(key, value, headers): (Option<Bytes>, Option<Bytes>, Vec<(String, Option<Bytes>)>)| Outgoing {
-        topic: Topic::DeadLetters,
-        partition: Some(0),
-        key,
-        value,
-        headers,
-    };
+    let of =
+        |(key, value, headers): Shape| Outgoing { topic: Topic::DeadLetters, partition: Some(0), key, value, headers };
     let records: Vec<Outgoing> = shapes.into_iter().map(of).collect();
     let appended = log.publish(records.clone()).await.expect("publishing");
     let place = crate::port::TopicPartition { topic: Topic::DeadLetters, partition: 0 };
