@@ -136,6 +136,24 @@ pub async fn beside<T>(installation: Installation, work: impl AsyncFnOnce(&Shutd
     result
 }
 
+/// Work that needs nothing of this process. A signal cancels its token: it has ten seconds to take in no more and to say so.
+///
+/// # Errors
+/// What the work failed with, or it was interrupted.
+pub async fn interruptible<T>(work: impl AsyncFnOnce(&Shutdown) -> Result<T>) -> Result<T> {
+    let signal = signal::watch().context("watching for signals")?;
+    let shutdown = Shutdown::new();
+    let mut work = std::pin::pin!(work(&shutdown));
+    tokio::select! {
+        result = &mut work => result,
+        _ = signal.received() => {
+            shutdown.cancel();
+            let ended = tokio::time::timeout(WIND_UP, work).await;
+            ended.unwrap_or_else(|_| bail!("interrupted: what was acknowledged is kept"))
+        }
+    }
+}
+
 /// Waits until all events are tallied, folded and stored.
 ///
 /// # Errors

@@ -111,7 +111,7 @@ pub struct Sqlite {
 /// What is given back when the log is closed.
 struct Owned {
     writer: JoinHandle<()>,
-    _lock: OwnerLock,
+    lock: OwnerLock,
 }
 
 impl SqliteLog {
@@ -123,6 +123,17 @@ impl SqliteLog {
     /// Opens the log of a data directory for reading, also while another process owns it.
     pub fn open_read_only(dir: &Path) -> Result<Arc<ReadOnlyLog>, OpenError> {
         ReadOnlyLog::open(dir)
+    }
+
+    /// Says, for whoever finds the directory in use, where the gateway of this process listens.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written.
+    pub fn announce(&self, gateway: &str) -> std::io::Result<()> {
+        match &*self.engine().owned.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(owned) => owned.lock.announce(gateway),
+            None => Ok(()),
+        }
     }
 
     /// Finishes what waits, stops the writer and gives the directory back. Later use is refused.
@@ -176,7 +187,7 @@ impl Sqlite {
         };
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(failed)?;
-        let owned = Arc::new(Mutex::new(Some(Owned { writer, _lock: lock })));
+        let owned = Arc::new(Mutex::new(Some(Owned { writer, lock })));
         Ok(Sqlite { dir: dir.to_owned(), counts, shared, groups, queue, readers: Arc::new(Readers::new(&file)), owned })
     }
 
@@ -199,7 +210,7 @@ fn release(queue: &Queue, last: Request, owned: &Mutex<Option<Owned>>, readers: 
     drop(queue.insist(last));
     let taken = owned.lock().unwrap_or_else(PoisonError::into_inner).take();
     readers.close();
-    if let Some(Owned { writer, _lock }) = taken
+    if let Some(Owned { writer, lock: _lock }) = taken
         && writer.join().is_err()
     {
         tracing::error!("the log's writer had panicked");

@@ -15,13 +15,15 @@ use super::values::{duration, rate};
 #[command(after_help = "Examples:\n  slipstream import --format combined --service web /var/log/nginx/access.log*\n  \
     slipstream import --format combined --service web --latency-field last:s access.log.zst\n  \
     slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n  \
-    kubectl logs web | slipstream import --format combined --service web -\n\n\
+    kubectl logs web | slipstream import --format combined --service web -\n  \
+    slipstream import --format json --to http://gateway:8480 events.ndjson.gz\n\n\
     Plain, gzip, zstd, xz and bzip2 files are recognised, whatever they are called. A file is known by its beginning\n\
     and recognised by what was read of it: a second import adds nothing, one that was killed continues, one that has\n\
     grown adds what is new.\n\
     --latency-field: `last:s` is the last field of a line, in seconds (nginx's $request_time); `last-1:us` the one\n\
     before it, in microseconds (Apache's %D); `rt:ms` the value of rt=..., in milliseconds.\n\
-    On Kafka it returns when everything is acknowledged; the roles that run there digest it.")]
+    Where `slipstream run` works on the directory, and with --to, lines go through its gateway.\n\
+    On Kafka and through a gateway it returns when everything is acknowledged; the roles that run there digest it.")]
 pub struct Import {
     /// What the lines are
     #[arg(long, value_enum)]
@@ -48,6 +50,9 @@ pub struct Import {
     /// Files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Through the gateway at this address, which takes them into its installation
+    #[arg(long = "to", value_name = "URL", conflicts_with_all = ["data", "log", "store", "slos"])]
+    pub gateway: Option<String>,
     /// Where to
     #[command(flatten)]
     pub to: Place,

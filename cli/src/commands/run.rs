@@ -58,6 +58,7 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     let health = Health::default();
     let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
     if let Some(listener) = gateway_listener {
+        installation.log.announce(listener.local_addr()?).context("writing where the gateway listens")?;
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);

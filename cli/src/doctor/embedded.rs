@@ -45,7 +45,7 @@ fn owner(dir: &Path) -> Finding {
     // The lock is the kernel's; trying to take it could get in a starting process's way.
     let alive = |owner: &Owner| Path::new("/proc").join(owner.pid.to_string()).exists();
     match serde_json::from_str::<Owner>(&text).ok().filter(alive) {
-        Some(Owner { pid, command, since }) => {
+        Some(Owner { pid, command, since, .. }) => {
             Finding::ok("owner", format!("process {pid} (`{command}`) since {since}"))
         }
         None => Finding::warn("owner", "no process works on this directory", "slipstream run --data DIR"),

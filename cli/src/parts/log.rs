@@ -1,12 +1,13 @@
 //! The log of a process: a directory that it owns, or a cluster that it shares.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, check_properties};
-use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
+use slipstream_log::sqlite::{OpenError, SqliteLog, SqliteOptions};
 use slipstream_log::{LogError, SharedLog};
 use slipstream_role::patience::{Patience, patient};
 use slipstream_runtime::Shutdown;
@@ -88,6 +89,17 @@ impl OpenLog {
         patient(self.shared(), PROCESS)
     }
 
+    /// Says, for whoever finds a directory in use, where the gateway of this process listens.
+    ///
+    /// # Errors
+    /// When the lock file of the directory cannot be written.
+    pub fn announce(&self, gateway: SocketAddr) -> std::io::Result<()> {
+        match self {
+            OpenLog::Sqlite(log) => log.announce(&format!("http://{}", reachable(gateway))),
+            OpenLog::Kafka(_) => Ok(()),
+        }
+    }
+
     /// Whether roles in other processes may work on it as well.
     pub fn is_on_kafka(&self) -> bool {
         matches!(self, OpenLog::Kafka(_))
@@ -99,6 +111,24 @@ impl OpenLog {
             OpenLog::Sqlite(log) => log.close().await,
             OpenLog::Kafka(log) => log.close().await,
         }
+    }
+}
+
+/// The address by which a process on this machine reaches what listens on `address`, perhaps on all of them.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The gateway of the process that has the directory, where that is why a log could not be opened.
+pub fn gateway_of_owner(error: &anyhow::Error) -> Option<String> {
+    match error.downcast_ref() {
+        Some(OpenError::Owned { owner: Some(owner), .. }) => owner.gateway.clone(),
+        _ => None,
     }
 }
 

@@ -18,7 +18,7 @@ use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
 
-pub use log::{OpenLog, PROCESS, kafka_options};
+pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options};
 pub use look::{log_of, store_of};
 pub use store::StorePlace;
 

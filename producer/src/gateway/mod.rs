@@ -13,6 +13,7 @@ mod body;
 mod budget;
 mod events;
 mod form;
+mod imports;
 mod intake;
 mod refusal;
 mod request;
@@ -91,7 +92,8 @@ pub async fn serve(
         tracing::info!(%address, "taking events");
     }
     health.set(ROLE, health::State::Ready);
-    http::serve(listener, router(gateway.clone()), connections, stop).await;
+    let imports = imports::router(gateway.log.clone(), limits, stop.clone());
+    http::serve(listener, router(gateway.clone()).merge(imports), connections, stop).await;
     match gateway.broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(GatewayError::Log(error)),
         None => Ok(()),

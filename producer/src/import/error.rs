@@ -60,6 +60,14 @@ pub enum ImportError {
     /// The log refused a step for good.
     #[error("importing: the log refused: {0}")]
     Refused(String),
+    /// The gateway cannot be reached, or takes no imports.
+    #[error("importing through the gateway at {address}: {cause}")]
+    Gateway {
+        /// Its address.
+        address: String,
+        /// Why.
+        cause: String,
+    },
     /// The thread that reads the file panicked: a mistake in the program.
     #[error("the thread that reads the file has ended: {0}")]
     Thread(#[from] tokio::task::JoinError),

@@ -11,6 +11,7 @@
 //! - [`notes`]: what was odd about lines, though they count;
 //! - [`chunk`]: lines to one step of records, in a thread of its own;
 //! - [`position`]: where a file stands, read and committed;
+//! - [`target`], [`remote`] and [`wire`]: into the log, or through the gateway of the process that owns it;
 //! - [`run`]: all of it together.
 
 pub mod access_log;
@@ -21,17 +22,24 @@ mod lines;
 mod notes;
 mod options;
 mod parse;
-mod position;
+pub(crate) mod position;
+mod remote;
 mod run;
 mod source;
-mod standing;
+pub(crate) mod standing;
+mod target;
 mod trail;
+pub(crate) mod wire;
 
 pub use crate::unpack::Foreign;
 pub use error::ImportError;
 pub use latency::LatencyField;
 pub use options::{Format, Options};
+pub(crate) use position::Positions;
+pub use remote::Remote;
 pub use run::import_file;
+pub(crate) use source::HEAD_BYTES;
+pub use target::Target;
 
 /// How far an import is: counts of this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,7 +11,7 @@ use super::error::ImportError;
 use crate::unpack::{self, Ahead, Behind, Container, Foreign};
 
 /// Bytes, decompressed, that a file is known by.
-pub(super) const HEAD_BYTES: usize = 4 << 10;
+pub(crate) const HEAD_BYTES: usize = 4 << 10;
 const READ_BYTES: usize = 256 << 10;
 /// As far as the mark of a format may lie.
 const MARK_BYTES: usize = 512;

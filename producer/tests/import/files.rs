@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use slipstream_log::memory::MemoryLog;
 use slipstream_log::{Fetch, Log, TopicPartition};
-use slipstream_producer::import::{Format, ImportError, Options, Summary, import_file};
+use slipstream_producer::import::{Format, ImportError, Options, Summary, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_schemas::records::ImportPosition;
 use slipstream_schemas::{RequestEvent, Topic, codec};
@@ -42,7 +42,7 @@ pub async fn import(log: &Arc<MemoryLog>, file: &TestFile, format: Format) -> Re
 }
 
 pub async fn import_with(log: &Arc<MemoryLog>, file: &TestFile, options: &Options) -> Result<Summary, ImportError> {
-    import_file(log.clone(), &file.path, options, &mut |_| {}, &Shutdown::new()).await
+    import_file(&Target::Log(log.clone()), &file.path, options, &mut |_| {}, &Shutdown::new()).await
 }
 
 /// A JSON line without an identity; its endpoint names it.
