@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod guide;
 mod ours;
 mod random;
 mod random_filters;

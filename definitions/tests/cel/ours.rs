@@ -20,7 +20,8 @@ pub fn events() -> Events {
     written.into_iter().map(seen).collect()
 }
 
-fn view(written: &Value) -> EventView<'static> {
+/// An event that is written as JSON, as filters see it.
+pub fn view(written: &Value) -> EventView<'static> {
     let text = |value: &Value| value.as_str().unwrap().to_owned().into();
     let attributes = written["attributes"].as_object().unwrap().iter();
     EventView {

@@ -8,7 +8,6 @@ mod calendars;
 mod contradictions;
 mod conversions;
 mod documents;
-mod filter_guide;
 mod filters;
 mod findings;
 mod hostile;

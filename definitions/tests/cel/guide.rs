@@ -1,28 +1,16 @@
 //! docs/filters.md says what is so: each of its examples has the answer that stands behind it.
 
-use serde_json::Value;
 use slipstream_definitions::filter::Filter;
 use slipstream_schemas::event::EventView;
-use slipstream_schemas::fixtures::event;
+
+use crate::ours::view;
 
 const GUIDE: &str = include_str!("../../../docs/filters.md");
 
 /// The event of the guide.
 fn guides_event() -> EventView<'static> {
     let text = GUIDE.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an event");
-    let written: Value = serde_json::from_str(text).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned().into();
-    let attributes = written["attributes"].as_object().unwrap().iter();
-    EventView {
-        service: text(&written["service"]),
-        environment: text(&written["environment"]),
-        endpoint: text(&written["endpoint"]),
-        method: text(&written["method"]),
-        status_code: written["status_code"].as_u64().unwrap().try_into().unwrap(),
-        latency_ms: written["latency_ms"].as_f64(),
-        attributes: attributes.map(|(key, value)| (key.clone().into(), text(value))).collect(),
-        ..event()
-    }
+    view(&serde_json::from_str(text).unwrap())
 }
 
 /// Each example with its answer.
