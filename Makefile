@@ -16,75 +16,78 @@ LEFT_OUT ?=
 BASE ?=
 PAIRS ?= 5
 SAMPLE ?= 200
-# Starts Kafka and PostgreSQL for what it runs: Docker where it runs, else native processes (testkit/src/services).
+# Starts Kafka and PostgreSQL for a command: with Docker if it runs, else as native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
 
-setup: ## Install what the build needs (C compiler, OpenSSL, Rust); root on Debian: by itself, elsewhere: says what
+setup: ## Install what the build needs (C compiler, OpenSSL, Rust); as root on Debian, elsewhere it lists what is missing
 	@scripts/setup
 
-setup-test: ## Install what the tests need too (Kafka, PostgreSQL, clients)
+setup-test: ## Install what the tests need as well (Kafka, PostgreSQL, clients)
 	@scripts/setup test
 
 build: setup ## Build the slipstream binary (release)
 	@cargo build --release --locked --bin slipstream
 
-demo: build ## A synthetic shop, its SLOs, a fault and the alert: one process, nothing else (ARGS="--headless --for 150s --json")
+demo: build ## Run the demo: a synthetic shop, its SLOs, a fault and the alert, in one process (ARGS="--headless --for 150s --json")
 	@$(BIN) demo $(ARGS)
 
-test: setup-test ## All tests, on real Kafka and PostgreSQL, kill -9 with real processes among them; closes with what ran against what
+test: setup-test ## Run all tests, on real Kafka and PostgreSQL, with processes killed by kill -9; ends with what ran against what
 	cargo test --workspace --locked --no-run
 	@$(SERVICES) --full cargo test --workspace --locked --no-fail-fast
 
-test-real: setup-test ## Real files with known totals, embedded and on Kafka and PostgreSQL: make test-real DATA=DIR
+test-real: setup-test ## Import real files with known totals, embedded and on Kafka and PostgreSQL: make test-real DATA=DIR
 	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }
 	@test -d "$(DATA)" || { echo "no such folder: $(DATA)" >&2; exit 2; }
 	cargo build --locked -p slipstream-testkit
 	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --no-fail-fast --features slipstream-cli/real-data,slipstream-definitions/real-data,slipstream-alerter/real-data --test 'real_*'
 
-test-model: setup ## Our folds against the executable model: make test-model MODEL=DIR [DATA=DIR]
+test-model: setup ## Compare the folds with the executable model: make test-model MODEL=DIR [DATA=DIR]
 	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
 	SLIPSTREAM_MODEL="$(abspath $(MODEL))" SLIPSTREAM_DATA="$(if $(DATA),$(abspath $(DATA)))" cargo test --locked -p slipstream-slo --features model --test model
 
-test-clients: setup-test ## Publishing with Java, Go and Node, and what their Avro libraries write (needs a JDK with Maven, Go, Node)
+test-clients: setup-test ## Publish with Java, Go and Node, and read what their Avro libraries write (needs a JDK with Maven, Go, Node)
 	schemas/tests/foreign/record --check
 	cargo build --locked -p slipstream-testkit
 	@$(SERVICES) cargo test --locked -p slipstream-cli --features foreign-clients --test publishing
 
-test-cel: setup ## Filters beside cel-go: the recorded table, the test vectors of the specification, expressions made at random (needs Go)
+test-cel: setup ## Compare filters with cel-go: the recorded table, the test vectors of the specification, random expressions (needs Go)
 	@command -v go >/dev/null || { echo "make test-cel needs Go" >&2; exit 2; }
 	@cd definitions/tests/cel/record && go run . table ../filters.tsv ../events.json --check
 	cargo test --quiet --locked -p slipstream-definitions --features cel-go --test cel --test cel_reference -- --nocapture
 
-test-faults: setup-test ## Real processes under faults for long, with a report: make test-faults [SECONDS=600] [SEED=n]
+test-faults: setup-test ## Run real processes under faults for a long time, with a report: make test-faults [SECONDS=600] [SEED=n]
 	cargo test --locked -p slipstream-cli --test faults --no-run
 	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --locked -p slipstream-cli --test faults -- --nocapture
 
-sim: setup ## Whole worlds under faults in virtual time, by seed: make sim [SEEDS=500], or one again: make sim SEED=n [TRACE=FILE]
+test-platforms: setup-test ## Run the pipeline with kills on Kafka 3.0, 3.9 and 4.4 with PostgreSQL 14, 16 and 18 (Maven and npm): make test-platforms [ONLY=4.4.0/18.4]
+	@scripts/test-platforms $(ONLY)
+
+sim: setup ## Simulate the whole pipeline under faults in virtual time, by seed: make sim [SEEDS=500], or one seed again: make sim SEED=n [TRACE=FILE]
 	cargo test --workspace --locked --test seeds --no-run
 	@SLIPSTREAM_SIM_SEEDS=$(or $(SEEDS),$(if $(SEED),1,500)) SLIPSTREAM_SIM_SEED=$(SEED) SLIPSTREAM_SIM_TRACE=$(if $(TRACE),$(abspath $(TRACE))) cargo test --quiet --workspace --locked --test seeds hold_whatever_happens -- --nocapture
 
-fuzz: setup ## Definitions, filters and test files changed at random, for long: make fuzz [FOR=60s] [SEED=n]
+fuzz: setup ## Fuzz definitions, filters and test files with random changes: make fuzz [FOR=60s] [SEED=n]
 	cargo test --locked -p slipstream-slotest --test fuzz --no-run
 	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slotest --test fuzz -- --nocapture
 
-fuzz-guided: setup ## Guided by coverage: events, filters, definitions, test files, access logs: make fuzz-guided [FOR=60s] [TARGET=events]
+fuzz-guided: setup ## Fuzz events, filters, definitions, test files and access logs, guided by coverage: make fuzz-guided [FOR=60s] [TARGET=events]
 	@scripts/fuzz-guided $(FOR) $(TARGET)
 
-same-output: setup ## Whether this tree does what another revision does, byte for byte: make same-output BASE=REV [DATA=DIR] [SEEDS=200] [ONLY=demo]
+same-output: setup ## Compare the output of this tree with that of another revision, byte for byte: make same-output BASE=REV [DATA=DIR] [SEEDS=200] [ONLY=demo]
 	@test -n "$(BASE)" || { echo "make same-output needs BASE=REV, the revision to compare with" >&2; exit 2; }
 	@scripts/same-output "$(BASE)" $(if $(DATA),--data "$(abspath $(DATA))") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only $(ONLY))
 
-mutants: setup ## Whether the tests of the pure crates notice wrong code: make mutants [SAMPLE=200] [SEED=1] (needs Python)
+mutants: setup ## Check that the tests of the pure crates detect wrong code: make mutants [SAMPLE=200] [SEED=1] (needs Python)
 	@scripts/mutants --sample $(SAMPLE) --seed $(or $(SEED),1)
 
-lint: ## Format, clippy with warnings as errors, licences and security advisories of dependencies
+lint: ## Check format, clippy (warnings are errors), licences and security advisories of dependencies
 	@scripts/setup lint
 	@scripts/msrv check
 	cargo fmt --all --check
@@ -92,26 +95,30 @@ lint: ## Format, clippy with warnings as errors, licences and security advisorie
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@LEFT_OUT="$(LEFT_OUT)" scripts/deny
 
-msrv: ## The oldest Rust that Cargo.toml promises is the one that lint, tests and the image use
+msrv: ## Check that the oldest Rust in Cargo.toml is the one that lint, tests and the image use
 	@scripts/msrv check
 
-unused: setup ## Dependencies that nothing uses
+unused: setup ## Find unused dependencies
 	@scripts/unused
 
-fmt: ## Format
+fmt: ## Format the code
 	cargo fmt --all
 	@cargo fmt --manifest-path fuzz/Cargo.toml
 
-bench: build ## Measure what docs/benchmarks.md reports
+bench: build ## Run the benchmarks of docs/benchmarks.md
 	@cargo build --release --locked --quiet -p slipstream-bench
 	@scripts/bench $(BIN)
 
-bench-kafka: build setup-test ## The roles on a real Kafka and PostgreSQL, and Kafka Streams (EVENTS=12000000 RUNS=1 ONLY=speed,sink; EVENTS=300000 is a try)
+bench-kafka: build setup-test ## Benchmark the roles on a real Kafka and PostgreSQL, and Kafka Streams (EVENTS=12000000 RUNS=1 ONLY=speed,sink; EVENTS=300000 for a quick try)
 	@cargo build --release --locked --quiet -p slipstream-bench
 	@cargo build --release --locked --quiet -p slipstream-processor --example restore
 	@cargo build --locked --quiet -p slipstream-testkit --bins
 	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))
 
-bench-pairs: setup ## CPU seconds of this tree and of another revision in turns: make bench-pairs BASE=REV [PAIRS=5] [ONLY=tally,sink]
+bench-hostile: build ## Measure a gateway among hostile clients: its memory, and the latency of good requests (ONLY="bombs blanks" SECONDS=12)
+	@cargo build --release --locked --quiet -p slipstream-bench
+	@ulimit -n $$(ulimit -Hn); $(dir $(BIN))slipstream-bench hostile --program $(BIN) --for $(if $(filter-out 600,$(SECONDS)),$(SECONDS),12) $(ONLY)
+
+bench-pairs: setup ## Compare the CPU time of this tree with that of another revision: make bench-pairs BASE=REV [PAIRS=5] [ONLY=tally,sink]
 	@test -n "$(BASE)" || { echo "make bench-pairs needs BASE=REV, the revision to compare with" >&2; exit 2; }
 	@scripts/bench-pairs "$(BASE)" --pairs $(PAIRS) $(if $(ONLY),--only $(ONLY))

@@ -1,5 +1,6 @@
-//! What fuzzing begins with: `seeds FOLDER` writes FOLDER/TARGET/*, and FOLDER/TARGET.dict with the words that occur. Definitions
-//! and test files are those of examples/, filters are the ones in them, events and lines are made here.
+//! The seeds of fuzzing: `seeds FOLDER` writes FOLDER/TARGET/*, and FOLDER/TARGET.dict with the words that occur.
+//! Definitions and test files are those of examples/, filters are the ones in them, events and lines are generated
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -13,7 +14,7 @@ use slipstream_definitions::openslo;
 use slipstream_schemas::codec;
 use slipstream_schemas::{EventTime, RequestEvent};
 
-// Never called, but with it comes the runtime to which all that is built for fuzzing reports its coverage.
+// Never called, but it links the runtime to which instrumented code reports its coverage.
 fuzz_target!(|_nothing: &[u8]| {});
 
 type Outcome<T> = Result<T, Box<dyn Error>>;

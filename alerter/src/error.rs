@@ -10,7 +10,7 @@ use slipstream_slo::revision::RevisionError;
 /// Why the alerter or a notifier stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum AlerterError {
-    /// The log failed for good.
+    /// The log failed permanently.
     #[error("{doing}: {cause}")]
     Log {
         /// What was being done.
@@ -46,7 +46,7 @@ pub enum AlerterError {
 }
 
 impl AlerterError {
-    /// Says what the log was asked for.
+    /// Adds what was being done.
     pub(crate) fn log(doing: &'static str) -> impl FnOnce(LogError) -> AlerterError {
         move |cause| AlerterError::Log { doing, cause }
     }

@@ -15,4 +15,5 @@ mod telemetry;
 
 pub use error::AlerterError;
 pub use evaluate::run;
+pub use notifier::links::Links;
 pub use notifier::receiver::ReceiverConfig;

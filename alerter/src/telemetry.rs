@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
-use slipstream_log::TopicPartition;
+use slipstream_log::{LogError, TopicPartition};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::visible::visible;
 
 static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_evaluations_total", "Burn-rate records that were evaluated.", &[])
@@ -25,7 +26,8 @@ static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_records_trimmed_total", help, &["role"])
 });
 static NOTIFICATIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Transitions that ended at a receiver: delivered, refused, not_due.";
+    let help = "Outcomes of transitions at a receiver: delivered, refused, not_due. What was refused is sent again while the \
+                alert fires and counts a second time, as delivered, if it is taken.";
     metrics::counter("slipstream_notifications_total", help, &["receiver", "outcome"])
 });
 static ATTEMPTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -66,12 +68,13 @@ impl Event for Evaluated<'_> {
     }
 }
 
-/// `service=payment, method=GET`.
+/// `service=payment, method=GET`. The values are a client's, and the line may be shown on a terminal.
 fn group(t: &AlertTransition) -> String {
-    t.group.iter().map(|label| format!("{}={}", label.name, label.value)).collect::<Vec<_>>().join(", ")
+    let group: Vec<String> = t.group.iter().map(|label| format!("{}={}", label.name, label.value)).collect();
+    visible(&group.join(", ")).into_owned()
 }
 
-/// Partitions belong to somebody else now.
+/// Partitions belong to someone else now.
 #[derive(Debug)]
 pub struct PartitionsLost<'a> {
     /// Who lost them.
@@ -83,14 +86,14 @@ pub struct PartitionsLost<'a> {
 impl Event for PartitionsLost<'_> {
     fn emit(self) {
         LOST.with_label_values(&[self.role]).inc_by(self.partitions.len() as u64);
-        tracing::info!(role = self.role, partitions = ?self.partitions, "partitions lost; their state is dropped");
+        tracing::info!(role = self.role, partitions = ?self.partitions, "partitions lost; dropping their state");
     }
 }
 
 /// Retention removed records before they were read.
 #[derive(Debug)]
 pub struct Trimmed<'a> {
-    /// Who reads.
+    /// The reader.
     pub role: &'a str,
     /// Where.
     pub partition: TopicPartition,
@@ -117,7 +120,7 @@ pub struct Attempted<'a> {
     pub host: &'a str,
     /// Transitions it told of.
     pub alerts: usize,
-    /// HTTP status, where there was an answer.
+    /// HTTP status, if there was a response.
     pub status: Option<u16>,
     /// What became of it.
     pub result: AttemptResult<'a>,
@@ -130,8 +133,13 @@ pub struct Attempted<'a> {
 pub enum AttemptResult<'a> {
     /// The receiver took it.
     Delivered,
-    /// The receiver refused it for good.
-    Refused(&'a str),
+    /// The receiver refused it.
+    Refused {
+        /// What it said.
+        said: &'a str,
+        /// Whether that is an error to log: not what was said before.
+        aloud: bool,
+    },
     /// It will be tried again.
     Failed(&'a str),
 }
@@ -146,20 +154,21 @@ impl Event for Attempted<'_> {
                 count("delivered");
                 tracing::info!(receiver, host, alerts, status, ?took, "notification delivered");
             }
-            AttemptResult::Refused(said) => {
+            AttemptResult::Refused { said, aloud } => {
                 count("refused");
-                tracing::error!(
-                    receiver,
-                    host,
-                    alerts,
-                    status,
-                    said,
-                    "notification refused for good: check the receiver"
+                let message = format!(
+                    "notification refused (HTTP {}); will retry. Check the receiver's URL, credentials and severities",
+                    status.unwrap_or_default()
                 );
+                if aloud {
+                    tracing::error!(receiver, host, alerts, said, "{message}");
+                } else {
+                    tracing::debug!(receiver, host, alerts, said, "{message}");
+                }
             }
             AttemptResult::Failed(said) => {
                 count("failed");
-                tracing::warn!(receiver, host, alerts, status, said, "notification failed; it will be sent again");
+                tracing::warn!(receiver, host, alerts, status, said, "notification failed; will retry");
             }
         }
     }
@@ -181,6 +190,24 @@ impl Event for Recorded<'_> {
                 outcome = outcome(n.outcome), detail = %n.detail, "notification settled"
             );
         }
+    }
+}
+
+/// Second outcomes were not recorded before the process ended: the alerts are told once more when it is back.
+#[derive(Debug)]
+pub struct NotRecorded<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// How many.
+    pub outcomes: usize,
+    /// Why.
+    pub error: &'a LogError,
+}
+
+impl Event for NotRecorded<'_> {
+    fn emit(self) {
+        let NotRecorded { receiver, outcomes, error } = self;
+        tracing::warn!(receiver, outcomes, %error, "stopping with outcomes not recorded; these alerts will be sent again");
     }
 }
 
@@ -216,7 +243,7 @@ pub struct Restored<'a> {
 impl Event for Restored<'_> {
     fn emit(self) {
         let Restored { receiver, partition, firing } = self;
-        tracing::info!(receiver, %partition, firing, "notifier takes a partition over");
+        tracing::info!(receiver, %partition, firing, "notifier took over a partition");
     }
 }
 

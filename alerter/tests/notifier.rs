@@ -91,7 +91,7 @@ async fn a3_what_fails_is_sent_again_with_the_same_body_and_key() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_refuses_is_not_asked_again() {
+async fn a2_what_a_receiver_refused_is_not_told_when_it_is_over() {
     let (log, _) = log();
     let hook = Hook::open([Mode::Status(400), Mode::Status(302)]).await;
     let notifier = Running::notifier(&log, config("ops", &hook.url()));
@@ -115,6 +115,106 @@ async fn a_receiver_that_refuses_is_not_asked_again() {
     let notes: Vec<Notification> = all(&log, Topic::Notifications).await;
     assert_eq!((notes[0].status, notes[0].detail.as_str()), (Some(400), "said the receiver"));
     assert!(notes.iter().all(|n| !n.detail.contains("s3cr3t")));
+}
+
+/// A receiver that is not set up yet, or no more: it gives this answer until someone has repaired it.
+async fn repaired(status: u16) {
+    let (log, _) = log();
+    let hook = Hook::open([Mode::Status(status), Mode::Status(status)]).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    let soon = matches!(status, 408 | 429 | 500..);
+    if !soon {
+        recorded(&log, "ops", 1).await;
+        let state = || notifier.health.snapshot().get("notifier-ops").cloned();
+        let why = format!("the receiver refuses notifications of 1 alert (last answer: {status}); retrying");
+        eventually("its state says so", async || (state() == Some(State::Waiting(why.clone()))).then_some(())).await;
+        assert!(notifier.health.ready(), "and the process is ready: others are told");
+    }
+    let got = hook.received(3).await;
+    eventually("the alert to be told", async || {
+        outcomes(&log, "ops").await.contains(&("a".to_owned(), 2, Delivered)).then_some(())
+    })
+    .await;
+    happens(&log, "a", 100, 3, Resolved).await;
+    eventually("its end", async || outcomes(&log, "ops").await.contains(&("a".to_owned(), 3, Delivered)).then_some(()))
+        .await;
+    notifier.stop().await;
+    assert!(got.iter().all(|g| g.headers["idempotency-key"] == "a/100/2/ops"), "{status}");
+    assert_eq!(hook.took(), [told(&[("a", PAGE)]), told(&[("a", OVER)])], "{status}");
+    let first = if soon { vec![] } else { vec![("a", 2, Refused)] };
+    let want = [first, vec![("a", 2, Delivered), ("a", 3, Delivered)]].concat();
+    assert_eq!(outcomes(&log, "ops").await, noted(&want), "{status}");
+}
+
+#[tokio::test]
+async fn a3_a_receiver_that_is_repaired_is_told_while_the_alert_fires() {
+    let (local, mut receivers) = (tokio::task::LocalSet::new(), tokio::task::JoinSet::new());
+    for status in [307, 400, 401, 404, 408, 410, 413, 429] {
+        receivers.spawn_local_on(repaired(status), &local);
+    }
+    local.run_until(receivers.join_all()).await;
+}
+
+#[tokio::test]
+async fn a3_what_was_refused_is_told_again_by_the_next_process() {
+    let (log, _) = log();
+    let hook = Hook::open([Mode::Status(404)]).await;
+    let first = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    recorded(&log, "ops", 1).await;
+    first.stop().await;
+    let second = Running::notifier(&log, config("ops", &hook.url()));
+    assert_eq!(recorded(&log, "ops", 2).await, noted(&[("a", 2, Refused), ("a", 2, Delivered)]));
+    happens(&log, "a", 100, 3, Resolved).await;
+    recorded(&log, "ops", 3).await;
+    second.stop().await;
+    assert_eq!(hook.took(), [told(&[("a", PAGE)]), told(&[("a", OVER)])]);
+    let notes: Vec<Notification> = all(&log, Topic::Notifications).await;
+    assert_eq!(notes.iter().map(|n| n.attempts).collect::<Vec<_>>(), [1, 2, 1]);
+}
+
+#[tokio::test]
+async fn a3_an_end_that_was_refused_is_told_again_by_the_next_process() {
+    let (log, _) = log();
+    let hook = Hook::open([Mode::Status(200), Mode::Status(401)]).await;
+    let first = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    recorded(&log, "ops", 1).await;
+    happens(&log, "a", 100, 3, Resolved).await;
+    recorded(&log, "ops", 2).await;
+    first.stop().await;
+    let second = Running::notifier(&log, config("ops", &hook.url()));
+    let want = noted(&[("a", 2, Delivered), ("a", 3, Refused), ("a", 3, Delivered)]);
+    assert_eq!(recorded(&log, "ops", 3).await, want);
+    second.stop().await;
+    assert_eq!(hook.took(), [told(&[("a", PAGE)]), told(&[("a", OVER)])]);
+}
+
+#[tokio::test]
+async fn a_second_outcome_that_cannot_be_recorded_holds_no_shutdown_up() {
+    let (log, _) = log();
+    let hook = Hook::open([Mode::Status(404)]).await;
+    let notifier = Running::with_deaf_log(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    hook.received(2).await;
+    notifier.stop().await;
+    assert_eq!(outcomes(&log, "ops").await, noted(&[("a", 2, Refused)]), "the first is recorded with its position");
+}
+
+#[tokio::test]
+async fn an_alert_has_a_link_only_where_one_was_asked_for() {
+    for external in ["http://grafana.test", ""] {
+        let (log, _) = log();
+        let hook = Hook::open([]).await;
+        let notifier = Running::with_links(&log, config("ops", &hook.url()), external);
+        happens(&log, "a", 100, 2, Firing).await;
+        let message = hook.received(1).await.remove(0).message;
+        notifier.stop().await;
+        let alert = &message.alerts[0];
+        assert_eq!((message.external_url.as_str(), alert.generator_url.as_str()), (external, external));
+        assert_eq!(alert.labels["instance"], "checkout/availability/a");
+    }
 }
 
 #[tokio::test]
@@ -201,7 +301,7 @@ async fn who_was_away_for_long_gets_the_present_state() {
     happens(&log, "still", 100, 4, Resolved).await;
     recorded(&log, "ops", 8).await;
     notifier.stop().await;
-    assert_eq!(hook.took()[1], told(&[("again", PAGE), ("still", ("ticket", Status::Resolved))]));
+    assert_eq!(hook.took()[1], told(&[("still", ("ticket", Status::Resolved)), ("again", PAGE)]));
 }
 
 #[tokio::test]

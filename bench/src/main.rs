@@ -1,10 +1,12 @@
 //! What definitions cost: to load them, to match events against them, and to keep and evaluate their series.
 //!
-//! `slipstream-bench` runs every part in a process of its own, so that one does not warm or fill memory for the next, and
-//! prints a table. Figures only: nothing is asserted, for a busy machine is no mistake of the code. `slipstream-bench
-//! PART` runs one. `slipstream-bench kafka` measures the roles on a real Kafka.
+//! `slipstream-bench` runs every part in its own process, so that one does not warm or fill memory for the next, and
+//! prints a table. Figures only: nothing is asserted, because a busy machine is not a bug. `slipstream-bench
+//! PART` runs one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among
+//! hostile clients.
 
 mod definitions;
+mod hostile;
 mod kafka;
 mod load;
 mod matching;
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         Some((kafka::COMMAND, rest)) => return kafka::run(rest),
+        Some((hostile::COMMAND, rest)) => return hostile::run(rest),
         Some((kafka::raw::COMMAND, rest)) => {
             writeln!(std::io::stdout(), "{}", kafka::raw::run(rest)?)?;
             return Ok(());
@@ -47,7 +50,7 @@ fn main() -> anyhow::Result<()> {
         }
         Some(name) => {
             let Some((_, rows)) = PARTS.iter().find(|(part, _)| *part == name) else {
-                bail!("no such part: {name}; there are {}", PARTS.map(|(part, _)| part).join(", "));
+                bail!("unknown part: {name}; parts are {}", PARTS.map(|(part, _)| part).join(", "));
             };
             for row in rows()? {
                 writeln!(out, "{row}")?;
@@ -57,12 +60,12 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Runs a part in a process of its own.
+/// Runs a part in its own process.
 fn alone(part: &str) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("find this program")?;
     let status = Command::new(program).arg(part).status().with_context(|| format!("run the part {part}"))?;
     if !status.success() {
-        bail!("the part {part} ended with {status}");
+        bail!("the part {part} exited with {status}");
     }
     Ok(())
 }

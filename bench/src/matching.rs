@@ -27,7 +27,7 @@ const EVENTS: usize = 4_000_000;
 const WARM: usize = 3_000_000;
 /// Events of a step of tally.
 const STEP: usize = 10_000;
-/// Events that are made at a time, before they are measured: a decoder has just written them, too.
+/// Events that are created at a time, before they are measured, as if a decoder had just written them.
 const HOT: usize = 500;
 /// The plain way is slow: it gets fewer events.
 const PLAIN_EVENTS: usize = 500;
@@ -54,7 +54,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
         .against(reference, counted.0.pushed / plain),
         Row::new("the same, with a redelivery memory of two million ids", format!("{:.0} ns", counted.1.pushed), ""),
         Row::new(
-            format!("the same, with the decision of a step of {STEP} events"),
+            format!("the same, with the decisions of a step of {STEP} events"),
             format!("{:.0} ns", counted.1.whole),
             "",
         ),

@@ -29,7 +29,7 @@ const NOW: i64 = 1_700_000_000;
 const PERIOD: i64 = 30 * 86_400;
 /// Cells between two that are filled, no more than a block has.
 const EVERY: i64 = 16;
-/// Events of a series: how wide cells have to be depends on it.
+/// Events of a series, which determines the width of cells.
 const PER_SECOND: i64 = 10;
 const TICKS: i64 = 7;
 
@@ -38,7 +38,7 @@ pub fn rings() -> anyhow::Result<Vec<Row>> {
     rows("by events", Budgeting::Occurrences, |snapshot| snapshot.rings = full_rings())
 }
 
-/// Objectives over slices of a minute.
+/// Objectives with slices of a minute.
 pub fn slices() -> anyhow::Result<Vec<Row>> {
     let target = Ratio { num: 9, den: 10 };
     rows("by slices of a minute", Budgeting::Timeslices { seconds: 60, target }, |snapshot| {
@@ -62,7 +62,7 @@ fn rows(what: &str, budgeting: Budgeting, fill: impl Fn(&mut SeriesSnapshot)) ->
     let (mut published, mut spent) = (0, Duration::ZERO);
     for tick in 0..TICKS {
         let batch = entries(&slos, NOW + tick, revisions.end());
-        // The tally is read, then the stamp passes the tick: that evaluates it.
+        // The tally is read, then the stamp passes the tick, which evaluates it.
         let (folding, first) = timed(|| burn.apply(2 * tick, &batch, &revisions));
         ensure!(first?.is_empty(), "a tick was evaluated early");
         let stamp = stamp(tick + 1, (NOW + tick + 1) * 1_000, revisions.end());
@@ -242,6 +242,6 @@ fn entries(slos: &[Slo], tick: i64, revision: i64) -> TallyBatch {
 fn resident() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status").context("read this process's memory (Linux only)")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is not a number")?;
     Ok(kib << 10)
 }

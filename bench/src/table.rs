@@ -20,7 +20,7 @@ impl Row {
         Row { what: what.into(), figure, goal, reference: None }
     }
 
-    /// The same with what the reference needed, and how many times as much that is.
+    /// The same with the figure of the reference, and the ratio.
     pub fn against(self, reference: String, ratio: f64) -> Row {
         Row { reference: Some((reference, ratio)), ..self }
     }
@@ -37,14 +37,14 @@ impl fmt::Display for Row {
     }
 }
 
-/// How long `work` takes, and what it answers.
+/// How long `work` takes, and its result.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let began = Instant::now();
     let answer = work();
     (began.elapsed(), answer)
 }
 
-/// CPU time of this thread so far, to a few milliseconds; nothing where Linux does not tell.
+/// CPU time of this thread so far, to a few milliseconds; `None` if Linux does not report it.
 pub fn busy() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = stat.split_whitespace().next().and_then(|text| text.parse().ok());

@@ -11,7 +11,7 @@ use slipstream_store::Store;
 /// How often positions are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Where partitions of a topic end.
+/// The end offsets of a topic's partitions.
 async fn ends(log: &dyn Log, topic: Topic) -> Result<Vec<(TopicPartition, Offset)>> {
     let mut ends = Vec::new();
     for partition in 0..log.partitions(topic).await? {
@@ -66,7 +66,7 @@ pub async fn everything(log: &dyn Log, store: &dyn Store) -> Result<()> {
     stored(log, store, Topic::RequestEvents).await
 }
 
-/// One of these waits, for as long as `patience` lasts.
+/// One of these waits, for at most `patience`.
 ///
 /// # Errors
 /// Those of the wait, or patience is over.

@@ -2,7 +2,7 @@
 
 use slipstream_log::kafka::admin::{Finding, Severity};
 
-/// One word for it.
+/// One word for a severity.
 pub fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Ok => "ok",

@@ -10,6 +10,7 @@ mod commands;
 mod definitions;
 mod demo;
 mod doctor;
+mod figures;
 mod findings;
 mod logging;
 mod output;
@@ -23,14 +24,14 @@ use args::{Cli, Command};
 /// The program: arguments in, exit code out. 0 done, 1 failed, 2 wrong use.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The one TLS provider of the process; it is installed once, before anything could ask for it.
+    // The one TLS provider of the process; it is installed once, before anything could need it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("starting the async runtime")),
     };
     let result = runtime.block_on(dispatch(cli));
-    // A read that blocks, such as of a terminal on which nobody presses a key, does not keep the process.
+    // A blocking read, such as of a terminal that is waiting for a key, must not keep the process alive.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| failed(&error))
 }
@@ -46,13 +47,16 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "slipstream", &mut std::io::stdout());
+            // Not directly to standard output: clap_complete panics if a reader has closed it.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "slipstream", &mut script);
+            output::print_as_is(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// A configuration or a question that makes no sense: nothing was tried.
+/// An invalid configuration or query: nothing was tried.
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     let wrong = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<slipstream_runtime::config::ConfigErrors>()
@@ -62,7 +66,7 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    // Whoever reads our output may have heard enough: `slipstream query events | head`. A pipe that breaks behind an error
+    // The reader of our output may have seen enough: `slipstream query events | head`. A pipe that breaks inside an error
     // of the log or the store is a failure.
     let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     if error.downcast_ref().is_some_and(closed) {

@@ -1,4 +1,4 @@
-//! Logs of commands that end by themselves: only what a person must see, unless they ask for more.
+//! Logging of commands other than `run`: only what a person must see, unless more is requested.
 
 use anyhow::Result;
 use slipstream_runtime::config::Logging;

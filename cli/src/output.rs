@@ -1,11 +1,16 @@
-//! How answers look: a table for people, JSON for machines. Answers go to standard output, all else to standard error.
+//! How results look: a table for people, JSON for machines. Results go to standard output, all else to standard error.
+//!
+//! Anything printed here may come from a client or a file. So everything but our own colours passes [`visible_lines`];
+//! cells of tables pass [`visible`], which escapes line ends as well.
+
+mod json;
 
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use slipstream_schemas::cause::chain;
-use slipstream_schemas::records::BudgetUnit;
+use slipstream_schemas::visible::{visible, visible_lines};
 
 /// A table with a head row; columns named in `right` are aligned right.
 pub fn table(head: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -21,7 +26,7 @@ pub fn table(head: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<S
         }
     }
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| visible(cell)));
     }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -31,6 +36,14 @@ pub fn table(head: &[&str], right: &[&str], rows: impl IntoIterator<Item = Vec<S
 /// # Errors
 /// When standard output is closed.
 pub fn print(text: &str) -> io::Result<()> {
+    print_as_is(&visible_lines(text))
+}
+
+/// Writes text to standard output that has colours, or is meant for a program: its values are [`visible`] already.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn print_as_is(text: &str) -> io::Result<()> {
     io::stdout().lock().write_all(text.as_bytes())
 }
 
@@ -39,18 +52,33 @@ pub fn print(text: &str) -> io::Result<()> {
 /// # Errors
 /// When standard output is closed.
 pub fn print_json(value: &impl Serialize) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    out.write_all(b"\n")
+    json::write(io::BufWriter::new(io::stdout().lock()), value)
+}
+
+/// The result of printing, for a command whose exit code says more than that it printed: a reader who has seen enough
+/// (`slipstream slo validate slos/ | head`) is no failure, and no success either.
+///
+/// # Errors
+/// All others.
+pub fn enough(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(closed) if closed.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 /// A line of progress or advice on standard error.
 pub fn say(text: impl std::fmt::Display) {
+    say_as_is(&visible_lines(&text.to_string()));
+}
+
+/// A line on standard error that has colours: its values are [`visible`] already.
+pub fn say_as_is(text: &str) {
     // Standard error that is closed harms nothing.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// An error with its causes, none said twice.
+/// An error with its causes, without repetition.
 pub fn causes(error: &anyhow::Error) -> String {
     chain(error.as_ref())
 }
@@ -69,86 +97,9 @@ fn no_wish_against_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// A share as a percentage with as many digits as it needs to be told from its neighbours.
-pub fn percent(share: f64) -> String {
-    format!("{:.3} %", share * 100.0)
-}
-
-/// A span of seconds in the largest unit that divides it: 5m, 6h, 30d.
-pub fn span(seconds: i64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    match units.iter().find(|(size, _)| seconds != 0 && seconds % size == 0) {
-        Some((size, unit)) => format!("{}{unit}", seconds / size),
-        None => format!("{seconds}s"),
-    }
-}
-
-/// A count with thin groups: 56,070.
-pub fn count(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).unwrap_or("")).collect();
-    format!("{}{}", if n < 0 { "-" } else { "" }, groups.join(","))
-}
-
-/// An amount of what a budget counts: events as a count, time in minutes; shares of a composite are told by its SLI.
-pub fn amount(unit: BudgetUnit, amount: i64) -> String {
-    match unit {
-        BudgetUnit::Events => count(amount),
-        BudgetUnit::Seconds => minutes(amount as f64),
-        BudgetUnit::Share => "-".to_owned(),
-    }
-}
-
-/// What is left of a budget, in whole events or in minutes: `64 of 103`, `40.2 of 43.2 min`.
-pub fn left_of_budget(unit: BudgetUnit, remaining: f64, budget: f64) -> String {
-    let left = remaining * budget;
-    match unit {
-        // Of a small budget the parts matter: a hundred events at 99.9 % allow a tenth of one.
-        BudgetUnit::Events if budget < 10.0 => format!("{left:.2} of {budget:.2}"),
-        BudgetUnit::Events => format!("{} of {}", count(left.floor() as i64), count(budget.floor() as i64)),
-        BudgetUnit::Seconds => format!("{:.1} of {}", left / 60.0, minutes(budget)),
-        BudgetUnit::Share => "-".to_owned(),
-    }
-}
-
-fn minutes(seconds: f64) -> String {
-    format!("{:.1} min", seconds / 60.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_are_grouped() {
-        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1234567, "-1,234,567")] {
-            assert_eq!(count(n), text);
-        }
-    }
-
-    #[test]
-    fn budgets_are_in_events_or_in_minutes() {
-        let table = [
-            (BudgetUnit::Events, 0.625, 104.9, "65 of 104"),
-            (BudgetUnit::Events, -1.5, 10.0, "-15 of 10"),
-            (BudgetUnit::Events, -99.0, 0.01, "-0.99 of 0.01"),
-            (BudgetUnit::Seconds, 0.5, 2_592.0, "21.6 of 43.2 min"),
-            (BudgetUnit::Seconds, -1.0, 302.4, "-5.0 of 5.0 min"),
-            (BudgetUnit::Share, 0.5, 1e6, "-"),
-        ];
-        for (unit, remaining, budget, text) in table {
-            assert_eq!(left_of_budget(unit, remaining, budget), text);
-        }
-        assert_eq!(amount(BudgetUnit::Seconds, 2_592_030), "43200.5 min");
-    }
-
-    #[test]
-    fn spans_take_the_largest_unit() {
-        for (seconds, text) in [(0, "0s"), (30, "30s"), (300, "5m"), (3_600, "1h"), (5_400, "90m"), (2_592_000, "30d")]
-        {
-            assert_eq!(span(seconds), text);
-        }
-    }
 
     #[test]
     fn a_cause_that_is_quoted_is_not_said_twice() {
@@ -160,5 +111,13 @@ mod tests {
     fn a_table_has_a_head_and_aligned_columns() {
         let text = table(&["service", "hits"], &["hits"], [vec!["web".to_owned(), "7".to_owned()]]);
         assert_eq!(text, "service  hits\nweb         7\n");
+    }
+
+    #[test]
+    fn a_cell_is_one_line_whatever_is_in_it() {
+        let hostile = "\u{1b}[2J/pay\nok\r\tx\u{202e}".to_owned();
+        let text = table(&["endpoint", "hits"], &["hits"], [vec![hostile, "7".to_owned()]]);
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(text.contains(r"\u{1b}[2J/pay\nok\r\tx\u{202e}"), "{text:?}");
     }
 }

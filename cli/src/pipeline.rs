@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use slipstream_alerter::{ReceiverConfig, notifier};
+use slipstream_alerter::{Links, ReceiverConfig, notifier};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
@@ -25,10 +25,10 @@ pub struct Pipeline {
     pub redelivery_window_ms: i64,
     /// Threads that tally.
     pub tally_threads: usize,
-    /// Who is told about alerts.
+    /// Receivers of alerts.
     pub receivers: Vec<ReceiverConfig>,
-    /// Where people reach this installation; goes into notifications.
-    pub external_url: String,
+    /// Where notifications link to.
+    pub links: Links,
     /// The board of states.
     pub health: Health,
 }
@@ -80,20 +80,20 @@ impl Pipeline {
 
     fn notifiers(&self, supervisor: &mut Supervisor) {
         if self.receivers.is_empty() {
-            // Nobody to tell: a process that is nothing but notifier is as ready as it will be.
+            // Without receivers, a process that runs only the notifier is ready at once.
             self.health.set(names::NOTIFIER, State::Ready);
         }
         for receiver in &self.receivers {
             let name = format!("{} {}", names::NOTIFIER, receiver.name);
-            let (log, url, health) = (self.log.clone(), self.external_url.clone(), self.health.clone());
+            let (log, links, health) = (self.log.clone(), self.links.clone(), self.health.clone());
             self.health.announce(&receiver.group());
-            let role = notifier::run(log, receiver.clone(), url, health, supervisor.token(Stage::Deliver));
+            let role = notifier::run(log, receiver.clone(), links, health, supervisor.token(Stage::Deliver));
             supervisor.task(Stage::Deliver, &name, role);
         }
     }
 }
 
-/// The sink, and before it the wait for its store. What it has opened itself it closes.
+/// The sink, after waiting for its store. It closes what it has opened itself.
 async fn sink(
     log: SharedLog,
     place: StorePlace,
@@ -135,7 +135,7 @@ mod tests {
             redelivery_window_ms: 120_000,
             tally_threads: 1,
             receivers: receivers.iter().map(|name| ReceiverConfig::webhook(*name, "http://127.0.0.1:9")).collect(),
-            external_url: "http://127.0.0.1:9".to_owned(),
+            links: Links::default(),
             health: Health::default(),
         };
         let all = BTreeSet::from(Role::ALL);

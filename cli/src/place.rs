@@ -1,9 +1,13 @@
-//! From flags, variables and the file to where an installation is, for the commands that are not `run`.
+//! Finds an installation by flags, variables and the file, for the commands other than `run`.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
+use slipstream_definitions::openslo::Loaded;
 use slipstream_runtime::config::{Config, Overrides};
 
 use crate::args::Place;
+use crate::{definitions, output, parts};
 
 impl Place {
     /// What the flags say.
@@ -16,12 +20,21 @@ impl Place {
         }
     }
 
-    /// The configuration of whoever looks at the installation, or works on it without being a role.
+    /// The configuration for commands that look at the installation, or work on it without being a role.
     ///
     /// # Errors
     /// When the file cannot be read, or with every mistake there is.
     pub fn load(&self) -> Result<Config> {
-        Ok(Config::load(self.config.as_deref(), std::env::vars(), self.overrides())?)
+        Ok(Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?)
+    }
+
+    /// [`Place::load`], and definitions for it. What is wrong with either is said at once.
+    ///
+    /// # Errors
+    /// As for [`Place::load`], and when a definition is wrong.
+    pub fn load_with(&self, slos: &[PathBuf]) -> Result<(Config, Loaded)> {
+        let loaded = definitions::load_valid(slos);
+        both(self.load(), loaded)
     }
 
     /// The flags that lead another command to the same installation; empty where it finds it without. What may be
@@ -39,5 +52,20 @@ impl Place {
             ("store", store),
         ];
         given.into_iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}"))).collect()
+    }
+}
+
+/// Two things that were read. Where both are wrong the second is reported here, and the first is the error.
+///
+/// # Errors
+/// When one of them is wrong.
+pub fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(wrong), Err(error)) => {
+            output::say(format_args!("error: {}", output::causes(&error)));
+            Err(wrong)
+        }
+        (Err(wrong), _) | (_, Err(wrong)) => Err(wrong),
     }
 }

@@ -1,16 +1,15 @@
-//! A piece of work beside the roles that digest it: `import`, `simulate` and the demo begin and end like this.
+//! Work together with the roles that process it: how `import`, `simulate` and the demo start and end.
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use slipstream_alerter::ReceiverConfig;
+use slipstream_alerter::{Links, ReceiverConfig};
 use slipstream_log::Log;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
-use slipstream_runtime::health::Health;
 use slipstream_runtime::signal;
 use slipstream_runtime::stage::Stage;
 use slipstream_runtime::supervise::{Bounds, Supervisor};
@@ -22,9 +21,9 @@ use crate::parts::Installation;
 use crate::pipeline::Pipeline;
 use crate::{catch_up, output};
 
-/// How long the pipeline may take to digest what it was given; a backlog of a hundred million events takes minutes.
+/// How long the pipeline may take to process its input; a backlog of a hundred million events takes minutes.
 const PATIENCE: Duration = Duration::from_secs(3_600);
-/// How long the work may take to wind up once a signal came.
+/// How long the work may take to finish after a signal.
 const WIND_UP: Duration = Duration::from_secs(10);
 /// A tick is evaluated once its sources are known up to a second after it; an idle source says so every 250 ms.
 const EVALUATED_WITHIN: Duration = Duration::from_millis(2_500);
@@ -40,15 +39,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session over an installation with the roles that digest events, and these receivers.
+    /// A session over an installation with the roles that process events, and these receivers.
     ///
     /// # Errors
     /// When the store cannot be opened.
-    pub async fn new(
-        mut installation: Installation,
-        receivers: Vec<ReceiverConfig>,
-        external_url: &str,
-    ) -> Result<Self> {
+    pub async fn new(mut installation: Installation, receivers: Vec<ReceiverConfig>) -> Result<Self> {
         let store = installation.open_store().await?;
         let mut supervisor = Supervisor::new(Bounds::default());
         let pipeline = Pipeline {
@@ -57,8 +52,8 @@ impl Session {
             redelivery_window_ms: installation.settings.redelivery_window_ms,
             tally_threads: 1,
             receivers,
-            external_url: external_url.to_owned(),
-            health: Health::default(),
+            links: Links::default(),
+            health: supervisor.health(),
         };
         let roles = BTreeSet::from([Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier]);
         pipeline.start(&mut supervisor, &roles);
@@ -66,8 +61,8 @@ impl Session {
     }
 
     /// Does the work, and ends the roles in order when it is done or a role fails. A signal cancels the token of
-    /// [`Stage::Intake`]: the work has ten seconds to take in no more, to let the roles digest what there is, and to
-    /// say so.
+    /// [`Stage::Intake`]: the work has ten seconds to stop its intake, to let the roles process what is left, and to
+    /// report that.
     ///
     /// # Errors
     /// What the work or a role failed with.
@@ -81,7 +76,7 @@ impl Session {
             let mut finished = finished;
             tokio::select! {
                 _ = &mut finished => {}
-                () = signal.received() => {
+                _ = signal.received() => {
                     intake.cancel();
                     // Out of patience: what the work has not done is left to the next start.
                     let _ = tokio::time::timeout(WIND_UP, finished).await;
@@ -103,37 +98,45 @@ impl Session {
             bail!("{outcome}");
         }
         closed?;
-        result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept, and digested at the next start"))
+        result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept, and processed at the next start"))
     }
 }
 
 /// Work on a log whose roles run in other processes: it waits until the definitions apply, if this process published any,
-/// then begins. A signal cancels its token: it has ten seconds to take in no more and to say so.
+/// then begins; interruptible as [`interruptible`] says.
 ///
 /// # Errors
 /// What the work failed with, or it was interrupted.
 pub async fn beside<T>(installation: Installation, work: impl AsyncFnOnce(&Shutdown) -> Result<T>) -> Result<T> {
-    let signal = signal::watch().context("watching for signals")?;
-    let shutdown = Shutdown::new();
     let cut_in = installation.cut_in.unwrap_or_default();
-    let work = async {
+    let result = interruptible(async |shutdown| {
         if !cut_in.is_zero() {
-            output::say(format_args!("the definitions apply in {} s: waiting", cut_in.as_secs_f64()));
+            output::say(format_args!("waiting {} s until the definitions apply", cut_in.as_secs_f64()));
             tokio::time::sleep(cut_in).await;
         }
-        work(&shutdown).await
-    };
-    let mut work = std::pin::pin!(work);
-    let result = tokio::select! {
+        work(shutdown).await
+    });
+    let result = result.await;
+    installation.close().await?;
+    result
+}
+
+/// Work until a signal comes. That cancels its token, and the work has ten seconds to stop taking in more and to report.
+///
+/// # Errors
+/// What the work failed with, or it was interrupted.
+pub async fn interruptible<T>(work: impl AsyncFnOnce(&Shutdown) -> Result<T>) -> Result<T> {
+    let signal = signal::watch().context("watching for signals")?;
+    let shutdown = Shutdown::new();
+    let mut work = std::pin::pin!(work(&shutdown));
+    tokio::select! {
         result = &mut work => result,
-        () = signal.received() => {
+        _ = signal.received() => {
             shutdown.cancel();
             let ended = tokio::time::timeout(WIND_UP, work).await;
             ended.unwrap_or_else(|_| bail!("interrupted: what was acknowledged is kept"))
         }
-    };
-    installation.close().await?;
-    result
+    }
 }
 
 /// Waits until all events are tallied, folded and stored.

@@ -60,7 +60,7 @@ fn wrong_use_is_2_and_failure_is_1() {
     let nothing = empty.path().join("nothing");
     let file = empty.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let table: [(&[&str], i32); 23] = [
+    let table: [(&[&str], i32); 25] = [
         (&["frobnicate"], 2),
         (&["import", "x.log"], 2),
         (&["import", "--format", "common", "x.log"], 2),
@@ -84,6 +84,8 @@ fn wrong_use_is_2_and_failure_is_1() {
         (&["topics", "list", "--data", arg(&nothing)], 1),
         (&["query", "kpis", "--store", "mysql://me:secret@db"], 2),
         (&["doctor", "--data", arg(&nothing)], 1),
+        (&["doctor", "--data", arg(&file)], 1),
+        (&["import", "--format", "json", "--data", arg(&nothing), arg(&nothing)], 1),
     ];
     for (args, code) in table {
         let output = run(args);
@@ -91,6 +93,80 @@ fn wrong_use_is_2_and_failure_is_1() {
         // What is wrong with definitions is what `validate` was asked for.
         let told = if args.contains(&"validate") { &output.stdout } else { &output.stderr };
         assert!(!told.is_empty(), "{args:?} says nothing");
+    }
+}
+
+#[test]
+fn mistakes_in_the_configuration_and_in_definitions_are_told_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, slos) = (home.path().join("slipstream.yaml"), home.path().join("slos.yaml"));
+    let settings = "log: nowhere\nkafka: {properties: {sesion.timeout.ms: 1}}\ndrain: soon\ndrain: 1s\n\
+        receivers: [{name: a, url: 'http://[::'}]\nslos: slos.yaml\n";
+    std::fs::write(&config, settings).unwrap();
+    std::fs::write(&slos, "kind: SLO\n").unwrap();
+    let output = run(&["run", "--config", arg(&config), "--listen", "here"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for mistake in [
+        "kafka.properties.sesion.timeout.ms",
+        "`drain` is set twice",
+        "found `soon`",
+        "found `nowhere`",
+        "`receivers.url`: expected an address like `https://host/path`, found `http://[::`",
+        "--listen: `listen`",
+        "slos.yaml:1:1",
+    ] {
+        assert!(said.contains(mistake), "{mistake}: {said}");
+    }
+}
+
+#[test]
+fn mistakes_beside_a_configuration_that_cannot_be_read_are_told_too() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    let (none, slos, scenario) = (at("none.yaml"), at("slos.yaml"), at("scenario.yaml"));
+    std::fs::write(&slos, "kind: SLO\n").unwrap();
+    std::fs::write(&scenario, "services: 5\n").unwrap();
+    let elsewhere = ["--config", arg(&none), "--slos", arg(&slos), "--log", "nowhere"];
+    for (command, told) in [
+        (&["run", "--listen", "here"][..], "--listen: `listen`"),
+        (&["import", "--format", "json", "events.ndjson"], "slos.yaml:1:1"),
+        (&["simulate", "--rate", "1", "--for", "1s", "--scenario", arg(&scenario)], "scenario.yaml"),
+    ] {
+        let output = run(&[command, &elsewhere].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+        for mistake in [told, "none.yaml: reading the configuration: No such file", "slos.yaml:1:1", "found `nowhere`"]
+        {
+            assert!(said.contains(mistake), "{command:?}: {mistake}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_failed_has_no_next() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, missing) = (home.path().join("data"), home.path().join("missing"));
+    let output = run(&["import", "--format", "json", "--data", arg(&data), arg(&missing)]);
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && !said.contains("next:"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_a_directory_is_told_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let output = run(&["doctor", "--data", arg(&file)]);
+    let said = text(&output.stdout);
+    assert!(said.contains("a file, not a directory"), "{said}");
+    for (name, store) in [("junk", &b"no database at all, whatever its name says"[..]), ("empty", b"")] {
+        let data = home.path().join(name);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("store.db"), store).unwrap();
+        let output = run(&["query", "kpis", "--data", arg(&data)]);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("store.db"), "{name}: {said}");
     }
 }
 
@@ -146,7 +222,7 @@ fn the_doctor_looks_at_an_embedded_installation() {
     simulated(data);
     assert_eq!(examine(), (Some(0), Vec::new()));
     let human = text(&run(&["doctor", "--data", arg(data)]).stdout);
-    assert!(human.contains("ok     store") && human.contains("warn   owner: no process works"), "{human}");
+    assert!(human.contains("ok     store") && human.contains("warn   owner: no process is using"), "{human}");
 
     let store = data.join("store.db");
     let mut bytes = std::fs::read(&store).unwrap();
@@ -382,4 +458,19 @@ fn a_file_that_cannot_be_read_does_not_keep_the_others_out() {
         report["files"].as_array().unwrap().iter().map(|file| file.get("error").is_some()).collect();
     assert_eq!(failed, [false, true, false], "{report}");
     assert_eq!(json(&["query", "kpis", "--json", "--data", arg(&data)])["hits"], 2);
+}
+
+#[test]
+fn a_command_that_ends_does_not_say_that_it_tries_again() {
+    let home = tempfile::tempdir().unwrap();
+    // Nothing listens there.
+    let nowhere = "postgres://127.0.0.1:1/none";
+    for command in [&["query", "kpis"][..], &["query", "events"], &["query", "alerts"]] {
+        let output = run(&[command, &["--data", arg(home.path()), "--store", nowhere]].concat());
+        let said = text(&output.stderr).to_lowercase();
+        assert!(output.status.code() == Some(1) && said.contains("127.0.0.1:1"), "{command:?}: {said}");
+        for promise in ["tried again", "trying again", "retrying", "will retry"] {
+            assert!(!said.contains(promise), "{command:?}: {said}");
+        }
+    }
 }

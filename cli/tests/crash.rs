@@ -240,7 +240,7 @@ async fn notified(log: &dyn Log, transitions: &[AlertTransition], told: &HashSet
         assert!(settled.contains(key), "{key} was due and is not settled");
     }
     for note in notes.iter().filter(|n| n.outcome == Outcome::Delivered) {
-        assert!(told.contains(&key(note)), "{} is said to be delivered and was not received", key(note));
+        assert!(told.contains(&key(note)), "{} is recorded as delivered but was not received", key(note));
     }
     due.len()
 }

@@ -175,7 +175,7 @@ fn two_hosts_whose_logs_begin_alike_are_both_counted() {
     let b = place.file("b.log", format!("{health}{}", lines("b", 70, 80)));
     let said = place.web(&[], &[&a, &b, &a]);
     assert_eq!(said.report["events"], 90 + 80, "{}", said.stderr);
-    assert!(said.stderr.contains("b.log: it begins like "), "{}", said.stderr);
+    assert!(said.stderr.contains("b.log: it starts like "), "{}", said.stderr);
     assert_eq!((place.kpis()["hits"].as_u64(), place.kpis()["errors"].as_u64()), (Some(170), Some(9 + 8)));
     let again = place.web(&[], &[&b, &a]);
     assert_eq!(again.report["events"], 0, "{}", again.stderr);
@@ -194,7 +194,7 @@ fn standard_input_is_a_file_that_is_read_once() {
     assert!(age.as_secs().abs() < 3_600, "the last event is now: {time}");
     let again = place.import_from(&options, &[Path::new("-")], lines("a", 0, 3_000).as_bytes());
     assert_eq!(again.report["events"], 0, "the same lines, unpacked: {}", again.stderr);
-    assert!(again.stderr.contains("--shift-to-now does not move"), "{}", again.stderr);
+    assert!(again.stderr.contains("--shift-to-now does not apply"), "{}", again.stderr);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn containers_are_read_as_their_tools_read_them_and_others_are_named() {
     let said = place.web(&[], &[&garbage]);
     assert_eq!((said.code, said.report["events"].as_u64()), (Some(0), Some(20)), "{}", said.stderr);
     assert!(
-        said.stderr.contains("garbage.log.gz: 6 bytes after the end of the compressed data were ignored"),
+        said.stderr.contains("garbage.log.gz: ignored 6 bytes after the end of the compressed data"),
         "{}",
         said.stderr
     );
@@ -221,9 +221,9 @@ fn containers_are_read_as_their_tools_read_them_and_others_are_named() {
         place.web(&[], &[&lz4, &place.file("utf16.log", utf_16), &place.file("twice.gz", gzip(&gzip(b"a"))), &good]);
     assert_eq!((said.code, said.report["events"].as_u64()), (Some(1), Some(10)), "{}", said.stderr);
     for line in [
-        "access.log.lz4: this is lz4, which import does not read; convert it first: lz4 -dc FILE | slipstream import … -",
+        "access.log.lz4: this is lz4, which import cannot read; convert it first: lz4 -dc FILE | slipstream import … -",
         "utf16.log: this is UTF-16 text",
-        "twice.gz: this is packed twice, with gzip inside",
+        "twice.gz: this is compressed twice, with gzip inside",
     ] {
         assert!(said.stderr.contains(line), "no {line} in: {}", said.stderr);
     }
@@ -261,7 +261,7 @@ fn an_argument_that_does_nothing_is_said() {
     let again = place.import(&["--format", "common", "--service", "shop", "--environment", "prod"], &[&file]);
     assert_eq!((again.code, again.report["events"].as_u64()), (Some(0), Some(0)));
     for line in [
-        "20 lines had been imported before",
+        "20 lines were imported before",
         "--service shop does not apply to lines imported before (with --service web)",
         "--environment prod does not apply",
         "--format common does not apply",
@@ -278,5 +278,38 @@ fn a_directory_or_a_file_that_is_not_there_keeps_no_other_out() {
     std::fs::create_dir(&folder).unwrap();
     let said = place.web(&[], &[&folder, &place.folder.path().join("none.log"), &good]);
     assert_eq!((said.code, said.report["events"].as_u64()), (Some(1), Some(10)), "{}", said.stderr);
-    assert!(said.stderr.contains("this is a directory; give the files in it"), "{}", said.stderr);
+    assert!(said.stderr.contains("this is a directory; pass the files in it"), "{}", said.stderr);
+}
+
+#[test]
+fn lines_that_are_rejected_before_a_file_breaks_off_are_reported() {
+    use std::io::Write;
+    let place = Place::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(format!("no request\n{}", lines("a", 0, 20_000)).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let file = place.file("access.log.gz", &packed[..packed.len() - 20]);
+    let said = place.web(&[], &[&file]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("access.log.gz:1: ") && said.stderr.contains("error: "), "{}", said.stderr);
+}
+
+#[test]
+fn seconds_where_microseconds_are_expected_are_noted() {
+    let place = Place::new();
+    let event = r#"{"time":1795955030,"service":"s","endpoint":"/","method":"GET","status_code":200}"#;
+    let said = place.import(&["--format", "json"], &[&place.file("events.ndjson", event)]);
+    assert_eq!((said.code, said.report["events"].as_u64()), (Some(0), Some(1)));
+    let notes = said.report["files"][0]["notes"].to_string();
+    assert!(notes.contains("line 1: the time is in 1970") && notes.contains("microseconds"), "{notes}");
+}
+
+#[test]
+fn a_service_that_no_event_may_have_is_refused_at_once() {
+    let place = Place::new();
+    let file = place.file("access.log", lines("a", 0, 3));
+    for (name, expected) in [("a\nb", "control characters"), ("", "a name"), (&"x".repeat(257), "at most 256 bytes")] {
+        let said = place.import(&["--format", "combined", "--service", name], &[&file]);
+        assert!(said.code == Some(2) && said.stderr.contains(expected), "{:?} {}", said.code, said.stderr);
+    }
 }

@@ -103,6 +103,50 @@ fn a_directory_is_one_set_and_each_file_of_it_counts_once() {
 }
 
 #[test]
+fn a_directory_may_hold_other_files_and_says_which_it_skipped() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    fs::create_dir(at("charts")).unwrap();
+    fs::copy(SHOP, at("shop.yaml")).unwrap();
+    fs::write(at("package.json"), r#"{"name": "shop", "scripts": {"test": "true"}}"#).unwrap();
+    fs::write(at("charts/service.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\n").unwrap();
+    fs::write(at("compose.yml"), "services: {shop: {image: shop}}\n").unwrap();
+    assert!(Command::new("mkfifo").arg(at("pipe.yaml")).status().unwrap().success());
+    let (code, answer) = validated(&[home.path()]);
+    assert_eq!((code, codes(&answer)), (Some(0), vec![]), "{answer:#}");
+    let skipped: Vec<&str> = answer["skipped"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+    assert_eq!(skipped.len(), 3, "{skipped:?}");
+    let output = slo(&["validate", home.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("skipped: 3 files are not OpenSLO: ") && said.contains("package.json"), "{said}");
+
+    // Of a file that was named, and of a definition with a slip, every mistake is told.
+    let (code, answer) = validated(&[home.path(), &at("package.json")]);
+    assert!(code == Some(1) && !codes(&answer).is_empty(), "{answer:#}");
+    fs::write(at("slip.yaml"), "kind: SLO\nmetadata: {name: slip}\n").unwrap();
+    assert_eq!(validated(&[home.path()]).0, Some(1));
+
+    fs::remove_file(at("shop.yaml")).unwrap();
+    fs::remove_file(at("slip.yaml")).unwrap();
+    let output = slo(&["validate", home.path().to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("no definitions: 3 files are not OpenSLO"), "{said}");
+}
+
+#[test]
+fn a_pipe_without_a_writer_is_refused_and_one_with_a_writer_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (code, answer) = validated(&[&pipe]);
+    assert_eq!((code, codes(&answer)), (Some(1), vec!["unreadable-file"]), "{answer:#}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slipstream"));
+    let output = command.args(["slo", "validate", "/dev/stdin"]).stdin(fs::File::open(SHOP).unwrap()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
 fn a_file_that_is_no_text_is_an_error_among_the_others() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("a.yaml"), b"kind: SLO\nname: caf\xe9\n").unwrap();

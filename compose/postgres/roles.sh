@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs once, when the database is made: Slipstream's database and its owner, and a reader for Grafana. The superuser is
+# Runs once, when the database is created: Slipstream's database and its owner, and a reader for Grafana. The superuser is
 # for people only.
 set -eu
 
-# A password is a secret: it goes in by a variable of psql, not by a command line that ps shows.
+# A password is a secret: it is passed in a variable of psql, not on a command line that ps shows.
 psql --username "$POSTGRES_USER" --dbname postgres -v ON_ERROR_STOP=1 --quiet <<'SQL'
 \set owner_password `cat /run/secrets/slipstream_password`
 \set reader_password `cat /run/secrets/grafana_reader_password`

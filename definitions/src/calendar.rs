@@ -3,7 +3,7 @@
 //!
 //! The n-th period begins n units after the start, counted in civil time from the start itself: from 31 January on,
 //! months begin on the last of February and on 31 March. Minutes and hours are exact lengths of time. Periods before the
-//! start are counted back alike.
+//! start are counted backwards in the same way.
 //!
 //! Time zones come from the copy of the IANA database that is part of the program, not from the machine: two processes
 //! must not disagree.
@@ -113,8 +113,8 @@ impl Calendar {
     /// Most units of a period.
     pub const MAX_COUNT: i64 = 1_000;
 
-    /// Periods of `count` (1 to [`Calendar::MAX_COUNT`]) units from `start` on, in the time zone of that IANA name. None: there is no such
-    /// zone, or the count is out of range.
+    /// Periods of `count` (1 to [`Calendar::MAX_COUNT`]) units from `start` on, in the time zone with that IANA name.
+    /// `None` if there is no such zone, or the count is out of range.
     pub fn new(count: i64, unit: Unit, start: DateTime, zone: &str) -> Option<Calendar> {
         let found = TimeZoneDatabase::bundled().get(zone).ok()?;
         (1..=Calendar::MAX_COUNT).contains(&count).then(|| Calendar {
@@ -176,7 +176,7 @@ impl Calendar {
         Period { start: self.begin(n), end: self.begin(n + 1) }
     }
 
-    /// Unix second at which the n-th period begins. What lies beyond the calendar of four-digit years is cut off there.
+    /// Unix second at which the n-th period begins, clamped to four-digit years.
     fn begin(&self, n: i64) -> i64 {
         let units = self.count.saturating_mul(n);
         let bound = if n < 0 { Timestamp::MIN } else { Timestamp::MAX };
@@ -194,7 +194,7 @@ impl Calendar {
         found.unwrap_or(bound.as_second())
     }
 
-    /// The start and so much civil time. A local time that daylight saving leaves out is taken an hour later, of one that
+    /// The start plus civil time. A local time that daylight saving skips is taken an hour later, of one that
     /// it has twice the first.
     fn civil(&self, span: Option<Span>) -> Option<i64> {
         let at = self.start.checked_add(span?).ok()?;

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use crate::definition::Ratio;
 
-/// Most significant digits of a decimal: what a double carries without loss, and far from overflow when multiplied.
+/// Maximum significant digits of a decimal: a double holds them without loss, and multiplication is far from overflow.
 pub const MAX_DIGITS: usize = 15;
 
-/// Why a text is no decimal.
+/// Why a text is not a decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// Not digits, a point, digits and an exponent.
@@ -22,7 +22,7 @@ pub enum DecimalError {
 }
 
 impl Ratio {
-    /// The reduced fraction; `None` where `den` is 0.
+    /// The reduced fraction; `None` if `den` is 0.
     pub fn new(num: u64, den: u64) -> Option<Ratio> {
         let common = greatest_common_divisor(num, den);
         (den != 0).then(|| Ratio { num: num / common, den: den / common })
@@ -49,7 +49,7 @@ impl Ratio {
         scaled(digits, places).ok_or(DecimalError::Digits)
     }
 
-    /// `self` x `other`; `None` where it does not fit.
+    /// `self` x `other`; `None` on overflow.
     pub fn checked_mul(self, other: Ratio) -> Option<Ratio> {
         let left = Ratio::new(self.num, other.den)?;
         let right = Ratio::new(other.num, self.den)?;
@@ -71,7 +71,7 @@ impl Ratio {
         self.num as f64 / self.den as f64
     }
 
-    /// The exact decimal, such as `0.995`; `None` where there is none (1/3) or it is longer than [`Ratio::parse`] reads.
+    /// The exact decimal, such as `0.995`; `None` if there is none (1/3) or it is longer than [`Ratio::parse`] accepts.
     pub fn to_decimal(self) -> Option<String> {
         let reduced = Ratio::new(self.num, self.den)?;
         let places = (0..=MAX_DIGITS).find(|places| power_of_ten(*places).is_some_and(|p| p % reduced.den == 0))?;

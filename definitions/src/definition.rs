@@ -1,5 +1,5 @@
-//! Definitions after parsing: types that cannot be wrong. `openslo` makes them from YAML, `revision` tells which are in
-//! force, `matcher` and `burn` work with them.
+//! Definitions after parsing: types that cannot be wrong. `openslo` parses them from YAML, `revision` decides which are
+//! in force, `matcher` and `burn` work with them.
 
 use serde::ser::SerializeStructVariant;
 use serde::{Serialize, Serializer};
@@ -34,13 +34,13 @@ pub struct Slo {
     pub window: Window,
     /// At least one.
     pub objectives: Vec<Objective>,
-    /// Of a composite SLO: what holds for its objectives together.
+    /// For a composite SLO: what applies to its objectives together.
     pub composite: Option<Composite>,
     /// Labels of the SLO, for alerts.
     pub labels: Vec<(String, String)>,
 }
 
-/// What makes an event count, as the source text of CEL filters; `filter` compiles them.
+/// Which events count, as the source text of CEL filters; `filter` compiles them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Indicator {
     /// Which events count at all.
@@ -49,7 +49,7 @@ pub struct Indicator {
     pub side: Side,
 }
 
-/// A ratio gives its good or its bad events.
+/// A ratio has a filter for its good or for its bad events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Side {
     /// Filter of good events.
@@ -95,12 +95,12 @@ impl GroupKey {
 pub enum Window {
     /// The last so many seconds, at every moment.
     Rolling(i64),
-    /// Periods of a calendar: the budget begins anew with each.
+    /// Periods of a calendar: each has a new budget.
     Calendar(Calendar),
 }
 
 impl Window {
-    /// Its length in seconds; of a calendar's periods what they last by rule (a month 30 days, a year 365).
+    /// Its length in seconds; for a calendar, the nominal length (a month has 30 days, a year 365).
     pub fn nominal_seconds(&self) -> i64 {
         match self {
             Window::Rolling(seconds) => *seconds,
@@ -136,7 +136,7 @@ impl Budgeting {
         if self.slice().is_some() { BudgetUnit::Seconds } else { BudgetUnit::Events }
     }
 
-    /// Length of a slice in seconds, where time is sliced.
+    /// Length of a slice in seconds, if there are slices.
     pub fn slice(self) -> Option<i64> {
         match self {
             Budgeting::Occurrences => None,
@@ -145,10 +145,10 @@ impl Budgeting {
     }
 }
 
-/// The name of the objective that stands for a composite SLO as a whole.
+/// The name of the objective for a composite SLO as a whole.
 pub const COMPOSITE: &str = "composite";
 
-/// What holds for the objectives of a composite SLO together. Its share of bad is the mean of theirs, by weight.
+/// What applies to the objectives of a composite SLO together. Its share of bad is the weighted mean of theirs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Composite {
     /// The mean of the objectives' targets, by weight.
@@ -168,7 +168,7 @@ pub struct Objective {
     pub budgeting: Budgeting,
     /// The exact target, 0 < target < 1.
     pub target: Ratio,
-    /// compositeWeight, above 0; 1 where there is none.
+    /// compositeWeight, above 0; 1 by default.
     pub weight: Ratio,
     /// Rules in document order; names unique within the objective.
     pub rules: Vec<Rule>,
@@ -187,7 +187,7 @@ pub struct Rule {
     pub severity: Severity,
     /// `for`: seconds it must hold.
     pub wait: i64,
-    /// `keep_firing_for`, seconds; of a rule set the longest counts.
+    /// `keep_firing_for`, seconds; in a rule set the longest one applies.
     pub keep: i64,
     /// Labels for the alert.
     pub labels: Vec<(String, String)>,
@@ -256,7 +256,7 @@ impl Severity {
     }
 }
 
-/// What has series of its own in an SLO: an objective, or the composite of all.
+/// A part of an SLO with its own series: an objective, or the composite of all.
 #[derive(Debug, Clone, Copy)]
 pub struct Promise<'a> {
     /// Name of the objective, or [`COMPOSITE`].
@@ -267,7 +267,7 @@ pub struct Promise<'a> {
     pub rules: &'a [Rule],
     /// What its budget is counted in.
     pub unit: BudgetUnit,
-    /// The objective; none: it is the composite.
+    /// The objective; `None` for the composite.
     pub objective: Option<&'a Objective>,
 }
 
@@ -281,7 +281,7 @@ impl Objective {
 
 impl Slo {
     /// Whether counts under `self` mean the same as under `other`: filters, groupBy, budgeting, and the kind of window.
-    /// Objectives may come and go, targets and rules may change, and a rolling window its length.
+    /// Objectives may be added and removed, targets, rules and the length of a rolling window may change.
     pub fn same_meaning(&self, other: &Slo) -> bool {
         let windows = match (&self.window, &other.window) {
             (Window::Rolling(_), Window::Rolling(_)) => true,
@@ -296,7 +296,7 @@ impl Slo {
         mine.is_none_or(|mine| mine.indicator == objective.indicator && mine.budgeting == objective.budgeting)
     }
 
-    /// What has series of its own: the objectives in order, then the composite if there is one.
+    /// The parts with their own series: the objectives in order, then the composite if there is one.
     pub fn promises(&self) -> impl Iterator<Item = Promise<'_>> {
         let single = self.objectives.iter().map(|objective| Promise {
             name: &objective.name,
@@ -320,7 +320,7 @@ impl Slo {
         self.promises().flat_map(|promise| promise.rules)
     }
 
-    /// The rules that guard the series of that objective; none where the SLO does not have it.
+    /// The rules that guard the series of that objective; empty if the SLO does not have it.
     pub fn rules_of(&self, objective: &str) -> Option<&[Rule]> {
         self.promises().find(|promise| promise.name == objective).map(|promise| promise.rules)
     }

@@ -1,8 +1,9 @@
-//! What is wrong with a definition, where, and what to do about it; and how that looks to a person.
+//! What is wrong with a definition, where, and what to do about it; and how it is printed.
 
 use std::fmt::Write;
 
 use serde::Serialize;
+use slipstream_schemas::visible::{acts, visible};
 
 /// How much a diagnostic weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -10,7 +11,7 @@ use serde::Serialize;
 pub enum Severity {
     /// The definition is refused.
     Error,
-    /// The definition is taken, with what the message says.
+    /// The definition is accepted, with the effect in the message.
     Warning,
 }
 
@@ -63,7 +64,7 @@ const SCHEMA: [&str; 20] = [
 ];
 
 impl Tier {
-    /// The tier of a diagnostic's code; of one that is not known, meaning.
+    /// The tier of a diagnostic's code; [`Tier::Meaning`] for an unknown one.
     pub fn of(code: &str) -> Tier {
         if SYNTAX.contains(&code) {
             Tier::Syntax
@@ -78,7 +79,7 @@ impl Tier {
 /// A finding about a definition file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// The file's path, as it was given.
+    /// The file's path, as passed.
     pub file: String,
     /// Line, from 1.
     pub line: usize,
@@ -86,23 +87,23 @@ pub struct Diagnostic {
     pub column: usize,
     /// Error or warning.
     pub severity: Severity,
-    /// What it is about; told by the code.
+    /// The stage that found it; follows from the code.
     pub tier: Tier,
-    /// Kebab-case and stable. What is right OpenSLO but not supported begins with `unsupported-`.
+    /// Kebab-case and stable. Codes for valid OpenSLO that is not supported start with `unsupported-`.
     pub code: &'static str,
     /// What was found and what was expected, in one sentence.
     pub message: String,
-    /// What to write instead, where that is known.
+    /// What to write instead, if known.
     pub help: Option<String>,
     /// The offending text in its line.
     #[serde(skip)]
     pub snippet: Snippet,
 }
 
-/// A source line and the part of it that is meant, which begins at the diagnostic's column.
+/// A source line and the part of it that is marked, which starts at the diagnostic's column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snippet {
-    /// The line, or of a long one the part round the column.
+    /// The line, or for a long one the part around the column.
     pub text: String,
     /// How many characters of the line are before the text.
     pub skipped: usize,
@@ -127,7 +128,7 @@ const YELLOW: &str = "\x1b[1;33m";
 const BLUE: &str = "\x1b[1;34m";
 
 /// The diagnostics as a compiler would print them, each with its source line and a marker under the offending text.
-/// `colour` adds ANSI escapes; control characters of the source never pass.
+/// `colour` adds ANSI escapes; nothing of the source acts on a terminal.
 pub fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics {
@@ -149,9 +150,9 @@ fn render_one(out: &mut String, diagnostic: &Diagnostic, colour: bool) {
     let bar = paint(BLUE, "|");
     let room = line.chars().count().saturating_sub(start).max(1);
     let marker = paint(style, &"^".repeat((*width).clamp(1, room)));
-    let place = format!("{}:{}:{}", printable(&diagnostic.file), diagnostic.line, diagnostic.column);
+    let place = format!("{}:{}:{}", visible(&diagnostic.file), diagnostic.line, diagnostic.column);
     let head = paint(style, &format!("{weight}[{}]", diagnostic.code));
-    let message = paint(BOLD, &printable(&diagnostic.message));
+    let message = paint(BOLD, &visible(&diagnostic.message));
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{head}: {message}");
     let _ = writeln!(out, "{gutter}{} {place}", paint(BLUE, "-->"));
@@ -159,15 +160,15 @@ fn render_one(out: &mut String, diagnostic: &Diagnostic, colour: bool) {
     let _ = writeln!(out, "{} {bar} {line}", paint(BLUE, &number));
     let _ = writeln!(out, "{gutter} {bar} {}{marker}", " ".repeat(start));
     if let Some(help) = &diagnostic.help {
-        let _ = writeln!(out, "{gutter} {} help: {}", paint(BLUE, "="), printable(help));
+        let _ = writeln!(out, "{gutter} {} help: {}", paint(BLUE, "="), visible(help));
     }
     out.push('\n');
 }
 
-/// The part of a line round a column (from 1), and at which of its characters the column is. `cut`: the line began before
+/// The part of a line around a column (from 1), and the index of the column in it. `cut`: the line started before
 /// that.
 fn window(line: &str, column: usize, cut: bool) -> (String, usize) {
-    let characters: Vec<char> = line.trim_end().chars().map(visible).collect();
+    let characters: Vec<char> = line.trim_end().chars().map(one_column).collect();
     let start = column.saturating_sub(1).min(characters.len());
     let from = if start < SHOWN { 0 } else { start - SHOWN / 2 };
     let to = characters.len().min(from + SHOWN);
@@ -175,17 +176,14 @@ fn window(line: &str, column: usize, cut: bool) -> (String, usize) {
     if from == 0 && !cut { (shown, start) } else { (format!("...{shown}"), start - from + 3) }
 }
 
-/// A tab takes one column, as it is counted; other control characters would reach the terminal.
-fn visible(character: char) -> char {
+/// A tab takes one column, as it is counted. What would act on the terminal is replaced, not escaped: the marker below has
+/// to stay under its text.
+fn one_column(character: char) -> char {
     match character {
         '\t' => ' ',
-        character if character.is_control() => '\u{FFFD}',
+        character if acts(character) => '\u{FFFD}',
         character => character,
     }
-}
-
-fn printable(text: &str) -> String {
-    text.chars().map(visible).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::calendar::Unit;
 const SECONDS: [(char, i64); 7] =
     [('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800), ('M', 2_592_000), ('Q', 7_776_000), ('Y', 31_536_000)];
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Not a number and one of the letters.
@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
     }
 }
 
-/// What was probably meant by a text that is no duration: `30 days`, `1 month`, `90min`, `60s`.
+/// What was probably meant by a text that is not a duration: `30 days`, `1 month`, `90min`, `60s`.
 pub fn meant(text: &str) -> Option<String> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -63,7 +63,7 @@ pub fn units(text: &str) -> Result<(i64, Unit), DurationError> {
     Ok((count, letter))
 }
 
-/// Seconds of a duration in an annotation of ours, where seconds (`30s`) are allowed too.
+/// Seconds of a duration in one of our annotations, which allow seconds (`30s`) as well.
 pub fn parse_annotation(text: &str) -> Result<i64, DurationError> {
     match text.strip_suffix('s') {
         Some(number) if is_number(number) => times(number, 1),

@@ -33,12 +33,12 @@ const MONTH: &[Tier] = &[
 const QUARTER: &[Tier] =
     &[tier(HOUR, 300, 1, "page"), tier(6 * HOUR, 1_800, 3, "page"), tier(DAY, 2 * HOUR, 5, "ticket")];
 
-/// Least factor of a default tier. At 1 the budget is spent exactly at the end of its period; 28 days have 0.9333.
+/// Minimum factor of a default tier. At 1 the budget is spent exactly at the end of its period; 28 days have 0.9333.
 pub const LEAST_FACTOR: Ratio = Ratio { num: 9, den: 10 };
 /// Longest time that a default rule waits for a slice of time to be over, seconds.
 const MAX_WAIT: i64 = 300;
 
-/// The default rules of an objective, and those that are left out.
+/// The default rules of an objective, and those that are omitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Defaults {
     /// Worst first.
@@ -68,8 +68,8 @@ pub fn defaults(period: i64, target: Ratio) -> Defaults {
     defaults
 }
 
-/// How long default rules wait where time is sliced, seconds. A slice counts as it stands while it is in progress, and one
-/// bad request at its beginning makes it bad until good ones come: nobody is woken before they had the time to.
+/// How long default rules wait for time-slice objectives, seconds. A slice counts as it stands while it is in progress,
+/// and one bad request at its start makes it bad until good ones arrive: no page before they had time to.
 pub fn wait_for_slice(slice: Option<i64>) -> i64 {
     slice.map_or(0, |seconds| seconds.min(MAX_WAIT))
 }

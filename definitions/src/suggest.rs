@@ -1,4 +1,4 @@
-//! The near suggestion of a message: which of the known names was probably meant.
+//! The suggestion in a message: which of the known names was probably meant.
 
 /// The known name nearest to `word`: equal but for case, the one it abbreviates, or at most a third of its letters (and
 /// one at least) mistyped.
@@ -17,7 +17,7 @@ pub fn nearest<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
         .or_else(|| known.iter().copied().find(abbreviates))
 }
 
-/// Edits (insert, delete, replace, swap of neighbours) from one word to the other; of hostile input only the beginning
+/// Edits (insert, delete, replace, swap of neighbours) from one word to the other; for hostile input only the start
 /// is compared. Source: Damerau and Levenshtein, optimal string alignment.
 fn distance(from: &str, to: &str) -> usize {
     let beginning = |word: &str| word.chars().take(64).collect::<String>();

@@ -3,9 +3,9 @@
 #
 #     pipeline.sh HOST:PORT POSTGRES_URL
 #
-# Topics and a database of its own are made on the services given; the topics are left there, the database is dropped.
-# Without arguments it takes what run.sh has started. BIN is the binary, built by `make build` unless told otherwise.
-# Needs Python 3 with venv, and psql. Exit code 0: every event was counted, and the alert came and went.
+# It creates its own topics and database on the given services; the topics are kept, the database is dropped.
+# Without arguments it uses what run.sh has started. BIN is the binary, by default the one built by `make build`.
+# Needs Python 3 with venv, and psql. Exit code 0: every event was counted, and the alert fired and resolved.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"

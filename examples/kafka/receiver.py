@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A receiver of alerts: takes Alertmanager's webhook format and says what it got, a line for each alert.
+"""A receiver of alerts: takes Alertmanager's webhook format and prints a line for each alert.
 
-    receiver.py ADDRESS_FILE        writes its URL to the file once it listens
+    receiver.py PORT                listens on http://127.0.0.1:PORT/alerts
+    receiver.py ADDRESS_FILE        listens on a free port and writes its URL to the file
 """
 
 import json
@@ -21,10 +22,12 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        pass  # What came is told above.
+        pass  # Each alert is printed above.
 
 
 def main():
+    if sys.argv[1].isdigit():
+        HTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver).serve_forever()
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     address = Path(sys.argv[1])
     aside = address.with_suffix(".new")

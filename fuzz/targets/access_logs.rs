@@ -13,7 +13,7 @@ fuzz_target!(|line: &[u8]| {
             assert!(request.status == 101 || (200..=999).contains(&request.status));
             assert!(request.bytes.is_none_or(|bytes| bytes.bytes().all(|digit| digit.is_ascii_digit())));
             assert!(request.protocol.is_none_or(|protocol| protocol.contains('/')));
-            // What stands behind the answer is dropped: whatever it is, the request is the same.
+            // Fields after the response are dropped: whatever they are, the request is the same.
             let kept = &line[..line.len() - request.fields.len()];
             let again = parse(kept).expect("what was read is still there");
             assert_eq!((again.status, again.path), (request.status, request.path));

@@ -1,4 +1,4 @@
-//! Filters: each is compiled or refused at a place within it, and what is compiled has an answer for any event.
+//! Filters: each is compiled or refused at a place within it, and a compiled one has a result for any event.
 #![no_main]
 
 use std::borrow::Cow;

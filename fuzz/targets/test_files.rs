@@ -1,4 +1,4 @@
-//! Test files of definitions: each is read or refused with a reason, and its tests end, however much they ask for.
+//! Test files of definitions: each is parsed or refused with a reason, and its tests end, however large they are.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_slotest::{self as slotest, Wanted};
 
 const DEFINITIONS: &str = include_str!("../../examples/availability/slos.yaml");
-/// Work of a test, far below what a test may take by itself: thousands are to be tried.
+/// Maximum work of a test, far below the normal limit, because thousands are tried.
 const WORK: u64 = 5_000;
 
 fuzz_target!(|text: &str| {

@@ -9,7 +9,7 @@ use crate::place::{Offset, TopicPartition};
 pub struct Batch {
     /// Where they came from.
     pub partition: TopicPartition,
-    /// Offset at which to go on: behind the last record, or further where the log has gaps (aborted, compacted).
+    /// Offset at which to continue: after the last record, or further if the log has gaps (aborted, compacted).
     pub next: Offset,
     arena: Vec<u8>,
     index: Vec<Entry>,
@@ -58,12 +58,12 @@ impl Batch {
         log_time: LogTime,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+        headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
     ) {
         let key = self.store(key);
         let value = self.store(value);
         let spans: Vec<(Span, Span)> =
-            headers.into_iter().map(|(n, v)| (self.store(Some(n.as_bytes())), self.store(Some(v)))).collect();
+            headers.into_iter().map(|(n, v)| (self.store(Some(n.as_bytes())), self.store(v))).collect();
         let headers = if spans.is_empty() { None } else { Some(spans.into_boxed_slice()) };
         self.index.push(Entry { offset, log_time, key, value, headers });
         self.next = offset + 1;
@@ -123,20 +123,32 @@ impl<'a> RecordRef<'a> {
         self.slice(self.entry.value)
     }
 
-    /// Its headers in order; a name that is not UTF-8 is shown with replacement characters by the adapter.
-    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+    /// Its headers in order; `None` if a header has no value (Kafka tells that from an empty one). A name that is not UTF-8 has
+    /// replacement characters in it, put there by the adapter.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let batch = self.batch;
-        self.entry.headers.iter().flat_map(|h| h.iter()).map(move |(name, value)| {
-            (std::str::from_utf8(batch.bytes_of(*name)).unwrap_or("?"), batch.bytes_of(*value))
-        })
+        self.entry
+            .headers
+            .iter()
+            .flat_map(|h| h.iter())
+            .map(move |(name, value)| (std::str::from_utf8(batch.bytes_of(*name)).unwrap_or("?"), batch.part(*value)))
+    }
+
+    /// The value of the first header of a name; `None` if there is none, or it has no value.
+    pub fn header(&self, wanted: &str) -> Option<&'a [u8]> {
+        self.headers().find(|(name, _)| *name == wanted).and_then(|(_, value)| value)
     }
 
     fn slice(&self, span: Span) -> Option<&'a [u8]> {
-        (span.start != u32::MAX).then(|| self.batch.bytes_of(span))
+        self.batch.part(span)
     }
 }
 
 impl Batch {
+    fn part(&self, span: Span) -> Option<&[u8]> {
+        (span.start != u32::MAX).then(|| self.bytes_of(span))
+    }
+
     fn bytes_of(&self, span: Span) -> &[u8] {
         &self.arena[span.start as usize..(span.start + span.len) as usize]
     }

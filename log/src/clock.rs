@@ -13,7 +13,7 @@ pub enum Clock {
     /// The machine's wall clock.
     #[default]
     System,
-    /// A clock that stands still until it is set: for tests.
+    /// A clock that does not move until it is set: for tests.
     Manual(ManualClock),
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// A timeline that goes on behind `last`, the greatest log time of any record or committed position.
+    /// A timeline that continues after `last`, the greatest log time of any record or committed position.
     pub(crate) fn resume(clock: Clock, last: LogTime) -> Self {
         Timeline { clock, last, floor: last, under_way: None }
     }
@@ -82,7 +82,7 @@ impl Timeline {
         self.under_way = None;
     }
 
-    /// L7: no record that becomes visible later has a smaller log time. What is told is the floor of what comes.
+    /// L7: no record that becomes visible later has a smaller log time. What it returns is the floor of what comes.
     pub(crate) fn horizon(&mut self) -> LogTime {
         if let Some(time) = self.under_way {
             return time;

@@ -51,7 +51,7 @@ pub trait Subject: Send + Sync + Sized {
     /// The next publish fails.
     fn fail_publish(&self, fault: PublishFault) -> bool;
 
-    /// All partitions of the group are with somebody else for a moment.
+    /// All partitions of the group are with someone else for a moment.
     async fn expel(&self, group: &str) -> bool;
 
     /// Retention removes the records below `first`, which all are older than the others.
@@ -83,6 +83,8 @@ macro_rules! conformance {
             publishing: l1_offset_at_finds_the_first_record_not_before_a_time,
             publishing: l1_below_retention_is_out_of_range,
             publishing: l5_the_newest_holder_of_a_writer_name_fences_the_older,
+            publishing: l5_a_fenced_writer_takes_its_name_back_and_fences_in_turn,
+            publishing: l6_a_caller_that_goes_away_leaves_its_writer_usable,
             delivery: l3_each_offset_once_in_order_over_rebalances,
             delivery: l3_a_partition_that_stays_keeps_flowing,
             delivery: l3_pause_and_seek_touch_only_their_partition,

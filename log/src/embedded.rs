@@ -5,15 +5,17 @@ mod engine;
 mod error;
 mod guard;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use slipstream_schemas::{Cause, LogTime, Topic};
 
 use crate::batch::Batch;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+};
 use engine::{existing, place, read_within};
 
 pub use engine::Engine;
@@ -24,15 +26,21 @@ pub(crate) use guard::{Holders, check_moves};
 /// A log inside this process.
 pub struct Embedded<E> {
     engine: Arc<E>,
-    session: u64,
+    /// The session in which this handle holds a writer's name, or did.
+    writers: Mutex<HashMap<String, u64>>,
     turn: AtomicU32,
 }
 
+/// Sessions of all handles: a newer one has a higher number.
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
+
+fn new_session() -> u64 {
+    SESSIONS.fetch_add(1, Ordering::Relaxed)
+}
 
 impl<E: Engine> Embedded<E> {
     pub(crate) fn over(engine: Arc<E>) -> Arc<Self> {
-        Arc::new(Embedded { engine, session: SESSIONS.fetch_add(1, Ordering::Relaxed), turn: AtomicU32::new(0) })
+        Arc::new(Embedded { engine, writers: Mutex::default(), turn: AtomicU32::new(0) })
     }
 
     pub(crate) fn engine(&self) -> &E {
@@ -43,6 +51,10 @@ impl<E: Engine> Embedded<E> {
     /// writer name (L5).
     pub fn sibling(&self) -> Arc<Self> {
         Embedded::over(Arc::clone(&self.engine))
+    }
+
+    fn writers(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn place_next(&self, records: Vec<Outgoing>) -> Result<Vec<Outgoing>, LogError> {
@@ -60,6 +72,10 @@ impl<E: Engine> Log for Embedded<E> {
         self.engine.total_order()
     }
 
+    async fn topic_id(&self, _: Topic) -> Result<Option<TopicId>, LogError> {
+        Ok(self.engine.id())
+    }
+
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
         Ok(self.engine.partitions(topic))
     }
@@ -71,8 +87,16 @@ impl<E: Engine> Log for Embedded<E> {
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
         let records = self.place_next(records).map_err(|e| CommitError::Fatal(Cause::of(e)))?;
-        let guard = Guard::Name { writer: writer.to_owned(), session: self.session };
+        let session = *self.writers().entry(writer.to_owned()).or_insert_with(new_session);
+        let guard = Guard::Name { writer: writer.to_owned(), session };
         self.engine.write(records, guard).await.map_err(WriteError::of_commit)
+    }
+
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError> {
+        let session = new_session();
+        self.writers().insert(writer.to_owned(), session);
+        let guard = Guard::Name { writer: writer.to_owned(), session };
+        self.engine.write(Vec::new(), guard).await.map(drop).map_err(WriteError::of_commit)
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {

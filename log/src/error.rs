@@ -1,4 +1,4 @@
-//! How the log says no.
+//! Errors of the log.
 
 use slipstream_schemas::{Cause, Topic};
 
@@ -10,7 +10,7 @@ pub enum LogError {
     /// The log's queue is full: nothing was written; try again after a while.
     #[error("the log is busy: its write queue is full")]
     Busy,
-    /// What was asked for is no longer, or not yet, there.
+    /// What was asked for is not there any more, or not yet.
     #[error("{partition}: offset {offset} is out of range [{first}, {end})")]
     OutOfRange {
         /// Partition asked.
@@ -32,8 +32,8 @@ pub enum LogError {
         /// Limit.
         limit: usize,
     },
-    /// May pass: try the same again.
-    #[error("{doing}: {cause} (will be tried again)")]
+    /// May be temporary: retry. The caller that retries logs it; the message does not say so.
+    #[error("{doing}: {cause}")]
     Transient {
         /// What was being done.
         doing: String,
@@ -41,7 +41,7 @@ pub enum LogError {
         #[source]
         cause: Cause,
     },
-    /// Will not pass.
+    /// Permanent.
     #[error("{doing}: {cause}")]
     Fatal {
         /// What was being done.
@@ -64,7 +64,7 @@ pub enum CommitError {
     /// A partition of the step is no longer ours: drop step and state (L5).
     #[error("commit refused: {} not owned any more", list(.0))]
     Lost(Vec<TopicPartition>),
-    /// Will not pass.
+    /// Permanent.
     #[error("commit impossible: {0}")]
     Fatal(#[source] Cause),
 }

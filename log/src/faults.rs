@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// How the next commit of a group, or atomic publish of a writer, goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitFault {
-    /// It fails and has no effect; the caller is told so.
+    /// It fails and has no effect; the caller gets an error.
     Aborted,
-    /// It takes effect; the caller is told that it is in doubt.
+    /// It takes effect; the caller gets an error that says it is in doubt.
     InDoubtDone,
-    /// It has no effect; the caller is told that it is in doubt.
+    /// It has no effect; the caller gets an error that says it is in doubt.
     InDoubtNot,
 }
 
@@ -28,7 +28,7 @@ pub enum PublishFault {
 pub enum CrashPoint {
     /// Everything is written but not committed.
     BeforeCommit,
-    /// Committed, but nobody was told.
+    /// Committed, but the caller got no response.
     AfterCommit,
 }
 

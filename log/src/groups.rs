@@ -1,8 +1,8 @@
-//! Who owns which partition: the group coordinator of the embedded logs.
+//! Which member owns which partition: the group coordinator of the embedded logs.
 //!
 //! Ownership changes at once, by a new token; the old owner learns of it at its next poll, and until then its commits are
 //! refused by the token (L5). Assignment is sticky: a partition moves only when its owner leaves or holds two more than
-//! somebody else, so partitions that stay keep flowing.
+//! someone else, so partitions that stay keep flowing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,7 +92,7 @@ impl Groups {
     }
 
     /// The owner of a partition was not heard of for too long: what it owns goes to the others, and it is a member again
-    /// when it next asks what it owns.
+    /// when it next checks what it owns.
     pub(crate) fn time_out(&self, group: &str, partition: TopicPartition) {
         let mut state = self.lock();
         let of = state.group(group);
@@ -105,7 +105,7 @@ impl Groups {
         self.signal.ring();
     }
 
-    /// As if every partition had been with somebody else for a moment: all tokens change.
+    /// As if every partition had been with someone else for a moment: all tokens change.
     pub(crate) fn expel(&self, group: &str) {
         let mut state = self.lock();
         let mut issued = state.issued;
@@ -143,7 +143,7 @@ impl State {
     }
 }
 
-/// Sticky assignment: owners who can keep a partition do; what nobody owns goes to the least loaded; then partitions move
+/// Sticky assignment: owners that can keep a partition do; unowned ones go to the least loaded; then partitions move
 /// from the most to the least loaded while that evens them out.
 fn assign(
     members: &BTreeMap<MemberId, BTreeSet<TopicPartition>>,

@@ -92,7 +92,7 @@ struct Record {
     log_time: LogTime,
     key: Option<Bytes>,
     value: Option<Bytes>,
-    headers: Vec<(String, Bytes)>,
+    headers: Vec<(String, Option<Bytes>)>,
 }
 
 impl MemoryLog {
@@ -120,7 +120,7 @@ impl MemoryLog {
     }
 
     /// The process dies and another starts: consumers, groups and ordered faults are gone; records and committed
-    /// positions are kept. Whoever still uses the old log gets fatal errors.
+    /// positions are kept. Users of the old log get fatal errors.
     pub fn crash(&self) -> Arc<MemoryLog> {
         let engine = self.engine();
         engine.dead.store(true, Ordering::SeqCst);
@@ -133,7 +133,7 @@ impl MemoryLog {
         &self.engine().faults
     }
 
-    /// As if every partition of the group had been with somebody else for a moment: owners are told Revoked, then
+    /// As if every partition of the group had been with someone else for a moment: owners are told Revoked, then
     /// Assigned, and a step decided before is lost (L5).
     pub fn expel(&self, group: &str) {
         self.engine().groups.expel(group);
@@ -186,7 +186,7 @@ impl MemoryLog {
         self.engine().lock().partitions.entry(partition).or_default().first = first;
     }
 
-    /// As if somebody had deleted a topic and made it anew: its records and positions are gone.
+    /// As if a topic had been deleted and created again: its records and positions are gone.
     pub fn recreate(&self, topic: Topic) {
         let mut kept = self.engine().lock();
         kept.partitions.retain(|place, _| place.topic != topic);
@@ -219,7 +219,7 @@ impl Memory {
         Err(LogError::Fatal { doing: "using the log".to_owned(), cause: "its process has crashed".into() })
     }
 
-    /// The process is gone in the middle of a write; who waits for it cannot know more.
+    /// The process is gone in the middle of a write; a caller that waits for it cannot know more.
     fn die(&self) -> WriteError {
         self.dead.store(true, Ordering::SeqCst);
         WriteError::InDoubt("the log's process has crashed".into())
@@ -364,7 +364,7 @@ impl Engine for Memory {
             if batch.len() >= fetch.records.max(1) || (!batch.is_empty() && batch.bytes() >= fetch.bytes) {
                 break;
             }
-            let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref()));
+            let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
             batch.push(offset, record.log_time, record.key.as_deref(), record.value.as_deref(), headers);
         }
         Ok(batch)

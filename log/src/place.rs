@@ -1,4 +1,4 @@
-//! Where a record is, and where a group stands.
+//! The place of a record, and the position of a group.
 
 use slipstream_schemas::decode::Provenance;
 use slipstream_schemas::{LogTime, Topic};
@@ -28,7 +28,35 @@ impl std::fmt::Display for TopicPartition {
     }
 }
 
-/// Where a group stands in a partition.
+/// What tells a topic from another one of the same name, made after it was deleted: an offset is a place in one of them. It is
+/// written as the cluster's own tools show it (`kafka-topics.sh --describe`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicId(String);
+
+impl TopicId {
+    /// An id that was written down.
+    pub fn new(text: impl Into<String>) -> TopicId {
+        TopicId(text.into())
+    }
+
+    /// Of plain base64, with or without padding.
+    pub(crate) fn of_base64(text: &str) -> TopicId {
+        TopicId(text.trim_end_matches('=').replace('+', "-").replace('/', "_"))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for TopicId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The position of a group in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// Next offset to read.

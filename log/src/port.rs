@@ -18,21 +18,21 @@ use slipstream_schemas::{LogTime, Topic};
 
 use crate::batch::Batch;
 pub use crate::error::{CommitError, LogError};
-pub use crate::place::{Offset, Position, TopicPartition};
+pub use crate::place::{Offset, Position, TopicId, TopicPartition};
 
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// Where to.
     pub topic: Topic,
-    /// Which partition; none: murmur2 of the key as Kafka's default partitioner does it, or any when there is no key.
+    /// Which partition; `None` for murmur2 of the key, as Kafka's default partitioner does it, or any if there is no key.
     pub partition: Option<u32>,
     /// Its key.
     pub key: Option<Bytes>,
-    /// Its value; none: a tombstone.
+    /// Its value; `None` for a tombstone.
     pub value: Option<Bytes>,
-    /// Name and value, in order.
-    pub headers: Vec<(String, Bytes)>,
+    /// Name and value, in order; `None` for a header without a value, which on Kafka is not the same as an empty one.
+    pub headers: Vec<(String, Option<Bytes>)>,
 }
 
 /// Bytes of key, value and headers that one record may have.
@@ -44,8 +44,8 @@ impl Outgoing {
     /// # Errors
     /// When it is too large, or has no key though its topic is compacted.
     pub fn check(&self) -> Result<(), LogError> {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let size = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + size(value)).sum();
         let bytes = size(&self.key) + size(&self.value) + headers;
         if bytes > RECORD_LIMIT {
             return Err(LogError::TooLarge { topic: self.topic, bytes, limit: RECORD_LIMIT });
@@ -72,7 +72,7 @@ pub struct Appended {
 }
 
 /// A decided step: outputs and the positions they cover. A value: it is made once and sent until it is settled (L6).
-/// Every step moves at least one position, in offset or in log time, or a commit in doubt could not be told.
+/// Every step moves at least one position, in offset or in log time, or a commit in doubt could not be settled.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Step {
     /// Records to publish.
@@ -92,7 +92,7 @@ pub struct Advance {
     pub to: Position,
 }
 
-/// A step in doubt can be told only if it moved something, and forward.
+/// A step in doubt can be settled only if it moved something, and forward.
 pub(crate) fn well_formed(advances: impl Iterator<Item = Advance> + Clone) -> Result<(), String> {
     if advances.clone().all(|a| a.from == a.to) {
         return Err("a step must move a position, in offset or in log time".to_owned());
@@ -133,10 +133,10 @@ impl Default for Fetch {
 pub enum Polled {
     /// Nothing within the wait.
     Nothing,
-    /// Partitions gained, each with its committed position (none: never committed). They are delivered from there, or
+    /// Partitions gained, each with its committed position (`None` if never committed). They are delivered from there, or
     /// from the partition's first offset.
     Assigned(Vec<(TopicPartition, Option<Position>)>),
-    /// Partitions lost: whoever keeps state for them drops it (L6).
+    /// Partitions lost: drop the state kept for them (L6).
     Revoked(Vec<TopicPartition>),
     /// Records of one partition, in order (L3).
     Records(Batch),
@@ -148,9 +148,15 @@ pub trait Log: Send + Sync + 'static {
     /// Name and place, for people: `sqlite:DIR`.
     fn describe(&self) -> String;
 
-    /// True where all topics are written in one order with strictly increasing log times, so that whoever read a record
+    /// True where all topics are written in one order with strictly increasing log times, so that a reader of a record
     /// can also read everything written before it (the embedded logs). False: only within a partition (Kafka).
     fn total_order(&self) -> bool;
+
+    /// The id of a topic: positions belong to it, not to the topic's name. `None` where the log does not tell.
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        let _ = topic;
+        Ok(None)
+    }
 
     /// How many partitions a topic has.
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError>;
@@ -158,9 +164,16 @@ pub trait Log: Send + Sync + 'static {
     /// Appends; resolves only when the log has every record durably (L1). Not atomic over partitions.
     async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError>;
 
-    /// Appends all or nothing. `writer` names who writes; the newest holder of a name fences older ones (L5).
-    /// Answers as a commit does; in doubt, the caller reads its own last record.
+    /// Appends all or nothing. `writer` names the writer; the newest holder of a name fences older ones (L5).
+    /// Returns what a commit does; if it is in doubt, the caller reads its own last record. `Lost`: somebody newer holds the
+    /// name, and it stays lost until [`take_writer`](Log::take_writer). A caller that goes away leaves the step to the log:
+    /// it is done or not, and the name can be used again.
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError>;
+
+    /// Makes this handle the newest holder of a writer's name, also if it was fenced before. From here on nobody else writes
+    /// under the name, nor does what this handle has still under way (L5). It has forgotten what it knew: the caller reads
+    /// again what the others wrote. In doubt is as good as aborted: take it again.
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError>;
 
     /// First retained offset and end offset, as a committed reader sees them.
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError>;
@@ -178,7 +191,7 @@ pub trait Log: Send + Sync + 'static {
     /// The first offset whose log time is at least `time`; the end offset when there is none.
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError>;
 
-    /// Where a group has committed to stand, asked from outside of it; none: never committed.
+    /// The committed position of a group, asked from outside of it; `None` if never committed.
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError>;
 
     /// Joins a group. Partitions come as [`Polled::Assigned`].
@@ -246,10 +259,10 @@ pub trait Consumer: Send {
     /// Makes outputs visible and moves positions, atomically (L2). On error nothing is forgotten: see [`CommitError`].
     async fn commit(&mut self, step: &Step) -> Result<(), CommitError>;
 
-    /// The group's committed position; none: never committed.
+    /// The group's committed position; `None` if never committed.
     async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError>;
 
-    /// See [`Horizon`]. None: not known at present.
+    /// See [`Horizon`]. `None` if it is not known at the moment.
     async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError>;
 }
 
@@ -258,11 +271,11 @@ pub trait Consumer: Send {
 pub enum StepFate {
     /// It is in the log, once.
     Done,
-    /// Of its partitions some are somebody else's now: whoever decided it drops what it says of them.
+    /// Some of its partitions have another owner now: drop their part of the step.
     Lost {
         /// These.
         partitions: Vec<TopicPartition>,
-        /// Whether what the step says of the others is in the log; if not, it is to be sent again without these.
+        /// Whether the rest of the step is in the log; if not, it has to be sent again without these.
         others_done: bool,
     },
 }

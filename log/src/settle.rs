@@ -8,8 +8,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Commits `step` and resolves when its fate is known (L6). An aborted commit sends the same value again, with pauses
-/// that grow to a second; a commit in doubt reads the committed positions first. It never gives up by itself: a caller
-/// that is told to stop races it against its shutdown and drops the step, which the next owner decides anew from the
+/// that grow to a second; a commit in doubt reads the committed positions first. It never gives up: a caller
+/// that is shutting down races it against its shutdown and drops the step, which the next owner decides again from the
 /// committed positions.
 pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<StepFate, LogError> {
     let mut pause = FIRST_PAUSE;
@@ -26,6 +26,7 @@ pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<StepFate
             }
             Err(CommitError::InDoubt(cause)) => {
                 tracing::warn!(%cause, "commit in doubt; reading the committed positions");
+                // Sending it again without looking could store it twice (L2).
                 if let Some(settled) = resolve(consumer, step).await? {
                     return Ok(settled);
                 }
@@ -36,7 +37,7 @@ pub async fn settle(consumer: &mut dyn Consumer, step: &Step) -> Result<StepFate
     }
 }
 
-/// What the committed positions say of a step in doubt; none: it is not in the log and must be sent again.
+/// What the committed positions say of a step in doubt; `None` if it is not in the log and must be sent again.
 async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<StepFate>, LogError> {
     let mut at = Vec::with_capacity(step.positions.len());
     for advance in &step.positions {
@@ -50,6 +51,7 @@ async fn resolve(consumer: &mut dyn Consumer, step: &Step) -> Result<Option<Step
 fn judge(advances: &[Advance], at: &[Option<Position>]) -> Option<StepFate> {
     let pairs = || advances.iter().zip(at);
     let elsewhere = |(a, p): &(&Advance, &Option<Position>)| p.is_some_and(|p| p != a.from && p != a.to);
+    // A position that this step does not move proves nothing.
     let others_done = pairs().filter(|pair| !elsewhere(pair)).any(|(a, p)| a.from != a.to && *p == Some(a.to));
     let partitions: Vec<TopicPartition> = pairs().filter(elsewhere).map(|(a, _)| a.partition).collect();
     match (partitions.is_empty(), others_done) {
@@ -64,7 +66,7 @@ async fn committed(consumer: &mut dyn Consumer, partition: TopicPartition) -> Re
     loop {
         match consumer.committed(partition).await {
             Err(error @ (LogError::Busy | LogError::Transient { .. })) => {
-                tracing::warn!(%error, %partition, "the committed position could not be read; trying again");
+                tracing::warn!(%error, %partition, "reading the committed position failed; retrying");
             }
             answer => return answer,
         }

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Rings for everybody who listens. Nobody misses a ring that came after they last looked.
+/// Wakes all listeners. A listener does not miss a signal that came after it last looked.
 #[derive(Debug, Clone)]
 pub(crate) struct Signal(watch::Sender<u64>);
 

@@ -25,7 +25,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use slipstream_schemas::{LogTime, Topic};
+use bytes::Bytes;
+use slipstream_schemas::{Cause, LogTime, Topic};
 use tokio::sync::{oneshot, watch};
 
 use crate::batch::Batch;
@@ -33,7 +34,7 @@ use crate::clock::{Clock, Timeline};
 use crate::embedded::{Embedded, Engine, Guard, Holders, WriteError};
 use crate::faults::Faults;
 use crate::groups::Groups;
-use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicId, TopicPartition};
 use crate::signal::Signal;
 use frame::Frames;
 use housekeeping::Housekeeping;
@@ -100,6 +101,7 @@ impl SqliteOptions {
 /// The engine of a [`SqliteLog`].
 pub struct Sqlite {
     dir: PathBuf,
+    id: Option<TopicId>,
     counts: HashMap<Topic, u32>,
     shared: Arc<Shared>,
     groups: Arc<Groups>,
@@ -111,7 +113,7 @@ pub struct Sqlite {
 /// What is given back when the log is closed.
 struct Owned {
     writer: JoinHandle<()>,
-    _lock: OwnerLock,
+    lock: OwnerLock,
 }
 
 impl SqliteLog {
@@ -125,12 +127,23 @@ impl SqliteLog {
         ReadOnlyLog::open(dir)
     }
 
+    /// Says, for whoever finds the directory in use, where the gateway of this process listens.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written.
+    pub fn announce(&self, gateway: &str) -> std::io::Result<()> {
+        match &*self.engine().owned.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(owned) => owned.lock.announce(gateway),
+            None => Ok(()),
+        }
+    }
+
     /// Finishes what waits, stops the writer and gives the directory back. Later use is refused.
     pub async fn close(&self) {
         self.engine().stop(Request::Close).await;
     }
 
-    /// As if every partition of the group had been with somebody else for a moment: owners are told Revoked, then
+    /// As if every partition of the group had been with someone else for a moment: owners are told Revoked, then
     /// Assigned, and a step decided before is lost (L5).
     #[cfg(feature = "conformance")]
     pub fn expel(&self, group: &str) {
@@ -154,7 +167,8 @@ impl Sqlite {
         let file = dir.join(LOG_FILE);
         let conn = schema::open_writer(&file)?;
         schema::ensure_partitions(&conn, &options.partitions, &file)?;
-        let Loaded { partitions, positions, last } = schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
+        let Loaded { partitions, positions, last, id } =
+            schema::load(&conn).map_err(|e| OpenError::of(file.clone(), e))?;
         let mut counts = HashMap::new();
         for place in partitions.keys() {
             *counts.entry(place.topic).or_default() += 1;
@@ -176,15 +190,16 @@ impl Sqlite {
         };
         let thread = std::thread::Builder::new().name("log-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(failed)?;
-        let owned = Arc::new(Mutex::new(Some(Owned { writer, _lock: lock })));
-        Ok(Sqlite { dir: dir.to_owned(), counts, shared, groups, queue, readers: Arc::new(Readers::new(&file)), owned })
+        let owned = Arc::new(Mutex::new(Some(Owned { writer, lock })));
+        let (dir, readers) = (dir.to_owned(), Arc::new(Readers::new(&file)));
+        Ok(Sqlite { dir, id, counts, shared, groups, queue, readers, owned })
     }
 
     async fn stop(&self, last: Request) {
         let (queue, owned, readers) = (self.queue.clone(), Arc::clone(&self.owned), Arc::clone(&self.readers));
         let stopped = tokio::task::spawn_blocking(move || release(&queue, last, &owned, &readers)).await;
         if let Err(error) = stopped {
-            tracing::error!(%error, "the log did not close in order");
+            tracing::error!(%error, "the log did not close cleanly");
         }
     }
 
@@ -199,10 +214,10 @@ fn release(queue: &Queue, last: Request, owned: &Mutex<Option<Owned>>, readers: 
     drop(queue.insist(last));
     let taken = owned.lock().unwrap_or_else(PoisonError::into_inner).take();
     readers.close();
-    if let Some(Owned { writer, _lock }) = taken
+    if let Some(Owned { writer, lock: _lock }) = taken
         && writer.join().is_err()
     {
-        tracing::error!("the log's writer had panicked");
+        tracing::error!("the log's writer panicked");
     }
 }
 
@@ -212,10 +227,26 @@ impl Drop for Sqlite {
     }
 }
 
+/// More than this is encoded on a thread that may block: it takes milliseconds, which others would wait for.
+const IN_PASSING: usize = 1 << 20;
+
+async fn encoded(records: Vec<Outgoing>) -> Result<Frames, WriteError> {
+    let size = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+    if records.iter().map(|record| size(&record.key) + size(&record.value)).sum::<usize>() <= IN_PASSING {
+        return Ok(Frames::encode(&records));
+    }
+    let encoding = tokio::task::spawn_blocking(move || Frames::encode(&records));
+    encoding.await.map_err(|e| WriteError::Aborted(Cause::of(e)))
+}
+
 #[async_trait]
 impl Engine for Sqlite {
     fn describe(&self) -> String {
         format!("sqlite:{}", self.dir.display())
+    }
+
+    fn id(&self) -> Option<TopicId> {
+        self.id.clone()
     }
 
     fn partitions(&self, topic: Topic) -> u32 {
@@ -239,8 +270,7 @@ impl Engine for Sqlite {
     }
 
     async fn write(&self, records: Vec<Outgoing>, guard: Guard) -> Result<Vec<Appended>, WriteError> {
-        let frames = Frames::encode(&records);
-        drop(records);
+        let frames = encoded(records).await?;
         let (answer, answered) = oneshot::channel();
         match self.queue.ask(Request::Write(Box::new(Write { frames, guard, answer }))) {
             Ok(()) => {}

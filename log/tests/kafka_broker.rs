@@ -4,15 +4,17 @@
 
 mod kafka_subject;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use kafka_subject::{OnKafka, options};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use slipstream_log::conformance::{Copier, OUTPUT, PATIENCE, Subject as _, input, publish, read_all, record};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
-use slipstream_log::{Fetch, LogError, SharedLog};
+use slipstream_log::{Fetch, LogError, Polled, SharedLog};
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TopicSpec;
 use slipstream_testkit::services::{Kafka, SecuredKafka};
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 
 const CALL: Duration = Duration::from_secs(20);
 
-/// Somebody else, who writes to request-events in transactions.
+/// Someone else, who writes to request-events in transactions.
 fn foreign(options: &KafkaOptions, id: &str) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &options.brokers)
@@ -161,6 +163,80 @@ async fn l5_of_two_processes_with_one_name_one_ends_and_says_why() {
     assert!(cause.text().contains("joined as `a`: `kafka.instance`"), "{cause}");
 }
 
+/// Who gives records their times from now on.
+async fn take_times(options: &KafkaOptions, kind: &str) {
+    let (topic, patience) = (options.topic_name(Topic::RequestEvents), AdminOptions::new());
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &options.brokers).create().unwrap();
+    let alter = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("message.timestamp.type", kind);
+    admin.alter_configs([&alter], &patience).await.unwrap().remove(0).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while admin::timestamp_type(options, &topic).await.unwrap().as_deref() != Some(kind) {
+        assert!(Instant::now() < deadline, "{topic} does not take {kind}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Writes a record until the broker has stored it with such a time: it goes by a new setting a moment after it tells it.
+fn written_with(options: &KafkaOptions, partition: i32, by_broker: bool) {
+    let topic = options.topic_name(Topic::RequestEvents);
+    let config = |group| ClientConfig::new().set("bootstrap.servers", &options.brokers).set("group.id", group).clone();
+    let producer: BaseProducer = config("w").create().unwrap();
+    let reader: BaseConsumer = config("r").create().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let end = reader.fetch_watermarks(&topic, partition, CALL).unwrap().1;
+        producer.send(BaseRecord::<(), str>::to(&topic).partition(partition).payload("x")).map_err(|(e, _)| e).unwrap();
+        producer.flush(CALL).unwrap();
+        let mut at = rdkafka::TopicPartitionList::new();
+        at.add_partition_offset(&topic, partition, rdkafka::Offset::Offset(end)).unwrap();
+        reader.assign(&at).unwrap();
+        let read = reader.poll(CALL).unwrap().unwrap();
+        if by_broker == matches!(rdkafka::Message::timestamp(&read), rdkafka::Timestamp::LogAppendTime(_)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the broker does not go by its setting");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l7_producers_times_are_judged_in_their_turn_and_again_once_the_topic_takes_them_again() {
+    const BACKLOG: usize = 20_000;
+    let subject = OnKafka::with(options().await, 2).await;
+    let (log, options) = (subject.log(), &subject.options);
+    take_times(options, "CreateTime").await;
+    written_with(options, 1, false);
+    take_times(options, "LogAppendTime").await;
+    written_with(options, 0, true);
+    log.publish((0..BACKLOG).map(|i| record(input(0), format!("v{i}"))).collect()).await.unwrap();
+    let mut member = log.subscribe("g", &[Topic::RequestEvents]).await.unwrap();
+    let one = Fetch { records: 1, ..Fetch::default() };
+    // Until records of the other are there, of which there are always some then.
+    member.pause(&[input(1)]);
+    let mut before = 0;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "the record with its producer's time does not come");
+        match member.poll(one, Duration::from_millis(200)).await.unwrap() {
+            Polled::Records(batch) if batch.partition == input(1) => break,
+            Polled::Records(_) => {
+                before += 1;
+                member.resume(&[input(1)]);
+            }
+            _ => {}
+        }
+    }
+    assert!(before < BACKLOG, "it came after all that others had");
+    take_times(options, "CreateTime").await;
+    written_with(options, 1, false);
+    let refused = loop {
+        assert!(Instant::now() < deadline, "it is taken, or does not come");
+        if let Err(refused) = member.poll(Fetch::default(), Duration::from_millis(200)).await {
+            break refused.to_string();
+        }
+    };
+    assert!(refused.contains("message.timestamp.type=LogAppendTime; then restart"), "{refused}");
+}
+
 /// librdkafka pauses all partitions of a member for a moment whenever others join or leave.
 #[tokio::test(flavor = "multi_thread")]
 async fn l3_a_partition_that_stays_and_was_read_to_its_end_misses_nothing_when_others_join_and_leave() {
@@ -229,7 +305,7 @@ async fn a_cluster_with_tls_and_sasl_is_used_as_any_other() {
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
         let mut options = with(mechanism, user.password);
         options.prefix = format!("{mechanism}.");
-        admin::ensure(&options, few, Some(1)).await.unwrap();
+        admin::ensure(&options, few, Some(1), &Mutex::default()).await.unwrap();
         let log: SharedLog = KafkaLog::connect(options).await.unwrap();
         publish(&log, 2, 4).await;
         let mut member = Copier::join(&log, "g").await;

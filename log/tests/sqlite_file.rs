@@ -52,6 +52,34 @@ async fn reading_goes_on_beside_the_owner_and_writes_nothing() {
     assert_eq!(read_all(&shared, input(0)).await.len(), 15, "and goes on when the owner is gone");
 }
 
+/// Locks that this process has on a file (proc(5)).
+#[cfg(target_os = "linux")]
+fn locks_on(file: &std::path::Path) -> usize {
+    let inode = std::os::unix::fs::MetadataExt::ino(&file.metadata().expect("a file")).to_string();
+    let me = std::process::id().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").expect("a list of locks");
+    let ours = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(4);
+        fields.next() == Some(&me) && fields.next().and_then(|place| place.rsplit(':').next()) == Some(&inode)
+    };
+    locks.lines().filter(ours).count()
+}
+
+/// SQLite's locks are the process's: closing the file by any other way than SQLite's ends them, and the next program that opens and
+/// closes the file takes the write-ahead log away that the owner still appends to.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn l1_reading_ends_no_lock_of_the_owner() {
+    let dir = tempdir().unwrap();
+    let owner: SharedLog = open(&dir).unwrap();
+    publish(&owner, 1, 10).await;
+    let file = dir.path().join(LOG_FILE);
+    assert!(locks_on(&file) > 0, "the owner holds the file");
+    let reader: SharedLog = SqliteLog::open_read_only(dir.path()).unwrap();
+    assert_eq!(read_all(&reader, input(0)).await.len(), 10);
+    assert!(locks_on(&file) > 0, "and still does");
+}
+
 #[tokio::test]
 async fn what_a_killed_owner_left_can_be_read_before_anybody_owns_it_again() {
     let dir = tempdir().unwrap();
@@ -168,4 +196,27 @@ async fn l1_records_from_many_writes_are_packed_and_read_back_in_order() {
     }
     let batch = log.read(input(0), 12_345, 12_350, Fetch::default()).await.unwrap();
     assert_eq!(batch.iter().map(|r| r.offset()).collect::<Vec<_>>(), [12_345, 12_346, 12_347, 12_348, 12_349]);
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_has_other_topics() {
+    let dir = tempdir().unwrap();
+    let id = |log: Arc<SqliteLog>| async move {
+        let id = log.topic_id(Topic::RequestEvents).await.unwrap().expect("an id");
+        log.close().await;
+        id
+    };
+    let first = id(open(&dir).unwrap()).await;
+    assert_eq!(id(open(&dir).unwrap()).await, first);
+    let reader = SqliteLog::open_read_only(dir.path()).unwrap();
+    assert_eq!(reader.topic_id(Topic::Alerts).await.unwrap(), Some(first.clone()));
+    drop(reader);
+    // As a version made it that gave no ids: it gets one, and keeps it.
+    let file = dir.path().join(LOG_FILE);
+    rusqlite::Connection::open(&file).unwrap().execute_batch("DROP TABLE identity").unwrap();
+    assert_eq!(SqliteLog::open_read_only(dir.path()).unwrap().topic_id(Topic::Alerts).await.unwrap(), None);
+    let given = id(open(&dir).unwrap()).await;
+    assert_eq!(id(open(&dir).unwrap()).await, given);
+    std::fs::remove_file(&file).unwrap();
+    assert_ne!(id(open(&dir).unwrap()).await, given);
 }

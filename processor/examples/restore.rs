@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
@@ -95,7 +96,7 @@ async fn open(address: Option<String>) -> Result<SharedLog> {
     let brokers = address.strip_prefix("kafka://").context("an address is kafka://host:port")?;
     let prefix = format!("restore-{}.", now_ms()?);
     let options = KafkaOptions { prefix, ..KafkaOptions::new(brokers) };
-    kafka::admin::ensure(&options, |spec| spec.partitions, Some(1)).await?;
+    kafka::admin::ensure(&options, |spec| spec.partitions, Some(1), &Mutex::default()).await?;
     Ok(KafkaLog::connect(options).await?)
 }
 
@@ -260,7 +261,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Burn works while tallies of every second come; it is dropped in the middle. Answers the CPU seconds it all took.
+    /// Burn works while tallies of every second come; it is dropped in the middle. Returns the CPU seconds it all took.
     async fn work(&self, log: &SharedLog, seconds: u64) -> Result<f64> {
         let shutdown = Shutdown::new();
         let mut members = JoinSet::new();

@@ -36,13 +36,13 @@ const STEP_RATES: usize = 5_000;
 /// Tally batches a step folds at most.
 const STEP_BATCHES: usize = 500;
 
-/// What is being restored when the role is told to stop is waited for this long, to leave a whole snapshot of it behind.
+/// On shutdown, a restore under way is waited for this long, to leave a whole snapshot behind.
 const LAST_RESTORES: Duration = Duration::from_secs(1);
 
 /// Runs until shut down.
 ///
 /// # Errors
-/// When the log fails for good, tallies do not join (P1), or a definition cannot be understood.
+/// When the log fails permanently, tallies do not join (P1), or a definition cannot be parsed.
 pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
     let log = patient(log, ROLE);
     work(log, &health, &shutdown).await
@@ -83,6 +83,8 @@ struct Owned {
     log_time: LogTime,
     rates: Vec<BurnRates>,
     folded: u64,
+    /// Of [`Burn::too_late`], what was said.
+    too_late: i64,
     last_commit: Instant,
     snapshots: Snapshots,
 }
@@ -117,7 +119,7 @@ impl BurnLoop {
         self.commit().await
     }
 
-    /// Begins to rebuild the state of a gained partition, which delivers nothing meanwhile.
+    /// Starts rebuilding the state of a gained partition, which is paused in the meantime.
     fn gain(&mut self, partition: TopicPartition, position: Position) {
         Reassigned { role: ROLE, partition, position }.emit();
         self.consumer.pause(&[partition]);
@@ -126,7 +128,7 @@ impl BurnLoop {
         self.restoring.begin(partition, restored(turns, log, partition, position, definitions));
     }
 
-    /// Begins to work on the partitions whose state is there.
+    /// Starts processing the partitions whose state is ready.
     async fn take_over_ready(&mut self) -> Result<(), ProcessorError> {
         while let Some((partition, restored)) = self.restoring.ready() {
             self.take_over(partition, restored?).await?;
@@ -145,6 +147,7 @@ impl BurnLoop {
     async fn take_over(&mut self, partition: TopicPartition, restored: Restored) -> Result<(), ProcessorError> {
         let Restored { burn, position, cost } = restored;
         BurnRestored { partition, cost }.emit();
+        // The restore has folded batches beyond the committed position; they must not be folded twice.
         if burn.position() > position.offset {
             self.consumer.seek(partition, burn.position()).await?;
         }
@@ -191,8 +194,8 @@ impl BurnLoop {
         self.send(parts).await
     }
 
-    /// Brings parts into the log together. Those of partitions that are lost meanwhile are left out, and the others sent
-    /// again as they are (L6).
+    /// Brings parts into the log together. Those of partitions that are lost in the meantime are dropped, and the
+    /// others sent again unchanged (L6).
     async fn send(&mut self, mut parts: Vec<Part>) -> Result<(), ProcessorError> {
         while !parts.is_empty() {
             let step = Step {
@@ -229,7 +232,7 @@ impl BurnLoop {
         self.fold(&batch).await
     }
 
-    /// Leaves whole snapshots behind, so that the next start folds nothing again.
+    /// Leaves complete snapshots behind, so that the next start has nothing to fold again.
     async fn finish(&mut self) -> Result<(), ProcessorError> {
         if let Ok(answer) = tokio::time::timeout(LAST_RESTORES, self.take_over_rest()).await {
             answer?;
@@ -240,7 +243,7 @@ impl BurnLoop {
         Ok(())
     }
 
-    /// A whole one, if it is not too large.
+    /// A complete one, if it is not too large.
     async fn leave_snapshot(&mut self, partition: TopicPartition) -> Result<(), ProcessorError> {
         self.read_on(partition).await?;
         let horizon = self.consumer.horizon(partition).await?;
@@ -262,6 +265,7 @@ impl Owned {
     fn new(burn: Burn, position: Position, snapshots: TopicPartition) -> Self {
         let now = Instant::now();
         Owned {
+            too_late: burn.too_late(),
             burn,
             position,
             log_time: position.log_time,
@@ -273,6 +277,7 @@ impl Owned {
     }
 
     fn is_due(&self) -> bool {
+        // A step must move the position, or one in doubt could not be settled (L6).
         let moved = self.burn.position() > self.position.offset;
         moved && (!self.rates.is_empty() || self.last_commit.elapsed() >= COMMIT_EVERY)
     }
@@ -287,7 +292,10 @@ impl Owned {
         let complete = self.rates.iter().filter(|r| r.complete).count() as u64;
         let incomplete = self.rates.len() as u64 - complete;
         let partition = part.advance.partition;
-        BurnStep { partition, batches: self.folded, complete, incomplete, chunks: part.chunks as u64 }.emit();
+        let (batches, chunks) = (self.folded, part.chunks as u64);
+        let too_late = (self.burn.too_late() - self.too_late).max(0) as u64;
+        BurnStep { partition, batches, complete, incomplete, chunks, too_late }.emit();
+        self.too_late = self.burn.too_late();
         self.position = part.advance.to;
         self.rates.clear();
         self.folded = 0;
@@ -299,6 +307,7 @@ impl Owned {
 fn rates_record(rates: &BurnRates) -> Outgoing {
     let mut key = rates.slo.clone().into_bytes();
     for part in std::iter::once(&rates.objective).chain(&rates.group) {
+        // 0xFF is not part of any UTF-8 text, so two different series cannot have the same key.
         key.push(0xFF);
         key.extend_from_slice(part.as_bytes());
     }

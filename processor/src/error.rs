@@ -8,7 +8,7 @@ use slipstream_slo::tally::OutOfOrder;
 /// Why a role of this crate had to stop. All of these need a person, or a restart.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
-    /// The log failed for good.
+    /// The log failed permanently.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The definitions are not known.

@@ -1,8 +1,8 @@
 //! The loop of tally: request-events in, a TallyBatch to every partition of sli-tallies out, dead letters aside.
 //!
 //! Commit point: one step holds the batches, the dead letters and the positions of all partitions of a turn, so a crash
-//! leaves all of it or nothing (L2), the next owner goes on at the committed position (L4), and every offset is covered
-//! once (P1). What was decided of one partition is a value of its own: when another one is lost, it is sent without that.
+//! leaves all of it or nothing (L2), the next owner continues at the committed position (L4), and every offset is covered
+//! once (P1). The decision about each partition is a separate value: if another one is lost, it is sent without that.
 
 mod gained;
 mod made;
@@ -73,7 +73,7 @@ impl Thread {
 /// Runs until shut down.
 ///
 /// # Errors
-/// When the log fails for good or a definition cannot be understood.
+/// When the log fails permanently or a definition cannot be parsed.
 pub async fn run(log: SharedLog, thread: Thread, health: Health, shutdown: Shutdown) -> Result<(), ProcessorError> {
     let log = patient(log, ROLE);
     work(log, thread, &health, &shutdown).await
@@ -92,7 +92,7 @@ async fn work(log: SharedLog, thread: Thread, health: &Health, shutdown: &Shutdo
             }
             Ok::<(), ProcessorError>(())
         };
-        // What is dropped in the middle of a step is decided anew from the committed position (L4).
+        // What is dropped in the middle of a step is decided again from the committed position (L4).
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
@@ -145,14 +145,16 @@ impl TallyLoop {
         })
     }
 
-    /// Reads and decides once. Answers whether there is more to do at once.
+    /// Reads and decides once. Returns whether there is more to do at once.
     async fn turn(&mut self) -> Result<bool, ProcessorError> {
         while let Some((partition, gained)) = self.takeovers.ready() {
             self.own(partition, gained?);
         }
         let fetched = self.gather().await?;
+        // Before anything is decided: records are committed only up to the limit of this look, so a revision that is
+        // published in the meantime cannot apply to them.
         self.definitions.look(self.read).await?;
-        // As it is before the step: who has worked off what was fetched may have more in the log.
+        // As it is before the step: even if all that was fetched is processed, the log may have more.
         self.owned.iter().for_each(|(partition, owned)| self.pace.tell(*partition, owned.at()));
         let mut standings = self.pace.all();
         let mut parts = Vec::with_capacity(self.owned.len());
@@ -168,7 +170,7 @@ impl TallyLoop {
     }
 
     /// Fetches from every partition that has something, so that none goes ahead of another that was only not asked yet.
-    /// Answers how many records came. It ends because a partition is paused once it delivered.
+    /// Returns how many records came. It ends because a partition is paused once it delivered.
     async fn gather(&mut self) -> Result<usize, ProcessorError> {
         let busy = self.owned.values().any(|o| o.pending.is_some());
         let mut wait = if busy { Duration::ZERO } else { STEP_EVERY };
@@ -194,9 +196,9 @@ impl TallyLoop {
         }
     }
 
-    /// The memory of a gained partition is rebuilt beside the others; until then it delivers nothing.
+    /// The memory of a gained partition is rebuilt in parallel to the others; until then it is paused.
     async fn gain(&mut self, partitions: Vec<(TopicPartition, Option<Position>)>) -> Result<(), ProcessorError> {
-        // The group may have heard of partitions that came before the log has: burn refuses a source beyond them.
+        // The group may know new partitions before the log does: burn refuses a source beyond them.
         let beyond = partitions.iter().map(|(partition, _)| partition.partition + 1).max().unwrap_or_default();
         self.sources = self.log.partitions(Topic::RequestEvents).await?.max(beyond).max(self.sources);
         for owned in self.owned.values_mut() {
@@ -228,20 +230,21 @@ impl TallyLoop {
         }
     }
 
-    /// Keeps what was fetched; a partition delivers no more until it was worked off. Answers how many records it is.
+    /// Keeps what was fetched; a partition delivers no more until it was processed. Returns how many records it is.
     fn take(&mut self, batch: Batch) -> usize {
         let partition = batch.partition;
         let Some(last) = batch.len().checked_sub(1).and_then(|i| batch.get(i)) else { return 0 };
         self.read = self.read.max(last.log_time());
         let records = batch.len();
         if let Some(owned) = self.owned.get_mut(&partition) {
+            // Bounds memory, and keeps a fast partition from running ahead of one whose records are not decided yet.
             self.consumer.pause(&[partition]);
             owned.pending = Some(Pending::new(batch));
         }
         records
     }
 
-    /// Decides what a partition has to say, if anything.
+    /// Decides the part of a partition, if it has any.
     async fn decide(
         &mut self,
         partition: TopicPartition,
@@ -263,10 +266,11 @@ impl TallyLoop {
         Ok(idle.map(|decided| Made { partition, decided, dead: Vec::new() }))
     }
 
-    /// Commits what was decided in one step. What is said of a partition that was lost goes with it (L6); the rest is sent
-    /// again, where it is not in the log.
+    /// Commits what was decided in one step. The part of a partition that was lost is dropped with it (L6); the rest is
+    /// sent again, if it is not in the log.
     async fn commit(&mut self, mut parts: Vec<Made>) -> Result<(), ProcessorError> {
         loop {
+            // In each round: a partition that was lost in the last one has no position any more, so its part is left out.
             let from = |made: &Made| self.owned.get(&made.partition).map(|owned| owned.position);
             let step = step_of(parts.iter().filter_map(|made| Some((made, from(made)?))));
             if step.positions.is_empty() {
@@ -289,6 +293,7 @@ impl TallyLoop {
 
     fn committed(&mut self, made: &Made) {
         let Some(owned) = self.owned.get_mut(&made.partition) else { return };
+        // Only now: until the commit is settled, the same values are sent from the same positions (L6).
         owned.position = made.to();
         if owned.pending.as_ref().is_some_and(Pending::is_done) {
             owned.pending = None;
@@ -299,7 +304,7 @@ impl TallyLoop {
 }
 
 impl Drop for TallyLoop {
-    /// Another thread of the process goes on without these.
+    /// The other threads of the process no longer wait for these.
     fn drop(&mut self) {
         self.owned.keys().for_each(|partition| self.pace.forget(*partition));
     }

@@ -99,10 +99,8 @@ async fn dead_letters(log: &dyn Log) -> BTreeSet<(u32, i64)> {
     for partition in 0..log.partitions(Topic::DeadLetters).await.unwrap() {
         let place = TopicPartition { topic: Topic::DeadLetters, partition };
         for record in log.read(place, 0, i64::MAX, Fetch::default()).await.unwrap().iter() {
-            let number = |name: &str| -> i64 {
-                let (_, value) = record.headers().find(|(n, _)| *n == name).unwrap();
-                std::str::from_utf8(value).unwrap().parse().unwrap()
-            };
+            let number =
+                |name: &str| -> i64 { std::str::from_utf8(record.header(name).unwrap()).unwrap().parse().unwrap() };
             let (source, offset) = (number("slipstream-partition") as u32, number("slipstream-offset"));
             assert!(letters.insert((source, offset)), "L2: the dead letter of {source}/{offset} is there twice");
             let from = TopicPartition { topic: Topic::RequestEvents, partition: source };

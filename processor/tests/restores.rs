@@ -175,8 +175,8 @@ async fn p4_where_some_chunks_are_missing_only_their_slos_begin_anew() {
     world.start_burn();
     traffic(&world, 400..420).await;
     world.rest().await;
-    let anew = state(&world, "all").await;
-    assert!(anew.covered_from > before[0].covered_from, "{} is lost and says so", anew.slo);
+    let again = state(&world, "all").await;
+    assert!(again.covered_from > before[0].covered_from, "{} is lost and says so", again.slo);
     let whole = state(&world, "by-service").await;
     assert_eq!(whole.covered_from, before[1].covered_from, "{} was in a chunk that is there", whole.slo);
     assert!(whole.windows.last().unwrap().total >= before[1].windows.last().unwrap().total);

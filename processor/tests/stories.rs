@@ -3,11 +3,11 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use slipstream_log::faults::{CommitFault, CrashPoint};
-use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
+use slipstream_log::{Fetch, Log, Outgoing, SharedLog, TopicPartition};
 use slipstream_role::burn_state::current_states;
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::{BurnChunk, BurnRates, Origin, TallyBatch};
@@ -79,7 +79,7 @@ async fn l2_an_invalid_record_becomes_one_dead_letter_with_its_bytes_and_where_i
         let place = TopicPartition { topic: Topic::DeadLetters, partition };
         for record in world.log.read(place, 0, i64::MAX, Fetch::default()).await.unwrap().iter() {
             let header = |name: &str| {
-                let found = record.headers().find(|(n, _)| *n == name).map(|(_, v)| v);
+                let found = record.header(name);
                 String::from_utf8(found.unwrap_or_else(|| panic!("no header {name}")).to_vec()).unwrap()
             };
             let source: u32 = header("slipstream-partition").parse().unwrap();
@@ -126,7 +126,7 @@ async fn a_definition_that_comes_while_running_counts_from_its_cut_on() {
     assert!(verdict::burn_rates_refold(world.log.as_ref()).await.unwrap() > 0);
     let groups: Vec<Vec<String>> =
         states(&world).await.into_iter().filter(|s| s.slo != "all").map(|s| s.group).collect();
-    assert_eq!(groups, [["pay"]], "a new meaning begins anew");
+    assert_eq!(groups, [["pay"]], "a new meaning begins again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,5 +316,36 @@ async fn p4_chunks_that_are_lost_are_made_up_for_by_the_tallies() {
     for gone in first..=end {
         world.log.trim(snapshots, gone);
         assert_eq!(states(&world).await, before, "without the snapshots below {gone} of {end}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_says_which_header_names_a_schema() {
+    let mut world = World::new(&[ALL]).await;
+    let named = ["__value_schema_id", "traceparent", "apicurio.value.globalId"];
+    let bare = named.map(|name| Outgoing {
+        topic: Topic::RequestEvents,
+        partition: Some(0),
+        key: None,
+        value: Some(bytes::Bytes::from_static(b"\x0eorder-7\x02")),
+        headers: vec![(name.to_owned(), Some(bytes::Bytes::from_static(&[0, 0, 0, 9])))],
+    });
+    world.log.publish(bare.into()).await.unwrap();
+    world.start_tally();
+    world.start_burn();
+    world.rest().await;
+    let mut told = BTreeMap::new();
+    for partition in 0..world.log.partitions(Topic::DeadLetters).await.unwrap() {
+        let place = TopicPartition { topic: Topic::DeadLetters, partition };
+        for record in world.log.read(place, 0, i64::MAX, Fetch::default()).await.unwrap().iter() {
+            let header = |name: &str| String::from_utf8(record.header(name).unwrap().to_vec()).unwrap();
+            let offset: usize = header("slipstream-offset").parse().unwrap();
+            told.insert(offset, (header("slipstream-error"), header("slipstream-message")));
+        }
+    }
+    assert_eq!(told.len(), named.len(), "{told:?}");
+    for (offset, (class, message)) in told {
+        let (want, is_named) = if offset == 1 { ("not-an-event", false) } else { ("confluent-framing", true) };
+        assert_eq!((class.as_str(), message.contains(named[offset])), (want, is_named), "{message}");
     }
 }

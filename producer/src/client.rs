@@ -1,7 +1,7 @@
 //! A client of the gateway for Rust: sends events in batches, and again while the gateway or the way to it is unwell.
 //! Events keep their event_id over repetitions, so a redelivery is recognised downstream.
 //!
-//! TLS needs a provider of cryptography for the process; whoever owns `main` installs one, once:
+//! TLS needs a crypto provider for the process; `main` installs one, once:
 //! `rustls::crypto::ring::default_provider().install_default()`.
 //!
 //! ```
@@ -67,9 +67,9 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// Attempts for one request, the first included.
     pub attempts: u32,
-    /// Waits between them where the gateway names none.
+    /// Waits between them, if the gateway does not send Retry-After.
     pub backoff: Backoff,
-    /// No wait is longer, whatever the gateway asks for.
+    /// The longest wait, whatever Retry-After says.
     pub max_wait: Duration,
 }
 
@@ -98,11 +98,9 @@ pub enum ClientError {
         cause: Cause,
     },
     /// The process has no provider of cryptography.
-    #[error(
-        "no provider of cryptography is installed; call rustls::crypto::ring::default_provider().install_default()"
-    )]
+    #[error("no crypto provider is installed; call rustls::crypto::ring::default_provider().install_default()")]
     NoCrypto,
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error("setting up the HTTP client: {0}")]
     Setup(#[source] reqwest::Error),
     /// The gateway refused a request, and would refuse it again.
@@ -112,11 +110,13 @@ pub enum ClientError {
         status: u16,
         /// Events of the request.
         events: usize,
-        /// What it said.
+        /// Its message.
         message: String,
     },
     /// No attempt succeeded. Some of the events may be in the log: send them again with the same event_ids.
-    #[error("sending {events} events failed {attempts} times, at last with: {last}; send them again with the same ids")]
+    #[error(
+        "sending {events} events failed {attempts} times, the last time with: {last}; send them again with the same ids"
+    )]
     GivenUp {
         /// Events of the request.
         events: usize,
@@ -144,7 +144,7 @@ struct Body<'a> {
 enum Attempt {
     /// For good.
     Refused(ClientError),
-    /// It may work later, after this long where the gateway said so.
+    /// It may work later, after this long if the gateway sent Retry-After.
     Later { why: String, after: Option<Duration> },
 }
 
@@ -175,7 +175,8 @@ impl Client {
         Ok(Client { http, events, options })
     }
 
-    /// Sends events; the answer covers all of them, its indices are those of `events`. A wrong event keeps no other out.
+    /// Sends events. The response covers all of them, with indices into `events`. An invalid event does not affect the
+    /// others.
     ///
     /// # Errors
     /// When a batch is refused as a whole or could not be sent; earlier batches are in the log by then.
@@ -190,7 +191,12 @@ impl Client {
                 e.index += first;
                 e
             }));
+            whole.warnings.extend(answer.warnings.into_iter().map(|mut w| {
+                w.first += first;
+                w
+            }));
         }
+        whole.errors_total = (whole.rejected > whole.errors.len() as u64).then_some(whole.rejected);
         Ok(whole)
     }
 
@@ -206,7 +212,7 @@ impl Client {
             if retry.failures() >= self.options.attempts {
                 return Err(ClientError::GivenUp { events: batch.len(), attempts: retry.failures(), last: why });
             }
-            // Retry-After is the least; the backoff on top spreads those who were sent away together.
+            // Retry-After is the minimum; the backoff on top spreads clients that were refused at the same time.
             let wait = after.map_or(wait, |after| after + wait.min(after)).min(self.options.max_wait);
             tracing::debug!(%why, ?wait, events = batch.len(), "sending again");
             tokio::time::sleep(wait).await;
@@ -231,19 +237,19 @@ impl Client {
     }
 }
 
-/// Seconds after which to come again; the form with a date is not ours.
+/// Seconds after which to retry; the gateway never sends the form with a date.
 fn retry_after(response: &Response) -> Option<Duration> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// What an unsuccessful answer says, for people.
+/// The message of an unsuccessful response, for people.
 async fn said(response: Response) -> String {
     let text = response.text().await.unwrap_or_else(|e| format!("(no body: {e})"));
     let message = serde_json::from_str::<Answer>(&text).ok().and_then(|answer| answer.message);
     message.unwrap_or_else(|| text.chars().take(200).collect())
 }
 
-/// An error with its causes: reqwest's own text leaves out why a connection failed.
+/// An error with its causes: reqwest's own text omits why a connection failed.
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

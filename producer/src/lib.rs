@@ -1,4 +1,4 @@
-//! How events come in: the gateway over HTTP and its client for Rust, files of requests, and simulated traffic.
+//! Sources of events: the gateway over HTTP and its client for Rust, imported files, and simulated traffic.
 
 pub mod answer;
 pub mod client;

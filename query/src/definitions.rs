@@ -19,7 +19,7 @@ pub struct DefinitionAnswer {
 /// Every revision there is.
 ///
 /// # Errors
-/// When the log cannot be read, or holds a definition that this version does not understand.
+/// When the log cannot be read, or holds a definition that this version does not support.
 pub async fn revisions(log: &dyn Log) -> Result<Revisions, DefinitionsError> {
     let mut revisions = Revisions::new();
     for revision in DefinitionReader::default().read_new(log).await.map_err(DefinitionsError::Reading)? {
@@ -28,7 +28,7 @@ pub async fn revisions(log: &dyn Log) -> Result<Revisions, DefinitionsError> {
     Ok(revisions)
 }
 
-/// The SLOs in force by all revisions that were read, those whose cut is still to come among them.
+/// The SLOs in force by all revisions that were read, including those whose cut is still to come.
 pub fn in_force(revisions: &Revisions) -> Vec<Slo> {
     let active = revisions.active_at(LogTime(i64::MAX), revisions.end());
     active.into_iter().map(|active| Slo::clone(&active.slo)).collect()

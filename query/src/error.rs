@@ -1,4 +1,4 @@
-//! Why a question about the log has no answer. Those about the store fail as the store does.
+//! Why a query of the log failed. Queries of the store fail with the store's errors.
 
 use slipstream_log::{LogError, TopicPartition};
 use slipstream_role::burn_state::BurnStateError;
@@ -12,7 +12,7 @@ pub enum DefinitionsError {
     /// The log failed, or a record was written by a newer version.
     #[error("reading the definitions")]
     Reading(#[source] LogError),
-    /// A definition that cannot be understood.
+    /// A definition that cannot be parsed.
     #[error(transparent)]
     Meaning(#[from] RevisionError),
 }
@@ -30,7 +30,7 @@ impl From<RevisionsError> for DefinitionsError {
     }
 }
 
-/// Why it is not known how the SLOs stand.
+/// Why the status of the SLOs is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     /// The definitions are not known.
@@ -39,8 +39,8 @@ pub enum FollowError {
     /// The tallies cannot be read, or do not join.
     #[error(transparent)]
     State(#[from] BurnStateError),
-    /// What was known of a partition held no longer, and it could not be restored anew.
-    #[error("{0} is not restored: follow the log again")]
+    /// The state of a partition was no longer valid, and it could not be restored.
+    #[error("{0} could not be restored: start following the log again")]
     NotRestored(TopicPartition),
 }
 

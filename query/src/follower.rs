@@ -1,10 +1,10 @@
-//! Burn's state, kept warm: restored once, then read on from the log, so that asking how the SLOs stand costs no restore.
+//! Burn's state, kept warm: restored once, then updated from the log, so that querying the SLOs costs no restore.
 //!
 //! It reads what burn reads, through the same fold, but publishes nothing: it joins no group and commits no position, so
-//! any number of them may look, beside burn or without one. What it finds equals a restore at the same offsets (P4).
+//! there may be any number of them, with or without a burn. Its state equals a restore at the same offsets (P4).
 //!
-//! It holds a state for each partition of sli-tallies, whose number is fixed when an installation is made: a series never
-//! moves.
+//! It holds a state for each partition of sli-tallies, whose number is fixed when an installation is created: a series
+//! never moves.
 
 use slipstream_definitions::definition::Slo;
 use slipstream_log::{Log, LogError, SharedLog, TopicPartition};
@@ -18,7 +18,7 @@ use crate::definitions::in_force;
 use crate::error::{DefinitionsError, FollowError};
 use crate::slos::SloAnswer;
 
-/// How the SLOs stand by what was read of the log.
+/// The status of the SLOs, as of the part of the log that was read.
 pub struct Follower {
     log: SharedLog,
     role: &'static str,
@@ -29,16 +29,16 @@ pub struct Follower {
 /// A partition of sli-tallies.
 struct Followed {
     partition: TopicPartition,
-    /// None: to be restored, for the first time or anew.
+    /// `None` if it is to be restored, for the first time or again.
     state: Option<Folded>,
 }
 
 impl Follower {
-    /// Restores the state at the present end of the log. `role` looks; one that goes on following gives
-    /// a patient log ([`slipstream_role::patience::patient`]), so that what passes is waited out.
+    /// Restores the state at the current end of the log. `role` is the reader; one that keeps following passes
+    /// a patient log ([`slipstream_role::patience::patient`]), so that temporary errors are waited out.
     ///
     /// # Errors
-    /// When the log cannot be read, or holds what this version does not understand.
+    /// When the log cannot be read, or holds records that this version does not support.
     pub async fn open(log: SharedLog, role: &'static str) -> Result<Follower, FollowError> {
         let definitions = Definitions::open(log.clone(), role).await.map_err(DefinitionsError::from)?;
         let partitions = log.partitions(Topic::SliTallies).await.map_err(BurnStateError::Log)?;
@@ -50,9 +50,9 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Reads on to the present end of the log. What is no longer there to be read on, because retention has passed it or
-    /// its topic was made anew, is restored anew. After an error of the log, or dropped while it waits, it stands at most
-    /// further than before, and the next call goes on from there.
+    /// Reads on to the current end of the log. A partition that cannot be continued, because retention has passed it or
+    /// its topic was recreated, is restored. After an error of the log, or if dropped while it waits, it is at most
+    /// further than before, and the next call continues from there.
     ///
     /// # Errors
     /// As of [`Follower::open`].
@@ -77,11 +77,11 @@ impl Follower {
         Ok(())
     }
 
-    /// Where every series stands at the last tick that is known, published or not; by partition, then SLO, objective and
+    /// The state of every series at the last known tick, published or not; by partition, then SLO, objective and
     /// group.
     ///
     /// # Errors
-    /// When a partition could not be restored anew, or a definition cannot be folded.
+    /// When a partition cannot be restored, or a definition cannot be folded.
     pub fn states(&self) -> Result<Vec<BurnRates>, FollowError> {
         let mut states = Vec::new();
         for Followed { partition, state } in &self.partitions {
@@ -96,7 +96,7 @@ impl Follower {
         in_force(self.definitions.revisions())
     }
 
-    /// The SLOs in force and where each stands, worst budget first.
+    /// The SLOs in force and the status of each, worst budget first.
     ///
     /// # Errors
     /// As of [`Follower::states`].
@@ -109,7 +109,7 @@ impl Followed {
     async fn follow(&mut self, log: &dyn Log, definitions: &mut Definitions) -> Result<(), BurnStateError> {
         if let Some(state) = &mut self.state {
             match read_on(state, log, definitions).await {
-                // Where even a restore does not join, that one says so.
+                // If even a restore does not join, the restore reports it.
                 Err(BurnStateError::Log(LogError::OutOfRange { .. }) | BurnStateError::Fault(_)) => self.state = None,
                 answer => return answer,
             }

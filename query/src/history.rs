@@ -13,7 +13,7 @@ use slipstream_store::{Cursor, EventFilter, SharedStore, StoreError, text};
 pub struct EventAnswer {
     /// Oldest first.
     pub events: Vec<EventRow>,
-    /// Where the next page begins, as text; null at the end.
+    /// Where the next page starts, as text; null at the end.
     pub next: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub struct History {
 }
 
 impl History {
-    /// Of a store, which may be open for reading only.
+    /// For a store, which may be open for reading only.
     pub fn of(store: SharedStore) -> History {
         History { store }
     }

@@ -1,8 +1,8 @@
-//! How things stand, and stood: one set of questions behind whoever asks, with typed answers.
+//! The present and past state: one set of typed queries behind every interface.
 //!
-//! [`Follower`] answers from the log how the SLOs stand, exact up to the last tick that is known; [`definitions`] which of
-//! them are in force; [`History`] from the store what happened: events, KPIs, alerts. Who asks needs only the part that its
-//! question is about.
+//! [`Follower`] returns the status of the SLOs from the log, exact up to the last known tick; [`definitions`] which of
+//! them are in force; [`History`] the past from the store: events, KPIs, alerts. A caller needs only the part for its
+//! query.
 
 pub mod definitions;
 pub mod error;

@@ -1,4 +1,4 @@
-//! SLOs as a question finds them: definitions beside the newest burn rates of their series.
+//! SLOs as a query returns them: definitions together with the newest burn rates of their series.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use slipstream_store::text;
 
-/// The SLOs, and how each stands.
+/// The SLOs, and the status of each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SloAnswer {
     /// One for each objective and group.
@@ -16,7 +16,7 @@ pub struct SloAnswer {
 }
 
 impl SloAnswer {
-    /// The one with the least of its budget left comes first.
+    /// Sorted by remaining budget, lowest first.
     pub fn worst_first(definitions: &[Slo], states: &[BurnRates]) -> SloAnswer {
         let mut slos = status(definitions, states);
         slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
@@ -33,18 +33,18 @@ pub struct SloStatus {
     pub service: String,
     /// The objective's name.
     pub objective: String,
-    /// The target as a share; null where the definition is not known.
+    /// The target as a share; null if the definition is not known.
     pub target: Option<f64>,
-    /// The budget's period: `30d`; `1M` of a calendar.
+    /// The budget's period: `30d`; for a calendar, `1M`.
     pub window: Option<String>,
     /// good / total over the period; null without traffic.
     pub sli: Option<f64>,
     /// Share of the budget that is left; negative when overspent.
     pub budget_remaining: f64,
-    /// Burn rate per window: `{"5m": 0.4, "1h": 0.1}`. A calendar's period is `budget` where another window has its
+    /// Burn rate per window: `{"5m": 0.4, "1h": 0.1}`. A calendar's period is `budget` if another window has its
     /// name.
     pub burn_rates: BTreeMap<String, f64>,
-    /// When the budget is spent at the present rate, RFC 3339; null when it is not being spent, or is spent.
+    /// When the budget will be spent at the current rate, RFC 3339; null if it is not being spent, or is spent.
     pub exhaustion_at: Option<String>,
     /// What good, total and budget_total count: weights of events, seconds of sliced time, or parts of 1,000,000,000 of a
     /// composite.
@@ -55,25 +55,28 @@ pub struct SloStatus {
     pub total: i64,
     /// What may be bad over the period.
     pub budget_total: f64,
-    /// When the period began, RFC 3339, where it is one of a calendar; null where the window rolls.
+    /// When the calendar period began, RFC 3339; null for a rolling window.
     pub period_start: Option<String>,
-    /// End of the tick evaluated last, RFC 3339; null: never evaluated.
+    /// End of the tick evaluated last, RFC 3339; null if never evaluated.
     pub as_of: Option<String>,
-    /// False where a source was missing at that tick, or it was never evaluated.
+    /// False if a source was missing at that tick, or it was never evaluated.
     pub complete: bool,
-    /// From when on the counts cover everything, RFC 3339; later than the period's begin: the budget is not whole yet.
+    /// Since when the counts cover everything, RFC 3339; if later than the period's start, the budget is not complete
+    /// yet.
     pub covered_from: Option<String>,
-    /// Whether that is the whole of the period.
+    /// Whether that is the whole period.
     pub covers_period: bool,
     /// Weight of events that could not be decided.
     pub unknown: i64,
+    /// Weight of events that were older, when they arrived, than any window reaches: they are not counted.
+    pub too_late: i64,
     /// groupBy labels and their values; absent when not grouped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<BTreeMap<String, String>>,
 }
 
 /// One entry per objective and group, by name, objective, group. An SLO that has no series yet has its objectives with
-/// nothing counted; a series whose definition is not given (it was deleted a moment ago) is shown without target.
+/// nothing counted; a series whose definition is missing (it was deleted a moment ago) is shown without target.
 pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
     let mut series: BTreeMap<(&str, &str), Vec<&BurnRates>> = BTreeMap::new();
     for state in states {
@@ -93,12 +96,12 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
     entries.into_iter().map(|(_, status)| status).collect()
 }
 
-/// What an SLO promises: each objective, and where it is a composite all of them together.
+/// The objectives of an SLO, and, if it is a composite, all of them together.
 struct Promise<'a> {
     slo: &'a Slo,
     objective: &'a str,
     target: Ratio,
-    /// Whose windows are looked at.
+    /// Whose windows are evaluated.
     rules: &'a [Rule],
     unit: BudgetUnit,
 }
@@ -151,6 +154,7 @@ fn not_evaluated(promise: &Promise<'_>) -> SloStatus {
         covered_from: None,
         covers_period: false,
         unknown: 0,
+        too_late: 0,
         group: None,
     }
 }
@@ -160,7 +164,7 @@ fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
         Some((period, shorter)) => (Some(period), shorter),
         None => (None, &[][..]),
     };
-    // Of a calendar the record has the length of the present period; the definition has its name.
+    // For a calendar, the record has the length of the current period; the definition has its name.
     let calendar = promise.map(|p| &p.slo.window).filter(|_| state.period_start.is_some());
     let name = |seconds| calendar.map_or_else(|| text::length(seconds), window_name);
     let mut burn_rates: BTreeMap<String, f64> = shorter.iter().map(|w| (text::length(w.seconds), w.burn)).collect();
@@ -188,6 +192,7 @@ fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
         covered_from: Some(text::seconds(state.covered_from)),
         covers_period: begin.is_some_and(|begin| state.covered_from <= begin),
         unknown: state.unknown,
+        too_late: state.too_late,
         group: group(promise, state),
     }
 }
@@ -257,7 +262,7 @@ mod tests {
             exhaustion_at: Some(1_000),
             conditions: Vec::new(),
             unknown: 2,
-            too_late: 0,
+            too_late: 3,
             covered_from: 10,
             sources_current: 1,
             sources: 1,
@@ -304,7 +309,7 @@ mod tests {
             "budget_remaining": 0.5, "burn_rates": {"5m": 1.5, "30d": 0.5}, "exhaustion_at": "1970-01-01T00:16:40Z",
             "unit": "events", "good": 90, "total": 100, "budget_total": 0.5, "period_start": null,
             "as_of": "1970-01-01T00:01:40Z", "complete": true, "covered_from": "1970-01-01T00:00:10Z",
-            "covers_period": false, "unknown": 2,
+            "covers_period": false, "unknown": 2, "too_late": 3,
         });
         assert_eq!(serde_json::to_value(&found[0]).unwrap(), expected);
     }
@@ -333,7 +338,7 @@ mod tests {
         let mut daily = slo("checkout", vec![]);
         let day = Calendar::new(1, Unit::Day, "2026-01-01T00:00:00".parse().unwrap(), "UTC").unwrap();
         daily.window = Window::Calendar(day);
-        // Somebody gave it the rules of a month: 1d/2h is among them.
+        // Someone gave it the rules of a month: 1d/2h is among them.
         daily.objectives[0].rules = policy::defaults(2_592_000, daily.objectives[0].target).rules;
         let window = |seconds, burn| WindowRates { seconds, slot_seconds: 1, good: 90, total: 100, burn };
         let windows = vec![window(7_200, 1.0), window(86_400, 2.0), window(86_400, 3.0)];

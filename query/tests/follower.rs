@@ -1,4 +1,4 @@
-//! A follower is where a fresh restore would be, whatever happened to the log meanwhile.
+//! A follower has the state of a fresh restore, whatever happened to the log in the meantime.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
@@ -260,7 +260,7 @@ async fn what_retention_has_passed_is_restored_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn topics_that_were_made_anew_are_followed_from_their_begin() {
+async fn recreated_topics_are_followed_from_their_begin() {
     let mut world = World::new().await;
     world.start();
     world.traffic(200).await;
@@ -327,7 +327,7 @@ async fn errors_that_pass_cost_nothing_but_time() {
     assert!(failed > 10, "{failed}");
     world.rest().await;
     world.same(&mut waits, "a patient one").await;
-    assert_eq!(onlooker.reads_of(Topic::BurnSnapshots), 0, "nothing was restored anew");
+    assert_eq!(onlooker.reads_of(Topic::BurnSnapshots), 0, "nothing was restored again");
 }
 
 #[tokio::test(start_paused = true)]

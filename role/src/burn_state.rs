@@ -23,7 +23,7 @@ pub use folded::Folded;
 /// Why there is no state.
 #[derive(Debug, thiserror::Error)]
 pub enum BurnStateError {
-    /// The log failed for good.
+    /// The log failed permanently.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The definitions are not known.
@@ -70,10 +70,10 @@ pub struct RestoreCost {
     pub folding: Duration,
 }
 
-/// The state of a gained partition, by a task of its own: it reads definitions on for itself.
+/// The state of a gained partition, restored in its own task: it reads further definitions itself.
 ///
 /// # Errors
-/// When the log cannot be read, or holds what this version does not understand.
+/// When the log cannot be read, or holds records that this version does not support.
 pub async fn restored(
     turns: Turns,
     log: SharedLog,
@@ -86,7 +86,7 @@ pub async fn restored(
     Ok(Restored { burn, position: committed, cost })
 }
 
-/// The state of a partition of sli-tallies at the offset `committed`. What lies below it is published by nobody again.
+/// The state of a partition of sli-tallies at the offset `committed`. What lies below it is never published again.
 async fn restore(
     log: &dyn Log,
     partition: TopicPartition,
@@ -104,11 +104,11 @@ async fn restore(
     Ok((state.burn, cost))
 }
 
-/// Rebuilds the state of a partition of sli-tallies where burn committed to stand, as its next owner does, and drops it:
-/// what that takes.
+/// Rebuilds the state of a partition of sli-tallies at burn's committed position, as its next owner does, and drops it:
+/// returns what that takes.
 ///
 /// # Errors
-/// When the log cannot be read, or holds what this version does not understand.
+/// When the log cannot be read, or holds records that this version does not support.
 pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost, BurnStateError> {
     let mut definitions = Definitions::open(log.clone(), BURN).await?;
     let partition = TopicPartition { topic: Topic::SliTallies, partition };
@@ -116,10 +116,10 @@ pub async fn restore_cost(log: &SharedLog, partition: u32) -> Result<RestoreCost
     Ok(restore(log.as_ref(), partition, committed.offset, &mut definitions).await?.1)
 }
 
-/// Where every series stands at the end of the log, published or not: exact, whatever the cadence of publishing.
+/// The state of every series at the end of the log, published or not: exact, whatever the cadence of publishing.
 ///
 /// # Errors
-/// When the log cannot be read, or holds what this version does not understand.
+/// When the log cannot be read, or holds records that this version does not support.
 pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, BurnStateError> {
     let mut definitions = Definitions::open(log.clone(), BURN).await?;
     let mut states = Vec::new();
@@ -131,7 +131,7 @@ pub async fn current_states(log: &SharedLog) -> Result<Vec<BurnRates>, BurnState
     Ok(states)
 }
 
-/// Folds a batch, with the definitions it was counted by; what is to be published.
+/// Folds a batch, with the definitions it was counted by; returns what is to be published.
 ///
 /// # Errors
 /// When it cannot be read, does not join what was folded before, or the definitions are not known.

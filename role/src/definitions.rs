@@ -5,7 +5,7 @@ use slipstream_log::{Fetch, Log, LogError, Offset, Outgoing, TopicPartition};
 use slipstream_schemas::records::{Definition, Settings};
 use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
-/// Definitions live in one partition: they are few and need one order.
+/// Definitions are in one partition: they are few and need a total order.
 pub const PARTITION: TopicPartition = TopicPartition { topic: Topic::SloDefinitions, partition: 0 };
 
 /// Kind of the settings record; its name is [`SETTINGS_NAME`].
@@ -22,7 +22,7 @@ pub struct Revision {
     pub offset: Offset,
     /// When the log took it.
     pub log_time: LogTime,
-    /// What it says.
+    /// Its content.
     pub definition: Definition,
 }
 
@@ -68,7 +68,7 @@ impl DefinitionReader {
         self.next
     }
 
-    /// What came since the last call.
+    /// New revisions since the last call.
     ///
     /// # Errors
     /// When the log cannot be read, or a record was written by a newer version.
@@ -89,13 +89,13 @@ impl DefinitionReader {
             }
             next = batch.next;
         }
-        // Only now: what was read before an error is read again.
+        // Only now, so that what was read before an error is read again.
         self.next = next;
         Ok(revisions)
     }
 }
 
-/// The settings of the installation; written first, with `initial`, where there are none.
+/// The settings of the installation; if there are none, `initial` is written first.
 ///
 /// # Errors
 /// When the log fails, or the settings cannot be read.
@@ -114,7 +114,7 @@ pub async fn ensure_settings(log: &dyn Log, initial: &Settings) -> Result<Settin
     Ok(initial.clone())
 }
 
-/// The settings of the installation, where there are any.
+/// The settings of the installation, if there are any.
 ///
 /// # Errors
 /// When the log fails, or the settings cannot be read.
@@ -125,8 +125,8 @@ pub async fn read_settings(log: &dyn Log) -> Result<Option<Settings>, LogError> 
     serde_json::from_str(&document).map(Some).map_err(unreadable)
 }
 
-/// Publishes the definitions that differ from what is in the log; answers the log time of the newest of them all, or none
-/// where nothing changed.
+/// Publishes the definitions that differ from those in the log; returns the log time of the newest of them, or `None`
+/// if nothing changed.
 ///
 /// # Errors
 /// When the log fails.

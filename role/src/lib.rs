@@ -1,8 +1,8 @@
-//! What every role's loop needs of the log.
+//! What every role's loop needs from the log.
 //!
-//! Waiting out what passes ([`patience`]); taking partitions over ([`takeover`]) with what was remembered of them
-//! ([`reading`], [`redelivery`], [`burn_state`]); the definitions, and keeping them up to date ([`definitions`],
-//! [`revisions`]); records that count nowhere ([`dead_letters`]).
+//! Waiting out temporary errors ([`patience`]); taking over partitions ([`takeover`]) with their former state
+//! ([`reading`], [`redelivery`], [`burn_state`]); the definitions, and kept up to date ([`definitions`],
+//! [`revisions`]); records that are not counted ([`dead_letters`]).
 
 pub mod burn_state;
 pub mod dead_letters;

@@ -1,4 +1,4 @@
-//! The roles' names: the consumer group of each, and what it is called on the board of states and in metrics.
+//! The roles' names: the consumer group of each, and its name on the board of states and in metrics.
 
 use slipstream_runtime::config::Role;
 
@@ -10,7 +10,7 @@ pub const BURN: &str = Role::Burn.name();
 pub const SINK: &str = Role::Sink.name();
 /// burn-rates to alerts.
 pub const ALERTER: &str = Role::Alerter.name();
-/// alerts to receivers; each receiver has a group of its own.
+/// alerts to receivers; each receiver has its own group.
 pub const NOTIFIER: &str = Role::Notifier.name();
 
 /// The notifier of a receiver.

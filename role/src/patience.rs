@@ -1,9 +1,9 @@
-//! Patience with a log or a store that may come back: a broker that restarts, a disk that is busy. The one place that
-//! decides which errors of a log pass, waits them out and says so.
+//! Patience with a log or a store that may recover: a broker that restarts, a busy disk. The one place that
+//! decides which errors of a log are temporary, waits them out and logs that.
 //!
-//! A role works on a [`patient`] log, whatever log it is, so that only what lasts ends it. Publishing is not repeated
-//! there (whoever publishes has somebody to answer to), nor are commits ([`slipstream_log::settle()`] brings them to their
-//! end). A question is asked until it is answered, also by who was told to stop: the supervisor's bound ends that.
+//! A role works on a [`patient`] log, whatever log it is, so that only permanent errors end it. Publishing is not retried
+//! there (a publisher has a caller to report to), nor are commits ([`slipstream_log::settle()`] brings them to their
+//! end). A read is retried until it succeeds, even on shutdown: the supervisor's bound ends that.
 
 mod log;
 
@@ -15,15 +15,15 @@ use slipstream_runtime::backoff::{Backoff, Retry};
 
 pub use log::patient;
 
-/// Between two questions to a log. A role asks alone, so without jitter.
+/// Between two attempts at a log. A role retries alone, so without jitter.
 const LOG: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };
 
-/// Whether the same may be answered when it is asked again.
+/// Whether a retry may succeed.
 pub fn passes(error: &LogError) -> bool {
     matches!(error, LogError::Busy | LogError::Transient { .. })
 }
 
-/// Waits longer from failure to failure, until told to stop.
+/// Waits longer from failure to failure, until shutdown.
 #[derive(Debug, Clone)]
 pub struct Patience {
     retry: Retry,
@@ -31,17 +31,17 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Nothing failed so far. Who waits together with others has a `seed` of its own.
+    /// Nothing failed so far. Each of several waiters has its own `seed`.
     pub fn new(backoff: Backoff, seed: u64, shutdown: Shutdown) -> Self {
         Patience { retry: Retry::new(backoff, seed), shutdown }
     }
 
-    /// With a log's answers; nobody tells it to stop.
+    /// For reads of a log; it has no shutdown.
     pub fn with_log() -> Self {
         Patience { retry: Retry::steady(LOG), shutdown: Shutdown::new() }
     }
 
-    /// Waits after a failure; before, `say` is told how many there were and how long it waits. False: told to stop.
+    /// Waits after a failure; first, `say` gets the number of failures and the wait. Returns false on shutdown.
     pub async fn wait(&mut self, say: impl FnOnce(u32, Duration)) -> bool {
         let wait = self.retry.failed();
         say(self.retry.failures(), wait);
@@ -52,7 +52,7 @@ impl Patience {
         }
     }
 
-    /// It worked. Answers whether it had failed before.
+    /// It worked. Returns whether it had failed before.
     pub fn worked(&mut self) -> bool {
         let failed = self.retry.failures() > 0;
         self.retry.reset();

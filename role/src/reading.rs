@@ -1,4 +1,4 @@
-//! Bounded reads that a role makes before it works on a partition: to the end, and waiting for what is not visible yet.
+//! Bounded reads of a role before it works on a partition: to the end, waiting for what is not visible yet.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use slipstream_schemas::{Cause, Topic};
 
 use crate::patience::Patience;
 
-/// For what others see already.
+/// For records that others already see.
 const UNSEEN: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(2) };
 
 /// Why a range was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The log failed for good, or the role was told to stop.
+    /// The log failed permanently, or the role was asked to stop.
     #[error("{doing}: {cause}")]
     Log {
         /// What was being done.
@@ -24,7 +24,7 @@ pub enum ReadError {
         #[source]
         cause: LogError,
     },
-    /// A record cannot be understood.
+    /// A record cannot be decoded.
     #[error("{partition}: the record at offset {offset} cannot be read: {cause}")]
     Record {
         /// Where.
@@ -42,7 +42,7 @@ pub enum ReadError {
 pub struct Reader<'a> {
     /// The log.
     pub log: &'a dyn Log,
-    /// Who reads.
+    /// The reader.
     pub role: &'a str,
 }
 
@@ -55,33 +55,33 @@ impl Reader<'_> {
     /// Every partition of a topic.
     ///
     /// # Errors
-    /// When the log fails for good.
+    /// When the log fails permanently.
     pub async fn partitions(&self, topic: Topic) -> Result<Vec<TopicPartition>, ReadError> {
-        let n = self.log.partitions(topic).await.map_err(doing("asking for a topic's partitions"))?;
+        let n = self.log.partitions(topic).await.map_err(doing("looking up a topic's partitions"))?;
         Ok((0..n).map(|partition| TopicPartition { topic, partition }).collect())
     }
 
-    /// First retained offset and end, once all that a former owner has written is decided.
+    /// First retained offset and end, once everything that a former owner wrote is committed or aborted.
     ///
     /// # Errors
-    /// When the log fails for good.
+    /// When the log fails permanently.
     pub async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), ReadError> {
-        self.log.settled_bounds(partition).await.map_err(doing("asking for a partition's bounds"))
+        self.log.settled_bounds(partition).await.map_err(doing("looking up a partition's bounds"))
     }
 
     /// First retained offset and end.
     ///
     /// # Errors
-    /// When the log fails for good.
+    /// When the log fails permanently.
     pub async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), ReadError> {
-        self.log.bounds(partition).await.map_err(doing("asking for a partition's bounds"))
+        self.log.bounds(partition).await.map_err(doing("looking up a partition's bounds"))
     }
 
-    /// Whether no record lies at `from` or behind it. The end offset alone does not tell: a log may have offsets that hold
-    /// no record.
+    /// Whether there is no record at `from` or after it. The end offset alone does not show that: a log may have
+    /// offsets that hold no record.
     ///
     /// # Errors
-    /// When the log fails for good.
+    /// When the log fails permanently.
     pub async fn nothing_from(&self, partition: TopicPartition, from: Offset) -> Result<bool, ReadError> {
         let mut patience = Self::patience();
         loop {
@@ -91,7 +91,7 @@ impl Reader<'_> {
             }
             match self.log.read(partition, from.max(first), end, Fetch { records: 1, ..Fetch::default() }).await {
                 Ok(batch) => return Ok(batch.is_empty()),
-                // Retention was quicker than we.
+                // Retention was faster than this read.
                 Err(LogError::OutOfRange { .. }) => {
                     patience.wait(|_, _| ()).await;
                 }
@@ -100,11 +100,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Gives every retained record in `[from, to)` to `take`, in order; waits where `to` is not visible yet. Answers the
-    /// offset at which to go on.
+    /// Gives every retained record in `[from, to)` to `take`, in order; waits if `to` is not visible yet. Returns the
+    /// offset at which to continue.
     ///
     /// # Errors
-    /// When the log fails for good, with what `take` answers, or told to stop.
+    /// When the log fails permanently, `take` fails, or on shutdown.
     pub async fn each<E: From<ReadError>>(
         &self,
         partition: TopicPartition,
@@ -128,12 +128,12 @@ impl Reader<'_> {
                         return Ok(to);
                     }
                 }
-                // Retention took what was to be read.
+                // Retention removed what was to be read.
                 Err(LogError::OutOfRange { first, .. }) if first > next => {
                     next = first;
                     continue;
                 }
-                // A read may ask for what another reader sees already and we do not.
+                // A read may be for records that another reader already sees and we do not.
                 Err(LogError::OutOfRange { .. }) => {}
                 Err(error) => return Err(doing("reading")(error).into()),
             }
@@ -143,7 +143,7 @@ impl Reader<'_> {
     }
 
     fn patience() -> Patience {
-        // One seed for all: in a simulation nothing may be by chance.
+        // One seed for all: a simulation must be deterministic.
         Patience::new(UNSEEN, 0, Shutdown::new())
     }
 }

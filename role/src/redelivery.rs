@@ -1,4 +1,4 @@
-//! Rebuilding the redelivery memory of a partition that was gained: tally and sink begin with what the one before them
+//! Rebuilding the redelivery memory of a partition that was gained: tally and sink start with what the previous owner
 //! remembered.
 
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, Position, TopicPartition};
@@ -7,7 +7,7 @@ use slipstream_schemas::decode::{Attributes, decode};
 use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash};
 
 /// The memory after all records below `position`: reads from the first offset of the generation before the last one's.
-/// Only valid events count. What comes next is read while the last batch is decoded.
+/// Only valid events count. The next batch is read while the last one is decoded.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -24,7 +24,7 @@ pub async fn rebuild(
     while batch.next < position.offset {
         let (ahead, ()) = tokio::join!(read(batch.next), async { remember(&mut memory, &batch) });
         batch = ahead?;
-        // Where reading takes no time others get their turn here.
+        // If reads return at once, other tasks get their turn here.
         tokio::task::yield_now().await;
     }
     remember(&mut memory, &batch);

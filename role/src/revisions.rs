@@ -1,4 +1,4 @@
-//! The definitions as a role knows them: read to the end of slo-definitions, folded into revisions.
+//! The definitions that a role uses: read to the end of slo-definitions, folded into revisions.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use slipstream_slo::revision::{RevisionError, Revisions};
 use slipstream_slo::tally::look_limit;
 use tokio::time::Instant;
 
-/// Where definitions and events have no common order, tally looks this often.
+/// If definitions and events have no common order, tally checks this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Who catches up reads seconds of log time at a time: where the last look holds it up, it looks again this soon.
+/// A role that catches up reads seconds of log time at a time: if the last check holds it up, it checks again this soon.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What others have seen already is waited for this long.
+/// How long to wait for records that others have already seen.
 const UNSEEN: Duration = Duration::from_secs(5);
 
 /// Why the definitions are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum RevisionsError {
-    /// The log failed for good.
+    /// The log failed permanently.
     #[error(transparent)]
     Log(#[from] LogError),
     /// A record was written by a newer version.
@@ -37,7 +37,7 @@ pub enum RevisionsError {
         #[source]
         cause: Cause,
     },
-    /// A definition that cannot be understood.
+    /// A definition that cannot be parsed.
     #[error(transparent)]
     Definition(#[from] RevisionError),
 }
@@ -51,7 +51,7 @@ impl From<Unread> for RevisionsError {
     }
 }
 
-/// Definitions that are kept up to date. A clone reads on for itself.
+/// Definitions that are kept up to date. A clone continues reading separately.
 #[derive(Clone)]
 pub struct Definitions {
     log: SharedLog,
@@ -63,17 +63,17 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    /// Reads what there is.
+    /// Reads everything up to the end.
     ///
     /// # Errors
-    /// When the log cannot be read, or holds what this version does not understand.
+    /// When the log cannot be read, or holds records that this version does not support.
     pub async fn open(log: SharedLog, role: &'static str) -> Result<Self, RevisionsError> {
         let mut definitions = Definitions::unread(log, role);
         definitions.read_new().await?;
         Ok(definitions)
     }
 
-    /// Has read nothing yet. `role` reads.
+    /// With nothing read yet. `role` is the reader.
     pub fn unread(log: SharedLog, role: &'static str) -> Self {
         Definitions {
             log,
@@ -90,13 +90,13 @@ impl Definitions {
         &self.revisions
     }
 
-    /// W of the redelivery rule, milliseconds; `None` where the installation has no settings.
+    /// W of the redelivery rule, milliseconds; `None` if the installation has no settings.
     pub fn redelivery_window(&self) -> Option<i64> {
         self.revisions.settings().map(|settings| settings.redelivery_window_ms)
     }
 
-    /// A look before committing records up to `read`, the greatest log time read so far. Where the log has one order for
-    /// all topics, everything that was written before those records is found; else the look is dated by `read`.
+    /// The check before committing records up to `read`, the greatest log time read so far. If the log has one order for
+    /// all topics, it finds everything that was written before those records; else the check is dated by `read`.
     ///
     /// # Errors
     /// As of [`Definitions::open`].
@@ -120,8 +120,8 @@ impl Definitions {
         self.limit
     }
 
-    /// Reads on until everything below `end` is known: what a record says that it was computed with. Somebody has read it,
-    /// so it will be visible here too.
+    /// Reads on until everything below `end` is known: the definitions that a record was computed with. Another role
+    /// has read them, so they will be visible here too.
     ///
     /// # Errors
     /// As of [`Definitions::open`].
@@ -132,7 +132,7 @@ impl Definitions {
         self.read_new().await?;
         let mut patience = Patience::with_log();
         let until = Instant::now() + UNSEEN;
-        // Where they do not come, they were lost: the fold says that it knows too little (DefinitionsBehind).
+        // If they do not arrive, they were lost: the fold reports that it lacks definitions (DefinitionsBehind).
         while self.revisions.end() < end && Instant::now() < until {
             let (doing, cause) = (format!("reading {PARTITION} up to offset {end}"), "it ends before".to_owned());
             let cause = LogError::Transient { doing, cause: cause.into() };
@@ -143,10 +143,10 @@ impl Definitions {
         Ok(())
     }
 
-    /// The same for who needs no more than what records name: reads exactly the range, and asks for no end.
+    /// The same for callers that need only what records name: reads exactly the range, without looking up the end.
     ///
     /// # Errors
-    /// When the log cannot be read, or holds what this version does not understand.
+    /// When the log cannot be read, or holds records that this version does not support.
     pub async fn read_named<E: From<ReadError> + From<RevisionError>>(&mut self, end: Offset) -> Result<(), E> {
         let from = self.revisions.end();
         if from >= end {

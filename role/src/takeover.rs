@@ -1,4 +1,4 @@
-//! Taking partitions over: what a role must know of a partition before it reads it is found out in a task of its own,
+//! Taking over partitions: the state that a role needs for a partition before it reads it is rebuilt in its own task,
 //! while the others are read, decided and committed.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 /// Tasks that have their turn at the same time: each reads a stretch of the log, and keeps some of it in memory.
 const AT_A_TIME: usize = 2;
 
-/// Who has much to read waits for its turn.
+/// A task with much to read waits for its turn.
 #[derive(Clone, Debug)]
 pub struct Turns(Arc<Semaphore>);
 
@@ -30,8 +30,8 @@ impl Turns {
     }
 }
 
-/// The tasks, each for one assignment of its partition: who loses the partition ends it (L6), and one that is lost and
-/// gained again begins anew.
+/// The tasks, each for one assignment of its partition: losing the partition ends it (L6), and one that is lost and
+/// gained again starts over.
 #[derive(Debug)]
 pub struct Takeovers<T> {
     tasks: JoinSet<(TopicPartition, T)>,
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Takeovers<T> {
         self.turns.clone()
     }
 
-    /// Somebody else's now, ready or not.
+    /// Someone else's now, ready or not.
     pub fn forget(&mut self, partition: TopicPartition) {
         if let Some(task) = self.under_way.remove(&partition) {
             task.abort();
@@ -71,7 +71,7 @@ impl<T: Send + 'static> Takeovers<T> {
         self.under_way.is_empty()
     }
 
-    /// What came of a partition that became ready since this was asked last.
+    /// The result of a partition that became ready since the last call.
     pub fn ready(&mut self) -> Option<(TopicPartition, T)> {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             if let Some(gained) = self.take(ended) {
@@ -81,7 +81,7 @@ impl<T: Send + 'static> Takeovers<T> {
         None
     }
 
-    /// The next that becomes ready; none: nothing is under way.
+    /// The next that becomes ready; `None` if nothing is under way.
     pub async fn next(&mut self) -> Option<(TopicPartition, T)> {
         while let Some(ended) = self.tasks.join_next_with_id().await {
             if let Some(gained) = self.take(ended) {

@@ -12,20 +12,20 @@ static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_alerter_log_retries_total", "Reads of the log that were tried again.", &["role"])
 });
 
-/// The log did not answer; it is asked again.
+/// A read of the log failed; it is retried.
 #[derive(Debug)]
 pub struct LogRetry<'a> {
-    /// Who asks.
+    /// The role that reads.
     pub role: &'a str,
     /// What was being done.
     pub doing: &'a str,
-    /// What the log said.
+    /// The log's error.
     pub cause: &'a LogError,
 }
 
 impl Event for LogRetry<'_> {
     fn emit(self) {
         RETRIES.with_label_values(&[self.role]).inc();
-        tracing::warn!(role = self.role, doing = self.doing, cause = %self.cause, "the log does not answer; trying again");
+        tracing::warn!(role = self.role, doing = self.doing, cause = %self.cause, "the log does not respond; retrying");
     }
 }

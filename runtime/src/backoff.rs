@@ -1,5 +1,5 @@
-//! How long to wait before trying again: exponentially longer up to a bound, with jitter so that many who failed together
-//! do not come back together. A pure function of seed and attempt; whoever waits owns the clock.
+//! How long to wait before trying again: exponentially longer up to a bound, with jitter so that many that failed together
+//! do not come back together. A pure function of seed and attempt; the caller owns the clock.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Backoff {
     }
 
     /// The wait after failure number `attempt` (from 0): between half and all of `first` x 2^attempt, at most `max`.
-    /// The same `seed` and `attempt` give the same wait; give each who waits a seed of its own.
+    /// The same `seed` and `attempt` give the same wait; give each waiter its own seed.
     pub fn wait(&self, seed: u64, attempt: u32) -> Duration {
         let full = self.full(attempt);
         let half = full / 2;
@@ -35,7 +35,7 @@ impl Backoff {
 #[derive(Debug, Clone)]
 pub struct Retry {
     backoff: Backoff,
-    /// None: without jitter.
+    /// `None` for no jitter.
     seed: Option<u64>,
     attempt: u32,
 }
@@ -46,7 +46,7 @@ impl Retry {
         Retry { backoff, seed: Some(seed), attempt: 0 }
     }
 
-    /// The same without jitter, for who waits alone.
+    /// The same without jitter, for a single waiter.
     pub fn steady(backoff: Backoff) -> Self {
         Retry { backoff, seed: None, attempt: 0 }
     }

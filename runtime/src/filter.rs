@@ -9,7 +9,7 @@ const TALKATIVE: [&str; 5] = ["hyper", "hyper_util", "reqwest", "rustls", "h2"];
 
 /// Why a filter cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("reading the log filter `{filter}`: {cause}; give a level (`info`) or a filter (`info,axum=warn`)")]
+#[error("reading the log filter `{filter}`: {cause}; expected a level (`info`) or a filter (`info,axum=warn`)")]
 pub struct FilterError {
     /// The filter.
     pub filter: String,
@@ -21,10 +21,10 @@ pub struct FilterError {
 /// Reads a level or a filter.
 pub(crate) fn read(text: &str) -> Result<EnvFilter, FilterError> {
     let error = |cause: Cause| FilterError { filter: text.to_owned(), cause };
-    // `EnvFilter` takes a word that is no level for the name of a module: a mistyped level would silence everything.
+    // `EnvFilter` takes a word that is not a level for a module name: a mistyped level would silence everything.
     let no_level = |word: &&str| word.is_empty() || word.parse::<LevelFilter>().is_err();
     if let Some(word) = text.split(',').filter(|part| !part.contains(['=', '['])).find(no_level) {
-        return Err(error(format!("`{word}` is no level (error, warn, info, debug, trace, off)").into()));
+        return Err(error(format!("`{word}` is not a level (error, warn, info, debug, trace, off)").into()));
     }
     let named = |library: &&str| text.split(',').any(|part| part.split('=').next() == Some(library));
     let quiet: String = TALKATIVE.iter().filter(|l| !named(l)).map(|l| format!(",{l}=warn")).collect();
@@ -43,7 +43,7 @@ mod tests {
         for good in ["info", "debug", "off", "WARN", "info,slipstream_sink=debug", "warn,hyper=debug"] {
             assert!(read(good).is_ok(), "{good}");
         }
-        let none = |word: &str| format!("`{word}` is no level (error, warn, info, debug, trace, off)");
+        let none = |word: &str| format!("`{word}` is not a level (error, warn, info, debug, trace, off)");
         for (bad, why) in [
             ("inof", Some(none("inof"))),
             ("", Some(none(""))),
@@ -54,7 +54,7 @@ mod tests {
             let behind = cause::find::<ParseError>(&error).map(ToString::to_string);
             assert_eq!(behind.is_some(), why.is_none(), "{bad}");
             let why = why.or(behind).unwrap_or_default();
-            let advice = "give a level (`info`) or a filter (`info,axum=warn`)";
+            let advice = "expected a level (`info`) or a filter (`info,axum=warn`)";
             assert_eq!(error.to_string(), format!("reading the log filter `{bad}`: {why}; {advice}"));
         }
         assert!(read("debug").unwrap().to_string().contains("hyper=warn"));

@@ -18,5 +18,5 @@ pub use config::Config;
 pub use health::Health;
 pub use outcome::Outcome;
 pub use stage::Stage;
-pub use supervise::{Bounds, Supervisor};
+pub use supervise::{Bounds, Stop, Supervisor};
 pub use tokio_util::sync::CancellationToken as Shutdown;

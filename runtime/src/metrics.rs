@@ -1,6 +1,7 @@
-//! Metrics in the process-wide Prometheus registry. Names begin with `slipstream_`.
+//! Metrics in the process-wide Prometheus registry. Names begin with `slipstream_`; units are base units, written out:
+//! `_seconds`, `_bytes`.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts};
+use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts};
 
 /// Registers a counter; call once, from a `LazyLock`.
 ///
@@ -18,6 +19,16 @@ pub fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
 /// When the name is malformed or registered already: a mistake in the program.
 pub fn gauge(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
     let vec = IntGaugeVec::new(Opts::new(name, help), labels).unwrap_or_else(|e| panic!("metric {name}: {e}"));
+    register(name, vec.clone());
+    vec
+}
+
+/// Registers a gauge of seconds: a duration, or a time since 1970. Call once, from a `LazyLock`.
+///
+/// # Panics
+/// When the name is malformed or registered already: a mistake in the program.
+pub fn seconds(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    let vec = GaugeVec::new(Opts::new(name, help), labels).unwrap_or_else(|e| panic!("metric {name}: {e}"));
     register(name, vec.clone());
     vec
 }

@@ -17,15 +17,31 @@ use crate::health::{Health, State};
 use crate::http::{self, Limits};
 use crate::metrics;
 
-const LIMITS: Limits = Limits { connections: 64, header_timeout: Duration::from_secs(10) };
+/// What answers at once is not waited for any longer at the end.
+const FINISH: Duration = Duration::from_secs(2);
 
-/// Answers on `listener` until `shutdown`. Whoever waits for the process may have connected before: announce all roles on
-/// the board first ([`Health::announce`]).
+fn limits(stage: Duration) -> Limits {
+    Limits {
+        connections: 64,
+        head_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(60),
+        write_timeout: Duration::from_secs(10),
+        finish: FINISH.min(http::finish_within(stage)),
+    }
+}
+
+/// Serves on `listener` until `shutdown`, and ends within `stage` then, whatever its clients do. A client may have connected before: announce all roles on the board first
+/// ([`Health::announce`]).
 ///
 /// # Errors
-/// None: it returns a result only to be a supervised task.
-pub async fn serve(listener: TcpListener, health: Health, shutdown: Shutdown) -> Result<(), Infallible> {
-    http::serve(listener, router(health), LIMITS, shutdown).await;
+/// Never: it returns a result only to be a supervised task.
+pub async fn serve(
+    listener: TcpListener,
+    health: Health,
+    stage: Duration,
+    shutdown: Shutdown,
+) -> Result<(), Infallible> {
+    http::serve("ops", listener, router(health), limits(stage), shutdown).await;
     Ok(())
 }
 
@@ -43,6 +59,8 @@ pub fn router(health: Health) -> Router {
 #[derive(Debug, Serialize)]
 struct Readiness {
     ready: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stopping: bool,
     roles: BTreeMap<String, Standing>,
 }
 
@@ -63,14 +81,14 @@ impl From<State> for Standing {
     }
 }
 
-/// 200 when every role has started, else 503; one that waits for something outside is told, and does not count against
-/// the process ([`Health::ready`]). A process in which no role was announced yet is not ready.
+/// 200 when every role has started and the process is not about to end ([`Health::ready`]), else 503. A process in which no
+/// role was announced yet is not ready.
 async fn ready(Shared(health): Shared<Health>) -> Response {
     let roles = health.snapshot();
     let ready = !roles.is_empty() && health.ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let roles = roles.into_iter().map(|(name, state)| (name, state.into())).collect();
-    (status, Json(Readiness { ready, roles })).into_response()
+    (status, Json(Readiness { ready, stopping: health.is_stopping(), roles })).into_response()
 }
 
 async fn render() -> Response {

@@ -16,7 +16,7 @@ pub struct Member {
 /// Why a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// It was told to.
+    /// It was asked to.
     Stopped,
     /// All jobs were done, and there was nothing but jobs.
     Finished,
@@ -33,8 +33,8 @@ pub enum Reason {
     /// It panicked: a mistake in the program.
     #[error("panicked: {0} (a mistake in the program: please report it)")]
     Panic(String),
-    /// It ended although nobody had told it to.
-    #[error("ended although nobody had told it to")]
+    /// It ended without being asked to.
+    #[error("ended without being asked to")]
     EndedEarly,
 }
 

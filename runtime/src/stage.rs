@@ -1,6 +1,6 @@
 //! The stages of a process, in the order in which they are shut down.
 
-/// The order of shutdown: first what takes work in, last what tells others how we are.
+/// The order of shutdown: first what accepts work, last what reports the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// What brings work into the process: gateway, simulator, import.

@@ -1,8 +1,10 @@
 //! The owner of every task and thread of a process: each has a name and a stage, none outlives the supervisor unnoticed.
 //!
-//! A process runs until it is told to stop, or until a member fails, panics or ends although it should not. Then the
-//! stages are shut down one after the other, intake first, so that what was taken in is still worked on: each gets a
-//! bounded time to end by itself. What does not end in time is named in the [`Outcome`] and left behind.
+//! A process runs until it is asked to stop, or until a member fails, panics or ends unexpectedly. From then on it
+//! is not ready ([`Health::set_stopping`]). Asked by whatever runs it ([`Stop::Drain`]), it works on for a while, so that
+//! load balancers notice before anything is refused. Then the stages are shut down one after the other, intake first, so
+//! that what was accepted is still processed. Each has a bounded time to end; one that does not is named in the
+//! [`Outcome`] and left behind.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,19 +18,37 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::Shutdown;
+use crate::health::Health;
 use crate::outcome::{Cause, Failure, Member, Outcome, Reason};
 use crate::stage::Stage;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// What the members of one stage have to end after they were told to.
-    pub drain_per_stage: Duration,
+    /// How long the process works on, not ready, after [`Stop::Drain`].
+    pub drain: Duration,
+    /// How long the members of a stage have to end.
+    pub per_stage: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { drain_per_stage: Duration::from_secs(10) }
+        Bounds { drain: Duration::ZERO, per_stage: Duration::from_secs(10) }
+    }
+}
+
+/// How a process is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// After [`Bounds::drain`]: others must notice first.
+    Drain,
+    /// Immediately: nothing depends on it, or a person is waiting.
+    Now,
+}
+
+impl From<()> for Stop {
+    fn from((): ()) -> Self {
+        Stop::Now
     }
 }
 
@@ -40,6 +60,7 @@ type Boxed = Box<dyn Error + Send + Sync>;
 /// [`run`]: Supervisor::run
 pub struct Supervisor {
     bounds: Bounds,
+    health: Health,
     tokens: [Shutdown; 4],
     running: JoinSet<Result<(), Reason>>,
     members: HashMap<Id, Owned>,
@@ -47,8 +68,14 @@ pub struct Supervisor {
 
 struct Owned {
     member: Member,
-    /// A job may end; anything else that ends before it was told to is a failure.
+    /// A job may end; anything else that ends before it is asked to is a failure.
     job: bool,
+}
+
+/// Why a process works no longer.
+enum Ended {
+    Asked(Stop),
+    Itself(Cause),
 }
 
 impl Supervisor {
@@ -56,10 +83,16 @@ impl Supervisor {
     pub fn new(bounds: Bounds) -> Self {
         Supervisor {
             bounds,
+            health: Health::default(),
             tokens: std::array::from_fn(|_| Shutdown::new()),
             running: JoinSet::new(),
             members: HashMap::new(),
         }
+    }
+
+    /// The board of the process: its members say there how they are, the supervisor that the process is stopping.
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Is cancelled when the members of this stage are to end.
@@ -80,7 +113,7 @@ impl Supervisor {
         self.own(stage, name, false, async { future.await.map_err(failed) });
     }
 
-    /// Runs a future that may end: `Ok` is no reason to stop the process, an error is.
+    /// Runs a future that may end: `Ok` does not stop the process, an error does.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -105,12 +138,12 @@ impl Supervisor {
     {
         let (report, ended) = oneshot::channel();
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // The receiver is gone only when the supervisor is: then nobody wants to know.
+            // The receiver is gone only when the supervisor is: then it does not matter.
             let _ = report.send(run_alone(make));
         });
         self.own(stage, name, false, async move {
             match spawned {
-                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread vanished".into()))),
+                Ok(_) => ended.await.unwrap_or_else(|_| Err(Reason::Panic("its thread disappeared".into()))),
                 Err(e) => Err(Reason::Error(format!("its thread could not be started: {e}"))),
             }
         });
@@ -128,14 +161,19 @@ impl Supervisor {
     }
 
     /// Waits for `stop`, for the first member that fails, or until all jobs are done and nothing else is there; then
-    /// shuts down stage after stage and says how it went.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Outcome {
+    /// drains, shuts down stage after stage and says how it went.
+    pub async fn run(mut self, stop: impl Future<Output = impl Into<Stop>>) -> Outcome {
         let mut outcome = Outcome { cause: Cause::Stopped, failures: Vec::new(), late: Vec::new() };
-        outcome.cause = self.work(stop, &mut outcome.failures).await;
+        let asked = async { stop.await.into() };
+        outcome.cause = match self.work(asked, &mut outcome.failures).await {
+            Ended::Asked(stop) => self.work_on(stop, &mut outcome.failures).await,
+            Ended::Itself(cause) => cause,
+        };
+        self.health.set_stopping();
         match &outcome.cause {
-            Cause::Failed => tracing::error!(why = %outcome, "stopping: a part of the process failed"),
-            Cause::Stopped => tracing::info!("stopping: told to"),
-            Cause::Finished => tracing::debug!("stopping: all jobs are done"),
+            Cause::Failed => tracing::error!(why = %outcome, "shutting down: a part of the process failed"),
+            Cause::Stopped => tracing::info!("shutting down"),
+            Cause::Finished => tracing::debug!("shutting down: all jobs are done"),
         }
         for stage in Stage::ORDER {
             self.tokens[stage as usize].cancel();
@@ -144,18 +182,18 @@ impl Supervisor {
         outcome
     }
 
-    async fn work(&mut self, stop: impl Future<Output = ()>, failures: &mut Vec<Failure>) -> Cause {
+    async fn work(&mut self, stop: impl Future<Output = Stop>, failures: &mut Vec<Failure>) -> Ended {
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 biased;
-                () = &mut stop => return Cause::Stopped,
+                stop = &mut stop => return Ended::Asked(stop),
                 ended = self.running.join_next_with_id() => match ended {
-                    None => return Cause::Finished,
+                    None => return Ended::Itself(Cause::Finished),
                     Some(ended) => {
                         if let Some(failure) = self.judge(ended, false) {
                             failures.push(failure);
-                            return Cause::Failed;
+                            return Ended::Itself(Cause::Failed);
                         }
                     }
                 },
@@ -163,8 +201,27 @@ impl Supervisor {
         }
     }
 
+    /// Works on as before for as long as it takes others to notice; a failure ends that, too.
+    async fn work_on(&mut self, stop: Stop, failures: &mut Vec<Failure>) -> Cause {
+        self.health.set_stopping();
+        let drain = self.bounds.drain;
+        if stop == Stop::Now || drain.is_zero() {
+            return Cause::Stopped;
+        }
+        tracing::info!(?drain, "not ready any more; still serving");
+        let over = async {
+            tokio::time::sleep(drain).await;
+            Stop::Now
+        };
+        match self.work(over, failures).await {
+            Ended::Asked(_) => Cause::Stopped,
+            Ended::Itself(Cause::Finished) => Cause::Stopped,
+            Ended::Itself(cause) => cause,
+        }
+    }
+
     async fn drain(&mut self, stage: Stage, outcome: &mut Outcome) {
-        let deadline = Instant::now() + self.bounds.drain_per_stage;
+        let deadline = Instant::now() + self.bounds.per_stage;
         while self.has(stage) {
             match tokio::time::timeout_at(deadline, self.running.join_next_with_id()).await {
                 Ok(Some(ended)) => outcome.failures.extend(self.judge(ended, true)),
@@ -187,12 +244,12 @@ impl Supervisor {
         let mut late: Vec<Member> = late.into_values().map(|o| o.member).collect();
         late.sort_by(|a, b| a.name.cmp(&b.name));
         for member in &late {
-            tracing::error!(name = member.name, bound = ?self.bounds.drain_per_stage, "did not end in time");
+            tracing::error!(name = member.name, bound = ?self.bounds.per_stage, "did not end in time");
         }
         outcome.late.extend(late);
     }
 
-    /// What the end of a member means; `draining`: some stage was told to end already.
+    /// What the end of a member means; `draining`: some stage is already ending.
     fn judge(&mut self, ended: Result<(Id, Result<(), Reason>), JoinError>, draining: bool) -> Option<Failure> {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),

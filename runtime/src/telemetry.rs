@@ -15,7 +15,7 @@ pub enum TelemetryError {
     /// The filter is malformed.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// Somebody has set it up already.
+    /// Someone has set it up already.
     #[error("setting up log lines: {0}")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -27,7 +27,8 @@ pub enum TelemetryError {
 pub fn init(logging: &Logging, no_color: Option<&str>) -> Result<(), TelemetryError> {
     let filter = filter::read(logging.level.as_deref().unwrap_or("info"))?;
     let terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Where standard error is closed, a line is lost. Reporting that on standard error would panic, and end the role.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let lines = match form(logging.format, terminal) {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
         LogFormat::Human | LogFormat::Auto => {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use slipstream_runtime::config::{
-    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Receiver, ReceiverFormat, Role, Secret, StoreAddress,
+    Config, ConfigErrors, LogAddress, LogFormat, Overrides, Place, Problem, Receiver, ReceiverFormat, Role, Secret,
+    StoreAddress,
 };
 use slipstream_schemas::cause;
 
@@ -21,7 +22,10 @@ fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, Co
 /// The mistakes, without the directory.
 fn mistakes(loaded: Result<Config, ConfigErrors>) -> Vec<String> {
     let errors = loaded.expect_err("refused");
-    let strip = |line: String| line.split_once("/slipstream.yaml:").map_or(line.clone(), |(_, rest)| rest.to_owned());
+    let strip = |line: String| match line.split_once("/slipstream.yaml:") {
+        Some((directory, rest)) => rest.replace(directory, "DIR"),
+        None => line,
+    };
     errors.problems().iter().map(|p| strip(p.to_string())).collect()
 }
 
@@ -69,6 +73,7 @@ fn the_example_says_every_default() {
     let mut shown = config.receivers[0].clone();
     let headers: Vec<String> = std::mem::take(&mut shown.headers).into_iter().map(|(name, _)| name).collect();
     assert_eq!(headers, ["X-Team", "X-Api-Key", "Authorization"]);
+    assert!(matches!(shown.place.take(), Some(Place::File { .. })), "it knows where it stands");
     assert_eq!(shown, Receiver::webhook("on-call", "https://example.org/hook"));
 }
 
@@ -84,12 +89,14 @@ roles: [gateway, tally]
 listen: 0.0.0.0:80
 ops_listen: localhost:81
 slos: [slos, /etc/slos/more.yaml]
-gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s, publish_timeout: 2s}
+gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s,
+  idle_timeout: 4s, write_timeout: 3s, publish_timeout: 2s}
 receivers:
   - name: on-call
     url: https://example.org/hook?x=1
     format: alertmanager-webhook
     send_resolved: false
+    severities: {page: critical, ticket: warning}
     group_by: [alertname, service]
     group_interval: 1m30s
     timeout: 3s
@@ -99,7 +106,8 @@ receivers:
     url_file: token-url
 retention: {events: 40d, history: 1000d}
 logging: {level: 'info,slipstream_sink=debug', format: json}
-drain: 3s
+drain: 0s
+shutdown_timeout: 5s
 ";
     std::fs::write(directory.path().join("token-url"), "http://chat.example/T0KEN").unwrap();
     std::fs::write(&file, text).unwrap();
@@ -113,7 +121,8 @@ drain: 3s
         (config.gateway.max_body, config.gateway.max_events, config.gateway.max_in_flight),
         (1 << 20, 1_000, 8 << 20)
     );
-    assert_eq!(config.drain, Duration::from_secs(3));
+    assert_eq!((config.drain, config.shutdown_timeout), (Duration::ZERO, Duration::from_secs(5)));
+    assert_eq!(config.gateway.finish, Duration::from_secs(4), "requests end before their stage does");
     assert_eq!(
         (config.logging.format, config.logging.level.as_deref()),
         (LogFormat::Json, Some("info,slipstream_sink=debug"))
@@ -124,6 +133,8 @@ drain: 3s
     let headers: Vec<(&str, &str)> = on_call.headers.iter().map(|(n, v)| (n.as_str(), v.reveal())).collect();
     assert_eq!(headers, [("X-Team", "shop"), ("Authorization", "Bearer t0ps3cret")]);
     assert_eq!(chat.url.reveal(), "http://chat.example/T0KEN");
+    let severities: Vec<(&str, &str)> = on_call.severities.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(severities, [("page", "critical"), ("ticket", "warning")]);
     assert!(chat.send_resolved);
     let shown = format!("{config:?}");
     assert!(!shown.contains("t0ps3cret") && !shown.contains("T0KEN"), "secrets are not shown: {shown}");
@@ -140,6 +151,7 @@ fn kafka_and_postgres() {
 log: kafka://a:9092,b:9092
 store: postgres://me:urls3cret@db:5432/shop?sslmode=verify-full
 external_url: https://slo.example.org
+alert_url: https://slo.example.org/d/slo?var-slo={slo}
 kafka:
   prefix: shop.
   instance: tally-0
@@ -170,6 +182,7 @@ postgres: {password_file: db, root_cert: ca.pem}
     assert_eq!(config.postgres.password.as_ref().map(Secret::reveal), Some("d4tabase-s3cret"));
     assert_eq!(config.postgres.root_cert, Some(directory.path().join("ca.pem")));
     assert_eq!(config.external_url.as_deref(), Some("https://slo.example.org"));
+    assert_eq!(config.alert_url.as_deref(), Some("https://slo.example.org/d/slo?var-slo={slo}"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("AAAA"), "secrets are not shown: {shown}");
 }
@@ -231,11 +244,8 @@ drain: 0s
 ";
     let env = [("SLIPSTREAM_DRAIN", "soon")];
     let flags = Overrides { webhooks: vec!["example.org".into()], ..Overrides::default() };
-    // A key given twice is a mistake of form: such are told first.
-    assert_eq!(mistakes(load(text, &env, flags.clone())).len(), 1);
-    let text = text.replacen("  max_body: 1MiB\n", "", 1);
     assert_eq!(
-        mistakes(load(&text, &env, flags)),
+        mistakes(load(text, &env, flags)),
         [
             "1:1: unknown key `lisen`; did you mean `listen`?",
             "2:9: `listen`: expected an address like `127.0.0.1:8480`, found `here`",
@@ -244,11 +254,12 @@ drain: 0s
             "4:6: `log`: expected brokers as `host:port`, found `broker`",
             "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found an address that is neither",
             "7:13: `gateway.max_body`: expected a size in bytes like `65536`, `64KiB` or `16MiB`, found `16 megs`",
-            "9:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
-            "9:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
-            "10:5: unknown key `receivers.nam`; did you mean `name`?",
-            "13:15: `receivers.headers`: a secret does not stand here; use `authorization_file: PATH`",
-            "14:25: `receivers.authorization_file`: reading /no/such/file: No such file or directory (os error 2)",
+            "8:3: `max_body` is set twice; first at DIR/slipstream.yaml:7:3",
+            "10:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
+            "10:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
+            "11:5: unknown key `receivers.nam`; did you mean `name`?",
+            "14:15: `receivers.headers`: secrets do not belong here; use `authorization_file: PATH`",
+            "15:25: `receivers.authorization_file`: reading /no/such/file: No such file or directory (os error 2)",
             "SLIPSTREAM_DRAIN: `drain`: expected a duration like `250ms`, `30s`, `1h30m` or `35d`, found `soon`",
             "--webhook: `webhooks`: expected an address like `https://host/path`, found `example.org`",
         ]
@@ -256,30 +267,80 @@ drain: 0s
 }
 
 #[test]
+fn the_bound_for_requests_has_room_for_the_largest() {
+    let gateway = |text: &str| load(text, &[], Overrides::default()).map(|config| config.gateway);
+    let default = gateway("").unwrap();
+    assert_eq!((default.max_in_flight, default.max_connections), (128 << 20, 2_048));
+    let large = gateway("gateway: {max_body: 64MiB}").unwrap();
+    assert!(large.max_in_flight > 3 * (64 << 20), "it grows with what one request may take: {}", large.max_in_flight);
+    let wide = gateway("gateway: {max_connections: 20_000}").unwrap();
+    assert!(wide.max_in_flight > 240 << 20, "and with small ones of all connections: {}", wide.max_in_flight);
+    let mistakes = |text: &str| mistakes(load(text, &[], Overrides::default()));
+    assert_eq!(
+        mistakes("gateway: {max_body: 64MiB, max_events: 1_000, max_in_flight: 100MiB}"),
+        [
+            "1:62: `gateway.max_in_flight`: expected at least 273MiB: what one request of `max_body` and `max_events` may take, and 8KiB for each of `max_connections`, found `100MiB`"
+        ]
+    );
+    assert_eq!(
+        gateway("gateway: {max_body: 64MiB, max_events: 1_000, max_in_flight: 273MiB}").unwrap().max_in_flight,
+        273 << 20
+    );
+}
+
+#[test]
+fn what_cannot_be_read_hides_no_mistake_elsewhere() {
+    let env = [("SLIPSTREAM_DRAIN", "soon")];
+    let flags = Overrides { webhooks: vec!["example.org".into()], ..Overrides::default() };
+    let found = mistakes(load("listen: [\n", &env, flags.clone()));
+    assert_eq!(found.len(), 3, "{found:?}");
+    let mut asked = false;
+    let refused = Config::load_checked(None, [], flags, |config| {
+        asked = config.receivers.is_empty();
+        vec![Problem { place: Place::Setting("kafka".to_owned()), message: "no such property".to_owned() }]
+    });
+    assert_eq!(mistakes(refused).len(), 2);
+    assert!(asked, "whoever uses a setting looks at it though another one is wrong");
+}
+
+#[test]
 fn mistakes_of_form() {
     for (text, expected) in [
         ("listen: [", "not valid YAML"),
-        ("a: 1\na: 2\n", "2:1: `a` is given twice; first at "),
+        ("a: 1\na: 2\n", "2:1: `a` is set twice; first at "),
         ("- a\n- b\n", "1:1: expected a map of settings, found a list"),
         ("listen: 127.0.0.1:1\n---\nlisten: 127.0.0.1:2\n", "a second document"),
         ("gateway: 5\n", "1:10: `gateway`: expected a map of settings, found `5`"),
-        ("log: kafka://u:pw@b:1", "1:6: `log`: no names and passwords in the address"),
+        ("log: kafka://u:pw@b:1", "1:6: `log`: user names and passwords do not belong in the address"),
         ("store: postgres://", "expected `sqlite:DIR` or `postgres://user@host:port/database`, found `postgres://`"),
         ("kafka: {prefix: 'a b'}", "`kafka.prefix`: expected letters"),
         ("kafka: {propertys: {}}", "unknown key `kafka.propertys`; did you mean `properties`?"),
-        ("kafka: {properties: {sasl.password: x}}", "`kafka.properties.sasl.password`: a secret does not stand here"),
+        ("kafka: {properties: {sasl.password: x}}", "`kafka.properties.sasl.password`: secrets do not belong here"),
         ("kafka: {properties_file: {sasl.password: none}}", "`kafka.properties_file.sasl.password`: reading "),
         ("postgres: {password: x}", "unknown key `postgres.password`"),
         ("external_url: here", "`external_url`: expected an address like `https://host/path`"),
+        ("external_url: 'http://[::'", "`external_url`: expected an address like `https://host/path`"),
+        ("external_url: 'http://x:port/'", "`external_url`: expected an address"),
+        ("alert_url: 'http://[::/{slo}'", "`alert_url`: expected an address"),
+        ("alert_url: 'http://x/{alert}'", "with {slo}, {objective}, {service} and {alert_id}"),
+        ("receivers: [{name: a, url: 'http://x', group_by: [severity]}]", "leave `severity` out"),
+        ("receivers: [{name: a, url: 'http://x', severities: {page: ''}}]", "the receiver's name for this severity"),
+        (
+            "receivers: [{name: a, url: 'http://x', severities: {page: P1, Page: P2}}]",
+            "`receivers.severities`: `Page` is given twice; names of severities are not case-sensitive",
+        ),
+        ("? [a, b]\n: c\n", "a key must be a plain word"),
         ("listen: {a: 1}\n", "1:9: `listen`: expected an address like `127.0.0.1:8480`, found a map"),
         ("ops_listen: 127.0.0.1:8480\n", "1:13: `listen` and `ops_listen` are the same address"),
-        ("roles: []\n", "1:8: `roles`: an empty list"),
-        ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least `gateway.max_body`"),
-        ("gateway: {max_events: 0}\n", "a whole number from 1 on, found `0`"),
+        ("drain: 1s\n \0roels: x\n", "2:2: not valid YAML: a NUL character"),
+        ("\0\0", "1:1: not valid YAML: a NUL character"),
+        ("roles: []\n", "1:8: `roles`: the list is empty"),
+        ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least 49MiB: what one request"),
+        ("gateway: {max_events: 0}\n", "a whole number of at least 1, found `0`"),
         ("receivers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a second receiver `a`"),
         ("receivers: [{name: a}]", "without `url` or `url_file`"),
         ("logging: {level: inof}", "expected a level (`info`)"),
-        ("database: x", "unknown key `database`; known here: data, log, store"),
+        ("database: x", "unknown key `database`; known keys: data, "),
     ] {
         let told = mistakes(load(text, &[], Overrides::default()));
         assert!(told.iter().any(|m| m.contains(expected)), "{text:?}: {told:?}");
@@ -304,6 +365,11 @@ fn aliases_are_followed_but_not_without_bound() {
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Some(Path::new("/no/such.yaml")), [], Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("/no/such.yaml") && error.contains("No such file"), "{error}");
+    let flags = Overrides { drain: Some("soon".to_owned()), ..Overrides::default() };
+    let env = [("SLIPSTREAM_LISTEN".to_owned(), "here".to_owned())];
+    let all = mistakes(Config::load(Some(Path::new("/no/such.yaml")), env, flags));
+    assert_eq!(all.len(), 3, "what else is wrong is told as well: {all:?}");
+    assert!(all.iter().any(|m| m.starts_with("/no/such.yaml: reading the configuration: No such file")), "{all:?}");
 }
 
 #[test]

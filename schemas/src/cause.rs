@@ -1,4 +1,4 @@
-//! Why something failed: what people are told, and the error behind it for code that asks.
+//! Why something failed: the text for people, and the underlying error for code that inspects it.
 //!
 //! An error of ours is complete in one line: what was being done, why it failed in the cause's own words, and what to do.
 //! That line stands in log lines, in health, in answers. The errors behind it are kept for whoever walks `source()`. Who
@@ -32,13 +32,13 @@ impl Cause {
         self
     }
 
-    /// What is said of it.
+    /// Its text.
     pub fn text(&self) -> &str {
         &self.text
     }
 }
 
-/// A reason that is no error of anybody's.
+/// A reason without an error behind it.
 impl From<String> for Cause {
     fn from(text: String) -> Self {
         Cause { text, error: None }

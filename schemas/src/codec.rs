@@ -21,7 +21,7 @@ pub const HEADER_BYTES: usize = 10;
 pub trait Wire: Serialize + DeserializeOwned {
     /// Name of the record in its schema.
     const NAME: &'static str;
-    /// The schema's text, as it lies under `avsc/`.
+    /// The schema's text, as in `avsc/`.
     const SCHEMA: &'static str;
 
     /// The schema, parsed.
@@ -64,7 +64,7 @@ wire! {
 }
 
 fn parse(text: &str, file: &str) -> Schema {
-    text.parse().unwrap_or_else(|e| panic!("avsc/{file}, which is part of the program, is no schema: {e}"))
+    text.parse().unwrap_or_else(|e| panic!("avsc/{file}, which is built in, is not a schema: {e}"))
 }
 
 /// Why bytes are not the record that was expected.

@@ -72,7 +72,7 @@ pub struct EventView<'a> {
     pub trace_id: Option<Cow<'a, str>>,
     /// See [`RequestEvent::user_ref`].
     pub user_ref: Option<Cow<'a, str>>,
-    /// See [`RequestEvent::attributes`]; checked always, but empty when the decoder was told to skip them.
+    /// See [`RequestEvent::attributes`]; always checked, but empty if the decoder skips them.
     pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 

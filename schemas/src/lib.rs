@@ -13,6 +13,7 @@ pub mod records;
 pub mod retention;
 pub mod time;
 pub mod topics;
+pub mod visible;
 
 pub use cause::Cause;
 pub use event::{EventView, RequestEvent};

@@ -32,7 +32,7 @@ impl LogTime {
     }
 }
 
-/// SLI time is min(event time, log time); its slot is that in whole seconds. A clock that is fast harms nobody.
+/// SLI time is min(event time, log time); its slot is that in whole seconds. A fast clock does no harm.
 pub fn slot(event: EventTime, log: LogTime) -> i64 {
     event.millis().min(log.0).div_euclid(1_000)
 }

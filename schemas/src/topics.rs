@@ -1,4 +1,4 @@
-//! The one table of topics: names, partitions, retention, what is compacted, and where LogAppendTime is asked for.
+//! The one table of topics: names, partitions, retention, what is compacted, and which ones need LogAppendTime.
 
 use std::time::Duration;
 

@@ -98,17 +98,25 @@ fn every_rule_is_told_by_field_value_and_rule() {
         ("trace_id", json!("0123456789ABCDEF0123456789ABCDEF"), "must be 32 lower-case hex digits"),
         ("trace_id", json!("012"), "trace_id `012`: must be 32 lower-case hex digits"),
         ("user_ref", long(257), "must be at most 256 bytes, is 257"),
+        ("user_ref", json!("a\0b"), "user_ref `a\\u{0}b`: must not have a NUL character (U+0000)"),
         ("time", json!("yesterday"), "time `\"yesterday\"`: must be RFC 3339"),
         ("time", json!("2026-01-31T09:30:00"), "must be RFC 3339"),
-        ("time", json!(-1), "time `-1`: must lie between 1970 and 2100"),
-        ("time", json!("2100-01-01T00:00:01Z"), "must lie between 1970 and 2100"),
+        ("time", json!(u64::MAX), "time `18446744073709551615`: must be RFC 3339"),
+        ("weight", json!(u64::MAX), "weight `18446744073709551615`: must be a whole number"),
+        ("attributes", json!(u64::MAX), "attributes `18446744073709551615`: must be an object"),
+        ("time", json!(-1), "time `-1`: must be between 1970 and 2100"),
+        ("time", json!("2100-01-01T00:00:01Z"), "must be between 1970 and 2100"),
         ("attributes", json!([]), "attributes `[…]`: must be an object"),
         ("attributes", json!({"a": {}}), "attributes.a `{…}`: must be a string, a number or a boolean"),
         ("attributes", json!({"a": "x".repeat(257)}), "a value must be at most 256 bytes, is 257"),
         ("attributes", json!({"x".repeat(65): "v"}), "a key must be at most 64 bytes, is 65"),
         ("attributes", Value::Object(many), "there are more than 32"),
+        ("attributes", json!({"a\0": "v"}), "attributes `a\\u{0}`: a key must not have a NUL character"),
+        ("attributes", json!({"a": "\0"}), "attributes.a `\\u{0}`: a value must not have a NUL character"),
+        ("attributes", json!(7), "attributes `7`: must be an object"),
+        ("attributes", json!("x"), "attributes `\"x\"`: must be an object"),
         ("staus_code", json!(200), "staus_code: no such field; did you mean status_code?"),
-        ("region", json!("eu"), "further dimensions belong into attributes"),
+        ("region", json!("eu"), "further dimensions go into attributes"),
     ];
     for (field, value, message) in table {
         let error = told(&with(field, value.clone())).unwrap_err();
@@ -122,11 +130,81 @@ fn every_rule_is_told_by_field_value_and_rule() {
 }
 
 #[test]
-fn a_field_that_comes_twice_is_refused() {
-    let text = full().to_string().replacen('{', r#"{"service":"other","#, 1);
-    let error = decode(text.as_bytes(), &FROM, Attributes::Skip).unwrap_err();
-    assert_eq!((error.class, error.field.as_deref()), (ErrorClass::MalformedJson, Some("service")));
-    assert!(error.to_string().ends_with("must not come twice"), "{error}");
+fn a_name_that_comes_twice_is_refused() {
+    let with = |more: &str| full().to_string().replacen('{', &format!("{{{more},"), 1);
+    for (text, field) in [
+        (with(r#""service":"other""#), "service"),
+        (with(r#""service":null"#), "service"),
+        (with(r#""\u0073ervice":"other""#), "service"),
+        (with(r#""attributes":null"#), "attributes"),
+        (with(r#""attributes":{"region":"us"}"#), "attributes"),
+        (full().to_string().replace(r#""region":"eu""#, r#""region":"eu","region":"us""#), "attributes.region"),
+        (full().to_string().replace(r#""region":"eu""#, r#""region":"eu","region":"eu""#), "attributes.region"),
+        (full().to_string().replace(r#""region":"eu""#, r#""region":"eu","\u0072egion":"us""#), "attributes.region"),
+        (full().to_string().replace(r#""region":"eu""#, r#""region":null,"region":"eu""#), "attributes.region"),
+        (full().to_string().replace(r#""region":"eu""#, r#""region":"eu","region":null"#), "attributes.region"),
+        (full().to_string().replace(r#""region":"eu""#, r#""":1,"":2"#), "attributes."),
+    ] {
+        for attributes in [Attributes::Read, Attributes::Skip] {
+            let error = decode(text.as_bytes(), &FROM, attributes).expect_err(&text);
+            assert_eq!((error.class, error.field.as_deref()), (ErrorClass::MalformedJson, Some(field)), "{text}");
+            assert!(error.to_string().ends_with("must not come twice"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn attributes_keep_every_digit_as_it_was_sent() {
+    for (sent, kept) in [
+        ("18446744073709551615", "18446744073709551615"),
+        ("18446744073709551616", "18446744073709551616"),
+        ("10000000000000000999", "10000000000000000999"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("0.50", "0.50"),
+        ("1.0", "1.0"),
+        ("-0", "-0"),
+        ("1E5", "1E5"),
+        ("1e999", "1e999"),
+        ("0.1000000000000000055511151231257827", "0.1000000000000000055511151231257827"),
+        (" 7 ", "7"),
+        ("true", "true"),
+        ("false", "false"),
+        (r#""0.50""#, "0.50"),
+        (r#""""#, ""),
+        (r#""a\"b\\c\u00e9\n""#, "a\"b\\cé\n"),
+        (r#""\ud83d\ude00""#, "😀"),
+    ] {
+        let text = full().to_string().replace(r#""region":"eu""#, &format!(r#""region":{sent}"#));
+        let event = decode(text.as_bytes(), &FROM, Attributes::Read).unwrap_or_else(|e| panic!("{sent}: {e}"));
+        assert_eq!(event.attribute("region"), Some(kept), "{sent}");
+    }
+    for wrong in
+        ["01", "+1", "1.", ".5", "1e", "NaN", "Infinity", "tru", r#""\ud83d""#, r#""\x""#, "\"a\nb\"", "'a'", ""]
+    {
+        let text = full().to_string().replace(r#""region":"eu""#, &format!(r#""region":{wrong}"#));
+        let error = decode(text.as_bytes(), &FROM, Attributes::Skip).expect_err(wrong);
+        assert_eq!(error.class, ErrorClass::MalformedJson, "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn an_error_is_short_whatever_was_sent() {
+    let long = "n".repeat(60_000);
+    for text in [
+        format!("\"{long}\""),
+        format!("{{\"{long}\":1}}"),
+        format!("{{\"time\":\"{long}\"}}"),
+        format!("{{\"attributes\":{{\"{long}\":1}}}}"),
+        format!("{{\"attributes\":{{\"a\":[\"{long}\"]}}}}"),
+        format!("{{\"attributes\":\"{long}\"}}"),
+        format!("{{\"status_code\":\"{long}\"}}"),
+        format!("{{\"{}\":1}}", "\\u0001".repeat(10_000)),
+    ] {
+        let error = from_json(text.as_bytes(), String::new).unwrap_err();
+        assert!(error.to_string().len() < 1_000, "{} bytes: {}", error.to_string().len(), &text[..40]);
+        assert!(error.field.as_ref().is_none_or(|field| field.len() < 500), "{}", &text[..40]);
+    }
 }
 
 #[test]
@@ -153,13 +231,16 @@ fn the_edges_of_every_rule_are_allowed() {
 #[test]
 fn avro_and_json_break_the_same_rules() {
     let event = told(&full()).unwrap();
-    let breaches: [fn(&mut RequestEvent); 6] = [
+    let breaches: [fn(&mut RequestEvent); 9] = [
         |e| e.event_id.clear(),
         |e| e.status_code = 99,
         |e| e.latency_ms = Some(f64::NAN),
         |e| e.weight = 0,
         |e| e.trace_id = Some("x".into()),
         |e| drop(e.attributes.insert("x".repeat(65), String::new())),
+        |e| e.user_ref = Some("a\0".into()),
+        |e| drop(e.attributes.insert("\0".into(), String::new())),
+        |e| drop(e.attributes.insert("a".into(), "b\0".into())),
     ];
     for breach in breaches {
         let mut broken = event.clone();

@@ -1,1 +1,1 @@
-"""What `scripts/same-output` and `scripts/bench-pairs` are made of: two builds do the same things, and are compared."""
+"""The parts of `scripts/same-output` and `scripts/bench-pairs`: two builds do the same work and are compared."""

@@ -114,7 +114,7 @@ def decode(schemas, topic, value):
 
 
 def told(schemas, topic, value):
-    """The value in lines for people; nothing where it cannot be read."""
+    """The value as lines for people; empty if it cannot be read."""
     try:
         found, head = decode(schemas, topic, value)
     except (ValueError, IndexError, KeyError):

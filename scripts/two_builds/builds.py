@@ -1,4 +1,4 @@
-"""Two checkouts and what they build to: BASE in a cache folder of its own, NEW where this script lies."""
+"""Two checkouts and their builds: BASE in its own cache folder, NEW in the tree of this script."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[2]
-# What is built of each; one command for both, so that features of dependencies are the same.
+# What is built in each; one command for both, so that features of dependencies are the same.
 PACKAGES = ["cli", "bench", "processor", "sink"]
 
 
@@ -18,9 +18,9 @@ class Build:
     name: str
     tree: Path
     target: Path
-    # Where what it gave is kept.
+    # Where its recordings are kept.
     home: Path | None = None
-    # It is built: cargo is not asked.
+    # It is already built: cargo is not run.
     built: bool = False
 
     def cargo(self, *args, **options):
@@ -70,8 +70,8 @@ def new():
 
 
 def base(revision):
-    """A clone of a revision. BASE_TREE and BASE_TARGET name one that is there already; BASE_PATCH is applied to it
-    where it lacks the dump of the simulation."""
+    """A clone of a revision. BASE_TREE and BASE_TARGET name one that already exists; BASE_PATCH is applied to it
+    if it lacks the dump of the simulation."""
     commit = git("rev-parse", f"{revision}^{{commit}}")
     home = cache() / commit[:12]
     tree = Path(os.environ.get("BASE_TREE", home / "tree")).resolve()

@@ -1,4 +1,4 @@
-"""Part 1: what every command says, on good and bad input: exit code, standard output, standard error."""
+"""Part 1: the output of every command on good and bad input: exit code, standard output, standard error."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ PART = "commands"
 SHELLS = ["bash", "elvish", "fish", "powershell", "zsh"]
 SHOP = "examples/shop/slos.yaml"
 
-# Wrong use, and what cannot be done; none of these starts anything.
+# Wrong usage, and requests that cannot be fulfilled; none of these starts anything.
 WRONG = [
     [],
     ["frobnicate"],
@@ -88,7 +88,7 @@ WRONG = [
     ["completions", "tcsh"],
 ]
 
-# Asked of data directories; each also with --json.
+# Run on data directories; each also with --json.
 FROM, TO = "2026-01-31T10:00:00Z", "2126-01-31T11:00:00Z"
 QUESTIONS = [
     *(
@@ -201,7 +201,7 @@ def helps(build, cwd):
 
 
 def definitions(paths, scratch):
-    """What can be asked of files of definitions, and of their folders."""
+    """Commands on files of definitions, and on their folders."""
     names = [str(path.relative_to(scratch)) for path in paths]
     names += sorted({str(path.parent.relative_to(scratch)) for path in paths} | {"examples"})
     verbs = [["slo", "validate"], ["slo", "list"], ["slo", "test"]]
@@ -215,7 +215,7 @@ def definitions(paths, scratch):
 
 
 def imports(build, base, scratch):
-    """Small files of each format, with lines that are no requests, one after the other into one directory."""
+    """Small files of each format, with lines that are not requests, one after the other into one directory."""
     recording = Recording()
     for number, (name, text, args) in enumerate(mistakes.small_files()):
         (scratch / name).write_bytes(text)

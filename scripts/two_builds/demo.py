@@ -54,7 +54,7 @@ def record(base, new, scratch):
 
 
 def requests(name, homes, schemas, found):
-    """Requests of each generator (the begin of their identities) in the time that both have."""
+    """Requests of each generator (the start of their ids) in the time range that both have."""
     logs = {who: logfile.records(home / name) for who, home in homes.items()}
     events = {who: by_generator(records, schemas) for who, records in logs.items()}
     edges = [at for home in homes.values() for at in switched(home / f"{name}.err", events)]
@@ -96,7 +96,7 @@ def switched(stderr, events):
 
 
 def said(recording, home):
-    """The kinds of lines that it shows, and of its summary the names and what is no figure."""
+    """The kinds of lines that it shows, and of its summary the names and everything that is not a figure."""
     lines = {
         re.sub(r" +", " ", re.sub(r"-?[\d,]+(\.\d+)?", "#", line))
         for line in (home / "demo.err").read_text().splitlines()
@@ -128,7 +128,7 @@ def said(recording, home):
 
 
 def alerts(recording, directory, schemas):
-    """Identities, severities, words and ways of the alerts; when, and how fast it burned, is of the run."""
+    """Ids, severities, texts and histories of the alerts; times and burn rates differ between runs."""
     ways, words = {}, {}
     for r in logfile.records(directory):
         if r.topic == "alerts":

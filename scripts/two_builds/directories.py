@@ -1,5 +1,5 @@
-"""Part 5: directories that BASE made, stopped in order or killed, are opened by BASE and NEW and go on: the same events
-come, and the same is made of them. And from one log each build makes the same tables."""
+"""Part 5: directories that BASE created, stopped in order or killed, are opened by BASE and NEW and continue: the same events
+arrive, with the same results. And from one log each build creates the same tables."""
 
 import json
 import re
@@ -18,7 +18,7 @@ ENDS = {"stopped": Process.stop, "killed": Process.kill}
 
 
 def goes_on(base, new, scratch):
-    """Recordings of both, of directories that were made just now: an alert is firing in them."""
+    """Recordings of both, of directories that were created just now: an alert is firing in them."""
     recordings = {"BASE": Recording(), "NEW": Recording()}
     shop = base.tree / "examples" / "shop" / "slos.yaml"
     shutil.copyfile(shop, scratch / "slos.yaml")
@@ -33,13 +33,13 @@ def goes_on(base, new, scratch):
 
 
 def both(name, builds, scratch, recordings, schemas):
-    """Both go on at the same time, each with its copy."""
+    """Both continue at the same time, each with its copy."""
     receivers = {b.name: webhooks.Receiver() for b in builds}
     began = {b.name: logfile.records(scratch / b.name / name) for b in builds}
     running = []
     try:
         for b in builds:
-            # By a name of its own: else it is called by its address, which is another one for each.
+            # With an explicit name: else its name is its address, which differs.
             receiver = {"name": "on-call", "url": receivers[b.name].url}
             (scratch / b.name / "slipstream.yaml").write_text(json.dumps({"receivers": [receiver]}))
             args = ["--slos", "slos.yaml", "--data", name, "--config", "slipstream.yaml"]
@@ -95,7 +95,7 @@ def heard(recording, name, receiver, process):
 
 
 def told(recording, name, home, began, schemas, build):
-    """What was made of the events, over both lives of the directory."""
+    """What became of the events, over both lives of the directory."""
     records = logfile.records(home / name)
     before = {(r.topic, r.partition, r.offset): logfile.line(r, log_time=True) for r in began}
     kept = {(r.topic, r.partition, r.offset): logfile.line(r, log_time=True) for r in records}
@@ -151,7 +151,7 @@ def told(recording, name, home, began, schemas, build):
 
 
 def machine(steps):
-    """How an alert went: begun by BASE, ended by whoever goes on."""
+    """The history of an alert: started by BASE, ended by the build that continues."""
     kinds = [s["kind"] for s in steps if s["kind"] not in ("keeping", "resumed")]
     numbered = [s["seq"] for s in steps] == list(range(1, len(steps) + 1))
     fired = {s["fired_at"] for s in steps if s["fired_at"]}
@@ -166,7 +166,7 @@ def machine(steps):
 
 
 def remade(build, base, scratch):
-    """Without its store a directory makes it anew from its log: rows up to the log's end, log times and all."""
+    """A directory without its store recreates it from its log: rows up to the log's end, including log times."""
     recording = Recording()
     (scratch / "empty.ndjson").write_text("")
     for name in fixtures.copied(base, scratch):
@@ -176,9 +176,9 @@ def remade(build, base, scratch):
         must(build, ["import", "--format", "json", "--data", name, "empty.ndjson"], scratch)
         found = tables.rows(scratch / name, list(tables.QUERIES), until=newest - 5)
         for table, lines in found.items():
-            recording.add_lines(f"made anew: table {table}", name, lines)
+            recording.add_lines(f"made again: table {table}", name, lines)
         recording.add(
-            "made anew: KPIs",
+            "made again: KPIs",
             name,
             run(build, ["query", "kpis", "--by", "endpoint", "--json", "--data", name], scratch),
         )

@@ -1,4 +1,4 @@
-"""Data directories that BASE made, kept beside its recordings: every build is asked about copies of the same ones."""
+"""Data directories that BASE created, kept with its recordings: every build gets copies of the same ones."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from .running import Process, must, output, until
 
 NAMES = ["simulated", "stopped", "killed"]
 PORT = 18_610
-# Seconds; records of sli-tallies stay for three days.
+# Seconds; records of sli-tallies are kept for three days.
 OLDEST = 86_400
 
 
@@ -25,12 +25,12 @@ def copied(base, scratch):
 
 
 def age(base):
-    """When they were made: what is recorded of them holds for them alone."""
+    """When they were created: recordings of them are valid only for these."""
     return int((home(base) / NAMES[-1]).stat().st_mtime)
 
 
 def make(base, scratch):
-    """Makes those that are missing, or so old that retention would take from them what is compared."""
+    """Creates those that are missing, or so old that retention would remove what is compared."""
     if all((home(base) / name).is_dir() for name in NAMES) and time.time() - age(base) < OLDEST:
         return
     shutil.rmtree(home(base), ignore_errors=True)
@@ -61,7 +61,7 @@ def burning(build, cwd, slos, name, end):
 
 
 def events(name, number, failing=0.5, count=100, late=0):
-    """Requests to payment and cart, now; so many of a hundred of payment's fail."""
+    """Requests to payment and cart, now; the given share of payment's fail."""
     now = time.time_ns() // 1_000 - late * 1_000_000
     made = [
         {

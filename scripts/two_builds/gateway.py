@@ -1,4 +1,4 @@
-"""What the gateway and the addresses of health and metrics answer; and what then is in the log."""
+"""The responses of the gateway and of the health and metrics endpoints, and what is in the log afterwards."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ def event(**more):
     return {k: v for k, v in (known | more).items() if v is not ...}
 
 
-# Each value in turn in the place of a good one; `...` leaves the field out.
+# Each value in turn instead of a good one; `...` omits the field.
 VALUES = {
     "event_id": ["", "a" * 128, "a" * 129, 7, None, "ünï", " "],
     "time": [
@@ -160,7 +160,7 @@ def said(answer):
 
 
 def without_chance(text):
-    """Identities that the gateway gives begin with the time and are random behind it; as bytes of a record too."""
+    """Ids assigned by the gateway start with the time and are random after it; also as bytes of a record."""
     text, times = re.subn(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<uuid v7>", text)
     more = 0
     if not times:
@@ -173,7 +173,7 @@ def without_chance(text):
 
 
 def metrics(text):
-    """Names, kinds, help and labels; figures are of the run."""
+    """Names, kinds, help and labels; figures differ between runs."""
     USED["figures of metrics"] += 1
     lines = [line if line.startswith("#") else re.sub(r" [^ ]+$", "", line) for line in text.splitlines()]
     return "\n".join(line for line in lines if "content-length" not in line)

@@ -1,4 +1,4 @@
-"""Part 3: real files into fresh directories: every topic, every table, and what SLOs make of them."""
+"""Part 3: real files into fresh directories: every topic, every table, and the results of SLOs."""
 
 import gzip
 import json
@@ -21,9 +21,9 @@ CASES = [
     ("zanbil", "access-logs/zanbil-shop.nginx-combined.log.gz", ["--format", "combined", "--service", "shop"]),
     ("zanbil-as-common", "access-logs/zanbil-shop.nginx-combined.log.gz", ["--format", "common", "--service", "shop"]),
 ]
-# Of a series: when it was looked at, from when on all counts, and when its budget will be spent.
+# Of a series: when it was evaluated, since when it is complete, and when its budget will be spent.
 OF_NOW = ("as_of", "covered_from", "exhaustion_at")
-# Topics whose records say nothing of the clock.
+# Topics whose records do not depend on the clock.
 PLAIN = ("request-events", "dead-letters", "import-positions", "slo-definitions")
 QUESTIONS = [
     ["kpis"],
@@ -34,7 +34,7 @@ QUESTIONS = [
 
 
 def record(build, base, data, scratch):
-    """Each file as it is, a second time, killed by nobody; then one whose events ended just now, with SLOs."""
+    """Each file unchanged, a second time, without kills; then one whose events ended just now, with SLOs."""
     recording = Recording()
     for name, file, args in CASES:
         path = scratch / file.rsplit("/", 1)[-1]
@@ -57,7 +57,7 @@ def record(build, base, data, scratch):
 
 
 def plain(recording, directory, name):
-    """Of a compacted topic the newest record of each key: when the others go is chance."""
+    """For a compacted topic, the newest record of each key: when the others are removed is random."""
     records = [record for record in logfile.records(directory) if record.topic in PLAIN]
     newest = {(r.topic, r.key): r.offset for r in records}
     for record in records:
@@ -106,7 +106,7 @@ def evaluated(build, base, recording, data, scratch):
 
 
 def standing(recording, build, cwd, directory):
-    """Where each series stands, but for what depends on when it was asked: the budget's period holds all there is."""
+    """The status of each series, except for what depends on the time of the query: the budget's period contains everything."""
     told = must(build, ["query", "slos", "--json", "--data", directory], cwd)
     for series in json.loads(output(told))["slos"]:
         name = f"{directory} {series['name']} {series['objective']} {json.dumps(series.get('group'))}"
@@ -129,7 +129,7 @@ def moved(source, to):
 
 
 def micros(text):
-    """Microseconds of an RFC 3339 time; what is finer is cut."""
+    """Microseconds of an RFC 3339 time, truncated."""
     whole, fraction = re.fullmatch(r"([^.Z]+)(?:\.(\d+))?Z", text).groups()
     seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
     return seconds * 1_000_000 + int((fraction or "0").ljust(6, "0")[:6])

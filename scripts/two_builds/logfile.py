@@ -61,7 +61,7 @@ class Cursor:
 
 
 def unpacked(data, raw):
-    """An LZ4 block, by the library where there is one."""
+    """An LZ4 block, by the library if it is installed."""
     if LZ4:
         out = ctypes.create_string_buffer(raw)
         got = ctypes.CDLL(LZ4).LZ4_decompress_safe(data, out, len(data), raw)

@@ -1,11 +1,11 @@
-"""Inputs with mistakes, made from good ones: the same for every build, because the dice have a seed."""
+"""Inputs with mistakes, made from good ones: the same for every build, because they are random by a seed."""
 
 import gzip
 import random
 import re
 
 SEED = 20_261_128
-# Mutants of each file: every line left out once, and so many other changes.
+# Mutants of each file: every line removed once, and this many other changes.
 OTHERS = 40
 WORDS = [
     "",
@@ -29,7 +29,7 @@ WORDS = [
 
 
 def asked(base, data, scratch):
-    """What is asked of them, by kind. Files are made beside the examples."""
+    """The commands for them, by kind. Files are created next to the examples."""
     home = scratch / "mutants"
     home.mkdir()
     found, dice = [], random.Random(SEED)
@@ -74,7 +74,7 @@ def of_definitions(text, folder, dice, scratch, kind):
 
 
 def of_tests(source, folder, dice, scratch):
-    """Beside the definitions as they are. Every second is enough: a test takes longer than a look at a document."""
+    """Next to the unchanged definitions. Every second one is enough: a test takes longer than reading a document."""
     found, definitions = [], (source.parent / source.name.replace(".test.yaml", ".yaml")).read_text()
     for n, mutant in enumerate(mutants(source.read_text(), dice)[::2]):
         place = folder / f"tests-{n:03}"
@@ -87,7 +87,7 @@ def of_tests(source, folder, dice, scratch):
 
 
 def of_configurations(text, folder, dice, scratch):
-    """Mistakes in the configuration file; what is asked reads it and nothing else."""
+    """Mistakes in the configuration file; the command reads nothing else."""
     folder.mkdir(parents=True)
     found = []
     for n, mutant in enumerate(mutants(text, dice)):
@@ -102,7 +102,7 @@ def of_configurations(text, folder, dice, scratch):
 
 
 def mutants(text, dice):
-    """Each line left out once, where it says something; then other changes."""
+    """Each line that is not a comment removed once; then other changes."""
     lines = text.splitlines(keepends=True)
     says = [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
     found = ["".join(lines[:i] + lines[i + 1 :]) for i in says]
@@ -113,7 +113,7 @@ def mutants(text, dice):
 
 
 def changed(line, dice):
-    """The line with a slip: another value, a letter less, a letter swapped, indented, doubled, a key that is no key."""
+    """The line with a slip: another value, a letter less, a letter swapped, indented, doubled, an unknown key."""
     way = dice.randrange(6)
     if way == 0 and ":" in line:
         return line.split(":")[0] + ": " + dice.choice(WORDS) + "\n"

@@ -1,4 +1,4 @@
-"""What of a run's output is truly of the run: each with its name, so that the report says what was not compared."""
+"""What differs between any two runs: each with its name, so that the report says what was not compared."""
 
 import re
 from collections import Counter
@@ -23,14 +23,14 @@ RULES = [
         r'("avg_latency_ms": )([0-9.e+-]+)',
         nine_digits,
     ),
-    ("free room on the disk (doctor)", r"\b\d+ MiB free", "# MiB free"),
+    ("free space on the disk (doctor)", r"\b\d+ MiB free", "# MiB free"),
 ]
 
 USED = Counter()
 
 
 def normalised(text, scratch=None):
-    """The text without what is of the run; `scratch` is the folder it ran in."""
+    """The text without what differs between runs; `scratch` is the folder it ran in."""
     if scratch and str(scratch) in text:
         USED["path of the scratch folder"] += text.count(str(scratch))
         text = text.replace(str(scratch), "<scratch>")

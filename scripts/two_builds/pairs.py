@@ -1,4 +1,4 @@
-"""Benchmarks in pairs: BASE and NEW take turns, so that what else the machine does falls on both."""
+"""Benchmarks in pairs: BASE and NEW take turns, so that other load on the machine affects both."""
 
 import argparse
 import http.client
@@ -48,7 +48,7 @@ def main():
             work, unit = WORKS[name]
             took = {build.name: [] for build in (base, new)}
             for pair in range(args.pairs):
-                # Who begins changes from pair to pair.
+                # The one that goes first changes from pair to pair.
                 for build in (base, new) if pair % 2 == 0 else (new, base):
                     took[build.name].append(work(bench, build))
             report(name, unit, took, time.monotonic() - began)
@@ -68,7 +68,7 @@ def report(name, unit, took, seconds):
 
 
 class Bench:
-    """The input, made once: events as lines, and a directory whose log holds them and whom nobody has digested."""
+    """The input, created once: events as lines, and a directory whose log has them, not yet processed."""
 
     def __init__(self, home, base, events):
         self.home, self.base, self.events = home, base, events
@@ -107,7 +107,7 @@ def cpu(child):
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise RuntimeError(f"it ended with {child.returncode}")
+        raise RuntimeError(f"it exited with {child.returncode}")
     return used.ru_utime + used.ru_stime
 
 
@@ -145,11 +145,11 @@ def stopped(process):
 
 
 def role(bench, build, name, done):
-    """One role on a copy of the directory, until it has read all."""
+    """One role on a copy of the directory, until it has read everything."""
     data = bench.home / name
     shutil.copytree(bench.filled(), data)
     process = Process(build, bench.home, ["--roles", name, "--data", str(data)], PORT)
-    until(lambda: process.alive() and done(data) >= bench.events, f"{name} has read all", 300, pause=0.1)
+    until(lambda: process.alive() and done(data) >= bench.events, f"{name} has read everything", 300, pause=0.1)
     used = stopped(process)
     shutil.rmtree(data)
     return {"": bench.millions(used)}
@@ -176,7 +176,7 @@ def sink(bench, build):
 
 
 def postgres(bench, build):
-    """The sink on PostgreSQL, as its example measures it beside COPY; the testkit starts what it needs."""
+    """The sink on PostgreSQL, as its example measures it against COPY; the testkit starts what it needs."""
     program = build.target / "release" / "examples" / "against_copy"
     told = subprocess.run(
         [program, str(bench.events // 2)], cwd=build.tree, capture_output=True, text=True, check=True
@@ -186,7 +186,7 @@ def postgres(bench, build):
 
 
 def tick(bench, build):
-    """All of 100,000 series are evaluated; the benchmark's own figures, of one thread."""
+    """All of 100,000 series are evaluated; the benchmark's own figures, for one thread."""
     told = subprocess.run(
         [build.target / "release" / "slipstream-bench", "series"], capture_output=True, text=True, check=True
     ).stdout
@@ -196,7 +196,7 @@ def tick(bench, build):
         for wall, busy, figure, unit in TICK.findall(told)
     }
     if "CPU" not in found:
-        raise RuntimeError(f"{build.name} does not tell the CPU time of a tick (BASE_PATCH): {told}")
+        raise RuntimeError(f"{build.name} does not report the CPU time of a tick (BASE_PATCH): {told}")
     return found
 
 

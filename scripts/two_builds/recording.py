@@ -1,17 +1,17 @@
-"""What a build gave, item by item, and how two builds compare."""
+"""The recordings of a build, item by item, and how two builds compare."""
 
 import json
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from os.path import commonprefix
 
-# Differences that are shown of each kind, and lines of each.
+# How many differences are shown of each kind, and lines of each.
 SHOWN = 3
 LINES = 14
 
 
 class Recording:
-    """Texts by kind and name. A name comes once."""
+    """Texts by kind and name. Names are unique."""
 
     def __init__(self):
         self.kinds = {}
@@ -23,7 +23,7 @@ class Recording:
         items[name] = text
 
     def add_lines(self, kind, name, lines):
-        """Each line is an item of its own."""
+        """Each line is a separate item."""
         for number, line in enumerate(lines):
             self.add(kind, f"{name}:{number}", line)
 
@@ -67,7 +67,7 @@ def difference(base, new):
 
 
 def around(line, lines):
-    """Of a long line what is around the first letter that differs from the other side."""
+    """The part of a long line around the first letter that differs from the other side."""
     others = [other for other in lines if other[:1] in "+-" and other[0] != line[0]]
     same = max((len(commonprefix([line[1:], other[1:]])) for other in others), default=0)
     begin = max(0, min(same - 80, len(line) - 280))
@@ -75,7 +75,7 @@ def around(line, lines):
 
 
 def readable(text):
-    """Lines; where a long line hides what differs it is broken at commas."""
+    """Lines; a long line is broken at commas if it would hide the difference."""
     return [piece for line in text.splitlines() for piece in (line.split(", ") if len(line) > 200 else [line])]
 
 
@@ -95,7 +95,7 @@ def compare(part, base, new):
 
 
 def table(results):
-    """What was compared, in columns, and the closing line."""
+    """What was compared, in columns, and a summary line."""
     head = ("PART", "WHAT", "COMPARED", "DIFFERENT")
     rows = [(r.part, r.kind, f"{r.same + r.different:,}", f"{r.different:,}") for r in results]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]

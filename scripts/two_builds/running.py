@@ -9,13 +9,13 @@ import urllib.request
 
 from .normalise import normalised
 
-# Nothing of the environment that could change what is said.
+# Without environment variables that could change the output.
 PLAIN = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1"}
 PATIENCE = 60
 
 
 def run(build, args, cwd, stdin=b"", env=None, seconds=120):
-    """Runs to the end; exit code, standard output and standard error as one text, without what is of the run."""
+    """Runs to the end; exit code, standard output and standard error as one text, without what differs between runs."""
     program, env = [build.program, *args], {**PLAIN, "HOME": str(cwd), **(env or {})}
     done = subprocess.run(program, cwd=cwd, env=env, input=stdin, capture_output=True, timeout=seconds)
     out, err = (raw.decode("utf-8", "backslashreplace") for raw in (done.stdout, done.stderr))
@@ -23,7 +23,7 @@ def run(build, args, cwd, stdin=b"", env=None, seconds=120):
 
 
 def must(build, args, cwd, **options):
-    """As `run`, of what cannot fail."""
+    """Like `run`, for commands that must not fail."""
     told = run(build, args, cwd, **options)
     if not told.startswith("exit 0\n"):
         raise RuntimeError(f"{build.name}: slipstream {' '.join(map(str, args))}: {told}")
@@ -31,12 +31,12 @@ def must(build, args, cwd, **options):
 
 
 def output(told):
-    """Standard output, of what `run` told."""
+    """Standard output in the result of `run`."""
     return told.split("--- out\n", 1)[1].rsplit("--- err\n", 1)[0]
 
 
 class Process:
-    """A `slipstream run` with a gateway on a port of its own."""
+    """A `slipstream run` with a gateway on its own port."""
 
     def __init__(self, build, cwd, args, port):
         self.gateway, self.ops = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
@@ -54,7 +54,7 @@ class Process:
 
     def alive(self):
         if self.child.poll() is not None:
-            raise RuntimeError(f"it ended with {self.child.returncode}: {self.stderr()}")
+            raise RuntimeError(f"it exited with {self.child.returncode}: {self.stderr()}")
         return True
 
     def stderr(self):
@@ -74,7 +74,7 @@ class Process:
 
 
 def ask(url, body=None, headers=None, method=None):
-    """Status, headers and body of an answer; status 0 where there is none."""
+    """Status, headers and body of a response; status 0 if there is none."""
     request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -89,5 +89,5 @@ def until(holds, what, seconds=PATIENCE, pause=0.05):
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds} s in vain until {what}")
+            raise TimeoutError(f"timed out after {seconds} s waiting until {what}")
         time.sleep(pause)

@@ -1,4 +1,4 @@
-"""Part 2: worlds by seed. Time is virtual there, so that all of it is the same, byte for byte."""
+"""Part 2: worlds by seed. Time is virtual, so all output is the same, byte for byte."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ TEST = "hold_whatever_happens"
 
 
 def record(build, seeds, folder):
-    """Plays the worlds; what each came to is in the folder."""
+    """Runs the worlds; the result of each is in the folder."""
     program = build.simulation()
     shutil.rmtree(folder, ignore_errors=True)
     unfinished = folder.with_name(folder.name + ".part")
@@ -52,7 +52,7 @@ def compare(base, new, schemas):
 
 
 def lines(path):
-    """Of a verdict the name of its type does not count."""
+    """In a verdict, the name of its type does not matter."""
     return [line.replace("Ok(Told {", "Ok(WorldSummary {") for line in path.read_text().splitlines()] if path.exists() else []
 
 

@@ -1,11 +1,11 @@
-"""Reads `store.db`: rows by the names they stand for, since identities of dimensions and series are given by chance."""
+"""Reads `store.db`: rows by the names they stand for, since ids of dimensions and series are assigned at random."""
 
 import json
 import math
 import sqlite3
 
 DIMENSIONS = "d.service, d.environment, d.endpoint, d.method"
-# Table, what is selected, what of it is a log time; `{until}` is a tick.
+# Table, columns, and which of them are log times; `{until}` is a tick.
 QUERIES = {
     "dimensions": f"SELECT {DIMENSIONS} FROM dimensions d ORDER BY 1, 2, 3, 4",
     "events": f"SELECT e.time, e.partition, e.offset, {{log_time}}, {DIMENSIONS}, e.status_code, e.latency_ms, "
@@ -22,13 +22,13 @@ QUERIES = {
     "alert_transitions": "SELECT * FROM alert_transitions WHERE tick <= {until} ORDER BY alert_id, episode, seq",
     "notifications": "SELECT * FROM notifications WHERE at <= {until} * 1000 ORDER BY alert_id, episode, seq, receiver",
 }
-# What depends on the log's clock alone.
+# What depends only on the log's clock.
 OF_EVENTS = ["dimensions", "events", "minutes", "rollups"]
 SUM = 9
 
 
 def schema(directory):
-    """Tables, indices and views as they were made, and the version."""
+    """Tables, indices and views as they were created, and the version."""
     db = sqlite3.connect(directory / "store.db")
     made = [
         f"{kind} {name}: {sql}"
@@ -41,7 +41,7 @@ def schema(directory):
 
 
 def rows(directory, names, log_times=True, until=2**40):
-    """Rows of these tables as text, one a line."""
+    """Rows of these tables as text, one per line."""
     db = sqlite3.connect(directory / "store.db")
     found = {}
     for name in names:
@@ -55,8 +55,8 @@ def rows(directory, names, log_times=True, until=2**40):
 
 
 def exact_sums(db, rollups):
-    """A sum of floats depends in its last bits on how many events were written at a time: where it is the sum of the
-    raw rows up to those, the exact one stands for it."""
+    """The last bits of a sum of floats depend on how many events were written at a time: if it is the sum of the
+    raw rows except for those, it is replaced by the exact one."""
     sql = (
         f"SELECT e.time / 60000000, {DIMENSIONS}, e.status_code / 100, e.latency_ms * e.weight FROM events e "
         "JOIN dimensions d ON d.id = e.dimensions WHERE e.latency_ms IS NOT NULL"

@@ -29,7 +29,7 @@ LEFT_OUT = [
     "directories that go on: log times, ticks, burn rates by window, keeping and resumed, fields of log lines",
 ]
 SOURCES = Path(__file__).resolve().parent
-ANEW = "made-anew"
+ANEW = "made-again"
 
 
 def main():
@@ -68,7 +68,7 @@ def arguments():
     args = parser.parse_args()
     unknown = [name for name in args.only if name not in PARTS]
     if unknown or (args.data and not args.data.is_dir()):
-        parser.error(f"no such part: {unknown}; there are {list(PARTS)}" if unknown else f"no such folder: {args.data}")
+        parser.error(f"unknown part: {unknown}; parts are {list(PARTS)}" if unknown else f"no such folder: {args.data}")
     return args
 
 
@@ -159,10 +159,10 @@ def part_demo(whole):
 def part_directories(whole):
     whole.in_scratch(lambda scratch: fixtures.make(whole.base, scratch))
     pair = whole.in_scratch(lambda scratch: directories.goes_on(whole.base, whole.new, scratch))
-    anew = whole.recorded(
+    again = whole.recorded(
         ANEW, lambda build, scratch: directories.remade(build, whole.base, scratch), fixtures.age(whole.base)
     )
-    return recording.compare(directories.PART, *pair) + recording.compare(directories.PART, *anew)
+    return recording.compare(directories.PART, *pair) + recording.compare(directories.PART, *again)
 
 
 PARTS = {

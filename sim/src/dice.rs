@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 pub struct Dice(Mutex<ChaCha8Rng>);
 
 impl Dice {
-    /// The `stream`-th dice of a seed: what one part of the world throws moves no other part's throws.
+    /// The `stream`-th dice of a seed: each part of the world has its own, so their rolls are independent.
     pub fn new(seed: u64, stream: u64) -> Dice {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
@@ -31,12 +31,12 @@ impl Dice {
         self.rng().random_range(0..sides.max(1))
     }
 
-    /// One of these; the more often it is listed, the likelier.
+    /// One of these; an item that is listed more often is more likely.
     pub fn pick<T: Clone>(&self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
 
-    /// True in so many of a thousand cases.
+    /// True in this many of a thousand cases.
     pub fn in_thousand(&self, cases: u32) -> bool {
         cases > 0 && self.rng().random_range(0..1_000) < cases
     }

@@ -24,12 +24,12 @@ use slipstream_testkit::verdict;
 use crate::plan::{ENDPOINTS, SERVICES};
 use crate::world::{CUT_DELAY_MS, World};
 
-/// What a world came to.
+/// The result of a world.
 #[derive(Debug, Clone, Default)]
 pub struct WorldSummary {
     /// Events that count, that were dropped as redelivered, and dead letters.
     pub events: (usize, usize, usize),
-    /// Events below a horizon that had been told.
+    /// Events below a horizon that had been published.
     pub undercut: usize,
     /// Ticks that partitions evaluated, and how many of them without a source.
     pub ticks: (u64, u64),
@@ -42,7 +42,7 @@ pub struct WorldSummary {
 }
 
 impl WorldSummary {
-    /// Adds what another world came to.
+    /// Adds the result of another world.
     pub fn add(&mut self, other: &WorldSummary) {
         let (events, more) = (&mut self.events, other.events);
         (events.0, events.1, events.2) = (events.0 + more.0, events.1 + more.1, events.2 + more.2);
@@ -54,7 +54,7 @@ impl WorldSummary {
     }
 }
 
-/// Judges everything; an error begins with the property that does not hold.
+/// Checks everything; an error starts with the property that does not hold.
 pub async fn judge(world: &World) -> Result<WorldSummary> {
     let log: &dyn Log = world.log.as_ref();
     let counted = recount(log, REDELIVERY_MS).await?;
@@ -92,18 +92,18 @@ async fn covered(log: &dyn Log) -> Result<()> {
     Ok(())
 }
 
-/// L2: every dead letter is there once, with its bytes. Answers how many there are.
+/// L2: every dead letter is there once, with its bytes. Returns how many there are.
 async fn dead_letters(log: &dyn Log) -> Result<usize> {
     let mut letters = BTreeSet::new();
     for partition in 0..log.partitions(Topic::DeadLetters).await? {
         let place = TopicPartition { topic: Topic::DeadLetters, partition };
         for record in log.read(place, 0, i64::MAX, Fetch::default()).await?.iter() {
             let number = |name: &str| -> Result<i64> {
-                let (_, value) = record.headers().find(|(n, _)| *n == name).context("L2: a header is missing")?;
+                let value = record.header(name).context("L2: a header is missing")?;
                 Ok(std::str::from_utf8(value)?.parse()?)
             };
             let (source, offset) = (number("slipstream-partition")? as u32, number("slipstream-offset")?);
-            ensure!(letters.insert((source, offset)), "L2: the dead letter of {source}/{offset} is there twice");
+            ensure!(letters.insert((source, offset)), "L2: the dead letter of {source}/{offset} exists twice");
             let from = TopicPartition { topic: Topic::RequestEvents, partition: source };
             let original = log.read(from, offset, offset + 1, Fetch::default()).await?;
             let same = original.get(0).is_some_and(|o| o.value() == record.value());
@@ -113,15 +113,15 @@ async fn dead_letters(log: &dyn Log) -> Result<usize> {
     Ok(letters.len())
 }
 
-/// The log in the words of the recount: what was accepted, with the log time at which we learned of it. That is the
-/// record's own but where it became visible after a later log time had been told (L7 broken): then it is the latter.
+/// The log as input for the recount: what was accepted, with the log time at which it became known. That is the
+/// record's own, unless it became visible after a later log time had been published (L7 broken): then it is the latter.
 async fn history(log: &dyn Log, accepted: &[Accepted]) -> Result<(History, usize)> {
     let stamps = stamps(log).await?;
     let mut sources = vec![Vec::new(); log.partitions(Topic::RequestEvents).await? as usize];
     let mut undercut = 0;
     for Accepted { partition, offset, log_time, event } in accepted {
         let before = stamps.get(&(*partition as i32)).and_then(|s| s.range(..=offset).next_back());
-        let (_, told) = before.with_context(|| format!("P1: nobody covers {partition}/{offset}"))?;
+        let (_, told) = before.with_context(|| format!("P1: {partition}/{offset} is not covered"))?;
         undercut += usize::from(told > log_time);
         // Its slot is by its own log time all the same.
         let time = (event.time.0 / 1_000).min(log_time.0);
@@ -130,7 +130,7 @@ async fn history(log: &dyn Log, accepted: &[Accepted]) -> Result<(History, usize
         let near = |at: &LogTime| generation(*at) >= generation(known) - 1;
         let same = |(at, e): &(LogTime, Option<Event>)| near(at) && e.as_ref().is_some_and(|e| e.id == event.event_id);
         let named = |of: &[&'static str], name: &str| of.iter().find(|n| **n == name).copied().unwrap_or("?");
-        // A copy that came after the redelivery window counts, also where that log time is no longer so far away.
+        // A copy after the redelivery window counts, even if that log time is no longer so far away.
         let again = if sources[*partition as usize].iter().any(same) { format!("#{offset}") } else { String::new() };
         let event = Event {
             id: format!("{}{again}", event.event_id),
@@ -157,7 +157,7 @@ async fn history(log: &dyn Log, accepted: &[Accepted]) -> Result<(History, usize
     Ok((History { sources, revisions, targets: 0, cut_delay_ms: CUT_DELAY_MS, end }, undercut))
 }
 
-/// Per source and first offset of a step: the log time that had been told before it.
+/// Per source and first offset of a step: the log time that had been published before it.
 async fn stamps(log: &dyn Log) -> Result<BTreeMap<i32, BTreeMap<i64, LogTime>>> {
     let place = TopicPartition { topic: Topic::SliTallies, partition: 0 };
     let (mut next, end) = log.bounds(place).await?;
@@ -202,7 +202,7 @@ fn everything(history: &History) -> Vec<(i64, Event)> {
 }
 
 /// P3a, P4, L2: what was published through all crashes is what one fold in one go publishes, neither more nor less.
-/// Answers what was published, how many ticks were incomplete, and the ticks evaluated by everybody.
+/// Returns what was published, how many ticks were incomplete, and the ticks evaluated by everybody.
 async fn refold(log: &dyn Log) -> Result<(Vec<BurnRates>, u64, (i64, i64))> {
     let published: Vec<BurnRates> = verdict::all(log, Topic::BurnRates).await?;
     verdict::burn_rates_refold(log).await?;
@@ -214,8 +214,8 @@ async fn refold(log: &dyn Log) -> Result<(Vec<BurnRates>, u64, (i64, i64))> {
     Ok((published, incomplete, (first, next)))
 }
 
-/// P3b: every value published at a complete tick is the recount's; where no tick is incomplete, so is the sequence.
-/// Answers how many were compared.
+/// P3b: every value published at a complete tick is the recount's; if no tick is incomplete, so is the sequence.
+/// Returns how many were compared.
 fn complete_ticks(rates: &[BurnRates], history: &History, (first, next): (i64, i64), disturbed: u64) -> Result<usize> {
     let want = evaluate(history, &Scale::REAL, first, next);
     let mut compared = 0;
@@ -244,7 +244,7 @@ fn complete_ticks(rates: &[BurnRates], history: &History, (first, next): (i64, i
 
 type PublishedName = (i64, String, String, Vec<String>, i64, bool);
 
-/// What a retired series was told at last is not compared: it does not count any more.
+/// The last value of a retired series is not compared: it does not count any more.
 fn by_name(mut value: Value) -> (PublishedName, Value) {
     if value.retired {
         (value.too_late, value.exemplars, value.unknown) = (0, Vec::new(), 0);
@@ -253,7 +253,7 @@ fn by_name(mut value: Value) -> (PublishedName, Value) {
     ((value.tick, slo, objective, group, value.generation, !value.retired), value)
 }
 
-/// A1, A2, and where no tick is incomplete the transitions of the recount.
+/// A1, A2, and, if no tick is incomplete, the transitions of the recount.
 async fn alerts(
     log: &dyn Log,
     history: &History,
@@ -295,7 +295,7 @@ fn grammar(transitions: &[AlertTransition]) -> Result<()> {
         let before = episodes.entry((&t.alert_id, t.episode)).or_default();
         let over = matches!(before.last(), Some(TransitionKind::Resolved | TransitionKind::Inactive));
         let fired = before.contains(&TransitionKind::Firing);
-        ensure!(!over, "A2: goes on after its end: {t:#?}");
+        ensure!(!over, "A2: continues after its end: {t:#?}");
         ensure!(t.seq as usize == before.len() + 1, "A2: {before:?}, then {t:#?}");
         match t.kind {
             TransitionKind::Firing => ensure!(!fired, "A2: fires twice: {t:#?}"),
@@ -321,7 +321,7 @@ async fn ends(log: &dyn Log, transitions: &[AlertTransition]) -> Result<()> {
     Ok(())
 }
 
-/// A3: what reached each receiver. Answers how many deliveries.
+/// A3: what reached each receiver. Returns how many deliveries.
 async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usize> {
     let notes: Vec<Notification> = verdict::all(world.log.as_ref(), Topic::Notifications).await?;
     let mut deliveries = 0;
@@ -330,8 +330,10 @@ async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usi
         deliveries += told.deliveries;
         for note in notes.iter().filter(|n| n.receiver == receiver.name && n.outcome == Outcome::NotDue) {
             let of = |t: &&AlertTransition| (&t.alert_id, t.episode, t.seq) == (&note.alert_id, note.episode, note.seq);
-            let Some(t) = transitions.iter().find(of) else { bail!("A3: a note of nothing: {note:#?}") };
-            // Nobody is a minute behind in these worlds, so only the end of what was never told is not due.
+            let Some(t) = transitions.iter().find(of) else {
+                bail!("A3: a notification without a transition: {note:#?}")
+            };
+            // Nothing is a minute behind in these worlds, so only resolutions of alerts that were never sent are not due.
             let fired = told.first.keys().any(|(id, episode, _)| (id, *episode) == (&t.alert_id, t.episode));
             let untold = t.kind == TransitionKind::Resolved && !fired;
             let behind = note.at - t.tick * 1_000 > 60_000;
@@ -341,7 +343,7 @@ async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usi
     Ok(deliveries)
 }
 
-/// P4: the state restored from the snapshots and what came after them is that of a fold without restarts.
+/// P4: the state restored from the snapshots and the later tallies equals that of a fold without restarts.
 async fn p4(log: SharedLog) -> Result<()> {
     let restored = current_states(&log).await?;
     let revisions = verdict::revisions(log.as_ref()).await?;

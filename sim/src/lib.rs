@@ -27,7 +27,7 @@ use world::World;
 pub struct Played {
     /// What happened.
     pub trace: Trace,
-    /// What it came to, or which property does not hold.
+    /// The result, or the property that does not hold.
     pub told: Result<WorldSummary>,
     /// The log as it was at the end.
     pub log: Arc<MemoryLog>,
@@ -35,13 +35,13 @@ pub struct Played {
     pub deliveries: Vec<(String, Vec<Delivery>)>,
 }
 
-/// Plays the world of a seed and judges it.
+/// Runs the world of a seed and checks it.
 ///
 /// # Errors
 /// When it cannot be played at all.
 pub fn play(seed: u64) -> Result<Played> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.context("making a runtime")?.block_on(async {
+    runtime.context("creating a runtime")?.block_on(async {
         let mut world = World::new(seed, WorldPlan::of(seed)).await?;
         let told = async {
             world.play().await?;

@@ -18,16 +18,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::weather::Weather;
 
-/// How far behind the broker's clock a horizon is, milliseconds: who sees a record later than that breaks L7.
+/// How far behind the broker's clock a horizon is, milliseconds: a record that becomes visible later breaks L7.
 pub const HORIZON_MS: i64 = 500;
 
-/// How often a member asks what it owns, at least.
+/// How often a member checks what it owns, at least.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// No topic of these worlds has more.
 pub const MOST_PARTITIONS: u32 = 3;
 
-/// What a process has in common with the world: who it is, what it owns, and how it ended.
+/// What a process shares with the world: its identity, what it owns, and how it ended.
 #[derive(Debug, Default)]
 pub struct Identity {
     /// Its name.
@@ -38,7 +38,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Who owns nothing yet.
+    /// A process that owns nothing yet.
     pub fn new(name: String) -> Arc<Identity> {
         Arc::new(Identity { name, ..Identity::default() })
     }
@@ -64,9 +64,9 @@ pub type Graves = Arc<Mutex<JoinSet<()>>>;
 pub struct SimLog {
     /// The log itself.
     pub inner: Arc<MemoryLog>,
-    /// What happens to whoever uses it.
+    /// Faults for its users.
     pub weather: Arc<Weather>,
-    /// Who uses it.
+    /// Its user.
     pub identity: Arc<Identity>,
     /// Where its consumers go when it is killed.
     pub graves: Graves,
@@ -77,7 +77,7 @@ impl SimLog {
         &self.identity.name
     }
 
-    /// A question is asked: it takes a while, and may not be answered.
+    /// A request: it takes a while, and may fail.
     async fn ask(&self, what: &'static str) -> Result<(), LogError> {
         ask(&self.weather, self.who(), what).await
     }
@@ -124,6 +124,10 @@ impl Log for SimLog {
         self.inner.publish_atomically(writer, records).await
     }
 
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError> {
+        self.inner.take_writer(writer).await
+    }
+
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         self.ask("asking for bounds").await?;
         self.look(partition.topic).await;
@@ -153,7 +157,7 @@ impl Log for SimLog {
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
-        self.ask("asking for a committed position").await?;
+        self.ask("looking up a committed position").await?;
         self.inner.committed(group, partition).await
     }
 
@@ -178,7 +182,7 @@ fn shortened(weather: &Weather, fetch: Fetch) -> Fetch {
 }
 
 struct SimConsumer {
-    /// None: it is in its grave.
+    /// `None` if it is dead.
     inner: Option<Box<dyn Consumer>>,
     log: Arc<MemoryLog>,
     weather: Arc<Weather>,
@@ -245,7 +249,7 @@ fn list(partitions: &[TopicPartition]) -> String {
     partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A step in a line: where from and where to, how many outputs, and a hash of their bytes.
+/// A step as one line: its range, the number of outputs, and a hash of their bytes.
 fn line(step: &Step) -> String {
     let moves = step.positions.iter().map(|a| {
         let (from, to) = (a.from, a.to);
@@ -274,7 +278,8 @@ impl Consumer for SimConsumer {
         let fetch = shortened(&weather, fetch);
         let deadline = Instant::now() + wait;
         loop {
-            // Asked without waiting: whom the log's own bell wakes first is no function of the seed.
+            // Polled without waiting: the order in which the log's own bell wakes its waiters does not depend on the
+            // seed.
             let bell = weather.bell();
             let polled = self.inner()?.poll(fetch, Duration::ZERO).await?;
             if !matches!(polled, Polled::Nothing) || Instant::now() >= deadline {
@@ -317,7 +322,7 @@ impl Consumer for SimConsumer {
             }
             committed?;
         }
-        // Whoever is killed here has committed and does not know.
+        // A process that is killed here has committed without learning of it.
         weather.pause(&who.name).await;
         match fate {
             Fate::Well => Ok(()),
@@ -338,7 +343,7 @@ impl Consumer for SimConsumer {
 
     async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
         let (weather, who) = (Arc::clone(&self.weather), Arc::clone(&self.identity));
-        ask(&weather, &who.name, "asking for a committed position").await?;
+        ask(&weather, &who.name, "looking up a committed position").await?;
         self.inner()?.committed(partition).await
     }
 
@@ -349,14 +354,14 @@ impl Consumer for SimConsumer {
         }
         let heard = self.weather.log_time() - HORIZON_MS - self.weather.dice.between(0, 100);
         let (weather, who) = (Arc::clone(&self.weather), Arc::clone(&self.identity));
-        ask(&weather, &who.name, "asking for a horizon").await?;
+        ask(&weather, &who.name, "looking up a horizon").await?;
         let end = self.inner()?.horizon(partition).await?.map(|h| h.end);
         Ok(end.map(|end| Horizon { end, time: LogTime(heard) }))
     }
 }
 
 impl Drop for SimConsumer {
-    /// A session that nobody ended goes on until the coordinator misses its heartbeats.
+    /// A session that was not ended continues until the coordinator misses its heartbeats.
     fn drop(&mut self) {
         let Some(inner) = self.inner.take() else { return };
         if !self.identity.killed.load(Ordering::SeqCst) {

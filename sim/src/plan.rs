@@ -1,4 +1,4 @@
-//! What a seed stands for: what producers send, what authors revise, who works, and how bad the weather is.
+//! The plan of a seed: what producers send, what authors revise, which processes run, and how bad the weather is.
 
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::load;
@@ -15,13 +15,13 @@ pub const SERVICES: [&str; 2] = ["s", "t"];
 /// See [`SERVICES`].
 pub const ENDPOINTS: [&str; 4] = ["w", "x", "y", "z"];
 const SLOS: &str = include_str!("slos.yaml");
-/// Events begin here, milliseconds after the world.
+/// When events begin, milliseconds after the start of the world.
 const EVENTS_FROM: i64 = 10_000;
 
 /// A record that a producer sends.
 #[derive(Debug, Clone)]
 pub struct Send {
-    /// When the broker takes it, milliseconds after the world began.
+    /// When the broker receives it, milliseconds after the start of the world.
     pub at: i64,
     /// Partition of request-events.
     pub source: u32,
@@ -40,7 +40,7 @@ pub struct Send {
 pub struct Revise {
     /// When the broker takes it.
     pub at: i64,
-    /// What it says.
+    /// Its content.
     pub definition: Definition,
     /// How much later it is visible.
     pub visible_after: i64,
@@ -69,7 +69,7 @@ pub struct WorldPlan {
     pub receivers: Vec<Manners>,
     /// How bad the weather is.
     pub climate: Climate,
-    /// Mean time between two blows to a process or to the log; none: there are none.
+    /// Mean time between two faults of a process or the log; `None` for no faults.
     pub blows_every: Option<i64>,
 }
 
@@ -142,7 +142,7 @@ fn sends(dice: &Dice, sources: u32, span: i64) -> Vec<Send> {
         };
         let send = Send { at, source, name, value, clock_off, visible_after };
         sends.push(send.clone());
-        // Who got no answer sends again.
+        // A producer without a response sends again.
         while dice.in_thousand(200) {
             at += dice.pick(&[1, 500, 3_000, 5_000, 9_000]);
             sends.push(Send {

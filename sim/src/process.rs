@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use slipstream_alerter::notifier::{self, Outside};
-use slipstream_alerter::{ReceiverConfig, evaluate};
+use slipstream_alerter::{Links, ReceiverConfig, evaluate};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
@@ -71,7 +71,7 @@ pub struct Process {
     pub identity: Arc<Identity>,
     tasks: JoinSet<Result<()>>,
     shutdown: Shutdown,
-    /// Of each task its own: whom one wakes first of several is chance.
+    /// One for each task: with a shared one, the wake-up order would be random.
     ices: Vec<watch::Sender<bool>>,
 }
 
@@ -91,12 +91,12 @@ impl Process {
         Process { role, identity, tasks, shutdown, ices }
     }
 
-    /// Is told to stop. Who is on ice does not hear it before it thaws.
+    /// Asks it to stop. A frozen process notices only after it thaws.
     pub fn tell_to_stop(&self) {
         self.shutdown.cancel();
     }
 
-    /// Whether it was told to stop.
+    /// Whether it was asked to stop.
     pub fn told_to_stop(&self) -> bool {
         self.shutdown.is_cancelled()
     }
@@ -107,7 +107,7 @@ impl Process {
         self.tasks.shutdown().await;
     }
 
-    /// Stands still, as under SIGSTOP, or goes on.
+    /// Freezes, as under SIGSTOP, or continues.
     pub fn freeze(&self, frozen: bool) {
         for ice in &self.ices {
             ice.send_replace(frozen);
@@ -141,15 +141,14 @@ async fn work(
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
         (Role::Notifier(n), Some(transport)) => {
             let outside = Outside { transport, now_ms };
-            notifier::run_outside(log, config(n), "http://slipstream.test".to_owned(), outside, health, shutdown)
-                .await?;
+            notifier::run_outside(log, config(n), Links::default(), outside, health, shutdown).await?;
         }
         (Role::Notifier(_), None) => anyhow::bail!("a notifier needs a receiver"),
     }
     Ok(())
 }
 
-/// Runs a future that does nothing while it is frozen, though what it waits for may come.
+/// Runs a future that does nothing while it is frozen, even if what it waits for happens.
 async fn on_ice<F: Future>(mut frozen: watch::Receiver<bool>, inner: F) -> F::Output {
     let mut inner = pin!(inner);
     loop {

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that answers, fails, is slow, or takes what it never says it took.
+//! A receiver of webhooks that responds, fails, is slow, or accepts without responding.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,14 +11,14 @@ use tokio::time::sleep;
 
 use crate::weather::{BEGIN, Weather};
 
-/// How a receiver is; cases of a thousand attempts.
+/// The behaviour of a receiver; cases per thousand attempts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Manners {
-    /// It answers 503 and has nothing.
+    /// It returns 503 and did not accept it.
     pub unavailable: u32,
-    /// It answers 500 and may have it: here it has.
+    /// It returns 500 and may have accepted it: here it has.
     pub broken: u32,
-    /// It takes it, and its answer is lost.
+    /// It accepts it, and its response is lost.
     pub mute: u32,
 }
 
@@ -32,7 +32,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that nobody has told anything.
+    /// A receiver without deliveries yet.
     pub fn new(name: &str, manners: Manners, weather: Arc<Weather>) -> Arc<Receiver> {
         let (manners, took) = (Mutex::new(manners), Mutex::default());
         Arc::new(Receiver { name: name.to_owned(), manners, took, weather })

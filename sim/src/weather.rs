@@ -17,14 +17,14 @@ use crate::trace::Trace;
 /// Log time at which a world begins, milliseconds.
 pub const BEGIN: i64 = 1_700_000_000_000;
 
-/// How bad the weather is; cases of a thousand.
+/// How bad the weather is; cases per thousand.
 #[derive(Debug, Clone, Default)]
 pub struct Climate {
     /// Longest ordinary pause before and after something is done, milliseconds.
     pub pause: i64,
     /// How often something takes much longer.
     pub stalls: u32,
-    /// How often a question is not answered, and may be asked again.
+    /// How often a request fails and may be retried.
     pub transient: u32,
     /// How often a commit goes wrong.
     pub commits: u32,
@@ -53,7 +53,7 @@ struct State {
     climate: Climate,
     /// How far the broker's clock is off, milliseconds.
     off: i64,
-    /// Until then the log answers nobody.
+    /// Until then the log does not respond.
     away_until: Option<Instant>,
     trace: Trace,
     /// What is written and will be visible.
@@ -129,22 +129,22 @@ impl Weather {
         self.state().off = ms;
     }
 
-    /// The log answers nobody for so long.
+    /// The log does not respond for this long.
     pub fn away_for(&self, ms: i64) {
         self.state().away_until = Some(Instant::now() + Duration::from_millis(ms as u64));
     }
 
-    /// Whether the log answers nobody.
+    /// Whether the log does not respond.
     pub fn is_away(&self) -> bool {
         self.state().away_until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Rings when something becomes visible; whoever waits is woken in the order of coming.
+    /// Rings when something becomes visible; waiters are woken in the order in which they came.
     pub fn bell(&self) -> Notified<'_> {
         self.visible.notified()
     }
 
-    /// Whether something happens that does so in so many of a thousand cases.
+    /// Whether something happens that does so in this many of a thousand cases.
     pub fn strikes(&self, cases: impl FnOnce(&Climate) -> u32) -> bool {
         let cases = cases(&self.state().climate);
         self.dice.in_thousand(cases)
@@ -168,7 +168,7 @@ impl Weather {
         }
     }
 
-    /// What is written of a partition is visible after so long, and not before what lies before it.
+    /// A record of a partition becomes visible after this long, and not before the preceding ones.
     pub fn reveal_after(&self, log: &MemoryLog, partition: TopicPartition, ms: i64) {
         let mut state = self.state();
         let before = state.reveals.iter().filter(|r| r.1 == partition).map(|r| r.0).max();
@@ -180,7 +180,7 @@ impl Weather {
         self.hidden.notify_one();
     }
 
-    /// Makes visible what is due; answers when the next is.
+    /// Makes visible what is due; returns when the next is.
     fn reveal(&self, log: &MemoryLog) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.state();
@@ -199,7 +199,7 @@ impl Weather {
         next
     }
 
-    /// Makes visible what is due, for ever.
+    /// Makes visible what is due, forever.
     pub async fn reveal_on(self: Arc<Self>, log: Arc<MemoryLog>) {
         loop {
             let next = self.reveal(&log);

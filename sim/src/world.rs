@@ -1,4 +1,4 @@
-//! A world: the log, the processes, the producers, and the blows that come down on them.
+//! A world: the log, the processes, the producers, and the faults that hit them.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::weather::{BEGIN, Weather};
 
 /// As on every installation on Kafka.
 pub const CUT_DELAY_MS: i64 = 5_000;
-/// What is waited for at the end comes within this virtual time.
+/// Virtual time limit for coming to rest at the end.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// No role has more processes.
 const MOST: usize = 3;
@@ -37,7 +37,7 @@ pub struct World {
     pub log: Arc<MemoryLog>,
     /// What happens to everybody.
     pub weather: Arc<Weather>,
-    /// Who is told about alerts.
+    /// The receivers of alerts.
     pub receivers: Vec<Arc<Receiver>>,
     plan: WorldPlan,
     /// What chooses the blows.
@@ -54,7 +54,7 @@ pub struct World {
 }
 
 impl World {
-    /// An installation with settings, where nobody works yet.
+    /// An installation with settings, without running processes yet.
     pub async fn new(seed: u64, plan: WorldPlan) -> Result<World> {
         let clock = ManualClock::at(BEGIN);
         let counts = TOPICS.iter().map(|spec| (spec.topic, partitions(&plan, spec.topic))).collect();
@@ -198,7 +198,7 @@ impl World {
         Ok(())
     }
 
-    /// Who was killed starts again, who is on ice thaws.
+    /// Killed processes start again, frozen ones thaw.
     fn return_of_the_gone(&mut self) {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.restarts).into_iter().partition(|r| r.0 <= now);
@@ -214,7 +214,7 @@ impl World {
         }
     }
 
-    /// Nobody ends who was not told to; who was told to ends well.
+    /// No process ends without being asked to; those that were asked end cleanly.
     fn check(&mut self) -> Result<()> {
         let mut i = 0;
         while i < self.processes.len() {
@@ -224,7 +224,7 @@ impl World {
                     let process = self.processes.remove(i);
                     let name = &process.identity.name;
                     ended.with_context(|| format!("L: {name} failed"))?;
-                    ensure!(process.told_to_stop(), "L: {name} ended by itself");
+                    ensure!(process.told_to_stop(), "L: {name} ended unexpectedly");
                     self.weather.say(name, "has stopped");
                 }
             }
@@ -307,7 +307,7 @@ impl World {
         }
     }
 
-    /// The weather clears up, whoever is missing comes back, and everything is worked off.
+    /// The faults end, missing processes come back, and everything is processed.
     pub async fn rest(&mut self) -> Result<()> {
         self.weather.say("weather", "clears up");
         self.weather.clear_up();
@@ -325,7 +325,7 @@ impl World {
             .await?;
         self.leave(|role| role == Role::Alerter).await?;
         for n in 0..self.receivers.len() {
-            let what = format!("{} was told of all alerts", receiver_name(n));
+            let what = format!("{} received all alerts", receiver_name(n));
             self.until(&what, async |w| w.at_end(Role::Notifier(n), Topic::Alerts).await).await?;
         }
         self.leave(|_| true).await
@@ -335,7 +335,7 @@ impl World {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self).await? {
             self.check()?;
-            ensure!(Instant::now() < deadline, "liveness: waited in vain until {what}");
+            ensure!(Instant::now() < deadline, "liveness: timed out waiting until {what}");
             sleep(Duration::from_millis(50)).await;
         }
         Ok(())
@@ -344,8 +344,10 @@ impl World {
     /// All of these stop in order.
     async fn leave(&mut self, of: impl Fn(Role) -> bool) -> Result<()> {
         self.processes.iter().filter(|p| of(p.role)).for_each(Process::tell_to_stop);
-        self.until("those that are told to stop have stopped", async |w| Ok(!w.processes.iter().any(|p| of(p.role))))
-            .await
+        self.until("the processes that were asked to stop have stopped", async |w| {
+            Ok(!w.processes.iter().any(|p| of(p.role)))
+        })
+        .await
     }
 
     async fn known_up_to(&self, log_time: i64) -> Result<bool> {
@@ -370,7 +372,7 @@ impl World {
         Ok(true)
     }
 
-    /// Buries who is dead.
+    /// Removes dead processes.
     pub async fn end(self) {
         let mut graves = std::mem::take(&mut *self.graves.lock().unwrap_or_else(PoisonError::into_inner));
         graves.shutdown().await;

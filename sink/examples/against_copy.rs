@@ -1,5 +1,5 @@
 //! What the sink costs against the least there is: bare binary COPY of the same rows into the same table, on one
-//! connection. Events come from memory, so that it is the sink and the database that are measured.
+//! connection. Events come from memory, so that only the sink and the database are measured.
 //!
 //! `cargo run --release -p slipstream-sink --example against_copy [EVENTS]`, with the services of the testkit.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement: it ends where something fails")]
@@ -143,7 +143,7 @@ async fn sink(log: Arc<MemoryLog>, store: Arc<PostgresStore>, events: u64) -> Du
     took
 }
 
-/// A connection beside the sink's.
+/// A connection in addition to the sink's.
 struct Asking {
     client: Client,
     _driver: JoinSet<()>,
@@ -211,7 +211,7 @@ fn own_cpu() -> f64 {
     cpu("self")
 }
 
-/// User and system time of a process in seconds; 0 where it is not to be seen from here.
+/// User and system time of a process in seconds; 0 if it is not visible from here.
 fn cpu(pid: &str) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let behind_name = stat.rsplit(')').next().unwrap_or_default();

@@ -7,10 +7,10 @@ use slipstream_store::StoreError;
 /// Why the sink had to stop. All of these need a person, or a restart.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The log failed for good.
+    /// The log failed permanently.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The store failed for good.
+    /// The store failed permanently.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A record of an internal topic cannot be read.
@@ -27,7 +27,8 @@ pub enum SinkError {
     /// The store holds more than the log has: they do not belong together.
     #[error(
         "{partition}: the store is at offset {stored}, but the log ends at {end}: the store belongs to another log, or the \
-         log was restored from an older copy; give the sink an empty store, or the log that belongs to this one"
+         log was restored from an older copy; nothing was changed: give the sink the log that belongs to this store, or this \
+         log a store of its own (another database or schema; this one keeps what it has)"
     )]
     StoreAhead {
         /// Where.
@@ -42,12 +43,12 @@ pub enum SinkError {
     OutOfOrder {
         /// Where.
         partition: TopicPartition,
-        /// What came.
+        /// The offset that was delivered.
         offset: Offset,
         /// What was expected at least.
         next: Offset,
     },
-    /// The task that writes ended without an answer.
-    #[error("writing to the store broke off: {0}")]
+    /// The writing task ended without a result.
+    #[error("writing to the store stopped unexpectedly: {0}")]
     BrokeOff(String),
 }

@@ -53,11 +53,11 @@ pub struct Fold {
     dead: Vec<Outgoing>,
     moves: BTreeMap<TopicPartition, PositionMove>,
     counted: Counted,
-    /// Bytes of what is no event.
+    /// Bytes of invalid events.
     bytes: usize,
 }
 
-/// Where a partition stands.
+/// The progress of a partition.
 struct Place {
     /// What the store will hold once everything decided so far is written.
     decided: Option<Offset>,
@@ -67,7 +67,7 @@ struct Place {
 }
 
 impl Fold {
-    /// Nothing is read yet. `refusal` tells what the store cannot hold.
+    /// With nothing read yet. `refusal` decides what the store cannot hold.
     pub fn new(refusal: Refusal) -> Self {
         Fold {
             refusal,
@@ -80,7 +80,7 @@ impl Fold {
         }
     }
 
-    /// A partition is read from `next` on. `stored` is the store's position; `memory` knows the events before, and only
+    /// A partition is read from `next` on. `stored` is the store's position; `memory` has the events before, and only
     /// request-events need one.
     pub fn gain(&mut self, partition: TopicPartition, stored: Option<Offset>, next: Offset, memory: Option<Memory>) {
         self.places.insert(partition, Place { decided: stored, next, memory });
@@ -93,7 +93,7 @@ impl Fold {
         }
     }
 
-    /// Forgets everything that was not written, and every partition: answers which were read.
+    /// Drops everything that was not written, and every partition; returns which were read.
     pub fn reset(&mut self) -> Vec<TopicPartition> {
         let read = self.places.keys().copied().collect();
         *self = Fold::new(self.refusal);
@@ -110,7 +110,7 @@ impl Fold {
         self.moves.contains_key(&partition)
     }
 
-    /// How many records the growing batch has settled.
+    /// How many records the growing batch covers.
     pub fn records(&self) -> usize {
         let Counted { events, duplicates, invalid, refused, others } = self.counted;
         (events + duplicates + invalid + refused + others) as usize
@@ -126,7 +126,7 @@ impl Fold {
         self.batch.events.len() >= MOST_EVENTS || self.batch.events.bytes() + self.bytes >= MOST_BYTES
     }
 
-    /// Takes records in. Those of a partition that is not read are ignored.
+    /// Adds records. Those of a partition that is not read are ignored.
     ///
     /// # Errors
     /// When a record of an internal topic cannot be read, or the log breaks L3.
@@ -182,7 +182,7 @@ impl Fold {
         self.counted.events += 1;
     }
 
-    /// A record of an internal topic; a tombstone says nothing that history would need.
+    /// A record of an internal topic; history does not need tombstones.
     fn record(&mut self, partition: TopicPartition, record: RecordRef<'_>) -> Result<(), SinkError> {
         let Some(value) = record.value() else { return Ok(()) };
         let offset = record.offset();
@@ -200,7 +200,7 @@ impl Fold {
         Ok(())
     }
 
-    /// The batch as a value, to be sent until it is settled; none when there is nothing to write. The next batch begins.
+    /// The batch as a value, to be sent until it is settled; `None` if there is nothing to write. The next batch begins.
     pub fn decide(&mut self) -> Option<Decided> {
         if self.moves.is_empty() {
             return None;

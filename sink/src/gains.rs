@@ -1,5 +1,5 @@
-//! Partitions that were gained: where the store stands and what their redelivery memory has to remember is found out
-//! beside the others, which are read and written meanwhile.
+//! Partitions that were gained: the store's positions and their redelivery memory are looked up
+//! while the other partitions are read and written.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,20 +8,23 @@ use slipstream_log::{LogError, Offset, Position, SharedLog, TopicPartition};
 use slipstream_role::redelivery;
 use slipstream_role::takeover::{Takeovers, Turns};
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::event::Event;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
-use slipstream_store::{SharedStore, StoreError, StorePosition};
+use slipstream_store::{Claim, SharedStore, StoreError, StorePosition};
 use tokio::sync::OnceCell;
 
 use crate::SinkError;
+use crate::run::TOPICS;
+use crate::telemetry::Recreated;
 use crate::waiting::Waiting;
 
-/// What a partition's reading begins with.
+/// The state with which the reading of a partition starts.
 pub struct Begin {
-    /// The store's position; none: it has nothing of it.
+    /// The store's position; `None` if it has nothing of the partition.
     pub stored: Option<Offset>,
-    /// Where reading begins.
+    /// Where reading starts.
     pub next: Offset,
     /// Of request-events: what was there before.
     pub memory: Option<Memory>,
@@ -30,9 +33,9 @@ pub struct Begin {
 /// Gained partitions that are not read yet.
 pub struct Gains {
     finder: Finder,
-    /// What still has rows on their way into the store: its position is not the last word.
+    /// Partitions with rows on their way into the store: their stored position is about to move.
     waiting: BTreeSet<TopicPartition>,
-    /// What is being found out; none: shut down meanwhile.
+    /// What is being read; `None` if it was shut down meanwhile.
     under_way: Takeovers<Result<Option<Begin>, SinkError>>,
 }
 
@@ -48,7 +51,7 @@ struct Finder {
     shutdown: Shutdown,
 }
 
-/// The store's positions, asked for once by the tasks that begin together.
+/// The store's positions, read once for all tasks that start together.
 type Positions = Arc<OnceCell<Vec<StorePosition>>>;
 
 impl Gains {
@@ -95,7 +98,7 @@ impl Gains {
     /// One that can be read now.
     ///
     /// # Errors
-    /// When log or store fail for good, or do not belong together.
+    /// When log or store fail permanently, or do not belong together.
     pub fn ready(&mut self) -> Result<Option<(TopicPartition, Begin)>, SinkError> {
         while let Some((partition, found)) = self.under_way.ready() {
             if let Some(begin) = found? {
@@ -107,7 +110,7 @@ impl Gains {
 }
 
 impl Finder {
-    /// None: shut down meanwhile.
+    /// `None` if it was shut down meanwhile.
     async fn find(self, partition: TopicPartition, positions: &Positions) -> Result<Option<Begin>, SinkError> {
         let mut waiting = Waiting::new(self.health.clone(), self.shutdown.clone());
         loop {
@@ -116,7 +119,7 @@ impl Finder {
                     waiting.succeeded();
                     return Ok(Some(begin));
                 }
-                // Retention may pass by between two looks at the log.
+                // Retention may move between two reads of the log.
                 Err(SinkError::Log(error @ LogError::OutOfRange { .. })) => error.to_string(),
                 Err(SinkError::Store(error @ StoreError::Unavailable { .. })) => error.to_string(),
                 Err(error) => return Err(error),
@@ -128,7 +131,7 @@ impl Finder {
     }
 
     async fn attempt(&self, partition: TopicPartition, positions: &Positions) -> Result<Begin, SinkError> {
-        let positions = positions.get_or_try_init(|| self.store.positions()).await?;
+        let positions = positions.get_or_try_init(|| self.positions()).await?;
         let stored = positions.iter().find(|p| p.topic == partition.topic && p.partition == partition.partition);
         let (first, end) = self.log.bounds(partition).await?;
         let (offset, log_time) = stored.map_or((first, LogTime(0)), |s| (s.offset, s.log_time));
@@ -139,6 +142,18 @@ impl Finder {
         let position = Position { offset: next, log_time };
         let memory = self.memory(partition, position).await?;
         Ok(Begin { stored: stored.map(|s| s.offset), next, memory })
+    }
+
+    /// The store's positions in the existing topics. Positions in one that was deleted would skip as many records of
+    /// the one that has its name.
+    async fn positions(&self) -> Result<Vec<StorePosition>, SinkError> {
+        for topic in TOPICS {
+            let Some(is) = self.log.topic_id(topic).await? else { continue };
+            if let Claim::Recreated { was } = self.store.claim_topic(topic, is.as_str()).await? {
+                Recreated { topic, was, is }.emit();
+            }
+        }
+        Ok(self.store.positions().await?)
     }
 
     async fn memory(&self, partition: TopicPartition, position: Position) -> Result<Option<Memory>, LogError> {

@@ -1,8 +1,8 @@
 //! The loop of the sink: read, decide, write; while one batch is being written the next one grows.
-//! Partitions that are gained are begun beside it ([`crate::gains`]).
+//! Gained partitions are prepared in parallel ([`crate::gains`]).
 //!
-//! Commit point: the store's transaction holds rows and positions, so a crash leaves both or neither, and whoever comes
-//! next goes on at the store's positions (L4 as the store upholds it).
+//! Commit point: the store's transaction holds rows and positions, so a crash leaves both or neither, and the next
+//! owner continues at the store's positions (L4, upheld by the store).
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// Runs until shut down; then writes what it has, if the store takes it.
 ///
 /// # Errors
-/// When log or store fail for good, or an internal record cannot be read.
+/// When log or store fail permanently, or an internal record cannot be read.
 pub async fn run(
     log: SharedLog,
     store: SharedStore,
@@ -101,12 +101,12 @@ struct Sink {
     gains: Gains,
     /// The store at work.
     writer: Writer,
-    /// What a new writer is made of.
+    /// What a new writer needs.
     writing: Writing,
     paused: bool,
     /// Greatest log time read.
     read: LogTime,
-    /// When retention is looked at next; none: it is being applied.
+    /// When retention is due next; `None` while it is being applied.
     trim_at: Option<Instant>,
 }
 
@@ -153,7 +153,7 @@ impl Sink {
         }
         let waited = self.since.is_some_and(|since| since.elapsed() >= LINGER);
         let due = self.writer.is_idle() && (waited || self.fold.records() >= ENOUGH);
-        // What is read again begins behind what was read before.
+        // Reading again starts after what was read before.
         let awaited = self.gains.wait_for(|partition| self.fold.touches(partition));
         if due || awaited || self.fold.is_full() {
             self.start_write();
@@ -187,6 +187,7 @@ impl Sink {
             // The end is near, and what follows an unwritten batch cannot be written either.
             Done::Abandoned => drop(self.start_over()),
             Done::Trimmed(more) => self.trim_at = Some(Instant::now() + if more { LINGER } else { TRIM_EVERY }),
+            // What was read no longer starts at the store's positions, so every partition is begun again there.
             Done::Lost => {
                 Moved.emit();
                 let partitions = self.start_over();
@@ -195,15 +196,16 @@ impl Sink {
         }
     }
 
-    /// Drops what was not written, and answers which partitions were read.
+    /// Drops what was not written, and returns which partitions were read.
     fn start_over(&mut self) -> Vec<TopicPartition> {
         self.since = None;
         self.trim_at.get_or_insert_with(|| Instant::now() + TRIM_EVERY);
+        // The old writer ends with the first batch that is not written, and drops those queued behind it.
         self.writer = Writer::start(self.writing.clone());
         self.fold.reset()
     }
 
-    /// Partitions are ours. They deliver nothing until it is known where they go on; the others do.
+    /// Partitions were assigned. They are paused until their position is known; the others are not.
     fn gain(&mut self, partitions: &[TopicPartition]) {
         self.consumer.pause(partitions);
         self.gains.add(partitions);
@@ -219,9 +221,9 @@ impl Sink {
         Ok(())
     }
 
-    /// Everything decided or growing is written, or given up because the store cannot be reached.
+    /// Writes everything that is decided or growing, or drops it because the store cannot be reached.
     async fn drain(&mut self) -> Result<(), SinkError> {
-        self.health.set(ROLE, State::Waiting("writing what was read before the end".to_owned()));
+        self.health.set(ROLE, State::Waiting("writing what was read before the shutdown".to_owned()));
         loop {
             while !self.writer.is_idle() {
                 let done = self.writer.done().await?;

@@ -3,7 +3,7 @@
 use slipstream_schemas::Topic;
 use slipstream_store::{EventRef, Events, PositionMove, WriteBatch, rollup};
 
-/// Two batches, the first to be written first; none: it has one event at most, and nothing else that it could do without.
+/// Two batches, the first to be written first; `None` if it has one event at most, and nothing else that it could do without.
 pub fn split(batch: &WriteBatch) -> Option<(WriteBatch, WriteBatch)> {
     if batch.events.is_empty() {
         return None;

@@ -3,25 +3,54 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{IntCounterVec, IntGaugeVec};
-use slipstream_log::{Offset, TopicPartition};
+use prometheus::{GaugeVec, IntCounterVec};
+use slipstream_log::{Offset, TopicId, TopicPartition};
 use slipstream_runtime::event::Event;
-use slipstream_runtime::metrics::{counter, gauge};
+use slipstream_runtime::metrics::{counter, seconds};
+use slipstream_schemas::Topic;
 
 use crate::fold::Counted;
 
 static RECORDS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter("slipstream_sink_records_total", "Records that the sink has settled, by what became of them", &["outcome"])
+    counter("slipstream_sink_records_total", "Records that the sink has processed, by outcome", &["outcome"])
 });
-static WRITES: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter("slipstream_sink_writes_total", "Transactions of the sink, by how they ended", &["outcome"])
-});
-static LOG_TIME: LazyLock<IntGaugeVec> = LazyLock::new(|| {
-    gauge("slipstream_sink_log_time_ms", "Log time up to which a partition is stored, Unix ms", &["topic", "partition"])
+static WRITES: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counter("slipstream_sink_writes_total", "Transactions of the sink, by outcome", &["outcome"]));
+static LOG_TIME: LazyLock<GaugeVec> = LazyLock::new(|| {
+    let help = "Log time up to which a partition is stored, Unix time";
+    seconds("slipstream_sink_log_time_seconds", help, &["topic", "partition"])
 });
 static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_sink_trimmed_rows_total", "Rows removed because they were past retention", &[])
 });
+
+static RECREATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter("slipstream_sink_topics_recreated_total", "Topics that were found deleted and recreated", &["topic"])
+});
+
+/// A topic was deleted and recreated: it is stored from its first record on.
+pub struct Recreated {
+    /// Which.
+    pub topic: Topic,
+    /// The id of the one that positions were places in.
+    pub was: String,
+    /// Its id.
+    pub is: TopicId,
+}
+
+impl Event for Recreated {
+    fn emit(self) {
+        let Recreated { topic, was, is } = self;
+        tracing::warn!(
+            %topic,
+            %was,
+            %is,
+            "the topic was deleted and recreated: it is stored from its first record on; what was stored of the old one stays, \
+             what was not is lost (docs/operations-kafka.md, \"A topic that was recreated\")"
+        );
+        RECREATED.with_label_values(&[topic.name()]).inc();
+    }
+}
 
 /// A batch is in the store.
 pub struct Wrote {
@@ -50,7 +79,8 @@ impl Event for Wrote {
         }
         WRITES.with_label_values(&["written"]).inc();
         for (partition, log_time) in positions {
-            LOG_TIME.with_label_values(&[partition.topic.name(), &partition.partition.to_string()]).set(log_time);
+            let gauge = LOG_TIME.with_label_values(&[partition.topic.name(), &partition.partition.to_string()]);
+            gauge.set(log_time as f64 / 1e3);
         }
     }
 }
@@ -69,9 +99,9 @@ impl Event for StoreAway<'_> {
     fn emit(self) {
         let wait_ms = self.wait.as_millis() as u64;
         if self.attempts == 1 {
-            tracing::warn!(cause = %self.cause, wait_ms, "sink waits for the store; nothing is lost meanwhile");
+            tracing::warn!(cause = %self.cause, wait_ms, "the store is unavailable, retrying; nothing is lost meanwhile");
         } else {
-            tracing::debug!(cause = %self.cause, attempts = self.attempts, wait_ms, "sink still waits for the store");
+            tracing::debug!(cause = %self.cause, attempts = self.attempts, wait_ms, "the store is still unavailable");
         }
         WRITES.with_label_values(&["unavailable"]).inc();
     }
@@ -87,7 +117,7 @@ pub struct Refused {
 
 impl Event for Refused {
     fn emit(self) {
-        tracing::warn!(events = self.events, cause = %self.cause, "the store cannot hold events: they go to dead-letters");
+        tracing::warn!(events = self.events, cause = %self.cause, "the store cannot hold these events; sending them to dead-letters");
     }
 }
 
@@ -102,16 +132,16 @@ pub struct Vanished {
 impl Event for Vanished {
     fn emit(self) {
         let Vanished { partition, offset } = self;
-        tracing::error!(%partition, offset, "the log's retention removed a record that the store refused: no dead letter");
+        tracing::error!(%partition, offset, "the store refused a record that retention has already removed from the log, so there is no dead letter");
     }
 }
 
-/// Somebody else moved positions: the batch was dropped, reading starts again at the store's positions.
+/// Someone else moved positions: the batch was dropped, reading starts again at the store's positions.
 pub struct Moved;
 
 impl Event for Moved {
     fn emit(self) {
-        tracing::warn!("another sink has moved the store's positions: reading again from there");
+        tracing::warn!("another sink has moved the store's positions: continuing from there");
         WRITES.with_label_values(&["moved"]).inc();
     }
 }
@@ -120,9 +150,9 @@ impl Event for Moved {
 pub struct Gained {
     /// Which.
     pub partition: TopicPartition,
-    /// Where the store is; none: it has nothing of it.
+    /// The store's position; `None` if it has nothing of it.
     pub stored: Option<Offset>,
-    /// Where reading begins.
+    /// Where reading starts.
     pub next: Offset,
 }
 
@@ -133,7 +163,7 @@ impl Event for Gained {
         match stored {
             _ if expired <= 0 => tracing::debug!(%partition, next, "partition gained"),
             None => {
-                tracing::info!(%partition, expired, next, "a new store begins where the log's retention has left off")
+                tracing::info!(%partition, expired, next, "the store is new: starting at the oldest record in the log")
             }
             Some(_) => {
                 tracing::error!(%partition, expired, next, "the log's retention removed records before they were stored")
@@ -164,6 +194,6 @@ pub struct NotTrimmed<'a> {
 
 impl Event for NotTrimmed<'_> {
     fn emit(self) {
-        tracing::warn!(cause = %self.cause, "rows past retention could not be removed now");
+        tracing::warn!(cause = %self.cause, "rows past retention could not be removed; retrying later");
     }
 }

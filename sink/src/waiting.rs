@@ -1,4 +1,4 @@
-//! Waiting for a store that may come back, while the board of states says so.
+//! Waiting for a store that may recover, while the board of states shows it.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Waiting {
         Waiting { health, patience: Patience::new(BACKOFF, u64::from(std::process::id()), shutdown) }
     }
 
-    /// Waits after a failure. False: shut down, give up.
+    /// Waits after a failure. Returns false on shutdown.
     pub async fn wait(&mut self, cause: String) -> bool {
         let say = |attempts, wait| {
             StoreAway { cause: &cause, attempts, wait }.emit();

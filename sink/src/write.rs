@@ -1,4 +1,4 @@
-//! Writing one decided batch until it is settled, and other work that the store does beside reading.
+//! Writing one decided batch until it is settled, and other work of the store.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,8 +18,8 @@ use crate::split::split;
 use crate::telemetry::{NotTrimmed, Refused, Trimmed, Vanished, Wrote};
 use crate::waiting::Waiting;
 
-/// Events of a batch that the store refused and that go to dead-letters at most. A store that refuses more has a fault of
-/// its own; the log keeps its records until somebody has looked.
+/// Maximum number of events of a batch that go to dead-letters because the store refused them. A store that refuses
+/// more has a problem of its own; the log keeps its records until someone has looked.
 const MOST_BURIED: u64 = 1_000;
 /// Slices of retention that are removed in one go.
 const SLICES: usize = 8;
@@ -29,7 +29,7 @@ const SLICES: usize = 8;
 pub enum Done {
     /// The batch is in the store.
     Written,
-    /// Positions are somebody else's: nothing of it is in the store by us.
+    /// Another writer owns the positions: we stored nothing of it.
     Lost,
     /// Shut down while the store could not be reached: the records are in the log, the next start stores them.
     Abandoned,
@@ -60,11 +60,11 @@ enum Sent {
 impl Writing {
     /// Writes a decided batch until it is settled.
     ///
-    /// Letters and rows are in no common transaction. Letters come first: a crash in between leaves a letter twice, but
+    /// Letters and rows share no transaction. Letters are written first: a crash in between leaves a letter twice, but
     /// never an event that is neither stored nor a letter.
     ///
     /// # Errors
-    /// When log or store fail for good.
+    /// When log or store fail permanently.
     pub async fn write(&mut self, decided: Decided) -> Result<Done, SinkError> {
         let began = Instant::now();
         let Decided { batch, dead, mut counted } = decided;
@@ -83,6 +83,7 @@ impl Writing {
                 Sent::Lost => return Ok(Done::Lost),
                 Sent::Abandoned => return Ok(Done::Abandoned),
                 Sent::Refused(cause) => match split(&piece) {
+                    // A stack: the first half is written first, and leaves the position where the second begins.
                     Some((first, second)) => pieces.extend([Arc::new(second), Arc::new(first)]),
                     None if piece.events.is_empty() || buried == MOST_BURIED => {
                         return Err(StoreError::Refused(cause).into());
@@ -90,6 +91,7 @@ impl Writing {
                     None if !self.bury(&piece, cause).await? => return Ok(Done::Abandoned),
                     None => {
                         buried += 1;
+                        // The position has to pass the buried event.
                         let positions = piece.positions.clone();
                         pieces.push(Arc::new(WriteBatch { positions, ..WriteBatch::default() }));
                     }
@@ -101,8 +103,8 @@ impl Writing {
         Ok(Done::Written)
     }
 
-    /// Sends the same value until the store has it, or somebody else's (exactly once: a batch whose writing ended without
-    /// an answer is found by its positions).
+    /// Sends the same value until the store has it, or another writer's (exactly once: a batch whose writing ended without
+    /// a result is found by its positions).
     async fn send(&mut self, batch: &Arc<WriteBatch>) -> Result<Sent, StoreError> {
         let sent = loop {
             match attempt(&self.store, batch).await {
@@ -121,7 +123,7 @@ impl Writing {
         Ok(sent)
     }
 
-    /// Puts the one event of a batch into dead-letters, as the log has it. False: shut down.
+    /// Puts the single event of a batch into dead-letters, unchanged. Returns false on shutdown.
     async fn bury(&mut self, batch: &WriteBatch, cause: String) -> Result<bool, SinkError> {
         let Some(event) = batch.events.iter().next() else { return Ok(true) };
         let partition = TopicPartition { topic: Topic::RequestEvents, partition: event.partition() };
@@ -155,7 +157,7 @@ impl Writing {
         Ok(true)
     }
 
-    /// Waits where the log may come back. False: shut down.
+    /// Waits if the log may recover. Returns false on shutdown.
     async fn patient(&mut self, error: LogError) -> Result<bool, SinkError> {
         if !passes(&error) {
             return Err(error.into());
@@ -168,21 +170,23 @@ fn partition(m: &PositionMove) -> TopicPartition {
     TopicPartition { topic: m.topic, partition: m.partition }
 }
 
-/// What a letter says of why it is one.
+/// The reason in a dead letter.
 fn message(letter: &Outgoing) -> String {
     let said = letter.headers.iter().rev().find(|(name, _)| name == MESSAGE);
-    said.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    let said = said.and_then(|(_, value)| value.as_deref());
+    said.map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
 async fn attempt(store: &SharedStore, batch: &Arc<WriteBatch>) -> Result<BatchFate, StoreError> {
     match store.write(batch.clone()).await {
         Ok(()) => Ok(BatchFate::Written),
+        // If they moved to the end of this batch, an earlier attempt in doubt had succeeded.
         Err(StoreError::Moved { .. }) => Ok(settled(batch, &store.positions().await?)),
         Err(error) => Err(error),
     }
 }
 
-/// Removes some of what is past retention; a failure can wait.
+/// Removes some of the rows past retention; a failure is retried later.
 pub async fn trim(store: SharedStore, now: LogTime) -> Result<Done, SinkError> {
     let mut rows = 0;
     for _ in 0..SLICES {

@@ -1,4 +1,5 @@
-//! The store at work beside the loop: one thing at a time, and one more ready to follow, so that it never waits for us.
+//! Writing to the store in parallel to the loop: one job at a time, with one more queued, so that the store is never
+//! idle.
 
 use std::collections::VecDeque;
 
@@ -25,7 +26,7 @@ enum Work {
 pub struct Writer {
     work: Sender<Work>,
     done: UnboundedReceiver<Result<Done, SinkError>>,
-    /// Partitions of each thing that was handed over and has not come back; of retention none.
+    /// Partitions of each job in progress; none for retention.
     handed: VecDeque<Vec<TopicPartition>>,
     task: JoinSet<()>,
 }
@@ -50,33 +51,33 @@ impl Writer {
         self.handed.len() < DEEP
     }
 
-    /// Whether something of a partition is being written, or is about to be.
+    /// Whether records of a partition are being written, or about to be.
     pub fn has(&self, partition: TopicPartition) -> bool {
         self.handed.iter().any(|partitions| partitions.contains(&partition))
     }
 
-    /// Hands a batch over; only where there is room.
+    /// Queues a batch; only if there is room.
     pub fn write(&mut self, decided: Decided) {
         let of = |m: &slipstream_store::PositionMove| TopicPartition { topic: m.topic, partition: m.partition };
         let partitions = decided.batch.positions.iter().map(of).collect();
         self.hand(Work::Write(Box::new(decided)), partitions);
     }
 
-    /// Hands retention over; only where there is room.
+    /// Queues retention; only if there is room.
     pub fn trim(&mut self, store: SharedStore, now: LogTime) {
         self.hand(Work::Trim(store, now), Vec::new());
     }
 
     fn hand(&mut self, work: Work, partitions: Vec<TopicPartition>) {
-        // Refused only by one that has ended; why is heard where its answers are.
+        // Fails only if the writer has ended; its results contain the reason.
         let _ = self.work.try_send(work);
         self.handed.push_back(partitions);
     }
 
-    /// What has come back, without waiting.
+    /// Finished jobs, without waiting.
     ///
     /// # Errors
-    /// When log or store failed for good.
+    /// When log or store failed permanently.
     pub fn try_done(&mut self) -> Result<Option<Done>, SinkError> {
         match self.done.try_recv() {
             Ok(done) => self.came_back(Some(done)).map(Some),
@@ -85,10 +86,10 @@ impl Writer {
         }
     }
 
-    /// Waits for what comes back next.
+    /// Waits for the next finished job.
     ///
     /// # Errors
-    /// When log or store failed for good.
+    /// When log or store failed permanently.
     pub async fn done(&mut self) -> Result<Done, SinkError> {
         let done = self.done.recv().await;
         self.came_back(done)
@@ -103,7 +104,7 @@ impl Writer {
     }
 }
 
-/// Ends where something was not written: what follows it cannot be written either.
+/// Ends if something was not written: what follows cannot be written either.
 async fn run(mut writing: Writing, mut todo: Receiver<Work>, tell: UnboundedSender<Result<Done, SinkError>>) {
     while let Some(work) = todo.recv().await {
         let done = match work {

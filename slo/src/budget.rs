@@ -20,7 +20,7 @@ pub fn burn_rate(counts: Counts, target: Ratio) -> f64 {
     if counts.total <= 0 { 0.0 } else { counts.bad() as f64 / counts.total as f64 / error_share(target) }
 }
 
-/// good / total; none without traffic.
+/// good / total; `None` without traffic.
 pub fn sli(counts: Counts) -> Option<f64> {
     (counts.total > 0).then(|| counts.good as f64 / counts.total as f64)
 }
@@ -33,14 +33,14 @@ pub fn present_window(rules: &[Rule], period: i64) -> i64 {
     long().filter(|w| *w >= HOUR).min().or_else(|| long().max()).unwrap_or(HOUR.min(period))
 }
 
-/// How a budget stands and moves, in the unit that it is counted in: events, seconds or shares of time.
+/// The state of a budget and its rate, in the unit that it is counted in: events, seconds or shares of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Course {
     /// What was bad in the period.
     pub bad: f64,
     /// What may be bad in it.
     pub allowed: f64,
-    /// What becomes bad a second, at present.
+    /// What becomes bad per second at the current rate.
     pub bad_rate: f64,
     /// What may become bad a second more: a calendar's budget of events grows with the traffic of its period.
     pub allowed_rate: f64,
@@ -90,7 +90,7 @@ impl Course {
     }
 
     /// When the budget is spent at the present rate: what is left / what is spent a second. None when it is not being
-    /// spent, is spent, or begins anew before, at `renewed`. Unix seconds, rounded up.
+    /// spent, is spent, or begins again before, at `renewed`. Unix seconds, rounded up.
     pub fn exhaustion_at(&self, now: i64, renewed: Option<i64>) -> Option<i64> {
         let (left, rate) = (self.allowed - self.bad, self.bad_rate - self.allowed_rate);
         if left <= 0.0 || self.bad_rate <= 0.0 || rate <= 0.0 {
@@ -149,7 +149,7 @@ mod tests {
         // At 1 % of bad the budget grows as fast as it is spent; at 3 % by 2 of 100 an hour: 6 are left for 3 hours.
         assert_eq!(course(1).exhaustion_at(1_000, Some(FAR_FUTURE)), None);
         assert_eq!(course(3).exhaustion_at(1_000, Some(FAR_FUTURE)), Some(1_000 + 3 * HOUR));
-        assert_eq!(course(3).exhaustion_at(1_000, Some(1_000 + 3 * HOUR)), None, "it begins anew before");
+        assert_eq!(course(3).exhaustion_at(1_000, Some(1_000 + 3 * HOUR)), None, "it begins again before");
     }
 
     #[test]

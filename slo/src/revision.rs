@@ -16,7 +16,7 @@ use slipstream_definitions::definition::{Objective, Slo};
 use slipstream_definitions::diagnostic::Diagnostic;
 use slipstream_definitions::openslo;
 
-/// Why a record of slo-definitions cannot be applied. Nothing may be counted by definitions that are not understood, so
+/// Why a record of slo-definitions cannot be applied. Nothing may be counted by definitions that cannot be parsed, so
 /// each of these stops the role.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RevisionError {
@@ -63,17 +63,17 @@ pub enum RevisionError {
     },
 }
 
-/// What a record says of one SLO.
+/// The content of a record about one SLO.
 #[derive(Debug, Clone)]
 struct Revision {
     offset: i64,
     cut: LogTime,
     name: Arc<str>,
-    /// None: deleted.
+    /// `None` if it was deleted.
     slo: Option<Arc<Slo>>,
 }
 
-/// A definition in force, with what its revisions tell about its past.
+/// A definition in force, with what its revisions say about its past.
 #[derive(Debug, Clone)]
 pub struct InForce {
     /// The definition and its generation.
@@ -140,7 +140,7 @@ impl Revisions {
         }
     }
 
-    /// Applies what a record says of an SLO; None: deleted.
+    /// Applies the content of a record about an SLO; `None` if it was deleted.
     ///
     /// # Errors
     /// When Settings have not come yet, a rule is of an unknown kind, or the offset was applied before.
@@ -155,7 +155,10 @@ impl Revisions {
             return Err(RevisionError::NoSettings { offset, name: name.to_owned() });
         };
         if let Some(rule) = slo.iter().flat_map(Slo::rules).find(|rule| !self.kinds.has(&rule.condition)) {
-            let cause = format!("rule {} is of the kind {}, which is not known here", rule.name, rule.condition.kind);
+            let cause = format!(
+                "rule {} is of the kind {}, which this version does not support",
+                rule.name, rule.condition.kind
+            );
             return Err(RevisionError::Unreadable {
                 offset,
                 kind: "SLO".to_owned(),
@@ -281,7 +284,7 @@ fn succeed(before: Option<InForce>, slo: &Arc<Slo>, cut: LogTime, kinds: Kinds) 
 fn first_error(found: &[Diagnostic]) -> String {
     match found.iter().find(|d| d.is_error()).or(found.first()) {
         Some(d) => format!("line {}, column {}: {}", d.line, d.column, d.message),
-        None => "it is no SLO document".to_owned(),
+        None => "it is not an SLO document".to_owned(),
     }
 }
 

@@ -58,7 +58,7 @@ impl Ring {
         self.size
     }
 
-    /// Adds to the slot that holds `second`, at `tick`: what is too old for the ring is left out. Weights may be
+    /// Adds to the slot that holds `second`, at `tick`: what is too old for the ring is dropped. Weights may be
     /// negative: corrections take back.
     pub fn add(&mut self, tick: i64, second: i64, counts: Counts) {
         let slot = self.size.slot_of(second);
@@ -94,7 +94,7 @@ impl Ring {
         ring
     }
 
-    /// What a snapshot keeps at `tick`; none when nothing is held, unless it is asked for `always`.
+    /// What a snapshot keeps at `tick`; `None` if nothing is held, unless it is asked for `always`.
     pub fn snapshot(&self, tick: i64, always: bool) -> Option<RingSnapshot> {
         let mut snapshot = RingSnapshot {
             slot_seconds: self.size.slot_seconds as i32,

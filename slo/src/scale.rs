@@ -45,7 +45,7 @@ pub struct Scale {
     pub publish_every: i64,
     /// Groups of an SLO; later ones are counted as `other`.
     pub groups: usize,
-    /// A source that is further behind than this, milliseconds of log time, is left out.
+    /// A source that is further behind than this, milliseconds of log time, counts as missing.
     pub lag_ms: i64,
 }
 

@@ -1,7 +1,7 @@
-//! Slices of time: of each whether it was good, or which share of it was bad, as much of the past as windows reach.
+//! Slices of time: whether each was good, or which share of it was bad, for as much of the past as windows reach.
 //!
 //! The events of the newest slices are counted (24 h), so a late event recomputes its slice and may flip it, either way.
-//! A slice of which nothing was ever bad takes no memory beyond that.
+//! A slice without bad events takes no memory beyond that.
 
 mod marks;
 
@@ -13,7 +13,8 @@ use crate::ring::Ring;
 use crate::scale::{RingSize, Scale};
 use slipstream_definitions::definition::{Budgeting, Ratio};
 
-/// A whole slice, in the parts in which shares of slices are counted.
+/// A whole slice, in the parts in which shares of slices are counted. Whole numbers, because sums of floats depend on their
+/// order: two owners of a series would differ. A billion keeps a share to nine digits and fits into 32 bits.
 pub const WHOLE: i64 = 1_000_000_000;
 
 /// bad / total in parts of [`WHOLE`], rounded half up; 0 without traffic.
@@ -21,6 +22,7 @@ pub fn share_of_bad(counts: Counts) -> i64 {
     if counts.total <= 0 {
         return 0;
     }
+    // In 128 bits, because bad x 2 x 10^9 may exceed 64.
     let (bad, total) = (i128::from(counts.bad()).clamp(0, counts.total.into()), i128::from(counts.total));
     // At most WHOLE, for bad is at most total.
     ((2 * bad * i128::from(WHOLE) + total) / (2 * total)) as i64
@@ -37,7 +39,7 @@ pub fn is_good(counts: Counts, target: Ratio) -> bool {
 #[derive(Debug, Clone)]
 pub struct Slices {
     seconds: i64,
-    /// Least share of good events in a good slice; none: a slice is as bad as its share.
+    /// Least share of good events in a good slice; `None` if a slice is as bad as its share.
     target: Option<Ratio>,
     /// How many slices are kept, the present one among them.
     kept: i64,
@@ -57,8 +59,8 @@ pub struct Flip {
 }
 
 impl Slices {
-    /// Slices of which nothing is known, `kept` of them; how late events may be is in `scale`. None where time is not
-    /// sliced.
+    /// Empty slices, `kept` of them; how late events may be is in `scale`. `None` if there are no
+    /// slices.
     pub fn new(budgeting: Budgeting, kept: i64, scale: &Scale) -> Option<Slices> {
         let (seconds, target, marks) = match budgeting {
             Budgeting::Occurrences => return None,
@@ -71,6 +73,7 @@ impl Slices {
 
     /// How many slices of `seconds` a window needs.
     pub fn needed(seconds: i64, window: i64) -> i64 {
+        // One for the slice in progress, and one because a window seldom begins where a slice does.
         window.div_euclid(seconds) + 2
     }
 
@@ -99,20 +102,23 @@ impl Slices {
         slice >= size.slot_of(own) - self.flips && slice >= size.oldest_slot(tick)
     }
 
-    /// Adds to the slice that holds `second`, at `tick`, what was known at its `own` tick. None: it stays as good as it
-    /// was, or is too old.
+    /// Adds to the slice that holds `second`, at `tick`, what was known at its `own` tick. `None` if it stays as good
+    /// as it was, or is too old.
     pub fn add(&mut self, tick: i64, own: i64, second: i64, counts: Counts) -> Option<Flip> {
         if !self.reaches(tick, own, second) {
             return None;
         }
         let slice = second.div_euclid(self.seconds);
+        // A bit cannot be corrected by adding: the slice is judged before and after, and the difference is passed on.
         let before = self.badness(self.counts.at(slice));
         self.counts.add(tick, second, counts);
         let after = self.badness(self.counts.at(slice));
         if before == after {
             return None;
         }
+        // A slice before the oldest kept is in no window, but may still be in the period of a calendar: the flip counts.
         if slice >= self.oldest(tick) {
+            // Here, not at every tick, so that a series without flips costs nothing.
             self.marks.drop_blocks_before(self.oldest(tick));
             self.marks.set(slice, after);
         }
@@ -122,6 +128,8 @@ impl Slices {
     /// The slices of the window of `seconds` that ends with `tick`, in units of [`Slices::unit`]: from that which holds
     /// its first second to the one in progress.
     pub fn window(&self, tick: i64, seconds: i64) -> Counts {
+        // Widened to whole slices: a slice is judged as a whole, and the kept bit does not say which of its seconds
+        // were bad.
         let first = (tick + 1 - seconds).div_euclid(self.seconds);
         let last = tick.div_euclid(self.seconds);
         self.counts_of(last - first + 1, self.marks.bad(first, last))
@@ -162,6 +170,7 @@ impl Slices {
         };
         let mut before = 0;
         for (slice, bad) in self.marks.all().filter(|(slice, _)| *slice >= self.oldest(tick)) {
+            // Differences are small numbers, which Avro writes in few bytes.
             snapshot.slots.push(slice - before);
             snapshot.bad.extend(self.target.is_none().then_some(bad));
             before = slice;
@@ -173,6 +182,7 @@ impl Slices {
     pub fn restored(snapshot: &SlicesSnapshot, scale: &Scale) -> Slices {
         let shares = snapshot.shares;
         let marks = if shares { Marks::shares() } else { Marks::bits() };
+        // Stands in until the definition comes: nothing is judged before that.
         let target = (!shares).then_some(Ratio { num: 1, den: 1 });
         let seconds = snapshot.seconds;
         let counts = Ring::new(counted_size(seconds, scale));
@@ -187,7 +197,7 @@ impl Slices {
         slices
     }
 
-    /// Says by which share a slice is good; a restored state does not know.
+    /// Sets by which share a slice is good; a restored state does not have it.
     pub fn judge_by(&mut self, budgeting: Budgeting) {
         if let (Some(target), Budgeting::Timeslices { target: given, .. }) = (&mut self.target, budgeting) {
             *target = given;
@@ -211,7 +221,7 @@ fn counted_size(seconds: i64, scale: &Scale) -> RingSize {
     RingSize { slot_seconds: seconds, slots: slots as usize }
 }
 
-/// How many slices so many seconds have, a part of one as a whole.
+/// How many slices fit into this many seconds, rounded up.
 fn slices_in(slice: i64, seconds: i64) -> i64 {
     (seconds + slice - 1).div_euclid(slice)
 }

@@ -4,7 +4,7 @@
 //! and slot. Nothing outlives a step but the redelivery memory and the position.
 //!
 //! P1: a step covers `[from, to)`, the next one begins at `to`, and each target partition gets a batch of every step.
-//! P2: what a batch says of a series, tick and slot is the weighted count over the accepted events of its range.
+//! P2: the entry of a batch for a series, tick and slot is the weighted count over the accepted events of its range.
 
 use hashbrown::HashMap;
 use slipstream_schemas::event::EventView;
@@ -19,17 +19,22 @@ mod batches;
 
 use batches::{OpenCells, Sums};
 
-/// A source that is caught up says so when its horizon moved on by this, milliseconds.
+/// A source that is caught up says so when its horizon moved on by this, milliseconds. Burn waits for every source, so an
+/// idle one that kept silent would hold up all ticks; each word costs a transaction, so not more often either.
 pub const IDLE_STEP_MS: i64 = 250;
-/// Tally commits no record later than its last look at the definitions plus this, milliseconds of log time.
+/// Tally commits no record later than its last look at the definitions plus this, milliseconds of log time. A revision
+/// applies 5 s after its own log time, so one that the look could not see has its cut beyond this, with 2 s to spare for
+/// records that become visible late.
 pub const LOOK_MS: i64 = 3_000;
 /// No partition runs further ahead of the slowest of its process that has something to read, milliseconds of log time.
+/// Burn leaves out sources that are more than 3 s behind: a process that catches up must not outrun itself, or its own
+/// ticks would be incomplete.
 pub const PACE_MS: i64 = 2_000;
-/// A matcher that has met more series than this is made anew with the next step, so that it does not grow for ever.
+/// A matcher that has met more series than this is built again with the next step, so that it does not grow forever.
 const MATCHER_SERIES: usize = 200_000;
 
 /// How far in log time the partitions of a process may go. `reach` has the log time that each of its partitions can
-/// reach next, of those that have something to read; the others hold nobody up.
+/// reach next, of those that have something to read; the others do not hold up any.
 pub fn pace_limit(reach: impl IntoIterator<Item = LogTime>) -> LogTime {
     reach.into_iter().min().map_or(LogTime(i64::MAX), |slowest| LogTime(slowest.0.saturating_add(PACE_MS)))
 }
@@ -61,13 +66,13 @@ pub enum Pushed {
     Accepted,
     /// It is a later copy of an event that was met before.
     Duplicate,
-    /// It is no valid event; it is among the step's dead records.
+    /// It is not a valid event; it is among the step's dead records.
     Dead,
-    /// It lies beyond the limit: it is not part of the step, and nothing after it may be.
+    /// It is beyond the limit: it is not part of the step, and nothing after it may be.
     Beyond,
 }
 
-/// A record that is no valid event.
+/// A record that is not a valid event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dead<E> {
     /// Its offset.
@@ -191,7 +196,7 @@ impl Tally {
         }
     }
 
-    /// A step that moves the stamp alone, where everything below `end` is read and no later record lies before
+    /// A step that moves the stamp alone, where everything below `end` is read and no later record is before
     /// `horizon` (L7). `low` is the least stamp of the process's other partitions that have something to read. None
     /// when there is something to read, or the stamp would move by less than [`IDLE_STEP_MS`].
     pub fn idle<E>(
@@ -261,15 +266,18 @@ impl<E> StepBuilder<'_, E> {
         if offset < self.tally.next {
             return Err(OutOfOrder { source_partition: self.tally.source, expected: self.tally.next, got: offset });
         }
+        // Once one record is beyond, all after it are: a step covers a range without holes (P1).
         if self.beyond.is_some() || log_time > self.limit {
             self.beyond.get_or_insert(log_time);
             return Ok(Pushed::Beyond);
         }
         self.tally.next = offset + 1;
+        // L7 was broken. The event still counts, but in the present tick: burn may have evaluated its own.
         self.undercut += u64::from(log_time < self.tally.stamp);
         self.tally.stamp = self.tally.stamp.max(log_time);
         let (event, id) = match event {
             Ok(event) => event,
+            // Not remembered: an invalid record must not make a valid one of the same id look like its copy.
             Err(error) => {
                 self.dead.push(Dead { offset, error });
                 return Ok(Pushed::Dead);
@@ -304,6 +312,7 @@ impl<E> StepBuilder<'_, E> {
     pub fn finish(mut self, low: Option<LogTime>) -> Option<Decided<E>> {
         let idle = self.tally.next == self.from;
         if idle {
+            // No further than the limit: beyond it other definitions may be in force.
             let known = self.beyond.map(|beyond| beyond.min(self.limit));
             match known.filter(|known| known.0 >= self.tally.stamp.0.saturating_add(IDLE_STEP_MS)) {
                 Some(known) => self.tally.stamp = known,
@@ -322,6 +331,7 @@ impl<E> StepBuilder<'_, E> {
             from: self.from,
             to: self.tally.next,
             stamp,
+            // Tells burn that this process still works on an older partition: then it waits instead of leaving it out.
             low: low.map_or(stamp, |low| low.min(stamp)),
             origin,
             revision: self.revisions.end(),

@@ -51,7 +51,7 @@ pub(crate) fn kind_word(kind: TransitionKind) -> &'static str {
     KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| word)
 }
 
-/// Whether somebody is told of a transition, so that a test must name it.
+/// Whether receivers hear of a transition, so that a test must name it.
 pub(crate) fn is_sent(kind: TransitionKind) -> bool {
     matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
 }
@@ -105,7 +105,7 @@ fn when(report: &mut Report<'_>, text: Text<'_>, start: i64) -> Option<When> {
 pub(crate) struct Matched<'a> {
     /// Entries without a transition; with the one that is nearest to it in time among those like it.
     pub missing: Vec<(&'a Expected, Option<&'a AlertTransition>)>,
-    /// Transitions that somebody is told of, and no entry names.
+    /// Transitions that receivers hear of and no entry names.
     pub unexpected: Vec<&'a AlertTransition>,
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn matched<'a>(expected: &'a [Expected], came: &'a [AlertTransition],
 }
 
 impl Expected {
-    /// Who expects that it fires with a severity does not ask whether it fired with another before.
+    /// An entry that expects a severity does not ask whether it fired with another one before.
     fn is_like(&self, transition: &AlertTransition) -> bool {
         let worsens = self.kind == TransitionKind::Firing
             && self.severity.is_some()

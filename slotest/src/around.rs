@@ -63,7 +63,7 @@ fn moments(at: i64, end: i64) -> impl Iterator<Item = i64> {
     (-ROWS..=ROWS).map(move |row| at + row * STEP).filter(move |moment| (1..=end).contains(moment))
 }
 
-/// None: the series was not there.
+/// `None` if the series was not there.
 fn table(seen: &Seen, series: &SeriesName, at: i64, start: i64, end: i64) -> Option<Around> {
     let state = |moment: i64| seen.looks.get(&moment)?.iter().find(|rates| name_of(rates) == *series);
     let any = state(at).or_else(|| moments(at, end).find_map(state))?;

@@ -89,7 +89,7 @@ fn group_of(transition: &AlertTransition) -> Vec<String> {
     transition.group.iter().map(|label| label.value.clone()).collect()
 }
 
-/// Entries of the timeline of alerts that found no transition, and transitions that nobody expected.
+/// Entries of the timeline of alerts that found no transition, and transitions that were not expected.
 pub(crate) fn alerts(bound: &Bound, seen: &Seen) -> Vec<Found> {
     let Some(expected) = &bound.alerts else { return Vec::new() };
     let start = bound.plan.start;

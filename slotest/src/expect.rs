@@ -1,4 +1,4 @@
-//! Expectations of where a series stands at a time.
+//! Expectations about the state of a series at a time.
 
 use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
@@ -40,7 +40,7 @@ pub(crate) struct Check {
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     Quantity(Quantity, Expected),
-    /// Of a window in seconds; none: of the budget's.
+    /// Of a window in seconds; `None` for the budget's.
     Burn(Option<i64>, Expected),
     Condition(String, bool),
     Alert(Phase),
@@ -266,12 +266,37 @@ fn shown(quantity: Quantity, got: Option<f64>, unit: BudgetUnit) -> String {
 
 /// At most six digits after the point, none that say nothing.
 pub(crate) fn number(number: f64) -> String {
-    let text = format!("{number:.6}");
+    digits(number, 6)
+}
+
+fn digits(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A share as a percentage.
+/// A share as a percentage, with more digits where it would look like all or nothing without being it.
 pub(crate) fn percent(share: f64) -> String {
-    format!("{} %", number(share * 100.0))
+    let alike = |text: &str| (text == "100" && share != 1.0) || (text == "0" && share != 0.0);
+    let written = |decimals: usize| digits(share * 100.0, decimals);
+    let text = (6..15).map(written).find(|text| !alike(text));
+    format!("{} %", text.unwrap_or_else(|| written(15)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn nearly_all_does_not_look_like_all() {
+        for (share, text) in [
+            (1.0, "100 %"),
+            (0.0, "0 %"),
+            (0.995, "99.5 %"),
+            (0.999_999_999_6, "99.99999996 %"),
+            (1e-11, "0.000000001 %"),
+        ] {
+            assert_eq!(percent(share), text);
+        }
+    }
 }

@@ -44,11 +44,11 @@ pub(crate) struct TestDraft {
     /// All of them could be read.
     pub whole: bool,
     pub expectations: Vec<ExpectationDraft>,
-    /// None: alerts are not looked at.
+    /// `None` if alerts are not checked.
     pub alerts: Option<Vec<AlertDraft>>,
 }
 
-/// Reads the one document of a test file. None: it cannot be used at all.
+/// Reads the one document of a test file. `None` if it cannot be used at all.
 pub(crate) fn read(source: &SourceFile, report: &mut Report<'_>) -> Option<Draft> {
     let documents = yaml::read(0, &source.text, report);
     let [document] = documents.as_slice() else {
@@ -152,7 +152,7 @@ fn test(report: &mut Report<'_>, node: &Node, path: &str, start_of_file: i64, ro
         .collect::<Vec<_>>();
     let alerts = fields.get("alerts").map(|node| alerts_of(report, node, &fields.path_of("alerts"), start));
     if expectations.is_empty() && alerts.is_none() && fields.get("expect").is_none() {
-        let message = format!("{path}: expected `expect` or `alerts`: a test that expects nothing tells nothing");
+        let message = format!("{path}: expected `expect` or `alerts`: a test needs expectations");
         report.error(fields.place, "missing-field", message, None);
     }
     *room = room.saturating_sub(events.len() + expectations.len() + alerts.as_ref().map_or(0, Vec::len));

@@ -1,6 +1,6 @@
 //! Unit tests of definitions: given traffic, expect SLIs, budgets, conditions and alerts at times.
 //!
-//! A test file is YAML, called `NAME.test.yaml`, and lies beside the definitions that it tests:
+//! A test file is YAML. It is called `NAME.test.yaml` and is kept beside the definitions that it tests:
 //!
 //! ```yaml
 //! definitions: [availability.yaml]      # default: all definitions in the file's own directory
@@ -35,12 +35,12 @@
 //! ```
 //!
 //! # Times
-//! Durations are numbers with `s`, `m`, `h`, `d` or `w`, put together at will: `90s`, `1h30m`, `2d`. A time is a duration
-//! since the test's start, or a moment such as `2026-02-01T00:00:00+01:00`. `at: 10m` is what is known when ten minutes
+//! Durations are numbers with `s`, `m`, `h`, `d` or `w`, in any combination: `90s`, `1h30m`, `2d`. A time is a duration
+//! since the test's start, or a timestamp such as `2026-02-01T00:00:00+01:00`. `at: 10m` is what is known when ten minutes
 //! have passed: windows end there. An alert's time is the end of the second whose evaluation changed it. Times are log
 //! times; no clock is read.
 //!
-//! A test lasts until the last time that it names; `lasts: 3h` says another end. No more than 400 days.
+//! A test lasts until the last time that it names, or as long as `lasts: 3h` says; at most 400 days.
 //!
 //! # Traffic
 //! A list of lines (or one text, with lines separated by `;` or line ends). A line is a **flow** or a **change**.
@@ -49,11 +49,10 @@
 //! or `d`: `100/s`, `1.5/m`. A flow without `from` begins with the test, one without `to` or `for` lasts to its end.
 //!
 //! A change alters a share of the requests that the lines above it make: `SHARE % EFFECT [on REQUEST] [from TIME]
-//! [to TIME | for DURATION]`. The effect is what becomes of them, written like a request (`500`, `latency 2s`,
-//! `attributes.outcome=declined`); `late by 10m`: they happened when they did, but the log hears of them later; `lost`:
-//! they never come. `silence [on REQUEST] ...` is `100 % lost`. `on` says which requests; without it all. Where no line
-//! names the endpoint that `on` does, that share of the requests without one goes there. A later change sees what an
-//! earlier one made.
+//! [to TIME | for DURATION]`. The effect is what the requests become, written like a request (`500`, `latency 2s`,
+//! `attributes.outcome=declined`), or `late by 10m` (they happen then, but the log gets them later), or `lost` (they never
+//! arrive). `silence [on REQUEST] ...` is `100 % lost`. `on` selects requests; without it all. If no line names the endpoint
+//! in `on`, that share of the requests without an endpoint goes there. A later change sees the result of an earlier one.
 //!
 //! A request is any of
 //!
@@ -67,49 +66,49 @@
 //! | `environment NAME` | | empty |
 //! | `attributes.KEY=VALUE` | | none |
 //!
-//! There is no randomness. Of a flow's rate r, floor(r x seconds) requests have come after so many seconds; of the first
-//! N requests that a change meets, floor(share x N) are changed. Requests of one second that are alike are one event with
-//! their number as weight.
+//! There is no randomness. At a rate r, floor(r x seconds) requests have been made after that many seconds; of the first
+//! N requests that a change meets, floor(share x N) are changed. Equal requests of one second are one event with their
+//! number as weight.
 //!
 //! # Events
 //! Single events by the schema's names: `at` (when it happened), `service`, `environment`, `endpoint`, `method`,
-//! `status_code`, `latency_ms` (a number or `none`), `weight`, `attributes`, `event_id`; `count` of them, `every` so long or
-//! `spread` evenly over a duration (else all at once), `late` by a duration. With an `event_id` all have the same, so all
-//! but the first are redeliveries. Defaults as in traffic.
+//! `status_code`, `latency_ms` (a number or `none`), `weight`, `attributes`, `event_id`. `count` makes several, `every` so
+//! often or `spread` evenly over a duration (otherwise all at once); `late` delays them. With an `event_id` they all share
+//! it, so all but the first are redeliveries. Defaults as in traffic.
 //!
 //! # Expectations
-//! Each has `at`; `slo`, `objective` and `group` (a map from label to value) say of what, and may be left out where there
-//! is only one. The objective of a composite SLO is `composite` where none is named.
+//! Each has `at`. `slo`, `objective` and `group` (a map from label to value) say what it is about, and may be left out if
+//! there is only one. If no objective of a composite SLO is named, it is `composite`.
 //!
 //! | field | what |
 //! |---|---|
 //! | `sli` | good / total over the budget's window; `none` without traffic |
-//! | `good`, `bad`, `total` | over the budget's window: events, or seconds where time is sliced |
-//! | `unknown`, `too_late` | events since the definition came |
-//! | `budget_total`, `budget_spent`, `budget_left` | events, or a duration where time is sliced |
+//! | `good`, `bad`, `total` | over the budget's window: events, or seconds with slices |
+//! | `unknown`, `too_late` | events since the definition was published |
+//! | `budget_total`, `budget_spent`, `budget_left` | events, or a duration with slices |
 //! | `budget_remaining` | share that is left; negative when overspent |
-//! | `exhausted_in` | a duration: when the budget is spent at the present rate; `none`: it is not being spent |
+//! | `exhausted_in` | a duration: when the budget will be spent at the current rate; `none` if it is not being spent |
 //! | `burn` | a map from window (`5m`, or `budget`) to burn rate |
 //! | `conditions` | a map from rule to `true` (it holds) or `false` |
 //! | `alert` | `none`, `pending`, `firing` or `keeping`: the worst of the series' alerts |
 //!
-//! A number is right when it is equal at the digits written: `0.99` is anything from 0.985 to 0.995, `12` is 12 of
-//! whatever is counted. Else: `14.4 ± 0.1` (or `+-`, or `within`), `14.4 ± 1 %` (of the number; of a percentage, points),
+//! A number matches if it is equal at the digits written: `0.99` matches from 0.985 to 0.995, `12` matches exactly 12 of
+//! what is counted. Otherwise: `14.4 ± 0.1` (or `+-`, or `within`), `14.4 ± 1 %` (of the number; of a percentage, points),
 //! `above 1`, `at least 1`, `below 1`, `at most 1` (or `>`, `>=`, `<`, `<=`, in quotes), `10 to 12`. Shares are numbers or
 //! percentages.
 //!
 //! # Alerts
 //! `alerts` is a timeline: `at` (a time, `10m ± 30s`, or `10m to 11m`), `is` (`pending`, `inactive`, `firing`, `severity`,
 //! `keeping`, `resumed`, `resolved`), and `slo`, `objective`, `group`, `rule`, `severity` where they matter. Each entry needs a
-//! transition of its own; `is: firing` with a severity also takes the `severity` by which a firing alert comes to it. A
-//! `firing`, `severity` or `resolved` that is in no entry is a failure; other transitions are
-//! details. `alerts: none` expects that nothing is ever sent. Without `alerts` none are looked at.
+//! transition of its own; `is: firing` with a severity also matches the `severity` by which a firing alert gets it. A
+//! `firing`, `severity` or `resolved` without an entry is a failure; other transitions are details. `alerts: none` expects
+//! that nothing is ever sent. Without `alerts` they are not checked.
 //!
 //! # How it runs
 //! The real folds run: tally with redelivery and matcher, burn, alert machines, over one partition. Where nothing can be
-//! bad for as long as any rule looks back, requests are fed in lumps of whole slots that every ring has forgotten to tell
-//! apart before anything is looked at again (`steady`); this changes no result. A test that asks for more work than
-//! [`MAX_WORK`] is stopped and says so.
+//! bad for as long as any rule looks back, requests are fed in lumps of whole slots that no ring can distinguish any more
+//! by the time anything is looked at (`steady`); this changes no result. A test that needs more work than [`MAX_WORK`] is
+//! stopped and says so.
 
 mod alerts;
 mod around;
@@ -146,7 +145,7 @@ pub const MAX_WORK: u64 = 200_000_000;
 /// What the names of test files end with.
 pub const SUFFIXES: [&str; 2] = [".test.yaml", ".test.yml"];
 
-/// Which definitions a test file asks for.
+/// Which definitions a test file names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted<'a> {
     /// All in its own directory.
@@ -172,7 +171,7 @@ pub struct Test {
 /// How a test went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
-    /// What was not as expected, by place; none: it passed.
+    /// What was not as expected, by place; empty if it passed.
     pub failures: Vec<Failure>,
     /// Log time that was played, seconds.
     pub seconds: i64,
@@ -183,7 +182,7 @@ pub struct Outcome {
 /// Something that was not as expected.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Failure {
-    /// Line of the expectation, from 1; of the test, where something came that nobody expected.
+    /// Line of the expectation, from 1; or of the test, if something came that was not expected.
     pub line: usize,
     /// Its column, from 1.
     pub column: usize,
@@ -201,7 +200,7 @@ pub struct Failure {
     pub around: Option<Around>,
 }
 
-/// Reads a test file and the definitions that it asks for. `find` gives their files, or says why it cannot.
+/// Reads a test file and the definitions that it names. `find` returns their files, or why it cannot.
 ///
 /// # Errors
 /// Everything that is wrong with the file, or with the definitions.

@@ -32,7 +32,7 @@ pub(crate) struct Sketch {
     pub events: Vec<EventDraft>,
     /// All lines and events could be read.
     pub whole: bool,
-    /// What a request is like where nothing is said; none: its service must be said.
+    /// Defaults of a request; `None` if its service must be given.
     pub basis: Option<Shape>,
 }
 
@@ -79,7 +79,7 @@ struct Split {
     counter: usize,
     share: Ratio,
     from: usize,
-    /// None: lost.
+    /// `None` if it is lost.
     to: Option<usize>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Single {
     pub id: Option<String>,
 }
 
-/// Makes the plan of a test. None: it cannot run, which is reported.
+/// Makes the plan of a test. `None` if it cannot run, which is reported.
 pub(crate) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<TrafficPlan> {
     let errors = report.errors();
     let spans: Vec<(i64, Option<i64>)> = sketch.lines.iter().map(|line| span_of(report, line, sketch.start)).collect();
@@ -145,7 +145,7 @@ pub(crate) fn compile(report: &mut Report<'_>, sketch: Sketch) -> Option<Traffic
     for (i, line, ..) in &lines {
         if sketch.whole && matches!(line.what, What::Change { .. }) && !maker.met.contains(i) {
             let message = "this line changes nothing: no line above it makes such requests at that time".to_owned();
-            let help = Some("a flow says what it asks for: `100/s POST /pay for 2h`".to_owned());
+            let help = Some("a flow names its request: `100/s POST /pay for 2h`".to_owned());
             report.error(line.place, "no-such-requests", message, help);
         }
     }

@@ -1,11 +1,11 @@
 //! Alerts as a question finds them: one per alert and episode, with its latest transition.
 
 use serde::Serialize;
-use slipstream_schemas::records::{AlertTransition, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, AlertValue, TransitionKind};
 
 use crate::text;
 
-/// Which alerts; the default asks for all.
+/// Which alerts; the default selects all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlertFilter {
     /// Exactly this SLO.
@@ -20,17 +20,17 @@ pub struct AlertFilter {
     pub from: Option<i64>,
     /// Episode began before this Unix second.
     pub to: Option<i64>,
-    /// At most so many; none: all.
+    /// At most this many; `None` for all.
     pub limit: Option<usize>,
 }
 
-/// Where an alert's episode stands.
+/// The state of an alert's episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// A condition holds, `for` runs.
     Pending,
-    /// It ceased before it was ripe: it never fired.
+    /// It ended before it was due: it never fired.
     Inactive,
     /// It fires; also while `keep_firing_for` runs.
     Firing,
@@ -61,12 +61,14 @@ pub struct AlertEpisode {
     pub slo: String,
     /// Severity of the worst ripe rule; of an episode that is over, the last one; empty where none was ripe.
     pub severity: String,
-    /// Where it stands.
+    /// Its state.
     pub state: AlertState,
     /// Its latest transition, RFC 3339.
     pub at: String,
     /// Burn rate in the long window of the worst rule at that transition.
     pub value: Option<f64>,
+    /// Above which burn rate that rule fires.
+    pub threshold: Option<f64>,
     /// Service of the SLO.
     pub service: String,
     /// Objective.
@@ -75,9 +77,9 @@ pub struct AlertEpisode {
     pub group: std::collections::BTreeMap<String, String>,
     /// The worst rule.
     pub rule: String,
-    /// The tick of its pending: tells episodes of an alert apart.
+    /// The tick of its pending: it identifies an episode of the alert.
     pub episode: i64,
-    /// When it began to pend, RFC 3339.
+    /// When it became pending, RFC 3339.
     pub pending_at: String,
     /// When it fired; null: not yet, or never.
     pub fired_at: Option<String>,
@@ -95,7 +97,8 @@ impl AlertEpisode {
             severity: latest.severity.clone(),
             state,
             at: text::seconds(latest.tick),
-            value: value(latest),
+            value: value(latest).map(|value| value.burn),
+            threshold: value(latest).map(|value| value.threshold),
             service: latest.service.clone(),
             objective: latest.objective.clone(),
             group: latest.group.iter().map(|label| (label.name.clone(), label.value.clone())).collect(),
@@ -108,9 +111,9 @@ impl AlertEpisode {
     }
 }
 
-/// Burn rate in the longest window of the worst rule; of any rule where the worst has left no value.
-fn value(transition: &AlertTransition) -> Option<f64> {
+/// The longest window of the worst rule; of any rule where the worst has left no value.
+fn value(transition: &AlertTransition) -> Option<&AlertValue> {
     let of_rule = transition.values.iter().filter(|value| value.rule == transition.rule);
     let longest = of_rule.max_by_key(|value| value.window_seconds);
-    longest.or_else(|| transition.values.iter().max_by_key(|value| value.window_seconds)).map(|value| value.burn)
+    longest.or_else(|| transition.values.iter().max_by_key(|value| value.window_seconds))
 }

@@ -1,11 +1,11 @@
-//! Why a store did not do what it was asked, and whether it may pass.
+//! Why an operation of a store failed, and whether that may be temporary.
 
 use slipstream_schemas::{Cause, Topic};
 
-/// Why a store did not do what it was asked.
+/// Why an operation of a store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was written: somebody else moved the position, or this very batch is there already. Read positions
+    /// Nothing was written: another writer moved the position, or this very batch is there already. Read positions
     /// again.
     #[error("{topic}/{partition}: the store is at {stored:?}, the batch begins at {expected:?}")]
     Moved {
@@ -18,8 +18,9 @@ pub enum StoreError {
         /// What the store has.
         stored: Option<i64>,
     },
-    /// May pass: send the same again. Whether a batch was written is then told by the positions ([`crate::settled`]).
-    #[error("{doing}: {cause} (will be tried again)")]
+    /// May be temporary: retry. The positions then say whether a batch was written ([`crate::settled`]).
+    /// The caller that retries logs it; the message does not say so.
+    #[error("{doing}: {cause}")]
     Unavailable {
         /// What was being done.
         doing: String,
@@ -27,10 +28,10 @@ pub enum StoreError {
         #[source]
         cause: Cause,
     },
-    /// What was asked for makes no sense.
+    /// The query is invalid.
     #[error("{0}")]
     Refused(String),
-    /// Will not pass by itself.
+    /// Permanent.
     #[error("{doing}: {cause}")]
     Fatal {
         /// What was being done.

@@ -101,7 +101,7 @@ impl Events {
         self.rows.push(row);
     }
 
-    /// Those that are asked for, in the same order.
+    /// The selected ones, in the same order.
     pub fn only(&self, wanted: impl Fn(EventRef<'_>) -> bool) -> Events {
         let mut only = Events::new();
         for event in self.iter().filter(|event| wanted(*event)) {
@@ -138,7 +138,7 @@ impl Events {
         self.rows.iter().map(move |row| EventRef { events: self, row })
     }
 
-    /// Sorts them by event time, for [`Events::by_time`]: who lets a batch grow does it while the one before is written.
+    /// Sorts them by event time, for [`Events::by_time`]: a growing batch is sorted while the one before it is written.
     pub fn arrange(&mut self) {
         self.order = self.sorted();
     }
@@ -299,7 +299,7 @@ impl<'a> EventRef<'a> {
         self.events.slice(self.row.user_ref)
     }
 
-    /// See [`RequestEvent::attributes`], as a JSON object; none when there are none.
+    /// See [`RequestEvent::attributes`], as a JSON object; `None` if there are none.
     pub fn attributes_json(&self) -> Option<&'a str> {
         self.events.slice(self.row.attributes)
     }

@@ -21,14 +21,14 @@ pub struct EventFilter {
     pub errors_only: bool,
     /// Exactly this trace.
     pub trace_id: Option<String>,
-    /// Event time at or after; none: from the beginning.
+    /// Event time at or after; `None` for the beginning.
     pub from: Option<EventTime>,
-    /// Event time before; none: to the end.
+    /// Event time before; `None` for the end.
     pub to: Option<EventTime>,
 }
 
 impl EventFilter {
-    /// Whether rollups know everything that is asked here (time aside).
+    /// Whether rollups have everything that the filter needs (except for time).
     pub fn fits_rollups(&self) -> bool {
         self.status_code.is_none() && self.trace_id.is_none()
     }

@@ -1,7 +1,7 @@
-//! The event store: what happened, for whoever asks afterwards. The port, and the adapters behind it.
+//! The event store: history for later queries. The port, and its adapters.
 //!
-//! The sink writes through [`port::Store`]; console, API and command line ask through it. What an answer means is worked
-//! out here once ([`kpis`], [`alerts`]), so that every adapter gives the same one; an adapter only keeps rows.
+//! The sink writes through [`port::Store`]; console, API and command line query through it. The meaning of results is
+//! defined out here once ([`kpis`], [`alerts`]), so that every adapter gives the same one; an adapter only keeps rows.
 
 pub mod alerts;
 #[cfg(any(test, feature = "conformance"))]

@@ -37,12 +37,72 @@ pub struct PositionMove {
     pub topic: Topic,
     /// Its partition.
     pub partition: u32,
-    /// The offset that the writer read; none: there was no position yet.
+    /// The offset that the writer read; `None` if there was no position yet.
     pub from: Option<i64>,
     /// Next offset to write after this batch.
     pub to: i64,
     /// Log time of the last record below `to`.
     pub log_time: LogTime,
+}
+
+/// What a store had recorded about a topic when its id was claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The same, or nothing yet: positions hold.
+    Same,
+    /// Another topic of the same name, which had this id: its positions are gone, its rows are there.
+    Recreated {
+        /// The id.
+        was: String,
+    },
+}
+
+impl Claim {
+    /// What the name of a topic means to a store that knew `former` ones, oldest first.
+    ///
+    /// # Errors
+    /// `Fatal` if the topic was left for another one: ids never come back, so there are two logs on one store. Storing on would
+    /// drop the other one's positions, and store everything again each time the other one does the same.
+    pub(crate) fn of(topic: Topic, id: &str, former: &[String]) -> Result<Claim, StoreError> {
+        match former.split_last() {
+            None => Ok(Claim::Same),
+            Some((current, _)) if current == id => Ok(Claim::Same),
+            Some((current, retired)) if retired.iter().any(|retired| retired == id) => Err(StoreError::Fatal {
+                doing: format!("noting the id of {topic}"),
+                cause: format!(
+                    "this store has moved on to another {topic} (id {current}; the log's has {id}): is --log or --store right?"
+                )
+                .into(),
+            }),
+            Some((current, _)) => Ok(Claim::Recreated { was: current.clone() }),
+        }
+    }
+}
+
+/// A topic that was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The topic.
+    pub topic: Topic,
+    /// The id of the one that positions are places in.
+    pub id: String,
+    /// The ids of those before it, oldest first.
+    pub retired: Vec<String>,
+}
+
+impl Claimed {
+    /// From names and ids, by name, oldest first.
+    pub(crate) fn of(rows: Vec<(String, String)>) -> Vec<Claimed> {
+        let mut claimed: Vec<Claimed> = Vec::new();
+        for (name, id) in rows {
+            let Some(topic) = Topic::from_name(&name) else { continue };
+            match claimed.last_mut().filter(|last| last.topic == topic) {
+                Some(last) => last.retired.push(std::mem::replace(&mut last.id, id)),
+                None => claimed.push(Claimed { topic, id, retired: Vec::new() }),
+            }
+        }
+        claimed
+    }
 }
 
 /// A row of burn-rate history.
@@ -52,11 +112,11 @@ pub struct StoredBurnRates {
     pub partition: u32,
     /// Offset there: of two records for one series and tick the later counts.
     pub offset: i64,
-    /// What burn said.
+    /// Burn rates.
     pub rates: BurnRates,
 }
 
-/// What is written in one transaction. A value: it is decided once and sent until it is settled.
+/// The content of one transaction. A value: it is decided once and sent until it is settled.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
     /// Raw events.
@@ -91,33 +151,33 @@ pub struct Counts {
 pub struct EventPage {
     /// In order of event time, partition, offset.
     pub events: Vec<RequestEvent>,
-    /// Where the next page begins; none at the end.
+    /// Where the next page starts; `None` at the end.
     pub next: Option<Cursor>,
 }
 
-/// A place in the order of events: behind the event it names. Its text form is opaque to who uses it.
+/// A place in the order of events: behind the event it names. Its text form is opaque to its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// Event time, microseconds.
     pub time: i64,
-    /// Partition of request-events.
-    pub partition: u32,
+    /// Partition of request-events, as the store orders it.
+    pub partition: i64,
     /// Offset there.
     pub offset: i64,
 }
 
-/// What the positions say of a batch whose writing ended without a clear answer.
+/// The outcome, by its positions, of a batch whose writing ended without a clear result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchFate {
     /// It is in the store.
     Written,
     /// It is not: send the same value again.
     NotWritten,
-    /// Somebody else writes these partitions: drop it and read positions again.
+    /// Someone else writes these partitions: drop it and read positions again.
     Lost,
 }
 
-/// Tells from the store's positions what became of a batch.
+/// Finds out the outcome of a batch by the store's positions.
 pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> BatchFate {
     let stored = |m: &PositionMove| {
         positions.iter().find(|p| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
@@ -131,7 +191,7 @@ pub fn settled(batch: &WriteBatch, positions: &[StorePosition]) -> BatchFate {
     }
 }
 
-/// Why a store could not hold an event although it breaks no rule; none: it can. A pure function, so that who writes asks
+/// Why a store could not hold a valid event; `None` if it can. A pure function, so that a writer can call
 /// before a batch is decided.
 pub type Refusal = fn(&EventView<'_>) -> Option<&'static str>;
 
@@ -149,11 +209,19 @@ pub trait Store: Send + Sync + 'static {
     /// Every position there is, by topic and partition.
     async fn positions(&self) -> Result<Vec<StorePosition>, StoreError>;
 
+    /// Names the topic that positions are to be places in: `id` tells it from another of the same name, made before or after it.
+    /// Positions of another one mean nothing in it and are dropped, durably; what was stored of that one stays. One that was left
+    /// for another is refused (`Fatal`).
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError>;
+
+    /// Each topic that was named, by its name.
+    async fn claimed_topics(&self) -> Result<Vec<Claimed>, StoreError>;
+
     /// Writes all of a batch and moves its positions, in one transaction and durably, or nothing. Every `from` must be
     /// what is stored, or it is [`StoreError::Moved`].
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError>;
 
-    /// Removes a bounded slice of what is older, by log time, than the store's retention before `now`. Answers how many
+    /// Removes a bounded number of rows older, by log time, than the store's retention before `now`. Returns how many
     /// rows went; 0: nothing is left to remove.
     async fn trim(&self, now: LogTime) -> Result<u64, StoreError>;
 
@@ -193,12 +261,10 @@ impl std::str::FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
         let refused =
-            || StoreError::Refused(format!("`{text}` is no cursor: pass on `next` of the page before, as is"));
+            || StoreError::Refused(format!("`{text}` is not a cursor: pass the `next` of the previous page unchanged"));
         let mut parts = text.split('-').map(|part| part.parse::<i64>().ok());
         match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
-            (Some(time), Some(partition), Some(offset), None) => {
-                Ok(Cursor { time, partition: u32::try_from(partition).map_err(|_| refused())?, offset })
-            }
+            (Some(time), Some(partition), Some(offset), None) => Ok(Cursor { time, partition, offset }),
             _ => Err(refused()),
         }
     }

@@ -6,7 +6,7 @@
 //! g = 2^(1/32): 1.09 %, well inside the 2 % that are promised. (The scheme is that of DDSketch, Masson, Rim, Lee,
 //! VLDB 2019, with bounds that anybody can compute from the index.) What is shorter than a nanosecond counts as zero.
 
-/// The shortest latency that has a bucket of its own; what is below counts as zero. One nanosecond.
+/// The shortest latency that has its own bucket; smaller ones count as zero. One nanosecond.
 pub const SHORTEST_MS: f64 = 1e-6;
 
 /// The longest latency there is; longer ones count as this one. One day.
@@ -34,7 +34,7 @@ pub enum SketchError {
     /// Written by something newer.
     #[error("latency sketch has version {0}, this build reads version 1: upgrade the reader")]
     Version(u8),
-    /// The bytes end early, go on too long, or name a bucket that does not exist.
+    /// The bytes end early, are too long, or name a bucket that does not exist.
     #[error("latency sketch is damaged at byte {0}")]
     Damaged(usize),
     /// A cell is of a bucket that does not exist.
@@ -125,7 +125,7 @@ impl Sketch {
         Ok(sketch)
     }
 
-    /// What it holds, for stores that keep it in another form: the weight of zero (without an index) where there is one,
+    /// Its content, for stores that keep it in another form: the weight of zero (without an index) if there is one,
     /// then buckets in ascending order of index.
     pub fn cells(&self) -> impl Iterator<Item = (Option<i32>, u64)> + '_ {
         let zero = (self.zero > 0).then_some((None, self.zero));
@@ -191,7 +191,7 @@ impl Eq for Sketch {}
 
 /// The rank of quantile `p` among `n`: ceil(p x n), at least 1 and at most n.
 fn nearest_rank(p: f64, n: u64) -> u64 {
-    // A product such as 0.95 x 20 lies a hair above 19; without the allowance it would take the next rank.
+    // A product such as 0.95 x 20 is slightly above 19; without the allowance it would take the next rank.
     let exact = p.clamp(0.0, 1.0) * n as f64;
     let rank = (exact - exact * 1e-12).ceil() as u64;
     rank.clamp(1, n)

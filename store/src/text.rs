@@ -1,4 +1,4 @@
-//! Times and lengths as people and machines read them in answers.
+//! Times and durations in results, for people and machines.
 
 use jiff::Timestamp;
 use slipstream_schemas::EventTime;

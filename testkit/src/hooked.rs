@@ -1,4 +1,4 @@
-//! A log around another, of which a test sees what is asked of it, and may hold it up.
+//! A wrapper of a log in which a test sees the calls, and may hold them up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,25 +6,33 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipstream_log::{
     Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
-    SharedLog, Step, TopicPartition,
+    SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_schemas::{LogTime, Topic};
 
-/// What a test does when something is asked of the log; by itself nothing.
+/// What a test does on calls of the log; nothing by default.
 #[async_trait]
 pub trait Hooks: Send + Sync + 'static {
-    /// Before any question that may be asked again, by its name; an error is the answer.
+    /// Before any call that may be retried, by its name; an error is returned to the caller.
     fn asking(&self, _question: &'static str) -> Result<(), LogError> {
         Ok(())
+    }
+
+    /// The id of a topic, instead of the log's own.
+    fn named(&self, _topic: Topic) -> Option<TopicId> {
+        None
     }
 
     /// Before records are published, outside of steps.
     async fn publishing(&self) {}
 
+    /// After records were published, outside of steps, and before whoever published them is told.
+    async fn published(&self) {}
+
     /// Before a range is read.
     async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {}
 
-    /// Before a partition's bounds or a range of it are asked for: what is answered instead.
+    /// Before a partition's bounds or a range of it are read: the result to return instead.
     fn failing(&self, _partition: TopicPartition) -> Result<(), LogError> {
         Ok(())
     }
@@ -76,6 +84,14 @@ impl<H: Hooks> Log for Hooked<H> {
         self.log.total_order()
     }
 
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        self.hooks.asking("topic_id")?;
+        match self.hooks.named(topic) {
+            Some(id) => Ok(Some(id)),
+            None => self.log.topic_id(topic).await,
+        }
+    }
+
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
         self.hooks.asking("partitions")?;
         self.log.partitions(topic).await
@@ -83,12 +99,18 @@ impl<H: Hooks> Log for Hooked<H> {
 
     async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
         self.hooks.publishing().await;
-        self.log.publish(records).await
+        let published = self.log.publish(records).await;
+        self.hooks.published().await;
+        published
     }
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
         self.hooks.publishing().await;
         self.log.publish_atomically(writer, records).await
+    }
+
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError> {
+        self.log.take_writer(writer).await
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {

@@ -1,5 +1,5 @@
 //! For tests that run the real thing: the built binary as a process that can be killed, a receiver of webhooks that can
-//! be told to fail, and recounts that share no code with what they judge.
+//! be made to fail, and recounts that share no code with what they check.
 
 pub mod faults;
 pub mod hooked;

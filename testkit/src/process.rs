@@ -1,4 +1,4 @@
-//! The built `slipstream` as a real process on a data directory of its own, that can be killed and started again.
+//! The built `slipstream` as a real process on its own data directory, that can be killed and restarted.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -30,7 +30,7 @@ pub struct Slipstream {
 impl Slipstream {
     /// A process to be, of the binary that the caller has from `env!("CARGO_BIN_EXE_slipstream")`.
     pub fn new(binary: impl Into<PathBuf>) -> Result<Slipstream> {
-        let home = tempfile::tempdir().context("making a directory for the process")?;
+        let home = tempfile::tempdir().context("creating a directory for the process")?;
         let (gateway, ops) = free_addresses()?;
         Ok(Slipstream { binary: binary.into(), home, arguments: Vec::new(), gateway, ops, child: None })
     }
@@ -47,12 +47,12 @@ impl Slipstream {
         self.home.path().join("data")
     }
 
-    /// Where its gateway listens: `http://127.0.0.1:PORT`.
+    /// The address of its gateway: `http://127.0.0.1:PORT`.
     pub fn gateway(&self) -> String {
         format!("http://{}", self.gateway)
     }
 
-    /// Where its health and metrics are: `http://127.0.0.1:PORT`.
+    /// The address of its health and metrics: `http://127.0.0.1:PORT`.
     pub fn ops(&self) -> String {
         format!("http://{}", self.ops)
     }
@@ -64,10 +64,12 @@ impl Slipstream {
 
     /// Starts it without waiting.
     pub fn spawn(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "the process runs already");
+        ensure!(self.child.is_none(), "the process is already running");
         let mut command = Command::new(&self.binary);
         command.arg("run").arg("--data").arg(self.data());
         command.args(["--listen", &self.gateway, "--ops-listen", &self.ops]).args(&self.arguments);
+        // There is no load balancer. A test of draining passes --drain, which takes precedence.
+        command.env("SLIPSTREAM_DRAIN", "0s");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.errors()?).kill_on_drop(true);
         self.child = Some(command.spawn().with_context(|| format!("starting {}", self.binary.display()))?);
         Ok(())
@@ -79,7 +81,7 @@ impl Slipstream {
         self.ready().await
     }
 
-    /// Waits until /readyz says yes. An error, with what it said on standard error, if it ends or takes too long.
+    /// Waits until /readyz returns 200. An error, with its standard error, if it ends or takes too long.
     pub async fn ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -91,7 +93,7 @@ impl Slipstream {
                 && let Some(ended) = child.try_wait()?
             {
                 self.child = None;
-                bail!("it ended with {ended} before it was ready:\n{}", self.stderr());
+                bail!("it exited with {ended} before it was ready:\n{}", self.stderr());
             }
             ensure!(Instant::now() < deadline, "not ready in time ({status:?}):\n{}", self.stderr());
             sleep(Duration::from_millis(10)).await;
@@ -100,7 +102,7 @@ impl Slipstream {
 
     /// kill -9, and waits until it is gone.
     pub async fn kill(&mut self) -> Result<()> {
-        let Some(mut child) = self.child.take() else { bail!("the process does not run") };
+        let Some(mut child) = self.child.take() else { bail!("the process is not running") };
         child.kill().await.context("killing the process")
     }
 
@@ -109,37 +111,47 @@ impl Slipstream {
         self.signal("STOP").await
     }
 
-    /// Lets it go on after a hold (SIGCONT).
+    /// Resumes it after a pause (SIGCONT).
     pub async fn resume(&self) -> Result<()> {
         self.signal("CONT").await
     }
 
-    /// An error, with its last words, if it has ended by itself.
+    /// An error, with its last output, if it has exited unexpectedly.
     pub fn still_runs(&mut self) -> Result<()> {
-        let Some(child) = &mut self.child else { bail!("the process does not run") };
-        if let Some(ended) = child.try_wait().context("looking after the process")? {
+        let Some(child) = &mut self.child else { bail!("the process is not running") };
+        if let Some(ended) = child.try_wait().context("checking the process")? {
             self.child = None;
             let said = self.stderr();
-            bail!("it ended by itself with {ended}: {}", said.lines().last().unwrap_or("it said nothing"));
+            bail!("it exited unexpectedly with {ended}: {}", said.lines().last().unwrap_or("no output"));
         }
         Ok(())
     }
 
     /// SIGTERM, and waits for it to end in order.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        self.signal("TERM").await?;
-        let Some(mut child) = self.child.take() else { bail!("the process does not run") };
+        self.terminate().await?;
+        self.ended().await
+    }
+
+    /// SIGTERM, without waiting.
+    pub async fn terminate(&self) -> Result<()> {
+        self.signal("TERM").await
+    }
+
+    /// Waits until it ends, by itself or after a signal.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let Some(mut child) = self.child.take() else { bail!("the process is not running") };
         match timeout(PATIENCE, child.wait()).await {
             Ok(ended) => ended.context("waiting for the process"),
-            Err(_) => bail!("it did not end in time after SIGTERM:\n{}", self.stderr()),
+            Err(_) => bail!("it did not exit in time:\n{}", self.stderr()),
         }
     }
 
     async fn signal(&self, name: &str) -> Result<()> {
-        let id = self.id().context("the process does not run")?.to_string();
+        let id = self.id().context("the process is not running")?.to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().await;
         let sent = sent.with_context(|| format!("sending SIG{name}"))?;
-        ensure!(sent.success(), "SIG{name} could not be sent to {id}");
+        ensure!(sent.success(), "cannot send SIG{name} to {id}");
         Ok(())
     }
 
@@ -153,12 +165,12 @@ impl Slipstream {
         command(&self.binary, &self.data(), arguments).await
     }
 
-    /// The same, whose standard output is JSON; an error with what it said when it fails.
+    /// The same, with JSON on standard output; an error with its output when it fails.
     pub async fn json(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<serde_json::Value> {
         let output = self.command(arguments).await?;
         let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "{}: {said}{wrong}", output.status);
-        serde_json::from_str(&said).with_context(|| format!("no JSON: {said}{wrong}"))
+        serde_json::from_str(&said).with_context(|| format!("not JSON: {said}{wrong}"))
     }
 
     fn errors(&self) -> Result<File> {
@@ -178,14 +190,14 @@ pub async fn command(
     command.output().await.with_context(|| format!("running {}", binary.display()))
 }
 
-/// Two loopback addresses that nobody used a moment ago.
+/// Two loopback addresses that were free a moment ago.
 fn free_addresses() -> Result<(String, String)> {
     let bind = || std::net::TcpListener::bind("127.0.0.1:0").context("looking for a free port");
     let (a, b) = (bind()?, bind()?);
     Ok((a.local_addr()?.to_string(), b.local_addr()?.to_string()))
 }
 
-/// The status a plain GET is answered with.
+/// The status of a plain GET.
 pub async fn get_status(address: &str, path: &str) -> Result<u16> {
     let mut stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -194,7 +206,7 @@ pub async fn get_status(address: &str, path: &str) -> Result<u16> {
     stream.read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.split_ascii_whitespace().nth(1).and_then(|code| code.parse().ok());
-    status.with_context(|| format!("no HTTP answer from {address}{path}: {answer}"))
+    status.with_context(|| format!("no HTTP response from {address}{path}: {answer}"))
 }
 
 #[cfg(test)]

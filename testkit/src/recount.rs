@@ -1,5 +1,5 @@
-//! A brutally simple recount, straight from the log and the words of the redelivery rule. It shares no code with the
-//! folds it judges.
+//! A deliberately simple recount, directly from the log and the wording of the redelivery rule. It shares no code with
+//! the folds it judges.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,11 +17,11 @@ pub struct Accepted {
     pub offset: i64,
     /// When the log took it.
     pub log_time: LogTime,
-    /// What it says.
+    /// Its content.
     pub event: RequestEvent,
 }
 
-/// What a log of requests comes to.
+/// The result of a log of requests.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recount {
     /// What counts, by partition and offset.
@@ -58,7 +58,7 @@ pub async fn recount(log: &dyn Log, window_ms: i64) -> Result<Recount> {
     Ok(total)
 }
 
-/// Every record of a partition; none: it is no valid event.
+/// Every record of a partition; `None` if it is not a valid event.
 async fn events(log: &dyn Log, partition: u32) -> Result<Vec<(i64, LogTime, Option<RequestEvent>)>> {
     let place = TopicPartition { topic: Topic::RequestEvents, partition };
     let (mut at, end) = log.bounds(place).await?;

@@ -122,7 +122,7 @@ pub async fn revisions(log: &dyn Log) -> Result<Revisions> {
     Ok(revisions)
 }
 
-/// What sli-tallies come to when they are folded in one go.
+/// The result of folding sli-tallies in one go.
 pub async fn refolded(log: &dyn Log) -> Result<Vec<BurnRates>> {
     Ok(folds(log).await?.1)
 }
@@ -170,7 +170,7 @@ fn by_series(rates: Vec<BurnRates>) -> BTreeMap<Series, Vec<BurnRates>> {
     series
 }
 
-/// What burn-rates come to when every alert's machine is stepped over them in one go.
+/// The result of stepping every alert's machine over burn-rates in one go.
 pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
     let revisions = revisions(log).await?;
     let mut open = OpenAlerts::default();
@@ -179,14 +179,14 @@ pub async fn replayed(log: &dyn Log) -> Result<Vec<AlertTransition>> {
 }
 
 /// A1: stepping every alert's machine over burn-rates again gives the transitions that were published, none lost and none
-/// twice. Answers the transitions.
+/// twice. Returns the transitions.
 pub async fn transitions_replay(log: &dyn Log) -> Result<Vec<AlertTransition>> {
     let published: Vec<AlertTransition> = all(log, Topic::Alerts).await?;
     let order = |t: &AlertTransition| (t.alert_id.clone(), t.episode, t.seq);
     let (mut got, mut want) = (published.clone(), replayed(log).await?);
     got.sort_by_key(order);
     want.sort_by_key(order);
-    // The alerter may not have come to the last burn rates yet; what it said must be what they say.
+    // The alerter may not have reached the last burn rates yet; its output so far must match.
     ensure!(got.len() <= want.len(), "A1: {} transitions published, {} replayed", got.len(), want.len());
     for t in &got {
         ensure!(want.contains(t), "A1: nobody replays {t:#?}");

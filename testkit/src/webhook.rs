@@ -1,4 +1,4 @@
-//! A receiver of webhooks on loopback: keeps what came, and fails or dawdles as told.
+//! A receiver of webhooks on loopback: keeps requests, and fails or responds slowly on request.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +18,13 @@ use tokio::time::{sleep, timeout};
 /// One delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Its body; null where it was not JSON.
+    /// Its body; null if it was not JSON.
     pub body: Value,
     /// Its headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// What it was answered with.
+    /// The status of the response.
     pub status: u16,
-    /// When it was answered.
+    /// When the response was sent.
     pub at: SystemTime,
 }
 
@@ -81,22 +81,22 @@ impl Receiver {
         &self.url
     }
 
-    /// Answers the next deliveries with these statuses.
+    /// Returns the next deliveries with these statuses.
     pub fn fail_next(&self, statuses: impl IntoIterator<Item = u16>) {
         self.desk.lock().failures.extend(statuses);
     }
 
-    /// Takes this long to answer from now on.
+    /// Takes this long to respond from now on.
     pub fn dawdle(&self, delay: Duration) {
         self.desk.lock().delay = delay;
     }
 
-    /// What came so far, in order.
+    /// The requests so far, in order.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.desk.lock().deliveries.clone()
     }
 
-    /// Waits until what came is enough; an error with what came when that takes too long.
+    /// Waits until the requests are sufficient; an error with them if that takes too long.
     pub async fn until(&self, within: Duration, enough: impl Fn(&[Delivery]) -> bool) -> Result<Vec<Delivery>> {
         let mut count = self.desk.count.subscribe();
         let waited = timeout(within, async {

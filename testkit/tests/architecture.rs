@@ -1,5 +1,5 @@
-//! The arrows of the house: cli -> {roles, query} -> role -> {log, store, runtime} -> slo -> definitions -> schemas, and no role knows a
-//! role.
+//! The allowed dependencies: cli -> {roles, query} -> role -> {log, store, runtime} -> slo -> definitions -> schemas,
+//! and no role knows a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,7 @@ fn dependencies_point_one_way() {
             let Some(used) = dependency.name.strip_prefix(PREFIX) else { continue };
             // A test may use the testkit, the oracles, and its own crate with other features.
             let for_tests = ["testkit", "oracles", &name].contains(&used);
-            // With a broker that dies the log's tests are as patient as roles are.
+            // With a broker that dies, the log's tests are as patient as roles are.
             let patience = name == "log" && ["role", "runtime"].contains(&used);
             // What a follower finds is compared with what tally and burn themselves have written.
             let followed = name == "query" && used == "processor";

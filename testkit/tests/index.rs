@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md says where things are. Each file and folder that its two tables name is there.
+//! ARCHITECTURE.md says where things are. Each file and folder that its two tables name exists.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;

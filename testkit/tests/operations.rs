@@ -9,7 +9,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Words of letters, digits, dots and underlines that are in backticks, with what may follow in braces left out.
+/// Words of letters, digits, dots and underlines that are in backticks, without what may follow in braces.
 fn quoted(text: &str) -> BTreeSet<&str> {
     let inside = text.split('`').skip(1).step_by(2);
     inside.flat_map(|code| code.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))).collect()
@@ -49,4 +49,15 @@ fn every_metric_and_setting_that_operations_names_is_there() {
         let end = of_section.find("\n\n").unwrap_or(of_section.len());
         assert!(of_section[..end].contains(&format!("\n  {setting}:")), "no setting {section}.{setting}");
     }
+}
+
+#[test]
+fn the_name_that_mirrormaker_gives_a_copy_is_the_topic_of_the_prefix_that_the_guide_says() {
+    let guide = fs::read_to_string(root().join("docs/operations-kafka.md")).unwrap();
+    let guide = guide.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, step) = guide.split_once("MirrorMaker 2 names its copy").expect("what MirrorMaker makes of the name");
+    let (name, rest) = step.split_once("the topic of an installation with `prefix: ").expect("whose topic that is");
+    let (prefix, _) = rest.split_once('`').unwrap();
+    assert!(prefix.starts_with("ALIAS."), "{prefix}");
+    assert!(name.contains(&format!("`{prefix}request-events`")), "{name}");
 }

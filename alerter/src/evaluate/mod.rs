@@ -25,13 +25,13 @@ use slipstream_slo::alerts::{Draft, OpenAlerts};
 use crate::error::AlerterError;
 use crate::telemetry::{Evaluated, PartitionsLost, Trimmed};
 
-/// What a commit that is under way gets when the process is told to stop.
+/// How long a commit in progress may take on shutdown.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs the alerter until `shutdown`.
 ///
 /// # Errors
-/// When the log fails for good, or holds what this version cannot read.
+/// When the log fails permanently, or holds records that this version cannot read.
 pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), AlerterError> {
     work(patient(log, ROLE), health, shutdown).await
 }
@@ -108,7 +108,7 @@ impl Alerter {
         Ok(())
     }
 
-    /// The state stays: it is what is committed, and it is read anew before a partition is worked on again.
+    /// The state stays: it is what is committed, and it is read again before a partition is worked on again.
     fn lose(&mut self, lost: &[TopicPartition]) {
         let mine: Vec<TopicPartition> = lost.iter().filter(|p| self.positions.remove(p).is_some()).copied().collect();
         if !mine.is_empty() {

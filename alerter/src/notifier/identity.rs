@@ -7,11 +7,19 @@ use slipstream_schemas::records::AlertTransition;
 
 use crate::notifier::payload::Labels;
 
+/// The label that receivers route by.
+pub const SEVERITY: &str = "severity";
+
+/// The label by which many receivers tell alerts of one name apart.
+const INSTANCE: &str = "instance";
+
 /// Names that are ours; a group dimension of such a name becomes `group_<name>`.
-const OURS: [&str; 5] = ["alertname", "slo", "objective", "severity", "rule_set"];
+const OURS: [&str; 5] = ["alertname", "slo", "objective", SEVERITY, "rule_set"];
 
 /// The labels of an alert as of a transition. Ours win over a rule's; a group dimension `service` wins over the SLO's
-/// service, being more exact; what is empty is left out, as Prometheus does.
+/// service, being more exact; what is empty is left out, as Prometheus does. `instance` says whose alert it is, unless a
+/// rule or a dimension has a label of that name: receivers such as Alerta key alerts by alertname and instance alone, and
+/// would take all SLOs for one.
 pub fn labels(transition: &AlertTransition) -> Labels {
     let t = transition;
     let mut labels: Labels = t.labels.iter().map(|l| (legal(&l.name), l.value.clone())).collect();
@@ -20,7 +28,7 @@ pub fn labels(transition: &AlertTransition) -> Labels {
         ("slo", t.slo.clone()),
         ("service", t.service.clone()),
         ("objective", t.objective.clone()),
-        ("severity", t.severity.clone()),
+        (SEVERITY, t.severity.clone()),
         ("rule_set", t.rule_set.clone()),
     ];
     labels.extend(ours.map(|(name, value)| (name.to_owned(), value)));
@@ -37,7 +45,20 @@ pub fn labels(transition: &AlertTransition) -> Labels {
         taken.push(name);
     }
     labels.retain(|_, value| !value.is_empty());
+    labels.entry(INSTANCE.to_owned()).or_insert_with(|| instance(t));
     labels
+}
+
+/// `slo/objective`, and behind them the values of the group's dimensions. A slash within a part is escaped where it could
+/// make two alerts one; the last part needs no end.
+fn instance(t: &AlertTransition) -> String {
+    let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
+    let mut parts = vec![t.slo.clone(), escaped(&t.objective)];
+    match t.group.as_slice() {
+        [one] => parts.push(one.value.clone()),
+        many => parts.extend(many.iter().map(|dimension| escaped(&dimension.value))),
+    }
+    parts.join("/")
 }
 
 /// The labels of the group an alert belongs to: those of `group_by` that it has.
@@ -87,6 +108,7 @@ mod tests {
         let pairs: Vec<(String, String)> = labels(&t).into_iter().collect();
         let want = [
             ("alertname", "SLOBurnRate"),
+            ("instance", "checkout/availability"),
             ("objective", "availability"),
             ("rule_set", "burn"),
             ("service", "payments"),
@@ -115,6 +137,29 @@ mod tests {
         assert_eq!((labels["http_route"].as_str(), labels["http_route_"].as_str()), ("/pay", "/v2"));
         assert_eq!(labels["team"], "money");
         assert!(!labels.contains_key("_2nd"));
+    }
+
+    #[test]
+    fn every_alert_has_an_instance_of_its_own() {
+        let of = |objective: &str, values: &[&str]| {
+            let dimension =
+                |(i, value): (usize, &&str)| GroupLabel { name: format!("d{i}"), value: (*value).to_owned() };
+            let group = values.iter().enumerate().map(dimension).collect();
+            labels(&AlertTransition { objective: objective.to_owned(), group, ..transition() })["instance"].clone()
+        };
+        assert_eq!(of("answered", &["/pay"]), "checkout/answered//pay");
+        let pairs = [
+            (of("a", &["x", "y/z"]), of("a", &["x/y", "z"])),
+            (of("a", &["x%2Fy", "z"]), of("a", &["x/y", "z"])),
+            (of("a/b", &["c"]), of("a", &["b/c"])),
+            (of("a", &[]), of("b", &[])),
+        ];
+        for (one, other) in pairs {
+            assert_ne!(one, other);
+        }
+        let mut named = transition();
+        named.group = vec![GroupLabel { name: "instance".to_owned(), value: "pod-7".to_owned() }];
+        assert_eq!(labels(&named)["instance"], "pod-7", "a dimension of that name stays");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::notifier::dispatch::{Answer, Delivery};
@@ -16,17 +16,24 @@ use crate::telemetry::{AttemptResult, Attempted};
 
 type Finished = (Arc<Delivery>, Answer);
 
+type Landed = (Arc<Delivery>, Answer, Duration);
+
+/// Between two log lines about a receiver that refuses, at least.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
 /// The deliveries of one receiver that are under way. Dropping it ends them.
 pub(super) struct InFlight {
     transport: Arc<dyn Transport>,
-    receiver: Arc<str>,
-    in_flight: JoinSet<Finished>,
+    receiver: String,
+    in_flight: JoinSet<Landed>,
     finished: Vec<Finished>,
+    complaint: Complaint,
 }
 
 impl InFlight {
     pub fn new(transport: Arc<dyn Transport>, receiver: String) -> Self {
-        InFlight { transport, receiver: receiver.into(), in_flight: JoinSet::new(), finished: Vec::new() }
+        let (in_flight, finished) = (JoinSet::new(), Vec::new());
+        InFlight { transport, receiver, in_flight, finished, complaint: Complaint::default() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -35,16 +42,22 @@ impl InFlight {
 
     /// Begins an attempt.
     pub fn start(&mut self, delivery: Arc<Delivery>) {
-        let (transport, receiver) = (Arc::clone(&self.transport), Arc::clone(&self.receiver));
+        let transport = Arc::clone(&self.transport);
         self.in_flight.spawn(async move {
             let begun = Instant::now();
             let answer = transport.attempt(&delivery).await;
-            attempted(&receiver, transport.host(), &delivery, &answer, begun.elapsed()).emit();
-            (delivery, answer)
+            (delivery, answer, begun.elapsed())
         });
     }
 
-    /// Waits for something else, and meanwhile for answers; none: told to stop.
+    fn landed(&mut self, joined: Result<Landed, JoinError>) {
+        let Some((delivery, answer, took)) = ended(joined) else { return };
+        let aloud = self.complaint.is_news(&answer, Instant::now());
+        attempted(&self.receiver, self.transport.host(), &delivery, &answer, took, aloud).emit();
+        self.finished.push((delivery, answer));
+    }
+
+    /// Waits for something else, and meanwhile for answers; `None` on shutdown.
     pub async fn fly_while<T>(&mut self, other: impl Future<Output = T>, shutdown: &Shutdown) -> Option<T> {
         let mut other = pin!(other);
         loop {
@@ -52,7 +65,7 @@ impl InFlight {
                 biased;
                 () = shutdown.cancelled() => return None,
                 done = &mut other => return Some(done),
-                Some(joined) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.finished.extend(ended(joined)),
+                Some(joined) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.landed(joined),
             }
         }
     }
@@ -61,7 +74,7 @@ impl InFlight {
     pub async fn wait(&mut self, most: Duration) {
         let deadline = Instant::now() + most;
         while let Ok(Some(joined)) = tokio::time::timeout_at(deadline, self.in_flight.join_next()).await {
-            self.finished.extend(ended(joined));
+            self.landed(joined);
         }
         self.in_flight.shutdown().await;
     }
@@ -69,18 +82,47 @@ impl InFlight {
     /// What has come back since the last call.
     pub fn finished(&mut self) -> Vec<Finished> {
         while let Some(joined) = self.in_flight.try_join_next() {
-            self.finished.extend(ended(joined));
+            self.landed(joined);
         }
         std::mem::take(&mut self.finished)
     }
 }
 
 /// An attempt that panicked is a mistake in the program: it goes on in the loop, which the supervisor watches.
-fn ended(joined: Result<Finished, tokio::task::JoinError>) -> Option<Finished> {
+fn ended(joined: Result<Landed, JoinError>) -> Option<Landed> {
     match joined {
-        Ok(finished) => Some(finished),
+        Ok(landed) => Some(landed),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => None,
+    }
+}
+
+/// Which refusal is worth an error in the log: the first, and the first of each other answer. A receiver that refuses
+/// hundreds of alerts, each again and again, would fill it.
+#[derive(Debug, Default)]
+struct Complaint {
+    /// The status that was complained of, until the receiver answers otherwise.
+    status: Option<u16>,
+    at: Option<Instant>,
+}
+
+impl Complaint {
+    /// Whether an answer is to be logged as an error.
+    fn is_news(&mut self, answer: &Answer, now: Instant) -> bool {
+        let status = match answer {
+            Answer::Refused { status, .. } => *status,
+            Answer::Delivered { .. } => {
+                self.status = None;
+                return false;
+            }
+            Answer::Failed { .. } => return false,
+        };
+        let soon = self.at.is_some_and(|at| now.saturating_duration_since(at) < COMPLAIN_EVERY);
+        if self.status == Some(status) || soon {
+            return false;
+        }
+        (self.status, self.at) = (Some(status), Some(now));
+        true
     }
 }
 
@@ -90,11 +132,38 @@ fn attempted<'a>(
     delivery: &Delivery,
     answer: &'a Answer,
     took: Duration,
+    aloud: bool,
 ) -> Attempted<'a> {
     let (status, result) = match answer {
         Answer::Delivered { status } => (Some(*status), AttemptResult::Delivered),
-        Answer::Refused { status, detail } => (Some(*status), AttemptResult::Refused(detail)),
+        Answer::Refused { status, detail } => (Some(*status), AttemptResult::Refused { said: detail, aloud }),
         Answer::Failed { status, detail, .. } => (*status, AttemptResult::Failed(detail)),
     };
     Attempted { receiver, host, alerts: delivery.parts.len(), status, result, took }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_an_error_once_until_the_answer_changes_and_not_every_second() {
+        let refused = |status| Answer::Refused { status, detail: String::new() };
+        let taken = Answer::Delivered { status: 200 };
+        let story = [
+            (0, refused(401), true),
+            (1, refused(401), false),
+            (3_600, refused(401), false),
+            (3_601, refused(404), true),
+            (3_602, refused(401), false),
+            (3_603, taken, false),
+            (3_604, refused(404), false),
+            (3_661, refused(404), true),
+        ];
+        let begun = Instant::now();
+        let mut complaint = Complaint::default();
+        for (seconds, answer, want) in story {
+            assert_eq!(complaint.is_news(&answer, begun + Duration::from_secs(seconds)), want, "after {seconds} s");
+        }
+    }
 }

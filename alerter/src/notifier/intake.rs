@@ -1,4 +1,4 @@
-//! What the notifier reads: transitions as they come, and what the receiver was told before a partition was gained.
+//! What the notifier reads: transitions as they arrive, and what the receiver was sent before a partition was gained.
 
 use slipstream_log::{Batch, Offset, Position, TopicPartition};
 use slipstream_role::reading::{Reader, decoded};
@@ -10,53 +10,63 @@ use tokio::time::Instant;
 
 use super::Notifier;
 use crate::error::AlerterError;
-use crate::notifier::dispatch::{Dispatcher, Pending, Ticket};
-use crate::notifier::restore::{Delivered, Firing};
+use crate::notifier::dispatch::{Dispatcher, Pending, Refused, Ticket};
+use crate::notifier::restore::{Answered, Found, FoundAlert, Refusal};
 use crate::telemetry::{Restored, Trimmed};
 
 impl Notifier {
-    /// A partition was gained: what the receiver was told is read before anything new is.
+    /// A partition was gained: what the receiver was sent is read before anything new.
     pub(super) async fn gain(
         &mut self,
         partition: TopicPartition,
         position: Option<Position>,
     ) -> Result<(), AlerterError> {
         self.health.set(&self.role, State::Starting(format!("reading what was sent of {partition}")));
-        let firing = self.recall(partition, position.unwrap_or_default().offset).await?;
+        let found = self.recall(partition, position.unwrap_or_default().offset).await?;
+        let now = self.clock.now();
         self.dispatcher.drop_partition(partition.partition);
         let mut restored = 0;
-        for told in firing.into_told() {
-            self.dispatcher.restore(partition.partition, told.last, &told.first);
-            restored += 1;
+        for alert in found.into_alerts() {
+            let FoundAlert { first, told, refused } = alert;
+            restored += usize::from(told.is_some());
+            if let Some(told) = told {
+                self.dispatcher.restore(partition.partition, told, &first);
+            }
+            if let Some(Refusal { offset, transition, attempts, at }) = refused {
+                let ticket = Ticket { partition: partition.partition, offset };
+                let pending = Pending { ticket, transition, since: now, attempts };
+                self.dispatcher.restore_refused(Refused::new(pending, at), &first, now);
+            }
         }
         self.ledger.open(partition.partition, position);
         Restored { receiver: &self.receiver, partition, firing: restored }.emit();
         Ok(())
     }
 
-    async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Firing, AlerterError> {
+    async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Found, AlerterError> {
         let reader = Reader { log: &*self.log, role: &self.role };
         let receiver = &self.receiver;
-        let mut delivered = Delivered::default();
-        let mut firing = Firing::default();
+        let mut answered = Answered::default();
+        let mut found = Found::at(self.clock.now());
         let (first, _) = reader.bounds(partition).await?;
         if below <= first {
-            return Ok(firing);
+            return Ok(found);
         }
         for notes in reader.partitions(Topic::Notifications).await? {
             let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
-                delivered.take(receiver, &decoded(notes, record, codec::decode::<Notification>)?);
+                answered.take(receiver, &decoded(notes, record, codec::decode::<Notification>)?);
                 Ok::<(), AlerterError>(())
             };
             reader.each(notes, first, end, take).await?;
         }
         let take = |record: slipstream_log::RecordRef<'_>| {
-            firing.take(&delivered, decoded(partition, record, codec::decode::<AlertTransition>)?);
+            let offset = record.offset();
+            found.take(&answered, offset, decoded(partition, record, codec::decode::<AlertTransition>)?);
             Ok::<(), AlerterError>(())
         };
         reader.each(partition, first, below, take).await?;
-        Ok(firing)
+        Ok(found)
     }
 
     /// Takes records of a partition that is ours.
@@ -83,10 +93,10 @@ impl Notifier {
         Ok(())
     }
 
-    /// The log's present: its horizon, or our clock where the log does not know at present.
+    /// The log's current time: its horizon, or our clock if the horizon is not known at the moment.
     async fn log_now(&mut self, partition: TopicPartition) -> Result<LogTime, AlerterError> {
         let horizon = self.consumer.horizon(partition).await;
-        let horizon = horizon.map_err(AlerterError::log("asking for the horizon of alerts"))?;
+        let horizon = horizon.map_err(AlerterError::log("looking up the horizon of alerts"))?;
         Ok(horizon.map_or_else(|| LogTime(self.clock.now()), |horizon| horizon.time))
     }
 

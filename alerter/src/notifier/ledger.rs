@@ -1,5 +1,4 @@
-//! Up to where a position on `alerts` may move: behind what is delivered, refused for good, or not due, and no further.
-//! Pure.
+//! Up to where a position on `alerts` may move: behind what is delivered, refused, or not due, and no further. Pure.
 //!
 //! What is settled beyond a transition that is not waits here with its outcome, so that outcomes and position are
 //! committed together (A3); after a crash it is sent again, with the same keys.
@@ -75,11 +74,17 @@ impl Ledger {
         }
     }
 
-    /// A record's outcome is known. One that is not expected belongs to a partition that was lost: it is dropped.
-    pub fn settle(&mut self, settled: Concluded) {
-        let Some(account) = self.accounts.get_mut(&settled.ticket.partition) else { return };
-        if let Ok(i) = account.entries.binary_search_by_key(&settled.ticket.offset, |e| e.at.offset) {
-            account.entries[i].outcome = Some(settled.notification);
+    /// A record's outcome is known. Returns it where the position has passed the record already, with another outcome (the
+    /// receiver took what it had refused): then nothing is left to move, and it is to be recorded by itself. An outcome of
+    /// a partition that was lost is dropped.
+    pub fn settle(&mut self, settled: Concluded) -> Option<Notification> {
+        let account = self.accounts.get_mut(&settled.ticket.partition)?;
+        match account.entries.binary_search_by_key(&settled.ticket.offset, |e| e.at.offset) {
+            Ok(i) => {
+                account.entries[i].outcome = Some(settled.notification);
+                None
+            }
+            Err(_) => (settled.ticket.offset < account.committed.offset).then_some(settled.notification),
         }
     }
 
@@ -164,15 +169,32 @@ mod tests {
     }
 
     #[test]
+    fn a3_a_second_outcome_goes_with_the_first_or_by_itself() {
+        let second = || {
+            let mut second = outcome(0);
+            second.notification.attempts = 2;
+            second
+        };
+        let mut ledger = Ledger::default();
+        ledger.open(0, None);
+        read(&mut ledger, &[0], 1);
+        ledger.settle(outcome(0));
+        assert_eq!(ledger.settle(second()), None, "the position has not moved yet: it takes the place of the first");
+        let (_, outcomes) = ledger.advance(0).unwrap();
+        assert_eq!(outcomes, [second().notification]);
+        assert_eq!(ledger.settle(second()), Some(second().notification));
+    }
+
+    #[test]
     fn a_lost_partition_takes_its_outcomes_along() {
         let mut ledger = Ledger::default();
         ledger.open(0, None);
         read(&mut ledger, &[0], 1);
         ledger.close(0);
-        ledger.settle(outcome(0));
+        assert_eq!(ledger.settle(outcome(0)), None);
         assert_eq!((step(&mut ledger), ledger.owns(0)), (None, false));
         ledger.open(0, None);
-        ledger.settle(outcome(0));
+        assert_eq!(ledger.settle(outcome(0)), None);
         assert_eq!(step(&mut ledger), None, "an outcome from before the loss moves nothing");
     }
 
@@ -182,7 +204,9 @@ mod tests {
         ledger.open(0, None);
         let offsets: Vec<Offset> = (0..2_500).collect();
         read(&mut ledger, &offsets, 2_500);
-        offsets.iter().for_each(|o| ledger.settle(outcome(*o)));
+        for offset in offsets {
+            ledger.settle(outcome(offset));
+        }
         let sizes: Vec<usize> = std::iter::from_fn(|| ledger.advance(0)).map(|(_, outcomes)| outcomes.len()).collect();
         assert_eq!(sizes, [1_000, 1_000, 500]);
     }

@@ -1,11 +1,14 @@
-//! Tells one receiver about alerts: the thin loop around [`dispatch`], which decides what to send when, and [`ledger`], which
-//! knows up to where a position may move. [`payload`] is Alertmanager's webhook version 4, [`words`] what it says,
-//! [`identity`] who an alert is to a receiver; [`restore`] rebuilds what a receiver was told; [`transport`] makes one attempt.
+//! Tells one receiver about alerts: the thin loop around [`dispatch`], which decides what to send when, and [`ledger`],
+//! which knows up to where a position may move. [`payload`] is Alertmanager's webhook version 4, [`words`] what it
+//! says, [`identity`] is how a receiver identifies an alert; [`restore`] rebuilds what a receiver was sent;
+//! [`transport`] makes one attempt.
 //!
-//! Reads `alerts` in a consumer group of its own, so a dead receiver delays only itself. While requests are under way it
-//! goes on reading. A position is committed together with the outcomes that it covers (A3).
+//! Reads `alerts` in its own consumer group, so a dead receiver delays only itself. While requests are in progress it
+//! continues reading. A position is committed together with the outcomes that it covers (A3). What the receiver refuses
+//! is recorded as refused, so that it holds up nothing, and sent again while it is true; a later success is recorded
+//! separately.
 //!
-//! After a crash what lies beyond the committed position is decided anew: what had been delivered from there is sent
+//! After a crash what lies beyond the committed position is decided again: what had been delivered from there is sent
 //! again with the same keys. One thing cannot be known: where the process died between the receiver's taking a firing and
 //! the commit, and stays away until the alert is over and more than a minute has passed, the receiver is not told of the
 //! end, because the log says that it was never told of the beginning.
@@ -16,12 +19,14 @@ pub mod identity;
 mod in_flight;
 mod intake;
 pub mod ledger;
+pub mod links;
 pub mod payload;
 pub mod receiver;
 pub mod restore;
 pub mod transport;
 pub mod words;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,11 +42,12 @@ use slipstream_schemas::{Topic, codec};
 use tokio::time::Instant;
 
 use crate::error::AlerterError;
-use crate::notifier::dispatch::Dispatcher;
+use crate::notifier::dispatch::{Answer, Dispatcher};
 use crate::notifier::ledger::Ledger;
+use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::{Sender, Transport};
-use crate::telemetry::{PartitionsLost, Recorded, Standing};
+use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing};
 use in_flight::InFlight;
 
 /// Transitions held at a time; beyond it reading pauses.
@@ -50,26 +56,26 @@ const HELD: usize = 20_000;
 /// A burst is waited for, but not longer.
 const DRAIN: Duration = Duration::from_millis(100);
 
-/// What requests and commits that are under way get when the process is told to stop.
+/// How long requests and commits in progress may take on shutdown.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Positions that cover no outcome are committed at this pace: reading them again would cost little.
 const LAZY: Duration = Duration::from_secs(1);
 
-/// Runs the notifier of one receiver until `shutdown`. `external_url`: where this Slipstream is, as receivers shall see
-/// it. The process has installed a TLS provider before.
+/// Runs the notifier of one receiver until `shutdown`. The process has installed a TLS provider before.
 ///
 /// # Errors
-/// When the receiver is configured wrongly, or the log fails for good. A receiver that does not answer is no error.
+/// When the receiver is configured wrongly, or the log fails permanently. A receiver that does not respond is not an
+/// error.
 pub async fn run(
     log: SharedLog,
     receiver: ReceiverConfig,
-    external_url: String,
+    links: Links,
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     let transport = Arc::new(Sender::new(&receiver)?);
-    run_outside(log, receiver, external_url, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
+    run_outside(log, receiver, links, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
 }
 
 /// What the notifier has from outside of the log. A simulation brings its own.
@@ -87,20 +93,20 @@ pub struct Outside {
 pub async fn run_outside(
     log: SharedLog,
     receiver: ReceiverConfig,
-    external_url: String,
+    links: Links,
     outside: Outside,
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     receiver.check()?;
     let log = patient(log, &receiver.group());
-    work(log, receiver, external_url, outside, health, shutdown).await
+    work(log, receiver, links, outside, health, shutdown).await
 }
 
 async fn work(
     log: SharedLog,
     receiver: ReceiverConfig,
-    external_url: String,
+    links: Links,
     outside: Outside,
     health: Health,
     shutdown: Shutdown,
@@ -110,7 +116,7 @@ async fn work(
     let joined = log.subscribe(&role, &[Topic::Alerts]).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
     let mut notifier = Notifier {
-        dispatcher: Dispatcher::new(receiver.clone(), &external_url),
+        dispatcher: Dispatcher::new(receiver.clone(), links),
         ledger: Ledger::default(),
         in_flight: InFlight::new(outside.transport, receiver.name.clone()),
         clock: Clock { base: outside.now_ms, start: Instant::now() },
@@ -118,6 +124,8 @@ async fn work(
         fresh: None,
         drained: false,
         committed_at: Instant::now(),
+        amended: Vec::new(),
+        last_refusal: None,
         log,
         receiver: receiver.name,
         role,
@@ -162,6 +170,10 @@ struct Notifier {
     /// The last poll brought nothing.
     drained: bool,
     committed_at: Instant,
+    /// Second outcomes, to be recorded separately.
+    amended: Vec<Notification>,
+    /// With which status the receiver refused something last.
+    last_refusal: Option<u16>,
 }
 
 /// Whether to go on.
@@ -240,8 +252,11 @@ impl Notifier {
     fn take_finished(&mut self) {
         let now = self.clock.now();
         for (delivery, answer) in self.in_flight.finished() {
+            if let Answer::Refused { status, .. } = answer {
+                self.last_refusal = Some(status);
+            }
             for settled in self.dispatcher.finished(&delivery, &answer, now) {
-                self.ledger.settle(settled);
+                self.amended.extend(self.ledger.settle(settled));
             }
         }
     }
@@ -261,7 +276,9 @@ impl Notifier {
         }
         self.fresh = None;
         let decision = self.dispatcher.next(now);
-        decision.settled.into_iter().for_each(|settled| self.ledger.settle(settled));
+        for settled in decision.settled {
+            self.amended.extend(self.ledger.settle(settled));
+        }
         decision.deliveries.into_iter().for_each(|delivery| self.in_flight.start(delivery));
         Ok(())
     }
@@ -285,17 +302,19 @@ impl Notifier {
     /// committed position. A crash before this commit sends again what was delivered (A3); a crash after it does not.
     async fn commit(&mut self) -> Result<Flow, AlerterError> {
         let lazy = self.committed_at.elapsed() >= LAZY;
-        if !lazy && !self.ledger.has_outcomes() {
+        if !lazy && !self.ledger.has_outcomes() && self.amended.is_empty() {
             return Ok(Flow::On);
         }
         self.committed_at = Instant::now();
+        let shutdown = self.shutdown.clone();
+        let mut late = pin!(after_grace(&shutdown));
         for partition in self.ledger.partitions() {
             while let Some((advance, outcomes)) = self.ledger.advance(partition.partition) {
                 let step = Step { outputs: outcomes.iter().map(outgoing).collect(), positions: vec![advance] };
                 let fate = tokio::select! {
                     biased;
                     fate = settle(self.consumer.as_mut(), &step) => fate,
-                    () = after_grace(&self.shutdown) => return Ok(Flow::Stop),
+                    () = &mut late => return Ok(Flow::Stop),
                 };
                 match fate.map_err(AlerterError::log("recording notifications"))? {
                     StepFate::Done => Recorded { outcomes: &outcomes }.emit(),
@@ -303,7 +322,33 @@ impl Notifier {
                 }
             }
         }
-        Ok(Flow::On)
+        tokio::select! {
+            biased;
+            amended = self.amend() => amended.map(|()| Flow::On),
+            () = &mut late => Ok(Flow::Stop),
+        }
+    }
+
+    /// Records second outcomes, after the positions, which matter more. Each stands for itself and moves no position, so
+    /// no step is needed; a crash before this sends the transition once more (A3), and so does a failure at the very end.
+    async fn amend(&mut self) -> Result<(), AlerterError> {
+        if self.amended.is_empty() {
+            return Ok(());
+        }
+        match self.log.publish(self.amended.iter().map(outgoing).collect()).await {
+            Ok(_) => {
+                Recorded { outcomes: &self.amended }.emit();
+                self.amended.clear();
+                Ok(())
+            }
+            // With the next commit, then.
+            Err(LogError::Busy | LogError::Transient { .. }) => Ok(()),
+            Err(error) if self.shutdown.is_cancelled() => {
+                NotRecorded { receiver: &self.receiver, outcomes: self.amended.len(), error: &error }.emit();
+                Ok(())
+            }
+            Err(error) => Err(AlerterError::log("recording notifications")(error)),
+        }
     }
 
     /// Bounded memory: what is not settled is not read past.
@@ -319,9 +364,10 @@ impl Notifier {
     }
 
     fn report(&self) {
-        let state = match self.dispatcher.failures() {
-            0 => State::Ready,
-            n => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
+        let state = match (self.dispatcher.failures(), self.dispatcher.refused()) {
+            (0, 0) => State::Ready,
+            (0, n) => State::Waiting(refuses(n, self.last_refusal)),
+            (n, _) => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
         self.health.set(&self.role, state);
         Standing { receiver: &self.receiver, pending: self.dispatcher.pending(), firing: self.dispatcher.firing() }
@@ -335,6 +381,12 @@ impl Notifier {
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())
     }
+}
+
+fn refuses(alerts: usize, last: Option<u16>) -> String {
+    let what = if alerts == 1 { "alert" } else { "alerts" };
+    let last = last.map_or_else(String::new, |status| format!(" (last answer: {status})"));
+    format!("the receiver refuses notifications of {alerts} {what}{last}; retrying")
 }
 
 /// Resolves [`GRACE`] after the process was told to stop.

@@ -37,7 +37,7 @@ pub struct Message {
     pub receiver: String,
     /// firing while any of the alerts fires.
     pub status: Status,
-    /// The alerts, in Alertmanager's order.
+    /// The alerts, in Alertmanager's order as composed; a notifier puts those that fire last.
     pub alerts: Vec<Alert>,
     /// Labels of the group.
     pub group_labels: Labels,
@@ -52,7 +52,7 @@ pub struct Message {
     pub version: String,
     /// Route and group, for receivers that thread or deduplicate.
     pub group_key: String,
-    /// Alerts left out.
+    /// Alerts that did not fit.
     #[serde(default)]
     pub truncated_alerts: u64,
 }
@@ -153,7 +153,7 @@ fn before(a: &Labels, b: &Labels) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| name_by_name(a, b))
 }
 
-/// At the first name where they differ: who lacks it comes first, else the smaller value.
+/// By the first name at which they differ: the one that lacks it comes first, else the smaller value.
 fn name_by_name(a: &Labels, b: &Labels) -> Ordering {
     for ((name_a, value_a), (name_b, value_b)) in a.iter().zip(b) {
         // The smaller name is one that the other set lacks.

@@ -1,12 +1,15 @@
-//! Who is told about alerts, and how: what the notifier needs to know of a receiver.
+//! What the notifier needs to know of a receiver.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use slipstream_definitions::definition::Severity;
 use slipstream_role::names::notifier_of;
 use slipstream_runtime::config::{Receiver, Secret};
 
 use crate::error::AlerterError;
+use crate::notifier::transport;
 
 /// A receiver of Alertmanager webhooks, version 4.
 #[derive(Clone)]
@@ -15,7 +18,7 @@ pub struct ReceiverConfig {
     pub name: String,
     /// Where to POST, `http` or `https`. May hold a token: it is never logged.
     pub url: Secret,
-    /// Whether to say that an alert is over.
+    /// Whether to send the end of an alert.
     pub send_resolved: bool,
     /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while an
     /// alert fires.
@@ -25,10 +28,12 @@ pub struct ReceiverConfig {
     /// How long one attempt may take, answer included.
     pub timeout: Duration,
     /// Alerts in one notification at most; 0: no limit. News is never cut: what exceeds the limit comes in a further
-    /// notification; only repetitions of what the receiver knows are left out.
+    /// notification; only repetitions of what the receiver already has are omitted.
     pub max_alerts: usize,
     /// Further request headers.
     pub headers: Vec<(String, Secret)>,
+    /// What the receiver calls our severities, in any case; those that are not in it keep their names.
+    pub severities: BTreeMap<String, String>,
 }
 
 impl ReceiverConfig {
@@ -44,7 +49,14 @@ impl ReceiverConfig {
             timeout: Duration::from_secs(10),
             max_alerts: 0,
             headers: Vec::new(),
+            severities: BTreeMap::new(),
         }
+    }
+
+    /// How bad a severity is, by the name that the receiver has for it.
+    pub fn rank(&self, name: &str) -> u8 {
+        let ours = self.severities.iter().filter(|(_, theirs)| *theirs == name).map(|(ours, _)| ours.as_str());
+        ours.map(|ours| Severity::named(ours).rank).max().unwrap_or_else(|| Severity::named(name).rank)
     }
 
     /// Its consumer group on `alerts`.
@@ -65,10 +77,14 @@ impl ReceiverConfig {
         if self.group_by.iter().any(|l| l == "severity") {
             return refuse("group_by: leave `severity` out, it changes while an alert fires".to_owned());
         }
+        let names: BTreeSet<String> = self.severities.keys().map(|name| name.to_ascii_lowercase()).collect();
+        if names.len() < self.severities.len() {
+            return refuse("severities: two names differ in case only; leave one out".to_owned());
+        }
         if self.timeout.is_zero() {
             return refuse("timeout: an attempt needs some time; write at least 1s".to_owned());
         }
-        Ok(())
+        transport::target(self).map(|_| ())
     }
 }
 
@@ -83,6 +99,7 @@ impl From<Receiver> for ReceiverConfig {
             timeout: receiver.timeout,
             max_alerts: 0,
             headers: receiver.headers,
+            severities: receiver.severities,
         }
     }
 }
@@ -107,12 +124,25 @@ mod tests {
             ReceiverConfig { name: String::new(), ..good.clone() },
             ReceiverConfig { group_by: vec!["severity".to_owned()], ..good.clone() },
             ReceiverConfig { timeout: Duration::ZERO, ..good.clone() },
+            ReceiverConfig {
+                severities: ["page", "Page"].map(|n| (n.to_owned(), "critical".to_owned())).into(),
+                ..good.clone()
+            },
         ];
-        let said = ["its name must be", "its name must be", "leave `severity` out", "timeout"];
+        let said = ["its name must be", "its name must be", "leave `severity` out", "timeout", "two names differ"];
         for (config, text) in wrong.iter().zip(said) {
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn a_severity_ranks_by_what_it_is_called_here() {
+        let mut config = ReceiverConfig::webhook("ops", "http://localhost");
+        assert!(config.rank("page") > config.rank("ticket"));
+        config.severities = [("page", "P1"), ("ticket", "P3")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+        assert!(config.rank("P1") > config.rank("P3"));
+        assert_eq!(config.rank("P1"), config.rank("page"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ const LONGEST_KEY: usize = 2_048;
 /// What is read of an answer's body.
 const SAID: usize = 1_024;
 
-/// The way to one receiver: what the notifier asks of it.
+/// The connection to one receiver, as the notifier uses it.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// Where it goes, without what may be secret.
@@ -53,23 +53,32 @@ impl Sender {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(refuse("this process has no TLS provider: install rustls' `ring` before starting".to_owned()));
         }
-        let url =
-            Url::parse(config.url.reveal()).map_err(|e| refuse(format!("url: {e}; write http(s)://HOST/PATH")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(refuse(format!("url: scheme `{}` is not http or https", url.scheme())));
-        }
-        let mut headers = HeaderMap::new();
-        for (name, value) in &config.headers {
-            let wrong = || refuse(format!("headers: `{name}` cannot be sent: its name or its value is not a header's"));
-            let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| wrong())?;
-            value.set_sensitive(true);
-            headers.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?, value);
-        }
+        let (url, headers) = target(config)?;
         let client = client(&url, config).map_err(|e| {
-            refuse(format!("the HTTP client cannot be made: {} (https needs ca-certificates)", transport(e)))
+            refuse(format!("the HTTP client cannot be created: {} (https needs ca-certificates)", transport(e)))
         })?;
         Ok(Sender { client, url, headers })
     }
+}
+
+/// Where requests go, and the headers they have.
+///
+/// # Errors
+/// When the URL or a header cannot be sent; secrets are not repeated.
+pub(super) fn target(config: &ReceiverConfig) -> Result<(Url, HeaderMap), AlerterError> {
+    let refuse = |problem: String| AlerterError::Receiver { receiver: config.name.clone(), problem };
+    let url = Url::parse(config.url.reveal()).map_err(|e| refuse(format!("url: {e}; write http(s)://HOST/PATH")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refuse(format!("url: scheme `{}` is not http or https", url.scheme())));
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let wrong = || refuse(format!("headers: `{name}` cannot be sent: its name or value is not valid in HTTP"));
+        let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        headers.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?, value);
+    }
+    Ok((url, headers))
 }
 
 #[async_trait]
@@ -123,7 +132,8 @@ fn key(delivery: &Delivery) -> String {
     format!("fnv1a64-{:016x}", slipstream_slo::hash::fnv1a64(keys))
 }
 
-/// 2xx is delivered, 5xx and 429 are tried again, everything else is final.
+/// 2xx is delivered. 5xx, 408 and 429 say that the same request may succeed soon. Everything else says that it will not,
+/// before someone has changed something.
 async fn judge(mut response: Response) -> Answer {
     let status = response.status();
     if status.is_success() {
@@ -134,12 +144,15 @@ async fn judge(mut response: Response) -> Answer {
     let retry_after =
         response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(|v| wait(v, Timestamp::now()));
     let mut detail = said(&mut response).await;
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let doubt = !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let soon = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    if status.is_server_error() || soon {
+        // Of these three a receiver has taken nothing.
+        let doubt = !soon && status != StatusCode::SERVICE_UNAVAILABLE;
         return Answer::Failed { status: Some(status.as_u16()), detail, retry_after, doubt };
     }
     if status.is_redirection() {
-        detail = "the receiver is elsewhere: configure the URL that it redirects to".to_owned();
+        // Not followed: the headers, secrets among them, are for the configured host.
+        detail = "redirects are not followed; configure the URL that it redirects to".to_owned();
     }
     Answer::Refused { status: status.as_u16(), detail }
 }
@@ -211,6 +224,7 @@ mod tests {
                 })
                 .collect(),
             body: Vec::new(),
+            again: false,
         };
         assert_eq!(key(&delivery(1)), "a0/1769940000/2/ops");
         assert_eq!(key(&delivery(2)), "a0/1769940000/2/ops, a1/1769940000/2/ops");

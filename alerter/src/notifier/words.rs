@@ -1,28 +1,31 @@
-//! What an alert says to a person who was woken by it: annotations in plain words.
+//! The text of an alert for the person who was paged: annotations in plain words.
 
 use jiff::Timestamp;
 use slipstream_schemas::records::{AlertTransition, Exemplar};
 use slipstream_slo::rule::words::length;
 use slipstream_slo::rule::{Kind, Kinds, Why};
 
-use crate::notifier::identity;
+use crate::notifier::identity::{self, SEVERITY};
+use crate::notifier::links::Links;
 use crate::notifier::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
 
-/// Who speaks: what a message says of its sender and its receiver.
+/// Sender and receiver, as named in a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Speaker<'a> {
     /// Receiver name, for idempotency keys.
     pub receiver: &'a str,
-    /// Where this Slipstream is, without a slash at its end.
-    pub external_url: &'a str,
+    /// Where a notification leads.
+    pub links: &'a Links,
+    /// What the receiver calls our severities, in any case; those that are not in it keep their names.
+    pub severities: &'a Labels,
 }
 
-/// Why a label set is told to be resolved.
+/// Why a label set is resolved.
 #[derive(Debug, Clone, Copy)]
 pub enum End<'a> {
     /// The alert is over.
     Over(&'a AlertTransition),
-    /// It goes on under another severity.
+    /// It continues with another severity.
     Replaced(&'a AlertTransition),
 }
 
@@ -31,7 +34,7 @@ impl Speaker<'_> {
     pub fn firing(&self, t: &AlertTransition) -> Alert {
         let mut annotations = self.facts(t, t);
         say(&mut annotations, "summary", format!("{} {}", subject(t), why(t).summary));
-        say(&mut annotations, "description", firing_description(t));
+        say(&mut annotations, "description", self.firing_description(t));
         self.alert(t, Status::Firing, ZERO_TIME.to_owned(), annotations)
     }
 
@@ -45,8 +48,12 @@ impl Speaker<'_> {
             ),
             End::Replaced(t) => (
                 t,
-                format!("{} is now {} instead of {}", subject(told), t.severity, told.severity),
-                format!("The alert goes on with severity {}; it has been firing since {}.", t.severity, time(since(t))),
+                format!("{} is now {} instead of {}", subject(told), self.severity(t), self.severity(told)),
+                format!(
+                    "The alert continues with severity {}; it has been firing since {}.",
+                    self.severity(t),
+                    time(since(t))
+                ),
             ),
         };
         let mut annotations = self.facts(told, by);
@@ -56,7 +63,10 @@ impl Speaker<'_> {
     }
 
     fn alert(&self, t: &AlertTransition, status: Status, ends_at: String, annotations: Labels) -> Alert {
-        let labels = identity::labels(t);
+        let mut labels = identity::labels(t);
+        if let Some(severity) = labels.get_mut(SEVERITY) {
+            *severity = self.severity(t).to_owned();
+        }
         Alert {
             status,
             fingerprint: fingerprint(&labels),
@@ -64,8 +74,35 @@ impl Speaker<'_> {
             annotations,
             starts_at: rfc3339(since(t)),
             ends_at,
-            generator_url: format!("{}/slos/{}", self.external_url, t.slo),
+            generator_url: self.links.of(t),
         }
+    }
+
+    /// The severity of a transition as the receiver calls it.
+    fn severity<'t>(&'t self, t: &'t AlertTransition) -> &'t str {
+        let named = self.severities.iter().find(|(ours, _)| ours.eq_ignore_ascii_case(&t.severity));
+        named.map_or(&t.severity, |(_, theirs)| theirs)
+    }
+
+    fn firing_description(&self, t: &AlertTransition) -> String {
+        let whose = if t.service.is_empty() { String::new() } else { format!(" of service {}", t.service) };
+        let mut text = format!(
+            "Objective {}{whose}, severity {}, firing since {}.",
+            t.objective,
+            self.severity(t),
+            time(since(t))
+        );
+        let why = why(t).description;
+        if !why.is_empty() {
+            text.push_str(&format!(" {why}"));
+        }
+        if !t.complete {
+            text.push_str(" Some sources were late: the true figures may differ.");
+        }
+        if let Some(trace) = traces(&t.exemplars).next() {
+            text.push_str(&format!(" A request that failed: trace {trace}."));
+        }
+        text
     }
 
     /// The rule's own annotations, and facts for machines: alert id, rule, idempotency key of `by`, trace ids.
@@ -104,23 +141,6 @@ fn kind(t: &AlertTransition) -> &'static dyn Kind {
 
 fn why(t: &AlertTransition) -> Why {
     kind(t).why(&t.rule, &t.values)
-}
-
-fn firing_description(t: &AlertTransition) -> String {
-    let whose = if t.service.is_empty() { String::new() } else { format!(" of service {}", t.service) };
-    let mut text =
-        format!("Objective {}{whose}, severity {}, firing since {}.", t.objective, t.severity, time(since(t)));
-    let why = why(t).description;
-    if !why.is_empty() {
-        text.push_str(&format!(" {why}"));
-    }
-    if !t.complete {
-        text.push_str(" Some sources were late: the true figures may differ.");
-    }
-    if let Some(trace) = traces(&t.exemplars).next() {
-        text.push_str(&format!(" A request that failed: trace {trace}."));
-    }
-    text
 }
 
 /// When it fired in this episode.
@@ -169,7 +189,10 @@ pub(crate) mod tests {
         }
     }
 
-    const SPEAKER: Speaker<'_> = Speaker { receiver: "ops", external_url: "http://slipstream.test" };
+    static LINKS: Links = Links { external: String::new(), alert: String::new() };
+    static SAME: Labels = Labels::new();
+
+    const SPEAKER: Speaker<'_> = Speaker { receiver: "ops", links: &LINKS, severities: &SAME };
 
     #[test]
     fn a_firing_alert_says_what_burns_how_fast_and_since_when() {
@@ -186,7 +209,26 @@ pub(crate) mod tests {
         assert_eq!(alert.annotations["idempotency_key"], "00c0ffee00c0ffee/1769940000/2/ops");
         assert_eq!(alert.annotations["trace_ids"], "ab".repeat(16));
         assert_eq!((alert.starts_at.as_str(), alert.ends_at.as_str()), ("2026-02-01T10:00:00Z", ZERO_TIME));
-        assert_eq!(alert.generator_url, "http://slipstream.test/slos/checkout");
+        assert_eq!(alert.generator_url, "");
+    }
+
+    #[test]
+    fn a_receiver_hears_of_severities_by_the_names_that_it_knows() {
+        let severities = [("page".to_owned(), "critical".to_owned())].into();
+        let links = Links { external: "http://grafana.test".to_owned(), alert: String::new() };
+        let speaker = Speaker { receiver: "ops", links: &links, severities: &severities };
+        let page = transition();
+        let ticket = AlertTransition { severity: "ticket".to_owned(), seq: 3, ..transition() };
+        let firing = speaker.firing(&page);
+        assert_eq!(firing.labels["severity"], "critical");
+        assert!(firing.annotations["description"].contains("severity critical"), "{firing:?}");
+        assert_eq!(firing.generator_url, "http://grafana.test");
+        assert_eq!(speaker.firing(&ticket).labels["severity"], "ticket", "what has no other name keeps its own");
+        let shouted = AlertTransition { severity: "PAGE".to_owned(), ..transition() };
+        assert_eq!(speaker.firing(&shouted).labels["severity"], "critical", "in any case");
+        let ended = speaker.resolved(&page, End::Replaced(&ticket));
+        assert_eq!(ended.fingerprint, firing.fingerprint);
+        assert_eq!(ended.annotations["summary"], "checkout is now ticket instead of critical");
     }
 
     #[test]

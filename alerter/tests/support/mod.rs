@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -14,10 +15,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use slipstream_alerter::notifier::payload::{Message, Status};
-use slipstream_alerter::{AlerterError, ReceiverConfig, notifier};
+use slipstream_alerter::{AlerterError, Links, ReceiverConfig, notifier};
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_log::{Fetch, Log, Outgoing, TopicPartition};
+use slipstream_log::{
+    Appended, Batch, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, SharedLog, TopicId,
+    TopicPartition,
+};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
 use slipstream_schemas::codec::{self, Wire};
@@ -235,12 +239,28 @@ pub struct Running {
 
 impl Running {
     pub fn notifier(log: &Arc<MemoryLog>, config: ReceiverConfig) -> Running {
+        Running::with_links(log, config, "http://grafana.test")
+    }
+
+    /// A notifier whose messages lead to `external`.
+    pub fn with_links(log: &Arc<MemoryLog>, config: ReceiverConfig, external: &str) -> Running {
+        Running::on(Arc::clone(log) as _, config, external, Shutdown::new())
+    }
+
+    /// A notifier whose log commits steps, but answers what is published only by a failure, when the notifier is to stop.
+    pub fn with_deaf_log(log: &Arc<MemoryLog>, config: ReceiverConfig) -> Running {
+        let shutdown = Shutdown::new();
+        let deaf = DeafLog { log: Arc::clone(log), until: shutdown.clone() };
+        Running::on(Arc::new(deaf), config, "", shutdown)
+    }
+
+    fn on(log: SharedLog, config: ReceiverConfig, external: &str, shutdown: Shutdown) -> Running {
         // The first of the tests in this process installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (shutdown, health) = (Shutdown::new(), Health::default());
+        let health = Health::default();
         let mut tasks = JoinSet::new();
-        let external = "http://slipstream.test".to_owned();
-        tasks.spawn(notifier::run(Arc::clone(log) as _, config, external, health.clone(), shutdown.clone()));
+        let links = Links { external: external.to_owned(), alert: String::new() };
+        tasks.spawn(notifier::run(log, config, links, health.clone(), shutdown.clone()));
         Running { tasks, shutdown, health }
     }
 
@@ -273,5 +293,67 @@ impl Running {
     /// Kills it where it stands.
     pub async fn kill(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+/// A log that takes steps, and answers what is published only by a failure, when `until` is cancelled.
+struct DeafLog {
+    log: Arc<MemoryLog>,
+    until: Shutdown,
+}
+
+#[async_trait]
+impl Log for DeafLog {
+    fn describe(&self) -> String {
+        self.log.describe()
+    }
+
+    fn total_order(&self) -> bool {
+        self.log.total_order()
+    }
+
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        self.log.topic_id(topic).await
+    }
+
+    async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
+        self.log.partitions(topic).await
+    }
+
+    async fn publish(&self, _: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
+        self.until.cancelled().await;
+        Err(LogError::Fatal { doing: "publishing".to_owned(), cause: "it is deaf".into() })
+    }
+
+    async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        self.log.publish_atomically(writer, records).await
+    }
+
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError> {
+        self.log.take_writer(writer).await
+    }
+
+    async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.log.bounds(partition).await
+    }
+
+    async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.log.settled_bounds(partition).await
+    }
+
+    async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
+        self.log.read(partition, from, to, fetch).await
+    }
+
+    async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
+        self.log.offset_at(partition, time).await
+    }
+
+    async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
+        self.log.committed(group, partition).await
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+        self.log.subscribe(group, topics).await
     }
 }

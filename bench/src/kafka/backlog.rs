@@ -12,7 +12,7 @@ use crate::table::Row;
 const PARTITIONS: u32 = 8;
 const GOAL: &str = "512 MiB";
 
-/// A tally alone, then, on a topic of its own, a process with all roles that compute.
+/// A tally alone, then, on another topic, a process with all computing roles.
 pub fn rows(options: &Options) -> Result<Vec<Row>> {
     ["tally", "tally,burn,alerter"].into_iter().map(|roles| behind(options, roles)).collect()
 }

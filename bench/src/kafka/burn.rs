@@ -61,7 +61,7 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
 fn read(place: &Place) -> Result<Tallies> {
     let began = Instant::now();
     let mut config: ClientConfig = raw::settings(&place.brokers);
-    let consumer: BaseConsumer = config.set("enable.partition.eof", "true").create().context("making a consumer")?;
+    let consumer: BaseConsumer = config.set("enable.partition.eof", "true").create().context("creating a consumer")?;
     let topic = place.topic(Topic::SliTallies);
     let mut open = raw::assign(&consumer, &topic)?.len();
     let (mut batches, mut entries) = (0, 0);
@@ -74,7 +74,7 @@ fn read(place: &Place) -> Result<Tallies> {
             }
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(error)) => return Err(error).context("reading tallies"),
-            None => ensure!(began.elapsed() < WITHIN, "the tallies do not end"),
+            None => ensure!(began.elapsed() < WITHIN, "timed out reading the tallies"),
         }
     }
     Ok(Tallies { batches, entries, took: began.elapsed() })

@@ -23,7 +23,7 @@ const SPREAD_US: i64 = 3_600_000_000;
 /// A million events, or `--events` if that is fewer.
 pub fn rows(options: &Options) -> Result<Vec<Row>> {
     let events = EVENTS.min(options.events);
-    let home = tempfile::tempdir().context("making a directory")?;
+    let home = tempfile::tempdir().context("creating a directory")?;
     let (lines, definitions) = (home.path().join("events.ndjson"), home.path().join("slos.yaml"));
     write(&lines, events)?;
     std::fs::write(&definitions, slos::documents(0)).context("writing definitions")?;
@@ -43,12 +43,12 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
 }
 
 fn write(path: &std::path::Path, events: u64) -> Result<()> {
-    let mut out = BufWriter::new(File::create(path).context("making a file of events")?);
+    let mut out = BufWriter::new(File::create(path).context("creating a file of events")?);
     let (mut traffic, end) = (Traffic::new(7), now());
     for n in 0..events {
         let ended = end - SPREAD_US + (SPREAD_US as i128 * i128::from(n) / i128::from(events)) as i64;
         let (_, value) = traffic.next(ended);
-        let event: RequestEvent = codec::decode(value).context("an event of our own")?;
+        let event: RequestEvent = codec::decode(value).context("encoding an event")?;
         serde_json::to_writer(&mut out, &event).context("writing an event")?;
         out.write_all(b"\n").context("writing an event")?;
     }

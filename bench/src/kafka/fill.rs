@@ -16,7 +16,7 @@ use super::traffic::{Traffic, now};
 
 const THREADS: u64 = 2;
 const DELIVERED_WITHIN: Duration = Duration::from_secs(60);
-/// A producer tells what it sent this often; after the last delivery it is waited for.
+/// How often a producer reports what it sent; after the last delivery this is waited for.
 const STATISTICS_EVERY_MS: &str = "200";
 const LAST_STATISTICS: Duration = Duration::from_millis(500);
 const FULL: Duration = Duration::from_millis(2);
@@ -30,7 +30,7 @@ pub struct Filled {
     pub events: u64,
     /// Bytes of their values.
     pub bytes: u64,
-    /// Bytes that went to the broker, which stores batches as they come.
+    /// Bytes that were sent to the broker, which stores batches as they arrive.
     pub sent: u64,
     /// How long it took.
     pub took: Duration,
@@ -61,7 +61,7 @@ pub fn fill(place: &Place, events: u64) -> Result<Filled> {
     })?;
     let took = began.elapsed().saturating_sub(LAST_STATISTICS);
     let there = place.held(&topic)? - before;
-    ensure!(there == events, "{there} of {events} events are in {topic}");
+    ensure!(there == events, "only {there} of {events} events are in {topic}");
     Ok(Filled { events, bytes, sent, took })
 }
 
@@ -82,7 +82,7 @@ fn write(place: &Place, topic: &str, seed: u64, events: u64) -> Result<(u64, u64
     Ok((bytes, producer.context().sent.load(Ordering::Relaxed)))
 }
 
-/// What a producer tells of itself.
+/// The statistics of a producer.
 #[derive(Default)]
 pub struct BytesSent {
     sent: AtomicU64,
@@ -97,7 +97,7 @@ impl ClientContext for BytesSent {
 impl ProducerContext for BytesSent {
     type DeliveryOpaque = ();
 
-    /// Whoever fills asks the broker what it holds.
+    /// How often to check what the broker holds.
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
@@ -123,5 +123,5 @@ pub fn producer(brokers: &str) -> Result<ThreadedProducer<BytesSent>> {
     config.set("compression.type", "lz4").set("linger.ms", "5").set("partitioner", "murmur2_random");
     config.set("queue.buffering.max.messages", "500000").set("batch.size", "262144");
     config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
-    config.create_with_context(BytesSent::default()).context("making a producer")
+    config.create_with_context(BytesSent::default()).context("creating a producer")
 }

@@ -22,7 +22,7 @@ const LOADS: [(usize, usize); 2] = [(1, 256), (100, 32)];
 const FOR: Duration = Duration::from_secs(8);
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
-/// Eight seconds each, against an idempotent producer that writes the same number of events by itself.
+/// Eight seconds each, against an idempotent producer that writes the same number of events alone.
 pub fn rows(options: &Options) -> Result<Vec<Row>> {
     let place = Place::new(&options.brokers, &options.program()?, "gateway", PARTITIONS)?;
     let mut rows = Vec::new();
@@ -40,7 +40,7 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
             usage.cpu.as_secs_f64() * 1e6 / sent as f64,
             usage.peak >> 20
         );
-        let what = format!("gateway, {batch} event(s) a request, {connections} connections");
+        let what = format!("gateway, {batch} event(s) per request, {connections} connections");
         let row = Row::new(what, figure, "");
         rows.push(row.against(format!("producer of rdkafka alone: {theirs:.0} events/s"), ours / theirs));
     }
@@ -48,7 +48,7 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Sends for a while; answers how many events were acknowledged, and in which time.
+/// Sends for a while; returns how many events were acknowledged, and in which time.
 async fn load(address: SocketAddr, batch: usize, connections: usize) -> Result<(u64, Duration)> {
     let began = Instant::now();
     let mut senders = JoinSet::new();
@@ -98,11 +98,14 @@ fn write_body(body: &mut String, batch: usize, connection: usize, first: u64) {
     body.push(']');
 }
 
-/// Reads an answer to its end; it must be a 200.
+/// Reads a response to its end; it must be a 200.
 async fn answered(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
     answer.clear();
     loop {
-        ensure!(stream.read_buf(answer).await.context("hearing the gateway")? > 0, "the gateway closed a connection");
+        ensure!(
+            stream.read_buf(answer).await.context("reading from the gateway")? > 0,
+            "the gateway closed a connection"
+        );
         let Some(head) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
         let text = String::from_utf8_lossy(&answer[..head]);
         ensure!(text.starts_with("HTTP/1.1 200"), "the gateway refused: {}", String::from_utf8_lossy(answer));

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that notes when the first firing alert of each SLO came.
+//! A receiver of webhooks that records when the first firing alert of each SLO arrived.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -44,13 +44,13 @@ impl Hooks {
         &self.url
     }
 
-    /// When each SLO's alert came.
+    /// When each SLO's alert arrived.
     pub fn came(&self) -> HashMap<String, Instant> {
         self.came.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Answers requests until the sender closes the connection.
+/// Responds to requests until the sender closes the connection.
 fn serve(stream: TcpStream, desk: &Came) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;

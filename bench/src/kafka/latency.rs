@@ -2,8 +2,8 @@
 //!
 //! The clock of a fault starts when the log acknowledges the first bad event of a service that had none. From that event
 //! on the condition of its SLO is true: nothing else has to happen but that it is counted, its second is over, evaluated,
-//! and told. It ends when the receiver has the alert. The second itself is most of it: an evaluation waits for the end of
-//! the tick and a second more, so that no source is left out.
+//! and sent. It ends when the receiver has the alert. The second itself is most of it: an evaluation waits for the end of
+//! the tick and one more second, so that no source is missing.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ use crate::table::Row;
 
 const PARTITIONS: u32 = 4;
 const RATES: [u64; 2] = [1_000, 50_000];
-/// Faults, one at a time, each of a service of its own.
+/// Faults, one at a time, each of a separate service.
 const FAULTS: usize = 40;
 const FAULT_EVERY: Duration = Duration::from_millis(1_430);
 /// Bad events of a fault.
@@ -36,7 +36,7 @@ const WARM_UP: Duration = Duration::from_secs(5);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
-/// Bad events are enough, also where they are learned of late: a minute is longer than any crash. A target of 99 % can burn
+/// Bad events are enough, even if they become known late: a minute is longer than any crash. A target of 99 % can burn
 /// at 100 at most.
 const POLICY: &str = "  alertPolicies:
     - kind: AlertPolicy
@@ -117,17 +117,17 @@ fn definitions() -> String {
     [slos::documents(0)].into_iter().chain(faulty).collect::<Vec<_>>().join("---\n")
 }
 
-/// Causes the faults, and kills the last of the roles half-way if asked to. Answers when each was acknowledged.
+/// Causes the faults, and, if requested, kills the last of the roles half way. Returns when each was acknowledged.
 fn cause(place: &Place, topic: &str, roles: &mut Vec<Role>, crash: bool) -> Result<HashMap<String, Instant>> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &place.brokers).set("linger.ms", "0").set("acks", "all");
-    let producer: ThreadedProducer<DefaultProducerContext> = config.create().context("making a producer")?;
+    let producer: ThreadedProducer<DefaultProducerContext> = config.create().context("creating a producer")?;
     let (began, mut caused) = (Instant::now(), HashMap::new());
     for fault in 0..FAULTS {
         let due = began + FAULT_EVERY * fault as u32;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         if crash && fault == FAULTS / 2 {
-            roles.pop().context("nobody to kill")?.kill()?;
+            roles.pop().context("no process to kill")?.kill()?;
         }
         for n in 0..BAD {
             let (key, value) = bad(fault, n);
@@ -163,7 +163,7 @@ fn bad(fault: usize, n: usize) -> (String, Vec<u8>) {
     (event.event_id.clone(), codec::encode(&event))
 }
 
-/// Waits until every fault was told, and answers how late.
+/// Waits until every fault was notified, and returns how late.
 fn told(caused: &HashMap<String, Instant>, hooks: &Hooks, roles: &mut [Role]) -> Result<Vec<Duration>> {
     let deadline = Instant::now() + TOLD_WITHIN;
     loop {
@@ -175,7 +175,7 @@ fn told(caused: &HashMap<String, Instant>, hooks: &Hooks, roles: &mut [Role]) ->
             return Ok(all);
         }
         let missing = || caused.keys().filter(|slo| !came.contains_key(*slo)).collect::<Vec<_>>();
-        ensure!(Instant::now() < deadline, "alerts that did not come within {TOLD_WITHIN:?}: {:?}", missing());
+        ensure!(Instant::now() < deadline, "alerts that did not arrive within {TOLD_WITHIN:?}: {:?}", missing());
         roles.iter_mut().try_for_each(Role::runs)?;
         std::thread::sleep(Duration::from_millis(20));
     }

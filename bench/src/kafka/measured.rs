@@ -16,11 +16,11 @@ pub struct Measured {
     pub took: Duration,
     /// From the first event that was seen or committed to the last.
     pub flow: Duration,
-    /// Events that came in `flow`.
+    /// Events that arrived in `flow`.
     pub flowed: u64,
     /// From about half of the events to the last.
     pub warm: Duration,
-    /// Events that came in `warm`.
+    /// Events that arrived in `warm`.
     pub warmed: u64,
     /// CPU time until it was ready: what a start costs, definitions among it.
     pub start: Duration,
@@ -34,12 +34,12 @@ impl Measured {
         self.events as f64 / self.took.as_secs_f64()
     }
 
-    /// Events a second once the first had come.
+    /// Events per second after the first one.
     pub fn flow_rate(&self) -> f64 {
         if self.at_once() { self.rate() } else { a_second(self.flowed, self.flow) }
     }
 
-    /// Whether the topic was so small that most of it had come when the first was seen.
+    /// Whether the topic was so small that most of it had arrived when the first event was seen.
     fn at_once(&self) -> bool {
         self.flowed * 2 < self.events
     }
@@ -69,7 +69,7 @@ impl Measured {
             found.and_then(|value| value.parse::<f64>().ok()).with_context(|| format!("no {name} in: {text}"))
         };
         let cpu = Duration::from_secs_f64(number("cpu")?);
-        // The peer does not tell.
+        // The peer does not report it.
         let start = Duration::from_secs_f64(number("start").unwrap_or(0.0));
         Ok(Measured {
             events: number("events")? as u64,
@@ -97,7 +97,7 @@ fn a_second(events: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { events as f64 / time.as_secs_f64() }
 }
 
-/// Notes when events came.
+/// Records when events arrived.
 pub struct Progress {
     began: Instant,
     wanted: u64,
@@ -107,7 +107,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins now, with so many events to come.
+    /// Starts now, with this many events expected.
     pub fn new(wanted: u64) -> Progress {
         Progress { began: Instant::now(), wanted, first: None, half: None, start: Duration::ZERO }
     }
@@ -117,7 +117,7 @@ impl Progress {
         self.start = usage.cpu;
     }
 
-    /// Notes that so many have come in all.
+    /// Records the total so far.
     pub fn at(&mut self, done: u64) {
         if done > 0 && self.first.is_none() {
             self.first = Some((Instant::now(), done));
@@ -127,7 +127,7 @@ impl Progress {
         }
     }
 
-    /// All have come.
+    /// All have arrived.
     pub fn end(self, usage: Usage) -> Measured {
         let since = |mark: Option<(Instant, u64)>| {
             mark.map_or((self.began.elapsed(), self.wanted), |(at, done)| {

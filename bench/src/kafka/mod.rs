@@ -1,7 +1,7 @@
 //! `slipstream-bench kafka`: what the roles do on a real Kafka, against references of the same run.
 //!
-//! Every measurement works on topics of its own and runs in a process of its own, so that CPU time and memory are its own.
-//! References run right beside what they are held against. Figures only: nothing is asserted.
+//! Every measurement has its own topics and its own process, so that CPU time and memory are separate.
+//! References run in the same run as what they are compared with. Figures only: nothing is asserted.
 
 mod backlog;
 mod burn;
@@ -16,7 +16,7 @@ mod pace;
 mod place;
 pub mod raw;
 mod restore;
-mod role;
+pub mod role;
 mod scaling;
 mod sink;
 mod slos;
@@ -24,7 +24,7 @@ mod speed;
 mod streams;
 mod tally;
 mod traffic;
-mod usage;
+pub mod usage;
 
 use std::io::Write;
 
@@ -54,15 +54,15 @@ const MEASUREMENTS: [Measurement; 11] = [
     ("embedded", embedded::rows),
 ];
 
-/// Runs what was asked for; rows are printed as they come.
+/// Runs the selected measurements; prints rows as they are finished.
 ///
 /// # Errors
-/// When a measurement cannot be made.
+/// When a measurement fails.
 pub fn run(arguments: &[String]) -> Result<()> {
     let options = Options::parse_from(std::iter::once(&COMMAND.to_owned()).chain(arguments));
     let names = MEASUREMENTS.map(|(name, _)| name);
     if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
-        bail!("no such measurement: {unknown}; there are {}", names.join(", "));
+        bail!("unknown measurement: {unknown}; measurements are {}", names.join(", "));
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", table::HEAD)?;

@@ -1,4 +1,4 @@
-//! What can be asked for on the command line.
+//! Options of the command line.
 
 use std::path::PathBuf;
 
@@ -24,10 +24,10 @@ pub struct Options {
     /// Only these measurements
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
-    /// The slipstream program [default: beside this one]
+    /// The slipstream program [default: next to this one]
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where Maven put the Kafka Streams peer (bench/peers/streams); without it the peer is left out
+    /// Where Maven put the Kafka Streams peer (bench/peers/streams); without it the peer is skipped
     #[arg(long)]
     pub streams: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Options {
     pub fn program(&self) -> Result<PathBuf> {
         let beside = || Some(std::env::current_exe().ok()?.with_file_name("slipstream"));
         let program = self.program.clone().or_else(beside).filter(|program| program.exists());
-        program.context("no slipstream program: cargo build --release --bin slipstream, or say --program")
+        program.context("no slipstream program: cargo build --release --bin slipstream, or pass --program")
     }
 
     /// Events of a smaller topic.

@@ -1,4 +1,4 @@
-//! Events at an even rate, from a thread of its own, until told to end.
+//! Events at an even rate, from its own thread, until stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::traffic::{Traffic, now};
 const STEP: Duration = Duration::from_millis(5);
 const DELIVERED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Traffic that goes on in the background.
+/// Background traffic.
 pub struct Background {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<u64>>,
@@ -24,7 +24,7 @@ impl Background {
     /// Begins to write `rate` events a second to a topic.
     ///
     /// # Errors
-    /// When no producer can be made.
+    /// When no producer can be created.
     pub fn start(brokers: &str, topic: String, rate: u64) -> Result<Background> {
         let (stop, producer) = (Arc::new(AtomicBool::new(false)), producer(brokers)?);
         let stopped = Arc::clone(&stop);
@@ -47,7 +47,7 @@ impl Background {
         Ok(Background { stop, thread })
     }
 
-    /// Ends it; answers how many events it wrote.
+    /// Ends it; returns how many events it wrote.
     ///
     /// # Errors
     /// When they could not be written.

@@ -19,15 +19,15 @@ use super::role::Role;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where a measurement works: topics of a prefix that nobody else has.
+/// Where a measurement runs: topics with a unique prefix.
 pub struct Place {
     /// `host:port[,host:port]`.
     pub brokers: String,
-    /// What names of topics and groups begin with.
+    /// The prefix of topics and groups.
     pub prefix: String,
     /// The `slipstream` program.
     pub program: PathBuf,
-    /// Address of a database, where the measurement needs one.
+    /// Address of a database, if the measurement needs one.
     pub store: Option<String>,
     home: TempDir,
 }
@@ -36,14 +36,14 @@ impl Place {
     /// Makes the topics.
     ///
     /// # Errors
-    /// When the cluster does not answer or `slipstream topics ensure` fails.
+    /// When the cluster does not respond or `slipstream topics ensure` fails.
     pub fn new(brokers: &str, program: &Path, what: &str, partitions: u32) -> Result<Place> {
         let place = Place {
             brokers: brokers.to_owned(),
             prefix: format!("bench-{}-{what}.", std::process::id()),
             program: program.to_owned(),
             store: None,
-            home: tempfile::tempdir().context("making a directory")?,
+            home: tempfile::tempdir().context("creating a directory")?,
         };
         let mut ensure = place.command();
         ensure.args(["topics", "ensure", "--log", &place.log(), "--partitions"]);
@@ -53,7 +53,7 @@ impl Place {
         Ok(place)
     }
 
-    /// The program, told which topics are ours.
+    /// The program, with our topics.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env("SLIPSTREAM_KAFKA_PREFIX", &self.prefix).env("SLIPSTREAM_DATA", self.home.path());
@@ -90,32 +90,32 @@ impl Place {
     /// Offsets of a topic's first record and of its end, by partition.
     ///
     /// # Errors
-    /// When the cluster does not answer.
+    /// When the cluster does not respond.
     pub fn bounds(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
         let mut config = self.client();
-        bounds(&config.set("group.id", "bench").create().context("making a consumer")?, topic)
+        bounds(&config.set("group.id", "bench").create().context("creating a consumer")?, topic)
     }
 
     /// How many records a topic holds, control records of transactions among them.
     ///
     /// # Errors
-    /// When the cluster does not answer.
+    /// When the cluster does not respond.
     pub fn held(&self, topic: &str) -> Result<u64> {
         Ok(held(&self.bounds(topic)?))
     }
 
-    /// Lets a group begin again at the beginning.
+    /// Resets a group to the beginning.
     ///
     /// # Errors
-    /// When the cluster does not answer, or the group has members.
+    /// When the cluster does not respond, or the group has members.
     pub fn forget(&self, group: &str) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().context("making an admin client")?;
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("creating an admin client")?;
         let name = format!("{}{group}", self.prefix);
-        let gone = wait(admin.delete_groups(&[&name], &AdminOptions::new()))?.context("forgetting a group")?;
+        let gone = wait(admin.delete_groups(&[&name], &AdminOptions::new()))?.context("deleting a group")?;
         for result in gone {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
-                Err((group, code)) => anyhow::bail!("forgetting the group {group}: {code}"),
+                Err((group, code)) => anyhow::bail!("deleting the group {group}: {code}"),
             }
         }
         Ok(())
@@ -123,7 +123,7 @@ impl Place {
 
     /// Removes the topics; what cannot be removed is left to the cluster's owner.
     pub fn remove(self) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().context("making an admin client")?;
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("creating an admin client")?;
         let names: Vec<String> = TOPICS.iter().map(|spec| self.topic(spec.topic)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         wait(admin.delete_topics(&names, &AdminOptions::new()))?.context("removing topics")?;
@@ -140,21 +140,21 @@ impl Place {
 /// Offsets of a topic's first record and of its end, by partition.
 ///
 /// # Errors
-/// When the cluster does not answer.
+/// When the cluster does not respond.
 pub fn bounds(consumer: &BaseConsumer, topic: &str) -> Result<Vec<(i64, i64)>> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("asking for partitions")?;
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).context("looking up partitions")?;
     let partitions = metadata.topics().first().map_or(0, |t| t.partitions().len());
     let bounds = |partition| consumer.fetch_watermarks(topic, partition as i32, PATIENCE);
-    (0..partitions).map(|p| bounds(p).context("asking for ends")).collect()
+    (0..partitions).map(|p| bounds(p).context("looking up ends")).collect()
 }
 
-/// How many records lie within bounds.
+/// How many records are within bounds.
 pub fn held(bounds: &[(i64, i64)]) -> u64 {
     bounds.iter().map(|(first, end)| (end - first).unsigned_abs()).sum()
 }
 
-/// Waits for an answer on a small runtime of its own.
+/// Waits for a result on its own small runtime.
 pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("making a runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("creating a runtime")?;
     Ok(runtime.block_on(answer))
 }

@@ -22,7 +22,7 @@ use super::usage::Usage;
 pub const COMMAND: &str = "kafka-raw";
 const POLL: Duration = Duration::from_millis(100);
 
-/// Reads request-events from beginning to end in a process of its own.
+/// Reads request-events from beginning to end in its own process.
 ///
 /// # Errors
 /// When that fails.
@@ -32,7 +32,7 @@ pub fn measure(place: &Place, consumer: RawConsumer) -> Result<Measured> {
     command.args([COMMAND, &place.brokers, &place.prefix, consumer.name()]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("running a consumer")?;
-    ensure!(output.status.success(), "the consumer ended with {}", output.status);
+    ensure!(output.status.success(), "the consumer exited with {}", output.status);
     Measured::parse(&String::from_utf8_lossy(&output.stdout))
 }
 
@@ -68,7 +68,7 @@ pub fn run(arguments: &[String]) -> Result<Measured> {
     let consumer = RawConsumer::ALL
         .into_iter()
         .find(|known| known.name() == consumer)
-        .with_context(|| format!("no such consumer: {consumer}"))?;
+        .with_context(|| format!("unknown consumer: {consumer}"))?;
     let topic = format!("{prefix}{}", Topic::RequestEvents);
     match consumer {
         RawConsumer::Ours => wait(ours(brokers, prefix, &topic))?,
@@ -84,7 +84,7 @@ fn polled(brokers: &str, topic: &str, decoded: bool) -> Result<Measured> {
     let (mut read, mut valid) = (0u64, 0u64);
     while read < wanted {
         let Some(message) = consumer.poll(POLL) else {
-            ensure!(began.elapsed() < Duration::from_secs(600), "the topic does not end");
+            ensure!(began.elapsed() < Duration::from_secs(600), "timed out reading the topic");
             continue;
         };
         let message = message.context("reading")?;
@@ -128,7 +128,7 @@ async fn ours(brokers: &str, prefix: &str, topic: &str) -> Result<Measured> {
 }
 
 fn consumer(brokers: &str) -> Result<BaseConsumer> {
-    settings(brokers).create().context("making a consumer")
+    settings(brokers).create().context("creating a consumer")
 }
 
 /// As a role reads: committed records only, queues that let a fetch be in flight while a batch is worked on.
@@ -140,7 +140,7 @@ pub fn settings(brokers: &str) -> ClientConfig {
     config
 }
 
-/// Takes all partitions from their beginnings; answers their bounds.
+/// Assigns all partitions from their start; returns their bounds.
 pub fn assign(consumer: &BaseConsumer, topic: &str) -> Result<Vec<(i64, i64)>> {
     let bounds = bounds(consumer, topic)?;
     let mut list = TopicPartitionList::new();

@@ -1,4 +1,4 @@
-//! `slipstream run` as a process of its own, watched through its metrics.
+//! `slipstream run` as a separate process, observed through its metrics.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -33,14 +33,14 @@ impl Role {
     pub fn start(place: &Place, roles: &str, arguments: &[&OsStr]) -> Result<Role> {
         let (ops, gateway) = (free()?, free()?);
         let said = place.home().join(format!("{}-{}.log", roles.replace(',', "-"), ops.port()));
-        let errors = File::create(&said).context("making a file for what the process says")?;
+        let errors = File::create(&said).context("creating a file for the output of the process")?;
         let mut command = place.command();
         command.args(["run", "--roles", roles, "--log", &place.log()]).args(arguments);
         if let Some(store) = &place.store {
             command.args(["--store", store]);
         }
         command.args(["--ops-listen", &ops.to_string(), "--listen", &gateway.to_string()]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        command.env("SLIPSTREAM_DRAIN", "0s").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         let child = command.spawn().with_context(|| format!("starting {}", place.program.display()))?;
         Ok(Role { child, ops, gateway, said })
     }
@@ -50,7 +50,7 @@ impl Role {
         self.gateway
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it is ready.
     ///
     /// # Errors
     /// When it ends before, or takes too long.
@@ -74,18 +74,18 @@ impl Role {
         Ok(())
     }
 
-    /// An error with what it said if the process has ended.
+    /// An error with its output if the process has ended.
     pub fn runs(&mut self) -> Result<()> {
-        match self.child.try_wait().context("looking after a process")? {
-            Some(status) => bail!("slipstream ended with {status}: {}", self.last_words()),
+        match self.child.try_wait().context("checking a process")? {
+            Some(status) => bail!("slipstream exited with {status}: {}", self.last_words()),
             None => Ok(()),
         }
     }
 
-    /// Sum over the samples of a metric of which the labels hold `labels`; 0 where there is none yet.
+    /// Sum over the samples of a metric whose labels contain `labels`; 0 if there is none yet.
     ///
     /// # Errors
-    /// When the process does not answer.
+    /// When the process does not respond.
     pub fn metric(&self, name: &str, labels: &str) -> Result<f64> {
         let answer = get(self.ops, "/metrics")?;
         let samples = answer.lines().filter(|line| line.starts_with(name) && line.contains(labels));
@@ -106,10 +106,10 @@ impl Role {
     /// When it does not.
     pub fn end(mut self) -> Result<()> {
         let sent = Command::new("kill").arg(self.child.id().to_string()).status().context("sending SIGTERM")?;
-        ensure!(sent.success(), "SIGTERM could not be sent");
+        ensure!(sent.success(), "sending SIGTERM");
         let deadline = Instant::now() + ENDS_WITHIN;
         while self.child.try_wait().context("waiting for a process")?.is_none() {
-            ensure!(Instant::now() < deadline, "it did not end after SIGTERM: {}", self.last_words());
+            ensure!(Instant::now() < deadline, "it did not exit after SIGTERM: {}", self.last_words());
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(())
@@ -121,7 +121,7 @@ impl Role {
     /// When there is nothing to kill.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill().context("killing a process")?;
-        self.child.wait().context("taking in its exit")?;
+        self.child.wait().context("waiting for its exit")?;
         Ok(())
     }
 
@@ -140,16 +140,16 @@ impl Drop for Role {
 }
 
 fn get(address: SocketAddr, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address).context("asking a process")?;
-    stream.set_read_timeout(Some(ANSWERS_WITHIN)).context("asking a process")?;
+    let mut stream = TcpStream::connect(address).context("requesting from a process")?;
+    stream.set_read_timeout(Some(ANSWERS_WITHIN)).context("requesting from a process")?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).context("asking a process")?;
+    stream.write_all(request.as_bytes()).context("requesting from a process")?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).context("hearing a process")?;
+    stream.read_to_string(&mut answer).context("reading from a process")?;
     Ok(answer)
 }
 
-/// A loopback address that nobody used a moment ago.
+/// A loopback address that was free a moment ago.
 pub fn free() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
     listener.local_addr().context("looking for a free port")

@@ -12,7 +12,7 @@ use crate::table::Row;
 
 const PARTITIONS: [u32; 4] = [1, 2, 4, 8];
 const OTHERS: [usize; 4] = [1, 10, 100, 1_000];
-/// Partitions where definitions are varied.
+/// Partitions when definitions are varied.
 const FIXED: u32 = 4;
 
 /// A sixth of `--events` on topics of 1 to 8 partitions.

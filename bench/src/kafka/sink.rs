@@ -35,7 +35,7 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
         place.store = Some(database.url.clone());
         let (sink, usage) = stored(&place, events)?;
         let copy = wait(copied(&database.url))??;
-        ensure!(copy.rows == events, "{} of {events} events were stored", copy.rows);
+        ensure!(copy.rows == events, "only {} of {events} events were stored", copy.rows);
         database.remove()?;
         runs.push((sink, usage, copy.took));
     }
@@ -61,7 +61,7 @@ fn stored(place: &Place, events: u64) -> Result<(Duration, Usage)> {
     let (mut first, mut done) = (None, 0);
     while done < events {
         role.runs()?;
-        ensure!(began.elapsed() < WITHIN, "the sink stored {done} of {events} events within {WITHIN:?}");
+        ensure!(began.elapsed() < WITHIN, "the sink stored only {done} of {events} events within {WITHIN:?}");
         std::thread::sleep(LOOK_EVERY);
         done = role.metric(STORED.0, STORED.1).unwrap_or(0.0) as u64;
         if done > 0 {
@@ -85,10 +85,10 @@ pub struct Database {
 }
 
 impl Database {
-    /// Makes one on a server that is given by the address of any of its databases.
+    /// Creates one on a server given by the address of any of its databases.
     ///
     /// # Errors
-    /// When the server does not make it.
+    /// When the server does not create it.
     pub fn make(server: &str, run: usize) -> Result<Database> {
         let name = format!("bench_{}_{run}", std::process::id());
         let (address, parameters) = server.split_once('?').map_or((server, ""), |(a, p)| (a, p));
@@ -138,7 +138,7 @@ async fn out_and_in(client: &Client) -> Result<Copied> {
                   WHERE c.relname = 'events' AND c.relkind IN ('r', 'p')";
     let schema: String = client.query_one(schema, &[]).await.context("looking for the table")?.get(0);
     client.batch_execute(&format!("SET search_path TO {schema}; CHECKPOINT")).await.context("a checkpoint")?;
-    let rows = taken_out(client).await.context("taking rows out")?;
+    let rows = taken_out(client).await.context("reading rows")?;
     client.batch_execute("TRUNCATE events; CHECKPOINT").await.context("emptying the table")?;
     let began = Instant::now();
     let sink = client.copy_in("COPY events FROM STDIN BINARY").await.context("starting COPY")?;

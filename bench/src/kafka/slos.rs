@@ -2,7 +2,7 @@
 
 use super::traffic::{SERVICES, service};
 
-/// What an SLO calls good: an answer, a quick answer.
+/// Good events of an SLO: a response without error, a fast response.
 const GOOD: [(&str, &str); 2] = [("availability", "status_code < 500"), ("latency", "latency_ms <= 300")];
 
 /// Definitions that match: every event counts for two of them.
@@ -22,7 +22,7 @@ pub fn grouped() -> String {
     total(documents(0))
 }
 
-/// An SLO of a service. `policy`: its alert policies, as YAML, or nothing for those of the house.
+/// An SLO of a service. `policy`: its alert policies, as YAML, or nothing for the default ones.
 pub fn document(service: &str, (kind, good): (&str, &str), policy: &str) -> String {
     format!(
         "apiVersion: openslo/v1

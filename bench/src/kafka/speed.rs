@@ -39,7 +39,7 @@ pub fn rows(options: &Options) -> Result<Vec<Row>> {
         Row::new(
             what,
             format!(
-                "written at {}, {sent:.0} B an event on the wire and in Kafka",
+                "written at {}, {sent:.0} B per event on the wire and in Kafka",
                 millions(filled.events as f64 / filled.took.as_secs_f64())
             ),
             "",

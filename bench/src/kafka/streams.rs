@@ -1,4 +1,4 @@
-//! The peer: Kafka Streams doing tally's job on the same topic, as a process of its own (bench/peers/streams).
+//! The peer: Kafka Streams doing tally's job on the same topic, in its own process (bench/peers/streams).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,19 +29,19 @@ pub const VARIANTS: [(&str, &str); 2] = [("dsl", "DSL"), ("processor", "Processo
 /// # Errors
 /// When there is no Java, or the job fails.
 pub fn measure(place: &Place, built: &Path, variant: &str) -> Result<Measured> {
-    // Its positions go by the topic's name too: each run begins at the beginning.
+    // Its positions depend on the topic's name as well: each run starts at the beginning.
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let out = format!("{}peer-{variant}-{run}", place.prefix);
     let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", &place.brokers).create().context("making an admin client")?;
+        ClientConfig::new().set("bootstrap.servers", &place.brokers).create().context("creating an admin client")?;
     let topic = NewTopic::new(&out, TALLIES_PARTITIONS, TopicReplication::Fixed(-1));
-    wait(admin.create_topics(&[topic], &AdminOptions::new()))?.context("making a topic for the peer")?;
+    wait(admin.create_topics(&[topic], &AdminOptions::new()))?.context("creating a topic for the peer")?;
     let classes = format!("{}:{}", built.join("classes").display(), built.join("libs/*").display());
     let mut java = Command::new("java");
     java.args([HEAP, "-cp", &classes, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", MAIN]);
     java.args([&place.brokers, &place.topic(Topic::RequestEvents), &out, variant]);
     let output = java.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("running java")?;
-    ensure!(output.status.success(), "the peer ended with {}", output.status);
+    ensure!(output.status.success(), "the peer exited with {}", output.status);
     wait(admin.delete_topics(&[&out], &AdminOptions::new()))?.context("removing the peer's topic")?;
     Measured::parse(&String::from_utf8_lossy(&output.stdout))
 }

@@ -11,12 +11,12 @@ use super::role::Role;
 
 const WITHIN: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-/// Counted once a step is committed, so it says how far the committed position is.
+/// Counted once a step is committed, so it shows the committed position.
 const RECORDS: &str = "slipstream_tally_records_total";
 /// All events of the bench are valid and new.
 const COVERED: &str = "outcome=\"accepted\"";
 
-/// Tallies request-events from the beginning. `roles`: `tally`, or more beside it.
+/// Tallies request-events from the beginning. `roles`: `tally`, or further roles as well.
 ///
 /// # Errors
 /// When the process ends or takes too long.
@@ -31,7 +31,7 @@ pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
     let mut done = 0;
     while done < events {
         role.runs()?;
-        ensure!(Instant::now() < deadline, "tally committed {done} of {events} events within {WITHIN:?}");
+        ensure!(Instant::now() < deadline, "tally committed only {done} of {events} events within {WITHIN:?}");
         std::thread::sleep(LOOK_EVERY);
         done = committed(&role).unwrap_or(0);
         progress.at(done);
@@ -41,7 +41,7 @@ pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
     Ok(measured)
 }
 
-/// Records up to the committed position; none: the process does not answer yet.
+/// Records up to the committed position; `None` if the process does not respond yet.
 fn committed(role: &Role) -> Option<u64> {
     Some(role.metric(RECORDS, COVERED).ok()? as u64)
 }

@@ -40,7 +40,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// The same seed makes the same events, but for their time.
+    /// The same seed gives the same events, except for their time.
     pub fn new(seed: u64) -> Traffic {
         let event = RequestEvent {
             event_id: "0".repeat(36),

@@ -1,4 +1,4 @@
-//! What a process has used: CPU time and its peak of resident memory, as Linux tells them.
+//! What a process has used: CPU time and its peak of resident memory, as reported by Linux.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Usage {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).context("reading memory")?;
         let ticks = ticks(&stat).with_context(|| format!("no CPU time in {stat}"))?;
         let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let kib: u64 = kib.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")?;
+        let kib: u64 = kib.trim().trim_end_matches(" kB").parse().context("VmHWM is not a number")?;
         Ok(Usage { cpu: Duration::from_millis(ticks * 1000 / TICKS), peak: kib << 10 })
     }
 
@@ -39,7 +39,7 @@ impl Usage {
     }
 }
 
-/// The name of the program, in brackets, may hold anything: fields are counted from behind it (proc(5)).
+/// The program's name, in parentheses, may contain anything: fields are counted after it (proc(5)).
 fn ticks(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let user: u64 = fields.nth(11)?.parse().ok()?;

@@ -17,15 +17,15 @@ pub use slo::Slo;
 pub use topics::Topics;
 pub use traffic::{Format, Import, Simulate};
 
-/// SLOs from the requests themselves: exact counts, burn rates and alerts, seconds after they happened.
+/// SLOs from the requests themselves: exact counts, burn rates and alerts within seconds.
 #[derive(Debug, Parser)]
 #[command(name = "slipstream", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Examples:\n  slipstream demo\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n\n\
-    Exit codes: 0 done, 1 failed, 2 wrong use."
+    after_help = "Examples:\n  slipstream demo\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9099/alerts\n\n\
+    Exit codes: 0 success, 1 failure, 2 wrong usage."
 )]
 pub struct Cli {
-    /// What to do
+    /// The command
     #[command(subcommand)]
     pub command: Command,
     /// How much to log: error, warn, info, debug, trace, or a filter such as info,slipstream_log=debug
@@ -36,26 +36,26 @@ pub struct Cli {
 /// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Everything in one process, with synthetic traffic, a fault, and the alert it causes
+    /// Run everything in one process, with synthetic traffic, a fault, and the alert it causes
     Demo(Demo),
-    /// The pipeline: gateway, tally, burn, sink, alerter and notifier
+    /// Run the pipeline: gateway, tally, burn, sink, alerter and notifier
     Run(Run),
-    /// Access logs and event files into events
+    /// Import access logs and event files
     Import(Import),
-    /// Seeded synthetic traffic
+    /// Generate synthetic traffic, reproducible by its seed
     Simulate(Simulate),
-    /// Definitions: check, test, list, and see how they stand
+    /// Check, test and list SLO definitions, and show their status
     #[command(subcommand)]
     Slo(Slo),
-    /// Ask the store
+    /// Query events, KPIs, SLOs and alerts
     #[command(subcommand)]
     Query(Query),
-    /// The topics of an installation on Kafka: make them, and see how they are
+    /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),
-    /// Whether an installation is as it must be; each finding with what to do
+    /// Check an installation, and say what to do about each finding
     Doctor(Doctor),
-    /// Shell completions on standard output
+    /// Print shell completions
     #[command(after_help = "Example:\n  slipstream completions bash > /etc/bash_completion.d/slipstream")]
     Completions {
         /// The shell
@@ -68,10 +68,10 @@ pub enum Command {
 #[command(after_help = "Examples:\n  slipstream doctor\n  \
     slipstream doctor --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n  \
     slipstream doctor --config slipstream.yaml --json\n\n\
-    Looks and changes nothing, but for one record that asks the broker for its time.\n\
-    Exit code 0 without errors (there may be warnings), 1 with errors.")]
+    Changes nothing, except that it writes one record to learn the broker's time.\n\
+    Exit code: 0 without errors (warnings are allowed), 1 with errors.")]
 pub struct Doctor {
-    /// As JSON: {findings: [{check, severity, message, todo}]}
+    /// Print JSON: {errors, warnings, findings: [{check, severity, message, todo}]}
     #[arg(long)]
     pub json: bool,
     /// Where the installation is

@@ -1,10 +1,10 @@
-//! Where an installation is.
+//! Flags that say where an installation is.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Where an installation is: what is not given here comes from SLIPSTREAM_* variables and the configuration file.
+/// Where an installation is. What is not given here comes from SLIPSTREAM_* variables and the configuration file.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// Configuration file (YAML)

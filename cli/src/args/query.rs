@@ -12,44 +12,44 @@ use super::values::{at_least_one, duration};
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  slipstream query alerts --json")]
 pub enum Query {
-    /// Hits, errors and latencies
+    /// Show hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
         slipstream query kpis --service web --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
     Kpis {
-        /// One row for each value
+        /// One row per value
         #[arg(long, value_enum, conflicts_with = "step")]
         by: Option<By>,
-        /// One row for each step of time
+        /// One row per time step
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         step: Option<Duration>,
         /// What to look at
         #[command(flatten)]
         what: What,
     },
-    /// Stored events, oldest first
+    /// List stored events, oldest first
     #[command(after_help = "Example:\n  slipstream query events --service payment --status-code 503 --limit 20")]
     Events {
-        /// How many at most
+        /// At most this many
         #[arg(long, default_value = "100", value_parser = at_least_one)]
         limit: usize,
-        /// Continue behind the `next` of an earlier answer
+        /// Continue after the `next` of the previous page
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
         /// What to look at
         #[command(flatten)]
         what: What,
     },
-    /// Where every SLO stands
+    /// Show the status of every SLO
     #[command(after_help = "Example:\n  slipstream query slos --json")]
     Slos {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         /// Where from
         #[command(flatten)]
         from: Place,
     },
-    /// Alerts and their states
+    /// List alerts and their states
     #[command(after_help = "Example:\n  slipstream query alerts --from 2026-01-31T00:00:00Z")]
     Alerts {
         /// Changed at or after
@@ -58,10 +58,10 @@ pub enum Query {
         /// Changed before
         #[arg(long, value_name = "TIME")]
         to: Option<Timestamp>,
-        /// Of this SLO
+        /// Only this SLO
         #[arg(long)]
         slo: Option<String>,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         /// Where from
@@ -94,7 +94,7 @@ pub struct What {
     /// Only this status
     #[arg(long)]
     pub status_code: Option<u16>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
     /// Where from

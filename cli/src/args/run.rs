@@ -16,13 +16,13 @@ pub struct Demo {
     /// End after this time [default: until Ctrl-C; headless: 150s]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub span: Option<Duration>,
-    /// No keys, no screen: for scripts
+    /// Do not read the keyboard: for scripts
     #[arg(long)]
     pub headless: bool,
-    /// A summary as JSON on standard output at the end
+    /// Print a summary as JSON at the end
     #[arg(long)]
     pub json: bool,
-    /// Keep the data here instead of in a temporary directory
+    /// Keep the data in this directory instead of a temporary one
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Requests per second
@@ -36,13 +36,13 @@ pub struct Demo {
 /// `slipstream run`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9093/hook\n  \
+    after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9099/alerts\n  \
     slipstream run --config slipstream.yaml\n  \
     slipstream run --roles gateway,tally --log kafka://127.0.0.1:9092\n  \
-    slipstream run --roles sink --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags win over SLIPSTREAM_* variables, these over the file."
+    slipstream run --roles sink --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags override SLIPSTREAM_* variables, which override the file."
 )]
 pub struct Run {
-    /// Roles of this process, separated by commas: gateway, tally, burn, sink, alerter, notifier [default: all]
+    /// Roles to run, separated by commas: gateway, tally, burn, sink, alerter, notifier [default: all]
     #[arg(long, value_delimiter = ',', value_name = "ROLE")]
     pub roles: Vec<String>,
     /// Address of the gateway [default: 127.0.0.1:8480]
@@ -51,12 +51,15 @@ pub struct Run {
     /// Address of health and metrics [default: 127.0.0.1:8490]
     #[arg(long, value_name = "ADDR")]
     pub ops_listen: Option<String>,
-    /// Definitions to publish at start: a file or a directory (repeatable)
+    /// SLO definitions to publish at start: a file or a directory (repeatable)
     #[arg(long, value_name = "PATH")]
     pub slos: Vec<PathBuf>,
-    /// Receiver of alerts in Alertmanager's webhook format (repeatable)
+    /// Send alerts to this URL in Alertmanager's webhook format (repeatable)
     #[arg(long, value_name = "URL")]
     pub webhook: Vec<String>,
+    /// After SIGTERM, keep serving this long with /readyz at 503, so that load balancers notice [default: 5s with a gateway]
+    #[arg(long, value_name = "DURATION")]
+    pub drain: Option<String>,
     /// Where the installation is
     #[command(flatten)]
     pub place: Place,

@@ -11,30 +11,30 @@ use super::place::Place;
 #[command(after_help = "Examples:\n  slipstream topics ensure --log kafka://127.0.0.1:9092\n  \
     slipstream topics list --log kafka://127.0.0.1:9092")]
 pub enum Topics {
-    /// Make the topics that are missing, write the installation's settings, and say what differs
+    /// Create missing topics, write the installation's settings, and report differences
     #[command(after_help = "Examples:\n  slipstream topics ensure --log kafka://127.0.0.1:9092\n  \
         slipstream topics ensure --log kafka://127.0.0.1:9092 --partitions request-events=12 --replication 3\n\n\
-        A second time it changes nothing. What differs from the table is told, and not changed.\n\
-        Exit code 1 where a difference breaks a promise.")]
+        Run again, it changes nothing. Differences from the table are reported, not changed.\n\
+        Exit code 1 if a difference breaks a guarantee.")]
     Ensure {
-        /// Partitions of topics that are made now, TOPIC=N, separated by commas
+        /// Partitions of topics to be created, TOPIC=N, separated by commas
         #[arg(long, value_delimiter = ',', value_name = "TOPIC=N", value_parser = partitions_of)]
         partitions: Vec<(Topic, u32)>,
-        /// Replicas of topics that are made now; from 3 on two must have a record before it is acknowledged
-        /// (min.insync.replicas) [default: both as the brokers have it]
+        /// Replicas of topics to be created; from 3 on, two must have a record before it is acknowledged
+        /// (min.insync.replicas) [default: the brokers' settings]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=32))]
         replication: Option<i32>,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         /// Where the installation is
         #[command(flatten)]
         place: Place,
     },
-    /// Topics with their settings, and what differs from the table
+    /// List topics with their settings and differences from the table
     #[command(after_help = "Example:\n  slipstream topics list --log kafka://127.0.0.1:9092 --json")]
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         /// Where the installation is
@@ -48,10 +48,10 @@ fn partitions_of(text: &str) -> Result<(Topic, u32), String> {
     const MOST: u32 = 10_000;
     let (name, n) = text.split_once('=').ok_or("write it as request-events=12")?;
     let names = || TOPICS.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
-    let topic = Topic::from_name(name).ok_or_else(|| format!("no topic of this name; there are {}", names()))?;
-    let n = n.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or("give a whole number from 1 to 10000")?;
+    let topic = Topic::from_name(name).ok_or_else(|| format!("unknown topic; known topics: {}", names()))?;
+    let n = n.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or("expected a whole number from 1 to 10000")?;
     match topic {
-        Topic::SloDefinitions if n != 1 => Err("definitions need one order: one partition".to_owned()),
+        Topic::SloDefinitions if n != 1 => Err("definitions need a total order, so exactly one partition".to_owned()),
         topic => Ok((topic, n)),
     }
 }

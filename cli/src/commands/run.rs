@@ -1,4 +1,4 @@
-//! `slipstream run`: the roles of this process, until it is told to stop.
+//! `slipstream run`: the roles of this process, until a signal or a failure.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use slipstream_alerter::Links;
+use slipstream_definitions::openslo::Loaded;
 use slipstream_producer::gateway;
 use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
 use slipstream_runtime::health::{Health, State};
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::parts::{Installation, Writes};
 use crate::pipeline::Pipeline;
+use crate::place::both;
 use crate::{args, definitions, output, parts};
 
 /// Runs until SIGTERM or SIGINT, or until a role fails.
@@ -24,13 +27,25 @@ use crate::{args, definitions, output, parts};
 /// # Errors
 /// When the configuration is wrong, an address is taken, or the data directory cannot be owned.
 pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode> {
-    let config = Config::load(args.place.config.as_deref(), std::env::vars(), overrides(&args, log_level))?;
+    let (config, loaded) = load(&args, log_level)?;
     telemetry::init(&config.logging, std::env::var("NO_COLOR").ok().as_deref())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let stop = signal::watch().context("watching for signals")?;
-    serve(config, stop).await
+    serve(config, loaded, stop).await
+}
+
+/// The configuration and the definitions that it names. Errors in either are reported at once.
+fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)> {
+    let mut found = None;
+    let check = |config: &Config| {
+        found = Some(definitions::load_valid(&config.slos));
+        parts::mistakes(config)
+    };
+    let config =
+        Config::load_checked(args.place.config.as_deref(), std::env::vars(), overrides(args, log_level), check);
+    both(config.map_err(Into::into), found.unwrap_or_else(|| Ok(Loaded::default())))
 }
 
 fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
@@ -40,14 +55,14 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
         ops_listen: args.ops_listen.clone(),
         slos: args.slos.iter().map(|path| path.display().to_string()).collect(),
         webhooks: args.webhook.clone(),
+        drain: args.drain.clone(),
         log_level,
         ..args.place.overrides()
     }
 }
 
-async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
-    // Definitions and addresses first: what is wrong with them is said before anything is touched.
-    let loaded = definitions::load_valid(&config.slos)?;
+async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitCode> {
+    // Addresses first: errors in them are reported before anything is touched.
     let ops_listener = listen(config.ops_listen, "health and metrics", "--ops-listen").await?;
     let gateway_listener = match config.roles.contains(&Role::Gateway) {
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
@@ -55,9 +70,11 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
     };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
 
-    let health = Health::default();
-    let mut supervisor = Supervisor::new(Bounds { drain_per_stage: config.drain });
+    let mut supervisor = Supervisor::new(bounds(&config));
+    let health = supervisor.health();
     if let Some(listener) = gateway_listener {
+        parts::open_files::allow_for(config.gateway.max_connections);
+        installation.log.announce(listener.local_addr()?).context("writing where the gateway listens")?;
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
@@ -69,19 +86,26 @@ async fn serve(config: Config, stop: StopSignal) -> Result<ExitCode> {
         supervisor.job(Stage::Intake, "definitions", wait);
     }
     pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
-    // When all are on the board: whoever asks since the listener is there must not hear of the first one alone.
-    supervisor.task(Stage::Serve, "ops", ops::serve(ops_listener, health, supervisor.token(Stage::Serve)));
+    // Only when all are on the board: who connected early must not see the first one alone.
+    let ops = ops::serve(ops_listener, health, config.shutdown_timeout, supervisor.token(Stage::Serve));
+    supervisor.task(Stage::Serve, "ops", ops);
     greet(&config, installation.slos);
 
     let outcome = supervisor.run(stop.received()).await;
     let closed = installation.close().await;
     if outcome.clean() {
         closed?;
-        output::say("stopped: everything acknowledged is in the log");
+        output::say("stopped; everything that was acknowledged is in the log");
         return Ok(ExitCode::SUCCESS);
     }
     output::say(format_args!("error: {outcome}"));
     Ok(ExitCode::from(1))
+}
+
+/// A process without a gateway gets no work from clients: its roles read it from the log, and release it when they end.
+fn bounds(config: &Config) -> Bounds {
+    let drain = if config.roles.contains(&Role::Gateway) { config.drain } else { Duration::ZERO };
+    Bounds { drain, per_stage: config.shutdown_timeout }
 }
 
 fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pipeline {
@@ -94,7 +118,10 @@ fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pip
             LogAddress::Sqlite(_) => 1,
         },
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
-        external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{}", config.listen)),
+        links: Links {
+            external: config.external_url.clone().unwrap_or_default(),
+            alert: config.alert_url.clone().unwrap_or_default(),
+        },
         health,
     }
 }
@@ -121,23 +148,32 @@ fn writes(config: &Config) -> Writes {
 async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("listening on {address} for {what}; choose another with {flag}"))
+        .with_context(|| format!("listening on {address} for {what}; choose another address with {flag}"))
 }
 
 fn greet(config: &Config, slos: usize) {
     let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
-    output::say(format_args!("slipstream runs: {} ({})", roles.join(", "), parts::describe(config, writes(config))));
+    output::say(format_args!(
+        "slipstream is running: {} ({})",
+        roles.join(", "),
+        parts::describe(config, writes(config))
+    ));
     if config.roles.contains(&Role::Gateway) {
         output::say(format_args!("  events   POST http://{}/v1/events", config.listen));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", config.ops_listen));
     if slos == 0 {
-        output::say("  no SLOs yet; next: --slos PATH (slipstream slo validate PATH checks them)");
+        output::say("  no SLOs yet; next: add --slos PATH (check them with slipstream slo validate PATH)");
     } else {
         output::say(format_args!("  SLOs     {slos} in force (slipstream query slos)"));
     }
-    if config.roles.contains(&Role::Notifier) && config.receivers.is_empty() {
-        output::say("  alerts   are stored, but nobody is told: no receiver; next: --webhook URL");
+    if !config.roles.contains(&Role::Notifier) {
+        return;
+    }
+    if config.receivers.is_empty() {
+        output::say("  alerts   are stored but not sent; next: --webhook URL (docs/receivers.md)");
+    } else if config.external_url.is_none() && config.alert_url.is_none() {
+        output::say("  alerts   have no link; next: set external_url or alert_url (docs/receivers.md)");
     }
 }
 

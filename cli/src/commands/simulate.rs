@@ -1,5 +1,5 @@
-//! `slipstream simulate`: seeded traffic into a directory that nobody owns, digested before it returns; or onto Kafka,
-//! where other processes digest it.
+//! `slipstream simulate`: seeded traffic into a directory that no process owns, processed before it returns; or to Kafka,
+//! where other processes handle it.
 
 use std::fs;
 use std::process::ExitCode;
@@ -16,8 +16,9 @@ use slipstream_schemas::EventTime;
 use slipstream_store::SharedStore;
 
 use crate::parts::{Installation, Writes};
+use crate::place::both;
 use crate::session::{Session, beside, digested, evaluated};
-use crate::{args, definitions, logging, output};
+use crate::{args, figures, logging, output};
 
 #[derive(Serialize)]
 struct Report {
@@ -25,7 +26,7 @@ struct Report {
     events: u64,
     /// Whether it is stored and tallied; on Kafka other processes do that.
     digested: bool,
-    /// Until all of it was digested, or acknowledged.
+    /// Until all of it was processed, or acknowledged.
     seconds: f64,
     events_per_second: f64,
 }
@@ -36,14 +37,12 @@ struct Report {
 /// When the scenario is wrong, the log cannot be used, or a role fails.
 pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
-    let loaded = definitions::load_valid(&args.slos)?;
-    let simulation = simulation(&args)?;
-    let config = args.to.load()?;
+    let ((config, loaded), simulation) = both(args.to.load_with(&args.slos), simulation(&args))?;
     let installation = Installation::open(&config, &loaded, Writes::beside(&config)).await?;
     let work = Work { log: installation.log.patient(), slos: installation.slos };
     let digested = !installation.log.is_on_kafka();
     let report = if digested {
-        let session = Session::new(installation, Vec::new(), "").await?;
+        let session = Session::new(installation, Vec::new()).await?;
         let (shutdown, store) = (session.supervisor.token(Stage::Intake), session.store.clone());
         session.run(async move { work.run(simulation, Some(store), &shutdown).await }).await?
     } else {
@@ -52,14 +51,14 @@ pub async fn run(args: args::Simulate, log_level: Option<String>) -> Result<Exit
     if args.json {
         output::print_json(&report)?;
     } else {
-        let events = output::count(report.events as i64);
+        let events = figures::count(report.events as i64);
         output::print(&format!(
             "{events} events, {:.1} s ({:.0} events/s)\n",
             report.seconds, report.events_per_second
         ))?;
     }
     if !digested {
-        output::say("acknowledged by Kafka; the roles that run on it digest them");
+        output::say("acknowledged by Kafka; the roles running there process them");
     }
     output::say(format_args!("next: slipstream query kpis --by service{}", args.to.flags()));
     Ok(ExitCode::SUCCESS)
@@ -71,7 +70,7 @@ struct Work {
 }
 
 impl Work {
-    /// Publishes; with a store, waits until the roles beside it have digested it all.
+    /// Publishes; with a store, waits until the roles in this process have processed everything.
     async fn run(self, simulation: Simulation, store: Option<SharedStore>, shutdown: &Shutdown) -> Result<Report> {
         let began = Instant::now();
         let summary = simulate::run(self.log.clone(), simulation, &now, &mut |_| {}, shutdown).await?;

@@ -1,4 +1,4 @@
-//! `slipstream slo ...`: check, test, list, and see how definitions stand.
+//! `slipstream slo ...`: check, test and list definitions, and show their status.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,13 +10,14 @@ use slipstream_definitions::diagnostic::{Diagnostic, render};
 use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
 
-use crate::output;
-use crate::{args, definitions, parts};
+use crate::{args, definitions, figures, output, parts};
 
 #[derive(Serialize)]
 struct Verdict {
     valid: bool,
     diagnostics: Vec<Diagnostic>,
+    /// Files of directories that are not OpenSLO.
+    skipped: Vec<String>,
 }
 
 /// Runs a subcommand.
@@ -33,22 +34,23 @@ pub async fn run(command: args::Slo) -> Result<ExitCode> {
 }
 
 fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
-    let loaded = definitions::load(paths)?;
+    let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
     let valid = loaded.is_valid();
     let found = loaded.slos.len();
     let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
     let warnings = loaded.diagnostics.len() - errors;
     if json {
-        output::print_json(&Verdict { valid, diagnostics: loaded.diagnostics })?;
+        output::enough(output::print_json(&Verdict { valid, diagnostics: loaded.diagnostics, skipped }))?;
     } else {
-        output::print(&render(&loaded.diagnostics, output::colour_on_stdout()))?;
+        output::enough(output::print_as_is(&render(&loaded.diagnostics, output::colour_on_stdout())))?;
         let verdict = if valid {
             format!("valid: {found} SLO{}", plural(found))
         } else {
             format!("invalid: {errors} error{}", plural(errors))
         };
         let beside = if warnings > 0 { format!(", {warnings} warning{}", plural(warnings)) } else { String::new() };
-        output::print(&format!("{verdict}{beside}\n"))?;
+        output::enough(output::print(&format!("{verdict}{beside}\n")))?;
+        definitions::say_skipped(&skipped);
         if valid && found > 0 {
             let flags: Vec<String> = paths.iter().map(|path| format!(" --slos {}", path.display())).collect();
             output::say(format_args!("next: slipstream run{}", flags.concat()));
@@ -61,9 +63,10 @@ async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitC
     let slos = if paths.is_empty() {
         in_force(&revisions(parts::log_of(&from.load()?).await?.as_ref()).await?)
     } else {
-        let loaded = definitions::load(paths)?;
+        let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
+        definitions::say_skipped(&skipped);
         if !loaded.is_valid() {
-            output::say(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
+            output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
             bail!("the definitions have errors");
         }
         loaded.slos
@@ -81,7 +84,7 @@ async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// A row for each objective, and for all of a composite together.
+/// A row for each objective, and one for a composite as a whole.
 fn rows(slo: &Slo) -> Vec<Vec<String>> {
     let mut rows: Vec<_> = slo
         .objectives
@@ -103,7 +106,7 @@ fn row(slo: &Slo, objective: &str, target: Ratio, of: String, rules: &[Rule]) ->
         slo.name.clone(),
         slo.service.clone(),
         objective.to_owned(),
-        output::percent(share(target)),
+        figures::target(share(target)),
         of,
         window(&slo.window),
         group_by.join(", "),
@@ -116,15 +119,15 @@ fn counted(budgeting: &Budgeting) -> String {
     match budgeting {
         Budgeting::Occurrences => "requests".to_owned(),
         Budgeting::Timeslices { seconds, target } => {
-            format!("{} slices of {}", output::span(*seconds), output::percent(share(*target)))
+            format!("{} slices of {}", figures::span(*seconds), figures::target(share(*target)))
         }
-        Budgeting::RatioTimeslices { seconds } => format!("{} slices", output::span(*seconds)),
+        Budgeting::RatioTimeslices { seconds } => format!("{} slices", figures::span(*seconds)),
     }
 }
 
 fn window(window: &Window) -> String {
     match window {
-        Window::Rolling(seconds) => output::span(*seconds),
+        Window::Rolling(seconds) => figures::span(*seconds),
         Window::Calendar(calendar) => format!("{} {}", calendar.duration(), calendar.zone()),
     }
 }

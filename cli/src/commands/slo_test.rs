@@ -9,11 +9,12 @@ use anyhow::Result;
 use serde::Serialize;
 use slipstream_definitions::diagnostic::{Diagnostic, render};
 use slipstream_definitions::document::SourceFile;
+use slipstream_schemas::visible::visible;
 use slipstream_slotest::{Failure, Wanted};
 
 use crate::{definitions, output};
 
-/// Failures of a test that people see.
+/// How many failures of a test are printed.
 const SHOWN: usize = 20;
 
 const RESET: &str = "\x1b[0m";
@@ -21,7 +22,7 @@ const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[1;31m";
 const GREEN: &str = "\x1b[32m";
 
-/// What came of all tests, as `--json` writes it.
+/// The results of all tests, as printed by `--json`.
 #[derive(Debug, Default, Serialize)]
 struct Run {
     passed: usize,
@@ -31,7 +32,7 @@ struct Run {
     tests: Vec<Ran>,
 }
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Debug, Serialize)]
 struct Ran {
     file: String,
@@ -49,29 +50,30 @@ struct Ran {
 /// Runs the tests in files and below directories.
 ///
 /// # Errors
-/// When a path cannot be read, or a closed standard output.
+/// When a path cannot be read, or standard output cannot be written.
 pub fn run(paths: &[PathBuf], filter: Option<&str>, json: bool) -> Result<ExitCode> {
     let files = definitions::tests(paths)?;
     if files.is_empty() {
-        output::say("no test: test files are called NAME.test.yaml and lie beside the definitions");
+        output::say("no tests found: test files are named NAME.test.yaml, next to the definitions");
         return Ok(ExitCode::from(2));
     }
     let began = Instant::now();
     let look = Look { colour: output::colour_on_stdout() };
     let mut run = Run::default();
     for file in &files {
-        run_file(file, filter, &mut run, |text| if json { Ok(()) } else { output::print(&text) }, look)?;
+        let print = |text: String| if json { Ok(()) } else { output::enough(output::print_as_is(&text)) };
+        run_file(file, filter, &mut run, print, look)?;
     }
     if run.tests.is_empty() && run.diagnostics.is_empty() {
         let wanted = filter.unwrap_or_default();
-        output::say(format_args!("no test: no name in {} files contains `{wanted}`", files.len()));
+        output::say(format_args!("no tests found: no test name in {} files contains `{wanted}`", files.len()));
         return Ok(ExitCode::from(2));
     }
     let well = run.failed == 0 && run.diagnostics.is_empty();
     if json {
-        output::print_json(&run)?;
+        output::enough(output::print_json(&run))?;
     } else {
-        output::print(&look.end(&run, began.elapsed()))?;
+        output::enough(output::print_as_is(&look.end(&run, began.elapsed())))?;
         match run.tests.iter().find(|test| !test.passed) {
             Some(test) => output::say(format_args!("next: slipstream slo test {} --filter '{}'", test.file, test.name)),
             None if well => output::say("next: slipstream run --slos PATH"),
@@ -101,7 +103,7 @@ fn run_file(
     let chosen = suite.tests.iter().filter(|test| filter.is_none_or(|filter| test.name().contains(filter)));
     for (i, test) in chosen.enumerate() {
         if i == 0 {
-            print(format!("{}\n", source.path))?;
+            print(format!("{}\n", visible(&source.path)))?;
         }
         let began = Instant::now();
         let outcome = test.run();
@@ -122,7 +124,7 @@ fn run_file(
     Ok(())
 }
 
-/// The definitions that a test file asks for.
+/// The definitions that a test file names.
 fn find(folder: &Path, wanted: Wanted<'_>) -> Result<Vec<SourceFile>, String> {
     let found = match wanted {
         Wanted::Beside => definitions::beside(folder),
@@ -131,7 +133,7 @@ fn find(folder: &Path, wanted: Wanted<'_>) -> Result<Vec<SourceFile>, String> {
     found.map_err(|error| output::causes(&error))
 }
 
-/// How answers look.
+/// Output formats.
 #[derive(Clone, Copy)]
 struct Look {
     colour: bool,
@@ -139,13 +141,14 @@ struct Look {
 
 impl Look {
     fn paint(self, style: &str, text: &str) -> String {
-        if self.colour { format!("{style}{text}{RESET}") } else { text.to_owned() }
+        let text = visible(text);
+        if self.colour { format!("{style}{text}{RESET}") } else { text.into_owned() }
     }
 
     /// A test in a line.
     fn line(self, test: &Ran) -> String {
         let verdict = if test.passed { self.paint(GREEN, "ok    ") } else { self.paint(RED, "FAILED") };
-        format!("  {verdict} {:>6.2} s  {}\n", test.elapsed_seconds, test.name)
+        format!("  {verdict} {:>6.2} s  {}\n", test.elapsed_seconds, visible(&test.name))
     }
 
     /// Every failure, and the sum.
@@ -158,7 +161,7 @@ impl Look {
                 text.push_str(&self.failure(&test.file, failure));
             }
             if let Some(more) = test.failures.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                let _ = writeln!(text, "\n  and {more} more: --json tells all");
+                let _ = writeln!(text, "\n  and {more} more; --json shows all");
             }
         }
         let broken = match run.diagnostics.iter().filter(|d| d.is_error()).count() {
@@ -175,7 +178,8 @@ impl Look {
     fn failure(self, file: &str, failure: &Failure) -> String {
         let Failure { line, column, series, what, at, expected, got, around } = failure;
         let of = if series.is_empty() { String::new() } else { format!(" of {series}") };
-        let mut text = format!("\n  {what}{of} at {at}\n  --> {file}:{line}:{column}\n");
+        let (what, file) = (visible(&format!("{what}{of} at {at}")).into_owned(), visible(file));
+        let mut text = format!("\n  {what}\n  --> {file}:{line}:{column}\n");
         let _ = writeln!(text, "    expected  {}", self.paint(BOLD, expected));
         let _ = writeln!(text, "    got       {}", self.paint(RED, got));
         let Some(around) = around else { return text };

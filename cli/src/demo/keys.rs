@@ -4,16 +4,16 @@ use std::io::IsTerminal;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 
-/// Lines from a terminal; none where there is none.
+/// Lines from a terminal, if there is one.
 pub struct Keys(Option<Lines<BufReader<Stdin>>>);
 
 impl Keys {
-    /// Whether somebody is there to press a key.
+    /// Whether there is someone to press a key.
     pub fn wanted(headless: bool) -> bool {
         !headless && std::io::stdin().is_terminal()
     }
 
-    /// Listens, where somebody is there.
+    /// Listens if there is someone to press a key.
     pub fn listen(headless: bool) -> Self {
         Keys(Self::wanted(headless).then(|| BufReader::new(stdin()).lines()))
     }

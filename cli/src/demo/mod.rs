@@ -33,7 +33,7 @@ use self::receiver::{Received, Receiver};
 use self::screen::Screen;
 use crate::parts::{Installation, Writes};
 use crate::session::{Session, digested};
-use crate::{args, catch_up, logging, output, parts};
+use crate::{args, catch_up, figures, logging, output, parts};
 
 /// The SLOs of the demo, which are an example too.
 const SLOS: &str = include_str!("../../../examples/shop/slos.yaml");
@@ -44,11 +44,11 @@ const RECEIVER: &str = "demo";
 const HISTORY: Duration = Duration::from_secs(2 * 3_600);
 /// Requests per second of the history.
 const HISTORY_RATE: f64 = 10.0;
-/// The fault begins by itself after this.
+/// The fault starts automatically after this.
 const FAULT_AFTER: Duration = Duration::from_secs(20);
-/// The fault ends by itself after this.
+/// The fault ends automatically after this.
 const FAULT_FOR: Duration = Duration::from_secs(45);
-/// How long a headless demo runs unless it is told.
+/// How long a headless demo runs by default.
 const HEADLESS_FOR: Duration = Duration::from_secs(150);
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
@@ -59,7 +59,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(10);
 pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     let screen = Screen::new(args.json);
-    let temporary = tempfile::tempdir().context("making a temporary directory for the demo's data")?;
+    let temporary = tempfile::tempdir().context("creating a temporary directory for the demo's data")?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     // Nothing of the environment: the demo is the same everywhere.
     let config = Config::load(None, [], Overrides { data: Some(data.display().to_string()), ..Overrides::default() })?;
@@ -68,7 +68,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     let receiver = Receiver::bind().await?;
     let log = installation.log.patient();
     let receivers = vec![ReceiverConfig::webhook(RECEIVER, receiver.url())];
-    let mut session = Session::new(installation, receivers, &receiver.url()).await?;
+    let mut session = Session::new(installation, receivers).await?;
     let store = session.store.clone();
     let (got, alerts) = mpsc::unbounded_channel();
     let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
@@ -88,7 +88,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
 fn shop_slos() -> Result<Loaded> {
     let loaded = load(&[SourceFile { path: "examples/shop/slos.yaml".to_owned(), text: SLOS.to_owned() }]);
     match loaded.diagnostics.iter().find(|d| d.is_error()) {
-        Some(wrong) => bail!("the demo's own SLOs are wrong, line {}: {}", wrong.line, wrong.message),
+        Some(wrong) => bail!("the demo's own SLOs are invalid, line {}: {}", wrong.line, wrong.message),
         None => Ok(loaded),
     }
 }
@@ -131,23 +131,28 @@ impl Demo {
         let counter = published.clone();
         let mut progress = move |p: &simulate::Progress| counter.store(accepted + p.accepted, Ordering::Relaxed);
         let traffic = simulate::run(self.log.clone(), simulation, &now, &mut progress, &traffic_ends);
-        let show = self.show(&mut alerts, &faults, &published, &traffic_ends);
+        // However it ends, a reader who has gone included, the traffic ends with it.
+        let show = async {
+            let shown = self.show(&mut alerts, &faults, &published).await;
+            traffic_ends.cancel();
+            shown
+        };
         let (summary, shown) = tokio::join!(traffic, show);
         shown?;
         let accepted = accepted + summary?.accepted;
 
         self.delivered().await?;
         while let Ok(alert) = alerts.try_recv() {
-            self.screen.alert(&alert);
+            self.screen.alert(&alert)?;
         }
         let report = report::of(self.log.as_ref(), self.store.as_ref(), accepted).await?;
         self.screen.line(format_args!(
             "{} events accepted, {} stored, {} dead letters, {} deliveries",
-            output::count(report.events_accepted as i64),
-            output::count(report.events_stored as i64),
+            figures::count(report.events_accepted as i64),
+            figures::count(report.events_stored as i64),
             report.dead_letters,
             report.deliveries.accepted
-        ));
+        ))?;
         Ok(report)
     }
 
@@ -162,9 +167,9 @@ impl Demo {
 
     /// Two hours in which nothing happened.
     async fn history(&self, scenario: Scenario, faults: &FaultSwitch) -> Result<u64> {
-        self.screen.plain("A shop of five services, four SLOs, one process. Alerts go to a webhook receiver in it.");
+        self.screen.plain("A shop of five services, four SLOs, one process. Alerts go to a webhook receiver in it.")?;
         if Keys::wanted(self.args.headless) {
-            self.screen.plain("Enter starts or ends a fault (payment answers 503); Ctrl-C ends the demo.");
+            self.screen.plain("Enter starts or ends a fault (payment answers 503); Ctrl-C ends the demo.")?;
         }
         let until = now();
         let simulation = Simulation {
@@ -176,17 +181,16 @@ impl Demo {
         };
         let summary = simulate::run(self.log.clone(), simulation, &now, &mut |_| {}, &self.stop).await?;
         let hours = HISTORY.as_secs() / 3_600;
-        self.screen.line(format_args!("{} events of {hours} h history", output::count(summary.accepted as i64)));
+        self.screen.line(format_args!("{} events of {hours} h history", figures::count(summary.accepted as i64)))?;
         Ok(summary.accepted)
     }
 
-    /// Shows what happens and moves the fault, until the time is over or the demo is stopped; then ends the traffic.
+    /// Shows what happens and moves the fault, until the time is over, the demo is stopped or nobody reads any more.
     async fn show(
         &self,
         alerts: &mut mpsc::UnboundedReceiver<Received>,
         faults: &FaultSwitch,
         published: &AtomicU64,
-        traffic: &Shutdown,
     ) -> Result<()> {
         let began = Instant::now();
         let span = self.args.span.or_else(|| self.args.headless.then_some(HEADLESS_FOR));
@@ -201,28 +205,28 @@ impl Demo {
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = tokio::time::sleep_until(next) => match schedule.next_if(|_| next < end) {
-                    Some((_, on)) => self.fault(faults, on),
+                    Some((_, on)) => self.fault(faults, on)?,
                     None => break,
                 },
-                Some(alert) = alerts.recv() => self.screen.alert(&alert),
+                Some(alert) = alerts.recv() => self.screen.alert(&alert)?,
                 () = keys.pressed() => {
-                    // Who takes the fault into their own hands keeps it.
+                    // From the first key press on, the user controls the fault.
                     while schedule.next().is_some() {}
-                    self.fault(faults, !faults.is_on(FAULT));
+                    self.fault(faults, !faults.is_on(FAULT))?;
                 }
                 _ = status.tick() => before = self.status(&mut follower, before, published).await?,
             }
         }
-        traffic.cancel();
         Ok(())
     }
 
-    fn fault(&self, faults: &FaultSwitch, on: bool) {
+    fn fault(&self, faults: &FaultSwitch, on: bool) -> Result<()> {
         faults.set(FAULT, on);
         self.screen.line(match on {
             true => "FAULT  payment begins to answer 503",
             false => "FAULT  over: payment works again",
-        });
+        })?;
+        Ok(())
     }
 
     async fn status(
@@ -235,7 +239,7 @@ impl Demo {
         let per_second = (count - before.1) as f64 / (at - before.0).as_secs_f64().max(0.001);
         follower.follow().await?;
         let slos = follower.slos()?.slos;
-        self.screen.status(per_second, self.store.counts().await?.events, &slos);
+        self.screen.status(per_second, self.store.counts().await?.events, &slos)?;
         Ok((at, count))
     }
 }

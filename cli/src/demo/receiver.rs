@@ -1,4 +1,4 @@
-//! The demo's receiver of alerts: a real HTTP server on loopback that tells what it got.
+//! The demo's receiver of alerts: a real HTTP server on loopback that reports what it receives.
 
 use std::net::SocketAddr;
 
@@ -51,7 +51,7 @@ impl Receiver {
         format!("http://{}/alerts", self.address)
     }
 
-    /// Serves until shut down; what comes goes to `got`.
+    /// Serves until shut down; what is received goes to `got`.
     ///
     /// # Errors
     /// When the socket fails.

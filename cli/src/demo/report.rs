@@ -1,4 +1,4 @@
-//! What the demo says at its end.
+//! The demo's summary.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -15,7 +15,7 @@ pub struct Report {
     pub events_accepted: u64,
     /// Events in the store.
     pub events_stored: u64,
-    /// Records that were no valid events.
+    /// Records that were not valid events.
     pub dead_letters: u64,
     /// Every alert, by episode.
     pub alerts: Vec<AlertEpisode>,

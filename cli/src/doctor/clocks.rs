@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use slipstream_log::kafka::admin::Finding;
 
-/// By how much a clock is ahead of this machine's, and how well that is known. Milliseconds.
+/// By how much a clock is ahead of this machine's, and how accurate that is. Milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ahead {
     /// Ahead; negative: behind.
@@ -17,11 +17,11 @@ pub struct Ahead {
 pub const BROKER: &str = "clock of the broker";
 const DATABASE: &str = "clock of the database";
 
-/// Beyond this, times of events are told wrong by the second.
+/// Beyond this, times of events are wrong by a second.
 const TOLERATED_MS: i64 = 1_000;
 
 impl Ahead {
-    /// From a time that another clock told between two readings of ours; all in milliseconds.
+    /// From a reading of another clock between two readings of ours; all in milliseconds.
     pub fn of(before: i64, told: i64, after: i64) -> Ahead {
         Ahead { ms: told - before.midpoint(after), within: (after - before) / 2 + 1 }
     }
@@ -41,31 +41,31 @@ pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
-const TODO: &str = "let both machines follow one time service (chrony, systemd-timesyncd)";
+const TODO: &str = "synchronise both machines with the same time service (chrony, systemd-timesyncd)";
 
 /// The broker's clock against this machine's.
 pub fn broker(ahead: Ahead) -> Finding {
     let Ahead { ms, within } = ahead;
     if ahead.surely_beyond() {
         let message = format!(
-            "{ms} ms ahead of this machine's (to {within} ms): events are never later than the broker's clock, and ticks \
+            "{ms} ms ahead of this machine's (± {within} ms): events are never later than the broker's clock, and ticks \
              are its seconds"
         );
         return Finding::warn(BROKER, message, TODO);
     }
-    Finding::ok(BROKER, format!("{ms} ms ahead of this machine's (to {within} ms)"))
+    Finding::ok(BROKER, format!("{ms} ms ahead of this machine's (± {within} ms)"))
 }
 
-/// The database's clock against the broker's; against this machine's where no broker was asked.
+/// The database's clock against the broker's, or against this machine's without a broker.
 pub fn database(database: Ahead, broker: Option<Ahead>) -> Finding {
     let (apart, other) = match broker {
         Some(broker) => (database.less(broker), "the broker's"),
         None => (database, "this machine's"),
     };
     let Ahead { ms, within } = apart;
-    let message = format!("{ms} ms ahead of {other} (to {within} ms)");
+    let message = format!("{ms} ms ahead of {other} (± {within} ms)");
     if apart.surely_beyond() {
-        let message = format!("{message}: what asks for \"the last five minutes\" in SQL gets others");
+        let message = format!("{message}: \"the last five minutes\" in SQL are not those of the events");
         return Finding::warn(DATABASE, message, TODO);
     }
     Finding::ok(DATABASE, message)
@@ -84,7 +84,7 @@ mod tests {
             (1_000, 1_900, 1_010, Severity::Ok),
             (1_000, 5_000, 1_010, Severity::Warn),
             (10_000, 1_000, 10_010, Severity::Warn),
-            // The answer took so long that nobody knows.
+            // The response took too long to decide.
             (0, 5_000, 8_000, Severity::Ok),
         ] {
             assert_eq!(broker(Ahead::of(before, told, after)).severity, severity, "{before} {told} {after}");

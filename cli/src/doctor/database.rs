@@ -2,14 +2,15 @@
 
 use slipstream_log::kafka::admin::Finding;
 use slipstream_store::postgres::{Inspection, inspect};
-use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError, StorePosition};
+use slipstream_store::{PostgresOptions, PostgresStore, SharedStore, StoreError};
 
 use super::clocks::{self, Ahead};
+use super::positions::Stored;
 
 const CHECK: &str = "database";
 
-/// Examines a database; answers the positions of the sink where it has tables. `broker`: the broker's clock.
-pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<Finding>, Option<Vec<StorePosition>>) {
+/// Examines a database; returns the sink's positions if it has tables. `broker`: the broker's clock.
+pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<Finding>, Option<Stored>) {
     let facts = match inspect(options).await {
         Ok(facts) => facts,
         Err(error) => return (vec![no_way_in(&error)], None),
@@ -19,10 +20,10 @@ pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<F
     findings.push(clocks::database(Ahead { ms: facts.clock_difference_ms, within }, broker));
     if facts.schema_version != Some(facts.known_schema_version) {
         // No sink has begun with it yet.
-        return (findings, facts.schema_version.is_none().then(Vec::new));
+        return (findings, facts.schema_version.is_none().then(Stored::default));
     }
-    match positions(options).await {
-        Ok(positions) => (findings, Some(positions)),
+    match stored(options).await {
+        Ok(stored) => (findings, Some(stored)),
         Err(error) => {
             findings.push(Finding::error(CHECK, error.to_string(), "allow SELECT on the tables to this user"));
             (findings, None)
@@ -30,17 +31,18 @@ pub async fn examine(options: &PostgresOptions, broker: Option<Ahead>) -> (Vec<F
     }
 }
 
-async fn positions(options: &PostgresOptions) -> Result<Vec<StorePosition>, StoreError> {
+async fn stored(options: &PostgresOptions) -> Result<Stored, StoreError> {
     let store = PostgresStore::connect_read_only(options.clone()).await?;
-    let positions = store.positions().await;
+    let shared: SharedStore = store.clone();
+    let stored = Stored::of(&shared).await;
     store.close().await;
-    positions
+    stored
 }
 
 fn no_way_in(error: &StoreError) -> Finding {
     let todo = match error {
-        StoreError::Unavailable { .. } => "is the address right, and the server up? Does a firewall lie between?",
-        _ => "the message says what to put right",
+        StoreError::Unavailable { .. } => "is the address right, and is the server up? Is a firewall in between?",
+        _ => "fix what the message says",
     };
     let message = match error {
         StoreError::Unavailable { doing, cause } | StoreError::Fatal { doing, cause } => format!("{doing}: {cause}"),
@@ -60,33 +62,74 @@ fn judge(facts: &Inspection) -> Vec<Finding> {
 }
 
 fn server(facts: &Inspection) -> Finding {
-    let message = format!("{} answers: PostgreSQL {}", facts.place, facts.server_version);
+    let message = format!("{} responds: PostgreSQL {}", facts.place, facts.server_version);
     if !facts.server_new_enough {
         return Finding::error(CHECK, format!("{message}, which is too old"), "upgrade the server");
     }
     if facts.read_only {
-        let todo = "give --store the address of the primary (or target_session_attrs=read-write and all hosts)";
+        let todo = "point --store at the primary (or name all hosts, with target_session_attrs=read-write)";
         return Finding::error(CHECK, format!("{message}, a standby: nothing can be written"), todo);
     }
     Finding::ok(CHECK, message)
 }
 
+const TIMESCALE: &str = "timescaledb";
+
 fn extension(facts: &Inspection) -> Finding {
-    let check = "timescaledb";
-    match (&facts.timescaledb, facts.timescaledb_license.as_deref(), &facts.timescaledb_available) {
-        (Some(version), Some("apache"), _) => {
-            let message = format!("{version} under the Apache licence: it does not compress");
-            Finding::warn(check, message, "for a fifth of the space: timescaledb.license = 'timescale'")
+    match (&facts.timescaledb, &facts.timescaledb_available) {
+        (Some(version), _) => enabled(facts, version),
+        (None, Some(version)) => available(facts, version),
+        (None, None) => Finding::ok(TIMESCALE, "not on this server: events are in native partitions"),
+    }
+}
+
+fn enabled(facts: &Inspection, version: &str) -> Finding {
+    let events = match facts.events_in_hypertable {
+        Some(true) => "events are in a hypertable",
+        Some(false) => {
+            return Finding::ok(TIMESCALE, format!("{version}, enabled after the tables were created: {NATIVE}"));
         }
-        (Some(version), _, _) => Finding::ok(check, format!("{version}: events are in a hypertable")),
-        (None, _, Some(version)) => {
-            let message = format!("{version} could be used and is not: events are in native partitions");
-            match facts.schema_version {
-                None => Finding::warn(check, message, "before the first sink: CREATE EXTENSION timescaledb"),
-                Some(_) => Finding::ok(check, message),
-            }
+        None => "the first sink will put events into a hypertable",
+    };
+    if let (Some(schema), Some(false)) = (&facts.timescaledb_schema, facts.timescaledb_usable) {
+        let user = &facts.user;
+        let message =
+            format!("{version}: the user {user} may not use its schema {schema}, so it cannot call its functions");
+        return Finding::error(TIMESCALE, message, format!("GRANT USAGE ON SCHEMA {schema} TO {user}"));
+    }
+    if facts.timescaledb_license.as_deref() == Some("apache") {
+        let message = format!("{version} under the Apache licence, which does not compress; {events}");
+        let todo = match facts.timescaledb_apache_build {
+            true => "this build is Apache-only; install the community edition to save four fifths of the space",
+            false => "timescaledb.license = 'timescale' saves four fifths of the space",
+        };
+        return Finding::warn(TIMESCALE, message, todo);
+    }
+    Finding::ok(TIMESCALE, format!("{version}: {events}"))
+}
+
+const NATIVE: &str = "events are in native partitions";
+
+/// Installed, and not enabled in this database.
+fn available(facts: &Inspection, version: &str) -> Finding {
+    if facts.schema_version.is_some() {
+        return Finding::ok(
+            TIMESCALE,
+            format!("{version} is installed but was not enabled when the tables were created: {NATIVE}"),
+        );
+    }
+    let message = format!(
+        "{version} is installed but not enabled: the first sink will put events into native partitions, permanently"
+    );
+    match facts.timescaledb_preloaded {
+        Some(false) => {
+            let message =
+                format!("{message}; it is not preloaded, so it cannot be enabled: CREATE EXTENSION would fail");
+            let todo = "before starting a sink: set shared_preload_libraries = 'timescaledb' in postgresql.conf, restart the \
+                        server, CREATE EXTENSION timescaledb";
+            Finding::warn(TIMESCALE, message, todo)
         }
-        (None, _, None) => Finding::ok(check, "not on this server: events are in native partitions"),
+        _ => Finding::warn(TIMESCALE, message, "before starting a sink: CREATE EXTENSION timescaledb"),
     }
 }
 
@@ -96,7 +139,7 @@ fn encoding(facts: &Inspection) -> Option<Finding> {
         Finding::error(
             CHECK,
             message,
-            "make one with UTF8: CREATE DATABASE slipstream ENCODING 'UTF8' TEMPLATE template0",
+            "create one with UTF8: CREATE DATABASE slipstream ENCODING 'UTF8' TEMPLATE template0",
         )
     })
 }
@@ -105,22 +148,22 @@ fn rights(facts: &Inspection) -> Option<Finding> {
     let Inspection { user, schema, .. } = facts;
     if facts.can_write == Some(false) {
         let message = format!("the user {user} may not write to the tables in the schema {schema}");
-        let todo = format!("let their owner be the user, or GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {user}");
+        let todo = format!("make the user their owner, or GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {user}");
         return Some(Finding::error("rights", message, todo));
     }
     if facts.can_create_schema {
-        return Some(Finding::ok("rights", format!("the user {user} may make and change what it needs")));
+        return Some(Finding::ok("rights", format!("the user {user} may create and change what it needs")));
     }
     if facts.schema_version == Some(facts.known_schema_version) {
-        return Some(Finding::ok("rights", format!("the user {user} may write, and needs to make nothing")));
+        return Some(Finding::ok("rights", format!("user {user} has write access; no tables need to be created")));
     }
     let (message, todo) = match facts.schema_exists {
         false => (
-            format!("the user {user} may not make the schema {schema}"),
+            format!("the user {user} may not create the schema {schema}"),
             format!("GRANT CREATE ON DATABASE <this one> TO {user}, or CREATE SCHEMA {schema} AUTHORIZATION {user}"),
         ),
         true => (
-            format!("the user {user} may not make tables in the schema {schema}"),
+            format!("the user {user} may not create tables in the schema {schema}"),
             format!("ALTER SCHEMA {schema} OWNER TO {user}"),
         ),
     };
@@ -130,14 +173,23 @@ fn rights(facts: &Inspection) -> Option<Finding> {
 fn tables(facts: &Inspection) -> Option<Finding> {
     let known = facts.known_schema_version;
     let check = "tables";
+    if !facts.missing_tables.is_empty() {
+        let message = format!("missing in the schema {}: {}", facts.schema, facts.missing_tables.join(", "));
+        let todo = "find out what removed them, and restore them from a backup; until then the sink stores nothing, and \
+                    the log keeps what is not stored yet for as long as its retention";
+        return Some(Finding::error(check, message, todo));
+    }
     Some(match facts.schema_version {
         None => Finding::ok(check, "none yet: the first sink makes them"),
-        Some(version) if version == known => Finding::ok(check, format!("of version {version}, as this program's")),
-        Some(version) if version < known => {
-            Finding::ok(check, format!("of version {version}: the next sink of this version brings them to {known}"))
+        Some(version) if version == known => {
+            Finding::ok(check, format!("schema version {version}, matches this program"))
         }
+        Some(version) if version < known => Finding::ok(
+            check,
+            format!("schema version {version}: the next sink of this version upgrades it to {known}"),
+        ),
         Some(version) => {
-            let message = format!("of version {version}, this program knows {known}");
+            let message = format!("schema version {version}, this program knows {known}");
             Finding::error(check, message, "upgrade this program")
         }
     })
@@ -148,12 +200,12 @@ fn connection(facts: &Inspection) -> Vec<Finding> {
     let mut findings = Vec::new();
     let here = ["://127.", "://localhost", "://[::1]", ":///"].iter().any(|place| facts.place.contains(place));
     if !facts.encrypted && !here {
-        let message = "is not encrypted: password and data can be read and changed on the way";
+        let message = "is not encrypted: password and data can be read and changed in transit";
         findings.push(Finding::warn(check, message, "add sslmode=verify-full to the URL, and postgres.root_cert"));
     }
     if facts.connections * 10 > i64::from(facts.max_connections) * 9 {
-        let message = format!("{} of {} connections are taken", facts.connections, facts.max_connections);
-        findings.push(Finding::warn(check, message, "end what is idle, or raise max_connections"));
+        let message = format!("{} of {} connections are in use", facts.connections, facts.max_connections);
+        findings.push(Finding::warn(check, message, "close idle connections, or raise max_connections"));
     }
     findings
 }
@@ -175,7 +227,13 @@ mod tests {
             encrypted: false,
             timescaledb: None,
             timescaledb_available: None,
+            timescaledb_preloaded: Some(false),
             timescaledb_license: None,
+            timescaledb_apache_build: false,
+            timescaledb_schema: None,
+            timescaledb_usable: None,
+            events_in_hypertable: Some(false),
+            missing_tables: Vec::new(),
             user: "slip".into(),
             schema: "slipstream".into(),
             schema_exists: true,
@@ -194,27 +252,48 @@ mod tests {
     fn one_fact_changed() {
         use Severity::{Error, Warn};
         type Change = fn(&mut Inspection);
-        let table: [(Change, Severity, &str); 12] = [
+        let table: [(Change, Severity, &str); 16] = [
             (|f| f.server_new_enough = false, Error, "too old"),
             (|f| f.read_only = true, Error, "a standby"),
             (|f| f.encoding = "LATIN1".into(), Error, "encoding is LATIN1"),
             (|f| f.place = "postgres://db:5432/shop".into(), Warn, "is not encrypted"),
             (|f| f.connections = 95, Warn, "95 of 100 connections"),
             (|f| f.can_write = Some(false), Error, "may not write to the tables"),
-            (|f| f.schema_version = Some(2), Error, "of version 2, this program knows 1"),
-            (|f| (f.can_create_schema, f.schema_version) = (false, None), Error, "may not make tables in the schema"),
+            (|f| f.schema_version = Some(2), Error, "schema version 2, this program knows 1"),
+            (|f| (f.can_create_schema, f.schema_version) = (false, None), Error, "may not create tables in the schema"),
             (
                 |f| (f.can_create_schema, f.schema_exists, f.schema_version) = (false, false, None),
                 Error,
-                "may not make the schema slipstream",
+                "may not create the schema slipstream",
             ),
-            (|f| (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None), Warn, "could be used"),
+            (|f| (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None), Warn, "not preloaded"),
             (
-                |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("apache".into())),
+                |f| {
+                    (f.timescaledb_available, f.schema_version) = (Some("2.1".into()), None);
+                    f.timescaledb_preloaded = None;
+                },
+                Warn,
+                "is installed but not enabled",
+            ),
+            (|f| (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache(), Warn, "does not compress"),
+            (
+                |f| {
+                    (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache();
+                    f.timescaledb_apache_build = true;
+                },
                 Warn,
                 "does not compress",
             ),
-            (|f| (f.can_create_schema, f.schema_version) = (false, Some(0)), Error, "may not make tables"),
+            (
+                |f| {
+                    (f.timescaledb, f.events_in_hypertable) = (Some("2.1".into()), None);
+                    (f.timescaledb_schema, f.timescaledb_usable) = (Some("ts".into()), Some(false));
+                },
+                Error,
+                "may not use its schema ts",
+            ),
+            (|f| f.missing_tables = vec!["days".into()], Error, "missing in the schema slipstream: days"),
+            (|f| (f.can_create_schema, f.schema_version) = (false, Some(0)), Error, "may not create tables"),
         ];
         for (change, severity, expected) in table {
             let mut facts = healthy();
@@ -226,10 +305,39 @@ mod tests {
         }
     }
 
+    fn apache() -> (Option<String>, Option<String>, Option<bool>) {
+        (Some("2.1".into()), Some("apache".into()), Some(true))
+    }
+
+    #[test]
+    fn advice_about_timescale_can_be_followed() {
+        let todo = |change: fn(&mut Inspection)| {
+            let mut facts = healthy();
+            change(&mut facts);
+            extension(&facts).todo.unwrap_or_default()
+        };
+        let installed: fn(&mut Inspection) = |f| (f.timescaledb_available, f.schema_version) = (Some("2".into()), None);
+        assert!(todo(installed).contains("shared_preload_libraries = 'timescaledb'"));
+        let licence = todo(|f| (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache());
+        assert!(licence.contains("timescaledb.license"), "{licence}");
+        let build = todo(|f| {
+            (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache();
+            f.timescaledb_apache_build = true;
+        });
+        assert!(build.contains("community") && !build.contains("license ="), "{build}");
+        let usage = todo(|f| {
+            (f.timescaledb, f.timescaledb_schema, f.timescaledb_usable) =
+                (Some("2".into()), Some("ts".into()), Some(false));
+            f.events_in_hypertable = Some(true);
+        });
+        assert_eq!(usage, "GRANT USAGE ON SCHEMA ts TO slip");
+    }
+
     #[test]
     fn what_is_as_it_must_be() {
-        let changes: [fn(&mut Inspection); 5] = [
+        let changes: [fn(&mut Inspection); 6] = [
             |_| {},
+            |f| (f.timescaledb, f.timescaledb_usable) = (Some("2.1".into()), Some(false)),
             |f| (f.place, f.encrypted) = ("postgres://db:5432/shop".into(), true),
             |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("timescale".into())),
             |f| (f.schema_exists, f.can_write, f.schema_version) = (false, None, None),

@@ -12,7 +12,7 @@ use super::clocks::{self, Ahead, now_ms};
 use super::positions::{self, Examined};
 use crate::output;
 
-/// Key of the record that asks for the broker's time: a tombstone in a compacted topic, which leaves nothing.
+/// Key of the record that asks for the broker's time: a tombstone in a compacted topic, which leaves nothing behind.
 const CLOCK_KEY: &[u8] = b"clock";
 
 /// Examines a cluster; what is missing on it ends the examination early.
@@ -22,7 +22,7 @@ pub async fn examine(options: &KafkaOptions) -> (Vec<Finding>, Option<Examined>)
         Err(error) => return (vec![unreachable(options, &error)], None),
     };
     let mut findings = admin::judge_cluster(&cluster, &options.brokers);
-    if cluster.topics.iter().any(|topic| topic.there.is_none()) {
+    if cluster.topics.iter().any(|topic| topic.there.is_err()) {
         return (findings, None);
     }
     let kafka = KafkaLog::new(options.clone());
@@ -33,7 +33,7 @@ pub async fn examine(options: &KafkaOptions) -> (Vec<Finding>, Option<Examined>)
     let groups = match admin::groups(options).await {
         Ok(groups) => groups,
         Err(error) => {
-            findings.push(Finding::warn("groups", error.to_string(), "allow Describe on groups to this user"));
+            findings.push(Finding::warn("groups", error.to_string(), "allow this user Describe on groups"));
             Vec::new()
         }
     };
@@ -43,9 +43,9 @@ pub async fn examine(options: &KafkaOptions) -> (Vec<Finding>, Option<Examined>)
 
 fn unreachable(options: &KafkaOptions, error: &LogError) -> Finding {
     let todo = match options.properties.get("security.protocol") {
-        None => "is the address right, and a broker up? Does it want TLS or a password (kafka.properties)?",
+        None => "is the address right, and is a broker up? Does it need TLS or a password (kafka.properties)?",
         Some(_) => {
-            "is the address right, and a broker up? Are user, password and certificates right (kafka.properties)?"
+            "is the address right, and is a broker up? Are user, password and certificates right (kafka.properties)?"
         }
     };
     let message = match error {
@@ -59,14 +59,10 @@ fn unreachable(options: &KafkaOptions, error: &LogError) -> Finding {
 async fn installation(log: &dyn Log) -> Vec<Finding> {
     match read_settings(log).await {
         Err(error) => {
-            return vec![Finding::error(
-                "settings",
-                error.to_string(),
-                "allow reading of slo-definitions to this user",
-            )];
+            return vec![Finding::error("settings", error.to_string(), "allow this user Read on slo-definitions")];
         }
         Ok(None) => {
-            let message = "the installation has no settings: no role starts";
+            let message = "the installation has no settings, so no role can start";
             return vec![Finding::error("settings", message, "slipstream topics ensure")];
         }
         Ok(Some(_)) => {}
@@ -77,13 +73,13 @@ async fn installation(log: &dyn Log) -> Vec<Finding> {
         Err(error) => Finding::error(
             "definitions",
             output::causes(&error.into()),
-            "upgrade this program, or remove what it names",
+            "upgrade this program, or remove the definition it names",
         ),
     };
-    vec![Finding::ok("settings", "are there"), definitions]
+    vec![Finding::ok("settings", "found"), definitions]
 }
 
-/// Asks the broker for its time by writing something: its answer holds when it was taken.
+/// Gets the broker's time by writing a record: the response contains its append time.
 async fn clock(log: &dyn Log) -> (Finding, Option<Ahead>) {
     let probe = Outgoing {
         topic: Topic::ImportPositions,
@@ -106,10 +102,10 @@ async fn clock(log: &dyn Log) -> (Finding, Option<Ahead>) {
                 let ahead = Ahead::of(before, appended.log_time.0, after);
                 (clocks::broker(ahead), Some(ahead))
             }
-            None => (Finding::ok(clocks::BROKER, "the broker did not tell its time"), None),
+            None => (Finding::ok(clocks::BROKER, "the broker did not report its time"), None),
         },
         Err(error) => {
-            let todo = "allow writing to this user, or see the findings on topics";
+            let todo = "allow this user Write, or see the findings on topics";
             let finding = Finding { severity: Severity::Error, ..Finding::warn("writing", error.to_string(), todo) };
             (finding, None)
         }

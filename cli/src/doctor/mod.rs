@@ -1,4 +1,4 @@
-//! `slipstream doctor`: whether an installation is as it must be. Facts are asked for here and in the parts' own crates;
+//! `slipstream doctor`: whether an installation is healthy. Facts are collected here and in the parts' own crates;
 //! what they mean is decided by pure functions.
 
 mod clocks;
@@ -7,6 +7,7 @@ mod disk;
 mod embedded;
 mod kafka;
 mod positions;
+mod too_late;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::args::Doctor;
 use crate::parts::Writes;
 use crate::{findings, logging, output, parts};
 
-/// How long one part may take to answer all questions.
+/// How long the examination of one part may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
@@ -33,24 +34,21 @@ struct Report {
 /// Examines.
 ///
 /// # Errors
-/// When the configuration is wrong. What is wrong with the installation is an answer.
+/// When the configuration is wrong. What is wrong with the installation is a finding.
 pub async fn run(args: Doctor) -> Result<ExitCode> {
     let config = args.place.load()?;
-    // What librdkafka says of its attempts is told by the findings.
+    // The findings report librdkafka's errors.
     logging::init(Some("error".to_owned()))?;
     let examined = examine(&config).await?;
     let count = |severity| examined.iter().filter(|f| f.severity == severity).count();
     let report = Report { errors: count(Severity::Error), warnings: count(Severity::Warn), findings: examined };
     let (errors, warnings) = (counted(report.errors, "error"), counted(report.warnings, "warning"));
     if args.json {
-        output::print_json(&report)?;
+        output::enough(output::print_json(&report))?;
     } else {
-        output::print(&format!(
-            "{}\n\n{}\n",
-            parts::describe(&config, Writes::LogAndStore),
-            findings::text(&report.findings)
-        ))?;
-        output::print(&format!("{errors}, {warnings}\n"))?;
+        let about = parts::describe(&config, Writes::LogAndStore);
+        let text = format!("{about}\n\n{}\n{errors}, {warnings}\n", findings::text(&report.findings));
+        output::enough(output::print(&text))?;
     }
     if report.errors > 0 {
         output::say(format_args!("error: {errors} in the installation"));
@@ -71,38 +69,40 @@ async fn examine(config: &Config) -> Result<Vec<Finding>> {
             None
         }
         LogAddress::Kafka(brokers) => {
-            let options = parts::kafka_options(config, brokers)?;
+            let options = parts::kafka_options(config, brokers);
             let (found, examined) = within("kafka", kafka::examine(&options)).await;
             findings.extend(found);
             examined
         }
     };
     let clock = log.as_ref().and_then(|log| log.clock);
-    let positions = match &config.store {
+    let stored = match &config.store {
         StoreAddress::Sqlite(dir) => {
             findings.extend(embedded::store(dir));
-            None
+            embedded::stored(dir).await
         }
         StoreAddress::Postgres(url) => {
             let options = parts::store::postgres_options(config, url);
-            let (found, positions) = within("database", database::examine(&options, clock)).await;
+            let (found, stored) = within("database", database::examine(&options, clock)).await;
             findings.extend(found);
-            positions
+            stored
         }
     };
-    if let (Some(log), Some(positions)) = (&log, positions) {
-        findings.extend(positions::stored(log, &positions).await);
+    if let (Some(log), Some(stored)) = (&log, stored) {
+        findings.extend(positions::stored(log, &stored).await);
     }
+    let (late, _) = within("store", async { (Vec::from_iter(too_late::examine(config).await), None::<()>) }).await;
+    findings.extend(late);
     Ok(findings)
 }
 
-/// What a part said within bounds.
+/// The findings of a part, within a time limit.
 async fn within<T>(part: &str, examined: impl Future<Output = (Vec<Finding>, Option<T>)>) -> (Vec<Finding>, Option<T>) {
     match tokio::time::timeout(PATIENCE, examined).await {
         Ok(examined) => examined,
         Err(_) => {
-            let message = format!("did not answer all questions within {} s", PATIENCE.as_secs());
-            (vec![Finding::error(part, message, "is it overloaded, or the network between?")], None)
+            let message = format!("did not answer all requests within {} s", PATIENCE.as_secs());
+            (vec![Finding::error(part, message, "is it overloaded, or is the network?")], None)
         }
     }
 }

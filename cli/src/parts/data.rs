@@ -1,13 +1,13 @@
-//! The data directory as people give it.
+//! The data directory in `--data`.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
-/// A file where a directory is expected is the commonest slip in `--data`: it is named as that.
+/// Passing a file instead of a directory is the most common mistake in `--data`, so it has its own message.
 pub(super) fn no_file(data: &Path) -> Result<()> {
     if data.is_file() {
-        bail!("{}: a file, not a directory; give --data a directory", data.display());
+        bail!("{}: a file, not a directory; pass a directory to --data", data.display());
     }
     Ok(())
 }

@@ -1,24 +1,25 @@
 //! The log of a process: a directory that it owns, or a cluster that it shares.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, check_properties};
-use slipstream_log::sqlite::{SqliteLog, SqliteOptions};
+use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, admin, check_properties};
+use slipstream_log::sqlite::{OpenError, SqliteLog, SqliteOptions};
 use slipstream_log::{LogError, SharedLog};
 use slipstream_role::patience::{Patience, patient};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Backoff;
-use slipstream_runtime::config::{Config, ConfigErrors, LogAddress, Problem, nearest};
+use slipstream_runtime::config::{Config, LogAddress, Problem, nearest};
 
 use tokio::time::Instant;
 
 use super::data::no_file;
 use crate::output;
 
-/// Properties that people set; librdkafka knows many more.
+/// Common properties; librdkafka has many more.
 const USUAL: [&str; 24] = [
     "batch.size",
     "broker.address.family",
@@ -49,7 +50,7 @@ const USUAL: [&str; 24] = [
 /// How long a process that is to work on a cluster waits for it: it may just be starting, too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who waits for the log where no role does, in log lines and metrics.
+/// Name in log lines and metrics for waits that belong to no role.
 pub const PROCESS: &str = "slipstream";
 
 /// A log that is open for writing.
@@ -64,14 +65,19 @@ impl OpenLog {
     /// Opens the log that the configuration names.
     ///
     /// # Errors
-    /// When another process owns the directory, or the cluster does not answer or misses topics: each with what to do.
+    /// When another process owns the directory, or the cluster does not respond or lacks topics: each with what to do.
     pub async fn open(config: &Config) -> Result<OpenLog> {
         match &config.log {
             LogAddress::Sqlite(dir) => {
                 no_file(dir)?;
                 Ok(OpenLog::Sqlite(SqliteLog::open(dir, SqliteOptions::default())?))
             }
-            LogAddress::Kafka(brokers) => Ok(OpenLog::Kafka(connect(kafka_options(config, brokers)?, PATIENCE).await?)),
+            LogAddress::Kafka(brokers) => {
+                let options = kafka_options(config, brokers);
+                let log = connect(options.clone(), PATIENCE).await?;
+                admin::require_counting(&options).await?;
+                Ok(OpenLog::Kafka(log))
+            }
         }
     }
 
@@ -83,9 +89,20 @@ impl OpenLog {
         }
     }
 
-    /// The log for all other work: one that waits out what passes.
+    /// The log for all other work: it waits out temporary errors.
     pub fn patient(&self) -> SharedLog {
         patient(self.shared(), PROCESS)
+    }
+
+    /// Says, for whoever finds a directory in use, where the gateway of this process listens.
+    ///
+    /// # Errors
+    /// When the lock file of the directory cannot be written.
+    pub fn announce(&self, gateway: SocketAddr) -> std::io::Result<()> {
+        match self {
+            OpenLog::Sqlite(log) => log.announce(&format!("http://{}", reachable(gateway))),
+            OpenLog::Kafka(_) => Ok(()),
+        }
     }
 
     /// Whether roles in other processes may work on it as well.
@@ -102,10 +119,28 @@ impl OpenLog {
     }
 }
 
-/// Connects; a cluster that cannot be reached is waited for, for as long as `patience` lasts.
+/// The address by which a process on this machine reaches what listens on `address`, perhaps on all of them.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The gateway of the process that has the directory, where that is why a log could not be opened.
+pub fn gateway_of_owner(error: &anyhow::Error) -> Option<String> {
+    match error.downcast_ref() {
+        Some(OpenError::Owned { owner: Some(owner), .. }) => owner.gateway.clone(),
+        _ => None,
+    }
+}
+
+/// Connects; waits for a cluster that cannot be reached, for at most `patience`.
 ///
 /// # Errors
-/// When it does not answer until then, does not let us in, or misses topics.
+/// When it does not respond by then, refuses the login, or lacks topics.
 pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<KafkaLog>> {
     let deadline = Instant::now() + patience;
     let mut waiting = Patience::new(Backoff::PEER, u64::from(std::process::id()), Shutdown::new());
@@ -116,7 +151,7 @@ pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<Ka
             Err(error) => return Err(error.into()),
         };
         if Instant::now() >= deadline {
-            bail!("{doing}: {cause}; is the address right, and a broker up? (slipstream doctor)");
+            bail!("{doing}: {cause}; is the address right, and is a broker up? (slipstream doctor)");
         }
         let say = |failures, _| {
             if failures == 1 {
@@ -127,25 +162,25 @@ pub async fn connect(options: KafkaOptions, patience: Duration) -> Result<Arc<Ka
     }
 }
 
-/// How to reach the cluster, as the configuration says.
-///
-/// # Errors
-/// With every property that librdkafka does not know, or that must not be set.
-pub fn kafka_options(config: &Config, brokers: &str) -> Result<KafkaOptions, ConfigErrors> {
+/// How to reach the cluster, as the configuration says. Its properties were checked when it was loaded.
+pub fn kafka_options(config: &Config, brokers: &str) -> KafkaOptions {
+    let (prefix, instance) = (config.kafka.prefix.clone(), config.kafka.instance.clone());
+    KafkaOptions { prefix, instance, properties: properties(config), ..KafkaOptions::new(brokers) }
+}
+
+fn properties(config: &Config) -> BTreeMap<String, String> {
+    let given = config.kafka.properties.iter();
+    given.map(|(name, property)| (name.clone(), property.value.reveal().to_owned())).collect()
+}
+
+/// Every property that librdkafka does not have, or that must not be set.
+pub fn wrong_properties(config: &Config) -> Vec<Problem> {
     let given = &config.kafka.properties;
-    let properties: BTreeMap<String, String> =
-        given.iter().map(|(name, property)| (name.clone(), property.value.reveal().to_owned())).collect();
     let problem = |PropertyError { name, cause }: PropertyError| {
         let place = given.get(&name).map(|property| property.place.clone())?;
         let near = nearest(&name, USUAL).filter(|near| *near != name);
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Some(Problem { place, message: format!("`kafka.properties.{name}`: {cause}{hint}") })
     };
-    let mut problems: Vec<Problem> = check_properties(&properties).into_iter().filter_map(problem).collect();
-    if !problems.is_empty() {
-        problems.sort_by(|a, b| a.place.cmp(&b.place));
-        return Err(ConfigErrors::Invalid(problems));
-    }
-    let (prefix, instance) = (config.kafka.prefix.clone(), config.kafka.instance.clone());
-    Ok(KafkaOptions { prefix, instance, properties, ..KafkaOptions::new(brokers) })
+    check_properties(&properties(config)).into_iter().filter_map(problem).collect()
 }

@@ -24,7 +24,7 @@ pub async fn log_of(config: &Config) -> Result<SharedLog> {
             existing(dir)?;
             Ok(SqliteLog::open_read_only(dir)?)
         }
-        LogAddress::Kafka(brokers) => Ok(connect(kafka_options(config, brokers)?, Duration::ZERO).await?),
+        LogAddress::Kafka(brokers) => Ok(connect(kafka_options(config, brokers), Duration::ZERO).await?),
     }
 }
 
@@ -46,7 +46,7 @@ fn existing(dir: &Path) -> Result<()> {
     no_file(dir)?;
     if !dir.is_dir() {
         bail!(
-            "{}: no such data directory; `slipstream run --data DIR` or `slipstream import` makes one",
+            "{}: no such data directory; `slipstream run --data DIR` or `slipstream import` creates one",
             dir.display()
         );
     }

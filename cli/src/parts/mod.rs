@@ -3,22 +3,24 @@
 mod data;
 mod log;
 mod look;
+pub mod open_files;
 pub mod store;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use slipstream_alerter::ReceiverConfig;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_log::Log;
 use slipstream_query::definitions::{in_force, revisions};
 use slipstream_role::definitions::{ensure_settings, read_settings};
-use slipstream_runtime::config::{Config, LogAddress};
+use slipstream_runtime::config::{Config, LogAddress, Place, Problem};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
 
-pub use log::{OpenLog, PROCESS, kafka_options};
+pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options};
 pub use look::{log_of, store_of};
 pub use store::StorePlace;
 
@@ -26,21 +28,33 @@ use crate::definitions;
 
 /// W of the redelivery rule, milliseconds.
 pub const REDELIVERY_WINDOW_MS: i64 = 120_000;
-/// From a revision's log time to its cut where definitions and events have no common order, milliseconds.
+/// From a revision's log time to its cut if definitions and events have no common order, milliseconds.
 pub const CUT_DELAY_MS: i64 = 5_000;
+
+/// Mistakes in a configuration that only the users of its settings can find.
+pub fn mistakes(config: &Config) -> Vec<Problem> {
+    // Whatever the log is: an address that is wrong looks like none here.
+    let mut problems = log::wrong_properties(config);
+    problems.extend(config.receivers.iter().filter_map(|receiver| {
+        let message = ReceiverConfig::from(receiver.clone()).check().err()?.to_string();
+        let place = receiver.place.clone().unwrap_or_else(|| Place::Setting("receivers".to_owned()));
+        Some(Problem { place, message })
+    }));
+    problems
+}
 
 /// An installation that this process takes part in, or owns.
 pub struct Installation {
     /// The log.
     pub log: OpenLog,
-    /// The store; none where this process writes none.
+    /// The store; `None` if this process does not write to one.
     pub store: Option<StorePlace>,
     /// What is fixed for the installation.
     pub settings: Settings,
     /// How many SLOs are in force.
     pub slos: usize,
-    /// Time until the definitions that this process was given apply, whoever published them; none where they do, or it was
-    /// given none.
+    /// Time until this process's definitions apply, no matter which process published them; `None` if they do, or it has
+    /// none.
     pub cut_in: Option<Duration>,
 }
 
@@ -49,12 +63,12 @@ pub struct Installation {
 pub enum Writes {
     /// It runs the sink.
     LogAndStore,
-    /// Another process does, or nobody.
+    /// Another process does, or none.
     LogOnly,
 }
 
 impl Writes {
-    /// For work that is no role: in an embedded installation it digests what it brings, on Kafka others do.
+    /// For work that is not a role: in an embedded installation it processes what it brings in, on Kafka other processes do.
     pub fn beside(config: &Config) -> Writes {
         match config.log {
             LogAddress::Sqlite(_) => Writes::LogAndStore,
@@ -68,7 +82,7 @@ impl Installation {
     /// none; on Kafka `topics ensure` does that.
     ///
     /// # Errors
-    /// When another process owns a directory, the cluster does not answer or is not set up, or a part cannot be used.
+    /// When another process owns a directory, the cluster does not respond or is not set up, or a part cannot be used.
     pub async fn open(config: &Config, loaded: &Loaded, writes: Writes) -> Result<Installation> {
         let log = OpenLog::open(config).await?;
         let settings = settings(&log).await?;
@@ -100,7 +114,7 @@ impl Installation {
         Ok(())
     }
 
-    /// Opens the store now, for work that looks at it; where it is to be waited for, the sink does that.
+    /// Opens the store now, for work that reads it; if it has to be waited for, the sink does that.
     ///
     /// # Errors
     /// When this process writes none, or it cannot be reached.
@@ -121,15 +135,12 @@ async fn settings(log: &OpenLog) -> Result<Settings> {
         }
         OpenLog::Kafka(kafka) => match read_settings(log.patient().as_ref()).await? {
             Some(settings) => Ok(settings),
-            None => bail!(
-                "{}: the installation has no settings yet; `slipstream topics ensure` writes them",
-                kafka.describe()
-            ),
+            None => bail!("{}: the installation has no settings yet; run `slipstream topics ensure`", kafka.describe()),
         },
     }
 }
 
-/// Where the parts are that a process uses, for people: without what may be secret.
+/// The addresses of log and store, for people: without secrets.
 pub fn describe(config: &Config, writes: Writes) -> String {
     let log = match &config.log {
         LogAddress::Sqlite(dir) => format!("sqlite:{}", dir.display()),
@@ -158,7 +169,18 @@ fn wall_clock() -> LogTime {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test")]
 
+    use slipstream_runtime::config::{Overrides, Receiver};
+
     use super::*;
+
+    #[test]
+    fn a_receivers_mistake_is_told_where_it_stands() {
+        let mut config = Config::load(None, [], Overrides::default()).unwrap();
+        let place = Place::File { file: "slipstream.yaml".to_owned(), line: 3, column: 5 };
+        config.receivers = vec![Receiver { place: Some(place), ..Receiver::webhook("a", "http://[::") }];
+        let found = mistakes(&config);
+        assert!(found[0].to_string().starts_with("slipstream.yaml:3:5: receiver a: url: "), "{found:?}");
+    }
 
     #[test]
     fn a_cut_is_waited_for_whoever_published_it() {

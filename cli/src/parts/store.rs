@@ -21,7 +21,7 @@ pub enum OpenStore {
     Postgres(Arc<PostgresStore>),
 }
 
-/// A store that is open, or is to be opened by who uses it.
+/// A store that is open, or that its user opens.
 #[derive(Clone)]
 pub enum StorePlace {
     /// Open.
@@ -31,7 +31,7 @@ pub enum StorePlace {
 }
 
 impl StorePlace {
-    /// Opens a store in a directory, so that what is wrong with it is told at once. A database is reached by the sink,
+    /// Opens a store in a directory, so that problems are reported at once. A database is reached by the sink,
     /// which can wait for it.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl StorePlace {
         }
     }
 
-    /// The store, waited for where it may come; none when told to stop. `role` says on the board that it waits.
+    /// Opens the store, waiting until it is available; `None` on shutdown. `role` reports on the board that it waits.
     ///
     /// # Errors
     /// When it does not let us in, or cannot be used: waiting would not help.
@@ -72,7 +72,7 @@ impl StorePlace {
             match self.clone().open().await {
                 Ok(store) => return Ok(Some(store)),
                 Err(StoreError::Unavailable { doing, cause }) => {
-                    tracing::warn!(role, "{doing}: {cause}; waiting for it");
+                    tracing::warn!(role, "{doing}: {cause}; retrying");
                     health.set(role, State::Waiting(format!("{doing}: {cause}")));
                 }
                 Err(error) => return Err(error),
@@ -118,7 +118,7 @@ pub fn postgres_options(config: &Config, url: &Secret) -> PostgresOptions {
     }
 }
 
-/// Where the store is, for people: without what may be secret.
+/// The address of the store, for people: without secrets.
 pub fn place(config: &Config) -> String {
     match &config.store {
         StoreAddress::Sqlite(dir) => format!("sqlite:{}", dir.display()),
@@ -129,7 +129,7 @@ pub fn place(config: &Config) -> String {
 /// A URL without user, password and parameters.
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-    // A password may hold an @, ? or # that nobody escaped: the last @ ends it.
+    // A password may contain an unescaped @, ? or #: the last @ ends it.
     let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
     let place = rest.split(['?', '#']).next().unwrap_or_default();
     format!("{scheme}://{place}")

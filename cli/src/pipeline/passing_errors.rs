@@ -1,4 +1,4 @@
-//! Errors that pass, whatever the log is asked: every role goes on, and nothing is lost.
+//! Temporary errors of every call of the log: every role continues, and nothing is lost.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ async fn every_role_waits_out_what_passes_and_loses_nothing() {
     let open = OpenStore::Sqlite(SqliteStore::open(folder.path(), Retention::default()).unwrap());
     let (log, store, receiver) = (burning_shop().await, open.shared(), Receiver::start().await.unwrap());
     for group in [names::TALLY, names::BURN, names::ALERTER, &names::notifier_of("ops")] {
-        // Then it asks for the committed positions.
+        // Then it looks up the committed positions.
         log.faults().fail_commits(group, [CommitFault::InDoubtNot, CommitFault::InDoubtDone]);
     }
     let (log, trouble) = (log as SharedLog, Arc::new(EveryThird::default()));
@@ -97,7 +97,7 @@ async fn every_role_waits_out_what_passes_and_loses_nothing() {
         redelivery_window_ms: 120_000,
         tally_threads: 1,
         receivers: vec![ReceiverConfig::webhook("ops", receiver.url())],
-        external_url: "http://127.0.0.1:9".to_owned(),
+        links: slipstream_alerter::Links::default(),
         health: Health::default(),
     };
     let mut supervisor = Supervisor::new(Bounds::default());

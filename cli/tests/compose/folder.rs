@@ -36,7 +36,7 @@ impl Compose {
     }
 
     pub fn init(&self) {
-        let ran = Command::new(self.path().join("init")).output().unwrap();
+        let ran = Command::new("bash").arg(self.path().join("init")).output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
 

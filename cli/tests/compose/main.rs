@@ -117,5 +117,5 @@ async fn the_image_becomes_healthy_takes_events_and_stops_in_order() {
     assert_eq!(ids.split_whitespace().collect::<Vec<_>>(), ["Uid:", "10001", "10001", "10001", "10001"]);
 
     assert_eq!(container.stop(), 0, "{}", container.logs());
-    assert!(container.logs().contains("everything acknowledged is in the log"), "{}", container.logs());
+    assert!(container.logs().contains("everything that was acknowledged is in the log"), "{}", container.logs());
 }

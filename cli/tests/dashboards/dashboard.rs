@@ -26,7 +26,7 @@ pub struct Query {
 pub struct Variable {
     pub name: String,
     pub language: Language,
-    /// Where its values come from; none: they are listed.
+    /// Where its values come from; `None` if they are listed.
     pub query: Option<String>,
     pub values: Vec<String>,
     /// All values are chosen to begin with.

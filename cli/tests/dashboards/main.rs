@@ -91,6 +91,30 @@ fn dashboards_are_what_people_expect_of_dashboards() {
     }
 }
 
+/// A share is one of requests: what is just below a target must not look like the target.
+#[test]
+fn shares_have_decimals_enough_to_differ_from_their_target() {
+    let mut shares = 0;
+    for dashboard in all() {
+        for panel in dashboard.panels() {
+            let config = &panel["fieldConfig"];
+            let overrides = config["overrides"].as_array().into_iter().flatten().map(|o| {
+                let property = |id| o["properties"].as_array().unwrap().iter().find(|p| p["id"] == id);
+                (property("unit").map(|p| &p["value"]), property("decimals").map(|p| &p["value"]))
+            });
+            let defaults = (config["defaults"].get("unit"), config["defaults"].get("decimals"));
+            for (unit, decimals) in
+                overrides.chain([defaults]).filter(|(unit, _)| unit.is_some_and(|u| u == "percentunit"))
+            {
+                let enough = decimals.and_then(Value::as_u64).is_some_and(|decimals| decimals >= 6);
+                assert!(enough, "{}: {}: {unit:?} with decimals {decimals:?}", dashboard.title, panel["title"]);
+                shares += 1;
+            }
+        }
+    }
+    assert!(shares >= 14, "only {shares} shares were found");
+}
+
 #[test]
 fn panels_do_not_overlap() {
     for dashboard in all() {

@@ -50,7 +50,7 @@ impl Shop {
         assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap());
     }
 
-    /// Waits until it has told somebody of an alert.
+    /// Waits until it has told someone of an alert.
     pub async fn has_told(&self) {
         let told = self.receiver.until(PATIENCE, |deliveries| !deliveries.is_empty()).await;
         told.unwrap_or_else(|e| panic!("no alert: {e}\n{}", self.process.stderr()));

@@ -37,7 +37,7 @@ const TARGETS: u32 = 2;
 /// What is asked for.
 struct Asked {
     seed: u64,
-    /// Faults without end for so long; none: one of each.
+    /// How long to go on with faults; `None` for one of each.
     long: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! The way to rest: traffic has ended, every role works off what is left and is then told to stop, first to last.
+//! The way to rest: traffic has ended, every role processes what is left and is then told to stop, first to last.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -28,16 +28,14 @@ pub async fn come_to_rest(cluster: &Cluster, alerts: &[String]) -> Result<()> {
     let (log, store): (&dyn Log, &dyn Store) = (log.as_ref(), store.as_ref());
     // What a gateway still had in flight is in the log after this, or never.
     cluster.stop(Kind::Gateway).await?;
-    until(cluster, "tally to work off request-events", || drained::by_group(log, "tally", Topic::RequestEvents))
-        .await?;
+    until(cluster, "tally to process request-events", || drained::by_group(log, "tally", Topic::RequestEvents)).await?;
     until(cluster, "every alert to be over", || closed(log, alerts)).await?;
     cluster.stop(Kind::Tally).await?;
-    until(cluster, "burn to work off sli-tallies", || drained::by_group(log, "burn", Topic::SliTallies)).await?;
+    until(cluster, "burn to process sli-tallies", || drained::by_group(log, "burn", Topic::SliTallies)).await?;
     cluster.stop(Kind::Burn).await?;
-    until(cluster, "the alerter to work off burn-rates", || drained::by_group(log, "alerter", Topic::BurnRates))
-        .await?;
+    until(cluster, "the alerter to process burn-rates", || drained::by_group(log, "alerter", Topic::BurnRates)).await?;
     let group = ReceiverConfig::webhook(RECEIVER, "").group();
-    until(cluster, "the notifier to work off alerts", || drained::by_group(log, &group, Topic::Alerts)).await?;
+    until(cluster, "the notifier to process alerts", || drained::by_group(log, &group, Topic::Alerts)).await?;
     cluster.stop(Kind::Alerter).await?;
     for topic in slipstream_sink::run::TOPICS {
         until(cluster, &format!("the sink to store {topic}"), || drained::by_store(log, store, topic)).await?;

@@ -31,7 +31,7 @@ async fn a_healthy_installation_has_no_errors() {
     let stopped = place.json(&["doctor"], 0).await;
     let idle = of(&stopped, "warn").into_iter().find(|(check, ..)| *check == "role tally");
     let (_, message, todo) = idle.unwrap_or_else(|| panic!("{stopped:#}"));
-    assert!(message.contains("nobody does it now") && todo.contains("--roles tally"), "{message} {todo}");
+    assert!(message.contains("no process runs it") && todo.contains("--roles tally"), "{message} {todo}");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_misconfigured_installation_says_what_to_do() {
     let report = place.json(&["doctor"], 1).await;
     let errors = of(&report, "error");
     for (check, message, todo) in [
-        (place.topic(Topic::RequestEvents), "takes producers' times", "message.timestamp.type=LogAppendTime"),
+        (place.topic(Topic::RequestEvents), "keeps producers' timestamps", "message.timestamp.type=LogAppendTime"),
         (place.topic(Topic::RequestEvents), "retention.ms=60000", "retention.ms=604800000"),
         (place.topic(Topic::BurnSnapshots), "cleanup.policy=delete", "cleanup.policy=compact"),
         (place.topic(Topic::Alerts), "is missing", "slipstream topics ensure"),

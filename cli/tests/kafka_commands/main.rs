@@ -2,11 +2,13 @@
 //! are restarted, and partitions that come.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod acls;
 mod doctor;
 mod elastic;
 mod follower;
 mod membership;
 mod place;
+mod recreated;
 mod roles;
 mod stream;
 mod topics;

@@ -18,7 +18,7 @@ const TARGETS: u32 = 2;
 const THREADS: usize = 2;
 
 /// Waits until a group has so many members and no partition of its topic is on the way from one to another. A member that
-/// comes later than the rest would still take one from somebody.
+/// comes later than the rest would still take one from someone.
 async fn until_settled(place: &Place, group: &str, members: usize, partitions: u32) {
     let name = format!("{}{group}", place.prefix);
     let asker: BaseConsumer = ClientConfig::new().set("bootstrap.servers", &place.bootstrap).create().unwrap();
@@ -47,7 +47,7 @@ fn assigned(assignment: &[u8]) -> usize {
 async fn stamps(process: &Slipstream) -> Vec<f64> {
     let mut stamps = Vec::new();
     for partition in 0..SOURCES {
-        stamps.push(metric(process, "slipstream_tally_stamp_ms{", &format!("partition=\"{partition}\"")).await);
+        stamps.push(metric(process, "slipstream_tally_stamp_seconds{", &format!("partition=\"{partition}\"")).await);
     }
     stamps
 }

@@ -83,7 +83,7 @@ pub fn log_of(place: &Place) -> Arc<KafkaLog> {
 }
 
 /// Panics unless the log holds each of these events, none twice, and tallies count each once, where and when it belongs.
-/// Answers how many events there are, and their sums.
+/// Returns how many events there are, and their sums.
 pub async fn each_counts_once(log: &dyn Log, acknowledged: &HashSet<String>) -> (u64, Cells) {
     let counted = recount(log, WINDOW_MS).await.unwrap();
     let there: HashSet<&str> = counted.accepted.iter().map(|a| a.event.event_id.as_str()).collect();

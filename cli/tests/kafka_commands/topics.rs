@@ -23,7 +23,7 @@ async fn ensure_makes_what_is_missing_and_the_second_time_nothing() {
     let third = place.command(&["topics", "ensure", "--partitions", "request-events=12,alerts=9"]).await;
     assert_eq!(third.status.code(), Some(0), "{}", text(&third.stderr));
     let said = text(&third.stdout);
-    assert!(said.contains("has 3 partitions, 12 were asked for") && said.contains("--partitions 12"), "{said}");
+    assert!(said.contains("has 3 partitions, 12 were requested") && said.contains("--partitions 12"), "{said}");
     assert!(said.contains("their number is fixed"), "{said}");
 
     let list = place.json(&["topics", "list"], 0).await;
@@ -38,7 +38,7 @@ async fn ensure_makes_what_is_missing_and_the_second_time_nothing() {
     assert_eq!((&events["partitions"], &events["retention_ms"]), (&3.into(), &604_800_000i64.into()));
     assert_eq!(row(Topic::SloDefinitions)["records"], 1, "the settings, once");
     let human = text(&place.command(&["topics", "list"]).await.stdout);
-    assert!(human.contains("newest of a key") && human.contains("for ever"), "{human}");
+    assert!(human.contains("newest per key") && human.contains("forever"), "{human}");
 }
 
 #[tokio::test]
@@ -79,6 +79,11 @@ async fn a_difference_that_breaks_a_promise_fails() {
     assert!(todo(times).contains("message.timestamp.type=LogAppendTime"), "{times}");
     let listed = text(&place.command(&["topics", "list"]).await.stdout);
     assert!(listed.contains("CreateTime") && listed.contains("error"), "{listed}");
+    // Roles do not count on it.
+    let refused = place.command(&["run", "--ops-listen", "127.0.0.1:0", "--roles", "tally"]).await;
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("keeps producers' timestamps") && said.contains("LogAppendTime"), "{said}");
 }
 
 #[tokio::test]
@@ -121,4 +126,14 @@ async fn wrong_settings_for_kafka_are_told_all_at_once_and_without_secrets() {
         }
         assert!(!said.contains("s3cret-w0rd"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn the_first_start_on_a_healthy_cluster_warns_of_nothing() {
+    let place = Place::new().await;
+    let first = place.command(&["topics", "ensure"]).await;
+    let said = text(&first.stderr);
+    assert_eq!(first.status.code(), Some(0), "{said}");
+    assert!(text(&first.stdout).contains("created  "), "the topics are new: {}", text(&first.stdout));
+    assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
 }

@@ -73,3 +73,17 @@ fn what_the_guide_calls_refused_is_refused_as_it_says() {
     }
     assert!(rows >= 8, "only {rows} rows were found");
 }
+
+#[test]
+fn clients_that_place_keys_elsewhere_are_named_with_what_to_set() {
+    for (client, settings) in [
+        ("librdkafka", &["partitioner=murmur2_random"][..]),
+        ("segmentio/kafka-go", &["kafka.Murmur2Balancer{}", "RequiredAcks: kafka.RequireAll"]),
+    ] {
+        let row = GUIDE.lines().find(|line| line.starts_with('|') && line.contains(client));
+        let row = row.unwrap_or_else(|| panic!("no row for {client}"));
+        for setting in settings {
+            assert!(row.contains(setting), "no {setting} in {row}");
+        }
+    }
+}

@@ -87,6 +87,6 @@ fn again(place: TopicPartition, record: &RecordRef<'_>) -> Outgoing {
         partition: Some(place.partition),
         key: record.key().map(Bytes::copy_from_slice),
         value: record.value().map(Bytes::copy_from_slice),
-        headers: record.headers().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value))).collect(),
+        headers: record.headers().map(|(name, value)| (name.to_owned(), value.map(Bytes::copy_from_slice))).collect(),
     }
 }

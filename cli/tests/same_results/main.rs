@@ -54,7 +54,7 @@ async fn send(kafka: &OnKafka, traffic: &mut Traffic, seconds: std::ops::Range<u
     }
 }
 
-/// The last tick that has records, and a few after it; everything up to there is worked off.
+/// The last tick that has records, and a few after it; everything up to there is processed.
 async fn rest(kafka: &OnKafka, crew: &mut Crew) -> i64 {
     let until = kafka.newest().await.tick() + 3;
     crew.worked_off(kafka.log.as_ref(), until).await;

@@ -1,6 +1,6 @@
 //! An installation on the Kafka of this test run, with topics of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use slipstream_definitions::openslo::CanonicalDocument;
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
@@ -24,7 +24,7 @@ impl OnKafka {
         let mut options = KafkaOptions::new(services::kafka().await.bootstrap());
         options.prefix = format!("same-{:016x}.", rand::random::<u64>());
         options.properties.insert("session.timeout.ms".to_owned(), "6000".to_owned());
-        admin::ensure(&options, |spec| partitions(spec.topic), Some(1)).await.unwrap();
+        admin::ensure(&options, |spec| partitions(spec.topic), Some(1), &Mutex::default()).await.unwrap();
         let log = KafkaLog::connect(options.clone()).await.unwrap();
         let settings = Settings { redelivery_window_ms: REDELIVERY_WINDOW_MS, cut_delay_ms: CUT_DELAY_MS };
         ensure_settings(log.as_ref(), &settings).await.unwrap();

@@ -19,7 +19,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// Reads it from a log where everything up to the tick `until` was worked off.
+    /// Reads it from a log where everything up to the tick `until` was processed.
     pub async fn told(log: &dyn Log, until: i64) -> Story {
         let mut rates = BTreeMap::new();
         for mut told in verdict::all::<BurnRates>(log, Topic::BurnRates).await.unwrap() {
@@ -42,7 +42,7 @@ impl Story {
         self.rates.values().all(|rates| rates.complete)
     }
 
-    /// P3b: where both tell of a complete tick, they tell the same values. Answers how many burn rates of this story were
+    /// P3b: where both tell of a complete tick, they tell the same values. Returns how many burn rates of this story were
     /// compared, and how many there are.
     pub fn complete_ticks_equal(&self, other: &Story) -> (usize, usize) {
         let mut compared = 0;

@@ -1,4 +1,4 @@
-//! Typed access to the fields of a map, with an error at the right place where one is missing or of another kind.
+//! Typed access to the fields of a map, with an error at the right place if one is missing or of another kind.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use super::yaml::{Key, Node, Scalar, Value};
 use crate::definition::Ratio;
 use crate::{duration, suggest};
 
-/// Most fields of a map that are not known and yet told.
+/// Maximum number of unknown fields of a map that are reported.
 const MAX_UNKNOWN: usize = 1_000;
 /// Longest description in both authorities on OpenSLO.
 const MAX_DESCRIPTION: usize = 1_050;
@@ -22,7 +22,7 @@ pub struct Fields<'n> {
     entries: &'n [(Key, Rc<Node>)],
 }
 
-/// A text and where it stands.
+/// A text and its place.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'n> {
     /// Its characters.
@@ -37,7 +37,7 @@ fn kind(scalar: &Scalar) -> &'static str {
     if !scalar.plain {
         "a string"
     } else if matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") {
-        "a truth value"
+        "a boolean"
     } else if text.contains(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok() {
         "a number"
     } else {
@@ -55,7 +55,7 @@ pub fn described(node: &Node) -> &'static str {
     }
 }
 
-/// "expected a list, found a map", with the text where it is short.
+/// "expected a list, found a map", with the text if it is short.
 fn mismatch(report: &mut Report<'_>, node: &Node, path: &str, expected: &str, help: Option<String>) {
     let found = match &node.value {
         Value::Scalar(scalar) if scalar.text.len() <= 60 => format!("{} `{}`", described(node), scalar.text),
@@ -95,7 +95,7 @@ impl<'n> Fields<'n> {
         self.entries.iter().map(|(key, node)| (key, node.as_ref()))
     }
 
-    /// Says that a field is missing.
+    /// Reports that a field is missing.
     pub fn missing(&self, report: &mut Report<'_>, name: &str, help: Option<String>) {
         let (place, what) = match self.place_of(name) {
             Some(place) => (place, "is required, but empty"),
@@ -104,18 +104,19 @@ impl<'n> Fields<'n> {
         report.error(place, "missing-field", format!("{} {what}", self.path_of(name)), help);
     }
 
-    /// A field that must be there.
+    /// A required field.
     pub fn required(&self, report: &mut Report<'_>, name: &str) -> Option<&'n Node> {
         let node = self.get(name);
         if node.is_none() {
             let known: Vec<&str> = self.entries.iter().map(|(key, _)| key.text.as_str()).collect();
-            let help = suggest::nearest(name, &known).map(|near| format!("`{near}` is not known: is it meant?"));
+            let help =
+                suggest::nearest(name, &known).map(|near| format!("is the unknown field `{near}` a typo for it?"));
             self.missing(report, name, help);
         }
         node
     }
 
-    /// A map that may be there.
+    /// An optional map.
     pub fn map(&self, report: &mut Report<'_>, name: &str) -> Option<Fields<'n>> {
         Fields::of(report, self.get(name)?, &self.path_of(name))
     }
@@ -137,13 +138,13 @@ impl<'n> Fields<'n> {
         Fields::of(report, node, &self.path_of(name))
     }
 
-    /// A list that may be there.
+    /// An optional list.
     pub fn list(&self, report: &mut Report<'_>, name: &str) -> Option<&'n [Rc<Node>]> {
         let node = self.get(name)?;
         match &node.value {
             Value::List(items) => Some(items),
             _ => {
-                let help = Some(format!("begin each item with `- ` below `{name}:`"));
+                let help = Some(format!("start each item with `- ` below `{name}:`"));
                 mismatch(report, node, &self.path_of(name), "a list", help);
                 None
             }
@@ -167,13 +168,13 @@ impl<'n> Fields<'n> {
         Some(text)
     }
 
-    /// One of the given words, which must be there.
+    /// One of the given words; required.
     pub fn required_word(&self, report: &mut Report<'_>, name: &str, words: &[&'static str]) -> Option<Text<'n>> {
         let text = self.required_text(report, name)?;
         self.one_of(report, text, name, words).then_some(text)
     }
 
-    /// One of the given words, which may be there.
+    /// One of the given words; optional.
     pub fn word(&self, report: &mut Report<'_>, name: &str, words: &[&'static str]) -> Option<Text<'n>> {
         let text = self.text(report, name)?;
         self.one_of(report, text, name, words).then_some(text)
@@ -189,11 +190,11 @@ impl<'n> Fields<'n> {
         false
     }
 
-    /// A truth value that may be there.
+    /// A boolean that may be there.
     pub fn truth(&self, report: &mut Report<'_>, name: &str) -> Option<bool> {
         let node = self.get(name)?;
         match &node.value {
-            Value::Scalar(scalar) if kind(scalar) == "a truth value" => Some(scalar.text.eq_ignore_ascii_case("true")),
+            Value::Scalar(scalar) if kind(scalar) == "a boolean" => Some(scalar.text.eq_ignore_ascii_case("true")),
             _ => {
                 mismatch(report, node, &self.path_of(name), "true or false", None);
                 None
@@ -263,12 +264,12 @@ impl<'n> Fields<'n> {
         Some(text.value.to_owned())
     }
 
-    /// Reports fields that are none of the known. A near miss is an error, since what was meant would be lost; another
+    /// Reports unknown fields. A near miss is an error, since its meaning would be lost; another
     /// is a warning, since OpenSLO allows it.
     pub fn check_known(&self, report: &mut Report<'_>, known: &[&str]) {
         let unknown: Vec<&Key> = self.unknown(known).map(|(key, _)| key).collect();
         if let Some(key) = unknown.get(MAX_UNKNOWN) {
-            let message = format!("{} unknown fields in one map: at most {MAX_UNKNOWN} are looked at", unknown.len());
+            let message = format!("{} unknown fields in one map: only {MAX_UNKNOWN} are checked", unknown.len());
             report.error(key.place, "unknown-field", message, None);
         }
         if unknown.is_empty() {
@@ -276,7 +277,7 @@ impl<'n> Fields<'n> {
         }
         let absent: Vec<&str> = known.iter().copied().filter(|name| self.place_of(name).is_none()).collect();
         for key in unknown.into_iter().take(MAX_UNKNOWN) {
-            let message = format!("{} is no field of OpenSLO v1", self.path_of(&key.text));
+            let message = format!("{} is not a field of OpenSLO v1", self.path_of(&key.text));
             match suggest::nearest(&key.text, known).filter(|near| absent.contains(near)) {
                 Some(near) => {
                     report.error(key.place, "unknown-field", message, Some(format!("did you mean `{near}`?")))
@@ -286,7 +287,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reports fields of our own part of a document that are none of the known: always an error.
+    /// Reports unknown fields in our own part of a document: always an error.
     pub fn check_ours(&self, report: &mut Report<'_>, known: &[&str]) {
         for (key, _) in self.unknown(known).take(MAX_UNKNOWN) {
             let message = format!("{} is not known", self.path_of(&key.text));
@@ -303,7 +304,7 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// The text of a string; nothing is reported of another node.
+/// The text of a string; other nodes are not reported.
 fn plain_text(node: &Node) -> Option<Text<'_>> {
     match &node.value {
         Value::Scalar(scalar) if kind(scalar) == "a string" => Some(Text { value: &scalar.text, place: node.place }),

@@ -1,4 +1,4 @@
-//! Reading documents: YAML or JSON with a place for everything, fields that are typed, and a report of what is wrong. OpenSLO
+//! Reading documents: YAML or JSON with a place for everything, typed fields, and a report of all errors. OpenSLO
 //! documents and files of tests are read with it.
 
 pub mod fields;

@@ -1,4 +1,4 @@
-//! Where a part of a text stands in its file.
+//! The place of a part of a text in its file.
 
 use super::fields::Text;
 use super::report::{Place, Report};
@@ -6,8 +6,8 @@ use super::report::{Place, Report};
 /// Columns beyond which a filter's errors are not looked for one by one.
 const FAR_OUT: usize = 10_000;
 
-/// Where a part of a filter stands in the file: the filter's line is looked for from the scalar on, so that quotes and
-/// blocks do not matter. Where it cannot be found (escapes, folding, far out in a long line), the scalar itself.
+/// The place of a part of a filter in the file: the filter's line is searched from the scalar on, so that quotes and
+/// blocks do not matter. If it cannot be found (escapes, folding, far out in a long line), the scalar itself.
 pub fn place_in(report: &Report<'_>, text: Text<'_>, start: usize, width: usize) -> Place {
     let before: String = text.value.chars().take(start).collect();
     let line = before.matches('\n').count();

@@ -5,7 +5,7 @@ use crate::suggest;
 
 use super::source::SourceFile;
 
-/// Where something stands in a set of files.
+/// A place in a set of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Index of the file.
@@ -19,17 +19,17 @@ pub struct Place {
 }
 
 impl Place {
-    /// The beginning of a file.
+    /// The start of a file.
     pub fn start(file: usize) -> Place {
         Place { file, line: 1, column: 1, width: 1 }
     }
 }
 
-/// Most errors that are kept, and most warnings; of more only their number is told.
+/// Maximum errors that are kept, and maximum warnings; of further ones only the number is reported.
 const MAX_KEPT: usize = 10_000;
-/// Most words that all suggestions of a load compare with.
+/// Maximum comparisons for all suggestions of a load.
 const MAX_COMPARED: usize = 1_000_000;
-/// Characters of a line that a snippet keeps on either side of what is meant.
+/// Characters of a line that a snippet keeps on either side of the marked part.
 const AROUND: usize = 200;
 
 /// What was found, before its line is looked up.
@@ -59,7 +59,7 @@ pub struct Report<'s> {
     warns: bool,
 }
 
-/// The bytes at which lines begin. To YAML a carriage return ends a line, too.
+/// The bytes at which lines begin. In YAML a carriage return also ends a line.
 pub fn line_starts(text: &str) -> impl Iterator<Item = usize> + '_ {
     let bytes = text.as_bytes();
     let ends = move |at: &usize| match bytes[*at] {
@@ -109,7 +109,7 @@ impl<'s> Report<'s> {
         self.errors
     }
 
-    /// The near suggestion for a word among many known ones. After a million comparisons there are none any more: a load
+    /// The suggestion for a word among many known ones. After a million comparisons there are no more: a load
     /// must end.
     pub fn nearest<'n>(&mut self, word: &str, known: impl ExactSizeIterator<Item = &'n str>) -> Option<&'n str> {
         self.compared += known.len();
@@ -152,7 +152,7 @@ impl<'s> Report<'s> {
         {
             let last = diagnostics.iter().rfind(|diagnostic| diagnostic.severity == severity).cloned();
             if let Some(last) = last.filter(|_| count > MAX_KEPT) {
-                let message = format!("{} more {words} are not told", count - MAX_KEPT);
+                let message = format!("{} more {words} are not shown", count - MAX_KEPT);
                 let (code, tier) = ("too-many-diagnostics", Tier::of("too-many-diagnostics"));
                 diagnostics.push(Diagnostic { code, tier, message, help: None, ..last });
             }
@@ -169,7 +169,8 @@ impl<'s> Report<'s> {
     }
 }
 
-/// Where in a line the last snippet was. Columns ascend, so a long line is walked once however many diagnostics it has.
+/// The place of the last snippet in a line. Columns ascend, so a long line is walked once, however many diagnostics it
+/// has.
 #[derive(Default)]
 struct Cursor {
     line: (usize, usize),

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 /// Largest file, bytes.
 pub const MAX_FILE: usize = 16 << 20;
 
-/// A definition file as text; reading it is somebody else's business.
+/// A definition file as text; it is read elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Path, for diagnostics.
@@ -18,7 +18,7 @@ impl SourceFile {
     /// A file's content as text.
     ///
     /// # Errors
-    /// The diagnostic of a file that is not UTF-8. Of one that is too large anyway it does not matter.
+    /// The diagnostic of a file that is not UTF-8. For one that is too large anyway it does not matter.
     pub fn from_bytes(path: String, bytes: Vec<u8>) -> Result<SourceFile, Box<Diagnostic>> {
         if bytes.len() > MAX_FILE {
             return Ok(SourceFile { path, text: String::from_utf8_lossy(&bytes).into_owned() });

@@ -1,7 +1,7 @@
-//! YAML (and JSON, which is YAML) to a tree in which every node knows its place and keeps its source text.
+//! YAML (and JSON, which is YAML) to a tree in which every node has its place and its source text.
 //!
 //! Built on the parser's events rather than on its tree: numbers stay as written, repeated keys are seen, an alias shares
-//! its node (so a bomb of aliases costs nothing), nesting is bounded, and after a syntax error reading goes on with the
+//! its node (so a bomb of aliases costs nothing), nesting is bounded, and after a syntax error reading continues with the
 //! next document.
 
 use std::collections::{HashMap, HashSet};
@@ -14,16 +14,16 @@ use super::source::MAX_FILE;
 
 /// Deepest nesting of lists and maps.
 pub const MAX_NESTING: usize = 64;
-/// Most that the aliases of a file may repeat, bytes of text and 64 for each node: reading takes as long as if it were
+/// Limit of what the aliases of a file may expand to, bytes of text plus 64 per node: reading takes as long as if it were
 /// written out.
 pub const MAX_REPEATED: usize = 32 << 20;
 /// Most documents in one load.
 pub const MAX_DOCUMENTS: usize = 100_000;
 
-/// What a node weighs besides its text.
+/// The weight of a node in addition to its text.
 const NODE: usize = 64;
 
-/// A node and where it stands.
+/// A node and its place.
 #[derive(Debug)]
 pub struct Node {
     /// Where it begins.
@@ -37,7 +37,7 @@ pub struct Node {
 pub enum Value {
     /// `null`, or nothing at all.
     Null,
-    /// A text, number or truth value.
+    /// A text, number or boolean.
     Scalar(Scalar),
     /// A sequence.
     List(Vec<Rc<Node>>),
@@ -50,7 +50,7 @@ pub enum Value {
 pub struct Scalar {
     /// Its text, unquoted.
     pub text: String,
-    /// Not quoted, not a block: YAML reads it as a number, a truth value or a string.
+    /// Not quoted, not a block: YAML reads it as a number, a boolean or a string.
     pub plain: bool,
 }
 
@@ -59,7 +59,7 @@ pub struct Scalar {
 pub struct Key {
     /// Its text.
     pub text: String,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
 }
 
@@ -77,7 +77,7 @@ enum Content {
     Map { entries: Vec<(Key, Rc<Node>)>, names: Names, key: Option<Key> },
 }
 
-/// The keys of a map that is being read. Most maps have so few that looking through them is fastest.
+/// The keys of a map that is being read. Most maps have so few that a linear search is fastest.
 #[derive(Default)]
 struct Names(Option<HashSet<String>>);
 
@@ -85,7 +85,7 @@ impl Names {
     /// Keys from which on they are hashed.
     const MANY: usize = 32;
 
-    /// Whether the key is new beside those that are there.
+    /// Whether the key is new.
     fn admit(&mut self, key: &str, entries: &[(Key, Rc<Node>)]) -> bool {
         if entries.len() < Names::MANY {
             return entries.iter().all(|(known, _)| known.text != key);
@@ -99,11 +99,11 @@ impl Names {
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) root: Rc<Node>,
-    /// A key is there twice, which is reported: the first counts, so that the rest can be checked.
+    /// Reports a duplicate key: the first one counts, so that the rest can be checked.
     pub(crate) doubtful: bool,
 }
 
-/// Reads the documents of a file; a document with a syntax error is reported and left out.
+/// Reads the documents of a file; a document with a syntax error is reported and skipped.
 pub fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
     let sound = documents(file, text, report).into_iter().filter(|document| !document.doubtful);
     sound.map(|document| document.root).collect()
@@ -112,8 +112,17 @@ pub fn read(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Rc<Node>> {
 /// The same, with those that can be checked although they are not right.
 pub(crate) fn documents(file: usize, text: &str, report: &mut Report<'_>) -> Vec<Document> {
     if text.len() > MAX_FILE {
-        let message = format!("the file has more than {MAX_FILE} bytes: so many are read at most");
+        let message = format!("the file is larger than the limit of {MAX_FILE} bytes");
         report.error(Place::start(file), "file-too-large", message, Some("split it into several files".to_owned()));
+        return Vec::new();
+    }
+    // The scanner takes a NUL for the end of the file, and would drop what follows it.
+    if let Some(at) = text.find('\0') {
+        let (before, place) = (&text[..at], Place::start(file));
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+        let message = "not YAML: a NUL character".to_owned();
+        report.error(Place { line, column, ..place }, "yaml-syntax", message, Some("is the file damaged?".to_owned()));
         return Vec::new();
     }
     let mut documents = Vec::new();
@@ -176,7 +185,7 @@ impl<'r, 's> Reader<'r, 's> {
         }
     }
 
-    /// Reads until the end, or to a syntax error: then the line (in the file) where it is.
+    /// Reads to the end, or to a syntax error: then returns its line in the file.
     fn read_all(&mut self, text: &str) -> Option<usize> {
         let mut parser = Parser::new(StrInput::new(text));
         loop {
@@ -264,14 +273,14 @@ impl<'r, 's> Reader<'r, 's> {
                 Some((node, weight)) => {
                     self.repeated = self.repeated.saturating_add(weight);
                     if self.repeated > MAX_REPEATED {
-                        let message = format!("the aliases of this file repeat more than {MAX_REPEATED} bytes");
+                        let message = format!("the aliases in this file expand to more than {MAX_REPEATED} bytes");
                         self.refuse(place, "too-many-aliases", message);
                         return Err(place.line);
                     }
                     self.add(node, 0, weight);
                 }
                 None => {
-                    let message = "the alias names no anchor that is complete here".to_owned();
+                    let message = "the alias refers to an anchor that is unknown, or not complete yet".to_owned();
                     self.refuse(place, "yaml-syntax", message);
                     self.add(Rc::new(Node { place, value: Value::Null }), 0, NODE);
                 }
@@ -296,7 +305,7 @@ impl<'r, 's> Reader<'r, 's> {
         let value = match open.content {
             Content::List(items) => Value::List(items),
             Content::Map { entries, .. } => {
-                // A map without brackets begins with its first key.
+                // A map without braces starts with its first key.
                 if let Some((key, _)) = entries.first()
                     && (key.place.line, key.place.column) == (place.line, place.column)
                 {
@@ -351,7 +360,7 @@ impl<'r, 's> Reader<'r, 's> {
                 if names.admit(&key.text, entries) {
                     entries.push((key, node));
                 } else {
-                    let message = format!("the key `{}` is there twice", key.text);
+                    let message = format!("the key `{}` appears twice", key.text);
                     self.doubtful = true;
                     let help = Some("leave one out".to_owned());
                     self.report.error(key.place, "duplicate-key", message, help);

@@ -30,7 +30,7 @@ const KNOWN: [&str; 11] = [
     "has",
 ];
 
-/// Where CEL's extensions have their functions.
+/// Namespaces of CEL's extension functions.
 const NAMESPACES: [&str; 8] = ["sets", "math", "strings", "lists", "optional", "regex", "cel", "base64"];
 
 /// Checks a call; the target of a method is its first operand.
@@ -64,7 +64,7 @@ fn qualified(call: &CallExpr, name: &str) -> String {
 
 fn unknown<T>(checker: &mut Checker, tree: &IdedExpr, name: &str) -> Option<T> {
     if KNOWN.contains(&name) {
-        let message = format!("`{name}` is not called like this");
+        let message = format!("`{name}` is used incorrectly");
         return checker.refuse(tree, "filter-type", message, Some(usage(name).to_owned()));
     }
     let message = format!("filters have no function `{name}`");
@@ -80,10 +80,10 @@ fn unknown<T>(checker: &mut Checker, tree: &IdedExpr, name: &str) -> Option<T> {
 fn instead(name: &str) -> Option<&'static str> {
     Some(match name {
         "duration" => "latency_ms is a number of milliseconds: `latency_ms > 1500.0`",
-        "timestamp" => "filters do not see the time of an event: an SLO has a timeWindow",
+        "timestamp" => "filters cannot use the time of an event: an SLO has a timeWindow",
         "uint" => "write `int(attributes.retries) > 3`: filters have no unsigned numbers",
         "bool" => "compare the string: `attributes.cached == \"true\"`",
-        "bytes" | "type" => "compare strings and numbers as they are",
+        "bytes" | "type" => "compare strings and numbers directly",
         "dyn" => "leave it out: whole and decimal numbers can be compared",
         "all" | "exists" | "exists_one" | "map" | "filter" => LOOP_HELP,
         _ => return None,
@@ -143,7 +143,7 @@ fn regex(source: &str) -> Result<Regex, Refusal> {
     let pattern = re2::translate(source)?;
     RegexBuilder::new(&pattern).size_limit(MAX_REGEX).build().map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => {
-            let reason = format!("compiled it takes more than {} KiB", MAX_REGEX >> 10);
+            let reason = format!("it compiles to more than {} KiB", MAX_REGEX >> 10);
             Refusal { reason, help: Some("repeat less, or fewer Unicode classes".to_owned()) }
         }
         other => Refusal { reason: other.to_string(), help: None },
@@ -167,8 +167,8 @@ fn convert(checker: &mut Checker, part: &IdedExpr, function: Function, kind: Typ
         _ => typed.kind != Type::Bool,
     };
     let (name, help) = match function {
-        Function::Int => ("int", "a truth value stands by itself: `x && y`"),
-        Function::Double => ("double", "a truth value stands by itself: `x && y`"),
+        Function::Int => ("int", "a boolean can be used as it is: `x && y`"),
+        Function::Double => ("double", "a boolean can be used as it is: `x && y`"),
         _ => (
             "string",
             "CEL's implementations write decimal numbers differently: compare the number, as in `latency_ms > 300.0`",

@@ -1,5 +1,5 @@
 //! The checker: turns a CEL syntax tree into an [`Expression`] whose operands have the types that their operators need. It
-//! goes on after an error, so that every error is reported.
+//! continues after an error, so that every error is reported.
 
 use std::sync::Arc;
 

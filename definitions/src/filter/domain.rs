@@ -1,6 +1,6 @@
-//! What an event can still be if some conditions hold on it: the status codes that are left, the range of the latency, the
-//! strings that a field may have. A condition that is not understood narrows nothing. So an empty domain is certain, and
-//! one that is not empty promises nothing.
+//! What an event can still be if some conditions hold on it: the status codes that are left, the range of the latency,
+//! the strings that a field may have. A condition that is not analysed does not narrow anything. So an empty domain is
+//! certain, and one that is not empty promises nothing.
 //!
 //! The limits are those of the decoder, which refuses any event beyond them.
 
@@ -12,7 +12,7 @@ const CODES: std::ops::RangeInclusive<u16> = 100..=599;
 /// Longest latency, milliseconds: a day.
 const LONGEST_MS: f64 = 86_400_000.0;
 
-/// A thing of the event that holds a string.
+/// A part of the event that holds a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name<'e> {
     Field(Field),
@@ -36,12 +36,12 @@ pub(super) struct Range {
     nan: bool,
 }
 
-/// What is asked of one string.
+/// The conditions on one string.
 #[derive(Debug, Clone)]
 pub(super) struct Texts<'e> {
     name: Name<'e>,
     asked: Vec<(&'e Expression, bool)>,
-    /// The only strings it can be, where that is known.
+    /// The only strings it can be, if known.
     candidates: Option<Vec<&'e str>>,
 }
 
@@ -223,7 +223,7 @@ impl<'e> Texts<'e> {
         }
     }
 
-    /// The strings that are left where a condition says which.
+    /// The strings that remain if a condition lists them.
     fn only(&self, condition: &'e Expression, wanted: bool) -> Option<Vec<&'e str>> {
         match condition {
             Expression::Compare(comparison, sides) => {
@@ -240,7 +240,7 @@ impl<'e> Texts<'e> {
         }
     }
 
-    /// Whether beginnings, ends and contents that are asked for and forbidden can be those of one string.
+    /// Whether required and forbidden prefixes, suffixes and contents are possible for one string.
     fn shapes_fit(&self) -> bool {
         let of = |test: TextTest, wanted: bool| {
             self.asked.iter().filter_map(move |(condition, asked)| match condition {
@@ -279,7 +279,7 @@ fn texts<'e>(constants: &'e [Value<'static>]) -> Vec<&'e str> {
     constants.iter().filter_map(text).collect()
 }
 
-/// `method.lowerAscii() == "GET"`: such a string never comes out.
+/// `method.lowerAscii() == "GET"`: such a string is never the result.
 fn wrong_case(condition: &Expression, wanted: bool) -> bool {
     let (term, constants) = match condition {
         Expression::Compare(Comparison::Equal, sides) | Expression::Test(_, sides) if wanted => match sides.as_ref() {

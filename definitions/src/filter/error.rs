@@ -8,9 +8,9 @@ pub struct FilterError {
     pub code: &'static str,
     /// What was found and what was expected.
     pub message: String,
-    /// What to write instead, where that is known.
+    /// What to write instead, if known.
     pub help: Option<String>,
-    /// Character at which the offending part begins.
+    /// Character at which the offending part starts.
     pub start: usize,
     /// How many characters it has, at least 1.
     pub width: usize,

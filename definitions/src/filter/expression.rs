@@ -24,7 +24,7 @@ pub enum Field {
     Method,
     /// `status_code`.
     StatusCode,
-    /// `latency_ms`, null where it was not measured.
+    /// `latency_ms`, null if it was not measured.
     LatencyMs,
 }
 
@@ -33,11 +33,11 @@ pub enum Field {
 pub enum Expression {
     /// A constant.
     Literal(Value<'static>),
-    /// Cannot be decided, whatever the event; reduction makes it.
+    /// Unknown for every event; created by reduction.
     Unknown,
-    /// A field of the event; unknown where it is null.
+    /// A field of the event; unknown if it is null.
     Field(Field),
-    /// An attribute's value; unknown where it is missing.
+    /// An attribute's value; unknown if it is missing.
     Attribute(Box<str>),
     /// `has(attributes.key)`.
     HasAttribute(Box<str>),
@@ -55,7 +55,7 @@ pub enum Expression {
     Compare(Comparison, Box<[Expression; 2]>),
     /// `x in [constants]`.
     In(Box<Expression>, Arc<[Value<'static>]>),
-    /// `x in [expressions]`: unknown if any of them is, even where another one is equal, because CEL makes the list first.
+    /// `x in [expressions]`: unknown if any of them is, even if another one is equal, because CEL builds the list first.
     OneOf(Box<Expression>, Vec<Expression>),
     /// A test of a string against another.
     Test(TextTest, Box<[Expression; 2]>),
@@ -183,7 +183,7 @@ impl Expression {
         found
     }
 
-    /// Calls `visit` for the parts it is directly made of.
+    /// Calls `visit` for its direct parts.
     pub(super) fn each_child<'e>(&'e self, visit: &mut impl FnMut(&'e Expression)) {
         match self {
             Expression::And(parts) | Expression::Or(parts) => parts.iter().for_each(visit),
@@ -209,7 +209,7 @@ impl Expression {
     }
 }
 
-/// Every element is evaluated: an unknown one decides wherever it stands.
+/// Every element is evaluated: an unknown one decides, wherever it is.
 fn one_of(value: &Value<'_>, elements: &[Expression], facts: &impl Facts) -> Option<bool> {
     let mut found = false;
     for element in elements {

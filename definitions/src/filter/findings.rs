@@ -11,10 +11,10 @@ use super::syntax::Places;
 
 /// Parts of a conjunction that are compared with each other.
 const COMPARED: usize = 40;
-/// Longest part of a filter that a message repeats, characters.
+/// Longest part of a filter that a message quotes, characters.
 const REPEATED: usize = 80;
 
-/// Something about a filter that is worth a warning, and where in its source.
+/// A warning about a filter, and its place in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// `never-true` or `always-true`.
@@ -23,7 +23,7 @@ pub struct Finding {
     pub message: String,
     /// What was probably meant, or why it is so.
     pub help: Option<String>,
-    /// Character at which the part begins.
+    /// Character at which the part starts.
     pub start: usize,
     /// How many characters it has, at least 1.
     pub width: usize,
@@ -32,7 +32,7 @@ pub struct Finding {
 const NEVER: &str = "never-true";
 const ALWAYS: &str = "always-true";
 
-/// The findings of a filter: its tree, and what was made of it.
+/// The findings of a filter: its tree, and the expression compiled from it.
 pub(super) fn of(tree: &IdedExpr, expression: &Expression, places: &Places) -> Vec<Finding> {
     let mut finder = Finder { places, found: Vec::new() };
     if !matches!(expression, Expression::Literal(Value::Bool(true))) {
@@ -41,11 +41,11 @@ pub(super) fn of(tree: &IdedExpr, expression: &Expression, places: &Places) -> V
     finder.found
 }
 
-/// The code and the message where good or bad contradicts its total, or follows from it.
+/// The code and the message if good or bad contradicts its total, or follows from it.
 pub(super) fn between(total: &Expression, side: &Expression, good: bool) -> Option<(&'static str, String)> {
     let name = if good { "good" } else { "bad" };
     if !possible(&[(total, TRUE)]) || !possible(&[(side, TRUE)]) {
-        // Said of that filter by itself.
+        // Already reported for that filter alone.
         return None;
     }
     if !possible(&[(total, TRUE), (side, TRUE)]) {
@@ -76,7 +76,7 @@ impl Finder<'_> {
         }
     }
 
-    /// The least part that makes a condition never true.
+    /// The smallest part that makes a condition never true.
     fn blame(&mut self, tree: &IdedExpr, expression: &Expression) {
         if let Expression::And(_) = expression {
             let parts = parts(tree, expression);
@@ -124,7 +124,7 @@ impl Finder<'_> {
     }
 }
 
-/// The parts of `&&`, `||` and `? :`, each with its tree; none where they cannot be told apart.
+/// The parts of `&&`, `||` and `? :`, each with its tree; empty if they cannot be separated.
 fn parts<'t, 'e>(tree: &'t IdedExpr, expression: &'e Expression) -> Vec<(&'t IdedExpr, &'e Expression)> {
     let (operator, parts): (&str, &'e [Expression]) = match expression {
         Expression::And(parts) => (operators::LOGICAL_AND, parts),
@@ -149,7 +149,7 @@ fn flatten<'t>(tree: &'t IdedExpr, operator: &str, trees: &mut Vec<&'t IdedExpr>
     }
 }
 
-/// What makes a single condition certain.
+/// Why a single condition is certain.
 fn why(expression: &Expression) -> Option<String> {
     let reads = |field: Field| expression.reads(&|part| matches!(part, Expression::Field(found) if *found == field));
     let says = if reads(Field::StatusCode) {
@@ -178,7 +178,7 @@ fn why_always(expression: &Expression) -> Option<String> {
     let Expression::Or(parts) = expression else { return why(expression) };
     let differs = |part: &Expression| matches!(part, Expression::Compare(Comparison::NotEqual, _));
     if parts.iter().filter(|part| differs(part)).count() >= 2 {
-        return Some("to leave out both write `&&`".to_owned());
+        return Some("to exclude both, write `&&`".to_owned());
     }
     None
 }
@@ -189,5 +189,5 @@ fn either(left: &Expression, right: &Expression) -> Option<String> {
         Expression::Compare(Comparison::Equal, sides) => matches!(sides[1], Expression::Literal(_)),
         _ => false,
     };
-    (equality(left) && equality(right)).then(|| "for either of them write `||`, or `in [...]`".to_owned())
+    (equality(left) && equality(right)).then(|| "to match either, write `||`, or `in [...]`".to_owned())
 }

@@ -1,8 +1,8 @@
 //! CEL filters over a request event, compiled to a three-valued evaluator. docs/filters.md lists what they may say.
 //!
-//! cel-go is the reference: what is accepted here is true or false where cel-go says so, and unknown where cel-go reports
+//! cel-go is the reference: an accepted filter is true or false if it is in cel-go, and unknown if cel-go reports
 //! an error on an event (a latency that was not measured, a missing attribute, `int("abc")`, a division by zero, an
-//! overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never handed to an interpreter
+//! overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never passed to an interpreter
 //! whose cost per event would not be bounded.
 //!
 //! `&&` and `||` treat unknown as CEL treats an error: `false && unknown` is false and `true || unknown` is true, in
@@ -71,7 +71,7 @@ impl Filter {
     }
 
     /// Compiles CEL source and looks for conditions that are never true, or always true, whatever the event. For a
-    /// person to read; where filters only run, [`Filter::compile`] costs less.
+    /// person to read; for filters that only run, [`Filter::compile`] costs less.
     pub fn checked(source: &str) -> Result<(Filter, Vec<Finding>), Vec<FilterError>> {
         Filter::examine(source, findings::of)
     }
@@ -92,7 +92,8 @@ impl Filter {
     }
 
     /// A warning if no event of `total`, or every one, is on this side, which is the good one or else the bad one. Its
-    /// place is the whole of `self`. `None` if nothing is certain, or if one of the two filters has such a warning by itself.
+    /// place is the whole of `self`. `None` if nothing is certain, or if one of the two filters already has such a
+    /// warning.
     pub fn within(&self, total: &Filter, good: bool) -> Option<Finding> {
         let (code, message) = findings::between(&total.expression, &self.expression, good)?;
         Some(Finding { code, message, help: None, start: 0, width: self.width })

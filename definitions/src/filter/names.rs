@@ -59,7 +59,7 @@ pub(super) fn unknown(name: &str) -> (String, String) {
     (format!("unknown name `{name}`"), help)
 }
 
-/// What to write where a truth value was expected.
+/// What to write if a boolean was expected.
 pub(super) fn comparison_for(typed: &Typed) -> Option<String> {
     let comparison = match typed.kind {
         Type::Bool => return None,

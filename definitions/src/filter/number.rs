@@ -1,7 +1,7 @@
-//! Text to decimal numbers as cel-go reads it in `double(...)`: Go's `strconv.ParseFloat`. Beside what Rust reads it knows
-//! hexadecimal numbers, `_` between digits, and which words are numbers.
+//! Text to decimal numbers as cel-go reads it in `double(...)`: Go's `strconv.ParseFloat`. In addition to what Rust
+//! parses, it has hexadecimal numbers, `_` between digits, and its own words for numbers.
 
-/// `None` for what is no number, and for one beyond the greatest double.
+/// `None` if it is not a number, or beyond the greatest double.
 pub(super) fn double(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
@@ -31,7 +31,7 @@ fn decimal(digits: &str) -> Option<f64> {
     digits.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Whether each `_` stands between two digits, or between `0x` and a digit.
+/// Whether each `_` is between two digits, or between `0x` and a digit.
 fn separates_digits(number: &str) -> bool {
     let (hex, digits) = match number.get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case("0x")) {
         true => (true, &number[2..]),
@@ -97,7 +97,7 @@ fn nearest(value: u64, rest: bool, exponent: i64) -> Option<f64> {
     let (whole, part, half) = (value >> dropped, value & ((1 << dropped) - 1), 1 << (dropped - 1));
     let up = part > half || (part == half && (rest || whole & 1 == 1));
     let whole = whole as u64 + u64::from(up);
-    // The leading digit of a normal number is not written; where rounding gave it one more, the exponent takes it.
+    // The leading digit of a normal number is implicit; if rounding adds one, it carries into the exponent.
     let bits = if kept < 53 { whole } else { (((top + 1023) as u64) << 52) + (whole - (1 << 52)) };
     Some(f64::from_bits(bits)).filter(|number| top <= 1023 && number.is_finite())
 }

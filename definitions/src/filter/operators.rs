@@ -1,4 +1,4 @@
-//! Operators and functions of filters, and what they make of values: `None` is unknown.
+//! Operators and functions of filters on values: `None` is unknown.
 
 use std::borrow::Cow;
 
@@ -94,7 +94,7 @@ impl Comparison {
         }
     }
 
-    /// What holds where it does not.
+    /// The opposite.
     pub fn opposite(self) -> Comparison {
         match self {
             Comparison::Equal => Comparison::NotEqual,
@@ -175,7 +175,7 @@ pub(super) fn call<'v>(function: Function, value: Value<'v>) -> Option<Value<'v>
     })
 }
 
-/// A double rounded toward zero, where it fits.
+/// A double rounded towards zero, if it fits.
 fn whole(number: f64) -> Option<i64> {
     let bound = 9_223_372_036_854_775_808.0;
     (number > -bound && number < bound).then_some(number as i64)

@@ -1,10 +1,10 @@
 //! Whether conditions can have given values on one and the same valid event. `false` is certain, `true` is not: what is not
-//! understood counts as possible, and so does what would take long to find out.
+//! analysed counts as possible, and so does what would take too long.
 
 use super::domain::{Codes, Name, Range, Texts, against_number};
 use super::expression::{Comparison, Expression, Field, Function, NoFacts, Value};
 
-/// Most steps of a search.
+/// Maximum steps of a search.
 const STEPS: usize = 2_000;
 
 /// Which values a condition may have: a set of true, false and unknown.
@@ -19,7 +19,7 @@ pub(super) const NOT_TRUE: Truths = Truths(6);
 const NOT_FALSE: Truths = Truths(5);
 const ANY: Truths = Truths(7);
 
-/// A condition and the values that are asked of it.
+/// A condition and its required values.
 pub(super) type Goal<'e> = (&'e Expression, Truths);
 
 /// Whether an event may exist on which every goal is met.
@@ -60,28 +60,28 @@ impl Truths {
     }
 }
 
-/// What following a state came to.
+/// The result of following a state.
 enum Outcome<'e> {
     Possible,
     Never,
     Either(Vec<State<'e>>),
 }
 
-/// What a goal comes to.
+/// The result of a goal.
 enum Step<'e> {
     /// The state was narrowed.
     On,
     /// It cannot be met.
     Never,
-    /// It is met where all goals of one of these are.
+    /// It is met if all goals of one of these are.
     Either(Vec<Vec<Goal<'e>>>),
 }
 
-/// What the event can still be, and what is still asked of it.
+/// What the event can still be, and what is still required.
 #[derive(Debug, Clone)]
 struct State<'e> {
     plain: Vec<Goal<'e>>,
-    /// Those with alternatives come last: the others narrow them.
+    /// Those with alternatives come last, because the others narrow them.
     branching: Vec<Goal<'e>>,
     codes: Codes,
     latency: Range,
@@ -175,7 +175,7 @@ impl<'e> State<'e> {
         step
     }
 
-    /// A condition that is not made of others.
+    /// An atomic condition.
     fn atom(&mut self, condition: &'e Expression, wanted: Truths) -> Step<'e> {
         let mut read = Vec::new();
         leaves(condition, &mut read);
@@ -212,7 +212,7 @@ impl<'e> State<'e> {
             })
     }
 
-    /// A condition is unknown: certainly for want of the one thing it reads, where nothing else can fail.
+    /// A condition is unknown: certainly because the one field it reads is missing, if nothing else can fail.
     fn unknown(&mut self, condition: &'e Expression, read: &[Leaf<'e>]) -> Step<'e> {
         match read {
             [Leaf::Latency] if fails_by_null(condition) => presence(&mut self.measured, FALSE),
@@ -236,7 +236,7 @@ impl<'e> State<'e> {
         numbers.all(|number| self.latency.keep(Comparison::Equal, number, false))
     }
 
-    /// `int(attributes.retries) > 3` and its like.
+    /// Conditions such as `int(attributes.retries) > 3`.
     fn narrow_term(&mut self, condition: &'e Expression, truth: bool) -> bool {
         let Some((term, comparison, bound)) = against_number(condition) else { return true };
         if !matches!(term, Expression::Call(Function::Int | Function::Double | Function::Size, _)) {
@@ -262,7 +262,7 @@ impl<'e> State<'e> {
         self.texts[at].keep(condition, truth)
     }
 
-    /// Whether the same condition is not asked to be the opposite.
+    /// Whether the same condition is not required to be the opposite.
     fn agrees(&mut self, condition: &'e Expression, truth: bool) -> bool {
         let contradicts = self.taken.iter().any(|(known, taken)| *taken != truth && same(known, condition));
         self.taken.push((condition, truth));
@@ -341,12 +341,12 @@ fn can_fail(expression: &Expression) -> bool {
     })
 }
 
-/// Whether it is unknown only where what it reads is null or missing, and then always.
+/// Whether it is unknown only if what it reads is null or missing, and then always.
 fn fails_by_null(expression: &Expression) -> bool {
     strict(expression) && !expression.reads(&computes)
 }
 
-/// Conversions and arithmetic may fail by themselves.
+/// Conversions and arithmetic may also fail.
 fn computes(part: &Expression) -> bool {
     let converts = matches!(part, Expression::Call(Function::Int | Function::Double | Function::Negate, _));
     converts || matches!(part, Expression::Calculate(..) | Expression::Unknown)

@@ -65,7 +65,7 @@ pub fn reduce(expression: &Expression, known: &Known<'_>) -> Expression {
     }
 }
 
-/// And (`decisive` false) or Or (`decisive` true): a part that is decisive decides, its opposite is left out.
+/// And (`decisive` false) or Or (`decisive` true): a decisive part decides, its opposite is dropped.
 fn join(parts: &[Expression], known: &Known<'_>, decisive: bool) -> Expression {
     let mut open = Vec::new();
     let mut unknown = false;
@@ -87,7 +87,7 @@ fn join(parts: &[Expression], known: &Known<'_>, decisive: bool) -> Expression {
     if decisive { Expression::Or(open) } else { Expression::And(open) }
 }
 
-/// `in` is unknown where its operand or an element is.
+/// `in` is unknown if its operand or an element is.
 fn one_of(part: &Expression, elements: &[Expression], known: &Known<'_>) -> Expression {
     let part = reduce(part, known);
     let elements: Vec<Expression> = elements.iter().map(|element| reduce(element, known)).collect();
@@ -101,7 +101,7 @@ fn one_of(part: &Expression, elements: &[Expression], known: &Known<'_>) -> Expr
     }
 }
 
-/// An operator that is unknown where its operand is.
+/// An operator that is unknown if its operand is.
 fn one(part: &Expression, known: &Known<'_>, build: impl FnOnce(Box<Expression>) -> Expression) -> Expression {
     match reduce(part, known) {
         Expression::Unknown => Expression::Unknown,
@@ -110,7 +110,7 @@ fn one(part: &Expression, known: &Known<'_>, build: impl FnOnce(Box<Expression>)
     }
 }
 
-/// An operator that is unknown where either operand is.
+/// An operator that is unknown if either operand is.
 fn two(
     sides: &[Expression; 2],
     known: &Known<'_>,

@@ -13,7 +13,7 @@ const HAS_HELP: &str = "write `has(attributes.key)` or `\"key\" in attributes`";
 /// Deepest nesting of brackets, conditionals and calls.
 pub const MAX_DEPTH: usize = 48;
 
-/// Parses a filter. The error says what is wrong with its syntax.
+/// Parses a filter. The error describes the syntax error.
 pub(super) fn parse(source: &str) -> Result<(IdedExpr, Places), Vec<FilterError>> {
     check_limits(source)?;
     // attributes.`http.route`, as cel-go and cel-java read it.
@@ -44,7 +44,7 @@ fn check_limits(source: &str) -> Result<(), Vec<FilterError>> {
     Ok(())
 }
 
-/// Counts the characters that can make the tree deeper, except in string literals.
+/// Counts the characters that can deepen the tree, except in string literals.
 fn operators(source: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;
@@ -113,6 +113,9 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
 
 /// The parser's message without its list of tokens.
 fn plain(message: &str) -> String {
+    if message.contains("InvalidUnicode") {
+        return "CEL syntax: an escape in a string is not a Unicode character".to_owned();
+    }
     let text = message.trim_start_matches("Syntax error: ");
     let text = text.split(" expecting {").next().unwrap_or(text).replace("'<EOF>'", "the end of the filter");
     let text = text
@@ -167,7 +170,7 @@ fn offset(source: &str, line: usize, column: usize) -> usize {
     (before + column - 1).min(source.chars().count().saturating_sub(1))
 }
 
-/// Where the parts of a tree stand in the source.
+/// The places of the parts of a tree in the source.
 pub(super) struct Places {
     source: String,
     info: SourceInfo,
@@ -215,7 +218,7 @@ impl Places {
             Expr::Select(select) => {
                 let (mut begin, mut end) = (usize::MAX, 0);
                 self.widen(&select.operand, &mut begin, &mut end);
-                // The field stands behind the operand.
+                // The field follows the operand.
                 let quotes = if self.source.get(end + 1..).is_some_and(|rest| rest.starts_with('`')) { 2 } else { 0 };
                 let behind = end + 1 + select.field.len() + quotes;
                 (*from, *to) = ((*from).min(begin), (*to).max(behind.min(self.source.len())));

@@ -24,7 +24,7 @@ impl Typed {
         format!("{} ({})", self.name, self.kind.name())
     }
 
-    /// What can stand in a filter: not where the name describes it, such as "the result of `+`".
+    /// Whether a description can be quoted as code: not one such as "the result of `+`".
     pub(super) fn code(&self) -> Option<&str> {
         is_code(&self.expression).then_some(&self.name)
     }
@@ -45,7 +45,7 @@ impl Type {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Type::Bool => "a truth value",
+            Type::Bool => "a boolean",
             Type::Int => "a whole number",
             Type::Double => "a decimal number",
             Type::Text => "a string",

@@ -3,7 +3,7 @@
 //! OpenSLO has one look-back window per condition. What it has no field for is annotations, on the condition or on its
 //! policy, so files stay valid OpenSLO:
 //! - `slipstream.dev/short-window`: the short window (default: a twelfth of the look-back, at least 1m);
-//! - `slipstream.dev/keep-firing-for`: how long an alert goes on after the condition ends (default: not);
+//! - `slipstream.dev/keep-firing-for`: how long an alert keeps firing after the condition ends (default: not at all);
 //! - `slipstream.dev/min-requests`: fewest requests in the look-back window for the condition to hold (default: 1).
 //!
 //! The durations of these annotations may be in seconds (`30s`).
@@ -118,7 +118,7 @@ fn condition_of<'n>(report: &mut Report<'_>, spec: &Fields<'n>) -> Option<Refere
 pub(super) fn reference<'n>(report: &mut Report<'_>, fields: &Fields<'n>, name: &str) -> Option<Option<Text<'n>>> {
     fields.place_of(name)?;
     if let Some(place) = fields.place_of("spec") {
-        let message = format!("{}: expected {name} or an object in place, not both", fields.path);
+        let message = format!("{}: expected {name} or an inline object, not both", fields.path);
         report.error(place, "conflicting-fields", message, None);
     }
     Some(fields.required_text(report, name))
@@ -132,7 +132,8 @@ fn targets(report: &mut Report<'_>, spec: &Fields<'_>) {
     let path = spec.path_of("notificationTargets");
     let Some(items) = spec.list(report, "notificationTargets") else { return };
     if items.is_empty() {
-        let help = Some("Slipstream sends to the receivers of its configuration, OpenSLO wants one named".to_owned());
+        let help =
+            Some("Slipstream sends to the receivers in its configuration, but OpenSLO requires one here".to_owned());
         spec.missing(report, "notificationTargets", help);
     }
     for (index, item) in items.iter().enumerate() {
@@ -219,7 +220,7 @@ pub(super) fn check_window(report: &mut Report<'_>, seconds: i64, place: Place, 
     seconds > 0 && seconds <= MAX_WINDOW
 }
 
-/// The rule that a policy and its condition make. `None`: an annotation was wrong, which is reported.
+/// The rule of a policy and its condition. `None` if an annotation was wrong, which is reported.
 pub(super) fn rule(report: &mut Report<'_>, policy: &Policy<'_>, condition: &AlertCondition<'_>) -> Option<Rule> {
     let errors = report.errors();
     let long = condition.lookback;
@@ -262,8 +263,9 @@ fn short_window(report: &mut Report<'_>, text: &str, place: Place, long: i64) ->
         );
         report.error(place, "invalid-annotation", message, None);
     } else if short == long {
-        let message = format!("{OURS}{SHORT_WINDOW}: {text} is as long as the lookbackWindow: it ends no alert sooner");
-        let help = Some("a twelfth of the lookbackWindow is usual".to_owned());
+        let message =
+            format!("{OURS}{SHORT_WINDOW}: {text} is as long as the lookbackWindow, so it ends no alert sooner");
+        let help = Some("a twelfth of the lookbackWindow is common".to_owned());
         report.warning(place, "short-window-not-shorter", message, help);
     }
     short

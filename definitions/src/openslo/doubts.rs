@@ -1,4 +1,4 @@
-//! Warnings of what is right but can never matter: rules that never fire, windows that contradict each other.
+//! Warnings about valid parts without effect: rules that never fire, windows that contradict each other.
 
 use super::slo::Draft;
 use crate::definition::{Budgeting, Condition, Objective, Ratio, Rule, Slo};
@@ -29,7 +29,7 @@ pub(super) fn beyond_period(report: &mut Report<'_>, place: Place, objective: &s
     for tier in tiers {
         let message = format!(
             "objective `{objective}`: alert `{tier}` does not fit a window of {}: it would alert on spending that the \
-             budget allows; it is left out",
+             budget allows; it is omitted",
             duration::format(period)
         );
         report.warning(place, "window-beyond-period", message, None);
@@ -38,7 +38,7 @@ pub(super) fn beyond_period(report: &mut Report<'_>, place: Place, objective: &s
 
 /// Warns that no default rule is left.
 pub(super) fn no_rules(report: &mut Report<'_>, place: Place, objective: &str) {
-    let message = format!("objective `{objective}`: no alert guards it: none of the default ones fits");
+    let message = format!("objective `{objective}`: it has no alert, because none of the default ones fits");
     report.warning(place, "no-alerts", message, Some("name an AlertPolicy in alertPolicies".to_owned()));
 }
 
@@ -72,7 +72,7 @@ fn looks_beyond(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule)
     }
 }
 
-/// Slices against the windows of rules: nobody chose the short windows of the default ones.
+/// Slices against the windows of rules; not the short windows of the default rules, which the author did not choose.
 fn slices_of_rules(report: &mut Report<'_>, slice: i64, objective: &str, place: Place, rules: &[Rule], default: bool) {
     for rule in rules {
         let Condition { long, short, .. } = rule.condition;

@@ -1,12 +1,12 @@
 //! Metric sources of other tools: the filter one would write here instead.
 //!
-//! A guess from the words of their queries, which are not parsed: status codes, a latency, a service.
+//! A guess from the text of their queries, which are not parsed: status codes, a latency, a service.
 
 use super::source::Role;
 use crate::document::fields::Fields;
 use crate::document::yaml::{Node, Value};
 
-/// Longest text of a source that is looked at, bytes; and most of its fields.
+/// Longest text of a source that is examined, bytes; and maximum number of its fields.
 const MAX_TEXT: usize = 2_000;
 const MAX_FIELDS: usize = 50;
 /// Labels and tags by which other tools call a service.

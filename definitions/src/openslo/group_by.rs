@@ -5,7 +5,7 @@ use crate::document::fields::{Fields, as_text};
 use crate::document::report::Report;
 use crate::suggest;
 
-/// Most dimensions of a groupBy.
+/// Maximum dimensions of a groupBy.
 const MAX_GROUP_BY: usize = 8;
 /// Longest key of an attribute, bytes.
 const MAX_ATTRIBUTE_KEY: usize = 64;
@@ -53,7 +53,7 @@ fn dimension(name: &str) -> Result<GroupKey, Option<String>> {
         "endpoint" => GroupKey::Endpoint,
         "method" => GroupKey::Method,
         "status_code" => GroupKey::StatusCode,
-        "latency_ms" => return Err(Some("a latency has too many values: compare it in good instead".to_owned())),
+        "latency_ms" => return Err(Some("latencies have too many values: compare them in good instead".to_owned())),
         _ => match name.strip_prefix("attributes.") {
             Some(key) if !key.is_empty() && key.len() <= MAX_ATTRIBUTE_KEY => GroupKey::Attribute(key.to_owned()),
             Some(_) => return Err(Some(format!("a key has 1 to {MAX_ATTRIBUTE_KEY} bytes"))),

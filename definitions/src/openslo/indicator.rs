@@ -24,7 +24,7 @@ pub(super) enum What {
     Latency(String),
 }
 
-/// The `indicator` or `indicatorRef` of an SLO or an objective, where it has one.
+/// The `indicator` or `indicatorRef` of an SLO or an objective, if it has one.
 pub(super) fn optional<'n>(
     report: &mut Report<'_>,
     fields: &Fields<'n>,
@@ -105,7 +105,7 @@ fn ratio(report: &mut Report<'_>, ratio: &Fields<'_>, sources: &DataSources<'_>)
     Some(Counted { what: What::Ratio(indicator), group_by: total.group_by })
 }
 
-/// Warns where good or bad contradicts its total, or follows from it.
+/// Warns if good or bad contradicts its total, or follows from it.
 fn compare(report: &mut Report<'_>, path: &str, total: &Metric, side: &Metric, good: bool) {
     if report.warns()
         && let Some(finding) = side.within(total, good)

@@ -85,14 +85,15 @@ fn read_annotations<'n>(report: &mut Report<'_>, annotations: &Fields<'n>, ours:
         }
         let help = match suggest::nearest(name, ours) {
             Some(near) => format!("did you mean `{OURS}{near}`?"),
-            None if ours.is_empty() => {
-                "annotations of Slipstream belong to an AlertCondition or AlertPolicy".to_owned()
-            }
+            None if ours.is_empty() => "Slipstream's annotations belong on an AlertCondition or AlertPolicy".to_owned(),
             None => {
-                format!("known are {}", ours.iter().map(|name| format!("{OURS}{name}")).collect::<Vec<_>>().join(", "))
+                format!(
+                    "known annotations: {}",
+                    ours.iter().map(|name| format!("{OURS}{name}")).collect::<Vec<_>>().join(", ")
+                )
             }
         };
-        report.error(key.place, "unknown-annotation", format!("`{}` means nothing here", key.text), Some(help));
+        report.error(key.place, "unknown-annotation", format!("`{}` has no effect here", key.text), Some(help));
     }
 }
 

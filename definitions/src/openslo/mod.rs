@@ -1,7 +1,7 @@
 //! OpenSLO v1 documents to definitions.
 //!
-//! SLOs are read whole; SLI, AlertPolicy, AlertCondition, Service and DataSource where an SLO refers to them. What is
-//! right OpenSLO but not supported is refused by name, with a code that begins with `unsupported-`. Where the authorities
+//! SLOs are read completely; SLI, AlertPolicy, AlertCondition, Service and DataSource if an SLO refers to them. Valid
+//! OpenSLO that is not supported is refused by name, with a code that starts with `unsupported-`. Where the authorities
 //! on OpenSLO (its last JSON schema and its Go SDK) disagree, what either accepts is accepted.
 //!
 //! Reading goes in three tiers, and on after an error in each: `yaml` (syntax, limits), the schema of each object
@@ -14,6 +14,7 @@ mod doubts;
 mod foreign;
 mod group_by;
 mod indicator;
+mod meant;
 mod metadata;
 mod objective;
 mod resolve;
@@ -28,6 +29,8 @@ use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 use crate::document::report::{Place, Report};
 use crate::document::{SourceFile, yaml};
 
+pub use meant::is_meant;
+
 /// What a set of files holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded {
@@ -39,7 +42,7 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A definition that needs no other file: references are inlined. Loaded by itself it gives the equal [`Slo`].
+/// A definition that needs no other file: references are inlined. Loading it alone gives an equal [`Slo`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalDocument {
     /// metadata.name.
@@ -89,7 +92,7 @@ impl Loaded {
 /// assert_eq!(slo.objectives[0].target, Ratio { num: 199, den: 200 });
 /// assert_eq!(slo.objectives[0].rules.len(), 4); // no policy is named, so the default ones
 ///
-/// // Mistakes have a place and, where one is likely, what was meant.
+/// // Mistakes have a place and, if one is likely, a suggestion.
 /// let loaded = openslo::load(&[file(&text.replace("budgetingMethod", "budgetMethod"))]);
 /// assert!(!loaded.is_valid());
 /// println!("{}", render(&loaded.diagnostics, false));
@@ -118,7 +121,7 @@ fn load_with(mut report: Report<'_>, sources: &[SourceFile]) -> Loaded {
 }
 
 /// Parses the one self-contained SLO of a document from the log. The errors say what is wrong with it; warnings were
-/// given when it was published.
+/// reported when it was published.
 pub fn parse_document(text: &str) -> Result<Slo, Vec<Diagnostic>> {
     let source = SourceFile { path: "slo-definitions".to_owned(), text: text.to_owned() };
     let sources = std::slice::from_ref(&source);

@@ -14,7 +14,7 @@ use crate::duration;
 const MAX_OBJECTIVES: usize = 100;
 /// Longest slice, seconds: as long as counts of events are kept.
 const MAX_SLICE: i64 = 86_400;
-/// Greatest weight, and its most decimals: so that the mean of a hundred targets stays exact.
+/// Greatest weight, and maximum decimals: so that the mean of a hundred targets stays exact.
 const MAX_WEIGHT: Ratio = Ratio { num: 1_000_000, den: 1 };
 const WEIGHT_DENOMINATOR: u64 = 1_000_000;
 const OPERATORS: [&str; 4] = ["gt", "gte", "lt", "lte"];
@@ -35,14 +35,14 @@ const FIELDS: [&str; 10] = [
 pub(super) struct Draft<'n> {
     /// displayName, or the index.
     pub(super) name: String,
-    /// Where it is told apart: its target, else the whole.
+    /// Where to mark it: its target, else the whole.
     pub(super) place: Place,
     pub(super) target: Option<Ratio>,
     pub(super) budgeting: Option<Budgeting>,
     pub(super) op: Option<Text<'n>>,
     pub(super) value: Option<(Ratio, Place)>,
     pub(super) own: Option<Reference<'n, Counted>>,
-    /// `None` where the document has none.
+    /// `None` if the document has none.
     pub(super) weight: Option<Ratio>,
     pub(super) fields: Fields<'n>,
 }
@@ -93,8 +93,9 @@ pub(super) fn read<'n>(
         let at = format!("{path}[{index}]");
         let Some(draft) = objective(report, item, &at, index, method, sources) else { continue };
         if drafts.iter().any(|known| known.name == draft.name) {
-            let message = format!("{at}: two objectives are called `{}`", draft.name);
-            let help = "give each its own displayName: one that has none is called by its position, `0`, `1`, ...";
+            let message = format!("{at}: two objectives are named `{}`", draft.name);
+            let help =
+                "give each its own displayName: without one, an objective is named by its position, `0`, `1`, ...";
             report.error(draft.place, "duplicate-name", message, Some(help.to_owned()));
         }
         drafts.push(draft);
@@ -143,8 +144,8 @@ fn budgeting(report: &mut Report<'_>, fields: &Fields<'_>, method: Method) -> Op
     };
     for field in needed.iter().filter(|field| fields.get(field).is_none()) {
         let help = match *field {
-            "timeSliceWindow" => "how long a slice is: write `timeSliceWindow: 1m`",
-            _ => "the least share of good requests in a good slice: write `timeSliceTarget: 0.95`",
+            "timeSliceWindow" => "the length of a slice: write `timeSliceWindow: 1m`",
+            _ => "the minimum share of good requests in a good slice: write `timeSliceTarget: 0.95`",
         };
         fields.missing(report, field, Some(help.to_owned()));
     }
@@ -178,7 +179,7 @@ fn slice_target(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Ratio> {
         let share = target.checked_mul(Ratio { num: 1, den: 100 }).and_then(Ratio::to_decimal);
         share.map(|share| format!("write {share} for {value} %"))
     } else {
-        Some("it is the least share of good requests in a good slice, such as 0.95".to_owned())
+        Some("it is the minimum share of good requests in a good slice, such as 0.95".to_owned())
     };
     report.error(place, "invalid-slice-target", message, help);
     None
@@ -205,7 +206,7 @@ fn slice_window(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<i64> {
     }
     if seconds > MAX_SLICE {
         let message = format!("{path}: slices longer than {} are not supported", duration::format(MAX_SLICE));
-        let help = Some("most promises about time are kept by the minute: `1m`".to_owned());
+        let help = Some("most time-slice SLOs use one minute: `1m`".to_owned());
         report.error(place, "unsupported-slice-length", message, help);
     }
     (1..=MAX_SLICE).contains(&seconds).then_some(seconds)
@@ -219,7 +220,7 @@ fn weight(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Ratio> {
         report.error(place, "invalid-weight", format!("{path}: expected more than 0"), help);
     } else if weight.compare(MAX_WEIGHT).is_gt() || !WEIGHT_DENOMINATOR.is_multiple_of(weight.den) {
         let message = format!("{path}: expected at most 1,000,000, with at most 6 decimals");
-        report.error(place, "unsupported-weight", message, Some("only the weights' proportions count".to_owned()));
+        report.error(place, "unsupported-weight", message, Some("only the ratios of the weights matter".to_owned()));
     }
     Some(weight)
 }
@@ -232,7 +233,7 @@ fn target(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<(Ratio, Place)
     let from_percent = percent.and_then(|(percent, place)| Some((percent.checked_mul(hundredth)?, place)));
     match (share, from_percent) {
         (Some((share, _)), Some((percent, place))) => {
-            let message = format!("{}: target and targetPercent are both there", fields.path);
+            let message = format!("{}: target and targetPercent are both set", fields.path);
             if share == percent {
                 report.warning(place, "no-meaning", message, Some("leave one out".to_owned()));
             } else {
@@ -246,8 +247,7 @@ fn target(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<(Ratio, Place)
     }
     if let Some((written, place)) = percent.filter(|(percent, _)| percent.num != 0 && percent.num < percent.den) {
         let written = written.as_f64();
-        let message =
-            format!("{}: {written} is {written} %, less than one in a hundred", fields.path_of("targetPercent"));
+        let message = format!("{}: {written} means {written} %, less than 1 %", fields.path_of("targetPercent"));
         report.warning(place, "tiny-target", message, Some(format!("a share is written `target: {written}`")));
     }
     let name = if share.is_some() { "target" } else { "targetPercent" };
@@ -257,7 +257,7 @@ fn target(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<(Ratio, Place)
 
 fn check_target(report: &mut Report<'_>, target: Ratio, place: Place, path: &str) -> bool {
     if target.num == 0 {
-        let message = format!("{path}: a target of 0 is not supported: nothing could break it");
+        let message = format!("{path}: a target of 0 is not supported: it could never be missed");
         report.error(place, "unsupported-target", message, None);
         return false;
     }

@@ -1,4 +1,5 @@
-//! From an SLO as written to its definition: references followed, indicators made whole, rules given to who they guard.
+//! From an SLO as written to its definition: references followed, indicators completed, rules assigned to their
+//! objectives.
 
 use super::alerts::{self, MIN_REQUESTS};
 use super::indicator::{Counted, What};
@@ -19,7 +20,8 @@ const MAX_WEIGHT_DENOMINATOR: u128 = 1_000_000;
 /// Seconds for which the events of time slices are counted.
 const COUNTS_KEPT: i64 = 86_400;
 
-/// The SLO of a draft, and its self-contained document. `None`: it, or something it refers to, is missing or has errors.
+/// The SLO of a draft, and its self-contained document. `None` if it, or something it refers to, is missing or has
+/// errors.
 pub(super) fn slo<'n>(report: &mut Report<'_>, set: &Set<'n>, draft: &Draft<'n>) -> Option<(Slo, String)> {
     let errors = report.errors();
     let counted = indicators(report, set, draft);
@@ -115,7 +117,7 @@ fn check_group_by(report: &mut Report<'_>, objective: &ObjectiveDraft<'_>, first
         labels(&counted.group_by),
         labels(first)
     );
-    let help = Some("a composite is computed per group, so its indicators must be split alike".to_owned());
+    let help = Some("a composite is computed per group, so its indicators need the same groupBy".to_owned());
     report.error(place.unwrap_or(objective.place), "conflicting-group-by", message, help);
 }
 
@@ -149,8 +151,8 @@ fn indicator(report: &mut Report<'_>, objective: &ObjectiveDraft<'_>, counted: &
         _ => ">=",
     };
     if op.value.starts_with('g') {
-        let message = format!("{}: `{}` calls slow requests good", fields.path_of("op"), op.value);
-        let help = Some("op tells which latencies are good: `lte` for at most the value".to_owned());
+        let message = format!("{}: with `{}`, slow requests would be good", fields.path_of("op"), op.value);
+        let help = Some("op says which latencies are good: `lte` for at most the value".to_owned());
         report.warning(op.place, "slow-is-good", message, help);
     }
     let Some(value) = value.to_decimal() else {
@@ -165,7 +167,7 @@ fn indicator(report: &mut Report<'_>, objective: &ObjectiveDraft<'_>, counted: &
     Some(Indicator { total: total.clone(), side: Side::Good(good) })
 }
 
-/// Warns of a threshold that no event meets, or every one.
+/// Warns of a threshold that no event meets, or that all do.
 fn check_threshold(report: &mut Report<'_>, good: &str, total: &str, place: Place, path: &str) {
     let (Ok((good, findings)), Ok(total)) = (Filter::checked(good), Filter::compile(total)) else { return };
     for finding in findings.into_iter().chain(good.within(&total, true)) {
@@ -173,7 +175,7 @@ fn check_threshold(report: &mut Report<'_>, good: &str, total: &str, place: Plac
     }
 }
 
-/// The rules of the policies that an SLO names, in its order, with the places where it does.
+/// The rules of the policies that an SLO names, in its order, with the places of the names.
 fn rules(report: &mut Report<'_>, set: &Set<'_>, draft: &Draft<'_>) -> Option<Vec<(Place, Rule)>> {
     let mut rules: Vec<(Place, Rule)> = Vec::new();
     let mut complete = true;
@@ -194,7 +196,7 @@ fn rules(report: &mut Report<'_>, set: &Set<'_>, draft: &Draft<'_>) -> Option<Ve
     complete.then_some(rules)
 }
 
-/// min-requests counts events: of sliced objectives those of a day are kept, of a composite none.
+/// min-requests counts events: time-slice objectives keep those of a day, a composite none.
 fn check_guards(report: &mut Report<'_>, draft: &Draft<'_>, rules: &[(Place, Rule)]) {
     let sliced = draft.objectives.iter().any(|o| o.budgeting.is_some_and(|budgeting| budgeting.slice().is_some()));
     for (place, rule) in rules {
@@ -206,7 +208,7 @@ fn check_guards(report: &mut Report<'_>, draft: &Draft<'_>, rules: &[(Place, Rul
             "a composite has no requests of its own".to_owned()
         } else if sliced && long > COUNTS_KEPT {
             let kept = duration::format(COUNTS_KEPT);
-            format!("of objectives over time slices requests are counted for {kept} back, and it looks back further")
+            format!("time-slice objectives keep request counts for {kept} only, and it looks back further")
         } else {
             continue;
         };
@@ -232,7 +234,7 @@ fn composite_target(report: &mut Report<'_>, draft: &Draft<'_>) -> Option<Ratio>
     let exact = if den <= MAX_DENOMINATOR { u64::try_from(num).ok().zip(u64::try_from(den).ok()) } else { None };
     if exact.is_none() && draft.sound {
         let place = draft.objectives.first().map_or(Place::start(0), |objective| objective.place);
-        let message = "the mean of the targets by weight has too many digits to be kept exactly".to_owned();
+        let message = "the weighted mean of the targets has too many digits to be stored exactly".to_owned();
         let help = Some("write weights as small whole numbers, such as 2 and 1".to_owned());
         report.error(place, "unsupported-weight", message, help);
     }

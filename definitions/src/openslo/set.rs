@@ -17,7 +17,7 @@ const API_VERSION: &str = "openslo/v1";
 const KINDS: [&str; 7] =
     ["SLO", "SLI", "Service", "AlertPolicy", "AlertCondition", "AlertNotificationTarget", "DataSource"];
 
-/// Objects of one kind by name; `None`: it has errors, which are reported where it stands.
+/// Objects of one kind by name; `None` if it has errors, which are reported at its place.
 pub(super) type Named<'n, T> = BTreeMap<&'n str, Option<T>>;
 
 /// What a set of documents holds.
@@ -34,7 +34,7 @@ pub(super) struct Set<'n> {
     pub(super) partial: bool,
 }
 
-/// Checks every document and resolves the SLOs: those without errors, with the text that gives them again.
+/// Checks every document and resolves the SLOs: those without errors, with their canonical text.
 pub(super) fn resolve(report: &mut Report<'_>, documents: &[Document]) -> Vec<(Slo, String)> {
     let mut set = Set { partial: report.errors() > 0, ..Set::default() };
     let objects = objects(report, documents);
@@ -92,7 +92,7 @@ fn data_sources<'n>(objects: &[Object<'n>]) -> BTreeMap<&'n str, &'n str> {
 }
 
 impl<'n> Set<'n> {
-    /// Reads an object. What a doubtful one says is not used, but it is there.
+    /// Reads an object. The content of a doubtful one is not used, but it counts as existing.
     fn add(&mut self, report: &mut Report<'_>, object: &Fields<'n>, doubtful: bool, sources: &DataSources<'_>) {
         let Some(kind) = header(report, object) else {
             self.partial = true;
@@ -145,9 +145,9 @@ impl<'n> Set<'n> {
         let Value::Scalar(name) = &node.value else { return None };
         if let Some(first) = self.names.insert((kind.value, &name.text), node.place) {
             let place = report.place(first);
-            let message = format!("a second {} is called `{}`: the first is in {place}", kind.value, name.text);
+            let message = format!("a second {} is named `{}`: the first is in {place}", kind.value, name.text);
             if matches!(kind.value, "SLO" | "SLI" | "AlertPolicy" | "AlertCondition") {
-                let help = Some("give each its own name: it is its identity".to_owned());
+                let help = Some("give each its own name: the name identifies it".to_owned());
                 report.error(node.place, "duplicate-name", message, help);
             } else {
                 report.warning(node.place, "duplicate-name", message, None);
@@ -156,12 +156,12 @@ impl<'n> Set<'n> {
         Some(&name.text)
     }
 
-    /// The SLI that an indicator stands for.
+    /// The SLI of an indicator.
     pub(super) fn sli<'s>(&'s self, report: &mut Report<'_>, sli: &'s Reference<'n, Counted>) -> Option<&'s Counted> {
         find(report, "SLI", sli, &self.slis)
     }
 
-    /// The alert policy that a reference stands for.
+    /// The alert policy of a reference.
     pub(super) fn policy<'s>(
         &'s self,
         report: &mut Report<'_>,
@@ -170,7 +170,7 @@ impl<'n> Set<'n> {
         find(report, "AlertPolicy", policy, &self.policies)
     }
 
-    /// The condition that a reference stands for.
+    /// The condition of a reference.
     pub(super) fn condition<'s>(
         &'s self,
         report: &mut Report<'_>,
@@ -179,19 +179,19 @@ impl<'n> Set<'n> {
         find(report, "AlertCondition", condition, &self.conditions)
     }
 
-    /// A service that nothing describes is only worth a word where others are described.
+    /// An undescribed service is only worth a warning if others are described.
     pub(super) fn check_service(&self, report: &mut Report<'_>, service: Text<'_>) {
         if self.services.is_empty() || self.services.contains(service.value) {
             return;
         }
         let help =
             report.nearest(service.value, self.services.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-        let message = format!("spec.service: no Service is called `{}`", service.value);
+        let message = format!("spec.service: no Service is named `{}`", service.value);
         report.warning(service.place, "unknown-service", message, help);
     }
 }
 
-/// What a reference stands for. `None`: it has errors, or there is no such object, which is reported here.
+/// The object of a reference. `None` if it has errors, or there is no such object, which is reported here.
 fn find<'s, 'n, T>(
     report: &mut Report<'_>,
     kind: &str,
@@ -205,9 +205,9 @@ fn find<'s, 'n, T>(
     let Some(object) = known.get(name.value) else {
         let help = match report.nearest(name.value, known.keys().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("name its file too, or write the {kind} in place"),
+            None => format!("pass its file as well, or write the {kind} inline"),
         };
-        let message = format!("no {kind} is called `{}` among the files given", name.value);
+        let message = format!("no {kind} named `{}` in the given files", name.value);
         report.error(name.place, "unsupported-external-reference", message, Some(help));
         return None;
     };
@@ -221,7 +221,7 @@ fn header<'n>(report: &mut Report<'_>, object: &Fields<'n>) -> Option<Text<'n>> 
         let other = version.value.starts_with("openslo");
         let code = if other { "unsupported-api-version" } else { "invalid-api-version" };
         let message = format!("apiVersion: expected `{API_VERSION}`, found `{}`", version.value);
-        let help = other.then(|| format!("other versions of OpenSLO are not read: rewrite it for {API_VERSION}"));
+        let help = other.then(|| format!("other versions of OpenSLO are not supported: convert it to {API_VERSION}"));
         report.error(version.place, code, message, help);
         return None;
     }

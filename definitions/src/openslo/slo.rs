@@ -35,11 +35,11 @@ pub(super) struct Draft<'n> {
     pub(super) policies: Vec<(Place, Reference<'n, Policy<'n>>)>,
     /// Whether the objectives make one composite.
     pub(super) composite: bool,
-    /// Without errors of its own.
+    /// Whether it has no errors itself.
     pub(super) sound: bool,
 }
 
-/// Reads an SLO. `None`: it has no spec. One with errors is given all the same, so that those of its references are
+/// Reads an SLO. `None` if it has no spec. One with errors is returned nevertheless, so that those of its references are
 /// reported too.
 pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &DataSources<'_>) -> Option<Draft<'n>> {
     let errors = report.errors();
@@ -57,8 +57,8 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &D
     let composite = objectives.iter().any(|objective| objective.own.is_some() || objective.weight.is_some());
     for objective in objectives.iter().filter(|objective| composite && objective.name == COMPOSITE) {
         let path = objective.fields.path_of("displayName");
-        let message = format!("{path}: `{COMPOSITE}` is the name of the objectives together");
-        report.error(objective.place, "reserved-name", message, Some("call it something else".to_owned()));
+        let message = format!("{path}: `{COMPOSITE}` is reserved for the composite of all objectives");
+        report.error(objective.place, "reserved-name", message, Some("choose another name".to_owned()));
     }
     Some(Draft {
         metadata,
@@ -73,7 +73,7 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &D
     })
 }
 
-/// The indicator of the SLO, which objectives may have of their own.
+/// The indicator of the SLO, which objectives may override.
 fn indicator<'n>(
     report: &mut Report<'_>,
     spec: &Fields<'n>,
@@ -131,7 +131,12 @@ fn check_slices(report: &mut Report<'_>, window: &Option<Window>, objectives: &[
             let path = objective.fields.path_of("timeSliceWindow");
             let place = objective.fields.get("timeSliceWindow").map_or(objective.place, |node| node.place);
             let message = format!("{path}: a slice is longer than the SLO's window");
-            report.error(place, "slice-beyond-window", message, Some("a window has many slices: write 1m".to_owned()));
+            report.error(
+                place,
+                "slice-beyond-window",
+                message,
+                Some("a window must contain many slices: write 1m".to_owned()),
+            );
         }
     }
 }

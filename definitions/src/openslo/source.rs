@@ -23,7 +23,7 @@ const LATENCY: &str = "latency_ms";
 pub(super) struct DataSources<'n> {
     /// Types of the data sources by name.
     types: BTreeMap<&'n str, &'n str>,
-    /// By their text: most of a set's are written many times.
+    /// By their text, because most are written many times in a set.
     filters: RefCell<HashMap<String, Rc<Checked>>>,
     /// Whether they are looked through for what deserves a warning.
     warns: bool,
@@ -60,7 +60,7 @@ pub(super) enum Role {
     Threshold,
 }
 
-/// A metric of ours: a filter, and the dimensions where it is a total.
+/// A Slipstream metric: a filter, and, for a total, the dimensions.
 pub(super) struct Metric {
     pub(super) filter: String,
     checked: Rc<Checked>,
@@ -136,7 +136,7 @@ fn refuse_source(
             (kind.place, format!("{}: metrics of `{}` are not supported", source.path_of("type"), kind.value))
         }
         (None, Some(reference)) => {
-            let message = format!("{}: `{}` is no data source of Slipstream", source.path, reference.value);
+            let message = format!("{}: `{}` is not a data source of Slipstream", source.path, reference.value);
             (reference.place, message)
         }
         (None, None) => (source.place, format!("{}: the type is missing", source.path)),

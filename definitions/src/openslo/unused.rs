@@ -1,4 +1,4 @@
-//! Warnings of what nobody refers to.
+//! Warnings about unreferenced objects.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ fn conditions<'n>(set: &Set<'n>) -> Option<BTreeSet<&'n str>> {
     Some(names)
 }
 
-/// Where a name leads nowhere, one of those that seem unused was probably meant.
+/// If a reference is dangling, one of those that seem unused was probably meant.
 fn unused<T>(report: &mut Report<'_>, set: &Set<'_>, kind: &str, known: &Named<'_, T>, used: &BTreeSet<&str>) {
     if used.iter().any(|name| !known.contains_key(name)) {
         return;

@@ -10,7 +10,7 @@ use crate::document::fields::{Fields, Text};
 use crate::document::report::{Place, Report};
 use crate::duration;
 
-/// The period where a document names none, seconds.
+/// The period if a document names none, seconds.
 const DEFAULT_PERIOD: i64 = 30 * 86_400;
 /// How a calendar's start is written.
 const START: &str = "%Y-%m-%d %H:%M:%S";
@@ -47,7 +47,7 @@ fn window(report: &mut Report<'_>, window: &Fields<'_>) -> Option<Window> {
     }
     if let Some(place) = window.place_of("calendar") {
         let message = format!("{} has no meaning in a rolling window: it is ignored", window.path_of("calendar"));
-        report.warning(place, "no-meaning", message, Some("a calendar's window has `isRolling: false`".to_owned()));
+        report.warning(place, "no-meaning", message, Some("a calendar window has `isRolling: false`".to_owned()));
     }
     let duration = window.duration(report, "duration");
     if rolling == Some(false) {
@@ -85,7 +85,7 @@ fn warn_of_minutes(report: &mut Report<'_>, seconds: i64, place: Place, path: &s
         return;
     }
     let minutes = seconds / 60;
-    let message = format!("{path}: a budget for {minutes} minute{} only", if minutes == 1 { "" } else { "s" });
+    let message = format!("{path}: the budget covers only {minutes} minute{}", if minutes == 1 { "" } else { "s" });
     let help = Some(format!("m is minutes, M is months: did you mean `{minutes}M`?"));
     report.warning(place, "short-budget", message, help);
 }
@@ -116,7 +116,7 @@ fn start_time(report: &mut Report<'_>, text: Text<'_>, path: &str) -> Option<Dat
     if start.is_none() {
         let message =
             format!("{path}: expected a local date and time such as `2026-01-31 12:30:00`, found `{}`", text.value);
-        let help = text.value.contains(['T', 'Z', '+']).then(|| "the time zone is told by timeZone".to_owned());
+        let help = text.value.contains(['T', 'Z', '+']).then(|| "the time zone is set by timeZone".to_owned());
         report.error(text.place, "invalid-start-time", message, help);
     }
     start

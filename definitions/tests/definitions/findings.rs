@@ -34,7 +34,7 @@ fn what_is_never_true_is_marked() {
         ("service == \"\"", "service == \"\"", "never empty"),
         ("method in [\"\"]", "method in [\"\"]", "never empty"),
         ("method in []", "method in []", "never true"),
-        ("service == \"a\" && service == \"b\"", "service == \"a\" && service == \"b\"", "for either of them"),
+        ("service == \"a\" && service == \"b\"", "service == \"a\" && service == \"b\"", "to match either"),
         ("service == \"a\" && method == \"GET\" && service == \"b\"", "", "`service == \"a\"` and `service == \"b\"`"),
         ("service == \"a\" && service != \"a\"", "service == \"a\" && service != \"a\"", "never both true"),
         ("status_code >= 500 && status_code < 400", "status_code >= 500 && status_code < 400", "never both true"),

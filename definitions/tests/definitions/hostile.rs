@@ -24,6 +24,8 @@ fn limits_of_files_have_errors_of_their_own() {
     assert_eq!(codes("# nothing\n"), ["empty-file"]);
     assert_eq!(codes("&a [*a]"), ["yaml-syntax"]);
     assert_eq!(codes("*a"), ["yaml-syntax"]);
+    assert_eq!(codes("a: b\n\0c: d"), ["yaml-syntax"], "the scanner would end there");
+    assert_eq!(codes("\0"), ["yaml-syntax"]);
     assert_eq!(codes("{[1]: 2}"), ["yaml-syntax"]);
 }
 

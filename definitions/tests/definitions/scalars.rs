@@ -12,7 +12,7 @@ fn a_tagged_string_is_one_and_a_tagged_number_is_one() {
     assert_eq!(summary(&loaded.diagnostics), []);
     assert_eq!(loaded.slos[0].objectives[0].target, Ratio { num: 199, den: 200 });
     assert_eq!(loaded.slos[0].description, "7");
-    // A tag of somebody's own changes nothing.
+    // A tag of someone's own changes nothing.
     let loaded = load_texts(&[&CHECKOUT.replace("target: 0.995", "target: !str 0.995")]);
     assert_eq!(summary(&loaded.diagnostics), []);
     for (from, to, marked) in

@@ -15,7 +15,7 @@ fn values_are_called_by_their_kinds() {
     for (source, message) in [
         ("service == 5", "cannot compare service (a string) with 5 (a whole number)"),
         ("latency_ms == \"5\"", "cannot compare latency_ms (a decimal number) with \"5\" (a string)"),
-        ("(status_code > 1) == 5", "cannot compare this condition (a truth value) with 5 (a whole number)"),
+        ("(status_code > 1) == 5", "cannot compare this condition (a boolean) with 5 (a whole number)"),
         ("service + 5 == \"a\"", "`+` does not take service (a string) and 5 (a whole number)"),
         ("-service == 5", "`-` takes a number, not service (a string)"),
     ] {
@@ -37,7 +37,7 @@ fn each_function_says_how_it_is_called() {
         ("attributes.amount.double() > 9.5", "double", "write `double(attributes.amount) > 9.5`"),
         ("status_code.string() == \"5\"", "string", "write `string(status_code).startsWith(\"5\")`"),
     ] {
-        assert_eq!(said(source), (format!("`{name}` is not called like this"), Some(help.to_owned())), "{source}");
+        assert_eq!(said(source), (format!("`{name}` is used incorrectly"), Some(help.to_owned())), "{source}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! L3 and L4: who gets what, and how it is handed on.
+//! L3 and L4: which member gets what, and how it is handed over.
 
 use std::time::Duration;
 

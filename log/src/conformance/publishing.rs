@@ -7,6 +7,9 @@ use super::{OUTPUT, Subject, Time, input, publish, read_all, read_when, record};
 use crate::faults::{CrashPoint, PublishFault};
 use crate::port::{CommitError, Fetch, LogError, Outgoing};
 
+/// Key, value and headers of a record.
+type Shape = (Option<Bytes>, Option<Bytes>, Vec<(String, Option<Bytes>)>);
+
 pub async fn l1_acknowledged_records_survive_a_crash<S: Subject>() {
     let mut subject = S::open(2, Time::Runs).await;
     let mut acknowledged = Vec::new();
@@ -28,7 +31,11 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
     let subject = S::open(1, Time::Runs).await;
     let log = subject.log();
     let bytes = |b: &'static [u8]| Some(Bytes::from_static(b));
-    let headers = vec![("topic".to_owned(), Bytes::from_static(b"x")), ("topic".to_owned(), Bytes::new())];
+    let headers = vec![
+        ("topic".to_owned(), Some(Bytes::from_static(b"x"))),
+        ("topic".to_owned(), Some(Bytes::new())),
+        ("nothing".to_owned(), None),
+    ];
     let shapes = [
         (None, None, vec![]),
         (bytes(b""), bytes(b""), vec![]),
@@ -36,13 +43,8 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
         (None, bytes(&[0, 255, 0xc3, 1]), headers),
         (bytes(b"large"), Some(Bytes::from(vec![7u8; 700_000])), vec![]),
     ];
-    let of = |(key, value, headers): (Option<Bytes>, Option<Bytes>, Vec<(String, Bytes)>)| Outgoing {
-        topic: Topic::DeadLetters,
-        partition: Some(0),
-        key,
-        value,
-        headers,
-    };
+    let of =
+        |(key, value, headers): Shape| Outgoing { topic: Topic::DeadLetters, partition: Some(0), key, value, headers };
     let records: Vec<Outgoing> = shapes.into_iter().map(of).collect();
     let appended = log.publish(records.clone()).await.expect("publishing");
     let place = crate::port::TopicPartition { topic: Topic::DeadLetters, partition: 0 };
@@ -51,7 +53,7 @@ pub async fn l1_records_come_back_as_they_were_written<S: Subject>() {
     for ((got, want), appended) in batch.iter().zip(&records).zip(&appended) {
         assert_eq!((got.offset(), got.log_time()), (appended.offset, appended.log_time));
         assert_eq!((got.key(), got.value()), (want.key.as_deref(), want.value.as_deref()));
-        let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), Bytes::copy_from_slice(v))).collect();
+        let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), v.map(Bytes::copy_from_slice))).collect();
         assert_eq!(headers, want.headers);
     }
 }
@@ -171,7 +173,7 @@ pub async fn l5_the_newest_holder_of_a_writer_name_fences_the_older<S: Subject>(
     new.publish_atomically("import", both("b")).await.expect("the newest holder");
     for _ in 0..2 {
         let refused = old.publish_atomically("import", both("c")).await.expect_err("fenced");
-        assert!(matches!(refused, CommitError::Lost(_) | CommitError::Fatal(_)), "{refused}");
+        assert!(matches!(refused, CommitError::Lost(_)), "{refused}");
     }
     new.publish_atomically("import", both("d")).await.expect("still the newest holder");
     old.publish_atomically("another", both("e")).await.expect("another name");
@@ -179,4 +181,36 @@ pub async fn l5_the_newest_holder_of_a_writer_name_fences_the_older<S: Subject>(
         let values: Vec<String> = read_when(&new, place, 4).await.into_iter().map(|r| r.2).collect();
         assert_eq!(values, ["a", "b", "d", "e"], "{place}");
     }
+}
+
+pub async fn l5_a_fenced_writer_takes_its_name_back_and_fences_in_turn<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let (first, second) = (subject.log(), subject.sibling().await);
+    let one = |v: &str| vec![record(input(0), v)];
+    first.publish_atomically("import", one("a")).await.expect("the only holder");
+    for (round, (from, to)) in [(&first, &second), (&second, &first), (&first, &second)].into_iter().enumerate() {
+        to.take_writer("import").await.expect("whoever asks is the newest");
+        let refused = from.publish_atomically("import", one("fenced")).await.expect_err("taken over");
+        assert!(matches!(refused, CommitError::Lost(_)), "{refused}");
+        to.publish_atomically("import", one(&format!("{round}"))).await.expect("the newest holder");
+    }
+    second.take_writer("import").await.expect("taking what one has");
+    second.publish_atomically("import", one("z")).await.expect("still the newest holder");
+    let values: Vec<String> = read_when(&second, input(0), 5).await.into_iter().map(|r| r.2).collect();
+    assert_eq!(values, ["a", "0", "1", "2", "z"]);
+}
+
+pub async fn l6_a_caller_that_goes_away_leaves_its_writer_usable<S: Subject>() {
+    let subject = S::open(1, Time::Runs).await;
+    let log = subject.log();
+    let one = |v: &str| vec![record(input(0), v)];
+    log.publish_atomically("import", one("a")).await.expect("the only holder");
+    for pause in [0, 1, 5, 50] {
+        // Somewhere in the middle, where it is not done by then.
+        let write = log.publish_atomically("import", one("dropped"));
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(pause), write).await;
+        log.publish_atomically("import", one("next")).await.expect("the writer goes on");
+    }
+    let values: Vec<String> = read_when(&log, input(0), 5).await.into_iter().map(|r| r.2).collect();
+    assert_eq!(values.iter().filter(|value| *value == "next").count(), 4, "{values:?}");
 }

@@ -100,7 +100,7 @@ impl Subject for InSqlite {
         self.log.sibling()
     }
 
-    /// What the dead process left is opened where it lies, in a directory of its own, as after a kill -9.
+    /// Opens what the dead process left, in its directory, as after a kill -9.
     async fn crash(&mut self) {
         self.dir = self.log.crash().await;
         self.options.faults = Arc::default();

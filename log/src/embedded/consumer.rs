@@ -23,7 +23,7 @@ pub(super) struct Member<E: Engine> {
     group: String,
     id: MemberId,
     changes: watch::Receiver<u64>,
-    /// What the caller believes to own: it was told Assigned and not yet Revoked.
+    /// What the caller believes to own: Assigned was reported, and not yet Revoked.
     held: BTreeMap<TopicPartition, Held>,
     paused: BTreeSet<TopicPartition>,
     /// The partition delivered last: others go first.
@@ -53,7 +53,7 @@ impl<E: Engine> Member<E> {
         }
     }
 
-    /// Partitions lost, then partitions gained. A partition that was lost and came back is told as both.
+    /// Partitions lost, then partitions gained. A partition that was lost and came back is reported as both.
     async fn rebalanced(&mut self) -> Result<Option<Polled>, LogError> {
         let owned = self.engine.groups().owned(&self.group, self.id);
         let lost: Vec<TopicPartition> =

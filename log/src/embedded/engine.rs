@@ -10,7 +10,7 @@ use super::guard::Guard;
 use crate::batch::Batch;
 use crate::groups::Groups;
 use crate::partitioner::partition_of;
-use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{Appended, Fetch, Horizon, LogError, Offset, Outgoing, Position, TopicId, TopicPartition};
 
 /// How an embedded log keeps its records.
 #[async_trait]
@@ -23,10 +23,15 @@ pub trait Engine: Send + Sync + 'static {
         true
     }
 
+    /// What distinguishes this log from another one in its place, if available: the id of all its topics.
+    fn id(&self) -> Option<TopicId> {
+        None
+    }
+
     /// How many partitions a topic has.
     fn partitions(&self, topic: Topic) -> u32;
 
-    /// Who owns which partition.
+    /// Which member owns which partition.
     fn groups(&self) -> &Groups;
 
     /// Changes whenever records become visible or a group changes.

@@ -1,4 +1,4 @@
-//! Why a write to an embedded log failed, and what that means for whoever published or committed.
+//! Why a write to an embedded log failed, and what that means for the caller.
 
 use slipstream_schemas::Cause;
 

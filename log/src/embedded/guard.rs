@@ -1,6 +1,6 @@
 //! Under which condition a write takes effect (L5): checked by the writer, in the order of writes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::error::WriteError;
 use crate::groups::{Groups, Token};
@@ -9,13 +9,13 @@ use crate::port::{Advance, Position, TopicPartition, well_formed};
 /// Condition of a write.
 #[derive(Debug, Clone)]
 pub enum Guard {
-    /// None: a plain publish.
+    /// `None` for a plain publish.
     None,
-    /// Nobody newer holds the writer name.
+    /// No newer holder has the writer name.
     Name {
         /// The name.
         writer: String,
-        /// The handle that writes.
+        /// In which session; newer ones have higher numbers.
         session: u64,
     },
     /// The partitions are owned and stand where the step began; they move with the write.
@@ -36,7 +36,7 @@ pub struct Move {
     pub token: u64,
 }
 
-/// Refuses a step whose partitions are owned by somebody else or do not stand where it began (L5).
+/// Refuses a step whose partitions have another owner or are not at the position where it began (L5).
 pub(crate) fn check_moves(
     groups: &Groups,
     group: &str,
@@ -50,27 +50,22 @@ pub(crate) fn check_moves(
     if lost.is_empty() { Ok(()) } else { Err(WriteError::Lost(lost)) }
 }
 
-/// Who holds which writer name: the handle that took it up last. Older ones stay fenced (L5).
+/// In which session each writer's name is held: the newest that has written. Older ones stay fenced (L5).
 #[derive(Debug, Default)]
-pub(crate) struct Holders(HashMap<String, Holder>);
-
-#[derive(Debug, Default)]
-struct Holder {
-    session: u64,
-    fenced: HashSet<u64>,
-}
+pub(crate) struct Holders(HashMap<String, u64>);
 
 impl Holders {
-    /// Whether the handle may write under the name; taking it up for the first time fences whoever had it.
+    /// Whether a session may write under the name; a newer one than the holder's fences it.
     pub(crate) fn admit(&mut self, writer: &str, session: u64) -> bool {
-        let Some(holder) = self.0.get_mut(writer) else {
-            self.0.insert(writer.to_owned(), Holder { session, fenced: HashSet::new() });
-            return true;
-        };
-        if holder.session != session && !holder.fenced.contains(&session) {
-            holder.fenced.insert(holder.session);
-            holder.session = session;
+        match self.0.get_mut(writer) {
+            Some(holder) => {
+                *holder = session.max(*holder);
+                *holder == session
+            }
+            None => {
+                self.0.insert(writer.to_owned(), session);
+                true
+            }
         }
-        holder.session == session
     }
 }

@@ -1,6 +1,7 @@
-//! Topics as the table of `schemas` wants them: made, and checked. What a cluster is like is read in `facts`, what that
-//! means is decided in `judge`.
+//! Topics as in the table of `schemas`: created and checked. The facts about a cluster are read in `facts`; what they
+//! mean is decided in `judge`.
 
+mod ensure;
 mod facts;
 mod finding;
 mod hearing;
@@ -8,26 +9,28 @@ mod judge;
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::error::RDKafkaErrorCode;
-use slipstream_schemas::Cause;
 use slipstream_schemas::topics::{Kept, TOPICS, TopicSpec};
+use slipstream_schemas::{Cause, Topic};
 
-pub use facts::{Broker, Cluster, Group, PartitionState, TopicState, TopicThere, groups, inspect};
+pub use ensure::ensure;
+pub use facts::{
+    Absent, Broker, Cluster, Group, PartitionState, Settings, TopicState, TopicThere, Untold, groups, inspect,
+    timestamp_type,
+};
 pub use finding::{Finding, Severity};
-pub use judge::{cluster as judge_cluster, topic as judge_topic, wanted_partitions as judge_partitions};
+pub(super) use judge::set_topic;
+pub use judge::{
+    cluster as judge_cluster, topic as judge_topic, unread as judge_unread, wanted_partitions as judge_partitions,
+};
 
 use super::blocking::blocking;
-use super::client::ClientLog;
-use super::errors::log_error;
 use super::names::Names;
-use super::settings::{self, KafkaOptions, LARGEST_BATCH};
+use super::settings::{KafkaOptions, LARGEST_BATCH};
 use crate::port::LogError;
 
 const CALL: Duration = Duration::from_secs(15);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Bytes of a segment of a topic of which only the newest record of a key is of any use.
+/// Bytes of a segment of a topic in which only the newest record of each key matters.
 const SEGMENT: u32 = 64 << 20;
 
 /// Settings of a topic on the cluster, by the table.
@@ -57,85 +60,90 @@ pub fn config_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
     config
 }
 
-/// With three replicas or more, how many must have a record before it is acknowledged: one may be away, and what a single
-/// broker has is not acknowledged (L1).
-const LEAST_IN_SYNC: (&str, &str) = ("min.insync.replicas", "2");
-
-fn in_sync_of(replication: Option<i32>) -> Option<(&'static str, &'static str)> {
-    replication.filter(|replicas| *replicas > 2).map(|_| LEAST_IN_SYNC)
-}
-
-/// Makes the topics that are missing; answers which were made. `replication`: none for the brokers' default, as is then how
-/// many replicas must be in sync.
+/// Checks that the cluster responds and all topics exist.
 ///
 /// # Errors
-/// When the cluster cannot be asked, or refuses one.
-pub async fn ensure(
-    options: &KafkaOptions,
-    partitions: impl Fn(&TopicSpec) -> u32,
-    replication: Option<i32>,
-) -> Result<Vec<String>, LogError> {
-    let names = Names::new(&options.prefix);
-    let admin: AdminClient<ClientLog> = settings::common(options)
-        .create_with_context(ClientLog)
-        .map_err(|e| log_error(&names, "making a Kafka client", &e))?;
-    let configs: Vec<Vec<(&str, String)>> = TOPICS.iter().map(config_of).collect();
-    let new = TOPICS.iter().zip(&configs).map(|(spec, config)| {
-        let replicas = TopicReplication::Fixed(replication.unwrap_or(-1));
-        let topic = NewTopic::new(names.of(spec.topic), partitions(spec) as i32, replicas);
-        let topic = in_sync_of(replication).into_iter().fold(topic, |topic, (name, value)| topic.set(name, value));
-        config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
-    });
-    let new: Vec<NewTopic<'_>> = new.collect();
-    let made = admin
-        .create_topics(&new, &AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL)))
-        .await
-        .map_err(|e| log_error(&names, "making topics", &e))?;
-    let mut done = Vec::new();
-    for result in made {
-        match result {
-            Ok(name) => done.push(name),
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((name, code)) => {
-                return Err(LogError::Fatal { doing: format!("making the topic {name}"), cause: Cause::of(code) });
-            }
-        }
-    }
-    visible(options).await?;
-    Ok(done)
-}
-
-/// Waits until the brokers know what was made: they are told of topics a moment after these are there.
-async fn visible(options: &KafkaOptions) -> Result<(), LogError> {
-    let deadline = tokio::time::Instant::now() + CALL;
-    loop {
-        match require(options).await {
-            Err(LogError::Fatal { .. }) if tokio::time::Instant::now() < deadline => {}
-            answer => return answer,
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-/// Asks whether the cluster answers and all topics are there.
-///
-/// # Errors
-/// `Transient` when no broker can be reached; `Fatal` when none lets us in, or topics are missing: with what to do.
+/// `Transient` when no broker can be reached; `Fatal` when the login is refused, or topics are missing or hidden: with
+/// what to do.
 pub async fn require(options: &KafkaOptions) -> Result<(), LogError> {
+    let missing = missing(options).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing.iter().map(|spec| options.topic_name(spec.topic)).collect();
+    let doing = format!("connecting to Kafka at {}", options.brokers);
+    let cause = format!("topics are missing: {}; run `slipstream topics ensure`", names.join(", "));
+    Err(LogError::Fatal { doing, cause: cause.into() })
+}
+
+/// The topics that are missing.
+///
+/// # Errors
+/// Those of [`require`], except for missing topics.
+async fn missing(options: &KafkaOptions) -> Result<Vec<&'static TopicSpec>, LogError> {
     let options = options.clone();
     blocking(move || {
         let names = Names::new(&options.prefix);
-        let metadata = hearing::metadata(&options)?;
-        let there: Vec<&str> = metadata.topics().iter().map(|t| t.name()).collect();
-        let missing: Vec<&str> = TOPICS.iter().map(|s| names.of(s.topic)).filter(|n| !there.contains(n)).collect();
-        if missing.is_empty() {
-            return Ok(());
+        let (asker, metadata) = hearing::metadata(&options)?;
+        let listed = |spec: &TopicSpec| metadata.topics().iter().any(|found| found.name() == names.of(spec.topic));
+        let mut missing = Vec::new();
+        let mut hidden = Vec::new();
+        for spec in TOPICS.iter().filter(|spec| !listed(spec)) {
+            match hearing::absence(&asker, names.of(spec.topic))? {
+                None => {}
+                Some(Absent::Missing) => missing.push(spec),
+                Some(Absent::Hidden) => hidden.push(names.of(spec.topic)),
+            }
+        }
+        if hidden.is_empty() {
+            return Ok(missing);
         }
         let doing = format!("connecting to Kafka at {}", options.brokers);
-        let cause = format!("topics are missing: {}; `slipstream topics ensure` makes them", missing.join(", "));
+        let cause =
+            format!("this user may not see {}; {}", hidden.join(", "), judge::allow(&options.prefix, "Describe"));
         Err(LogError::Fatal { doing, cause: cause.into() })
     })
     .await
+}
+
+/// Refuses topics on which roles would silently count wrong: those that keep producers' timestamps, or lose records
+/// that were not read. If settings are not known, the records show it (`times`), and `slipstream doctor` says what to
+/// allow.
+///
+/// # Errors
+/// `Fatal`, with what to do.
+pub async fn require_counting(options: &KafkaOptions) -> Result<(), LogError> {
+    let all = facts::all_settings(options).await.unwrap_or_else(|error| {
+        tracing::info!(%error, "topic settings were not checked");
+        Vec::new()
+    });
+    if let Some(topics) = unread(options, &all) {
+        tracing::warn!(
+            topics,
+            "settings of topics may not be read: one that is compacted loses records without a word; {}",
+            judge::allow(&options.prefix, "DescribeConfigs")
+        );
+    }
+    for (topic, settings) in all {
+        let found = settings
+            .ok()
+            .and_then(|settings| judge::miscounts(topic, &options.topic_name(topic), &settings, &options.brokers));
+        if let Some(Finding { check, message, todo, .. }) = found {
+            let cause = format!("{message}; {}", todo.unwrap_or_default());
+            return Err(LogError::Fatal {
+                doing: format!("reading the settings of {check}"),
+                cause: Cause::from(cause),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Names of the topics whose settings the user may not read.
+fn unread(options: &KafkaOptions, all: &[(Topic, Result<Settings, Untold>)]) -> Option<String> {
+    let refused = all.iter().filter(|(_, settings)| *settings == Err(Untold::Refused));
+    let names: Vec<String> = refused.map(|(topic, _)| options.topic_name(*topic)).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 #[cfg(test)]
@@ -143,10 +151,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_single_broker_has_is_not_acknowledged_where_there_are_enough() {
-        let table = [(None, None), (Some(1), None), (Some(2), None), (Some(3), Some("2")), (Some(5), Some("2"))];
-        for (replication, expected) in table {
-            assert_eq!(in_sync_of(replication).map(|(_, least)| least), expected, "{replication:?}");
-        }
+    fn only_settings_that_were_refused_are_told_of() {
+        let options = KafkaOptions::new("b:1");
+        let failed = Err(Untold::Failed("timed out".to_owned()));
+        let mut all = vec![(Topic::Alerts, Ok(Settings::new())), (Topic::SliTallies, failed)];
+        assert_eq!(unread(&options, &all), None);
+        all.extend([(Topic::RequestEvents, Err(Untold::Refused)), (Topic::BurnRates, Err(Untold::Refused))]);
+        let names = [Topic::RequestEvents, Topic::BurnRates].map(|topic| options.topic_name(topic));
+        assert_eq!(unread(&options, &all), Some(names.join(", ")));
     }
 }

@@ -1,4 +1,4 @@
-//! Records of one partition between librdkafka and whoever polls.
+//! Records of one partition between librdkafka and the caller that polls.
 
 use slipstream_schemas::LogTime;
 
@@ -6,7 +6,7 @@ use super::native::Record;
 use crate::batch::{Batch, RecordRef};
 use crate::port::{Fetch, Offset, TopicPartition};
 
-/// Records asked for while nothing is known of their size,
+/// Records requested while their size is not known,
 const UNSEEN: usize = 64;
 /// and at most.
 const MOST: usize = 4_096;
@@ -18,24 +18,39 @@ pub(super) struct Buffer {
     /// Records of the batch that were delivered already.
     taken: usize,
     log_time: LogTime,
-    /// Bytes and records of the batch before: the next one is expected to be like it.
+    /// Bytes and records of the previous batch: the next one is expected to be similar.
     before: (usize, usize),
+    /// The records that carry their producers' times, until somebody has asked whether they may.
+    producers_times: Option<ProducersTimes>,
+}
+
+/// Records that carry their producers' times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProducersTimes {
+    pub first: Offset,
+    pub last: Offset,
+    /// The latest time of theirs.
+    pub latest: LogTime,
 }
 
 impl Buffer {
-    /// An empty buffer that begins at a position.
+    /// An empty buffer that starts at a position.
     pub(super) fn new(partition: TopicPartition, next: Offset, log_time: LogTime) -> Self {
-        Buffer { batch: Batch::new(partition, next), taken: 0, log_time, before: (0, 0) }
+        Buffer { batch: Batch::new(partition, next), taken: 0, log_time, before: (0, 0), producers_times: None }
     }
 
-    /// No log time below this one comes out.
+    /// No log time below this one is delivered.
     pub(super) fn raise(&mut self, log_time: LogTime) {
         self.log_time = self.log_time.max(log_time);
     }
 
     /// Takes a record in.
     pub(super) fn push(&mut self, record: &Record<'_>) {
-        self.log_time = self.log_time.max(LogTime(record.timestamp));
+        let time = LogTime(record.timestamp);
+        if !record.by_broker {
+            self.note_producers_time(record.offset, time);
+        }
+        self.log_time = self.log_time.max(time);
         if self.batch.is_empty() {
             self.batch.reserve(self.before.0, self.before.1);
         }
@@ -43,12 +58,28 @@ impl Buffer {
         self.batch.push(record.offset, self.log_time, record.key, record.value, headers);
     }
 
-    /// Nothing is there below an offset but what was pushed.
+    fn note_producers_time(&mut self, offset: Offset, time: LogTime) {
+        let one = ProducersTimes { first: offset, last: offset, latest: time };
+        let found = self.producers_times.get_or_insert(one);
+        (found.last, found.latest) = (offset, found.latest.max(time));
+    }
+
+    /// What was pushed with its producers' times, while nobody knows whether it may.
+    pub(super) fn producers_times(&self) -> Option<ProducersTimes> {
+        self.producers_times
+    }
+
+    /// It may.
+    pub(super) fn accept_producers_times(&mut self) {
+        self.producers_times = None;
+    }
+
+    /// Below an offset there is nothing but what was pushed.
     pub(super) fn reached(&mut self, offset: Offset) {
         self.batch.next = self.batch.next.max(offset);
     }
 
-    /// Behind what was pushed last.
+    /// The offset after the record that was pushed last.
     pub(super) fn next(&self) -> Offset {
         self.batch.next
     }
@@ -68,7 +99,7 @@ impl Buffer {
         self.len() >= fetch.records || self.bytes() >= fetch.bytes
     }
 
-    /// How many more records make it hold a whole fetch, about: by their size so far.
+    /// About how many more records fill a whole fetch, by their size so far.
     pub(super) fn room(&self, fetch: Fetch) -> usize {
         let (records, bytes) = (fetch.records.saturating_sub(self.len()), fetch.bytes.saturating_sub(self.bytes()));
         match self.bytes() / self.len().max(1) {
@@ -77,7 +108,7 @@ impl Buffer {
         }
     }
 
-    /// The next records, as many as a fetch may bring. None: there are none.
+    /// The next records, as many as a fetch may bring; `None` if there are none.
     pub(super) fn take(&mut self, fetch: Fetch) -> Option<Batch> {
         if self.len() == 0 {
             return None;

@@ -1,4 +1,4 @@
-//! What librdkafka tells its clients besides records: logs, and which partitions there are.
+//! What librdkafka reports besides records: logs, and partitions.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
-/// How long a look at a topic may take.
+/// How long looking up a topic may take.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A consumer whose events we read ourselves.
 pub(super) type Reader = BaseConsumer<ClientLog>;
 
-/// Passes on to tracing what librdkafka logs. It logs as warnings and errors what passes by itself (a broker that
-/// restarts); what matters comes as an error of a call.
+/// Forwards librdkafka's logs to tracing. It logs temporary problems as warnings and errors (a broker that
+/// restarts); what matters is returned as an error of a call.
 pub(super) struct ClientLog;
 
 impl ClientContext for ClientLog {
@@ -31,7 +31,7 @@ impl ConsumerContext for ClientLog {}
 
 /// A log line of librdkafka; `level` as syslog counts.
 pub(super) fn log_line(level: i32, facility: &str, text: &str) {
-    // CONFWARN: properties of producers on consumers and the other way round; one set of the user's goes to both.
+    // CONFWARN: producer properties on consumers and vice versa; the user's one set goes to both.
     match level {
         ..=3 if facility != "CONFWARN" => tracing::warn!(facility, "librdkafka: {text}"),
         4..=5 if facility != "CONFWARN" => tracing::info!(facility, "librdkafka: {text}"),
@@ -39,9 +39,9 @@ pub(super) fn log_line(level: i32, facility: &str, text: &str) {
     }
 }
 
-/// Asks for the partitions of a topic, which makes them known to this client.
+/// Looks up the partitions of a topic, which makes them known to this client.
 pub(super) fn look_again<C: ClientContext>(client: &Client<C>, topic: &str) {
     if let Err(error) = client.fetch_metadata(Some(topic), LOOK) {
-        tracing::info!(%error, topic, "partitions that came are not known yet");
+        tracing::info!(%error, topic, "new partitions are not known yet");
     }
 }

@@ -1,4 +1,4 @@
-//! The broker's clock as far as it was heard: the append times of what this process wrote (L7).
+//! The broker's clock as far as it is known: the append times of what this process wrote (L7).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use rdkafka::Timestamp;
 use slipstream_schemas::LogTime;
 
-/// Greatest append time that was heard, and when. The broker's clock stands at it or beyond.
+/// Greatest append time seen, and when it was seen. The broker's clock is at least there.
 #[derive(Debug, Default)]
 pub(super) struct BrokerClock(Mutex<Option<(LogTime, Instant)>>);
 
 impl BrokerClock {
-    /// Hears of a record that was appended; of a topic that takes producers' times nothing is learned.
+    /// Notes a record that was appended; topics with producers' timestamps are ignored.
     pub(super) fn heard(&self, timestamp: Timestamp) {
         let Timestamp::LogAppendTime(time) = timestamp else { return };
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -19,7 +19,7 @@ impl BrokerClock {
         *slot = Some((time, Instant::now()));
     }
 
-    /// The clock, if it was heard within `age`.
+    /// The clock, if it was seen within `age`.
     pub(super) fn within(&self, age: Duration) -> Option<LogTime> {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.filter(|(_, at)| at.elapsed() <= age).map(|(time, _)| time)

@@ -1,9 +1,10 @@
-//! A member of a group on Kafka. The crate's rebalance hooks run inside of its poll, where working deadlocks: we read the
+//! A member of a group on Kafka. The crate's rebalance hooks run inside of its poll, where calls deadlock: we read the
 //! consumer's events ourselves, note what changes, and act between them. Records wait in a queue per partition, so that
-//! one that is paused or not yet told does not hold the others up, and is fetched no further.
+//! one that is paused or not reported yet does not hold up the others, and is not fetched any further.
 
 mod commits;
 mod delivery;
+mod identity;
 mod rebalance;
 mod seat;
 
@@ -25,14 +26,15 @@ use super::buffer::Buffer;
 use super::client::Reader;
 use super::errors::{log_error, of_code};
 use super::native::{Event, Events, Place, Records};
-use super::positions;
+use super::positions::{self, Committed};
 use super::settings;
 use super::shared::Shared;
 use super::transactions::Transactions;
 use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
+use identity::{AGAIN, Identity};
 use seat::Seat;
 
-/// What is looked at to know whether a partition has something to deliver.
+/// What decides whether a partition has something to deliver.
 const GLANCE: Fetch = Fetch { records: 1, bytes: 1 };
 /// How long a seek may take.
 const SEEK: Duration = Duration::from_secs(10);
@@ -43,17 +45,18 @@ pub(super) struct Member {
     shared: Arc<Shared>,
     group: String,
     seat: Seat,
+    identity: Identity,
     consumer: Arc<Reader>,
     events: Events,
     woken: Arc<Notify>,
     transactions: Option<Transactions>,
-    /// A commit is in doubt: its producer's successor has to decide it before positions are read.
+    /// A commit is in doubt: its producer's successor has to resolve it before positions are read.
     in_doubt: bool,
     held: BTreeMap<TopicPartition, Held>,
     paused: BTreeSet<TopicPartition>,
-    /// Told as lost at the next poll.
+    /// To be reported as lost at the next poll.
     revoked: Vec<TopicPartition>,
-    /// Revocations that librdkafka waits for us to agree to.
+    /// Revocations that librdkafka waits for us to acknowledge.
     to_unassign: Vec<Place>,
     lookups: JoinSet<Lookup>,
     served: Option<TopicPartition>,
@@ -61,27 +64,27 @@ pub(super) struct Member {
     ends: Option<Ends>,
     horizon_floor: LogTime,
     failed: Option<LogError>,
-    /// The consumer was told that its name is somebody else's.
+    /// The consumer was fenced: another one has its name.
     fenced: bool,
-    /// When it joined again because of that, of late.
+    /// When it recently rejoined because of that.
     rejoined: Vec<Instant>,
 }
 
-/// What is known of committed positions.
-type Lookup = (Vec<TopicPartition>, Result<Vec<(TopicPartition, Option<Position>)>, KafkaError>);
+/// The state of the lookup of committed positions.
+type Lookup = (Vec<TopicPartition>, Result<Vec<(TopicPartition, Committed)>, KafkaError>);
 
 struct Held {
     state: State,
-    /// What librdkafka has fetched; not read before the state is told.
+    /// What librdkafka has fetched; not read before the assignment is reported.
     queue: Records,
     buffer: Buffer,
-    /// Offset that the caller is to get next.
+    /// The next offset for the caller.
     next: Offset,
-    /// Everything below it was fetched, and nothing more was there.
+    /// Everything below it was fetched, and there was nothing more.
     end: Option<Offset>,
-    /// Since when it should bring something and does not.
+    /// Since when it should deliver something and does not.
     silent: Option<Instant>,
-    /// What librdkafka knows of an earlier assignment until it begins to fetch.
+    /// librdkafka's position of an earlier assignment, until it begins to fetch.
     stale: Option<Offset>,
 }
 
@@ -89,15 +92,15 @@ struct Held {
 enum State {
     /// Ours, but its committed position is not known yet.
     Looking,
-    /// The position is known, and is told next.
+    /// The position is known, and is reported next.
     Found(Option<Position>),
-    /// The caller knows; with the position as committed last.
+    /// Reported to the caller; with the position as committed last.
     Told(Option<Position>),
 }
 
 struct Ends {
     at: Instant,
-    /// The broker's clock, heard before the ends were asked for.
+    /// The broker's clock, read before the ends were looked up.
     clock: LogTime,
     ends: BTreeMap<TopicPartition, Offset>,
 }
@@ -108,6 +111,7 @@ impl Member {
         for topic in topics {
             partitions += shared.partitions(*topic).await?;
         }
+        let identity = Identity::of(shared, topics).await?;
         let n = shared.next_member(group);
         let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n, partitions };
         let link = seat.take(shared)?;
@@ -118,6 +122,7 @@ impl Member {
             shared: Arc::clone(shared),
             group: group.to_owned(),
             seat,
+            identity,
             consumer: link.consumer,
             events: link.events,
             woken: link.woken,
@@ -138,7 +143,7 @@ impl Member {
         })
     }
 
-    /// Takes in what librdkafka says of the group, without waiting.
+    /// Processes librdkafka's events of the group, without waiting.
     fn pump(&mut self) {
         let mut change = Change::None;
         while self.events.next(0, &mut |event| {
@@ -154,7 +159,7 @@ impl Member {
 
     fn change(&mut self, change: Change) {
         match change {
-            // A client that is fenced has nothing more to say.
+            // Further events of a fenced client do not matter.
             _ if self.fenced => {}
             Change::None => {}
             Change::Assign(partitions) => self.gained(&partitions),
@@ -164,16 +169,24 @@ impl Member {
                 self.expelled();
             }
             Change::Error { code, fatal, text, place } => {
+                let topic =
+                    place.as_ref().and_then(|(name, _)| self.shared.names.place(name, 0)).map(|place| place.topic);
                 let doing = match place {
                     Some((topic, partition)) => format!("reading {topic}/{partition}"),
-                    None => format!("reading as a member of {}", self.group),
+                    None => format!("reading as a member of the group {}", self.group),
                 };
-                // A topic may be away while the cluster starts; what is fatal to the client ends it.
+                // A topic may be unavailable while the cluster starts; errors that are fatal to the client end it.
                 let error = of_code(&self.shared.names, doing.clone(), Some(code), Cause::worded(text.clone(), code));
                 match (fatal, &error) {
                     (true, _) => self.failed = Some(LogError::Fatal { doing, cause: Cause::worded(text, code) }),
-                    (false, LogError::Fatal { .. }) => self.failed = Some(error),
-                    (false, _) => tracing::info!(%error, "librdkafka reports"),
+                    (false, LogError::Fatal { .. }) => match topic.filter(|_| is_missing(code)) {
+                        Some(topic) => self.identity.doubt(topic, Some(error)),
+                        None => self.failed = Some(error),
+                    },
+                    (false, _) => {
+                        tracing::info!(%error, "librdkafka reports");
+                        topic.into_iter().for_each(|topic| self.identity.doubt(topic, None));
+                    }
                 }
             }
         }
@@ -181,7 +194,7 @@ impl Member {
 }
 
 impl Member {
-    /// Tells librdkafka where to go on; false: the partition was lost meanwhile.
+    /// Tells librdkafka where to continue; false if the partition was lost in the meantime.
     async fn sought(&mut self, partition: TopicPartition, offset: Offset) -> Result<bool, KafkaError> {
         let deadline = Instant::now() + SEEK;
         loop {
@@ -192,7 +205,7 @@ impl Member {
             });
             match sought.await {
                 Ok(()) => return Ok(true),
-                // librdkafka is still looking up where to begin.
+                // librdkafka is still looking up its start position.
                 Err(error) if Instant::now() < deadline => {
                     tracing::debug!(%error, %partition, "seeking again");
                     self.pump();
@@ -205,6 +218,12 @@ impl Member {
             }
         }
     }
+}
+
+/// What is said of a topic that was deleted, and may come back as another one.
+fn is_missing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(code, E::UnknownTopic | E::UnknownTopicOrPartition | E::UnknownTopicId)
 }
 
 enum Change {
@@ -223,10 +242,11 @@ impl Consumer for Member {
             while let Some(learned) = self.lookups.try_join_next() {
                 match learned {
                     Ok(lookup) => self.learned(lookup),
-                    Err(error) => tracing::warn!(%error, "a look at committed positions was lost"),
+                    Err(error) => tracing::warn!(%error, "looking up committed positions failed"),
                 }
             }
             self.pump();
+            self.identity.look(&self.shared)?;
             if self.fenced {
                 self.rejoin().await?;
             }
@@ -236,9 +256,20 @@ impl Consumer for Member {
             if let Some(polled) = self.rebalanced() {
                 return Ok(polled);
             }
+            // Before any records: with some of others always there it would never be their turn.
+            self.judge_times().await?;
             if let Some(polled) = self.records(fetch) {
                 return Ok(polled);
             }
+            if self.has_producers_times() {
+                continue;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(Polled::Nothing);
+            }
+            // A look at ids wakes nobody.
+            let until = if self.identity.is_in_doubt() { deadline.min(now + AGAIN) } else { deadline };
             let woken = Arc::clone(&self.woken);
             tokio::select! {
                 biased;
@@ -248,14 +279,14 @@ impl Consumer for Member {
                     }
                 }
                 () = woken.notified() => {}
-                () = sleep_until(deadline) => return Ok(Polled::Nothing),
+                () = sleep_until(until) => {}
             }
         }
     }
 
     async fn seek(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), LogError> {
         let doing = || format!("seeking {partition} to {offset}");
-        // Lost since the last poll, as the next one tells.
+        // Lost since the last poll, as the next one reports.
         if self.revoked.contains(&partition) {
             return Ok(());
         }
@@ -319,12 +350,14 @@ impl Consumer for Member {
             self.rejoin().await?;
         }
         let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
-        let found = blocking(move || positions::committed(&consumer, &names, &[partition])).await;
+        let ids = self.identity.ids().clone();
+        let found = blocking(move || positions::committed(&consumer, &names, &ids, &[partition])).await;
         let found = found.map_err(|e| {
-            log_error(&self.shared.names, format!("asking where {} stands in {partition}", self.group), &e)
+            log_error(&self.shared.names, format!("looking up the position of {} in {partition}", self.group), &e)
         })?;
-        let position = found.into_iter().find(|(p, _)| *p == partition).and_then(|(_, position)| position);
-        // A commit in doubt that turns out done has moved it.
+        let found = found.into_iter().find(|(p, _)| *p == partition);
+        let position = found.map_or(Ok(None), |(place, committed)| committed.position(&self.group, place))?;
+        // A commit in doubt that turns out to be done has moved it.
         if let Some(Held { state: State::Told(at), .. }) = self.held.get_mut(&partition) {
             *at = position;
         }
@@ -338,7 +371,7 @@ impl Consumer for Member {
             self.fill(partition, GLANCE);
         }
         let Some(held) = self.held.get(&partition) else { return Ok(None) };
-        // Between what was delivered and the end are only markers and aborted records: for the caller it is the end.
+        // Only markers and aborted records are left before the end: for the caller this is the end.
         let (next, waits) = (held.next, held.buffer.len() > 0);
         let drained = !waits && (self.has_read(partition, end) || self.is_silent(partition, end).await?);
         let end = if drained { next } else { end.max(next) };

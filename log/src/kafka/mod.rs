@@ -1,8 +1,8 @@
 //! The log on Kafka: rdkafka behind the port.
 //!
-//! What librdkafka is told is in [`settings`]; a member of a group in `member`, its atomic steps in `transactions`, plain
-//! publishing in `publisher`, reading outside of groups in `ranges`. Log time is LogAppendTime: `topics ensure` and the
-//! doctor (`admin`) see to it.
+//! librdkafka's properties are in [`settings`]; a member of a group in `member`, its atomic steps in `transactions`,
+//! plain publishing in `publisher`, reading outside of groups in `ranges`. Log time is LogAppendTime, which `topics
+//! ensure` and the doctor (`admin`) ensure.
 
 pub mod admin;
 mod blocking;
@@ -19,6 +19,7 @@ mod ranges;
 mod sending;
 pub mod settings;
 mod shared;
+mod times;
 mod transactions;
 
 use std::collections::HashMap;
@@ -28,21 +29,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipstream_schemas::{Cause, LogTime, Topic};
 
+pub use positions::OfDeletedTopic;
 pub use settings::{KafkaOptions, PropertyError, check_properties};
 
 use crate::batch::Batch;
 use crate::faults::PublishFault;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+};
 use blocking::blocking;
 use errors::log_error;
+use ranges::Read;
 use shared::Shared;
 use transactions::{Failure, Transactions};
 
-/// How long what is in flight may take at the end.
+/// How long to wait for records in flight at shutdown.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How often the end is looked at while transactions are open below it.
+/// How often the end is checked while transactions are open below it.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// How long it is tried to decide an atomic publish in doubt.
+/// How long to try to resolve an atomic publish in doubt.
 const DECIDE: Duration = Duration::from_secs(60);
 
 /// A log on a Kafka cluster.
@@ -51,34 +56,34 @@ pub struct KafkaLog {
     writers: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Writer>>>>,
 }
 
-/// Who writes atomically under a name.
+/// Writers of atomic publishes, by name.
 struct Writer {
-    transactions: Option<Transactions>,
+    transactions: Transactions,
     fenced: bool,
 }
 
 impl KafkaLog {
-    /// A log of a cluster that need not be reachable yet.
+    /// The log of a cluster that need not be reachable yet.
     pub fn new(options: KafkaOptions) -> Arc<Self> {
         Arc::new(KafkaLog { shared: Arc::new(Shared::new(options)), writers: Mutex::default() })
     }
 
-    /// A log of a cluster that answers and has the topics, as they must be.
+    /// The log of a cluster that responds and has the topics with the right settings.
     ///
     /// # Errors
-    /// When no broker answers, topics are missing, or one is not as it must be: each with what to do.
+    /// When no broker responds, topics are missing, or one has wrong settings: each with what to do.
     pub async fn connect(options: KafkaOptions) -> Result<Arc<Self>, LogError> {
         admin::require(&options).await?;
         Ok(KafkaLog::new(options))
     }
 
-    /// Waits for what is in flight. Call it when no role is left.
+    /// Waits for records in flight. Call it when no role is left.
     pub async fn close(&self) {
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.publisher.flush(LAST_WORDS)).await;
     }
 
-    /// For tests: whoever uses this handle finds it closed, as after the death of the process.
+    /// For tests: users of this handle find it closed, as after the death of the process.
     pub fn kill(&self) {
         self.shared.kill();
     }
@@ -89,11 +94,15 @@ impl KafkaLog {
             let id = format!("{}writer-{name}", self.shared.options.prefix);
             let config = settings::transactional(&self.shared.options, &id);
             let (names, clock) = (self.shared.names.clone(), Arc::clone(&self.shared.clock));
-            let transactions = Some(Transactions::new(config, names, clock));
+            let transactions = Transactions::new(config, names, clock);
             Arc::new(tokio::sync::Mutex::new(Writer { transactions, fenced: false }))
         };
         Arc::clone(writers.entry(name.to_owned()).or_insert_with(make))
     }
+}
+
+fn target(record: &Outgoing) -> TopicPartition {
+    TopicPartition { topic: record.topic, partition: record.partition.unwrap_or_default() }
 }
 
 #[async_trait]
@@ -106,6 +115,11 @@ impl Log for KafkaLog {
         false
     }
 
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        self.shared.alive()?;
+        Ok(self.shared.topic_ids(&[topic]).await?.remove(&topic))
+    }
+
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
         self.shared.alive()?;
         self.shared.partitions(topic).await
@@ -116,7 +130,7 @@ impl Log for KafkaLog {
         match self.shared.options.faults.next_publish() {
             Some(PublishFault::Busy) => return Err(LogError::Busy),
             Some(PublishFault::Transient) => {
-                let (doing, cause) = ("publishing".to_owned(), "a fault that was ordered".into());
+                let (doing, cause) = ("publishing".to_owned(), "an injected fault".into());
                 return Err(LogError::Transient { doing, cause });
             }
             None => {}
@@ -127,39 +141,39 @@ impl Log for KafkaLog {
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
         self.shared.alive().map_err(|e| CommitError::Fatal(Cause::of(e)))?;
-        let fenced = || CommitError::Fatal(format!("somebody newer writes as `{writer}`: this one has to end").into());
         let placed = self.shared.place(&records, self.shared.next_turn()).await.map_err(|e| match e {
             LogError::Transient { .. } | LogError::Busy => CommitError::Aborted(Cause::of(e)),
             _ => CommitError::Fatal(Cause::of(e)),
         })?;
         let fault = self.shared.options.faults.next_atomic_publish(writer);
-        let handle = self.writer(writer);
-        let mut state = handle.lock().await;
+        let partitions: Vec<TopicPartition> = placed.iter().map(target).collect();
+        let mut state = self.writer(writer).lock_owned().await;
         if state.fenced {
-            return Err(fenced());
+            return Err(CommitError::Lost(partitions));
         }
-        let Some(mut transactions) = state.transactions.take() else {
-            return Err(CommitError::Fatal(format!("a write as `{writer}` was dropped half way").into()));
-        };
-        let (transactions, result) = blocking(move || {
-            let result = transactions.run(&placed, None, fault);
-            if matches!(result, Err(Failure::InDoubt(_))) {
+        // The thread has the lock: a caller that goes away leaves nothing half done to the next one.
+        let result = blocking(move || {
+            let result = state.transactions.run(&placed, None, fault);
+            match &result {
                 // Whoever is in doubt reads what he has written: by then it has to be decided.
-                transactions.decide(DECIDE);
+                Err(Failure::InDoubt(_)) => state.transactions.decide(DECIDE),
+                Err(Failure::Fenced(_)) => state.fenced = true,
+                _ => {}
             }
-            (transactions, result)
-        })
-        .await;
-        state.transactions = Some(transactions);
-        result.map_err(|failure| match failure {
+            result
+        });
+        result.await.map_err(|failure| match failure {
             Failure::Aborted(cause) | Failure::NotAMember(cause) => CommitError::Aborted(cause),
             Failure::InDoubt(cause) => CommitError::InDoubt(cause),
             Failure::Fatal(cause) => CommitError::Fatal(cause),
-            Failure::Fenced(_) => {
-                state.fenced = true;
-                fenced()
-            }
+            Failure::Fenced(_) => CommitError::Lost(partitions),
         })
+    }
+
+    /// A new producer of the name takes a new epoch, by which the broker fences every older one.
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).remove(writer);
+        self.publish_atomically(writer, Vec::new()).await.map(drop)
     }
 
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
@@ -184,7 +198,11 @@ impl Log for KafkaLog {
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
         self.shared.alive()?;
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.ranges.read(partition, from, to, fetch)).await
+        let Read { batch, producers_times } = blocking(move || shared.ranges.read(partition, from, to, fetch)).await?;
+        if let Some(found) = producers_times {
+            self.shared.check_times(partition, found).await?;
+        }
+        Ok(batch)
     }
 
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
@@ -196,11 +214,14 @@ impl Log for KafkaLog {
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
         self.shared.alive()?;
         let (shared, group) = (Arc::clone(&self.shared), group.to_owned());
+        let ids = self.shared.topic_ids(&[partition.topic]).await?;
         blocking(move || {
             let reader = shared.onlooker(&group)?;
-            let found = positions::committed(&reader, &shared.names, &[partition])
-                .map_err(|e| log_error(&shared.names, format!("asking where {group} stands in {partition}"), &e))?;
-            Ok(found.into_iter().find(|(p, _)| *p == partition).and_then(|(_, position)| position))
+            let found = positions::committed(&reader, &shared.names, &ids, &[partition]).map_err(|e| {
+                log_error(&shared.names, format!("looking up the position of {group} in {partition}"), &e)
+            })?;
+            let found = found.into_iter().find(|(p, _)| *p == partition);
+            found.map_or(Ok(None), |(place, committed)| committed.position(&group, place))
         })
         .await
     }

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::blocking::blocking;
 use super::client::look_again;
 use super::clock::BrokerClock;
-use super::errors::{advice, is_lasting, is_new_partition};
+use super::errors::{Right, advice, is_lasting, is_new_partition};
 use super::names::Names;
 use super::sending::{Delivered, in_order, to_send};
 use crate::port::{Appended, LogError, Outgoing};
@@ -112,7 +112,7 @@ impl Publisher {
         Publisher { config, names, clock, producer: Mutex::new(None) }
     }
 
-    /// The producer; a new one where there is none, or the last one came to an end.
+    /// The producer; a new one if there is none, or the last one failed permanently.
     fn producer(&self) -> Result<ThreadedProducer<Reports>, LogError> {
         let mut slot = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(producer) = slot.as_ref().filter(|p| p.client().fatal_error().is_none()) {
@@ -121,7 +121,7 @@ impl Publisher {
         let producer: ThreadedProducer<Reports> = self
             .config
             .create_with_context(Reports { names: self.names.clone(), clock: Arc::clone(&self.clock) })
-            .map_err(|e| LogError::Fatal { doing: "making a Kafka producer".to_owned(), cause: Cause::of(e) })?;
+            .map_err(|e| LogError::Fatal { doing: "creating a Kafka producer".to_owned(), cause: Cause::of(e) })?;
         Ok(slot.insert(producer).clone())
     }
 
@@ -143,7 +143,8 @@ impl Publisher {
                 sent = send(record);
             }
             if let Err(error) = sent {
-                // What was handed over stays handed over: the producers' rule for redelivery covers what is sent again.
+                // Records that were passed to librdkafka stay with it: the redelivery rule covers those that are sent
+                // again.
                 let mut state = pending.lock();
                 state.error.get_or_insert(error);
                 pending.close(state, records.len() - i);
@@ -153,18 +154,25 @@ impl Publisher {
         pending.done.notified().await;
         let mut state = pending.lock();
         match state.error.take() {
-            Some(error) => Err(publish_error(&self.names, records, error)),
+            Some(error) => Err(publish_error(&self.names, records, ended_by(&producer).unwrap_or(error))),
             None => Ok(in_order(records, &state.delivered)),
         }
     }
 
-    /// Waits for what is in flight; for the end of the process.
+    /// Waits for records in flight; for the end of the process.
     pub(super) fn flush(&self, patience: Duration) {
         let producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(Err(error)) = producer.map(|p| p.flush(patience)) {
-            tracing::warn!(%error, "records on their way were not acknowledged before the end");
+            tracing::warn!(%error, "records in flight were not acknowledged before the shutdown");
         }
     }
+}
+
+/// The error that ended a producer: the reports of its records say only that they were purged.
+fn ended_by(producer: &ThreadedProducer<Reports>) -> Option<KafkaError> {
+    let (code, text) = producer.client().fatal_error()?;
+    tracing::debug!(%code, text, "a producer failed permanently");
+    Some(KafkaError::MessageProduction(code))
 }
 
 fn publish_error(names: &Names, records: &[Outgoing], error: KafkaError) -> LogError {
@@ -178,7 +186,7 @@ fn publish_error(names: &Names, records: &[Outgoing], error: KafkaError) -> LogE
             LogError::TooLarge { topic: largest.topic, bytes: size(&largest), limit }
         }
         Some(code) if is_lasting(code) => {
-            let cause = Cause::worded(format!("{error}; topics {}", advice(names, code)), error);
+            let cause = Cause::worded(format!("{error}; {}", advice(names, code, Right::Write)), error);
             LogError::Fatal { doing, cause }
         }
         _ => LogError::Transient { doing, cause: Cause::of(error) },

@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset as At, TopicPartitionList};
 use slipstream_schemas::{Cause, LogTime};
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, ProducersTimes};
 use super::client::{ClientLog, Reader, look_again};
 use super::errors::{is_lasting, is_new_partition, log_error, of_code};
 use super::names::Names;
@@ -18,13 +18,13 @@ use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
 
-/// How long a question to the brokers may take.
+/// How long a request to the brokers may take.
 const CALL: Duration = Duration::from_secs(10);
-/// How long a range may stay silent though something is there.
+/// How long a range may stay silent although it has records.
 const SILENCE: Duration = Duration::from_secs(20);
-/// How long a range is waited for until errors are looked at, milliseconds.
+/// How long to wait for a range before checking for errors, milliseconds.
 const GLANCE: i32 = 50;
-/// How many readers wait for another range.
+/// How many idle readers are kept for further ranges.
 const IDLE_READERS: usize = 4;
 
 /// Readers of ranges. All its methods block.
@@ -32,22 +32,35 @@ pub(super) struct Ranges {
     options: KafkaOptions,
     names: Names,
     asker: Mutex<Option<Arc<Reader>>>,
-    /// Asks for the ends of what is not committed yet.
+    /// Looks up the ends including uncommitted records.
     uncommitted: Mutex<Option<Arc<Reader>>>,
     idle: Mutex<Vec<RangeReader>>,
 }
 
+/// The result of reading a range.
+pub(super) struct Read {
+    pub batch: Batch,
+    /// Those of its records that carry their producers' times: nobody has asked yet whether they may.
+    pub producers_times: Option<ProducersTimes>,
+}
+
+impl Read {
+    fn nothing(partition: TopicPartition, next: Offset) -> Read {
+        Read { batch: Batch::new(partition, next), producers_times: None }
+    }
+}
+
 struct RangeReader {
-    /// Of the partition it was last sent to.
+    /// Of the partition that it read last.
     records: Option<Records>,
     events: Events,
     consumer: Arc<Reader>,
-    /// Where it goes on by itself.
+    /// Where it continues without a seek.
     at: Option<(TopicPartition, Offset)>,
 }
 
 impl RangeReader {
-    /// What the client says of itself that ends the reading.
+    /// An error of the client that ends the reading.
     fn broken(&mut self) -> Option<(RDKafkaErrorCode, String)> {
         let mut failed = None;
         while self.events.next(0, &mut |event| {
@@ -60,13 +73,13 @@ impl RangeReader {
         failed
     }
 
-    /// Remembers where it goes on by itself. Whoever has his range fetches nothing more.
+    /// Remembers where it continues without a seek. A reader that has its range fetches nothing more.
     fn stand_at(&mut self, partition: TopicPartition, next: Option<Offset>) {
         self.at = next.map(|next| (partition, next));
         if self.at.is_none()
             && let Err(error) = self.consumer.unassign()
         {
-            tracing::debug!(%error, %partition, "a reader could not be unassigned");
+            tracing::debug!(%error, %partition, "a reader could not release its partition");
         }
     }
 }
@@ -82,7 +95,7 @@ impl Ranges {
         }
     }
 
-    /// A client for questions.
+    /// A client for lookups.
     pub(super) fn asker(&self) -> Result<Arc<Reader>, LogError> {
         self.client(&self.asker, settings::ranges)
     }
@@ -97,7 +110,7 @@ impl Ranges {
             return Ok(Arc::clone(client));
         }
         let made = config(&self.options).create_with_context(ClientLog);
-        let client: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
+        let client: Reader = made.map_err(|e| log_error(&self.names, "creating a Kafka client", &e))?;
         Ok(Arc::clone(slot.insert(Arc::new(client))))
     }
 
@@ -106,7 +119,7 @@ impl Ranges {
         self.watermarks(self.asker()?.as_ref(), partition, "the bounds")
     }
 
-    /// The end of what was written, in open transactions too.
+    /// The end of what was written, including open transactions.
     pub(super) fn written(&self, partition: TopicPartition) -> Result<Offset, LogError> {
         let asker = self.client(&self.uncommitted, settings::uncommitted)?;
         Ok(self.watermarks(asker.as_ref(), partition, "the end")?.1)
@@ -115,10 +128,10 @@ impl Ranges {
     fn watermarks(&self, asker: &Reader, partition: TopicPartition, what: &str) -> Result<(Offset, Offset), LogError> {
         let topic = self.names.of(partition.topic);
         let asked = asked(asker, [topic], || asker.fetch_watermarks(topic, partition.partition as i32, CALL));
-        asked.map_err(|e| log_error(&self.names, format!("asking for {what} of {topic}/{}", partition.partition), &e))
+        asked.map_err(|e| log_error(&self.names, format!("looking up {what} of {topic}/{}", partition.partition), &e))
     }
 
-    /// Ends of several partitions, by one question.
+    /// Ends of several partitions, by one request.
     pub(super) fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, Offset)>, LogError> {
         let answer = self.by_time(partitions, At::End)?;
         let found = answer.elements().into_iter().filter_map(|e| {
@@ -138,7 +151,7 @@ impl Ranges {
         let asker = self.asker()?;
         let topics: BTreeSet<&str> = partitions.iter().map(|p| self.names.of(p.topic)).collect();
         let answer = asked(&asker, topics, || asker.offsets_for_times(list.clone(), CALL));
-        answer.map_err(|e| log_error(&self.names, "asking for offsets", &e))
+        answer.map_err(|e| log_error(&self.names, "looking up offsets", &e))
     }
 
     /// The first offset whose log time is at least `time`.
@@ -148,7 +161,7 @@ impl Ranges {
         let found = answer.elements().first().map(|e| (e.offset(), e.error()));
         match found {
             Some((At::Offset(offset), Ok(()))) => Ok(offset.clamp(first, end)),
-            Some((_, Err(e))) => Err(log_error(&self.names, format!("looking for a log time in {partition}"), &e)),
+            Some((_, Err(e))) => Err(log_error(&self.names, format!("looking up a log time in {partition}"), &e)),
             _ => Ok(end),
         }
     }
@@ -160,13 +173,13 @@ impl Ranges {
         from: Offset,
         to: Offset,
         fetch: Fetch,
-    ) -> Result<Batch, LogError> {
+    ) -> Result<Read, LogError> {
         let (first, end) = self.bounds(partition)?;
         if from < first || from > end {
             return Err(LogError::OutOfRange { partition, offset: from, first, end });
         }
         if from >= to.min(end) {
-            return Ok(Batch::new(partition, from));
+            return Ok(Read::nothing(partition, from));
         }
         let mut reader = self.reader(partition, from)?;
         let read = self.read_on(&mut reader, partition, from, to.min(end), fetch);
@@ -184,7 +197,7 @@ impl Ranges {
         idle.push(reader);
     }
 
-    /// A reader that stands at an offset, or is sent there.
+    /// A reader that is at an offset, or is moved there.
     fn reader(&self, partition: TopicPartition, from: Offset) -> Result<RangeReader, LogError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let there = idle.iter().position(|r| r.at == Some((partition, from)));
@@ -210,16 +223,16 @@ impl Ranges {
 
     fn open(&self) -> Result<RangeReader, LogError> {
         let made = settings::ranges(&self.options).create_with_context(ClientLog);
-        let consumer: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
+        let consumer: Reader = made.map_err(|e| log_error(&self.names, "creating a Kafka client", &e))?;
         let consumer = Arc::new(consumer);
         let events = Events::of(&consumer).ok_or_else(|| LogError::Fatal {
-            doing: "making a Kafka client".to_owned(),
+            doing: "creating a Kafka client".to_owned(),
             cause: "it has no queue".into(),
         })?;
         Ok(RangeReader { records: None, events, consumer, at: None })
     }
 
-    /// Reads until the fetch is full or everything below `to`, which is there, was seen.
+    /// Reads until the fetch is full or everything below `to`, which exists, was seen.
     fn read_on(
         &self,
         reader: &mut RangeReader,
@@ -227,7 +240,7 @@ impl Ranges {
         from: Offset,
         to: Offset,
         fetch: Fetch,
-    ) -> Result<Batch, LogError> {
+    ) -> Result<Read, LogError> {
         let mut buffer = Buffer::new(partition, from, LogTime(i64::MIN));
         let (mut next, mut beyond) = (from, false);
         let mut heard = Instant::now();
@@ -253,13 +266,15 @@ impl Ranges {
             }
             if heard.elapsed() > SILENCE {
                 let doing = format!("reading {partition} at offset {next}");
-                return Err(LogError::Transient { doing, cause: "the brokers send nothing".into() });
+                return Err(LogError::Transient { doing, cause: "the brokers sent nothing in time".into() });
             }
         }
         let next = if beyond { to } else { next };
         reader.stand_at(partition, (next < to).then_some(next));
         buffer.reached(next);
-        Ok(buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX }).unwrap_or_else(|| Batch::new(partition, next)))
+        let producers_times = buffer.producers_times();
+        let batch = buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX });
+        Ok(batch.map_or_else(|| Read::nothing(partition, next), |batch| Read { batch, producers_times }))
     }
 
     fn lost(&self, partition: TopicPartition) -> LogError {
@@ -276,7 +291,7 @@ impl Ranges {
     }
 }
 
-/// Asks; of partitions that a client has not heard of it asks again after a look at their topics.
+/// Looks up; for partitions that the client does not know, it retries after looking up their topics.
 fn asked<'a, T>(
     asker: &Reader,
     topics: impl IntoIterator<Item = &'a str>,
@@ -291,7 +306,7 @@ fn asked<'a, T>(
     }
 }
 
-/// Whether reading a range ends with it.
+/// Whether it ends the reading of a range.
 fn breaks(code: RDKafkaErrorCode) -> bool {
     code == RDKafkaErrorCode::AutoOffsetReset || is_lasting(code)
 }

@@ -1,4 +1,4 @@
-//! Records in flight to the brokers, and what came of them: the same for plain publishing and for transactions.
+//! Records in flight to the brokers, and their outcome: the same for plain publishing and for transactions.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub(super) struct Delivered {
     pub time: LogTime,
 }
 
-/// A record as a producer takes it.
+/// A record for a producer.
 pub(super) fn to_send<'a, D: rdkafka::IntoOpaque>(
     names: &'a Names,
     record: &'a Outgoing,
@@ -29,8 +29,8 @@ pub(super) fn to_send<'a, D: rdkafka::IntoOpaque>(
     send.payload = record.value.as_deref();
     if !record.headers.is_empty() {
         let all = OwnedHeaders::new_with_capacity(record.headers.len());
-        let add = |all: OwnedHeaders, (key, value): &(String, bytes::Bytes)| {
-            all.insert(Header { key, value: Some(value.as_ref()) })
+        let add = |all: OwnedHeaders, (key, value): &(String, Option<bytes::Bytes>)| {
+            all.insert(Header { key, value: value.as_deref() })
         };
         send.headers = Some(record.headers.iter().fold(all, add));
     }

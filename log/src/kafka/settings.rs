@@ -1,4 +1,4 @@
-//! What librdkafka is told: our settings, the user's, and which of his would break an invariant.
+//! librdkafka's properties: ours, the user's, and those that would break an invariant.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::port::RECORD_LIMIT;
 pub struct KafkaOptions {
     /// `host:port[,host:port]`.
     pub brokers: String,
-    /// What the names of topics and groups begin with, `slipstream.` unless told otherwise: installations share a cluster.
+    /// Prefix of the names of topics and groups, `slipstream.` by default, so that installations can share a cluster.
     pub prefix: String,
-    /// Name of this process among the others, kept over restarts: its groups know it again (static membership), and its
-    /// transactions fence those of its former life. None: a new name each time.
+    /// Name of this process among the others, kept over restarts: its groups recognise it (static membership), and its
+    /// transactions fence those of its former life. `None` for a new name each time.
     pub instance: Option<String>,
     /// Further properties of librdkafka, TLS and SASL among them.
     pub properties: BTreeMap<String, String>,
-    /// Faults that tests order.
+    /// Faults that tests inject.
     pub faults: Arc<Faults>,
 }
 
@@ -49,18 +49,18 @@ impl KafkaOptions {
     }
 }
 
-/// Prefix of topics and groups unless told otherwise.
+/// Default prefix of topics and groups.
 pub const DEFAULT_PREFIX: &str = "slipstream.";
 
-/// Properties that are ours: with another value an invariant would not hold.
+/// Properties that only we set: with another value an invariant would not hold.
 const OURS: [(&str, &str); 22] = [
-    ("bootstrap.servers", "the brokers come from the address, kafka://host:port"),
-    ("metadata.broker.list", "the brokers come from the address, kafka://host:port"),
+    ("bootstrap.servers", "the brokers are taken from the address, kafka://host:port"),
+    ("metadata.broker.list", "the brokers are taken from the address, kafka://host:port"),
     ("enable.idempotence", "L1 and L2 need idempotent producers"),
     ("acks", "L1 needs acks=all"),
     ("request.required.acks", "L1 needs acks=all"),
-    ("transactional.id", "L5: it is made of prefix, role and `kafka.instance`"),
-    ("group.id", "L4: the group is the role's"),
+    ("transactional.id", "L5: it consists of prefix, role and `kafka.instance`"),
+    ("group.id", "L4: each role has its own group"),
     ("group.instance.id", "set `kafka.instance` instead"),
     ("group.protocol", "L3 was tested with the classic protocol only"),
     ("group.protocol.type", "L3 was tested with the classic protocol only"),
@@ -69,13 +69,13 @@ const OURS: [(&str, &str); 22] = [
     ("enable.auto.commit", "L2: positions are committed in transactions"),
     ("auto.commit.enable", "L2: positions are committed in transactions"),
     ("enable.auto.offset.store", "L2: positions are committed in transactions"),
-    ("auto.offset.reset", "P1: a role reads from where it committed, or from the beginning"),
+    ("auto.offset.reset", "P1: a role starts at its committed position, or at the beginning"),
     ("isolation.level", "L2: records of aborted transactions must not be read"),
     ("enable.partition.eof", "L7: horizons need the end of a partition"),
-    ("partitioner", "a key has to be in the partition where other clients put it, by murmur2"),
+    ("partitioner", "keys must be in the partition that other clients use, by murmur2"),
     ("delivery.report.only.error", "L1: an acknowledgement is a delivery report"),
-    ("log.queue", "logs go to the process's log"),
-    ("test.mock.num.brokers", "librdkafka's mock is no broker"),
+    ("log.queue", "librdkafka logs to the process's log"),
+    ("test.mock.num.brokers", "librdkafka's mock is not a broker"),
 ];
 
 /// What is wrong with a property.
@@ -89,7 +89,7 @@ pub struct PropertyError {
     pub cause: Cause,
 }
 
-/// Checks properties that a user has set: all that is wrong with them.
+/// Checks properties that a user has set; returns all errors.
 pub fn check_properties(properties: &BTreeMap<String, String>) -> Vec<PropertyError> {
     let wrong = |name: &str, cause: Cause| PropertyError { name: name.to_owned(), cause };
     let mut errors = Vec::new();
@@ -120,7 +120,8 @@ pub(super) fn common(options: &KafkaOptions) -> ClientConfig {
     let mut config = ClientConfig::new();
     for (name, value) in [
         ("client.id", "slipstream"),
-        // A transaction asks again while the one before is being ended; the default of 100 ms is what a step then takes.
+        // A transaction retries while the previous one is being ended; with the default of 100 ms, a step would take
+        // that long.
         ("retry.backoff.ms", "5"),
         ("topic.metadata.refresh.interval.ms", "30000"),
         ("socket.keepalive.enable", "true"),
@@ -135,7 +136,7 @@ pub(super) fn common(options: &KafkaOptions) -> ClientConfig {
     config
 }
 
-/// Other names that librdkafka has for properties which we set.
+/// Aliases in librdkafka of properties that we set.
 const ALIASES: [(&str, &str); 4] = [
     ("compression.codec", "compression.type"),
     ("delivery.timeout.ms", "message.timeout.ms"),
@@ -179,8 +180,8 @@ pub(super) fn publisher(options: &KafkaOptions) -> ClientConfig {
 pub(super) fn transactional(options: &KafkaOptions, id: &str) -> ClientConfig {
     const TIMEOUT: &str = "transaction.timeout.ms";
     let mut config = publisher(options);
-    // What a user has set for these is meant for producers of plain records. What a step writes is complete when it is
-    // produced: nothing else is worth waiting for.
+    // The user's values for these are meant for producers of plain records. The records of a step are complete when it is
+    // produced, so there is nothing to wait for.
     config.set("linger.ms", "0");
     // Nothing is worth sending once its transaction has timed out, and librdkafka refuses a longer time.
     let timeout = options.properties.get(TIMEOUT).map_or("10000", String::as_str);
@@ -189,17 +190,17 @@ pub(super) fn transactional(options: &KafkaOptions, id: &str) -> ClientConfig {
     config
 }
 
-/// Whoever reads.
+/// Any reader.
 fn reader(options: &KafkaOptions) -> ClientConfig {
     let mut config = common(options);
     default(
         &mut config,
         options,
         &[
-            // A full queue stops the fetching of its partition for this long; the default is a second.
+            // A full queue stops fetching of its partition for this long; the default is a second.
             ("fetch.queue.backoff.ms", "2"),
             ("fetch.wait.max.ms", "100"),
-            // What waits is bounded by its bytes.
+            // Queues are bounded by bytes instead.
             ("queued.min.messages", "100000"),
         ],
     );
@@ -211,16 +212,16 @@ fn reader(options: &KafkaOptions) -> ClientConfig {
     config
 }
 
-/// What a member fetches ahead, KiB: all in all, and of one partition at least and at most. A record of 150 B takes four times
+/// What a member fetches ahead, KiB: in total, and per partition at least and at most. A record of 150 B takes four times
 /// as much while it waits.
 const AHEAD: u32 = 24 << 10;
 const AHEAD_LEAST: u32 = 1 << 10;
 const AHEAD_MOST: u32 = 3 << 10;
 
-/// A member of a group of which somebody alone would read so many partitions.
+/// A member of a group; alone it would read this many partitions.
 pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u32) -> ClientConfig {
     let mut config = reader(options);
-    // Of a partition with a queue of its own librdkafka counts what waits there alone.
+    // For a partition with its own queue, librdkafka counts only what waits there.
     let ahead = (AHEAD / partitions.max(1)).clamp(AHEAD_LEAST, AHEAD_MOST).to_string();
     default(
         &mut config,
@@ -230,8 +231,8 @@ pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u3
     config
         .set("group.id", options.group_name(group))
         .set("auto.offset.reset", "earliest")
-        // In a batch librdkafka takes the end of a partition for a record that was read: after a rebalance, which pauses all
-        // partitions for a moment, it would go on one offset behind it (L3).
+        // In a batch, librdkafka counts the end of a partition as a record that was read: after a rebalance, which
+        // pauses all partitions for a moment, it would continue one offset too late (L3).
         .set("enable.partition.eof", "false")
         .set("partition.assignment.strategy", "cooperative-sticky");
     if let Some(instance) = &options.instance {
@@ -243,33 +244,33 @@ pub(super) fn member(options: &KafkaOptions, group: &str, n: u64, partitions: u3
 /// A reader of ranges, outside of any group.
 pub(super) fn ranges(options: &KafkaOptions) -> ClientConfig {
     let mut config = reader(options);
-    // The end of a range is told when a fetch comes back empty: soon. Several may read side by side, and what they fetched
-    // is memory beside that of all members.
+    // The end of a range is reported when a fetch returns empty, so fetches are short. Several may read at the same
+    // time, and what they fetched adds to the memory of all members.
     default(
         &mut config,
         options,
         &[("queued.max.messages.kbytes", "1024"), ("fetch.message.max.bytes", "262144"), ("fetch.wait.max.ms", "5")],
     );
-    // The client asks for a group; it never joins it.
+    // The client requires a group; it never joins it.
     config.set("group.id", options.group_name("readers")).set("auto.offset.reset", "error");
     config
 }
 
-/// Who asks for the ends of partitions with what is in open transactions.
+/// A client that looks up the ends of partitions, including open transactions.
 pub(super) fn uncommitted(options: &KafkaOptions) -> ClientConfig {
     let mut config = ranges(options);
     config.set("isolation.level", "read_uncommitted");
     config
 }
 
-/// Who asks where a group stands: it never joins it.
+/// A client that looks up a group's positions: it never joins it.
 pub(super) fn onlooker(options: &KafkaOptions, group: &str) -> ClientConfig {
     let mut config = reader(options);
     config.set("group.id", options.group_name(group)).set("auto.offset.reset", "earliest");
     config
 }
 
-/// Bytes of the largest batch: as many as the largest record, and what surrounds it.
+/// Bytes of the largest batch: the largest record plus overhead.
 pub const LARGEST_BATCH: usize = RECORD_LIMIT + (64 << 10);
 const LARGEST_BATCH_TEXT: &str = "8454144";
 
@@ -314,7 +315,7 @@ mod tests {
             let mut options = KafkaOptions::new("127.0.0.1:1");
             options.properties = properties(set);
             let config = transactional(&options, "tally-0");
-            // Refused by librdkafka where a record may take longer than its transaction.
+            // librdkafka refuses that a record may take longer than its transaction.
             let native = config.create_native_config().unwrap_or_else(|e| panic!("{set:?}: {e}"));
             let timeout = native.get("transaction.timeout.ms").unwrap();
             assert_eq!(native.get("message.timeout.ms").unwrap(), timeout, "{set:?}");

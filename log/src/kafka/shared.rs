@@ -10,21 +10,27 @@ use rdkafka::consumer::Consumer as _;
 use slipstream_schemas::{Cause, LogTime, Topic};
 
 use super::blocking::blocking;
+use super::buffer::ProducersTimes;
 use super::client::{ClientLog, Reader};
 use super::clock::BrokerClock;
 use super::errors::log_error;
 use super::names::Names;
+use super::native;
+use super::positions::Ids;
 use super::publisher::Publisher;
 use super::ranges::Ranges;
 use super::settings::{self, KafkaOptions};
+use super::times::Times;
 use crate::partitioner::partition_of;
-use crate::port::{LogError, Outgoing};
+use crate::port::{LogError, Outgoing, TopicPartition};
 
-/// How old the number of a topic's partitions may be.
+/// How long a request to the brokers may take.
+const CALL: Duration = Duration::from_secs(10);
+/// Maximum age of the known number of a topic's partitions.
 const PARTITIONS_AGE: Duration = Duration::from_secs(5);
-/// How old what was heard of the broker's clock may be, before something is written to hear it again.
+/// Maximum age of the known broker's clock, before a record is written to read it again.
 const CLOCK_AGE: Duration = Duration::from_millis(200);
-/// Key of the record that asks for the broker's clock: a tombstone in a compacted topic, which leaves nothing.
+/// Key of the record that asks for the broker's clock: a tombstone in a compacted topic, which leaves nothing behind.
 const CLOCK_KEY: &[u8] = b"clock";
 
 pub(super) struct Shared {
@@ -35,6 +41,8 @@ pub(super) struct Shared {
     pub clock: Arc<BrokerClock>,
     pub publisher: Publisher,
     pub ranges: Ranges,
+    /// Topics whose records may have their producers' timestamps.
+    pub times: Times,
     members: Mutex<HashMap<String, u64>>,
     partitions: Mutex<HashMap<Topic, (u32, Instant)>>,
     onlookers: Mutex<HashMap<String, Arc<Reader>>>,
@@ -50,6 +58,7 @@ impl Shared {
         Shared {
             publisher: Publisher::new(settings::publisher(&options), names.clone(), Arc::clone(&clock)),
             ranges: Ranges::new(&options, names.clone()),
+            times: Times::new(options.clone()),
             names,
             identity,
             clock,
@@ -70,7 +79,7 @@ impl Shared {
         *n - 1
     }
 
-    /// For tests: this process is no more.
+    /// For tests: this process is dead.
     pub(super) fn kill(&self) {
         self.dead.store(true, Ordering::SeqCst);
     }
@@ -94,7 +103,7 @@ impl Shared {
         let asked = blocking(move || shared.ask_partitions(topic)).await;
         let n = match (asked, known) {
             (Ok(n), _) => n,
-            // The number only ever grows: what was known is still right for what is there.
+            // The number only grows: the known partitions still exist.
             (Err(LogError::Transient { .. }), Some((n, _))) => n,
             (Err(error), _) => return Err(error),
         };
@@ -104,7 +113,7 @@ impl Shared {
 
     fn ask_partitions(&self, topic: Topic) -> Result<u32, LogError> {
         let name = self.names.of(topic);
-        let doing = || format!("asking for the partitions of {name}");
+        let doing = || format!("looking up the partitions of {name}");
         let asked = self.ranges.asker()?.fetch_metadata(Some(name), Duration::from_secs(10));
         let metadata = asked.map_err(|e| log_error(&self.names, doing(), &e))?;
         let found = metadata.topics().iter().find(|t| t.name() == name);
@@ -114,12 +123,55 @@ impl Shared {
                 let code = rdkafka::error::RDKafkaErrorCode::from(error);
                 Err(super::errors::of_code(&self.names, doing(), Some(code), Cause::of(code)))
             }
-            _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know yet".into() }),
+            _ => Err(LogError::Transient { doing: doing(), cause: "the brokers do not know it yet".into() }),
         }
     }
 
-    /// Chooses the partition of each record and refuses what can never be written. Records without key and partition of
-    /// one call go to the one whose turn it is: they share its batches.
+    /// Whether records may be taken that carry their producers' times.
+    ///
+    /// # Errors
+    /// `Fatal`, with what to do, if not; or when nobody answers.
+    pub(super) async fn check_times(
+        self: &Arc<Self>,
+        partition: TopicPartition,
+        found: ProducersTimes,
+    ) -> Result<(), LogError> {
+        if self.times.knows(partition, found)? {
+            return Ok(());
+        }
+        let shared = Arc::clone(self);
+        // Before the topic is looked at: what comes after the look may carry anything.
+        let end = blocking(move || shared.ranges.written(partition)).await?;
+        self.times.check(partition, found, end).await
+    }
+
+    /// Ids of topics; those that a cluster gives no ids are left out.
+    ///
+    /// # Errors
+    /// When there is no response, or one of the topics is missing or hidden.
+    pub(super) async fn topic_ids(self: &Arc<Self>, topics: &[Topic]) -> Result<Ids, LogError> {
+        let (shared, topics) = (Arc::clone(self), topics.to_vec());
+        blocking(move || {
+            let names: Vec<&str> = topics.iter().map(|topic| shared.names.of(*topic)).collect();
+            let failed = |code| {
+                let doing = format!("looking up the ids of {}", names.join(", "));
+                super::errors::of_code(&shared.names, doing, Some(code), Cause::of(code))
+            };
+            let found = native::topic_ids(shared.ranges.asker()?.as_ref(), &names, CALL).map_err(failed)?;
+            let mut ids = Ids::new();
+            for (name, id) in found {
+                let place = shared.names.place(&name, 0);
+                if let (Some(place), Some(id)) = (place, id.map_err(failed)?) {
+                    ids.insert(place.topic, id);
+                }
+            }
+            Ok(ids)
+        })
+        .await
+    }
+
+    /// Chooses the partition of each record and refuses records that can never be written. Records of one call without
+    /// key and partition go to the next partition in turn, so that they share its batches.
     pub(super) async fn place(self: &Arc<Self>, records: &[Outgoing], turn: u32) -> Result<Vec<Outgoing>, LogError> {
         let mut placed = Vec::with_capacity(records.len());
         let mut counts: HashMap<Topic, u32> = HashMap::new();
@@ -144,21 +196,21 @@ impl Shared {
         self.turn.fetch_add(1, Ordering::Relaxed) as u32
     }
 
-    /// A client that asks in a group's name.
+    /// A client for lookups in a group.
     pub(super) fn onlooker(&self, group: &str) -> Result<Arc<Reader>, LogError> {
         let mut onlookers = self.onlookers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reader) = onlookers.get(group) {
             return Ok(Arc::clone(reader));
         }
         let made = settings::onlooker(&self.options, group).create_with_context(ClientLog);
-        let reader: Reader = made.map_err(|e| log_error(&self.names, "making a Kafka client", &e))?;
+        let reader: Reader = made.map_err(|e| log_error(&self.names, "creating a Kafka client", &e))?;
         let reader = Arc::new(reader);
         onlookers.insert(group.to_owned(), Arc::clone(&reader));
         Ok(reader)
     }
 
-    /// A time at which the broker's clock stands, or beyond: it is heard with every record that is written. Where nothing
-    /// was written of late, a tombstone is.
+    /// A lower bound of the broker's clock: every record that is written returns one. If nothing
+    /// was written lately, a tombstone is.
     pub(super) async fn broker_clock(self: &Arc<Self>) -> Result<LogTime, LogError> {
         if let Some(time) = self.clock.within(CLOCK_AGE) {
             return Ok(time);
@@ -172,9 +224,9 @@ impl Shared {
         };
         self.publisher.publish(&[question]).await?;
         self.clock.within(Duration::MAX).ok_or_else(|| LogError::Fatal {
-            doing: "asking for the broker's clock".to_owned(),
+            doing: "reading the broker's clock".to_owned(),
             cause: format!(
-                "{} takes producers' times: message.timestamp.type must be LogAppendTime (`slipstream doctor`)",
+                "{} keeps producers' timestamps: message.timestamp.type must be LogAppendTime (`slipstream doctor`)",
                 self.names.of(Topic::ImportPositions)
             )
             .into(),

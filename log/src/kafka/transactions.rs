@@ -1,4 +1,4 @@
-//! Atomic steps (L2, L5, L6): a transactional producer, used by one thread at a time, and what its errors mean.
+//! Atomic steps (L2, L5, L6): a transactional producer, used by one thread at a time, and the meaning of its errors.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use slipstream_schemas::{Cause, LogTime};
 
 use super::client::look_again;
 use super::clock::BrokerClock;
-use super::errors::{advice, is_lasting, is_new_partition};
+use super::errors::{Right, advice, is_lasting, is_new_partition};
 use super::names::Names;
 use super::sending::{Delivered, in_order, to_send};
 use crate::faults::CommitFault;
@@ -22,10 +22,10 @@ use crate::port::{Appended, Outgoing};
 
 /// How long one call to the broker may take; librdkafka keeps trying within it.
 const CALL: Duration = Duration::from_secs(5);
-/// How long a transaction is tried; the broker gives it up after `transaction.timeout.ms`.
+/// How long a transaction is retried; the broker aborts it after `transaction.timeout.ms`.
 const WHOLE: Duration = Duration::from_secs(15);
 
-/// How often reports are looked for.
+/// How often delivery reports are checked.
 const REPORTS: Duration = Duration::from_micros(500);
 
 /// How a transaction failed.
@@ -33,17 +33,17 @@ const REPORTS: Duration = Duration::from_micros(500);
 pub(super) enum Failure {
     /// Nothing of it is or will be visible.
     Aborted(Cause),
-    /// It may be visible, or become so; a new producer of the same name decides it.
+    /// It may be visible, or become so; a new producer of the same name resolves it.
     InDoubt(Cause),
-    /// Aborted, because the group knows no such member: all partitions are lost.
+    /// Aborted, because we are no longer a member of the group: all partitions are lost.
     NotAMember(Cause),
-    /// Aborted, because somebody newer has the name.
+    /// Aborted, because a newer producer has the name.
     Fenced(Cause),
-    /// Aborted, and it always will be.
+    /// Aborted permanently.
     Fatal(Cause),
 }
 
-/// A producer of transactions, made when it is first needed, and anew after an error that ends it.
+/// A producer of transactions, made when it is first needed, and again after an error that ends it.
 pub(super) struct Transactions {
     config: ClientConfig,
     names: Names,
@@ -51,7 +51,7 @@ pub(super) struct Transactions {
     producer: Option<BaseProducer<Reports>>,
 }
 
-/// Offsets that a transaction moves, and in whose name.
+/// Offsets that a transaction moves, and the member that moves them.
 pub(super) struct Moves {
     pub offsets: TopicPartitionList,
     pub group: ConsumerGroupMetadata,
@@ -63,7 +63,7 @@ struct Reports {
     received: Mutex<DeliveryReports>,
 }
 
-/// What became of the records of a transaction.
+/// The outcome of the records of a transaction.
 #[derive(Default)]
 struct DeliveryReports {
     delivered: Vec<Delivered>,
@@ -98,7 +98,7 @@ impl ProducerContext for Reports {
                     self.received().delivered.push(Delivered { place, offset: message.offset(), time });
                 }
             }
-            // The first error is the reason; what follows is purged because of it.
+            // The first error is the reason; the following records are purged because of it.
             Err((error, _)) => {
                 self.received().error.get_or_insert(error.clone());
             }
@@ -111,8 +111,8 @@ impl Transactions {
         Transactions { config, names, clock, producer: None }
     }
 
-    /// Makes a new producer where there is none. Whatever an older one of the same name left behind is decided then: what
-    /// was being committed is, the rest is aborted.
+    /// Creates a producer if there is none. That resolves what an older one of the same name left behind: a transaction
+    /// that was being committed is completed, any other is aborted.
     pub(super) fn ready(&mut self) -> Result<(), Failure> {
         if self.producer.is_some() {
             return Ok(());
@@ -122,17 +122,17 @@ impl Transactions {
             self.config.create_with_context(reports).map_err(|e| Failure::Fatal(Cause::of(e)))?;
         producer.init_transactions(WHOLE).map_err(|e| match e.rdkafka_error_code() {
             Some(code) if is_lasting(code) => self.fatal(e, code),
-            _ => Failure::Aborted(Cause::worded(format!("no transaction can begin: {e}"), e)),
+            _ => Failure::Aborted(Cause::worded(format!("cannot begin a transaction: {e}"), e)),
         })?;
         self.producer = Some(producer);
         Ok(())
     }
 
-    /// Tries to be ready for as long as `patience` lasts.
+    /// Tries to be ready, for at most `patience`.
     pub(super) fn decide(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         while let Err(failure) = self.ready() {
-            tracing::warn!(?failure, "a transaction in doubt is not decided yet");
+            tracing::warn!(?failure, "a transaction in doubt is not resolved yet");
             if Instant::now() >= deadline || matches!(failure, Failure::Fatal(_)) {
                 return;
             }
@@ -141,7 +141,7 @@ impl Transactions {
     }
 
     fn fatal(&self, error: KafkaError, code: RDKafkaErrorCode) -> Failure {
-        Failure::Fatal(Cause::worded(format!("{error}; topics {}", advice(&self.names, code)), error))
+        Failure::Fatal(Cause::worded(format!("{error}; {}", advice(&self.names, code, Right::Write)), error))
     }
 
     /// One transaction. It blocks.
@@ -152,6 +152,7 @@ impl Transactions {
         fault: Option<CommitFault>,
     ) -> Result<Vec<Appended>, Failure> {
         self.ready()?;
+        // Put back only after a commit or a clean abort: a producer in an unknown state must not be used again.
         let Some(producer) = self.producer.take() else { return Err(Failure::Aborted("no producer".into())) };
         *producer.reports() = DeliveryReports::default();
         let deadline = Instant::now() + WHOLE;
@@ -162,7 +163,7 @@ impl Transactions {
         if let Some(CommitFault::Aborted | CommitFault::InDoubtNot) = fault {
             let gave_up = self.give_up(producer, KafkaError::Canceled);
             return Err(match fault {
-                Some(CommitFault::InDoubtNot) => Failure::InDoubt("a fault that was ordered".into()),
+                Some(CommitFault::InDoubtNot) => Failure::InDoubt("an injected fault".into()),
                 _ => gave_up,
             });
         }
@@ -218,30 +219,31 @@ impl Transactions {
         loop {
             match producer.commit_transaction(CALL) {
                 Ok(()) => break,
-                // Asked again, librdkafka goes on with the same commit.
+                // On a retry, librdkafka continues with the same commit.
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
                 Err(KafkaError::Transaction(e)) if e.txn_requires_abort() => {
                     return Err(self.give_up(producer, KafkaError::Transaction(e)));
                 }
-                // Jepsen's finding on a client that went on with its producer here: torn writes. Ours ends.
+                // Jepsen found torn writes in a client that continued with its producer here. Ours ends.
                 Err(error) => return Err(Failure::InDoubt(Cause::of(error))),
             }
         }
         let appended = in_order(outputs, &producer.reports().delivered);
         self.producer = Some(producer);
         match fault {
-            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("a fault that was ordered".into())),
+            Some(CommitFault::InDoubtDone) => Err(Failure::InDoubt("an injected fault".into())),
             _ => Ok(appended),
         }
     }
 
-    /// Aborts; a producer that cannot even do that is ended, and its successor fences what it left.
+    /// Aborts; if that fails, the producer is dropped, and its successor fences what it left.
     fn give_up(&mut self, producer: BaseProducer<Reports>, error: KafkaError) -> Failure {
         use RDKafkaErrorCode as E;
         let reported = producer.reports().error.take();
         let fatal = producer.client().fatal_error();
+        // A producer with a fatal error cannot abort; its successor, or the broker's timeout, does.
         if fatal.is_none() {
-            // What is in flight is reported first: aborting waits for reports, and nobody reads them meanwhile.
+            // Wait for reports of records in flight first: aborting waits for them too, and nothing would read them.
             producer.purge(PurgeConfig::default().queue());
             let _ = delivered(&producer, Instant::now() + CALL);
             match producer.abort_transaction(WHOLE) {
@@ -255,7 +257,7 @@ impl Transactions {
             Some(E::UnknownMemberId | E::FencedInstanceId) => Failure::NotAMember(Cause::of(error)),
             Some(E::Fenced | E::ProducerFenced | E::InvalidProducerEpoch) => Failure::Fenced(Cause::of(error)),
             Some(E::MessageSizeTooLarge) => {
-                let text = format!("{error}: raise max.message.bytes of the topics (`slipstream topics ensure`)");
+                let text = format!("{error}: raise max.message.bytes of the topics (see `slipstream topics ensure`)");
                 Failure::Fatal(Cause::worded(text, error))
             }
             Some(code) if is_lasting(code) => self.fatal(error, code),
@@ -264,8 +266,8 @@ impl Transactions {
     }
 }
 
-/// Waits until nothing is in flight any more. The crate's `flush` looks for reports a tenth of a second at a time, however
-/// soon they come: that would be what every step takes. Its `poll` spins through the last millisecond of its time.
+/// Waits until nothing is in flight any more. The crate's `flush` checks for reports every tenth of a second, however
+/// soon they arrive, so every step would take that long. Its `poll` spins through the last millisecond of its time.
 fn delivered(producer: &BaseProducer<Reports>, deadline: Instant) -> Result<(), KafkaError> {
     while producer.in_flight_count() > 0 {
         if Instant::now() >= deadline {

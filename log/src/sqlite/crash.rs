@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Copies the database and its write-ahead log into `crash-image` beside it.
 ///
 /// # Panics
-/// When the files cannot be copied: the test cannot go on.
+/// When the files cannot be copied: the test cannot continue.
 pub(super) fn image(file: &Path) {
     let into = directory(file);
     let copied = std::fs::create_dir_all(&into).and_then(|()| {

@@ -29,11 +29,11 @@ pub enum OpenError {
     Owned {
         /// Which.
         dir: PathBuf,
-        /// Who; none: its introduction cannot be read.
+        /// Who; `None` if its entry cannot be read.
         owner: Option<Owner>,
     },
     /// There is no log (reading only).
-    #[error("{} does not exist: there is no log in this directory; check --data DIR", file.display())]
+    #[error("{} does not exist, so this directory has no log; check --data DIR", file.display())]
     Missing {
         /// Which.
         file: PathBuf,
@@ -46,7 +46,7 @@ pub enum OpenError {
     },
     /// Written by a later version.
     #[error(
-        "{} was written by a newer Slipstream (layout {found}, this one knows up to {known}); upgrade this program",
+        "{} was written by a newer Slipstream (layout {found}, this one supports up to {known}); upgrade this program",
         file.display()
     )]
     Newer {
@@ -58,7 +58,7 @@ pub enum OpenError {
         known: i64,
     },
     /// The file is broken.
-    #[error("{} is damaged ({cause}); restore it from a backup, or move it away to begin anew", file.display())]
+    #[error("{} is damaged ({cause}); restore it from a backup, or move it away to start over", file.display())]
     Damaged {
         /// Which.
         file: PathBuf,
@@ -67,9 +67,7 @@ pub enum OpenError {
         cause: Cause,
     },
     /// Asked for a count of partitions that the log does not have.
-    #[error(
-        "{topic} has {stored} partitions, {wanted} were asked for: only request-events can grow, nothing can shrink"
-    )]
+    #[error("{topic} has {stored} partitions, {wanted} were requested: only request-events can grow, none can shrink")]
     Partitions {
         /// Which topic.
         topic: Topic,
@@ -113,7 +111,7 @@ impl OpenError {
     }
 }
 
-/// Whether it may pass by itself or by somebody freeing space.
+/// Whether it may be temporary, such as a full disk.
 fn may_pass(error: &Error) -> bool {
     use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, SystemIoFailure};
     let code = error.sqlite_error_code();
@@ -124,10 +122,10 @@ fn may_pass(error: &Error) -> bool {
 fn advised(error: Error) -> Cause {
     let text = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
-            format!("{error}: free space on the data directory's disk; work then goes on by itself")
+            format!("{error}: free space on the data directory's disk; work then continues automatically")
         }
         Some(ErrorCode::DatabaseCorrupt) => {
-            format!("{error}: restore log.db from a backup, or move it away to begin anew")
+            format!("{error}: restore log.db from a backup, or move it away to start over")
         }
         _ => error.to_string(),
     };
@@ -161,7 +159,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_opened_keeps_what_sqlite_said() {
         let disk = "database disk image is malformed";
-        let damaged = format!("f is damaged ({disk}); restore it from a backup, or move it away to begin anew");
+        let damaged = format!("f is damaged ({disk}); restore it from a backup, or move it away to start over");
         for (code, line) in
             [(ffi::SQLITE_CORRUPT, damaged.as_str()), (ffi::SQLITE_CANTOPEN, "f: unable to open the file")]
         {

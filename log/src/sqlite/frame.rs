@@ -1,7 +1,8 @@
 //! How records lie in a row: one after the other, lengths as varints, compressed where it helps.
 //!
 //! ```text
-//! record = part(key) part(value) varint(headers) { varint(len) name varint(len) value }
+//! record = part(key) part(value) varint(headers) { varint(len) name varint(len) value }, where a header without a value has
+//! the length [`NO_VALUE`]
 //! part   = varint(0) when absent, else varint(len + 1) bytes
 //! ```
 //! Offset and log time are the row's: record i of a row has offset base + i.
@@ -87,6 +88,9 @@ pub(super) fn compacted(topic: Topic) -> bool {
     matches!(topic.spec().kept, Kept::Compacted { .. })
 }
 
+/// Length of a header that has no value. No value is that long, and files that older versions wrote have no such header.
+const NO_VALUE: u64 = u32::MAX as u64;
+
 fn put_record(out: &mut Vec<u8>, record: &Outgoing) {
     put_part(out, record.key.as_deref());
     put_part(out, record.value.as_deref());
@@ -94,8 +98,8 @@ fn put_record(out: &mut Vec<u8>, record: &Outgoing) {
     for (name, value) in &record.headers {
         put_varint(out, name.len() as u64);
         out.extend_from_slice(name.as_bytes());
-        put_varint(out, value.len() as u64);
-        out.extend_from_slice(value);
+        put_varint(out, value.as_ref().map_or(NO_VALUE, |value| value.len() as u64));
+        out.extend_from_slice(value.as_deref().unwrap_or_default());
     }
 }
 
@@ -205,13 +209,16 @@ fn take_part<'a>(from: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Damaged> {
     }
 }
 
-fn take_headers<'a>(from: &mut &'a [u8], out: &mut Vec<(&'a str, &'a [u8])>) -> Result<(), Damaged> {
+fn take_headers<'a>(from: &mut &'a [u8], out: &mut Vec<(&'a str, Option<&'a [u8]>)>) -> Result<(), Damaged> {
     out.clear();
     for _ in 0..take_varint(from)? {
         let len = take_varint(from)?;
         let name = std::str::from_utf8(take(from, len)?).map_err(|_| Damaged)?;
-        let len = take_varint(from)?;
-        out.push((name, take(from, len)?));
+        let value = match take_varint(from)? {
+            len if len as u64 == NO_VALUE => None,
+            len => Some(take(from, len)?),
+        };
+        out.push((name, value));
     }
     Ok(())
 }
@@ -224,7 +231,7 @@ mod tests {
 
     fn record() -> impl Strategy<Value = Outgoing> {
         let bytes = || prop::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from);
-        let headers = prop::collection::vec(("[a-z]{0,4}", bytes()), 0..3);
+        let headers = prop::collection::vec(("[a-z]{0,4}", prop::option::of(bytes())), 0..3);
         (0u32..3, prop::option::of(bytes()), prop::option::of(bytes()), headers).prop_map(|(p, key, value, headers)| {
             Outgoing { topic: Topic::RequestEvents, partition: Some(p), key, value, headers }
         })
@@ -252,7 +259,7 @@ mod tests {
                     prop_assert_eq!(got.offset(), from + i as i64);
                     prop_assert_eq!(got.key(), want.key.as_deref());
                     prop_assert_eq!(got.value(), want.value.as_deref());
-                    let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), Bytes::copy_from_slice(v))).collect();
+                    let headers: Vec<_> = got.headers().map(|(n, v)| (n.to_owned(), v.map(Bytes::copy_from_slice))).collect();
                     prop_assert_eq!(&headers, &want.headers);
                 }
             }

@@ -1,4 +1,4 @@
-//! Retention and compaction, by the writer, in slices small enough that nobody waits long for their turn.
+//! Retention and compaction, by the writer, in slices small enough that other writes do not wait long.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn before(now: LogTime, time: Duration) -> LogTime {
     LogTime(now.0.saturating_sub(time.as_millis() as i64))
 }
 
-/// Removes the oldest rows whose log time lies before `limit`. L1 ends here: the partition's first offset moves up in
+/// Removes the oldest rows whose log time is before `limit`. L1 ends here: the partition's first offset moves up in
 /// the same database transaction.
 fn expire(
     conn: &Connection,

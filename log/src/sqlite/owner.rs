@@ -1,7 +1,7 @@
-//! A data directory has one owner: an advisory lock that dies with its process, and beside it, for people, who holds it.
+//! A data directory has one owner: an advisory lock that dies with its process, and beside it, for people, the name of the holder.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Name of the lock file in the data directory.
 pub const LOCK_FILE: &str = "owner.lock";
 
-/// Who owns a data directory.
+/// The owner of a data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// Its process.
@@ -18,12 +18,15 @@ pub struct Owner {
     pub command: String,
     /// Since when, RFC 3339.
     pub since: String,
+    /// Address of its gateway, such as `http://127.0.0.1:8480`: what may not be written into the directory can be sent there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
 }
 
 /// Why a directory could not be taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
-    /// Another process has it; none: its introduction cannot be read.
+    /// Another process has it; `None` if its entry cannot be read.
     Owned(Option<Owner>),
     /// The lock file cannot be made or written.
     Unusable(std::io::Error),
@@ -32,11 +35,11 @@ pub(super) enum NotTaken {
 /// Ownership of a data directory, until dropped or until the process ends.
 #[derive(Debug)]
 pub(super) struct OwnerLock {
-    _file: File,
+    file: File,
 }
 
 impl OwnerLock {
-    /// Takes the directory, or says who has it.
+    /// Takes the directory, or returns its owner.
     pub(super) fn take(dir: &Path) -> Result<OwnerLock, NotTaken> {
         let path = dir.join(LOCK_FILE);
         let file = OpenOptions::new()
@@ -51,22 +54,29 @@ impl OwnerLock {
             Err(TryLockError::WouldBlock) => return Err(NotTaken::Owned(owner(dir))),
             Err(TryLockError::Error(cause)) => return Err(NotTaken::Unusable(cause)),
         }
-        introduce(&file).map_err(NotTaken::Unusable)?;
-        Ok(OwnerLock { _file: file })
+        introduce(&file, None).map_err(NotTaken::Unusable)?;
+        Ok(OwnerLock { file })
+    }
+
+    /// Says where the gateway of this process listens.
+    pub(super) fn announce(&self, gateway: &str) -> std::io::Result<()> {
+        introduce(&self.file, Some(gateway.to_owned()))
     }
 }
 
-/// Who wrote the lock file; none: it cannot be read.
+/// Who wrote the lock file; `None` if it cannot be read.
 pub(super) fn owner(dir: &Path) -> Option<Owner> {
     let text = std::fs::read_to_string(dir.join(LOCK_FILE)).ok()?;
     serde_json::from_str(&text).ok()
 }
 
-fn introduce(mut file: &File) -> std::io::Result<()> {
+fn introduce(mut file: &File, gateway: Option<String>) -> std::io::Result<()> {
     // Program and subcommand: what follows may hold addresses with tokens.
     let command = std::env::args().take(2).collect::<Vec<_>>().join(" ");
-    let owner = Owner { pid: std::process::id(), command, since: jiff::Timestamp::now().to_string() };
-    file.set_len(0)?;
-    file.write_all(serde_json::to_string(&owner)?.as_bytes())?;
+    let owner = Owner { pid: std::process::id(), command, since: jiff::Timestamp::now().to_string(), gateway };
+    let text = serde_json::to_string(&owner)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)?;
     file.sync_all()
 }

@@ -11,7 +11,7 @@ use super::frame::Frames;
 use crate::embedded::{Guard, WriteError};
 use crate::port::{Appended, Position, TopicPartition};
 
-/// What the writer is asked.
+/// Requests to the writer.
 #[derive(Debug)]
 pub(super) enum Request {
     Write(Box<Write>),
@@ -21,7 +21,7 @@ pub(super) enum Request {
         partition: TopicPartition,
         answer: oneshot::Sender<Option<Position>>,
     },
-    /// Finish what was asked for before, then stop.
+    /// Finish earlier requests, then stop.
     Close,
     /// Die as by kill -9, leaving an image of the files for a test to open.
     #[cfg(feature = "conformance")]
@@ -89,7 +89,7 @@ impl Queue {
 }
 
 impl Requests {
-    /// The next request and what else waits, up to about `bytes`. None: the senders are gone. Empty: nothing came.
+    /// The next request and what else waits, up to about `bytes`. `None` if the senders are gone; empty if nothing came.
     pub(super) fn drain(&self, wait: Duration, bytes: usize, prepare: impl FnOnce()) -> Option<Vec<Request>> {
         let first = match self.receiver.recv_timeout(wait) {
             Ok(request) => request,

@@ -10,7 +10,9 @@ use super::error::{OpenError, reading};
 use super::reader::{Reader, Readers};
 use super::schema::{self, LOG_FILE, Partition};
 use crate::batch::Batch;
-use crate::port::{Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicPartition};
+use crate::port::{
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+};
 
 /// A [`super::SqliteLog`] opened for reading. Publishing and subscribing are refused.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct ReadOnlyLog {
 }
 
 impl ReadOnlyLog {
-    /// Opens the log of a data directory, whoever owns it.
+    /// Opens the log of a data directory, even if another process owns it.
     pub(super) fn open(dir: &Path) -> Result<Arc<ReadOnlyLog>, OpenError> {
         let file = dir.join(LOG_FILE);
         schema::open_reader(&file)?;
@@ -58,6 +60,13 @@ impl Log for ReadOnlyLog {
         true
     }
 
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        let doing = move || format!("looking up the id of {topic}");
+        self.readers
+            .run(doing, move |reader| schema::identity(reader.connection()).map_err(|e| reading(doing(), e)))
+            .await
+    }
+
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
         let doing = move || format!("counting the partitions of {topic}");
         self.readers
@@ -73,6 +82,10 @@ impl Log for ReadOnlyLog {
     }
 
     async fn publish_atomically(&self, _: &str, _: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {
+        Err(CommitError::Fatal(self.refused().into()))
+    }
+
+    async fn take_writer(&self, _: &str) -> Result<(), CommitError> {
         Err(CommitError::Fatal(self.refused().into()))
     }
 

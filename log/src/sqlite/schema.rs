@@ -1,19 +1,20 @@
 //! The file `log.db`: its tables, its version, and what of it is held in memory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use slipstream_schemas::topics::TOPICS;
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
 use super::error::OpenError;
-use crate::port::{Offset, Position, TopicPartition};
+use crate::port::{Offset, Position, TopicId, TopicPartition};
 
 /// Name of the database in the data directory.
 pub const LOG_FILE: &str = "log.db";
 
-/// `SLPL`: tells our files from other SQLite databases.
+/// `SLPL`: distinguishes our files from other SQLite databases.
 const APPLICATION: i64 = 0x534c_504c;
 
 /// Layout of the tables, in `user_version`.
@@ -46,6 +47,10 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// Tells this file from another one in its place: offsets are places in one of them. Files of older versions get it when they are
+/// opened; those versions do not look at it.
+const IDENTITY: &str = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL) STRICT;";
+
 /// A partition as the writer and the readers know it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Partition {
@@ -63,6 +68,8 @@ pub(super) struct Loaded {
     pub(super) positions: Positions,
     /// Greatest log time of any record or committed position: the floor of what comes (L7).
     pub(super) last: LogTime,
+    /// The id of its topics.
+    pub(super) id: Option<TopicId>,
 }
 
 /// Opens the file for its owner: makes it, or checks that it is ours and of a layout we know.
@@ -86,6 +93,9 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
             tx.pragma_update(None, "user_version", LAYOUT)?;
             tx.commit()?;
         }
+        conn.execute_batch(IDENTITY)?;
+        let id = format!("{:032x}", rand::random::<u128>());
+        conn.execute("INSERT INTO identity (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM identity)", [id])?;
         Ok(())
     };
     set_up().map_err(failed)?;
@@ -95,11 +105,22 @@ pub(super) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
 /// Opens the file for reading only.
 pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let failed = |e: rusqlite::Error| OpenError::of(file.to_owned(), e);
-    if !file.exists() {
-        return Err(OpenError::Missing { file: file.to_owned() });
-    }
+    // Not opened to find out: closing a file ends every lock that this process has on it (POSIX), and whoever opened it next would
+    // fold and remove the write-ahead log that our writer still appends to (L1).
+    let refused = |cause: Cause| OpenError::Failed {
+        file: file.to_owned(),
+        cause: cause.and("; run this as a user who may read it"),
+    };
+    file.metadata().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => OpenError::Missing { file: file.to_owned() },
+        _ => refused(Cause::of(error)),
+    })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(file, flags).map_err(failed)?;
+    let conn = Connection::open_with_flags(file, flags).map_err(|error| match error.sqlite_error_code() {
+        // All that SQLite says of it is "unable to open database file".
+        Some(ErrorCode::CannotOpen) => refused(Cause::of(error)),
+        _ => failed(error),
+    })?;
     conn.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed)?;
     if check_layout(&conn, file)? {
         return Err(OpenError::Missing { file: file.to_owned() });
@@ -148,7 +169,16 @@ pub(super) fn load(conn: &Connection) -> rusqlite::Result<Loaded> {
     let (partitions, records) = partitions(conn)?;
     let positions = positions(conn)?;
     let committed = positions.values().map(|p| p.log_time).max().unwrap_or_default();
-    Ok(Loaded { partitions, positions, last: records.max(committed) })
+    Ok(Loaded { partitions, positions, last: records.max(committed), id: identity(conn)? })
+}
+
+/// The id of the file, if it has one.
+pub(super) fn identity(conn: &Connection) -> rusqlite::Result<Option<TopicId>> {
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'identity')";
+    if !conn.query_row(there, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    conn.query_row("SELECT id FROM identity", [], |row| Ok(TopicId::new(row.get::<_, String>(0)?))).optional()
 }
 
 /// All partitions, and the greatest log time of a record.

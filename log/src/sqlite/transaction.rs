@@ -107,7 +107,7 @@ impl Transaction {
     }
 }
 
-/// Adds a frame behind a partition's end: to the open row while that is small, else as a row of its own.
+/// Adds a frame after a partition's end: to the open row while that is small, else as a new row.
 fn push(rows: &mut Vec<NewRow>, tail: &mut Tail, frame: Frame) {
     let (base, count) = (tail.end, Offset::from(frame.count));
     tail.end += count;
@@ -118,6 +118,7 @@ fn push(rows: &mut Vec<NewRow>, tail: &mut Tail, frame: Frame) {
             row.frame.count += frame.count;
         }
         None => {
+            // Compaction deletes rows by their key, so in a compacted topic a row is a record.
             tail.open = (!compacted(frame.place.topic)).then_some(rows.len());
             rows.push(NewRow { place: tail.id, base, frame });
         }

@@ -45,7 +45,7 @@ enum Stored {
     Crashed,
 }
 
-/// Whether the writer goes on.
+/// Whether the writer continues.
 enum Flow {
     Go,
     Stop,
@@ -75,7 +75,7 @@ impl Writer {
             Ok(Work::Left) => NEXT_SLICE,
             Ok(Work::Done) => self.housekeeping.every,
             Err(error) => {
-                tracing::warn!(%error, "retention or compaction failed; it will be tried again");
+                tracing::warn!(%error, "retention or compaction failed; will retry");
                 self.housekeeping.every
             }
         }
@@ -104,6 +104,7 @@ impl Writer {
                 }
             }
         }
+        // Answers go out only after COMMIT: what is acknowledged survives a crash (L1).
         match self.store(&transaction) {
             Stored::Nothing => {
                 self.shared.give_up();
@@ -136,7 +137,7 @@ impl Writer {
         if self.crashes(CrashPoint::BeforeCommit) {
             return Stored::Crashed;
         }
-        // L2, L4: before this line nothing of the transaction is there for anybody who opens the file; behind it, all.
+        // L2, L4: before this line a reader of the file sees nothing of the transaction; after it, everything.
         if let Err(error) = tx.commit() {
             return Stored::No(at_commit(error));
         }
@@ -190,6 +191,7 @@ impl Writer {
             Guard::Name { writer, session } if self.holders.admit(writer, *session) => Ok(()),
             Guard::Name { .. } => Err(WriteError::Lost(frames.frames.iter().map(|f| f.place).collect())),
             Guard::Positions { group, moves } => check_moves(&self.groups, group, moves, |place| {
+                // As the writes before it in this very transaction left it: several steps of a group may share one.
                 let key = (group.clone(), place);
                 transaction.positions.get(&key).or_else(|| self.positions.get(&key)).copied()
             }),
@@ -210,7 +212,7 @@ impl Writer {
 
     fn answer(&self, answers: Vec<Answer>, failure: Option<&WriteError>) {
         for answer in answers {
-            // Whoever does not wait any more is not told.
+            // A caller that no longer waits gets no answer.
             match (answer, failure) {
                 (Answer::Written(to, Ok(_)), Some(error)) => {
                     let _ = to.send(Err(error.clone()));

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,7 +39,7 @@ impl OnKafka {
             Topic::RequestEvents => partitions,
             _ => 1,
         };
-        admin::ensure(&options, count, Some(1)).await.unwrap();
+        admin::ensure(&options, count, Some(1), &Mutex::default()).await.unwrap();
         let log = KafkaLog::connect(options.clone()).await.unwrap();
         OnKafka { options, log }
     }

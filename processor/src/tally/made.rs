@@ -1,4 +1,4 @@
-//! Deciding what the records of a partition say, and what a turn's decisions are as one step.
+//! Decisions over the records of a partition, and the decisions of a turn as one step.
 
 use bytes::Bytes;
 use slipstream_log::{Advance, Batch, Outgoing, Position, RecordRef, Step, TopicPartition};
@@ -12,7 +12,7 @@ use slipstream_slo::tally::{Decided, Pushed, StepBuilder, Tally};
 
 use crate::ProcessorError;
 
-/// Sums of a partition in a step at most: what bounds the batches.
+/// Maximum sums of a partition in a step, which bounds the size of its batches.
 const STEP_CELLS: usize = 8_000;
 
 /// Records that were fetched, and how many of them were decided.
@@ -45,18 +45,19 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Where the partition stands when it is committed.
+    /// The position of the partition once it is committed.
     pub(super) fn to(&self) -> Position {
         Position { offset: self.decided.to, log_time: self.decided.stamp }
     }
 }
 
-/// One step of what was decided, each from where its partition stands.
+/// One step of all decisions, each from the position of its partition.
 pub(super) fn step_of<'a>(parts: impl IntoIterator<Item = (&'a Made, Position)>) -> Step {
     let mut step = Step::default();
     for (made, from) in parts {
         step.outputs.extend(made.decided.batches.iter().map(|(target, batch)| Outgoing {
             topic: Topic::SliTallies,
+            // Explicit: all sums of an SLO must be in one partition, whatever the client's partitioner does.
             partition: Some(*target),
             key: None,
             value: Some(Bytes::from(codec::encode(batch))),
@@ -68,7 +69,7 @@ pub(super) fn step_of<'a>(parts: impl IntoIterator<Item = (&'a Made, Position)>)
     step
 }
 
-/// Decides over the pending records, as far as the limits allow. None: there is nothing to say.
+/// Decides over the pending records, as far as the limits allow. `None` if there is nothing to commit.
 pub(super) fn decide(
     tally: &mut Tally,
     pending: &mut Pending,
@@ -96,15 +97,16 @@ pub(super) fn decide(
         ids.clear();
     }
     if pending.is_done() {
+        // A batch may end with offsets that hold no record (transaction markers): the step covers them too (P1).
         step.reached(pending.batch.next);
     }
     Ok(step.finish(low).map(|decided| Made { partition, decided, dead }))
 }
 
-/// A decoded event with the hash of its id, or what is wrong.
+/// A decoded event with the hash of its id, or its error.
 type Read<'a> = Result<(EventView<'a>, u64), EventError>;
 
-/// Decodes the next records, and gathers the ids of those that are events.
+/// Decodes the next records, and collects the ids of valid events.
 fn decode_some<'a>(
     batch: &'a Batch,
     from: usize,
@@ -119,11 +121,11 @@ fn decode_some<'a>(
             ids.push(id);
             (event, id)
         });
-        events.push(event);
+        events.push(event.map_err(|error| error.by_headers(record.headers().map(|(name, _)| name))));
     }
 }
 
-/// Gives decoded records to the step. Answers how many it took.
+/// Gives decoded records to the step. Returns how many it took.
 fn push_some(
     step: &mut StepBuilder<'_, EventError>,
     batch: &Batch,

@@ -1,5 +1,5 @@
-//! How far the partitions of a process are, over all its threads: none runs ahead of the slowest that has something to
-//! read, and every batch says how far the slowest is (its low).
+//! The progress of the partitions of a process, over all its threads: none runs ahead of the slowest that has something
+//! to read, and every batch has the progress of the slowest (its low).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use slipstream_schemas::LogTime;
 /// Of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct At {
-    /// Log time that it can reach next; none: nothing to read.
+    /// Log time that it can reach next; `None` if there is nothing to read.
     pub reach: Option<LogTime>,
     /// Log time up to which it was decided.
     pub stamp: LogTime,
 }
 
-/// What the tally threads of a process tell each other.
+/// What the tally threads of a process share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pace(Arc<Mutex<BTreeMap<TopicPartition, At>>>);
 
 impl Pace {
-    /// A partition is so far.
+    /// Reports the progress of a partition.
     pub(super) fn tell(&self, partition: TopicPartition, at: At) {
         self.lock().insert(partition, at);
     }
@@ -31,7 +31,7 @@ impl Pace {
         self.lock().remove(&partition);
     }
 
-    /// How far all are.
+    /// The progress of all.
     pub(super) fn all(&self) -> Standings {
         Standings(self.lock().clone())
     }
@@ -41,7 +41,7 @@ impl Pace {
     }
 }
 
-/// How far the partitions of a process were when a turn began.
+/// The progress of the partitions of a process when a turn began.
 pub(super) struct Standings(BTreeMap<TopicPartition, At>);
 
 impl Standings {

@@ -139,7 +139,7 @@ impl World {
             partition: Some(partition),
             key: Some(Bytes::from("key")),
             value: Some(Bytes::from(value)),
-            headers: vec![("own".to_owned(), Bytes::from("header"))],
+            headers: vec![("own".to_owned(), Some(Bytes::from("header")))],
         };
         self.log.publish(values.into_iter().map(outgoing).collect()).await.unwrap();
     }

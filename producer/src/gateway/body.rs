@@ -1,72 +1,112 @@
-//! From a stream of bytes to a body in memory, within every limit: as sent, decompressed, in time, and over all requests.
+//! From a stream of bytes to a body in memory, within every limit: as sent, in time, and over all requests.
 
-use std::io::Read;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use flate2::read::MultiGzDecoder;
+use axum::extract::Request;
+use bytes::Bytes;
 use futures::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::budget::{Budget, Reservation};
+use super::budget::Budget;
+use super::held::Held;
 use super::refusal::Refusal;
-use super::request::{Coding, Wanted};
+use super::request::expects;
 
-/// A body as it was sent, and the room it holds.
-pub(super) struct Received {
-    pub bytes: Vec<u8>,
-    pub room: Reservation,
-}
-
-/// What a refused sender may still send before its connection is closed, so that it reads the answer instead of an error
-/// of its transport.
+/// What a refused sender may still send before its connection is closed, so that it reads the response instead of an
+/// error of its transport.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 << 20;
 
-/// Reads a body of at most `max` bytes.
+/// Once a body holds more than this, each span of [`PACE_SPAN`] has to bring [`PACE`]: room that others wait for is not held
+/// by who has stopped sending. A slow client that holds no more has all the time there is.
+const PACED: usize = 64 << 10;
+const PACE_SPAN: Duration = Duration::from_secs(3);
+/// Bytes a second.
+const PACE: usize = 64 << 10;
+
+/// Reads a body of at most `max` bytes, of which `announced` were announced; `expects`: the sender waits to be told to
+/// continue. Memory is reserved for what has arrived, not for what was announced.
 pub(super) async fn receive(
     body: Body,
-    wanted: &Wanted,
+    announced: Option<u64>,
+    expects: bool,
     max: usize,
     within: Duration,
     budget: &Budget,
-) -> Result<Received, Refusal> {
-    if wanted.length.is_some_and(|length| length > max as u64) {
-        linger(body, wanted.expects).await;
+) -> Result<Held, Refusal> {
+    if announced.is_some_and(|length| length > max as u64) {
+        linger(body, expects).await;
         return Err(Refusal::TooLarge { max });
     }
     let mut stream = body.into_data_stream();
     match timeout(within, read(&mut stream, max, budget)).await {
         Ok(Ok(received)) => Ok(received),
+        // A client that is too slow to send the body is not lingered for.
+        Ok(Err(refusal @ Refusal::TooSlowly { .. })) => Err(refusal),
         Ok(Err(refusal)) => {
             discard(&mut stream).await;
             Err(refusal)
         }
-        // Whoever is too slow to send the body is too slow to be lingered for.
         Err(_) => Err(Refusal::TooSlow(within)),
     }
 }
 
-/// Lets the sender of a refused body finish, within bounds. One that `expects` to be told to go on has sent nothing yet,
-/// and to read would tell it so.
+/// Lets the sender of a refused body finish, within bounds. One that `expects` 100-continue has sent nothing yet,
+/// and reading would make it start.
 pub(super) async fn linger(body: Body, expects: bool) {
     if !expects {
         discard(&mut body.into_data_stream()).await;
     }
 }
 
-async fn read(stream: &mut BodyDataStream, max: usize, budget: &Budget) -> Result<Received, Refusal> {
-    let mut room = budget.open();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|e| Refusal::Broken(e.to_string()))?;
-        if bytes.len() + chunk.len() > max {
+/// The same for a request that is refused whatever its body is.
+pub(super) async fn linger_over(request: Request) {
+    let (head, body) = request.into_parts();
+    let expects = expects(&head);
+    drop(head);
+    linger(body, expects).await;
+}
+
+async fn read(stream: &mut BodyDataStream, max: usize, budget: &Budget) -> Result<Held, Refusal> {
+    let mut received = Held::new(budget, max);
+    let mut pace = Pace { until: Instant::now() + PACE_SPAN, least: 0 };
+    loop {
+        let next = match timeout_at(pace.until, stream.next()).await {
+            Ok(None) => return Ok(received),
+            Ok(Some(chunk)) => Some(chunk.map_err(|e| Refusal::Broken(e.to_string()))?),
+            Err(_) => None,
+        };
+        pace.keep(received.len() + next.as_ref().map_or(0, Bytes::len))?;
+        let Some(chunk) = next else { continue };
+        if received.len() + chunk.len() > max {
             return Err(Refusal::TooLarge { max });
         }
-        room.grow(chunk.len())?;
-        bytes.extend_from_slice(&chunk);
+        received.push(&chunk)?;
     }
-    Ok(Received { bytes, room })
+}
+
+/// How fast a body comes.
+struct Pace {
+    /// The end of the present span.
+    until: Instant,
+    /// Bytes that must have come by then.
+    least: usize,
+}
+
+impl Pace {
+    /// So much has come by now.
+    fn keep(&mut self, received: usize) -> Result<(), Refusal> {
+        let now = Instant::now();
+        if now < self.until {
+            return Ok(());
+        }
+        if received > PACED && received < self.least {
+            return Err(Refusal::TooSlowly { per_second: PACE });
+        }
+        (self.until, self.least) = (now + PACE_SPAN, received + PACE * PACE_SPAN.as_secs() as usize);
+        Ok(())
+    }
 }
 
 async fn discard(stream: &mut BodyDataStream) {
@@ -79,30 +119,49 @@ async fn discard(stream: &mut BodyDataStream) {
             }
         }
     };
-    // Whether it ended or not: the answer is due.
+    // Whether it ended or not: the response is due.
     let _ = timeout(LINGER, to_the_end).await;
 }
 
-impl Received {
-    /// The body itself. What unpacks to more than `max` is not unpacked further: a bomb never lies in memory.
-    pub(super) fn unpack(mut self, coding: Coding, max: usize) -> Result<Received, Refusal> {
-        if coding == Coding::Plain {
-            return Ok(self);
-        }
-        const STEP: u64 = 64 << 10;
-        let mut unpacked = Vec::new();
-        let mut decoder = MultiGzDecoder::new(self.bytes.as_slice());
-        loop {
-            let before = unpacked.len();
-            self.room.grow(STEP as usize)?;
-            let step = Read::by_ref(&mut decoder).take(STEP).read_to_end(&mut unpacked);
-            step.map_err(|e| Refusal::NotGzip(e.to_string()))?;
-            if unpacked.len() > max {
-                return Err(Refusal::TooLargeUnpacked { max });
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use futures::stream;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// What becomes of a body that comes in parts of so many bytes, each after so long, and then stops; and when.
+    async fn received(parts: &[(usize, u64)], ends: bool) -> (Result<usize, String>, u64) {
+        let begun = Instant::now();
+        let parts: Vec<(usize, u64)> = parts.to_vec();
+        let parts = stream::iter(parts).then(|(bytes, millis)| async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes]))
+        });
+        let tail = stream::once(async move {
+            if !ends {
+                std::future::pending::<()>().await;
             }
-            if unpacked.len() == before {
-                return Ok(Received { bytes: unpacked, room: self.room });
-            }
-        }
+            Ok(Bytes::new())
+        });
+        let budget = Budget::new(64 << 20, 1);
+        let body = Body::from_stream(parts.chain(tail));
+        let received = receive(body, None, false, 16 << 20, PATIENCE, &budget).await;
+        (received.map(|held| held.len()).map_err(|e| e.code().to_owned()), begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_that_stops_coming_is_not_waited_for() {
+        const MIB: usize = 1 << 20;
+        let slow = || Err("body-too-slow".to_owned());
+        assert_eq!(received(&[(15 * MIB, 0)], false).await, (slow(), 6), "however fast it began");
+        assert_eq!(received(&[(MIB, 100), (1, 2_500), (1, 2_500), (1, 2_500)], true).await.0, slow());
+        assert_eq!(received(&[(60 << 10, 0)], false).await, (slow(), 60), "a small one has all the time there is");
+        let steady = [(128 << 10, 1_000); 20];
+        assert_eq!(received(&steady, true).await, (Ok(20 * (128 << 10)), 20));
+        let small = [(1 << 10, 1_000); 20];
+        assert_eq!(received(&small, true).await, (Ok(20 << 10), 20));
     }
 }

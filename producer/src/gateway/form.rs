@@ -1,15 +1,16 @@
-//! The four forms of a body, told apart without guessing, and cut into items that nobody has looked into yet.
+//! The four forms of a body, distinguished without guessing, and split into items that are not parsed yet.
 //!
 //! The content type wins: `application/x-ndjson` is lines. Otherwise the body decides:
 //! - `[` is a list,
 //! - one object with a key `events` is a wrapped list,
 //! - one other object is one event,
-//! - several objects, each on a line of its own, are lines.
+//! - several objects, each on its own line, are lines.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What the content type says about the form.
@@ -28,15 +29,17 @@ pub(super) enum FormError {
     Empty,
     #[error("the body is not JSON: {0}")]
     Syntax(String),
-    #[error("the body begins with {0:?}; send one event, a list, {{\"events\": [...]}} or one event per line")]
+    #[error("the body is gzip; send it with Content-Encoding: gzip")]
+    Packed,
+    #[error("the body starts with {0:?}; send one event, a list, {{\"events\": [...]}} or one event per line")]
     Neither(char),
-    #[error("more follows after the first object; put each event on one line of its own, or send a list")]
+    #[error("there is more after the first object; put each event on its own line, or send a list")]
     More,
     #[error("more than {0} events; send fewer at a time")]
     TooMany(usize),
 }
 
-/// The content type of a request: its form, or none when it is not ours. Absent, or what tools put there by themselves
+/// The form that a content type declares; `None` if it is not one of ours. Absent, or what tools set by default
 /// (`curl -d`), means nothing.
 pub(super) fn declared(content_type: Option<&str>) -> Option<Declared> {
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -59,6 +62,7 @@ pub(super) fn items(body: &[u8], declared: Declared, max: usize) -> Result<Vec<&
         (Declared::Lines, _) => lines(body, max),
         (Declared::Look, b'[') => list(text(body)?, max),
         (Declared::Look, b'{') => objects(body, max),
+        (Declared::Look, 0x1F) if body.starts_with(&[0x1F, 0x8B]) => Err(FormError::Packed),
         (Declared::Look, _) => Err(FormError::Neither(first_char(body))),
     }
 }
@@ -95,32 +99,74 @@ fn objects(body: &[u8], max: usize) -> Result<Vec<&[u8]>, FormError> {
     }
 }
 
-#[derive(Deserialize)]
-struct Wrapper<'a> {
-    #[serde(borrow)]
-    events: Option<&'a RawValue>,
+/// What an object is: a wrapped list, or one event that is not parsed yet.
+enum Object<'a> {
+    Wrapper(&'a RawValue),
+    Event,
 }
 
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            /// An event has no field `events`, and a wrapper has no other: fields beside the list would be lost
+            /// silently.
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
+                let (mut events, mut other) = (None, None::<String>);
+                while let Some(Name(name)) = map.next_key()? {
+                    if name != "events" {
+                        map.next_value::<IgnoredAny>()?;
+                        other.get_or_insert_with(|| name.chars().take(64).collect());
+                    } else if events.replace(map.next_value()?).is_some() {
+                        return Err(Error::duplicate_field("events"));
+                    }
+                    if let (Some(_), Some(other)) = (events, &other) {
+                        return Err(Error::custom(format_args!("unknown field {other:?} beside `events`")));
+                    }
+                }
+                Ok(events.map_or(Object::Event, Object::Wrapper))
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
+}
+
+/// A name, borrowed if it has no escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 fn one(object: &RawValue, max: usize) -> Result<Vec<&[u8]>, FormError> {
-    match serde_json::from_str::<Wrapper<'_>>(object.get()) {
-        Ok(Wrapper { events: Some(events) }) => list(events.get(), max),
-        Ok(Wrapper { events: None }) => Ok(vec![object.get().as_bytes()]),
+    match serde_json::from_str(object.get()) {
+        Ok(Object::Wrapper(events)) => list(events.get(), max),
+        Ok(Object::Event) => Ok(vec![object.get().as_bytes()]),
         Err(e) => Err(FormError::Syntax(e.to_string())),
     }
 }
 
 fn text(body: &[u8]) -> Result<&str, FormError> {
-    std::str::from_utf8(body).map_err(|e| FormError::Syntax(format!("no UTF-8 at byte {}", e.valid_up_to())))
+    std::str::from_utf8(body).map_err(|e| FormError::Syntax(format!("not UTF-8 at byte {}", e.valid_up_to())))
 }
 
 fn list(text: &str, max: usize) -> Result<Vec<&[u8]>, FormError> {
+    // serde's own error would quote what it found, whatever its length.
+    if !text.starts_with('[') {
+        return Err(FormError::Syntax("expected a list of events in `events`".to_owned()));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let items = Bounded { max }.deserialize(&mut deserializer).map_err(|e| FormError::Syntax(e.to_string()))?;
     deserializer.end().map_err(|e| FormError::Syntax(e.to_string()))?;
     items.ok_or(FormError::TooMany(max))
 }
 
-/// A list that is not read on once it is too long: its items cost more memory than its text. None: too long.
+/// A list whose items are not kept once it is too long: they cost more memory than its text. `None` if it is.
 struct Bounded {
     max: usize,
 }
@@ -193,19 +239,29 @@ mod tests {
     }
 
     #[test]
+    fn gzip_that_nothing_announces_is_recognised() {
+        let error = items(&[0x1F, 0x8B, 8, 0], Declared::Look, 10).unwrap_err();
+        assert!(error.to_string().contains("send it with Content-Encoding: gzip"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_form_is_refused_with_a_reason() {
         for (body, expected) in [
             ("", "the body is empty"),
             (" \n ", "the body is empty"),
-            ("hello", "begins with 'h'"),
-            ("é", "begins with 'é'"),
+            ("hello", "starts with 'h'"),
+            ("\u{1f}\u{8b}", "starts with '\\u{1f}'"),
+            ("é", "starts with 'é'"),
             ("[{\"a\":1},", "not JSON: EOF"),
             ("[1] 2", "trailing characters"),
             ("{\"a\":1", "not JSON: EOF"),
-            ("{\"a\":1} {\"a\":2}", "more follows after the first object"),
-            ("{\"a\":\n1}\n{\"a\":\n2}", "more follows after the first object"),
+            ("{\"a\":1} {\"a\":2}", "more after the first object"),
+            ("{\"a\":\n1}\n{\"a\":\n2}", "more after the first object"),
             ("{\"events\": 7}", "expected a list of events"),
             ("{\"events\": [1], \"events\": [2]}", "duplicate field `events`"),
+            ("{\"events\": [1], \"\\u0065vents\": [2]}", "duplicate field `events`"),
+            ("{\"events\": [1], \"strict\": true}", "unknown field \"strict\" beside `events`"),
+            ("{\"strict\": true, \"events\": [1]}", "unknown field \"strict\" beside `events`"),
             ("[1,2,3,4,5]", "more than 4 events"),
             ("{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n", "more than 4 events"),
         ] {
@@ -213,7 +269,7 @@ mod tests {
             assert!(error.contains(expected), "{body}: {error}");
         }
         let latin = items(b"[\"\xE9\"]", Declared::Look, 4).unwrap_err().to_string();
-        assert!(latin.contains("no UTF-8 at byte 2"), "{latin}");
+        assert!(latin.contains("not UTF-8 at byte 2"), "{latin}");
     }
 
     #[test]

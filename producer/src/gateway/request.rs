@@ -1,4 +1,4 @@
-//! What the head of a request asks for.
+//! What the header of a request asks for.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -18,7 +18,7 @@ pub(super) struct Wanted {
     pub strict: bool,
     /// Bytes announced.
     pub length: Option<u64>,
-    /// The sender waits to be told to go on before it sends its body.
+    /// The sender waits for 100-continue before it sends its body.
     pub expects: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Coding {
     Gzip,
 }
 
-/// The content encoding of a request; none when it is not ours.
+/// The content encoding of a request; `None` if it is not supported.
 fn coding(header: Option<&str>) -> Option<Coding> {
     match header.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Some(Coding::Plain),
@@ -55,7 +55,7 @@ impl Wanted {
     }
 }
 
-/// Whether the sender waits to be told to go on.
+/// Whether the sender waits for 100-continue.
 pub(super) fn expects(head: &Parts) -> bool {
     head.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
@@ -76,14 +76,14 @@ fn strict(query: &str) -> Result<bool, Refusal> {
                 return Err(Refusal::Parameter(format!("strict={other:?}; expected `true` or `false`")));
             }
             (other, _) => {
-                return Err(Refusal::Parameter(format!("unknown parameter {other:?}; the one there is, is `strict`")));
+                return Err(Refusal::Parameter(format!("unknown parameter {other:?}; the only one is `strict`")));
             }
         };
     }
     Ok(strict)
 }
 
-/// The sender's own id where it is short and can be logged, else a new one.
+/// The sender's own id if it is short and can be logged, else a new one.
 pub(super) fn request_id(headers: &HeaderMap) -> String {
     let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());

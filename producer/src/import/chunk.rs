@@ -14,17 +14,15 @@ use super::notes::Seen;
 use super::parse::{Reading, Rejection};
 use super::{FIRST_REJECTED, Options, Rejected, position, source};
 
-/// Lines of a step at most.
+/// Maximum lines per step.
 const CHUNK_LINES: usize = 8_192;
-/// Bytes of a step, about: keys and values.
-const CHUNK_BYTES: usize = 4 << 20;
 
 /// A step of an import.
 #[derive(Debug)]
 pub(super) struct Chunk {
     /// Events and dead letters, and the position last.
     pub records: Vec<Outgoing>,
-    /// The position behind it.
+    /// The position after it.
     pub to: ImportPosition,
     /// The position before it.
     pub from: ImportPosition,
@@ -32,7 +30,7 @@ pub(super) struct Chunk {
     pub rejected: Vec<Rejected>,
 }
 
-/// Makes chunks of a file, from a position to its end.
+/// Splits a file into chunks, from a position to its end.
 pub(super) struct Chunks {
     lines: Lines<source::Bytes>,
     reading: Reading,
@@ -41,9 +39,11 @@ pub(super) struct Chunks {
     /// The path, for headers.
     name: Bytes,
     at: ImportPosition,
-    /// The begin of a line that an earlier import took without its end; `None` once that is settled.
+    /// The start of a line that an earlier import read without its end; `None` once that is resolved.
     begun: Option<Begun>,
     seen: Seen,
+    /// Bytes of a step, about: keys and values.
+    step_bytes: usize,
     /// The file cannot be read further.
     broken: Option<io::Error>,
 }
@@ -55,6 +55,7 @@ impl Chunks {
         path: &Path,
         mut at: ImportPosition,
         options: &Options,
+        step_bytes: usize,
     ) -> Self {
         let begun = lines.begun();
         let reading = Reading::new(options, &at.file, at.shift);
@@ -62,17 +63,15 @@ impl Chunks {
         at.reading = Some(options.as_read());
         let name = Bytes::from(at.path.clone());
         let (options, path, seen) = (options.clone(), path.to_owned(), Seen::default());
-        Chunks { lines, reading, options, path, name, at, begun, seen, broken: None }
+        Chunks { lines, reading, options, path, name, at, begun, seen, step_bytes, broken: None }
     }
 
-    /// What people should know of what was read.
+    /// Notes for people about what was read.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = self.seen.notes(self.options.format, self.options.service.as_deref());
         let garbage = source::garbage(self.lines.reader());
         if garbage > 0 {
-            notes.push(format!(
-                "{garbage} bytes after the end of the compressed data were ignored, as gzip and bzip2 do"
-            ));
+            notes.push(format!("ignored {garbage} bytes after the end of the compressed data, as gzip and bzip2 do"));
         }
         notes
     }
@@ -108,7 +107,7 @@ impl Chunks {
             self.settle(&begun, step)?;
         }
         for _ in 0..CHUNK_LINES {
-            if step.arena.len() >= CHUNK_BYTES {
+            if step.arena.len() >= self.step_bytes {
                 return Ok(false);
             }
             let Some(line) = self.lines.next()? else { return Ok(true) };
@@ -120,8 +119,8 @@ impl Chunks {
         Ok(false)
     }
 
-    /// The end of the line that an earlier import took without one. Where that was no event, the whole line is read
-    /// again; where it was, it is not counted again, and what came later is a dead letter.
+    /// The rest of the line that an earlier import read without its end. If that was not an event, the whole line is read
+    /// again; if it was, it is not counted again, and the rest is a dead letter.
     fn settle(&mut self, begun: &Begun, step: &mut Step) -> io::Result<()> {
         let rest = self.lines.rest_of(begun)?;
         self.at.bytes += rest.bytes as i64;
@@ -151,7 +150,7 @@ fn take(reading: &Reading, step: &mut Step, at: &mut ImportPosition, seen: &mut 
     false
 }
 
-/// The latest time of a file's events; `None` when it has no event.
+/// The latest time of a file's events; `None` if it has no event.
 pub(super) fn last_time(lines: &mut Lines<source::Bytes>, options: &Options) -> io::Result<Option<EventTime>> {
     let (reading, mut seen) = (Reading::new(options, "", 0), Seen::default());
     let (mut number, mut last) = (0, None);
@@ -162,7 +161,7 @@ pub(super) fn last_time(lines: &mut Lines<source::Bytes>, options: &Options) -> 
     Ok(last)
 }
 
-/// Records in the making: their bytes lie in one buffer.
+/// Records under construction: their bytes are in one buffer.
 struct Step {
     /// Of the file.
     name: Bytes,
@@ -176,7 +175,7 @@ struct Made {
     key: usize,
     value: usize,
     /// Headers of a dead letter; an event has none.
-    headers: Vec<(String, Bytes)>,
+    headers: Vec<(String, Option<Bytes>)>,
 }
 
 impl Step {
@@ -196,7 +195,7 @@ impl Step {
         let key = self.arena.len();
         self.arena.extend_from_slice(text);
         let Rejection { class, message } = rejection;
-        let header = |name: &str, value: Bytes| (name.to_owned(), value);
+        let header = |name: &str, value: Bytes| (name.to_owned(), Some(value));
         let headers = vec![
             header(dead_letter::FILE, self.name.clone()),
             header(dead_letter::LINE, Bytes::from(at.lines.to_string())),

@@ -1,7 +1,7 @@
 //! Which field of an access log is the latency.
 //!
-//! Nothing in a line says what a number behind the agent is, nor its unit: nginx's `$request_time` is in seconds, Apache's
-//! `%D` in microseconds. So both are said by whoever knows the format, and without that nothing is guessed.
+//! Nothing in a line says what a number after the agent is, nor its unit: nginx's `$request_time` is in seconds, Apache's
+//! `%D` in microseconds. So the user, who knows the format, gives both; without that nothing is guessed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,7 +56,7 @@ pub(super) enum Latency<'a> {
 }
 
 impl LatencyField {
-    /// The latency among the fields behind the bytes of an answer.
+    /// The latency among the fields after the bytes of a response.
     pub(super) fn of<'a>(&self, fields: &'a [u8]) -> Latency<'a> {
         let field = match &self.place {
             Place::FromEnd(n) => fields::from_end(fields, *n),
@@ -83,7 +83,7 @@ impl Unit {
         }
     }
 
-    /// A number like `0.123`. Its digits are moved, not multiplied: 1.001 s are 1001 ms and nothing beside it.
+    /// A number like `0.123`. Its digits are shifted, not multiplied, so 1.001 s is exactly 1001 ms.
     fn milliseconds(self, text: &[u8]) -> Option<f64> {
         let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
             Some(point) => (&text[..point], &text[point + 1..]),
@@ -127,14 +127,14 @@ impl FromStr for LatencyField {
     }
 }
 
-/// The name of `name=value`; `=` may be written behind it.
+/// The name of `name=value`; it may end with `=`.
 fn name(text: &str) -> Result<String, String> {
     let name = text.strip_suffix('=').unwrap_or(text);
     let is_name =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b','));
     is_name
         .then(|| name.to_owned())
-        .ok_or_else(|| format!("`{text}` is no name of a field; expected one like `rt` of `rt=0.123`"))
+        .ok_or_else(|| format!("`{text}` is not the name of a field; expected one like `rt` in `rt=0.123`"))
 }
 
 impl fmt::Display for LatencyField {

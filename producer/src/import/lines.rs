@@ -1,5 +1,5 @@
 //! Cutting a stream into lines, in bounded memory. A line ends with `\n`, `\r\n` or `\r`: a carriage return within a field
-//! would be escaped by whoever wrote the line.
+//! would be escaped by the program that wrote the line.
 
 use std::io::{self, BufRead};
 
@@ -7,13 +7,13 @@ use memchr::{memchr2, memrchr2};
 
 use super::trail::Trail;
 
-/// Bytes of a line that are kept; no event is nearly as long.
+/// Maximum bytes of a line that are kept; events are much shorter.
 pub(super) const LINE_BYTES: usize = 1 << 20;
 
 /// A line of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line<'a> {
-    /// Without its end, and without zeros before it, as a log that was emptied under its writer may have; cut to
+    /// Without its end, and without leading zeros, as after a truncation while the log was being written; cut to
     /// [`LINE_BYTES`] when it is longer.
     pub text: &'a [u8],
     /// Bytes it takes in the file, the end included.
@@ -31,7 +31,7 @@ pub(super) struct Lines<R> {
     passed: Passed,
 }
 
-/// The begin of a line that was passed over.
+/// The start of a line that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Begun {
     text: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct Begun {
     awaits_newline: bool,
 }
 
-/// What came of a line behind what was read of it before.
+/// The rest of a line, after the part that was read before.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rest<'a> {
     /// All of the line, without its end.
@@ -67,12 +67,12 @@ impl<R: BufRead> Lines<R> {
         self.reader
     }
 
-    /// The reader, to be asked.
+    /// The reader.
     pub(super) fn reader(&self) -> &R {
         &self.reader
     }
 
-    /// The reader, to be told something.
+    /// The reader, mutable.
     pub(super) fn reader_mut(&mut self) -> &mut R {
         &mut self.reader
     }
@@ -86,7 +86,7 @@ impl<R: BufRead> Lines<R> {
         Ok((bytes > 0).then_some(Line { text: &self.line, bytes, is_ended }))
     }
 
-    /// What is left of a line that was begun before.
+    /// The rest of a line that was partly read before.
     pub(super) fn rest_of(&mut self, begun: &Begun) -> io::Result<Rest<'_>> {
         self.line.clear();
         self.line.extend_from_slice(&begun.text);
@@ -102,7 +102,7 @@ impl<R: BufRead> Lines<R> {
         let mut before = None;
         let ended = self.fill_from(&mut before);
         if let (Err(_), Some(before)) = (&ended, before) {
-            // A line that cannot be read to its end was not read: what is known of the file ends before it.
+            // A line that cannot be read to its end does not count as read: the position stays before it.
             self.trail = before;
         }
         ended
@@ -133,7 +133,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Behind a carriage return: takes the newline that belongs to it. False at the end, where it may still come.
+    /// After a carriage return: reads the newline that belongs to it. False at the end, where it may still follow.
     fn newline(&mut self) -> io::Result<bool> {
         let read = look(&mut self.reader)?;
         if read.first() == Some(&b'\n') {
@@ -169,7 +169,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Where in a line passing over a file has come to.
+/// The place in a line at which skipping has arrived.
 #[derive(Default)]
 struct Passed {
     /// Some of it was passed over.
@@ -179,14 +179,14 @@ struct Passed {
 }
 
 impl Passed {
-    /// Passes over more of the file, which is not empty, keeping the begin of a line that it ends within.
+    /// Skips more of the file, which is not empty, keeping the start of a line that it ends within.
     fn over(&mut self, read: &[u8], line: &mut Vec<u8>) {
         if self.last == Some(b'\r') && read[0] != b'\n' {
             self.is_within = false;
             line.clear();
         }
         self.last = read.last().copied();
-        // A carriage return that comes last leaves its line to be settled by what follows.
+        // A carriage return at the end leaves it to the next byte whether its line has ended.
         let text = read.strip_suffix(b"\r").unwrap_or(read);
         let tail = match memrchr2(b'\n', b'\r', text) {
             Some(end) => {
@@ -201,9 +201,9 @@ impl Passed {
     }
 }
 
-/// What is buffered, or comes next; empty at the end.
+/// What is buffered, or the next bytes; empty at the end.
 fn look(reader: &mut impl BufRead) -> io::Result<&[u8]> {
-    // Asked twice, because what the first answer borrows could not be returned from a loop.
+    // Called twice, because the borrow of the first call could not be returned from a loop.
     while let Err(error) = reader.fill_buf() {
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
@@ -217,7 +217,7 @@ fn upto(read: &[u8], wanted: u64) -> usize {
     read.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))
 }
 
-/// Adds what fits of a line's text. Zeros before it are left out.
+/// Adds what fits of a line's text. Leading zeros are skipped.
 fn keep(line: &mut Vec<u8>, text: &[u8]) {
     let text = match line.is_empty() && text.first() == Some(&0) {
         true => &text[text.iter().position(|byte| *byte != 0).unwrap_or(text.len())..],

@@ -1,7 +1,7 @@
 //! Files of requests to events: access logs and JSON lines, plain or compressed, once and only once.
 //!
 //! A file is known by its beginning, and recognised by a hash of what was read of it. Its events, its dead letters and how
-//! far it was read are committed together, so an import that was killed continues where it stood, and one that was
+//! far it was read are committed together, so an import that was killed continues at its position, and one that was
 //! finished adds nothing unless the file has grown.
 //!
 //! - [`source`]: opening a file or a pipe, decompressing it, its identity;
@@ -9,8 +9,9 @@
 //! - [`lines`]: cutting it into lines;
 //! - [`access_log`], [`latency`] and [`parse`]: a line to an event;
 //! - [`notes`]: what was odd about lines, though they count;
-//! - [`chunk`]: lines to one step of records, in a thread of its own;
-//! - [`position`]: where a file stands, read and committed;
+//! - [`chunk`]: lines to one step of records, in its own thread;
+//! - [`position`]: the position in a file, read and committed;
+//! - [`target`], [`remote`] and [`wire`]: into the log, or through the gateway of the process that owns it;
 //! - [`run`]: all of it together.
 
 pub mod access_log;
@@ -21,20 +22,27 @@ mod lines;
 mod notes;
 mod options;
 mod parse;
-mod position;
+pub(crate) mod position;
+mod remote;
 mod run;
 mod source;
-mod standing;
+pub(crate) mod standing;
+mod target;
 mod trail;
+pub(crate) mod wire;
 
 pub use crate::unpack::Foreign;
 pub use error::ImportError;
 pub use latency::LatencyField;
 pub use options::{Format, Options};
+pub(crate) use position::Positions;
+pub use remote::Remote;
 pub use run::import_file;
+pub(crate) use source::HEAD_BYTES;
+pub use target::Target;
 
 /// How far an import is: counts of this run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Lines read and committed, blank ones included.
     pub lines: u64,
@@ -44,6 +52,8 @@ pub struct Progress {
     pub rejected: u64,
     /// Bytes read and committed, decompressed.
     pub bytes: u64,
+    /// See [`Summary::first_rejected`].
+    pub first_rejected: Vec<Rejected>,
 }
 
 /// What an import did: counts of this run, but for `already_imported`.

@@ -1,4 +1,4 @@
-//! What a file had that people should know of, though its requests count: said once, at the end, with a number.
+//! Oddities of a file whose requests still count: reported once, at the end, with a number.
 
 use std::fmt;
 
@@ -7,23 +7,25 @@ use super::Format;
 /// What was seen while lines were read.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Paths that had bytes which are no text.
+    /// Paths with bytes that are not text.
     pub respelled: Lines,
     /// Paths that were too long.
     pub cut: Lines,
     /// Lines with a second request behind the first.
     pub second: Lines,
-    /// Numbers that nobody reads.
+    /// Numbers that are not read.
     pub unread_number: Lines,
-    /// Lines without a number where the latency was said to be.
+    /// Lines without a number in the latency field.
     pub no_latency: Lines,
-    /// Lines that name no service, so that the service given counts.
+    /// Numbers as time that are hardly microseconds.
+    pub old: Lines,
+    /// Lines that name no service, so that `--service` applies.
     pub without_service: u64,
     /// Events.
     pub events: u64,
 }
 
-/// Lines of a kind.
+/// Lines with the same oddity.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     count: u64,
@@ -65,25 +67,28 @@ impl fmt::Display for Lines {
 }
 
 impl Seen {
-    /// What to say of it. `service` is the one given for lines that name none.
+    /// The notes. `service` is the one for lines that name none.
     pub(super) fn notes(&self, format: Format, service: Option<&str>) -> Vec<String> {
         let mut notes: Vec<String> = [
             self.respelled.note(|lines| {
-                format!("{lines}: the path has bytes that are not text; they were percent-encoded, as in %E9")
+                format!("{lines}: the path has bytes that are not text; they were percent-encoded, like %E9")
             }),
             self.cut.note(|lines| format!("{lines}: the path is longer than 1,024 bytes and was cut")),
             self.second.note(|lines| {
-                format!("{lines}: a second request follows the first and was not counted; is a line break missing?")
+                format!("{lines}: a second request follows the first, and was not counted; is a line break missing?")
             }),
             self.unread_number.note(|lines| {
                 let Lines { first, sample, .. } = lines;
                 format!(
-                    "numbers after the last quoted field are not read (line {first}: `{sample}`); if this is the latency, \
+                    "numbers after the last quoted field are not read (line {first}: `{sample}`); if it is the latency, \
                      pass --latency-field with the first import of a file, for example --latency-field last:s"
                 )
             }),
+            self.old.note(|lines| {
+                format!("{lines}: the time is in 1970; as a number, `time` is microseconds since 1970, not seconds or milliseconds")
+            }),
             self.no_latency.note(|lines| {
-                format!("{lines}: no number in the field that --latency-field names (`{}`); these requests have no latency", lines.sample)
+                format!("{lines}: the field named by --latency-field is not a number (`{}`); these requests have no latency", lines.sample)
             }),
         ]
         .into_iter()

@@ -37,8 +37,8 @@ pub struct Options {
     pub service: Option<String>,
     /// Environment of lines that do not name one; may be empty.
     pub environment: String,
-    /// Time that the last event of a file is to have; the others are moved by as much. Counts for a file's first import
-    /// only: a continued one is moved as it began.
+    /// Time that the last event of a file is to have; the others are shifted by the same amount. Applies to a file's
+    /// first import only: a continued one keeps its shift.
     pub shift_to: Option<EventTime>,
     /// The field of access-log lines that is the latency; `None` if there is none.
     pub latency: Option<LatencyField>,
@@ -55,7 +55,7 @@ impl Options {
         }
     }
 
-    /// What does nothing for the lines that were imported before: each option that says otherwise than it did then.
+    /// Options that differ from those of the earlier import, and so do not apply to the lines imported then.
     pub(super) fn without_effect(&self, at: &ImportPosition) -> Vec<String> {
         if at.lines == 0 {
             return Vec::new();
@@ -77,11 +77,11 @@ impl Options {
         }
         if self.shift_to.is_some() {
             let new = if at.shift == 0 {
-                "new lines keep their times, too"
+                "new lines keep their times as well"
             } else {
-                "new lines move by as much as those did"
+                "new lines are shifted by the same amount"
             };
-            notes.push(format!("--shift-to-now does not move lines imported before; {new}"));
+            notes.push(format!("--shift-to-now does not apply to lines imported before; {new}"));
         }
         notes
     }
@@ -118,7 +118,7 @@ mod tests {
             (Options { environment: "prod".into(), ..then.clone() }, "before (without --environment)"),
             (Options { format: Format::Common, ..then.clone() }, "before (with --format combined)"),
             (Options { latency: "last:s".parse().ok(), ..then.clone() }, "--latency-field last:s does not apply"),
-            (Options { shift_to: Some(EventTime(1)), ..then.clone() }, "--shift-to-now does not move"),
+            (Options { shift_to: Some(EventTime(1)), ..then.clone() }, "--shift-to-now does not apply"),
         ] {
             let notes = said(now);
             assert!(notes.len() == 1 && notes[0].contains(want), "{notes:?}");

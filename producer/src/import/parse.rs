@@ -10,28 +10,28 @@ use super::lines::LINE_BYTES;
 use super::notes::Seen;
 use super::{Format, Options, access_log};
 
-/// Digits of a file's identity that go into the identity of its events.
+/// Digits of a file's identity that are part of the ids of its events.
 const ID_DIGITS: usize = 32;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Why a line is no event.
+/// Why a line is not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rejection {
-    /// A word for machines.
+    /// A code for machines.
     pub class: &'static str,
     /// For people.
     pub message: String,
 }
 
 impl Rejection {
-    /// Something came behind a line that had been imported without an end.
+    /// Something followed a line that had been imported without an end.
     pub(super) fn continued() -> Self {
-        let message = "the file had ended within this line, which was imported as it was; this is what came later";
+        let message = "the file ended in the middle of this line, which was imported as it was; this is the rest of it";
         Rejection { class: "line-continued", message: message.to_owned() }
     }
 
     fn too_long() -> Self {
-        let message = format!("a line of {LINE_BYTES} bytes or more, of which the first are kept");
+        let message = format!("a line of {LINE_BYTES} bytes or more, truncated to that");
         Rejection { class: "line-too-long", message }
     }
 }
@@ -49,13 +49,13 @@ pub(super) struct Reading {
     service: Option<String>,
     environment: String,
     latency: Option<LatencyField>,
-    /// What the identities of its events begin with.
+    /// The prefix of its events' ids.
     id: String,
     /// Microseconds added to all times.
     pub shift: i64,
 }
 
-/// Events of a file in which a number that nobody reads is looked for.
+/// In how many events of a file to look for a number that is not read.
 const LOOKED_AT: u64 = 1_000;
 
 impl Reading {
@@ -71,8 +71,8 @@ impl Reading {
         }
     }
 
-    /// The event of a line; `None` when it is blank. An event that has no identity gets one from the file's and the number
-    /// of its line, from 1: read again it is the same event.
+    /// The event of a line; `None` if it is blank. An event without an id gets one from the file's identity and the
+    /// number of its line, from 1: read again it is the same event.
     pub(super) fn event(&self, line: &[u8], number: i64, seen: &mut Seen) -> Result<Option<RequestEvent>, Rejection> {
         if line.len() >= LINE_BYTES {
             return Err(Rejection::too_long());
@@ -83,7 +83,7 @@ impl Reading {
         }
         let id = || format!("{}-{number}", self.id);
         let mut event = match self.format {
-            Format::Json => self.json(line, id, seen)?,
+            Format::Json => self.json(line, number, id, seen)?,
             Format::Common | Format::Combined => self.request(line, number, id(), seen)?,
         };
         if self.shift != 0 {
@@ -93,11 +93,22 @@ impl Reading {
         Ok(Some(event))
     }
 
-    fn json(&self, line: &[u8], id: impl FnOnce() -> String, seen: &mut Seen) -> Result<RequestEvent, Rejection> {
+    fn json(
+        &self,
+        line: &[u8],
+        number: i64,
+        id: impl FnOnce() -> String,
+        seen: &mut Seen,
+    ) -> Result<RequestEvent, Rejection> {
         let defaults = Defaults { service: self.service.as_deref(), environment: &self.environment };
         let event = decode::from_json_with(line, &defaults, id)?.event;
-        // An event that names the very service that was given is taken for one that names none.
+        // An event that names the same service as `--service` counts as one that names none.
         seen.without_service += u64::from(self.service.as_deref() == Some(event.service.as_str()));
+        // No log of events is as old.
+        const A_YEAR: i64 = 365 * 86_400_000_000;
+        if event.time.0 < A_YEAR {
+            seen.old.count(number, b"");
+        }
         Ok(event)
     }
 
@@ -137,7 +148,7 @@ impl Reading {
         Ok(event)
     }
 
-    /// The latency of a line, where it was said to be. Whatever stands there, the request counts.
+    /// The latency of a line, in the given field. Whatever the field contains, the request counts.
     fn latency(&self, fields: &[u8], number: i64, seen: &mut Seen) -> Option<f64> {
         let Some(field) = &self.latency else {
             if seen.unread_number.is_none()
@@ -163,12 +174,12 @@ impl Reading {
         if (EventTime::MIN..=EventTime::MAX).contains(&moved) {
             return Ok(moved);
         }
-        let rule = format!("moved by {} microseconds it must lie between 1970 and 2100", self.shift);
+        let rule = format!("shifted by {} microseconds, it must be between 1970 and 2100", self.shift);
         Err(EventError::field(ErrorClass::RuleBroken, "time", time.0.to_string(), rule).into())
     }
 }
 
-/// What the identities of a file's events begin with: half of its hash, and which it is of the files that begin alike.
+/// The prefix of the ids of a file's events: half of its hash, and its number among the files that start the same way.
 fn id_of(file: &str) -> String {
     let (hash, ordinal) = file.split_at(file.find('-').unwrap_or(file.len()));
     format!("{}{ordinal}", &hash[..hash.len().min(ID_DIGITS)])
@@ -242,7 +253,10 @@ mod tests {
         }
         let notes = seen.notes(Format::Combined, Some("web"));
         assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(notes[0].starts_with("2 lines (first: line 3): no number"), "{notes:?}");
+        assert!(
+            notes[0].starts_with("2 lines (first: line 3): the field named by --latency-field is not a number"),
+            "{notes:?}"
+        );
     }
 
     #[test]
@@ -271,7 +285,7 @@ mod tests {
         assert_eq!(moved.time, EventTime(1_000_500));
         let error = event(&reading(Format::Json, -2_000_000), JSON.as_bytes(), 1).unwrap_err();
         assert_eq!(error.class, "rule-broken");
-        assert!(error.message.contains("moved by -2000000 microseconds"), "{}", error.message);
+        assert!(error.message.contains("shifted by -2000000 microseconds"), "{}", error.message);
     }
 
     #[test]
@@ -279,7 +293,7 @@ mod tests {
         let odd = r#"h - - [01/Aug/1995:02:00:00 -0400] "GET / HTTP/1.0" 700 1"#;
         let huge = "x".repeat(LINE_BYTES);
         for (format, line, class, message) in [
-            (Format::Json, "{", "malformed-json", "no JSON object"),
+            (Format::Json, "{", "malformed-json", "not a JSON object"),
             (Format::Json, "{}", "missing-field", "time: must be there"),
             (Format::Common, "hello", "malformed-line", "no time in brackets"),
             (Format::Common, odd, "rule-broken", "must be 100 to 599"),
@@ -289,5 +303,23 @@ mod tests {
             assert_eq!(error.class, class);
             assert!(error.message.contains(message), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn json_lines_follow_the_rules_of_every_door() {
+        let reading = reading(Format::Json, 0);
+        let with = |more: &str| JSON.replacen('{', &format!("{{{more},"), 1);
+        for (more, class) in [
+            (r#""user_ref":"u\u0000""#, "rule-broken"),
+            (r#""attributes":{"k\u0000":"v"}"#, "rule-broken"),
+            (r#""attributes":{"k":"\u0000"}"#, "rule-broken"),
+            (r#""attributes":{"k":"v","k":"w"}"#, "malformed-json"),
+            (r#""endpoint":"/b""#, "malformed-json"),
+        ] {
+            let error = event(&reading, with(more).as_bytes(), 1).unwrap_err();
+            assert_eq!(error.class, class, "{more}: {}", error.message);
+        }
+        let kept = event(&reading, with(r#""attributes":{"k":36893488147419103233}"#).as_bytes(), 1).unwrap().unwrap();
+        assert_eq!(kept.attributes["k"], "36893488147419103233", "as it was sent");
     }
 }

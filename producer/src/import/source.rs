@@ -1,4 +1,4 @@
-//! Opening a file: decompression by its first bytes, its identity, and beginning again where it cannot be read twice.
+//! Opening a file: decompression by its first bytes, its identity, and reading it again even if it cannot be read twice.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
@@ -11,11 +11,11 @@ use super::error::ImportError;
 use crate::unpack::{self, Ahead, Behind, Container, Foreign};
 
 /// Bytes, decompressed, that a file is known by.
-pub(super) const HEAD_BYTES: usize = 4 << 10;
+pub(crate) const HEAD_BYTES: usize = 4 << 10;
 const READ_BYTES: usize = 256 << 10;
-/// As far as the mark of a format may lie.
+/// The largest offset of a format's magic bytes.
 const MARK_BYTES: usize = 512;
-/// The name that stands for standard input.
+/// The name for standard input.
 pub(super) const STDIN: &str = "-";
 
 /// A file's decompressed bytes, from the beginning.
@@ -29,7 +29,7 @@ pub(super) struct Source {
     pub bytes: Bytes,
 }
 
-/// Opens a file, or standard input for `-`. It is opened once: a pipe gives its bytes to nobody a second time.
+/// Opens a file, or standard input for `-`. It is opened once: the bytes of a pipe can be read only once.
 ///
 /// # Errors
 /// When it cannot be opened or read, or is in a format that is not read.
@@ -56,9 +56,9 @@ fn raw(path: &Path) -> io::Result<(File, bool)> {
     };
     let kind = file.metadata()?;
     if kind.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a directory; give the files in it"));
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a directory; pass the files in it"));
     }
-    // Of a redirected file somebody else may have read a part.
+    // Part of a redirected file may have been read already.
     let rewinds = kind.is_file() && file.stream_position()? == 0;
     Ok((file, rewinds))
 }
@@ -70,18 +70,18 @@ pub(super) struct Stream {
     behind: Behind,
 }
 
-/// How a stream begins again.
+/// How a stream is read again.
 enum Again {
     /// By reading the file once more.
     File(File),
-    /// It does not: whoever wants that says so before reading.
+    /// It is not: a caller that needs that says so before reading.
     Never,
     /// By reading what was kept of it. Packed, because a small file may unpack to a huge one.
     Kept(zstd::Encoder<'static, File>),
 }
 
 impl Stream {
-    /// The bytes of a file, and how they are packed.
+    /// The bytes of a file, and how they are compressed.
     fn begin(file: File, rewinds: bool) -> io::Result<Result<(Stream, Container), Foreign>> {
         let again = if rewinds { Again::File(file.try_clone()?) } else { Again::Never };
         let mut raw = Ahead::new(BufReader::with_capacity(READ_BYTES, file));
@@ -94,13 +94,13 @@ impl Stream {
         Ok(Ok((Stream { reader, again, behind }, container)))
     }
 
-    /// What was read comes again.
+    /// What was read is read again.
     fn put_back(&mut self, read: &[u8]) {
         let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
         self.reader = Box::new(io::Cursor::new(read.to_owned()).chain(rest));
     }
 
-    /// From here on what is read is kept, where it could not be read a second time.
+    /// From here on, what is read is kept if it could not be read a second time.
     fn keep(&mut self) -> io::Result<()> {
         if matches!(self.again, Again::Never) {
             self.again = Again::Kept(zstd::Encoder::new(tempfile::tempfile()?, 1)?);
@@ -121,7 +121,7 @@ impl Stream {
                 let reader = Box::new(zstd::Decoder::new(kept)?.chain(self.reader));
                 Ok(Stream { reader, again: Again::Never, behind: self.behind })
             }
-            Again::Never => Err(io::Error::other("a pipe cannot be read from its beginning again")),
+            Again::Never => Err(io::Error::other("a pipe cannot be read again from its start")),
         }
     }
 }
@@ -141,7 +141,7 @@ pub(super) fn keep(bytes: &mut Bytes) -> io::Result<()> {
     bytes.get_mut().keep()
 }
 
-/// Nobody will want to begin again.
+/// It will not have to be read again.
 pub(super) fn let_go(bytes: &mut Bytes) {
     bytes.get_mut().again = Again::Never;
 }
@@ -151,12 +151,12 @@ pub(super) fn rewound(bytes: Bytes) -> io::Result<Bytes> {
     Ok(BufReader::with_capacity(READ_BYTES, bytes.into_inner().rewound()?))
 }
 
-/// How many bytes stand behind the end of what the file's format says; 0 until the end was read.
+/// How many bytes follow the end of the compressed data; 0 until the end was read.
 pub(super) fn garbage(bytes: &Bytes) -> u64 {
     bytes.get_ref().behind.bytes()
 }
 
-/// The identity of a file that begins with `head`: SHA-256 in hex.
+/// The identity of a file that starts with `head`: SHA-256 in hex.
 pub(super) fn identity(head: &[u8]) -> String {
     hex(&Sha256::digest(head))
 }
@@ -169,7 +169,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Writes all of `text` into a pipe from a thread of its own; the path of the end to read from.
+    /// Writes all of `text` into a pipe from another thread; returns the path of the end to read from.
     fn pipe(text: &[u8]) -> (std::path::PathBuf, io::PipeReader, std::thread::JoinHandle<()>) {
         use std::os::fd::AsRawFd;
         let (reader, mut writer) = io::pipe().unwrap();
@@ -246,6 +246,6 @@ mod tests {
         let once = zstd::encode_all(&b"a line\n"[..], 1).unwrap();
         std::fs::write(&path, zstd::encode_all(once.as_slice(), 1).unwrap()).unwrap();
         let error = open(&path).err().expect("packed twice").to_string();
-        assert!(error.contains("packed twice, with zstd inside") && error.contains("zstd -dc"), "{error}");
+        assert!(error.contains("compressed twice, with zstd inside") && error.contains("zstd -dc"), "{error}");
     }
 }

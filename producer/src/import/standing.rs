@@ -1,8 +1,8 @@
-//! Which of the files that the log knows a file is.
+//! Which of the files in the log a file is.
 //!
-//! A file is known by its head, and recognised by a hash of all that was read of it: what begins like a file that was
-//! imported and has the same bytes up to where that import stands is that file, grown or not. What differs before is
-//! another file. So two logs may begin alike, and each is imported whole.
+//! A file is identified by its head, and verified by a hash of everything that was read of it: a file that starts like
+//! one that was imported, with the same bytes up to the position of that import, is that file, grown or not. If it
+//! differs before, it is another file. So two logs may start the same way, and each is imported in full.
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -13,10 +13,16 @@ use super::lines::Lines;
 use super::position::Positions;
 use super::source;
 
-/// The positions of files that begin with `head`, or did while they were shorter than a head.
+/// The positions of files that start with `head`, or did while they were shorter than a head.
 pub(crate) fn alike(head: &[u8], positions: &Positions) -> Vec<ImportPosition> {
+    let begins = begins(head);
+    positions.values().filter(|position| !was_misread(position) && begins(position)).cloned().collect()
+}
+
+/// Tells which positions are of files that begin with `head`.
+pub(crate) fn begins(head: &[u8]) -> impl Fn(&ImportPosition) -> bool {
     let identity = source::identity(head);
-    let begins = |position: &ImportPosition| {
+    move |position| {
         let length = usize::try_from(position.head).unwrap_or_default();
         let (hash, _) = name(&position.file);
         match length {
@@ -24,19 +30,18 @@ pub(crate) fn alike(head: &[u8], positions: &Positions) -> Vec<ImportPosition> {
             length if length == head.len() => hash == identity,
             length => head.get(..length).is_some_and(|shorter| hash == source::identity(shorter)),
         }
-    };
-    positions.values().filter(|position| !was_misread(position) && begins(position)).cloned().collect()
+    }
 }
 
-/// Whether an import found no event at all in a file: most likely it was told a wrong format, so the file may be imported
+/// Whether an import found no event at all in a file: most likely the format was wrong, so the file may be imported
 /// again from its beginning.
 pub(crate) fn was_misread(position: &ImportPosition) -> bool {
-    // One line that has no end yet says nothing about the format.
+    // A single line without an end says nothing about the format.
     let only_a_beginning = position.rejected == 1 && position.unfinished > 0;
     position.finished && position.events == 0 && position.rejected > 0 && !only_a_beginning
 }
 
-/// What a file is, of those that begin alike.
+/// Which file it is, among those that start the same way.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The one with this index, of which everything that was read is still there.
@@ -47,7 +52,7 @@ pub(super) enum Standing {
     Another,
 }
 
-/// Reads a file as far as it takes to tell.
+/// Reads a file as far as needed to decide.
 pub(super) fn find(lines: &mut Lines<impl BufRead>, known: &[ImportPosition]) -> io::Result<Standing> {
     let mut places: Vec<i64> = known.iter().flat_map(|known| claims(known).map(|(bytes, _)| bytes)).collect();
     places.sort_unstable();
@@ -67,13 +72,13 @@ pub(super) fn find(lines: &mut Lines<impl BufRead>, known: &[ImportPosition]) ->
     Ok(longest(same).map(Standing::Same).or(longest(shorter).map(Standing::Shorter)).unwrap_or(Standing::Another))
 }
 
-/// Places in a file, and the hash up to there where one was kept.
+/// Offsets in a file, and the hash up to there if one was kept.
 fn claims(known: &ImportPosition) -> impl Iterator<Item = (i64, Option<i64>)> {
     let checks = known.checks.iter().map(|check| (check.bytes, Some(check.hash)));
     checks.chain([(known.bytes, known.hash)])
 }
 
-/// The position of a file that is none of those that begin alike.
+/// The position of a new file among those that start the same way.
 pub(super) fn new(head: &[u8], path: &Path, alike: &[ImportPosition]) -> ImportPosition {
     let identity = source::identity(head);
     let ordinals = alike.iter().map(|known| name(&known.file)).filter(|(hash, _)| *hash == identity);
@@ -96,6 +101,13 @@ pub(super) fn new(head: &[u8], path: &Path, alike: &[ImportPosition]) -> ImportP
         checks: Vec::new(),
         reading: None,
     }
+}
+
+/// Whether this may be a file's name.
+pub(super) fn is_name(file: &str) -> bool {
+    let (hash, ordinal) = file.split_once('-').unwrap_or((file, "2"));
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_hash && ordinal.parse::<u32>().is_ok_and(|n| n > 1 && n.to_string() == ordinal)
 }
 
 /// The hash in a file's name, and which it is of the files that begin alike, from 1.

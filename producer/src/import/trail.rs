@@ -1,4 +1,4 @@
-//! What was read of a file, in a few numbers: by them a file is recognised before an import of it goes on.
+//! What was read of a file, in a few numbers, by which a file is recognised before an import of it continues.
 
 use std::hash::Hasher;
 
@@ -7,15 +7,16 @@ use twox_hash::XxHash3_64;
 
 /// Bytes between checks at least; a line is rarely shorter.
 const NARROWEST: u64 = 128;
-/// Further on a check comes whenever a file has grown by this part: whatever it is cut to, fifteen parts of it are compared.
+/// Beyond that, there is a check whenever a file has grown by this fraction: wherever it is truncated, fifteen
+/// sixteenths of it can be compared.
 const PART: u64 = 16;
 /// Checks at most, which are enough for 10 GB.
-const MOST_CHECKS: usize = 256;
+pub(super) const MOST_CHECKS: usize = 256;
 
 /// A hash of everything read so far, and what it was at places on the way.
 ///
-/// XXH3 costs nothing beside reading a line, and a mistake is one in 2^64: the identity that keeps strangers apart is the
-/// SHA-256 of a file's head.
+/// XXH3 costs almost nothing compared with reading a line, and collides once in 2^64: the identity that separates
+/// unrelated files is the SHA-256 of a file's head.
 #[derive(Clone)]
 pub(super) struct Trail {
     hasher: XxHash3_64,
@@ -30,7 +31,7 @@ impl Trail {
         Trail { hasher: XxHash3_64::new(), bytes: 0, checks: Vec::new(), due: NARROWEST }
     }
 
-    /// Bytes that were read next. Where checks lie does not depend on how many come at a time.
+    /// The next bytes that were read. The positions of checks do not depend on the size of reads.
     pub(super) fn add(&mut self, read: &[u8]) {
         let mut rest = read;
         while self.bytes + rest.len() as u64 >= self.due {

@@ -11,7 +11,7 @@ use slipstream_schemas::{EventTime, RequestEvent};
 
 use super::scenario::{Endpoint, Fault, OUTCOME, Scenario};
 
-/// Requests are made slice by slice; each slice has a random sequence of its own, so that where a range is cut changes
+/// Requests are generated slice by slice; each slice has its own random sequence, so that splitting a range changes
 /// nothing in it.
 const SLICE_US: i64 = 100_000;
 const SECOND_US: f64 = 1e6;
@@ -33,7 +33,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Requests of a scenario at `rate` a second on the average of a day: 0 to 10 million; what is beyond is cut to that.
+    /// Requests of a scenario at `rate` per second, averaged over a day: clamped to 0 to 10 million.
     ///
     /// # Panics
     /// When the scenario has no endpoints, which parsing refuses.
@@ -51,12 +51,12 @@ impl Generator {
         Generator { scenario, rate, seed, name, endpoints, choice }
     }
 
-    /// Requests per second, on the average of a day.
+    /// Requests per second, averaged over a day.
     pub fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// The requests of `[from, to)` in order of time; `on` says of a fault whether it is on at a time. No request has the
+    /// The requests of `[from, to)` in order of time; `on` says whether a fault is on at a time. No request has the
     /// identity of another one, of this generator or of one with another scenario, rate or seed.
     pub fn between(&self, from: EventTime, to: EventTime, on: impl Fn(&Fault, EventTime) -> bool) -> Vec<RequestEvent> {
         let mut events = Vec::new();
@@ -145,7 +145,7 @@ impl Generator {
     }
 }
 
-/// Begin of the identities of a generator's requests.
+/// Prefix of the ids of a generator's requests.
 fn name(scenario: &Scenario, rate: f64, seed: u64) -> String {
     let traffic = Sha256::digest(format!("{seed} {rate} {scenario:?}"));
     let hex: String = traffic[..6].iter().map(|b| format!("{b:02x}")).collect();

@@ -1,4 +1,4 @@
-//! Synthetic traffic: the same seed makes the same requests. What is made is a pure function of scenario, rate, seed and
+//! Synthetic traffic: the same seed gives the same requests. They are a pure function of scenario, rate, seed and
 //! a range of time; `run` publishes it.
 
 mod fault;

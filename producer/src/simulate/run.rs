@@ -1,4 +1,4 @@
-//! Publishing simulated traffic, in real time or as fast as the log takes it.
+//! Publishing simulated traffic, in real time or as fast as the log accepts it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::fault::FaultSwitch;
 use super::generator::Generator;
 use super::scenario::Fault;
 
-/// In real time, so much is made and published at a time.
+/// How much is generated and published at a time in real time.
 const SLICE: Duration = Duration::from_millis(50);
 /// As fast as possible, so many events are published at a time, about.
 const BATCH: f64 = 10_000.0;
@@ -21,15 +21,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What is to be published.
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    /// What makes the requests.
+    /// Generates the requests.
     pub generator: Generator,
     /// Time of the first request.
     pub from: EventTime,
-    /// Where to end; none: when shut down.
+    /// Where to end; `None` for until shutdown.
     pub until: Option<EventTime>,
-    /// Each request when its time comes; else as fast as the log takes them, which needs an end.
+    /// Publish each request at its time; else as fast as the log accepts them, which needs an end.
     pub realtime: bool,
-    /// Faults that are switched by hand; those with a time of their own begin and end by themselves.
+    /// Faults that are switched manually; those with their own times start and end automatically.
     pub faults: FaultSwitch,
 }
 
@@ -43,10 +43,10 @@ pub struct Progress {
 /// How it ended.
 pub type Summary = Progress;
 
-/// Why it could not go on.
+/// Why it could not continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
-    /// The log failed for good.
+    /// The log failed permanently.
     #[error("publishing simulated requests: {0}")]
     Log(#[from] LogError),
 }
@@ -54,7 +54,7 @@ pub enum SimulateError {
 /// Publishes until the simulation's end or a shutdown; what was acknowledged is counted. `now` is the clock.
 ///
 /// # Errors
-/// When the log fails for good; what may pass is tried again, with the same events.
+/// When the log fails permanently; temporary errors are retried, with the same events.
 pub async fn run(
     log: SharedLog,
     simulation: Simulation,
@@ -88,7 +88,7 @@ fn batch_us(simulation: &Simulation) -> i64 {
     (BATCH / rate * 1e6).clamp(1e6, 3_600e6) as i64
 }
 
-/// Sleeps a slice and answers the present.
+/// Sleeps for a slice and returns the current time.
 async fn until_now(
     at: EventTime,
     end: EventTime,
@@ -120,7 +120,7 @@ async fn publish(log: &dyn Log, events: &[RequestEvent], shutdown: &Shutdown) ->
         match log.publish(records.clone()).await {
             Ok(_) => return Ok(true),
             Err(error @ (LogError::Busy | LogError::Transient { .. })) => {
-                tracing::debug!(%error, "the log did not take simulated requests; trying again");
+                tracing::debug!(%error, "the log did not accept simulated requests; retrying");
             }
             Err(error) => return Err(error.into()),
         }

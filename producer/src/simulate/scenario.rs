@@ -6,7 +6,7 @@ use serde::Deserialize;
 use slipstream_schemas::decode::validate;
 use slipstream_schemas::{EventTime, RequestEvent};
 
-/// The attribute that tells how a request ended for the business.
+/// The attribute with the business outcome of a request.
 pub(super) const OUTCOME: &str = "outcome";
 
 /// A system and its traffic.
@@ -16,7 +16,7 @@ pub struct Scenario {
     /// Environment of all events.
     #[serde(default)]
     pub environment: String,
-    /// How much traffic swings over a day: 0 not at all, 0.5 half as much at night and half as much again at noon (UTC).
+    /// How much traffic swings over a day: 0 not at all, 0.5 half as much at night and 1.5 times as much at noon (UTC).
     #[serde(default)]
     pub daily_swing: f64,
     /// At least one.
@@ -84,10 +84,10 @@ pub struct Fault {
     pub name: String,
     /// What it does; at least one.
     pub effects: Vec<Effect>,
-    /// Seconds after the begin of a run at which it begins by itself; none: only when switched on.
+    /// Seconds after the start of a run at which it starts automatically; `None` if only when switched on.
     #[serde(default)]
     pub begins_after_s: Option<f64>,
-    /// Seconds that it lasts then; none: to the end.
+    /// Its duration in seconds; `None` for until the end.
     #[serde(default)]
     pub lasts_s: Option<f64>,
 }
@@ -98,7 +98,7 @@ pub struct Fault {
 pub struct Effect {
     /// The service it hits.
     pub service: String,
-    /// The endpoint it hits; none: all of the service.
+    /// The endpoint it affects; `None` for all of the service.
     #[serde(default)]
     pub endpoint: Option<String>,
     /// Share of requests that go wrong.
@@ -107,7 +107,7 @@ pub struct Effect {
     /// Status of those, 503 unless they have an outcome.
     #[serde(default)]
     pub status: Option<i32>,
-    /// Outcome of those that are answered without an error.
+    /// Outcome of requests without an error.
     #[serde(default)]
     pub outcome: Option<String>,
     /// By what latencies are multiplied, of all requests.
@@ -123,10 +123,10 @@ fn once() -> f64 {
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// No YAML, or a field that is missing, unknown or of the wrong type.
-    #[error("the scenario cannot be read: {0}")]
+    #[error("cannot parse the scenario: {0}")]
     Malformed(#[from] serde_yaml_ng::Error),
-    /// A value that makes no sense.
-    #[error("the scenario makes no sense: {0}")]
+    /// An invalid value.
+    #[error("invalid scenario: {0}")]
     Senseless(String),
 }
 
@@ -134,7 +134,7 @@ impl Scenario {
     /// Reads a scenario from YAML.
     ///
     /// # Errors
-    /// When it is malformed or makes no sense; the message says where.
+    /// When it is malformed or invalid; the message says where.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let scenario: Scenario = serde_yaml_ng::from_str(text)?;
         scenario.check().map_err(ScenarioError::Senseless)?;
@@ -166,7 +166,7 @@ impl Scenario {
         positive(&format!("median_ms of {place}"), endpoint.median_ms)?;
         share(&format!("errors of {place}"), endpoint.errors)?;
         if !(0.0..=5.0).contains(&endpoint.sigma) {
-            return Err(format!("sigma of {place} must be 0 to 5, is {}", endpoint.sigma));
+            return Err(format!("sigma of {place} must be 0 to 5, found {}", endpoint.sigma));
         }
         for outcome in &endpoint.outcomes {
             positive(&format!("share of outcome {} of {place}", outcome.value), outcome.share)?;
@@ -201,7 +201,7 @@ impl Scenario {
     fn check_fault(&self, fault: &Fault) -> Result<(), String> {
         let name = &fault.name;
         if self.faults.iter().filter(|f| f.name == *name).count() > 1 {
-            return Err(format!("two faults are called {name}"));
+            return Err(format!("two faults are named {name}"));
         }
         if fault.effects.is_empty() {
             return Err(format!("fault {name} has no effects"));
@@ -219,12 +219,12 @@ impl Scenario {
     fn check_effect(&self, effect: &Effect) -> Result<(), String> {
         let mut hit = self.services.iter().flat_map(|s| s.endpoints.iter().map(move |e| (s, e)));
         let Some((service, endpoint)) = hit.find(|(s, e)| effect.hits(s, e)) else {
-            return Err("it hits no endpoint: check its service and endpoint".to_owned());
+            return Err("it matches no endpoint: check its service and endpoint".to_owned());
         };
         share("errors", effect.errors)?;
         positive("latency_factor", effect.latency_factor)?;
         if let Some(status) = effect.status.filter(|status| !(100..=599).contains(status)) {
-            return Err(format!("status must be 100 to 599, is {status}"));
+            return Err(format!("status must be 100 to 599, found {status}"));
         }
         self.check_event(service, endpoint, effect.outcome.as_deref())
     }
@@ -236,7 +236,7 @@ impl Effect {
         self.service == service.name && self.endpoint.as_ref().is_none_or(|path| *path == endpoint.path)
     }
 
-    /// The status of requests that go wrong; none: it is left as it is.
+    /// The status of failing requests; `None` to leave it unchanged.
     pub(super) fn failing_status(&self) -> Option<i32> {
         const UNAVAILABLE: i32 = 503;
         self.status.or(self.outcome.is_none().then_some(UNAVAILABLE))
@@ -244,11 +244,11 @@ impl Effect {
 }
 
 fn share(what: &str, value: f64) -> Result<(), String> {
-    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(format!("{what} must be 0 to 1, is {value}")) }
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(format!("{what} must be 0 to 1, found {value}")) }
 }
 
 fn positive(what: &str, value: f64) -> Result<(), String> {
-    if value > 0.0 && value.is_finite() { Ok(()) } else { Err(format!("{what} must be above 0, is {value}")) }
+    if value > 0.0 && value.is_finite() { Ok(()) } else { Err(format!("{what} must be above 0, found {value}")) }
 }
 
 #[cfg(test)]
@@ -264,15 +264,15 @@ mod tests {
         let endpoint = |e: &str| format!("services: [{{name: a, endpoints: [{{{e}}}]}}]");
         let table = [
             ("services: []".to_owned(), "it has no endpoint"),
-            (with("daily_swing: 2"), "daily_swing must be 0 to 1, is 2"),
-            (fault("service: b"), "effects[1] of fault f: it hits no endpoint"),
+            (with("daily_swing: 2"), "daily_swing must be 0 to 1, found 2"),
+            (fault("service: b"), "effects[1] of fault f: it matches no endpoint"),
             (fault("service: a, errors: 7"), "effects[1] of fault f: errors must be 0 to 1"),
-            (fault("service: a, status: 700"), "effects[1] of fault f: status must be 100 to 599, is 700"),
+            (fault("service: a, status: 700"), "effects[1] of fault f: status must be 100 to 599, found 700"),
             (with("faults: [{name: f, effects: []}]"), "fault f has no effects"),
             (with("faults: [{name: f, effects: [{service: a}], lasts_s: -1}]"), "lasts_s of fault f"),
             (
                 with("faults: [{name: f, effects: [{service: a}]}, {name: f, effects: [{service: a}]}]"),
-                "two faults are called f",
+                "two faults are named f",
             ),
             (with("trafic: 1"), "unknown field `trafic`"),
             (with("faults: [{name: f, effects: [{service: a, error: 1}]}]"), "line 2 column"),

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 /// A reader that can be looked ahead in.
 pub(crate) struct Ahead<R> {
     inner: R,
-    /// Taken from the reader to be looked at; what comes from `next` on is still to be read.
+    /// Bytes read ahead from the reader; those from `next` on are still to be read.
     taken: Vec<u8>,
     next: usize,
 }

@@ -1,11 +1,11 @@
-//! Which format bytes are in, told by how they begin, whatever a file is called.
+//! The format of bytes, detected by their start, whatever the file's name.
 
 use std::fmt;
 
 /// A format that is unpacked here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Container {
-    /// None: the bytes are the text.
+    /// Not compressed: the bytes are the text.
     Plain,
     Gzip,
     Zstd,
@@ -31,7 +31,7 @@ impl Container {
 pub struct Foreign {
     /// Its name.
     what: &'static str,
-    /// The command that makes text of a file of it.
+    /// The command that converts such a file to text.
     command: &'static str,
 }
 
@@ -40,10 +40,10 @@ impl Foreign {
     pub(crate) fn twice(container: Container) -> Option<Foreign> {
         let (what, command) = match container {
             Container::Plain => return None,
-            Container::Gzip => ("packed twice, with gzip inside", "gzip -dc"),
-            Container::Zstd => ("packed twice, with zstd inside", "zstd -dc"),
-            Container::Xz => ("packed twice, with xz inside", "xz -dc"),
-            Container::Bzip2 => ("packed twice, with bzip2 inside", "bzip2 -dc"),
+            Container::Gzip => ("compressed twice, with gzip inside", "gzip -dc"),
+            Container::Zstd => ("compressed twice, with zstd inside", "zstd -dc"),
+            Container::Xz => ("compressed twice, with xz inside", "xz -dc"),
+            Container::Bzip2 => ("compressed twice, with bzip2 inside", "bzip2 -dc"),
         };
         Some(Foreign { what, command })
     }
@@ -52,14 +52,11 @@ impl Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Foreign { what, command } = self;
-        write!(
-            f,
-            "this is {what}, which import does not read; convert it first: {command} FILE | slipstream import … -"
-        )
+        write!(f, "this is {what}, which import cannot read; convert it first: {command} FILE | slipstream import … -")
     }
 }
 
-/// Formats that are not read: where their mark lies, the mark, the name, and the command that makes text of them.
+/// Unsupported formats: offset of the magic bytes, the bytes, the name, and the command that converts them to text.
 const FOREIGN: [(usize, &[u8], &str, &str); 21] = [
     (0, &[0x04, 0x22, 0x4D, 0x18], "lz4", "lz4 -dc"),
     (0, &[0x02, 0x21, 0x4C, 0x18], "lz4 (legacy)", "lz4 -dc"),
@@ -84,12 +81,13 @@ const FOREIGN: [(usize, &[u8], &str, &str); 21] = [
     (0, &[0xFE, 0xFF], "UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
 ];
 
-/// The format of bytes that begin with `head`: 512 bytes, or all there are.
+/// The format of bytes that start with `head`: 512 bytes, or all if there are fewer.
 pub(crate) fn container(head: &[u8]) -> Result<Container, Foreign> {
     match *head {
         [0x1F, 0x8B, ..] => return Ok(Container::Gzip),
         [0x28, 0xB5, 0x2F, 0xFD, ..] => return Ok(Container::Zstd),
-        // A skippable frame: zstd's parallel packers begin with one. (So may lz4: zstd says then what it does not know.)
+        // A skippable frame: parallel zstd compressors start with one. (So may lz4: then zstd reports the unknown
+        // format.)
         [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => return Ok(Container::Zstd),
         [0xFD, b'7', b'z', b'X', b'Z', 0x00, ..] => return Ok(Container::Xz),
         [b'B', b'Z', b'h', b'1'..=b'9', ref block @ ..] if BZIP2_BLOCKS.iter().any(|b| block.starts_with(b)) => {
@@ -107,7 +105,7 @@ pub(crate) fn container(head: &[u8]) -> Result<Container, Foreign> {
     }
 }
 
-/// How a stream of bzip2 goes on behind its first four bytes: with a block, or with its end.
+/// How a stream of bzip2 continues after its first four bytes: with a block, or with its end.
 const BZIP2_BLOCKS: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
 
 /// UTF-16 without a mark: of ASCII every other byte is zero. The command that converts it.

@@ -1,5 +1,5 @@
 //! Files of gzip and bzip2: one member behind the other. Rotation, appending and parallel packers write several; tapes,
-//! block devices and some archivers pad the last with zeros. What else stands behind the last member is no part of it:
+//! block devices and some archivers pad the last with zeros. Anything else after the last member is not part of it:
 //! gzip and bzip2 warn of it and pass over it, and so do we.
 
 use std::io::{self, BufRead, Read};
@@ -15,7 +15,7 @@ use super::Ahead;
 pub(super) trait Member: Read + Sized {
     /// What it is read from.
     type Raw: BufRead;
-    /// How every member begins.
+    /// The magic bytes of every member.
     const MAGIC: &'static [u8];
 
     fn begin(raw: Ahead<Self::Raw>) -> Self;
@@ -54,7 +54,7 @@ pub(super) type Gzip<R> = Members<GzDecoder<Ahead<R>>>;
 /// All streams of a bzip2 file.
 pub(super) type Bzip2<R> = Members<BzDecoder<Ahead<R>>>;
 
-/// How many bytes stand behind the last member that are neither one nor padding. Shared with whoever reads.
+/// How many bytes after the last member are neither a member nor padding. Shared with the reader.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Behind(Arc<AtomicU64>);
 
@@ -73,7 +73,7 @@ pub(super) struct Members<M> {
 }
 
 impl<M: Member> Members<M> {
-    /// Reads what begins with a member.
+    /// Reads data that starts with a member.
     pub(crate) fn new(raw: Ahead<M::Raw>, behind: Behind) -> Self {
         Members { member: Some(M::begin(raw)), behind }
     }
@@ -92,7 +92,7 @@ impl<M: Member> Members<M> {
     }
 }
 
-/// Passes over the bytes that come first and are alike; how many there are.
+/// Skips leading bytes of the same value; returns how many there are.
 fn count(raw: &mut impl BufRead, alike: impl Fn(u8) -> bool) -> io::Result<u64> {
     let mut passed = 0;
     loop {
@@ -113,7 +113,7 @@ fn count(raw: &mut impl BufRead, alike: impl Fn(u8) -> bool) -> io::Result<u64> 
 impl<M: Member> Read for Members<M> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while let Some(mut member) = self.member.take() {
-            // Put back whatever comes of it but an end, or an error that stays.
+            // Put back in any case except at the end, or after a permanent error.
             match member.read(buf) {
                 Ok(0) if !buf.is_empty() => self.next(member.end())?,
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),

@@ -1,10 +1,11 @@
-//! Compressed bytes as the formats' own tools read them, for imports and for the gateway.
+//! Compressed files as the formats' own tools read them. The gateway has a stricter reader of its own, `gateway/gzip.rs`: what
+//! stands behind the end of a body is refused there, and what yields nothing is bounded.
 //!
-//! - [`container`]: which format bytes are in, told by how they begin; formats that we do not read are named;
+//! - [`container`]: the format of bytes, detected by their start; unsupported formats are named;
 //! - [`members`]: gzip and bzip2, whose files are one or more members, perhaps with padding or garbage behind them;
 //! - [`ahead`]: a reader that can be looked ahead in.
 //!
-//! zstd's own decoder goes on from frame to frame and passes over skippable ones; liblzma's does the same for streams
+//! zstd's own decoder continues from frame to frame and skips skippable ones; liblzma's does the same for streams
 //! of xz and the padding between them.
 
 mod ahead;
@@ -20,10 +21,10 @@ pub(crate) use members::Behind;
 
 use members::{Bzip2, Gzip};
 
-/// What a decoder may use to unpack: as much as zstd's own tool allows, and more than any preset of xz needs.
+/// Memory limit of a decoder: as much as zstd's own tool allows, and more than any preset of xz needs.
 const MOST_MEMORY: u64 = 128 << 20;
 
-/// Unpacks what is in a container. `behind` hears what stands behind its end.
+/// Decompresses a container. `behind` receives the number of bytes after its end.
 pub(crate) fn unpack<R: BufRead + Send + 'static>(
     container: Container,
     raw: Ahead<R>,
@@ -45,7 +46,7 @@ fn xz<R: BufRead>(raw: R) -> io::Result<liblzma::bufread::XzDecoder<R>> {
     Ok(liblzma::bufread::XzDecoder::new_stream(raw, stream))
 }
 
-/// Bytes from a decoder, whose errors name the format and the tool that says more.
+/// Bytes from a decoder, whose errors name the format and a tool that gives details.
 struct Unpacked {
     inner: Box<dyn Read + Send>,
     container: Container,
@@ -57,7 +58,7 @@ impl Read for Unpacked {
             io::ErrorKind::Interrupted => error,
             kind => {
                 let tool = self.container.tool();
-                io::Error::new(kind, format!("unpacking {tool}: {error} (`{tool} -t FILE` may say more)"))
+                io::Error::new(kind, format!("decompressing {tool}: {error} (`{tool} -t FILE` may say more)"))
             }
         })
     }
@@ -200,7 +201,7 @@ mod tests {
         ] {
             let (out, ended, _) = read(&packed);
             let error = ended.unwrap_err().to_string();
-            assert!(error.starts_with(&format!("unpacking {tool}: ")) && error.contains("-t FILE"), "{error}");
+            assert!(error.starts_with(&format!("decompressing {tool}: ")) && error.contains("-t FILE"), "{error}");
             assert!(before.starts_with(&out) || out.starts_with(before), "{tool}: {out:?}");
         }
     }

@@ -1,11 +1,12 @@
 //! Bodies: every form, plain and packed, right and wrong, strict and not.
 
+use slipstream_producer::answer::Answer;
 use slipstream_producer::gateway::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::house::{SOON, bad, event, gzip, house, reply};
+use crate::house::{House, SOON, bad, event, gzip, house, reply};
 
 const LINES: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
@@ -219,8 +220,44 @@ async fn every_answer_names_its_request_and_the_root_says_what_this_is() {
     let get = |path: &str| house.http.get(format!("http://{}{path}", house.address)).send();
     let root = get("/").await.unwrap();
     assert!(root.status() == 200 && root.text().await.unwrap().contains("/v1/events"));
-    assert_eq!(get("/v1/events").await.unwrap().status(), 405);
+    let wrong = get("/v1/events").await.unwrap();
+    assert_eq!((wrong.status().as_u16(), wrong.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    let wrong: Answer = wrong.json().await.unwrap();
+    assert_eq!(wrong.error.as_deref(), Some("method-not-allowed"));
+    assert!(wrong.message.is_some_and(|m| m.contains("GET is not allowed") && m.contains("POST events to /v1/events")));
+    assert_eq!(reply_to_post_at_root(&house).await, (405, "GET, HEAD".to_owned()));
     assert_eq!(get("/v2/events").await.unwrap().status(), 404);
+}
+
+async fn reply_to_post_at_root(house: &House) -> (u16, String) {
+    let reply = reply(house.post("/").body(event("a"))).await;
+    (reply.status, reply.headers["allow"].to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_time_that_is_hardly_meant_is_taken_and_told() {
+    let house = house(Limits::default()).await;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
+    let at = |id: &str, time: u128| {
+        format!(r#"{{"event_id":"{id}","time":{time},"service":"s","endpoint":"/","method":"GET","status_code":200}}"#)
+    };
+    let body = [at("fine", now), at("milliseconds", now / 1_000), at("seconds", now / 1_000_000), at("ahead", 2 * now)];
+    let reply = house.send("", format!("[{}]", body[..3].join(","))).await;
+    assert_eq!(reply.counts(), (200, 3, 0), "{:?}", reply.answer);
+    let [late] = &reply.answer.warnings[..] else { panic!("{:?}", reply.answer) };
+    assert_eq!((late.warning.as_str(), late.events, late.first), ("too-late", 2, 1));
+    assert!(late.message.contains("(the first: 1970-01-") && late.message.contains("microseconds"), "{}", late.message);
+    let reply = house.send("", body[3].clone()).await;
+    assert_eq!(reply.answer.warnings[0].warning, "in-the-future", "{:?}", reply.answer);
+    assert!(house.send("", body[0].clone()).await.answer.warnings.is_empty());
+    // Other tests of this process count, too.
+    let counted = |name: &str| {
+        let metrics = slipstream_runtime::metrics::render();
+        let line = metrics.lines().find(|line| line.starts_with(name)).expect("it is there").to_owned();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert!(counted("slipstream_gateway_too_late_events_total ") >= 2);
+    assert!(counted("slipstream_gateway_future_events_total ") >= 1);
 }
 
 #[tokio::test]
@@ -241,4 +278,38 @@ async fn what_is_answered_is_counted() {
         // Other tests of this process count, too.
         assert!(line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() >= 1.0, "{line}");
     }
+}
+
+#[tokio::test]
+async fn what_a_store_cannot_keep_or_has_two_meanings_is_refused_at_the_door() {
+    let house = house(Limits::default()).await;
+    for (more, field) in [
+        (r#""user_ref":"u\u0000""#, "user_ref"),
+        (r#""attributes":{"tenant\u0000":"a"}"#, "attributes"),
+        (r#""attributes":{"tenant":"a\u0000b"}"#, "attributes.tenant"),
+        (r#""attributes":{"tenant":"a","tenant":"b"}"#, "attributes.tenant"),
+        (r#""attributes":{"tenant":"a","tenant":"a"}"#, "attributes.tenant"),
+        (r#""status_code":503"#, "status_code"),
+    ] {
+        let wrong = event("wrong").replacen('{', &format!("{{{more},"), 1);
+        let reply = house.send("?strict=true", format!("[{}, {wrong}]", event("right"))).await;
+        assert_eq!((reply.counts(), reply.code()), ((422, 0, 1), "rejected"), "{more}: {:?}", reply.answer);
+        let [error] = &reply.answer.errors[..] else { panic!("{more}: {:?}", reply.answer) };
+        assert_eq!((error.index, error.field.as_deref()), (1, Some(field)), "{more}");
+        let reply = house.send("", wrong + "\n" + &event("right")).await;
+        assert_eq!(reply.counts(), (200, 1, 1), "{more}: {:?}", reply.answer);
+    }
+    assert!(house.stored_ids().await.iter().all(|id| id == "right"));
+}
+
+#[tokio::test]
+async fn numbers_in_attributes_arrive_with_every_digit() {
+    let house = house(Limits::default()).await;
+    let sent = [("a", "18446744073709551617"), ("b", "9007199254740993000007"), ("c", "0.10"), ("d", "-0")];
+    let pairs: Vec<String> = sent.iter().map(|(key, number)| format!("\"{key}\":{number}")).collect();
+    let body = event("digits").replacen('{', &format!("{{\"attributes\":{{{}}},", pairs.join(",")), 1);
+    assert_eq!(house.send("", body).await.counts(), (200, 1, 0));
+    let [kept] = &house.stored().await[..] else { panic!() };
+    let attributes: Vec<(&str, &str)> = kept.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(attributes, sent);
 }

@@ -111,9 +111,11 @@ async fn it_waits_as_long_as_it_is_told_to() {
         0 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], String::new()),
         _ => (StatusCode::OK, [("retry-after", "0")], r#"{"inserted":1,"rejected":0,"errors":[]}"#.to_owned()),
     });
-    let limits = http::Limits { connections: 9, header_timeout: Duration::from_secs(9) };
+    let long = Duration::from_secs(9);
+    let limits =
+        http::Limits { connections: 9, head_timeout: long, idle_timeout: long, write_timeout: long, finish: long };
     let mut server = JoinSet::new();
-    server.spawn(http::serve(listener, Router::new().route("/v1/events", busy_once), limits, Shutdown::new()));
+    server.spawn(http::serve("busy", listener, Router::new().route("/v1/events", busy_once), limits, Shutdown::new()));
 
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = ClientOptions { max_wait: Duration::from_secs(5), ..quick() };

@@ -4,5 +4,6 @@
 
 mod bodies;
 mod client;
+mod hostile;
 mod house;
 mod pressure;

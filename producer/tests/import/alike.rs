@@ -7,7 +7,7 @@ use bytes::Bytes;
 use slipstream_log::faults::CrashPoint;
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, Outgoing};
-use slipstream_producer::import::{Format, ImportError, Options, import_file};
+use slipstream_producer::import::{Format, ImportError, Options, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_schemas::records::ImportPosition;
 use slipstream_schemas::{EventTime, Topic, codec};
@@ -46,7 +46,7 @@ async fn logs_that_begin_alike_are_all_imported_whole_and_none_twice() {
             let summary = import(&log, file, Format::Json).await.unwrap();
             assert_eq!((summary.events, summary.already_imported), (*lines, 0), "{order:?}");
             assert_eq!(summary.notes.len(), usize::from(n > 0), "{:?}", summary.notes);
-            assert!(summary.notes.iter().all(|note| note.starts_with("it begins like ")), "{:?}", summary.notes);
+            assert!(summary.notes.iter().all(|note| note.starts_with("it starts like ")), "{:?}", summary.notes);
         }
         for (file, lines) in &files {
             let again = import(&log, file, Format::Json).await.unwrap();
@@ -86,7 +86,9 @@ async fn a_killed_import_of_the_second_continues() {
             log.faults().crash_at(CrashPoint::AfterCommit);
         }
     };
-    let died = import_file(log.clone(), &second.path, &options(Format::Json), &mut progress, &Shutdown::new()).await;
+    let died =
+        import_file(&Target::Log(log.clone()), &second.path, &options(Format::Json), &mut progress, &Shutdown::new())
+            .await;
     assert!(died.is_err());
     let log = log.crash();
     let rest = import(&log, &second, Format::Json).await.unwrap();

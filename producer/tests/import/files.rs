@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use slipstream_log::memory::MemoryLog;
 use slipstream_log::{Fetch, Log, TopicPartition};
-use slipstream_producer::import::{Format, ImportError, Options, Summary, import_file};
+use slipstream_producer::import::{Format, ImportError, Options, Summary, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_schemas::records::ImportPosition;
 use slipstream_schemas::{RequestEvent, Topic, codec};
@@ -42,7 +42,7 @@ pub async fn import(log: &Arc<MemoryLog>, file: &TestFile, format: Format) -> Re
 }
 
 pub async fn import_with(log: &Arc<MemoryLog>, file: &TestFile, options: &Options) -> Result<Summary, ImportError> {
-    import_file(log.clone(), &file.path, options, &mut |_| {}, &Shutdown::new()).await
+    import_file(&Target::Log(log.clone()), &file.path, options, &mut |_| {}, &Shutdown::new()).await
 }
 
 /// A JSON line without an identity; its endpoint names it.
@@ -105,7 +105,7 @@ fn dead((key, value, headers): Record) -> Dead {
     assert_eq!(key, None);
     let header = |name: &str| headers[name].clone();
     Dead {
-        line: String::from_utf8(value).unwrap(),
+        line: String::from_utf8_lossy(&value).into_owned(),
         number: header("slipstream-line"),
         class: header("slipstream-error"),
         file: header("slipstream-file"),
@@ -121,7 +121,7 @@ async fn values(log: &Arc<MemoryLog>, topic: Topic) -> Vec<Record> {
         let fetch = Fetch { records: usize::MAX, bytes: usize::MAX };
         for record in log.read(partition, first, end, fetch).await.unwrap().iter() {
             let text = |v: &[u8]| String::from_utf8(v.to_vec()).unwrap();
-            let headers = record.headers().map(|(n, v)| (n.to_owned(), text(v))).collect();
+            let headers = record.headers().map(|(n, v)| (n.to_owned(), text(v.unwrap()))).collect();
             records.push((record.key().map(<[u8]>::to_vec), record.value().unwrap().to_vec(), headers));
         }
     }

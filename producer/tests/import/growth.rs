@@ -76,7 +76,7 @@ async fn a_file_that_became_shorter_is_refused() {
     file.write(json_lines(150));
     let error = import(&log, &file, Format::Json).await.unwrap_err();
     assert!(matches!(error, ImportError::Shrunk { .. }), "{error}");
-    assert!(error.to_string().contains("it was cut"), "{error}");
+    assert!(error.to_string().contains("it was truncated"), "{error}");
 }
 
 #[tokio::test]

@@ -8,3 +8,4 @@ mod growth;
 mod once;
 mod pipes;
 mod real_logs;
+mod through;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use slipstream_log::faults::{CommitFault, CrashPoint};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_producer::import::{Format, ImportError, Options, import_file};
+use slipstream_producer::import::{Format, ImportError, Options, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_schemas::{EventTime, Topic};
 
@@ -73,7 +73,9 @@ async fn l2_a_killed_import_continues_where_its_last_step_ended() {
                 log.faults().crash_at(point);
             }
         };
-        let died = import_file(log.clone(), &file.path, &options(Format::Json), &mut progress, &Shutdown::new()).await;
+        let died =
+            import_file(&Target::Log(log.clone()), &file.path, &options(Format::Json), &mut progress, &Shutdown::new())
+                .await;
         assert!(died.is_err(), "{point:?}");
         let log = log.crash();
         let done = Kept::of(&log).await.last().lines as u64;
@@ -89,7 +91,8 @@ async fn a_shutdown_ends_it_behind_a_step_and_it_continues() {
     let (log, file) = (log(), TestFile::new(json_lines(LINES)));
     let shutdown = Shutdown::new();
     let mut stop = |_: &_| shutdown.cancel();
-    let summary = import_file(log.clone(), &file.path, &options(Format::Json), &mut stop, &shutdown).await.unwrap();
+    let summary =
+        import_file(&Target::Log(log.clone()), &file.path, &options(Format::Json), &mut stop, &shutdown).await.unwrap();
     assert!(!summary.finished && summary.lines > 0 && summary.lines < LINES as u64);
     assert_eq!(Kept::of(&log).await.last().lines as u64, summary.lines);
     assert!(import(&log, &file, Format::Json).await.unwrap().finished);
@@ -121,13 +124,15 @@ async fn l5_an_import_that_was_overtaken_commits_nothing_more() {
             let import_other = move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let (options, stop) = (options(Format::Json), Shutdown::new());
-                runtime.block_on(import_file(rival, &path, &options, &mut |_| {}, &stop)).unwrap();
+                runtime.block_on(import_file(&Target::Log(rival), &path, &options, &mut |_| {}, &stop)).unwrap();
             };
             let thread = std::thread::Builder::new().name("rival".to_owned()).spawn(import_other).unwrap();
             thread.join().unwrap();
         }
     };
-    let outcome = import_file(log.clone(), &file.path, &options(Format::Json), &mut progress, &Shutdown::new()).await;
+    let outcome =
+        import_file(&Target::Log(log.clone()), &file.path, &options(Format::Json), &mut progress, &Shutdown::new())
+            .await;
     assert!(matches!(outcome, Err(ImportError::TakenOver)), "{outcome:?}");
     let rival_file = TestFile::new(json_lines(LINES));
     assert!(import(&rival, &rival_file, Format::Json).await.unwrap().finished);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_producer::import::{Format, Options, Summary, import_file};
+use slipstream_producer::import::{Format, Options, Summary, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_schemas::EventTime;
 
@@ -33,7 +33,8 @@ impl Pipe {
     }
 
     async fn import(self, log: &Arc<MemoryLog>, options: &Options) -> Summary {
-        let summary = import_file(log.clone(), &self.path, options, &mut |_| {}, &Shutdown::new()).await.unwrap();
+        let summary =
+            import_file(&Target::Log(log.clone()), &self.path, options, &mut |_| {}, &Shutdown::new()).await.unwrap();
         self.writer.join().unwrap();
         summary
     }
@@ -98,7 +99,7 @@ async fn a_named_pipe_is_one_too() {
     let mut writer: Child = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).spawn().unwrap();
     let log = log();
     let options = Options { shift_to: Some(NOW), ..options(Format::Json) };
-    let summary = import_file(log.clone(), &fifo, &options, &mut |_| {}, &Shutdown::new()).await.unwrap();
+    let summary = import_file(&Target::Log(log.clone()), &fifo, &options, &mut |_| {}, &Shutdown::new()).await.unwrap();
     assert!(writer.wait().unwrap().success());
     assert_eq!((summary.events, summary.finished), (LINES as u64, true));
     assert_eq!(Kept::of(&log).await.events.last().unwrap().time, NOW);

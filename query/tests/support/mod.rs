@@ -61,7 +61,7 @@ pub async fn settle(log: &dyn Log) {
     ensure_settings(log, &settings).await.unwrap();
 }
 
-/// Publishes a definition; none: withdraws it.
+/// Publishes a definition; `None` withdraws it.
 pub async fn define(log: &dyn Log, name: &str, document: Option<String>) {
     let definition =
         Definition { kind: SLO_KIND.to_owned(), name: name.to_owned(), document, author: "test".to_owned() };

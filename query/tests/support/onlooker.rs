@@ -1,4 +1,4 @@
-//! The log as one has it who only looks: it notes what is read, refuses to be written, and fails when a test says so.
+//! A read-only log: it records reads, refuses writes, and fails when a test says so.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

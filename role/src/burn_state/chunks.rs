@@ -1,4 +1,4 @@
-//! Reading burn-snapshots: the newest whole set of a partition's chunks, from the end backwards.
+//! Reading burn-snapshots: the newest complete set of a partition's chunks, from the end backwards.
 
 use slipstream_log::{Batch, Fetch, Log, LogError, Offset, RecordRef, TopicPartition};
 use slipstream_schemas::records::BurnChunk;
@@ -8,13 +8,13 @@ use slipstream_slo::burn::Restoring;
 use super::BurnStateError;
 use super::snapshots::chunk_of_key;
 
-/// Snapshot records that are looked at first, from the end backwards: up to 32 MiB at a time.
+/// Snapshot records that are read first, from the end backwards: up to 32 MiB at a time.
 const LOOK_BACK: Offset = 64;
 /// As long as they have fewer bytes, more are looked at the next time.
 const LOOK_BYTES: usize = 4 << 20;
 
-/// Takes in the newest records of burn-snapshots that concern a partition. They are read backwards until every chunk is
-/// there: what was superseded and is not compacted yet lies before them. Answers how many were read, and their bytes.
+/// Reads the newest records of burn-snapshots for a partition. They are read backwards until every chunk is
+/// found: superseded records that are not compacted yet precede them. Returns how many were read, and their bytes.
 pub(super) async fn read_chunks(
     log: &dyn Log,
     partition: TopicPartition,
@@ -33,7 +33,7 @@ pub(super) async fn read_chunks(
                     records += 1;
                     bytes += record.value().map_or(0, <[u8]>::len);
                 }
-                // Decoding takes its time, and the others are to go on.
+                // Decoding takes a while, so let other tasks continue.
                 tokio::task::yield_now().await;
             }
         }
@@ -45,7 +45,7 @@ pub(super) async fn read_chunks(
     Ok((records, bytes))
 }
 
-/// Takes in a record of burn-snapshots, if it may matter. Whether it was read.
+/// Reads a record of burn-snapshots if it may be needed. Returns whether it was read.
 fn take_chunk(
     record: &RecordRef<'_>,
     snapshots: TopicPartition,

@@ -15,15 +15,15 @@ pub struct Folded {
     partition: TopicPartition,
     /// The state.
     pub(super) burn: Burn,
-    /// Where to read on: behind the last tally, or further where the log has gaps.
+    /// Where to continue reading: after the last tally, or further if the log has gaps.
     next: Offset,
 }
 
 impl Folded {
-    /// The state at the end of a partition of sli-tallies, for a look: who holds it publishes nothing.
+    /// The state at the end of a partition of sli-tallies, for looking only: its holder publishes nothing.
     ///
     /// # Errors
-    /// When the log cannot be read, or holds what this version does not understand.
+    /// When the log cannot be read, or holds records that this version does not support.
     pub async fn at_the_end(
         log: &dyn Log,
         partition: TopicPartition,
@@ -32,13 +32,13 @@ impl Folded {
         let (mut state, _, _) = Folded::from_snapshots(log, partition, Offset::MAX).await?;
         // The snapshot may know definitions that the next batch does not name.
         definitions.read_new().await?;
-        // Asked for after the chunks were read: the tallies that each of them holds are below it.
+        // Looked up after the chunks were read: the tallies in each of them are below it.
         let (_, end) = log.bounds(partition).await?;
         state.read_on(log, end, definitions).await?;
         Ok(state)
     }
 
-    /// The state that the newest snapshots hold; how many of their records were read, and their bytes. What lies below
+    /// The state in the newest snapshots; how many of their records were read, and their bytes. What is below
     /// `committed` is not published again.
     pub(super) async fn from_snapshots(
         log: &dyn Log,
@@ -54,12 +54,12 @@ impl Folded {
         Ok((Folded { partition, burn, next }, chunks, bytes))
     }
 
-    /// Folds what the partition holds below `end`; answers how many batches. After an error of the log, or where it is
-    /// dropped while it waits, the state is whole, and reading on goes on from where it stands.
+    /// Folds the partition's batches below `end`; returns how many. After an error of the log, or if it is
+    /// dropped while it waits, the state is consistent, and reading continues from its position.
     ///
     /// # Errors
-    /// When the log cannot be read, or holds what this version does not understand. The state is not to be used after a
-    /// fault of the fold.
+    /// When the log cannot be read, or holds records that this version does not support. The state must not be used
+    /// after a fault of the fold.
     pub async fn read_on(
         &mut self,
         log: &dyn Log,

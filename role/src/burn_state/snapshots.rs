@@ -1,7 +1,7 @@
 //! When burn writes which chunks of its state.
 //!
-//! A new owner folds again what came since the oldest chunk. So all of them are written in turn within [`ROUND`], whatever
-//! they hold; one that did not change costs a record of its head.
+//! A new owner folds the tallies since the oldest chunk again. So all chunks are written in turn within [`ROUND`],
+//! whatever they contain; an unchanged one costs only a record with its header.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use slipstream_schemas::{Topic, codec};
 use slipstream_slo::burn::Burn;
 use tokio::time::Instant;
 
-/// Snapshot chunks of a partition: an SLO's chunk is by the hash of its name. As many as make one of 25,000 series small
+/// Snapshot chunks of a partition: the hash of an SLO's name decides its chunk. Enough to make one of 25,000 series small
 /// enough for a step.
 pub const CHUNKS: u32 = 64;
 /// In this time every chunk is written once.
 const ROUND: Duration = Duration::from_secs(30);
-/// A step takes chunks until they have this many bytes; at least one.
+/// A step contains chunks up to this many bytes; at least one.
 const STEP_BYTES: usize = 512 << 10;
-/// As much is written at an orderly end.
+/// This much is written at an orderly shutdown.
 const LAST_BYTES: usize = 32 << 20;
-/// Bytes of chunks a second, whatever the round takes then.
+/// Maximum bytes of chunks per second, even if the round takes longer then.
 const BYTES_A_SECOND: usize = 4 << 20;
 
-/// Whose turn it is.
+/// The next chunk in turn.
 pub struct Snapshots {
     to: TopicPartition,
     next: u32,
@@ -45,7 +45,7 @@ impl Snapshots {
         }
     }
 
-    /// The records of all chunks, or of those whose turn is next where they are too much for one step.
+    /// The records of all chunks, or, if they are too much for one step, of the next ones in turn.
     pub fn last(&mut self, burn: &mut Burn, now: Instant) -> Vec<Outgoing> {
         self.take(burn, now, LAST_BYTES)
     }
@@ -70,7 +70,7 @@ impl Snapshots {
     }
 }
 
-/// Of which partition of sli-tallies a key is, and which chunk it names; none: one of another number of chunks.
+/// The partition of sli-tallies and the chunk that a key names; `None` if it is of another number of chunks.
 pub fn chunk_of_key(key: &[u8]) -> Option<(u32, Option<i32>)> {
     let mut parts = std::str::from_utf8(key).ok()?.split('/');
     let partition = parts.next()?.parse().ok()?;
@@ -80,8 +80,8 @@ pub fn chunk_of_key(key: &[u8]) -> Option<(u32, Option<i32>)> {
     Some((partition, chunk))
 }
 
-/// Keyed by its place, so that compaction keeps the newest. Word that nothing changed takes no chunk's place, nor does a
-/// chunk that of another number of them: until all are there those count.
+/// Keyed by its place, so that compaction keeps the newest. An unchanged marker does not replace a chunk, nor does a
+/// chunk replace one of another number of chunks: those are used until all new ones exist.
 fn record(to: TopicPartition, chunk: &BurnChunk) -> Outgoing {
     let part = if chunk.parts == 0 { "unchanged".to_owned() } else { chunk.part.to_string() };
     Outgoing {

@@ -1,4 +1,4 @@
-//! A log whose questions are asked until they are answered, or refused for good.
+//! A log whose reads are retried until they succeed or fail permanently.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipstream_log::{
     Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
-    SharedLog, Step, TopicPartition,
+    SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_runtime::event::Event;
 use slipstream_schemas::{LogTime, Topic};
@@ -43,7 +43,7 @@ impl Asking {
     }
 }
 
-/// Asks until something else than a passing error comes.
+/// Retries until there is something other than a temporary error.
 macro_rules! until_answered {
     ($asking:expr, $doing:literal, $ask:expr) => {{
         let mut patience = Patience::with_log();
@@ -68,8 +68,12 @@ impl Log for Patient {
         self.log.total_order()
     }
 
+    async fn topic_id(&self, topic: Topic) -> Result<Option<TopicId>, LogError> {
+        until_answered!(self.asking, "looking up a topic's id", self.log.topic_id(topic))
+    }
+
     async fn partitions(&self, topic: Topic) -> Result<u32, LogError> {
-        until_answered!(self.asking, "asking for a topic's partitions", self.log.partitions(topic))
+        until_answered!(self.asking, "looking up a topic's partitions", self.log.partitions(topic))
     }
 
     async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
@@ -80,12 +84,16 @@ impl Log for Patient {
         self.log.publish_atomically(writer, records).await
     }
 
+    async fn take_writer(&self, writer: &str) -> Result<(), CommitError> {
+        self.log.take_writer(writer).await
+    }
+
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        until_answered!(self.asking, "asking for a partition's bounds", self.log.bounds(partition))
+        until_answered!(self.asking, "looking up a partition's bounds", self.log.bounds(partition))
     }
 
     async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
-        until_answered!(self.asking, "asking for a partition's bounds", self.log.settled_bounds(partition))
+        until_answered!(self.asking, "looking up a partition's bounds", self.log.settled_bounds(partition))
     }
 
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
@@ -97,7 +105,7 @@ impl Log for Patient {
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {
-        until_answered!(self.asking, "asking for a committed position", self.log.committed(group, partition))
+        until_answered!(self.asking, "looking up a committed position", self.log.committed(group, partition))
     }
 
     async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
@@ -108,8 +116,8 @@ impl Log for Patient {
 
 #[async_trait]
 impl Consumer for PatientConsumer {
-    /// What passes comes back as nothing, soon: whoever polls has other things to do. It is said of the first, the second, the
-    /// fourth, ... in a row.
+    /// A temporary error of a poll returns nothing, soon: the caller has other things to do. It is logged for the
+    /// first, the second, the fourth, ... in a row.
     async fn poll(&mut self, fetch: Fetch, wait: Duration) -> Result<Polled, LogError> {
         match self.consumer.poll(fetch, wait).await {
             Err(error) if passes(&error) => {
@@ -144,15 +152,15 @@ impl Consumer for PatientConsumer {
     }
 
     async fn committed(&mut self, partition: TopicPartition) -> Result<Option<Position>, LogError> {
-        until_answered!(self.asking, "asking for a committed position", self.consumer.committed(partition))
+        until_answered!(self.asking, "looking up a committed position", self.consumer.committed(partition))
     }
 
-    /// A horizon that cannot be known at present is none.
+    /// A horizon that cannot be read at the moment is `None`.
     async fn horizon(&mut self, partition: TopicPartition) -> Result<Option<Horizon>, LogError> {
         match self.consumer.horizon(partition).await {
             Err(error) if passes(&error) => {
                 let asking = &self.asking;
-                let say = |_, _| asking.retry("asking for a horizon", &error).emit();
+                let say = |_, _| asking.retry("looking up a horizon", &error).emit();
                 Patience::with_log().wait(say).await;
                 Ok(None)
             }

@@ -27,7 +27,7 @@ pub enum StoreAddress {
 const LOG: &str = "`sqlite:DIR` or `kafka://host:port[,host:port]`";
 const STORE: &str = "`sqlite:DIR` or `postgres://user@host:port/database`";
 
-/// The address of the log; none when it is not given, or wrong.
+/// The address of the log; `None` if it is not given, or wrong.
 pub(super) fn log(top: &Section<'_>, problems: &Problems) -> Option<LogAddress> {
     let node = top.get("log")?;
     let given = text(node).unwrap_or_default();
@@ -45,7 +45,7 @@ pub(super) fn log(top: &Section<'_>, problems: &Problems) -> Option<LogAddress> 
     directory.map(LogAddress::Sqlite)
 }
 
-/// The address of the store; none when it is not given, or wrong.
+/// The address of the store; `None` if it is not given, or wrong.
 pub(super) fn store(top: &Section<'_>, problems: &Problems) -> Option<StoreAddress> {
     let node = top.get("store")?;
     let given = text(node).and_then(plain).unwrap_or_default();
@@ -76,7 +76,7 @@ fn refuse(node: &Node, key: &str, what: &str, problems: &Problems) {
 
 fn check_brokers(brokers: &str) -> Result<(), String> {
     if brokers.contains('@') {
-        return Err("no names and passwords in the address; they stand in `kafka.properties` (sasl.username) and \
+        return Err("user names and passwords do not belong in the address; they stand in `kafka.properties` (sasl.username) and \
                     `kafka.properties_file` (sasl.password)"
             .to_owned());
     }

@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::problem::Place;
 use super::tree::{Key, Node, Value};
 
-/// What flags say; none and empty: the flag was not given. Texts are as typed, so that a wrong one is reported together
+/// What flags say; `None` or empty if the flag was not given. Texts are as typed, so that a wrong one is reported together
 /// with all other mistakes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -25,6 +25,8 @@ pub struct Overrides {
     pub slos: Vec<String>,
     /// `--webhook URL`, repeatable
     pub webhooks: Vec<String>,
+    /// `--drain DURATION`
+    pub drain: Option<String>,
     /// `--log-level LEVEL`
     pub log_level: Option<String>,
     /// `--log-format FORMAT`
@@ -60,6 +62,7 @@ const SETTINGS: &[Setting] = &[
     one(&["listen"]),
     one(&["ops_listen"]),
     one(&["external_url"]),
+    one(&["alert_url"]),
     many(&["slos"]),
     many(&["webhooks"]),
     one(&["gateway", "max_body"]),
@@ -67,12 +70,15 @@ const SETTINGS: &[Setting] = &[
     one(&["gateway", "max_in_flight"]),
     one(&["gateway", "max_connections"]),
     one(&["gateway", "read_timeout"]),
+    one(&["gateway", "idle_timeout"]),
+    one(&["gateway", "write_timeout"]),
     one(&["gateway", "publish_timeout"]),
     one(&["retention", "events"]),
     one(&["retention", "history"]),
     one(&["logging", "level"]),
     one(&["logging", "format"]),
     one(&["drain"]),
+    one(&["shutdown_timeout"]),
 ];
 
 const PREFIX: &str = "SLIPSTREAM_";
@@ -80,7 +86,7 @@ const PREFIX: &str = "SLIPSTREAM_";
 /// Variables of ours that are not settings: the command line reads them.
 const ELSEWHERE: &[&str] = &["SLIPSTREAM_CONFIG"];
 
-/// Lays the environment over a tree; answers with warnings about variables that look like ours but are not known.
+/// Applies the environment to a tree; returns warnings about unknown variables with our prefix.
 pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
     let known: Vec<(String, &Setting)> =
         SETTINGS.iter().map(|s| (format!("{PREFIX}{}", s.path.join("_").to_uppercase()), s)).collect();
@@ -105,12 +111,13 @@ pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String
 
 /// Lays the flags over a tree.
 pub(super) fn flags(root: &mut Node, flags: &Overrides) {
-    let singles: [(&str, &[&'static str], &Option<String>); 7] = [
+    let singles: [(&str, &[&'static str], &Option<String>); 8] = [
         ("--data", &["data"], &flags.data),
         ("--log", &["log"], &flags.log),
         ("--store", &["store"], &flags.store),
         ("--listen", &["listen"], &flags.listen),
         ("--ops-listen", &["ops_listen"], &flags.ops_listen),
+        ("--drain", &["drain"], &flags.drain),
         ("--log-level", &["logging", "level"], &flags.log_level),
         ("--log-format", &["logging", "format"], &flags.log_format),
     ];
@@ -141,7 +148,7 @@ fn list<'v>(place: &Place, values: impl Iterator<Item = &'v str>) -> Node {
     Node { place: place.clone(), value: Value::List(values.map(|v| scalar(place, v)).collect()) }
 }
 
-/// Puts a value at a path. Where a part of the path is no map, that mistake is left for the reader to find.
+/// Puts a value at a path. If a part of the path is not a map, the reader will report that mistake.
 fn set(node: &mut Node, path: &[&str], value: Node) {
     let Some((first, rest)) = path.split_first() else {
         *node = value;

@@ -32,7 +32,7 @@ pub use receiver::{Receiver, ReceiverFormat};
 pub use secret::Secret;
 pub use slipstream_schemas::Retention;
 
-/// Everything a process is told.
+/// The configuration of a process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Directory of the embedded log and store.
@@ -41,35 +41,39 @@ pub struct Config {
     pub log: LogAddress,
     /// Where the store is.
     pub store: StoreAddress,
-    /// How to speak to Kafka, where the log is there.
+    /// How to connect to Kafka, if the log is there.
     pub kafka: Kafka,
-    /// How to speak to PostgreSQL, where the store is there.
+    /// How to connect to PostgreSQL, if the store is there.
     pub postgres: Postgres,
-    /// What this process does.
+    /// The roles of this process.
     pub roles: BTreeSet<Role>,
     /// Where the gateway listens.
     pub listen: SocketAddr,
     /// Where health and metrics are served.
     pub ops_listen: SocketAddr,
-    /// Where people reach this installation; goes into notifications. None: the gateway's address.
+    /// Where people reach this installation, for notifications.
     pub external_url: Option<String>,
+    /// Where an alert links to, with names of its fields in braces; `None` if that is `external_url`.
+    pub alert_url: Option<String>,
     /// Files and directories with SLO definitions to publish at start.
     pub slos: Vec<PathBuf>,
     /// Limits of the gateway.
     pub gateway: Gateway,
-    /// Who is told about alerts.
+    /// Receivers of alerts.
     pub receivers: Vec<Receiver>,
-    /// How long the store keeps what.
+    /// How long the store keeps data.
     pub retention: Retention,
-    /// How the process talks about itself.
+    /// Logging.
     pub logging: Logging,
-    /// What a stage has to end after it was told to.
+    /// How long a process with a gateway serves on after SIGTERM, not ready, before it shuts down.
     pub drain: Duration,
-    /// What looks wrong but stops nothing; to be logged once logging is set up.
+    /// How long each stage of the shutdown may take.
+    pub shutdown_timeout: Duration,
+    /// Warnings, to be logged once logging is set up.
     pub warnings: Vec<String>,
 }
 
-/// What a process can do.
+/// A role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Takes events over HTTP.
@@ -116,14 +120,39 @@ pub struct Gateway {
     pub max_body: usize,
     /// Events of one request.
     pub max_events: usize,
-    /// Bytes of bodies, decompressed, that are worked on at a time; beyond it callers are sent away with 503.
+    /// Bytes that all requests together may hold: bodies as sent and decompressed, events on their way to the log, answers.
+    /// Beyond it callers are sent away with 503.
     pub max_in_flight: usize,
-    /// Connections at a time; further ones wait in the kernel's queue.
+    /// Connections at a time; further ones are sent away with 503.
     pub max_connections: usize,
-    /// Time a client has to send its headers, and again its body.
+    /// Time a client has to send the head of a request, and again its body.
     pub read_timeout: Duration,
+    /// Time between two requests of a connection, after which it is closed.
+    pub idle_timeout: Duration,
+    /// Time a client has to read an answer.
+    pub write_timeout: Duration,
     /// Time the log has to take a request's events before the caller is sent away with 503.
     pub publish_timeout: Duration,
+    /// Time that requests in progress have at shutdown.
+    pub finish: Duration,
+}
+
+impl Gateway {
+    /// What one request may hold at most, bytes. While it is decompressed: the body as sent, and the decompressed one in
+    /// its old and its new place when it grows. Then: the body, the records made of it, in two places likewise, and for each
+    /// event what names it in the request, the log and the answer.
+    pub const fn one_request(max_body: usize, max_events: usize) -> usize {
+        max_body.saturating_mul(4).saturating_add(max_events.saturating_mul(512))
+    }
+
+    /// What a small request holds at most, bytes: so much is kept for each connection, however much large ones want.
+    pub const SMALL_REQUEST: usize = 8 << 10;
+
+    /// The least bound for all requests under which one of the largest size is taken.
+    pub const fn least_in_flight(max_body: usize, max_events: usize, max_connections: usize) -> usize {
+        let of_small = max_connections.saturating_mul(Gateway::SMALL_REQUEST);
+        Gateway::one_request(max_body, max_events).saturating_add(of_small)
+    }
 }
 
 impl Default for Gateway {
@@ -132,17 +161,20 @@ impl Default for Gateway {
             max_body: 16 << 20,
             max_events: 50_000,
             max_in_flight: 128 << 20,
-            max_connections: 4_096,
+            max_connections: 2_048,
             read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(10),
             publish_timeout: Duration::from_secs(10),
+            finish: Duration::from_secs(8),
         }
     }
 }
 
-/// How the process talks about itself.
+/// Logging.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Logging {
-    /// A level (`info`) or a filter (`info,slipstream_sink=debug`); none: `info`.
+    /// A level (`info`) or a filter (`info,slipstream_sink=debug`); `None` means `info`.
     pub level: Option<String>,
     /// In what form.
     pub format: LogFormat,

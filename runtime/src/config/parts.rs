@@ -12,13 +12,13 @@ use super::section::{Problems, Section, complain, expected, path, plain, text};
 pub struct Kafka {
     /// What the names of topics and groups begin with: installations share a cluster.
     pub prefix: String,
-    /// Name of this process among the others, kept over restarts; none: a new one each time.
+    /// Name of this process among the others, kept over restarts; `None` for a new one each time.
     pub instance: Option<String>,
     /// Threads that tally, each a member of the group with its share of the partitions; none: as many as there are cores, 4 at
     /// most.
     pub tally_threads: Option<usize>,
     /// Properties of librdkafka, from the file and from files. Whether librdkafka knows them, and whether they may be
-    /// set, is for whoever uses them to check.
+    /// set, is checked by their users.
     pub properties: BTreeMap<String, Property>,
 }
 
@@ -83,7 +83,7 @@ fn properties(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, Pr
         for (key, node) in Section::of(node, "kafka.properties", problems).all() {
             let name = format!("kafka.properties.{}", key.name);
             if SECRET.contains(&key.name.as_str()) {
-                let message = format!("`{name}`: a secret does not stand here; use `kafka.properties_file`");
+                let message = format!("`{name}`: secrets do not belong here; use `kafka.properties_file`");
                 complain(problems, &key.place, message);
                 continue;
             }
@@ -97,7 +97,7 @@ fn properties(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, Pr
         for (key, node) in Section::of(node, "kafka.properties_file", problems).all() {
             let name = format!("kafka.properties_file.{}", key.name);
             if properties.contains_key(&key.name) {
-                complain(problems, &key.place, format!("`{name}`: `kafka.properties` gives it too; give it once"));
+                complain(problems, &key.place, format!("`{name}`: `kafka.properties` has it as well; set it once"));
             } else if let Some(value) = long_secret(node, &name, problems) {
                 add(&mut properties, &key.name, value, &key.place);
             }

@@ -20,13 +20,15 @@ pub enum Place {
     Variable(String),
     /// By a flag of this name, dashes included.
     Flag(String),
+    /// Somewhere, under this name.
+    Setting(String),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::File { file, line, column } => write!(f, "{file}:{line}:{column}"),
-            Place::Variable(name) | Place::Flag(name) => f.write_str(name),
+            Place::Variable(name) | Place::Flag(name) | Place::Setting(name) => f.write_str(name),
         }
     }
 }
@@ -46,10 +48,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why there is no configuration.
+/// Why a configuration could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigErrors {
-    /// The file could not be read.
+    /// The file could not be read, and there is no other mistake.
     #[error("reading the configuration {file}: {cause}")]
     Unreadable {
         /// The file as it was named.
@@ -64,7 +66,7 @@ pub enum ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// The mistakes; empty when the file could not be read.
+    /// The mistakes; empty when the file could not be read and all else is right.
     pub fn problems(&self) -> &[Problem] {
         match self {
             ConfigErrors::Unreadable { .. } => &[],

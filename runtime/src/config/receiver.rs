@@ -1,6 +1,9 @@
-//! Who is told about alerts, and how.
+//! Receivers of alerts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use url::Url;
 
 use super::problem::Place;
 use super::secret::{Secret, secret};
@@ -17,16 +20,20 @@ pub struct Receiver {
     pub url: Secret,
     /// In what form.
     pub format: ReceiverFormat,
-    /// Whether to say that an alert is over.
+    /// Whether to send the end of an alert.
     pub send_resolved: bool,
     /// Labels by which alerts are put into one notification; empty: all together.
     pub group_by: Vec<String>,
-    /// How long a group waits before it tells of further changes.
+    /// How long further changes of a group wait after a notification.
     pub group_interval: Duration,
     /// How long one attempt may take.
     pub timeout: Duration,
     /// Further headers, `Authorization` among them if there is one.
     pub headers: Vec<(String, Secret)>,
+    /// What the receiver calls our severities, in any case; those that are not in it keep their names.
+    pub severities: BTreeMap<String, String>,
+    /// Where it was configured; `None` of one that was not.
+    pub place: Option<Place>,
 }
 
 /// The form of a notification.
@@ -48,6 +55,8 @@ impl Receiver {
             group_interval: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
             headers: Vec::new(),
+            severities: BTreeMap::new(),
+            place: None,
         }
     }
 }
@@ -66,7 +75,8 @@ pub(super) fn receivers(top: &Section<'_>, problems: &Problems) -> Vec<Receiver>
         match text(node).and_then(url) {
             Some(url) => {
                 let name = format!("webhook-{:08x}", fingerprint(&url));
-                add(&mut receivers, Some(Receiver::webhook(name, url)), &node.place, problems);
+                let receiver = Receiver { place: Some(node.place.clone()), ..Receiver::webhook(name, url) };
+                add(&mut receivers, Some(receiver), &node.place, problems);
             }
             None => expected(problems, node, "webhooks", URL),
         }
@@ -77,11 +87,7 @@ pub(super) fn receivers(top: &Section<'_>, problems: &Problems) -> Vec<Receiver>
 fn add(receivers: &mut Vec<Receiver>, new: Option<Receiver>, place: &Place, problems: &Problems) {
     let Some(new) = new else { return };
     if receivers.iter().any(|r| r.name == new.name) {
-        complain(
-            problems,
-            place,
-            format!("`receivers`: a second receiver `{}`; each needs a name of its own", new.name),
-        );
+        complain(problems, place, format!("`receivers`: a second receiver `{}`; each needs its own name", new.name));
     } else {
         receivers.push(new);
     }
@@ -109,6 +115,8 @@ fn receiver(node: &Node, problems: &Problems) -> Option<Receiver> {
         group_interval: section.value("group_interval", DURATION, positive).unwrap_or(default.group_interval),
         timeout: section.value("timeout", DURATION, positive).unwrap_or(default.timeout),
         headers: headers(&section, problems),
+        severities: severities(&section, problems),
+        place: Some(node.place.clone()),
         name: name.clone().unwrap_or_default(),
         url: url.clone().unwrap_or_else(|| Secret::new("")),
     };
@@ -126,7 +134,7 @@ fn target(section: &Section<'_>, node: &Node, problems: &Problems) -> Option<Sec
             None
         }
         (Some(_), Some(file)) => {
-            complain(problems, &file.place, "`receivers`: give `url` or `url_file`, not both".into());
+            complain(problems, &file.place, "`receivers`: set `url` or `url_file`, not both".into());
             None
         }
         (Some(_), None) => direct,
@@ -146,11 +154,38 @@ fn group_by(section: &Section<'_>, problems: &Problems) -> Option<Vec<String>> {
     let mut labels = Vec::new();
     for node in items {
         match text(node).and_then(plain) {
+            Some(label) if label == "severity" => {
+                let message = "`receivers.group_by`: leave `severity` out, it changes while an alert fires";
+                complain(problems, &node.place, message.into());
+            }
             Some(label) => labels.push(label),
             None => expected(problems, node, "receivers.group_by", "the name of a label"),
         }
     }
     Some(labels)
+}
+
+/// `severities: {page: critical}`.
+fn severities(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, String> {
+    let mut severities: BTreeMap<String, String> = BTreeMap::new();
+    let Some(node) = section.get("severities") else { return severities };
+    for (key, node) in Section::of(node, "receivers.severities", problems).all() {
+        if severities.keys().any(|known| known.eq_ignore_ascii_case(&key.name)) {
+            let message = format!(
+                "`receivers.severities`: `{}` is given twice; names of severities are not case-sensitive",
+                key.name
+            );
+            complain(problems, &key.place, message);
+            continue;
+        }
+        match text(node).and_then(plain) {
+            Some(name) => {
+                severities.insert(key.name.clone(), name);
+            }
+            None => expected(problems, node, "receivers.severities", "the receiver's name for this severity"),
+        }
+    }
+    severities
 }
 
 /// `headers` in the open, `headers_file` and `authorization_file` from files.
@@ -159,7 +194,7 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
     if let Some(node) = section.get("headers") {
         for (key, node) in Section::of(node, "receivers.headers", problems).all() {
             if key.name.eq_ignore_ascii_case("authorization") {
-                let message = "`receivers.headers`: a secret does not stand here; use `authorization_file: PATH`";
+                let message = "`receivers.headers`: secrets do not belong here; use `authorization_file: PATH`";
                 complain(problems, &key.place, message.into());
                 continue;
             }
@@ -188,19 +223,31 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
 fn header(headers: &mut Vec<(String, Secret)>, key: &Key, value: Secret, problems: &Problems) {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if key.name.is_empty() || !key.name.chars().all(fits) {
-        complain(problems, &key.place, format!("`receivers`: `{}` is no name of a header", key.name));
+        complain(problems, &key.place, format!("`receivers`: `{}` is not a valid header name", key.name));
     } else if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key.name)) {
-        complain(problems, &key.place, format!("`receivers`: the header `{}` is given twice", key.name));
+        complain(problems, &key.place, format!("`receivers`: the header `{}` is set twice", key.name));
     } else {
         headers.push((key.name.clone(), value));
     }
 }
 
+pub(super) const ALERT_URL: &str = "an address like `https://host/path?slo={slo}`, with {slo}, {objective}, {service} and {alert_id} for what the alert is about";
+
+/// An address of the web with names of an alert's fields in braces.
+pub(super) fn alert_url(text: &str) -> Option<String> {
+    let names = ["{slo}", "{objective}", "{service}", "{alert_id}"];
+    let filled = names.iter().fold(text.to_owned(), |filled, name| filled.replace(name, "x"));
+    (!filled.contains(['{', '}'])).then(|| url(&filled)).flatten().map(|_| text.to_owned())
+}
+
 /// An address of the web.
 pub(super) fn url(text: &str) -> Option<String> {
+    let parsed = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    // What the parser forgives, a receiver of a link may not: `http:///path`, tabs, blanks.
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    (!host.is_empty() && !text.contains(char::is_whitespace)).then(|| plain(text)).flatten()
+    let whole = parsed.has_host() && !host.is_empty() && !text.contains(char::is_whitespace);
+    whole.then(|| plain(text)).flatten()
 }
 
 /// FNV-1a 32: names a receiver by its URL, so that its place in the log stays its own in whatever order they are given.

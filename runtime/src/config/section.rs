@@ -1,4 +1,4 @@
-//! Reading a map of the tree key by key. What was asked for is what is known: a key nobody asked for is a mistake, and no
+//! Reading a map of the tree key by key. The keys that were asked for are the known ones: any other key is a mistake, and no
 //! second list of keys can drift from the first.
 
 use std::cell::RefCell;
@@ -33,7 +33,7 @@ impl<'n> Section<'n> {
         Section { name: name.to_owned(), entries, asked: RefCell::default(), problems }
     }
 
-    /// The value of a key; none when it is absent or given as nothing.
+    /// The value of a key; `None` if it is absent or empty.
     pub(super) fn get(&self, key: &'static str) -> Option<&'n Node> {
         if !self.asked.borrow().contains(&key) {
             self.asked.borrow_mut().push(key);
@@ -47,7 +47,7 @@ impl<'n> Section<'n> {
         Section::of(self.get(key).unwrap_or(absent), &self.path(key), self.problems)
     }
 
-    /// The value of a key as `read` understands it; `what` says what was expected where it does not.
+    /// The value of a key, parsed by `read`; `what` names what was expected if that fails.
     pub(super) fn value<T>(&self, key: &'static str, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let node = self.get(key)?;
         let value = text(node).and_then(read);
@@ -80,13 +80,13 @@ impl<'n> Section<'n> {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
-    /// Says which keys nobody asked for. Call it last.
+    /// Reports the keys that were not asked for. Call it last.
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();
         for (key, _) in self.entries.iter().filter(|(k, _)| !asked.contains(&k.name.as_str())) {
             let hint = match nearest(&key.name, asked.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", asked.join(", ")),
+                None => format!("known keys: {}", asked.join(", ")),
             };
             complain(self.problems, &key.place, format!("unknown key `{}`; {hint}", self.path(&key.name)));
         }
@@ -113,7 +113,7 @@ pub(super) fn path(place: &Place, text: &str) -> PathBuf {
             Some(directory) if directory != Path::new("") => directory.join(text),
             _ => PathBuf::from(text),
         },
-        Place::Variable(_) | Place::Flag(_) => PathBuf::from(text),
+        Place::Variable(_) | Place::Flag(_) | Place::Setting(_) => PathBuf::from(text),
     }
 }
 

@@ -10,11 +10,12 @@ use slipstream_schemas::retention::DAY;
 
 use super::merge::{self, Overrides};
 use super::nearest::nearest;
-use super::problem::{ConfigErrors, Place};
+use super::problem::{ConfigErrors, Place, Problem};
 use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
 use super::units::{self, DURATION, SIZE, positive};
 use super::{Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver};
+use crate::http;
 
 const DATA: &str = "slipstream-data";
 const ADDRESS: &str = "an address like `127.0.0.1:8480`";
@@ -25,21 +26,42 @@ impl Config {
     /// passed over. Paths in the file are relative to its directory, others to the working directory.
     ///
     /// # Errors
-    /// When the file cannot be read, or with every mistake there is.
+    /// With every mistake there is, a file that cannot be read among them.
     pub fn load(
         file: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
         overrides: Overrides,
     ) -> Result<Config, ConfigErrors> {
-        let mut root = match file {
-            Some(file) => read(file)?,
-            None => Node::map(Place::Flag("defaults".into())),
+        Config::load_checked(file, env, overrides, |_| Vec::new())
+    }
+
+    /// [`Config::load`] with the mistakes among the others that only whoever uses a setting can find. `check` is asked of
+    /// a configuration that has other mistakes, too; their settings have the default.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn load_checked(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        overrides: Overrides,
+        check: impl FnOnce(&Config) -> Vec<Problem>,
+    ) -> Result<Config, ConfigErrors> {
+        let absent = || (Node::map(Place::Flag("defaults".into())), Vec::new());
+        let (unreadable, (mut root, form)) = match file.map(read) {
+            Some(Ok(read)) => (None, read),
+            Some(Err(unreadable)) => (Some(unreadable), absent()),
+            None => (None, absent()),
         };
         let warnings = merge::environment(&mut root, env);
         merge::flags(&mut root, &overrides);
-        let problems = Problems::default();
+        let problems = Problems::new(form);
         let config = build(&root, warnings, &problems);
         let mut found = problems.into_inner();
+        found.extend(check(&config));
+        match unreadable {
+            Some(unreadable) if found.is_empty() => return Err(unreadable.into()),
+            unreadable => found.extend(unreadable.map(Problem::from)),
+        }
         if found.is_empty() {
             return Ok(config);
         }
@@ -48,22 +70,43 @@ impl Config {
     }
 }
 
-fn read(file: &Path) -> Result<Node, ConfigErrors> {
+/// A file that cannot be read. What else was given is checked nevertheless.
+struct Unreadable {
+    file: String,
+    cause: Cause,
+}
+
+impl From<Unreadable> for ConfigErrors {
+    fn from(Unreadable { file, cause }: Unreadable) -> Self {
+        ConfigErrors::Unreadable { file, cause }
+    }
+}
+
+impl From<Unreadable> for Problem {
+    fn from(Unreadable { file, cause }: Unreadable) -> Self {
+        Problem { place: Place::Setting(file), message: format!("reading the configuration: {cause}") }
+    }
+}
+
+/// The file's tree, and what is wrong with its form.
+fn read(file: &Path) -> Result<(Node, Vec<Problem>), Unreadable> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|e| ConfigErrors::Unreadable { file: name.clone(), cause: Cause::of(e) })?;
+    let text = std::fs::read_to_string(file).map_err(|e| Unreadable { file: name.clone(), cause: Cause::of(e) })?;
     let start = Place::File { file: name.clone(), line: 1, column: 1 };
-    let root = tree::parse(&name, &text).map_err(ConfigErrors::Invalid)?;
-    Ok(root.unwrap_or_else(|| Node::map(start)))
+    let (root, problems) = tree::parse(&name, &text);
+    Ok((root.unwrap_or_else(|| Node::map(start)), problems))
 }
 
 fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config {
     let absent = Node::map(root.place.clone());
     let top = Section::of(root, "", problems);
     let data = directory(&top, "data").unwrap_or_else(|| PathBuf::from(DATA));
-    let config = Config {
-        log: address::log(&top, problems).unwrap_or_else(|| LogAddress::Sqlite(data.clone())),
-        store: address::store(&top, problems).unwrap_or_else(|| StoreAddress::Sqlite(data.clone())),
+    let log = address::log(&top, problems).unwrap_or_else(|| LogAddress::Sqlite(data.clone()));
+    let store = address::store(&top, problems).unwrap_or_else(|| StoreAddress::Sqlite(data.clone()));
+    // Keys are reported in the order in which they are read here.
+    let mut config = Config {
+        log,
+        store,
         kafka: parts::kafka(top.section("kafka", &absent), problems),
         postgres: parts::postgres(top.section("postgres", &absent), problems),
         data,
@@ -71,14 +114,17 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
         listen: top.value("listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
         ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
+        alert_url: top.value("alert_url", receiver::ALERT_URL, receiver::alert_url),
         slos: slos(&top, problems),
         gateway: gateway(top.section("gateway", &absent), problems),
         receivers: receiver::receivers(&top, problems),
         retention: retention(top.section("retention", &absent), &mut warnings),
         logging: logging(top.section("logging", &absent)),
-        drain: top.value("drain", DURATION, positive).unwrap_or(Duration::from_secs(10)),
+        drain: top.value("drain", DURATION, units::duration).unwrap_or(Duration::from_secs(5)),
+        shutdown_timeout: top.value("shutdown_timeout", DURATION, positive).unwrap_or(Duration::from_secs(10)),
         warnings,
     };
+    config.gateway.finish = http::finish_within(config.shutdown_timeout);
     if config.listen == config.ops_listen && config.listen.port() != 0 {
         let node = top.get("ops_listen").or_else(|| top.get("listen")).unwrap_or(root);
         complain(
@@ -116,7 +162,7 @@ fn roles(top: &Section<'_>, problems: &Problems) -> BTreeSet<Role> {
         }
     }
     if let (true, Some(node)) = (items.is_empty(), top.get("roles")) {
-        complain(problems, &node.place, "`roles`: an empty list; leave it out for all roles".into());
+        complain(problems, &node.place, "`roles`: the list is empty; leave it out to run all roles".into());
     }
     roles
 }
@@ -133,29 +179,43 @@ fn slos(top: &Section<'_>, problems: &Problems) -> Vec<PathBuf> {
 }
 
 fn gateway(section: Section<'_>, problems: &Problems) -> Gateway {
+    const COUNT: &str = "a whole number of at least 1";
+    let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
+    let time = |key, default| section.value(key, DURATION, positive).unwrap_or(default);
     let default = Gateway::default();
     let max_body = section.value("max_body", SIZE, size).unwrap_or(default.max_body);
-    let max_in_flight = section.value("max_in_flight", SIZE, size).unwrap_or(default.max_in_flight.max(max_body));
-    if let (true, Some(node)) = (max_in_flight < max_body, section.get("max_in_flight")) {
-        expected(
-            problems,
-            node,
-            "gateway.max_in_flight",
-            "at least `gateway.max_body`, or no body could ever be taken",
-        );
-    }
-    const COUNT: &str = "a whole number from 1 on";
-    let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
+    let max_events = section.value("max_events", COUNT, count).unwrap_or(default.max_events);
+    let max_connections = section.value("max_connections", COUNT, count).unwrap_or(default.max_connections);
+    let least = Gateway::least_in_flight(max_body, max_events, max_connections);
     let gateway = Gateway {
         max_body,
-        max_in_flight,
-        max_events: section.value("max_events", COUNT, count).unwrap_or(default.max_events),
-        max_connections: section.value("max_connections", COUNT, count).unwrap_or(default.max_connections),
-        read_timeout: section.value("read_timeout", DURATION, positive).unwrap_or(default.read_timeout),
-        publish_timeout: section.value("publish_timeout", DURATION, positive).unwrap_or(default.publish_timeout),
+        max_events,
+        max_in_flight: in_flight(&section, least, problems),
+        max_connections,
+        read_timeout: time("read_timeout", default.read_timeout),
+        idle_timeout: time("idle_timeout", default.idle_timeout),
+        write_timeout: time("write_timeout", default.write_timeout),
+        publish_timeout: time("publish_timeout", default.publish_timeout),
+        finish: default.finish,
     };
     section.finish();
     gateway
+}
+
+/// The bound for all requests. One that the largest request does not fit into would send its sender away for ever.
+fn in_flight(section: &Section<'_>, least: usize, problems: &Problems) -> usize {
+    let given = section.value("max_in_flight", SIZE, size);
+    if let (Some(given), Some(node)) = (given, section.get("max_in_flight"))
+        && given < least
+    {
+        let least = least.div_ceil(1 << 20);
+        let what = format!(
+            "at least {least}MiB: what one request of `max_body` and `max_events` may take, and 8KiB for each of \
+             `max_connections`"
+        );
+        expected(problems, node, "gateway.max_in_flight", &what);
+    }
+    given.unwrap_or(Gateway::default().max_in_flight.max(least))
 }
 
 fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {
@@ -167,7 +227,7 @@ fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {
     if retention.events < default.events {
         let days = retention.events.div_duration_f64(DAY);
         warnings.push(format!(
-            "retention.events: {days:.1} d; windows reach back 30 d and more: keep 35 d to recount them"
+            "retention.events: {days:.1} d; windows reach back 30 d and more, so keep 35 d to be able to recount them"
         ));
     }
     section.finish();

@@ -1,5 +1,5 @@
 //! A YAML file as a tree in which every node knows its place. Own rather than a library's, because a key that is given
-//! twice must be seen, and the text of a scalar is kept as written: `010` as a name is no number.
+//! twice must be seen, and the text of a scalar is kept as written: `010` as a name is not a number.
 
 use std::collections::BTreeMap;
 
@@ -50,14 +50,26 @@ impl Node {
     }
 }
 
-/// The one document of a file; none when the file holds only comments.
-pub(super) fn parse(file: &str, text: &str) -> Result<Option<Node>, Vec<Problem>> {
+/// The one document of a file, and what is wrong with its form. No document: the file holds only comments, or it broke off
+/// where what follows cannot be known.
+pub(super) fn parse(file: &str, text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder { file, ..Builder::default() };
+    let mut whole = true;
+    // The parser takes a NUL for the end of the file, and would drop what follows it.
+    if let Some(at) = text.find('\0') {
+        let before = &text[..at];
+        let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |end| end + 1));
+        let place = Place::File { file: file.to_owned(), line, column: before[start..].chars().count() + 1 };
+        let message = "not valid YAML: a NUL character; is the file damaged?".into();
+        return (None, vec![Problem { place, message }]);
+    }
     if let Err(e) = Parser::new_from_str(text).load(&mut builder, true) {
         let place = Place::File { file: file.to_owned(), line: e.marker().line(), column: e.marker().col() + 1 };
         builder.problems.push(Problem { place, message: format!("not valid YAML: {}", e.info()) });
+        whole = false;
     }
-    if builder.problems.is_empty() { Ok(builder.root) } else { Err(builder.problems) }
+    whole &= builder.nodes <= MAX_NODES;
+    (builder.root.filter(|_| whole), builder.problems)
 }
 
 /// A collection that is being read, and the key that waits for its value.
@@ -135,15 +147,17 @@ impl Builder<'_> {
             Value::List(items) => items.push(node),
             Value::Map(entries) => match key.take() {
                 None => match node.value {
-                    Value::Scalar(name) => *key = Some(Key { place: node.place, name }),
+                    Value::Scalar(name) if !name.is_empty() => *key = Some(Key { place: node.place, name }),
                     _ => {
                         *key = Some(Key { place: node.place.clone(), name: String::new() });
                         self.complain(node.place, "a key must be a plain word".into());
                     }
                 },
+                // Its key was complained about.
+                Some(key) if key.name.is_empty() => {}
                 Some(key) => match entries.iter().find(|(k, _)| k.name == key.name) {
                     Some((first, _)) => {
-                        let message = format!("`{}` is given twice; first at {}", key.name, first.place);
+                        let message = format!("`{}` is set twice; first at {}", key.name, first.place);
                         self.complain(key.place, message);
                     }
                     None => entries.push((key, node)),

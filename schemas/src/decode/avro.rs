@@ -14,7 +14,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_avro_fast::de::DeserializerState;
 
 use super::error::{ErrorClass, EventError};
-use super::rules::{self, Attributes, Draft, Pairs};
+use super::rules::{self, Attributes, Draft, Keys, Pairs};
 use super::swift;
 use crate::codec::{HEADER_BYTES, MARKER, Wire};
 use crate::event::{EventView, RequestEvent};
@@ -32,7 +32,8 @@ const V1_ALIASES: [[u8; 8]; 2] = [
 enum Reading {
     /// Written under the current schema.
     Current,
-    /// Written under another one: resolved by the rules of the specification, defaults filled in.
+    /// Written under another one: resolved by the rules of the specification, defaults filled in. The library keeps the last
+    /// of two attributes with the same key; whoever publishes a second version has to look at that.
     Resolved(Box<apache_avro::Schema>),
 }
 
@@ -152,7 +153,7 @@ fn whole<'a, T: Deserialize<'a>>(body: &'a [u8], schema: &serde_avro_fast::Schem
 }
 
 fn malformed(error: &impl fmt::Display) -> EventError {
-    EventError::whole(ErrorClass::MalformedAvro, format!("the Avro body is not what its schema says: {error}"))
+    EventError::whole(ErrorClass::MalformedAvro, format!("the Avro body does not match its schema: {error}"))
 }
 
 #[derive(Deserialize)]
@@ -218,7 +219,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Read<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut pairs = Vec::new();
         let walked = walk(deserializer, |key: &'de str, value: &'de str| {
-            rules::put(&mut pairs, Cow::Borrowed(key), Cow::Borrowed(value));
+            pairs.push((Cow::Borrowed(key), Cow::Borrowed(value)));
         })?;
         Ok(Read(walked.map(|()| pairs)))
     }
@@ -246,13 +247,12 @@ fn walk<'de, D: Deserializer<'de>>(
 
         fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<Self::Value, M::Error> {
             let mut walked = Ok(());
-            let mut count = 0;
+            let mut keys = Keys::default();
             while let Some((key, value)) = map.next_entry::<&'de str, &'de str>()? {
                 if walked.is_ok() {
-                    walked = rules::attribute(count, key, value);
+                    walked = keys.check(key, value, ErrorClass::MalformedAvro);
                     (self.0)(key, value);
                 }
-                count += 1;
             }
             Ok(walked)
         }
@@ -334,14 +334,17 @@ mod tests {
     }
 
     #[test]
-    fn of_an_attribute_that_comes_twice_the_last_counts() {
+    fn an_attribute_that_comes_twice_is_refused_whether_it_is_read_or_not() {
         let mut value = encode(&event());
         assert_eq!(value.pop(), Some(0), "the end of a map without entries");
         for block in [[2, 2, b'k', 2, b'1'], [2, 2, b'k', 2, b'2']] {
             value.extend(block);
         }
         value.push(0);
-        let view = decode(&value, Attributes::Read).unwrap();
-        assert_eq!((view.attributes.len(), view.attribute("k")), (1, Some("2")));
+        for attributes in [Attributes::Read, Attributes::Skip] {
+            let error = decode(&value, attributes).unwrap_err();
+            assert_eq!(error.class, ErrorClass::MalformedAvro);
+            assert_eq!(error.to_string(), "attributes.k `2`: must not come twice");
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! Events as JSON: names as in the schema, `time` as RFC 3339 or integer microseconds, attribute values also numbers and
-//! booleans. A name that the schema does not have is refused, with the nearest one: a misspelt field is not lost silently.
+//! booleans, which become texts just as they were sent. A name that the schema does not have is refused, with the nearest
+//! one: a misspelt field is not lost silently. A name that comes twice is refused, too.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::attributes::AttributesInJson;
 use super::error::{ErrorClass, EventError};
-use super::rules::{self, Draft, Pairs};
+use super::rules::{self, Draft, Pairs, TWICE};
 use crate::event::EventView;
 
 const FIELDS: [&str; 12] = [
@@ -22,19 +24,23 @@ const FIELDS: [&str; 12] = [
     "weight",
     "trace_id",
     "user_ref",
-    "attributes",
+    ATTRIBUTES,
 ];
+
+const ATTRIBUTES: &str = "attributes";
+/// Its place among the fields.
+const ATTRIBUTES_BIT: u16 = 1 << 11;
 
 /// What an event gets that does not name it itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Defaults<'a> {
-    /// Its service; none: it must name one.
+    /// Its service; `None` if it must name one.
     pub service: Option<&'a str>,
     /// Its environment.
     pub environment: &'a str,
 }
 
-/// Decodes an event; one without event_id gets that of `new_id`. Answers also whether it did.
+/// Decodes an event; one without event_id gets that of `new_id`. Also returns whether it did.
 pub(super) fn decode<'a>(
     value: &'a [u8],
     defaults: &Defaults<'a>,
@@ -42,7 +48,7 @@ pub(super) fn decode<'a>(
 ) -> Result<(EventView<'a>, bool), EventError> {
     rules::size(value.len())?;
     let fields: Fields<'a> = serde_json::from_slice(value)
-        .map_err(|e| EventError::whole(ErrorClass::MalformedJson, format!("no JSON object: {e}")))?;
+        .map_err(|e| EventError::whole(ErrorClass::MalformedJson, format!("not a JSON object: {e}")))?;
     if let Some(error) = fields.error {
         return Err(error);
     }
@@ -89,13 +95,29 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Takes a field; null is as good as absent.
-    fn take(&mut self, name: &str, value: Json<'a>) -> Result<(), EventError> {
-        let Some(index) = FIELDS.iter().position(|field| *field == name) else { return Err(unknown(name)) };
-        if self.seen & (1 << index) != 0 {
-            return Err(EventError::field(ErrorClass::MalformedJson, name, value.show(), "must not come twice"));
+    /// Takes the value of a field from the map it comes in. An error of JSON ends the map, a wrong value does not.
+    fn take<M: MapAccess<'a>>(&mut self, name: &str, map: &mut M) -> Result<Result<(), EventError>, M::Error> {
+        if name == ATTRIBUTES && !self.comes_again(ATTRIBUTES_BIT) {
+            let attributes: AttributesInJson<'a> = map.next_value()?;
+            return Ok(attributes.0.map(|pairs| self.attributes = pairs));
         }
-        self.seen |= 1 << index;
+        let value: Json<'a> = map.next_value()?;
+        Ok(self.put(name, value))
+    }
+
+    /// Whether a field was there before; from now on it was.
+    fn comes_again(&mut self, bit: u16) -> bool {
+        let before = self.seen & bit != 0;
+        self.seen |= bit;
+        before
+    }
+
+    /// null is as good as absent.
+    fn put(&mut self, name: &str, value: Json<'a>) -> Result<(), EventError> {
+        let Some(index) = FIELDS.iter().position(|field| *field == name) else { return Err(unknown(name)) };
+        if self.comes_again(1 << index) {
+            return Err(EventError::field(ErrorClass::MalformedJson, name, value.show(), TWICE));
+        }
         match name {
             "event_id" => self.event_id = text(name, value)?,
             "time" => self.time = time(value)?,
@@ -107,39 +129,41 @@ impl<'a> Fields<'a> {
             "latency_ms" => self.latency_ms = float(name, value)?,
             "weight" => self.weight = integer(name, value)?,
             "trace_id" => self.trace_id = text(name, value)?,
-            "user_ref" => self.user_ref = text(name, value)?,
-            _ => self.attributes = attributes(value)?,
+            _ => self.user_ref = text(name, value)?,
         }
         Ok(())
     }
 }
 
 /// A JSON value as far as an event needs to know it.
-enum Json<'a> {
+pub(super) enum Json<'a> {
     Null,
     Bool(bool),
     Int(i64),
+    /// Beyond `i64`.
+    Large(u64),
     Float(f64),
     Text(Cow<'a, str>),
-    Map(Vec<(Cow<'a, str>, Json<'a>)>),
+    Map,
     List,
 }
 
 impl Json<'_> {
-    fn show(&self) -> String {
+    pub(super) fn show(&self) -> String {
         match self {
             Json::Null => "null".to_owned(),
             Json::Bool(b) => b.to_string(),
             Json::Int(i) => i.to_string(),
+            Json::Large(u) => u.to_string(),
             Json::Float(f) => f.to_string(),
             Json::Text(text) => format!("\"{text}\""),
-            Json::Map(_) => "{…}".to_owned(),
+            Json::Map => "{…}".to_owned(),
             Json::List => "[…]".to_owned(),
         }
     }
 }
 
-fn wrong(field: &str, value: &Json<'_>, rule: &str) -> EventError {
+pub(super) fn wrong(field: &str, value: &Json<'_>, rule: &str) -> EventError {
     EventError::field(ErrorClass::WrongType, field, value.show(), rule)
 }
 
@@ -165,6 +189,7 @@ fn float(field: &str, value: Json<'_>) -> Result<Option<f64>, EventError> {
     match value {
         Json::Null => Ok(None),
         Json::Int(i) => Ok(Some(i as f64)),
+        Json::Large(u) => Ok(Some(u as f64)),
         Json::Float(f) => Ok(Some(f)),
         other => Err(wrong(field, &other, "must be a number of milliseconds, or null")),
     }
@@ -200,35 +225,13 @@ pub fn rfc3339(text: &str) -> Option<i64> {
     }
 }
 
-fn attributes(value: Json<'_>) -> Result<Pairs<'_>, EventError> {
-    let entries = match value {
-        Json::Null => return Ok(Vec::new()),
-        Json::Map(entries) => entries,
-        other => return Err(wrong("attributes", &other, "must be an object")),
-    };
-    let mut out = Pairs::with_capacity(entries.len().min(32));
-    for (i, (key, value)) in entries.into_iter().enumerate() {
-        let value = match value {
-            Json::Null => continue,
-            Json::Text(text) => text,
-            Json::Bool(b) => Cow::Owned(b.to_string()),
-            Json::Int(i) => Cow::Owned(i.to_string()),
-            Json::Float(f) => Cow::Owned(f.to_string()),
-            other => {
-                return Err(wrong(&format!("attributes.{key}"), &other, "must be a string, a number or a boolean"));
-            }
-        };
-        rules::attribute(i, &key, &value)?;
-        rules::put(&mut out, key, value);
-    }
-    Ok(out)
-}
-
 fn unknown(name: &str) -> EventError {
-    let nearest = FIELDS.iter().map(|field| (strsim::levenshtein(field, name), field)).min();
+    // A name that is far longer than any field is near none, and to compare it costs the product of the lengths.
+    let comparable = FIELDS.iter().filter(|_| name.len() <= 32);
+    let nearest = comparable.map(|field| (strsim::levenshtein(field, name), field)).min();
     let rule = match nearest {
         Some((d, field)) if d <= 3 && d < name.len().max(2) => format!("no such field; did you mean {field}?"),
-        _ => "no such field; further dimensions belong into attributes".to_owned(),
+        _ => "no such field; further dimensions go into attributes".to_owned(),
     };
     EventError::field(ErrorClass::UnknownField, name, "", rule)
 }
@@ -251,8 +254,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     }
-                    let value = map.next_value()?;
-                    fields.error = fields.take(&name, value).err();
+                    fields.error = fields.take(&name, &mut map)?.err();
                 }
                 Ok(fields)
             }
@@ -263,13 +265,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 }
 
 /// A string that borrows where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Json::deserialize(deserializer)? {
             Json::Text(text) => Ok(Text(text)),
-            other => Err(serde::de::Error::custom(format_args!("{} is no name", other.show()))),
+            other => Err(serde::de::Error::custom(format_args!("{} is not a name", other.show()))),
         }
     }
 }
@@ -298,7 +300,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
             }
 
             fn visit_u64<E>(self, v: u64) -> Result<Json<'de>, E> {
-                Ok(i64::try_from(v).map_or(Json::Float(v as f64), Json::Int))
+                Ok(i64::try_from(v).map_or(Json::Large(v), Json::Int))
             }
 
             fn visit_f64<E>(self, v: f64) -> Result<Json<'de>, E> {
@@ -319,11 +321,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Json<'de>, M::Error> {
-                let mut entries = Vec::new();
-                while let Some(Text(key)) = map.next_key()? {
-                    entries.push((key, map.next_value()?));
-                }
-                Ok(Json::Map(entries))
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Json::Map)
             }
         }
 

@@ -1,9 +1,10 @@
 //! Bytes to events: which encoding a record has is seen from its first bytes; every rule of the event is checked, and what
-//! breaks one is told by field, value and rule.
+//! breaks one is reported by field, value and rule.
 //!
 //! Tally and sink decode with the same function, so they agree on what is valid; whether attributes are read or skipped
 //! makes no difference to that.
 
+mod attributes;
 mod avro;
 mod error;
 mod json;
@@ -49,7 +50,7 @@ pub struct FromJson {
 /// assert_eq!((event.status_code, event.weight, event.latency_ms), (503, 1, None));
 /// assert_eq!(event.attribute("region"), Some("eu"));
 ///
-/// // What is wrong is told by field, value and rule.
+/// // Errors are reported by field, value and rule.
 /// let value = br#"{"time":1769851800000000,"service":"payment","endpoint":"/pay","method":"POST","status_code":700}"#;
 /// let error = decode(value, &from, Attributes::Read).unwrap_err();
 /// assert_eq!(error.to_string(), "status_code `700`: must be 100 to 599");
@@ -57,7 +58,7 @@ pub struct FromJson {
 /// ```
 ///
 /// # Errors
-/// When it is no event, or an event that breaks a rule.
+/// When it is not an event, or an event that breaks a rule.
 pub fn decode<'a>(value: &'a [u8], from: &Provenance<'_>, attributes: Attributes) -> Result<EventView<'a>, EventError> {
     match value {
         [first, second, ..] if [*first, *second] == MARKER => {
@@ -102,7 +103,7 @@ fn head(value: &[u8]) -> &[u8] {
 /// ```
 ///
 /// # Errors
-/// When it is no JSON object, or an event that breaks a rule.
+/// When it is not a JSON object, or an event that breaks a rule.
 pub fn from_json(value: &[u8], new_id: impl FnOnce() -> String) -> Result<FromJson, EventError> {
     from_json_with(value, &Defaults::default(), new_id)
 }
@@ -110,7 +111,7 @@ pub fn from_json(value: &[u8], new_id: impl FnOnce() -> String) -> Result<FromJs
 /// Like [`from_json`], for events that do not name everything themselves.
 ///
 /// # Errors
-/// When it is no JSON object, or an event that breaks a rule.
+/// When it is not a JSON object, or an event that breaks a rule.
 pub fn from_json_with(
     value: &[u8],
     defaults: &Defaults<'_>,

@@ -20,6 +20,7 @@ pub const EVENT_BYTES: usize = 64 << 10;
 const ATTRIBUTES: usize = 32;
 const ATTRIBUTE_KEY_BYTES: usize = 64;
 const ATTRIBUTE_VALUE_BYTES: usize = 256;
+pub(super) const TWICE: &str = "must not come twice";
 const LONGEST_MS: f64 = 86_400_000.0;
 const WEIGHT: i64 = 1_000_000;
 
@@ -93,7 +94,7 @@ fn time(micros: i64) -> Result<(), EventError> {
     if (EventTime::MIN.0..=EventTime::MAX.0).contains(&micros) {
         return Ok(());
     }
-    let rule = "must lie between 1970 and 2100; as a number it is microseconds since 1970";
+    let rule = "must be between 1970 and 2100; a number means microseconds since 1970";
     Err(EventError::rule("time", micros.to_string(), rule))
 }
 
@@ -128,8 +129,16 @@ fn user_ref(value: Option<&str>) -> Result<(), EventError> {
         Some(user) if user.len() > 256 => {
             Err(EventError::rule("user_ref", user, format!("must be at most 256 bytes, is {}", user.len())))
         }
+        Some(user) if has_nul(user) => Err(EventError::rule("user_ref", user, NO_NUL)),
         _ => Ok(()),
     }
+}
+
+/// PostgreSQL has no text with one: such an event would be counted and never stored.
+const NO_NUL: &str = "must not have a NUL character (U+0000)";
+
+fn has_nul(text: &str) -> bool {
+    text.as_bytes().contains(&0)
 }
 
 /// Checks one attribute; `before` is how many there were.
@@ -145,14 +154,32 @@ pub(super) fn attribute(before: usize, key: &str, value: &str) -> Result<(), Eve
         let rule = format!("a value must be at most {ATTRIBUTE_VALUE_BYTES} bytes, is {}", value.len());
         return Err(EventError::rule(&format!("attributes.{key}"), value, rule));
     }
+    if has_nul(key) {
+        return Err(EventError::rule("attributes", key, format!("a key {NO_NUL}")));
+    }
+    if has_nul(value) {
+        return Err(EventError::rule(&format!("attributes.{key}"), value, format!("a value {NO_NUL}")));
+    }
     Ok(())
 }
 
-/// Adds an attribute; of a key that comes twice the last value counts, as in every map.
-pub(super) fn put<'a>(pairs: &mut Pairs<'a>, key: Cow<'a, str>, value: Cow<'a, str>) {
-    match pairs.iter_mut().find(|(k, _)| *k == key) {
-        Some(pair) => pair.1 = value,
-        None => pairs.push((key, value)),
+/// The keys of an event's attributes, whether these are read or passed over: none may come twice.
+#[derive(Default)]
+pub(super) struct Keys<'a> {
+    keys: [&'a str; ATTRIBUTES],
+    count: usize,
+}
+
+impl<'a> Keys<'a> {
+    /// Checks one attribute beside those that came before it.
+    pub(super) fn check(&mut self, key: &'a str, value: &str, class: ErrorClass) -> Result<(), EventError> {
+        attribute(self.count, key, value)?;
+        if self.keys[..self.count].contains(&key) {
+            return Err(EventError::field(class, format!("attributes.{key}"), value, TWICE));
+        }
+        self.keys[self.count] = key;
+        self.count += 1;
+        Ok(())
     }
 }
 

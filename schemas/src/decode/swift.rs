@@ -6,9 +6,10 @@
 
 use std::borrow::Cow;
 
-use super::rules::{self, Attributes, Draft, Pairs};
+use super::error::ErrorClass;
+use super::rules::{Attributes, Draft, Keys, Pairs};
 
-/// The event, its fields not checked yet. None: for the general reader.
+/// The event, its fields not checked yet. `None` if the general reader has to take it.
 pub(super) fn draft(body: &[u8], attributes: Attributes) -> Option<Draft<'_>> {
     let mut body = Body(body);
     let draft = Draft {
@@ -78,7 +79,7 @@ impl<'a> Body<'a> {
 
     /// Each is checked; they are kept where they are read.
     fn attributes(&mut self, attributes: Attributes) -> Option<Pairs<'a>> {
-        let (mut pairs, mut count) = (Vec::new(), 0);
+        let (mut pairs, mut keys) = (Vec::new(), Keys::default());
         loop {
             let block = self.long()?;
             if block == 0 {
@@ -87,10 +88,9 @@ impl<'a> Body<'a> {
             // A negative count has the size of its block behind it.
             for _ in 0..u32::try_from(block).ok()? {
                 let (key, value) = (self.str()?, self.str()?);
-                rules::attribute(count, key, value).ok()?;
-                count += 1;
+                keys.check(key, value, ErrorClass::MalformedAvro).ok()?;
                 if attributes == Attributes::Read {
-                    rules::put(&mut pairs, Cow::Borrowed(key), Cow::Borrowed(value));
+                    pairs.push((Cow::Borrowed(key), Cow::Borrowed(value)));
                 }
             }
         }
@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::codec::{HEADER_BYTES, encode};
     use crate::decode::avro::general;
+    use crate::decode::rules;
     use crate::event::RequestEvent;
     use crate::time::EventTime;
 
@@ -117,8 +118,8 @@ mod tests {
             weight in prop_oneof![any::<i32>(), 1..1_000_i32],
             latency_ms in prop::option::of(prop_oneof![any::<f64>(), 0.0..1e9]),
             trace_id in prop::option::of("[0-9a-g]{31,33}"),
-            user_ref in prop::option::of("[a-z]{0,300}"),
-            attributes in prop::collection::btree_map("[a-z]{0,70}", "[a-zé]{0,300}", 0..40),
+            user_ref in prop::option::of("[a-z\u{0}]{0,300}"),
+            attributes in prop::collection::btree_map("[a-z\u{0}]{0,70}", "[a-zé\u{0}]{0,300}", 0..40),
         ) -> RequestEvent {
             let [event_id, service, environment, endpoint, method] = texts;
             let time = EventTime(time);

@@ -59,7 +59,7 @@ pub struct AlertTransition {
     pub generation: i64,
     /// Whether the tick was complete.
     pub complete: bool,
-    /// Labels and annotations of the rule, for who receives it.
+    /// Labels and annotations of the rule, for receivers.
     pub labels: Vec<Label>,
     /// Annotations of the rule.
     pub annotations: Vec<Label>,
@@ -104,7 +104,7 @@ pub struct AlertValue {
 pub enum Outcome {
     /// The receiver took it.
     Delivered,
-    /// The receiver refused it for good.
+    /// The receiver refused it. Sent again while it is true; if it is taken then, a second record says so.
     Refused,
     /// It was not due: the episode had begun and ended while the alerter was behind, or its firing was never sent.
     NotDue,
@@ -123,7 +123,7 @@ pub struct Notification {
     pub receiver: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// HTTP status, where there was an answer.
+    /// HTTP status, if there was a response.
     pub status: Option<i32>,
     /// Attempts made.
     pub attempts: i32,

@@ -19,7 +19,7 @@ pub struct BurnRates {
     pub tick: i64,
     /// End offset of slo-definitions that burn had applied.
     pub revision: i64,
-    /// False where a source was left out.
+    /// False if a source was missing.
     pub complete: bool,
     /// True on the last record of a series whose SLO or objective was deleted or changed its meaning: nothing counts there
     /// any more, and it has no windows.
@@ -33,7 +33,7 @@ pub struct BurnRates {
     /// Share of the budget that is left: 1 - bad / budget_total; negative when overspent; 1 without traffic.
     pub budget_remaining: f64,
     /// Unix seconds at which the budget is spent at the present rate; null when it is not being spent, is spent, or begins
-    /// anew before.
+    /// again before.
     pub exhaustion_at: Option<i64>,
     /// Every rule of the SLO and since when its condition holds.
     pub conditions: Vec<ConditionSince>,

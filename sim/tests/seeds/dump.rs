@@ -1,4 +1,4 @@
-//! All that a world came to, as text that two builds can be compared by: its trace, every record of every topic, what the
+//! The complete result of a world, as text for comparing two builds: its trace, every record of every topic, what the
 //! receivers took, and the verdict.
 
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use slipstream_sim::Played;
 
 /// Writes `SEED.trace`, `SEED.records` and `SEED.verdict` into a folder.
 pub fn write(folder: &Path, seed: u64, played: &Played) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().context("making a runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().context("creating a runtime")?;
     let records = runtime.block_on(records(&played.log))?;
     let verdict = format!("{:?}\n{}", played.told, deliveries(played));
     let trace = played.trace.lines().join("\n") + "\n";
@@ -48,7 +48,7 @@ async fn records(log: &MemoryLog) -> Result<String> {
 fn line(record: &RecordRef<'_>) -> String {
     let bytes = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), |b| format!("x{}", hex(b)));
     let (key, value) = (bytes(record.key()), bytes(record.value()));
-    let headers: String = record.headers().map(|(name, value)| format!(" {name}=x{}", hex(value))).collect();
+    let headers: String = record.headers().map(|(name, value)| format!(" {name}={}", bytes(value))).collect();
     format!("{} {} {key} {value}{headers}", record.offset(), record.log_time().0)
 }
 

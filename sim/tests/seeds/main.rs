@@ -1,5 +1,5 @@
 //! Worlds by seed: some hundred in `make test`, as many as one likes in `make sim [SEEDS=500] [SEED=n] [TRACE=FILE]`.
-//! SLIPSTREAM_SIM_DUMP=DIR keeps all that each world came to, for comparing two builds (`make same-output`).
+//! SLIPSTREAM_SIM_DUMP=DIR keeps the complete result of each world, for comparing two builds (`make same-output`).
 #![allow(clippy::print_stdout, reason = "a long run says how far it is")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -1,4 +1,4 @@
-//! What is told of many worlds: progress, the story of one that fails, and the closing line.
+//! The report on many worlds: progress, the story of one that fails, and a summary line.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -42,7 +42,7 @@ impl Report {
                 self.failed.push(seed);
                 let error = format!("{error:#}");
                 println!("\nseed {seed}: {error}\n\nwhat happened around it (milliseconds, who, what):");
-                println!("{}\nrun it again: make sim SEED={seed} TRACE=FILE\n", story(played.trace.lines(), &error));
+                println!("{}\nto reproduce: make sim SEED={seed} TRACE=FILE\n", story(played.trace.lines(), &error));
             }
         }
         if self.played.is_multiple_of(PROGRESS) && self.played < self.seeds {
@@ -54,7 +54,7 @@ impl Report {
     pub fn close(mut self) {
         let WorldSummary { events, undercut, ticks, rates, transitions, deliveries } = &self.all;
         let faults: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        // Past the capture of a test that holds: what was shown is told in `make test` too.
+        // Bypasses the output capture of passing tests, so that `make test` prints the summary as well.
         let told = writeln!(
             std::io::stdout(),
             "simulation: {} worlds, {} events accepted ({} redelivered, {} dead letters, {undercut} below a horizon), \
@@ -78,7 +78,7 @@ impl Report {
         self.failed.sort_unstable();
         assert!(
             self.failed.is_empty(),
-            "seeds that fail: {:?}; run one again: make sim SEED={}",
+            "failing seeds: {:?}; to reproduce one: make sim SEED={}",
             self.failed,
             self.failed[0]
         );

@@ -22,8 +22,8 @@ use slipstream_sink::SinkError;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::{
-    Counts, Cursor, EventFilter, EventPage, EventRef, Refusal, SharedStore, SqliteStore, Store, StoreError,
-    StorePosition, WriteBatch,
+    Claim, Claimed, Counts, Cursor, EventFilter, EventPage, EventRef, Refusal, SharedStore, SqliteStore, Store,
+    StoreError, StorePosition, WriteBatch,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -135,7 +135,7 @@ pub async fn letters(log: &MemoryLog, header: &str) -> Vec<(String, String)> {
         }
         for record in log.read(partition, first, end, Fetch::default()).await.unwrap().iter() {
             let event: RequestEvent = codec::decode(record.value().unwrap()).unwrap();
-            let (_, value) = record.headers().find(|(name, _)| *name == header).unwrap();
+            let value = record.header(header).unwrap();
             letters.push((event.event_id, String::from_utf8(value.to_vec()).unwrap()));
         }
     }
@@ -266,6 +266,14 @@ impl Store for Faulty {
                 Err(failed)
             }
         }
+    }
+
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        self.inner.claim_topic(topic, id).await
+    }
+
+    async fn claimed_topics(&self) -> Result<Vec<Claimed>, StoreError> {
+        self.inner.claimed_topics().await
     }
 
     async fn positions(&self) -> Result<Vec<StorePosition>, StoreError> {

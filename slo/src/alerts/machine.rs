@@ -1,6 +1,6 @@
 //! The alert machine: an alert's state and one BurnRates in, its next state and transitions out.
 //!
-//! An alert is one rule set of one series. Its state is what its last transition says, so whoever has read `alerts` has
+//! An alert is one rule set of one series. Its state is what its last transition says, so a reader of `alerts` has
 //! the state. Since when a condition holds comes with BurnRates. On incomplete data a true condition counts and a false
 //! one changes nothing, so nothing resolves.
 //!

@@ -1,4 +1,4 @@
-//! What burn rates mean for alerts: one decision, for everybody who has to make it.
+//! What burn rates mean for alerts: one decision, shared by all that need it.
 //!
 //! `machine` is an alert's life, `decide` the transitions of one record, `open` the alerts that are not over. The alerter,
 //! `slo test`, the simulation and the oracles of the tests decide with these, each over its own records.

@@ -51,6 +51,7 @@ pub(super) fn is_quiet(series: &Series, moment: &Moment, scale: &Scale) -> bool 
 
 /// Whether a series is published at this tick whatever its conditions are.
 fn is_turn(series: &Series, moment: &Moment, scale: &Scale) -> bool {
+    // By the tick and the hash alone: what is published must not depend on when this process began (P3a).
     let turn = |every: i64| moment.tick.rem_euclid(every) as u64 == series.hash % every as u64;
     (series.dirty && turn(scale.publish_every)) || turn(scale.evaluate_every)
 }
@@ -67,7 +68,7 @@ pub(super) fn evaluate(series: &mut Series, sums: &Sums, moment: &Moment, scale:
     Some(rates(&plan, series, sums, moment))
 }
 
-/// Where a series stands at a tick, whether it is its turn or not.
+/// The state of a series at a tick, whether it is its turn or not.
 pub(super) fn state(series: &Series, sums: &Sums, moment: &Moment) -> Option<BurnRates> {
     let plan = series.plan.as_ref()?;
     let mut seen = series.without_counts();
@@ -110,6 +111,8 @@ fn judge(plan: &EvaluationPlan, series: &mut Series, sums: &Sums, moment: &Momen
         let holds = plan.kinds.holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
         changed |= condition.holds != holds;
         condition.holds = holds;
+        // A source that is missing may hold the bad events: its absence must not end a condition, so nothing resolves by
+        // it. What is bad already stays bad with it, so a condition may begin.
         condition.since = match (holds, moment.complete) {
             (true, _) => Some(condition.since.unwrap_or(moment.tick)),
             (false, true) => None,
@@ -236,7 +239,7 @@ fn bad_seconds(plan: &EvaluationPlan, counts: Counts) -> f64 {
     }
 }
 
-/// How the budget stands and moves.
+/// The state of the budget and its rate.
 fn course(plan: &EvaluationPlan, sums: &Sums, now: i64) -> Course {
     let (target, budget) = (plan.target(), sums.budget().counts);
     let covered = plan.present.min(now - plan.covered_from);

@@ -69,6 +69,8 @@ pub(super) fn learn(head: &mut BurnHead, known: &BurnHead) {
 
 /// The least stamp, of the sources that are not more than `lag_ms` behind the newest low.
 pub(super) fn frontier(head: &BurnHead, lag_ms: i64) -> Frontier {
+    // Measured against the newest low, not the newest stamp: a process that is catching up has a low that lags behind,
+    // so all wait for its slowest partition. Only a source without an owner is left out.
     let current = || head.stamps.iter().filter(|stamp| stamp.0 >= head.low.0 - lag_ms);
     Frontier { time: current().min().copied().unwrap_or(LogTime(NONE)), current: current().count() as i32 }
 }

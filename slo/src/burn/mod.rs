@@ -39,14 +39,14 @@ use sums::{Member, Sums};
 pub use parts::PART_BYTES;
 pub use restore::Restoring;
 
-/// Why a fold cannot go on. Each of these stops the role: what it would publish could not be trusted.
+/// Why a fold cannot continue. Each of these stops the role: its output could not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BurnFault {
     /// A range of request-events is missing from sli-tallies, or is there twice.
     #[error(
         "P1: sli-tallies/{partition} at offset {offset}: the batch of request-events/{input} covers [{from}, {to}) where \
-         {expected} is next; burn stops because its counts would be wrong: restore sli-tallies from a backup, or reset \
-         burn's snapshots and positions"
+         {expected} is next; burn stops because its counts would be wrong, and changes nothing. Was request-events deleted and \
+         recreated, or were tally's offsets reset? What to do: docs/operations-kafka.md, \"A topic that was recreated\""
     )]
     Contiguity {
         /// Partition of sli-tallies.
@@ -112,7 +112,7 @@ pub enum BurnFault {
     },
     /// A snapshot whose rings this version does not keep.
     #[error(
-        "burn-snapshots/{partition}: a snapshot has slots of {slot_seconds} s, which this version does not keep; upgrade burn, or remove its snapshots to count anew"
+        "burn-snapshots/{partition}: a snapshot has slots of {slot_seconds} s, which this version does not keep; upgrade burn, or remove its snapshots to start counting again"
     )]
     ForeignSnapshot {
         /// Partition of sli-tallies.
@@ -141,7 +141,7 @@ pub struct Burn {
     scale: Scale,
     /// Next tally offset.
     position: i64,
-    /// Below this, what is evaluated was published by somebody before.
+    /// Below this, evaluations were published by a former owner.
     silent_below: i64,
     head: BurnHead,
     /// How many revisions the SLOs below are settled by; 0: look at all of them again.
@@ -154,6 +154,7 @@ pub struct Burn {
     /// Unix seconds before which a source's records were gone when the fold first heard of it.
     floor: i64,
     incomplete_ticks: u64,
+    too_late: i64,
 }
 
 impl Burn {
@@ -176,6 +177,7 @@ impl Burn {
             changes: Changes::all(chunks),
             floor: 0,
             incomplete_ticks: 0,
+            too_late: 0,
         }
     }
 
@@ -184,7 +186,7 @@ impl Burn {
         self.position
     }
 
-    /// The next tick to be evaluated; none before the first cut.
+    /// The next tick to be evaluated; `None` before the first cut.
     pub fn next_tick(&self) -> Option<i64> {
         self.head.next_tick
     }
@@ -194,12 +196,18 @@ impl Burn {
         self.incomplete_ticks
     }
 
+    /// Weight of the events that were older, when they came, than any window of their objective reaches, since the fold
+    /// began. An event counts once for each objective that it matches.
+    pub fn too_late(&self) -> i64 {
+        self.too_late
+    }
+
     /// How many series there are.
     pub fn series(&self) -> usize {
         self.pool.len()
     }
 
-    /// Applies the batch at `offset` and evaluates every tick that the frontier now allows. Answers what is to be
+    /// Applies the batch at `offset` and evaluates every tick that the frontier now allows. Returns what is to be
     /// published, by tick, SLO, objective and group. `revisions` has slo-definitions at least up to the revision that the
     /// batch names.
     ///
@@ -212,6 +220,7 @@ impl Burn {
         revisions: &Revisions,
     ) -> Result<Vec<BurnRates>, BurnFault> {
         self.check(offset, batch, revisions)?;
+        // Before the batch is held: what belongs to a chunk that is still pending is passed over, since it is in there.
         self.join_chunks(offset);
         if let Some(gone_before) = head::accept(&mut self.head, self.partition, offset, batch)? {
             self.raise_floor(gone_before);
@@ -226,8 +235,8 @@ impl Burn {
         Ok(if offset < self.silent_below { Vec::new() } else { out })
     }
 
-    /// Where every series stands at the last tick evaluated, by SLO, objective and group. Empty before the first tick. The
-    /// state stays as it is: what a look finds is not remembered, or what is published would depend on who looks.
+    /// The state of every series at the last tick evaluated, by SLO, objective and group. Empty before the first tick.
+    /// The fold's state does not change: otherwise, what is published would depend on queries.
     ///
     /// # Errors
     /// See [`BurnFault`].
@@ -238,7 +247,7 @@ impl Burn {
         if self.version == revisions.in_force(moment.end(), moment.revision) {
             return Ok(self.states_at(&moment));
         }
-        // Just restored, or a revision came that no tick was evaluated by.
+        // Just restored, or a revision came that no tick was evaluated by. Settling changes the state, so on a copy.
         let mut settled = self.clone();
         settled.switch(&moment, revisions, &mut Vec::new())?;
         Ok(settled.states_at(&moment))
@@ -276,6 +285,7 @@ impl Burn {
         if batch.source < 0 || batch.source >= batch.sources {
             return malformed(format!("source {} of {}", batch.source, batch.sources));
         }
+        // Nothing happens after it is known, and nothing is known beyond what was read.
         match batch.entries.iter().find(|e| e.slot > e.tick || e.tick > batch.stamp.tick()) {
             Some(e) => malformed(format!("slot {} at tick {} by stamp {}", e.slot, e.tick, batch.stamp.0)),
             None => Ok(()),
@@ -303,6 +313,7 @@ impl Burn {
     /// Evaluates the ticks that ended before the frontier.
     fn advance(&mut self, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
+        // Up to the end of the tick: at its beginning, records of it may still come.
         while let Some(tick) = self.head.next_tick.filter(|tick| (tick + 1) * 1_000 <= frontier.time.0) {
             self.head.next_tick = Some(tick + 1);
             let moment = self.moment(tick, &frontier);
@@ -315,6 +326,7 @@ impl Burn {
     fn tick(&mut self, moment: &Moment, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
         self.switch(moment, revisions, out)?;
         let touched = self.take_in(moment.tick);
+        // Not every series: of 100,000 most have nothing new, and their windows move only with the slots.
         let before = out.len();
         for id in self.pool.to_evaluate(moment.tick, touched) {
             if self.pool.get(id).is_some_and(|series| is_quiet(series, moment, &self.scale)) {
@@ -322,6 +334,7 @@ impl Burn {
             }
             let sums = self.sums(id, moment.tick);
             let Some((sums, series)) = sums.zip(self.pool.get_mut(id)) else { continue };
+            // Only what changed is written again in a snapshot. Comparing costs a copy, so not where it is marked already.
             let before = (!self.changes.of(&series.slo)).then(|| series.remembered());
             let rates = evaluate(series, &sums, moment, &self.scale);
             if before.is_some_and(|before| before != series.remembered()) {
@@ -380,7 +393,7 @@ impl Burn {
             for (name, mut due) in by_slo {
                 self.changes.mark(&name);
                 if let Some(state) = self.slos.get_mut(name.as_str()) {
-                    state.take_in(&mut due, tick, &mut self.pool, &self.scale, &mut touched);
+                    self.too_late += state.take_in(&mut due, tick, &mut self.pool, &self.scale, &mut touched);
                 }
             }
         }
@@ -394,6 +407,7 @@ impl Burn {
             state.cover_from(self.floor);
         }
         self.changes.mark_all();
+        // `covered_from` is part of every plan: all of them are made again at the next tick.
         self.version = 0;
     }
 }

@@ -15,7 +15,7 @@ use slipstream_definitions::definition::{Budgeting, COMPOSITE, Composite, Object
 #[derive(Debug)]
 pub(super) struct EvaluationPlan {
     pub slo: Arc<Slo>,
-    /// None: the composite.
+    /// `None` for the composite.
     pub objective: Option<usize>,
     pub objective_name: Arc<str>,
     pub generation: i64,
@@ -53,7 +53,7 @@ impl EvaluationPlan {
         self.single().map_or_else(|| self.slo.composite.as_ref().map_or(whole, of_composite), |o| o.target)
     }
 
-    /// The objective; none: it is the composite's.
+    /// The objective; `None` for the composite.
     pub(super) fn single(&self) -> Option<&Objective> {
         self.objective.and_then(|index| self.slo.objectives.get(index))
     }
@@ -125,7 +125,7 @@ impl Needs {
     }
 }
 
-/// How many slices the series of an objective keep; none where events are counted. Those that may still flip; where a
+/// How many slices the series of an objective keep; `None` if events are counted. Those that may still flip; where a
 /// slice is a bit, as much of the past as every series of events keeps. A share takes more, and hardly one is wholly good.
 fn slices(slo: &Slo, objective: &Objective, kinds: Kinds, scale: &Scale) -> Option<i64> {
     let seconds = objective.budgeting.slice()?;

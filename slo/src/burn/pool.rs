@@ -42,7 +42,7 @@ impl State {
 /// State of one series.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
-    /// None: restored, and not settled by its definition yet.
+    /// `None` if it was restored and its definition has not settled it yet.
     pub plan: Option<Arc<EvaluationPlan>>,
     pub slo: Arc<str>,
     pub objective: Arc<str>,
@@ -51,7 +51,7 @@ pub(super) struct Series {
     pub state: State,
     /// Sums of the budget's periods, where they are a calendar's.
     pub periods: Option<Periods>,
-    /// As last evaluated; none: never.
+    /// As last evaluated; `None` if it never was.
     pub conditions: Option<Vec<ConditionSince>>,
     /// Tallied since last published.
     pub dirty: bool,
@@ -85,6 +85,7 @@ impl Series {
         self.dirty = true;
         self.unknown += entry.unknown;
         let spans = self.plan.as_ref().and_then(|plan| plan.clock.as_ref()).map(|clock| clock.at(tick));
+        // Not `||`: what no window reaches may still count for a calendar's period.
         let reached = self.reaches(tick, entry) | self.count(tick, entry, spans.as_ref());
         if !reached {
             self.too_late += entry.total + entry.unknown;
@@ -163,9 +164,10 @@ impl Series {
 pub(super) struct Pool {
     series: Vec<Option<Series>>,
     free: Vec<u32>,
-    /// Per second of the cadence: the series that are evaluated then whatever happens.
+    /// Per second of the cadence: the series that are evaluated then whatever happens. Spread by hash, so that a second has
+    /// its share of them and not all at once.
     due: Vec<Vec<u32>>,
-    /// Series with a condition that holds.
+    /// Series with a condition that holds: it may end without a tally, as time goes on.
     holding: BTreeSet<u32>,
 }
 

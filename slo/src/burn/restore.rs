@@ -106,7 +106,7 @@ impl Restoring {
         set.and_then(|set| set.get(&chunk)).is_some_and(|seen| seen.whole.is_some())
     }
 
-    /// Whether every chunk is there: for whoever reads from the newest record backwards, older ones say nothing.
+    /// Whether every chunk is there: a reader that goes backwards from the newest record can stop.
     pub fn is_whole(&self) -> bool {
         self.sets
             .iter()
@@ -120,6 +120,7 @@ impl Restoring {
         let mut burn = self.empty;
         let chunks = self.sets.into_values().flat_map(BTreeMap::into_values).filter_map(Seen::newest);
         let (chunks, complete) = choose(chunks.filter(|chunk| chunk.at >= first_retained), burn.chunks);
+        // What lies between the chunks and the committed position was published already; it is folded again in silence.
         burn.silent_below = committed;
         burn.position = first_retained;
         if let (true, Some(oldest)) = (complete, chunks.iter().min_by_key(|c| c.at)) {
@@ -144,6 +145,7 @@ impl Seen {
         if chunk.parts.0.insert(record.part) {
             record.slos.into_iter().for_each(|slo| chunk.take(slo, scale));
         }
+        // Until all parts are there, the chunk before it counts.
         if chunk.parts.0.len() == chunk.parts.1 as usize {
             self.whole = self.partial.remove(&record.at);
             self.partial = self.partial.split_off(&(record.at + 1));

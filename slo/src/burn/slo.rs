@@ -26,7 +26,7 @@ pub(super) struct SloState {
     pub covered_from: i64,
     /// Objective, group, series.
     pub series: BTreeMap<Arc<str>, BTreeMap<Arc<[String]>, u32>>,
-    /// Of the objectives; that of the composite, which nothing is told of, is by itself.
+    /// Of the objectives; the composite, of which no tallies come, is separate.
     plans: BTreeMap<Arc<str>, Arc<EvaluationPlan>>,
     composite: Option<Arc<EvaluationPlan>>,
     /// Groups that were admitted below the cap.
@@ -55,15 +55,25 @@ impl SloState {
         self.series.entry(objective).or_default().insert(group, id);
     }
 
-    /// Takes in what is due: see [`Burn::take_in`].
-    pub(super) fn take_in(&mut self, due: &mut Due, tick: i64, pool: &mut Pool, scale: &Scale, touched: &mut Vec<u32>) {
+    /// Takes in what is due: see [`Burn::take_in`]. Returns the weight of what came too late.
+    pub(super) fn take_in(
+        &mut self,
+        due: &mut Due,
+        tick: i64,
+        pool: &mut Pool,
+        scale: &Scale,
+        touched: &mut Vec<u32>,
+    ) -> i64 {
+        let mut too_late = 0;
         let generation = self.generation;
         due.entries.retain(|entry| Some(entry.generation) == generation);
         due.entries.sort_by(|a, b| (&a.group, &a.objective).cmp(&(&b.group, &b.objective)));
         for same in due.entries.chunk_by(|a, b| a.group == b.group && a.objective == b.objective) {
             let id = self.series_for(&same[0], pool, scale);
             if let Some((id, series)) = id.and_then(|id| Some((id, pool.get_mut(id)?))) {
+                let before = series.too_late;
                 same.iter().for_each(|entry| series.add(tick, entry));
+                too_late += series.too_late - before;
                 touched.push(id);
                 touched.extend(self.composite_for(&same[0], pool, scale));
             }
@@ -73,6 +83,7 @@ impl SloState {
                 series.remember(exemplar);
             }
         }
+        too_late
     }
 
     /// One exemplar per series of those that are due at a tick: which one does not depend on how the tick was cut into

@@ -22,7 +22,7 @@ impl Burn {
         self.chunks
     }
 
-    /// A chunk of the present state as records to be written in one step; none while its own restore is under way.
+    /// A chunk of the present state as records to be written in one step; `None` while its own restore is under way.
     pub fn chunk(&self, chunk: i32) -> Vec<BurnChunk> {
         if !self.is_whole() {
             return Vec::new();

@@ -34,7 +34,7 @@ pub(super) struct PeriodRow {
 #[derive(Debug)]
 pub(super) struct Member {
     pub weight: Ratio,
-    /// Its sums, what it could not decide, and what came too late; none: nothing was told of it.
+    /// Its sums, what it could not decide, and what came too late; `None` if nothing is known of it.
     pub told: Option<(Sums, i64, i64)>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) struct Sums {
     pub windows: Vec<Row>,
-    /// None: the budget's window rolls, and is the last one.
+    /// `None` if the budget's window rolls: then it is the last one.
     pub period: Option<PeriodRow>,
     /// Of a composite: what its members could not decide, and what came too late for them.
     pub of_members: Option<(i64, i64)>,

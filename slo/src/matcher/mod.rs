@@ -42,7 +42,7 @@ pub enum Verdict {
     Unknown,
 }
 
-/// Matches events against the definitions in force. Made anew when they change.
+/// Matches events against the definitions in force. Built again when they change.
 #[derive(Debug)]
 pub struct Matcher {
     definitions: Vec<Definition>,

@@ -64,15 +64,15 @@ impl Kind for BurnRate {
         let Some(now) = values.first() else {
             return Why { summary: "is spending its error budget too fast".to_owned(), description: String::new() };
         };
-        let over =
-            |value: &&AlertValue| format!("{} over the last {}", figure(value.burn), length(value.window_seconds));
+        let rate = |value: &AlertValue| figure(value.burn, &[value.threshold]);
+        let over = |value: &&AlertValue| format!("{} over the last {}", rate(value), length(value.window_seconds));
         let rates: Vec<String> = values.iter().map(over).collect();
         Why {
-            summary: format!("is spending its error budget {} times too fast", figure(now.burn)),
+            summary: format!("is spending its error budget {} times too fast", rate(now)),
             description: format!(
                 "Burn rate {} (rule {rule} fires above {}). At 1 the budget would last exactly its period.",
                 rates.join(" and "),
-                figure(now.threshold)
+                figure(now.threshold, &[])
             ),
         }
     }
@@ -137,6 +137,19 @@ mod tests {
         let one = Ratio { num: u64::MAX, den: u64::MAX };
         assert!(burns_faster(counts(i64::MAX, i64::MAX), one, nearly_one));
         assert!(!burns_faster(counts(1, i64::MAX), one, Ratio { num: 1, den: u64::MAX }));
+    }
+
+    #[test]
+    fn what_is_just_above_its_threshold_does_not_look_like_it() {
+        let value = |seconds, burn| AlertValue { rule: "r".to_owned(), window_seconds: seconds, burn, threshold: 14.4 };
+        let why = BurnRate.why("r", &[value(3_600, 14.43), value(300, 14.402)]);
+        assert_eq!(why.summary, "is spending its error budget 14.402 times too fast");
+        assert!(
+            why.description.starts_with("Burn rate 14.402 over the last 5 min and 14.43 over the last 1 h"),
+            "{why:?}"
+        );
+        let slow = AlertValue { threshold: 0.03, ..value(300, 0.04) };
+        assert_eq!(BurnRate.why("r", &[slow]).summary, "is spending its error budget 0.04 times too fast");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub trait Kind: Debug + Sync {
 pub struct Why {
     /// Goes on a sentence that begins with the SLO: `is spending its error budget 36 times too fast`.
     pub summary: String,
-    /// Whole sentences; empty where there is nothing to add.
+    /// Whole sentences; empty if there is nothing to add.
     pub description: String,
 }
 

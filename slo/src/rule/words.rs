@@ -1,9 +1,37 @@
 //! Figures and lengths of time as a person reads them at night.
 
-/// Three figures are enough: `14.4`, `36`, `1235`.
-pub fn figure(x: f64) -> String {
-    let text = if x.abs() >= 100.0 { format!("{x:.0}") } else { format!("{x:.1}") };
+/// More digits than a `f64` can tell apart.
+const MOST_DECIMALS: usize = 15;
+
+/// Two numbers that differ by less than this share of the largest of them differ by rounding: no count is so large that
+/// one event would be less of it.
+const NOISE: f64 = 1e-12;
+
+/// Three figures are enough, `14.4`, `36`, `1235`, unless it would look like 0 or one of `others` (the threshold it is
+/// above, say) without being it: `14.402`, `0.04`.
+pub fn figure(x: f64, others: &[f64]) -> String {
+    let others: Vec<f64> = others.iter().copied().chain([0.0]).collect();
+    let text = apart(x, &others, if x.abs() >= 100.0 { 0 } else { 1 });
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// A number with so many decimals that it looks like none of the others, unless it is one of them; `least` at least.
+pub fn apart(value: f64, others: &[f64], least: usize) -> String {
+    let noise = NOISE * others.iter().fold(1.0, |largest: f64, other| largest.max(other.abs()));
+    let value = others.iter().copied().find(|other| (value - other).abs() <= noise).unwrap_or(value);
+    let told = |decimals: &usize| {
+        let text = format!("{value:.decimals$}");
+        let alike = |other: f64| other != value && same_digits(&text, &format!("{other:.decimals$}"));
+        !others.iter().any(|other| alike(*other))
+    };
+    let decimals = (least..MOST_DECIMALS).find(told).unwrap_or(MOST_DECIMALS);
+    format!("{value:.decimals$}")
+}
+
+/// `-0.0` says 0.
+fn same_digits(one: &str, other: &str) -> bool {
+    let zero = |text: &str| text.bytes().all(|b| matches!(b, b'-' | b'0' | b'.'));
+    one == other || (zero(one) && zero(other))
 }
 
 /// `90 s`, `5 min`, `1 h 30 min`, `3 d`.
@@ -30,8 +58,19 @@ mod tests {
         for (seconds, want) in [(0, "0 s"), (59, "59 s"), (300, "5 min"), (5_400, "1 h 30 min"), (93_785, "1 d 2 h")] {
             assert_eq!(length(seconds), want);
         }
-        for (x, want) in [(14.4, "14.4"), (36.0, "36"), (0.04, "0"), (1234.56, "1235")] {
-            assert_eq!(figure(x), want);
+        let table: [(f64, &[f64], &str); 9] = [
+            (14.4, &[], "14.4"),
+            (36.0, &[14.4], "36"),
+            (0.0, &[], "0"),
+            (0.04, &[], "0.04"),
+            (1234.56, &[], "1235"),
+            (14.402, &[14.4], "14.402"),
+            (14.4, &[14.4], "14.4"),
+            (14.4 * (1.0 + f64::EPSILON), &[14.4], "14.4"),
+            (1000.2, &[1000.0], "1000.2"),
+        ];
+        for (x, others, want) in table {
+            assert_eq!(figure(x, others), want);
         }
     }
 }

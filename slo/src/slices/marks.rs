@@ -112,6 +112,7 @@ fn drop_before<T>(blocks: &mut BTreeMap<i64, T>, oldest: i64) {
 
 fn set_bit(blocks: &mut Blocks<u64, WORDS>, slice: i64, bad: bool) {
     let (block, bit) = (slice.div_euclid(BITS), slice.rem_euclid(BITS));
+    // Good is what is not marked: a series that never fails keeps no blocks.
     if !bad && !blocks.contains_key(&block) {
         return;
     }

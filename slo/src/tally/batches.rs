@@ -32,8 +32,8 @@ struct NamedSums {
     bad: Vec<(i64, Found)>,
 }
 
-/// Per series the cell that was added to last: mostly the next event is for it too. Its memory outlives a step, nothing
-/// that is in it does.
+/// Per series the cell that was added to last. Events come nearly in order of time, so the next one is mostly for the same
+/// cell: an index instead of a hash. The memory is kept from step to step, its content is not.
 #[derive(Debug, Default)]
 pub(super) struct OpenCells {
     of_series: Vec<Cell>,
@@ -128,6 +128,7 @@ impl Sums {
             Verdict::Bad => *total += weight,
             Verdict::Unknown => *unknown += weight,
         }
+        // The lowest hash, not the first to come: the same exemplar whatever the order and the batching (P3b).
         let offered = verdict == Verdict::Bad && id <= cell.lowest;
         if offered {
             cell.lowest = id;
@@ -156,6 +157,7 @@ impl Sums {
         let put_away = self.cells.drain().map(|((series, tick, slot), counts)| (series, tick, slot, counts));
         let mut cells: Vec<(SeriesId, i64, i64, Counts)> = put_away.collect();
         cells.extend(self.open.drain().map(|(series, cell)| (series, cell.tick, cell.slot, cell.counts)));
+        // Hash maps have no order; batches must have one, or the same step would not be the same bytes (L6).
         cells.sort_unstable();
         let mut bad: Vec<(SeriesId, i64, Found)> =
             self.bad.drain().map(|((series, tick), found)| (series, tick, found)).collect();
@@ -183,6 +185,7 @@ impl Sums {
     /// One batch per target partition, entries or not: `template` says all but those. By SLO, generation, objective,
     /// group, tick and slot, so that equal steps are equal bytes. Also the memory for the next step.
     pub(super) fn into_batches(mut self, template: &TallyBatch, targets: u32) -> (Vec<(u32, TallyBatch)>, OpenCells) {
+        // Empty ones too: each target learns from them how far the source is read (P1).
         let mut batches: Vec<(u32, TallyBatch)> = (0..targets).map(|target| (target, template.clone())).collect();
         self.settled.names.sort_unstable_by(Name::order);
         for same in self.settled.names.chunk_by(|a, b| a.order(b).is_eq()) {

@@ -183,7 +183,7 @@ fn stories() {
             ],
         ),
         (
-            "a second episode begins anew",
+            "a second episode begins again",
             vec![page()],
             &[(1, true, &[("page", 1)]), (2, true, &[]), (9, true, &[("page", 9)])],
             &["pending 1 1/1", "firing 1 1/2 page", "resolved 2 1/3 page", "pending 9 9/1", "firing 9 9/2 page"],

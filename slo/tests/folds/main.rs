@@ -56,7 +56,7 @@ fn p1_every_offset_is_covered_once(world: &World<'_>) -> Check {
 }
 
 /// P3a and P4: the tallies folded in one go give what was published through crashes and restores, and the same state.
-/// Answers how many ticks were incomplete.
+/// Returns how many ticks were incomplete.
 fn p3a_p4_restarts_change_nothing(world: &World<'_>) -> Result<u64, TestCaseError> {
     let mut incomplete = 0;
     for target in 0..world.tallies.len() {

@@ -151,7 +151,7 @@ fn name(series: &Value) -> Series {
     (text("slo"), text("objective"), group)
 }
 
-/// Answers how many transitions there were.
+/// Returns how many transitions there were.
 fn compare_series(want: &Value, got: &Outcome, slos: &[Slo]) -> usize {
     let name = name(want);
     let counts = |v: &Value| ["good", "total", "unknown"].map(|field| v[field].as_i64().unwrap());

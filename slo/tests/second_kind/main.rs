@@ -136,7 +136,7 @@ fn a_kind_that_is_not_known_is_refused_by_name() {
     let error = revisions(Kinds::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "slo-definitions, offset 1: SLO shop cannot be read: rule silent is of the kind notraffic, which is not known \
-         here; upgrade this role if a newer version wrote it"
+        "slo-definitions, offset 1: SLO shop cannot be read: rule silent is of the kind notraffic, which this \
+         version does not support; upgrade this role if a newer version wrote it"
     );
 }

@@ -53,7 +53,7 @@ fn each_mistake_has_its_words() {
         ("a: 1\n---\nb: 2\n".into(), "not-one-document"),
         ("tests: [{given: {}}]\n".into(), "name is required"),
         ("definitions: other.yaml\ntests: []\n".into(), "1:14 unreadable-definitions: other.yaml: no such file"),
-        (story("given: {}"), "a test that expects nothing"),
+        (story("given: {}"), "a test needs expectations"),
         (body("{}", "alerts: none"), "nothing says how long"),
         (body("{traffic: 1/s}", "alerts: none"), "nothing says how long"),
         (body("{traffic: 1/s for 500d}", "alerts: none"), "a test lasts at most 400d"),

@@ -1,4 +1,4 @@
-//! Promises about answers: what a question finds is what a slow, obvious look at the same data finds.
+//! Guarantees of queries: a query returns the same as a slow, obvious computation over the same data.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

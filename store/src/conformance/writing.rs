@@ -9,7 +9,7 @@ use super::Fixture;
 use super::made::{self, Dice};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion, Kpis};
-use crate::port::{BatchFate, Counts, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
+use crate::port::{BatchFate, Claim, Claimed, Counts, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
 
 /// Every promise of this file.
 pub async fn all(fixture: &dyn Fixture) {
@@ -19,6 +19,82 @@ pub async fn all(fixture: &dyn Fixture) {
     one_moved_position_keeps_the_whole_batch_out(fixture).await;
     of_two_writers_one_wins_each_offset(fixture).await;
     retention_goes_by_log_time_and_leaves_rollups(fixture).await;
+    a_recreated_topic_has_no_positions(fixture).await;
+    events_sent_again_into_a_recreated_topic_are_stored_again(fixture).await;
+    a_topic_that_was_left_for_another_is_refused(fixture).await;
+}
+
+async fn a_recreated_topic_has_no_positions(fixture: &dyn Fixture) {
+    let store = fixture.empty().await;
+    let claim = |id: &'static str| store.claim_topic(Topic::RequestEvents, id);
+    assert!(store.claimed_topics().await.expect("ids").is_empty());
+    let all = made::events(&mut Dice(2), 30);
+    // Stored by a version that knew no ids: its positions are taken for those of the first topic that is named.
+    store.write(Arc::new(made::batch(&all[..10], None, 1_000))).await.expect("written");
+    store.write(Arc::new(burn_rates_at(5))).await.expect("written");
+    for _ in 0..2 {
+        assert_eq!(claim("first").await.expect("claimed"), Claim::Same);
+        assert_eq!(store.positions().await.expect("positions").len(), 2);
+    }
+    let in_flight = made::batch(&all[10..20], Some(10), 1_000);
+    assert_eq!(claim("second").await.expect("claimed"), Claim::Recreated { was: "first".to_owned() });
+    for store in [&store, &fixture.reopened().await] {
+        let left = store.positions().await.expect("positions");
+        assert_eq!(left.iter().map(|p| p.topic).collect::<Vec<_>>(), [Topic::BurnRates], "of other topics they stay");
+        assert_eq!(store.counts().await.expect("counts").events, 10, "what was stored stays");
+        assert_eq!(store.claimed_topics().await.expect("ids"), [claimed("second", &["first"])]);
+    }
+    // What was decided of the topic before finds its position gone.
+    let late = store.write(Arc::new(in_flight)).await;
+    assert!(matches!(late, Err(StoreError::Moved { stored: None, .. })), "{late:?}");
+    store.write(Arc::new(made::batch(&all[20..], None, 2_000))).await.expect("the new one begins at its beginning");
+    assert_eq!(store.counts().await.expect("counts").events, 20);
+}
+
+fn claimed(id: &str, retired: &[&str]) -> Claimed {
+    let retired = retired.iter().map(|id| (*id).to_owned()).collect();
+    Claimed { topic: Topic::RequestEvents, id: id.to_owned(), retired }
+}
+
+async fn events_sent_again_into_a_recreated_topic_are_stored_again(fixture: &dyn Fixture) {
+    let store = fixture.empty().await;
+    let events = made::events(&mut Dice(2), 20);
+    for (n, id) in ["first", "second", "third"].into_iter().enumerate() {
+        store.claim_topic(Topic::RequestEvents, id).await.expect("claimed");
+        store.write(Arc::new(made::batch(&events, None, 1_000))).await.expect("the same times, the same offsets");
+        assert_eq!(store.counts().await.expect("counts").events, 20 * (n as u64 + 1));
+    }
+    let hits = hits(&store).await.0;
+    assert_eq!(hits, 3 * events.iter().map(|e| e.weight as u64).sum::<u64>());
+}
+
+async fn a_topic_that_was_left_for_another_is_refused(fixture: &dyn Fixture) {
+    let store = fixture.empty().await;
+    for id in ["first", "second", "third"] {
+        store.claim_topic(Topic::RequestEvents, id).await.expect("claimed");
+    }
+    store.write(Arc::new(made::batch(&made::events(&mut Dice(2), 10), None, 1_000))).await.expect("written");
+    for store in [store, fixture.reopened().await] {
+        for id in ["first", "second"] {
+            match store.claim_topic(Topic::RequestEvents, id).await {
+                Err(StoreError::Fatal { cause, .. }) => {
+                    let said = cause.text();
+                    assert!(
+                        said.contains("moved on to another request-events (id third") && said.contains(id),
+                        "{said}"
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(store.positions().await.expect("positions").len(), 1, "they stay");
+        assert_eq!(store.claim_topic(Topic::RequestEvents, "third").await.expect("claimed"), Claim::Same);
+        assert_eq!(store.claimed_topics().await.expect("ids"), [claimed("third", &["first", "second"])]);
+    }
+}
+
+fn burn_rates_at(to: i64) -> WriteBatch {
+    WriteBatch { positions: vec![made::moved(Topic::BurnRates, None, to, 900)], ..WriteBatch::default() }
 }
 
 async fn hits(store: &SharedStore) -> (u64, &'static str) {

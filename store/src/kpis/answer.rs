@@ -1,4 +1,4 @@
-//! The answer for hits, errors and latencies, in the contract's shape.
+//! The result for hits, errors and latencies, in the contract's shape.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use crate::text;
 /// Hits, errors and latencies of a range; serialised as the contract has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Kpis {
-    /// Begin of the range, RFC 3339; without one asked for, the time of the first event stored. Null: nothing stored.
+    /// Start of the range, RFC 3339; by default the time of the first event stored. Null if nothing is stored.
     pub from: Option<String>,
-    /// End of the range; without one asked for, the time of the last event stored.
+    /// End of the range; by default the time of the last event stored.
     pub to: Option<String>,
     /// Weight of all events.
     pub hits: u64,
@@ -23,7 +23,7 @@ pub struct Kpis {
     pub errors: u64,
     /// errors / hits; 0 without hits.
     pub error_rate: f64,
-    /// Average latency; null where none was measured.
+    /// Average latency; null if none was measured.
     pub avg_latency_ms: Option<f64>,
     /// Median latency.
     pub p50_latency_ms: Option<f64>,
@@ -60,10 +60,10 @@ impl Kpis {
     }
 }
 
-/// One row of an answer by field or step.
+/// One row of a result by field or step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KpiRow {
-    /// The field's name and value, and `start` of the step: those that were asked for.
+    /// The field's name and value, and `start` of the step, as requested.
     #[serde(flatten)]
     pub key: BTreeMap<&'static str, FieldValue>,
     /// The figures.
@@ -85,12 +85,12 @@ pub enum KpiAnswer {
 }
 
 impl KpiAnswer {
-    /// The answer of an empty store.
+    /// The result of an empty store.
     pub fn nothing(question: &KpiQuestion) -> Self {
         KpiAnswer::new(question, Tally::default(), (question.filter.from, question.filter.to), "rollups")
     }
 
-    /// Puts the sums in the contract's shape. `range` is what the answer covers.
+    /// Converts the sums to the contract's shape. `range` is what the result covers.
     pub fn new(
         question: &KpiQuestion,
         mut tally: Tally,

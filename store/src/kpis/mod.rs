@@ -1,4 +1,4 @@
-//! The question for hits, errors and latencies, where its answer comes from, and how it reads.
+//! The query for hits, errors and latencies: which rows it reads, and its result.
 //!
 //! Whole minutes come from rollups; ragged edges, steps that cut minutes, and dimensions that rollups lack come from raw
 //! events. Both add up in [`Sums`], so hits, errors, average and maximum are exact whichever served, and a quantile is
@@ -18,10 +18,10 @@ use crate::filter::EventFilter;
 use crate::rollup::{MINUTE_US, Sums};
 use crate::text;
 
-/// What is asked.
+/// The query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KpiQuestion {
-    /// Which events; its times bound the answer.
+    /// Which events; its times bound the result.
     pub filter: EventFilter,
     /// A row per value of this field.
     pub by: Option<Field>,
@@ -30,7 +30,7 @@ pub struct KpiQuestion {
     pub step: Option<i64>,
 }
 
-/// What rows can be asked by.
+/// The fields to group by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
     /// `service`
@@ -48,11 +48,11 @@ pub enum Field {
 }
 
 impl Field {
-    /// Every field, for a list of what can be asked.
+    /// Every field, for listing them.
     pub const ALL: [Field; 6] =
         [Field::Service, Field::Environment, Field::Endpoint, Field::Method, Field::StatusCode, Field::StatusClass];
 
-    /// Its name in answers.
+    /// Its name in results.
     pub fn name(self) -> &'static str {
         match self {
             Field::Service => "service",
@@ -71,7 +71,7 @@ impl std::str::FromStr for Field {
     fn from_str(text: &str) -> Result<Self, StoreError> {
         Field::ALL.into_iter().find(|field| field.name() == text).ok_or_else(|| {
             let names: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-            StoreError::Refused(format!("`{text}` is no field to ask by: one of {}", names.join(", ")))
+            StoreError::Refused(format!("cannot group by `{text}`; use one of {}", names.join(", ")))
         })
     }
 }
@@ -86,7 +86,7 @@ pub enum FieldValue {
     Text(String),
 }
 
-/// What tells rows apart.
+/// The key of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RowKey {
     /// Start of the step, microseconds.
@@ -95,7 +95,7 @@ pub struct RowKey {
     pub value: Option<FieldValue>,
 }
 
-/// Which rows of the store answer a question. `[from, to)` in microseconds; they do not overlap and leave no gap.
+/// Which rows of the store a query reads. `[from, to)` in microseconds; they do not overlap and leave no gap.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KpiSources {
     /// Whole minutes `[from, to)` since 1970 from rollups.
@@ -104,12 +104,12 @@ pub struct KpiSources {
     pub events: Vec<(i64, i64)>,
 }
 
-/// Times of the first and the last event there is a trace of, microseconds; where raw events are gone, bounds of their
+/// Times of the first and the last event, microseconds; if raw events are gone, bounds of their
 /// minutes.
 pub type Extent = (i64, i64);
 
 impl KpiQuestion {
-    /// Refuses what makes no sense.
+    /// Refuses invalid queries.
     pub fn check(&self) -> Result<(), StoreError> {
         if let (Some(from), Some(to)) = (self.filter.from, self.filter.to)
             && from > to
@@ -119,21 +119,21 @@ impl KpiQuestion {
         }
         match self.step {
             Some(step) if !(1..=366 * 86_400).contains(&step) => {
-                Err(StoreError::Refused(format!("a step of {step} s: give 1 s to 366 d")))
+                Err(StoreError::Refused(format!("a step of {step} s: expected 1 s to 366 d")))
             }
             _ => Ok(()),
         }
     }
 
-    /// The range `[from, to)` that is asked for, microseconds; open ends become those of what is stored, in whole minutes.
+    /// The requested range `[from, to)`, microseconds; open ends become those of what is stored, in whole minutes.
     pub fn range(&self, extent: Extent) -> (i64, i64) {
         let whole = |time: i64| time - time.rem_euclid(MINUTE_US);
         let from = self.filter.from.map_or(whole(extent.0), |from| from.0);
         (from, self.filter.to.map_or(whole(extent.1) + MINUTE_US, |to| to.0))
     }
 
-    /// What the answer says it covers: what was asked, widened to whole minutes where their events are gone; the first or
-    /// the last event stored where nothing was asked.
+    /// The range that the result covers: as requested, widened to whole minutes if their events are gone; the first or
+    /// the last event stored if open.
     pub fn reported(&self, sources: &KpiSources, extent: Extent) -> (Option<EventTime>, Option<EventTime>) {
         let covered = sources.range();
         let from = match (self.filter.from, covered) {
@@ -149,7 +149,7 @@ impl KpiQuestion {
         (from, to)
     }
 
-    /// Where the answer over `[from, to)` comes from. `raw_gone(minute)` says whether retention removed the raw events
+    /// The rows for `[from, to)`. `raw_gone(minute)` says whether retention removed the raw events
     /// of a minute: the whole minute then comes from its rollup.
     pub fn sources(&self, from: i64, to: i64, raw_gone: impl Fn(i64) -> bool) -> KpiSources {
         if from >= to {
@@ -182,7 +182,7 @@ impl KpiQuestion {
 }
 
 impl KpiSources {
-    /// What the answer names as its source.
+    /// The source named in the result.
     pub fn source(&self) -> &'static str {
         match (&self.rollups, self.events.is_empty()) {
             (Some(_), false) => "rollups+events",
@@ -191,14 +191,14 @@ impl KpiSources {
         }
     }
 
-    /// The range it covers, microseconds; none when it covers nothing.
+    /// The range it covers, microseconds; `None` if it covers nothing.
     pub fn range(&self) -> Option<(i64, i64)> {
         let rollups = self.rollups.map(|(from, to)| (from * MINUTE_US, to * MINUTE_US));
         self.events.iter().copied().chain(rollups).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 }
 
-/// Sums per row while an answer is worked out.
+/// Sums per row while a result is computed.
 #[derive(Debug, Default)]
 pub struct Tally {
     rows: BTreeMap<RowKey, Sums>,

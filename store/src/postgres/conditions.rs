@@ -1,4 +1,4 @@
-//! Conditions of a question, as SQL with numbered values.
+//! Conditions of a query, as SQL with numbered parameters.
 
 use tokio_postgres::types::{ToSql, Type};
 
@@ -58,7 +58,7 @@ impl Conditions {
         self.values.iter().map(|(value, ty)| (&**value as &(dyn ToSql + Sync), ty.clone())).collect()
     }
 
-    /// `column = value` for each that is asked for.
+    /// `column = value` for each field of the filter.
     pub fn equal(&mut self, wanted: &[(&str, &Option<String>)]) {
         let conditions = self.equalities(wanted);
         self.sql.extend(conditions);
@@ -96,7 +96,7 @@ impl Conditions {
         }
     }
 
-    /// What a filter asks of a raw event `e`, time aside.
+    /// The conditions of a filter on a raw event `e`, except for time.
     pub fn raw_event(&mut self, filter: &EventFilter) {
         self.dimensions("e.dimensions", filter);
         if let Some(code) = filter.status_code {
@@ -108,7 +108,7 @@ impl Conditions {
         if filter.errors_only {
             self.and("e.status_code >= 500".to_owned());
         }
-        // What is no trace id is the id of no event.
+        // No event has an invalid trace id.
         match filter.trace_id.as_ref().map(|trace| trace_bytes(trace)) {
             Some(Some(bytes)) => {
                 let value = self.value(Uuid(bytes), Type::UUID);

@@ -1,7 +1,7 @@
 //! Raw events in the binary format of COPY (PostgreSQL manual, COPY, "Binary Format"): a header, then per row the number
 //! of columns and each column's length and bytes.
 //!
-//! Written by hand: a row costs no buffer of its own, and travels in large pieces.
+//! Written by hand: a row needs no separate buffer, and is sent in large pieces.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::SinkExt;
@@ -78,7 +78,7 @@ fn row(out: &mut BytesMut, event: EventRef<'_>, dimensions: i32) {
 /// sixteen.
 const HEAD: usize = 2 + 4 * 12 + 3 * 8 + 6 + 20;
 
-/// The fixed part of a row: it is put together here, because a growing buffer would be asked for room for each column.
+/// The fixed part of a row: assembled here, because a growing buffer would check its capacity for each column.
 struct Head {
     bytes: [u8; HEAD],
     len: usize,

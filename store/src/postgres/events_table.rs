@@ -1,81 +1,131 @@
-//! Raw events, in native partitions or, where TimescaleDB is, in a hypertable: either way one part per day of log time.
+//! Raw events, in native partitions or, with TimescaleDB, in a hypertable: either way one partition per day of log time.
 //!
 //! By log time, not event time: log time only moves forward, so there are never more parts than days of retention, what is
-//! past retention goes by dropping parts, and nothing is ever written to a part that is compressed. Event times may lie
-//! anywhere between 1970 and 2100; each part has an index on them.
+//! past retention is removed by dropping partitions, and nothing is ever written to a compressed one. Event times may be
+//! anywhere between 1970 and 2100; each partition has an index on them.
 
 use std::collections::BTreeSet;
 
 use slipstream_schemas::cause::chain;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Row, Transaction};
 
 use super::error;
-use super::session::Session;
+use super::options::Target;
+use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day};
 use crate::port::StoreError;
 use crate::spread::Spread;
 
-/// How raw events are kept; decided when the tables are made.
+/// How raw events are kept; decided when the tables are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventsTable {
-    /// Native partitions, made by the writer.
+    /// Native partitions, created by the writer.
     Partitions,
     /// A hypertable of TimescaleDB.
     Hypertable,
 }
 
-/// Creates the extension where the server has it and lets us. Without it native partitions do.
-pub async fn try_extension(session: &Session) {
-    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL";
-    let offered = session.client.query_typed_one(sql, &[]).await.is_ok_and(|row| row.get::<_, i64>(0) > 0);
-    if !offered {
-        return;
+/// TimescaleDB, enabled in the database.
+pub struct Extension {
+    /// Where its functions are; like the user, as SQL takes it.
+    schema: String,
+    /// Whether the user may use them.
+    usable: bool,
+    user: String,
+}
+
+impl Extension {
+    /// Looks for it.
+    pub async fn find(transaction: &Transaction<'_>, doing: &str) -> Result<Option<Extension>, StoreError> {
+        let sql = "SELECT quote_ident(n.nspname), has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user)
+                   FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb'";
+        let rows = transaction.query_typed(sql, &[]).await.map_err(error::at(doing))?;
+        let extension = |row: &Row| Extension { schema: row.get(0), usable: row.get(1), user: row.get(2) };
+        Ok(rows.first().map(extension))
     }
-    if let Err(cause) =
-        session.client.batch_execute("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public").await
-    {
-        let cause = chain(&cause);
-        tracing::info!(%cause, "the server has TimescaleDB, but it cannot be enabled: raw events go to native partitions");
+
+    /// Refuses an extension whose schema the user may not use: the server reports that its functions do not exist.
+    pub fn require_usable(&self, doing: &str) -> Result<(), StoreError> {
+        if self.usable {
+            return Ok(());
+        }
+        let Extension { schema, user, .. } = self;
+        let cause = format!(
+            "TimescaleDB is in the schema {schema}, which the user {user} may not use: GRANT USAGE ON SCHEMA {schema} TO {user}"
+        );
+        Err(StoreError::Fatal { doing: doing.to_owned(), cause: cause.into() })
     }
 }
 
-/// What new tables should use.
-pub async fn wanted(session: &Session, doing: &str) -> Result<EventsTable, StoreError> {
-    let sql = "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'";
-    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
-    Ok(if row.get::<_, i64>(0) > 0 { EventsTable::Hypertable } else { EventsTable::Partitions })
+/// Creates the extension if the server has it and allows it. Without it, native partitions are used. In its own
+/// session: if the extension is not preloaded, the server ends the session that creates it.
+pub async fn try_extension(target: &Target) -> Result<(), StoreError> {
+    let doing = "looking for TimescaleDB";
+    let mut session = Session::open(target).await?;
+    let asked = session.begin_reading(doing).await?;
+    let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb' AND installed_version IS NULL";
+    let offered = asked.query_typed_one(sql, &[]).await.map_err(error::at(doing))?.get::<_, i64>(0) > 0;
+    asked.commit().await.map_err(error::at(doing))?;
+    if !offered {
+        return Ok(());
+    }
+    let created = async {
+        let created = session.risk("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public").await;
+        created.map_err(|cause| StoreError::Refused(chain(&cause)))
+    };
+    let Err(cause) = within(DEADLINE, doing, created).await else { return Ok(()) };
+    // Of two that start together one is refused what the other has just done.
+    if !is_enabled(target, doing).await? {
+        tracing::warn!(%cause, "TimescaleDB is installed but cannot be enabled: raw events go to native partitions (slipstream doctor)");
+    }
+    Ok(())
+}
+
+async fn is_enabled(target: &Target, doing: &str) -> Result<bool, StoreError> {
+    let mut session = Session::open(target).await?;
+    let asked = session.begin_reading(doing).await?;
+    let enabled = Extension::find(&asked, doing).await?.is_some();
+    asked.commit().await.map_err(error::at(doing))?;
+    Ok(enabled)
 }
 
 /// What the tables use.
-pub async fn found(session: &Session, doing: &str) -> Result<EventsTable, StoreError> {
+pub async fn found(transaction: &Transaction<'_>, doing: &str) -> Result<EventsTable, StoreError> {
     let sql = "SELECT relkind::text FROM pg_class WHERE oid = 'events'::regclass";
-    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
     Ok(if row.get::<_, &str>(0) == "p" { EventsTable::Partitions } else { EventsTable::Hypertable })
 }
 
-/// Compression after two days, where the licence has it: the Apache build of TimescaleDB refuses.
-pub async fn compress_old_chunks(session: &Session) {
+/// Compression after two days, if the licence includes it: the Apache build of TimescaleDB refuses.
+pub async fn compress_old_chunks(session: &mut Session) -> Result<(), StoreError> {
+    let doing = "checking whether old events are compressed";
+    let transaction = session.begin(doing).await?;
     let sql = "SELECT bool_or(compression_enabled) FROM timescaledb_information.hypertables
                WHERE hypertable_schema = current_schema() AND hypertable_name = 'events'";
-    let asked = session.client.query_typed_one(sql, &[]).await;
-    if asked.is_ok_and(|row| row.get::<_, Option<bool>>(0) == Some(true)) {
-        return;
+    let asked = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    if asked.get::<_, Option<bool>>(0) == Some(true) {
+        return transaction.commit().await.map_err(error::at(doing));
     }
     let sql = "ALTER TABLE events SET (timescaledb.compress, timescaledb.compress_segmentby = 'dimensions',
                timescaledb.compress_orderby = '\"time\", partition, \"offset\"');
                SELECT add_compression_policy('events', INTERVAL '2 days', if_not_exists => true);";
-    if let Err(cause) = session.client.batch_execute(sql).await {
+    let done = match transaction.batch_execute(sql).await {
+        Ok(()) => transaction.commit().await,
+        Err(error) => Err(error),
+    };
+    if let Err(cause) = done {
         let cause = chain(&cause);
-        tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay as they are written");
+        tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay uncompressed");
     }
+    Ok(())
 }
 
-/// Makes the partitions of days where they are missing. Not in the transaction that writes: what it makes is empty, and
-/// it must not wait for who writes elsewhere.
-pub async fn ensure(client: &mut Client, days: &[Day]) -> Result<(), StoreError> {
-    let doing = "making a partition for raw events";
-    let transaction = client.transaction().await.map_err(error::at(doing))?;
+/// Creates missing partitions of days. Not in the transaction that writes: they are empty, and
+/// it must not wait for other writers.
+pub async fn ensure(session: &mut Session, days: &[Day]) -> Result<(), StoreError> {
+    let doing = "creating a partition for raw events";
+    let transaction = session.begin(doing).await?;
     let lock = "SELECT pg_advisory_xact_lock('events'::regclass::oid::bigint)";
     transaction.execute_typed(lock, &[]).await.map_err(error::at(doing))?;
     for day in days {

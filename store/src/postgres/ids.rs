@@ -1,11 +1,12 @@
-//! Ids of dimensions and series: looked up once, made where they are missing.
+//! Ids of dimensions and series: looked up once, created if they are missing.
 
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Row, Transaction};
 
 use super::error;
+use super::session::Session;
 use super::write_history::plain;
 use crate::events::Dimensions;
 use crate::port::{StoreError, StoredBurnRates};
@@ -13,7 +14,7 @@ use crate::port::{StoreError, StoredBurnRates};
 /// Tuples to remember at most; beyond, they are looked up again.
 const REMEMBERED: usize = 50_000;
 
-/// What tells series apart, of one length however long names are.
+/// The key of a series, of fixed length however long names are.
 type SeriesKey = [u8; 32];
 
 /// Ids that are committed.
@@ -32,22 +33,24 @@ impl Ids {
     }
 
     /// The id of each tuple, in their order.
-    pub async fn dimensions(&mut self, client: &Client, tuples: &[Dimensions]) -> Result<Vec<i32>, StoreError> {
+    pub async fn dimensions(&mut self, session: &mut Session, tuples: &[Dimensions]) -> Result<Vec<i32>, StoreError> {
         if self.dimensions.len() > REMEMBERED {
             self.dimensions.clear();
         }
         let unknown: Vec<&Dimensions> = tuples.iter().filter(|tuple| !self.dimensions.contains_key(*tuple)).collect();
         if !unknown.is_empty() {
-            for (tuple, id) in dimensions(client, &unknown).await? {
-                self.dimensions.insert(tuple, id);
-            }
+            let doing = "storing dimensions";
+            let transaction = session.begin(doing).await?;
+            let found = dimensions(&transaction, doing, &unknown).await?;
+            transaction.commit().await.map_err(error::at(doing))?;
+            self.dimensions.extend(found);
         }
         let missing = || error::unreadable("dimensions", "a tuple that was stored is not there");
         tuples.iter().map(|tuple| self.dimensions.get(tuple).copied().ok_or_else(missing)).collect()
     }
 
     /// The id of each row's series, in their order.
-    pub async fn series(&mut self, client: &Client, rows: &[StoredBurnRates]) -> Result<Vec<i32>, StoreError> {
+    pub async fn series(&mut self, session: &mut Session, rows: &[StoredBurnRates]) -> Result<Vec<i32>, StoreError> {
         if self.series.len() > REMEMBERED {
             self.series.clear();
         }
@@ -57,7 +60,11 @@ impl Ids {
         unknown.sort_unstable_by_key(|(key, _)| *key);
         unknown.dedup_by_key(|(key, _)| *key);
         if !unknown.is_empty() {
-            self.series.extend(series(client, &unknown).await?);
+            let doing = "storing series";
+            let transaction = session.begin(doing).await?;
+            let found = series(&transaction, doing, &unknown).await?;
+            transaction.commit().await.map_err(error::at(doing))?;
+            self.series.extend(found);
         }
         let missing = || error::unreadable("series", "one that was stored is not there");
         keys.iter().map(|key| self.series.get(key).copied().ok_or_else(missing)).collect()
@@ -74,12 +81,16 @@ fn key(row: &StoredBurnRates) -> SeriesKey {
     hash.finalize().into()
 }
 
-async fn dimensions(client: &Client, tuples: &[&Dimensions]) -> Result<Vec<(Dimensions, i32)>, StoreError> {
+async fn dimensions(
+    transaction: &Transaction<'_>,
+    doing: &str,
+    tuples: &[&Dimensions],
+) -> Result<Vec<(Dimensions, i32)>, StoreError> {
     let column = |field: fn(&Dimensions) -> &str| -> Vec<&str> { tuples.iter().map(|tuple| field(tuple)).collect() };
     let columns = [column(|d| &d.service), column(|d| &d.environment), column(|d| &d.endpoint), column(|d| &d.method)];
     let values: Vec<(&(dyn ToSql + Sync), Type)> =
         columns.iter().map(|column| (column as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect();
-    // What is there is left out first: every row that is tried uses an id up.
+    // Existing rows are excluded first: every attempted insert uses up an id.
     let make = "INSERT INTO dimensions (service, environment, endpoint, method)
                 SELECT * FROM unnest($1, $2, $3, $4) AS w (service, environment, endpoint, method)
                 WHERE NOT EXISTS (SELECT 1 FROM dimensions d WHERE d.service = w.service
@@ -89,7 +100,7 @@ async fn dimensions(client: &Client, tuples: &[&Dimensions]) -> Result<Vec<(Dime
                 JOIN unnest($1, $2, $3, $4) AS w (service, environment, endpoint, method)
                 ON d.service = w.service AND d.environment = w.environment AND d.endpoint = w.endpoint
                 AND d.method = w.method";
-    let found = make_and_find(client, "storing dimensions", make, find, &values).await?;
+    let found = make_and_find(transaction, doing, (make, &values), (find, &values)).await?;
     let tuple = |row: &Row| Dimensions {
         service: row.get(1),
         environment: row.get(2),
@@ -100,7 +111,8 @@ async fn dimensions(client: &Client, tuples: &[&Dimensions]) -> Result<Vec<(Dime
 }
 
 async fn series(
-    client: &Client,
+    transaction: &Transaction<'_>,
+    doing: &str,
     wanted: &[(&SeriesKey, &StoredBurnRates)],
 ) -> Result<Vec<(SeriesKey, i32)>, StoreError> {
     let keys: Vec<&[u8]> = wanted.iter().map(|(key, _)| key.as_slice()).collect();
@@ -120,20 +132,18 @@ async fn series(
         (&values, Type::TEXT_ARRAY),
         (&names, Type::TEXT_ARRAY),
     ];
-    let doing = "storing series";
-    client.execute_typed(make, &all).await.map_err(error::at(doing))?;
-    let found = client.query_typed(find, &all[..1]).await.map_err(error::at(doing))?;
+    let found = make_and_find(transaction, doing, (make, &all), (find, &all[..1])).await?;
     let key = |row: &Row| SeriesKey::try_from(row.get::<_, &[u8]>(1)).ok();
     Ok(found.iter().filter_map(|row| Some((key(row)?, row.get(0)))).collect())
 }
 
+/// Waits for rows that another writer is just creating, and then finds them.
 async fn make_and_find(
-    client: &Client,
+    transaction: &Transaction<'_>,
     doing: &str,
-    make: &str,
-    find: &str,
-    values: Values<'_>,
+    (make, made): (&str, Values<'_>),
+    (find, wanted): (&str, Values<'_>),
 ) -> Result<Vec<Row>, StoreError> {
-    client.execute_typed(make, values).await.map_err(error::at(doing))?;
-    client.query_typed(find, values).await.map_err(error::at(doing))
+    transaction.execute_typed(make, made).await.map_err(error::at(doing))?;
+    transaction.query_typed(find, wanted).await.map_err(error::at(doing))
 }

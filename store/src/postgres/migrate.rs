@@ -1,4 +1,4 @@
-//! The store's tables: made, brought up to date, or refused.
+//! The store's tables: created, migrated, or refused.
 //!
 //! Everything happens in one transaction under an advisory lock: of two processes that start together one migrates, the
 //! other waits and finds it done; a crash leaves the version before.
@@ -7,13 +7,13 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::error;
-use super::events_table::{self, EventsTable};
+use super::events_table::{self, EventsTable, Extension};
 use super::options::Target;
 use super::session::Session;
 use crate::port::StoreError;
 
 /// Migrations in order, by version from 1.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         tables: include_str!("sql/v1_tables.sql"),
         functions: include_str!("sql/v1_sketch.sql"),
@@ -28,9 +28,10 @@ const MIGRATIONS: [Migration; 2] = [
         hypertable: "",
         views: include_str!("sql/v2_views.sql"),
     },
+    Migration { tables: include_str!("sql/v3_tables.sql"), functions: "", partitions: "", hypertable: "", views: "" },
 ];
 
-/// The oldest server whose SQL this is: bodies of functions that are bound when they are made (14).
+/// The oldest server that supports our SQL: function bodies that are bound when they are created (14).
 pub const OLDEST_SERVER: i32 = 140_000;
 
 struct Migration {
@@ -41,80 +42,104 @@ struct Migration {
     views: &'static str,
 }
 
-/// The version of the tables that this build makes.
+/// The version of the tables that this build creates.
 pub fn known_version() -> i32 {
     MIGRATIONS.len() as i32
 }
 
-/// Brings the schema up to date; answers how it keeps raw events.
+/// Migrates the schema. Returns a session to continue with, and how the tables keep raw events.
 ///
 /// # Errors
 /// When the schema is newer than this build, rights are missing, or the server cannot serve.
-pub async fn migrate(session: &mut Session, target: &Target) -> Result<EventsTable, StoreError> {
-    let doing = format!("making the tables of {} in {}", target.schema, target.place);
-    check_server(session, &doing).await?;
-    if !exists(session, &target.schema, &doing).await? {
-        events_table::try_extension(session).await;
+pub async fn migrate(target: &Target) -> Result<(Session, EventsTable), StoreError> {
+    let doing = format!("creating the tables of {} in {}", target.schema, target.place);
+    if is_new(target, &doing).await? {
+        events_table::try_extension(target).await?;
     }
-    let wanted = events_table::wanted(session, &doing).await?;
-    let transaction = session.client.transaction().await.map_err(error::at(doing.clone()))?;
-    lock(&transaction, &target.schema, &doing).await?;
-    let version = version_under_lock(&transaction, &target.schema, &doing).await?;
-    refuse_newer(version, &doing)?;
+    // Opened only now, so that it finds the extension.
+    let mut session = Session::open(target).await?;
+    let transaction = session.begin(&doing).await?;
+    let found = make_tables(&transaction, target, &doing).await?;
+    transaction.commit().await.map_err(error::at(doing))?;
+    if found == EventsTable::Hypertable {
+        events_table::compress_old_chunks(&mut session).await?;
+    }
+    Ok((session, found))
+}
+
+/// Whether the server can serve and has no tables of ours yet.
+async fn is_new(target: &Target, doing: &str) -> Result<bool, StoreError> {
+    let mut session = Session::open(target).await?;
+    let transaction = session.begin_reading(doing).await?;
+    check_server(&transaction, doing).await?;
+    Ok(!exists(&transaction, &target.schema, doing).await?)
+}
+
+async fn make_tables(transaction: &Transaction<'_>, target: &Target, doing: &str) -> Result<EventsTable, StoreError> {
+    lock(transaction, &target.schema, doing).await?;
+    let version = version_under_lock(transaction, &target.schema, doing).await?;
+    refuse_newer(version, doing)?;
+    let extension = Extension::find(transaction, doing).await?;
+    let wanted = if extension.is_some() { EventsTable::Hypertable } else { EventsTable::Partitions };
+    let check = |table| match (&extension, table) {
+        (Some(extension), EventsTable::Hypertable) => extension.require_usable(doing),
+        _ => Ok(()),
+    };
+    if version == 0 {
+        check(wanted)?;
+    }
     for (done, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let events = match wanted {
             EventsTable::Partitions => migration.partitions,
             EventsTable::Hypertable => migration.hypertable,
         };
         for part in [migration.tables, migration.functions, events, migration.views] {
-            transaction.batch_execute(part).await.map_err(error::at(doing.clone()))?;
+            transaction.batch_execute(part).await.map_err(error::at(doing))?;
         }
         let noted = format!("INSERT INTO schema_versions (version) VALUES ({})", done + 1);
-        transaction.batch_execute(&noted).await.map_err(error::at(doing.clone()))?;
+        transaction.batch_execute(&noted).await.map_err(error::at(doing))?;
     }
-    transaction.commit().await.map_err(error::at(doing.clone()))?;
-    let found = events_table::found(session, &doing).await?;
-    if found == EventsTable::Hypertable {
-        events_table::compress_old_chunks(session).await;
-    }
+    let found = events_table::found(transaction, doing).await?;
+    check(found)?;
     Ok(found)
 }
 
-/// Whether the tables are there as this build knows them; answers nothing else, changes nothing.
+/// Checks that the tables have the version of this build. Changes nothing.
 ///
 /// # Errors
 /// When they are missing, older or newer.
-pub async fn check(session: &Session, target: &Target) -> Result<(), StoreError> {
+pub async fn check(target: &Target) -> Result<(), StoreError> {
     let doing = format!("opening {} in {} for reading", target.schema, target.place);
-    check_server(session, &doing).await?;
+    let mut session = Session::open(target).await?;
+    let transaction = session.begin_reading(&doing).await?;
+    check_server(&transaction, &doing).await?;
     let refuse = |why: String| Err(StoreError::Fatal { doing: doing.clone(), cause: why.into() });
-    match version(session, &target.schema).await? {
-        None => refuse("there are no tables of Slipstream: let a sink store something there first".to_owned()),
+    match version(&transaction, &target.schema).await? {
+        None => refuse("there are no tables of Slipstream yet: run a sink first".to_owned()),
         Some(version) if version < known_version() => {
-            refuse(format!("its tables have version {version}: let a sink of this version open it first"))
+            refuse(format!("its tables have version {version}: run a sink of this release first"))
         }
         Some(version) => refuse_newer(version, &doing),
     }
 }
 
-/// The version of the tables; none: there are none.
+/// The version of the tables; `None` if there are none.
 ///
 /// # Errors
-/// When the database does not answer, or does not let us look.
-pub async fn version(session: &Session, schema: &str) -> Result<Option<i32>, StoreError> {
+/// When the database does not respond, or refuses the query.
+pub async fn version(transaction: &Transaction<'_>, schema: &str) -> Result<Option<i32>, StoreError> {
     let doing = "reading the version of the store's tables";
-    if !exists(session, schema, doing).await? {
+    if !exists(transaction, schema, doing).await? {
         return Ok(None);
     }
     let sql = format!("SELECT coalesce(max(version), 0) FROM {schema}.schema_versions");
-    let row = session.client.query_typed_one(&sql, &[]).await.map_err(error::at(doing))?;
+    let row = transaction.query_typed_one(&sql, &[]).await.map_err(error::at(doing))?;
     row.try_get(0).map(Some).map_err(error::at(doing))
 }
 
-async fn exists(session: &Session, schema: &str, doing: &str) -> Result<bool, StoreError> {
+async fn exists(transaction: &Transaction<'_>, schema: &str, doing: &str) -> Result<bool, StoreError> {
     let table = format!("{schema}.schema_versions");
-    let row = session
-        .client
+    let row = transaction
         .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&table, Type::TEXT)])
         .await
         .map_err(error::at(doing))?;
@@ -129,7 +154,7 @@ async fn lock(transaction: &Transaction<'_>, schema: &str, doing: &str) -> Resul
 }
 
 async fn version_under_lock(transaction: &Transaction<'_>, schema: &str, doing: &str) -> Result<i32, StoreError> {
-    // Made only where it is missing: an owner may have made it for a user without the right to.
+    // Created only if it is missing: an owner may have created it for a user without the right to.
     let sql = "SELECT count(*) FROM pg_namespace WHERE nspname = $1";
     let there = transaction.query_typed_one(sql, &[(&schema, Type::TEXT)]).await.map_err(error::at(doing))?;
     if there.try_get::<_, i64>(0).map_err(error::at(doing))? == 0 {
@@ -148,19 +173,21 @@ fn refuse_newer(version: i32, doing: &str) -> Result<(), StoreError> {
     if version <= known {
         return Ok(());
     }
-    let why = format!("its tables have version {version}, this build knows up to {known}: upgrade slipstream");
+    let why = format!("its tables have version {version}, this build supports up to {known}: upgrade slipstream");
     Err(StoreError::Fatal { doing: doing.to_owned(), cause: why.into() })
 }
 
-async fn check_server(session: &Session, doing: &str) -> Result<(), StoreError> {
+async fn check_server(transaction: &Transaction<'_>, doing: &str) -> Result<(), StoreError> {
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
                current_setting('server_encoding')";
-    let row = session.client.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
+    let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
     let (number, version): (i32, String) = (row.get(0), row.get(1));
     let encoding: String = row.get(2);
     let refuse = |why: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause: why.into() });
     if number < OLDEST_SERVER {
-        return refuse(format!("the server is PostgreSQL {version}: 14 is the oldest that serves"));
+        return refuse(format!(
+            "the server is PostgreSQL {version}, which is too old: version 14 or newer is required"
+        ));
     }
     if encoding != "UTF8" {
         return refuse(format!(

@@ -1,8 +1,8 @@
-//! The store in a schema of a PostgreSQL database, with TimescaleDB's hypertables where the extension is.
+//! The store in a schema of a PostgreSQL database, with TimescaleDB's hypertables if it is installed.
 //!
-//! One connection writes, up to four ask. Positions are rows that move in the transaction that writes the rest, so a
-//! commit in doubt is told by them. Failures of the database are `Unavailable` and end the connection; the next attempt
-//! opens another. Tables and views: `sql/`, and comments in the database itself.
+//! One connection writes, up to four run queries. Positions are rows that move in the transaction that writes the rest,
+//! so they resolve a commit in doubt. Failures of the database are `Unavailable` and end the connection; the next
+//! attempt opens another. Tables and views: `sql/`, and comments in the database itself.
 
 mod conditions;
 mod copy;
@@ -19,6 +19,7 @@ mod session;
 mod sketch;
 mod stamp;
 mod tls;
+mod topics;
 mod trim;
 mod write;
 mod write_history;
@@ -28,24 +29,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{LogTime, Retention};
+use slipstream_schemas::{LogTime, Retention, Topic};
 use tokio::sync::Mutex;
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
-use crate::port::{Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
+use crate::port::{Claim, Claimed, Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
 pub use inspect::{Inspection, inspect};
 use options::Target;
 pub use options::{PostgresOptions, SCHEMA};
-use session::{Readers, Session};
+use session::Readers;
 use write::Writer;
 
 /// The store.
 pub struct PostgresStore {
     target: Target,
     retention: Retention,
-    /// None: opened for reading only, or closed.
+    /// `None` if opened for reading only, or closed.
     writer: Mutex<Option<Writer>>,
     readers: Readers,
 }
@@ -54,7 +55,7 @@ impl PostgresStore {
     /// Connects and brings the tables up to date.
     ///
     /// # Errors
-    /// `Unavailable` where the database may come; `Fatal` where it lets us not in, or has what this build cannot use.
+    /// `Unavailable` if the database may recover; `Fatal` if it refuses the login, or has tables that this build cannot use.
     pub async fn connect(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let target = Target::new(&options)?;
         let writer = Writer::open(target.clone()).await?;
@@ -64,10 +65,10 @@ impl PostgresStore {
     /// Connects for questions; changes nothing.
     ///
     /// # Errors
-    /// As [`PostgresStore::connect`], and where the tables are missing or older.
+    /// As [`PostgresStore::connect`], and if the tables are missing or older.
     pub async fn connect_read_only(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let target = Target::new(&options)?;
-        migrate::check(&Session::open(&target).await?, &target).await?;
+        migrate::check(&target).await?;
         Ok(Self::with(target, options.retention, None))
     }
 
@@ -104,6 +105,15 @@ impl Store for PostgresStore {
         self.readers.ask("reading the store's positions", |asked| Box::pin(read::positions(asked))).await
     }
 
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        let mut writer = self.writer.lock().await;
+        writer.as_mut().ok_or_else(|| self.no_writer(topics::DOING))?.claim(topic, id).await
+    }
+
+    async fn claimed_topics(&self) -> Result<Vec<Claimed>, StoreError> {
+        self.readers.ask("reading the ids of topics", |asked| Box::pin(topics::claimed(asked))).await
+    }
+
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         writer.as_mut().ok_or_else(|| self.no_writer("writing to the store"))?.write(&batch).await
@@ -116,7 +126,7 @@ impl Store for PostgresStore {
 
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
         let question = question.clone();
-        self.readers.ask("answering for KPIs", |asked| Box::pin(read_kpis::answer(asked, question.clone()))).await
+        self.readers.ask("computing KPIs", |asked| Box::pin(read_kpis::answer(asked, question.clone()))).await
     }
 
     async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {

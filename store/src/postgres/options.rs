@@ -1,4 +1,4 @@
-//! Where the database is and how to get in: what a user gives, and what comes of it.
+//! The address of the database and the login: the user's settings, and the checked result.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,26 +13,26 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::tls::{self, Tls};
 use crate::port::StoreError;
 
-/// Schema of the database that holds everything, unless another one is given.
+/// Default schema of the database for everything.
 pub const SCHEMA: &str = "slipstream";
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// An unanswered connection ends after this; the server is asked for the same.
+/// An unresponsive connection ends after this; the server uses the same limit.
 const UNANSWERED: Duration = Duration::from_secs(30);
 
-/// Where the store is and how it is used.
+/// Where the store is and how to use it.
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// `postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?sslmode=…&sslrootcert=…]`, as libpq takes it, and its other
     /// parameters as tokio-postgres knows them. `sslmode` is one of disable, prefer (the default), require, verify-ca,
     /// verify-full.
     pub url: String,
-    /// The password, where it is not to stand in the URL; it wins.
+    /// The password, if it is not in the URL; it takes precedence.
     pub password: Option<String>,
     /// Certificates (PEM) that the server's must lead to; wins over `sslrootcert` of the URL. Without one, verify-ca and
     /// verify-full trust what the system trusts.
     pub root_cert: Option<PathBuf>,
-    /// Schema of the database; made when it is missing. Letters, digits, underscores.
+    /// Schema of the database; created if it is missing. Letters, digits, underscores.
     pub schema: String,
     /// How long rows stay.
     pub retention: Retention,
@@ -74,13 +74,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// Checks what was given.
+    /// Checks the options.
     ///
     /// # Errors
-    /// When it makes no sense, or certificates cannot be read: all of it `Fatal`, with what to do.
+    /// When they are invalid, or certificates cannot be read: always `Fatal`, with what to do.
     pub fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
         if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
-            return Err(wrong("it has to begin with postgres:// or postgresql://"));
+            return Err(wrong("it must start with postgres:// or postgresql://"));
         }
         let (rest, tls) = take_tls(options)?;
         let mut config = Config::from_str(&rest).map_err(|error| wrong(Cause::worded(chain(&error), error)))?;
@@ -107,7 +107,7 @@ fn wrong(cause: impl Into<Cause>) -> StoreError {
     }
 }
 
-/// The URL without what tokio-postgres does not know, and that.
+/// The URL without the parameters that tokio-postgres does not have, and those.
 fn take_tls(options: &PostgresOptions) -> Result<(String, Tls), StoreError> {
     let (address, parameters) = options.url.split_once('?').unwrap_or((&options.url, ""));
     let (mut mode, mut root) = (tls::Mode::Prefer, None);
@@ -135,7 +135,7 @@ fn unescaped(value: &str) -> Result<String, StoreError> {
         bytes.push(escaped.unwrap_or(*first));
         rest = if escaped.is_some() { &tail[2..] } else { tail };
     }
-    String::from_utf8(bytes).map_err(|_| wrong(format!("`{value}` is no path in UTF-8")))
+    String::from_utf8(bytes).map_err(|_| wrong(format!("`{value}` is not a path in UTF-8")))
 }
 
 fn checked_schema(schema: &str) -> Result<String, StoreError> {
@@ -146,8 +146,10 @@ fn checked_schema(schema: &str) -> Result<String, StoreError> {
     }
     Err(StoreError::Fatal {
         doing: "reading the name of the store's schema".to_owned(),
-        cause: format!("`{schema}`: give 1 to 40 lower-case letters, digits and underscores, no digit first, no pg_")
-            .into(),
+        cause: format!(
+            "`{schema}`: expected 1 to 40 lower-case letters, digits and underscores, without a leading digit or pg_"
+        )
+        .into(),
     })
 }
 

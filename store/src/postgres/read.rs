@@ -17,7 +17,7 @@ use crate::port::{Counts, Cursor, EventPage, StoreError, StorePosition};
 type Answer<T> = Result<T, StoreError>;
 type Values<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
-/// Every row of a question.
+/// Every row of a query.
 pub async fn rows(asked: &Transaction<'_>, doing: &str, sql: &str, values: Values<'_>) -> Answer<Vec<Row>> {
     asked.query_typed(sql, values).await.map_err(error::asking(doing))
 }
@@ -45,17 +45,17 @@ pub async fn events(
 ) -> Answer<EventPage> {
     let mut conditions = Conditions::default();
     let from = filter.from.map(|from| from.0).into_iter().chain(after.map(|cursor| cursor.time)).max();
-    // The cursor's time once more as a bound: it is what the index knows.
+    // The cursor's time again as a bound: the index can use only that.
     conditions.between("e.\"time\"", from.unwrap_or(i64::MIN), filter.to.map_or(i64::MAX, |to| to.0));
     if let Some(Cursor { time, partition, offset }) = after {
         let time = conditions.value(Stamp(time), Type::TIMESTAMPTZ);
-        let partition = conditions.value(partition as i32, Type::INT4);
+        let partition = conditions.value(i32::try_from(partition).unwrap_or(i32::MAX), Type::INT4);
         let offset = conditions.value(offset, Type::INT8);
         conditions.and(format!("(e.\"time\", e.partition, e.\"offset\") > ({time}, {partition}, {offset})"));
     }
     conditions.raw_event(&filter);
     let limit = limit.clamp(1, 100_000);
-    // One more than asked tells whether there is a next page.
+    // One more than requested, to see whether there is a next page.
     let sql = format!(
         "SELECT e.\"time\", e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
          e.latency_ms, e.weight, e.event_id, replace(e.trace_id::text, '-', ''), e.user_ref, e.attributes::text
@@ -73,7 +73,7 @@ pub async fn events(
 
 fn cursor(row: &Row) -> Cursor {
     let Stamp(time) = row.get(0);
-    Cursor { time, partition: row.get::<_, i32>(1) as u32, offset: row.get(2) }
+    Cursor { time, partition: row.get::<_, i32>(1).into(), offset: row.get(2) }
 }
 
 fn event(row: &Row) -> Answer<RequestEvent> {

@@ -2,7 +2,7 @@
 
 use slipstream_schemas::EventView;
 
-/// Why the database would refuse an event; none: it takes it.
+/// Why the database would refuse an event; `None` if it would not.
 pub fn refusal(event: &EventView<'_>) -> Option<&'static str> {
     let nul = |text: &str| text.as_bytes().contains(&0);
     let texts = [&event.service, &event.environment, &event.endpoint, &event.method, &event.event_id];

@@ -1,4 +1,8 @@
-//! Connections: one to write with, a few to ask with, each with what it needs of the server.
+//! Connections: one for writing, a few for queries.
+//!
+//! A pooler (PgBouncer in transaction mode) assigns any free session to each transaction, and that session to others
+//! afterwards. So no state of ours is in a session: every statement runs in a transaction, and every transaction begins
+//! by setting what it needs, for itself only.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -7,48 +11,92 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction, TransactionBuilder};
 
 use super::error;
 use super::options::Target;
 use crate::port::StoreError;
 
-/// Connections that ask at the same time; further questions wait.
+/// Connections for concurrent queries; further queries wait.
 const READERS: usize = 4;
 
 /// The server ends what takes longer,
 const STATEMENT: Duration = Duration::from_secs(60);
-/// and we do not wait much longer for its answer.
+/// and we do not wait much longer for its response.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// An open connection. Its task ends with it.
 pub struct Session {
-    /// To talk to the server.
-    pub client: Client,
+    client: Client,
+    /// What every transaction sets first.
+    settings: String,
     _driver: JoinSet<()>,
 }
 
 impl Session {
-    /// Connects and sets the session up.
+    /// Connects, and finds out what transactions have to set.
     ///
     /// # Errors
-    /// When there is no way in; see [`error::at`].
+    /// When connecting fails; see [`error::at`].
     pub async fn open(target: &Target) -> Result<Self, StoreError> {
         let doing = format!("connecting to {}", target.place);
         let opened = async {
             let (client, connection) =
                 target.config.connect(target.tls.clone()).await.map_err(error::at(doing.clone()))?;
             let mut driver = JoinSet::new();
-            // Who asks is told when it breaks.
+            // A broken connection is reported to the caller of the next query.
             driver.spawn(async move { drop(connection.await) });
-            client.batch_execute(&settings(&target.schema)).await.map_err(error::at(doing.clone()))?;
-            Ok(Session { client, _driver: driver })
+            let settings = settings(&client, &target.schema).await.map_err(error::at(doing.clone()))?;
+            Ok(Session { client, settings, _driver: driver })
         };
         within(DEADLINE, &doing, opened).await
     }
+
+    /// Begins a transaction. Whatever a role's or a database's default says, each of its statements sees what is committed:
+    /// after waiting for a row it reads what was committed.
+    ///
+    /// # Errors
+    /// When the server does not begin one.
+    pub async fn begin(&mut self, doing: &str) -> Result<Transaction<'_>, StoreError> {
+        let Session { client, settings, .. } = self;
+        start(client.build_transaction().isolation_level(IsolationLevel::ReadCommitted), settings, doing).await
+    }
+
+    /// Begins a transaction that changes nothing and sees one state of the tables.
+    ///
+    /// # Errors
+    /// When the server does not begin one.
+    pub async fn begin_reading(&mut self, doing: &str) -> Result<Transaction<'_>, StoreError> {
+        let Session { client, settings, .. } = self;
+        let reading = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        start(reading, settings, doing).await
+    }
+
+    /// Runs a statement that may make the server end the session: not for a session that is used afterwards.
+    ///
+    /// # Errors
+    /// As reported by the server.
+    pub async fn risk(self, statement: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(statement).await
+    }
+
+    /// Whether the connection broke.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
 }
 
-/// Waits for an answer, but not for ever: a server that hangs is as good as down.
+async fn start<'a>(
+    transaction: TransactionBuilder<'a>,
+    settings: &str,
+    doing: &str,
+) -> Result<Transaction<'a>, StoreError> {
+    let transaction = transaction.start().await.map_err(error::at(doing))?;
+    transaction.batch_execute(settings).await.map_err(error::at(doing))?;
+    Ok(transaction)
+}
+
+/// Waits for a response, but not forever: a server that hangs is as good as down.
 pub async fn within<T>(
     deadline: Duration,
     doing: &str,
@@ -57,26 +105,44 @@ pub async fn within<T>(
     tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(error::silent(doing, deadline)))
 }
 
-/// The schema comes first; TimescaleDB's functions are found wherever they were put. Of a client that vanished the server
-/// keeps no locks; a commit that was answered is on the disk, whatever the server's default. Sketches are packed again with
-/// every batch: lz4, where the server has it, does that in a fraction of the time.
-fn settings(schema: &str) -> String {
+/// One statement that sets what a transaction needs, until its end. The schema comes first; TimescaleDB's functions are
+/// found wherever they are. The time limits also release the locks of a client that vanished; an acknowledged commit is
+/// on the disk, whatever the server's default. Sketches are compressed again with every batch: lz4, if the server has
+/// it, does that in a fraction of the time.
+async fn settings(client: &Client, schema: &str) -> Result<String, tokio_postgres::Error> {
+    let sql = "SELECT (SELECT quote_ident(nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+                       WHERE e.extname = 'timescaledb'),
+               EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)),
+               EXISTS (SELECT FROM pg_settings WHERE name = 'transaction_timeout')";
+    let row = client.query_typed_one(sql, &[]).await?;
+    let path = [Some(schema), Some("public"), row.get(0)].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let statement = STATEMENT.as_millis();
-    format!(
-        "SELECT set_config('search_path', concat_ws(', ', '{schema}', 'public', (SELECT quote_ident(nspname)
-           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb')), false);
-         SET timezone TO 'UTC'; SET client_min_messages TO warning;
-         SET statement_timeout TO {statement}; SET lock_timeout TO {}; SET idle_in_transaction_session_timeout TO {statement};
-         SET tcp_keepalives_idle TO 30; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 3;
-         SELECT set_config('synchronous_commit', 'on', false)
-         WHERE current_setting('synchronous_commit') IN ('off', 'local');
-         SELECT set_config(name, 'lz4', false) FROM pg_settings
-         WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals);",
-        statement / 2
-    )
+    let (statement, lock) = (statement.to_string(), (statement / 2).to_string());
+    let mut fixed = vec![
+        ("search_path", path.as_str()),
+        ("timezone", "UTC"),
+        ("client_min_messages", "warning"),
+        ("statement_timeout", &statement),
+        ("lock_timeout", &lock),
+        ("idle_in_transaction_session_timeout", &statement),
+    ];
+    if row.get(1) {
+        fixed.push(("default_toast_compression", "lz4"));
+    }
+    // From PostgreSQL 17 on. A role's limit is for others: a batch or a migration may take as long as its statements.
+    if row.get(2) {
+        fixed.push(("transaction_timeout", "0"));
+    }
+    let set = |(name, value): (&str, &str)| format!("set_config('{name}', '{}', true)", value.replace('\'', "''"));
+    let fixed: Vec<String> = fixed.into_iter().map(set).collect();
+    Ok(format!(
+        "SELECT {}, set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+         THEN 'on' ELSE current_setting('synchronous_commit') END, true)",
+        fixed.join(", ")
+    ))
 }
 
-/// An answer under way.
+/// A response in progress.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// Connections for questions.
@@ -92,18 +158,18 @@ impl Readers {
         Readers { target, idle: Mutex::new(Vec::new()), free: Semaphore::new(READERS) }
     }
 
-    /// Runs a question in a transaction that sees one state of the tables. One that finds its connection broken is asked
+    /// Runs a query in a transaction that sees one state of the tables. If its connection is broken, it is run
     /// once more on a new one: the server may have been restarted since.
     ///
     /// # Errors
-    /// As the question answers, or when the server does not.
+    /// When the query fails, or the server does not respond.
     pub async fn ask<T>(
         &self,
         doing: &str,
         question: impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> Result<T, StoreError> {
         let _turn = self.free.acquire().await.map_err(|_| closed(doing))?;
-        let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.client.is_closed());
+        let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.is_closed());
         if let Some(session) = used
             && let (answer, true) = self.ask_on(session, doing, &question).await
         {
@@ -113,7 +179,7 @@ impl Readers {
         self.ask_on(session, doing, &question).await.0
     }
 
-    /// The answer, and whether the connection outlived it.
+    /// The result, and whether the connection is still usable.
     async fn ask_on<T>(
         &self,
         mut session: Session,
@@ -121,14 +187,13 @@ impl Readers {
         question: &impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> (Result<T, StoreError>, bool) {
         let asked = async {
-            let transaction = session.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-            let transaction = transaction.read_only(true).start().await.map_err(error::at(doing))?;
+            let transaction = session.begin_reading(doing).await?;
             let answer = question(&transaction).await?;
             transaction.commit().await.map_err(error::at(doing))?;
             Ok(answer)
         };
         let answer = within(DEADLINE, doing, asked).await;
-        let alive = !matches!(answer, Err(StoreError::Unavailable { .. })) && !session.client.is_closed();
+        let alive = !matches!(answer, Err(StoreError::Unavailable { .. })) && !session.is_closed();
         if alive {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         }

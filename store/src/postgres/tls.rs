@@ -4,12 +4,12 @@
 //! |---|---|---|
 //! | disable | never | |
 //! | prefer | when the server can | not looked at |
-//! | require | always | not looked at; with root certificates given: as verify-ca |
+//! | require | always | not checked; with root certificates: as verify-ca |
 //! | verify-ca | always | must lead to a root certificate |
 //! | verify-full | always | that, and be for the host of the URL |
 //!
-//! One difference: prefer does not fall back to plain text where a handshake was begun and failed. Only verify-full keeps
-//! out somebody in between.
+//! One difference: prefer does not fall back to plain text if a handshake was started and failed. Only verify-full
+//! prevents a man-in-the-middle attack.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -42,12 +42,12 @@ pub enum Mode {
     VerifyFull,
 }
 
-/// What was asked for.
+/// The requested mode.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// How much is verified.
     pub mode: Mode,
-    /// Root certificates; none: the system's.
+    /// Root certificates; `None` for the system's.
     pub root: Option<PathBuf>,
 }
 
@@ -61,13 +61,13 @@ impl FromStr for Mode {
             "require" => Ok(Mode::Require),
             "verify-ca" => Ok(Mode::VerifyCa),
             "verify-full" => Ok(Mode::VerifyFull),
-            _ => Err(format!("sslmode `{text}`: give disable, prefer, require, verify-ca or verify-full")),
+            _ => Err(format!("sslmode `{text}`: expected disable, prefer, require, verify-ca or verify-full")),
         }
     }
 }
 
 impl Mode {
-    /// What tokio-postgres has to ask the server for.
+    /// The mode for tokio-postgres.
     pub fn negotiated(self) -> SslMode {
         match self {
             Mode::Disable => SslMode::Disable,
@@ -113,7 +113,7 @@ fn from_file(path: &Path) -> Result<RootCertStore, StoreError> {
             .add(certificate.map_err(|cause| unusable(&source, Cause::of(cause)))?)
             .map_err(|cause| unusable(&source, Cause::of(cause)))?;
     }
-    if roots.is_empty() { Err(unusable(&source, "it holds no certificate in PEM form")) } else { Ok(roots) }
+    if roots.is_empty() { Err(unusable(&source, "it contains no certificate in PEM format")) } else { Ok(roots) }
 }
 
 fn from_system() -> Result<RootCertStore, StoreError> {
@@ -179,7 +179,7 @@ impl ServerCertVerifier for AnyName {
     }
 }
 
-/// Takes any certificate: keeps out who listens, not who stands in between.
+/// Accepts any certificate: protects from eavesdropping, not from a man in the middle.
 #[derive(Debug)]
 struct Unverified(WebPkiSupportedAlgorithms);
 

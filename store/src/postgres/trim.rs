@@ -1,15 +1,16 @@
 //! Retention: whole days of raw events, bounded slices of the rest.
 //!
 //! It goes by log time: what was imported yesterday stays, however old its event times are. A day of raw events is past
-//! retention when its last moment is. A minute of event time whose events came on several days has lost some of them
-//! then: from there on its rollups answer for all of it.
+//! retention when its last moment is. A minute of event time whose events arrived on several days has lost some of them
+//! then: from then on its rollups answer for the whole minute.
 
 use slipstream_schemas::{LogTime, Retention};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Transaction};
 
 use super::error;
 use super::events_table::{self, EventsTable};
+use super::session::Session;
 use super::stamp::{self, Stamp};
 use crate::port::StoreError;
 
@@ -22,13 +23,13 @@ pub const DOING: &str = "removing what is past retention";
 
 type Answer<T> = Result<T, StoreError>;
 
-/// Removes some of what is older than retention before `now`; answers how many rows.
-pub async fn slice(client: &mut Client, table: EventsTable, retention: Retention, now: LogTime) -> Answer<u64> {
+/// Removes some of the rows older than retention before `now`; returns how many.
+pub async fn slice(session: &mut Session, table: EventsTable, retention: Retention, now: LogTime) -> Answer<u64> {
     let (raw, history) = retention.before(now);
-    let transaction = client.transaction().await.map_err(error::at(DOING))?;
+    let transaction = session.begin(DOING).await?;
     let mut removed = days(&transaction, table, LogTime(raw)).await?;
     transaction.commit().await.map_err(error::at(DOING))?;
-    let transaction = client.transaction().await.map_err(error::at(DOING))?;
+    let transaction = session.begin(DOING).await?;
     removed += minutes(&transaction, Stamp::millis(history)).await?;
     removed += burn_rates(&transaction, Stamp::millis(raw)).await?;
     removed += alerts(&transaction, Stamp::millis(history)).await?;
@@ -50,7 +51,7 @@ async fn days(transaction: &Transaction<'_>, table: EventsTable, before: LogTime
     if !past.get::<_, bool>(0) {
         return Ok(0);
     }
-    // Readers and writers are waited for, but not for long: while this waits, they wait behind it. The lock comes before
+    // Waits for readers and writers, but not for long: while this waits, they queue behind it. The lock comes before
     // any row's, as writers have it.
     let lock = "SET LOCAL lock_timeout TO 2000; LOCK TABLE events IN ACCESS EXCLUSIVE MODE";
     if table == EventsTable::Partitions {
@@ -65,7 +66,7 @@ async fn days(transaction: &Transaction<'_>, table: EventsTable, before: LogTime
     Ok(gone.get::<_, i64>(0).max(1) as u64)
 }
 
-/// Minutes first, as writers have it: who waits for a minute's row finds its rollups gone as well, or still all there.
+/// Minutes first, as in writers: after waiting for a minute's row, its rollups are either all gone or all there.
 async fn minutes(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
     let sql = "DELETE FROM minutes WHERE newest_log < $1 AND raw_gone AND minute IN
                (SELECT minute FROM minutes WHERE newest_log < $1 AND raw_gone ORDER BY minute LIMIT $2)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashSet;
-use slipstream_schemas::{LogTime, Retention};
+use slipstream_schemas::{LogTime, Retention, Topic};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -13,9 +13,9 @@ use super::options::Target;
 use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day, Stamp};
 use super::write_rollups::add_rollups;
-use super::{copy, error, migrate, read, trim, write_history};
+use super::{copy, error, migrate, read, topics, trim, write_history};
 use crate::events::Events;
-use crate::port::{PositionMove, StoreError, StorePosition, WriteBatch};
+use crate::port::{Claim, PositionMove, StoreError, StorePosition, WriteBatch};
 use crate::rollup::MINUTE_US;
 
 type Done = Result<(), StoreError>;
@@ -34,10 +34,9 @@ impl Writer {
     /// Connects and brings the tables up to date.
     ///
     /// # Errors
-    /// When there is no way in, or the tables cannot be made.
+    /// When connecting fails, or the tables cannot be created.
     pub async fn open(target: Target) -> Result<Self, StoreError> {
-        let mut session = Session::open(&target).await?;
-        let table = migrate::migrate(&mut session, &target).await?;
+        let (session, table) = migrate::migrate(&target).await?;
         Ok(Writer { target, session: Some(session), table, ids: Ids::default(), days: HashSet::new() })
     }
 
@@ -55,14 +54,25 @@ impl Writer {
         answer
     }
 
-    /// Removes a slice of what is past retention.
+    /// Removes some of the rows past retention.
     ///
     /// # Errors
     /// As the port has them.
     pub async fn trim(&mut self, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
         let mut session = self.take_session().await?;
-        let slice = trim::slice(&mut session.client, self.table, retention, now);
+        let slice = trim::slice(&mut session, self.table, retention, now);
         let answer = within(DEADLINE, trim::DOING, slice).await;
+        self.give_back(session, &answer);
+        answer
+    }
+
+    /// Names the topic that positions are places in.
+    ///
+    /// # Errors
+    /// As the port has them.
+    pub async fn claim(&mut self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        let mut session = self.take_session().await?;
+        let answer = within(DEADLINE, topics::DOING, topics::claim(&mut session, topic, id)).await;
         self.give_back(session, &answer);
         answer
     }
@@ -72,9 +82,9 @@ impl Writer {
         self.session = None;
     }
 
-    /// The connection, or a new one. Whoever drops it half-way leaves none.
+    /// The connection, or a new one. A call that is dropped half way leaves none.
     async fn take_session(&mut self) -> Result<Session, StoreError> {
-        match self.session.take().filter(|session| !session.client.is_closed()) {
+        match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => Ok(session),
             None => Session::open(&self.target).await,
         }
@@ -93,22 +103,22 @@ impl Writer {
 
     async fn write_on(&mut self, session: &mut Session, batch: &WriteBatch) -> Done {
         self.make_partitions(session, &batch.events).await?;
-        // Ids are committed by themselves: one that no row uses harms nobody, and no writer waits for another's.
-        let dimensions = self.ids.dimensions(&session.client, batch.events.dimensions()).await?;
-        let series = self.ids.series(&session.client, &batch.burn_rates).await?;
+        // Ids are committed separately: one that no row uses does no harm, and no writer waits for another one's.
+        let dimensions = self.ids.dimensions(session, batch.events.dimensions()).await?;
+        let series = self.ids.series(session, &batch.burn_rates).await?;
         let doing = "writing to the store";
-        let transaction = session.client.transaction().await.map_err(error::at(doing))?;
+        let transaction = session.begin(doing).await?;
         if !move_positions(&transaction, &batch.positions).await? {
             transaction.rollback().await.map_err(error::at(doing))?;
             return Err(moved(session, &batch.positions).await?);
         }
-        // What other sinks write to as well comes last: who waits for it waits for the rest of a transaction only.
+        // Rows that other sinks write as well come last, so that waiting for them takes only the rest of a transaction.
         insert_events(&transaction, &batch.events, &dimensions).await?;
         write_history::insert(&transaction, batch, &series).await?;
         add_days(&transaction, &batch.events).await?;
         add_minutes(&transaction, &batch.events).await?;
         add_rollups(&transaction, &batch.rollups, &dimensions).await?;
-        // A crash before this line leaves nothing, after it everything; in between, the positions tell.
+        // A crash before this line leaves nothing, after it everything; in between, the positions decide.
         transaction.commit().await.map_err(error::at("committing to the store"))
     }
 
@@ -119,16 +129,16 @@ impl Writer {
         let missing: Vec<Day> =
             events_table::days(events.spread()).into_iter().filter(|day| !self.days.contains(day)).collect();
         if !missing.is_empty() {
-            events_table::ensure(&mut session.client, &missing).await?;
+            events_table::ensure(session, &missing).await?;
             self.days.extend(missing);
         }
         Ok(())
     }
 }
 
-/// Which position was not where the batch begins.
-async fn moved(session: &Session, moves: &[PositionMove]) -> Result<StoreError, StoreError> {
-    let stored = read::positions(&session.client).await?;
+/// Which position was not at the start of the batch.
+async fn moved(session: &mut Session, moves: &[PositionMove]) -> Result<StoreError, StoreError> {
+    let stored = read::positions(&session.begin_reading("reading the store's positions").await?).await?;
     let at = |m: &PositionMove| {
         stored.iter().find(|p: &&StorePosition| p.topic == m.topic && p.partition == m.partition).map(|p| p.offset)
     };
@@ -140,12 +150,12 @@ async fn moved(session: &Session, moves: &[PositionMove]) -> Result<StoreError, 
     });
     Ok(moved.unwrap_or_else(|| StoreError::Unavailable {
         doing: "moving the store's positions".to_owned(),
-        cause: "they were moved there and back".into(),
+        cause: "they were moved away and back".into(),
     }))
 }
 
-/// Moves every position from the value the writer read; false: one was elsewhere. Rows that somebody else is moving are
-/// waited for.
+/// Moves every position from the value the writer read; false if one was elsewhere. Rows that another writer is moving
+/// are waited for.
 async fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -> Result<bool, StoreError> {
     let doing = "moving the store's positions";
     let topics: Vec<&str> = moves.iter().map(|m| m.topic.name()).collect();
@@ -207,7 +217,7 @@ async fn add_days(transaction: &Transaction<'_>, events: &Events) -> Done {
     transaction.execute_typed(sql, &values).await.map(drop).map_err(error::at("counting events per day"))
 }
 
-/// Before the rollups, as retention does it: who has a minute's row has its rollups.
+/// Before the rollups, as in retention: a lock on a minute's row covers its rollups.
 async fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> Done {
     let written = || events.spread().minutes();
     if written().len() == 0 {

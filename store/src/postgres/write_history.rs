@@ -1,5 +1,5 @@
 //! Writing history: burn rates, alert transitions, delivery outcomes. Of several records of one key the last stays, as if
-//! they had come one by one.
+//! they had been written one by one.
 
 use std::collections::BTreeMap;
 

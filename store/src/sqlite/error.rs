@@ -1,11 +1,11 @@
-//! What SQLite's errors mean to who called.
+//! What SQLite's errors mean to the caller.
 
 use rusqlite::{Error, ErrorCode};
 use slipstream_schemas::Cause;
 
 use crate::port::StoreError;
 
-/// Adds what was being done, and tells what may pass from what will not.
+/// Adds what was being done, and separates temporary from permanent errors.
 pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| {
@@ -25,8 +25,8 @@ pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Fatal {
                 doing,
                 cause: cause.and(
-                    ": the file is damaged or no store; restore a copy, or move it away and let the sink write it anew \
-                     from the log",
+                    ": the file is damaged or no store; restore a copy; where there is none, move it aside and keep it: a \
+                     new one gets what the log still has",
                 ),
             },
             _ => StoreError::Fatal { doing, cause },
@@ -51,11 +51,11 @@ mod tests {
 
     #[test]
     fn each_failure_says_what_to_do_and_keeps_what_sqlite_said() {
-        let damaged = "writing: said: the file is damaged or no store; restore a copy, or move it away and let the sink \
-                       write it anew from the log";
+        let damaged = "writing: said: the file is damaged or no store; restore a copy; where there is none, move it aside \
+                       and keep it: a new one gets what the log still has";
         for (code, line) in [
-            (ffi::SQLITE_FULL, "writing: said: free some space on the disk (will be tried again)"),
-            (ffi::SQLITE_BUSY, "writing: said (will be tried again)"),
+            (ffi::SQLITE_FULL, "writing: said: free some space on the disk"),
+            (ffi::SQLITE_BUSY, "writing: said"),
             (ffi::SQLITE_CORRUPT, damaged),
             (ffi::SQLITE_MISUSE, "writing: said"),
         ] {

@@ -8,6 +8,7 @@ mod read;
 mod read_kpis;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod trim;
 mod write;
 mod write_history;
@@ -18,13 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{Cause, LogTime, Retention};
+use slipstream_schemas::{Cause, LogTime, Retention, Topic};
 
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
-use crate::port::{Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
-pub use open::FILE;
+use crate::port::{Claim, Claimed, Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
+pub use open::{FILE, VERSION};
 use write::Writer;
 
 /// The store.
@@ -71,14 +72,14 @@ pub struct SqliteStore {
 struct Inner {
     dir: PathBuf,
     retention: Retention,
-    /// None: opened for reading only, or closed.
+    /// `None` if it is open for reading only, or closed.
     writer: Mutex<Option<Writer>>,
     /// Idle readers; one more is opened when all are busy.
     readers: Mutex<Vec<Connection>>,
 }
 
 impl SqliteStore {
-    /// Opens the store in a directory, making file and tables where they are missing. Blocks on the disk.
+    /// Opens the store in a directory, creating file and tables if they are missing. Blocks on the disk.
     ///
     /// # Errors
     /// When the file is damaged, newer, no store, or cannot be used.
@@ -96,6 +97,17 @@ impl SqliteStore {
         let store = Self::with(dir, Retention::default(), None);
         store.inner.give_back(reader);
         Ok(store)
+    }
+
+    /// The version of its tables: at most [`VERSION`], which the next writer makes of them. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn version(&self) -> Result<i64, StoreError> {
+        let reader = self.inner.take_reader()?;
+        let version = reader.query_row("PRAGMA user_version", [], |row| row.get(0));
+        self.inner.give_back(reader);
+        version.map_err(error::at("reading the version of the store's tables"))
     }
 
     fn with(dir: &Path, retention: Retention, writer: Option<Writer>) -> Arc<Self> {
@@ -189,6 +201,15 @@ impl Store for SqliteStore {
         self.ask("reading the store's positions", read::positions).await
     }
 
+    async fn claim_topic(&self, topic: Topic, id: &str) -> Result<Claim, StoreError> {
+        let id = id.to_owned();
+        self.change("recording a topic's id", move |writer| topics::claim(writer.connection(), topic, &id)).await
+    }
+
+    async fn claimed_topics(&self) -> Result<Vec<Claimed>, StoreError> {
+        self.ask("reading the ids of topics", topics::claimed).await
+    }
+
     async fn write(&self, batch: Arc<WriteBatch>) -> Result<(), StoreError> {
         self.change("writing to the store", move |writer| writer.write(&batch)).await
     }
@@ -201,7 +222,7 @@ impl Store for SqliteStore {
 
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
         let question = question.clone();
-        self.ask("answering for KPIs", move |reader| read_kpis::answer(reader, &question)).await
+        self.ask("computing KPIs", move |reader| read_kpis::answer(reader, &question)).await
     }
 
     async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {

@@ -1,9 +1,10 @@
 //! Opening `store.db`: pragmas, identity, migrations.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use slipstream_schemas::Cause;
 
@@ -17,11 +18,17 @@ pub const FILE: &str = "store.db";
 const APPLICATION_ID: i64 = 0x534C_5354;
 
 /// Migrations in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_v1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_v1.sql"), include_str!("schema_v2.sql")];
+
+/// The version of the tables that this build makes.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The oldest version that questions can be asked of: what came since is written, not read.
+const OLDEST_READ: i64 = 1;
 
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Opens, makes or migrates the store for its writer.
+/// Opens, creates or migrates the store for its writer.
 pub fn for_writing(dir: &Path) -> Result<Connection, StoreError> {
     let path = dir.join(FILE);
     let doing = format!("opening {}", path.display());
@@ -45,33 +52,51 @@ pub fn for_writing(dir: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the store for questions. A directory that cannot be written to works as long as nobody writes.
+/// Opens the store for queries. A read-only directory works as long as no process writes.
 pub fn for_reading(dir: &Path) -> Result<Connection, StoreError> {
     let path = dir.join(FILE);
     let doing = format!("opening {} for reading", path.display());
-    if !path.exists() {
-        let cause = "there is no such file: nothing was stored in this directory yet (see --data and --store)".into();
+    if let Err(cause) = is_there(&path) {
         return Err(StoreError::Fatal { doing, cause });
     }
     let connection = match read_only(&path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
         Ok(connection) => connection,
-        // Without the right to make the WAL's index beside it, an unowned file can still be read as it stands.
+        // Without the right to create the WAL's index next to it, an unowned file can still be read as it is.
         Err(cause) if !dir.join(format!("{FILE}-wal")).exists() => {
             let uri =
                 format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25").replace('?', "%3f"));
             read_only(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
                 .map_err(|_| error::at(doing.clone())(cause))?
         }
+        // All that SQLite says of it is "unable to open database file".
+        Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            let cause = Cause::of(cause).and("; run this as a user who may read it");
+            return Err(StoreError::Fatal { doing, cause });
+        }
         Err(cause) => return Err(error::at(doing)(cause)),
     };
     let version = identify(&connection, &doing)?;
-    if version < MIGRATIONS.len() as i64 {
-        let why = format!("its tables have version {version}: let a role of this version open the directory first");
+    if version < OLDEST_READ {
+        let why = "the file is empty: nothing has been stored in this directory yet (see --data and --store)";
         return Err(StoreError::Fatal { doing, cause: why.into() });
     }
     functions::register(&connection).map_err(error::at(doing))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Whether there is a file. It is not opened to find out: closing a file ends every lock that this process has on it (POSIX), and
+/// whoever opened it next would fold and remove the write-ahead log that our writer still appends to (L1).
+fn is_there(path: &Path) -> Result<(), Cause> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err("it is not a file (see --data and --store)".into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err("the file does not exist: nothing has been stored in this directory yet (see --data and --store)"
+                .into())
+        }
+        Err(error) => Err(Cause::of(error).and("; run this as a user who may read it")),
+    }
 }
 
 fn read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
@@ -92,12 +117,11 @@ fn identify(connection: &Connection, doing: &str) -> Result<i64, StoreError> {
     let (id, version, tables) = (pragma("application_id")?, pragma("user_version")?, count_tables(connection, doing)?);
     let refuse = |why: String| Err(StoreError::Fatal { doing: doing.to_owned(), cause: why.into() });
     if id != APPLICATION_ID && tables > 0 {
-        return refuse("it is a SQLite file, but no store of Slipstream: give another directory".to_owned());
+        return refuse("it is a SQLite file, but not a store of Slipstream: use another directory".to_owned());
     }
-    if version > MIGRATIONS.len() as i64 {
-        let known = MIGRATIONS.len();
+    if version > VERSION {
         return refuse(format!(
-            "its tables have version {version}, this build knows up to {known}: upgrade slipstream"
+            "its tables have version {version}, this build knows up to {VERSION}: upgrade slipstream"
         ));
     }
     Ok(version)

@@ -33,7 +33,7 @@ impl Conditions {
         if self.sql.is_empty() { "1".to_owned() } else { self.sql.join(" AND ") }
     }
 
-    /// `column = value` for each that is asked for.
+    /// `column = value` for each field of the filter.
     pub fn equal(&mut self, wanted: &[(&str, &Option<String>)]) {
         for (column, value) in wanted {
             if let Some(value) = value {
@@ -57,7 +57,7 @@ impl Conditions {
         }
     }
 
-    /// What a filter asks of a raw event, time aside.
+    /// The conditions of a filter on a raw event, except for time.
     pub fn raw_event(&mut self, filter: &EventFilter) {
         self.dimensions(filter);
         if let Some(code) = filter.status_code {
@@ -70,7 +70,7 @@ impl Conditions {
             self.and("status_code >= 500", []);
         }
         if let Some(trace) = &filter.trace_id {
-            // What is no trace id is the id of no event.
+            // What is not a trace id matches no event.
             self.and("trace_id = ?", [trace_bytes(trace).map_or(Value::Null, |bytes| Value::Blob(bytes.to_vec()))]);
         }
     }
@@ -102,12 +102,12 @@ pub fn events(reader: &Connection, filter: &EventFilter, limit: usize, after: Op
         conditions.and("time < ?", [Value::Integer(to.0)]);
     }
     if let Some(Cursor { time, partition, offset }) = after {
-        let place = [Value::Integer(time), Value::Integer(partition.into()), Value::Integer(offset)];
+        let place = [Value::Integer(time), Value::Integer(partition), Value::Integer(offset)];
         conditions.and("(time, partition, \"offset\") > (?, ?, ?)", place);
     }
     conditions.raw_event(filter);
     let limit = limit.clamp(1, 100_000);
-    // One more than asked tells whether there is a next page.
+    // One more than requested, to see whether there is a next page.
     let sql = format!(
         "SELECT e.time, e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
          e.latency_ms, e.weight, e.event_id, lower(hex(e.trace_id)), e.trace_id IS NULL, e.user_ref, e.attributes

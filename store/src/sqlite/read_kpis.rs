@@ -16,8 +16,8 @@ type Answer<T> = Result<T, StoreError>;
 
 pub fn answer(reader: &Connection, question: &KpiQuestion) -> Answer<KpiAnswer> {
     question.check()?;
-    // One snapshot for all parts of the answer.
-    let snapshot = reader.unchecked_transaction().map_err(error::at("answering for KPIs"))?;
+    // One snapshot for all parts of the result.
+    let snapshot = reader.unchecked_transaction().map_err(error::at("computing KPIs"))?;
     let Some(extent) = extent(&snapshot)? else { return Ok(KpiAnswer::nothing(question)) };
     let (from, to) = question.range(extent);
     let gone = [from, to].map(|time| time.div_euclid(MINUTE_US)).map(|minute| raw_gone(&snapshot, minute));

@@ -115,7 +115,7 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
     type Prepare = fn(&std::path::Path);
     let rows: [(Prepare, &str); 3] = [
         (|path| std::fs::write(path, vec![0x55; 20_000]).unwrap(), "damaged or no store"),
-        (|path| sql(path, "CREATE TABLE other (x)"), "no store of Slipstream"),
+        (|path| sql(path, "CREATE TABLE other (x)"), "not a store of Slipstream"),
         (
             |path| {
                 sql(path, "CREATE TABLE positions (x); PRAGMA application_id = 0x534C5354; PRAGMA user_version = 99")
@@ -134,7 +134,101 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
         }
     }
     let nothing = SqliteStore::open_read_only(Files::new().dir.path()).err().expect("refused");
-    assert!(nothing.to_string().contains("no such file"), "{nothing}");
+    assert!(nothing.to_string().contains("does not exist"), "{nothing}");
+    let folder = Files::new();
+    std::fs::create_dir(folder.dir.path().join(FILE)).unwrap();
+    let odd = SqliteStore::open_read_only(folder.dir.path()).err().expect("refused");
+    assert!(odd.to_string().contains("it is not a file"), "{odd}");
+}
+
+/// Locks that this process has on a file (proc(5)).
+#[cfg(target_os = "linux")]
+fn locks_on(file: &std::path::Path) -> usize {
+    let inode = std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap()).to_string();
+    let me = std::process::id().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let ours = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(4);
+        fields.next() == Some(&me) && fields.next().and_then(|place| place.rsplit(':').next()) == Some(&inode)
+    };
+    locks.lines().filter(ours).count()
+}
+
+/// SQLite's locks are the process's: closing the file by any other way than SQLite's ends them, and the next program that opens and
+/// closes the file takes the write-ahead log away that the writer still appends to.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn l1_asking_ends_no_lock_of_the_writer() {
+    let files = Files::new();
+    let owner = files.open();
+    owner.write(Arc::new(made::batch(&made::events(&mut Dice(1), 10), None, 1))).await.unwrap();
+    let file = files.dir.path().join(FILE);
+    assert!(locks_on(&file) > 0, "the writer holds the file");
+    assert_eq!(owner.counts().await.unwrap().events, 10);
+    let reader = SqliteStore::open_read_only(files.dir.path()).unwrap();
+    assert_eq!(reader.counts().await.unwrap().events, 10);
+    assert!(locks_on(&file) > 0, "and still does");
+}
+
+/// Tables as the first version made them.
+fn of_version_1(files: &Files) {
+    let tables = include_str!("schema_v1.sql");
+    let file = files.dir.path().join(FILE);
+    sql(
+        &file,
+        &format!("PRAGMA journal_mode = WAL; {tables} PRAGMA application_id = 0x534C5354; PRAGMA user_version = 1"),
+    );
+    sql(&file, "INSERT INTO dimensions (id, service, environment, endpoint, method) VALUES (1, 's', '', '/e', 'GET')");
+    sql(
+        &file,
+        "INSERT INTO events (time, partition, \"offset\", log_time, dimensions, status_code, weight, event_id)
+         VALUES (1000000, 3, 7, 1000, 1, 200, 1, 'old')",
+    );
+    sql(&file, "INSERT INTO positions VALUES ('request-events', 3, 8, 1000)");
+}
+
+#[tokio::test]
+async fn what_a_former_version_made_is_read_as_it_is_and_upgraded_by_a_writer() {
+    let files = Files::new();
+    of_version_1(&files);
+    let reader = SqliteStore::open_read_only(files.dir.path()).unwrap();
+    assert_eq!(reader.version().unwrap(), 1);
+    assert_eq!(reader.events(&Default::default(), 10, None).await.unwrap().events[0].event_id, "old");
+    assert_eq!(reader.positions().await.unwrap()[0].offset, 8);
+    assert_eq!(reader.claimed_topics().await.unwrap(), []);
+    let writer = files.open();
+    assert_eq!((writer.version().unwrap(), reader.version().unwrap()), (super::VERSION, super::VERSION));
+    for store in [writer, reader] {
+        assert_eq!(store.events(&Default::default(), 10, None).await.unwrap().events[0].event_id, "old");
+    }
+}
+
+/// What the view shows of each event.
+fn places(files: &Files) -> Vec<(i64, i64)> {
+    let reader = super::open::for_reading(files.dir.path()).unwrap();
+    let mut asked =
+        reader.prepare("SELECT partition, \"offset\" FROM request_events ORDER BY \"offset\", log_time").unwrap();
+    asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn events_of_a_recreated_topic_are_in_the_partition_that_they_came_from() {
+    let files = Files::new();
+    let store = files.open();
+    let events = made::events(&mut Dice(1), 2);
+    for id in ["first", "second"] {
+        store.claim_topic(Topic::RequestEvents, id).await.unwrap();
+        store.write(Arc::new(made::batch(&events, None, 1))).await.unwrap();
+    }
+    assert_eq!(places(&files), [(0, 0), (0, 0), (0, 1), (0, 1)]);
+    let (mut seen, mut after) = (0, None);
+    loop {
+        let page = store.events(&Default::default(), 1, after).await.unwrap();
+        seen += page.events.len();
+        let Some(next) = page.next else { break };
+        after = Some(next.to_string().parse().unwrap());
+    }
+    assert_eq!(seen, 4, "pages skip none of two at one place");
 }
 
 fn sql(path: &std::path::Path, sql: &str) {

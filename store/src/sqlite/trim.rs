@@ -13,7 +13,7 @@ use crate::rollup::MINUTE_US;
 /// Rows that one slice removes at most of each kind, about.
 const SLICE: i64 = 20_000;
 
-/// Removes some of what is older than retention before `now`; answers how many rows.
+/// Removes some of the rows older than retention before `now`; returns how many.
 pub fn slice(connection: &mut Connection, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
     let (raw, rollups) = retention.before(now);
     let mut run = || -> rusqlite::Result<usize> {

@@ -2,9 +2,10 @@
 
 use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use slipstream_schemas::Topic;
 
-use super::error;
 use super::write_history::{insert_burn_rates, insert_notifications, insert_transitions};
+use super::{error, topics};
 use crate::events::{Dimensions, EventRef, Events};
 use crate::port::{PositionMove, StoreError, WriteBatch};
 use crate::rollup::Rollup;
@@ -27,7 +28,7 @@ impl Writer {
         Writer { connection, ids: HashMap::new() }
     }
 
-    /// For what is no batch.
+    /// For questions without a batch.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
@@ -47,12 +48,15 @@ impl Writer {
         }
         let transaction = self
             .connection
+            // Immediate: a transaction that begins by reading could find the file locked when it first writes.
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(error::at("beginning a transaction in the store"))?;
+        // First, so that a batch that another sink has stored costs nothing more.
         move_positions(&transaction, &batch.positions)?;
         let ids = dimension_ids(&transaction, &self.ids, batch.events.dimensions())
             .map_err(error::at("storing dimensions"))?;
-        insert_events(&transaction, &batch.events, &ids).map_err(error::at("storing events"))?;
+        let epoch = topics::epoch(&transaction, Topic::RequestEvents).map_err(error::at("storing events"))?;
+        insert_events(&transaction, &batch.events, &ids, epoch).map_err(error::at("storing events"))?;
         add_minutes(&transaction, &batch.events).map_err(error::at("counting events per minute"))?;
         add_rollups(&transaction, &batch.rollups, &ids).map_err(error::at("adding to rollups"))?;
         insert_burn_rates(&transaction, &batch.burn_rates)?;
@@ -60,6 +64,7 @@ impl Writer {
         insert_notifications(&transaction, &batch.notifications)?;
         // A crash before this line leaves nothing, after it everything.
         transaction.commit().map_err(error::at("committing to the store"))?;
+        // Only now: ids of a transaction that was rolled back do not exist.
         self.remember(batch.events.dimensions(), ids);
         Ok(())
     }
@@ -126,22 +131,32 @@ fn dimension_ids(
     Ok(ids)
 }
 
-fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i64]) -> rusqlite::Result<()> {
+fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i64], epoch: i64) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO events (time, partition, \"offset\", log_time, dimensions, status_code, latency_ms, weight, event_id,
          trace_id, user_ref, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     // In the table's own order: neighbours land on the same page.
     for event in events.by_time() {
-        bind_event(&mut statement, event, ids[event.dimensions_index()])?;
+        let partition = i64::from(event.partition()) | epoch << EPOCH_SHIFT;
+        bind_event(&mut statement, event, partition, ids[event.dimensions_index()])?;
         statement.raw_execute()?;
     }
     Ok(())
 }
 
-fn bind_event(statement: &mut Statement<'_>, event: EventRef<'_>, dimensions: i64) -> rusqlite::Result<()> {
+/// Above the partition is the epoch of its topic: the same events, sent again into a recreated topic, may have the times and
+/// offsets that they had before, and both are there.
+const EPOCH_SHIFT: u32 = 32;
+
+fn bind_event(
+    statement: &mut Statement<'_>,
+    event: EventRef<'_>,
+    partition: i64,
+    dimensions: i64,
+) -> rusqlite::Result<()> {
     statement.raw_bind_parameter(1, event.time().0)?;
-    statement.raw_bind_parameter(2, event.partition())?;
+    statement.raw_bind_parameter(2, partition)?;
     statement.raw_bind_parameter(3, event.offset())?;
     statement.raw_bind_parameter(4, event.log_time().0)?;
     statement.raw_bind_parameter(5, dimensions)?;

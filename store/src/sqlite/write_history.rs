@@ -52,7 +52,7 @@ pub fn insert_burn_rates(transaction: &Transaction<'_>, rows: &[StoredBurnRates]
     Ok(())
 }
 
-/// A transition is there once, whoever stored it.
+/// A transition is stored once, by any writer.
 pub fn insert_transitions(transaction: &Transaction<'_>, transitions: &[AlertTransition]) -> Done {
     let doing = "storing alert transitions";
     let mut statement = transaction

@@ -1,4 +1,4 @@
-//! Somebody between the store and the server who cuts the line around a commit.
+//! Someone between the store and the server who cuts the line around a commit.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ pub enum Lost {
 
 type NextLoss = Arc<Mutex<Option<Lost>>>;
 
-/// A port that passes everything on, but for the commit that it is to lose.
+/// A port that passes everything on, but for the commit of a batch that it is to lose.
 pub struct Between {
     pub url: String,
     next: NextLoss,
@@ -38,7 +38,7 @@ impl Between {
         Between { url, next, _lines: lines }
     }
 
-    /// Cuts the line at the next commit.
+    /// Cuts the line at the next commit that moves positions.
     pub fn lose(&self, lost: Lost) {
         *self.next.lock().unwrap() = Some(lost);
     }
@@ -61,10 +61,12 @@ async fn pass(client: TcpStream, server: TcpStream, next: NextLoss) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let asked = async {
-        let mut buffer = vec![0; 1 << 16];
+        let (mut buffer, mut moves) = (vec![0; 1 << 16], false);
         while let Ok(n @ 1..) = from_client.read(&mut buffer).await {
-            let commits = buffer[..n].windows(7).any(|bytes| bytes == b"COMMIT\0");
-            let lost = if commits { next.lock().unwrap().take() } else { None };
+            let has = |wanted: &[u8]| buffer[..n].windows(wanted.len()).any(|bytes| bytes == wanted);
+            moves |= has(b"UPDATE positions");
+            let lost = if moves && has(b"COMMIT\0") { next.lock().unwrap().take() } else { None };
+            moves &= !has(b"COMMIT\0");
             if lost != Some(Lost::Commit) && to_server.write_all(&buffer[..n]).await.is_err() {
                 return None;
             }

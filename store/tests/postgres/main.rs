@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod between;
+mod extension;
 mod failures;
 mod history;
 mod migrations;
+mod pooler;
 mod refusals;
 mod sketches;
 mod support;

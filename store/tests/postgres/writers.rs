@@ -102,7 +102,7 @@ async fn a_write_that_is_dropped_half_way_leaves_nothing() {
     let (store, options) = fresh_store().await;
     let all = events(0..3_000);
     let beside = Beside::connect(&options.url).await;
-    // Somebody holds what the write needs at its end.
+    // Someone holds what the write needs at its end.
     store.write(Arc::new(made::batch(&all[..1_000], None, 1))).await.unwrap();
     beside.run("BEGIN; LOCK TABLE rollups IN SHARE MODE").await;
     let write = store.write(Arc::new(made::batch(&all[1_000..], Some(1_000), 1)));

@@ -1,4 +1,5 @@
-//! What a window or a period holds by definition, for every budgeting: straight from the events that were told.
+//! The content of a window or a period by definition, for every budgeting method: computed directly from the tallied
+//! events.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +13,14 @@ use crate::recount::Cell;
 
 pub const BILLION: i64 = 1_000_000_000;
 
-/// What an objective was told up to a tick: tick, slot, sums.
+/// The tallies of an objective up to a tick: tick, slot, sums.
 pub type Told<'a> = Vec<(i64, i64, &'a Cell)>;
 
-/// The definition got a longer window at a tick than it had before: what was told before, and was not kept, is lost.
+/// The definition got a longer window at a tick than it had before: earlier tallies that were not kept are lost.
 #[derive(Debug, Clone)]
 pub struct Growth {
     pub tick: i64,
-    /// The rings from this one on are made of the one before it, which knows this second and what came after.
+    /// The rings from this one on are built from the one before it, which has this second and later ones.
     pub rings_from: usize,
     pub rings_know: i64,
     /// The first second of the oldest slice that is known.
@@ -113,7 +114,7 @@ impl Question<'_> {
         Exact { counts: self.slices(numbers.count() as i64, bad), events: self.events_of_slices(first, slice) }
     }
 
-    /// A period of a calendar, as far as it has come.
+    /// A calendar period up to now.
     pub fn period(&self, period: Period) -> Exact {
         let inside = sum(self.told.iter().filter(|(_, slot, _)| period.contains(*slot)));
         let Some(slice) = self.objective.budgeting.slice() else {
@@ -121,7 +122,7 @@ impl Question<'_> {
         };
         let begins = |n: &i64| period.contains(n * slice) && n * slice <= self.tick;
         let number = (period.start.div_euclid(slice)..=period.end.div_euclid(slice)).filter(begins).count();
-        // A slice of which nothing was told is good.
+        // A slice without tallies is good.
         let told: BTreeSet<i64> = self.told.iter().map(|(_, slot, _)| slot.div_euclid(slice)).collect();
         let bad = told.iter().filter(|n| begins(n)).map(|n| self.badness(*n, slice)).sum();
         Exact { counts: self.slices(number as i64, bad), events: 0 }
@@ -164,7 +165,7 @@ impl Question<'_> {
         Counts { good: total - bad, total }
     }
 
-    /// Whether an event that was told at `t` was in time for its slice.
+    /// Whether an event that was tallied at `t` was in time for its slice.
     fn may_flip(&self, t: i64, slot: i64, slice: i64) -> bool {
         let counted = (self.scale.slices_counted + slice - 1) / slice;
         slot.div_euclid(slice) >= t.div_euclid(slice) - counted
@@ -201,7 +202,7 @@ impl Question<'_> {
     }
 }
 
-/// The mean of shares by weight, in parts of a billion; nothing without any traffic.
+/// The weighted mean of shares, in parts of a billion; `None` without traffic.
 pub fn mean(rows: &[(Ratio, Exact)]) -> Exact {
     let events = rows.iter().map(|(_, row)| row.events).sum();
     if rows.iter().all(|(_, row)| row.counts.total == 0) {

@@ -14,7 +14,7 @@ use slipstream_slo::scale::{RingSize, Scale};
 pub const BEGIN: i64 = 100_000;
 /// The redelivery window of these histories, ms.
 pub const REDELIVERY_MS: i64 = 4_000;
-/// How late a log says how far it is known, ms.
+/// How late a log reports its horizon, ms.
 pub const HORIZON_MS: i64 = 500;
 
 /// Sizes that make every boundary near in a short history.
@@ -66,7 +66,7 @@ impl Event {
 
 /// A record of request-events; no event: a dead letter.
 pub type Record = (LogTime, Option<Event>);
-/// A record of slo-definitions: log time, name, definition; none: deleted.
+/// A record of slo-definitions: log time, name, definition; `None` if it was deleted.
 pub type Revision = (LogTime, &'static str, Option<Slo>);
 
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ pub struct History {
 #[derive(Debug, Clone)]
 pub enum Op {
     Advance(i64),
-    /// The owner of a source decides a step of at most so many records, unless one waits to be committed.
+    /// The owner of a source decides a step of at most this many records, unless one waits to be committed.
     Step(usize, usize),
     Idle(usize),
     /// A decided step is committed; or aborted, so that the same value is sent again later.
@@ -91,9 +91,9 @@ pub enum Op {
     Look(usize),
     /// A source gets another owner; what the old one had decided and not committed is lost.
     Move(usize, usize),
-    /// Burn applies so many batches of a partition and commits; perhaps with a snapshot of a chunk.
+    /// Burn applies this many batches of a partition and commits; perhaps with a snapshot of a chunk.
     Burn(usize, usize, Option<i32>),
-    /// Burn applies so many batches, crashes before it commits, and is restored; perhaps one chunk is lost.
+    /// Burn applies this many batches, crashes before it commits, and is restored; perhaps one chunk is lost.
     BurnCrash(usize, usize, Option<i32>),
 }
 
@@ -101,7 +101,7 @@ pub enum Op {
 pub struct Schedule {
     pub owners: usize,
     pub ops: Vec<Op>,
-    /// Whether everybody also does all the work there is whenever time goes on.
+    /// Whether all roles also finish their work whenever time advances.
     pub healthy: bool,
 }
 
@@ -176,7 +176,7 @@ fn per_endpoint() -> Slo {
 #[derive(Debug, Clone)]
 struct Manner {
     budgeting: Budgeting,
-    /// None: the window rolls.
+    /// `None` if the window rolls.
     calendar: Option<Calendar>,
     indicators: usize,
     grouped: bool,
@@ -322,7 +322,7 @@ fn sent(span: i64) -> impl Strategy<Value = Sent> {
     )
 }
 
-/// A history: events in and out of order, copies, an incident, definitions that come, change and go.
+/// A history: events in and out of order, copies, an incident, definitions that are added, changed and removed.
 pub fn history() -> impl Strategy<Value = History> {
     let sizes = (prop::sample::select(vec![6_000i64, 15_000, 30_000]), 1..4usize, 1..4u32, prop::bool::ANY);
     sizes.prop_flat_map(|(span, sources, targets, embedded)| {

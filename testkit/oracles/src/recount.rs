@@ -32,7 +32,7 @@ pub struct Cell {
 type InForce = (Slo, i64);
 
 /// The redelivery rule, word for word: a record is a duplicate if its event_id occurs at a lower offset of the same
-/// partition in its log-time generation or the one before. Answers (log time, event).
+/// partition in its log-time generation or the one before. Returns (log time, event).
 pub fn accepted(history: &History, upto: &[usize]) -> Vec<(i64, Event)> {
     let mut out = Vec::new();
     for (log, upto) in history.sources.iter().zip(upto) {
@@ -230,7 +230,7 @@ fn groups_met(series: &SeriesName, tick: i64, cells: &BTreeMap<CellName, Cell>) 
     met
 }
 
-/// The groups that a series stands for: itself, or all beyond the cap.
+/// The groups of a series: itself, or all beyond the cap.
 fn members_of(series: &SeriesName, tick: i64, cells: &BTreeMap<CellName, Cell>, scale: &Scale) -> Vec<Vec<String>> {
     if series.3 == ["other"] {
         groups_met(series, tick, cells).into_iter().skip(scale.groups).collect()
@@ -261,7 +261,7 @@ fn series_at(
         let members = members_of(&series, tick, cells, scale);
         (series, members)
     };
-    // A group is there once something was told of it; of a composite, of any objective.
+    // A group exists once it has tallies; for a composite, once any objective has.
     let told = |(series, members): &(SeriesName, Vec<Vec<String>>)| {
         let asked = if objective == COMPOSITE { None } else { Some(objective) };
         slo.group_by.is_empty() || !of_series(cells, series, asked, members, tick).is_empty()
@@ -269,7 +269,7 @@ fn series_at(
     groups.into_iter().map(with_members).filter(told).collect()
 }
 
-/// Tick, slot and sums of what an objective, or any, of a series was told up to a tick.
+/// Tick, slot and sums of the tallies of an objective, or of any, of a series up to a tick.
 fn of_series<'a>(
     cells: &'a BTreeMap<CellName, Cell>,
     series: &SeriesName,
@@ -305,12 +305,12 @@ impl At<'_> {
         of_series(self.cells, self.series, asked, self.members, self.tick)
     }
 
-    /// None: the composite.
+    /// `None` for the composite.
     fn objective(&self) -> Option<&Objective> {
         self.slo.objectives.iter().find(|o| o.name == self.series.2)
     }
 
-    /// Asks the objective, or all of a composite.
+    /// Evaluates the objective, or all of a composite.
     fn ask<T>(&self, answer: impl Fn(&Question<'_>) -> T) -> Vec<T> {
         let asked = self.slo.objectives.iter().filter(|o| self.objective().is_none_or(|mine| mine.name == o.name));
         asked

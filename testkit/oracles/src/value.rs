@@ -1,8 +1,8 @@
-//! What the recount says of a series at a tick, to be compared with what the folds publish.
+//! The recount of a series at a tick, to be compared with what the folds publish.
 
 use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, WindowRates};
 
-/// What the recount says of a series at a tick.
+/// The recount of a series at a tick.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Value {
     pub slo: String,

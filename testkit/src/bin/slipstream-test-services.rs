@@ -2,7 +2,7 @@
 //! saying what ran against what.
 //!
 //! `slipstream-test-services [--full] COMMAND...`: with `--full` a service that no test used is a failure, because then
-//! something was skipped without a word.
+//! something was silently skipped.
 
 use std::env::args;
 use std::io::Write;
@@ -24,10 +24,10 @@ async fn main() -> Result<ExitCode> {
     };
     let (kafka, postgres, timescale) = tokio::join!(services::kafka(), services::postgres(), services::timescale());
     let run =
-        Run { kafka, postgres, timescale, folder: tempfile::tempdir().context("making a folder for the report")? };
+        Run { kafka, postgres, timescale, folder: tempfile::tempdir().context("creating a folder for the report")? };
     let passed = run.command(&program, &arguments).await?;
     let uses = run.uses()?;
-    run.close(&uses, full).context("writing the closing list")?;
+    run.close(&uses, full).context("writing the summary")?;
     let skipped = full && passed && run.has_unused(&uses)?;
     Ok(if passed && !skipped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -64,7 +64,7 @@ impl Run {
         }
     }
 
-    /// Says what ran against what. A command that is no test says by itself what it did.
+    /// Prints what ran against what. A command that is not a test reports itself what it did.
     fn close(&self, uses: &Uses, full: bool) -> io::Result<()> {
         let timescale = self.timescale.as_ref().map(|timescale| timescale.describe()).unwrap_or_default();
         let mut lines = uses.lines("kafka", "Apache Kafka", &self.kafka.describe());
@@ -85,7 +85,7 @@ impl Run {
         let named = [("kafka", "Apache Kafka"), ("postgres", "PostgreSQL")];
         let unused: Vec<&str> = named.iter().filter(|(key, _)| uses.count(key) == 0).map(|(_, name)| *name).collect();
         if !unused.is_empty() {
-            writeln!(io::stderr(), "no test ran against {}: this is not the full run", unused.join(" nor "))?;
+            writeln!(io::stderr(), "no test ran against {}: this is not a full run", unused.join(" nor "))?;
         }
         Ok(!unused.is_empty())
     }

@@ -1,4 +1,4 @@
-//! P2, as sharp as it is stated: for any series, tick and slot the sum over tallies equals the weighted count over accepted
+//! P2, exactly as stated: for any series, tick and slot the sum over tallies equals the weighted count over accepted
 //! events.
 
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use slipstream_schemas::{RequestEvent, Topic};
 use crate::recount::{Accepted, Recount};
 use crate::verdict;
 
-/// What is said of an event.
+/// The data of an event.
 pub type Of<T> = Box<dyn Fn(&RequestEvent) -> T + Send + Sync>;
 
-/// What an SLO counts, in the words of the test and not of its filters.
+/// What an SLO counts, in code of the test instead of its filters.
 pub struct Meaning {
     /// Its name.
     pub slo: String,
-    /// Values of groupBy of an event that counts; none: it does not count.
+    /// Values of groupBy of an event that counts; `None` if it does not count.
     pub group: Of<Option<Vec<String>>>,
     /// Whether it is good.
     pub good: Of<bool>,
@@ -26,7 +26,7 @@ pub struct Meaning {
 
 /// An SLO's name and the values of its groupBy.
 pub type Series = (String, Vec<String>);
-/// When it was learned of and when it happened, both in seconds.
+/// When it became known and when it happened, both in seconds.
 pub type TickSlot = (i64, i64);
 /// Good and total.
 pub type Sums = (i64, i64);

@@ -1,5 +1,5 @@
-//! Two processes of each kind, and a third that comes and goes, on a Kafka and a PostgreSQL of their own, and the faults that
-//! are done to them.
+//! Two processes of each kind, and a third that is added and removed, on their own Kafka and PostgreSQL, and the faults
+//! that are done to them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Cluster {
     /// Starts all of it and waits until every process is ready and the definitions (OpenSLO, YAML) apply.
     pub async fn start(binary: impl AsRef<Path>, slos: &str, webhook: &str) -> Result<Cluster> {
         let (kafka, postgres) = tokio::join!(Kafka::dedicated(), Postgres::dedicated());
-        let folder = tempfile::tempdir().context("making a folder for the cluster")?;
+        let folder = tempfile::tempdir().context("creating a folder for the cluster")?;
         let file = folder.path().join("slos.yaml");
         std::fs::write(&file, slos).context("writing the definitions")?;
         // A build meanwhile must not change what is started again.
@@ -84,7 +84,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where events are taken: `http://127.0.0.1:PORT`, of each gateway.
+    /// Address of each gateway: `http://127.0.0.1:PORT`.
     pub fn gateways(&self) -> Vec<String> {
         self.gateways.clone()
     }
@@ -115,8 +115,8 @@ impl Cluster {
         self.postgres.url()
     }
 
-    /// Does the faults of a round and waits until the last is taken back. `again`: clients send what was acknowledged of
-    /// late again.
+    /// Injects the faults of a round and waits until the last one has ended. `again`: clients send what was
+    /// acknowledged of late again.
     pub async fn inject(&self, round: &Round, again: impl AsyncFn() -> Result<()>) -> Result<Vec<Injected>> {
         let mut done = Vec::new();
         let mut under_way = round.faults.iter().map(|(after, fault)| self.do_it(*after, fault, &again));
@@ -172,14 +172,14 @@ impl Cluster {
         sleep(each).await;
         third.lock().await.end(end).await?;
         sleep(each).await;
-        // Whoever else looks after it waits until it is there again.
+        // Other users of it wait until it is back.
         let mut second = second.lock().await;
         second.end(end).await?;
         sleep(each).await;
         second.spawn()
     }
 
-    /// One move after the other; a process that is still ending holds up nobody but itself. The third ones have gone when
+    /// One move after the other; a process that is still ending does not hold up others. The third ones are gone when
     /// it is over.
     async fn storm(&self, moves: &[(Duration, Move)]) -> Result<()> {
         let (mut at, mut under_way) = (Duration::ZERO, JoinSet::new());
@@ -204,10 +204,10 @@ impl Cluster {
     }
 
     fn member(&self, target: Target) -> Result<&Arc<Mutex<Member>>> {
-        self.members.get(&target).with_context(|| format!("there is no {target:?}"))
+        self.members.get(&target).with_context(|| format!("no such target: {target:?}"))
     }
 
-    /// An error if a process has ended by itself: none has a reason to.
+    /// An error if a process has exited unexpectedly.
     pub async fn still_runs(&self) -> Result<()> {
         for member in self.members.values() {
             member.lock().await.still_runs()?;
@@ -223,7 +223,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// SIGTERM to all of a kind, one after the other; an error if one does not end well.
+    /// SIGTERM to all of a kind, one after the other; an error if one does not end cleanly.
     pub async fn stop(&self, kind: Kind) -> Result<()> {
         for (_, member) in self.members.iter().filter(|((of, _), _)| *of == kind) {
             member.lock().await.stop().await?;
@@ -231,7 +231,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Puts what every process wrote into a folder, a file each, for who looks for the reason of a failure.
+    /// Writes the output of every process into a folder, one file each, for finding the reason of a failure.
     pub async fn keep_logs(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         for member in self.members.values() {

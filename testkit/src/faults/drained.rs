@@ -1,4 +1,4 @@
-//! Whether a group, or the store, has come to the end of what there is.
+//! Whether a group, or the store, has reached the end of the log.
 
 use anyhow::Result;
 use slipstream_log::{Fetch, Log, TopicPartition};
@@ -17,7 +17,7 @@ pub async fn by_group(log: &dyn Log, group: &str, topic: Topic) -> Result<bool> 
     Ok(true)
 }
 
-/// Whether the store has everything of a topic.
+/// Whether the store has all records of a topic.
 pub async fn by_store(log: &dyn Log, store: &dyn Store, topic: Topic) -> Result<bool> {
     let positions = store.positions().await?;
     for partition in 0..log.partitions(topic).await? {

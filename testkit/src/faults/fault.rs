@@ -1,4 +1,4 @@
-//! What can be done to a cluster, and in what words it is told.
+//! The faults of a cluster, and their descriptions.
 
 use std::fmt;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Kind {
 }
 
 /// One process of the cluster: its kind, and which of them. [`NAMED`] keeps its name over restarts, the others are
-/// somebody new each time.
+/// someone new each time.
 pub type Target = (Kind, usize);
 
 /// Processes of each kind, as a rule.
@@ -52,7 +52,7 @@ pub const OF_A_KIND: usize = 2;
 pub const NAMED: usize = 0;
 /// Which process of a kind has transactions that time out before its session does.
 pub const STALLED: usize = 1;
-/// Which process of a kind comes and goes.
+/// Which process of a kind is added and removed.
 pub const THIRD: usize = OF_A_KIND;
 
 /// How a process ends that is not to stay.
@@ -69,7 +69,7 @@ pub enum End {
 pub enum Move {
     /// SIGTERM, and started again at once.
     Restart(Target),
-    /// The third of a kind comes, or goes if it is there.
+    /// The third of a kind is added, or removed if it exists.
     Third(Kind, End),
 }
 
@@ -93,7 +93,7 @@ pub enum Fault {
     Scale(Kind, End, Duration),
     /// A rebalance every few seconds: each move with how long after the one before.
     Storm(Vec<(Duration, Move)>),
-    /// A second process of the same name, until one of both gives in.
+    /// A second process of the same name, until one of the two ends.
     Twin(Kind),
     /// A producer of the same name, which fences the one of the process.
     Fence(Kind),
@@ -102,7 +102,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What it is, without to whom and for how long.
+    /// The kind of fault, without target and duration.
     pub fn kind(&self) -> String {
         match self {
             Fault::Kill((kind, _), _) => format!("kill -9 {}", kind.name()),
@@ -119,7 +119,7 @@ impl Fault {
         }
     }
 
-    /// Processes of which kinds it does something to; none: to a service, or to nobody.
+    /// The kinds of processes that it affects; empty if it affects a service, or nothing.
     pub fn whom(&self) -> Vec<Kind> {
         match self {
             Fault::Kill((kind, _), _) | Fault::Hold((kind, _), _) | Fault::Stall((kind, _), _) => vec![*kind],
@@ -157,8 +157,8 @@ impl fmt::Display for Fault {
         let name = |(kind, n): &Target| format!("{}-{}", kind.name(), n + 1);
         let (what, span) = match self {
             Fault::Kill(target, span) => (format!("kill -9 of {}", name(target)), span),
-            Fault::Hold(target, span) => (format!("hold of {}", name(target)), span),
-            Fault::Stall(target, span) => (format!("hold of {} in a transaction", name(target)), span),
+            Fault::Hold(target, span) => (format!("pause of {}", name(target)), span),
+            Fault::Stall(target, span) => (format!("pause of {} in a transaction", name(target)), span),
             Fault::Broker(span) => ("kill -9 of the broker".to_owned(), span),
             Fault::Database(span) => ("kill -9 of the database".to_owned(), span),
             Fault::Scale(kind, end, span) => {
@@ -170,14 +170,14 @@ impl fmt::Display for Fault {
                 let span: Duration = moves.iter().map(|(after, _)| *after).sum();
                 return write!(
                     f,
-                    "{} processes that come, go and restart within {:.0} s",
+                    "{} processes added, removed and restarted within {:.0} s",
                     moves.len(),
                     span.as_secs_f64()
                 );
             }
             Fault::Twin(kind) => return write!(f, "a second {}", name(&(*kind, NAMED))),
-            Fault::Fence(kind) => return write!(f, "a producer with the name of that of {}", name(&(*kind, NAMED))),
-            Fault::Again => return write!(f, "everything of late is sent again"),
+            Fault::Fence(kind) => return write!(f, "a second producer with the name of {}'s", name(&(*kind, NAMED))),
+            Fault::Again => return write!(f, "recent events are sent again"),
         };
         write!(f, "{what} for {:.1} s", span.as_secs_f64())
     }

@@ -16,11 +16,11 @@ use crate::process::Slipstream;
 /// soon.
 pub const TIMEOUTS: Timeouts = Timeouts { session: Duration::from_secs(6), transaction: Duration::from_secs(3) };
 const SIGTERM: i32 = 15;
-/// How long it may take until one of two processes with one name gives in.
+/// How long it may take until one of two processes with the same name ends.
 const GIVES_IN: Duration = Duration::from_secs(90);
 /// So many times a process is held and let go until it is held in a transaction.
 const TRIES: usize = 100;
-/// The receiver that every alerter process tells.
+/// The receiver of every alerter process.
 pub const RECEIVER: &str = "on-call";
 
 /// Where the parts of the cluster are.
@@ -47,7 +47,7 @@ pub struct Member {
     /// A second process of the same name would be this one.
     binary: PathBuf,
     configuration: PathBuf,
-    /// Nobody wants it to run.
+    /// It is not supposed to run.
     stopped: bool,
     /// Bytes that its former lives wrote.
     written: usize,
@@ -68,7 +68,7 @@ impl Member {
         &self.name
     }
 
-    /// Where its gateway listens.
+    /// The address of its gateway.
     pub fn gateway(&self) -> String {
         self.process.gateway()
     }
@@ -108,7 +108,7 @@ impl Member {
         self.process.resume().await.context(self.name.clone())
     }
 
-    /// The same in the middle of a transaction, if it can be had; answers whether it was.
+    /// The same in the middle of a transaction, if possible; returns whether it was.
     pub async fn stall(&mut self, held: Duration, probe: &Probe) -> Result<bool> {
         for _ in 0..TRIES {
             self.still_runs()?;
@@ -122,7 +122,7 @@ impl Member {
                 Ok(true) => return Ok(true),
                 // Not in step with what it does by the clock.
                 Ok(false) => sleep(Duration::from_millis(rand::random_range(5..120))).await,
-                // A broker that is only just back does not answer, and nobody can tell.
+                // A broker that is only just back does not respond, so it cannot be decided.
                 Err(_) => break,
             }
         }
@@ -136,7 +136,7 @@ impl Member {
         self.spawn()
     }
 
-    /// Ends it for good.
+    /// Ends it permanently.
     pub async fn end(&mut self, how: End) -> Result<()> {
         self.still_runs()?;
         match how {
@@ -148,7 +148,7 @@ impl Member {
         }
     }
 
-    /// A second process of the same name, until one of both gives in, with the reason. Then there is one again.
+    /// A second process of the same name, until one of the two ends, with the reason. Then there is one again.
     pub async fn twin(&mut self) -> Result<()> {
         self.still_runs()?;
         let mut twin =
@@ -162,7 +162,7 @@ impl Member {
                 (Ok(()), Ok(())) => {}
             }
             if Instant::now() >= deadline {
-                bail!("two processes run as {} and neither gives in; the second said:\n{}", self.name, twin.stderr());
+                bail!("two processes run as {} and neither ends; output of the second:\n{}", self.name, twin.stderr());
             }
             sleep(Duration::from_millis(50)).await;
         };
@@ -174,7 +174,7 @@ impl Member {
         Ok(())
     }
 
-    /// An error if it has ended by itself.
+    /// An error if it has exited unexpectedly.
     pub fn still_runs(&mut self) -> Result<()> {
         if self.stopped {
             return Ok(());
@@ -188,9 +188,9 @@ impl Member {
             return Ok(());
         }
         let ended = self.process.stop().await.context(self.name.clone())?;
-        // Who has not begun yet has no ear for it, and nothing to bring to an end.
+        // A process that has not started yet does not handle the signal, and has nothing to finish.
         let unheard = ended.signal() == Some(SIGTERM) && self.process.stderr().len() == self.written;
-        ensure!(ended.success() || unheard, "{} ended with {ended}:\n{}", self.name, self.process.stderr());
+        ensure!(ended.success() || unheard, "{} exited with {ended}:\n{}", self.name, self.process.stderr());
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl Member {
     }
 }
 
-/// The first of each kind has a name that it keeps over restarts (static membership), the others are somebody new each
+/// The first of each kind has a name that it keeps over restarts (static membership), the others are someone new each
 /// time. One process publishes the definitions. A message must not live longer than its transaction.
 fn configuration(parts: &Parts, (kind, n): Target, name: &str) -> String {
     let roles = if kind == Kind::Alerter { "alerter, notifier" } else { kind.name() };

@@ -1,4 +1,4 @@
-//! Which faults happen, to whom and for how long: decided from a seed alone.
+//! Which faults happen, to which process and for how long: decided by a seed alone.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ const AWAY: Span = 100..9_000;
 const SERVICE_AWAY: Span = 300..6_000;
 /// How much longer than the session a process is held.
 const HELD_BEYOND: Span = 1_000..6_000;
-/// How many processes of a kind there are changes so often.
+/// How often the number of processes of a kind changes.
 const SCALED: Span = 2_000..6_000;
 /// Between two moves of a storm.
 const MOVES: Span = 2_000..4_000;
-/// From the end of a fault to the next, where nobody waits for recovery.
+/// From the end of a fault to the next, without waiting for recovery.
 const PAUSE: Span = 200..4_000;
-/// Of a storm, in a run without end and in the short one.
+/// Length of a storm, in an endless run and in the short one.
 const STORM: Duration = Duration::from_secs(60);
 const SQUALL: Duration = Duration::from_secs(10);
 
-/// What comes after a fault.
+/// What follows a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
     /// The next one when alerts of what happened after this one have arrived.
@@ -37,12 +37,12 @@ pub enum Then {
     Pause(Duration),
 }
 
-/// Faults at the same time, and what comes after the last has ended.
+/// Simultaneous faults, and what follows after the last has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
     /// Each with how long it waits for its turn.
     pub faults: Vec<(Duration, Fault)>,
-    /// What comes after.
+    /// What follows.
     pub then: Then,
 }
 
@@ -93,7 +93,7 @@ impl FaultPlan {
         rounds
     }
 
-    /// The next round of a run without end. The first ones are those of which each run must have one.
+    /// The next round of an endless run. The first ones are those that each run must have.
     pub fn next_round(&mut self) -> Round {
         self.rounds += 1;
         let first = match self.rounds {

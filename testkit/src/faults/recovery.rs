@@ -1,4 +1,4 @@
-//! How late alerts were, and how long nobody heard of any: from the end of the tick that made a transition to its arrival
+//! How late alerts were, and how long there were none: from the end of the tick that caused a transition to its arrival
 //! at the receiver, and from one arrival to the next.
 
 use std::collections::{BTreeMap, HashMap};
@@ -35,14 +35,14 @@ pub struct Recovery {
 pub struct Faults {
     /// How many.
     pub times: usize,
-    /// How long after it began alerts were late or silent, at most, where it was the only one; none: it never was.
+    /// How long after it began alerts were late or silent, at most, if it was the only one; `None` if it never was.
     pub alone: Option<Duration>,
-    /// The same where there was another one at the same time.
+    /// The same, if there was another one at the same time.
     pub with_another: Option<Duration>,
 }
 
-/// Measures the arrivals of all due transitions. `partitions` of tallies go their own ways: each has its own silences. Who is
-/// silent after the `last` event is right.
+/// Measures the arrivals of all due transitions. The `partitions` of tallies are independent: each has its own
+/// silences. Who is silent after the `last` event is right.
 pub fn recovery(
     transitions: &[AlertTransition],
     first: &HashMap<Key, SystemTime>,
@@ -102,7 +102,7 @@ impl Arrival {
     }
 }
 
-/// In the order in which they came.
+/// In order of arrival.
 fn arrivals(transitions: &[AlertTransition], first: &HashMap<Key, SystemTime>, partitions: u32) -> Vec<Arrival> {
     let of = |t: &AlertTransition| {
         let arrived = *first.get(&(t.alert_id.clone(), t.episode, t.seq))?;
@@ -139,7 +139,7 @@ fn ailments(arrivals: &[Arrival], partitions: u32, last: SystemTime) -> Vec<Ailm
     ailments.filter(|ailment| ailment.until > ailment.since).collect()
 }
 
-/// Whether every one of these alerts has been told of an episode that began at or after `since`.
+/// Whether each of these alerts was delivered for an episode that began at or after `since`.
 pub fn recovered(alerts: &[String], first: &HashMap<Key, SystemTime>, since: SystemTime) -> bool {
     let second = since.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64 + 1);
     alerts.iter().all(|alert| first.keys().any(|(id, episode, _)| id == alert && *episode >= second))

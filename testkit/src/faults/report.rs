@@ -1,4 +1,4 @@
-//! What a run of faults came to, for people.
+//! The report of a run of faults, for people.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,9 +20,9 @@ pub struct Report {
     pub acknowledged: usize,
     /// Copies of events that were sent on purpose after their acknowledgement, and taken.
     pub sent_twice: usize,
-    /// Requests that got no answer, or were told to come again.
+    /// Requests that got no response, or were told to retry.
     pub retried: usize,
-    /// Copies that the log holds and nobody counts.
+    /// Copies in the log that are not counted.
     pub redelivered: usize,
     /// Cells (series, tick, slot) of tallies that equal a recount.
     pub cells: usize,
@@ -57,15 +57,15 @@ impl Report {
         let (median, most) = (self.recovery.median.as_secs_f64(), self.recovery.most.as_secs_f64());
         let (typical, (longest, round)) = (self.recovery.typical, &self.recovery.longest);
         let again = format!("{retried} requests sent again, {sent_twice} copies sent on purpose");
-        let told = format!("{delivered} delivered in order, {not_due} over before anybody could be told");
+        let told = format!("{delivered} delivered in order, {not_due} over before they could be sent");
         [
-            ("events", format!("{acknowledged} acknowledged, lost 0, doubled 0")),
+            ("events", format!("{acknowledged} acknowledged, 0 lost, 0 duplicated")),
             ("", format!("{again}; {redelivered} copies in the log, all dropped")),
             ("tallies", format!("{cells} cells of series, tick and slot equal a recount; every offset covered once")),
             (
                 "burn rates",
                 format!(
-                    "{refolded} equal a refold; {complete} complete ones equal a recount, {incomplete} are not complete"
+                    "{refolded} equal a refold; {complete} complete ones equal a recount, {incomplete} are incomplete"
                 ),
             ),
             ("transitions", format!("{transitions} expected and seen, each once in topic and table")),
@@ -74,7 +74,7 @@ impl Report {
             (
                 "recovery",
                 format!(
-                    "{:.1} s from fault to alerting as before (median), {:.1} s at most ({round})",
+                    "{:.1} s from fault to recovery of alerting (median), {:.1} s at most ({round})",
                     typical.as_secs_f64(),
                     longest.as_secs_f64()
                 ),

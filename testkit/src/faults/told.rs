@@ -22,13 +22,13 @@ pub struct DeliveryAudit {
     pub due: usize,
     /// How many were delivered.
     pub delivered: usize,
-    /// How many were not due any more when the notifier came to them.
+    /// How many were no longer due when the notifier reached them.
     pub not_due: usize,
     /// Deliveries that were accepted, repetitions included.
     pub deliveries: usize,
 }
 
-/// Every due transition is settled once; what counts as delivered was received; what was received first came in order.
+/// Every due transition is settled once; what counts as delivered was received; first deliveries arrived in order.
 pub fn told(
     transitions: &[AlertTransition],
     notes: &[Notification],
@@ -52,7 +52,7 @@ pub fn told(
             Outcome::Refused => anyhow::bail!("A3: {key} was refused by a receiver that refuses nothing"),
         }
         let missing = settled.get(&key) == Some(&Outcome::Delivered) && !arrived.contains(&key);
-        ensure!(!missing, "A3: {key} is said to be delivered and was not received");
+        ensure!(!missing, "A3: {key} is recorded as delivered but was not received");
     }
     in_order(&told.first)?;
     Ok(told)

@@ -13,12 +13,12 @@ use tokio::time::sleep;
 
 use super::fault::Kind;
 
-/// How long a broker may take to answer.
+/// How long a broker may take to respond.
 const CALL: Duration = Duration::from_secs(5);
 /// What others had open is over after this.
 const OTHERS: Duration = Duration::from_millis(250);
 
-/// Tells whether there are open transactions: where what is committed ends below what there is.
+/// Detects open transactions: the committed end is below the end of the partition.
 pub struct Probe {
     options: KafkaOptions,
     committed: Arc<BaseConsumer>,
@@ -38,7 +38,7 @@ impl Probe {
         let client = |isolation: &str| -> Result<Arc<BaseConsumer>> {
             let mut config = ClientConfig::new();
             config.set("bootstrap.servers", brokers).set("isolation.level", isolation).set("log_level", "0");
-            Ok(Arc::new(config.create().context("making a Kafka client")?))
+            Ok(Arc::new(config.create().context("creating a Kafka client")?))
         };
         Ok(Probe { committed: client("read_committed")?, all: client("read_uncommitted")?, options })
     }
@@ -50,7 +50,7 @@ impl Probe {
         Ok(self.waits_at(kind).await? == Some(before))
     }
 
-    /// Where what is committed ends in the first partition in which there is more; none: nowhere.
+    /// The committed end of the first partition in which there is more; `None` if there is none.
     async fn waits_at(&self, kind: Kind) -> Result<Option<(i32, i64)>> {
         let topic = match kind {
             Kind::Tally => Topic::SliTallies,
@@ -76,7 +76,7 @@ impl Probe {
     }
 }
 
-/// A producer takes the name of one of a process: who had it is fenced. `instance`: the process's name.
+/// A producer that takes the name of a process's producer, which is then fenced. `instance`: the process's name.
 pub async fn fence(brokers: &str, kind: Kind, instance: &str) -> Result<()> {
     let id = format!("{}{}-{instance}-0", KafkaOptions::new(brokers).prefix, kind.name());
     let mut config = ClientConfig::new();
@@ -85,5 +85,5 @@ pub async fn fence(brokers: &str, kind: Kind, instance: &str) -> Result<()> {
         let producer: BaseProducer = config.create()?;
         producer.init_transactions(CALL * 3)
     });
-    taken.await?.with_context(|| format!("taking the name {id}"))
+    taken.await?.with_context(|| format!("taking over the name {id}"))
 }

@@ -1,4 +1,4 @@
-//! P3b, straight from the events: every window of a complete tick holds exactly what had been learned of by then.
+//! P3b, directly from the events: every window of a complete tick holds exactly the events known by then.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use slipstream_schemas::records::{BudgetUnit, BurnRates};
 use super::cells::{Cells, Sums, TickSlot};
 use crate::verdict;
 
-/// Burn rates that were compared, and those that could not be because a source was left out.
+/// Burn rates that were compared, and those that could not be because a source was missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compared {
     /// Records that say they are complete; all their windows were right.
@@ -35,7 +35,7 @@ pub async fn windows_equal(log: &dyn Log, counted: &Cells) -> Result<Compared> {
     Ok(compared)
 }
 
-/// Windows of a complete tick that are not what had been learned by then, each with what it says and what was counted.
+/// Windows of a complete tick that differ from the events known by then, each with its value and the count.
 pub fn wrong_windows(rates: &BurnRates, counted: &Cells) -> Vec<String> {
     let none = BTreeMap::new();
     let series = (rates.slo.clone(), rates.group.clone());
@@ -50,7 +50,7 @@ pub fn wrong_windows(rates: &BurnRates, counted: &Cells) -> Vec<String> {
         if said != sums {
             let (tick, seconds) = (rates.tick, window.seconds);
             wrong.push(format!(
-                "{series:?} at the complete tick {tick}: the window of {seconds} s says {said:?}, counted {sums:?}"
+                "{series:?} at the complete tick {tick}: the window of {seconds} s has {said:?}, counted {sums:?}"
             ));
         }
     }
@@ -59,7 +59,7 @@ pub fn wrong_windows(rates: &BurnRates, counted: &Cells) -> Vec<String> {
 
 /// What had happened since `first` and was known at `tick`.
 fn sum(cells: &BTreeMap<TickSlot, Sums>, first: i64, tick: i64) -> Sums {
-    // What happened since then was learned of since then: a slot is never after its tick.
+    // Events that happened later became known later: a slot is never after its tick.
     let known = cells.range((first, i64::MIN)..=(tick, i64::MAX)).filter(|((_, slot), _)| *slot >= first);
     known.fold((0, 0), |(good, total), (_, sums)| (good + sums.0, total + sums.1))
 }

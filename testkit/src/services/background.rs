@@ -1,4 +1,4 @@
-//! One runtime for all that services need, because each test has a runtime of its own that ends with it.
+//! One runtime for all services, because each test has its own runtime, which ends with it.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::instance::Instance;
 
-/// How long a service may take until it answers.
+/// How long a service may take until it responds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
@@ -24,10 +24,10 @@ pub(super) async fn on_own_runtime<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let runtime = RUNTIME.as_ref().map_err(|error| anyhow!("no runtime for test services: {error}"))?;
-    runtime.spawn(work).await.context("a test service's task broke")?
+    runtime.spawn(work).await.context("a test service's task panicked")?
 }
 
-/// Asks a service until it answers. The last error when that takes too long, or that it has ended.
+/// Polls a service until it responds. Returns the last error if that takes too long, or that it has ended.
 pub(super) async fn until_it_answers<T, F: Future<Output = Result<T>>>(
     what: &str,
     instance: &Instance,
@@ -38,7 +38,7 @@ pub(super) async fn until_it_answers<T, F: Future<Output = Result<T>>>(
         match attempt().await {
             Ok(answer) => return Ok(answer),
             Err(error) if Instant::now() >= deadline => {
-                return Err(error.context(format!("{what} did not answer within {} s", PATIENCE.as_secs())));
+                return Err(error.context(format!("{what} did not respond within {} s", PATIENCE.as_secs())));
             }
             Err(_) => instance.still_runs().await?,
         }

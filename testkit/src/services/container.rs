@@ -26,7 +26,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Starts `request` with `image` in the place of its own, its port `inside` at 127.0.0.1:`outside`, and waits for
+    /// Starts `request` with `image` instead of its own, its port `inside` at 127.0.0.1:`outside`, and waits for
     /// the image's signs of readiness.
     pub(super) async fn start_new<I: testcontainers::Image>(
         request: ContainerRequest<I>,
@@ -72,19 +72,19 @@ impl Container {
         docker(&["pause", &self.name]).await.map(drop)
     }
 
-    /// Lets them go on.
+    /// Resumes them.
     pub(super) async fn cont(&self) -> Result<()> {
         docker(&["unpause", &self.name]).await.map(drop)
     }
 
-    /// An error, with the end of what it said, if it has ended.
+    /// An error, with the end of its output, if it has ended.
     pub(super) async fn still_runs(&self) -> Result<()> {
         let runs = docker(&["inspect", "--format", "{{.State.Running}}", &self.name]).await?;
         ensure!(runs == "true", "the container ended:\n{}", self.last_words());
         Ok(())
     }
 
-    /// The end of what it said.
+    /// The end of its output.
     pub(super) fn last_words(&self) -> String {
         let said = Command::new("docker").args(["logs", "--tail", "40", &self.name]).output();
         said.map(|said| String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()).unwrap_or_default()
@@ -110,7 +110,7 @@ async fn remove_leftovers() -> Result<()> {
         .map(|fields| fields[0].to_owned())
         .collect();
     for id in orphans {
-        // Somebody else may be removing it just now, which is as good.
+        // Someone else may be removing it just now, which is as good.
         let _removed = docker(&["rm", "--force", "--volumes", &id]).await;
     }
     Ok(())

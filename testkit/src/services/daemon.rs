@@ -4,11 +4,11 @@ use super::image;
 use super::report::{self, Use};
 use super::way::{self, SERVICES};
 
-/// The version of the Docker daemon, for tests of Slipstream's own image, which have no other way. Where none answers, or
-/// native services are asked for, a test gets none and returns; the run's closing list counts it.
+/// The version of the Docker daemon, for tests of Slipstream's own image, which have no other way. If none is running, or
+/// native services are requested, a test gets none and returns; the run's summary counts it.
 ///
 /// # Panics
-/// When Docker is asked for and does not answer.
+/// When Docker is requested and not running.
 pub async fn docker() -> Option<String> {
     let forced = way::given(SERVICES).unwrap_or_else(|error| panic!("{error:#}"));
     if forced.as_deref() == Some("native") {
@@ -20,7 +20,7 @@ pub async fn docker() -> Option<String> {
             report::note("docker", Use::Own, &format!("Docker {version}, Slipstream's image"));
             Some(version)
         }
-        Err(error) if forced.is_some() => panic!("{SERVICES}=docker, but no daemon answers: {error:#}"),
+        Err(error) if forced.is_some() => panic!("{SERVICES}=docker, but no daemon is running: {error:#}"),
         Err(error) => {
             report::note("docker", Use::Missing, &format!("{error:#}"));
             None

@@ -47,12 +47,12 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
-    /// One that runs `script` (sh) with `arguments` as $1, $2, ... when the time has come.
+    /// One that runs `script` (sh) with `arguments` as $1, $2, ... when this process has ended.
     pub(super) fn new(script: &str, arguments: &[&str]) -> Result<Guardian> {
         let script = format!("while read -r _; do :; done\n{script}");
         let mut command = Command::new("sh");
         command.args(["-c", &script, PREFIX]).args(arguments).current_dir("/");
-        // A group of its own: Ctrl-C ends the tests, and the guardian must outlive them.
+        // In its own process group: Ctrl-C ends the tests, and the guardian must outlive them.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Ok(Guardian { child: command.spawn().context("starting a guardian (sh)")? })
     }
@@ -89,10 +89,10 @@ impl Folder {
     pub(super) fn new(stop: &'static str) -> Result<Folder> {
         sweep_leftovers();
         let made = tempfile::Builder::new().prefix(PREFIX).permissions(fs::Permissions::from_mode(0o755)).tempdir();
-        let path = made.map(TempDir::keep).context("making a folder for a service")?;
+        let path = made.map(TempDir::keep).context("creating a folder for a service")?;
         let name = path.to_str().context("the folder for temporary files has a name that is not UTF-8")?;
         let guardian = Guardian::new(&format!("{SWEEP}\nsweep \"$1\" \"$2\""), &[name, stop])?;
-        fs::write(path.join("guardian"), guardian.id().to_string()).context("noting the guardian")?;
+        fs::write(path.join("guardian"), guardian.id().to_string()).context("recording the guardian")?;
         Ok(Folder { path, stop, _guardian: guardian })
     }
 
@@ -121,7 +121,7 @@ impl Folder {
                 return Ok(());
             }
             let ids = new.iter().map(u32::to_string);
-            // One that ended meanwhile makes kill fail, and is what was wanted or none of our business.
+            // kill fails if it has ended in the meantime, which is fine.
             let mut kill = Command::new("kill");
             kill.arg(format!("-{signal}")).args(ids).stderr(Stdio::null()).status().context("running kill")?;
             sent.extend(new);
@@ -134,18 +134,19 @@ impl Folder {
         self.signal("CONT")?;
         self.signal(self.stop)?;
         while Instant::now() < deadline && !self.processes().is_empty() {
-            reap().context("taking in the exit of a service")?;
+            reap().context("waiting for the exit of a service")?;
             thread::sleep(Duration::from_millis(5));
         }
         self.kill(reap)
     }
 
-    /// Kills all its processes and waits until they are gone; `reap` takes in the exit of those that are our children.
+    /// Kills all its processes and waits until they are gone; `reap` collects the exit status of those that are our
+    /// children.
     pub(super) fn kill(&self, mut reap: impl FnMut() -> io::Result<()>) -> Result<()> {
         let deadline = Instant::now() + GONE;
         loop {
             self.signal("KILL")?;
-            reap().context("taking in the exit of a killed service")?;
+            reap().context("waiting for the exit of a killed service")?;
             if self.processes().is_empty() {
                 return Ok(());
             }
@@ -159,7 +160,7 @@ impl Folder {
 fn sweep_leftovers() {
     let Ok(all) = fs::read_dir(std::env::temp_dir()) else { return };
     for entry in all.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        // Without the note it is being made just now.
+        // Without the marker file it is just being created.
         let Ok(guardian) = fs::read_to_string(entry.path().join("guardian")) else { continue };
         if !guardian.is_empty() && !watches(&guardian) {
             let script = format!("{SWEEP}\nsweep \"$1\" QUIT");

@@ -29,7 +29,7 @@ pub(super) struct Wanted {
     pub(super) variable: &'static str,
     /// The official image, `NAME:TAG`.
     pub(super) official: &'static str,
-    /// The argument of `images/build` that makes one where the official can't be had.
+    /// The argument of `images/build` that builds one if the official image is not available.
     pub(super) built: Option<&'static str>,
 }
 
@@ -73,13 +73,13 @@ impl Wanted {
     }
 }
 
-/// Whether a Docker daemon answers.
+/// Whether a Docker daemon is running.
 pub(super) async fn daemon_answers() -> Result<()> {
     let asked = timeout(ANSWER, docker(&["version", "--format", "{{.Server.Version}}"])).await;
     asked.context("the Docker daemon took too long").flatten().map(drop)
 }
 
-/// Runs Docker's command and answers what it printed.
+/// Runs Docker's command and returns its output.
 pub(super) async fn docker(arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);

@@ -1,14 +1,14 @@
-//! What stands behind an address: something given, or something of ours that can be killed, started again and held.
+//! The service at an address: an external one, or one of ours that can be killed, restarted and paused.
 
 use anyhow::{Result, bail};
 
 use super::container::Container;
 use super::native::Native;
 
-/// Who runs a service.
+/// How a service is run.
 #[derive(Debug)]
 pub(super) enum Instance {
-    /// Somebody else; its address came from the environment.
+    /// Someone else; its address came from the environment.
     Given,
     /// A process of this machine.
     Native(Box<Native>),
@@ -20,34 +20,34 @@ impl Instance {
     /// kill -9.
     pub(super) async fn kill(&self) -> Result<()> {
         match self {
-            Instance::Given => bail!("a service given by its address is not ours to kill"),
+            Instance::Given => bail!("an external service cannot be killed"),
             Instance::Native(native) => native.kill(),
             Instance::Docker(container) => container.kill().await,
         }
     }
 
-    /// Starts it again after a kill, without waiting for it to answer.
+    /// Restarts it after a kill, without waiting until it responds.
     pub(super) async fn start(&self) -> Result<()> {
         match self {
-            Instance::Given => bail!("a service given by its address is not ours to start"),
+            Instance::Given => bail!("an external service cannot be started"),
             Instance::Native(native) => native.start(),
             Instance::Docker(container) => container.start().await,
         }
     }
 
-    /// Holds it: it keeps its connections and answers nobody.
+    /// Pauses it: it keeps its connections and does not respond.
     pub(super) async fn stop(&self) -> Result<()> {
         match self {
-            Instance::Given => bail!("a service given by its address is not ours to hold"),
+            Instance::Given => bail!("an external service cannot be paused"),
             Instance::Native(native) => native.stop(),
             Instance::Docker(container) => container.stop().await,
         }
     }
 
-    /// Lets it go on after a hold.
+    /// Resumes it after a pause.
     pub(super) async fn cont(&self) -> Result<()> {
         match self {
-            Instance::Given => bail!("a service given by its address is not ours to let go"),
+            Instance::Given => bail!("an external service cannot be resumed"),
             Instance::Native(native) => native.cont(),
             Instance::Docker(container) => container.cont().await,
         }
@@ -62,7 +62,7 @@ impl Instance {
         }
     }
 
-    /// The end of what it said, as far as we can know.
+    /// The end of its output, as far as available.
     pub(super) fn last_words(&self) -> String {
         match self {
             Instance::Given => String::new(),

@@ -27,13 +27,15 @@ use super::way::{self, Way};
 const WANTED: Wanted =
     Wanted { variable: "SLIPSTREAM_TEST_KAFKA_IMAGE", official: "apache/kafka:4.1.0", built: Some("kafka") };
 /// The version of the jars (images/pom.xml) and of the image.
-pub(super) const VERSION: &str = "4.1.0";
+const VERSION: &str = "4.1.0";
+/// The variable with another version for native brokers.
+pub const KAFKA_VERSION: &str = "SLIPSTREAM_TEST_KAFKA_VERSION";
 const NODE: &str = "1";
 const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
 /// For the Java machine: quick to start, small.
 pub(super) const JAVA: [&str; 4] = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// What a test broker has that an ordinary one has not: topics only when asked for, internal topics with few partitions
+/// Settings that differ from the defaults: no automatic topics, internal topics with few partitions
 /// and one replica, groups that form at once and may have short sessions, and dead transactions found within a second. A
 /// broker that was killed is let in again when its own session has ended.
 pub(super) const SETTINGS: [(&str, &str); 16] = [
@@ -64,7 +66,7 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Where clients connect: `127.0.0.1:PORT`.
+    /// The address for clients: `127.0.0.1:PORT`.
     pub fn bootstrap(&self) -> String {
         self.address.clone()
     }
@@ -90,27 +92,27 @@ impl Kafka {
         self.instance.kill().await
     }
 
-    /// Starts it again after a kill, with the same data at the same port, and waits until it answers.
+    /// Restarts it after a kill, with the same data at the same port, and waits until it responds.
     pub async fn start(&self) -> Result<()> {
         self.instance.start().await?;
         self.answers().await
     }
 
-    /// Holds it (SIGSTOP): connections stay, nothing is answered.
+    /// Pauses it (SIGSTOP): connections stay open, nothing responds.
     pub async fn stop(&self) -> Result<()> {
         self.instance.stop().await
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes it (SIGCONT).
     pub async fn cont(&self) -> Result<()> {
         self.instance.cont().await
     }
 
-    /// The shared one: given by its address, or of our own.
+    /// The shared one: external, by its address, or our own.
     pub(super) async fn shared() -> Result<Arc<Kafka>> {
         let kafka = match way::given(way::KAFKA)? {
             Some(address) => {
-                let description = format!("Apache Kafka at {address} (given by {})", way::KAFKA);
+                let description = format!("Apache Kafka at {address} (from {})", way::KAFKA);
                 let kafka = Kafka { address, description, instance: Instance::Given };
                 kafka.answers().await?;
                 kafka
@@ -144,9 +146,10 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// A native process, with a second, secure listener if asked for.
+    /// A native process, with a second, secure listener if requested.
     pub(super) async fn native(security: Option<&Security>) -> Result<Kafka> {
-        let jars = way::script("kafka-jars", &[]).await?;
+        let version = way::given(KAFKA_VERSION)?.unwrap_or_else(|| VERSION.to_owned());
+        let jars = way::script("kafka-jars", &[&version]).await?;
         let folder = Folder::new("KILL")?;
         let properties = folder.path().join("server.properties");
         let port = ports::free()?;
@@ -162,14 +165,14 @@ impl Kafka {
         command.push(properties.display().to_string());
         let native = Native::new(folder, command)?;
         native.start()?;
-        let description = format!("Apache Kafka {VERSION} (native process)");
+        let description = format!("Apache Kafka {version} (native process)");
         let instance = Instance::Native(Box::new(native));
         let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance };
         kafka.answers().await?;
         Ok(kafka)
     }
 
-    /// Waits until the broker answers.
+    /// Waits until the broker responds.
     async fn answers(&self) -> Result<()> {
         let answered = until_it_answers("Kafka", &self.instance, || {
             let address = self.address.clone();
@@ -183,13 +186,13 @@ impl Kafka {
 fn ask(address: &str) -> Result<()> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", address).set("log_level", "0");
-    let client: BaseConsumer = config.create().context("making a Kafka client")?;
-    let metadata = client.fetch_metadata(None, Duration::from_secs(2)).context("asking for the brokers")?;
+    let client: BaseConsumer = config.create().context("creating a Kafka client")?;
+    let metadata = client.fetch_metadata(None, Duration::from_secs(2)).context("looking up the brokers")?;
     ensure!(!metadata.brokers().is_empty(), "no broker in the cluster yet");
     Ok(())
 }
 
-/// The words that run a Java class of Kafka.
+/// The command that runs a Java class of Kafka.
 fn java(jars: &str, class: &str) -> Vec<String> {
     let log = "-Dorg.slf4j.simpleLogger.logFile=System.out";
     let words = ["java"].into_iter().chain(JAVA).chain([log, "-cp"]).map(str::to_owned);

@@ -1,9 +1,10 @@
 //! Real services for tests: Apache Kafka and PostgreSQL, shared by all tests of a process or one test's own.
 //!
 //! Where they come from, in this order: an address in the environment (`SLIPSTREAM_TEST_KAFKA`,
-//! `SLIPSTREAM_TEST_POSTGRES`), Docker through testcontainers where a daemon answers, native processes.
+//! `SLIPSTREAM_TEST_POSTGRES`), Docker through testcontainers if a daemon is running, native processes.
 //! `SLIPSTREAM_TEST_SERVICES=docker` or `native` forces a way. A test that cannot get its service fails.
 
+mod acls;
 mod background;
 mod container;
 mod daemon;
@@ -12,8 +13,10 @@ mod image;
 mod instance;
 mod kafka;
 mod native;
+mod pooler;
 mod ports;
 mod postgres;
+mod programs;
 mod report;
 mod secured;
 mod way;
@@ -22,9 +25,12 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+pub use acls::{Acl, Operation, Resource};
 pub use daemon::{docker, started};
-pub use kafka::Kafka;
+pub use kafka::{KAFKA_VERSION, Kafka};
+pub use pooler::Pooler;
 pub use postgres::Postgres;
+pub use programs::POSTGRES_HOME;
 pub use report::{REPORT, Use, Uses};
 pub use secured::{SecuredKafka, User};
 pub use way::{KAFKA, POSTGRES, SERVICES, TIMESCALE};
@@ -33,7 +39,7 @@ pub use way::{KAFKA, POSTGRES, SERVICES, TIMESCALE};
 type Shared<T> = OnceCell<Result<Arc<T>, String>>;
 
 /// The Kafka that all tests of this process share; the first caller starts it. In a run of all tests other processes
-/// share it too: topics, groups and transactional ids need names that nobody else has.
+/// share it too: topics, groups and transactional ids need unique names.
 ///
 /// # Panics
 /// When there is none and none can be started, saying what to do.
@@ -48,7 +54,7 @@ pub async fn kafka() -> Arc<Kafka> {
     kafka
 }
 
-/// The PostgreSQL that all tests of this process share; the first caller starts it. Tests take databases of their own
+/// The PostgreSQL that all tests of this process share; the first caller starts it. Tests use their own databases
 /// from it with [`Postgres::fresh_database`].
 ///
 /// # Panics

@@ -27,10 +27,10 @@ impl Native {
         Ok(Native { folder, program, arguments: words.collect(), child: Mutex::new(None) })
     }
 
-    /// Starts the process; it is up once its port answers.
+    /// Starts the process; it is up once its port accepts connections.
     pub(super) fn start(&self) -> Result<()> {
         let mut child = self.child();
-        ensure!(child.is_none(), "the service runs already");
+        ensure!(child.is_none(), "the service is already running");
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(self.log()?).stderr(self.log()?);
@@ -39,11 +39,11 @@ impl Native {
         Ok(())
     }
 
-    /// An error, with the end of what it said, if the process has ended by itself.
+    /// An error, with the end of its output, if the process has exited unexpectedly.
     pub(super) fn still_runs(&self) -> Result<()> {
         let mut child = self.child();
-        let child = child.as_mut().context("the service does not run")?;
-        let ended = child.try_wait().context("looking after the service")?;
+        let child = child.as_mut().context("the service is not running")?;
+        let ended = child.try_wait().context("checking the service")?;
         ensure!(ended.is_none(), "the service ended ({ended:?}):\n{}", self.last_words());
         Ok(())
     }
@@ -54,7 +54,7 @@ impl Native {
         self.folder.kill(|| child.as_mut().map_or(Ok(None), Child::try_wait).map(drop))?;
         if let Some(mut child) = child.take() {
             // Until it is reaped its id is taken, and a postmaster that starts again takes it for alive.
-            child.wait().context("taking in the exit of a killed service")?;
+            child.wait().context("waiting for the exit of a killed service")?;
         }
         Ok(())
     }
@@ -64,12 +64,12 @@ impl Native {
         self.folder.signal("STOP")
     }
 
-    /// Lets them go on (SIGCONT).
+    /// Resumes them (SIGCONT).
     pub(super) fn cont(&self) -> Result<()> {
         self.folder.signal("CONT")
     }
 
-    /// The end of what it said.
+    /// The end of its output.
     pub(super) fn last_words(&self) -> String {
         let said = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&said[said.len().saturating_sub(4000)..]).into_owned()
@@ -92,7 +92,7 @@ impl Drop for Native {
     fn drop(&mut self) {
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut child) = child {
-            // Reaped here, or it would be there as a zombie until this process ends; the guardian does the rest.
+            // Reaped here, or it would be a zombie until this process ends; the guardian does the rest.
             let _gone = self.folder.end(|| child.try_wait().map(drop));
         }
     }

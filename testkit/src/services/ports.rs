@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use anyhow::{Context, Result};
 use rand::RngExt;
 
-/// A port of the loopback that nobody listens on, below the range that the system gives to outgoing connections: a
-/// client that knocks at a stopped service would otherwise sooner or later be given the service's own port, and even
+/// A free loopback port, below the range that the system uses for outgoing connections: a
+/// client that connects to a stopped service would otherwise sooner or later get the service's own port, and even
 /// connect to itself.
 pub(super) fn free() -> Result<u16> {
     let mut random = rand::rng();

@@ -1,7 +1,6 @@
-//! PostgreSQL: a server of its own with one superuser, and databases with random names.
+//! PostgreSQL: a separate server with one superuser, and databases with random names.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use super::image::{Image, Wanted};
 use super::instance::Instance;
 use super::native::Native;
 use super::ports;
+use super::programs::{self, as_postgres, make_owned};
 use super::report::{self, Use};
 use super::way::{self, Way};
 
@@ -51,7 +51,7 @@ impl Postgres {
         self.description.clone()
     }
 
-    /// Creates a database with a random name and answers its URL.
+    /// Creates a database with a random name and returns its URL.
     ///
     /// # Panics
     /// When the server doesn't create it.
@@ -79,23 +79,23 @@ impl Postgres {
         self.instance.kill().await
     }
 
-    /// Starts it again after a kill, with the same data at the same port, and waits until it answers.
+    /// Restarts it after a kill, with the same data at the same port, and waits until it responds.
     pub async fn start(&self) -> Result<()> {
         self.instance.start().await?;
         self.answers().await.map(drop)
     }
 
-    /// Holds it with all its backends (SIGSTOP): connections stay, nothing is answered.
+    /// Pauses it with all its backends (SIGSTOP): connections stay open, nothing responds.
     pub async fn stop(&self) -> Result<()> {
         self.instance.stop().await
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes it (SIGCONT).
     pub async fn cont(&self) -> Result<()> {
         self.instance.cont().await
     }
 
-    /// The shared one: given by its address, or of our own.
+    /// The shared one: external, by its address, or our own.
     pub(super) async fn shared() -> Result<Arc<Postgres>> {
         let postgres = match way::given(way::POSTGRES)? {
             Some(url) => {
@@ -106,7 +106,7 @@ impl Postgres {
         postgres.map(Arc::new)
     }
 
-    /// One with the TimescaleDB extension: given by its URL, or the official image in a container.
+    /// One with the TimescaleDB extension: external, by its URL, or the official image in a container.
     pub(super) async fn timescale() -> Result<Arc<Postgres>> {
         let postgres = match way::given(way::TIMESCALE)? {
             Some(none) if none == "none" => bail!("{}=none", way::TIMESCALE),
@@ -115,7 +115,7 @@ impl Postgres {
             }
             None => match way::own(TIMESCALE).await? {
                 Way::Docker(image) => Postgres::in_container(image).await,
-                Way::Native => bail!("it comes as a Docker image only, and none could be had"),
+                Way::Native => bail!("it exists only as a Docker image, and none is available"),
             },
         };
         postgres.map(Arc::new)
@@ -124,8 +124,20 @@ impl Postgres {
     async fn of_our_own() -> Result<Postgres> {
         match way::own(WANTED).await? {
             Way::Docker(image) => Postgres::in_container(image).await,
-            Way::Native => Postgres::native().await,
+            Way::Native => Postgres::native(&[]).await,
         }
+    }
+
+    /// One for this test alone, always a native process, whose server also has these files in its folder of extensions: names and
+    /// contents. Nothing of it is seen by other servers.
+    ///
+    /// # Panics
+    /// When none can be started, saying what to do.
+    pub async fn with_extension_files(files: &'static [(&'static str, &'static str)]) -> Postgres {
+        let started = on_own_runtime(Postgres::native(files)).await;
+        let postgres = started.unwrap_or_else(|error| panic!("{}", way::advice("PostgreSQL", &error)));
+        report::note("postgres", Use::Own, &postgres.description);
+        postgres
     }
 
     async fn in_container(image: Image) -> Result<Postgres> {
@@ -143,9 +155,9 @@ impl Postgres {
         Postgres { url, description: String::new(), instance }.described(&origin).await
     }
 
-    async fn native() -> Result<Postgres> {
-        let programs = programs()?;
+    async fn native(extension_files: &[(&str, &str)]) -> Result<Postgres> {
         let folder = Folder::new("QUIT")?;
+        let programs = programs::for_native(folder.path(), extension_files)?;
         let (data, sockets) = (folder.path().join("data"), folder.path().join("sockets"));
         for owned in [&data, &sockets] {
             make_owned(owned)?;
@@ -168,20 +180,20 @@ impl Postgres {
         Postgres { url, description: String::new(), instance }.described("native process").await
     }
 
-    /// The same with its version in the description, once it answers.
+    /// The same with its version in the description, once it responds.
     async fn described(mut self, origin: &str) -> Result<Postgres> {
         let version = self.answers().await?;
         self.description = format!("PostgreSQL {version} ({origin})");
         Ok(self)
     }
 
-    /// Waits until the server answers, and says its version.
+    /// Waits until the server responds, and returns its version.
     async fn answers(&self) -> Result<String> {
         let answered = until_it_answers("PostgreSQL", &self.instance, || version(&self.url));
         answered.await.with_context(|| format!("PostgreSQL: {}", self.instance.last_words()))
     }
 
-    /// Runs one statement on a connection of its own.
+    /// Runs one statement on its own connection.
     async fn run(&self, statement: &str) -> Result<()> {
         let (url, statement) = (self.url.clone(), statement.to_owned());
         on_own_runtime(async move {
@@ -201,7 +213,7 @@ async fn version(url: &str) -> Result<String> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("connecting")?;
     let asked = async move { client.query_one("SHOW server_version", &[]).await };
     let (answer, _ended) = tokio::join!(asked, connection);
-    let version: String = answer.context("asking for the version")?.get(0);
+    let version: String = answer.context("reading the version")?.get(0);
     Ok(version.split(' ').next().unwrap_or_default().to_owned())
 }
 
@@ -211,31 +223,6 @@ fn split_database(url: &str) -> (&str, &str) {
     let host = address.find("://").map_or(0, |at| at + 3);
     let server = address[host..].find('/').map_or(address, |at| &address[..host + at]);
     (server, parameters)
-}
-
-/// The folder with initdb and postgres: the newest of Debian's, or where the one in PATH is.
-fn programs() -> Result<PathBuf> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let versions = debian.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let newest = versions.max().map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
-    let in_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("initdb").is_file());
-    newest.or_else(in_path).context("PostgreSQL's initdb is neither in /usr/lib/postgresql/*/bin nor in PATH")
-}
-
-/// The words before a command that make it run as the user postgres, where we are root, which it refuses.
-fn as_postgres() -> Vec<String> {
-    let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
-    words.iter().filter(|_| root).map(|word| (*word).to_owned()).collect()
-}
-
-fn make_owned(folder: &std::path::Path) -> Result<()> {
-    fs::create_dir(folder).with_context(|| format!("making {}", folder.display()))?;
-    if !as_postgres().is_empty() {
-        let owned = Command::new("chown").arg("postgres:").arg(folder).status().context("running chown")?;
-        ensure!(owned.success(), "{} could not be given to the user postgres", folder.display());
-    }
-    Ok(())
 }
 
 fn initialise(programs: &std::path::Path, data: &std::path::Path, password: &std::path::Path) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Who used what: one line per use, in a file that the runner reads for its closing list.
+//! Which test used what: one line per use, in a file that the runner reads for its summary.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -7,12 +7,12 @@ use std::io::Write;
 /// The variable with the path of the report; without it nothing is written.
 pub const REPORT: &str = "SLIPSTREAM_TEST_REPORT";
 
-/// How a test came by a service.
+/// How a test got a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Use {
     /// It shared it with others.
     Shared,
-    /// It had one of its own.
+    /// A dedicated one.
     Own,
     /// There was none, and the test did without.
     Missing,
@@ -52,7 +52,7 @@ pub struct Uses {
 }
 
 impl Uses {
-    /// Reads a report. Lines that are none are left out.
+    /// Reads a report. Other lines are skipped.
     pub fn read(report: &str) -> Uses {
         let mut tests: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for line in report.lines() {
@@ -71,8 +71,8 @@ impl Uses {
         used.flat_map(|(_, tests)| tests).collect::<BTreeSet<_>>().len()
     }
 
-    /// One line for each kind of use of the service. `shared` says what the shared one was, as the one who started it
-    /// knows; `name` is what people call the service.
+    /// One line for each kind of use of the service. `shared` describes the shared one, as its starter
+    /// knows it; `name` is the service's name for people.
     pub fn lines(&self, service: &str, name: &str, shared: &str) -> Vec<String> {
         let of_it = self.tests.iter().filter(|((used, _, _), _)| used == service);
         let mut by_kind: BTreeMap<(Use, &str), BTreeSet<&(String, String)>> = BTreeMap::new();
@@ -82,7 +82,7 @@ impl Uses {
         }
         let told = by_kind.iter().map(|((how, description), tests)| match how {
             Use::Shared => format!("{description}: {}", amount(tests)),
-            Use::Own => format!("{description}, one of its own for each test: {}", amount(tests)),
+            Use::Own => format!("{description}, dedicated to single tests: {}", amount(tests)),
             Use::Missing => format!("{name}: not available, {} did not run against it ({description})", amount(tests)),
         });
         told.collect()
@@ -109,10 +109,8 @@ mod tests {
                       half a li";
         let uses = Uses::read(report);
         assert_eq!((uses.count("kafka"), uses.count("postgres"), uses.count("timescale")), (3, 0, 0));
-        let kafka = [
-            "Kafka 4 (docker): 2 tests in 2 suites",
-            "Kafka 4 (native), one of its own for each test: 1 test in 1 suite",
-        ];
+        let kafka =
+            ["Kafka 4 (docker): 2 tests in 2 suites", "Kafka 4 (native), dedicated to single tests: 1 test in 1 suite"];
         assert_eq!(uses.lines("kafka", "Kafka", "Kafka 4 (docker)"), kafka);
         let missing = ["TimescaleDB: not available, 1 test in 1 suite did not run against it (no image)"];
         assert_eq!(uses.lines("timescale", "TimescaleDB", ""), missing);

@@ -1,4 +1,4 @@
-//! A Kafka that speaks TLS and asks for a user's password (SASL PLAIN and SCRAM), with an authority of its own that
+//! A Kafka with TLS and user passwords (SASL PLAIN and SCRAM), with its own certificate authority that
 //! signed its certificate.
 
 use std::collections::BTreeMap;
@@ -9,13 +9,14 @@ use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
+use super::acls::{self, Acl};
 use super::background::on_own_runtime;
 use super::kafka::Kafka;
 use super::ports;
 use super::report::{self, Use};
 use super::way;
 
-/// Who may log in.
+/// A user that may log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
     /// Name.
@@ -25,6 +26,17 @@ pub struct User {
 }
 
 const USER: User = User { name: "alice", password: "alice-secret" };
+/// Further users for PLAIN: one for each part of an installation.
+const USERS: [User; 8] = [
+    User { name: "gateway", password: "part-secret" },
+    User { name: "tally", password: "part-secret" },
+    User { name: "burn", password: "part-secret" },
+    User { name: "sink", password: "part-secret" },
+    User { name: "alerter", password: "part-secret" },
+    User { name: "notifier", password: "part-secret" },
+    User { name: "ensure", password: "part-secret" },
+    User { name: "doctor", password: "part-secret" },
+];
 const SCRAM: [&str; 2] = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
 
 /// A Kafka for one test with a listener for TLS with SASL, at `localhost`, the only name in its certificate. Always a
@@ -36,13 +48,25 @@ pub struct SecuredKafka {
 }
 
 impl SecuredKafka {
-    /// Starts one; it ends with the value.
+    /// Starts one whose users may do everything; it ends with the value.
     ///
     /// # Panics
     /// When none can be started, saying what to do.
     pub async fn dedicated() -> SecuredKafka {
-        let started = on_own_runtime(async {
-            let security = Security::new()?;
+        SecuredKafka::start(false).await
+    }
+
+    /// Starts one whose users may do what they were allowed to ([`SecuredKafka::allow`]), and nothing else.
+    ///
+    /// # Panics
+    /// When none can be started, saying what to do.
+    pub async fn with_acls() -> SecuredKafka {
+        SecuredKafka::start(true).await
+    }
+
+    async fn start(acls: bool) -> SecuredKafka {
+        let started = on_own_runtime(async move {
+            let security = Security::new(acls)?;
             let kafka = Kafka::native(Some(&security)).await?;
             Ok(SecuredKafka { kafka, security })
         });
@@ -51,7 +75,7 @@ impl SecuredKafka {
         secured
     }
 
-    /// Where clients connect with TLS and SASL: `localhost:PORT`.
+    /// The address for clients with TLS and SASL: `localhost:PORT`.
     pub fn bootstrap(&self) -> String {
         format!("localhost:{}", self.security.port)
     }
@@ -66,7 +90,20 @@ impl SecuredKafka {
         USER
     }
 
-    /// The same broker without TLS and SASL, to look at it and to make it fail.
+    /// A user for each part of an installation, by its name; they log in by PLAIN.
+    ///
+    /// # Panics
+    /// When there is no such part.
+    pub fn user_of(&self, part: &str) -> User {
+        *USERS.iter().find(|user| user.name == part).unwrap_or_else(|| panic!("no user for {part}"))
+    }
+
+    /// Creates the listed ACLs, and waits until the broker has them.
+    pub fn allow(&self, acls: &[Acl]) -> Result<()> {
+        acls::create(&self.kafka.bootstrap(), acls)
+    }
+
+    /// The same broker without TLS and SASL, for inspecting it and making it fail.
     pub fn plain(&self) -> &Kafka {
         &self.kafka
     }
@@ -77,12 +114,14 @@ impl SecuredKafka {
 pub(super) struct Security {
     port: u16,
     folder: TempDir,
+    /// Whether users may do only what they were allowed to.
+    acls: bool,
 }
 
 impl Security {
-    fn new() -> Result<Security> {
-        let folder = tempfile::tempdir().context("making a folder for certificates")?;
-        let security = Security { port: ports::free()?, folder };
+    fn new(acls: bool) -> Result<Security> {
+        let folder = tempfile::tempdir().context("creating a folder for certificates")?;
+        let security = Security { port: ports::free()?, folder, acls };
         security.certify().context("making certificates")?;
         Ok(security)
     }
@@ -118,15 +157,22 @@ impl Security {
         append("listener.name.secure.ssl.keystore.type", "PEM".to_owned());
         append("listener.name.secure.ssl.keystore.location", self.file("broker.pem").display().to_string());
         let modules = "org.apache.kafka.common.security";
-        let plain = format!("{modules}.plain.PlainLoginModule required user_{}=\"{}\";", USER.name, USER.password);
+        let login = |user: &User| format!(" user_{}=\"{}\"", user.name, user.password);
+        let logins: String = USERS.iter().chain([&USER]).map(login).collect();
+        let plain = format!("{modules}.plain.PlainLoginModule required{logins};");
         append("listener.name.secure.plain.sasl.jaas.config", plain);
         for mechanism in SCRAM {
             let name = format!("listener.name.secure.{}.sasl.jaas.config", mechanism.to_lowercase());
             append(&name, format!("{modules}.scram.ScramLoginModule required;"));
         }
+        if self.acls {
+            append("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned());
+            // Clients without TLS and SASL: the test itself, and the controller.
+            append("super.users", "User:ANONYMOUS".to_owned());
+        }
     }
 
-    /// The users that the broker's storage is made with.
+    /// The users with which the broker's storage is formatted.
     pub(super) fn users(&self) -> Vec<String> {
         SCRAM.map(|mechanism| format!("{mechanism}=[name={},password={}]", USER.name, USER.password)).into()
     }

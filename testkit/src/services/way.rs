@@ -34,7 +34,7 @@ pub(super) fn given(variable: &str) -> Result<Option<String>> {
     }
 }
 
-/// The way for a service of our own: Docker where a daemon answers and an image can be had, else native.
+/// How to start our own service: with Docker if a daemon is running and an image is available, else natively.
 pub(super) async fn own(wanted: Wanted) -> Result<Way> {
     let forced = given(SERVICES)?;
     let containers = async {
@@ -42,14 +42,14 @@ pub(super) async fn own(wanted: Wanted) -> Result<Way> {
         wanted.get().await.map(Way::Docker)
     };
     match forced.as_deref() {
-        Some("docker") => containers.await.with_context(|| format!("{SERVICES}=docker asks for Docker")),
+        Some("docker") => containers.await.with_context(|| format!("{SERVICES}=docker requires Docker")),
         Some("native") => Ok(Way::Native),
         None => Ok(containers.await.unwrap_or(Way::Native)),
-        Some(other) => bail!("{SERVICES} is docker or native, not {other}"),
+        Some(other) => bail!("{SERVICES} must be docker or native, not {other}"),
     }
 }
 
-/// What a test says that does not get its service.
+/// The message of a test that does not get its service.
 pub(super) fn advice(service: &str, error: &anyhow::Error) -> String {
     format!(
         "this test needs a real {service}, and none could be started: {error:#}\n\
@@ -59,7 +59,7 @@ pub(super) fn advice(service: &str, error: &anyhow::Error) -> String {
     )
 }
 
-/// Runs a script of testkit/images and answers the last line that it prints.
+/// Runs a script of testkit/images and returns the last line that it prints.
 pub(super) async fn script(name: &str, arguments: &[&str]) -> Result<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("images").join(name);
     let mut command = tokio::process::Command::new(&path);
@@ -67,6 +67,6 @@ pub(super) async fn script(name: &str, arguments: &[&str]) -> Result<String> {
     let ran = command.output().await.with_context(|| format!("running {}", path.display()))?;
     let said = String::from_utf8_lossy(&ran.stderr);
     ensure!(ran.status.success(), "{} {}: {said}", path.display(), arguments.join(" "));
-    let answer = String::from_utf8(ran.stdout).context("a script's answer is not UTF-8")?;
+    let answer = String::from_utf8(ran.stdout).context("a script's output is not UTF-8")?;
     answer.lines().last().map(str::to_owned).with_context(|| format!("{} printed nothing", path.display()))
 }

@@ -1,16 +1,17 @@
-//! One delivery: a body decided once, the transitions it tells of, and how an attempt at it may end.
+//! One delivery: a body decided once, the transitions it reports, and how an attempt may end.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::{Dispatcher, Head, Ticket};
-use crate::notifier::identity;
-use crate::notifier::payload::{Alert, Labels, Message};
+use super::{Dispatcher, Head, Pending, Refused, Ticket, Tracked};
+use crate::notifier::identity::{self, SEVERITY};
+use crate::notifier::payload::{Alert, Labels, Message, Status};
 use crate::notifier::words::Speaker;
 
 /// Alerts that are news in one delivery, where the receiver sets no limit.
-const NEWS: usize = 256;
+pub(super) const NEWS: usize = 256;
 
-/// A transition that a delivery tells of.
+/// A transition that a delivery reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The alert.
@@ -26,10 +27,12 @@ pub struct Part {
 pub struct Delivery {
     /// Labels of the group.
     pub group: Labels,
-    /// The transitions it tells of, at least one.
+    /// The transitions it reports, at least one.
     pub parts: Vec<Part>,
     /// The JSON document.
     pub body: Vec<u8>,
+    /// Whether it repeats what the receiver refused before.
+    pub again: bool,
 }
 
 /// How an attempt ended.
@@ -40,16 +43,16 @@ pub enum Answer {
         /// HTTP status.
         status: u16,
     },
-    /// Final: it will not be sent again.
+    /// It does not want this: the position moves on, and it is sent again, later and apart, while it is true.
     Refused {
         /// HTTP status.
         status: u16,
         /// What the receiver said.
         detail: String,
     },
-    /// To be sent again.
+    /// Try the same again soon.
     Failed {
-        /// HTTP status, where there was an answer.
+        /// HTTP status, if there was a response.
         status: Option<u16>,
         /// What the receiver or the transport said.
         detail: String,
@@ -61,20 +64,18 @@ pub enum Answer {
 }
 
 impl Dispatcher {
-    /// The delivery that tells of the oldest pending transition of each alert of a group, as many as there is room for;
-    /// and whether news was left out.
+    /// The delivery with the oldest pending transition of each alert of a group, as many as fit;
+    /// and whether some did not fit. `None` if there is nothing new.
     pub(super) fn compose(&self, group: &Labels) -> Option<(Delivery, bool)> {
-        let speaker = Speaker { receiver: &self.config.name, external_url: &self.external_url };
-        let room = if self.config.max_alerts == 0 { NEWS } else { self.config.max_alerts };
+        let speaker = self.speaker();
         let (mut news, mut repeated, mut parts, mut more) = (Vec::new(), Vec::new(), Vec::new(), false);
         for (id, tracked) in self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get_key_value(id)) {
             let due = (tracked.head(self.config.send_resolved) == Head::Due).then(|| tracked.queue.front()).flatten();
             if let Some(pending) = due {
-                let mut alerts = tracked.news(&speaker, self.config.send_resolved);
-                if parts.is_empty() || news.len() + alerts.len() <= room {
+                let mut alerts = tracked.news(&pending.transition, &speaker, self.config.send_resolved);
+                if parts.is_empty() || news.len() + alerts.len() <= self.room() {
                     news.append(&mut alerts);
-                    let key = identity::idempotency_key(&pending.transition, &self.config.name);
-                    parts.push(Part { alert_id: id.clone(), ticket: pending.ticket, key });
+                    parts.push(self.part(id, pending));
                     continue;
                 }
                 more = true;
@@ -86,18 +87,74 @@ impl Dispatcher {
         }
         let repeated = repeated.into_iter().map(|t| speaker.firing(t)).collect();
         let body = self.message(&speaker, group, news, repeated).to_bytes();
-        Some((Delivery { group: group.clone(), parts, body }, more))
+        Some((Delivery { group: group.clone(), parts, body, again: false }, more))
     }
 
-    /// News is never cut: what the receiver knows is left out first.
+    /// The delivery that tells again of what the receiver refused, of one severity and those first that have waited longest,
+    /// and repeats what else fires in the group; and whether some of it was left out. `None` if nothing is due. Of an alert
+    /// with news that is told instead.
+    pub(super) fn compose_again(&self, labels: &Labels, now: i64) -> Option<(Delivery, bool)> {
+        let group = self.groups.get(labels).filter(|g| g.again.due_at().is_some_and(|at| at <= now))?;
+        let refused = |id: &String| {
+            let (id, tracked) = self.alerts.get_key_value(id).filter(|(_, tracked)| tracked.queue.is_empty())?;
+            Some((id, tracked, tracked.refused.as_ref()?, tracked.refused_severity()?))
+        };
+        let mut waiting: Vec<_> = group.again.alerts.iter().filter_map(refused).collect();
+        let order = |severity: &str| (group.again.turn(severity), Reverse(self.config.rank(severity)));
+        waiting.sort_by_key(|(_, _, refused, severity)| (order(severity), *severity, refused.last_tried()));
+        let all = waiting.len();
+        let next = waiting.first()?.3;
+        waiting.retain(|(.., severity)| *severity == next);
+        waiting.truncate(group.again.room);
+        let speaker = self.speaker();
+        let news = |t: &Tracked, r: &Refused| t.news(&r.pending.transition, &speaker, self.config.send_resolved);
+        let alerts = waiting.iter().flat_map(|(_, tracked, refused, _)| news(tracked, refused)).collect();
+        let parts: Vec<Part> = waiting.iter().map(|(id, _, refused, _)| self.part(id, &refused.pending)).collect();
+        // Without them a body that ends one alert would close an incident in which others still fire.
+        let others = group.members.iter().filter(|id| !parts.iter().any(|part| part.alert_id == **id));
+        let present = others.filter_map(|id| self.alerts.get(id)?.present());
+        let repeated = present.map(|t| speaker.firing(t)).collect();
+        let body = self.message(&speaker, labels, alerts, repeated).to_bytes();
+        let more = all > parts.len();
+        Some((Delivery { group: labels.clone(), parts, body, again: true }, more))
+    }
+
+    fn speaker(&self) -> Speaker<'_> {
+        Speaker { receiver: &self.config.name, links: &self.links, severities: &self.config.severities }
+    }
+
+    fn room(&self) -> usize {
+        if self.config.max_alerts == 0 { NEWS } else { self.config.max_alerts }
+    }
+
+    fn part(&self, id: &str, pending: &Pending) -> Part {
+        let key = identity::idempotency_key(&pending.transition, &self.config.name);
+        Part { alert_id: id.to_owned(), ticket: pending.ticket, key }
+    }
+
+    /// New transitions are never cut: what the receiver already has is omitted first.
+    ///
+    /// Two things are not as Alertmanager has them, because of what receivers do with a body. Many work through the
+    /// alerts one after the other and keep one state per name, so what fires comes last: else the end of a ticket would
+    /// close the page that replaced it. And receivers build titles from the common labels, so the worst firing severity
+    /// is one of them.
     fn message(&self, speaker: &Speaker<'_>, group: &Labels, news: Vec<Alert>, mut repeated: Vec<Alert>) -> Message {
         let limit = if self.config.max_alerts == 0 { usize::MAX } else { self.config.max_alerts };
+        // Of all of them, also of those that are left out: what fires, and how bad the worst is.
+        let firing = !repeated.is_empty() || news.iter().any(|alert| alert.status == Status::Firing);
+        let status = if firing { Status::Firing } else { Status::Resolved };
+        let of_status = repeated.iter().chain(&news).filter(|alert| alert.status == status);
+        let severities = of_status.filter_map(|alert| alert.labels.get(SEVERITY));
+        let worst = severities.max_by_key(|name| self.config.rank(name)).cloned();
         let kept = limit.saturating_sub(news.len()).min(repeated.len());
         let cut = repeated.len() - kept;
         repeated.truncate(kept);
         repeated.extend(news);
-        let mut message = Message::compose(speaker.receiver, speaker.external_url, group, repeated, 0);
+        let mut message = Message::compose(speaker.receiver, &speaker.links.external, group, repeated, 0);
+        message.status = status;
         message.truncated_alerts = cut as u64;
+        message.alerts.sort_by_key(|alert| alert.status == Status::Firing);
+        message.common_labels.extend(worst.map(|worst| (SEVERITY.to_owned(), worst)));
         message
     }
 }

@@ -1,23 +1,26 @@
-//! What to send when: transitions and what the receiver was told in, deliveries and outcomes out. Pure: time is an
+//! What to send when: transitions and the receiver's state in, deliveries and outcomes out. Pure: time is an
 //! argument, milliseconds by one monotonic clock of the caller.
 //!
-//! - Alerts are told of in groups; a delivery holds the oldest pending transition of each alert of the group and repeats
+//! - Alerts are sent in groups; a delivery holds the oldest pending transition of each alert of the group and repeats
 //!   what else fires in it, as Alertmanager does. An alert's transitions go out in order (A3): the next one only when
-//!   the one before is delivered, refused for good or not due.
+//!   the one before is delivered, refused or not due.
 //! - A group is due at once, then not before its interval has passed.
 //! - A delivery is decided once and sent again as it was, until the group is more than [`BEHIND_MS`] behind: then what
 //!   is pending is replaced by the present state.
+//! - What was refused is sent again while it is true, apart from news and in turns with it: see [`refused`].
 //! - After a failure the receiver is left alone for a while, and tried with one delivery at a time until one succeeds;
 //!   a group that failed waits for its own backoff too, so that one body that a receiver cannot digest does not starve
 //!   the others.
 
 mod delivery;
 mod group;
+mod refused;
 mod tracked;
 
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +30,15 @@ use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Transi
 use slipstream_slo::hash::fnv1a64;
 
 pub use delivery::{Answer, Delivery, Part};
+pub use refused::{RESOLVED_FOR_MS, Refused};
 pub use tracked::{Head, Pending, Ticket, Tracked};
 
 use crate::notifier::identity;
+use crate::notifier::links::Links;
 use crate::notifier::payload::Labels;
 use crate::notifier::receiver::ReceiverConfig;
 use group::Group;
+use refused::Probe;
 
 /// What waits longer than this is not told in full: the receiver gets the present state instead.
 pub const BEHIND_MS: i64 = 60_000;
@@ -67,22 +73,25 @@ pub struct Decision {
 #[derive(Debug)]
 pub struct Dispatcher {
     config: ReceiverConfig,
-    external_url: String,
+    links: Links,
     alerts: BTreeMap<String, Tracked>,
     groups: BTreeMap<Labels, Group>,
     retry: Retry,
+    probe: Probe,
     not_before: i64,
     in_flight: usize,
     pending: usize,
 }
 
 impl Dispatcher {
-    /// A dispatcher that knows nothing yet. `external_url`: where this Slipstream is, as receivers shall see it.
-    pub fn new(config: ReceiverConfig, external_url: &str) -> Self {
+    /// A dispatcher that knows nothing yet.
+    pub fn new(config: ReceiverConfig, links: Links) -> Self {
+        let seed = fnv1a64([config.name.as_str()]);
         Dispatcher {
-            retry: Retry::new(BACKOFF, fnv1a64([config.name.as_str()])),
+            retry: Retry::new(BACKOFF, seed),
+            probe: Probe::new(seed),
             config,
-            external_url: external_url.trim_end_matches('/').to_owned(),
+            links,
             alerts: BTreeMap::new(),
             groups: BTreeMap::new(),
             not_before: i64::MIN,
@@ -91,12 +100,24 @@ impl Dispatcher {
         }
     }
 
+    /// Makes known at `now` what the receiver refused before; `first` of its episode chose its group.
+    pub fn restore_refused(&mut self, refused: Refused, first: &AlertTransition, now: i64) {
+        let id = refused.pending.transition.alert_id.clone();
+        self.track(refused.pending.ticket.partition, first);
+        let Some(tracked) = self.alerts.get_mut(&id) else { return };
+        tracked.refused = Some(refused);
+        self.note_refused(&id);
+        if let Some(group) = self.alerts.get(&id).and_then(|a| self.groups.get_mut(&a.group)) {
+            group.again.restored(now);
+        }
+    }
+
     /// Whether a kind of transition concerns receivers at all.
     pub fn concerns(kind: TransitionKind) -> bool {
         matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
     }
 
-    /// Makes known what the receiver was told before: `told`, in a group that `first` of its episode put it into.
+    /// Restores what the receiver was sent before: `told`, in the group of `first` of its episode.
     pub fn restore(&mut self, partition: u32, told: AlertTransition, first: &AlertTransition) {
         self.track(partition, first);
         if let Some(tracked) = self.alerts.get_mut(&told.alert_id) {
@@ -123,9 +144,10 @@ impl Dispatcher {
             return;
         }
         let group = identity::group_labels(&self.config.group_by, &identity::labels(first));
-        self.groups.entry(group.clone()).or_insert_with_key(Group::new).members.insert(first.alert_id.clone());
-        let tracked = Tracked { partition, group, told: Vec::new(), queue: Default::default() };
-        self.alerts.insert(first.alert_id.clone(), tracked);
+        let interval = self.config.group_interval;
+        let new = |labels: &Labels| Group::new(labels, interval);
+        self.groups.entry(group.clone()).or_insert_with_key(new).members.insert(first.alert_id.clone());
+        self.alerts.insert(first.alert_id.clone(), Tracked::new(partition, group));
     }
 
     /// Forgets the alerts of a partition that was lost; its next owner knows them from the log.
@@ -145,7 +167,12 @@ impl Dispatcher {
         self.alerts.values().filter(|a| !a.told.is_empty()).count()
     }
 
-    /// Failures in a row; 0: the receiver is well.
+    /// Alerts that the receiver refused, and that are sent again.
+    pub fn refused(&self) -> usize {
+        self.alerts.values().filter(|a| a.refused.is_some()).count()
+    }
+
+    /// Failures in a row; 0 if the receiver is well.
     pub fn failures(&self) -> u32 {
         self.retry.failures()
     }
@@ -161,8 +188,14 @@ impl Dispatcher {
         if self.in_flight >= self.at_a_time() {
             return None;
         }
-        let due = self.groups.values().filter(|g| g.waits()).map(Group::due_at).min()?;
+        let due = self.groups.values().filter_map(|group| self.due_at(group)).min()?;
         Some(due.max(self.not_before))
+    }
+
+    /// When a group may speak; what was refused waits for its turn among the groups, too.
+    fn due_at(&self, group: &Group) -> Option<i64> {
+        let at = group.due_at()?;
+        if group.has_news() { Some(at) } else { Some(at.max(self.probe.due_at()?)) }
     }
 
     fn at_a_time(&self) -> usize {
@@ -175,34 +208,53 @@ impl Dispatcher {
         if now < self.not_before {
             return decision;
         }
-        let due = self.groups.iter().filter(|(_, g)| g.waits() && g.due_at() <= now);
-        let mut due: Vec<(i64, Labels)> = due.map(|(labels, g)| (g.due_at(), labels.clone())).collect();
-        due.sort();
-        for (_, labels) in due {
+        for labels in self.due(now) {
             if self.in_flight >= self.at_a_time() {
                 break;
             }
             if let Some(delivery) = self.decide(&labels, now, &mut decision.settled) {
                 self.in_flight += 1;
+                if delivery.again {
+                    self.probe.began();
+                }
                 decision.deliveries.push(delivery);
             }
         }
         decision
     }
 
+    /// The groups that are due, in the order in which they speak.
+    fn due(&self, now: i64) -> Vec<Labels> {
+        let due = |(labels, group)| Some((self.due_at(group).filter(|at| *at <= now)?, labels, group));
+        let mut due: Vec<(i64, &Labels, &Group)> = self.groups.iter().filter_map(due).collect();
+        due.sort_by_cached_key(|(at, labels, group)| (Reverse(self.urgency(group)), *at, *labels));
+        due.into_iter().map(|(_, labels, _)| labels.clone()).collect()
+    }
+
+    /// News before all else, then, every second time, the worst that was refused.
+    fn urgency(&self, group: &Group) -> u8 {
+        if group.has_news() {
+            return u8::MAX;
+        }
+        if !self.probe.worst_first {
+            return 0;
+        }
+        let severities = group.again.alerts.iter().filter_map(|id| self.alerts.get(id)?.refused_severity());
+        severities.map(|severity| self.config.rank(severity)).max().unwrap_or_default()
+    }
+
     /// Decides about a group that is due.
     fn decide(&mut self, labels: &Labels, now: i64, settled: &mut Vec<Concluded>) -> Option<Arc<Delivery>> {
+        self.give_up(labels, now);
         let members = self.groups.get(labels)?.members.clone();
         if members.iter().filter_map(|id| self.alerts.get(id)).any(|a| behind(a, now)) {
             members.iter().for_each(|id| self.catch_up(id, now, settled));
-        } else if let Some(decided) = self.groups.get(labels).and_then(|g| g.decided.clone())
-            && self.still_true(&decided)
-        {
+        } else if let Some(decided) = self.standing(labels, now) {
             self.groups.get_mut(labels)?.in_flight = true;
             return Some(decided);
         }
         members.iter().for_each(|id| self.pass_over(id, now, settled));
-        let (delivery, more) = self.compose(labels)?;
+        let (delivery, more) = self.news_or_again(labels, now)?;
         let delivery = Arc::new(delivery);
         let group = self.groups.get_mut(labels)?;
         group.in_flight = true;
@@ -211,9 +263,35 @@ impl Dispatcher {
         Some(delivery)
     }
 
+    /// What was decided about a group and is sent again as it was. News does not wait for what was refused.
+    fn standing(&self, labels: &Labels, now: i64) -> Option<Arc<Delivery>> {
+        let group = self.groups.get(labels)?;
+        let decided = group.decided.as_ref().filter(|decided| self.still_true(decided))?;
+        let stands = if decided.again { !group.has_news() && self.probe.is_due(now) } else { true };
+        stands.then(|| Arc::clone(decided))
+    }
+
+    /// News goes first, but not twice in a row while something that was refused is due: an alert that fires and ends all
+    /// the time would keep the others out. News that comes second goes at once when the answer is there.
+    fn news_or_again(&mut self, labels: &Labels, now: i64) -> Option<(Delivery, bool)> {
+        let again = if self.probe.is_due(now) { self.compose_again(labels, now) } else { None };
+        let news = self.compose(labels);
+        let passed_over = &mut self.groups.get_mut(labels)?.again.passed_over;
+        let turn = std::mem::take(passed_over);
+        match (news, again) {
+            (None, again) => again,
+            (Some(_), Some((again, _))) if turn => Some((again, true)),
+            (news, again) => {
+                *passed_over = turn || again.is_some();
+                news
+            }
+        }
+    }
+
     fn still_true(&self, delivery: &Delivery) -> bool {
-        let pending = |part: &Part| self.alerts.get(&part.alert_id).and_then(|a| a.queue.front());
-        delivery.parts.iter().all(|part| pending(part).is_some_and(|p| p.ticket == part.ticket))
+        // News of an alert supersedes what the receiver refused of it before.
+        let next = |a: &Tracked| a.queue.front().or(a.refused.as_ref().map(|r| &r.pending)).map(|p| p.ticket);
+        delivery.parts.iter().all(|part| self.alerts.get(&part.alert_id).and_then(next) == Some(part.ticket))
     }
 
     fn catch_up(&mut self, id: &str, now: i64, settled: &mut Vec<Concluded>) {
@@ -221,6 +299,7 @@ impl Dispatcher {
         for (pending, why) in tracked.catch_up() {
             settled.push(self.not_due(&pending, why, now));
         }
+        self.note_refused(id);
         self.tidy(id);
     }
 
@@ -231,6 +310,7 @@ impl Dispatcher {
             && let Some(pending) = tracked.passed_over()
         {
             settled.push(self.not_due(&pending, why, now));
+            self.note_refused(id);
             self.tidy(id);
         }
     }
@@ -272,44 +352,55 @@ impl Dispatcher {
         Concluded { ticket: pending.ticket, notification }
     }
 
-    /// A delivery came back. What is settled by it is to be recorded, then the positions may move.
+    /// A delivery came back. What is settled by it is to be recorded, then the positions may move. A transition that was
+    /// refused is settled as that, and once more as delivered if the receiver takes it later.
     pub fn finished(&mut self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Concluded> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let mine: Vec<String> = delivery.parts.iter().filter(|p| self.is_head(p)).map(|p| p.alert_id.clone()).collect();
-        self.move_group(&delivery.group, answer, now);
-        let mut settled = Vec::new();
-        for id in mine {
-            let Some(tracked) = self.alerts.get_mut(&id) else { continue };
-            let (outcome, head, status, detail) = match answer {
-                Answer::Delivered { status } => (Outcome::Delivered, tracked.taken(), *status, ""),
-                Answer::Refused { status, detail } => {
-                    (Outcome::Refused, tracked.passed_over(), *status, detail.as_str())
-                }
-                Answer::Failed { doubt, .. } => {
-                    tracked.failed(*doubt);
-                    continue;
-                }
-            };
-            let Some(pending) = head else { continue };
-            self.count_settled(&id);
-            settled.push(self.settled(&pending, outcome, Some(status), pending.attempts + 1, detail, now));
-            self.tidy(&id);
+        if delivery.again {
+            self.probe.ended();
         }
+        self.move_group(delivery, answer, now);
+        let settled = delivery.parts.iter().filter_map(|part| self.conclude(part, answer, now)).collect();
         if self.groups.get(&delivery.group).is_some_and(|g| g.members.is_empty()) {
             self.groups.remove(&delivery.group);
         }
         settled
     }
 
-    fn is_head(&self, part: &Part) -> bool {
-        let head = self.alerts.get(&part.alert_id).and_then(|a| a.queue.front());
-        head.is_some_and(|p| p.ticket == part.ticket)
+    /// What an answer means for one of the transitions that were sent.
+    fn conclude(&mut self, part: &Part, answer: &Answer, now: i64) -> Option<Concluded> {
+        let id = &part.alert_id;
+        let tracked = self.alerts.get_mut(id)?;
+        let sent = tracked.find(part.ticket)?.clone();
+        let was_pending = tracked.queue.front().is_some_and(|head| head.ticket == part.ticket);
+        let (outcome, status, detail) = match answer {
+            Answer::Delivered { status } => {
+                tracked.taken(part.ticket);
+                (Outcome::Delivered, *status, "")
+            }
+            Answer::Refused { status, detail } => {
+                tracked.refused(part.ticket, now);
+                (Outcome::Refused, *status, detail.as_str())
+            }
+            Answer::Failed { doubt, .. } => {
+                tracked.failed(part.ticket, *doubt);
+                return None;
+            }
+        };
+        if was_pending {
+            self.count_settled(id);
+        }
+        self.note_refused(id);
+        let news = was_pending || outcome == Outcome::Delivered;
+        let settled = self.settled(&sent, outcome, Some(status), sent.attempts.saturating_add(1), detail, now);
+        self.tidy(id);
+        news.then_some(settled)
     }
 
     /// Backoff after a failure, the group's interval after anything else.
-    fn move_group(&mut self, labels: &Labels, answer: &Answer, now: i64) {
+    fn move_group(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
         let until = now + self.config.group_interval.as_millis() as i64;
-        let group = self.groups.get_mut(labels);
+        let group = self.groups.get_mut(&delivery.group);
         if let Answer::Failed { retry_after, .. } = answer {
             let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
             // Attempts that were under way together fail together: that is one failure of the receiver.
@@ -322,8 +413,26 @@ impl Dispatcher {
         }
         self.retry.reset();
         self.not_before = i64::MIN;
+        match answer {
+            Answer::Refused { .. } => self.probe.refused(delivery.again, now),
+            _ => self.probe.taken(),
+        }
         let Some(group) = group else { return };
         group.settled(if group.more { now } else { until });
+        let parts = delivery.parts.len();
+        match answer {
+            Answer::Refused { .. } if delivery.again => {
+                let of = delivery.parts.first().and_then(|part| self.alerts.get(&part.alert_id)?.refused_severity());
+                group.again.refused(of.unwrap_or_default().to_owned(), parts, now);
+            }
+            Answer::Refused { .. } => group.again.news_refused(parts, now),
+            _ => {
+                group.again.well();
+                if delivery.again {
+                    group.again.taken();
+                }
+            }
+        }
         let due = group.interval_until;
         for id in group.members.iter() {
             let queue = self.alerts.get_mut(id).into_iter().flat_map(|a| a.queue.iter_mut());
@@ -343,6 +452,7 @@ impl Dispatcher {
         self.pending -= tracked.queue.len();
         if let Some(group) = self.groups.get_mut(&tracked.group) {
             group.members.remove(id);
+            group.again.forget(id);
             group.pending -= tracked.queue.len();
             if group.members.is_empty() && !group.in_flight {
                 self.groups.remove(&tracked.group);

@@ -1,6 +1,7 @@
 //! Stories about one receiver, told by time and answers.
 
 mod histories;
+mod refusals;
 
 use std::time::Duration;
 
@@ -33,12 +34,7 @@ impl Story {
     fn new(change: impl FnOnce(&mut ReceiverConfig)) -> Self {
         let mut config = ReceiverConfig::webhook("ops", "http://localhost");
         change(&mut config);
-        Story {
-            dispatcher: Dispatcher::new(config, "http://slipstream.test/"),
-            now: 0,
-            offset: 0,
-            outcomes: Vec::new(),
-        }
+        Story { dispatcher: Dispatcher::new(config, Links::default()), now: 0, offset: 0, outcomes: Vec::new() }
     }
 
     /// Something happens to an alert of SLO `slo`, and is read `lag` ms later.
@@ -165,6 +161,40 @@ fn a_change_of_severity_ends_the_old_label_set_and_begins_the_new_one() {
     story.happens("a", 4, RESOLVED);
     story.wait();
     assert_eq!(alerts(&story.flush(&OK)[0]), [("a", "ticket", Status::Resolved)]);
+}
+
+#[test]
+fn what_fires_comes_last_and_the_worst_of_it_is_in_the_common_labels() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, SEVERITY);
+    story.flush(&OK);
+    story.happens("a", 3, FIRING);
+    story.wait();
+    let worse = story.flush(&OK).remove(0);
+    assert_eq!(alerts(&worse), [("a", "ticket", Status::Resolved), ("a", "page", Status::Firing)]);
+    assert_eq!(worse.common_labels["severity"], "page", "the title names what fires");
+
+    story.happens("b", 2, SEVERITY);
+    story.wait();
+    let both = story.flush(&OK).remove(0);
+    assert_eq!(alerts(&both), [("a", "page", Status::Firing), ("b", "ticket", Status::Firing)]);
+    assert_eq!(both.common_labels["severity"], "page", "the worst of what fires");
+
+    story.happens("a", 4, RESOLVED);
+    story.wait();
+    let better = story.flush(&OK).remove(0);
+    assert_eq!(better.common_labels["severity"], "ticket", "what is over does not count");
+}
+
+#[test]
+fn the_worst_severity_is_found_under_the_receivers_names() {
+    let names = [("page", "P1"), ("ticket", "P4")];
+    let mut story = Story::new(|c| c.severities = names.map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+    story.happens("a", 2, SEVERITY);
+    story.happens("b", 2, FIRING);
+    let message = story.flush(&OK).remove(0);
+    assert_eq!(alerts(&message), [("a", "P4", Status::Firing), ("b", "P1", Status::Firing)]);
+    assert_eq!(message.common_labels["severity"], "P1");
 }
 
 #[test]
@@ -372,5 +402,5 @@ fn what_was_told_before_a_restart_is_repeated_and_resolved() {
     assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Firing)]);
     story.happens("old", 3, RESOLVED);
     story.wait();
-    assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Resolved)]);
+    assert_eq!(alerts(&story.flush(&OK)[0]), [("old", "page", Status::Resolved), ("new", "page", Status::Firing)]);
 }

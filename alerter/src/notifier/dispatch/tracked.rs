@@ -1,10 +1,11 @@
-//! What the notifier knows of one alert: what the receiver was told of it, and what is still to be told, in order.
+//! The notifier's state of one alert: what the receiver was sent, and what is still to be sent, in order.
 
 use std::collections::VecDeque;
 
 use slipstream_log::Offset;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 
+use super::refused::Refused;
 use crate::notifier::payload::{Alert, Labels};
 use crate::notifier::words::{End, Speaker};
 
@@ -53,17 +54,24 @@ pub struct Tracked {
     pub told: Vec<AlertTransition>,
     /// What is still to be told, oldest first.
     pub queue: VecDeque<Pending>,
+    /// The transition that the receiver refused last, while it still describes the alert: it is sent again.
+    pub refused: Option<Refused>,
 }
 
 const UNTOLD: &str = "its firing was never sent";
 const UNWANTED: &str = "the receiver wants no resolved alerts";
-const SUPERSEDED: &str = "came while the notifier was behind; a later state was sent instead";
+const SUPERSEDED: &str = "arrived while the notifier was behind; a later state was sent instead";
 const MISSED: &str = "the episode began and ended while the notifier was behind";
 
 impl Tracked {
+    /// An alert that the receiver knows nothing of.
+    pub fn new(partition: u32, group: Labels) -> Self {
+        Tracked { partition, group, told: Vec::new(), queue: VecDeque::new(), refused: None }
+    }
+
     /// Whether nothing is left to tell or to resolve.
     pub fn forgotten(&self) -> bool {
-        self.queue.is_empty() && self.told.is_empty()
+        self.queue.is_empty() && self.told.is_empty() && self.refused.is_none()
     }
 
     /// Whether the end of this episode ends something that the receiver has: the episode itself, or an older one whose
@@ -83,9 +91,8 @@ impl Tracked {
         }
     }
 
-    /// The alerts that tell of the oldest pending transition: label sets that end, and the one that fires.
-    pub fn news(&self, speaker: &Speaker<'_>, send_resolved: bool) -> Vec<Alert> {
-        let Some(head) = self.queue.front().map(|p| &p.transition) else { return Vec::new() };
+    /// The alerts that tell of a transition: label sets that end, and the one that fires.
+    pub fn news(&self, head: &AlertTransition, speaker: &Speaker<'_>, send_resolved: bool) -> Vec<Alert> {
         let over = head.kind == TransitionKind::Resolved;
         let firing = (!over).then(|| speaker.firing(head));
         let mut alerts: Vec<Alert> = Vec::new();
@@ -100,42 +107,75 @@ impl Tracked {
         alerts
     }
 
-    /// What the receiver knows to fire.
+    /// What the receiver knows to fire, as far as it still does.
     pub fn present(&self) -> Option<&AlertTransition> {
-        self.told.last()
+        let over = self.refused.as_ref().is_some_and(|r| r.pending.transition.kind == TransitionKind::Resolved);
+        self.told.last().filter(|_| !over)
     }
 
-    /// The receiver took the oldest pending transition.
-    pub fn taken(&mut self) -> Option<Pending> {
-        let head = self.queue.pop_front()?;
+    /// The severity under which it is told again what the receiver refused; an end goes under that of what it ends.
+    pub fn refused_severity(&self) -> Option<&str> {
+        let t = &self.refused.as_ref()?.pending.transition;
+        let of = if t.kind == TransitionKind::Resolved { self.told.last().unwrap_or(t) } else { t };
+        Some(&of.severity)
+    }
+
+    /// The receiver took a transition.
+    pub fn taken(&mut self, ticket: Ticket) {
+        let Some(taken) = self.remove(ticket) else { return };
+        self.refused = None;
         self.told.clear();
-        if head.transition.kind != TransitionKind::Resolved {
-            self.told.push(head.transition.clone());
+        if taken.transition.kind != TransitionKind::Resolved {
+            self.told.push(taken.transition);
         }
-        Some(head)
     }
 
-    /// The oldest pending transition will not be sent, or not again.
+    /// The oldest pending transition is not due.
     pub fn passed_over(&mut self) -> Option<Pending> {
         let head = self.queue.pop_front()?;
         if head.transition.kind == TransitionKind::Resolved {
             self.told.clear();
+            self.refused = None;
         }
         Some(head)
     }
 
-    /// An attempt at the oldest pending transition failed; `doubt`: the receiver may have it.
-    pub fn failed(&mut self, doubt: bool) {
-        let Some(head) = self.queue.front_mut() else { return };
-        head.attempts = head.attempts.saturating_add(1);
-        let t = &head.transition;
+    /// The oldest pending transition, or the one that was refused before, by its record.
+    pub fn find(&self, ticket: Ticket) -> Option<&Pending> {
+        let refused = self.refused.as_ref().map(|r| &r.pending);
+        self.queue.front().into_iter().chain(refused).find(|p| p.ticket == ticket)
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Option<Pending> {
+        match self.queue.front() {
+            Some(head) if head.ticket == ticket => self.queue.pop_front(),
+            _ => self.refused.take_if(|r| r.pending.ticket == ticket).map(|r| r.pending),
+        }
+    }
+
+    /// The receiver refused a transition, at `now`: it is kept while it is true.
+    pub fn refused(&mut self, ticket: Ticket, now: i64) {
+        if let Some(again) = self.refused.as_mut().filter(|r| r.pending.ticket == ticket) {
+            again.tried(now);
+        } else if let Some(mut head) = self.queue.pop_front_if(|head| head.ticket == ticket) {
+            head.attempts = head.attempts.saturating_add(1);
+            self.refused = Some(Refused::new(head, now));
+        }
+    }
+
+    /// An attempt at a transition failed; `doubt`: the receiver may have it.
+    pub fn failed(&mut self, ticket: Ticket, doubt: bool) {
+        let refused = self.refused.as_mut().map(|r| &mut r.pending);
+        let Some(sent) = self.queue.front_mut().into_iter().chain(refused).find(|p| p.ticket == ticket) else { return };
+        sent.attempts = sent.attempts.saturating_add(1);
+        let t = &sent.transition;
         let known = self.told.iter().any(|k| (k.episode, k.seq) == (t.episode, t.seq));
         if doubt && !known && t.kind != TransitionKind::Resolved {
             self.told.push(t.clone());
         }
     }
 
-    /// The notifier is behind: keeps what makes the receiver's picture right, the end of the episode it was told of and
+    /// The notifier is behind: keeps what makes the receiver's state right, the end of the episode it was sent and
     /// the present state of one that is open, and returns the rest with the reason.
     pub fn catch_up(&mut self) -> Vec<(Pending, &'static str)> {
         let last = self.queue.len().saturating_sub(1);
@@ -145,6 +185,9 @@ impl Tracked {
         let mut ended = false;
         for (i, pending) in std::mem::take(&mut self.queue).into_iter().enumerate() {
             let t = &pending.transition;
+            if t.kind == TransitionKind::Resolved {
+                self.refused.take_if(|r| r.pending.transition.episode <= t.episode);
+            }
             let ends_told = !ended && t.kind == TransitionKind::Resolved && self.told_of(t.episode);
             if ends_told || (open.is_some() && i == last) {
                 ended |= ends_told;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_slo::rule::words::figure;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 
 use super::history;
@@ -37,7 +38,7 @@ fn table(alerts: &[AlertEpisode]) -> String {
             time(&alert.fired_at),
             time(&alert.resolved_at),
             alert.rule.clone(),
-            alert.value.map_or("-".to_owned(), |v| format!("{v:.1}")),
+            alert.value.map_or("-".to_owned(), |burn| figure(burn, alert.threshold.as_slice())),
             alert.id.clone(),
         ]
     });

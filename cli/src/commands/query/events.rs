@@ -24,7 +24,7 @@ pub async fn run(limit: usize, after: Option<&str>, what: &What) -> Result<ExitC
     let head = ["TIME", "SERVICE", "METHOD", "ENDPOINT", "STATUS", "LATENCY MS", "EVENT ID"];
     output::print(&output::table(&head, &["STATUS", "LATENCY MS"], rows))?;
     if let Some(next) = page.next {
-        output::say(format_args!("next: the same with --after {next}"));
+        output::say(format_args!("next: repeat with --after {next}"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Kpis};
 
 use super::{filter, history};
 use crate::args::{By, What};
-use crate::output;
+use crate::{figures, output};
 
 /// Prints hits, errors and latencies.
 pub async fn run(by: Option<By>, step: Option<Duration>, what: &What) -> Result<ExitCode> {
@@ -47,9 +47,9 @@ fn print_kpis(key: &str, rows: Vec<(String, Kpis)>) -> Result<()> {
     let lines = rows.into_iter().map(|(key, kpis)| {
         vec![
             key,
-            output::count(i64::try_from(kpis.hits).unwrap_or(i64::MAX)),
-            output::count(i64::try_from(kpis.errors).unwrap_or(i64::MAX)),
-            output::percent(kpis.error_rate),
+            figures::count(i64::try_from(kpis.hits).unwrap_or(i64::MAX)),
+            figures::count(i64::try_from(kpis.errors).unwrap_or(i64::MAX)),
+            figures::percent(kpis.error_rate, &[]),
             millis(kpis.avg_latency_ms),
             millis(kpis.p50_latency_ms),
             millis(kpis.p95_latency_ms),

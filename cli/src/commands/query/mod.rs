@@ -1,4 +1,4 @@
-//! `slipstream query ...`: ask the installation, also while a process owns the directory.
+//! `slipstream query ...`: queries the installation, also while a process owns the directory.
 
 mod alerts;
 mod events;
@@ -20,7 +20,7 @@ use crate::parts;
 /// Runs a subcommand.
 ///
 /// # Errors
-/// When log or store cannot be read, or the question makes no sense.
+/// When log or store cannot be read, or the query is invalid.
 pub async fn run(query: Query) -> Result<ExitCode> {
     match query {
         Query::Kpis { by, step, what } => kpis::run(by, step, &what).await,

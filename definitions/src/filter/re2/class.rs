@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Refusal, Translator, unicode};
 
-/// A class that no character is in.
+/// An empty class.
 pub(super) const NEVER: &str = r"[^\x{0}-\x{10FFFF}]";
 
 type Ranges = &'static [(char, char)];
@@ -43,7 +43,7 @@ impl Translator<'_> {
         let negated = self.eat("^");
         let mut items = String::new();
         let mut first = true;
-        // A `]` that comes first is a character.
+        // A leading `]` is a character.
         while first || !self.eat("]") {
             first = false;
             if self.rest.is_empty() {
@@ -79,16 +79,13 @@ impl Translator<'_> {
         }
         let low = self.class_character()?;
         let mut high = low;
-        // A `-` that comes last is a character.
+        // A trailing `-` is a character.
         if self.rest.starts_with('-') && self.rest.len() > 1 && !self.rest.starts_with("-]") {
             self.next();
             high = self.class_character()?;
         }
         if high < low {
-            return Refusal::new(
-                "a range in `[...]` ends before it begins",
-                "write `-` first or last for the character itself",
-            );
+            return Refusal::new("a range in `[...]` is reversed", "write `-` first or last for the character itself");
         }
         add(items, low, high);
         Ok(())
@@ -102,7 +99,7 @@ impl Translator<'_> {
         }
     }
 
-    /// `\d`, `\pL` and their like, whose backslash was read, as an item of a class. `None` if it is another escape.
+    /// `\d`, `\pL` and similar, after the backslash, as an item of a class. `None` if it is another escape.
     pub(super) fn class_escape(&mut self) -> Result<Option<String>, Refusal> {
         let ranges = match self.rest.chars().next() {
             Some('d' | 'D') => DIGIT,
@@ -156,7 +153,7 @@ fn group(ranges: Ranges, negated: bool) -> String {
     if negated { format!("[^{items}]") } else { items }
 }
 
-/// Adds a range. Surrogates at its ends are left out: no string has them.
+/// Adds a range. Surrogates at its ends are removed: no string has them.
 fn add(items: &mut String, low: u32, high: u32) {
     let surrogate = |code: &u32| (0xD800..=0xDFFF).contains(code);
     let low = Some(low).filter(|low| !surrogate(low)).unwrap_or(0xE000);

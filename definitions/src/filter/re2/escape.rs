@@ -2,7 +2,7 @@
 
 use super::{Refusal, Translator};
 
-pub(super) const NO_REFERENCES: &str = "write the texts out that it may repeat: `(aa|bb)`";
+pub(super) const NO_REFERENCES: &str = "list the texts that may be repeated: `(aa|bb)`";
 const HEX: &str = "write `\\\\x7F` with two hexadecimal digits, or `\\\\x{10FFFF}`";
 
 impl Translator<'_> {
@@ -58,7 +58,7 @@ impl Translator<'_> {
                 self.rest = rest;
                 Ok(value)
             }
-            None => Refusal::new("the character of a `\\x` is not right", HEX),
+            None => Refusal::new("invalid character code after `\\x`", HEX),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Translator<'_> {
 fn instead(escape: &str) -> &'static str {
     match escape.as_bytes().first() {
         Some(b'Z') => "the end of the text is `$` or `\\\\z`",
-        Some(b'u' | b'U') => "a character is written by its code as `\\\\x{E9}`",
+        Some(b'u' | b'U') => "write a character by its code as `\\\\x{E9}`",
         Some(b'h') => "white space is `\\\\s`, a blank or tabulator `[ \\\\t]`",
         Some(b'R' | b'N') => "a line break is `\\\\n`, anything else `.`",
         _ => "a letter without a backslash means itself",

@@ -1,10 +1,11 @@
 //! RE2's regular expressions, the ones of CEL, as patterns of the `regex` crate that match the same strings.
 //!
-//! The crate's own syntax resembles RE2's, and where both read a pattern they do not always mean the same: `\w` is Unicode
-//! there and ASCII in RE2, `[a&&b]` is an intersection there and three characters in RE2. So patterns are parsed here by
-//! RE2's grammar, and what is written for the crate has one meaning only: `\d` becomes `[0-9]`, a space `\x{20}`.
+//! The crate's own syntax resembles RE2's, but patterns that both accept do not always have the same meaning: `\w` is
+//! Unicode there and ASCII in RE2, `[a&&b]` is an intersection there and three characters in RE2. So patterns are
+//! parsed here by RE2's grammar, and what is written for the crate has one meaning only: `\d` becomes `[0-9]`, a space
+//! `\x{20}`.
 //!
-//! A filter asks whether a pattern matches, not where: greediness and captures are read and left out.
+//! A filter asks whether a pattern matches, not where: greediness and captures are parsed and dropped.
 
 mod class;
 mod escape;
@@ -13,7 +14,7 @@ mod unicode;
 
 use self::repeat::Count;
 
-/// Deepest nesting of groups. The `regex` crate has a limit of its own, which this stays below.
+/// Maximum nesting of groups, below the limit of the `regex` crate.
 const MAX_DEPTH: usize = 50;
 
 /// Why a pattern is refused: what is wrong, and what to write instead.
@@ -30,7 +31,7 @@ impl Refusal {
     }
 }
 
-/// The pattern for the `regex` crate that matches where `source` does in RE2.
+/// The pattern for the `regex` crate that matches the same strings as `source` in RE2.
 pub(super) fn translate(source: &str) -> Result<String, Refusal> {
     let mut translator = Translator { rest: source, ..Translator::default() };
     let mut repeated = false;
@@ -55,7 +56,7 @@ pub(super) fn translate(source: &str) -> Result<String, Refusal> {
     Ok(translator.out)
 }
 
-/// What `(?ims)` sets. `U` exchanges greedy and lazy, which changes no answer here.
+/// What `(?ims)` sets. `U` swaps greedy and lazy, which does not change results here.
 #[derive(Debug, Clone, Copy, Default)]
 struct Flags {
     fold_case: bool,
@@ -246,9 +247,7 @@ impl Translator<'_> {
                 self.rest = rest;
                 self.open(self.flags)
             }
-            _ => {
-                Refusal::new("the name of a group is not right", "a name has letters, digits and `_`: `(?P<name>...)`")
-            }
+            _ => Refusal::new("invalid group name", "a name has letters, digits and `_`: `(?P<name>...)`"),
         }
     }
 }

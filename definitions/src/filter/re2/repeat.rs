@@ -17,7 +17,7 @@ impl Count {
         Count { least, most }
     }
 
-    /// Reads `2}`, `2,}` or `2,5}`, what stands behind a `{`. `None` if it is something else: then the `{` is a character.
+    /// Parses `2}`, `2,}` or `2,5}` after a `{`. `None` if it is something else: then the `{` is a character.
     pub(super) fn parse(source: &str) -> Option<(Count, &str)> {
         let (inside, rest) = source.split_once('}')?;
         let count = match inside.split_once(',') {
@@ -55,14 +55,11 @@ impl Translator<'_> {
     pub(super) fn repeat(&mut self, count: Count, repeated: bool) -> Result<bool, Refusal> {
         let Count { least, most } = count;
         if least > MOST || most.is_some_and(|most| most > MOST) {
-            return Refusal::new(
-                format!("something is repeated more than {MOST} times"),
-                "without a limit it is written `*` or `+`",
-            );
+            return Refusal::new(format!("a repetition of more than {MOST} times"), "for no limit, write `*` or `+`");
         }
         if most.is_some_and(|most| most < least) {
             return Refusal::new(
-                format!("`{{{least},{}}}` ends before it begins", most.unwrap_or_default()),
+                format!("the minimum in `{{{least},{}}}` is above the maximum", most.unwrap_or_default()),
                 "write the smaller number first",
             );
         }
@@ -78,10 +75,7 @@ impl Translator<'_> {
         }
         let weight = count.times(atom.weight);
         if count.is_written_out() && weight > MOST {
-            return Refusal::new(
-                format!("repetitions in repetitions come to more than {MOST}"),
-                "without a limit it is written `*` or `+`",
-            );
+            return Refusal::new(format!("nested repetitions exceed {MOST}"), "for no limit, write `*` or `+`");
         }
         if atom.repeated {
             self.out.insert_str(atom.start, "(?:");

@@ -1,5 +1,5 @@
 //! A definition as one self-contained document: references inlined, and alert policies too unless they are the default
-//! ones, which follow from the rest. Read by itself it gives the equal definition.
+//! ones, which follow from the rest. Parsing it alone gives an equal definition.
 
 mod shape;
 
@@ -14,8 +14,8 @@ use super::metadata::OURS;
 use crate::definition::{Budgeting, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Side, Slo, Window};
 use crate::duration;
 
-/// Writes an SLO as JSON. `rules` are those of its document; none: it has the default ones. `None` where a number has no
-/// exact decimal, which none has that was read.
+/// Writes an SLO as JSON. `rules` are those of its document; `None` for the default ones. Returns `None` if a number
+/// has no exact decimal, which none has that was read.
 pub(super) fn write(slo: &Slo, rules: &[Rule]) -> Option<String> {
     let form = Form::of(slo);
     let objectives = slo.objectives.iter().map(|o| objective(slo, o, form)).collect::<Option<Vec<_>>>()?;
@@ -48,7 +48,7 @@ pub(super) fn write(slo: &Slo, rules: &[Rule]) -> Option<String> {
     serde_json::to_string(&object).ok()
 }
 
-/// Where the indicators stand.
+/// Where the indicators are.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     /// All objectives have the one of the SLO.

@@ -2,30 +2,34 @@
 
 mod topic;
 
-use super::facts::{Broker, Cluster, Settings};
+use super::facts::{Absent, Broker, Cluster, Settings, TopicState, Untold};
 use super::finding::Finding;
-pub use topic::{topic, wanted_partitions};
+pub(in crate::kafka) use topic::set_topic;
+pub use topic::{miscounts, topic, wanted_partitions};
 
-/// The oldest Kafka whose transactions and groups are as ours need them.
+/// The oldest Kafka with the transactions and groups that we need.
 const OLDEST: (u32, u32) = (3, 0);
-/// What our transactions and group sessions ask for, milliseconds.
+/// Timeout of our transactions and group sessions, milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
 
-/// What is wrong with the cluster itself, and with each topic; where nothing is, that it is as it must be. `bootstrap`:
-/// brokers as the commands of the advice take them.
+/// What is wrong with the cluster itself, and with each topic; a finding says if nothing is. `bootstrap`:
+/// brokers for the commands in the advice.
 pub fn cluster(cluster: &Cluster, bootstrap: &str) -> Vec<Finding> {
     let mut findings = brokers(&cluster.brokers);
     findings.extend(internal(cluster));
     let many = cluster.brokers.len();
-    let missing: Vec<&str> = cluster.topics.iter().filter(|t| t.there.is_none()).map(|t| t.name.as_str()).collect();
+    let missing: Vec<&str> =
+        cluster.topics.iter().filter(|t| t.there == Err(Absent::Missing)).map(|t| t.name.as_str()).collect();
     if missing.len() == cluster.topics.len() {
-        let message = "no topic of the installation is there (is `kafka.prefix` right?)";
+        let message = "no topic of the installation exists (is `kafka.prefix` right?)";
         findings.push(Finding::error("topics", message, ENSURE));
         return findings;
     }
-    let wrong: Vec<Finding> = cluster.topics.iter().flat_map(|state| topic(state, many, bootstrap)).collect();
+    let mut wrong: Vec<Finding> = cluster.topics.iter().flat_map(|state| topic(state, many, bootstrap)).collect();
+    wrong.extend(unread(&cluster.topics));
     if wrong.is_empty() {
-        findings.push(Finding::ok("topics", format!("all {} are there and as they must be", cluster.topics.len())));
+        findings
+            .push(Finding::ok("topics", format!("all {} exist and are configured correctly", cluster.topics.len())));
     }
     findings.extend(wrong);
     findings
@@ -33,19 +37,35 @@ pub fn cluster(cluster: &Cluster, bootstrap: &str) -> Vec<Finding> {
 
 const ENSURE: &str = "slipstream topics ensure";
 
+/// The right that the user of an installation lacks on its topics, in the terms of `kafka-acls.sh`.
+pub fn allow(prefix: &str, operation: &str) -> String {
+    format!("allow this user {operation} on topics that start with `{prefix}` (docs/operations-kafka.md, \"Rights\")")
+}
+
+/// Topics whose settings may not be read, which is not their fault.
+pub fn unread(topics: &[TopicState]) -> Option<Finding> {
+    let refused = |state: &&TopicState| matches!(&state.there, Ok(there) if there.settings == Err(Untold::Refused));
+    let names: Vec<&str> = topics.iter().filter(refused).map(|state| state.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        let message = format!("this user may not read their settings, so they were not checked: {}", names.join(", "));
+        Finding::warn("topics", message, "allow this user DescribeConfigs on these topics")
+    })
+}
+
 fn brokers(brokers: &[Broker]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for broker in brokers {
         findings.extend(self::broker(broker));
     }
-    let answering = brokers.iter().filter(|b| b.settings.is_ok()).count();
+    // Who does not let us read its settings answers, too.
+    let answering = brokers.iter().filter(|b| !matches!(b.settings, Err(Untold::Failed(_)))).count();
     match brokers.len() {
         1 => findings.push(Finding::warn(
             "brokers",
-            "one broker: while it is down nothing is taken, and its disk is the only copy",
-            "fine for trying out; for production three brokers, and topics with --replication 3",
+            "one broker: while it is down nothing is accepted, and its disk holds the only copy",
+            "fine for a trial; for production, use three brokers, and topics with --replication 3",
         )),
-        n => findings.push(Finding::ok("brokers", format!("{answering} of {n} answer"))),
+        n => findings.push(Finding::ok("brokers", format!("{answering} of {n} respond"))),
     }
     findings
 }
@@ -54,20 +74,21 @@ fn broker(broker: &Broker) -> Vec<Finding> {
     let check = format!("broker {} ({})", broker.id, broker.address);
     let settings = match &broker.settings {
         Ok(settings) => settings,
-        Err(why) if why.contains("Authorization") => {
-            let todo = "allow DescribeConfigs on the cluster to this user to have its settings checked";
-            return vec![Finding::warn(check, "answers, but does not tell its settings", todo)];
+        Err(Untold::Refused) => {
+            let message = "responds; this user may not read its settings, so they were not checked";
+            return vec![Finding::warn(check, message, "allow this user DescribeConfigs on the cluster")];
         }
-        Err(why) => {
+        Err(Untold::Failed(why)) => {
             let todo = "is it up? Can its advertised address (advertised.listeners) be reached from this machine?";
-            return vec![Finding::error(check, format!("does not answer: {why}"), todo)];
+            return vec![Finding::error(check, format!("does not respond: {why}"), todo)];
         }
     };
     let mut findings = Vec::new();
     if settings.get("auto.create.topics.enable").is_some_and(|v| v == "true") {
-        let message = "makes topics that somebody merely names (auto.create.topics.enable=true): one made so takes \
-                       producers' times and the default retention";
-        let todo = "set auto.create.topics.enable=false on the brokers, and delete topics nobody meant";
+        let message = "creates topics when a client names them (auto.create.topics.enable=true): such a topic keeps \
+                       producers' timestamps and the default retention";
+        let todo =
+            "set auto.create.topics.enable=false on the brokers, and look for topics that were created by accident";
         findings.push(Finding::warn(&check, message, todo));
     }
     findings.extend(timeouts(&check, settings));
@@ -79,12 +100,12 @@ fn broker(broker: &Broker) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let version = protocol.map_or_else(|| "Kafka 4 or later".to_owned(), |v| format!("protocol {v}"));
-        findings.push(Finding::ok(check, format!("answers ({version})")));
+        findings.push(Finding::ok(check, format!("responds ({version})")));
     }
     findings
 }
 
-/// Bounds of the cluster that our timeouts have to be within.
+/// Limits of the cluster for our timeouts.
 fn timeouts(check: &str, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, limit_ok, why) in [
@@ -131,7 +152,8 @@ fn older_than(text: &str, version: (u32, u32)) -> bool {
 fn internal(cluster: &Cluster) -> Vec<Finding> {
     let single = cluster.internal.iter().filter(|(_, replicas)| **replicas == 1 && cluster.brokers.len() > 1);
     let told = single.map(|(name, _)| {
-        let message = "has one replica: with its broker positions and transactions stop, and are lost with its disk";
+        let message =
+            "has one replica: without its broker, positions and transactions stop; they are lost with its disk";
         let todo = format!("raise the replication of {name} with kafka-reassign-partitions.sh");
         Finding::warn(format!("topic {name}"), message, todo)
     });

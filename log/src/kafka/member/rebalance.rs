@@ -1,4 +1,4 @@
-//! Partitions that come and go: noted as librdkafka tells it, acted on between polls.
+//! Partitions that are gained and lost: noted as librdkafka reports it, handled between polls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use crate::kafka::native::{self, Place, Records};
 use crate::kafka::positions;
 use crate::port::{LogError, Polled, TopicPartition};
 
-/// After a failure to learn committed positions, so long until the next try.
+/// Wait after a failed lookup of committed positions.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Who is fenced joins again so often within this time.
+/// A fenced member rejoins this often within this time.
 const REJOINS: usize = 3;
 const REJOINS_WITHIN: Duration = Duration::from_secs(60);
 
 impl Member {
-    /// librdkafka begins to fetch from the committed position at once, as soon as no transaction is open on it; ours to
-    /// learn is the log time. Others flow meanwhile.
+    /// librdkafka begins to fetch from the committed position as soon as no transaction is open on it; we only have to
+    /// look up the log time. Other partitions keep flowing in the meantime.
     pub(super) fn gained(&mut self, partitions: &[Place]) {
         let mut places = Vec::with_capacity(partitions.len());
         for (topic, partition) in partitions {
@@ -41,7 +41,7 @@ impl Member {
             places.push(place);
         }
         if let Err(error) = self.consumer.incremental_assign(&list_places(partitions)) {
-            self.failed = Some(log_error(&self.shared.names, "taking partitions over", &error));
+            self.failed = Some(log_error(&self.shared.names, "taking over partitions", &error));
             return;
         }
         self.look(places, Duration::ZERO);
@@ -49,20 +49,21 @@ impl Member {
 
     pub(super) fn look(&mut self, places: Vec<TopicPartition>, after: Duration) {
         let (consumer, names) = (Arc::clone(&self.consumer), self.shared.names.clone());
+        let ids = self.identity.ids().clone();
         self.lookups.spawn(async move {
             tokio::time::sleep(after).await;
             let asked = places.clone();
-            let found = blocking(move || positions::committed(&consumer, &names, &asked)).await;
+            let found = blocking(move || positions::committed(&consumer, &names, &ids, &asked)).await;
             (places, found)
         });
     }
 
-    /// Positions that were learned. What was taken away meanwhile is not held any more.
+    /// Handles positions that were looked up. Partitions that were lost in the meantime are not held any more.
     pub(super) fn learned(&mut self, (places, found): Lookup) {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                tracing::info!(%error, group = self.group, "committed positions are not known yet; asking again");
+                tracing::info!(%error, group = self.group, "committed positions are not known yet; retrying");
                 let still = |p: &TopicPartition| self.held.get(p).is_some_and(|h| h.state == State::Looking);
                 let places: Vec<TopicPartition> = places.into_iter().filter(still).collect();
                 if !places.is_empty() {
@@ -71,7 +72,14 @@ impl Member {
                 return;
             }
         };
-        for (place, position) in found {
+        for (place, committed) in found {
+            let position = match committed.position(&self.group, place) {
+                Ok(position) => position,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return;
+                }
+            };
             if let Some(held) = self.held.get_mut(&place).filter(|h| h.state == State::Looking) {
                 held.state = State::Found(position);
                 if let Some(position) = position {
@@ -82,14 +90,14 @@ impl Member {
         }
     }
 
-    /// Partitions that go: told first, agreed to then. What was lost may be somebody else's already.
+    /// Partitions that are revoked: reported first, then acknowledged. Lost ones may already have another owner.
     pub(super) fn going(&mut self, partitions: Vec<Place>, lost: bool) {
         for place in partitions.iter().filter_map(|(t, p)| self.shared.names.place(t, *p)) {
             let known = matches!(self.held.get(&place), Some(Held { state: State::Told(_), .. }));
             if known {
                 self.revoked.push(place);
             }
-            // A step that is being settled may still be committed before we agree, unless the partition was lost.
+            // A step that is being settled may still be committed before we acknowledge, unless the partition was lost.
             if lost || !known {
                 self.held.remove(&place);
             }
@@ -97,7 +105,7 @@ impl Member {
         self.to_unassign.extend(partitions);
     }
 
-    /// Not ours any more by what the broker said, before librdkafka tells.
+    /// Not ours any more according to the broker, before librdkafka reports it.
     pub(super) fn expelled(&mut self) {
         let told = |h: &Held| matches!(h.state, State::Told(_));
         self.revoked.extend(self.held.iter().filter(|(_, h)| told(h)).map(|(p, _)| *p));
@@ -109,18 +117,19 @@ impl Member {
         fatal.is_some_and(|(code, _)| code == RDKafkaErrorCode::FencedInstanceId)
     }
 
-    /// Joins with a new client. A member with a name that it keeps is fenced by itself when the broker was away for longer
-    /// than its session: it comes again, and a heartbeat of its former life arrives after that. Where that goes on there
-    /// are two processes with one name, and the one that notices first ends (L5).
+    /// Joins with a new client. A member with a static name is fenced by itself if the broker was away for longer
+    /// than its session: it rejoins, and a heartbeat of its former life arrives after that. If that persists, there
+    /// are two processes with the same name, and the one that notices first ends (L5).
     pub(super) async fn rejoin(&mut self) -> Result<(), LogError> {
         self.rejoined.retain(|at| at.elapsed() < REJOINS_WITHIN);
         if self.rejoined.len() >= REJOINS {
-            let doing = format!("reading as a member of {}", self.group);
+            let doing = format!("reading as a member of the group {}", self.group);
             let name = self.shared.options.instance.as_deref().unwrap_or_default();
-            let cause = format!("another process has joined as `{name}`: `kafka.instance` must be a process's own");
+            let cause =
+                format!("another process has joined as `{name}`: `kafka.instance` must be unique to each process");
             return Err(LogError::Fatal { doing, cause: cause.into() });
         }
-        tracing::warn!(group = self.group, "fenced by who joined under the same name; joining again");
+        tracing::warn!(group = self.group, "fenced by another member with the same name; rejoining");
         self.rejoined.push(Instant::now());
         self.lookups.abort_all();
         while self.lookups.join_next().await.is_some() {}
@@ -133,7 +142,7 @@ impl Member {
         Ok(())
     }
 
-    /// A position has moved without us: told as lost, and looked up again.
+    /// A position was moved by another process: reported as lost, and looked up again.
     pub(super) fn moved(&mut self, places: &[TopicPartition]) -> Result<(), LogError> {
         let mut again = Vec::new();
         for place in places {
@@ -147,7 +156,7 @@ impl Member {
         }
         self.consumer
             .incremental_unassign(&list_places(&again))
-            .map_err(|e| log_error(&self.shared.names, "looking a position up again", &e))?;
+            .map_err(|e| log_error(&self.shared.names, "looking up a position again", &e))?;
         self.gained(&again);
         Ok(())
     }
@@ -157,7 +166,7 @@ impl Member {
             let told = std::mem::take(&mut self.revoked);
             let going = std::mem::take(&mut self.to_unassign);
             for place in told.iter().copied().chain(going.iter().filter_map(|(t, p)| self.shared.names.place(t, *p))) {
-                // Looked up again since: it stays.
+                // Looked up again since: keep it.
                 if self.held.get(&place).is_some_and(|h| matches!(h.state, State::Told(_))) {
                     self.held.remove(&place);
                 }
@@ -166,7 +175,7 @@ impl Member {
             if !going.is_empty()
                 && let Err(error) = self.consumer.incremental_unassign(&list_places(&going))
             {
-                tracing::warn!(%error, group = self.group, "partitions could not be given up");
+                tracing::warn!(%error, group = self.group, "partitions could not be released");
             }
             if !told.is_empty() {
                 return Some(Polled::Revoked(told));

@@ -1,4 +1,4 @@
-//! How a consumer takes its place in a group.
+//! How a consumer joins a group.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::kafka::settings;
 use crate::kafka::shared::Shared;
 use crate::port::LogError;
 
-/// A place in a group.
+/// A membership in a group.
 pub(super) struct Seat {
     pub group: String,
     pub topics: Vec<Topic>,
-    /// Which of the group's members in this process.
+    /// Number of the member among those of this process.
     pub n: u64,
-    /// Partitions that its topics have.
+    /// Number of partitions of its topics.
     pub partitions: u32,
 }
 
-/// A consumer that has taken a seat.
+/// A consumer that has joined.
 pub(super) struct Link {
     pub consumer: Arc<Reader>,
     pub events: Events,

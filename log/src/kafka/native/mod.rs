@@ -1,15 +1,17 @@
-//! What librdkafka offers and the crate keeps to itself: the events of a group as values, records in batches, and where a
-//! partition ends, which horizons need (L7). The only module with unsafe code; every pointer in it lives as long as the
-//! event or record that it came from, and no longer than one call.
+//! Features of librdkafka that the crate does not expose: the events of a group as values, records in batches, the end
+//! of a partition, which horizons need (L7), and ids of topics. The only module with unsafe code; every pointer in it
+//! lives as long as the event or record that it came from, and no longer than one call.
 //!
-//! A consumer's own queue brings what concerns the group ([`Events`]); each partition has a queue for its records
-//! ([`Records`]), so one that nobody reads from holds up no other, and librdkafka stops fetching it by itself.
+//! A consumer's own queue has the events of the group ([`Events`]); each partition has a queue for its records
+//! ([`Records`]), so one that is not read holds up no other, and librdkafka stops fetching it automatically.
 
 #![allow(unsafe_code, reason = "librdkafka's C interface")]
 
 mod records;
+mod topic_ids;
 
 pub(super) use records::{Came, Record, Records};
+pub(super) use topic_ids::topic_ids;
 
 use std::ffi::CStr;
 use std::os::raw::c_char;
@@ -29,11 +31,11 @@ pub(super) type Place = (String, i32);
 
 /// What happened.
 pub(super) enum Event {
-    /// Partitions came.
+    /// Partitions were assigned.
     Assign(Vec<Place>),
-    /// Partitions go; lost: they may be somebody else's already.
+    /// Partitions are revoked; if lost, they may already have another owner.
     Revoke { partitions: Vec<Place>, lost: bool },
-    /// An error. Most pass by themselves.
+    /// An error. Most are temporary.
     Error { code: RDKafkaErrorCode, fatal: bool, text: String, place: Option<Place> },
 }
 
@@ -52,20 +54,20 @@ struct Held(NonNull<sys::rd_kafka_event_t>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // SAFETY: the event is ours, and nobody has a pointer into it any more.
+        // SAFETY: the event is ours, and there is no pointer into it any more.
         unsafe { sys::rd_kafka_event_destroy(self.0.as_ptr()) }
     }
 }
 
 impl Events {
-    /// The queue of a consumer that has a group. None: it has none.
+    /// The queue of a consumer that has a group; `None` if it has none.
     pub(super) fn of(consumer: &Arc<Reader>) -> Option<Events> {
         // SAFETY: the client lives as long as `consumer`, which we keep.
         let queue = unsafe { sys::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
         Some(Events { queue: NonNull::new(queue)?, consumer: Arc::clone(consumer) })
     }
 
-    /// Hands the next event over, if there is one within `wait_ms`. Answers whether there was.
+    /// Passes on the next event, if there is one within `wait_ms`. Returns whether there was.
     pub(super) fn next(&mut self, wait_ms: i32, take: &mut dyn FnMut(Event)) -> bool {
         // SAFETY: the queue is ours.
         let event = unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), wait_ms) };
@@ -93,7 +95,7 @@ impl Drop for Events {
 }
 
 /// # Safety
-/// `text` is null or a C string that outlives the answer.
+/// `text` is null or a C string that outlives the result.
 unsafe fn str_of<'a>(text: *const c_char) -> std::borrow::Cow<'a, str> {
     if text.is_null() {
         return "".into();
@@ -101,17 +103,17 @@ unsafe fn str_of<'a>(text: *const c_char) -> std::borrow::Cow<'a, str> {
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
-/// Every partition has a queue of its own before it is assigned; a record that comes here was lost to it.
+/// Every partition has its own queue before it is assigned; a record that arrives here is missing there.
 unsafe fn astray(event: *mut sys::rd_kafka_event_t, take: &mut dyn FnMut(Event)) {
     let records = unsafe { sys::rd_kafka_event_message_count(event) };
-    let text = format!("{records} records came outside of their partition's queue; restart this role");
+    let text = format!("{records} records arrived outside of their partition's queue; restart this role");
     take(Event::Error { code: RDKafkaErrorCode::Fatal, fatal: true, text, place: None });
 }
 
 unsafe fn rebalance(event: *mut sys::rd_kafka_event_t, consumer: &Reader, take: &mut dyn FnMut(Event)) {
     let mut partitions = Vec::new();
     unsafe {
-        // An empty list has no elements to point at.
+        // An empty list may have no valid pointer.
         let list = sys::rd_kafka_event_topic_partition_list(event).as_ref();
         if let Some(list) = list.filter(|list| !list.elems.is_null()) {
             for element in slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or(0)) {
@@ -152,7 +154,7 @@ unsafe fn log(event: *mut sys::rd_kafka_event_t) {
     }
 }
 
-/// The offset behind the last record or marker that was read of a partition; none: nothing was read of it yet.
+/// The offset after the last record or marker that was read of a partition; `None` if nothing was read yet.
 pub(super) fn position(consumer: &Reader, topic: &str, partition: i32) -> Option<i64> {
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition(topic, partition);
@@ -162,7 +164,7 @@ pub(super) fn position(consumer: &Reader, topic: &str, partition: i32) -> Option
     (offset >= 0).then_some(offset)
 }
 
-/// Generation of the group that a consumer is a member of; negative: it is none.
+/// Generation of the group that a consumer is a member of; negative if it is not a member.
 pub(super) fn generation(consumer: &Reader) -> i32 {
     // SAFETY: the client lives while `consumer` is borrowed; the metadata is a copy that is freed here.
     unsafe {

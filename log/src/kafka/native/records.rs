@@ -8,6 +8,7 @@ use std::slice;
 use std::sync::Arc;
 
 use rdkafka::bindings as sys;
+use rdkafka::bindings::rd_kafka_timestamp_type_t as Kind;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::Notify;
@@ -15,23 +16,25 @@ use tokio::sync::Notify;
 use super::str_of;
 use crate::kafka::client::Reader;
 
-/// A record as it lies in librdkafka's memory.
+/// A record in librdkafka's memory.
 pub(in crate::kafka) struct Record<'a> {
     pub offset: i64,
     /// Milliseconds.
     pub timestamp: i64,
+    /// Whether the broker set it (LogAppendTime), not the producer.
+    pub by_broker: bool,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    pub headers: Vec<(Cow<'a, str>, &'a [u8])>,
+    pub headers: Vec<(Cow<'a, str>, Option<&'a [u8]>)>,
 }
 
-/// What a partition's queue brought.
+/// An item of a partition's queue.
 pub(in crate::kafka) enum Came<'a> {
     /// A record.
     Record(Record<'a>),
-    /// Everything below the offset was delivered, and there is nothing more at present.
+    /// Everything below the offset was delivered, and there is nothing more at the moment.
     End(i64),
-    /// An error. Most pass by themselves.
+    /// An error. Most are temporary.
     Error { code: RDKafkaErrorCode, text: String },
 }
 
@@ -55,14 +58,14 @@ struct Held(NonNull<sys::rd_kafka_message_t>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // SAFETY: the message is ours, and nobody has a pointer into it any more.
+        // SAFETY: the message is ours, and there is no pointer into it any more.
         unsafe { sys::rd_kafka_message_destroy(self.0.as_ptr()) }
     }
 }
 
 impl Records {
-    /// Gives a partition a queue of its own. To be called before the partition is assigned: what came before would have
-    /// gone to the consumer's queue. None: the name cannot be one of a topic.
+    /// Gives a partition its own queue. To be called before the partition is assigned: earlier records would have
+    /// gone to the consumer's queue. `None` if the name cannot be that of a topic.
     pub(in crate::kafka) fn of(
         consumer: &Arc<Reader>,
         topic: &str,
@@ -89,13 +92,13 @@ impl Records {
         unsafe { sys::rd_kafka_queue_length(self.queue.as_ptr()) > 0 }
     }
 
-    /// Hands over what waits, `most` at most; where nothing does, what comes first within `wait_ms`. Answers how many
-    /// there were.
+    /// Passes on up to `most` waiting records; if there are none, the first that arrive within `wait_ms`. Returns how
+    /// many there were.
     pub(in crate::kafka) fn take(&mut self, most: usize, wait_ms: i32, take: &mut dyn FnMut(Came<'_>)) -> usize {
         if self.messages.len() < most {
             self.messages.resize(most, ptr::null_mut());
         }
-        // librdkafka waits for as many as it is asked for.
+        // librdkafka waits until it has as many as requested.
         let (most, wait_ms) = if self.waiting() { (most, 0) } else { (most.min(1), wait_ms) };
         // SAFETY: there is room for `most` pointers; each message is ours until its `Held` is dropped, and `take` cannot
         // keep what it borrows.
@@ -115,7 +118,7 @@ impl Records {
 
 impl Drop for Records {
     fn drop(&mut self) {
-        // SAFETY: the reference to the queue is ours; nobody rings after the callback was taken back.
+        // SAFETY: the reference to the queue is ours; nothing rings after the callback was removed.
         unsafe {
             sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
             sys::rd_kafka_queue_destroy(self.queue.as_ptr());
@@ -124,13 +127,13 @@ impl Drop for Records {
 }
 
 /// # Safety
-/// `bell` is the `Notify` that was given with the callback, and lives.
+/// `bell` is the `Notify` that was registered with the callback, and lives.
 unsafe extern "C" fn ring(_: *mut sys::rd_kafka_t, bell: *mut c_void) {
     unsafe { &*bell.cast::<Notify>() }.notify_one();
 }
 
 /// # Safety
-/// `message` points to a message that outlives the answer.
+/// `message` points to a message that outlives the result.
 unsafe fn came_of<'a>(message: *mut sys::rd_kafka_message_t) -> Came<'a> {
     unsafe {
         let m = &*message;
@@ -139,10 +142,12 @@ unsafe fn came_of<'a>(message: *mut sys::rd_kafka_message_t) -> Came<'a> {
             RDKafkaErrorCode::PartitionEOF => return Came::End(m.offset),
             code => return Came::Error { code, text: str_of(sys::rd_kafka_message_errstr(message)).into_owned() },
         }
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        let mut kind = Kind::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        let timestamp = sys::rd_kafka_message_timestamp(message, &mut kind);
         Came::Record(Record {
             offset: m.offset,
-            timestamp: sys::rd_kafka_message_timestamp(message, &mut kind),
+            timestamp,
+            by_broker: matches!(kind, Kind::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME),
             key: bytes_of(m.key, m.key_len),
             value: bytes_of(m.payload, m.len),
             headers: headers(message),
@@ -151,14 +156,14 @@ unsafe fn came_of<'a>(message: *mut sys::rd_kafka_message_t) -> Came<'a> {
 }
 
 /// # Safety
-/// `data` is null or has `len` bytes that outlive the answer.
+/// `data` is null or has `len` bytes that outlive the result.
 unsafe fn bytes_of<'a>(data: *const c_void, len: usize) -> Option<&'a [u8]> {
     (!data.is_null()).then(|| unsafe { slice::from_raw_parts(data.cast::<u8>(), len) })
 }
 
 /// # Safety
-/// `message` points to a message that outlives the answer.
-unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(Cow<'a, str>, &'a [u8])> {
+/// `message` points to a message that outlives the result.
+unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(Cow<'a, str>, Option<&'a [u8]>)> {
     let mut all = Vec::new();
     let mut list = ptr::null_mut();
     unsafe {
@@ -170,7 +175,7 @@ unsafe fn headers<'a>(message: *const sys::rd_kafka_message_t) -> Vec<(Cow<'a, s
         while sys::rd_kafka_header_get_all(list, all.len(), &mut name, &mut value, &mut len)
             == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
         {
-            all.push((str_of(name), bytes_of(value, len).unwrap_or_default()));
+            all.push((str_of(name), bytes_of(value, len)));
         }
     }
     all

@@ -1,9 +1,10 @@
-//! What stands behind the bytes of the answer: referer, agent, and whatever else a format has. None of it decides whether
+//! What follows the bytes of the response: referer, agent, and whatever else a format has. None of it decides whether
 //! a request counts; clients choose most of it, and not every server escapes it.
 
-/// The field that is the nth from the end: 0 is the last. Quotes around it are left out.
+/// The nth field from the end: 0 is the last. Quotes around it are removed.
 ///
-/// Counted from the end, because what clients choose comes before: a quote in an agent would move a count from the front.
+/// Counted from the end, because fields chosen by clients come first: a quote in an agent would shift a count from the
+/// front.
 pub(crate) fn from_end(fields: &[u8], n: usize) -> Option<&[u8]> {
     let mut rest = fields;
     for _ in 0..n {
@@ -19,13 +20,27 @@ fn last(fields: &[u8]) -> Option<(&[u8], &[u8])> {
         let begin = memchr::memrchr(b'"', quoted)?;
         return Some((&quoted[..begin], &quoted[begin + 1..]));
     }
-    let begin = memchr::memrchr(b' ', fields).map_or(0, |blank| blank + 1);
+    let mut begin = memchr::memrchr(b' ', fields).map_or(0, |blank| blank + 1);
+    // A list is one field: nginx has `0.001, 0.002` for several upstreams.
+    while let [list @ .., b','] = fields[..begin].trim_ascii_end() {
+        begin = memchr::memrchr(b' ', list).map_or(0, |blank| blank + 1);
+    }
     (begin < fields.len()).then(|| (&fields[..begin], &fields[begin..]))
 }
 
-/// The value of `name=value`: of several the last, because clients choose what comes before. A list of several values,
-/// as nginx writes `0.001, 0.002` of several upstreams, is given whole.
+/// The value of `name=value`. Clients choose what is in quotes, so it is looked for behind the last quote, then before the
+/// first, and only then between; there the last one counts. A list of several values, such as nginx's `0.001, 0.002` for
+/// several upstreams, is returned whole.
 pub(crate) fn named<'a>(fields: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let behind = memchr::memrchr(b'"', fields).map_or(&b""[..], |quote| &fields[quote + 1..]);
+    let before = &fields[..memchr::memchr(b'"', fields).unwrap_or(fields.len())];
+    [behind, before]
+        .into_iter()
+        .find_map(|part| last_named(part, name).filter(|value| !value.is_empty()))
+        .or_else(|| last_named(fields, name))
+}
+
+fn last_named<'a>(fields: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut rest = fields;
     while let Some(at) = memchr::memmem::rfind(rest, name.as_bytes()) {
         let value = &fields[at + name.len()..];
@@ -45,17 +60,17 @@ fn value_of(text: &[u8]) -> &[u8] {
     let ends = |byte: &u8| matches!(byte, b' ' | b'"' | b',' | b';' | b')' | b']' | b'}' | b'|');
     let end = text.iter().position(ends).unwrap_or(text.len());
     match &text[end..] {
-        [b',', b' ', b'0'..=b'9', ..] | [b' ', b':', b' ', ..] => text,
+        [b',', b'0'..=b'9', ..] | [b',', b' ', b'0'..=b'9', ..] | [b' ', b':', b' ', ..] => text,
         _ => &text[..end],
     }
 }
 
-/// A number that nobody reads: the last field, where it is no agent. As it stands in the line.
+/// A number that is not read: the last field, if it is not the agent. As in the line.
 pub(crate) fn unread_number(fields: &[u8]) -> Option<&[u8]> {
     const LONGEST: usize = 40;
     let fields = fields.trim_ascii_end();
     let field = match fields {
-        // Referer and agent stand in quotes, too.
+        // Referer and agent are quoted as well.
         [.., b'"'] if memchr::memchr_iter(b'"', fields).count() < 6 => return None,
         _ => from_end(fields, 0)?,
     };
@@ -81,6 +96,9 @@ mod tests {
             assert_eq!(text(from_end(line, n)), Some(want));
         }
         assert_eq!(text(from_end(b" 4567 ", 0)), Some("4567"));
+        assert_eq!(text(from_end(br#" "-" "c" 3.5, 0.002"#, 0)), Some("3.5, 0.002"));
+        assert_eq!(text(from_end(br#" "-" "c," 0.2 3.5, 0.1, 0.002 7"#, 1)), Some("3.5, 0.1, 0.002"));
+        assert_eq!(text(from_end(br#" "-" "c," 0.2"#, 0)), Some("0.2"));
         for (fields, n) in [(&b""[..], 0), (b"  ", 0), (b" 1", 1), (b" 1\"", 0)] {
             assert_eq!(text(from_end(fields, n)), None, "{fields:?}");
         }
@@ -101,6 +119,11 @@ mod tests {
             (r#" "-" "c" rt=0.1, 0.2"#, Some("0.1, 0.2")),
             (r#" "-" "c" rt="0.1, 0.2""#, Some("0.1, 0.2")),
             (r#" "-" "c" rt=0.1 : 0.2"#, Some("0.1 : 0.2")),
+            (r#" "-" "c" rt=3.5,0.002"#, Some("3.5,0.002")),
+            (r#" "-" "c" rt=0,75"#, Some("0,75")),
+            (r#" rt=5.0 "-" "evil rt=0.001""#, Some("5.0")),
+            (r#" "rt=7" "a" rt=0.5 "rt=8""#, Some("8")),
+            (r#" "-" "evil rt=0.001" rt="0.2""#, Some("0.2")),
             (r#" "-" "c" rt=-"#, Some("-")),
             (r#" "-" "c" rt="#, Some("")),
             (r#" "-" "c" rt"#, None),

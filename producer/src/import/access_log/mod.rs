@@ -1,14 +1,14 @@
 //! Lines of access logs in NCSA's common and combined formats, as servers write them.
-//! Source: Apache HTTP Server, "Log Files" (Common Log Format, Combined Log Format); what each server makes of them is in
+//! Source: Apache HTTP Server, "Log Files" (Common Log Format, Combined Log Format); how each server varies them is in
 //! docs/import.md.
 //!
 //! `host ident user [day/month/year:hour:minute:second zone] "method target protocol" status bytes "referer" "agent"`
 //!
 //! A request counts whatever its client has put into user, path, referer or agent: a client that could have a failed
-//! request refused here would hide it from the SLI. So only the time, the request line and the answer behind it are
+//! request refused here would hide it from the SLI. So only the time, the request line and the response after it are
 //! looked for, each by its shape. Host, user, referer and agent may name a person: they are dropped.
 //!
-//! When is read in `time`, what was asked for in `request_line` and `path`, and what stands behind the answer in `fields`.
+//! The time is parsed in `time`, the request in `request_line` and `path`, and what follows the response in `fields`.
 
 pub(super) mod fields;
 mod path;
@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr_iter, memmem};
 
-/// What a line says of its request.
+/// The request of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Microseconds since 1970.
@@ -28,7 +28,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The target's path: without query and fragment, percent-encoding kept, at most as long as an endpoint may be.
     pub path: Cow<'a, str>,
-    /// The path had bytes that are no text, which are spelled `%E9` now.
+    /// The path had bytes that are not text, now percent-encoded like `%E9`.
     pub is_respelled: bool,
     /// The path was longer than an endpoint may be.
     pub is_cut: bool,
@@ -36,17 +36,17 @@ pub struct Request<'a> {
     pub protocol: Option<Cow<'a, str>>,
     /// 101, or 200 and above.
     pub status: i32,
-    /// Bytes of the answer's body; `None` where the line has `-`.
+    /// Bytes of the response body; `None` if the line has `-`.
     pub bytes: Option<&'a str>,
-    /// What stands behind the bytes.
+    /// What follows the bytes.
     pub fields: &'a [u8],
 }
 
-/// Why a line is no request.
+/// Why a line is not a request.
 enum Refusal {
-    /// It has not the shape of a line; behind a later bracket there may be one.
+    /// It does not have the shape of a line; there may be one after a later bracket.
     Shape(String),
-    /// It has the shape, but no request was made, or none answered.
+    /// It has the shape, but no request was made, or there was no response.
     NoRequest(String),
 }
 
@@ -76,7 +76,7 @@ pub(super) fn has_second_request(fields: &[u8]) -> bool {
     })
 }
 
-/// Where what stands in brackets begins. A blank comes before a bracket.
+/// Where the content of brackets begins. A bracket follows a blank.
 fn brackets(text: &[u8]) -> impl Iterator<Item = usize> {
     memchr_iter(b'[', text).filter(move |at| *at > 0 && text[*at - 1] == b' ').map(|at| at + 1)
 }
@@ -89,12 +89,13 @@ fn behind_bracket(line: &[u8], begin: usize) -> Result<Request<'_>, Refusal> {
         request_line::read(request).map_err(Refusal::NoRequest)?;
     match status {
         0..=99 => {
-            let message = format!("no answer: the status is {status:03}; the client left before one was sent");
+            let message =
+                format!("no response: the status is {status:03}; the client disconnected before one was sent");
             return Err(Refusal::NoRequest(message));
         }
         // 101 ends an exchange in HTTP; a WebSocket follows.
         100 | 102..=199 => {
-            return Err(Refusal::NoRequest(format!("no answer: the status is {status}, which only announces one")));
+            return Err(Refusal::NoRequest(format!("no response: the status is {status}, which only announces one")));
         }
         _ => {}
     }
@@ -110,14 +111,14 @@ fn moment(line: &[u8], begin: usize) -> Result<(i64, &[u8]), String> {
     }
     let wrong = || {
         let found = line[begin..].split(|b| *b == b']').next().unwrap_or_default();
-        format!("the time must be like [01/Aug/1995:02:00:00 -0400], is [{}]", shown(found))
+        format!("the time must look like [01/Aug/1995:02:00:00 -0400], found [{}]", shown(found))
     };
     let text = line.get(begin..begin + time::LENGTH).ok_or_else(wrong)?;
     let rest = line[begin + time::LENGTH..].strip_prefix(b"] ").ok_or_else(wrong)?;
     Ok((time::instant(text).ok_or_else(wrong)?, rest))
 }
 
-/// A request line and what was answered.
+/// A request line and the response.
 struct Answered<'a> {
     request: &'a [u8],
     status: i32,
@@ -125,7 +126,7 @@ struct Answered<'a> {
     fields: &'a [u8],
 }
 
-/// Finds the quote that ends the request: the one behind which status and bytes stand. Not every server escapes quotes, and
+/// Finds the quote that ends the request: the one followed by status and bytes. Not every server escapes quotes, and
 /// not every one escapes backslashes, so of several such quotes one that is not escaped is taken before one that is, then
 /// one behind a protocol before one behind none, then the first: a server that does escape cannot be led astray.
 fn answered(text: &[u8]) -> Result<Answered<'_>, String> {
@@ -159,23 +160,23 @@ fn answer(text: &[u8]) -> Option<(i32, Option<&str>, &[u8])> {
     }
 }
 
-/// What is wrong with text that has a quote before it, but no request and answer.
+/// What is wrong with text that follows a quote, but has no request and response.
 fn misshapen(text: &[u8]) -> String {
     let Some(end) = memmem::find(text, b"\" ").or_else(|| memchr::memchr(b'"', text)) else {
         return "no request in quotes after the time".to_owned();
     };
     let (status, rest) = word(text[end + 1..].trim_ascii_start());
     if status == b"-" {
-        return "no answer: the status is -; the client left before one was sent".to_owned();
+        return "no response: the status is -; the client disconnected before one was sent".to_owned();
     }
     if number(status, 3..=3).is_none() {
-        return format!("the status after the request must be three digits, is `{}`", shown(status));
+        return format!("the status after the request must be three digits, found `{}`", shown(status));
     }
     let (bytes, _) = word(rest.trim_ascii_start());
-    format!("the bytes after the status must be a number or -, are `{}`", shown(bytes))
+    format!("the bytes after the status must be a number or -, found `{}`", shown(bytes))
 }
 
-/// What stands up to the next blank, and what follows it, the blank included.
+/// The text up to the next blank, and the rest, including the blank.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(memchr::memchr(b' ', text).unwrap_or(text.len()))
 }
@@ -185,7 +186,7 @@ fn number(digits: &[u8], length: std::ops::RangeInclusive<usize>) -> Option<&str
     valid.then(|| std::str::from_utf8(digits).unwrap_or_default())
 }
 
-/// The beginning of what was found instead.
+/// The start of what was found instead.
 fn shown(found: &[u8]) -> String {
     const SHOWN: usize = 60;
     let text = String::from_utf8_lossy(&found[..found.len().min(SHOWN)]);
@@ -214,7 +215,7 @@ mod tests {
         assert_eq!(parse(line.as_bytes()).unwrap(), want);
     }
 
-    /// What stands before the request's quotes.
+    /// What precedes the request's quotes.
     const BEFORE: &str = "h - - [01/Aug/1995:02:00:00 -0400] ";
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
             &format!(r#"h -  {TIME} "GET /down HTTP/1.1" 503 5 "-" "c""#),
             &format!(r#"h - "" {TIME} "GET /down HTTP/1.1" 503 5 "-" "c""#),
             &format!(r#"h - a b"c {TIME} "GET /down HTTP/1.1" 503 5 "-" "c""#),
-            // What stands before it all.
+            // What precedes it all.
             &format!(r#"[2026-11-28 19:58:04 +0000] [22433] [INFO] h:1 - - {TIME} "GET /down 1.1" 503 - "-" "c""#),
             &format!(r#"Nov 28 19:58:08 web nginx: fe80::1%eth0 - - {TIME} "GET /down HTTP/1.1" 503 5 "-" "c""#),
             // The query.
@@ -274,27 +275,27 @@ mod tests {
         for (line, message) in [
             ("", "no time in brackets"),
             (r#"h [01/Aug/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1"#, "no host, ident and user"),
-            (r#"h - - [01/Foo/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1"#, "is [01/Foo/1995:02:00:00 -0400]"),
-            (r#"h - - [31/Feb/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1"#, "the time must be like"),
+            (r#"h - - [01/Foo/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1"#, "found [01/Foo/1995:02:00:00 -0400]"),
+            (r#"h - - [31/Feb/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1"#, "the time must look like"),
             (r#"h - - [01/Aug/1995:02:00:00 -0400] "GET / HTTP/1.0 200 1"#, "no request in quotes"),
         ] {
             let error = parse(line.as_bytes()).unwrap_err();
             assert!(error.contains(message), "{line}: {error}");
         }
         for (rest, message) in [
-            (r#""-" 400 0"#, "the request must be like `GET /path HTTP/1.1`, is `-`"),
-            (r#""" 400 0"#, "the request must be like"),
-            (r#""\x16\x03\x01 x" 400 0"#, r"is `\\x16\\x03\\x01 x`"),
-            (r#""GET HTTP/1.1" 400 0"#, "the request must be like"),
-            (r#""GET - HTTP/1.1" 400 0"#, "the request must be like"),
-            (r#""- http://localhost HTTP/1.0" 400 0 "-" "-""#, "the request must be like"),
-            (r#""PRI * HTTP/2.0" 100 156 "-" "-""#, "how a connection of HTTP/2 begins"),
-            (r#""GET / HTTP/1.1" 100 0"#, "no answer: the status is 100"),
-            (r#""GET / HTTP/1.1" 000 0"#, "no answer: the status is 000"),
-            (r#""GET / HTTP/1.1" - - "-" "c""#, "no answer: the status is -"),
-            (r#""GET / HTTP/1.0" 2000 1"#, "three digits, is `2000`"),
-            (r#""GET / HTTP/1.0" 200"#, "a number or -, are ``"),
-            (r#""GET / HTTP/1.0" 200 1kB"#, "are `1kB`"),
+            (r#""-" 400 0"#, "the request must look like `GET /path HTTP/1.1`, found `-`"),
+            (r#""" 400 0"#, "the request must look like"),
+            (r#""\x16\x03\x01 x" 400 0"#, r"found `\\x16\\x03\\x01 x`"),
+            (r#""GET HTTP/1.1" 400 0"#, "the request must look like"),
+            (r#""GET - HTTP/1.1" 400 0"#, "the request must look like"),
+            (r#""- http://localhost HTTP/1.0" 400 0 "-" "-""#, "the request must look like"),
+            (r#""PRI * HTTP/2.0" 100 156 "-" "-""#, "the preface of an HTTP/2 connection"),
+            (r#""GET / HTTP/1.1" 100 0"#, "no response: the status is 100"),
+            (r#""GET / HTTP/1.1" 000 0"#, "no response: the status is 000"),
+            (r#""GET / HTTP/1.1" - - "-" "c""#, "no response: the status is -"),
+            (r#""GET / HTTP/1.0" 2000 1"#, "three digits, found `2000`"),
+            (r#""GET / HTTP/1.0" 200"#, "a number or -, found ``"),
+            (r#""GET / HTTP/1.0" 200 1kB"#, "found `1kB`"),
         ] {
             let error = parse(format!("{BEFORE}{rest}").as_bytes()).unwrap_err();
             assert!(error.contains(message), "{rest}: {error}");

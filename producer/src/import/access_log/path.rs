@@ -1,4 +1,4 @@
-//! The path of a request's target, in one spelling, whatever its bytes are.
+//! The path of a request's target, normalised, whatever its bytes are.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ const CUT: &str = "…";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Path<'a> {
     pub text: Cow<'a, str>,
-    /// It had bytes that are no text, or control characters: they are spelled `%E9` now.
+    /// It had bytes that are not text, or control characters: now percent-encoded like `%E9`.
     pub is_respelled: bool,
     /// It was longer than an endpoint may be.
     pub is_cut: bool,
 }
 
-/// The path of a target: `/a` of `/a?b#c`, and of `http://host/a` as a proxy is asked. Percent-encoding is kept, as the
-/// client chose it; what the server escaped is undone, as each server escapes in a way of its own.
+/// The path of a target: `/a` of `/a?b#c`, and of `http://host/a` as sent to a proxy. Percent-encoding is kept, as the
+/// client chose it; escapes of the server are undone, because each server has its own.
 pub(super) fn path(target: &[u8]) -> Path<'_> {
     let plain = behind_authority(&target[..end_of_path(target)]);
     if plain.is_empty() {
@@ -35,7 +35,7 @@ fn end_of_path(target: &[u8]) -> usize {
     memchr::memchr2(b'?', b'#', target).unwrap_or(target.len())
 }
 
-/// What follows scheme and host, where there are any. A scheme's case does not matter (RFC 3986, 3.1).
+/// What follows scheme and host, if there are any. A scheme's case does not matter (RFC 3986, 3.1).
 fn behind_authority(target: &[u8]) -> &[u8] {
     let Some(colon) = target.iter().take(32).position(|byte| *byte == b':') else { return target };
     let scheme = &target[..colon];
@@ -83,7 +83,7 @@ fn digit(hex: u8) -> u8 {
     char::from(hex).to_digit(16).map_or(0, |digit| digit as u8)
 }
 
-/// Text of any bytes: what is no UTF-8, and control characters, spelled with percent signs; cut to what fits.
+/// Any bytes as text: invalid UTF-8 and control characters are percent-encoded; truncated to what fits.
 fn spelled<'a>(bytes: &[u8]) -> Path<'a> {
     let mut path = Path { text: Cow::Borrowed(""), is_respelled: false, is_cut: false };
     let text = path.text.to_mut();

@@ -1,4 +1,4 @@
-//! What stands in the quotes behind the time: `GET /path HTTP/1.1`.
+//! The quoted text after the time: `GET /path HTTP/1.1`.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(super) struct RequestLine<'a> {
 
 /// Takes a request line apart.
 pub(super) fn read(request: &[u8]) -> Result<RequestLine<'_>, String> {
-    let wrong = || format!("the request must be like `GET /path HTTP/1.1`, is `{}`", shown(request));
+    let wrong = || format!("the request must look like `GET /path HTTP/1.1`, found `{}`", shown(request));
     let (method, rest) = split_once(request.trim_ascii()).ok_or_else(wrong)?;
     let method = token(method).ok_or_else(wrong)?;
     let (target, protocol) = match split_last(rest) {
@@ -29,9 +29,9 @@ pub(super) fn read(request: &[u8]) -> Result<RequestLine<'_>, String> {
     if matches!(target, b"" | b"-") || Protocol::of(target).is_some() {
         return Err(wrong());
     }
-    // Some servers log it for each connection, though it asks for nothing.
+    // Some servers log it for each connection, although it is not a request.
     if method == "PRI" && target == b"*" {
-        return Err("no request: `PRI * HTTP/2.0` is how a connection of HTTP/2 begins".to_owned());
+        return Err("not a request: `PRI * HTTP/2.0` is the preface of an HTTP/2 connection".to_owned());
     }
     Ok(RequestLine { method, target, protocol })
 }
@@ -41,26 +41,26 @@ pub(super) fn has_protocol(request: &[u8]) -> bool {
     split_last(request.trim_ascii()).is_some_and(|(_, last)| Protocol::of(last).is_some())
 }
 
-/// The first word, and what follows the blanks behind it.
+/// The first word, and what follows the blanks after it.
 fn split_once(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text.iter().position(|byte| *byte == b' ')?;
     Some((&text[..end], text[end..].trim_ascii()))
 }
 
-/// The last word, and what comes before the blanks before it.
+/// The last word, and what precedes the blanks before it.
 fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let begin = memchr::memrchr(b' ', text)? + 1;
     Some((text[..begin].trim_ascii(), &text[begin..]))
 }
 
-/// A method: it begins with a letter, so it is not the `-` that stands for none.
+/// A method: it starts with a letter, unlike the `-` that means none.
 fn token(method: &[u8]) -> Option<&str> {
     let is_method = method.first().is_some_and(u8::is_ascii_alphabetic)
         && method.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     is_method.then(|| std::str::from_utf8(method).ok()).flatten()
 }
 
-/// A protocol that was logged, or what stands where a server knew none.
+/// A logged protocol, or what servers write if there is none.
 struct Protocol<'a>(Option<Cow<'a, str>>);
 
 impl<'a> Protocol<'a> {

@@ -18,7 +18,7 @@ pub(super) fn instant(text: &[u8]) -> Option<i64> {
         text[from..to].iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i32::from(b - b'0')))
     };
     let month = MONTHS.iter().position(|m| text[3..6].eq_ignore_ascii_case(&m[..]))? + 1;
-    // A leap second has no number of its own in Unix time.
+    // A leap second has no number in Unix time.
     let second = digits(18, 20).map(|s| if s == 60 { 59 } else { s })?;
     let (year, day) = (digits(7, 11)? as i16, digits(0, 2)? as i8);
     let (hour, minute) = (digits(12, 14)? as i8, digits(15, 17)? as i8);

@@ -5,32 +5,39 @@ use std::time::Duration;
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::{Kept, TopicSpec};
 
-use super::super::facts::{Settings, TopicState, TopicThere};
+use super::super::facts::{Absent, Settings, TopicState, TopicThere, Untold};
 use super::super::finding::Finding;
 use super::super::{LARGEST_BATCH, config_of};
 use super::{ENSURE, number};
 
-/// A batch of our producers, uncompressed (librdkafka's batch.size): with less, records are refused at random.
+/// A batch of our producers, uncompressed (librdkafka's batch.size): below this, batches are refused at random.
 const LEAST_MESSAGE: u64 = 1_000_000;
-/// Less than this and a restart may find a gap: roles rebuild from the log what they had in memory.
+/// Below this, a restart may find a gap: roles rebuild their memory from the log.
 const LEAST_RETENTION: Duration = Duration::from_secs(3_600);
 
-/// What is wrong with a topic; empty: it is as it must be. `brokers`: how many there are.
+/// What is wrong with a topic; empty if nothing is. `brokers`: how many there are.
 pub fn topic(state: &TopicState, brokers: usize, bootstrap: &str) -> Vec<Finding> {
     let check = format!("topic {}", state.name);
-    let Some(there) = &state.there else {
-        return vec![Finding::error(check, "is missing", ENSURE)];
+    let there = match &state.there {
+        Ok(there) => there,
+        Err(Absent::Missing) => return vec![Finding::error(check, "is missing", ENSURE)],
+        Err(Absent::Hidden) => {
+            let todo = "allow this user Describe on the topic";
+            return vec![Finding::error(check, "may be missing, or this user may not see it", todo)];
+        }
     };
     let spec = state.topic.spec();
     let mut findings = partitions(&check, spec, there);
     findings.extend(replication(&check, state, there, brokers, bootstrap));
     match &there.settings {
-        Err(why) => {
-            let todo = "allow DescribeConfigs on the topics to this user";
-            findings.push(Finding::warn(&check, format!("does not tell its settings: {why}"), todo));
+        // Reported once for all of them: see `unread`.
+        Err(Untold::Refused) => {}
+        Err(Untold::Failed(why)) => {
+            let todo = "retry; if it persists, see the findings on brokers";
+            findings.push(Finding::warn(&check, format!("its settings could not be read: {why}"), todo));
         }
         Ok(settings) => {
-            let context = Context { check: &check, state, spec, settings, bootstrap };
+            let context = Context { check: &check, name: &state.name, spec, settings, bootstrap };
             findings.extend(context.times());
             findings.extend(context.cleanup());
             findings.extend(context.sizes());
@@ -39,59 +46,80 @@ pub fn topic(state: &TopicState, brokers: usize, bootstrap: &str) -> Vec<Finding
     findings
 }
 
+/// A setting on which roles would silently count wrong: producers' timestamps, or records deleted before they are read.
+pub fn miscounts(topic: Topic, name: &str, settings: &Settings, bootstrap: &str) -> Option<Finding> {
+    let check = format!("topic {name}");
+    let context = Context { check: &check, name, spec: topic.spec(), settings, bootstrap };
+    context.times().into_iter().next().or_else(|| context.compacted())
+}
+
 fn partitions(check: &str, spec: &TopicSpec, there: &TopicThere) -> Vec<Finding> {
     let mut findings = Vec::new();
     let n = there.partitions.len();
     if spec.topic == Topic::SloDefinitions && n != 1 {
-        let message = format!("has {n} partitions: definitions need one order, all but the first are not read");
-        findings.push(Finding::error(check, message, "make it anew with one partition"));
+        let message = format!("has {n} partitions: definitions need a total order, so only the first one is read");
+        let todo = "leave it as it is if all definitions are in force; otherwise move to a new installation beside this one: \
+                    docs/operations-kafka.md, \"Another number of partitions\"";
+        findings.push(Finding::error(check, message, todo));
     }
     let unled = there.partitions.iter().filter(|p| !p.led).count();
     if unled > 0 {
-        let message = format!("{unled} of {n} partitions have no leader: nothing is read from them or written to them");
-        findings.push(Finding::error(check, message, "bring the brokers with their replicas back"));
+        let message = format!("{unled} of {n} partitions have no leader: they can be neither read nor written");
+        findings.push(Finding::error(check, message, "bring back the brokers that have their replicas"));
     }
     findings
 }
 
-/// Replication against acks=all.
+/// Replication against acks=all, as far as it is known.
 fn replication(check: &str, state: &TopicState, there: &TopicThere, brokers: usize, bootstrap: &str) -> Vec<Finding> {
     let replicas = there.replication();
-    let least: usize = there.setting("min.insync.replicas").and_then(|v| v.parse().ok()).unwrap_or(1);
-    let set = |n: usize| set_topic(bootstrap, &state.name, "min.insync.replicas", &n.to_string());
-    if least > replicas {
+    let least: Option<usize> = there.setting("min.insync.replicas").and_then(|v| v.parse().ok());
+    if let Some(least) = least.filter(|least| *least > replicas) {
         let message = format!("min.insync.replicas={least}, but replicas: {replicas}; nothing can be written");
-        return vec![Finding::error(check, message, set(replicas.saturating_sub(1).max(1)))];
+        return vec![Finding::error(check, message, set_in_sync(state, bootstrap, replicas.saturating_sub(1).max(1)))];
     }
     let mut findings = in_sync(check, there, least);
     if replicas == 1 && brokers > 1 {
-        let message = "has one replica though there are more brokers: with one of them part of it stops, and is lost \
+        let message = "has one replica although there are more brokers: without one of them part of it stops, and is lost \
                        with its disk (L1)";
         let todo = "raise its replication to 3 with kafka-reassign-partitions.sh, then min.insync.replicas to 2";
         findings.push(Finding::warn(check, message, todo));
-    } else if least == replicas && replicas > 1 {
-        let message = format!("min.insync.replicas={least} of {replicas}: one broker down stops writing");
-        findings.push(Finding::warn(check, message, set(replicas - 1)));
-    } else if least == 1 && replicas > 2 {
-        let message = format!(
-            "min.insync.replicas=1 of {replicas}: with acks=all a single broker may acknowledge what is lost with it (L1)"
-        );
-        findings.push(Finding::warn(check, message, set(2)));
+    } else if let Some(least) = least {
+        findings.extend(acknowledged(check, state, bootstrap, least, replicas));
     }
     findings
 }
 
-fn in_sync(check: &str, there: &TopicThere, least: usize) -> Vec<Finding> {
+/// How many replicas must have a record before it is acknowledged.
+fn acknowledged(check: &str, state: &TopicState, bootstrap: &str, least: usize, replicas: usize) -> Option<Finding> {
+    if least == replicas && replicas > 1 {
+        let message = format!("min.insync.replicas={least} of {replicas}: one broker down stops writing");
+        return Some(Finding::warn(check, message, set_in_sync(state, bootstrap, replicas - 1)));
+    }
+    (least == 1 && replicas > 2).then(|| {
+        let message = format!(
+            "min.insync.replicas=1 of {replicas}: with acks=all a single broker may acknowledge what is lost with it (L1)"
+        );
+        Finding::warn(check, message, set_in_sync(state, bootstrap, 2))
+    })
+}
+
+fn set_in_sync(state: &TopicState, bootstrap: &str, least: usize) -> String {
+    set_topic(bootstrap, &state.name, "min.insync.replicas", &least.to_string())
+}
+
+fn in_sync(check: &str, there: &TopicThere, least: Option<usize>) -> Vec<Finding> {
     let led = || there.partitions.iter().filter(|p| p.led);
+    let least = least.unwrap_or_default();
     let short = led().filter(|p| p.in_sync < least).count();
-    let behind = led().filter(|p| p.in_sync < p.replicas).count();
     if short > 0 {
         let message = format!(
             "{short} partitions have fewer replicas in sync than min.insync.replicas={least}: nothing can be written to \
              them"
         );
-        return vec![Finding::error(check, message, "bring the brokers with their replicas back")];
+        return vec![Finding::error(check, message, "bring back the brokers that have their replicas")];
     }
+    let behind = led().filter(|p| p.in_sync < p.replicas).count();
     if behind > 0 {
         let message = format!("{behind} partitions have replicas that are not in sync");
         return vec![Finding::warn(check, message, "is a broker down or overloaded?")];
@@ -100,7 +128,7 @@ fn in_sync(check: &str, there: &TopicThere, least: usize) -> Vec<Finding> {
 }
 
 /// How a setting of a topic is changed.
-fn set_topic(bootstrap: &str, name: &str, setting: &str, value: &str) -> String {
+pub(in crate::kafka) fn set_topic(bootstrap: &str, name: &str, setting: &str, value: &str) -> String {
     format!(
         "kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {name} \
          --add-config {setting}={value}"
@@ -110,7 +138,7 @@ fn set_topic(bootstrap: &str, name: &str, setting: &str, value: &str) -> String 
 /// A topic's settings, and what is said about them.
 struct Context<'a> {
     check: &'a str,
-    state: &'a TopicState,
+    name: &'a str,
     spec: &'a TopicSpec,
     settings: &'a Settings,
     bootstrap: &'a str,
@@ -124,58 +152,70 @@ impl Context<'_> {
     /// The advice that sets a setting as `topics ensure` would have.
     fn as_made(&self, setting: &str) -> String {
         let value = config_of(self.spec).into_iter().find(|(name, _)| *name == setting).map(|(_, value)| value);
-        set_topic(self.bootstrap, &self.state.name, setting, &value.unwrap_or_default())
+        set_topic(self.bootstrap, self.name, setting, &value.unwrap_or_default())
     }
 
     fn times(&self) -> Vec<Finding> {
         match self.get("message.timestamp.type") {
             Some(kind) if self.spec.log_append_time && kind != "LogAppendTime" => {
                 let message = format!(
-                    "takes producers' times (message.timestamp.type={kind}): ticks, redelivery and horizons need the \
+                    "keeps producers' timestamps (message.timestamp.type={kind}): ticks, redelivery and horizons need the \
                      broker's (L7)"
                 );
-                let todo = format!(
-                    "{}; what is in it keeps its times, so do it before roles run",
-                    self.as_made("message.timestamp.type")
-                );
+                let todo =
+                    format!("{}; existing records keep their timestamps", self.as_made("message.timestamp.type"));
                 vec![Finding::error(self.check, message, todo)]
             }
             _ => Vec::new(),
         }
     }
 
+    fn policy(&self) -> &str {
+        self.get("cleanup.policy").unwrap_or("delete")
+    }
+
+    /// Compaction where every record counts.
+    fn compacted(&self) -> Option<Finding> {
+        let policy = self.policy();
+        let counts = matches!(self.spec.kept, Kept::For(_) | Kept::Forever);
+        (counts && policy.contains("compact")).then(|| {
+            let message = format!("cleanup.policy={policy}: only the newest record of each key would be kept (L1)");
+            Finding::error(self.check, message, self.as_made("cleanup.policy"))
+        })
+    }
+
     fn cleanup(&self) -> Vec<Finding> {
-        let policy = self.get("cleanup.policy").unwrap_or("delete");
+        let policy = self.policy();
         let compacts = policy.contains("compact");
         let deletes = policy.contains("delete");
+        if let Some(finding) = self.compacted() {
+            return vec![finding];
+        }
         match self.spec.kept {
-            Kept::For(_) | Kept::Forever if compacts => {
-                let message =
-                    format!("cleanup.policy={policy}: of records with one key only the newest would stay (L1)");
-                vec![Finding::error(self.check, message, self.as_made("cleanup.policy"))]
-            }
             Kept::For(time) => self.retention(time),
             Kept::Forever => match self.get("retention.ms") {
                 Some("-1") | None => self.bytes(),
                 Some(ms) => {
-                    let message = format!("retention.ms={ms}: definitions and settings would vanish");
+                    let message = format!("retention.ms={ms}: definitions and settings would be deleted");
                     vec![Finding::error(self.check, message, self.as_made("retention.ms"))]
                 }
             },
             Kept::Compacted { .. } if !compacts => {
-                let message =
-                    format!("cleanup.policy={policy}: it grows, and what is older than its retention is lost");
+                let message = format!(
+                    "cleanup.policy={policy}: it is not compacted, and records older than its retention are lost"
+                );
                 vec![Finding::error(self.check, message, self.as_made("cleanup.policy"))]
             }
             Kept::Compacted { .. } if deletes => {
-                let message =
-                    format!("cleanup.policy={policy}: what is older than its retention is lost, newest or not");
+                let message = format!(
+                    "cleanup.policy={policy}: records older than its retention are lost, even the newest of a key"
+                );
                 vec![Finding::error(self.check, message, self.as_made("cleanup.policy"))]
             }
             Kept::Compacted { floor } => match number(self.settings, "min.compaction.lag.ms") {
                 Some(ms) if u128::from(ms) < floor.as_millis() => {
                     let message =
-                        format!("min.compaction.lag.ms={ms}: readers that are behind miss what happened between");
+                        format!("min.compaction.lag.ms={ms}: readers that are behind miss intermediate records");
                     vec![Finding::warn(self.check, message, self.as_made("min.compaction.lag.ms"))]
                 }
                 _ => Vec::new(),
@@ -185,12 +225,12 @@ impl Context<'_> {
 
     fn retention(&self, wanted: Duration) -> Vec<Finding> {
         let mut findings = self.bytes();
-        // -1: for ever.
+        // -1: forever.
         let Some(ms) = number(self.settings, "retention.ms") else { return findings };
         let kept = Duration::from_millis(ms);
-        let message = format!("retention.ms={ms}: records stay {}, the table says {}", days(kept), days(wanted));
+        let message = format!("retention.ms={ms}: records are kept for {}, expected {}", days(kept), days(wanted));
         if kept < LEAST_RETENTION {
-            let message = format!("{message}; a role that was away for longer loses what it did not read");
+            let message = format!("{message}; a role that is down for longer loses what it has not read");
             findings.push(Finding::error(self.check, message, self.as_made("retention.ms")));
         } else if kept < wanted {
             findings.push(Finding::warn(self.check, message, self.as_made("retention.ms")));
@@ -198,13 +238,13 @@ impl Context<'_> {
         findings
     }
 
-    /// Retention by size ends records early, whenever there is much of them.
+    /// Retention by size deletes records early when there are many of them.
     fn bytes(&self) -> Vec<Finding> {
         match number(self.settings, "retention.bytes") {
             Some(bytes) => {
                 let message =
-                    format!("retention.bytes={bytes}: when a partition grows larger, records go before their time");
-                let todo = set_topic(self.bootstrap, &self.state.name, "retention.bytes", "-1");
+                    format!("retention.bytes={bytes}: when a partition grows larger, records are deleted early");
+                let todo = set_topic(self.bootstrap, self.name, "retention.bytes", "-1");
                 vec![Finding::warn(self.check, message, todo)]
             }
             None => Vec::new(),
@@ -219,8 +259,7 @@ impl Context<'_> {
             return vec![Finding::error(self.check, message, todo())];
         }
         if most < LARGEST_BATCH as u64 {
-            let message =
-                format!("max.message.bytes={most}: a larger record would be refused, and its role would stop");
+            let message = format!("max.message.bytes={most}: a larger record would be refused, which stops its role");
             return vec![Finding::warn(self.check, message, todo())];
         }
         Vec::new()
@@ -236,34 +275,34 @@ fn days(time: Duration) -> String {
     }
 }
 
-/// What to say where a topic has another number of partitions than somebody asked for; none: it has that number, or is
+/// The finding if a topic has another number of partitions than was requested; `None` if it has that number, or is
 /// missing.
 pub fn wanted_partitions(state: &TopicState, wanted: u32, bootstrap: &str) -> Option<Finding> {
-    let has = state.there.as_ref()?.partitions.len();
+    let has = state.there.as_ref().ok()?.partitions.len();
     if has == wanted as usize {
         return None;
     }
     let check = format!("topic {}", state.name);
-    let message = format!("has {has} partitions, {wanted} were asked for");
+    let message = format!("has {has} partitions, {wanted} were requested");
     let grown =
         format!("kafka-topics.sh --bootstrap-server {bootstrap} --alter --topic {} --partitions {wanted}", state.name);
-    let fewer = "partitions cannot be taken away; leave it as it is";
-    let fixed = "their number is fixed once the installation runs, because keys have their partitions by it";
+    let fewer = "partitions cannot be removed; leave it as it is";
+    let fixed = "their number is fixed once the installation runs, because it decides the partition of each key";
     let todo = match state.topic {
         Topic::SliTallies | Topic::BurnSnapshots => return Some(moves(&check, &message, state.topic, wanted)),
         _ if has > wanted as usize => fewer.to_owned(),
-        Topic::RequestEvents => format!("{grown}; for two minutes copies of one event are not recognised over it"),
+        Topic::RequestEvents => format!("{grown}; for two minutes around that, copies of an event are not recognised"),
         Topic::Notifications | Topic::DeadLetters => grown,
         _ => fixed.to_owned(),
     };
     Some(Finding::warn(check, message, todo))
 }
 
-/// Neither more nor fewer: the sums of an SLO, and burn's state of it, are in one partition.
+/// Their number cannot change: the sums of an SLO, and burn's state of it, are in one partition.
 fn moves(check: &str, message: &str, topic: Topic, wanted: u32) -> Finding {
     let message = format!(
-        "{message}: refused, nothing was changed; their number is fixed, because an SLO has its partition by it, its sums so \
-         far are there (P1), and burn's state of it too"
+        "{message}: refused, nothing was changed; their number is fixed because it decides the partition of an SLO, where its \
+         sums so far (P1) and burn's state are"
     );
     let todo = format!(
         "leave it as it is, or move to a new installation beside this one: another `kafka.prefix`, a database of its own, \

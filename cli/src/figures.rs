@@ -1,0 +1,174 @@
+//! Figures for people: percentages, spans of time, counts, budgets.
+
+use slipstream_schemas::records::BudgetUnit;
+use slipstream_slo::rule::words::apart;
+
+/// More digits than an `f64` can distinguish.
+const MOST_DECIMALS: usize = 15;
+
+/// A share as a percentage with three decimals, and with more where it would look like 0 %, 100 % or one of `others`
+/// without being it: a value just below a target must not print as the target.
+pub fn percent(share: f64, others: &[f64]) -> String {
+    format!("{} %", apart(share * 100.0, &percentages(others), 3))
+}
+
+/// [`percent`] with at least one decimal.
+pub fn rough_percent(share: f64, others: &[f64]) -> String {
+    format!("{} %", apart(share * 100.0, &percentages(others), 1))
+}
+
+fn percentages(others: &[f64]) -> Vec<f64> {
+    [0.0, 1.0].iter().chain(others).map(|share| share * 100.0).collect()
+}
+
+/// A target with all of its digits, three at least: `99.500 %`, `99.99999 %`.
+pub fn target(share: f64) -> String {
+    // Digits are moved, not multiplied: 0.9999999 * 100 is 99.99998999999999.
+    let written = format!("{share:.MOST_DECIMALS$}");
+    let (whole, parts) = written.split_once('.').unwrap_or((&written, ""));
+    let whole = format!("{whole}{}", &parts[..2]);
+    let whole = whole.trim_start_matches('0');
+    let parts = parts[2..].trim_end_matches('0');
+    format!("{}.{parts:0<3} %", if whole.is_empty() { "0" } else { whole })
+}
+
+/// A span of seconds in the largest unit that divides it: 5m, 6h, 30d.
+pub fn span(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    match units.iter().find(|(size, _)| seconds != 0 && seconds % size == 0) {
+        Some((size, unit)) => format!("{}{unit}", seconds / size),
+        None => format!("{seconds}s"),
+    }
+}
+
+/// A count in groups of three digits: 56,070.
+pub fn count(n: i64) -> String {
+    let digits = n.unsigned_abs().to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).unwrap_or("")).collect();
+    format!("{}{}", if n < 0 { "-" } else { "" }, groups.join(","))
+}
+
+/// A count of events: 1 event, 1,200 events.
+pub fn events(n: i64) -> String {
+    counted(n, "event")
+}
+
+/// A count of things: 1 line, 1,200 lines.
+pub fn counted(n: i64, thing: &str) -> String {
+    format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// An amount of what a budget counts: events as a count, time in minutes. A composite's shares are in its SLI.
+pub fn amount(unit: BudgetUnit, amount: i64) -> String {
+    match unit {
+        BudgetUnit::Events => count(amount),
+        BudgetUnit::Seconds => format!("{:.1} min", amount as f64 / 60.0),
+        BudgetUnit::Share => "-".to_owned(),
+    }
+}
+
+/// The whole events in a number of them; 0.9999999999 is one that was computed.
+fn whole(events: f64) -> i64 {
+    ((events * 1e6).round() / 1e6).floor() as i64
+}
+
+/// What is left of a budget, in whole events or in minutes: `64 of 103`, `40.2 of 43.2 min`.
+pub fn left_of_budget(unit: BudgetUnit, remaining: f64, budget: f64) -> String {
+    let left = remaining * budget;
+    match unit {
+        // In a small budget fractions matter: a hundred events at 99.9 % allow a tenth of one.
+        BudgetUnit::Events if budget < 10.0 => {
+            format!("{} of {budget:.2}", apart(left, &[0.0, budget], 2))
+        }
+        BudgetUnit::Events => format!("{} of {}", count(whole(left)), count(whole(budget))),
+        BudgetUnit::Seconds => format!("{} of {:.1} min", apart(left / 60.0, &[0.0, budget / 60.0], 1), budget / 60.0),
+        BudgetUnit::Share => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_looks_like_nothing_that_it_is_not() {
+        let table: [(f64, &[f64], &str); 16] = [
+            (1e-16, &[], "0.000 %"),
+            (1.0 - 1e-16, &[], "100.000 %"),
+            (0.1 + 0.2, &[0.3], "30.000 %"),
+            (1.0, &[0.999], "100.000 %"),
+            (0.0, &[], "0.000 %"),
+            (0.5, &[], "50.000 %"),
+            (0.999996, &[], "99.9996 %"),
+            (0.999_999_9, &[], "99.99999 %"),
+            (1e-7, &[], "0.00001 %"),
+            (0.995, &[0.995], "99.500 %"),
+            (0.994_999_6, &[0.995], "99.49996 %"),
+            (0.995_000_4, &[0.995], "99.50004 %"),
+            (0.999_5, &[0.999_5], "99.950 %"),
+            (0.999_999_94, &[0.999_999_9], "99.999994 %"),
+            (-3.2, &[], "-320.000 %"),
+            (-1e-7, &[], "-0.00001 %"),
+        ];
+        for (share, others, text) in table {
+            assert_eq!(percent(share, others), text);
+        }
+        for (share, text) in
+            [(1.0, "100.0 %"), (0.9999, "99.99 %"), (-0.0004, "-0.04 %"), (0.43, "43.0 %"), (1e-16, "0.0 %")]
+        {
+            assert_eq!(rough_percent(share, &[]), text);
+        }
+    }
+
+    #[test]
+    fn a_target_has_all_of_its_digits() {
+        for (share, text) in [
+            (0.995, "99.500 %"),
+            (0.9, "90.000 %"),
+            (0.999_95, "99.995 %"),
+            (0.999_999_9, "99.99999 %"),
+            (0.05, "5.000 %"),
+            (0.001, "0.100 %"),
+            (1.0, "100.000 %"),
+            (0.333_333_333, "33.3333333 %"),
+        ] {
+            assert_eq!(target(share), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1234567, "-1,234,567")] {
+            assert_eq!(count(n), text);
+        }
+    }
+
+    #[test]
+    fn budgets_are_in_events_or_in_minutes() {
+        let table = [
+            (BudgetUnit::Events, 0.625, 104.9, "65 of 104"),
+            (BudgetUnit::Events, -1.5, 10.0, "-15 of 10"),
+            (BudgetUnit::Events, 0.099_999_999_999_999_98, 10.0, "1 of 10"),
+            (BudgetUnit::Events, 0.5, 99.999_999_999_999_9, "50 of 100"),
+            (BudgetUnit::Seconds, -1e-16, 2_592_000.0, "0.0 of 43200.0 min"),
+            (BudgetUnit::Events, -99.0, 0.01, "-0.99 of 0.01"),
+            (BudgetUnit::Events, 0.999_6, 5.0, "4.998 of 5.00"),
+            (BudgetUnit::Seconds, 0.5, 2_592.0, "21.6 of 43.2 min"),
+            (BudgetUnit::Seconds, 0.999_6, 2_592.0, "43.18 of 43.2 min"),
+            (BudgetUnit::Seconds, -1.0, 302.4, "-5.0 of 5.0 min"),
+            (BudgetUnit::Share, 0.5, 1e6, "-"),
+        ];
+        for (unit, remaining, budget, text) in table {
+            assert_eq!(left_of_budget(unit, remaining, budget), text);
+        }
+        assert_eq!(amount(BudgetUnit::Seconds, 2_592_030), "43200.5 min");
+    }
+
+    #[test]
+    fn spans_take_the_largest_unit() {
+        for (seconds, text) in [(0, "0s"), (30, "30s"), (300, "5m"), (3_600, "1h"), (5_400, "90m"), (2_592_000, "30d")]
+        {
+            assert_eq!(span(seconds), text);
+        }
+    }
+}

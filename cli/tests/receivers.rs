@@ -1,0 +1,110 @@
+//! docs/receivers.md does what it says: its receiver prints the alert that its example causes, and links are those that
+//! were asked for.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use slipstream_testkit::process::Slipstream;
+use slipstream_testkit::webhook;
+use support::BINARY;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+const GUIDE: &str = include_str!("../../docs/receivers.md");
+const README: &str = include_str!("../../README.md");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn fail(process: &Slipstream) {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let event = serde_json::json!({"time": now, "service": "payment", "endpoint": "/payments", "method": "POST",
+        "status_code": 503, "weight": 100});
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = format!("{}/v1/events", process.gateway());
+    let answer = reqwest::Client::new().post(url).json(&event).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_receiver_prints_the_guides_alert() {
+    let home = tempfile::tempdir().unwrap();
+    let address = home.path().join("address");
+    let mut receiver = Command::new("python3")
+        .arg(format!("{ROOT}/examples/kafka/receiver.py"))
+        .arg(&address)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let url = timeout(PATIENCE, async {
+        loop {
+            if let Ok(url) = tokio::fs::read_to_string(&address).await {
+                return url;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let slos = format!("{ROOT}/examples/shop/slos.yaml");
+    let mut process = Slipstream::new(BINARY).unwrap().with(["--slos", &slos, "--webhook", &url.await.unwrap()]);
+    process.start().await.unwrap();
+    fail(&process).await;
+    let mut lines = BufReader::new(receiver.stdout.take().unwrap()).lines();
+    let wanted =
+        GUIDE.lines().find(|line| line.starts_with("firing\tpayment-availability")).expect("the guide's alert");
+    let printed = timeout(PATIENCE, async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.starts_with("firing\tpayment-availability") {
+                return line;
+            }
+        }
+        panic!("the receiver has ended");
+    });
+    assert_eq!(printed.await.unwrap(), wanted);
+    assert!(process.stderr().contains("alerts   have no link"), "{}", process.stderr());
+    assert!(process.stop().await.unwrap().success());
+}
+
+#[test]
+fn no_example_sends_webhooks_to_an_alertmanager() {
+    for (name, text) in [("README.md", README), ("docs/receivers.md", GUIDE)] {
+        let urls = text.split_whitespace().filter(|word| word.starts_with("http"));
+        assert!(!urls.into_iter().any(|url| url.contains(":9093")), "{name}: it would answer 404");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_leads_where_the_configuration_says_and_else_nowhere() {
+    let slos = format!("{ROOT}/examples/shop/slos.yaml");
+    let settings = "external_url: http://grafana.test\nalert_url: http://grafana.test/d/slo?var-slo={slo}\n";
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("slipstream.yaml");
+    tokio::fs::write(&file, settings).await.unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    for (arguments, external, link) in [
+        (vec![], "", ""),
+        (
+            vec!["--config", file.as_str()],
+            "http://grafana.test",
+            "http://grafana.test/d/slo?var-slo=payment-availability",
+        ),
+    ] {
+        let receiver = webhook::Receiver::start().await.unwrap();
+        let mut process =
+            Slipstream::new(BINARY).unwrap().with(["--slos", &slos, "--webhook", receiver.url()]).with(arguments);
+        process.start().await.unwrap();
+        fail(&process).await;
+        let of = |d: &webhook::Delivery| d.body["groupLabels"]["slo"] == "payment-availability";
+        let came = receiver.until(PATIENCE, |all| all.iter().any(of)).await.unwrap();
+        let body = &came.iter().find(|d| of(d)).unwrap().body;
+        assert_eq!(
+            (&body["externalURL"], &body["alerts"][0]["generatorURL"]),
+            (&external.into(), &link.into()),
+            "{body}"
+        );
+        assert!(process.stop().await.unwrap().success());
+    }
+}

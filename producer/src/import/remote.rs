@@ -1,0 +1,148 @@
+//! The way to a gateway: a file's head is asked for, then step after step is sent, each until its fate is known.
+
+use std::time::Duration;
+
+use reqwest::{StatusCode, Url};
+use rustls::crypto::CryptoProvider;
+use serde::de::DeserializeOwned;
+use slipstream_log::Outgoing;
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_schemas::records::ImportPosition;
+
+use super::error::ImportError;
+use super::wire::{Found, Stands, body};
+
+/// Time for one attempt.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Attempts that fail one behind the other before an import gives up: several minutes.
+const ATTEMPTS: u32 = 20;
+
+/// A gateway that takes imports.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    http: reqwest::Client,
+    /// As given.
+    address: String,
+    find: Url,
+    commit: Url,
+}
+
+/// What came of an attempt.
+enum Attempt<T> {
+    Answer(T),
+    /// It may work later.
+    Later(String),
+    Refused(String),
+}
+
+impl Remote {
+    /// A gateway at an address such as `http://127.0.0.1:8480`.
+    ///
+    /// # Errors
+    /// When the address is none, or the process has no provider of cryptography.
+    pub fn new(address: &str) -> Result<Self, ImportError> {
+        let wrong = |cause: String| ImportError::Gateway { address: address.to_owned(), cause };
+        let base: Url = address.parse().map_err(|e| wrong(format!("{e}; expected one like http://127.0.0.1:8480")))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong("neither http nor https".to_owned()));
+        }
+        if CryptoProvider::get_default().is_none() {
+            return Err(wrong("no provider of cryptography is installed".to_owned()));
+        }
+        let join = |path: &str| base.join(path).map_err(|e| wrong(e.to_string()));
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|e| wrong(e.to_string()))?;
+        Ok(Remote { http, address: address.to_owned(), find: join("/v1/imports/find")?, commit: join("/v1/imports")? })
+    }
+
+    /// The positions of files that begin with `head`. `None` if it was shut down before an answer came.
+    pub(super) async fn find(
+        &self,
+        head: &[u8],
+        shutdown: &Shutdown,
+    ) -> Result<Option<Vec<ImportPosition>>, ImportError> {
+        let attempt = || self.post::<Found>(&self.find, head.to_vec());
+        let found = self.until_answered(attempt, shutdown).await?;
+        Ok(found.map(|(_, found)| found.positions))
+    }
+
+    /// Sends a step. The same step may be sent again: the gateway knows by the position whether it has it.
+    pub(super) async fn commit(
+        &self,
+        records: &[Outgoing],
+        from: &ImportPosition,
+        to: &ImportPosition,
+        shutdown: &Shutdown,
+    ) -> Result<bool, ImportError> {
+        let body = body(records, from, to)?;
+        let attempt = || self.post::<Stands>(&self.commit, body.clone());
+        match self.until_answered(attempt, shutdown).await? {
+            None => Ok(false),
+            Some((StatusCode::OK, _)) => Ok(true),
+            // An attempt whose answer was lost had succeeded.
+            Some((_, stands)) if stands.position.as_ref() == Some(to) => Ok(true),
+            Some(_) => Err(ImportError::TakenOver),
+        }
+    }
+
+    async fn until_answered<T, F>(
+        &self,
+        attempt: impl Fn() -> F,
+        shutdown: &Shutdown,
+    ) -> Result<Option<(StatusCode, T)>, ImportError>
+    where
+        F: Future<Output = Attempt<(StatusCode, T)>>,
+    {
+        let mut retry = Retry::new(Backoff::PEER, rand::random());
+        let failed = |cause| ImportError::Gateway { address: self.address.clone(), cause };
+        loop {
+            let why = tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                attempt = attempt() => match attempt {
+                    Attempt::Answer(answer) => return Ok(Some(answer)),
+                    Attempt::Refused(why) => return Err(failed(why)),
+                    Attempt::Later(why) => why,
+                },
+            };
+            let pause = retry.failed();
+            if retry.failures() >= ATTEMPTS {
+                return Err(failed(format!("{why}; tried {ATTEMPTS} times")));
+            }
+            tracing::warn!(gateway = self.address, %why, ?pause, "the gateway did not accept this request; retrying");
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn post<T: DeserializeOwned>(&self, url: &Url, body: Vec<u8>) -> Attempt<(StatusCode, T)> {
+        let response = match self.http.post(url.clone()).body(body).send().await {
+            Ok(response) => response,
+            Err(error) => return Attempt::Later(slipstream_schemas::cause::chain(&error)),
+        };
+        let status = response.status();
+        let text = match response.text().await {
+            Ok(text) => text,
+            Err(error) => return Attempt::Later(slipstream_schemas::cause::chain(&error)),
+        };
+        match status {
+            StatusCode::OK | StatusCode::CONFLICT => match serde_json::from_str(&text) {
+                Ok(answer) => Attempt::Answer((status, answer)),
+                Err(error) => Attempt::Refused(format!("it answers in a way that this version does not know: {error}")),
+            },
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                Attempt::Refused("it takes no imports; is it an older version, or no gateway at all?".to_owned())
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Attempt::Later(said(status, &text)),
+            status if status.is_server_error() => Attempt::Later(said(status, &text)),
+            status => Attempt::Refused(said(status, &text)),
+        }
+    }
+}
+
+fn said(status: StatusCode, text: &str) -> String {
+    let message = serde_json::from_str::<Stands>(text).ok().and_then(|stands| stands.message);
+    let message = message.unwrap_or_else(|| text.chars().take(200).collect());
+    format!("it answers {status}: {message}")
+}
