@@ -52,32 +52,21 @@ async fn reading_goes_on_beside_the_owner_and_writes_nothing() {
     assert_eq!(read_all(&shared, input(0)).await.len(), 15, "and goes on when the owner is gone");
 }
 
-/// Locks that this process has on a file (proc(5)).
-#[cfg(target_os = "linux")]
-fn locks_on(file: &std::path::Path) -> usize {
-    let inode = std::os::unix::fs::MetadataExt::ino(&file.metadata().expect("a file")).to_string();
-    let me = std::process::id().to_string();
-    let locks = std::fs::read_to_string("/proc/locks").expect("a list of locks");
-    let ours = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(4);
-        fields.next() == Some(&me) && fields.next().and_then(|place| place.rsplit(':').next()) == Some(&inode)
-    };
-    locks.lines().filter(ours).count()
-}
-
 /// SQLite's locks are the process's: closing the file by any other way than SQLite's ends them, and the next program that opens and
 /// closes the file takes the write-ahead log away that the owner still appends to.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn l1_reading_ends_no_lock_of_the_owner() {
+    use slipstream_testkit::locks;
+
     let dir = tempdir().unwrap();
     let owner: SharedLog = open(&dir).unwrap();
     publish(&owner, 1, 10).await;
     let file = dir.path().join(LOG_FILE);
-    assert!(locks_on(&file) > 0, "the owner holds the file");
+    assert!(locks::on(&file).unwrap() > 0, "the owner holds the file");
     let reader: SharedLog = SqliteLog::open_read_only(dir.path()).unwrap();
     assert_eq!(read_all(&reader, input(0)).await.len(), 10);
-    assert!(locks_on(&file) > 0, "and still does");
+    assert!(locks::on(&file).unwrap() > 0, "and still does");
 }
 
 #[tokio::test]

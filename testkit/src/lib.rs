@@ -3,6 +3,8 @@
 
 pub mod faults;
 pub mod hooked;
+#[cfg(target_os = "linux")]
+pub mod locks;
 pub mod process;
 pub mod recount;
 pub mod services;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use slipstream_schemas::decode::SERVICE_BYTES;
+
 /// More than one process can generate, so certainly a mistake.
 const MOST_PER_SECOND: f64 = 1_000_000.0;
 
@@ -16,10 +18,11 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 
 /// The name of a service, as events may have it.
 pub(super) fn service_name(text: &str) -> Result<String, String> {
-    const BYTES: usize = 256;
     match text {
         "" => Err("expected a name".to_owned()),
-        long if long.len() > BYTES => Err(format!("expected at most {BYTES} bytes, found {}", long.len())),
+        long if long.len() > SERVICE_BYTES => {
+            Err(format!("expected at most {SERVICE_BYTES} bytes, found {}", long.len()))
+        }
         odd if odd.chars().any(char::is_control) => Err("expected a name without control characters".to_owned()),
         name => Ok(name.to_owned()),
     }

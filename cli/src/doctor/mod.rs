@@ -19,7 +19,7 @@ use slipstream_runtime::config::{Config, LogAddress, StoreAddress};
 
 use crate::args::Doctor;
 use crate::parts::Writes;
-use crate::{findings, logging, output, parts};
+use crate::{figures, findings, logging, output, parts};
 
 /// How long the examination of one part may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,6 +42,7 @@ pub async fn run(args: Doctor) -> Result<ExitCode> {
     let examined = examine(&config).await?;
     let count = |severity| examined.iter().filter(|f| f.severity == severity).count();
     let report = Report { errors: count(Severity::Error), warnings: count(Severity::Warn), findings: examined };
+    let counted = |n: usize, what| figures::counted(n as i64, what);
     let (errors, warnings) = (counted(report.errors, "error"), counted(report.warnings, "warning"));
     if args.json {
         output::enough(output::print_json(&report))?;
@@ -55,10 +56,6 @@ pub async fn run(args: Doctor) -> Result<ExitCode> {
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 async fn examine(config: &Config) -> Result<Vec<Finding>> {

@@ -6,6 +6,12 @@ use super::report::{Place, Report};
 /// Columns beyond which a filter's errors are not looked for one by one.
 const FAR_OUT: usize = 10_000;
 
+/// Line and column, from 1, of what follows `before` in its text.
+pub(super) fn behind(before: &str) -> (usize, usize) {
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}
+
 /// The place of a part of a filter in the file: the filter's line is searched from the scalar on, so that quotes and
 /// blocks do not matter. If it cannot be found (escapes, folding, far out in a long line), the scalar itself.
 pub fn place_in(report: &Report<'_>, text: Text<'_>, start: usize, width: usize) -> Place {

@@ -1,5 +1,6 @@
 //! Files as text.
 
+use super::place::behind;
 use crate::diagnostic::{Diagnostic, Severity, Snippet, Tier};
 
 /// Largest file, bytes.
@@ -27,11 +28,11 @@ impl SourceFile {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let valid = String::from_utf8_lossy(valid);
             let line = valid.rsplit('\n').next().unwrap_or_default();
-            let column = line.chars().count() + 1;
+            let (number, column) = behind(&valid);
             let shown: String = line.chars().skip((column - 1).saturating_sub(200)).collect();
             Box::new(Diagnostic {
                 file: path,
-                line: valid.matches('\n').count() + 1,
+                line: number,
                 column,
                 severity: Severity::Error,
                 tier: Tier::Syntax,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
+use super::place::behind;
 use super::report::{Place, Report, line_starts};
 use super::source::MAX_FILE;
 
@@ -118,11 +119,9 @@ pub(crate) fn documents(file: usize, text: &str, report: &mut Report<'_>) -> Vec
     }
     // The scanner takes a NUL for the end of the file, and would drop what follows it.
     if let Some(at) = text.find('\0') {
-        let (before, place) = (&text[..at], Place::start(file));
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
-        let message = "not YAML: a NUL character".to_owned();
-        report.error(Place { line, column, ..place }, "yaml-syntax", message, Some("is the file damaged?".to_owned()));
+        let (line, column) = behind(&text[..at]);
+        let (place, message) = (Place { line, column, ..Place::start(file) }, "not YAML: a NUL character".to_owned());
+        report.error(place, "yaml-syntax", message, Some("is the file damaged?".to_owned()));
         return Vec::new();
     }
     let mut documents = Vec::new();

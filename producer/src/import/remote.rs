@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{StatusCode, Url};
 use rustls::crypto::CryptoProvider;
 use serde::de::DeserializeOwned;
@@ -61,7 +62,8 @@ impl Remote {
         head: &[u8],
         shutdown: &Shutdown,
     ) -> Result<Option<Vec<ImportPosition>>, ImportError> {
-        let attempt = || self.post::<Found>(&self.find, head.to_vec());
+        let head = Bytes::copy_from_slice(head);
+        let attempt = || self.post::<Found>(&self.find, head.clone());
         let found = self.until_answered(attempt, shutdown).await?;
         Ok(found.map(|(_, found)| found.positions))
     }
@@ -74,7 +76,7 @@ impl Remote {
         to: &ImportPosition,
         shutdown: &Shutdown,
     ) -> Result<bool, ImportError> {
-        let body = body(records, from, to)?;
+        let body = Bytes::from(body(records, from, to)?);
         let attempt = || self.post::<Stands>(&self.commit, body.clone());
         match self.until_answered(attempt, shutdown).await? {
             None => Ok(false),
@@ -116,7 +118,7 @@ impl Remote {
         }
     }
 
-    async fn post<T: DeserializeOwned>(&self, url: &Url, body: Vec<u8>) -> Attempt<(StatusCode, T)> {
+    async fn post<T: DeserializeOwned>(&self, url: &Url, body: Bytes) -> Attempt<(StatusCode, T)> {
         let response = match self.http.post(url.clone()).body(body).send().await {
             Ok(response) => response,
             Err(error) => return Attempt::Later(slipstream_schemas::cause::chain(&error)),

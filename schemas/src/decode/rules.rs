@@ -19,6 +19,8 @@ pub enum Attributes {
 pub const EVENT_BYTES: usize = 64 << 10;
 const ATTRIBUTES: usize = 32;
 const ATTRIBUTE_KEY_BYTES: usize = 64;
+/// Bytes that the name of a service may have.
+pub const SERVICE_BYTES: usize = 256;
 const ATTRIBUTE_VALUE_BYTES: usize = 256;
 pub(super) const TWICE: &str = "must not come twice";
 const LONGEST_MS: f64 = 86_400_000.0;
@@ -49,7 +51,7 @@ impl<'a> Draft<'a> {
     /// The event, if it keeps every rule.
     pub(super) fn check(self) -> Result<EventView<'a>, EventError> {
         text("event_id", &self.event_id, 1, 128)?;
-        text("service", &self.service, 1, 256)?;
+        text("service", &self.service, 1, SERVICE_BYTES)?;
         text("environment", &self.environment, 0, 256)?;
         text("endpoint", &self.endpoint, 1, 1_024)?;
         text("method", &self.method, 1, 256)?;

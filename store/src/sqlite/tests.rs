@@ -141,33 +141,22 @@ fn what_cannot_be_opened_says_why_and_what_to_do() {
     assert!(odd.to_string().contains("it is not a file"), "{odd}");
 }
 
-/// Locks that this process has on a file (proc(5)).
-#[cfg(target_os = "linux")]
-fn locks_on(file: &std::path::Path) -> usize {
-    let inode = std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap()).to_string();
-    let me = std::process::id().to_string();
-    let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    let ours = |line: &&str| {
-        let mut fields = line.split_whitespace().skip(4);
-        fields.next() == Some(&me) && fields.next().and_then(|place| place.rsplit(':').next()) == Some(&inode)
-    };
-    locks.lines().filter(ours).count()
-}
-
 /// SQLite's locks are the process's: closing the file by any other way than SQLite's ends them, and the next program that opens and
 /// closes the file takes the write-ahead log away that the writer still appends to.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn l1_asking_ends_no_lock_of_the_writer() {
+    use slipstream_testkit::locks;
+
     let files = Files::new();
     let owner = files.open();
     owner.write(Arc::new(made::batch(&made::events(&mut Dice(1), 10), None, 1))).await.unwrap();
     let file = files.dir.path().join(FILE);
-    assert!(locks_on(&file) > 0, "the writer holds the file");
+    assert!(locks::on(&file).unwrap() > 0, "the writer holds the file");
     assert_eq!(owner.counts().await.unwrap().events, 10);
     let reader = SqliteStore::open_read_only(files.dir.path()).unwrap();
     assert_eq!(reader.counts().await.unwrap().events, 10);
-    assert!(locks_on(&file) > 0, "and still does");
+    assert!(locks::on(&file).unwrap() > 0, "and still does");
 }
 
 /// Tables as the first version made them.
