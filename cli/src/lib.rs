@@ -26,6 +26,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // The one TLS provider of the process; it is installed once, before anything could need it.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    slipstream_log::kafka::keep_openssl();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("starting the async runtime")),

@@ -246,6 +246,13 @@ impl Revisions {
         self.revisions[from.min(to)..to].iter().map(|r| Arc::clone(&r.name)).collect()
     }
 
+    /// The ticks that hold the cuts of an SLO's revisions numbered `from..to`.
+    pub(crate) fn ticks_of(&self, name: &str, from: usize, to: usize) -> impl Iterator<Item = i64> {
+        let numbers = self.of_name.get(name).map_or(&[][..], Vec::as_slice);
+        let mine = &numbers[numbers.partition_point(|n| *n < from)..numbers.partition_point(|n| *n < to)];
+        mine.iter().map(|n| self.revisions[*n].cut.tick())
+    }
+
     /// What the first `count` revisions make of an SLO.
     pub(crate) fn fold(&self, name: &str, count: usize) -> Option<InForce> {
         let numbers = self.of_name.get(name)?;

@@ -50,6 +50,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How long to try to resolve an atomic publish in doubt.
 const DECIDE: Duration = Duration::from_secs(60);
 
+/// Keeps OpenSSL usable until the process has ended. Call it before the first client is made.
+///
+/// By default OpenSSL frees its state in an exit handler. librdkafka uses OpenSSL in its own threads and in those that call it,
+/// and each of them that ends after the handler reads what was freed: one in a hundred processes with TLS crashed at exit.
+pub fn keep_openssl() {
+    openssl_sys::init();
+}
+
 /// A log on a Kafka cluster.
 pub struct KafkaLog {
     shared: Arc<Shared>,

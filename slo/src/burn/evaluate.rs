@@ -7,6 +7,7 @@ use slipstream_schemas::records::{BudgetUnit, BurnRates, ConditionSince, PeriodC
 
 use super::plan::EvaluationPlan;
 use super::pool::Series;
+use super::since::end_of;
 use super::sums::{Row, Sums, row};
 use crate::budget::{Course, burn_rate, sli};
 use crate::counts::Counts;
@@ -27,9 +28,9 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// The last millisecond of the tick: a revision applies from the tick that holds its cut.
+    /// See [`end_of`].
     pub(super) fn end(&self) -> LogTime {
-        LogTime(self.tick * 1_000 + 999)
+        end_of(self.tick)
     }
 }
 

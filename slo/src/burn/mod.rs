@@ -15,6 +15,7 @@ mod periods;
 mod plan;
 mod pool;
 mod restore;
+mod since;
 mod slo;
 mod snapshot;
 mod sums;
@@ -32,6 +33,7 @@ use head::Frontier;
 use held::Held;
 use pool::Pool;
 use restore::Pending;
+use since::Since;
 use slo::SloState;
 use snapshot::Changes;
 use sums::{Member, Sums};
@@ -325,7 +327,7 @@ impl Burn {
 
     fn tick(&mut self, moment: &Moment, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
         self.switch(moment, revisions, out)?;
-        let touched = self.take_in(moment.tick);
+        let touched = self.take_in(moment, revisions);
         // Not every series: of 100,000 most have nothing new, and their windows move only with the slots.
         let before = out.len();
         for id in self.pool.to_evaluate(moment.tick, touched) {
@@ -387,13 +389,17 @@ impl Burn {
     /// Adds the entries with ticks up to `tick` to their series, which are returned. They come in the order of ticks and
     /// groups, so that who is admitted below the cap does not depend on batching. Entries of a generation that ended are
     /// dropped.
-    fn take_in(&mut self, tick: i64) -> Vec<u32> {
+    fn take_in(&mut self, moment: &Moment, revisions: &Revisions) -> Vec<u32> {
         let mut touched = Vec::new();
-        while let Some((_, by_slo)) = self.held.pop_due(tick) {
+        let tick = moment.tick;
+        while let Some((own, by_slo)) = self.held.pop_due(tick) {
             for (name, mut due) in by_slo {
                 self.changes.mark(&name);
+                let since = || Since::of(&name, (own, tick), (revisions, moment.revision), &self.scale);
+                let since = if own < tick { since() } else { None };
                 if let Some(state) = self.slos.get_mut(name.as_str()) {
-                    self.too_late += state.take_in(&mut due, tick, &mut self.pool, &self.scale, &mut touched);
+                    let came = (tick, since.as_ref());
+                    self.too_late += state.take_in(&mut due, came, &mut self.pool, &self.scale, &mut touched);
                 }
             }
         }

@@ -13,6 +13,13 @@ pub(super) struct Spans {
     pub previous: Period,
 }
 
+impl Spans {
+    /// Whether a second is in one of the periods.
+    pub(super) fn contains(&self, second: i64) -> bool {
+        self.present.contains(second) || self.previous.contains(second)
+    }
+}
+
 /// A calendar that remembers where it is: time zones are looked up once a period, not once an event.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -56,19 +63,18 @@ pub(super) struct Periods {
 }
 
 impl Periods {
-    /// Adds to the period that holds a second. Whether there is one: what is older counts for no budget.
-    pub(super) fn add(&mut self, spans: &Spans, second: i64, bad: i64, total: i64) -> bool {
+    /// Adds to the period that holds a second. What is older counts for no budget.
+    pub(super) fn add(&mut self, spans: &Spans, second: i64, bad: i64, total: i64) {
         self.advance(spans);
         let sum = if spans.present.contains(second) {
             &mut self.present
         } else if spans.previous.contains(second) {
             &mut self.previous
         } else {
-            return false;
+            return;
         };
         sum.bad += bad;
         sum.total += total;
-        true
     }
 
     /// The sums as of the periods that are given: time has gone on, perhaps, since something came.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use slipstream_schemas::records::{ConditionSince, Exemplar, TallyEntry};
 
-use super::periods::{Periods, Spans};
+use super::periods::{Clock, Periods};
 use super::plan::EvaluationPlan;
+use super::since::Since;
 use crate::counts::Counts;
 use crate::hash::series_hash;
 use crate::ring::Ring;
@@ -80,50 +81,62 @@ impl Series {
         }
     }
 
-    /// Adds an entry at `tick`. What is older, at its own tick, than any window or period reaches counts as too late.
-    pub(super) fn add(&mut self, tick: i64, entry: &TallyEntry) {
+    /// Adds an entry at `tick`; `since` is what happened to the rings after the entry's own tick. What is older, at its own
+    /// tick, than any window or period reaches counts as too late.
+    pub(super) fn add(&mut self, tick: i64, entry: &TallyEntry, since: Option<&Since>) {
         self.dirty = true;
         self.unknown += entry.unknown;
-        let spans = self.plan.as_ref().and_then(|plan| plan.clock.as_ref()).map(|clock| clock.at(tick));
-        // Not `||`: what no window reaches may still count for a calendar's period.
-        let reached = self.reaches(tick, entry) | self.count(tick, entry, spans.as_ref());
-        if !reached {
+        if !self.reaches(tick, entry, since) {
             self.too_late += entry.total + entry.unknown;
+        }
+        let counts = Counts { good: entry.good, total: entry.total };
+        match &mut self.state {
+            State::Rings(rings) => {
+                for (i, ring) in rings.iter_mut().enumerate() {
+                    if since.is_none_or(|since| since.is_in(i, entry.slot)) {
+                        ring.add(tick, entry.slot, counts);
+                    }
+                }
+                self.count(tick, entry.slot, counts.bad(), counts.total);
+            }
+            State::Slices(slices) => {
+                if let Some(flip) = slices.add(tick, entry.tick, entry.slot, counts) {
+                    self.count(tick, flip.begin, flip.bad, 0);
+                }
+            }
+            State::Composite => {}
         }
     }
 
-    /// Whether rings or slices reach an entry that is taken in at `tick`.
-    fn reaches(&self, tick: i64, entry: &TallyEntry) -> bool {
+    /// Whether rings, slices or a period reach an entry that is taken in at `tick`.
+    fn reaches(&self, tick: i64, entry: &TallyEntry, since: Option<&Since>) -> bool {
+        let (own, second) = (entry.tick, entry.slot);
         match &self.state {
-            State::Rings(rings) => rings.last().is_some_and(|longest| {
-                let size = longest.size();
-                size.slot_of(entry.slot) >= size.oldest_slot(entry.tick)
-            }),
-            State::Slices(slices) => slices.reaches(tick, entry.tick, entry.slot),
+            State::Rings(rings) => {
+                let in_rings = match since {
+                    Some(since) => since.reached(own, second),
+                    None => {
+                        rings.last().is_some_and(|ring| ring.size().slot_of(second) >= ring.size().oldest_slot(own))
+                    }
+                };
+                in_rings || self.clock().is_some_and(|clock| clock.at(own).contains(second))
+            }
+            State::Slices(slices) => slices.reaches(tick, own, second),
             State::Composite => true,
         }
     }
 
-    /// Counts an entry; whether it counts for a period.
-    fn count(&mut self, tick: i64, entry: &TallyEntry, spans: Option<&Spans>) -> bool {
-        let counts = Counts { good: entry.good, total: entry.total };
-        let mut in_period = |second, bad, total| match (&mut self.periods, spans) {
-            (Some(periods), Some(spans)) => periods.add(spans, second, bad, total),
-            _ => false,
-        };
-        match &mut self.state {
-            State::Rings(rings) => {
-                rings.iter_mut().for_each(|ring| ring.add(tick, entry.slot, counts));
-                in_period(entry.slot, counts.bad(), counts.total)
-            }
-            State::Slices(slices) => {
-                if let Some(flip) = slices.add(tick, entry.tick, entry.slot, counts) {
-                    in_period(flip.begin, flip.bad, 0);
-                }
-                false
-            }
-            State::Composite => false,
+    /// Counts for the calendar's period that holds a second, at `tick`.
+    fn count(&mut self, tick: i64, second: i64, bad: i64, total: i64) {
+        let spans = self.clock().map(|clock| clock.at(tick));
+        if let (Some(periods), Some(spans)) = (&mut self.periods, spans) {
+            periods.add(&spans, second, bad, total);
         }
+    }
+
+    /// `None` where the budget's window rolls.
+    fn clock(&self) -> Option<&Clock> {
+        self.plan.as_ref()?.clock.as_deref()
     }
 
     pub(super) fn remember(&mut self, exemplar: Exemplar) {

@@ -9,6 +9,7 @@ use super::evaluate::{Moment, retired};
 use super::held::Due;
 use super::plan::{EvaluationPlan, Needs, whole_second};
 use super::pool::{Pool, Series, State};
+use super::since::Since;
 use super::{Burn, BurnFault};
 use crate::redelivery::id_hash;
 use crate::revision::InForce;
@@ -59,7 +60,7 @@ impl SloState {
     pub(super) fn take_in(
         &mut self,
         due: &mut Due,
-        tick: i64,
+        (tick, since): (i64, Option<&Since>),
         pool: &mut Pool,
         scale: &Scale,
         touched: &mut Vec<u32>,
@@ -72,7 +73,7 @@ impl SloState {
             let id = self.series_for(&same[0], pool, scale);
             if let Some((id, series)) = id.and_then(|id| Some((id, pool.get_mut(id)?))) {
                 let before = series.too_late;
-                same.iter().for_each(|entry| series.add(tick, entry));
+                same.iter().for_each(|entry| series.add(tick, entry, since));
                 too_late += series.too_late - before;
                 touched.push(id);
                 touched.extend(self.composite_for(&same[0], pool, scale));

@@ -196,6 +196,47 @@ fn a_longer_period_than_ever_is_served_by_what_the_next_finer_ring_knows() {
     assert_eq!(all_chunks(&restored), chunks, "P4: it does not grow again");
 }
 
+/// What the period knows at second 126, and what came too late, of entries of the ticks 116 and 119, while the definition of
+/// second 120 has a period of `after` seconds instead of `before`.
+fn of_a_source(behind: bool, before: i64, after: i64) -> (Vec<(i64, i64)>, i64) {
+    let revisions = revisions(&[(10, Some(slo("a", before, &["x"]))), (120, Some(slo("a", after, &["x"])))]);
+    let mut burn = Burn::new(0, 1, 1, SMALL);
+    let of = |source, stamp, entries| TallyBatch { source, sources: 2, ..batch(0, 0, stamp, &revisions, entries) };
+    let entries = vec![
+        entry("x", &[], 116, 102, 0, 1),
+        entry("x", &[], 119, 95, 0, 10),
+        entry("x", &[], 119, 106, 0, 100),
+        entry("x", &[], 119, 50, 0, 1_000),
+    ];
+    let together = TallyBatch { low: LogTime(9_000), ..of(0, 116, Vec::new()) };
+    let mut steps = vec![of(0, 9, Vec::new()), of(1, 9, Vec::new()), together, of(1, 116, Vec::new())];
+    let late = TallyBatch { low: LogTime(116_000), ..of(1, 126, entries) };
+    if behind {
+        // Source 1 is more than 3 s behind: ticks up to 122 are evaluated without it.
+        steps.extend([of(0, 123, Vec::new()), late, of(0, 127, Vec::new()), of(1, 127, Vec::new())]);
+    } else {
+        steps.extend([late, of(0, 123, Vec::new()), of(0, 127, Vec::new()), of(1, 127, Vec::new())]);
+    }
+    let apply = |(offset, step)| burn.apply(offset as i64, step, &revisions).unwrap();
+    let rates: Vec<BurnRates> = steps.iter().enumerate().flat_map(apply).collect();
+    assert_eq!(burn.incomplete_ticks(), if behind { 7 } else { 0 });
+    let state = burn.states(&revisions).unwrap().remove(0);
+    assert!(state.complete && state.tick == 126 && !rates.is_empty());
+    (state.windows.iter().map(|w| (w.seconds, w.total)).collect(), state.too_late)
+}
+
+#[test]
+fn p3b_entries_of_a_source_that_was_behind_count_by_the_windows_of_their_own_tick() {
+    // A shorter period: what the longer one reached is not too late, though nothing shows it any more.
+    let shorter = (vec![(12, 0)], 1_000);
+    assert_eq!(of_a_source(false, 30, 12), shorter);
+    assert_eq!(of_a_source(true, 30, 12), shorter);
+    // A longer one is made of what the shorter one knew: 15 s up to tick 119.
+    let longer = (vec![(30, 100)], 1_010);
+    assert_eq!(of_a_source(false, 12, 30), longer);
+    assert_eq!(of_a_source(true, 12, 30), longer);
+}
+
 #[test]
 fn p4_what_tallies_no_longer_reach_is_said() {
     let revisions = revisions(&[(10, Some(slo("a", 30, &["x"])))]);
