@@ -51,6 +51,23 @@ fn an_empty_file_says_nothing() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slipstream.yaml");
+    std::fs::write(directory.path().join("token"), "\u{FEFF}Bearer abc\r\n").unwrap();
+    std::fs::write(directory.path().join("empty"), "\u{FEFF}\n").unwrap();
+    let receiver = |token: &str| {
+        let text = format!("\u{FEFF}receivers: [{{name: a, url: 'http://x', authorization_file: {token}}}]\n");
+        std::fs::write(&file, text).unwrap();
+        Config::load(Some(&file), [], Overrides::default())
+    };
+    assert_eq!(receiver("token").unwrap().receivers[0].headers[0].1.reveal(), "Bearer abc");
+    assert!(mistakes(receiver("empty"))[0].contains("it is empty"));
+    let told = mistakes(load("\u{FEFF}lisen: x\n", &[], Overrides::default()));
+    assert!(told[0].starts_with("1:1: unknown key `lisen`"), "{told:?}");
+}
+
+#[test]
 fn the_example_says_every_default() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/slipstream.yaml");
     let text = std::fs::read_to_string(example).unwrap();
