@@ -26,8 +26,7 @@ impl Place {
     /// # Errors
     /// When the file cannot be read, or with every mistake there is.
     pub fn load(&self) -> Result<Config> {
-        let config =
-            Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?;
+        let config = Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?;
         for ignored in &config.ignored {
             output::say(format_args!("warning: {ignored}"));
         }

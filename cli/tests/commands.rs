@@ -200,7 +200,10 @@ fn completions_are_made_for_the_usual_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains("slipstream"), "{shell}");
-        assert!(text(&output.stdout).contains("gateway tally burn sink alerter notifier") || shell == "fish", "{shell}");
+        assert!(
+            text(&output.stdout).contains("gateway tally burn sink alerter notifier") || shell == "fish",
+            "{shell}"
+        );
     }
 }
 

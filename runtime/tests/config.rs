@@ -331,10 +331,7 @@ fn mistakes_of_form() {
         ("gateway: 5\n", "1:10: `gateway`: expected a map of settings, found `5`"),
         ("log: kafka://u:pw@b:1", "1:6: `log`: user names and passwords do not belong in the address"),
         ("store: postgres://", "expected `sqlite:DIR` or `postgres://user@host:port/database`, found `postgres://`"),
-        (
-            "store: postgres://host:99999/db",
-            "1:8: `store`: expected a port from 1 to 65535, found 99999",
-        ),
+        ("store: postgres://host:99999/db", "1:8: `store`: expected a port from 1 to 65535, found 99999"),
         ("log: kafka://a:9092,b:99999", "1:6: `log`: expected a port from 1 to 65535, found 99999 in `b:99999`"),
         ("kafka: {prefix: 'a b'}", "`kafka.prefix`: expected letters"),
         ("kafka: {propertys: {}}", "unknown key `kafka.propertys`; did you mean `properties`?"),

@@ -225,9 +225,14 @@ fn a_number_that_breaks_a_rule_is_told_as_it_was_sent() {
 
 #[test]
 fn what_is_no_json_object_is_no_event() {
-    for (value, found) in
-        [("7", "`7`"), ("null", "`null`"), ("[]", "`[]`"), (" \"a\"", "`\"a\"`"), ("hello", "`hello`"), (" ", "nothing")]
-    {
+    for (value, found) in [
+        ("7", "`7`"),
+        ("null", "`null`"),
+        ("[]", "`[]`"),
+        (" \"a\"", "`\"a\"`"),
+        ("hello", "`hello`"),
+        (" ", "nothing"),
+    ] {
         let error = from_json(value.as_bytes(), || "an id".to_owned()).unwrap_err();
         assert_eq!((error.class, error.field.as_deref()), (ErrorClass::NotAnEvent, None), "{value}");
         assert_eq!(error.to_string(), format!("must be a JSON object, found {found}"));

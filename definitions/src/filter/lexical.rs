@@ -185,8 +185,7 @@ impl Scanner {
 
     fn exponent(&mut self) -> bool {
         let sign = usize::from(self.peek_is(1, |c| matches!(c, '+' | '-')));
-        let is_exponent =
-            self.peek_is(0, |c| matches!(c, 'e' | 'E')) && self.peek_is(1 + sign, |c| c.is_ascii_digit());
+        let is_exponent = self.peek_is(0, |c| matches!(c, 'e' | 'E')) && self.peek_is(1 + sign, |c| c.is_ascii_digit());
         if is_exponent {
             self.at += 1 + sign;
             self.rest_of(|c| c.is_ascii_digit());

@@ -151,7 +151,9 @@ fn help(source: &str, start: usize) -> Option<String> {
         "write `!service.matches(\"^check\")`"
     } else if word("like") {
         "write `endpoint.startsWith(\"/api\")`, or `endpoint.matches(\"^/api/v[0-9]\")`"
-    } else if rest.starts_with(',') && before.rsplit_once('(').is_some_and(|(before, _)| before.trim_end().ends_with(" in")) {
+    } else if rest.starts_with(',')
+        && before.rsplit_once('(').is_some_and(|(before, _)| before.trim_end().ends_with(" in"))
+    {
         "a list is written in square brackets: `x in [\"a\", \"b\"]`"
     } else if after_digit {
         "numbers have no unit: latency_ms is in milliseconds; a class of status codes is written `status_code >= 500`"

@@ -184,7 +184,12 @@ fn wrong_filters_are_refused_where_they_are_wrong() {
         ("endpoint.matches(\"\\\\p{Letter}\")", "filter-regex", "", "did you mean `\\\\p{L}`?"),
         ("endpoint.matches(r\"\\p{Letter}\")", "filter-regex", "", "did you mean `\\p{L}`?"),
         ("endpoint.matches(R'\\p{IsGreek}')", "filter-regex", "", "did you mean `\\p{Greek}`?"),
-        ("endpoint.matches(r\"\\p{Emoji}\")", "filter-regex", "", "such as `\\p{Lu}`, or a script such as `\\p{Greek}`"),
+        (
+            "endpoint.matches(r\"\\p{Emoji}\")",
+            "filter-regex",
+            "",
+            "such as `\\p{Lu}`, or a script such as `\\p{Greek}`",
+        ),
         ("endpoint.matches(r\"[a-\\d]\")", "filter-regex", "", "ends with the class `\\d` write `-` first or last"),
         ("service == \"\\q\"", "filter-syntax", "\\q", "write `\\\\q`, or use a raw string"),
         ("status_code < 99999999999999999999", "filter-syntax", "99999999999999999999", "from -9223372036854775808 to"),

@@ -234,8 +234,11 @@ mod tests {
         rewound(source.bytes).unwrap().read_to_end(&mut all).unwrap();
         writer.join().unwrap();
         assert!(all == text);
-        for (start, rest) in [(&b"\xEF\xBB"[..], &b"\xEF\xBB"[..]), (b"\xEF\xBB\xBF", b""), (b"\xEF\xBB\xBF\xEF\xBB\xBFx", b"\xEF\xBB\xBFx")]
-        {
+        for (start, rest) in [
+            (&b"\xEF\xBB"[..], &b"\xEF\xBB"[..]),
+            (b"\xEF\xBB\xBF", b""),
+            (b"\xEF\xBB\xBF\xEF\xBB\xBFx", b"\xEF\xBB\xBFx"),
+        ] {
             let path = dir.path().join("short");
             std::fs::write(&path, start).unwrap();
             assert_eq!(open(&path).unwrap().head, rest);

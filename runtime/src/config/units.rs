@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn counts() {
-        for (text, n) in [("1", Some(1)), ("50_000", Some(50_000)), ("0", None), ("1e3", None), ("99999999999999999999", None)]
+        for (text, n) in
+            [("1", Some(1)), ("50_000", Some(50_000)), ("0", None), ("1e3", None), ("99999999999999999999", None)]
         {
             assert_eq!(count(text), n, "{text}");
         }
