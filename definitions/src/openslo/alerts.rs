@@ -279,8 +279,9 @@ fn seconds(report: &mut Report<'_>, name: &str, text: &str, place: Place) -> i64
 }
 
 fn count(report: &mut Report<'_>, text: &str, place: Place) -> i64 {
-    text.parse().ok().filter(|count| (0..=1_000_000_000_000).contains(count)).unwrap_or_else(|| {
-        let message = format!("{OURS}{MIN_REQUESTS}: expected a whole number of requests, found `{text}`");
+    const MOST: i64 = 1_000_000_000_000;
+    text.parse().ok().filter(|count| (0..=MOST).contains(count)).unwrap_or_else(|| {
+        let message = format!("{OURS}{MIN_REQUESTS}: expected a whole number from 0 to {MOST}, found `{text}`");
         report.error(place, "invalid-annotation", message, None);
         0
     })

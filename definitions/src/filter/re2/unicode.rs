@@ -96,20 +96,23 @@ pub(super) fn class(name: &str, negated: bool) -> Result<String, Refusal> {
     if SCRIPTS.split_whitespace().any(|script| script == name) {
         return Ok(format!("\\{letter}{{sc={name}}}"));
     }
-    Refusal::new(format!("RE2 has no class `\\{letter}{{{name}}}`"), &help(name))
+    Refusal::new(format!("RE2 has no class `\\{letter}{{{name}}}`"), &help(letter, name))
 }
 
-fn help(name: &str) -> String {
+fn help(letter: char, name: &str) -> String {
     let plain = name.rsplit(['=', ':']).next().unwrap_or(name);
     if let Some(short) = category(plain) {
-        return format!("did you mean `\\\\p{{{short}}}`? RE2 knows general categories by their short names only");
+        return format!(
+            "did you mean `\\\\{letter}{{{short}}}`? RE2 knows general categories by their short names only"
+        );
     }
     let scripts: Vec<&str> = SCRIPTS.split_whitespace().collect();
     // Java writes \p{IsGreek}, and \p{InGreek} for a block.
-    let script = plain.strip_prefix("Is").or_else(|| plain.strip_prefix("In")).unwrap_or(plain);
-    let same = |known: &&str| folded(known) == folded(script);
-    match scripts.iter().copied().find(same).or_else(|| suggest::nearest(script, &scripts)) {
-        Some(meant) => format!("did you mean `\\\\p{{{meant}}}`?"),
+    let bare = plain.strip_prefix("Is").or_else(|| plain.strip_prefix("In")).unwrap_or(plain);
+    let same = |known: &&str| folded(known) == folded(plain) || folded(known) == folded(bare);
+    let near = || suggest::nearest(plain, &scripts).or_else(|| suggest::nearest(bare, &scripts));
+    match scripts.iter().copied().find(same).or_else(near) {
+        Some(meant) => format!("did you mean `\\\\{letter}{{{meant}}}`?"),
         None => "write a general category such as `\\\\p{Lu}`, or a script such as `\\\\p{Greek}`".to_owned(),
     }
 }
@@ -152,6 +155,7 @@ mod tests {
             ("Script=Greek", "Greek"),
             ("sc=Cyrilic", "Cyrillic"),
             ("IsGreek", "Greek"),
+            ("Inherted", "Inherited"),
             ("linear-b", "Linear_B"),
             ("Lowercase", "Ll"),
             ("gc=lu", "Lu"),
@@ -168,6 +172,8 @@ mod tests {
             assert!(help.starts_with(&format!("did you mean `\\\\p{{{meant}}}`?")), "{name}: {help}");
             assert_eq!(help.contains("short names"), CATEGORIES.contains(&meant), "{name}: {help}");
         }
+        let negated = class("Letter", true).unwrap_err().help.unwrap();
+        assert!(negated.starts_with("did you mean `\\\\P{L}`?"), "{negated}");
         assert!(class("Emoji", true).unwrap_err().help.unwrap().contains("general category"));
     }
 
