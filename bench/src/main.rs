@@ -10,6 +10,7 @@ mod hostile;
 mod kafka;
 mod load;
 mod matching;
+mod process;
 mod series;
 mod table;
 

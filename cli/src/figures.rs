@@ -72,13 +72,28 @@ fn whole(events: f64) -> i64 {
     ((events * 1e6).round() / 1e6).floor() as i64
 }
 
+/// A small number of events: two decimals, and below a tenth two significant digits, so that it does not look like 0.
+fn small(events: f64) -> String {
+    let leading = if events > 0.0 { (1.0 - events.log10().floor()).clamp(2.0, MOST_DECIMALS as f64) } else { 2.0 };
+    let text = format!("{events:.*}", leading as usize);
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    text[..text.len() - zeros.min(decimals(&text) - 2)].to_owned()
+}
+
+/// How many decimals a number is written with.
+fn decimals(text: &str) -> usize {
+    text.split_once('.').map_or(0, |(_, decimals)| decimals.len())
+}
+
 /// What is left of a budget, in whole events or in minutes: `64 of 103`, `40.2 of 43.2 min`.
 pub fn left_of_budget(unit: BudgetUnit, remaining: f64, budget: f64) -> String {
     let left = remaining * budget;
     match unit {
         // In a small budget fractions matter: a hundred events at 99.9 % allow a tenth of one.
         BudgetUnit::Events if budget < 10.0 => {
-            format!("{} of {budget:.2}", apart(left, &[0.0, budget], 2))
+            let budget_text = small(budget);
+            let decimals = if left < 0.0 { 2 } else { decimals(&budget_text) };
+            format!("{} of {budget_text}", apart(left, &[0.0, budget], decimals))
         }
         BudgetUnit::Events => format!("{} of {}", count(whole(left)), count(whole(budget))),
         BudgetUnit::Seconds => format!("{} of {:.1} min", apart(left / 60.0, &[0.0, budget / 60.0], 1), budget / 60.0),
@@ -153,6 +168,12 @@ mod tests {
             (BudgetUnit::Seconds, -1e-16, 2_592_000.0, "0.0 of 43200.0 min"),
             (BudgetUnit::Events, -99.0, 0.01, "-0.99 of 0.01"),
             (BudgetUnit::Events, 0.999_6, 5.0, "4.998 of 5.00"),
+            (BudgetUnit::Events, 1.0, 0.1, "0.10 of 0.10"),
+            (BudgetUnit::Events, 1.0, 0.012_3, "0.012 of 0.012"),
+            (BudgetUnit::Events, 0.5, 0.004, "0.002 of 0.004"),
+            (BudgetUnit::Events, -249.0, 0.004, "-1.00 of 0.004"),
+            (BudgetUnit::Events, 1.0, 3e-7, "0.0000003 of 0.0000003"),
+            (BudgetUnit::Events, 1.0 - 1.0 / 3e-7, 3e-7, "-1.00 of 0.0000003"),
             (BudgetUnit::Seconds, 0.5, 2_592.0, "21.6 of 43.2 min"),
             (BudgetUnit::Seconds, 0.999_6, 2_592.0, "43.18 of 43.2 min"),
             (BudgetUnit::Seconds, -1.0, 302.4, "-5.0 of 5.0 min"),

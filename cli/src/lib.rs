@@ -21,7 +21,7 @@ mod session;
 
 use args::{Cli, Command};
 
-/// The program: arguments in, exit code out. 0 done, 1 failed, 2 wrong use.
+/// The program: arguments in, exit code out. 0 done, 1 failed, 2 wrong use, 130 and 143 interrupted.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // The one TLS provider of the process; it is installed once, before anything could need it.
@@ -72,6 +72,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     if error.downcast_ref().is_some_and(closed) {
         return ExitCode::SUCCESS;
+    }
+    if let Some(interrupted) = error.downcast_ref::<session::Interrupted>() {
+        output::say(interrupted);
+        return ExitCode::from(interrupted.code());
     }
     output::say(format_args!("error: {}", output::causes(error)));
     ExitCode::from(if is_wrong_use(error) { 2 } else { 1 })

@@ -20,12 +20,17 @@ impl Place {
         }
     }
 
-    /// The configuration for commands that look at the installation, or work on it without being a role.
+    /// The configuration for commands that look at the installation, or work on it without being a role. Says which
+    /// variables are ignored.
     ///
     /// # Errors
     /// When the file cannot be read, or with every mistake there is.
     pub fn load(&self) -> Result<Config> {
-        Ok(Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?)
+        let config = Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?;
+        for ignored in &config.ignored {
+            output::say(format_args!("warning: {ignored}"));
+        }
+        Ok(config)
     }
 
     /// [`Place::load`], and definitions for it. What is wrong with either is said at once.

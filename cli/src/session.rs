@@ -1,7 +1,9 @@
 //! Work together with the roles that process it: how `import`, `simulate` and the demo start and end.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +14,7 @@ use slipstream_runtime::Shutdown;
 use slipstream_runtime::config::Role;
 use slipstream_runtime::signal;
 use slipstream_runtime::stage::Stage;
-use slipstream_runtime::supervise::{Bounds, Supervisor};
+use slipstream_runtime::supervise::{Bounds, Stop, Supervisor};
 use slipstream_schemas::Topic;
 use slipstream_store::{SharedStore, Store};
 use tokio::sync::oneshot;
@@ -27,6 +29,46 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 const WIND_UP: Duration = Duration::from_secs(10);
 /// A tick is evaluated once its sources are known up to a second after it; an idle source says so every 250 ms.
 const EVALUATED_WITHIN: Duration = Duration::from_millis(2_500);
+
+/// Work that a signal ended before it was done: what is kept, and how it goes on.
+#[derive(Debug)]
+pub struct Interrupted {
+    said: String,
+    by: Stop,
+}
+
+impl Interrupted {
+    /// The error of work that was told to stop. Whoever watches for signals fills in which one it was.
+    pub fn new(said: impl Into<String>) -> Self {
+        Interrupted { said: said.into(), by: Stop::Now }
+    }
+
+    /// The exit code that shells give to a program that a signal ended: 128 and its number.
+    pub fn code(&self) -> u8 {
+        match self.by {
+            Stop::Now => 130,
+            Stop::Drain => 143,
+        }
+    }
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// The result, which knows by which signal it was interrupted if it was.
+fn by<T>(stop: Option<Stop>, mut result: Result<T>) -> Result<T> {
+    if let (Some(stop), Err(error)) = (stop, &mut result)
+        && let Some(interrupted) = error.downcast_mut::<Interrupted>()
+    {
+        interrupted.by = stop;
+    }
+    result
+}
 
 /// Roles, and the supervisor that owns them, before they begin.
 pub struct Session {
@@ -72,11 +114,14 @@ impl Session {
         let signal = signal::watch().context("watching for signals")?;
         let (done, finished) = oneshot::channel::<()>();
         let (intake, roles_end) = (supervisor.token(Stage::Intake), supervisor.token(Stage::Process));
+        let signalled = OnceLock::new();
+        let heard = &signalled;
         let stop = async move {
             let mut finished = finished;
             tokio::select! {
                 _ = &mut finished => {}
-                _ = signal.received() => {
+                stop = signal.received() => {
+                    let _ = heard.set(stop);
                     intake.cancel();
                     // Out of patience: what the work has not done is left to the next start.
                     let _ = tokio::time::timeout(WIND_UP, finished).await;
@@ -98,7 +143,8 @@ impl Session {
             bail!("{outcome}");
         }
         closed?;
-        result.unwrap_or_else(|| bail!("interrupted: what was acknowledged is kept, and processed at the next start"))
+        let cut_short = "interrupted: what was acknowledged is kept, and processed at the next start";
+        by(signalled.get().copied(), result.unwrap_or_else(|| Err(Interrupted::new(cut_short).into())))
     }
 }
 
@@ -131,10 +177,10 @@ pub async fn interruptible<T>(work: impl AsyncFnOnce(&Shutdown) -> Result<T>) ->
     let mut work = std::pin::pin!(work(&shutdown));
     tokio::select! {
         result = &mut work => result,
-        _ = signal.received() => {
+        stop = signal.received() => {
             shutdown.cancel();
             let ended = tokio::time::timeout(WIND_UP, work).await;
-            ended.unwrap_or_else(|_| bail!("interrupted: what was acknowledged is kept"))
+            by(Some(stop), ended.unwrap_or_else(|_| Err(Interrupted::new("interrupted: what was acknowledged is kept").into())))
         }
     }
 }
@@ -160,4 +206,23 @@ pub async fn evaluated(log: &dyn Log, store: &dyn Store) -> Result<()> {
         catch_up::stored(log, store, Topic::Alerts).await
     };
     catch_up::within(PATIENCE, work).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    #[test]
+    fn what_a_signal_ended_has_the_exit_code_that_shells_expect() {
+        for (stop, code) in [(Stop::Now, 130), (Stop::Drain, 143)] {
+            let cut: Result<()> = Err(Interrupted::new("interrupted in a.log")).context("importing a.log");
+            let error = by(Some(stop), cut).unwrap_err();
+            assert_eq!(error.downcast_ref::<Interrupted>().map(Interrupted::code), Some(code));
+        }
+        let other = by(Some(Stop::Now), Err::<(), _>(anyhow::anyhow!("the log is broken"))).unwrap_err();
+        assert!(other.downcast_ref::<Interrupted>().is_none());
+        assert_eq!(by(Some(Stop::Drain), Ok(7)).unwrap(), 7, "it was done in time");
+    }
 }

@@ -144,6 +144,31 @@ fn mistakes_beside_a_configuration_that_cannot_be_read_are_told_too() {
 }
 
 #[test]
+fn a_role_that_is_none_is_told_with_the_other_mistakes() {
+    let output = run(&["run", "--roles", "gateway,sinc", "--listen", "here"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for mistake in ["--roles: `roles`: unknown role `sinc`; did you mean `sink`?", "--listen: `listen`"] {
+        assert!(said.contains(mistake), "{mistake}: {said}");
+    }
+    let help = text(&run(&["run", "--help"]).stdout);
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("gateway, tally, burn, sink, alerter, notifier"), "{help}");
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_told_by_every_command() {
+    let home = tempfile::tempdir().unwrap();
+    for command in [&["query", "kpis"][..], &["query", "slos"], &["slo", "status"], &["topics", "list"], &["doctor"]] {
+        let mut program = slipstream(&[command, &["--data", arg(home.path())]].concat());
+        let output = program.env("SLIPSTREAM_DATTA", "x").env("SLIPSTREAM_SERVICE_HOST", "10.0.0.1").output().unwrap();
+        let said = text(&output.stderr);
+        let warning = "warning: SLIPSTREAM_DATTA: unknown variable, ignored; did you mean SLIPSTREAM_DATA?";
+        assert!(said.contains(warning) && !said.contains("SERVICE_HOST"), "{command:?}: {said}");
+    }
+}
+
+#[test]
 fn what_failed_has_no_next() {
     let home = tempfile::tempdir().unwrap();
     let (data, missing) = (home.path().join("data"), home.path().join("missing"));
@@ -175,6 +200,10 @@ fn completions_are_made_for_the_usual_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains("slipstream"), "{shell}");
+        assert!(
+            text(&output.stdout).contains("gateway tally burn sink alerter notifier") || shell == "fish",
+            "{shell}"
+        );
     }
 }
 
@@ -417,7 +446,7 @@ fn an_interrupted_simulation_keeps_what_it_made_and_says_so() {
         std::thread::sleep(Duration::from_millis(50));
     }
     interrupt(&simulate);
-    assert_eq!(ended(&mut simulate), Some(1));
+    assert_eq!(ended(&mut simulate), Some(130));
     let mut said = String::new();
     simulate.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(said.contains(&format!("interrupted after {} events", hits())), "{said}");
@@ -435,7 +464,7 @@ fn a_read_that_blocks_does_not_keep_an_interrupted_process() {
         std::thread::sleep(Duration::from_millis(50));
     }
     interrupt(&import);
-    assert_eq!(ended(&mut import), Some(1), "it ends although nobody ever writes to its file");
+    assert_eq!(ended(&mut import), Some(130), "it ends although nobody ever writes to its file");
 }
 
 #[test]

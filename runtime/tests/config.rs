@@ -38,7 +38,8 @@ fn without_a_file_everything_has_a_default() {
     assert_eq!(config.ops_listen, SocketAddr::from(([127, 0, 0, 1], 8490)));
     assert_eq!(config.roles, Role::ALL.into());
     assert_eq!(config.retention.events, Duration::from_secs(35 * 86_400));
-    assert!(config.receivers.is_empty() && config.slos.is_empty() && config.warnings.is_empty());
+    assert!(config.receivers.is_empty() && config.slos.is_empty());
+    assert!(config.warnings.is_empty() && config.ignored.is_empty());
 }
 
 #[test]
@@ -47,6 +48,23 @@ fn an_empty_file_says_nothing() {
     for text in ["", "# only a comment\n", "gateway:\nreceivers:\n", "---\n"] {
         assert_eq!(load(text, &[], Overrides::default()).unwrap(), defaults, "{text:?}");
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slipstream.yaml");
+    std::fs::write(directory.path().join("token"), "\u{FEFF}Bearer abc\r\n").unwrap();
+    std::fs::write(directory.path().join("empty"), "\u{FEFF}\n").unwrap();
+    let receiver = |token: &str| {
+        let text = format!("\u{FEFF}receivers: [{{name: a, url: 'http://x', authorization_file: {token}}}]\n");
+        std::fs::write(&file, text).unwrap();
+        Config::load(Some(&file), [], Overrides::default())
+    };
+    assert_eq!(receiver("token").unwrap().receivers[0].headers[0].1.reveal(), "Bearer abc");
+    assert!(mistakes(receiver("empty"))[0].contains("it is empty"));
+    let told = mistakes(load("\u{FEFF}lisen: x\n", &[], Overrides::default()));
+    assert!(told[0].starts_with("1:1: unknown key `lisen`"), "{told:?}");
 }
 
 #[test]
@@ -253,14 +271,14 @@ drain: 0s
             "3:24: `roles`: expected one of gateway, tally, burn, sink, alerter, notifier, found `cook`",
             "4:6: `log`: expected brokers as `host:port`, found `broker`",
             "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found an address that is neither",
-            "7:13: `gateway.max_body`: expected a size in bytes like `65536`, `64KiB` or `16MiB`, found `16 megs`",
+            "7:13: `gateway.max_body`: expected a size from 1 byte to 1024GiB, like `65536`, `64KiB` or `16MiB`, found `16 megs`",
             "8:3: `max_body` is set twice; first at DIR/slipstream.yaml:7:3",
             "10:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
             "10:10: `receivers.url`: expected an address like `https://host/path`, found `ftp://x`",
             "11:5: unknown key `receivers.nam`; did you mean `name`?",
             "14:15: `receivers.headers`: secrets do not belong here; use `authorization_file: PATH`",
             "15:25: `receivers.authorization_file`: reading /no/such/file: No such file or directory (os error 2)",
-            "SLIPSTREAM_DRAIN: `drain`: expected a duration like `250ms`, `30s`, `1h30m` or `35d`, found `soon`",
+            "SLIPSTREAM_DRAIN: `drain`: expected a duration from 0s to 36500d, like `250ms`, `30s` or `1h30m`, found `soon`",
             "--webhook: `webhooks`: expected an address like `https://host/path`, found `example.org`",
         ]
     );
@@ -313,6 +331,8 @@ fn mistakes_of_form() {
         ("gateway: 5\n", "1:10: `gateway`: expected a map of settings, found `5`"),
         ("log: kafka://u:pw@b:1", "1:6: `log`: user names and passwords do not belong in the address"),
         ("store: postgres://", "expected `sqlite:DIR` or `postgres://user@host:port/database`, found `postgres://`"),
+        ("store: postgres://host:99999/db", "1:8: `store`: expected a port from 1 to 65535, found 99999"),
+        ("log: kafka://a:9092,b:99999", "1:6: `log`: expected a port from 1 to 65535, found 99999 in `b:99999`"),
         ("kafka: {prefix: 'a b'}", "`kafka.prefix`: expected letters"),
         ("kafka: {propertys: {}}", "unknown key `kafka.propertys`; did you mean `properties`?"),
         ("kafka: {properties: {sasl.password: x}}", "`kafka.properties.sasl.password`: secrets do not belong here"),
@@ -336,7 +356,26 @@ fn mistakes_of_form() {
         ("\0\0", "1:1: not valid YAML: a NUL character"),
         ("roles: []\n", "1:8: `roles`: the list is empty"),
         ("gateway: {max_body: 2MiB, max_in_flight: 1MiB}\n", "at least 49MiB: what one request"),
-        ("gateway: {max_events: 0}\n", "a whole number of at least 1, found `0`"),
+        ("gateway: {max_events: 0}\n", "a whole number from 1 to 1000000000, found `0`"),
+        (
+            "gateway: {max_events: 99999999999999999999}\n",
+            "`gateway.max_events`: expected a whole number from 1 to 1000000000, found `99999999999999999999`",
+        ),
+        ("gateway: {max_body: 0}\n", "`gateway.max_body`: expected a size from 1 byte to 1024GiB"),
+        (
+            "shutdown_timeout: 0s\n",
+            "`shutdown_timeout`: expected a duration from 1ms to 36500d, like `250ms`, `30s` or `1h30m`, found `0s`",
+        ),
+        ("gateway: {read_timeout: 0ms}\n", "`gateway.read_timeout`: expected a duration from 1ms to 36500d"),
+        ("retention: {events: 0d}\n", "`retention.events`: expected a duration from 1ms to 36500d"),
+        (
+            "receivers: [{name: a, url: 'http://x', timeout: 0s}]",
+            "`receivers.timeout`: expected a duration from 1ms to 36500d",
+        ),
+        (
+            "kafka: {tally_threads: 18446744073709551616}",
+            "`kafka.tally_threads`: expected a whole number from 1 to 64, found `18446744073709551616`",
+        ),
         ("receivers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a second receiver `a`"),
         ("receivers: [{name: a}]", "without `url` or `url_file`"),
         ("logging: {level: inof}", "expected a level (`info`)"),
@@ -376,7 +415,8 @@ fn a_file_that_is_not_there_is_named() {
 fn a_variable_that_looks_mistyped_is_a_warning_and_a_foreign_one_is_none() {
     let env = [("SLIPSTREAM_LISTN", "x"), ("SLIPSTREAM_PORT_8480_TCP_ADDR", "10.0.0.1"), ("SLIPSTREAM_CONFIG", "f")];
     let config = load("", &env, Overrides::default()).unwrap();
-    assert_eq!(config.warnings, ["SLIPSTREAM_LISTN: unknown variable, ignored; did you mean SLIPSTREAM_LISTEN?"]);
+    assert_eq!(config.ignored, ["SLIPSTREAM_LISTN: unknown variable, ignored; did you mean SLIPSTREAM_LISTEN?"]);
+    assert!(config.warnings.is_empty());
     let config = load("retention: {events: 7d}", &[], Overrides::default()).unwrap();
     assert!(config.warnings[0].contains("7.0 d"), "{:?}", config.warnings);
 }

@@ -101,8 +101,9 @@ fn every_rule_is_told_by_field_value_and_rule() {
         ("user_ref", json!("a\0b"), "user_ref `a\\u{0}b`: must not have a NUL character (U+0000)"),
         ("time", json!("yesterday"), "time `\"yesterday\"`: must be RFC 3339"),
         ("time", json!("2026-01-31T09:30:00"), "must be RFC 3339"),
-        ("time", json!(u64::MAX), "time `18446744073709551615`: must be RFC 3339"),
-        ("weight", json!(u64::MAX), "weight `18446744073709551615`: must be a whole number"),
+        ("time", json!(u64::MAX), "time `18446744073709551615`: must be between 1970 and 2100"),
+        ("time", json!(1_769_851_800.25), "time `1769851800.25`: must be RFC 3339 text or integer microseconds"),
+        ("weight", json!(u64::MAX), "weight `18446744073709551615`: must be 1 to 1000000"),
         ("attributes", json!(u64::MAX), "attributes `18446744073709551615`: must be an object"),
         ("time", json!(-1), "time `-1`: must be between 1970 and 2100"),
         ("time", json!("2100-01-01T00:00:01Z"), "must be between 1970 and 2100"),
@@ -186,6 +187,58 @@ fn attributes_keep_every_digit_as_it_was_sent() {
         let error = decode(text.as_bytes(), &FROM, Attributes::Skip).expect_err(wrong);
         assert_eq!(error.class, ErrorClass::MalformedJson, "{wrong}: {error}");
     }
+}
+
+#[test]
+fn a_number_that_breaks_a_rule_is_told_as_it_was_sent() {
+    let range = |field: &str| match field {
+        "time" => "must be between 1970 and 2100; a number means microseconds since 1970",
+        "status_code" => "must be 100 to 599",
+        "weight" => "must be 1 to 1000000",
+        _ => "must be finite and 0 to 86400000 (milliseconds, a day), or absent when not measured",
+    };
+    for (field, sent) in [
+        ("time", "99999999999999999999"),
+        ("time", "1e999"),
+        ("status_code", "99999999999999999999"),
+        ("status_code", "-18446744073709551617"),
+        ("status_code", "1e20"),
+        ("status_code", "700.0"),
+        ("weight", "100000000000000000001"),
+        ("weight", "1e400"),
+        ("latency_ms", "1e300"),
+        ("latency_ms", "99999999999999999999.50"),
+        ("latency_ms", "1E999"),
+        ("latency_ms", "-0.0010"),
+    ] {
+        let mut event = full();
+        event[field] = json!("HERE");
+        let text = event.to_string().replace("\"HERE\"", sent);
+        let error = decode(text.as_bytes(), &FROM, Attributes::Skip).expect_err(&text);
+        assert_eq!(error.to_string(), format!("{field} `{sent}`: {}", range(field)));
+        assert_eq!(error.class, ErrorClass::RuleBroken, "{text}");
+    }
+    let text = without("service").to_string().replacen('{', "{\"service\":99999999999999999999,", 1);
+    let error = decode(text.as_bytes(), &FROM, Attributes::Skip).unwrap_err();
+    assert_eq!(error.to_string(), "service `99999999999999999999`: must be a string");
+}
+
+#[test]
+fn what_is_no_json_object_is_no_event() {
+    for (value, found) in [
+        ("7", "`7`"),
+        ("null", "`null`"),
+        ("[]", "`[]`"),
+        (" \"a\"", "`\"a\"`"),
+        ("hello", "`hello`"),
+        (" ", "nothing"),
+    ] {
+        let error = from_json(value.as_bytes(), || "an id".to_owned()).unwrap_err();
+        assert_eq!((error.class, error.field.as_deref()), (ErrorClass::NotAnEvent, None), "{value}");
+        assert_eq!(error.to_string(), format!("must be a JSON object, found {found}"));
+    }
+    let broken = from_json(b"{", || "an id".to_owned()).unwrap_err();
+    assert_eq!(broken.class, ErrorClass::MalformedJson);
 }
 
 #[test]

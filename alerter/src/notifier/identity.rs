@@ -119,6 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_lists_every_label() {
+        const GUIDE: &str = include_str!("../../../docs/receivers.md");
+        let table = GUIDE.lines().skip_while(|line| !line.starts_with("| label |")).skip(2);
+        let rows = table.take_while(|line| line.starts_with('|') && !line.contains("`groupBy`, the rule's"));
+        let first = |row: &'static str| row.split('|').nth(1).unwrap_or_default();
+        let mut listed: Vec<&str> = rows.flat_map(|row| first(row).split('`').skip(1).step_by(2)).collect();
+        listed.sort_unstable();
+        let labels = labels(&transition());
+        assert_eq!(listed, labels.keys().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_dimension_never_hides_who_the_alert_is() {
         let mut t = transition();
         let dimension = |name: &str, value: &str| GroupLabel { name: name.to_owned(), value: value.to_owned() };

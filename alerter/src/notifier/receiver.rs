@@ -82,7 +82,7 @@ impl ReceiverConfig {
             return refuse("severities: two names differ in case only; leave one out".to_owned());
         }
         if self.timeout.is_zero() {
-            return refuse("timeout: an attempt needs some time; write at least 1s".to_owned());
+            return refuse("timeout: expected a duration above 0".to_owned());
         }
         transport::target(self).map(|_| ())
     }

@@ -1,28 +1,24 @@
 //! `slipstream run` as a separate process, observed through its metrics.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 
 use super::place::Place;
 use super::usage::Usage;
+use crate::process::{Process, free};
 
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A process with some roles. It is killed when dropped.
 pub struct Role {
-    child: Child,
+    process: Process,
     ops: SocketAddr,
     gateway: SocketAddr,
-    said: PathBuf,
 }
 
 impl Role {
@@ -33,16 +29,14 @@ impl Role {
     pub fn start(place: &Place, roles: &str, arguments: &[&OsStr]) -> Result<Role> {
         let (ops, gateway) = (free()?, free()?);
         let said = place.home().join(format!("{}-{}.log", roles.replace(',', "-"), ops.port()));
-        let errors = File::create(&said).context("creating a file for the output of the process")?;
         let mut command = place.command();
         command.args(["run", "--roles", roles, "--log", &place.log()]).args(arguments);
         if let Some(store) = &place.store {
             command.args(["--store", store]);
         }
         command.args(["--ops-listen", &ops.to_string(), "--listen", &gateway.to_string()]);
-        command.env("SLIPSTREAM_DRAIN", "0s").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
-        let child = command.spawn().with_context(|| format!("starting {}", place.program.display()))?;
-        Ok(Role { child, ops, gateway, said })
+        command.env("SLIPSTREAM_DRAIN", "0s");
+        Ok(Role { process: Process::start(&mut command, said)?, ops, gateway })
     }
 
     /// Address of its gateway.
@@ -67,19 +61,14 @@ impl Role {
     pub fn until(&mut self, within: Duration, what: &str, so: impl Fn(&Role) -> Result<bool>) -> Result<()> {
         let deadline = Instant::now() + within;
         while !so(self)? {
-            self.runs()?;
-            ensure!(Instant::now() < deadline, "not {what} within {within:?}: {}", self.last_words());
-            std::thread::sleep(LOOK_EVERY);
+            self.process.wait(deadline, what)?;
         }
         Ok(())
     }
 
     /// An error with its output if the process has ended.
     pub fn runs(&mut self) -> Result<()> {
-        match self.child.try_wait().context("checking a process")? {
-            Some(status) => bail!("slipstream exited with {status}: {}", self.last_words()),
-            None => Ok(()),
-        }
+        self.process.runs()
     }
 
     /// Sum over the samples of a metric whose labels contain `labels`; 0 if there is none yet.
@@ -97,7 +86,7 @@ impl Role {
     /// # Errors
     /// When it no longer runs.
     pub fn usage(&self) -> Result<Usage> {
-        Usage::of(self.child.id())
+        self.process.usage()
     }
 
     /// Asks it to end, and waits.
@@ -105,14 +94,7 @@ impl Role {
     /// # Errors
     /// When it does not.
     pub fn end(mut self) -> Result<()> {
-        let sent = Command::new("kill").arg(self.child.id().to_string()).status().context("sending SIGTERM")?;
-        ensure!(sent.success(), "sending SIGTERM");
-        let deadline = Instant::now() + ENDS_WITHIN;
-        while self.child.try_wait().context("waiting for a process")?.is_none() {
-            ensure!(Instant::now() < deadline, "it did not exit after SIGTERM: {}", self.last_words());
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
+        self.process.end(ENDS_WITHIN).map(|_| ())
     }
 
     /// kill -9.
@@ -120,22 +102,7 @@ impl Role {
     /// # Errors
     /// When there is nothing to kill.
     pub fn kill(mut self) -> Result<()> {
-        self.child.kill().context("killing a process")?;
-        self.child.wait().context("waiting for its exit")?;
-        Ok(())
-    }
-
-    fn last_words(&self) -> String {
-        let said = std::fs::read(&self.said).unwrap_or_default();
-        String::from_utf8_lossy(&said[said.len().saturating_sub(3000)..]).into_owned()
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        // It may have ended before.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill()
     }
 }
 
@@ -147,10 +114,4 @@ fn get(address: SocketAddr, path: &str) -> Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).context("reading from a process")?;
     Ok(answer)
-}
-
-/// A loopback address that was free a moment ago.
-pub fn free() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
-    listener.local_addr().context("looking for a free port")
 }

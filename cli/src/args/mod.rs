@@ -22,7 +22,8 @@ pub use traffic::{Format, Import, Simulate};
 #[command(name = "slipstream", version, propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Examples:\n  slipstream demo\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9099/alerts\n\n\
-    Exit codes: 0 success, 1 failure, 2 wrong usage."
+    Exit codes: 0 success, 1 failure, 2 wrong usage; 130 or 143 if Ctrl-C (SIGINT) or SIGTERM ended an import or a\n\
+    simulation before it was done. What was acknowledged is kept."
 )]
 pub struct Cli {
     /// The command

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::place::Place;
-use super::values::{at_least_one, duration};
+use super::values::{duration, limit, status_code};
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
@@ -30,7 +30,7 @@ pub enum Query {
     #[command(after_help = "Example:\n  slipstream query events --service payment --status-code 503 --limit 20")]
     Events {
         /// At most this many
-        #[arg(long, default_value = "100", value_parser = at_least_one)]
+        #[arg(long, default_value = "100", value_parser = limit)]
         limit: usize,
         /// Continue after the `next` of the previous page
         #[arg(long, value_name = "CURSOR")]
@@ -92,7 +92,7 @@ pub struct What {
     #[arg(long)]
     pub method: Option<String>,
     /// Only this status
-    #[arg(long)]
+    #[arg(long, value_parser = status_code)]
     pub status_code: Option<u16>,
     /// Print JSON
     #[arg(long)]

@@ -1,12 +1,16 @@
 //! The pipeline in this process: `slipstream run` and `slipstream demo`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::error::Error;
+use clap::{Arg, Args, Command};
+use slipstream_runtime::config::Role;
 
 use super::place::Place;
-use super::values::{duration, rate};
+use super::values::{duration, rate, seed};
 
 /// `slipstream demo`
 #[derive(Debug, Args)]
@@ -29,7 +33,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 100.0, value_parser = rate, allow_negative_numbers = true)]
     pub rate: f64,
     /// Seed of the traffic
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed)]
     pub seed: u64,
 }
 
@@ -42,8 +46,8 @@ pub struct Demo {
     slipstream run --roles sink --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags override SLIPSTREAM_* variables, which override the file."
 )]
 pub struct Run {
-    /// Roles to run, separated by commas: gateway, tally, burn, sink, alerter, notifier [default: all]
-    #[arg(long, value_delimiter = ',', value_name = "ROLE")]
+    /// Roles to run, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "ROLE", value_parser = RoleName)]
     pub roles: Vec<String>,
     /// Address of the gateway [default: 127.0.0.1:8480]
     #[arg(long, value_name = "ADDR")]
@@ -63,4 +67,21 @@ pub struct Run {
     /// Where the installation is
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Any text, with the roles for completion and help: what is none of them is reported with the other mistakes of the
+/// configuration.
+#[derive(Debug, Clone)]
+struct RoleName;
+
+impl TypedValueParser for RoleName {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Role::ALL.into_iter().map(|role| PossibleValue::new(role.name()))))
+    }
 }

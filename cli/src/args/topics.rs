@@ -5,6 +5,7 @@ use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TOPICS;
 
 use super::place::Place;
+use super::values::whole;
 
 /// `slipstream topics ...`
 #[derive(Debug, Subcommand)]
@@ -22,7 +23,7 @@ pub enum Topics {
         partitions: Vec<(Topic, u32)>,
         /// Replicas of topics to be created; from 3 on, two must have a record before it is acknowledged
         /// (min.insync.replicas) [default: the brokers' settings]
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=32))]
+        #[arg(long, value_name = "N", value_parser = replicas)]
         replication: Option<i32>,
         /// Print JSON
         #[arg(long)]
@@ -43,13 +44,16 @@ pub enum Topics {
     },
 }
 
+fn replicas(text: &str) -> Result<i32, String> {
+    whole(text, 1, 32)
+}
+
 /// A topic and how many partitions it is to have.
 fn partitions_of(text: &str) -> Result<(Topic, u32), String> {
-    const MOST: u32 = 10_000;
     let (name, n) = text.split_once('=').ok_or("write it as request-events=12")?;
     let names = || TOPICS.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
     let topic = Topic::from_name(name).ok_or_else(|| format!("unknown topic; known topics: {}", names()))?;
-    let n = n.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or("expected a whole number from 1 to 10000")?;
+    let n = whole(n, 1, 10_000)?;
     match topic {
         Topic::SloDefinitions if n != 1 => Err("definitions need a total order, so exactly one partition".to_owned()),
         topic => Ok((topic, n)),

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use slipstream_producer::import::LatencyField;
 
 use super::place::Place;
-use super::values::{duration, rate, service_name};
+use super::values::{duration, rate, seed, service_name};
 
 /// `slipstream import`
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ pub struct Simulate {
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub span: Duration,
     /// The same seed gives the same requests
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed)]
     pub seed: u64,
     /// Services, latencies and faults (YAML) [default: a shop of five services]
     #[arg(long, value_name = "FILE")]

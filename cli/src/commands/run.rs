@@ -29,7 +29,7 @@ use crate::{args, definitions, output, parts};
 pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode> {
     let (config, loaded) = load(&args, log_level)?;
     telemetry::init(&config.logging, std::env::var("NO_COLOR").ok().as_deref())?;
-    for warning in &config.warnings {
+    for warning in config.ignored.iter().chain(&config.warnings) {
         tracing::warn!("{warning}");
     }
     let stop = signal::watch().context("watching for signals")?;

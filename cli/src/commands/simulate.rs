@@ -5,7 +5,7 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 use slipstream_log::SharedLog;
@@ -17,7 +17,7 @@ use slipstream_store::SharedStore;
 
 use crate::parts::{Installation, Writes};
 use crate::place::both;
-use crate::session::{Session, beside, digested, evaluated};
+use crate::session::{Interrupted, Session, beside, digested, evaluated};
 use crate::{args, figures, logging, output};
 
 #[derive(Serialize)]
@@ -78,7 +78,8 @@ impl Work {
             digested(self.log.as_ref(), store.as_ref()).await?;
         }
         if shutdown.is_cancelled() {
-            bail!("interrupted after {} events; they are kept", summary.accepted);
+            let kept = format!("interrupted after {} events; they are kept", summary.accepted);
+            return Err(Interrupted::new(kept).into());
         }
         let seconds = began.elapsed().as_secs_f64();
         if let (Some(store), true) = (&store, self.slos > 0) {

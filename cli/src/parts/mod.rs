@@ -35,6 +35,7 @@ pub const CUT_DELAY_MS: i64 = 5_000;
 pub fn mistakes(config: &Config) -> Vec<Problem> {
     // Whatever the log is: an address that is wrong looks like none here.
     let mut problems = log::wrong_properties(config);
+    problems.extend(store::wrong_address(config));
     problems.extend(config.receivers.iter().filter_map(|receiver| {
         let message = ReceiverConfig::from(receiver.clone()).check().err()?.to_string();
         let place = receiver.place.clone().unwrap_or_else(|| Place::Setting("receivers".to_owned()));
@@ -180,6 +181,18 @@ mod tests {
         config.receivers = vec![Receiver { place: Some(place), ..Receiver::webhook("a", "http://[::") }];
         let found = mistakes(&config);
         assert!(found[0].to_string().starts_with("slipstream.yaml:3:5: receiver a: url: "), "{found:?}");
+    }
+
+    #[test]
+    fn an_address_of_a_database_is_checked_before_anything_is_touched() {
+        let store = |url: &str| Overrides { store: Some(url.to_owned()), ..Overrides::default() };
+        let found = |url: &str| mistakes(&Config::load(None, [], store(url)).unwrap());
+        assert_eq!(found("postgres://me@host/db?sslmode=require"), []);
+        let wrong = found("postgres://me:t0ps3cret@host/db?sslmod=require");
+        let [problem] = &wrong[..] else { panic!("{wrong:?}") };
+        let said = problem.to_string();
+        assert!(said.starts_with("store: reading the store's URL: ") && said.contains("`sslmod`"), "{said}");
+        assert!(!said.contains("t0ps3cret"), "{said}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use slipstream_role::patience::Patience;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Backoff;
-use slipstream_runtime::config::{Config, Secret, StoreAddress};
+use slipstream_runtime::config::{Config, Place, Problem, Secret, StoreAddress};
 use slipstream_runtime::health::{Health, State};
 use slipstream_store::{PostgresOptions, PostgresStore, SharedStore, SqliteStore, StoreError};
 
@@ -116,6 +116,13 @@ pub fn postgres_options(config: &Config, url: &Secret) -> PostgresOptions {
         retention: config.retention,
         ..PostgresOptions::new(url.reveal())
     }
+}
+
+/// What is wrong with the address of a database, but for hosts and ports, which are checked with the configuration.
+pub fn wrong_address(config: &Config) -> Option<Problem> {
+    let StoreAddress::Postgres(url) = &config.store else { return None };
+    let error = postgres_options(config, url).check().err()?;
+    Some(Problem { place: Place::Setting("store".to_owned()), message: error.to_string() })
 }
 
 /// The address of the store, for people: without secrets.

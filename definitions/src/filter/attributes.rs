@@ -21,7 +21,12 @@ impl Checker {
         }
         let operand = self.expression(&select.operand)?;
         let message = format!("{} is {} and has no field `{}`", operand.name, operand.kind.name(), select.field);
-        self.refuse(tree, "filter-type", message, Some(names::FIELDS_HELP.to_owned()))
+        // `endpoint.length`
+        let help = match names::function_elsewhere(&select.field) {
+            Some(meant) => format!("did you mean the function `{meant}`? {}", names::usage(meant)),
+            None => names::FIELDS_HELP.to_owned(),
+        };
+        self.refuse(tree, "filter-type", message, Some(help))
     }
 
     pub(super) fn index(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {

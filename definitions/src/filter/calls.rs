@@ -9,6 +9,7 @@ use regex::{Regex, RegexBuilder};
 use super::attributes::text_literal;
 use super::check::{Checker, LOOP_HELP, absolute, truth};
 use super::expression::{Expression, Function, TextTest};
+use super::names;
 use super::re2::{self, Refusal};
 use super::types::{Type, Typed};
 use crate::suggest;
@@ -65,12 +66,12 @@ fn qualified(call: &CallExpr, name: &str) -> String {
 fn unknown<T>(checker: &mut Checker, tree: &IdedExpr, name: &str) -> Option<T> {
     if KNOWN.contains(&name) {
         let message = format!("`{name}` is used incorrectly");
-        return checker.refuse(tree, "filter-type", message, Some(usage(name).to_owned()));
+        return checker.refuse(tree, "filter-type", message, Some(names::usage(name).to_owned()));
     }
     let message = format!("filters have no function `{name}`");
-    let help = match (instead(name), suggest::nearest(name, &KNOWN)) {
+    let help = match (instead(name), names::function_elsewhere(name).or_else(|| suggest::nearest(name, &KNOWN))) {
         (Some(instead), _) => instead.to_owned(),
-        (None, Some(meant)) => format!("did you mean `{meant}`? {}", usage(meant)),
+        (None, Some(meant)) => format!("did you mean `{meant}`? {}", names::usage(meant)),
         (None, None) => format!("the functions are {}", KNOWN.join(", ")),
     };
     checker.refuse(tree, "unsupported-cel", message, Some(help))
@@ -86,24 +87,12 @@ fn instead(name: &str) -> Option<&'static str> {
         "bytes" | "type" => "compare strings and numbers directly",
         "dyn" => "leave it out: whole and decimal numbers can be compared",
         "all" | "exists" | "exists_one" | "map" | "filter" => LOOP_HELP,
+        "not" => "\"not\" is written `!`, as in `!(x in [...])`",
+        "and" => "\"and\" is written `&&`",
+        "or" => "\"or\" is written `||`",
+        "isEmpty" | "empty" => "write `environment == \"\"`",
         _ => return None,
     })
-}
-
-fn usage(name: &str) -> &'static str {
-    match name {
-        "startsWith" => "write `endpoint.startsWith(\"/api\")`",
-        "endsWith" => "write `endpoint.endsWith(\"/health\")`",
-        "contains" => "write `endpoint.contains(\"admin\")`",
-        "matches" => "write `endpoint.matches(\"^/api/v[0-9]+/\")`",
-        "size" => "write `size(endpoint)`",
-        "lowerAscii" => "write `method.lowerAscii()`",
-        "upperAscii" => "write `method.upperAscii()`",
-        "int" => "write `int(attributes.retries) > 3`",
-        "double" => "write `double(attributes.amount) > 9.5`",
-        "string" => "write `string(status_code).startsWith(\"5\")`",
-        _ => "write `has(attributes.key)`",
-    }
 }
 
 fn text(checker: &mut Checker, part: &IdedExpr, function: &str) -> Option<Typed> {
@@ -128,11 +117,13 @@ fn test(checker: &mut Checker, test: TextTest, [of, part]: [&IdedExpr; 2], name:
 fn matches(checker: &mut Checker, of: &IdedExpr, pattern: &IdedExpr) -> Option<Typed> {
     let of = text(checker, of, "matches");
     let Some(source) = text_literal(pattern) else {
-        return checker.unsupported(pattern, "computed regular expressions", usage("matches"));
+        return checker.unsupported(pattern, "computed regular expressions", names::usage("matches"));
     };
     match regex(source) {
         Ok(regex) => Some(truth(Expression::Matches(Box::new(of?.expression), Arc::new(regex)))),
         Err(Refusal { reason, help }) => {
+            let is_raw = checker.places.text(pattern).starts_with(['r', 'R']);
+            let help = help.map(|help| if is_raw { help.replace(r"\\", r"\") } else { help });
             checker.refuse(pattern, "filter-regex", format!("not a regular expression: {reason}"), help)
         }
     }

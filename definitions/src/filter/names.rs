@@ -35,6 +35,57 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("attrs", "attributes"),
 ];
 
+/// What functions are called in other languages, and here; in lower case, without `_`.
+const FUNCTIONS_ELSEWHERE: [(&str, &str); 47] = [
+    ("len", "size"),
+    ("length", "size"),
+    ("strlen", "size"),
+    ("count", "size"),
+    ("tolowercase", "lowerAscii"),
+    ("tolower", "lowerAscii"),
+    ("lower", "lowerAscii"),
+    ("lowercase", "lowerAscii"),
+    ("lcase", "lowerAscii"),
+    ("downcase", "lowerAscii"),
+    ("casefold", "lowerAscii"),
+    ("touppercase", "upperAscii"),
+    ("toupper", "upperAscii"),
+    ("upper", "upperAscii"),
+    ("uppercase", "upperAscii"),
+    ("ucase", "upperAscii"),
+    ("upcase", "upperAscii"),
+    ("hasprefix", "startsWith"),
+    ("beginswith", "startsWith"),
+    ("prefix", "startsWith"),
+    ("hassuffix", "endsWith"),
+    ("suffix", "endsWith"),
+    ("includes", "contains"),
+    ("include", "contains"),
+    ("containsstring", "contains"),
+    ("indexof", "contains"),
+    ("find", "contains"),
+    ("regex", "matches"),
+    ("regexp", "matches"),
+    ("regexmatch", "matches"),
+    ("rematch", "matches"),
+    ("search", "matches"),
+    ("like", "matches"),
+    ("toint", "int"),
+    ("parseint", "int"),
+    ("integer", "int"),
+    ("atoi", "int"),
+    ("tonumber", "double"),
+    ("number", "double"),
+    ("float", "double"),
+    ("tofloat", "double"),
+    ("parsefloat", "double"),
+    ("todouble", "double"),
+    ("str", "string"),
+    ("tostring", "string"),
+    ("defined", "has"),
+    ("haskey", "has"),
+];
+
 /// Fields of the event that filters do not see.
 const HIDDEN: [&str; 5] = ["event_id", "time", "weight", "trace_id", "user_ref"];
 
@@ -57,6 +108,29 @@ pub(super) fn unknown(name: &str) -> (String, String) {
         None => format!("{FIELDS_HELP}; anything else is an attribute: `attributes.{name}`"),
     };
     (format!("unknown name `{name}`"), help)
+}
+
+/// Our function for one that another language has.
+pub(super) fn function_elsewhere(name: &str) -> Option<&'static str> {
+    let plain = name.rsplit('.').next().unwrap_or(name).replace('_', "").to_lowercase();
+    FUNCTIONS_ELSEWHERE.iter().find(|(other, _)| *other == plain).map(|(_, ours)| *ours)
+}
+
+/// How a function is called.
+pub(super) fn usage(name: &str) -> &'static str {
+    match name {
+        "startsWith" => "write `endpoint.startsWith(\"/api\")`",
+        "endsWith" => "write `endpoint.endsWith(\"/health\")`",
+        "contains" => "write `endpoint.contains(\"admin\")`",
+        "matches" => "write `endpoint.matches(\"^/api/v[0-9]+/\")`",
+        "size" => "write `size(endpoint)`",
+        "lowerAscii" => "write `method.lowerAscii()`",
+        "upperAscii" => "write `method.upperAscii()`",
+        "int" => "write `int(attributes.retries) > 3`",
+        "double" => "write `double(attributes.amount) > 9.5`",
+        "string" => "write `string(status_code).startsWith(\"5\")`",
+        _ => "write `has(attributes.key)`",
+    }
 }
 
 /// What to write if a boolean was expected.

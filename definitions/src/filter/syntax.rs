@@ -4,6 +4,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::parser::Parser;
 
 use super::error::FilterError;
+use super::lexical;
 
 /// Longest source, bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -102,6 +103,9 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
     if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
         return vec![too_deep(source)];
     }
+    if let Some(mistake) = lexical::mistake(source) {
+        return vec![mistake];
+    }
     // A missing branch of a conditional is reported at the start of the whole; the place of the error comes after.
     let first = errors.errors.iter().find(|error| !error.msg.starts_with("Incomplete")).or(errors.errors.first());
     let (line, column) = first.map_or((1, 1), |error| error.pos);
@@ -113,9 +117,6 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
 
 /// The parser's message without its list of tokens.
 fn plain(message: &str) -> String {
-    if message.contains("InvalidUnicode") {
-        return "CEL syntax: an escape in a string is not a Unicode character".to_owned();
-    }
     let text = message.trim_start_matches("Syntax error: ");
     let text = text.split(" expecting {").next().unwrap_or(text).replace("'<EOF>'", "the end of the filter");
     let text = text
@@ -129,7 +130,7 @@ fn plain(message: &str) -> String {
 
 /// What a newcomer probably meant at the place of a syntax error.
 fn help(source: &str, start: usize) -> Option<String> {
-    let rest: String = source.chars().skip(start).take(3).collect();
+    let rest: String = source.chars().skip(start).take(6).collect();
     let before = source.chars().take(start).collect::<String>();
     let word = |name: &str| {
         rest.to_lowercase().starts_with(name) && !rest.chars().nth(name.len()).is_some_and(char::is_alphanumeric)
@@ -146,18 +147,26 @@ fn help(source: &str, start: usize) -> Option<String> {
         "there are no optional values: an attribute that may be missing is tested with `has(attributes.key)`"
     } else if rest.starts_with("=~") || (before.ends_with('=') && rest.starts_with('~')) {
         "a regular expression is matched with `service.matches(\"^check\")`"
+    } else if rest.starts_with("!~") || (before.ends_with('!') && rest.starts_with('~')) {
+        "write `!service.matches(\"^check\")`"
+    } else if word("like") {
+        "write `endpoint.startsWith(\"/api\")`, or `endpoint.matches(\"^/api/v[0-9]\")`"
+    } else if rest.starts_with(',')
+        && before.rsplit_once('(').is_some_and(|(before, _)| before.trim_end().ends_with(" in"))
+    {
+        "a list is written in square brackets: `x in [\"a\", \"b\"]`"
     } else if after_digit {
         "numbers have no unit: latency_ms is in milliseconds; a class of status codes is written `status_code >= 500`"
     } else if rest.starts_with('=') && !rest.starts_with("==") {
         "equality is written `==`"
-    } else if word("and") || rest.starts_with('&') {
+    } else if word("and") || (rest.starts_with('&') && !rest.starts_with("&&")) {
         "\"and\" is written `&&`"
-    } else if word("or") || rest.starts_with('|') {
+    } else if word("or") || (rest.starts_with('|') && !rest.starts_with("||")) {
         "\"or\" is written `||`"
     } else if word("not") || before.trim_end().to_lowercase().ends_with("not") {
         "\"not\" is written `!`, as in `!(x in [...])`"
     } else if rest.starts_with('"') || rest.starts_with('\'') {
-        "a string ends with the quote it begins with; a backslash in it is written `\\\\`"
+        "conditions are joined with `&&` or `||`; a quote within a string is written `\\\"`"
     } else {
         return None;
     };
@@ -180,6 +189,12 @@ impl Places {
     /// The whole source.
     pub(super) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The source of a part; brackets around it may be missing.
+    pub(super) fn text(&self, tree: &IdedExpr) -> String {
+        let (start, width) = self.of(tree);
+        self.source.chars().skip(start).take(width).collect()
     }
 
     /// First character of a part and how many it has; brackets around it may be missing.

@@ -211,7 +211,7 @@ fn lookback(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<i64> {
 /// A window must have a length, and rings must reach it.
 pub(super) fn check_window(report: &mut Report<'_>, seconds: i64, place: Place, path: &str) -> bool {
     if seconds == 0 {
-        report.error(place, "invalid-duration", format!("{path}: expected more than 0"), None);
+        report.error(place, "invalid-duration", format!("{path}: expected a duration above 0"), None);
     }
     if seconds > MAX_WINDOW {
         let message = format!("{path}: windows longer than {} are not supported", duration::format(MAX_WINDOW));
@@ -258,7 +258,7 @@ fn short_window(report: &mut Report<'_>, text: &str, place: Place, long: i64) ->
     let short = seconds(report, SHORT_WINDOW, text, place);
     if short > long || short == 0 {
         let message = format!(
-            "{OURS}{SHORT_WINDOW}: expected more than 0 and at most the lookbackWindow of {}, found {text}",
+            "{OURS}{SHORT_WINDOW}: expected a duration above 0 and at most the lookbackWindow of {}, found {text}",
             duration::format(long)
         );
         report.error(place, "invalid-annotation", message, None);
@@ -279,8 +279,9 @@ fn seconds(report: &mut Report<'_>, name: &str, text: &str, place: Place) -> i64
 }
 
 fn count(report: &mut Report<'_>, text: &str, place: Place) -> i64 {
-    text.parse().ok().filter(|count| (0..=1_000_000_000_000).contains(count)).unwrap_or_else(|| {
-        let message = format!("{OURS}{MIN_REQUESTS}: expected a whole number of requests, found `{text}`");
+    const MOST: i64 = 1_000_000_000_000;
+    text.parse().ok().filter(|count| (0..=MOST).contains(count)).unwrap_or_else(|| {
+        let message = format!("{OURS}{MIN_REQUESTS}: expected a whole number from 0 to {MOST}, found `{text}`");
         report.error(place, "invalid-annotation", message, None);
         0
     })

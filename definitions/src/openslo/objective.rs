@@ -202,7 +202,7 @@ fn slice_window(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<i64> {
     };
     let path = fields.path_of("timeSliceWindow");
     if seconds == 0 {
-        report.error(place, "invalid-duration", format!("{path}: expected more than 0"), None);
+        report.error(place, "invalid-duration", format!("{path}: expected a duration above 0"), None);
     }
     if seconds > MAX_SLICE {
         let message = format!("{path}: slices longer than {} are not supported", duration::format(MAX_SLICE));
@@ -217,7 +217,7 @@ fn weight(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Ratio> {
     let path = fields.path_of("compositeWeight");
     if weight.num == 0 {
         let help = Some("leave out an objective that does not count".to_owned());
-        report.error(place, "invalid-weight", format!("{path}: expected more than 0"), help);
+        report.error(place, "invalid-weight", format!("{path}: expected a number above 0"), help);
     } else if weight.compare(MAX_WEIGHT).is_gt() || !WEIGHT_DENOMINATOR.is_multiple_of(weight.den) {
         let message = format!("{path}: expected at most 1,000,000, with at most 6 decimals");
         report.error(place, "unsupported-weight", message, Some("only the ratios of the weights matter".to_owned()));

@@ -98,7 +98,7 @@ fn units(report: &mut Report<'_>, text: Text<'_>, path: &str) -> Option<(i64, Un
             None
         }
         Ok((0, _)) => {
-            report.error(text.place, "invalid-duration", format!("{path}: expected more than 0"), None);
+            report.error(text.place, "invalid-duration", format!("{path}: expected a duration above 0"), None);
             None
         }
         Ok((count, _)) if count > Calendar::MAX_COUNT => {

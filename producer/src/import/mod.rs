@@ -41,29 +41,14 @@ pub use run::import_file;
 pub(crate) use source::HEAD_BYTES;
 pub use target::Target;
 
-/// How far an import is: counts of this run.
+/// What an import did, or did so far: counts of this run, but for `already_imported`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct Summary {
     /// Lines read and committed, blank ones included.
     pub lines: u64,
     /// Events that the log has, redeliveries included.
     pub events: u64,
     /// Lines that went to dead-letters.
-    pub rejected: u64,
-    /// Bytes read and committed, decompressed.
-    pub bytes: u64,
-    /// See [`Summary::first_rejected`].
-    pub first_rejected: Vec<Rejected>,
-}
-
-/// What an import did: counts of this run, but for `already_imported`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// See [`Progress::lines`].
-    pub lines: u64,
-    /// See [`Progress::events`].
-    pub events: u64,
-    /// See [`Progress::rejected`].
     pub rejected: u64,
     /// The first lines that were rejected, at most [`FIRST_REJECTED`].
     pub first_rejected: Vec<Rejected>,

@@ -12,7 +12,6 @@ use super::{Format, Options, access_log};
 
 /// Digits of a file's identity that are part of the ids of its events.
 const ID_DIGITS: usize = 32;
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Why a line is not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,6 @@ impl Reading {
         if line.len() >= LINE_BYTES {
             return Err(Rejection::too_long());
         }
-        let line = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         if line.trim_ascii().is_empty() {
             return Ok(None);
         }
@@ -271,12 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_are_none_and_a_mark_at_the_beginning_is_passed_over() {
-        let reading = reading(Format::Json, 0);
-        assert_eq!(event(&reading, b" \t", 2), Ok(None));
-        let marked = [BYTE_ORDER_MARK, JSON.as_bytes()].concat();
-        assert!(event(&reading, &marked, 1).unwrap().is_some());
-        assert!(event(&reading, &marked, 2).is_err());
+    fn blank_lines_are_none() {
+        assert_eq!(event(&reading(Format::Json, 0), b" \t", 2), Ok(None));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::error::ImportError;
 use super::lines::Lines;
 use super::source::{self, Source};
 use super::standing::{self, Standing};
-use super::{FIRST_REJECTED, Format, Options, Progress, Summary, Target};
+use super::{FIRST_REJECTED, Format, Options, Summary, Target};
 
-/// Imports a file, or what was added to it since it was imported. A shutdown ends it behind a step; the next import goes
+/// Imports a file, or what was added to it since it was imported; `progress` is told after each step. A shutdown ends it behind a step; the next import goes
 /// on there. Lines are committed in their order, each once (L2): what a line became and that it was read are one step.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub async fn import_file(
     target: &Target,
     path: &Path,
     options: &Options,
-    progress: &mut (dyn FnMut(&Progress) + Send),
+    progress: &mut (dyn FnMut(&Summary) + Send),
     shutdown: &Shutdown,
 ) -> Result<Summary, ImportError> {
     if options.format != Format::Json && options.service.is_none() {
@@ -121,10 +121,9 @@ async fn pump(
     target: &Target,
     mut chunks: Chunks,
     mut summary: Summary,
-    progress: &mut (dyn FnMut(&Progress) + Send),
+    progress: &mut (dyn FnMut(&Summary) + Send),
     shutdown: &Shutdown,
 ) -> Result<Summary, ImportError> {
-    let mut bytes = 0;
     let mut making = spawn_blocking(move || (chunks.next(), chunks));
     loop {
         let (made, mut rest) = making.await?;
@@ -148,10 +147,8 @@ async fn pump(
         summary.lines += (to.lines - from.lines) as u64;
         summary.events += (to.events - from.events) as u64;
         summary.rejected += (to.rejected - from.rejected) as u64;
-        bytes += (to.bytes - from.bytes) as u64;
         let room = FIRST_REJECTED.saturating_sub(summary.first_rejected.len());
         summary.first_rejected.extend(rejected.into_iter().take(room));
-        let Summary { lines, events, rejected, .. } = summary;
-        progress(&Progress { lines, events, rejected, bytes, first_rejected: summary.first_rejected.clone() });
+        progress(&summary);
     }
 }

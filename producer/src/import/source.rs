@@ -15,10 +15,12 @@ pub(crate) const HEAD_BYTES: usize = 4 << 10;
 const READ_BYTES: usize = 256 << 10;
 /// The largest offset of a format's magic bytes.
 const MARK_BYTES: usize = 512;
+/// Says that a text is UTF-8. It is not part of the text, so that a file is the same with and without it.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The name for standard input.
 pub(super) const STDIN: &str = "-";
 
-/// A file's decompressed bytes, from the beginning.
+/// A file's decompressed bytes, from the beginning, without a byte order mark.
 pub(super) type Bytes = BufReader<Stream>;
 
 /// An opened file.
@@ -90,7 +92,7 @@ impl Stream {
             Err(foreign) => return Ok(Err(foreign)),
         };
         let behind = Behind::default();
-        let reader = unpack::unpack(container, raw, &behind)?;
+        let reader = unmarked(unpack::unpack(container, raw, &behind)?)?;
         Ok(Ok((Stream { reader, again, behind }, container)))
     }
 
@@ -124,6 +126,16 @@ impl Stream {
             Again::Never => Err(io::Error::other("a pipe cannot be read again from its start")),
         }
     }
+}
+
+/// The bytes behind a byte order mark.
+fn unmarked(mut reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    let mut start = Vec::with_capacity(BYTE_ORDER_MARK.len());
+    reader.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start)?;
+    if start == BYTE_ORDER_MARK {
+        return Ok(reader);
+    }
+    Ok(Box::new(io::Cursor::new(start).chain(reader)))
 }
 
 impl Read for Stream {
@@ -194,6 +206,42 @@ mod tests {
                 assert!(read == text, "{name}");
                 source.bytes = rewound(source.bytes).unwrap();
             }
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_file() {
+        let text: Vec<u8> = (0..3_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
+        let marked = [BYTE_ORDER_MARK, &text].concat();
+        let dir = tempfile::tempdir().unwrap();
+        for bytes in [marked.clone(), zstd::encode_all(marked.as_slice(), 1).unwrap()] {
+            let path = dir.path().join("file");
+            std::fs::write(&path, bytes).unwrap();
+            let mut source = open(&path).unwrap();
+            assert_eq!(source.head, text[..HEAD_BYTES]);
+            for _ in 0..2 {
+                let mut read = Vec::new();
+                source.bytes.read_to_end(&mut read).unwrap();
+                assert!(read == text);
+                source.bytes = rewound(source.bytes).unwrap();
+            }
+        }
+        let (path, _reader, writer) = pipe(&marked);
+        let mut source = open(&path).unwrap();
+        keep(&mut source.bytes).unwrap();
+        source.bytes.read_exact(&mut [0; 100]).unwrap();
+        let mut all = Vec::new();
+        rewound(source.bytes).unwrap().read_to_end(&mut all).unwrap();
+        writer.join().unwrap();
+        assert!(all == text);
+        for (start, rest) in [
+            (&b"\xEF\xBB"[..], &b"\xEF\xBB"[..]),
+            (b"\xEF\xBB\xBF", b""),
+            (b"\xEF\xBB\xBF\xEF\xBB\xBFx", b"\xEF\xBB\xBFx"),
+        ] {
+            let path = dir.path().join("short");
+            std::fs::write(&path, start).unwrap();
+            assert_eq!(open(&path).unwrap().head, rest);
         }
     }
 

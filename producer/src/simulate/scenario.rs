@@ -136,7 +136,7 @@ impl Scenario {
     /// # Errors
     /// When it is malformed or invalid; the message says where.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Scenario = serde_yaml_ng::from_str(text)?;
+        let scenario: Scenario = serde_yaml_ng::from_str(text.strip_prefix('\u{FEFF}').unwrap_or(text))?;
         scenario.check().map_err(ScenarioError::Senseless)?;
         Ok(scenario)
     }

@@ -73,7 +73,8 @@ async fn what_is_valid_goes_in_and_each_wrong_one_is_named() {
     assert_eq!(wrong_status.field.as_deref(), Some("status_code"));
     assert!(wrong_status.message.contains("42"), "{}", wrong_status.message);
     assert_eq!((no_event.index, &no_event.event_id), (2, &None));
-    assert!(!no_event.error.is_empty() && !no_event.message.is_empty());
+    assert_eq!((no_event.error.as_str(), no_event.field.as_deref()), ("not-an-event", None));
+    assert_eq!(no_event.message, "must be a JSON object, found `7`");
     assert_eq!(house.stored_ids().await, ["a", "c"]);
 
     let lines = format!("{}\n{{\"broken\n{}\n", event("d"), event("e"));

@@ -53,6 +53,22 @@ async fn a_file_that_was_read_in_a_wrong_format_can_be_read_again() {
 }
 
 #[tokio::test]
+async fn with_a_byte_order_mark_it_is_the_same_file() {
+    let text = json_lines(LINES);
+    let marked = ["\u{FEFF}", &text].concat();
+    for (first, second) in [(&text, &marked), (&marked, &text)] {
+        let (log, file) = (log(), TestFile::new(first));
+        import(&log, &file, Format::Json).await.unwrap();
+        assert_each_once(&Kept::of(&log).await, LINES);
+        file.write(second);
+        let again = import(&log, &file, Format::Json).await.unwrap();
+        assert_eq!((again.events, again.already_imported), (0, LINES as u64));
+        file.write(format!("{second}{}", json_lines(LINES + 1).lines().last().unwrap()));
+        assert_eq!(import(&log, &file, Format::Json).await.unwrap().events, 1, "what is new");
+    }
+}
+
+#[tokio::test]
 async fn compressed_it_is_the_same_file() {
     let (log, text) = (log(), json_lines(LINES));
     let file = TestFile::new(&text);

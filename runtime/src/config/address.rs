@@ -50,8 +50,14 @@ pub(super) fn store(top: &Section<'_>, problems: &Problems) -> Option<StoreAddre
     let node = top.get("store")?;
     let given = text(node).and_then(plain).unwrap_or_default();
     let rest = given.strip_prefix("postgres://").or_else(|| given.strip_prefix("postgresql://"));
-    if rest.is_some_and(|rest| !rest.is_empty()) {
-        return Some(StoreAddress::Postgres(Secret::new(given)));
+    if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+        return match check_database(rest) {
+            Ok(()) => Some(StoreAddress::Postgres(Secret::new(given))),
+            Err(why) => {
+                complain(problems, &node.place, format!("`store`: {why}"));
+                None
+            }
+        };
     }
     let directory = embedded(node);
     if directory.is_none() {
@@ -82,14 +88,56 @@ fn check_brokers(brokers: &str) -> Result<(), String> {
     }
     for broker in brokers.split(',') {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
-        let right = broker
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
-        if !right || !broker.chars().all(fits) {
-            return Err(format!("expected brokers as `host:port`, found `{broker}`"));
+        match broker.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && broker.chars().all(fits) => {
+                check_port(port).map_err(|why| format!("{why} in `{broker}`"))?;
+            }
+            _ => return Err(format!("expected brokers as `host:port`, found `{broker}`")),
         }
     }
     Ok(())
+}
+
+/// Quotes what is no port only if it looks like one: behind an `@` that is missing it is a password.
+fn check_port(port: &str) -> Result<(), String> {
+    let looks_like_one = (1..=6).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(1..) if looks_like_one => Ok(()),
+        _ if looks_like_one => Err(format!("expected a port from 1 to 65535, found {port}")),
+        _ => Err("expected a port from 1 to 65535 behind the last `:`".to_owned()),
+    }
+}
+
+/// Checks what follows `postgres://`, split up as the driver does it: hosts and ports. Parameters are checked by the store.
+fn check_database(rest: &str) -> Result<(), String> {
+    let place = match rest.split_once('@') {
+        Some((_, place)) => place,
+        None => rest,
+    };
+    let (hosts, behind) = place.split_at(place.find(['/', '?']).unwrap_or(place.len()));
+    let parameters = behind.split_once('?').map_or("", |(_, parameters)| parameters);
+    let named = |name: &str| parameters.split('&').filter_map(|p| p.split_once('=')).find(|(n, _)| *n == name);
+    if hosts.contains('@') {
+        return Err("an `@` in the user or the password is written `%40`".to_owned());
+    }
+    if hosts.is_empty() && named("host").is_none() && named("hostaddr").is_none() {
+        return Err(format!("expected {STORE}, found an address without a host"));
+    }
+    for host in hosts.split(',').filter(|_| !hosts.is_empty()) {
+        let (name, port) = match host.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+            Some((name, "")) => (name, None),
+            Some((name, behind)) => (name, behind.strip_prefix(':').or(Some(behind))),
+            None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
+        };
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || matches!(c, '[' | ']')) {
+            return Err(format!("expected {STORE}, found an address with an invalid host"));
+        }
+        port.map_or(Ok(()), check_port)?;
+    }
+    match named("port") {
+        Some((_, ports)) => ports.split(',').filter(|port| !port.is_empty()).try_for_each(check_port),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +152,45 @@ mod tests {
         for wrong in ["", "broker", "broker:", ":9092", "a:1,", "a:1, b:2", "a:0", "a:70000", "a:1/topic", "u:p@a:1"] {
             let error = check_brokers(wrong).expect_err(wrong);
             assert!(!error.contains("u:p"), "{error}");
+        }
+        let error = check_brokers("a:1,b:70000").unwrap_err();
+        assert_eq!(error, "expected a port from 1 to 65535, found 70000 in `b:70000`");
+    }
+
+    #[test]
+    fn databases() {
+        for right in [
+            "host/db",
+            "me@host",
+            "me:p%40ss:w/o?rd@host:5432/db?sslmode=require",
+            "me@a:1,b:65535,c/db",
+            "me@[::1]:5432/db",
+            "me@[::1]/db",
+            "me@%2Fvar%2Frun%2Fpostgresql/db",
+            "me@/db?host=/var/run/postgresql&port=5433",
+            "me@host/db?port=",
+        ] {
+            assert_eq!(check_database(right), Ok(()), "{right}");
+        }
+        for (wrong, why) in [
+            ("host:99999/db", "expected a port from 1 to 65535, found 99999"),
+            ("me:t0ps3cret@host:0/db", "expected a port from 1 to 65535, found 0"),
+            ("me:t0ps3cret@a:1,b:65536/db", "expected a port from 1 to 65535, found 65536"),
+            ("me:t0ps3cret@[::1]:x/db", "expected a port from 1 to 65535 behind the last `:`"),
+            ("me:t0ps3cret@host:/db", "expected a port from 1 to 65535 behind the last `:`"),
+            ("me:t0ps3cret@host/db?port=70000", "expected a port from 1 to 65535, found 70000"),
+            // The @ is missing: it may be the password that stands there.
+            ("me:t0ps3cret", "expected a port from 1 to 65535 behind the last `:`"),
+            ("me:12345678/db", "expected a port from 1 to 65535 behind the last `:`"),
+            ("me:t0p@s3cret@host/db", "an `@` in the user or the password is written `%40`"),
+            ("me:t0ps3cret@/db", "found an address without a host"),
+            ("/db", "found an address without a host"),
+            ("me@:5432/db", "found an address with an invalid host"),
+            ("me@my host/db", "found an address with an invalid host"),
+            ("me@[::1/db", "found an address with an invalid host"),
+        ] {
+            let error = check_database(wrong).expect_err(wrong);
+            assert!(error.ends_with(why) && !error.contains("s3cret"), "{wrong}: {error}");
         }
     }
 }

@@ -83,30 +83,49 @@ const SETTINGS: &[Setting] = &[
 
 const PREFIX: &str = "SLIPSTREAM_";
 
-/// Variables of ours that are not settings: the command line reads them.
-const ELSEWHERE: &[&str] = &["SLIPSTREAM_CONFIG"];
+/// Variables of ours that are not settings, without the prefix: the command line reads them.
+const ELSEWHERE: [&str; 2] = ["CONFIG", "LOG_LEVEL"];
+/// Variables that the tests and the compose files read begin so.
+const TOOLS: [&str; 7] = ["TEST_", "SIM_", "FUZZ_", "CEL_", "MODEL", "SECRETS", "TAG"];
 
-/// Applies the environment to a tree; returns warnings about unknown variables with our prefix.
+/// Applies the environment to a tree; returns what to say of variables with our prefix that nothing reads.
 pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
-    let known: Vec<(String, &Setting)> =
-        SETTINGS.iter().map(|s| (format!("{PREFIX}{}", s.path.join("_").to_uppercase()), s)).collect();
-    let mut warnings = Vec::new();
+    let known: Vec<(String, &Setting)> = SETTINGS.iter().map(|s| (s.path.join("_").to_uppercase(), s)).collect();
+    let mut ignored = Vec::new();
     let mut given: Vec<(String, String)> = env.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     given.sort();
     for (name, value) in given {
         let place = Place::Variable(name.clone());
-        match known.iter().find(|(n, _)| *n == name) {
+        // The prefix, which all have, makes no two of them alike.
+        let own = &name[PREFIX.len()..];
+        match known.iter().find(|(n, _)| n == own) {
             Some((_, setting)) if setting.list => set(root, setting.path, list(&place, split(&value))),
             Some((_, setting)) => set(root, setting.path, scalar(&place, &value)),
-            None if ELSEWHERE.contains(&name.as_str()) => {}
+            None if ELSEWHERE.contains(&own) => {}
+            None if is_of_kubernetes(own) || TOOLS.iter().any(|tool| own.starts_with(tool)) => {}
             None => {
-                if let Some(near) = nearest(&name, known.iter().map(|(n, _)| n.as_str())) {
-                    warnings.push(format!("{name}: unknown variable, ignored; did you mean {near}?"));
-                }
+                let readable = known.iter().map(|(n, _)| n.as_str());
+                let near = nearest(own, readable.chain(ELSEWHERE));
+                let hint = near.map(|near| format!("; did you mean {PREFIX}{near}?")).unwrap_or_default();
+                ignored.push(format!("{name}: unknown variable, ignored{hint}"));
             }
         }
     }
-    warnings
+    ignored
+}
+
+/// Whether Kubernetes makes such a variable, the part behind our prefix, for a Service whose name begins with `slipstream`:
+/// `SERVICE_HOST`, `GATEWAY_SERVICE_PORT_HTTP`, `PORT`, `PORT_8480_TCP_ADDR`.
+fn is_of_kubernetes(own: &str) -> bool {
+    let padded = format!("_{own}_");
+    let numbered = |behind: &str| {
+        let protocol = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+        protocol.len() < behind.len() && ["_TCP_", "_UDP_", "_SCTP_"].iter().any(|known| protocol.starts_with(known))
+    };
+    padded.ends_with("_SERVICE_HOST_")
+        || padded.contains("_SERVICE_PORT_")
+        || padded.ends_with("_PORT_")
+        || padded.match_indices("_PORT_").any(|(at, port)| numbered(&padded[at + port.len()..]))
 }
 
 /// Lays the flags over a tree.
@@ -171,6 +190,34 @@ fn set(node: &mut Node, path: &[&str], value: Node) {
 mod tests {
     use super::super::Config;
     use super::*;
+
+    #[test]
+    fn what_nothing_reads_is_named_with_what_was_probably_meant() {
+        for (name, said) in [
+            ("SLIPSTREAM_LISTN", Some("; did you mean SLIPSTREAM_LISTEN?")),
+            ("SLIPSTREAM_KAFKA_PREFX", Some("; did you mean SLIPSTREAM_KAFKA_PREFIX?")),
+            ("SLIPSTREAM_CONFG", Some("; did you mean SLIPSTREAM_CONFIG?")),
+            ("SLIPSTREAM_DATA_DIR", Some("")),
+            ("SLIPSTREAM_POSTGRES", Some("")),
+            ("SLIPSTREAM_DATABASE_URL", Some("")),
+            ("SLIPSTREAM_", Some("")),
+            ("SLIPSTREAM_SERVICE_HOST", None),
+            ("SLIPSTREAM_GATEWAY_SERVICE_PORT_HTTP", None),
+            ("SLIPSTREAM_PORT", None),
+            ("SLIPSTREAM_GATEWAY_PORT_8480_TCP", None),
+            ("SLIPSTREAM_PORT_8480_TCP_ADDR", None),
+            ("SLIPSTREAM_TEST_POSTGRES", None),
+            ("SLIPSTREAM_CONFIG", None),
+            ("SLIPSTREAM_LOG_LEVEL", None),
+            ("SLIPSTREAMING", None),
+        ] {
+            let mut root = Node::map(Place::Flag("defaults".to_owned()));
+            let ignored = environment(&mut root, [(name.to_owned(), "x".to_owned())]);
+            let expected: Vec<String> =
+                said.iter().map(|hint| format!("{name}: unknown variable, ignored{hint}")).collect();
+            assert_eq!(ignored, expected);
+        }
+    }
 
     #[test]
     fn every_variable_is_a_setting_that_is_read() {

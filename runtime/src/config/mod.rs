@@ -3,8 +3,8 @@
 //!
 //! [`Config::load`] is a pure function of its arguments but for reading the files they name (the configuration and its
 //! secrets). It finds every mistake before it refuses, each with file and line, variable or flag. A key that is not
-//! known is a mistake; a `SLIPSTREAM_` variable that is not known is only a warning, because Kubernetes makes such
-//! variables for a service that is called slipstream.
+//! known is a mistake; a `SLIPSTREAM_` variable that is not known is only a warning, because others make such variables,
+//! too. Of those that Kubernetes makes for a service that is called slipstream nothing is said.
 
 mod address;
 mod merge;
@@ -69,7 +69,9 @@ pub struct Config {
     pub drain: Duration,
     /// How long each stage of the shutdown may take.
     pub shutdown_timeout: Duration,
-    /// Warnings, to be logged once logging is set up.
+    /// Variables that begin like ours and that nothing reads, and what was probably meant: for every command to tell.
+    pub ignored: Vec<String>,
+    /// Further warnings, for a process that runs roles.
     pub warnings: Vec<String>,
 }
 

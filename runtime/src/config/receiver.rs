@@ -9,7 +9,7 @@ use super::problem::Place;
 use super::secret::{Secret, secret};
 use super::section::{Problems, Section, complain, expected, plain, text};
 use super::tree::{Key, Node};
-use super::units::{DURATION, positive};
+use super::units::{POSITIVE, positive};
 
 /// A receiver of notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +112,8 @@ fn receiver(node: &Node, problems: &Problems) -> Option<Receiver> {
         format: format.unwrap_or(default.format),
         send_resolved: section.value("send_resolved", "`true` or `false`", bool).unwrap_or(default.send_resolved),
         group_by: group_by(&section, problems).unwrap_or(default.group_by),
-        group_interval: section.value("group_interval", DURATION, positive).unwrap_or(default.group_interval),
-        timeout: section.value("timeout", DURATION, positive).unwrap_or(default.timeout),
+        group_interval: section.value("group_interval", POSITIVE, positive).unwrap_or(default.group_interval),
+        timeout: section.value("timeout", POSITIVE, positive).unwrap_or(default.timeout),
         headers: headers(&section, problems),
         severities: severities(&section, problems),
         place: Some(node.place.clone()),

@@ -46,12 +46,20 @@ fn content(node: &Node, name: &str, problems: &Problems) -> Option<String> {
         expected(problems, node, name, "the path of a file that holds the secret");
         return None;
     };
-    match std::fs::read_to_string(path(&node.place, &file)) {
-        Err(e) => unreadable(&node.place, name, node, &e.to_string(), problems),
-        Ok(content) if content.trim().is_empty() => unreadable(&node.place, name, node, "it is empty", problems),
-        Ok(content) => return Some(content.trim().to_owned()),
+    let content = match std::fs::read_to_string(path(&node.place, &file)) {
+        Ok(content) => content,
+        Err(e) => {
+            unreadable(&node.place, name, node, &e.to_string(), problems);
+            return None;
+        }
+    };
+    // An editor may have put a byte order mark first.
+    let secret = content.strip_prefix('\u{FEFF}').unwrap_or(&content).trim();
+    if secret.is_empty() {
+        unreadable(&node.place, name, node, "it is empty", problems);
+        return None;
     }
-    None
+    Some(secret.to_owned())
 }
 
 fn unreadable(place: &Place, name: &str, node: &Node, why: &str, problems: &Problems) {

@@ -13,7 +13,7 @@ use super::nearest::nearest;
 use super::problem::{ConfigErrors, Place, Problem};
 use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
-use super::units::{self, DURATION, SIZE, positive};
+use super::units::{self, COUNT, DURATION, POSITIVE, SIZE, count, positive, size};
 use super::{Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver};
 use crate::http;
 
@@ -52,10 +52,10 @@ impl Config {
             Some(Err(unreadable)) => (Some(unreadable), absent()),
             None => (None, absent()),
         };
-        let warnings = merge::environment(&mut root, env);
+        let ignored = merge::environment(&mut root, env);
         merge::flags(&mut root, &overrides);
         let problems = Problems::new(form);
-        let config = build(&root, warnings, &problems);
+        let config = build(&root, ignored, &problems);
         let mut found = problems.into_inner();
         found.extend(check(&config));
         match unreadable {
@@ -97,7 +97,8 @@ fn read(file: &Path) -> Result<(Node, Vec<Problem>), Unreadable> {
     Ok((root.unwrap_or_else(|| Node::map(start)), problems))
 }
 
-fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config {
+fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
+    let mut warnings = Vec::new();
     let absent = Node::map(root.place.clone());
     let top = Section::of(root, "", problems);
     let data = directory(&top, "data").unwrap_or_else(|| PathBuf::from(DATA));
@@ -121,7 +122,8 @@ fn build(root: &Node, mut warnings: Vec<String>, problems: &Problems) -> Config 
         retention: retention(top.section("retention", &absent), &mut warnings),
         logging: logging(top.section("logging", &absent)),
         drain: top.value("drain", DURATION, units::duration).unwrap_or(Duration::from_secs(5)),
-        shutdown_timeout: top.value("shutdown_timeout", DURATION, positive).unwrap_or(Duration::from_secs(10)),
+        shutdown_timeout: top.value("shutdown_timeout", POSITIVE, positive).unwrap_or(Duration::from_secs(10)),
+        ignored,
         warnings,
     };
     config.gateway.finish = http::finish_within(config.shutdown_timeout);
@@ -179,9 +181,7 @@ fn slos(top: &Section<'_>, problems: &Problems) -> Vec<PathBuf> {
 }
 
 fn gateway(section: Section<'_>, problems: &Problems) -> Gateway {
-    const COUNT: &str = "a whole number of at least 1";
-    let count = |text: &str| text.replace('_', "").parse::<usize>().ok().filter(|n| *n > 0);
-    let time = |key, default| section.value(key, DURATION, positive).unwrap_or(default);
+    let time = |key, default| section.value(key, POSITIVE, positive).unwrap_or(default);
     let default = Gateway::default();
     let max_body = section.value("max_body", SIZE, size).unwrap_or(default.max_body);
     let max_events = section.value("max_events", COUNT, count).unwrap_or(default.max_events);
@@ -221,8 +221,8 @@ fn in_flight(section: &Section<'_>, least: usize, problems: &Problems) -> usize 
 fn retention(section: Section<'_>, warnings: &mut Vec<String>) -> Retention {
     let default = Retention::default();
     let retention = Retention {
-        events: section.value("events", DURATION, positive).unwrap_or(default.events),
-        history: section.value("history", DURATION, positive).unwrap_or(default.history),
+        events: section.value("events", POSITIVE, positive).unwrap_or(default.events),
+        history: section.value("history", POSITIVE, positive).unwrap_or(default.history),
     };
     if retention.events < default.events {
         let days = retention.events.div_duration_f64(DAY);
@@ -247,10 +247,6 @@ fn logging(section: Section<'_>) -> Logging {
     });
     section.finish();
     Logging { level, format: format.unwrap_or_default() }
-}
-
-fn size(text: &str) -> Option<usize> {
-    units::size(text).filter(|n| *n > 0)
 }
 
 fn socket(text: &str) -> Option<SocketAddr> {

@@ -53,6 +53,8 @@ impl Node {
 /// The one document of a file, and what is wrong with its form. No document: the file holds only comments, or it broke off
 /// where what follows cannot be known.
 pub(super) fn parse(file: &str, text: &str) -> (Option<Node>, Vec<Problem>) {
+    // A byte order mark says how the text is encoded; it is not part of it.
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut builder = Builder { file, ..Builder::default() };
     let mut whole = true;
     // The parser takes a NUL for the end of the file, and would drop what follows it.

@@ -2,10 +2,19 @@
 
 use std::time::Duration;
 
-/// What a duration looks like, for error messages.
-pub(super) const DURATION: &str = "a duration like `250ms`, `30s`, `1h30m` or `35d`";
-/// What a size looks like, for error messages.
-pub(super) const SIZE: &str = "a size in bytes like `65536`, `64KiB` or `16MiB`";
+/// What a duration may be, for error messages.
+pub(super) const DURATION: &str = "a duration from 0s to 36500d, like `250ms`, `30s` or `1h30m`";
+/// What a duration that may not be zero may be.
+pub(super) const POSITIVE: &str = "a duration from 1ms to 36500d, like `250ms`, `30s` or `1h30m`";
+/// What a size may be.
+pub(super) const SIZE: &str = "a size from 1 byte to 1024GiB, like `65536`, `64KiB` or `16MiB`";
+/// What a count may be.
+pub(super) const COUNT: &str = "a whole number from 1 to 1000000000";
+
+/// Longer than anything lasts, and far from where sums of times overflow.
+const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
+const LARGEST: usize = 1 << 40;
+const MOST: usize = 1_000_000_000;
 
 /// `1h30m`: whole numbers with ms, s, m, h, d or w, largest unit first not required.
 pub(super) fn duration(text: &str) -> Option<Duration> {
@@ -26,10 +35,10 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         millis = millis.checked_add(number.parse::<u64>().ok()?.checked_mul(scale)?)?;
         rest = behind;
     }
-    (!text.is_empty()).then(|| Duration::from_millis(millis))
+    (!text.is_empty()).then(|| Duration::from_millis(millis)).filter(|duration| *duration <= LONGEST)
 }
 
-/// `16MiB`: a whole number with nothing, KiB, MiB or GiB (powers of 1,024) or KB, MB, GB (powers of 1,000).
+/// `16MiB`: a whole number above zero with nothing, KiB, MiB or GiB (powers of 1,024) or KB, MB, GB (powers of 1,000).
 pub(super) fn size(text: &str) -> Option<usize> {
     let (number, unit) = split(text, |c| c.is_ascii_digit() || c == '_');
     let scale: usize = match unit.trim() {
@@ -42,7 +51,13 @@ pub(super) fn size(text: &str) -> Option<usize> {
         "GB" => 1_000_000_000,
         _ => return None,
     };
-    number.replace('_', "").parse::<usize>().ok()?.checked_mul(scale)
+    let bytes = number.replace('_', "").parse::<usize>().ok()?.checked_mul(scale)?;
+    (1..=LARGEST).contains(&bytes).then_some(bytes)
+}
+
+/// `50_000`: a whole number.
+pub(super) fn count(text: &str) -> Option<usize> {
+    text.replace('_', "").parse::<usize>().ok().filter(|n| (1..=MOST).contains(n))
 }
 
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
@@ -75,6 +90,8 @@ mod tests {
             ("10y", None),
             ("99999999999999999999s", None),
             ("9999999999999999d", None),
+            ("36500d", Some(3_153_600_000_000)),
+            ("36500d1ms", None),
         ] {
             assert_eq!(duration(text), millis.map(Duration::from_millis), "{text}");
         }
@@ -83,7 +100,8 @@ mod tests {
     #[test]
     fn sizes() {
         for (text, bytes) in [
-            ("0", Some(0)),
+            ("0", None),
+            ("0MiB", None),
             ("65536", Some(65_536)),
             ("1_000", Some(1_000)),
             ("64KiB", Some(65_536)),
@@ -94,8 +112,25 @@ mod tests {
             ("1TiBit", None),
             ("-1", None),
             ("99999999999GiB", None),
+            ("99999999999999999999", None),
+            ("1024GiB", Some(1 << 40)),
+            ("1025GiB", None),
         ] {
             assert_eq!(size(text), bytes, "{text}");
         }
+    }
+
+    #[test]
+    fn counts() {
+        for (text, n) in
+            [("1", Some(1)), ("50_000", Some(50_000)), ("0", None), ("1e3", None), ("99999999999999999999", None)]
+        {
+            assert_eq!(count(text), n, "{text}");
+        }
+    }
+
+    #[test]
+    fn zero_is_no_length_of_time() {
+        assert_eq!((positive("0s"), positive("0"), positive("1ms")), (None, None, Some(Duration::from_millis(1))));
     }
 }

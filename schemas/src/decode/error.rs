@@ -5,7 +5,7 @@ use crate::visible::visible;
 /// Kinds of errors; their names go into dead-letter headers and answers, and do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// Neither Avro single-object encoding nor JSON.
+    /// Neither Avro single-object encoding nor a JSON object.
     NotAnEvent,
     /// Written under a schema that this version does not know: re-drive after an upgrade.
     UnknownFingerprint,
@@ -13,7 +13,7 @@ pub enum ErrorClass {
     ConfluentFraming,
     /// The Avro body is not what its schema says.
     MalformedAvro,
-    /// No JSON.
+    /// A JSON object that is broken, or has a name twice.
     MalformedJson,
     /// A field that must be there is not.
     MissingField,

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::attributes::AttributesInJson;
 use super::error::{ErrorClass, EventError};
+use super::number;
 use super::rules::{self, Draft, Pairs, TWICE};
 use crate::event::EventView;
 
@@ -47,8 +48,30 @@ pub(super) fn decode<'a>(
     new_id: impl FnOnce() -> String,
 ) -> Result<(EventView<'a>, bool), EventError> {
     rules::size(value.len())?;
-    let fields: Fields<'a> = serde_json::from_slice(value)
-        .map_err(|e| EventError::whole(ErrorClass::MalformedJson, format!("not a JSON object: {e}")))?;
+    if value.trim_ascii_start().first() != Some(&b'{') {
+        return Err(no_object(value));
+    }
+    let fields: Fields<'a> = serde_json::from_slice(value).map_err(|e| {
+        let why = e.to_string();
+        let number = why.starts_with("number out of range").then(|| number::beyond_double(value)).flatten();
+        number.unwrap_or_else(|| EventError::whole(ErrorClass::MalformedJson, format!("not a JSON object: {why}")))
+    })?;
+    draft(fields, defaults, new_id).map_err(|error| number::as_written(error, value))
+}
+
+fn no_object(value: &[u8]) -> EventError {
+    // Enough for what is shown of it, whatever its length.
+    let start = value.trim_ascii().get(..64).unwrap_or(value.trim_ascii());
+    let found = if start.is_empty() { "nothing".to_owned() } else { format!("`{}`", String::from_utf8_lossy(start)) };
+    EventError::whole(ErrorClass::NotAnEvent, format!("must be a JSON object, found {found}"))
+}
+
+/// The event that the fields make, if it is one.
+fn draft<'a>(
+    fields: Fields<'a>,
+    defaults: &Defaults<'a>,
+    new_id: impl FnOnce() -> String,
+) -> Result<(EventView<'a>, bool), EventError> {
     if let Some(error) = fields.error {
         return Err(error);
     }
@@ -175,13 +198,27 @@ fn text<'a>(field: &str, value: Json<'a>) -> Result<Option<Cow<'a, str>>, EventE
     }
 }
 
+/// 2^63.
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
+/// A whole number, of which those beyond 64 bits become the largest there is: that breaks the rule of every field, and the
+/// rule says what is allowed.
+fn whole(value: &Json<'_>) -> Option<i64> {
+    match value {
+        Json::Int(i) => Some(*i),
+        Json::Large(_) => Some(i64::MAX),
+        Json::Float(f) if f.fract() == 0.0 => Some(*f as i64),
+        _ => None,
+    }
+}
+
 fn integer(field: &str, value: Json<'_>) -> Result<Option<i64>, EventError> {
     match value {
         Json::Null => Ok(None),
         Json::Int(i) => Ok(Some(i)),
         // Some languages write every number as a float: 200.0.
         Json::Float(f) if f.fract() == 0.0 && f.abs() < 1e15 => Ok(Some(f as i64)),
-        other => Err(wrong(field, &other, "must be a whole number")),
+        other => whole(&other).map(Some).ok_or_else(|| wrong(field, &other, "must be a whole number")),
     }
 }
 
@@ -199,6 +236,9 @@ fn time(value: Json<'_>) -> Result<Option<i64>, EventError> {
     match &value {
         Json::Null => Ok(None),
         Json::Int(micros) => Ok(Some(*micros)),
+        Json::Large(_) => Ok(Some(i64::MAX)),
+        // Digits beyond 64 bits, not a fraction of a second.
+        Json::Float(f) if f.abs() >= BEYOND => Ok(whole(&value)),
         Json::Text(text) => match rfc3339(text) {
             Some(micros) => Ok(Some(micros)),
             None => {

@@ -8,6 +8,7 @@ mod attributes;
 mod avro;
 mod error;
 mod json;
+mod number;
 mod rules;
 mod swift;
 

@@ -44,6 +44,24 @@ impl PostgresOptions {
         let (schema, retention) = (SCHEMA.to_owned(), Retention::default());
         PostgresOptions { url: url.into(), password: None, root_cert: None, schema, retention }
     }
+
+    /// Whether the URL can be read. Certificates are looked at when somebody connects.
+    ///
+    /// # Errors
+    /// When it cannot, with what to write instead.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.read().map(|_| ())
+    }
+
+    /// What the URL says.
+    fn read(&self) -> Result<(Config, Tls), StoreError> {
+        if !self.url.starts_with("postgres://") && !self.url.starts_with("postgresql://") {
+            return Err(wrong("it must start with postgres:// or postgresql://"));
+        }
+        let (rest, tls) = take_tls(self)?;
+        let config = Config::from_str(&rest).map_err(|error| wrong(Cause::worded(chain(&error), error)))?;
+        Ok((config, tls))
+    }
 }
 
 /// Without passwords.
@@ -79,11 +97,7 @@ impl Target {
     /// # Errors
     /// When they are invalid, or certificates cannot be read: always `Fatal`, with what to do.
     pub fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
-        if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
-            return Err(wrong("it must start with postgres:// or postgresql://"));
-        }
-        let (rest, tls) = take_tls(options)?;
-        let mut config = Config::from_str(&rest).map_err(|error| wrong(Cause::worded(chain(&error), error)))?;
+        let (mut config, tls) = options.read()?;
         config.ssl_mode(tls.mode.negotiated());
         if let Some(password) = &options.password {
             config.password(password);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use slipstream_definitions::openslo::Loaded;
-use slipstream_producer::import::{self, ImportError, Options, Progress, Remote, Target, import_file};
+use slipstream_producer::import::{self, ImportError, Options, Remote, Summary, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::stage::Stage;
 use slipstream_schemas::EventTime;
@@ -20,14 +20,14 @@ use slipstream_store::SharedStore;
 
 use crate::args::{self, Format};
 use crate::parts::{Installation, Writes, gateway_of_owner};
-use crate::session::{Session, beside, digested, evaluated, interruptible};
+use crate::session::{Interrupted, Session, beside, digested, evaluated, interruptible};
 use crate::{figures, logging, output};
 use report::{FileReport, Report, imported, unread};
 
 /// Imports the files. One that cannot be read does not stop the others, but the exit code says so.
 ///
 /// # Errors
-/// When the log cannot be used, a signal comes, or a role fails.
+/// When the log cannot be used, a signal comes ([`Interrupted`]), or a role fails.
 pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     if args.format == Format::Json && args.latency_field.is_some() {
@@ -168,8 +168,8 @@ async fn import_one(target: &Target, path: &Path, options: &Options, shutdown: &
     let file = path.display().to_string();
     let mut shown = Instant::now();
     // What a file gave until it could not be read further.
-    let mut so_far = Progress::default();
-    let mut progress = |p: &Progress| {
+    let mut so_far = Summary::default();
+    let mut progress = |p: &Summary| {
         so_far = p.clone();
         if io::stderr().is_terminal() && shown.elapsed() > Duration::from_secs(1) {
             shown = Instant::now();
@@ -178,7 +178,9 @@ async fn import_one(target: &Target, path: &Path, options: &Options, shutdown: &
     };
     match import_file(target, path, options, &mut progress, shutdown).await {
         Ok(summary) if !summary.finished && shutdown.is_cancelled() => {
-            bail!("interrupted in {}: what was read is kept; run the same command to continue", visible(&file))
+            let line = figures::count((summary.already_imported + summary.lines) as i64);
+            let kept = "what was read is kept; run the same command again to continue";
+            Err(Interrupted::new(format!("interrupted in {} after line {line}: {kept}", visible(&file))).into())
         }
         Ok(summary) => Ok(imported(file, summary)),
         Err(error @ (ImportError::Read { .. } | ImportError::Encoding { .. } | ImportError::Shrunk { .. })) => {

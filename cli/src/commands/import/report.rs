@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
-use slipstream_producer::import::{ImportError, Progress, Rejected, Summary};
+use slipstream_producer::import::{ImportError, Rejected, Summary};
 use slipstream_schemas::visible::visible;
 
 use crate::{figures, output};
@@ -98,10 +98,10 @@ fn show_rejected(name: &str, first: &[Rejected], rejected: u64) {
 }
 
 /// Says why a file could not be read to its end, and what was wrong with the lines before.
-pub(super) fn unread(file: String, so_far: &Progress, error: &ImportError) -> FileReport {
+pub(super) fn unread(file: String, so_far: &Summary, error: &ImportError) -> FileReport {
     show_rejected(&visible(&file), &so_far.first_rejected, so_far.rejected);
     let error = error.to_string();
     output::say(format_args!("error: {}", visible(&error)));
-    let &Progress { lines, events, rejected, .. } = so_far;
-    FileReport { file, lines, events, rejected, already_imported: 0, notes: Vec::new(), error: Some(error) }
+    let &Summary { lines, events, rejected, already_imported, .. } = so_far;
+    FileReport { file, lines, events, rejected, already_imported, notes: Vec::new(), error: Some(error) }
 }

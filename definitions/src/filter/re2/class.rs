@@ -82,6 +82,13 @@ impl Translator<'_> {
         // A trailing `-` is a character.
         if self.rest.starts_with('-') && self.rest.len() > 1 && !self.rest.starts_with("-]") {
             self.next();
+            if self.rest.starts_with('\\') && self.rest[1..].starts_with(['d', 'D', 's', 'S', 'w', 'W', 'p', 'P']) {
+                let class: String = self.rest.chars().take(2).collect();
+                return Refusal::new(
+                    format!("a range in `[...]` ends with the class `{class}`"),
+                    "write `-` first or last for the character itself: `[a\\\\d-]`",
+                );
+            }
             high = self.class_character()?;
         }
         if high < low {

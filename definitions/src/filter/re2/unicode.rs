@@ -26,18 +26,58 @@ const SCRIPTS: &str = "\
     Syriac Tagalog Tagbanwa Tai_Le Tai_Tham Tai_Viet Takri Tamil Tangsa Tangut Telugu Thaana Thai Tibetan Tifinagh \
     Tirhuta Toto Ugaritic Vai Vithkuqi Wancho Warang_Citi Yezidi Yi Zanabazar_Square";
 
-/// What other engines call a category.
-const ELSEWHERE: [(&str, &str); 10] = [
-    ("Letter", "L"),
-    ("Alphabetic", "L"),
-    ("Lowercase", "Ll"),
-    ("Uppercase", "Lu"),
-    ("Number", "N"),
-    ("Digit", "Nd"),
-    ("Punctuation", "P"),
-    ("Symbol", "S"),
-    ("Separator", "Z"),
-    ("White_Space", "Z"),
+/// The long names of categories, and what other engines call them; without `_`, in lower case.
+const ELSEWHERE: [(&str, &str); 50] = [
+    ("other", "C"),
+    ("control", "Cc"),
+    ("cntrl", "Cc"),
+    ("format", "Cf"),
+    ("privateuse", "Co"),
+    ("letter", "L"),
+    ("alphabetic", "L"),
+    ("alpha", "L"),
+    ("lowercaseletter", "Ll"),
+    ("lowercase", "Ll"),
+    ("lower", "Ll"),
+    ("modifierletter", "Lm"),
+    ("otherletter", "Lo"),
+    ("titlecaseletter", "Lt"),
+    ("titlecase", "Lt"),
+    ("uppercaseletter", "Lu"),
+    ("uppercase", "Lu"),
+    ("upper", "Lu"),
+    ("mark", "M"),
+    ("combiningmark", "M"),
+    ("spacingmark", "Mc"),
+    ("enclosingmark", "Me"),
+    ("nonspacingmark", "Mn"),
+    ("number", "N"),
+    ("numeric", "N"),
+    ("decimalnumber", "Nd"),
+    ("digit", "Nd"),
+    ("letternumber", "Nl"),
+    ("othernumber", "No"),
+    ("punctuation", "P"),
+    ("punct", "P"),
+    ("connectorpunctuation", "Pc"),
+    ("dashpunctuation", "Pd"),
+    ("closepunctuation", "Pe"),
+    ("finalpunctuation", "Pf"),
+    ("initialpunctuation", "Pi"),
+    ("otherpunctuation", "Po"),
+    ("openpunctuation", "Ps"),
+    ("symbol", "S"),
+    ("currencysymbol", "Sc"),
+    ("modifiersymbol", "Sk"),
+    ("mathsymbol", "Sm"),
+    ("othersymbol", "So"),
+    ("separator", "Z"),
+    ("whitespace", "Z"),
+    ("space", "Z"),
+    ("blank", "Zs"),
+    ("lineseparator", "Zl"),
+    ("paragraphseparator", "Zp"),
+    ("spaceseparator", "Zs"),
 ];
 
 /// A class by its name, as an item of a class.
@@ -56,19 +96,38 @@ pub(super) fn class(name: &str, negated: bool) -> Result<String, Refusal> {
     if SCRIPTS.split_whitespace().any(|script| script == name) {
         return Ok(format!("\\{letter}{{sc={name}}}"));
     }
-    Refusal::new(format!("RE2 has no class `\\{letter}{{{name}}}`"), &help(name))
+    Refusal::new(format!("RE2 has no class `\\{letter}{{{name}}}`"), &help(letter, name))
 }
 
-fn help(name: &str) -> String {
+fn help(letter: char, name: &str) -> String {
     let plain = name.rsplit(['=', ':']).next().unwrap_or(name);
-    let same = |known: &&str| known.eq_ignore_ascii_case(plain);
-    let elsewhere = ELSEWHERE.iter().find(|(other, _)| same(other)).map(|(_, ours)| *ours);
+    if let Some(short) = category(plain) {
+        return format!(
+            "did you mean `\\\\{letter}{{{short}}}`? RE2 knows general categories by their short names only"
+        );
+    }
     let scripts: Vec<&str> = SCRIPTS.split_whitespace().collect();
-    let meant = elsewhere.or_else(|| CATEGORIES.iter().chain(&scripts).copied().find(|known| same(known)));
-    match meant.or_else(|| suggest::nearest(plain, &scripts)) {
-        Some(meant) => format!("did you mean `\\\\p{{{meant}}}`?"),
+    // Java writes \p{IsGreek}, and \p{InGreek} for a block.
+    let bare = plain.strip_prefix("Is").or_else(|| plain.strip_prefix("In")).unwrap_or(plain);
+    let same = |known: &&str| folded(known) == folded(plain) || folded(known) == folded(bare);
+    let near = || suggest::nearest(plain, &scripts).or_else(|| suggest::nearest(bare, &scripts));
+    match scripts.iter().copied().find(same).or_else(near) {
+        Some(meant) => format!("did you mean `\\\\{letter}{{{meant}}}`?"),
         None => "write a general category such as `\\\\p{Lu}`, or a script such as `\\\\p{Greek}`".to_owned(),
     }
+}
+
+/// The category by its short name in any case, or by another name.
+fn category(name: &str) -> Option<&'static str> {
+    let long = folded(name);
+    let long = long.strip_prefix("is").unwrap_or(&long);
+    let short = CATEGORIES.iter().copied().find(|short| short.eq_ignore_ascii_case(name));
+    short.or_else(|| ELSEWHERE.iter().find(|(other, _)| *other == long).map(|(_, short)| *short))
+}
+
+/// Unicode compares names without case, blanks, `_` and `-`.
+fn folded(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -95,14 +154,34 @@ mod tests {
             ("greek", "Greek"),
             ("Script=Greek", "Greek"),
             ("sc=Cyrilic", "Cyrillic"),
+            ("IsGreek", "Greek"),
+            ("Inherted", "Inherited"),
+            ("linear-b", "Linear_B"),
             ("Lowercase", "Ll"),
             ("gc=lu", "Lu"),
             ("Letter", "L"),
+            ("IsAlphabetic", "L"),
+            ("Decimal_Number", "Nd"),
+            ("decimal number", "Nd"),
+            ("General_Category=Uppercase_Letter", "Lu"),
+            ("Space_Separator", "Zs"),
         ] {
             let Refusal { reason, help } = class(name, false).unwrap_err();
             assert!(reason.ends_with(&format!("`\\p{{{name}}}`")), "{reason}");
-            assert_eq!(help.unwrap(), format!("did you mean `\\\\p{{{meant}}}`?"), "{name}");
+            let help = help.unwrap();
+            assert!(help.starts_with(&format!("did you mean `\\\\p{{{meant}}}`?")), "{name}: {help}");
+            assert_eq!(help.contains("short names"), CATEGORIES.contains(&meant), "{name}: {help}");
         }
+        let negated = class("Letter", true).unwrap_err().help.unwrap();
+        assert!(negated.starts_with("did you mean `\\\\P{L}`?"), "{negated}");
         assert!(class("Emoji", true).unwrap_err().help.unwrap().contains("general category"));
+    }
+
+    #[test]
+    fn what_stands_for_a_category_is_one() {
+        for (name, short) in ELSEWHERE {
+            assert!(CATEGORIES.contains(&short), "{name}");
+            assert_eq!(folded(name), name);
+        }
     }
 }
