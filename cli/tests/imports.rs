@@ -292,6 +292,10 @@ fn lines_that_are_rejected_before_a_file_breaks_off_are_reported() {
     let said = place.web(&[], &[&file]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("access.log.gz:1: ") && said.stderr.contains("error: "), "{}", said.stderr);
+    let read = said.report["files"][0]["lines"].as_u64().unwrap();
+    let again = place.web(&[], &[&file]);
+    assert_eq!((again.code, again.report["files"][0]["already_imported"].as_u64()), (Some(1), Some(read)));
+    assert!(read > 0 && again.report["files"][0]["lines"] == 0, "{}", again.report);
 }
 
 #[test]

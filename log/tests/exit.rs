@@ -29,10 +29,12 @@ fn child() {
     let together = Arc::new(Barrier::new(THREADS + 1));
     for _ in 0..THREADS {
         let together = Arc::clone(&together);
-        std::thread::spawn(move || {
+        let end = move || {
             use_openssl();
             together.wait();
-        });
+        };
+        // Not joined: that some of them end after the exit handlers is the point.
+        std::thread::Builder::new().name("openssl".to_owned()).spawn(end).unwrap();
     }
     together.wait();
     std::process::exit(CODE);

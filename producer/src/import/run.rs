@@ -13,8 +13,9 @@ use super::source::{self, Source};
 use super::standing::{self, Standing};
 use super::{FIRST_REJECTED, Format, Options, Summary, Target};
 
-/// Imports a file, or what was added to it since it was imported; `progress` is told after each step. A shutdown ends it behind a step; the next import goes
+/// Imports a file, or what was added to it since it was imported. A shutdown ends it behind a step; the next import goes
 /// on there. Lines are committed in their order, each once (L2): what a line became and that it was read are one step.
+/// `progress` is told when the file's position is known, and after each step.
 ///
 /// # Errors
 /// When the file cannot be read or is not the one that was imported, or the log fails permanently; what was committed
@@ -124,6 +125,7 @@ async fn pump(
     progress: &mut (dyn FnMut(&Summary) + Send),
     shutdown: &Shutdown,
 ) -> Result<Summary, ImportError> {
+    progress(&summary);
     let mut making = spawn_blocking(move || (chunks.next(), chunks));
     loop {
         let (made, mut rest) = making.await?;

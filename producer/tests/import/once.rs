@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use slipstream_log::faults::{CommitFault, CrashPoint};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_producer::import::{Format, ImportError, Options, Target, import_file};
+use slipstream_producer::import::{Format, ImportError, Options, Summary, Target, import_file};
 use slipstream_runtime::Shutdown;
 use slipstream_schemas::{EventTime, Topic};
 
@@ -83,8 +83,8 @@ async fn l2_a_killed_import_continues_where_its_last_step_ended() {
     for point in [CrashPoint::BeforeCommit, CrashPoint::AfterCommit] {
         let (log, file) = (log(), TestFile::new(json_lines(LINES)));
         let mut steps = 0;
-        let mut progress = |_: &_| {
-            steps += 1;
+        let mut progress = |so_far: &Summary| {
+            steps += usize::from(so_far.lines > 0);
             if steps == 1 {
                 log.faults().crash_at(point);
             }
@@ -106,7 +106,11 @@ async fn l2_a_killed_import_continues_where_its_last_step_ended() {
 async fn a_shutdown_ends_it_behind_a_step_and_it_continues() {
     let (log, file) = (log(), TestFile::new(json_lines(LINES)));
     let shutdown = Shutdown::new();
-    let mut stop = |_: &_| shutdown.cancel();
+    let mut stop = |so_far: &Summary| {
+        if so_far.lines > 0 {
+            shutdown.cancel();
+        }
+    };
     let summary =
         import_file(&Target::Log(log.clone()), &file.path, &options(Format::Json), &mut stop, &shutdown).await.unwrap();
     assert!(!summary.finished && summary.lines > 0 && summary.lines < LINES as u64);
@@ -132,8 +136,8 @@ async fn l5_an_import_that_was_overtaken_commits_nothing_more() {
     let rival = log.sibling();
     let mut steps = 0;
     let other = TestFile::new(json_lines(1));
-    let mut progress = |_: &_| {
-        steps += 1;
+    let mut progress = |so_far: &Summary| {
+        steps += usize::from(so_far.lines > 0);
         if steps == 1 {
             // Somebody else starts an import while this one runs.
             let (rival, path) = (rival.clone(), other.path.clone());

@@ -110,14 +110,17 @@ fn check_port(port: &str) -> Result<(), String> {
 
 /// Checks what follows `postgres://`, split up as the driver does it: hosts and ports. Parameters are checked by the store.
 fn check_database(rest: &str) -> Result<(), String> {
-    let place = match rest.split_once('@') {
-        Some((_, place)) => place,
-        None => rest,
-    };
+    let (login, place) = rest.split_once('@').unwrap_or(("", rest));
+    if login.contains(['/', '?']) {
+        return Err(
+            "in a user, password or parameter with an `@`, write `%40`; a `/` is written `%2F` and a `?` `%3F`"
+                .to_owned(),
+        );
+    }
     let (hosts, behind) = place.split_at(place.find(['/', '?']).unwrap_or(place.len()));
     let parameters = behind.split_once('?').map_or("", |(_, parameters)| parameters);
     let named = |name: &str| parameters.split('&').filter_map(|p| p.split_once('=')).find(|(n, _)| *n == name);
-    if hosts.contains('@') {
+    if place.split('?').next().is_some_and(|place| place.contains('@')) {
         return Err("an `@` in the user or the password is written `%40`".to_owned());
     }
     if hosts.is_empty() && named("host").is_none() && named("hostaddr").is_none() {
@@ -129,6 +132,11 @@ fn check_database(rest: &str) -> Result<(), String> {
             Some((name, behind)) => (name, behind.strip_prefix(':').or(Some(behind))),
             None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
         };
+        if port.is_some_and(|port| port.contains(':')) {
+            return Err(
+                "a host with more than one `:`; an IPv6 address is written in brackets: `[::1]:5432`".to_owned()
+            );
+        }
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || matches!(c, '[' | ']')) {
             return Err(format!("expected {STORE}, found an address with an invalid host"));
         }
@@ -162,7 +170,7 @@ mod tests {
         for right in [
             "host/db",
             "me@host",
-            "me:p%40ss:w/o?rd@host:5432/db?sslmode=require",
+            "me:p%40ss:w%2Fo%3Frd@host:5432/db?sslmode=require",
             "me@a:1,b:65535,c/db",
             "me@[::1]:5432/db",
             "me@[::1]/db",
@@ -183,6 +191,11 @@ mod tests {
             ("me:t0ps3cret", "expected a port from 1 to 65535 behind the last `:`"),
             ("me:12345678/db", "expected a port from 1 to 65535 behind the last `:`"),
             ("me:t0p@s3cret@host/db", "an `@` in the user or the password is written `%40`"),
+            ("me:t0p@s/3cret@host/db", "an `@` in the user or the password is written `%40`"),
+            ("me:t0p/s3cret@host/db", "a `/` is written `%2F` and a `?` `%3F`"),
+            ("me:t0ps3c?ret@host/db?sslmode=require", "a `/` is written `%2F` and a `?` `%3F`"),
+            ("host/db?user=me@t0ps3cret", "a `/` is written `%2F` and a `?` `%3F`"),
+            ("me@fe80::1/db", "an IPv6 address is written in brackets: `[::1]:5432`"),
             ("me:t0ps3cret@/db", "found an address without a host"),
             ("/db", "found an address without a host"),
             ("me@:5432/db", "found an address with an invalid host"),

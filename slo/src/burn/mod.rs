@@ -33,7 +33,7 @@ use head::Frontier;
 use held::Held;
 use pool::Pool;
 use restore::Pending;
-use since::Since;
+use since::Meanwhile;
 use slo::SloState;
 use snapshot::Changes;
 use sums::{Member, Sums};
@@ -391,14 +391,12 @@ impl Burn {
     /// dropped.
     fn take_in(&mut self, moment: &Moment, revisions: &Revisions) -> Vec<u32> {
         let mut touched = Vec::new();
-        let tick = moment.tick;
-        while let Some((own, by_slo)) = self.held.pop_due(tick) {
+        let mut meanwhile = Meanwhile::new(moment.tick, (revisions, moment.revision), &self.scale);
+        while let Some((own, by_slo)) = self.held.pop_due(moment.tick) {
             for (name, mut due) in by_slo {
                 self.changes.mark(&name);
-                let since = || Since::of(&name, (own, tick), (revisions, moment.revision), &self.scale);
-                let since = if own < tick { since() } else { None };
                 if let Some(state) = self.slos.get_mut(name.as_str()) {
-                    let came = (tick, since.as_ref());
+                    let came = (moment.tick, meanwhile.since(&name, own));
                     self.too_late += state.take_in(&mut due, came, &mut self.pool, &self.scale, &mut touched);
                 }
             }

@@ -67,7 +67,9 @@ impl SloState {
     ) -> i64 {
         let mut too_late = 0;
         let generation = self.generation;
-        due.entries.retain(|entry| Some(entry.generation) == generation);
+        let stays = |objective: &str| since.is_none_or(|since| since.has(objective));
+        due.entries.retain(|entry| Some(entry.generation) == generation && stays(&entry.objective));
+        due.exemplars.retain(|found| stays(&found.objective));
         due.entries.sort_by(|a, b| (&a.group, &a.objective).cmp(&(&b.group, &b.objective)));
         for same in due.entries.chunk_by(|a, b| a.group == b.group && a.objective == b.objective) {
             let id = self.series_for(&same[0], pool, scale);

@@ -196,10 +196,10 @@ fn a_longer_period_than_ever_is_served_by_what_the_next_finer_ring_knows() {
     assert_eq!(all_chunks(&restored), chunks, "P4: it does not grow again");
 }
 
-/// What the period knows at second 126, and what came too late, of entries of the ticks 116 and 119, while the definition of
-/// second 120 has a period of `after` seconds instead of `before`.
-fn of_a_source(behind: bool, before: i64, after: i64) -> (Vec<(i64, i64)>, i64) {
-    let revisions = revisions(&[(10, Some(slo("a", before, &["x"]))), (120, Some(slo("a", after, &["x"])))]);
+/// What the windows know at second 126, and what came too late, of entries of the ticks 116 and 119, by definitions from second
+/// 10 and later ones on.
+fn of_a_source(behind: bool, definitions: &[(i64, Option<Slo>)]) -> (Vec<(i64, i64)>, i64) {
+    let revisions = revisions(definitions);
     let mut burn = Burn::new(0, 1, 1, SMALL);
     let of = |source, stamp, entries| TallyBatch { source, sources: 2, ..batch(0, 0, stamp, &revisions, entries) };
     let entries = vec![
@@ -226,15 +226,21 @@ fn of_a_source(behind: bool, before: i64, after: i64) -> (Vec<(i64, i64)>, i64) 
 }
 
 #[test]
-fn p3b_entries_of_a_source_that_was_behind_count_by_the_windows_of_their_own_tick() {
-    // A shorter period: what the longer one reached is not too late, though nothing shows it any more.
-    let shorter = (vec![(12, 0)], 1_000);
-    assert_eq!(of_a_source(false, 30, 12), shorter);
-    assert_eq!(of_a_source(true, 30, 12), shorter);
-    // A longer one is made of what the shorter one knew: 15 s up to tick 119.
-    let longer = (vec![(30, 100)], 1_010);
-    assert_eq!(of_a_source(false, 12, 30), longer);
-    assert_eq!(of_a_source(true, 12, 30), longer);
+fn p3b_entries_of_a_source_that_was_behind_count_as_if_it_had_not_been() {
+    let of = |objectives: &[&str], period| Some(slo("a", period, objectives));
+    let rows = [
+        // A shorter period: what the longer one reached is not too late, though nothing shows it any more.
+        (vec![(10, of(&["x"], 30)), (120, of(&["x"], 12))], (vec![(12, 0)], 1_000)),
+        // A longer one is made of what the shorter one knew: 15 s up to tick 119.
+        (vec![(10, of(&["x"], 12)), (120, of(&["x"], 30))], (vec![(30, 100)], 1_010)),
+        // An objective that comes back begins anew.
+        (vec![(10, of(&["x", "y"], 30)), (120, of(&["y"], 30)), (121, of(&["x", "y"], 30))], (vec![(30, 0)], 0)),
+        (vec![(10, of(&["x"], 30)), (120, of(&["x", "y"], 30))], (vec![(30, 101)], 1_000)),
+    ];
+    for (definitions, expected) in rows {
+        assert_eq!(of_a_source(false, &definitions), expected, "in time");
+        assert_eq!(of_a_source(true, &definitions), expected, "behind");
+    }
 }
 
 #[test]

@@ -58,6 +58,10 @@ impl PostgresOptions {
         if !self.url.starts_with("postgres://") && !self.url.starts_with("postgresql://") {
             return Err(wrong("it must start with postgres:// or postgresql://"));
         }
+        // The driver takes all before the first `@` for the login, and we what follows the first `?` for parameters.
+        if self.url.find('?').zip(self.url.find('@')).is_some_and(|(parameters, login)| parameters < login) {
+            return Err(wrong("a `?` in a password is written `%3F`, an `@` in a parameter `%40`"));
+        }
         let (rest, tls) = take_tls(self)?;
         let config = Config::from_str(&rest).map_err(|error| wrong(Cause::worded(chain(&error), error)))?;
         Ok((config, tls))
@@ -206,6 +210,8 @@ mod tests {
             ("postgres://h/d?sslmode=sometimes", "verify-full"),
             ("postgres://h/d?sslmode=verify-full&sslrootcert=%2Fno%2Fsuch.pem", "/no/such.pem"),
             ("postgres://h/d?nonsense=1", "nonsense"),
+            ("postgres://me:se?cret@h/d?sslmode=require", "a `?` in a password is written `%3F`"),
+            ("postgres://h/d?user=me@x&sslmode=require", "an `@` in a parameter `%40`"),
             ("postgres://h:port/d", "port"),
         ];
         for (url, expected) in rows {

@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use testcontainers_modules::kafka::apache;
 use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
 
-use super::background::{on_own_runtime, until_it_answers};
+use super::background::{PATIENCE, on_own_runtime, until_it_answers};
 use super::container::Container;
 use super::guardian::Folder;
 use super::image::{Image, Wanted};
@@ -25,11 +25,13 @@ use super::secured::Security;
 use super::way::{self, Way};
 
 const WANTED: Wanted =
-    Wanted { variable: "SLIPSTREAM_TEST_KAFKA_IMAGE", official: "apache/kafka:4.1.0", built: Some("kafka") };
+    Wanted { variable: "SLIPSTREAM_TEST_KAFKA_IMAGE", official: "apache/kafka:4.4.0", built: Some("kafka") };
 /// The version of the jars (images/pom.xml) and of the image.
-const VERSION: &str = "4.1.0";
+const VERSION: &str = "4.4.0";
 /// The variable with another version for native brokers.
 pub const KAFKA_VERSION: &str = "SLIPSTREAM_TEST_KAFKA_VERSION";
+/// What a controller of any version logs when a broker's session has ended.
+const FENCED: &str = "fenced=1";
 const NODE: &str = "1";
 const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
 /// For the Java machine: quick to start, small.
@@ -63,6 +65,8 @@ pub struct Kafka {
     address: String,
     description: String,
     instance: Instance,
+    /// The controller of a native broker, by itself.
+    controller: Vec<String>,
 }
 
 impl Kafka {
@@ -76,12 +80,13 @@ impl Kafka {
         self.description.clone()
     }
 
-    /// One for this test alone, that it may kill, start again and hold. It ends with the value.
+    /// One for this test alone, that it may kill, start again and hold. It ends with the value. Always a native process: see
+    /// [`Kafka::start`].
     ///
     /// # Panics
     /// When none can be started, saying what to do.
     pub async fn dedicated() -> Kafka {
-        let started = on_own_runtime(Kafka::of_our_own()).await;
+        let started = on_own_runtime(Kafka::native(None)).await;
         let kafka = started.unwrap_or_else(|error| panic!("{}", way::advice("Kafka", &error)));
         report::note("kafka", Use::Own, &kafka.description);
         kafka
@@ -93,7 +98,14 @@ impl Kafka {
     }
 
     /// Restarts it after a kill, with the same data at the same port, and waits until it responds.
+    ///
+    /// First its controller runs by itself until the broker's session has ended. Since Kafka 4.3 a broker that is back before
+    /// that, and that nobody can stand in for, may take a transaction for complete whose end it has not written:
+    /// docs/operations-kafka.md.
     pub async fn start(&self) -> Result<()> {
+        if let Instance::Native(native) = &self.instance {
+            native.run_until(&self.controller, FENCED, PATIENCE).await.context("ending the broker's session")?;
+        }
         self.instance.start().await?;
         self.answers().await
     }
@@ -113,7 +125,7 @@ impl Kafka {
         let kafka = match way::given(way::KAFKA)? {
             Some(address) => {
                 let description = format!("Apache Kafka at {address} (from {})", way::KAFKA);
-                let kafka = Kafka { address, description, instance: Instance::Given };
+                let kafka = Kafka { address, description, instance: Instance::Given, controller: Vec::new() };
                 kafka.answers().await?;
                 kafka
             }
@@ -141,7 +153,8 @@ impl Kafka {
             .with_env_var("KAFKA_JVM_PERFORMANCE_OPTS", options.join(" "));
         let container = Container::start_new(request, &image, (apache::KAFKA_PORT.as_u16(), port)).await?;
         let description = format!("Apache Kafka {VERSION} (testcontainers, image {image})");
-        let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance: Instance::Docker(container) };
+        let (address, instance) = (format!("127.0.0.1:{port}"), Instance::Docker(container));
+        let kafka = Kafka { address, description, instance, controller: Vec::new() };
         kafka.answers().await?;
         Ok(kafka)
     }
@@ -157,17 +170,18 @@ impl Kafka {
         if let Some(security) = security {
             security.extend(&mut settings);
         }
-        let lines = settings.iter().map(|(name, value)| format!("{name}={value}\n"));
-        fs::write(&properties, lines.collect::<String>()).context("writing the settings")?;
+        write_settings(&properties, &settings)?;
+        let alone = folder.path().join("controller.properties");
+        write_settings(&alone, &of_controller(&settings))?;
         let users = security.map(Security::users).unwrap_or_default();
         format_storage(java(&jars, "kafka.tools.StorageTool"), &properties, &users)?;
-        let mut command = java(&jars, "kafka.Kafka");
-        command.push(properties.display().to_string());
+        let run = |properties: &Path| [java(&jars, "kafka.Kafka"), vec![properties.display().to_string()]].concat();
+        let (command, controller) = (run(&properties), run(&alone));
         let native = Native::new(folder, command)?;
         native.start()?;
         let description = format!("Apache Kafka {version} (native process)");
         let instance = Instance::Native(Box::new(native));
-        let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance };
+        let kafka = Kafka { address: format!("127.0.0.1:{port}"), description, instance, controller };
         kafka.answers().await?;
         Ok(kafka)
     }
@@ -213,6 +227,22 @@ fn native_settings(folder: &Path, port: u16) -> Result<BTreeMap<String, String>>
     ];
     let all = own.into_iter().chain(SETTINGS.map(|(name, value)| (name, value.to_owned())));
     Ok(all.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// The settings of its controller by itself.
+fn of_controller(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut settings = settings.clone();
+    settings.insert("process.roles".to_owned(), "controller".to_owned());
+    settings.remove("advertised.listeners");
+    if let Some(listeners) = settings.get_mut("listeners") {
+        *listeners = listeners.split(',').filter(|listener| listener.starts_with("CONTROLLER:")).collect();
+    }
+    settings
+}
+
+fn write_settings(path: &Path, settings: &BTreeMap<String, String>) -> Result<()> {
+    let lines = settings.iter().map(|(name, value)| format!("{name}={value}\n"));
+    fs::write(path, lines.collect::<String>()).context("writing the settings")
 }
 
 fn format_storage(java: Vec<String>, properties: &Path, users: &[String]) -> Result<()> {

@@ -5,8 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use tokio::time::{Instant, sleep};
 
 use super::guardian::Folder;
 
@@ -37,6 +39,30 @@ impl Native {
         let program = Path::new(&self.program);
         *child = Some(command.spawn().with_context(|| format!("starting {}", program.display()))?);
         Ok(())
+    }
+
+    /// Runs another program in the folder until its output has `sign`, then kills it.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends before that, or takes longer than `patience`.
+    pub(super) async fn run_until(&self, command: &[String], sign: &str, patience: Duration) -> Result<()> {
+        let output = self.folder.path().join("log-of-another");
+        let file = File::create(&output).context("creating the log of a program")?;
+        let [program, arguments @ ..] = command else { bail!("a program has a name") };
+        let mut run = tokio::process::Command::new(program);
+        run.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).kill_on_drop(true);
+        run.stdout(file.try_clone()?).stderr(file);
+        let mut child = run.spawn().with_context(|| format!("starting {program}"))?;
+        let deadline = Instant::now() + patience;
+        loop {
+            let said = String::from_utf8_lossy(&fs::read(&output)?).into_owned();
+            if said.contains(sign) {
+                return child.kill().await.with_context(|| format!("killing {program}"));
+            }
+            let ended = child.try_wait().with_context(|| format!("checking {program}"))?;
+            ensure!(ended.is_none() && Instant::now() < deadline, "{program} does not say `{sign}`:\n{said}");
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// An error, with the end of its output, if the process has exited unexpectedly.

@@ -167,10 +167,10 @@ fn options(args: &args::Import) -> Options {
 async fn import_one(target: &Target, path: &Path, options: &Options, shutdown: &Shutdown) -> Result<FileReport> {
     let file = path.display().to_string();
     let mut shown = Instant::now();
-    // What a file gave until it could not be read further.
-    let mut so_far = Summary::default();
+    // What a file gave until it could not be read further; `None` until its position is known.
+    let mut so_far: Option<Summary> = None;
     let mut progress = |p: &Summary| {
-        so_far = p.clone();
+        so_far = Some(p.clone());
         if io::stderr().is_terminal() && shown.elapsed() > Duration::from_secs(1) {
             shown = Instant::now();
             output::say(format_args!("{}: {} lines", visible(&file), figures::count(p.lines as i64)));
@@ -178,13 +178,19 @@ async fn import_one(target: &Target, path: &Path, options: &Options, shutdown: &
     };
     match import_file(target, path, options, &mut progress, shutdown).await {
         Ok(summary) if !summary.finished && shutdown.is_cancelled() => {
-            let line = figures::count((summary.already_imported + summary.lines) as i64);
-            let kept = "what was read is kept; run the same command again to continue";
-            Err(Interrupted::new(format!("interrupted in {} after line {line}: {kept}", visible(&file))).into())
+            let again = "run the same command again to continue";
+            let said = match so_far {
+                Some(_) => {
+                    let line = figures::count((summary.already_imported + summary.lines) as i64);
+                    format!("interrupted in {} after line {line}: what was read is kept; {again}", visible(&file))
+                }
+                None => format!("interrupted before {}; {again}", visible(&file)),
+            };
+            Err(Interrupted::new(said).into())
         }
         Ok(summary) => Ok(imported(file, summary)),
         Err(error @ (ImportError::Read { .. } | ImportError::Encoding { .. } | ImportError::Shrunk { .. })) => {
-            Ok(unread(file, &so_far, &error))
+            Ok(unread(file, &so_far.unwrap_or_default(), &error))
         }
         Err(error) => Err(error).with_context(|| format!("importing {}", visible(&file))),
     }

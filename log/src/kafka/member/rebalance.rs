@@ -63,7 +63,11 @@ impl Member {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                tracing::info!(%error, group = self.group, "committed positions are not known yet; retrying");
+                tracing::info!(
+                    %error,
+                    group = self.group,
+                    "committed positions are not known yet; retrying. If it does not end: docs/operations-kafka.md, \"A broker that dies\""
+                );
                 let still = |p: &TopicPartition| self.held.get(p).is_some_and(|h| h.state == State::Looking);
                 let places: Vec<TopicPartition> = places.into_iter().filter(still).collect();
                 if !places.is_empty() {
