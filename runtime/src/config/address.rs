@@ -132,13 +132,13 @@ fn check_database(rest: &str) -> Result<(), String> {
             Some((name, behind)) => (name, behind.strip_prefix(':').or(Some(behind))),
             None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
         };
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || matches!(c, '[' | ']')) {
+            return Err(format!("expected {STORE}, found an address with an invalid host"));
+        }
         if port.is_some_and(|port| port.contains(':')) {
             return Err(
                 "a host with more than one `:`; an IPv6 address is written in brackets: `[::1]:5432`".to_owned()
             );
-        }
-        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || matches!(c, '[' | ']')) {
-            return Err(format!("expected {STORE}, found an address with an invalid host"));
         }
         port.map_or(Ok(()), check_port)?;
     }
