@@ -117,8 +117,8 @@ pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String
 }
 
 /// Whether Kubernetes makes such a variable, the part behind our prefix, for a Service whose name begins with
-/// `slipstream`: `SERVICE_HOST`, `GATEWAY_SERVICE_PORT_HTTP`, `PORT`, `PORT_8480_TCP_ADDR`. Its `PORT` is an address such
-/// as `tcp://10.0.0.1:8480`; a number was meant for us.
+/// `slipstream`: `SERVICE_HOST`, `GATEWAY_SERVICE_PORT_HTTP`, `PORT`, `PORT_8480_TCP_ADDR`. Its `PORT` is an address
+/// such as `tcp://10.0.0.1:8480`; a number was meant for us.
 fn is_of_kubernetes(own: &str, value: &str) -> bool {
     let padded = format!("_{own}_");
     let numbered = |behind: &str| {
