@@ -1,9 +1,9 @@
 //! What definitions cost: to load them, to match events against them, and to keep and evaluate their series.
 //!
 //! `slipstream-bench` runs every part in its own process, so that one does not warm or fill memory for the next, and
-//! prints a table. Figures only: nothing is asserted, because a busy machine is not a bug. `slipstream-bench
-//! PART` runs one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among
-//! hostile clients.
+//! prints a table. Figures only: nothing is asserted, because a busy machine is not a bug. `slipstream-bench PART` runs
+//! one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among hostile
+//! clients.
 
 mod definitions;
 mod hostile;

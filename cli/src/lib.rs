@@ -67,8 +67,8 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    // The reader of our output may have seen enough: `slipstream query events | head`. A pipe that breaks inside an error
-    // of the log or the store is a failure.
+    // The reader of our output may have seen enough: `slipstream query events | head`. A pipe that breaks inside an
+    // error of the log or the store is a failure.
     let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     if error.downcast_ref().is_some_and(closed) {
         return ExitCode::SUCCESS;

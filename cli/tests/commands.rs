@@ -169,6 +169,17 @@ fn a_variable_that_nothing_reads_is_told_by_every_command() {
 }
 
 #[test]
+fn a_variable_that_nothing_reads_is_told_with_the_mistakes() {
+    for command in ["run", "doctor"] {
+        let output = slipstream(&[command, "--log", "nowhere"]).env("SLIPSTREAM_STOER", "x").output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command}: {said}");
+        let warning = "warning: SLIPSTREAM_STOER: unknown variable, ignored; did you mean SLIPSTREAM_STORE?";
+        assert!(said.contains("found `nowhere`") && said.contains(warning), "{command}: {said}");
+    }
+}
+
+#[test]
 fn what_failed_has_no_next() {
     let home = tempfile::tempdir().unwrap();
     let (data, missing) = (home.path().join("data"), home.path().join("missing"));
@@ -197,13 +208,14 @@ fn what_is_wrong_with_a_directory_is_told_by_name() {
 
 #[test]
 fn completions_are_made_for_the_usual_shells() {
-    for shell in ["bash", "zsh", "fish"] {
+    let roles = "gateway tally burn sink alerter notifier";
+    // fish separates them by line ends, each with a description, here an empty one.
+    let for_fish = roles.replace(' ', "\\t''\n");
+    for (shell, roles) in [("bash", roles), ("zsh", roles), ("fish", for_fish.as_str())] {
         let output = run(&["completions", shell]);
-        assert!(output.status.success() && text(&output.stdout).contains("slipstream"), "{shell}");
-        assert!(
-            text(&output.stdout).contains("gateway tally burn sink alerter notifier") || shell == "fish",
-            "{shell}"
-        );
+        let script = text(&output.stdout);
+        assert!(output.status.success() && script.contains("slipstream"), "{shell}");
+        assert!(script.contains(roles), "{shell}: the values of --roles: {script}");
     }
 }
 
@@ -402,7 +414,11 @@ fn spawned(args: &[&str]) -> Child {
 }
 
 fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// The exit code, or none when the process did not end within 30 s; it is killed then.
@@ -434,22 +450,25 @@ fn an_interrupt_ends_the_demo_with_its_summary() {
 
 #[test]
 fn an_interrupted_simulation_keeps_what_it_made_and_says_so() {
-    let home = tempfile::tempdir().unwrap();
-    let mut simulate = spawned(&["simulate", "--rate", "200", "--for", "10m", "--json", "--data", arg(home.path())]);
-    let hits = || {
-        let output = run(&["query", "kpis", "--json", "--data", arg(home.path())]);
-        serde_json::from_slice::<Value>(&output.stdout).map_or(0, |kpis| kpis["hits"].as_u64().unwrap())
-    };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while hits() == 0 {
-        assert!(Instant::now() < deadline, "nothing is stored");
-        std::thread::sleep(Duration::from_millis(50));
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let home = tempfile::tempdir().unwrap();
+        let data = arg(home.path());
+        let mut simulate = spawned(&["simulate", "--rate", "200", "--for", "10m", "--json", "--data", data]);
+        let hits = || {
+            let output = run(&["query", "kpis", "--json", "--data", data]);
+            serde_json::from_slice::<Value>(&output.stdout).map_or(0, |kpis| kpis["hits"].as_u64().unwrap())
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while hits() == 0 {
+            assert!(Instant::now() < deadline, "nothing is stored");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        signal(&simulate, name);
+        assert_eq!(ended(&mut simulate), Some(code), "{name}");
+        let mut said = String::new();
+        simulate.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(said.contains(&format!("interrupted after {} events", hits())), "{name}: {said}");
     }
-    interrupt(&simulate);
-    assert_eq!(ended(&mut simulate), Some(130));
-    let mut said = String::new();
-    simulate.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(said.contains(&format!("interrupted after {} events", hits())), "{said}");
 }
 
 #[test]

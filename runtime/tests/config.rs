@@ -77,6 +77,7 @@ fn the_example_says_every_default() {
     said.data = silent.data.clone();
     said.log = silent.log.clone();
     said.store = silent.store.clone();
+    assert!(matches!(said.store_place.take(), Some(Place::File { .. })), "it knows where it stands");
     assert_eq!(said.logging.level.take().as_deref(), Some("info"));
     assert_eq!(said, silent);
 
@@ -417,6 +418,14 @@ fn a_variable_that_looks_mistyped_is_a_warning_and_a_foreign_one_is_none() {
     let config = load("", &env, Overrides::default()).unwrap();
     assert_eq!(config.ignored, ["SLIPSTREAM_LISTN: unknown variable, ignored; did you mean SLIPSTREAM_LISTEN?"]);
     assert!(config.warnings.is_empty());
+    let (stoer, flags) = ([("SLIPSTREAM_STOER", "sqlite:elsewhere")], Overrides::default());
+    let refused = load("drain: soon", &stoer, flags.clone()).unwrap_err();
+    let missing = Config::load(Some(Path::new("/no/such.yaml")), stoer.map(|(n, v)| (n.into(), v.into())), flags);
+    for (errors, mistake) in [(refused, "`drain`"), (missing.unwrap_err(), "No such file")] {
+        let said = errors.to_string();
+        let warning = "\n  warning: SLIPSTREAM_STOER: unknown variable, ignored; did you mean SLIPSTREAM_STORE?";
+        assert!(said.contains(mistake) && said.ends_with(warning) && errors.problems().len() == 1, "{said}");
+    }
     let config = load("retention: {events: 7d}", &[], Overrides::default()).unwrap();
     assert!(config.warnings[0].contains("7.0 d"), "{:?}", config.warnings);
 }

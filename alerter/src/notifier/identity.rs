@@ -1,7 +1,7 @@
 //! Who an alert is to a receiver: its labels, its group, its idempotency key.
 //!
-//! Receivers know an alert by its label set, `severity` among them: they route by it. So a change of severity is told as
-//! Alertmanager would tell of two rules: in one message the old label set is resolved and the new one fires.
+//! Receivers know an alert by its label set, `severity` among them: they route by it. So a change of severity is told
+//! as Alertmanager would tell of two rules: in one message the old label set is resolved and the new one fires.
 
 use slipstream_schemas::records::AlertTransition;
 
@@ -17,9 +17,9 @@ const INSTANCE: &str = "instance";
 const OURS: [&str; 5] = ["alertname", "slo", "objective", SEVERITY, "rule_set"];
 
 /// The labels of an alert as of a transition. Ours win over a rule's; a group dimension `service` wins over the SLO's
-/// service, being more exact; what is empty is left out, as Prometheus does. `instance` says whose alert it is, unless a
-/// rule or a dimension has a label of that name: receivers such as Alerta key alerts by alertname and instance alone, and
-/// would take all SLOs for one.
+/// service, being more exact; what is empty is left out, as Prometheus does. `instance` says whose alert it is, unless
+/// a rule or a dimension has a label of that name: receivers such as Alerta key alerts by alertname and instance alone,
+/// and would take all SLOs for one.
 pub fn labels(transition: &AlertTransition) -> Labels {
     let t = transition;
     let mut labels: Labels = t.labels.iter().map(|l| (legal(&l.name), l.value.clone())).collect();
@@ -49,8 +49,8 @@ pub fn labels(transition: &AlertTransition) -> Labels {
     labels
 }
 
-/// `slo/objective`, and behind them the values of the group's dimensions. A slash within a part is escaped where it could
-/// make two alerts one; the last part needs no end.
+/// `slo/objective`, and behind them the values of the group's dimensions. A slash within a part is escaped where it
+/// could make two alerts one; the last part needs no end.
 fn instance(t: &AlertTransition) -> String {
     let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
     let mut parts = vec![t.slo.clone(), escaped(&t.objective)];

@@ -20,8 +20,8 @@ pub struct ReceiverConfig {
     pub url: Secret,
     /// Whether to send the end of an alert.
     pub send_resolved: bool,
-    /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while an
-    /// alert fires.
+    /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while
+    /// an alert fires.
     pub group_by: Vec<String>,
     /// After a notification of a group, how long its further changes wait.
     pub group_interval: Duration,

@@ -61,7 +61,8 @@ pub struct Run {
     /// Send alerts to this URL in Alertmanager's webhook format (repeatable)
     #[arg(long, value_name = "URL")]
     pub webhook: Vec<String>,
-    /// After SIGTERM, keep serving this long with /readyz at 503, so that load balancers notice [default: 5s with a gateway]
+    /// After SIGTERM, keep serving this long with /readyz at 503, so that load balancers notice [default: 5s with a
+    /// gateway]
     #[arg(long, value_name = "DURATION")]
     pub drain: Option<String>,
     /// Where the installation is

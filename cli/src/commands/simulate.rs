@@ -1,5 +1,5 @@
-//! `slipstream simulate`: seeded traffic into a directory that no process owns, processed before it returns; or to Kafka,
-//! where other processes handle it.
+//! `slipstream simulate`: seeded traffic into a directory that no process owns, processed before it returns; or to
+//! Kafka, where other processes handle it.
 
 use std::fs;
 use std::process::ExitCode;
@@ -77,7 +77,8 @@ impl Work {
         if let Some(store) = &store {
             digested(self.log.as_ref(), store.as_ref()).await?;
         }
-        if shutdown.is_cancelled() {
+        // A signal during the wait interrupts nothing: all events are published.
+        if !summary.finished {
             let kept = format!("interrupted after {} events; they are kept", summary.accepted);
             return Err(Interrupted::new(kept).into());
         }
@@ -111,4 +112,33 @@ fn simulation(args: &args::Simulate) -> Result<Simulation> {
         until: Some(EventTime(from.0 + span)),
         realtime: !args.fast,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_interrupts_only_a_simulation_that_has_events_left() {
+        let scenario = Scenario::shop();
+        let simulation = |span_us: i64| Simulation {
+            faults: FaultSwitch::new(&scenario),
+            generator: Generator::new(scenario.clone(), 100.0, 1),
+            from: EventTime(1_769_851_800_000_000),
+            until: Some(EventTime(1_769_851_800_000_000 + span_us)),
+            realtime: false,
+        };
+        let shutdown = Shutdown::new();
+        shutdown.cancel();
+        for (span_us, interrupted) in [(0, None), (1_000_000, Some("interrupted after 0 events; they are kept"))] {
+            let work = Work { log: MemoryLog::new(MemoryOptions::default()), slos: 0 };
+            let error = work.run(simulation(span_us), None, &shutdown).await.err();
+            let said = error.map(|error| error.downcast::<Interrupted>().unwrap().to_string());
+            assert_eq!(said.as_deref(), interrupted, "{span_us} us");
+        }
+    }
 }

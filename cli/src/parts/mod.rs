@@ -1,4 +1,5 @@
-//! The parts of an installation, opened from their addresses: its log, its store, what is fixed for it, what is in force.
+//! The parts of an installation, opened from their addresses: its log, its store, what is fixed for it, what is in
+//! force.
 
 mod data;
 mod log;
@@ -54,8 +55,8 @@ pub struct Installation {
     pub settings: Settings,
     /// How many SLOs are in force.
     pub slos: usize,
-    /// Time until this process's definitions apply, no matter which process published them; `None` if they do, or it has
-    /// none.
+    /// Time until this process's definitions apply, no matter which process published them; `None` if they do, or it
+    /// has none.
     pub cut_in: Option<Duration>,
 }
 
@@ -69,7 +70,8 @@ pub enum Writes {
 }
 
 impl Writes {
-    /// For work that is not a role: in an embedded installation it processes what it brings in, on Kafka other processes do.
+    /// For work that is not a role: in an embedded installation it processes what it brings in, on Kafka other
+    /// processes do.
     pub fn beside(config: &Config) -> Writes {
         match config.log {
             LogAddress::Sqlite(_) => Writes::LogAndStore,
@@ -191,8 +193,14 @@ mod tests {
         let wrong = found("postgres://me:t0ps3cret@host/db?sslmod=require");
         let [problem] = &wrong[..] else { panic!("{wrong:?}") };
         let said = problem.to_string();
-        assert!(said.starts_with("store: reading the store's URL: ") && said.contains("`sslmod`"), "{said}");
+        assert!(said.starts_with("--store: reading the store's URL: ") && said.contains("`sslmod`"), "{said}");
         assert!(!said.contains("t0ps3cret"), "{said}");
+
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("slipstream.yaml");
+        std::fs::write(&file, "store: postgres://me@host/db?sslmod=require\n").unwrap();
+        let wrong = mistakes(&Config::load(Some(&file), [], Overrides::default()).unwrap());
+        assert!(wrong[0].to_string().contains("slipstream.yaml:1:8: reading the store's URL: "), "{wrong:?}");
     }
 
     #[test]

@@ -122,7 +122,8 @@ pub fn postgres_options(config: &Config, url: &Secret) -> PostgresOptions {
 pub fn wrong_address(config: &Config) -> Option<Problem> {
     let StoreAddress::Postgres(url) = &config.store else { return None };
     let error = postgres_options(config, url).check().err()?;
-    Some(Problem { place: Place::Setting("store".to_owned()), message: error.to_string() })
+    let place = config.store_place.clone().unwrap_or_else(|| Place::Setting("store".to_owned()));
+    Some(Problem { place, message: error.to_string() })
 }
 
 /// The address of the store, for people: without secrets.

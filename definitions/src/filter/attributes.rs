@@ -1,4 +1,5 @@
-//! Attributes in filters: `attributes.key`, `attributes["key"]`, `has(attributes.key)`, and keys that are not written so.
+//! Attributes in filters: `attributes.key`, `attributes["key"]`, `has(attributes.key)`, and keys that are not written
+//! so.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators};
 
@@ -22,7 +23,8 @@ impl Checker {
         let operand = self.expression(&select.operand)?;
         let message = format!("{} is {} and has no field `{}`", operand.name, operand.kind.name(), select.field);
         // `endpoint.length`
-        let help = match names::function_elsewhere(&select.field) {
+        let function = names::function_elsewhere(&select.field).filter(|meant| names::takes(meant, operand.kind));
+        let help = match function {
             Some(meant) => format!("did you mean the function `{meant}`? {}", names::usage(meant)),
             None => names::FIELDS_HELP.to_owned(),
         };

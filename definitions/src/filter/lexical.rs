@@ -1,5 +1,5 @@
-//! Mistakes within one token: strings, quotes, numbers, `<>`. The parser reports them as characters that it cannot read, and
-//! not always where they are. So this looks for them in filters that the parser has refused.
+//! Mistakes within one token: strings, quotes, numbers, `<>`. The parser reports them as characters that it cannot
+//! read, and not always where they are. So this looks for them in filters that the parser has refused.
 
 use super::error::FilterError;
 
@@ -8,11 +8,12 @@ const SHOWN: usize = 40;
 const ESCAPES: &str = "an escape is `\\x41`, `\\u00e9`, `\\U0001f600` or `\\101`; for a backslash write `\\\\`, or use a raw \
                        string: `r\"...\"`";
 
-/// The first such mistake.
+/// The first such mistake. None is looked for behind what begins no token: the parser has stopped there, at the earlier
+/// one, and in `# don't count` the quote would be taken for a string that is not closed.
 pub(super) fn mistake(source: &str) -> Option<FilterError> {
     let mut scanner = Scanner { chars: source.chars().collect(), at: 0 };
-    while scanner.at < scanner.chars.len() {
-        if let Err(mistake) = scanner.token() {
+    while let Some(next) = scanner.peek(0).filter(|next| scanner.begins_token(*next)) {
+        if let Err(mistake) = scanner.token(next) {
             return Some(mistake);
         }
     }
@@ -44,8 +45,17 @@ impl Scanner {
         self.take(usize::MAX, belongs)
     }
 
-    fn token(&mut self) -> Result<(), FilterError> {
-        let Some(next) = self.peek(0) else { return Ok(()) };
+    /// Whether a token, or one of the mistakes, can begin with this character, which is the next one.
+    fn begins_token(&self, next: char) -> bool {
+        match next {
+            '=' | '&' | '|' => self.peek(1) == Some(next),
+            '"' | '\'' | '`' | '!' | '<' | '>' | '+' | '-' | '*' | '/' | '%' => true,
+            '.' | ',' | ':' | '?' | '(' | ')' | '[' | ']' | '{' | '}' => true,
+            c => is_letter(c) || c.is_ascii_digit() || c.is_whitespace() || is_typographic(c),
+        }
+    }
+
+    fn token(&mut self, next: char) -> Result<(), FilterError> {
         match next {
             '"' | '\'' => return self.string(false),
             '`' => {
@@ -58,6 +68,8 @@ impl Scanner {
             '<' if self.peek(1) == Some('>') => {
                 return Err(self.error(2, "there is no operator `<>`", "\"not equal\" is written `!=`"));
             }
+            '=' | '&' | '|' => self.at += 1,
+            '!' | '<' | '>' if self.peek(1) == Some('=') => self.at += 1,
             c if is_typographic(c) => return Err(self.typographic(c)),
             c if c.is_ascii_digit() => return self.number(),
             '.' if self.peek_is(1, |c| c.is_ascii_digit()) => return self.number(),
@@ -278,11 +290,28 @@ mod tests {
             ("status_code < 0x8000000000000000", "0x8000000000000000", "`0x8000000000000000` is out of range"),
             ("status_code < 18446744073709551616u", "18446744073709551616", "out of range"),
             ("latency_ms < 1.5e999", "1.5e999", "decimal numbers are up to"),
+            ("status_code >= 200 && service != 'a", "'", "not closed"),
+            (r#"service == "\q" # don't count"#, r"\q", "no escape"),
         ] {
             let found = mistake(source).unwrap_or_else(|| panic!("{source}: nothing found"));
             let place: String = source.chars().skip(found.start).take(found.width).collect();
             let said = format!("{}: {}", found.message, found.help.as_deref().unwrap_or_default());
             assert!(place == marked && said.contains(says), "{source}: {place:?}, {said}");
+        }
+    }
+
+    #[test]
+    fn behind_what_begins_no_token_nothing_is_looked_for() {
+        for source in [
+            "service == \"a\" # don't count",
+            "service == \"a\"; it's",
+            "service == \"a\" && ~method == 'b",
+            r#"service == \"a\""#,
+            "service = it's",
+            "service == \"a\" & method == 'b",
+            "größe == 'x",
+        ] {
+            assert_eq!(mistake(source), None, "{source}");
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! cel-go is the reference: an accepted filter is true or false if it is in cel-go, and unknown if cel-go reports
 //! an error on an event (a latency that was not measured, a missing attribute, `int("abc")`, a division by zero, an
-//! overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never passed to an interpreter
-//! whose cost per event would not be bounded.
+//! overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never passed to an
+//! interpreter whose cost per event would not be bounded.
 //!
 //! `&&` and `||` treat unknown as CEL treats an error: `false && unknown` is false and `true || unknown` is true, in
 //! either order. Every other operator is unknown if an operand is.
@@ -46,7 +46,8 @@ pub use self::syntax::{MAX_DEPTH, MAX_LENGTH};
 /// let from = Provenance { topic: "request-events", partition: 0, offset: 0 };
 /// let answer = |latency: &str| {
 ///     let value = format!(
-///         r#"{{"time":"2026-01-31T09:30:00Z","service":"s","endpoint":"/","method":"GET","status_code":200{latency}}}"#
+///         r#"{{"time":"2026-01-31T09:30:00Z","service":"s","endpoint":"/","method":"GET",
+///         "status_code":200{latency}}}"#
 ///     );
 ///     fast.eval(&decode(value.as_bytes(), &from, Attributes::Skip).expect("an event"))
 /// };

@@ -133,6 +133,15 @@ pub(super) fn usage(name: &str) -> &'static str {
     }
 }
 
+/// Whether a function takes operands of a kind.
+pub(super) fn takes(function: &str, kind: Type) -> bool {
+    match function {
+        "int" | "double" => kind != Type::Bool,
+        "string" => kind != Type::Double,
+        _ => kind == Type::Text,
+    }
+}
+
 /// What to write if a boolean was expected.
 pub(super) fn comparison_for(typed: &Typed) -> Option<String> {
     let comparison = match typed.kind {

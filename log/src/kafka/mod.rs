@@ -52,8 +52,9 @@ const DECIDE: Duration = Duration::from_secs(60);
 
 /// Keeps OpenSSL usable until the process has ended. Call it before the first client is made.
 ///
-/// By default OpenSSL frees its state in an exit handler. librdkafka uses OpenSSL in its own threads and in those that call it,
-/// and each of them that ends after the handler reads what was freed: one in a hundred processes with TLS crashed at exit.
+/// By default OpenSSL frees its state in an exit handler. librdkafka uses OpenSSL in its own threads and in those that
+/// call it, and each of them that ends after the handler reads what was freed: one in a hundred processes with TLS
+/// crashed at exit.
 pub fn keep_openssl() {
     openssl_sys::init();
 }

@@ -1,7 +1,7 @@
 //! Files of requests to events: access logs and JSON lines, plain or compressed, once and only once.
 //!
-//! A file is known by its beginning, and recognised by a hash of what was read of it. Its events, its dead letters and how
-//! far it was read are committed together, so an import that was killed continues at its position, and one that was
+//! A file is known by its beginning, and recognised by a hash of what was read of it. Its events, its dead letters and
+//! how far it was read are committed together, so an import that was killed continues at its position, and one that was
 //! finished adds nothing unless the file has grown.
 //!
 //! - [`source`]: opening a file or a pipe, decompressing it, its identity;

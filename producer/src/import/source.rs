@@ -1,4 +1,5 @@
-//! Opening a file: decompression by its first bytes, its identity, and reading it again even if it cannot be read twice.
+//! Opening a file: decompression by its first bytes, its identity, and reading it again even if it cannot be read
+//! twice.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};

@@ -41,7 +41,13 @@ pub struct Progress {
 }
 
 /// How it ended.
-pub type Summary = Progress;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Events that the log acknowledged.
+    pub accepted: u64,
+    /// Whether the simulation reached its end; else a shutdown came first.
+    pub finished: bool,
+}
 
 /// Why it could not continue.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +85,7 @@ pub async fn run(
         progress(&done);
         at = to;
     }
-    Ok(done)
+    Ok(Summary { accepted: done.accepted, finished: at >= end })
 }
 
 /// Microseconds of traffic that make a batch.
@@ -173,7 +179,7 @@ mod tests {
         let mut progress = |p: &Progress| seen = p.accepted;
         let clock = || EventTime(0);
         let summary = run(log.clone(), simulation, &clock, &mut progress, &Shutdown::new()).await.unwrap();
-        assert_eq!(summary.accepted, expected.len() as u64);
+        assert_eq!(summary, Summary { accepted: expected.len() as u64, finished: true });
         assert_eq!(seen, summary.accepted);
         assert_eq!(log.bounds(PLACE).await.unwrap().1, expected.len() as i64);
     }
@@ -198,6 +204,18 @@ mod tests {
         shutdown.cancel();
         let endless = Simulation { until: None, realtime: true, ..simulation(1) };
         let summary = run(log, endless, &|| EventTime(0), &mut |_| {}, &shutdown).await.unwrap();
-        assert_eq!(summary.accepted, 0);
+        assert_eq!(summary, Summary { accepted: 0, finished: false });
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_after_the_last_event_does_not_cut_it_short() {
+        // At 500 events a second a batch is 20 s: the first ends the one simulation, and not the other.
+        for (seconds, finished) in [(20, true), (60, false)] {
+            let shutdown = Shutdown::new();
+            let mut stop = |_: &Progress| shutdown.cancel();
+            let log = MemoryLog::new(MemoryOptions::default());
+            let summary = run(log, simulation(seconds), &|| EventTime(0), &mut stop, &shutdown).await.unwrap();
+            assert!(summary.accepted > 0 && summary.finished == finished, "{seconds} s: {summary:?}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use super::nearest::nearest;
 use super::problem::Place;
 use super::tree::{Key, Node, Value};
 
-/// What flags say; `None` or empty if the flag was not given. Texts are as typed, so that a wrong one is reported together
-/// with all other mistakes.
+/// What flags say; `None` or empty if the flag was not given. Texts are as typed, so that a wrong one is reported
+/// together with all other mistakes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--data DIR`
@@ -47,8 +47,8 @@ const fn many(path: &'static [&'static str]) -> Setting {
     Setting { path, list: true }
 }
 
-/// The variable of a setting is `SLIPSTREAM_` and its path in capitals, joined by `_`. Receivers stand in the file only;
-/// `webhooks` are the short form.
+/// The variable of a setting is `SLIPSTREAM_` and its path in capitals, joined by `_`. Receivers stand in the file
+/// only; `webhooks` are the short form.
 const SETTINGS: &[Setting] = &[
     one(&["data"]),
     one(&["log"]),
@@ -85,8 +85,10 @@ const PREFIX: &str = "SLIPSTREAM_";
 
 /// Variables of ours that are not settings, without the prefix: the command line reads them.
 const ELSEWHERE: [&str; 2] = ["CONFIG", "LOG_LEVEL"];
-/// Variables that the tests and the compose files read begin so.
-const TOOLS: [&str; 7] = ["TEST_", "SIM_", "FUZZ_", "CEL_", "MODEL", "SECRETS", "TAG"];
+/// Variables that the tests read begin so.
+const TESTS: [&str; 4] = ["TEST_", "SIM_", "FUZZ_", "CEL_"];
+/// Further ones of the tests and the compose files. In full: `TAGS` and `SECRETS_FILE` are nobody's.
+const TOOLS: [&str; 3] = ["MODEL", "SECRETS", "TAG"];
 
 /// Applies the environment to a tree; returns what to say of variables with our prefix that nothing reads.
 pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
@@ -101,8 +103,8 @@ pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String
         match known.iter().find(|(n, _)| n == own) {
             Some((_, setting)) if setting.list => set(root, setting.path, list(&place, split(&value))),
             Some((_, setting)) => set(root, setting.path, scalar(&place, &value)),
-            None if ELSEWHERE.contains(&own) => {}
-            None if is_of_kubernetes(own) || TOOLS.iter().any(|tool| own.starts_with(tool)) => {}
+            None if ELSEWHERE.contains(&own) || TOOLS.contains(&own) => {}
+            None if is_of_kubernetes(own, &value) || TESTS.iter().any(|test| own.starts_with(test)) => {}
             None => {
                 let readable = known.iter().map(|(n, _)| n.as_str());
                 let near = nearest(own, readable.chain(ELSEWHERE));
@@ -114,9 +116,10 @@ pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String
     ignored
 }
 
-/// Whether Kubernetes makes such a variable, the part behind our prefix, for a Service whose name begins with `slipstream`:
-/// `SERVICE_HOST`, `GATEWAY_SERVICE_PORT_HTTP`, `PORT`, `PORT_8480_TCP_ADDR`.
-fn is_of_kubernetes(own: &str) -> bool {
+/// Whether Kubernetes makes such a variable, the part behind our prefix, for a Service whose name begins with
+/// `slipstream`: `SERVICE_HOST`, `GATEWAY_SERVICE_PORT_HTTP`, `PORT`, `PORT_8480_TCP_ADDR`. Its `PORT` is an address
+/// such as `tcp://10.0.0.1:8480`; a number was meant for us.
+fn is_of_kubernetes(own: &str, value: &str) -> bool {
     let padded = format!("_{own}_");
     let numbered = |behind: &str| {
         let protocol = behind.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -124,7 +127,7 @@ fn is_of_kubernetes(own: &str) -> bool {
     };
     padded.ends_with("_SERVICE_HOST_")
         || padded.contains("_SERVICE_PORT_")
-        || padded.ends_with("_PORT_")
+        || (padded.ends_with("_PORT_") && value.contains("://"))
         || padded.match_indices("_PORT_").any(|(at, port)| numbered(&padded[at + port.len()..]))
 }
 
@@ -193,29 +196,39 @@ mod tests {
 
     #[test]
     fn what_nothing_reads_is_named_with_what_was_probably_meant() {
-        for (name, said) in [
-            ("SLIPSTREAM_LISTN", Some("; did you mean SLIPSTREAM_LISTEN?")),
-            ("SLIPSTREAM_KAFKA_PREFX", Some("; did you mean SLIPSTREAM_KAFKA_PREFIX?")),
-            ("SLIPSTREAM_CONFG", Some("; did you mean SLIPSTREAM_CONFIG?")),
-            ("SLIPSTREAM_DATA_DIR", Some("")),
-            ("SLIPSTREAM_POSTGRES", Some("")),
-            ("SLIPSTREAM_DATABASE_URL", Some("")),
-            ("SLIPSTREAM_", Some("")),
-            ("SLIPSTREAM_SERVICE_HOST", None),
-            ("SLIPSTREAM_GATEWAY_SERVICE_PORT_HTTP", None),
-            ("SLIPSTREAM_PORT", None),
-            ("SLIPSTREAM_GATEWAY_PORT_8480_TCP", None),
-            ("SLIPSTREAM_PORT_8480_TCP_ADDR", None),
-            ("SLIPSTREAM_TEST_POSTGRES", None),
-            ("SLIPSTREAM_CONFIG", None),
-            ("SLIPSTREAM_LOG_LEVEL", None),
-            ("SLIPSTREAMING", None),
+        for (name, value, said) in [
+            ("SLIPSTREAM_LISTN", "x", Some("; did you mean SLIPSTREAM_LISTEN?")),
+            ("SLIPSTREAM_KAFKA_PREFX", "x", Some("; did you mean SLIPSTREAM_KAFKA_PREFIX?")),
+            ("SLIPSTREAM_CONFG", "x", Some("; did you mean SLIPSTREAM_CONFIG?")),
+            ("SLIPSTREAM_DATA_DIR", "x", Some("")),
+            ("SLIPSTREAM_POSTGRES", "x", Some("")),
+            ("SLIPSTREAM_DATABASE_URL", "x", Some("")),
+            ("SLIPSTREAM_", "x", Some("")),
+            ("SLIPSTREAM_PORT", "9000", Some("")),
+            ("SLIPSTREAM_LISTEN_PORT", "9000", Some("")),
+            ("SLIPSTREAM_TAGS", "x", Some("")),
+            ("SLIPSTREAM_SECRETS_FILE", "x", Some("")),
+            ("SLIPSTREAM_MODELS", "x", Some("")),
+            ("SLIPSTREAM_SERVICE_HOST", "10.0.0.1", None),
+            ("SLIPSTREAM_SERVICE_PORT", "8480", None),
+            ("SLIPSTREAM_GATEWAY_SERVICE_PORT_HTTP", "8480", None),
+            ("SLIPSTREAM_PORT", "tcp://10.0.0.1:8480", None),
+            ("SLIPSTREAM_GATEWAY_PORT", "udp://10.0.0.1:8480", None),
+            ("SLIPSTREAM_GATEWAY_PORT_8480_TCP", "tcp://10.0.0.1:8480", None),
+            ("SLIPSTREAM_PORT_8480_TCP_ADDR", "10.0.0.1", None),
+            ("SLIPSTREAM_TEST_POSTGRES", "x", None),
+            ("SLIPSTREAM_TAG", "x", None),
+            ("SLIPSTREAM_SECRETS", "x", None),
+            ("SLIPSTREAM_MODEL", "x", None),
+            ("SLIPSTREAM_CONFIG", "x", None),
+            ("SLIPSTREAM_LOG_LEVEL", "x", None),
+            ("SLIPSTREAMING", "x", None),
         ] {
             let mut root = Node::map(Place::Flag("defaults".to_owned()));
-            let ignored = environment(&mut root, [(name.to_owned(), "x".to_owned())]);
+            let ignored = environment(&mut root, [(name.to_owned(), value.to_owned())]);
             let expected: Vec<String> =
                 said.iter().map(|hint| format!("{name}: unknown variable, ignored{hint}")).collect();
-            assert_eq!(ignored, expected);
+            assert_eq!(ignored, expected, "{name}={value}");
         }
     }
 

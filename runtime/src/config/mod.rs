@@ -1,10 +1,10 @@
-//! The configuration of `slipstream run`: one YAML file, environment over file, flags over both. `slipstream.yaml` in this
-//! crate shows every setting with its default.
+//! The configuration of `slipstream run`: one YAML file, environment over file, flags over both. `slipstream.yaml` in
+//! this crate shows every setting with its default.
 //!
 //! [`Config::load`] is a pure function of its arguments but for reading the files they name (the configuration and its
 //! secrets). It finds every mistake before it refuses, each with file and line, variable or flag. A key that is not
-//! known is a mistake; a `SLIPSTREAM_` variable that is not known is only a warning, because others make such variables,
-//! too. Of those that Kubernetes makes for a service that is called slipstream nothing is said.
+//! known is a mistake; a `SLIPSTREAM_` variable that is not known is only a warning, because others make such
+//! variables, too. Of those that Kubernetes makes for a service that is called slipstream nothing is said.
 
 mod address;
 mod merge;
@@ -41,6 +41,8 @@ pub struct Config {
     pub log: LogAddress,
     /// Where the store is.
     pub store: StoreAddress,
+    /// Where its address was given, for mistakes that only the store finds in it; `None` if it is the default.
+    pub store_place: Option<Place>,
     /// How to connect to Kafka, if the log is there.
     pub kafka: Kafka,
     /// How to connect to PostgreSQL, if the store is there.
@@ -122,8 +124,8 @@ pub struct Gateway {
     pub max_body: usize,
     /// Events of one request.
     pub max_events: usize,
-    /// Bytes that all requests together may hold: bodies as sent and decompressed, events on their way to the log, answers.
-    /// Beyond it callers are sent away with 503.
+    /// Bytes that all requests together may hold: bodies as sent and decompressed, events on their way to the log,
+    /// answers. Beyond it callers are sent away with 503.
     pub max_in_flight: usize,
     /// Connections at a time; further ones are sent away with 503.
     pub max_connections: usize,
@@ -140,9 +142,9 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// What one request may hold at most, bytes. While it is decompressed: the body as sent, and the decompressed one in
-    /// its old and its new place when it grows. Then: the body, the records made of it, in two places likewise, and for each
-    /// event what names it in the request, the log and the answer.
+    /// What one request may hold at most, bytes. While it is decompressed: the body as sent, and the decompressed one
+    /// in its old and its new place when it grows. Then: the body, the records made of it, in two places likewise, and
+    /// for each event what names it in the request, the log and the answer.
     pub const fn one_request(max_body: usize, max_events: usize) -> usize {
         max_body.saturating_mul(4).saturating_add(max_events.saturating_mul(512))
     }

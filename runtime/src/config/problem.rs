@@ -51,7 +51,7 @@ impl fmt::Display for Problem {
 /// Why a configuration could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigErrors {
-    /// The file could not be read, and there is no other mistake.
+    /// The file could not be read, and there is nothing else to say.
     #[error("reading the configuration {file}: {cause}")]
     Unreadable {
         /// The file as it was named.
@@ -60,21 +60,27 @@ pub enum ConfigErrors {
         #[source]
         cause: Cause,
     },
-    /// Every mistake in it, in the order of their places.
-    #[error("the configuration is not valid:\n{}", lines(.0))]
-    Invalid(Vec<Problem>),
+    /// Every mistake in it, and what is no mistake but may be the reason for one.
+    #[error("the configuration is not valid:\n{}", lines(.problems, .ignored))]
+    Invalid {
+        /// In the order of their places.
+        problems: Vec<Problem>,
+        /// [`Config::ignored`](super::Config::ignored).
+        ignored: Vec<String>,
+    },
 }
 
 impl ConfigErrors {
-    /// The mistakes; empty when the file could not be read and all else is right.
+    /// The mistakes; empty when all that is wrong is that the file could not be read.
     pub fn problems(&self) -> &[Problem] {
         match self {
             ConfigErrors::Unreadable { .. } => &[],
-            ConfigErrors::Invalid(problems) => problems,
+            ConfigErrors::Invalid { problems, .. } => problems,
         }
     }
 }
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+fn lines(problems: &[Problem], ignored: &[String]) -> String {
+    let mistakes = problems.iter().map(|p| format!("  {p}"));
+    mistakes.chain(ignored.iter().map(|i| format!("  warning: {i}"))).collect::<Vec<_>>().join("\n")
 }

@@ -22,11 +22,11 @@ const ADDRESS: &str = "an address like `127.0.0.1:8480`";
 const PATH: &str = "a path";
 
 impl Config {
-    /// The configuration of a process. `env` are all variables there are; those that do not begin with `SLIPSTREAM_` are
-    /// passed over. Paths in the file are relative to its directory, others to the working directory.
+    /// The configuration of a process. `env` are all variables there are; those that do not begin with `SLIPSTREAM_`
+    /// are passed over. Paths in the file are relative to its directory, others to the working directory.
     ///
     /// # Errors
-    /// With every mistake there is, a file that cannot be read among them.
+    /// With every mistake there is, a file that cannot be read among them, and the variables that nothing reads.
     pub fn load(
         file: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
@@ -35,8 +35,8 @@ impl Config {
         Config::load_checked(file, env, overrides, |_| Vec::new())
     }
 
-    /// [`Config::load`] with the mistakes among the others that only whoever uses a setting can find. `check` is asked of
-    /// a configuration that has other mistakes, too; their settings have the default.
+    /// [`Config::load`] with the mistakes among the others that only whoever uses a setting can find. `check` is asked
+    /// of a configuration that has other mistakes, too; their settings have the default.
     ///
     /// # Errors
     /// As for [`Config::load`].
@@ -59,14 +59,14 @@ impl Config {
         let mut found = problems.into_inner();
         found.extend(check(&config));
         match unreadable {
-            Some(unreadable) if found.is_empty() => return Err(unreadable.into()),
+            Some(unreadable) if found.is_empty() && config.ignored.is_empty() => return Err(unreadable.into()),
             unreadable => found.extend(unreadable.map(Problem::from)),
         }
         if found.is_empty() {
             return Ok(config);
         }
         found.sort_by(|a, b| a.place.cmp(&b.place));
-        Err(ConfigErrors::Invalid(found))
+        Err(ConfigErrors::Invalid { problems: found, ignored: config.ignored })
     }
 }
 
@@ -108,6 +108,7 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
     let mut config = Config {
         log,
         store,
+        store_place: top.get("store").map(|node| node.place.clone()),
         kafka: parts::kafka(top.section("kafka", &absent), problems),
         postgres: parts::postgres(top.section("postgres", &absent), problems),
         data,

@@ -50,8 +50,8 @@ impl Node {
     }
 }
 
-/// The one document of a file, and what is wrong with its form. No document: the file holds only comments, or it broke off
-/// where what follows cannot be known.
+/// The one document of a file, and what is wrong with its form. No document: the file holds only comments, or it broke
+/// off where what follows cannot be known.
 pub(super) fn parse(file: &str, text: &str) -> (Option<Node>, Vec<Problem>) {
     // A byte order mark says how the text is encoded; it is not part of it.
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);

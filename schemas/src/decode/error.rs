@@ -48,7 +48,8 @@ impl ErrorClass {
     }
 }
 
-/// What is wrong with a record: which field, its value, and the rule. Short, whatever was sent: there may be many of them.
+/// What is wrong with a record: which field, its value, and the rule. Short, whatever was sent: there may be many of
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventError {
     /// Its kind.
@@ -85,15 +86,15 @@ impl EventError {
     }
 }
 
-/// Headers in which serializers put the id of a schema, with nothing of it in the value: Confluent's for headers, Apicurio's of
-/// version 2.
+/// Headers in which serializers put the id of a schema, with nothing of it in the value: Confluent's for headers,
+/// Apicurio's of version 2.
 fn names_a_schema(header: &str) -> bool {
     header == "__value_schema_id" || header.starts_with("apicurio.value.")
 }
 
 impl EventError {
-    /// The same, or what is behind it where the record's headers tell: bytes that are neither of the encodings are a bare Avro body
-    /// if a header names its schema.
+    /// The same, or what is behind it where the record's headers tell: bytes that are neither of the encodings are a
+    /// bare Avro body if a header names its schema.
     ///
     /// ```
     /// use slipstream_schemas::decode::{Attributes, ErrorClass, Provenance, decode};

@@ -1,6 +1,6 @@
-//! Events as JSON: names as in the schema, `time` as RFC 3339 or integer microseconds, attribute values also numbers and
-//! booleans, which become texts just as they were sent. A name that the schema does not have is refused, with the nearest
-//! one: a misspelt field is not lost silently. A name that comes twice is refused, too.
+//! Events as JSON: names as in the schema, `time` as RFC 3339 or integer microseconds, attribute values also numbers
+//! and booleans, which become texts just as they were sent. A name that the schema does not have is refused, with the
+//! nearest one: a misspelt field is not lost silently. A name that comes twice is refused, too.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -201,8 +201,8 @@ fn text<'a>(field: &str, value: Json<'a>) -> Result<Option<Cow<'a, str>>, EventE
 /// 2^63.
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 
-/// A whole number, of which those beyond 64 bits become the largest there is: that breaks the rule of every field, and the
-/// rule says what is allowed.
+/// A whole number, of which those beyond 64 bits become the largest there is: that breaks the rule of every field, and
+/// the rule says what is allowed.
 fn whole(value: &Json<'_>) -> Option<i64> {
     match value {
         Json::Int(i) => Some(*i),

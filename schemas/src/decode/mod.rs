@@ -1,5 +1,5 @@
-//! Bytes to events: which encoding a record has is seen from its first bytes; every rule of the event is checked, and what
-//! breaks one is reported by field, value and rule.
+//! Bytes to events: which encoding a record has is seen from its first bytes; every rule of the event is checked, and
+//! what breaks one is reported by field, value and rule.
 //!
 //! Tally and sink decode with the same function, so they agree on what is valid; whether attributes are read or skipped
 //! makes no difference to that.
@@ -96,7 +96,8 @@ fn head(value: &[u8]) -> &[u8] {
 /// ```
 /// use slipstream_schemas::decode::from_json;
 ///
-/// let text = r#"{"time":"2026-01-31T09:30:00Z","service":"payment","endpoint":"/pay","method":"POST","status_code":200}"#;
+/// let text = r#"{"time":"2026-01-31T09:30:00Z","service":"payment",
+///     "endpoint":"/pay","method":"POST","status_code":200}"#;
 /// let read = from_json(text.as_bytes(), || "an id of ours".to_owned())?;
 /// assert!(read.given);
 /// assert_eq!(read.event.event_id, "an id of ours");

@@ -1,5 +1,5 @@
-//! Numbers in errors, digit for digit as they were sent: as a float, `99999999999999999999` would be another number. The fast
-//! path does not keep their text, so that of a wrong event is read again.
+//! Numbers in errors, digit for digit as they were sent: as a float, `99999999999999999999` would be another number.
+//! The fast path does not keep their text, so that of a wrong event is read again.
 
 use std::fmt;
 
@@ -8,14 +8,7 @@ use serde_json::value::RawValue;
 
 use super::error::{ErrorClass, EventError};
 use super::json::Text;
-
-/// Fields that may be numbers, and what one of them that is beyond every double may be.
-const NUMBERS: [(&str, &str); 4] = [
-    ("time", "must be between 1970 and 2100; a number means microseconds since 1970"),
-    ("status_code", "must be 100 to 599"),
-    ("latency_ms", "must be finite and 0 to 86400000 (milliseconds, a day), or absent when not measured"),
-    ("weight", "must be 1 to 1000000"),
-];
+use super::rules;
 
 /// The error with the number as it stands in the event.
 pub(super) fn as_written(error: EventError, event: &[u8]) -> EventError {
@@ -30,11 +23,9 @@ pub(super) fn as_written(error: EventError, event: &[u8]) -> EventError {
 
 /// The error of an event that the parser refuses because of a number such as `1e999`.
 pub(super) fn beyond_double(event: &[u8]) -> Option<EventError> {
-    let is_beyond = |number: &&str| number.parse::<f64>().is_ok_and(f64::is_infinite);
-    NUMBERS.iter().find_map(|(field, rule)| {
-        let number = literal(event, field).filter(is_beyond)?;
-        Some(EventError::rule(field, number, rule))
-    })
+    let is_beyond = |number: &str| number.parse::<f64>().is_ok_and(f64::is_infinite);
+    let field = rules::NUMBERS.into_iter().find(|field| literal(event, field).is_some_and(is_beyond))?;
+    rules::beyond(field).err().map(|error| as_written(error, event))
 }
 
 /// The text of a field of the event, if it is a number.

@@ -1,6 +1,7 @@
 //! The rules of an event's fields, for every encoding the same.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use super::error::{ErrorClass, EventError};
 use crate::event::{EventView, RequestEvent};
@@ -24,7 +25,8 @@ pub const SERVICE_BYTES: usize = 256;
 const ATTRIBUTE_VALUE_BYTES: usize = 256;
 pub(super) const TWICE: &str = "must not come twice";
 const LONGEST_MS: f64 = 86_400_000.0;
-const WEIGHT: i64 = 1_000_000;
+const STATUS_CODES: RangeInclusive<i64> = 100..=599;
+const WEIGHTS: RangeInclusive<i64> = 1..=1_000_000;
 
 /// Attributes in the order of the record.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
@@ -56,8 +58,8 @@ impl<'a> Draft<'a> {
         text("endpoint", &self.endpoint, 1, 1_024)?;
         text("method", &self.method, 1, 256)?;
         time(self.time)?;
-        let status_code = number("status_code", self.status_code, 100, 599)?;
-        let weight = number("weight", self.weight, 1, WEIGHT)?;
+        let status_code = number("status_code", self.status_code, STATUS_CODES)?;
+        let weight = number("weight", self.weight, WEIGHTS)?;
         latency(self.latency_ms)?;
         trace_id(self.trace_id.as_deref())?;
         user_ref(self.user_ref.as_deref())?;
@@ -100,11 +102,25 @@ fn time(micros: i64) -> Result<(), EventError> {
     Err(EventError::rule("time", micros.to_string(), rule))
 }
 
-fn number(field: &str, value: i64, least: i64, most: i64) -> Result<i64, EventError> {
-    if (least..=most).contains(&value) {
+fn number(field: &str, value: i64, allowed: RangeInclusive<i64>) -> Result<i64, EventError> {
+    if allowed.contains(&value) {
         return Ok(value);
     }
-    Err(EventError::rule(field, value.to_string(), format!("must be {least} to {most}")))
+    let rule = format!("must be {} to {}", allowed.start(), allowed.end());
+    Err(EventError::rule(field, value.to_string(), rule))
+}
+
+/// Fields that may be numbers.
+pub(super) const NUMBERS: [&str; 4] = ["time", "status_code", "latency_ms", "weight"];
+
+/// Checks a value that is beyond every number, in one of [`NUMBERS`]: the error says what is allowed.
+pub(super) fn beyond(field: &str) -> Result<(), EventError> {
+    match field {
+        "time" => time(i64::MAX),
+        "status_code" => number(field, i64::MAX, STATUS_CODES).map(drop),
+        "weight" => number(field, i64::MAX, WEIGHTS).map(drop),
+        _ => latency(Some(f64::INFINITY)),
+    }
 }
 
 fn latency(value: Option<f64>) -> Result<(), EventError> {
