@@ -9,6 +9,13 @@ use slipstream_runtime::config::{Config, Overrides};
 use crate::args::Place;
 use crate::{definitions, output, parts};
 
+/// Says which variables nothing reads.
+pub fn say_ignored(config: &Config) {
+    for ignored in &config.ignored {
+        output::say(format_args!("warning: {ignored}"));
+    }
+}
+
 impl Place {
     /// What the flags say.
     pub fn overrides(&self) -> Overrides {
@@ -27,9 +34,7 @@ impl Place {
     /// When the file cannot be read, or with every mistake there is.
     pub fn load(&self) -> Result<Config> {
         let config = Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?;
-        for ignored in &config.ignored {
-            output::say(format_args!("warning: {ignored}"));
-        }
+        say_ignored(&config);
         Ok(config)
     }
 

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::parts::{Installation, Writes};
 use crate::pipeline::Pipeline;
-use crate::place::both;
+use crate::place::{both, say_ignored};
 use crate::{args, definitions, output, parts};
 
 /// Runs until SIGTERM or SIGINT, or until a role fails.
@@ -45,7 +45,12 @@ fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)>
     };
     let config =
         Config::load_checked(args.place.config.as_deref(), std::env::vars(), overrides(args, log_level), check);
-    both(config.map_err(Into::into), found.unwrap_or_else(|| Ok(Loaded::default())))
+    let loaded = found.unwrap_or_else(|| Ok(Loaded::default()));
+    // It ends before there is a log to say it in.
+    if let (Ok(config), Err(_)) = (&config, &loaded) {
+        say_ignored(config);
+    }
+    both(config.map_err(Into::into), loaded)
 }
 
 fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
