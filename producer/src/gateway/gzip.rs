@@ -56,6 +56,7 @@ pub(super) fn unpack(packed: &[u8], unpacked: &mut Held, bounds: Bounds) -> Resu
         if rest.only_padding_is_left() {
             return Ok(());
         }
+        rest.begins_a_member()?;
     }
     Err(GzipError::TooManyMembers(bounds.members))
 }
@@ -90,6 +91,17 @@ impl Metered<'_> {
     /// gzip(1) writes and reads zeros behind the last member, as tapes and block devices have them.
     fn only_padding_is_left(&self) -> bool {
         self.packed[self.at..].iter().all(|byte| *byte == 0)
+    }
+}
+
+impl Metered<'_> {
+    /// Refuses what comes after a member and is none: the decoder would miss its header or its end.
+    fn begins_a_member(&self) -> Result<(), GzipError> {
+        let left = &self.packed[self.at..];
+        if left.starts_with(&[0x1F, 0x8B]) {
+            return Ok(());
+        }
+        Err(GzipError::Invalid(format!("after its end come {} bytes that are not gzip", left.len())))
     }
 }
 
@@ -185,6 +197,8 @@ mod tests {
         ] {
             assert!(unpacked(&packed, BOUNDS).is_err_and(|e| e.contains("not valid gzip")), "{what}");
         }
+        let error = unpacked(&[&packed[..], b"{}"].concat(), BOUNDS).unwrap_err();
+        assert_eq!(error, "the body is not valid gzip: after its end come 2 bytes that are not gzip");
     }
 
     #[test]

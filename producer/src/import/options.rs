@@ -75,6 +75,12 @@ impl Options {
                 }
             }
         }
+        if !notes.is_empty() && at.rejected > 0 {
+            let rejected = at.rejected;
+            notes.push(format!(
+                "{rejected} of those lines were rejected then and are not read again; to add them, import a file of them alone"
+            ));
+        }
         if self.shift_to.is_some() {
             let new = if at.shift == 0 {
                 "new lines keep their times as well"
@@ -123,6 +129,13 @@ mod tests {
             let notes = said(now);
             assert!(notes.len() == 1 && notes[0].contains(want), "{notes:?}");
         }
+        let partly = ImportPosition { rejected: 3, ..position.clone() };
+        assert!(then.clone().without_effect(&partly).is_empty(), "the same again, with lines that are rejected");
+        let notes = Options { service: Some("web".into()), ..then.clone() }.without_effect(&partly);
+        assert_eq!(
+            notes[1],
+            "3 of those lines were rejected then and are not read again; to add them, import a file of them alone"
+        );
         let former = ImportPosition { reading: None, ..position.clone() };
         assert!(
             Options { service: Some("web".into()), ..then.clone() }.without_effect(&former).is_empty(),

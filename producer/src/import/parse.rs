@@ -288,7 +288,7 @@ mod tests {
         let huge = "x".repeat(LINE_BYTES);
         for (format, line, class, message) in [
             (Format::Json, "{", "malformed-json", "not a JSON object"),
-            (Format::Json, "{}", "missing-field", "time: must be there"),
+            (Format::Json, "{}", "missing-field", "time: is required"),
             (Format::Common, "hello", "malformed-line", "no time in brackets"),
             (Format::Common, odd, "rule-broken", "must be 100 to 599"),
             (Format::Common, huge.as_str(), "line-too-long", "1048576 bytes"),

@@ -344,7 +344,7 @@ mod tests {
         for attributes in [Attributes::Read, Attributes::Skip] {
             let error = decode(&value, attributes).unwrap_err();
             assert_eq!(error.class, ErrorClass::MalformedAvro);
-            assert_eq!(error.to_string(), "attributes.k `2`: must not come twice");
+            assert_eq!(error.to_string(), "attributes.k `2`: must not appear twice");
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum ErrorClass {
     MalformedAvro,
     /// A JSON object that is broken, or has a name twice.
     MalformedJson,
-    /// A field that must be there is not.
+    /// A required field is missing.
     MissingField,
     /// A field that the schema does not have.
     UnknownField,

@@ -94,7 +94,7 @@ fn draft<'a>(
 }
 
 fn missing(field: &str) -> EventError {
-    EventError::field(ErrorClass::MissingField, field, "", "must be there")
+    EventError::field(ErrorClass::MissingField, field, "", "is required")
 }
 
 #[derive(Default)]
@@ -255,6 +255,10 @@ pub fn rfc3339(text: &str) -> Option<i64> {
         // jiff would read a zone's name; RFC 3339 has none.
         return None;
     }
+    if !has_offset(text) {
+        // jiff takes offsets up to 25:59, and also without a colon.
+        return None;
+    }
     let cut = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|t| t.as_nanosecond().div_euclid(1_000) as i64);
     let Some(dot) = text.find('.') else { return cut(text) };
     let digits = text[dot + 1..].bytes().take_while(u8::is_ascii_digit).count();
@@ -262,6 +266,18 @@ pub fn rfc3339(text: &str) -> Option<i64> {
         0 => None,
         1..=9 => cut(text),
         _ => cut(&format!("{}{}", &text[..dot + 10], &text[dot + 1 + digits..])),
+    }
+}
+
+/// Whether a time ends with `Z`, or an offset as RFC 3339 has it: `+02:00`, of less than a day.
+fn has_offset(text: &str) -> bool {
+    let number = |tens: u8, ones: u8, below: u8| {
+        tens.is_ascii_digit() && ones.is_ascii_digit() && (tens - b'0') * 10 + (ones - b'0') < below
+    };
+    match *text.as_bytes() {
+        [.., b'Z' | b'z'] => true,
+        [.., b'+' | b'-', h1, h2, b':', m1, m2] => number(h1, h2, 24) && number(m1, m2, 60),
+        _ => false,
     }
 }
 

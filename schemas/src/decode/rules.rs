@@ -23,7 +23,7 @@ const ATTRIBUTE_KEY_BYTES: usize = 64;
 /// Bytes that the name of a service may have.
 pub const SERVICE_BYTES: usize = 256;
 const ATTRIBUTE_VALUE_BYTES: usize = 256;
-pub(super) const TWICE: &str = "must not come twice";
+pub(super) const TWICE: &str = "must not appear twice";
 const LONGEST_MS: f64 = 86_400_000.0;
 const STATUS_CODES: RangeInclusive<i64> = 100..=599;
 const WEIGHTS: RangeInclusive<i64> = 1..=1_000_000;
