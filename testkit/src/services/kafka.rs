@@ -30,7 +30,7 @@ const WANTED: Wanted =
 const VERSION: &str = "4.4.0";
 /// The variable with another version for native brokers.
 pub const KAFKA_VERSION: &str = "SLIPSTREAM_TEST_KAFKA_VERSION";
-/// What a controller of any version logs when a broker's session has ended.
+/// What a controller logs when a broker's session has ended.
 const FENCED: &str = "fenced=1";
 const NODE: &str = "1";
 const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
@@ -65,8 +65,8 @@ pub struct Kafka {
     address: String,
     description: String,
     instance: Instance,
-    /// The controller of a native broker, by itself.
-    controller: Vec<String>,
+    /// The controller of a native broker by itself, where it has to run alone before the broker starts again.
+    controller: Option<Vec<String>>,
 }
 
 impl Kafka {
@@ -103,8 +103,8 @@ impl Kafka {
     /// that, and that nobody can stand in for, may take a transaction for complete whose end it has not written:
     /// docs/operations-kafka.md.
     pub async fn start(&self) -> Result<()> {
-        if let Instance::Native(native) = &self.instance {
-            native.run_until(&self.controller, FENCED, PATIENCE).await.context("ending the broker's session")?;
+        if let (Instance::Native(native), Some(controller)) = (&self.instance, &self.controller) {
+            native.run_until(controller, FENCED, PATIENCE).await.context("ending the broker's session")?;
         }
         self.instance.start().await?;
         self.answers().await
@@ -125,7 +125,7 @@ impl Kafka {
         let kafka = match way::given(way::KAFKA)? {
             Some(address) => {
                 let description = format!("Apache Kafka at {address} (from {})", way::KAFKA);
-                let kafka = Kafka { address, description, instance: Instance::Given, controller: Vec::new() };
+                let kafka = Kafka { address, description, instance: Instance::Given, controller: None };
                 kafka.answers().await?;
                 kafka
             }
@@ -154,7 +154,7 @@ impl Kafka {
         let container = Container::start_new(request, &image, (apache::KAFKA_PORT.as_u16(), port)).await?;
         let description = format!("Apache Kafka {VERSION} (testcontainers, image {image})");
         let (address, instance) = (format!("127.0.0.1:{port}"), Instance::Docker(container));
-        let kafka = Kafka { address, description, instance, controller: Vec::new() };
+        let kafka = Kafka { address, description, instance, controller: None };
         kafka.answers().await?;
         Ok(kafka)
     }
@@ -176,7 +176,7 @@ impl Kafka {
         let users = security.map(Security::users).unwrap_or_default();
         format_storage(java(&jars, "kafka.tools.StorageTool"), &properties, &users)?;
         let run = |properties: &Path| [java(&jars, "kafka.Kafka"), vec![properties.display().to_string()]].concat();
-        let (command, controller) = (run(&properties), run(&alone));
+        let (command, controller) = (run(&properties), loses_ends(&version).then(|| run(&alone)));
         let native = Native::new(folder, command)?;
         native.start()?;
         let description = format!("Apache Kafka {version} (native process)");
@@ -194,6 +194,12 @@ impl Kafka {
         });
         answered.await.with_context(|| format!("{}: {}", self.description, self.instance.last_words()))
     }
+}
+
+/// Whether a broker of the version that is back too soon may take a transaction for complete: see [`Kafka::start`].
+fn loses_ends(version: &str) -> bool {
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(4), Some(3))
 }
 
 /// Asks for the brokers.
@@ -253,4 +259,15 @@ fn format_storage(java: Vec<String>, properties: &Path, users: &[String]) -> Res
     let said = [formatted.stdout, formatted.stderr].concat();
     ensure!(formatted.status.success(), "formatting Kafka's storage: {}", String::from_utf8_lossy(&said));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_which_version_a_broker_must_not_be_back_too_soon() {
+        let versions = ["3.0.2", "3.9.2", "4.1.0", "4.2.0", "4.3.0", "4.4.0", "5.0.0"];
+        assert_eq!(versions.map(loses_ends), [false, false, false, false, true, true, true]);
+    }
 }
