@@ -1,6 +1,6 @@
 //! Parses CEL source into a syntax tree. Filters are short, and the parser recurses: so there are limits.
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
 use cel::parser::Parser;
 
 use super::error::FilterError;
@@ -209,11 +209,22 @@ impl Places {
         (start, end.saturating_sub(start).max(1))
     }
 
+    /// Where a number begins with its sign: its own place is that of its digits.
+    fn with_sign(&self, tree: &IdedExpr, start: usize) -> usize {
+        let is_negative = match &tree.expr {
+            Expr::Literal(LiteralValue::Int(value)) => *value.inner() < 0,
+            Expr::Literal(LiteralValue::Double(value)) => value.inner().is_sign_negative(),
+            _ => false,
+        };
+        let before = self.source.get(..start).unwrap_or_default().trim_end();
+        before.strip_suffix('-').filter(|_| is_negative).map_or(start, str::len)
+    }
+
     fn widen(&self, tree: &IdedExpr, from: &mut usize, to: &mut usize) {
         // The place of `has(a.b)` is its bracket.
         let is_has = matches!(&tree.expr, Expr::Select(select) if select.test);
         if let Some((start, stop)) = self.info.offset_for(tree.id).filter(|_| !is_has) {
-            *from = (*from).min(start as usize);
+            *from = (*from).min(self.with_sign(tree, start as usize));
             *to = (*to).max(stop as usize + 1);
         }
         match &tree.expr {

@@ -310,6 +310,12 @@ fn a_filter_that_yaml_reads_as_a_tag_is_shown_in_quotes_and_checked_as_it_was_me
 }
 
 #[test]
+fn a_duration_of_nothing_is_one_mistake() {
+    let found = load_texts(&[&CHECKOUT.replace("duration: 28d", "duration: 0d")]).diagnostics;
+    assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), ["invalid-duration"]);
+}
+
+#[test]
 fn a_quote_within_quotes_has_the_help_for_its_kind() {
     for (filter, message, help) in [
         ("'it's'", "single quote", "a quote is written twice (`''`)"),

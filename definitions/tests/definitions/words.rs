@@ -49,6 +49,7 @@ fn a_mistyped_operator_is_guessed_and_anything_else_is_not() {
         ("service ==~ \"a\"", regular),
         ("service ~ \"a\"", None),
         ("service == ", None),
+        ("5", None),
         ("service == )", None),
     ] {
         assert_eq!(said(source).1, help, "{source}");
