@@ -10,7 +10,7 @@ use super::error::FilterError;
 use super::expression::{Arithmetic, Comparison, Expression, Field, Value};
 use super::syntax::Places;
 use super::types::{Type, Typed};
-use super::{calls, names};
+use super::{calls, guess, names};
 
 /// Collects errors while it walks. A method returns `None` if it reported one.
 pub(super) struct Checker {
@@ -39,7 +39,8 @@ impl Checker {
             return Some(typed.expression);
         }
         let message = format!("{} is {}: expected something that is true or false", typed.name, typed.kind.name());
-        self.refuse(tree, "filter-type", message, names::comparison_for(&typed))
+        let help = guess::division(self.places.source()).or_else(|| names::comparison_for(&typed));
+        self.refuse(tree, "filter-type", message, help)
     }
 
     /// Any expression.

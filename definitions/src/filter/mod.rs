@@ -15,6 +15,7 @@ mod domain;
 mod error;
 pub mod expression;
 mod findings;
+mod guess;
 mod lexical;
 mod names;
 mod number;

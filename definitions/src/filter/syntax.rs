@@ -4,7 +4,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
 use cel::parser::Parser;
 
 use super::error::FilterError;
-use super::lexical;
+use super::{guess, lexical};
 
 /// Longest source, bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -111,8 +111,21 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
     let (line, column) = first.map_or((1, 1), |error| error.pos);
     let start = offset(source, line.max(1) as usize, column.max(1) as usize);
     let message = first.map_or("not a CEL expression".to_owned(), |error| plain(&error.msg));
-    let help = if message.contains("has()") { Some(HAS_HELP.to_owned()) } else { help(source, start) };
+    let at_end = first.is_some_and(|error| found(&error.msg).contains("<EOF>"));
+    let unseen = source.chars().nth(start).filter(|_| !at_end).and_then(|c| Some((c, guess::invisible(c)?)));
+    if let Some((c, (name, instead))) = unseen {
+        let message = format!("CEL syntax: cannot read {name} (U+{:04X})", u32::from(c));
+        let help = Some(instead.to_owned());
+        return vec![FilterError { code: "filter-syntax", message, help, start, width: 1 }];
+    }
+    let is_has = message.contains("has()");
+    let help = if is_has { Some(HAS_HELP.to_owned()) } else { guess::help(source, start, at_end) };
     vec![FilterError { code: "filter-syntax", message, help, start, width: 1 }]
+}
+
+/// What a message of the parser says of what it has found, without what it expected.
+fn found(message: &str) -> &str {
+    message.split(" expecting ").next().unwrap_or(message)
 }
 
 /// The parser's message without its list of tokens.
@@ -126,51 +139,6 @@ fn plain(message: &str) -> String {
         .replace("token recognition error at:", "cannot read")
         .replace(" expecting <EOF>", "; expected an operator or the end of the filter");
     format!("CEL syntax: {text}")
-}
-
-/// What a newcomer probably meant at the place of a syntax error.
-fn help(source: &str, start: usize) -> Option<String> {
-    let rest: String = source.chars().skip(start).take(6).collect();
-    let before = source.chars().take(start).collect::<String>();
-    let word = |name: &str| {
-        rest.to_lowercase().starts_with(name) && !rest.chars().nth(name.len()).is_some_and(char::is_alphanumeric)
-    };
-    let after_number = before.ends_with(|c: char| c.is_ascii_digit());
-    let after_digit = after_number && rest.starts_with(char::is_alphabetic);
-    let text = if before.ends_with('0') && rest.starts_with('X') {
-        "a hexadecimal number begins with `0x`, in lower case"
-    } else if before.ends_with('0') && rest.starts_with(['o', 'O', 'b', 'B']) {
-        "numbers are decimal, or hexadecimal with `0x`: there are no octal or binary ones"
-    } else if after_number && rest.starts_with('_') {
-        "numbers have no `_` in them"
-    } else if rest.starts_with(".?") || rest.starts_with("[?") {
-        "there are no optional values: an attribute that may be missing is tested with `has(attributes.key)`"
-    } else if rest.starts_with("=~") || (before.ends_with('=') && rest.starts_with('~')) {
-        "a regular expression is matched with `service.matches(\"^check\")`"
-    } else if rest.starts_with("!~") || (before.ends_with('!') && rest.starts_with('~')) {
-        "write `!service.matches(\"^check\")`"
-    } else if word("like") {
-        "write `endpoint.startsWith(\"/api\")`, or `endpoint.matches(\"^/api/v[0-9]\")`"
-    } else if rest.starts_with(',')
-        && before.rsplit_once('(').is_some_and(|(before, _)| before.trim_end().ends_with(" in"))
-    {
-        "a list is written in square brackets: `x in [\"a\", \"b\"]`"
-    } else if after_digit {
-        "numbers have no unit: latency_ms is in milliseconds; a class of status codes is written `status_code >= 500`"
-    } else if rest.starts_with('=') && !rest.starts_with("==") {
-        "equality is written `==`"
-    } else if word("and") || (rest.starts_with('&') && !rest.starts_with("&&")) {
-        "\"and\" is written `&&`"
-    } else if word("or") || (rest.starts_with('|') && !rest.starts_with("||")) {
-        "\"or\" is written `||`"
-    } else if word("not") || before.trim_end().to_lowercase().ends_with("not") {
-        "\"not\" is written `!`, as in `!(x in [...])`"
-    } else if rest.starts_with('"') || rest.starts_with('\'') {
-        "conditions are joined with `&&` or `||`; a quote within a string is written `\\\"`"
-    } else {
-        return None;
-    };
-    Some(text.to_owned())
 }
 
 /// Character offset of a line and column, both from 1.
