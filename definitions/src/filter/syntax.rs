@@ -109,9 +109,11 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
     // A missing branch of a conditional is reported at the start of the whole; the place of the error comes after.
     let first = errors.errors.iter().find(|error| !error.msg.starts_with("Incomplete")).or(errors.errors.first());
     let (line, column) = first.map_or((1, 1), |error| error.pos);
-    let start = offset(source, line.max(1) as usize, column.max(1) as usize);
+    let stopped = offset(source, line.max(1) as usize, column.max(1) as usize);
+    let last = source.chars().count().saturating_sub(1);
+    let start = stopped.min(last);
     let message = first.map_or("not a CEL expression".to_owned(), |error| plain(&error.msg));
-    let at_end = first.is_some_and(|error| found(&error.msg).contains("<EOF>"));
+    let at_end = stopped > last || first.is_some_and(|error| found(&error.msg).contains("<EOF>"));
     let unseen = source.chars().nth(start).filter(|_| !at_end).and_then(|c| Some((c, guess::invisible(c)?)));
     if let Some((c, (name, instead))) = unseen {
         let message = format!("CEL syntax: cannot read {name} (U+{:04X})", u32::from(c));
@@ -141,10 +143,10 @@ fn plain(message: &str) -> String {
     format!("CEL syntax: {text}")
 }
 
-/// Character offset of a line and column, both from 1.
+/// Character offset of a line and column, both from 1: that of the end is behind the last character.
 fn offset(source: &str, line: usize, column: usize) -> usize {
     let before: usize = source.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
-    (before + column - 1).min(source.chars().count().saturating_sub(1))
+    before + column - 1
 }
 
 /// The places of the parts of a tree in the source.
