@@ -28,7 +28,7 @@ pub enum Tier {
     Meaning,
 }
 
-const SYNTAX: [&str; 10] = [
+const SYNTAX: [&str; 11] = [
     "yaml-syntax",
     "duplicate-key",
     "empty-file",
@@ -39,6 +39,7 @@ const SYNTAX: [&str; 10] = [
     "too-many-diagnostics",
     "too-many-documents",
     "unsupported-yaml-merge",
+    "unsupported-yaml-tag",
 ];
 const SCHEMA: [&str; 20] = [
     "assumed-kind",

@@ -344,7 +344,9 @@ fn rate(word: Word<'_>) -> Result<(Ratio, i64), Mistake> {
 }
 
 fn unknown(word: Word<'_>) -> Mistake {
-    let help = match suggest::nearest(word.text, &WORDS) {
+    let upper = word.text.to_ascii_uppercase();
+    let method = METHODS.iter().find(|method| **method == upper).copied();
+    let help = match method.or_else(|| suggest::nearest(word.text, &WORDS)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if word.text.contains('=') => "attributes are written attributes.KEY=VALUE".to_owned(),
         None => format!("the words are {}", WORDS.join(", ")),
@@ -428,6 +430,8 @@ mod tests {
         }
         let near = parse("20 % 500 on /pay form 10m", PLACE).expect_err("form").help;
         assert_eq!(near.as_deref(), Some("did you mean `from`?"));
+        let method = parse("10/s post /", PLACE).expect_err("post").help;
+        assert_eq!(method.as_deref(), Some("did you mean `POST`?"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! YAML (and JSON, which is YAML) to a tree in which every node has its place and its source text.
 //!
 //! Built on the parser's events rather than on its tree: numbers stay as written, repeated keys are seen, an alias shares
-//! its node (so a bomb of aliases costs nothing), nesting is bounded, and after a syntax error reading continues with the
-//! next document.
+//! its node (so a bomb of aliases costs nothing), nesting is bounded, tags are refused rather than dropped, and after a
+//! syntax error reading continues with the next document.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::place::behind;
 use super::report::{Place, Report, line_starts};
@@ -23,6 +23,12 @@ pub const MAX_DOCUMENTS: usize = 100_000;
 
 /// The weight of a node in addition to its text.
 const NODE: usize = 64;
+
+/// The tags that only repeat what YAML reads anyway. Any other one is an error: it is mostly the `!` of a filter without
+/// quotes, and what it takes away would change the filter's meaning.
+const TAGS: [&str; 7] = ["str", "int", "float", "bool", "null", "map", "seq"];
+/// In a longer line, bytes, only the first tag is reported, at its value: one line may hold millions of them.
+const LONG_LINE: usize = 1_024;
 
 /// A node and its place.
 #[derive(Debug)]
@@ -138,6 +144,14 @@ pub(crate) fn documents(file: usize, text: &str, report: &mut Report<'_>) -> Vec
     }
 }
 
+/// Whether a tag is one of [`TAGS`].
+fn is_core(tag: &Tag) -> bool {
+    // `!<tag:yaml.org,2002:str>` has no handle.
+    let name = tag.suffix.strip_prefix("tag:yaml.org,2002:").filter(|_| tag.handle.is_empty());
+    let name = name.or_else(|| tag.is_yaml_core_schema().then_some(tag.suffix.as_str()));
+    name.is_some_and(|name| TAGS.contains(&name))
+}
+
 fn too_deep() -> String {
     format!("lists and maps nest deeper than {MAX_NESTING} levels")
 }
@@ -164,8 +178,12 @@ struct Reader<'r, 's> {
     root: Option<Rc<Node>>,
     /// The document has an error that makes its content doubtful.
     broken: bool,
-    /// It has a key twice.
+    /// It has a key twice, or a tag.
     doubtful: bool,
+    /// Line in the file, and characters of it, behind the last event.
+    behind: (usize, usize),
+    /// Line of the last tag that was reported.
+    tagged_line: Option<usize>,
 }
 
 impl<'r, 's> Reader<'r, 's> {
@@ -181,6 +199,8 @@ impl<'r, 's> Reader<'r, 's> {
             root: None,
             broken: false,
             doubtful: false,
+            behind: (lines + 1, 0),
+            tagged_line: None,
         }
     }
 
@@ -190,9 +210,11 @@ impl<'r, 's> Reader<'r, 's> {
         loop {
             match parser.next_event()? {
                 Ok((event, span)) => {
-                    if let Err(line) = self.take(event, span) {
+                    let (event, place) = self.without_tag(event, span);
+                    if let Err(line) = self.take(event, place) {
                         return Some(line);
                     }
+                    self.behind = (self.lines + span.end.line().max(1), span.end.col());
                 }
                 Err(error) => return Some(self.syntax(&error)),
             }
@@ -205,6 +227,17 @@ impl<'r, 's> Reader<'r, 's> {
         if error.info().contains("recursion limit") {
             // Of the scanner, which reads ahead.
             self.report.error(place, "too-deep", too_deep(), None);
+            return place.line;
+        }
+        if error.info().contains("invalid trailing content") {
+            self.ended_early(place);
+            return place.line;
+        }
+        if let Some(tag) = self.tag_before(place, error) {
+            // One that was reported has taken what the parser misses now.
+            if self.tagged_line != Some(tag.line) {
+                self.tagged(tag);
+            }
             return place.line;
         }
         let tab = self.tab(place).or_else(|| {
@@ -229,6 +262,137 @@ impl<'r, 's> Reader<'r, 's> {
         place.line
     }
 
+    /// What the file has from a place to the end of its line.
+    fn written(&self, place: Place) -> &'s str {
+        let line = self.report.line(place);
+        line.char_indices().nth(place.column - 1).map_or("", |(at, _)| &line[at..])
+    }
+
+    /// The tag, or the `&&`, because of which there is a syntax error at a place.
+    fn tag_before(&self, place: Place, error: &ScanError) -> Option<Place> {
+        if self.written(place).starts_with('!') && ["tag", "handle"].iter().any(|word| error.info().contains(word)) {
+            return Some(place);
+        }
+        [place.line, place.line.saturating_sub(1).max(1)].into_iter().find_map(|line| {
+            let text = self.report.line(Place { line, ..place });
+            let (before, behind) = text.split_once("filter:")?;
+            let value = behind.trim_start();
+            let skipped = before.chars().count() + "filter:".len() + behind.chars().count() - value.chars().count();
+            (value.starts_with('!') || value.starts_with("&&")).then_some(Place { line, column: skipped + 1, ..place })
+        })
+    }
+
+    /// Reports a tag, or an anchor that is one only because `&&` is not in quotes.
+    fn tagged(&mut self, place: Place) {
+        self.tagged_line = Some(place.line);
+        let help = match self.whole_filter(place) {
+            Some(filter) => format!("put the filter in single quotes: `filter: '{}'`", filter.replace('\'', "''")),
+            None => format!("put the {} in single quotes", if self.is_filter(place) { "filter" } else { "value" }),
+        };
+        let word = self.written(place).split_whitespace().next().filter(|word| word.starts_with(['!', '&']));
+        let kind = if word.is_some_and(|word| word.starts_with('&')) { "anchor" } else { "tag" };
+        let width = word.map_or(1, |word| word.chars().count());
+        let message = format!("`{}` is a YAML {kind} here", word.unwrap_or("!..."));
+        self.report.error(Place { width, ..place }, "unsupported-yaml-tag", message, Some(help));
+    }
+
+    /// Whether a value that begins at a place is a filter.
+    fn is_filter(&self, place: Place) -> bool {
+        self.awaited() == Some("filter") || self.report.line(place).contains("filter:")
+    }
+
+    /// The filter without quotes that begins at a place, if it ends with its line.
+    fn whole_filter(&self, place: Place) -> Option<&'s str> {
+        let (line, rest) = (self.report.line(place), self.written(place));
+        let before = line[..line.len() - rest.len()].trim_end().strip_suffix("filter:")?;
+        // In braces it ends before the line does.
+        let is_whole = before.trim_start_matches([' ', '-']).is_empty() && !rest.contains(" #");
+        (is_whole && rest.len() <= LONG_LINE).then_some(rest.trim_end())
+    }
+
+    /// The key whose value comes next.
+    fn awaited(&self) -> Option<&str> {
+        match &self.open.last()?.content {
+            Content::Map { key, .. } => key.as_ref().map(|key| key.text.as_str()),
+            Content::List(_) => None,
+        }
+    }
+
+    /// Reports text behind the closing quote of a value, at its place.
+    fn ended_early(&mut self, place: Place) {
+        let line = self.report.line(place);
+        let before = &line[..line.len() - self.written(place).len()];
+        let (message, help) = match before.trim_end().ends_with('\'') {
+            true => (
+                "not YAML: text behind the closing single quote",
+                "within single quotes a quote is written twice (`''`); or write `|-` and the text on the next line, \
+                 indented and without quotes",
+            ),
+            false => (
+                "not YAML: text behind the closing double quote",
+                "put the whole value in single quotes: `'...'`; or write `|-` and the text on the next line, indented \
+                 and without quotes",
+            ),
+        };
+        self.report.error(place, "yaml-syntax", message.to_owned(), Some(help.to_owned()));
+    }
+
+    /// The event and its place, after a tag that means something else was reported. A filter is then checked as it was
+    /// meant: what the tag has left of it is half a condition.
+    fn without_tag<'e>(&mut self, event: Event<'e>, span: Span) -> (Event<'e>, Place) {
+        let node = self.place(span);
+        let (anchor, tag) = match &event {
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.as_deref())
+            }
+            _ => return (event, node),
+        };
+        if self.tagged_line == Some(node.line) && self.report.line(node).len() > LONG_LINE {
+            return (event, node);
+        }
+        let place = match tag.filter(|tag| !is_core(tag)) {
+            Some(_) => self.property(node, "!").unwrap_or(node),
+            None if anchor > 0 => match self.property(node, "&&") {
+                Some(place) => place,
+                None => return (event, node),
+            },
+            None => return (event, node),
+        };
+        self.doubtful = true;
+        self.tagged(place);
+        if !self.is_filter(place) {
+            return (event, node);
+        }
+        let one_line = span.end.line() == span.start.line();
+        let meant = match &event {
+            Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty() || one_line => self.whole_filter(place),
+            _ => None,
+        };
+        self.broken |= meant.is_none();
+        match meant {
+            Some(filter) => (Event::Scalar(filter.to_owned().into(), ScalarStyle::Plain, anchor, None), place),
+            None => (event, node),
+        }
+    }
+
+    /// The place of a tag or an anchor, by its first characters, between the last event and a node.
+    fn property(&self, node: Place, first: &str) -> Option<Place> {
+        let (from, behind) = self.behind;
+        (from..=node.line).find_map(|line| {
+            let text = self.report.line(Place { line, ..node });
+            if text.len() > LONG_LINE {
+                return None;
+            }
+            let skipped = if line == from { behind } else { 0 };
+            let end = if line == node.line { node.column - 1 } else { usize::MAX };
+            let part: String = text.chars().take(end).skip(skipped).collect();
+            let part = part.split('#').next().unwrap_or_default();
+            let (before, _) = part.split_once(first)?;
+            let begins = before.is_empty() || before.ends_with([' ', '\t', '[', '{', ',', ':', '-']);
+            begins.then(|| Place { line, column: skipped + before.chars().count() + 1, width: 1, ..node })
+        })
+    }
+
     /// The place of a tab that indents the line of a place.
     fn tab(&self, place: Place) -> Option<Place> {
         let line = self.report.line(place);
@@ -236,8 +400,7 @@ impl<'r, 's> Reader<'r, 's> {
         rest.starts_with('\t').then(|| Place { column: line.len() - rest.len() + 1, width: 1, ..place })
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), usize> {
-        let place = self.place(span);
+    fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), usize> {
         match event {
             Event::DocumentStart(_) => {
                 self.anchors.clear();
@@ -259,7 +422,7 @@ impl<'r, 's> Reader<'r, 's> {
                 self.key(Key { text: text.into_owned(), place }, weight);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let quoted_by_tag = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
+                let quoted_by_tag = tag.is_some_and(|tag| is_core(&tag) && tag.suffix.ends_with("str"));
                 let plain = style == ScalarStyle::Plain && !quoted_by_tag;
                 let value = match text.as_ref() {
                     "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,

@@ -20,6 +20,12 @@ impl Checker {
                 if select.test { format!("\"{key}\" in attributes") } else { format!("attributes[\"{key}\"]") };
             return self.refuse(tree, "filter-type", message, Some(format!("for the key {key:?} write `{instead}`")));
         }
+        if let Expr::Ident(object) = &select.operand.expr
+            && let Some(help) = names::without_object(object, &select.field)
+        {
+            let message = format!("unknown name `{object}`");
+            return self.refuse(&select.operand, "filter-unknown-name", message, Some(help));
+        }
         let operand = self.expression(&select.operand)?;
         let message = format!("{} is {} and has no field `{}`", operand.name, operand.kind.name(), select.field);
         // `endpoint.length`
@@ -34,7 +40,11 @@ impl Checker {
     pub(super) fn index(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
         let [operand, key] = call.args.as_slice() else { return None };
         if !is_attributes(operand) {
-            return self.unsupported(tree, "`[...]` on anything but attributes", "write `attributes[\"key\"]`");
+            let help = match text_literal(key) {
+                Some(key) => format!("write `attributes[{key:?}]`"),
+                None => format!("{} or `endpoint.matches(\"^/api/\")`", names::usage("startsWith")),
+            };
+            return self.unsupported(tree, "`[...]` on anything but attributes", &help);
         }
         self.key(key, "write the key out: `attributes[\"key\"]`").map(attribute)
     }
@@ -63,6 +73,21 @@ pub(super) fn has_attribute(key: &str) -> Typed {
 
 pub(super) fn is_attributes(tree: &IdedExpr) -> bool {
     is_name(tree, "attributes")
+}
+
+/// `service`, `attributes.key` or `attributes["key"]`.
+pub(super) fn is_field(tree: &IdedExpr) -> bool {
+    match &tree.expr {
+        Expr::Ident(_) => true,
+        Expr::Select(select) => !select.test && is_attributes(&select.operand),
+        Expr::Call(call) => match call.args.as_slice() {
+            [operand, key] => {
+                call.func_name == operators::INDEX && is_attributes(operand) && text_literal(key).is_some()
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// The dotted key of `attributes.a.b`, which CEL reads as two selections.

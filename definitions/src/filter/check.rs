@@ -10,7 +10,7 @@ use super::error::FilterError;
 use super::expression::{Arithmetic, Comparison, Expression, Field, Value};
 use super::syntax::Places;
 use super::types::{Type, Typed};
-use super::{calls, names};
+use super::{calls, guess, names};
 
 /// Collects errors while it walks. A method returns `None` if it reported one.
 pub(super) struct Checker {
@@ -39,7 +39,8 @@ impl Checker {
             return Some(typed.expression);
         }
         let message = format!("{} is {}: expected something that is true or false", typed.name, typed.kind.name());
-        self.refuse(tree, "filter-type", message, names::comparison_for(&typed))
+        let help = guess::division(self.places.source()).or_else(|| names::comparison_for(&typed));
+        self.refuse(tree, "filter-type", message, help)
     }
 
     /// Any expression.
@@ -82,8 +83,8 @@ impl Checker {
         let name = match &value {
             Value::Text(text) => format!("{text:?}"),
             Value::Bool(value) => value.to_string(),
-            Value::Int(value) => value.to_string(),
-            Value::Double(value) => value.to_string(),
+            // As it is written: `100.0` and `0x1F7`, not 100 and 503.
+            Value::Int(_) | Value::Double(_) => self.places.text(tree),
         };
         Some(Typed { expression: Expression::Literal(value), kind, name })
     }
@@ -188,6 +189,7 @@ impl Checker {
 
     fn compare(&mut self, tree: &IdedExpr, call: &CallExpr, comparison: Comparison) -> Option<Typed> {
         let [left, right] = call.args.as_slice() else { return None };
+        self.check_not(tree, left)?;
         if let Some(measured) = null_test(left, right, comparison) {
             return Some(truth(measured));
         }
@@ -196,14 +198,53 @@ impl Checker {
         let comparable = left.kind == right.kind || (left.kind.is_number() && right.kind.is_number());
         if !comparable {
             let message = format!("cannot compare {} with {}", left.described(), right.described());
-            let help = names::conversion(&left, &right).or_else(|| names::conversion(&right, &left));
+            let help = self.range(call);
+            let help = help.or_else(|| names::conversion(&left, &right));
+            let help = help.or_else(|| names::conversion(&right, &left));
             return self.refuse(tree, "filter-type", message, help);
         }
         Some(truth(Expression::Compare(comparison, Box::new([left.expression, right.expression]))))
     }
 
+    /// What to write for `200 <= status_code <= 299`, which CEL reads as `(200 <= status_code) <= 299`.
+    fn range(&self, call: &CallExpr) -> Option<String> {
+        let [inner, high] = call.args.as_slice() else { return None };
+        let Expr::Call(lower) = &inner.expr else { return None };
+        let [low, middle] = lower.args.as_slice() else { return None };
+        let (first, second) = (order(&lower.func_name)?, order(&call.func_name)?);
+        if first.as_bytes()[0] != second.as_bytes()[0] {
+            return None;
+        }
+        let [low, middle, high] = [low, middle, high].map(|part| self.places.text(part));
+        Some(format!("write `{low} {first} {middle} && {middle} {second} {high}`"))
+    }
+
+    /// Refuses `!method in ["GET"]`, where `!` is of `method` alone.
+    fn check_not(&mut self, tree: &IdedExpr, left: &IdedExpr) -> Option<()> {
+        let Expr::Call(call) = &left.expr else { return Some(()) };
+        let ([part], operators::LOGICAL_NOT) = (call.args.as_slice(), call.func_name.as_str()) else {
+            return Some(());
+        };
+        // What is checked here is checked again where it stands: so it must have no such parts itself.
+        if !attributes::is_field(part) {
+            return Some(());
+        }
+        let typed = self.expression(part)?;
+        if typed.kind == Type::Bool {
+            return Some(());
+        }
+        let message = format!("`!` takes something that is true or false, not {}", typed.described());
+        let whole = self.places.text(tree);
+        let help = match whole.strip_prefix('!').filter(|rest| rest.len() <= 80) {
+            Some(rest) => format!("write `!({})`", rest.trim()),
+            None => "write `!(x in [...])`".to_owned(),
+        };
+        self.refuse(tree, "filter-type", message, Some(help))
+    }
+
     fn membership(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
         let [item, within] = call.args.as_slice() else { return None };
+        self.check_not(tree, item)?;
         match &within.expr {
             Expr::List(list) => self.one_of(tree, item, list),
             _ if is_attributes(within) => {
@@ -265,6 +306,17 @@ impl Checker {
 }
 
 pub(super) const LOOP_HELP: &str = "write the alternatives out with ||, or use `x in [...]` or `x.matches(\"^(a|b)\")`";
+
+/// How an operator that orders is written.
+fn order(operator: &str) -> Option<&'static str> {
+    Some(match operator {
+        operators::LESS => "<",
+        operators::LESS_EQUALS => "<=",
+        operators::GREATER => ">",
+        operators::GREATER_EQUALS => ">=",
+        _ => return None,
+    })
+}
 
 pub(super) fn truth(expression: Expression) -> Typed {
     Typed { expression, kind: Type::Bool, name: "this condition".to_owned() }

@@ -127,7 +127,7 @@ impl Expression {
         }
     }
 
-    /// The value on an event: unknown on null, a missing attribute, or an error such as a division by zero.
+    /// The value on an event: unknown on null, a missing attribute, or an error such as a division of whole numbers by zero.
     pub fn value<'v>(&'v self, facts: &'v impl Facts) -> Option<Value<'v>> {
         match self {
             Expression::Literal(value) => Some(value.borrowed()),

@@ -1,8 +1,8 @@
 //! CEL filters over a request event, compiled to a three-valued evaluator. docs/filters.md lists what they may say.
 //!
 //! cel-go is the reference: an accepted filter is true or false if it is in cel-go, and unknown if cel-go reports
-//! an error on an event (a latency that was not measured, a missing attribute, `int("abc")`, a division by zero, an
-//! overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never passed to an
+//! an error on an event (a latency that was not measured, a missing attribute, `int("abc")`, a division of whole numbers
+//! by zero, an overflow). `tests/cel` holds the evaluator to that. The rest of CEL is refused by name, never passed to an
 //! interpreter whose cost per event would not be bounded.
 //!
 //! `&&` and `||` treat unknown as CEL treats an error: `false && unknown` is false and `true || unknown` is true, in
@@ -15,6 +15,7 @@ mod domain;
 mod error;
 pub mod expression;
 mod findings;
+mod guess;
 mod lexical;
 mod names;
 mod number;

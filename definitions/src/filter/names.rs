@@ -36,7 +36,12 @@ const ELSEWHERE: [(&str, &str); 20] = [
 ];
 
 /// What functions are called in other languages, and here; in lower case, without `_`.
-const FUNCTIONS_ELSEWHERE: [(&str, &str); 47] = [
+const FUNCTIONS_ELSEWHERE: [(&str, &str); 52] = [
+    ("substring", "startsWith"),
+    ("substr", "startsWith"),
+    ("slice", "startsWith"),
+    ("left", "startsWith"),
+    ("split", "startsWith"),
     ("len", "size"),
     ("length", "size"),
     ("strlen", "size"),
@@ -91,10 +96,22 @@ const HIDDEN: [&str; 5] = ["event_id", "time", "weight", "trace_id", "user_ref"]
 
 const LITERALS: [&str; 3] = ["true", "false", "null"];
 
+/// What null is called elsewhere.
+const NULLS: [&str; 3] = ["nil", "none", "undefined"];
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 /// Message and help for an unknown name.
 pub(super) fn unknown(name: &str) -> (String, String) {
     if HIDDEN.contains(&name) {
         return (format!("filters cannot read `{name}`"), FIELDS_HELP.to_owned());
+    }
+    let lower = name.to_lowercase();
+    if NULLS.contains(&lower.as_str()) {
+        return (format!("unknown name `{name}`"), "write `null`".to_owned());
+    }
+    if LITERALS.contains(&lower.as_str()) {
+        return (format!("unknown name `{name}`"), format!("write `{lower}`, in lower case"));
     }
     if name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
         return (format!("unknown name `{name}`"), format!("a string is written in quotes: `\"{name}\"`"));
@@ -102,12 +119,16 @@ pub(super) fn unknown(name: &str) -> (String, String) {
     let elsewhere = ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours);
     let help = match elsewhere.or_else(|| suggest::nearest(name, &FIELDS)) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if LITERALS.iter().any(|literal| literal.eq_ignore_ascii_case(name)) => {
-            format!("it is written `{}`", name.to_lowercase())
-        }
         None => format!("{FIELDS_HELP}; anything else is an attribute: `attributes.{name}`"),
     };
     (format!("unknown name `{name}`"), help)
+}
+
+/// What to write for `event.status_code`: the field alone. `None` for `labels.service`, which is an attribute.
+pub(super) fn without_object(object: &str, field: &str) -> Option<String> {
+    let is_attributes = ELSEWHERE.contains(&(object, "attributes"));
+    let is_known = FIELDS.contains(&object) || is_attributes;
+    (FIELDS.contains(&field) && !is_known).then(|| format!("write `{field}` without `{object}.`"))
 }
 
 /// Our function for one that another language has.
@@ -144,6 +165,9 @@ pub(super) fn takes(function: &str, kind: Type) -> bool {
 
 /// What to write if a boolean was expected.
 pub(super) fn comparison_for(typed: &Typed) -> Option<String> {
+    if let Expression::Literal(value) = &typed.expression {
+        return comparison_with(value);
+    }
     let comparison = match typed.kind {
         Type::Bool => return None,
         Type::Text => "== \"...\"",
@@ -153,11 +177,44 @@ pub(super) fn comparison_for(typed: &Typed) -> Option<String> {
     Some(format!("compare it: `{} {comparison}`", typed.code().unwrap_or("...")))
 }
 
+/// What a value that stands alone was probably to be compared with, as in `method == "GET" || "POST"`.
+fn comparison_with(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::Text(text) if METHODS.contains(&text.as_ref()) => {
+            Some(format!("write `method == {text:?}`; one of several is `method in [\"GET\", \"POST\"]`"))
+        }
+        Value::Text(text) if text.starts_with('/') => {
+            Some(format!("write `endpoint == {text:?}`; one of several is `endpoint in [\"/a\", \"/b\"]`"))
+        }
+        Value::Text(_) => Some("one of several values is written `x in [\"a\", \"b\"]`".to_owned()),
+        Value::Int(code @ 100..=599) => {
+            Some(format!("write `status_code == {code}`; one of several is `status_code in [500, 503]`"))
+        }
+        Value::Int(_) | Value::Double(_) | Value::Bool(_) => None,
+    }
+}
+
+/// A number of milliseconds, from text such as `300ms` or `1.5s`.
+fn milliseconds(text: &str) -> Option<f64> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let factor = match text[number.len()..].trim() {
+        "ms" => 1.0,
+        "s" => 1_000.0,
+        "m" | "min" => 60_000.0,
+        _ => return None,
+    };
+    number.parse().ok().map(|number: f64| number * factor).filter(|number| number.is_finite())
+}
+
 /// How `constant` could be compared with `other`.
 pub(super) fn conversion(constant: &Typed, other: &Typed) -> Option<String> {
     match (&constant.expression, other.kind) {
         (Expression::Literal(Value::Text(text)), Type::Int | Type::Double) if text.parse::<f64>().is_ok() => {
             Some(format!("write the number without quotes: `{text}`"))
+        }
+        (Expression::Literal(Value::Text(text)), Type::Double) => {
+            let number = milliseconds(text)?;
+            Some(format!("latencies are numbers of milliseconds: write `{number:?}`"))
         }
         (Expression::Literal(Value::Int(_) | Value::Double(_)), Type::Text) => match &other.expression {
             Expression::Attribute(_) => Some(format!(
@@ -181,7 +238,7 @@ pub(super) fn same_number(left: &Typed, right: &Typed) -> Option<String> {
         _ => return None,
     };
     Some(match whole.expression {
-        Expression::Literal(_) => format!("write `{}.0`", whole.name),
+        Expression::Literal(Value::Int(number)) => format!("write `{number}.0`"),
         _ => format!("write `double({})`", whole.code().unwrap_or("...")),
     })
 }

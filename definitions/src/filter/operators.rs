@@ -31,7 +31,7 @@ pub enum Arithmetic {
     Subtract,
     /// `*`.
     Multiply,
-    /// `/`; by zero: unknown.
+    /// `/`; of whole numbers by zero: unknown.
     Divide,
     /// `%`; by zero: unknown.
     Remainder,

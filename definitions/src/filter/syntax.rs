@@ -1,10 +1,10 @@
 //! Parses CEL source into a syntax tree. Filters are short, and the parser recurses: so there are limits.
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
 use cel::parser::Parser;
 
 use super::error::FilterError;
-use super::lexical;
+use super::{guess, lexical};
 
 /// Longest source, bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -109,10 +109,25 @@ fn explain(source: &str, errors: &cel::parser::ParseErrors) -> Vec<FilterError> 
     // A missing branch of a conditional is reported at the start of the whole; the place of the error comes after.
     let first = errors.errors.iter().find(|error| !error.msg.starts_with("Incomplete")).or(errors.errors.first());
     let (line, column) = first.map_or((1, 1), |error| error.pos);
-    let start = offset(source, line.max(1) as usize, column.max(1) as usize);
+    let stopped = offset(source, line.max(1) as usize, column.max(1) as usize);
+    let last = source.chars().count().saturating_sub(1);
+    let start = stopped.min(last);
     let message = first.map_or("not a CEL expression".to_owned(), |error| plain(&error.msg));
-    let help = if message.contains("has()") { Some(HAS_HELP.to_owned()) } else { help(source, start) };
+    let at_end = stopped > last || first.is_some_and(|error| found(&error.msg).contains("<EOF>"));
+    let unseen = source.chars().nth(start).filter(|_| !at_end).and_then(|c| Some((c, guess::invisible(c)?)));
+    if let Some((c, (name, instead))) = unseen {
+        let message = format!("CEL syntax: cannot read {name} (U+{:04X})", u32::from(c));
+        let help = Some(instead.to_owned());
+        return vec![FilterError { code: "filter-syntax", message, help, start, width: 1 }];
+    }
+    let is_has = message.contains("has()");
+    let help = if is_has { Some(HAS_HELP.to_owned()) } else { guess::help(source, start, at_end) };
     vec![FilterError { code: "filter-syntax", message, help, start, width: 1 }]
+}
+
+/// What a message of the parser says of what it has found, without what it expected.
+fn found(message: &str) -> &str {
+    message.split(" expecting ").next().unwrap_or(message)
 }
 
 /// The parser's message without its list of tokens.
@@ -128,55 +143,10 @@ fn plain(message: &str) -> String {
     format!("CEL syntax: {text}")
 }
 
-/// What a newcomer probably meant at the place of a syntax error.
-fn help(source: &str, start: usize) -> Option<String> {
-    let rest: String = source.chars().skip(start).take(6).collect();
-    let before = source.chars().take(start).collect::<String>();
-    let word = |name: &str| {
-        rest.to_lowercase().starts_with(name) && !rest.chars().nth(name.len()).is_some_and(char::is_alphanumeric)
-    };
-    let after_number = before.ends_with(|c: char| c.is_ascii_digit());
-    let after_digit = after_number && rest.starts_with(char::is_alphabetic);
-    let text = if before.ends_with('0') && rest.starts_with('X') {
-        "a hexadecimal number begins with `0x`, in lower case"
-    } else if before.ends_with('0') && rest.starts_with(['o', 'O', 'b', 'B']) {
-        "numbers are decimal, or hexadecimal with `0x`: there are no octal or binary ones"
-    } else if after_number && rest.starts_with('_') {
-        "numbers have no `_` in them"
-    } else if rest.starts_with(".?") || rest.starts_with("[?") {
-        "there are no optional values: an attribute that may be missing is tested with `has(attributes.key)`"
-    } else if rest.starts_with("=~") || (before.ends_with('=') && rest.starts_with('~')) {
-        "a regular expression is matched with `service.matches(\"^check\")`"
-    } else if rest.starts_with("!~") || (before.ends_with('!') && rest.starts_with('~')) {
-        "write `!service.matches(\"^check\")`"
-    } else if word("like") {
-        "write `endpoint.startsWith(\"/api\")`, or `endpoint.matches(\"^/api/v[0-9]\")`"
-    } else if rest.starts_with(',')
-        && before.rsplit_once('(').is_some_and(|(before, _)| before.trim_end().ends_with(" in"))
-    {
-        "a list is written in square brackets: `x in [\"a\", \"b\"]`"
-    } else if after_digit {
-        "numbers have no unit: latency_ms is in milliseconds; a class of status codes is written `status_code >= 500`"
-    } else if rest.starts_with('=') && !rest.starts_with("==") {
-        "equality is written `==`"
-    } else if word("and") || (rest.starts_with('&') && !rest.starts_with("&&")) {
-        "\"and\" is written `&&`"
-    } else if word("or") || (rest.starts_with('|') && !rest.starts_with("||")) {
-        "\"or\" is written `||`"
-    } else if word("not") || before.trim_end().to_lowercase().ends_with("not") {
-        "\"not\" is written `!`, as in `!(x in [...])`"
-    } else if rest.starts_with('"') || rest.starts_with('\'') {
-        "conditions are joined with `&&` or `||`; a quote within a string is written `\\\"`"
-    } else {
-        return None;
-    };
-    Some(text.to_owned())
-}
-
-/// Character offset of a line and column, both from 1.
+/// Character offset of a line and column, both from 1: that of the end is behind the last character.
 fn offset(source: &str, line: usize, column: usize) -> usize {
     let before: usize = source.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
-    (before + column - 1).min(source.chars().count().saturating_sub(1))
+    before + column - 1
 }
 
 /// The places of the parts of a tree in the source.
@@ -209,11 +179,22 @@ impl Places {
         (start, end.saturating_sub(start).max(1))
     }
 
+    /// Where a number begins with its sign: its own place is that of its digits.
+    fn with_sign(&self, tree: &IdedExpr, start: usize) -> usize {
+        let is_negative = match &tree.expr {
+            Expr::Literal(LiteralValue::Int(value)) => *value.inner() < 0,
+            Expr::Literal(LiteralValue::Double(value)) => value.inner().is_sign_negative(),
+            _ => false,
+        };
+        let before = self.source.get(..start).unwrap_or_default().trim_end();
+        before.strip_suffix('-').filter(|_| is_negative).map_or(start, str::len)
+    }
+
     fn widen(&self, tree: &IdedExpr, from: &mut usize, to: &mut usize) {
         // The place of `has(a.b)` is its bracket.
         let is_has = matches!(&tree.expr, Expr::Select(select) if select.test);
         if let Some((start, stop)) = self.info.offset_for(tree.id).filter(|_| !is_has) {
-            *from = (*from).min(start as usize);
+            *from = (*from).min(self.with_sign(tree, start as usize));
             *to = (*to).max(stop as usize + 1);
         }
         match &tree.expr {

@@ -79,9 +79,9 @@ fn by_calendar(report: &mut Report<'_>, window: &Fields<'_>, calendar: &Fields<'
     Calendar::new(count, unit, start, zone)
 }
 
-/// `1m` is mostly meant to be a month.
+/// `1m` is mostly meant to be a month. Nothing at all is an error of its own.
 fn warn_of_minutes(report: &mut Report<'_>, seconds: i64, place: Place, path: &str) {
-    if seconds >= 3_600 {
+    if seconds == 0 || seconds >= 3_600 {
         return;
     }
     let minutes = seconds / 60;

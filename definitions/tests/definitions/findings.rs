@@ -29,6 +29,7 @@ fn what_is_never_true_is_marked() {
         ("service == \"a\" && status_code < 100", "status_code < 100", "100 to 599"),
         ("string(status_code).startsWith(\"6\")", "string(status_code).startsWith(\"6\")", "100 to 599"),
         ("status_code / 100 == 6", "status_code / 100 == 6", "100 to 599"),
+        ("-7 / 2 == -2", "-7 / 2 == -2", "`-7 / 2 == -2` is never true"),
         ("latency_ms < 0", "latency_ms < 0", "0 to 86400000"),
         ("latency_ms in [-1, 1e12]", "latency_ms in [-1, 1e12]", "0 to 86400000"),
         ("service == \"\"", "service == \"\"", "never empty"),

@@ -130,6 +130,39 @@ fn each_mistake_has_its_code_and_its_place() {
         ("  service: checkout\n", "  <<: {service: checkout}\n", "unsupported-yaml-merge", "<<"),
         ("  service: checkout\n", "  service: a: b\n", "yaml-syntax", ""),
         ("  service: checkout\n", "\tservice: checkout\n", "yaml-syntax", ""),
+        ("  service: checkout\n", "  service: !name checkout\n", "unsupported-yaml-tag", "!name"),
+        ("  service: checkout\n", "  service: ! checkout\n", "unsupported-yaml-tag", "!"),
+        ("target: 0.995", "target: !str 0.995", "unsupported-yaml-tag", "!str"),
+        ("target: 0.995", "target: !!timestamp 0.995", "unsupported-yaml-tag", "!!timestamp"),
+        ("env: [prod, test]", "env: !list [prod, test]", "unsupported-yaml-tag", "!list"),
+        ("env: [prod, test]", "env: [prod, !name test]", "unsupported-yaml-tag", "!name"),
+        ("env: [prod, test]", "!key env: [prod, test]", "unsupported-yaml-tag", "!key"),
+        (
+            "filter: status_code < 500",
+            "filter: !has(attributes.a) || status_code < 500",
+            "unsupported-yaml-tag",
+            "!has(attributes.a)",
+        ),
+        (
+            "filter: status_code < 500",
+            "filter: !has(attributes.a) && !has(attributes.b)",
+            "unsupported-yaml-tag",
+            "!has(attributes.a)",
+        ),
+        (
+            "filter: status_code < 500",
+            "filter: !endpoint.startsWith(\"/x\")",
+            "unsupported-yaml-tag",
+            "!endpoint.startsWith(\"/x\")",
+        ),
+        (
+            "filter: status_code < 500",
+            "filter:\n                !has(attributes.a)",
+            "unsupported-yaml-tag",
+            "!has(attributes.a)",
+        ),
+        ("filter: status_code < 500", "filter: 'it's'", "yaml-syntax", "s"),
+        ("filter: status_code < 500", "filter: 'GET' == method", "yaml-syntax", "="),
     ] {
         assert!(CHECKOUT.contains(from), "{from}");
         let text = CHECKOUT.replacen(from, to, 1);
@@ -242,6 +275,57 @@ fn a_tab_that_indents_is_marked_where_it_is() {
         let diagnostic = &load_texts(&[&text]).diagnostics[0];
         let found = (diagnostic.code, diagnostic.line, diagnostic.column, diagnostic.help.as_deref());
         assert_eq!(found, ("yaml-syntax", line, column, Some("indent with spaces: YAML does not allow tabs")));
+    }
+}
+
+#[test]
+fn a_filter_that_yaml_reads_as_a_tag_is_shown_in_quotes_and_checked_as_it_was_meant() {
+    for (filter, marked, quoted, also) in [
+        ("!has(attributes.a)", "!has(attributes.a)", "!has(attributes.a)", ""),
+        (
+            "!has(attributes.a) && method == \"GET\"",
+            "!has(attributes.a)",
+            "!has(attributes.a) && method == \"GET\"",
+            "",
+        ),
+        ("!(method == 'GET')", "!(method", "!(method == ''GET'')", ""),
+        ("!(endpoint in [\"/health\"])", "!(endpoint", "!(endpoint in [\"/health\"])", ""),
+        ("! has(attributes.a)", "!", "! has(attributes.a)", ""),
+        ("!(status == 500)", "!(status", "!(status == 500)", "filter-unknown-name"),
+        ("&&has(attributes.a)", "&&has(attributes.a)", "&&has(attributes.a)", "filter-syntax"),
+    ] {
+        let loaded = load_texts(&[&CHECKOUT.replace("filter: status_code < 500", &format!("filter: {filter}"))]);
+        assert!(!loaded.is_valid() && loaded.slos.is_empty(), "{filter} is taken");
+        let found = summary(&loaded.diagnostics);
+        let tag =
+            found.iter().position(|f| f.0 == "unsupported-yaml-tag").unwrap_or_else(|| panic!("{filter}: {found:?}"));
+        assert_eq!(found[tag].3, marked);
+        let help = format!("put the filter in single quotes: `filter: '{quoted}'`");
+        assert_eq!(loaded.diagnostics[tag].help.as_deref(), Some(help.as_str()));
+        let others: Vec<&str> = found.iter().map(|f| f.0).filter(|code| *code != "unsupported-yaml-tag").collect();
+        assert_eq!(others.join(" "), also, "{filter}");
+    }
+    let anchored = load_texts(&[&CHECKOUT.replace("filter: status_code < 500", "filter: &ok status_code < 500")]);
+    assert_eq!(summary(&anchored.diagnostics), []);
+}
+
+#[test]
+fn a_duration_of_nothing_is_one_mistake() {
+    let found = load_texts(&[&CHECKOUT.replace("duration: 28d", "duration: 0d")]).diagnostics;
+    assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), ["invalid-duration"]);
+}
+
+#[test]
+fn a_quote_within_quotes_has_the_help_for_its_kind() {
+    for (filter, message, help) in [
+        ("'it's'", "single quote", "a quote is written twice (`''`)"),
+        ("'GET' == method", "single quote", "write `|-`"),
+        ("\"GET\" == method", "double quote", "in single quotes: `'...'`"),
+    ] {
+        let loaded = load_texts(&[&CHECKOUT.replace("filter: status_code < 500", &format!("filter: {filter}"))]);
+        let [found] = &loaded.diagnostics[..] else { panic!("{filter}: {:?}", loaded.diagnostics) };
+        assert!(found.message.contains(message), "{filter}: {}", found.message);
+        assert!(found.help.as_deref().is_some_and(|text| text.contains(help)), "{filter}: {:?}", found.help);
     }
 }
 

@@ -42,13 +42,53 @@ fn each_function_says_how_it_is_called() {
 }
 
 #[test]
+fn what_other_languages_write_is_led_to_what_filters_write() {
+    for (source, help) in [
+        ("endpoint.startsWith(\"/api\"", "close the `(` at column 20 of the filter"),
+        ("(method == \"GET\" && (status_code < 500)", "close the `(` at column 1 of the filter"),
+        ("method == \"GET\"\n&& (status_code < 500", "close the `(` at column 4 of line 2 of the filter"),
+        ("attributes.\"a b\" == \"x\"", "write `attributes[\"a b\"]`"),
+        ("attributes.in == \"x\"", "write `attributes[\"in\"]`"),
+        ("attributes.2xx == \"x\"", "write `attributes[\"2xx\"]`"),
+        ("method in [\"GET\" \"POST\"]", "the elements of a list are separated by `,`"),
+        ("service == f\"shop\"", "a string is written `\"...\"`, or `r\"...\"`"),
+        ("attributes?.region == \"eu\"", "there are no optional values"),
+        ("status_code in 200..299", "write `status_code >= 200 && status_code <= 299`"),
+        ("status_code between 200 and 299", "write `status_code >= 200 && status_code <= 299`"),
+        ("status_code == 200 # right", "a comment begins with `//`"),
+        ("/* right */ status_code == 200", "a comment begins with `//`"),
+        ("status_code // 100 == 5", "`//` begins a comment"),
+        ("(status_code // 100) == 5", "`//` begins a comment"),
+        ("latency_ms is null", "write `== null`"),
+        ("latency_ms is not null", "write `!= null`"),
+        ("status_code ≤ 499", "write `<=`"),
+        ("status_code ≥ 500", "write `>=`"),
+        ("status_code ≠ 500", "write `!=`"),
+        ("latency_ms < 500.", "write `500.0`"),
+        ("latency_ms < 500. && true", "write `500.0`"),
+        ("latency_ms < +300", "write `300` without the `+`"),
+        ("latency_ms < 1,000", "numbers have no separators: write `1000`"),
+        ("$status_code == 500", "write `status_code`, without `$`"),
+        ("status_code\u{a0}== 500", "replace it with a plain space"),
+        ("status_code in (500,502)", "a list is written in square brackets"),
+    ] {
+        let errors = Filter::compile(source).expect_err(source);
+        let found = errors[0].help.as_deref().unwrap_or_default();
+        assert!(found.contains(help), "{source}: {errors:?}");
+    }
+    let space = &Filter::compile("status_code\u{a0}== 500").unwrap_err()[0];
+    assert_eq!(space.message, "CEL syntax: cannot read a no-break space (U+00A0)");
+}
+
+#[test]
 fn a_mistyped_operator_is_guessed_and_anything_else_is_not() {
     let regular = Some("a regular expression is matched with `service.matches(\"^check\")`".to_owned());
     for (source, help) in [
         ("service =~ \"a\"", regular.clone()),
-        ("service ==~ \"a\"", regular),
-        ("service ~ \"a\"", None),
+        ("service ==~ \"a\"", regular.clone()),
+        ("service ~ \"a\"", regular.clone()),
         ("service == ", None),
+        ("5", None),
         ("service == )", None),
     ] {
         assert_eq!(said(source).1, help, "{source}");

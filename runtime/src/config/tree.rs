@@ -1,14 +1,20 @@
 //! A YAML file as a tree in which every node knows its place. Own rather than a library's, because a key that is given
-//! twice must be seen, and the text of a scalar is kept as written: `010` as a name is not a number.
+//! twice must be seen, and the text of a scalar is kept as written: `010` as a name is not a number. A tag is an error: it
+//! is mostly a value that begins with `!` and has no quotes.
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, SpannedEventReceiver};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, SpannedEventReceiver, Tag};
 
 use super::problem::{Place, Problem};
 
 /// Aliases may make a tree larger than its text, but not without bound.
 const MAX_NODES: usize = 100_000;
+
+/// The tags that only repeat what a value is anyway.
+const TAGS: [&str; 7] = ["str", "int", "float", "bool", "null", "map", "seq"];
+/// Without the tag itself, which may be the beginning of a password.
+const TAGGED: &str = "`!` begins a YAML tag here; put the value in quotes";
 
 /// A value and where it was given.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +61,7 @@ impl Node {
 pub(super) fn parse(file: &str, text: &str) -> (Option<Node>, Vec<Problem>) {
     // A byte order mark says how the text is encoded; it is not part of it.
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut builder = Builder { file, ..Builder::default() };
+    let mut builder = Builder { file, lines: text.lines().collect(), ..Builder::default() };
     let mut whole = true;
     // The parser takes a NUL for the end of the file, and would drop what follows it.
     if let Some(at) = text.find('\0') {
@@ -67,7 +73,10 @@ pub(super) fn parse(file: &str, text: &str) -> (Option<Node>, Vec<Problem>) {
     }
     if let Err(e) = Parser::new_from_str(text).load(&mut builder, true) {
         let place = Place::File { file: file.to_owned(), line: e.marker().line(), column: e.marker().col() + 1 };
-        builder.problems.push(Problem { place, message: format!("not valid YAML: {}", e.info()) });
+        let of_tag = ["tag", "handle"].iter().any(|word| e.info().contains(word));
+        let is_tag = of_tag && builder.character(*e.marker()) == Some('!');
+        let message = if is_tag { TAGGED.to_owned() } else { format!("not valid YAML: {}", e.info()) };
+        builder.problems.push(Problem { place, message });
         whole = false;
     }
     whole &= builder.nodes <= MAX_NODES;
@@ -84,6 +93,9 @@ struct Open {
 #[derive(Default)]
 struct Builder<'f> {
     file: &'f str,
+    lines: Vec<&'f str>,
+    /// Line, from 1, and characters of it, behind the last event.
+    behind: (usize, usize),
     root: Option<Node>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
@@ -94,6 +106,12 @@ struct Builder<'f> {
 impl<'input> SpannedEventReceiver<'input> for Builder<'_> {
     fn on_event(&mut self, event: Event<'input>, span: Span) {
         let place = Place::File { file: self.file.to_owned(), line: span.start.line(), column: span.start.col() + 1 };
+        if tag(&event).is_some_and(|tag| !is_core(tag)) {
+            let at = self.tag_before(span.start).unwrap_or((span.start.line(), span.start.col() + 1));
+            let place = Place::File { file: self.file.to_owned(), line: at.0, column: at.1 };
+            self.complain(place, TAGGED.into());
+        }
+        self.behind = (span.end.line(), span.end.col());
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 let empty = style == ScalarStyle::Plain && matches!(text.as_ref(), "" | "~" | "null");
@@ -117,7 +135,35 @@ impl<'input> SpannedEventReceiver<'input> for Builder<'_> {
     }
 }
 
+/// The tag of a node.
+fn tag<'e>(event: &'e Event<'_>) -> Option<&'e Tag> {
+    match event {
+        Event::Scalar(.., tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) => tag.as_deref(),
+        _ => None,
+    }
+}
+
+fn is_core(tag: &Tag) -> bool {
+    tag.is_yaml_core_schema() && TAGS.contains(&tag.suffix.as_str())
+}
+
 impl Builder<'_> {
+    fn character(&self, mark: Marker) -> Option<char> {
+        self.lines.get(mark.line().checked_sub(1)?)?.chars().nth(mark.col())
+    }
+
+    /// Line and column of a `!` between the last event and a node: events have only the place of the value.
+    fn tag_before(&self, node: Marker) -> Option<(usize, usize)> {
+        let (from, behind) = self.behind;
+        (from.max(1)..=node.line()).find_map(|line| {
+            let skipped = if line == from { behind } else { 0 };
+            let end = if line == node.line() { node.col() } else { usize::MAX };
+            let text = self.lines.get(line - 1)?.chars().take(end).skip(skipped);
+            let at = text.take_while(|c| *c != '#').position(|c| c == '!')?;
+            Some((line, skipped + at + 1))
+        })
+    }
+
     fn start(&mut self, node: Node, anchor: usize) {
         self.open.push(Open { node, anchor, key: None });
     }

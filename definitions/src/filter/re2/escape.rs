@@ -68,7 +68,7 @@ fn instead(escape: &str) -> &'static str {
     match escape.as_bytes().first() {
         Some(b'Z') => "the end of the text is `$` or `\\\\z`",
         Some(b'u' | b'U') => "write a character by its code as `\\\\x{E9}`",
-        Some(b'h') => "white space is `\\\\s`, a blank or tabulator `[ \\\\t]`",
+        Some(b'h') => "white space is `\\\\s`, a space or tab `[ \\\\t]`",
         Some(b'R' | b'N') => "a line break is `\\\\n`, anything else `.`",
         _ => "a letter without a backslash means itself",
     }
