@@ -179,6 +179,28 @@ fn a_variable_that_nothing_reads_is_told_with_the_mistakes() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_variable_may_hold_any_bytes_unless_it_is_ours() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let home = tempfile::tempdir().unwrap();
+    let odd = OsStr::from_bytes(b"\xff");
+    let args = ["query", "kpis", "--data", arg(home.path())];
+    let output = slipstream(&args).env("FOO", odd).env(odd, "x").output().unwrap();
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && !said.contains("FOO"), "{said}");
+    for command in [&args[..], &["run", "--data", arg(home.path())]] {
+        let output = slipstream(command).env("SLIPSTREAM_STORE", odd).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("SLIPSTREAM_STORE: its value is not UTF-8"), "{said}");
+    }
+    let output = slipstream(&args).env(OsStr::from_bytes(b"SLIPSTREAM_DAT\xff"), "x").output().unwrap();
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("unknown variable, ignored"), "{said}");
+}
+
 #[test]
 fn what_failed_has_no_next() {
     let home = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, Co
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("slipstream.yaml");
     std::fs::write(&file, text).unwrap();
-    Config::load(Some(&file), env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())), flags)
+    Config::load(Some(&file), env.iter().map(|(n, v)| (n.into(), v.into())), flags)
 }
 
 /// The mistakes, without the directory.
@@ -180,7 +180,7 @@ kafka:
 postgres: {password_file: db, root_cert: ca.pem}
 ";
     std::fs::write(&file, text).unwrap();
-    let env = [("SLIPSTREAM_KAFKA_INSTANCE".to_owned(), "tally-1".to_owned())];
+    let env = [("SLIPSTREAM_KAFKA_INSTANCE".into(), "tally-1".into())];
     let config = Config::load(Some(&file), env, Overrides::default()).unwrap();
     assert_eq!(config.log, LogAddress::Kafka("a:9092,b:9092".into()));
     let StoreAddress::Postgres(url) = &config.store else { panic!("{:?}", config.store) };
@@ -406,7 +406,7 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Some(Path::new("/no/such.yaml")), [], Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("/no/such.yaml") && error.contains("No such file"), "{error}");
     let flags = Overrides { drain: Some("soon".to_owned()), ..Overrides::default() };
-    let env = [("SLIPSTREAM_LISTEN".to_owned(), "here".to_owned())];
+    let env = [("SLIPSTREAM_LISTEN".into(), "here".into())];
     let all = mistakes(Config::load(Some(Path::new("/no/such.yaml")), env, flags));
     assert_eq!(all.len(), 3, "what else is wrong is told as well: {all:?}");
     assert!(all.iter().any(|m| m.starts_with("/no/such.yaml: reading the configuration: No such file")), "{all:?}");

@@ -44,7 +44,7 @@ fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)>
         parts::mistakes(config)
     };
     let config =
-        Config::load_checked(args.place.config.as_deref(), std::env::vars(), overrides(args, log_level), check);
+        Config::load_checked(args.place.config.as_deref(), std::env::vars_os(), overrides(args, log_level), check);
     let loaded = found.unwrap_or_else(|| Ok(Loaded::default()));
     // It ends before there is a log to say it in.
     if let (Ok(config), Err(_)) = (&config, &loaded) {
