@@ -60,7 +60,7 @@ fn wrong_use_is_2_and_failure_is_1() {
     let nothing = empty.path().join("nothing");
     let file = empty.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let table: [(&[&str], i32); 25] = [
+    let table: &[(&[&str], i32)] = &[
         (&["frobnicate"], 2),
         (&["import", "x.log"], 2),
         (&["import", "--format", "common", "x.log"], 2),
@@ -81,7 +81,14 @@ fn wrong_use_is_2_and_failure_is_1() {
         (&["topics", "ensure", "--partitions", "request-event=3", "--log", "kafka://127.0.0.1:1"], 2),
         (&["topics", "ensure", "--partitions", "slo-definitions=2", "--log", "kafka://127.0.0.1:1"], 2),
         (&["topics", "list", "--log", "kafka://nobody"], 2),
-        (&["topics", "list", "--data", arg(&nothing)], 1),
+        (&["topics", "list", "--data", arg(&nothing)], 2),
+        (&["topics", "list", "--log", "sqlite:x"], 2),
+        (&["topics", "ensure", "--log", "sqlite:x"], 2),
+        (&["import", "--format", "json", "--latency-field", "last:s", "x"], 2),
+        (&["import", "--format", "json", "--environment", "\u{1}", "x"], 2),
+        (&["import", "--format", "json", "--log-level", "loud", "x"], 2),
+        (&["query", "kpis", "--step", "1month"], 2),
+        (&["query", "kpis", "--from", "yesterday"], 2),
         (&["query", "kpis", "--store", "mysql://me:secret@db"], 2),
         (&["doctor", "--data", arg(&nothing)], 1),
         (&["doctor", "--data", arg(&file)], 1),
@@ -89,10 +96,74 @@ fn wrong_use_is_2_and_failure_is_1() {
     ];
     for (args, code) in table {
         let output = run(args);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {}", text(&output.stderr));
         // What is wrong with definitions is what `validate` was asked for.
         let told = if args.contains(&"validate") { &output.stdout } else { &output.stderr };
         assert!(!told.is_empty(), "{args:?} says nothing");
+    }
+}
+
+#[test]
+fn what_a_value_should_look_like_is_said_in_our_own_words() {
+    for (args, said) in [
+        (["kpis", "--step", "1month"], "expected a duration from 1ms to 87840h, like 90s, 5m, 2h or 1d\n"),
+        (["kpis", "--from", "yesterday"], "expected a time like 2026-11-29T00:00:00Z, found `yesterday`\n"),
+        (["alerts", "--to", "2026-11-31"], "expected a time like 2026-11-29T00:00:00Z, found `2026-11-31`\n"),
+    ] {
+        let output = run(&[&["query"], &args[..]].concat());
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(said), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn an_address_of_a_gateway_that_is_none_is_told_without_its_password() {
+    for (address, said) in [
+        ("", "found ``"),
+        ("foo", "found `foo`"),
+        ("127.0.0.1:18480", "found `127.0.0.1:18480`"),
+        ("ftp://x", "found `ftp://x`"),
+        ("http://127.0.0.1:99999", "found `http://127.0.0.1:99999`"),
+        ("http://u:s3cret@h h", "found `http://…@h h`"),
+        ("http://u:s3cret", "found `http://u:…`"),
+        ("http://h h/?token=s3cret", "found `http://h h/?…`"),
+    ] {
+        let output = run(&["import", "--format", "json", "--to", address, "x"]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{address}: {told}");
+        assert!(told.contains(&format!("--to: expected an address like http://host:8480, {said}\n")), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+}
+
+#[test]
+fn no_command_tells_a_password() {
+    let home = tempfile::tempdir().unwrap();
+    let data = arg(home.path());
+    for args in [
+        &["run", "--data", data, "--webhook", "http://u:s3cret@127.0.0.1:1/x y"][..],
+        &["run", "--data", data, "--webhook", "http://u:s3cret@:99999/"],
+        &["query", "kpis", "--store", "host=127.0.0.1 password=s3cret"],
+        &["doctor", "--log", "kafka://127.0.0.1:9092?password=s3cret"],
+    ] {
+        let output = run(args);
+        let told = text(&output.stderr) + &text(&output.stdout);
+        assert!(output.status.code() == Some(2) && !told.contains("s3cret"), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_log_level_that_is_none_is_told_where_it_was_given() {
+    let home = tempfile::tempdir().unwrap();
+    let data = arg(home.path());
+    for command in [&["run", "--data", data][..], &["import", "--format", "json", "--data", data, "x"]] {
+        let output = slipstream(command).env("SLIPSTREAM_LOG_LEVEL", "loud").output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("SLIPSTREAM_LOG_LEVEL: "), "{command:?}: {said}");
+        assert!(!said.contains("--log-level"), "{command:?}: {said}");
+        let output = run(&[command, &["--log-level", "loud"]].concat());
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("--log-level: "), "{command:?}: {said}");
     }
 }
 

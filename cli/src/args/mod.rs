@@ -30,7 +30,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// How much to log: error, warn, info, debug, trace, or a filter such as info,slipstream_log=debug
-    #[arg(long, global = true, env = "SLIPSTREAM_LOG_LEVEL", value_name = "LEVEL", help_heading = "Global options")]
+    /// [env: SLIPSTREAM_LOG_LEVEL]
+    // Not read by clap, which would not say that a wrong level comes from the variable.
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Global options")]
     pub log_level: Option<String>,
 }
 

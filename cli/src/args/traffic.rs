@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use slipstream_producer::import::LatencyField;
 
 use super::place::Place;
-use super::values::{duration, rate, seed, service_name};
+use super::values::{GatewayAddress, duration, environment_name, rate, seed, service_name};
 
 /// `slipstream import`
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub struct Import {
     #[arg(value_parser = service_name)]
     pub service: Option<String>,
     /// Environment for lines that do not name one
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = environment_name)]
     pub environment: String,
     /// The field of access-log lines that is the latency, and its unit (s, ms or us)
     #[arg(long, value_name = "FIELD:UNIT")]
@@ -50,7 +50,8 @@ pub struct Import {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Through the gateway at this address, which takes them into its installation
-    #[arg(long = "to", value_name = "URL", conflicts_with_all = ["data", "log", "store", "slos"])]
+    #[arg(long = "to", value_name = "URL", value_parser = GatewayAddress)]
+    #[arg(conflicts_with_all = ["data", "log", "store", "slos"])]
     pub gateway: Option<String>,
     /// Where to
     #[command(flatten)]

@@ -86,8 +86,11 @@ const SETTINGS: &[Setting] = &[
 
 const PREFIX: &str = "SLIPSTREAM_";
 
+/// Another name of `SLIPSTREAM_LOGGING_LEVEL`, as `--log-level` is one: it wins over the long one.
+const LEVEL: (&str, Setting) = ("LOG_LEVEL", one(&["logging", "level"]));
+
 /// Variables of ours that are not settings, without the prefix: the command line reads them.
-const ELSEWHERE: [&str; 2] = ["CONFIG", "LOG_LEVEL"];
+const ELSEWHERE: [&str; 1] = ["CONFIG"];
 /// Variables that the tests read begin so.
 const TESTS: [&str; 4] = ["TEST_", "SIM_", "FUZZ_", "CEL_"];
 /// Further ones of the tests and the compose files. In full: `TAGS` and `SECRETS_FILE` are nobody's.
@@ -100,10 +103,12 @@ pub(super) fn environment(
     env: impl IntoIterator<Item = (OsString, OsString)>,
     problems: &Problems,
 ) -> Vec<String> {
-    let known: Vec<(String, &Setting)> = SETTINGS.iter().map(|s| (s.path.join("_").to_uppercase(), s)).collect();
+    let mut known: Vec<(String, &Setting)> = SETTINGS.iter().map(|s| (s.path.join("_").to_uppercase(), s)).collect();
+    known.push((LEVEL.0.to_owned(), &LEVEL.1));
     let mut ignored = Vec::new();
     let named = env.into_iter().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
     let mut given: Vec<(String, OsString)> = named.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    // `LOG_LEVEL` comes after `LOGGING_LEVEL`, and so wins.
     given.sort();
     for (name, value) in given {
         let place = Place::Variable(name.clone());

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use super::found::{found, without_secrets};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 use super::tree::{Node, Value};
@@ -88,7 +89,8 @@ impl<'n> Section<'n> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known keys: {}", asked.join(", ")),
             };
-            complain(self.problems, &key.place, format!("unknown key `{}`; {hint}", self.path(&key.name)));
+            let name = if key.name.contains("://") { without_secrets(&key.name) } else { key.name.clone() };
+            complain(self.problems, &key.place, format!("unknown key `{}`; {hint}", self.path(&name)));
         }
     }
 }
@@ -122,8 +124,21 @@ pub(super) fn complain(problems: &Problems, place: &Place, message: String) {
     problems.borrow_mut().push(Problem { place: place.clone(), message });
 }
 
-/// Notes that a value is not what was expected.
+/// Notes that a value is not what was expected. It is quoted without what may be a secret.
 pub(super) fn expected(problems: &Problems, node: &Node, name: &str, what: &str) {
     let subject = if name.is_empty() { String::new() } else { format!("`{name}`: ") };
-    complain(problems, &node.place, format!("{subject}expected {what}, found {}", node.kind()));
+    let instead = text(node).map_or_else(|| node.kind(), found);
+    complain(problems, &node.place, format!("{subject}expected {what}, found {instead}"));
+}
+
+/// [`expected`] for a value that is likely to be a secret: nothing of it is shown.
+pub(super) fn expected_unseen(problems: &Problems, node: &Node, name: &str, what: &str) {
+    let instead = match text(node) {
+        Some(text) if text.trim().is_empty() => "an empty text".to_owned(),
+        Some(text) if text.contains(['\n', '\r']) => "a text with line breaks".to_owned(),
+        Some(text) if text.chars().any(char::is_control) => "a text with control characters".to_owned(),
+        Some(_) => "a text".to_owned(),
+        None => node.kind(),
+    };
+    complain(problems, &node.place, format!("`{name}`: expected {what}, found {instead}"));
 }
