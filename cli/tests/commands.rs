@@ -51,6 +51,17 @@ fn every_command_has_help_with_an_example() {
         assert_eq!(output.status.code(), Some(0), "{command:?}");
         let help = text(&output.stdout);
         assert!(help.contains("Example") && help.contains("  slipstream "), "{command:?} has no example: {help}");
+        // Also where a terminal is narrow, an example can be copied.
+        let narrow = slipstream(&[command, &["--help"]].concat()).env("COLUMNS", "80").output().unwrap();
+        let narrow = text(&narrow.stdout);
+        let mut goes_on = false;
+        for line in narrow.lines().skip_while(|line| !line.starts_with("Example")).skip(1) {
+            if line.starts_with("  ") {
+                let begins = line.starts_with("  slipstream ") || line.starts_with("  kubectl ");
+                assert!(begins || goes_on, "{command:?}: {line}");
+            }
+            goes_on = line.ends_with(" \\");
+        }
     }
 }
 
@@ -525,6 +536,28 @@ fn ended(child: &mut Child) -> Option<i32> {
     }
     child.kill().unwrap();
     None
+}
+
+#[test]
+fn a_port_that_the_system_chose_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let anywhere = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--drain", "0s"];
+    let mut process = spawned(&[&["run", "--data", arg(home.path())], &anywhere[..]].concat());
+    let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut told = Vec::new();
+    for line in said.by_ref() {
+        told.push(line.unwrap());
+        if told.last().unwrap().starts_with("  health ") {
+            break;
+        }
+    }
+    interrupt(&process);
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    assert_eq!(ended(&mut process), Some(0), "{told:#?} {rest:#?}");
+    for place in ["  events   POST http://127.0.0.1:", "  health   http://127.0.0.1:"] {
+        let line = told.iter().find(|line| line.starts_with(place)).unwrap_or_else(|| panic!("{place}: {told:#?}"));
+        assert!(!line.contains(":0/"), "{line}");
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub enum Command {
 /// `slipstream doctor`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream doctor\n  \
-    slipstream doctor --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n  \
+    slipstream doctor --log kafka://127.0.0.1:9092 \\\n      --store postgres://slipstream@127.0.0.1/slipstream\n  \
     slipstream doctor --config slipstream.yaml --json\n\n\
     Changes nothing, except that it writes one record to learn the broker's time.\n\
     Exit code: 0 without errors (warnings are allowed), 1 with errors.")]

@@ -14,7 +14,7 @@ use super::values::{duration, limit, status_code, time};
 pub enum Query {
     /// Show hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
-        slipstream query kpis --service web --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
+        slipstream query kpis --service web \\\n      --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
     Kpis {
         /// One row per value
         #[arg(long, value_enum, conflicts_with = "step")]

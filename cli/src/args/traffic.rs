@@ -12,8 +12,8 @@ use super::values::{GatewayAddress, duration, environment_name, rate, seed, serv
 /// `slipstream import`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream import --format combined --service web /var/log/nginx/access.log*\n  \
-    slipstream import --format combined --service web --latency-field last:s access.log.zst\n  \
-    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n  \
+    slipstream import --format combined --service web \\\n      --latency-field last:s access.log.zst\n  \
+    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson\n  \
     kubectl logs web | slipstream import --format combined --service web -\n  \
     slipstream import --format json --to http://gateway:8480 events.ndjson.gz\n\n\
     Plain, gzip, zstd, xz and bzip2 files are recognised, whatever they are called. A file is known by its beginning\n\
