@@ -148,6 +148,31 @@ fn an_address_of_a_gateway_that_is_none_is_told_without_its_password() {
 }
 
 #[test]
+fn a_gateway_that_cannot_be_reached_is_told_and_why() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("events.ndjson");
+    std::fs::write(&file, "{}\n").unwrap();
+    // Nothing listens there.
+    let mut import = spawned(&["import", "--format", "json", "--to", "http://u:s3cret@127.0.0.1:1", arg(&file)]);
+    let mut said = BufReader::new(import.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = said.find(|line| line.contains("retrying")).unwrap_or_default();
+    interrupt(&import);
+    let rest: Vec<String> = said.collect();
+    assert_eq!(ended(&mut import), Some(130), "{line} {rest:?}");
+    assert!(line.contains("the gateway cannot be reached") && line.contains("Connection refused"), "{line}");
+    assert!(!line.contains("s3cret") && !rest.concat().contains("s3cret"), "{line} {rest:?}");
+}
+
+#[test]
+fn nothing_is_acknowledged_where_nothing_was_written() {
+    let home = tempfile::tempdir().unwrap();
+    let output = run(&["import", "--format", "json", "--to", "http://127.0.0.1:1", arg(&home.path().join("missing"))]);
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("No such file"), "{said}");
+    assert!(!said.contains("acknowledged"), "{said}");
+}
+
+#[test]
 fn no_command_tells_a_password() {
     let home = tempfile::tempdir().unwrap();
     let data = arg(home.path());
