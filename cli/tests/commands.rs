@@ -294,7 +294,8 @@ fn a_variable_may_hold_any_bytes_unless_it_is_ours() {
 
     let home = tempfile::tempdir().unwrap();
     let odd = OsStr::from_bytes(b"\xff");
-    let args = ["query", "kpis", "--data", arg(home.path())];
+    let nothing = home.path().join("nothing");
+    let args = ["query", "kpis", "--data", arg(&nothing)];
     let output = slipstream(&args).env("FOO", odd).env(odd, "x").output().unwrap();
     let said = text(&output.stderr);
     assert!(output.status.code() == Some(1) && !said.contains("FOO"), "{said}");

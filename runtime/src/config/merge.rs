@@ -87,7 +87,7 @@ const SETTINGS: &[Setting] = &[
 const PREFIX: &str = "SLIPSTREAM_";
 
 /// Another name of `SLIPSTREAM_LOGGING_LEVEL`, as `--log-level` is one: it wins over the long one.
-const LEVEL: (&str, Setting) = ("LOG_LEVEL", one(&["logging", "level"]));
+static LEVEL: (&str, Setting) = ("LOG_LEVEL", one(&["logging", "level"]));
 
 /// Variables of ours that are not settings, without the prefix: the command line reads them.
 const ELSEWHERE: [&str; 1] = ["CONFIG"];
