@@ -409,6 +409,11 @@ fn no_mistake_tells_a_password() {
         "receivers: [{name: a, url: 'http://h h/?token=s3cret'}]",
         "receivers: [{name: a, url: 'http://h', headers: {X-Key: \"s3cret\\nb\"}}]",
         "receivers: [{name: a, url: 'http://h', headers: 'X-Key s3cret'}]",
+        // The blank is missing.
+        "receivers: [{name: a, url: 'http://h', headers: {X-Key:s3cret}}]",
+        "receivers: [{name: a, url: 'http://h', headers: {'X-Key:s3cret': x}}]",
+        "kafka: {properties: {sasl.password:s3cret}}",
+        "postgres: {password:s3cret}",
         "receivers: [{name: a, url: 'http://h', headers_file: {X-Key: \"s3cret\\nb\"}}]",
         "receivers: [{name: a, url: 'http://h', authorization_file: \"s3cret\\nb\"}]",
         "postgres: {password_file: \"s3cret\\nb\"}",

@@ -49,6 +49,14 @@ pub fn without_secrets(address: &str) -> String {
     format!("{scheme}{login}{host}{path}{parameters}")
 }
 
+/// A key as messages may name it. With the blank missing in `password:s3cret`, its value is a part of it.
+pub(super) fn key(name: &str) -> String {
+    match name.split_once(':') {
+        Some((name, value)) if !value.is_empty() => format!("{name}:…"),
+        _ => name.to_owned(),
+    }
+}
+
 fn may_be_port(text: &str) -> bool {
     text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

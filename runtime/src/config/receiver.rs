@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::found;
 use super::problem::Place;
 use super::secret::{Secret, secret};
 use super::section::{Problems, Section, complain, expected, expected_unseen, plain, text};
@@ -204,7 +205,9 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
             }
             match text(node).and_then(plain) {
                 Some(value) => header(&mut headers, key, Secret::new(value), problems),
-                None => expected_unseen(problems, node, &format!("receivers.headers.{}", key.name), HEADER),
+                None => {
+                    expected_unseen(problems, node, &format!("receivers.headers.{}", found::key(&key.name)), HEADER)
+                }
             }
         }
     }
@@ -227,7 +230,7 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
 fn header(headers: &mut Vec<(String, Secret)>, key: &Key, value: Secret, problems: &Problems) {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if key.name.is_empty() || !key.name.chars().all(fits) {
-        complain(problems, &key.place, format!("`receivers`: `{}` is not a valid header name", key.name));
+        complain(problems, &key.place, format!("`receivers`: `{}` is not a valid header name", found::key(&key.name)));
     } else if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key.name)) {
         complain(problems, &key.place, format!("`receivers`: the header `{}` is set twice", key.name));
     } else {

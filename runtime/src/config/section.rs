@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::found::{found, without_secrets};
+use super::found::{self, found};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 use super::tree::{Node, Value};
@@ -39,8 +39,8 @@ impl<'n> Section<'n> {
         if !self.asked.borrow().contains(&key) {
             self.asked.borrow_mut().push(key);
         }
-        let found = self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| *node);
-        found.filter(|node| node.value != Value::Null)
+        let entry = self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| *node);
+        entry.filter(|node| node.value != Value::Null)
     }
 
     /// A section within this one.
@@ -78,7 +78,8 @@ impl<'n> Section<'n> {
 
     /// The path of a key, for messages.
     pub(super) fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        let key = found::key(key);
+        if self.name.is_empty() { key } else { format!("{}.{key}", self.name) }
     }
 
     /// Reports the keys that were not asked for. Call it last.
@@ -89,8 +90,7 @@ impl<'n> Section<'n> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known keys: {}", asked.join(", ")),
             };
-            let name = if key.name.contains("://") { without_secrets(&key.name) } else { key.name.clone() };
-            complain(self.problems, &key.place, format!("unknown key `{}`; {hint}", self.path(&name)));
+            complain(self.problems, &key.place, format!("unknown key `{}`; {hint}", self.path(&key.name)));
         }
     }
 }
