@@ -18,6 +18,7 @@ mod parts;
 mod pipeline;
 mod place;
 mod session;
+mod wrong_use;
 
 use args::{Cli, Command};
 
@@ -57,10 +58,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// An invalid configuration or query: nothing was tried.
+/// An invalid argument, configuration or query: nothing was tried.
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     let wrong = |cause: &(dyn std::error::Error + 'static)| {
         cause.is::<slipstream_runtime::config::ConfigErrors>()
+            || cause.is::<wrong_use::WrongUse>()
+            || matches!(cause.downcast_ref(), Some(slipstream_runtime::telemetry::TelemetryError::Filter(_)))
             || matches!(cause.downcast_ref(), Some(slipstream_store::StoreError::Refused(_)))
     };
     error.chain().any(wrong)

@@ -33,7 +33,8 @@ impl Place {
     /// # Errors
     /// When the file cannot be read, or with every mistake there is.
     pub fn load(&self) -> Result<Config> {
-        let config = Config::load_checked(self.config.as_deref(), std::env::vars(), self.overrides(), parts::mistakes)?;
+        let config =
+            Config::load_checked(self.config.as_deref(), std::env::vars_os(), self.overrides(), parts::mistakes)?;
         say_ignored(&config);
         Ok(config)
     }

@@ -51,6 +51,17 @@ fn every_command_has_help_with_an_example() {
         assert_eq!(output.status.code(), Some(0), "{command:?}");
         let help = text(&output.stdout);
         assert!(help.contains("Example") && help.contains("  slipstream "), "{command:?} has no example: {help}");
+        // Also where a terminal is narrow, an example can be copied.
+        let narrow = slipstream(&[command, &["--help"]].concat()).env("COLUMNS", "80").output().unwrap();
+        let narrow = text(&narrow.stdout);
+        let mut goes_on = false;
+        for line in narrow.lines().skip_while(|line| !line.starts_with("Example")).skip(1) {
+            if line.starts_with("  ") {
+                let begins = line.starts_with("  slipstream ") || line.starts_with("  kubectl ");
+                assert!(begins || goes_on, "{command:?}: {line}");
+            }
+            goes_on = line.ends_with(" \\");
+        }
     }
 }
 
@@ -60,7 +71,7 @@ fn wrong_use_is_2_and_failure_is_1() {
     let nothing = empty.path().join("nothing");
     let file = empty.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let table: [(&[&str], i32); 25] = [
+    let table: &[(&[&str], i32)] = &[
         (&["frobnicate"], 2),
         (&["import", "x.log"], 2),
         (&["import", "--format", "common", "x.log"], 2),
@@ -81,7 +92,14 @@ fn wrong_use_is_2_and_failure_is_1() {
         (&["topics", "ensure", "--partitions", "request-event=3", "--log", "kafka://127.0.0.1:1"], 2),
         (&["topics", "ensure", "--partitions", "slo-definitions=2", "--log", "kafka://127.0.0.1:1"], 2),
         (&["topics", "list", "--log", "kafka://nobody"], 2),
-        (&["topics", "list", "--data", arg(&nothing)], 1),
+        (&["topics", "list", "--data", arg(&nothing)], 2),
+        (&["topics", "list", "--log", "sqlite:x"], 2),
+        (&["topics", "ensure", "--log", "sqlite:x"], 2),
+        (&["import", "--format", "json", "--latency-field", "last:s", "x"], 2),
+        (&["import", "--format", "json", "--environment", "\u{1}", "x"], 2),
+        (&["import", "--format", "json", "--log-level", "loud", "x"], 2),
+        (&["query", "kpis", "--step", "1month"], 2),
+        (&["query", "kpis", "--from", "yesterday"], 2),
         (&["query", "kpis", "--store", "mysql://me:secret@db"], 2),
         (&["doctor", "--data", arg(&nothing)], 1),
         (&["doctor", "--data", arg(&file)], 1),
@@ -89,10 +107,99 @@ fn wrong_use_is_2_and_failure_is_1() {
     ];
     for (args, code) in table {
         let output = run(args);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(*code), "{args:?}: {}", text(&output.stderr));
         // What is wrong with definitions is what `validate` was asked for.
         let told = if args.contains(&"validate") { &output.stdout } else { &output.stderr };
         assert!(!told.is_empty(), "{args:?} says nothing");
+    }
+}
+
+#[test]
+fn what_a_value_should_look_like_is_said_in_our_own_words() {
+    for (args, said) in [
+        (["kpis", "--step", "1month"], "expected a duration from 1ms to 87840h, like 90s, 5m, 2h or 1d\n"),
+        (["kpis", "--from", "yesterday"], "expected a time like 2026-11-29T00:00:00Z, found `yesterday`\n"),
+        (["alerts", "--to", "2026-11-31"], "expected a time like 2026-11-29T00:00:00Z, found `2026-11-31`\n"),
+    ] {
+        let output = run(&[&["query"], &args[..]].concat());
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(said), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn an_address_of_a_gateway_that_is_none_is_told_without_its_password() {
+    for (address, said) in [
+        ("", "found ``"),
+        ("foo", "found `foo`"),
+        ("127.0.0.1:18480", "found `127.0.0.1:18480`"),
+        ("ftp://x", "found `ftp://x`"),
+        ("http://127.0.0.1:99999", "found `http://127.0.0.1:99999`"),
+        ("http://u:s3cret@h h", "found `http://…@h h`"),
+        ("http://u:s3cret", "found `http://u:…`"),
+        ("http://h h/?token=s3cret", "found `http://h h/?…`"),
+    ] {
+        let output = run(&["import", "--format", "json", "--to", address, "x"]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{address}: {told}");
+        assert!(told.contains(&format!("--to: expected an address like http://host:8480, {said}\n")), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+}
+
+#[test]
+fn a_gateway_that_cannot_be_reached_is_told_and_why() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("events.ndjson");
+    std::fs::write(&file, "{}\n").unwrap();
+    // Nothing listens there.
+    let mut import = spawned(&["import", "--format", "json", "--to", "http://u:s3cret@127.0.0.1:1", arg(&file)]);
+    let mut said = BufReader::new(import.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = said.find(|line| line.contains("retrying")).unwrap_or_default();
+    interrupt(&import);
+    let rest: Vec<String> = said.collect();
+    assert_eq!(ended(&mut import), Some(130), "{line} {rest:?}");
+    assert!(line.contains("the gateway cannot be reached") && line.contains("Connection refused"), "{line}");
+    assert!(!line.contains("s3cret") && !rest.concat().contains("s3cret"), "{line} {rest:?}");
+}
+
+#[test]
+fn nothing_is_acknowledged_where_nothing_was_written() {
+    let home = tempfile::tempdir().unwrap();
+    let output = run(&["import", "--format", "json", "--to", "http://127.0.0.1:1", arg(&home.path().join("missing"))]);
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("No such file"), "{said}");
+    assert!(!said.contains("acknowledged"), "{said}");
+}
+
+#[test]
+fn no_command_tells_a_password() {
+    let home = tempfile::tempdir().unwrap();
+    let data = arg(home.path());
+    for args in [
+        &["run", "--data", data, "--webhook", "http://u:s3cret@127.0.0.1:1/x y"][..],
+        &["run", "--data", data, "--webhook", "http://u:s3cret@:99999/"],
+        &["query", "kpis", "--store", "host=127.0.0.1 password=s3cret"],
+        &["doctor", "--log", "kafka://127.0.0.1:9092?password=s3cret"],
+    ] {
+        let output = run(args);
+        let told = text(&output.stderr) + &text(&output.stdout);
+        assert!(output.status.code() == Some(2) && !told.contains("s3cret"), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_log_level_that_is_none_is_told_where_it_was_given() {
+    let home = tempfile::tempdir().unwrap();
+    let data = arg(home.path());
+    for command in [&["run", "--data", data][..], &["import", "--format", "json", "--data", data, "x"]] {
+        let output = slipstream(command).env("SLIPSTREAM_LOG_LEVEL", "loud").output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("SLIPSTREAM_LOG_LEVEL: "), "{command:?}: {said}");
+        assert!(!said.contains("--log-level"), "{command:?}: {said}");
+        let output = run(&[command, &["--log-level", "loud"]].concat());
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("--log-level: "), "{command:?}: {said}");
     }
 }
 
@@ -177,6 +284,29 @@ fn a_variable_that_nothing_reads_is_told_with_the_mistakes() {
         let warning = "warning: SLIPSTREAM_STOER: unknown variable, ignored; did you mean SLIPSTREAM_STORE?";
         assert!(said.contains("found `nowhere`") && said.contains(warning), "{command}: {said}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_may_hold_any_bytes_unless_it_is_ours() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let home = tempfile::tempdir().unwrap();
+    let odd = OsStr::from_bytes(b"\xff");
+    let nothing = home.path().join("nothing");
+    let args = ["query", "kpis", "--data", arg(&nothing)];
+    let output = slipstream(&args).env("FOO", odd).env(odd, "x").output().unwrap();
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && !said.contains("FOO"), "{said}");
+    for command in [&args[..], &["run", "--data", arg(home.path())]] {
+        let output = slipstream(command).env("SLIPSTREAM_STORE", odd).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("SLIPSTREAM_STORE: its value is not UTF-8"), "{said}");
+    }
+    let output = slipstream(&args).env(OsStr::from_bytes(b"SLIPSTREAM_DAT\xff"), "x").output().unwrap();
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("unknown variable, ignored"), "{said}");
 }
 
 #[test]
@@ -432,6 +562,28 @@ fn ended(child: &mut Child) -> Option<i32> {
     }
     child.kill().unwrap();
     None
+}
+
+#[test]
+fn a_port_that_the_system_chose_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let anywhere = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--drain", "0s"];
+    let mut process = spawned(&[&["run", "--data", arg(home.path())], &anywhere[..]].concat());
+    let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut told = Vec::new();
+    for line in said.by_ref() {
+        told.push(line.unwrap());
+        if told.last().unwrap().starts_with("  health ") {
+            break;
+        }
+    }
+    interrupt(&process);
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    assert_eq!(ended(&mut process), Some(0), "{told:#?} {rest:#?}");
+    for place in ["  events   POST http://127.0.0.1:", "  health   http://127.0.0.1:"] {
+        let line = told.iter().find(|line| line.starts_with(place)).unwrap_or_else(|| panic!("{place}: {told:#?}"));
+        assert!(!line.contains(":0/"), "{line}");
+    }
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn latency_is_read_where_it_was_said_to_be_and_else_that_is_said() {
     let file = place.file("access.log", with("0.123"));
     assert_eq!(place.web(&["--latency-field", "last"], &[&file]).code, Some(2), "no unit");
     let json_lines = place.import(&["--format", "json", "--latency-field", "last:s"], &[&file]);
-    assert!(json_lines.code == Some(1) && json_lines.stderr.contains("latency_ms"), "{}", json_lines.stderr);
+    assert!(json_lines.code == Some(2) && json_lines.stderr.contains("latency_ms"), "{}", json_lines.stderr);
 }
 
 #[test]
@@ -316,4 +316,26 @@ fn a_service_that_no_event_may_have_is_refused_at_once() {
         let said = place.import(&["--format", "combined", "--service", name], &[&file]);
         assert!(said.code == Some(2) && said.stderr.contains(expected), "{:?} {}", said.code, said.stderr);
     }
+}
+
+#[test]
+fn an_environment_that_no_event_may_have_is_refused_at_once() {
+    let place = Place::new();
+    let file = place.file("access.log", lines("a", 0, 3));
+    let options = ["--format", "combined", "--service", "web", "--environment", "\u{1}"];
+    let said = place.import(&options, &[&file]);
+    assert!(said.code == Some(2) && said.stderr.contains("control characters"), "{:?} {}", said.code, said.stderr);
+    assert!(!place.data().exists(), "nothing was tried");
+}
+
+#[test]
+fn the_format_is_doubted_only_where_lines_cannot_be_parsed() {
+    const DOUBT: &str = "is --format right?";
+    let place = Place::new();
+    let garbage = place.web(&[], &[&place.file("garbage.log", "hello\nworld\n")]);
+    assert!(garbage.code == Some(1) && garbage.stderr.contains(DOUBT), "{}", garbage.stderr);
+    let odd = "h - - [28/Nov/2026:19:58:08 +0000] \"GET / HTTP/1.1\" 700 5\n";
+    let odd = place.web(&[], &[&place.file("odd.log", odd)]);
+    assert!(odd.code == Some(1) && odd.stderr.contains("100 to 599"), "{}", odd.stderr);
+    assert!(!odd.stderr.contains(DOUBT), "{}", odd.stderr);
 }

@@ -54,6 +54,7 @@ use reqwest::{Response, StatusCode, Url};
 use rustls::crypto::CryptoProvider;
 use serde::Serialize;
 use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_runtime::config::without_secrets;
 use slipstream_schemas::{Cause, RequestEvent};
 
 use crate::answer::Answer;
@@ -162,7 +163,7 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn with_options(address: &str, options: ClientOptions) -> Result<Self, ClientError> {
-        let wrong = |cause: Cause| ClientError::Address { address: address.to_owned(), cause };
+        let wrong = |cause: Cause| ClientError::Address { address: without_secrets(address), cause };
         let base: Url = address.parse().map_err(|e| wrong(Cause::of(e)))?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(wrong("neither http nor https".into()));

@@ -16,7 +16,7 @@ fn load(text: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Config, Co
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("slipstream.yaml");
     std::fs::write(&file, text).unwrap();
-    Config::load(Some(&file), env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())), flags)
+    Config::load(Some(&file), env.iter().map(|(n, v)| (n.into(), v.into())), flags)
 }
 
 /// The mistakes, without the directory.
@@ -180,7 +180,7 @@ kafka:
 postgres: {password_file: db, root_cert: ca.pem}
 ";
     std::fs::write(&file, text).unwrap();
-    let env = [("SLIPSTREAM_KAFKA_INSTANCE".to_owned(), "tally-1".to_owned())];
+    let env = [("SLIPSTREAM_KAFKA_INSTANCE".into(), "tally-1".into())];
     let config = Config::load(Some(&file), env, Overrides::default()).unwrap();
     assert_eq!(config.log, LogAddress::Kafka("a:9092,b:9092".into()));
     let StoreAddress::Postgres(url) = &config.store else { panic!("{:?}", config.store) };
@@ -271,7 +271,7 @@ drain: 0s
             "3:18: `roles`: unknown role `sinc`; did you mean `sink`?",
             "3:24: `roles`: expected one of gateway, tally, burn, sink, alerter, notifier, found `cook`",
             "4:6: `log`: expected brokers as `host:port`, found `broker`",
-            "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found an address that is neither",
+            "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found `mysql://…@db`",
             "7:13: `gateway.max_body`: expected a size from 1 byte to 1024GiB, like `65536`, `64KiB` or `16MiB`, found `16 megs`",
             "8:3: `max_body` is set twice; first at DIR/slipstream.yaml:7:3",
             "10:5: `receivers`: a receiver without `name`; give it a name of letters, digits, `-`, `_` and `.`",
@@ -383,11 +383,65 @@ fn mistakes_of_form() {
         ),
         ("receivers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a second receiver `a`"),
         ("receivers: [{name: a}]", "without `url` or `url_file`"),
+        ("receivers: [{name: a, url: 'http://x', headers: {X-Key: ''}}]", "`receivers.headers.X-Key`: expected text"),
         ("logging: {level: inof}", "expected a level (`info`)"),
         ("database: x", "unknown key `database`; known keys: data, "),
     ] {
         let told = mistakes(load(text, &[], Overrides::default()));
         assert!(told.iter().any(|m| m.contains(expected)), "{text:?}: {told:?}");
+    }
+}
+
+#[test]
+fn no_mistake_tells_a_password() {
+    let files = [
+        "external_url: ftp://u:s3cret@h",
+        "alert_url: 'http://u:s3cret@h h/{slo}'",
+        "listen: http://u:s3cret@h:1",
+        "log: mqtt://u:s3cret@h",
+        "log: 'kafka://127.0.0.1:9092?password=s3cret'",
+        "log: kafka://u:s3cret@h:1",
+        "store: host=127.0.0.1 password=s3cret",
+        "store: mysql://u:s3cret@h",
+        "store: 'postgres://u:s3cret@h h'",
+        "webhooks: ['http://u:s3cret@:99999/']",
+        "webhooks: ['http://u:s3cret']",
+        "webhooks: {'http://u:s3cret@h/': }",
+        "receivers: ['http://u:s3cret@h/']",
+        "receivers: [{'http://u:s3cret@h/': }]",
+        "receivers: [{name: a, url: 'http://u:s3cret@h h'}]",
+        "receivers: [{name: a, url: 'http://h h/?token=s3cret'}]",
+        "receivers: [{name: a, url: 'http://h', headers: {X-Key: \"s3cret\\nb\"}}]",
+        "receivers: [{name: a, url: 'http://h', headers: 'X-Key s3cret'}]",
+        // The blank is missing.
+        "receivers: [{name: a, url: 'http://h', headers: {X-Key:s3cret}}]",
+        "receivers: [{name: a, url: 'http://h', headers: {'X-Key:s3cret': x}}]",
+        "kafka: {properties: {sasl.password:s3cret}}",
+        "postgres: {password:s3cret}",
+        "receivers: [{name: a, url: 'http://h', headers_file: {X-Key: \"s3cret\\nb\"}}]",
+        "receivers: [{name: a, url: 'http://h', authorization_file: \"s3cret\\nb\"}]",
+        "postgres: {password_file: \"s3cret\\nb\"}",
+    ];
+    for file in files {
+        let said = load(file, &[], Overrides::default()).unwrap_err().to_string();
+        assert!(!said.contains("s3cret"), "{file}: {said}");
+    }
+    let given = |text: &str| Some(text.to_owned());
+    let webhook = |url: &str| Overrides { webhooks: vec![url.to_owned()], ..Overrides::default() };
+    for flags in [
+        webhook("http://u:s3cret@127.0.0.1:1/x y"),
+        webhook("http://u:s3cret@:99999/"),
+        Overrides { store: given("host=127.0.0.1 password=s3cret"), ..Overrides::default() },
+        Overrides { log: given("kafka://127.0.0.1:9092?password=s3cret"), ..Overrides::default() },
+        Overrides { ops_listen: given("http://u:s3cret@h:1"), ..Overrides::default() },
+    ] {
+        let said = Config::load(None, [], flags.clone()).unwrap_err().to_string();
+        assert!(!said.contains("s3cret"), "{flags:?}: {said}");
+    }
+    for name in ["SLIPSTREAM_WEBHOOKS", "SLIPSTREAM_EXTERNAL_URL", "SLIPSTREAM_STORE", "SLIPSTREAM_ROLES"] {
+        let env = [(name.into(), "ftp://u:s3cret@h".into())];
+        let said = Config::load(None, env, Overrides::default()).unwrap_err().to_string();
+        assert!(said.contains("ftp://…@h") && !said.contains("s3cret"), "{said}");
     }
 }
 
@@ -410,7 +464,7 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Some(Path::new("/no/such.yaml")), [], Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("/no/such.yaml") && error.contains("No such file"), "{error}");
     let flags = Overrides { drain: Some("soon".to_owned()), ..Overrides::default() };
-    let env = [("SLIPSTREAM_LISTEN".to_owned(), "here".to_owned())];
+    let env = [("SLIPSTREAM_LISTEN".into(), "here".into())];
     let all = mistakes(Config::load(Some(Path::new("/no/such.yaml")), env, flags));
     assert_eq!(all.len(), 3, "what else is wrong is told as well: {all:?}");
     assert!(all.iter().any(|m| m.starts_with("/no/such.yaml: reading the configuration: No such file")), "{all:?}");

@@ -30,7 +30,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// How much to log: error, warn, info, debug, trace, or a filter such as info,slipstream_log=debug
-    #[arg(long, global = true, env = "SLIPSTREAM_LOG_LEVEL", value_name = "LEVEL", help_heading = "Global options")]
+    /// [env: SLIPSTREAM_LOG_LEVEL]
+    // Not read by clap, which would not say that a wrong level comes from the variable.
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Global options")]
     pub log_level: Option<String>,
 }
 
@@ -67,7 +69,7 @@ pub enum Command {
 /// `slipstream doctor`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream doctor\n  \
-    slipstream doctor --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n  \
+    slipstream doctor --log kafka://127.0.0.1:9092 \\\n      --store postgres://slipstream@127.0.0.1/slipstream\n  \
     slipstream doctor --config slipstream.yaml --json\n\n\
     Changes nothing, except that it writes one record to learn the broker's time.\n\
     Exit code: 0 without errors (warnings are allowed), 1 with errors.")]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::place::Place;
-use super::values::{duration, limit, status_code};
+use super::values::{duration, limit, status_code, time};
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
@@ -14,7 +14,7 @@ use super::values::{duration, limit, status_code};
 pub enum Query {
     /// Show hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
-        slipstream query kpis --service web --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
+        slipstream query kpis --service web \\\n      --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
     Kpis {
         /// One row per value
         #[arg(long, value_enum, conflicts_with = "step")]
@@ -52,11 +52,11 @@ pub enum Query {
     /// List alerts and their states
     #[command(after_help = "Example:\n  slipstream query alerts --from 2026-01-31T00:00:00Z")]
     Alerts {
-        /// Changed at or after
-        #[arg(long, value_name = "TIME")]
+        /// Changed at or after: RFC 3339, or a date (its midnight in UTC)
+        #[arg(long, value_name = "TIME", value_parser = time)]
         from: Option<Timestamp>,
-        /// Changed before
-        #[arg(long, value_name = "TIME")]
+        /// Changed before: RFC 3339, or a date (its midnight in UTC)
+        #[arg(long, value_name = "TIME", value_parser = time)]
         to: Option<Timestamp>,
         /// Only this SLO
         #[arg(long)]
@@ -73,11 +73,11 @@ pub enum Query {
 /// Filters of events.
 #[derive(Debug, Clone, Args)]
 pub struct What {
-    /// Ended at or after (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Ended at or after: RFC 3339, or a date (its midnight in UTC)
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Timestamp>,
-    /// Ended before (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// Ended before: RFC 3339, or a date (its midnight in UTC)
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Timestamp>,
     /// Only this service
     #[arg(long)]

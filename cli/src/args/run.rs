@@ -43,7 +43,7 @@ pub struct Demo {
     after_help = "Examples:\n  slipstream run\n  slipstream run --slos slos/ --webhook http://127.0.0.1:9099/alerts\n  \
     slipstream run --config slipstream.yaml\n  \
     slipstream run --roles gateway,tally --log kafka://127.0.0.1:9092\n  \
-    slipstream run --roles sink --log kafka://127.0.0.1:9092 --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags override SLIPSTREAM_* variables, which override the file."
+    slipstream run --roles sink --log kafka://127.0.0.1:9092 \\\n      --store postgres://slipstream@127.0.0.1/slipstream\n\nFlags override SLIPSTREAM_* variables, which override the file."
 )]
 pub struct Run {
     /// Roles to run, separated by commas [default: all]

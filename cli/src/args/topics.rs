@@ -14,7 +14,7 @@ use super::values::whole;
 pub enum Topics {
     /// Create missing topics, write the installation's settings, and report differences
     #[command(after_help = "Examples:\n  slipstream topics ensure --log kafka://127.0.0.1:9092\n  \
-        slipstream topics ensure --log kafka://127.0.0.1:9092 --partitions request-events=12 --replication 3\n\n\
+        slipstream topics ensure --log kafka://127.0.0.1:9092 \\\n      --partitions request-events=12 --replication 3\n\n\
         Run again, it changes nothing. Differences from the table are reported, not changed.\n\
         Exit code 1 if a difference breaks a guarantee.")]
     Ensure {

@@ -7,13 +7,13 @@ use clap::{Args, ValueEnum};
 use slipstream_producer::import::LatencyField;
 
 use super::place::Place;
-use super::values::{duration, rate, seed, service_name};
+use super::values::{GatewayAddress, duration, environment_name, rate, seed, service_name};
 
 /// `slipstream import`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  slipstream import --format combined --service web /var/log/nginx/access.log*\n  \
-    slipstream import --format combined --service web --latency-field last:s access.log.zst\n  \
-    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson.gz\n  \
+    slipstream import --format combined --service web \\\n      --latency-field last:s access.log.zst\n  \
+    slipstream import --format json --log kafka://127.0.0.1:9092 events.ndjson\n  \
     kubectl logs web | slipstream import --format combined --service web -\n  \
     slipstream import --format json --to http://gateway:8480 events.ndjson.gz\n\n\
     Plain, gzip, zstd, xz and bzip2 files are recognised, whatever they are called. A file is known by its beginning\n\
@@ -32,7 +32,7 @@ pub struct Import {
     #[arg(value_parser = service_name)]
     pub service: Option<String>,
     /// Environment for lines that do not name one
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = environment_name)]
     pub environment: String,
     /// The field of access-log lines that is the latency, and its unit (s, ms or us)
     #[arg(long, value_name = "FIELD:UNIT")]
@@ -50,7 +50,8 @@ pub struct Import {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Through the gateway at this address, which takes them into its installation
-    #[arg(long = "to", value_name = "URL", conflicts_with_all = ["data", "log", "store", "slos"])]
+    #[arg(long = "to", value_name = "URL", value_parser = GatewayAddress)]
+    #[arg(conflicts_with_all = ["data", "log", "store", "slos"])]
     pub gateway: Option<String>,
     /// Where to
     #[command(flatten)]

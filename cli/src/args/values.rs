@@ -1,8 +1,17 @@
 //! Values as people write them, and the errors for others.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::{Error, ErrorKind};
+use clap::{Arg, Command};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use slipstream_runtime::config::{self, found, is_web_address};
 use slipstream_schemas::decode::SERVICE_BYTES;
+use slipstream_schemas::visible::visible;
 
 /// More than one process can generate, so certainly a mistake.
 const MOST_PER_SECOND: f64 = 1_000_000.0;
@@ -10,7 +19,10 @@ const MOST_PER_SECOND: f64 = 1_000_000.0;
 const SHORTEST: Duration = Duration::from_millis(1);
 /// 87,840 hours, ten years: no event is older than that.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
-const EXPECTED: &str = "expected a duration from 1ms to 87840h, like 90s, 5m or 2h";
+const EXPECTED: &str = "expected a duration from 1ms to 87840h, like 90s, 5m, 2h or 1d";
+
+/// Bytes that the name of an environment may have.
+const ENVIRONMENT_BYTES: usize = 256;
 
 /// Requests per second.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
@@ -22,9 +34,18 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 pub(super) fn service_name(text: &str) -> Result<String, String> {
     match text {
         "" => Err("expected a name".to_owned()),
-        long if long.len() > SERVICE_BYTES => {
-            Err(format!("expected at most {SERVICE_BYTES} bytes, found {}", long.len()))
-        }
+        name => short(name, SERVICE_BYTES),
+    }
+}
+
+/// The name of an environment, as events may have it: it may be empty.
+pub(super) fn environment_name(text: &str) -> Result<String, String> {
+    short(text, ENVIRONMENT_BYTES)
+}
+
+fn short(text: &str, most: usize) -> Result<String, String> {
+    match text {
+        long if long.len() > most => Err(format!("expected at most {most} bytes, found {}", long.len())),
         odd if odd.chars().any(char::is_control) => Err("expected a name without control characters".to_owned()),
         name => Ok(name.to_owned()),
     }
@@ -51,11 +72,38 @@ pub(super) fn status_code(text: &str) -> Result<u16, String> {
     whole(text, 100, 599)
 }
 
-/// A duration as people write it: `90s`, `5m`, `2h`, `1h30m`.
+/// A duration as the configuration takes them: `90s`, `5m`, `2h`, `1h30m`, `1d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|e| format!("{e}; {EXPECTED}"))?;
     let sensible = |d: &Duration| (SHORTEST..=LONGEST).contains(d);
-    Duration::try_from(span).ok().filter(sensible).ok_or_else(|| EXPECTED.to_owned())
+    config::duration(text).filter(sensible).ok_or_else(|| EXPECTED.to_owned())
+}
+
+/// A time (RFC 3339), or a date for its midnight in UTC.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    let of_date = || {
+        let date = Date::strptime("%Y-%m-%d", text).ok()?;
+        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    let time = text.parse::<Timestamp>().ok().or_else(of_date);
+    time.ok_or_else(|| format!("expected a time like 2026-11-29T00:00:00Z, found `{text}`"))
+}
+
+/// The address of a gateway. It may hold a password, which clap would print with its own error.
+#[derive(Debug, Clone)]
+pub(super) struct GatewayAddress;
+
+impl TypedValueParser for GatewayAddress {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        if let Some(address) = value.to_str().filter(|text| is_web_address(text)) {
+            return Ok(address.to_owned());
+        }
+        let flag = arg.and_then(Arg::get_long).unwrap_or("to");
+        let given = found(&value.to_string_lossy());
+        let message = format!("--{flag}: expected an address like http://host:8480, found {}\n", visible(&given));
+        Err(Error::raw(ErrorKind::ValueValidation, message).with_cmd(command))
+    }
 }
 
 #[cfg(test)]
@@ -75,11 +123,44 @@ mod tests {
 
     #[test]
     fn a_duration_has_some_length() {
-        for text in ["0s", "0ms", "1us", "87841h", "-5s", "99999999999999999999s", "soon"] {
-            let said = duration(text).unwrap_err();
-            assert!(said.ends_with("expected a duration from 1ms to 87840h, like 90s, 5m or 2h"), "{text}: {said}");
+        for text in ["0s", "0ms", "1us", "87841h", "-5s", "99999999999999999999s", "soon", "1month", "1.5h", ""] {
+            assert_eq!(
+                duration(text).unwrap_err(),
+                "expected a duration from 1ms to 87840h, like 90s, 5m, 2h or 1d",
+                "{text}"
+            );
         }
+        assert_eq!(duration("1d"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(duration("1w"), Ok(Duration::from_secs(7 * 86_400)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(duration("87840h"), Ok(LONGEST));
+    }
+
+    #[test]
+    fn a_time_is_rfc_3339_or_a_date() {
+        let midnight: Timestamp = "2026-11-29T00:00:00Z".parse().unwrap();
+        for text in ["2026-11-29T00:00:00Z", "2026-11-29T01:00:00+01:00", "2026-11-29"] {
+            assert_eq!(time(text), Ok(midnight), "{text}");
+        }
+        for text in ["yesterday", "", "2026-11-31", "2026-11-29T00:00", "11/29/2026"] {
+            let said = format!("expected a time like 2026-11-29T00:00:00Z, found `{text}`");
+            assert_eq!(time(text), Err(said));
+        }
+    }
+
+    #[test]
+    fn an_environment_is_one_that_events_may_have() {
+        let event = |environment: &str| {
+            let event = serde_json::json!({
+                "event_id": "1", "time": 1_000_000, "service": "s", "environment": environment, "endpoint": "/",
+                "method": "GET", "status_code": 200
+            });
+            slipstream_schemas::decode::from_json(event.to_string().as_bytes(), String::new).is_ok()
+        };
+        for (text, is_right) in
+            [("", true), ("prod", true), (&"x".repeat(256), true), (&"x".repeat(257), false), ("\u{1}", false)]
+        {
+            assert_eq!((environment_name(text).is_ok(), event(text)), (is_right, is_right), "{text:?}");
+        }
     }
 }

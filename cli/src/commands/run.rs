@@ -44,7 +44,7 @@ fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)>
         parts::mistakes(config)
     };
     let config =
-        Config::load_checked(args.place.config.as_deref(), std::env::vars(), overrides(args, log_level), check);
+        Config::load_checked(args.place.config.as_deref(), std::env::vars_os(), overrides(args, log_level), check);
     let loaded = found.unwrap_or_else(|| Ok(Loaded::default()));
     // It ends before there is a log to say it in.
     if let (Ok(config), Err(_)) = (&config, &loaded) {
@@ -75,11 +75,14 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
     };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
 
+    let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()? };
     let mut supervisor = Supervisor::new(bounds(&config));
     let health = supervisor.health();
     if let Some(listener) = gateway_listener {
         parts::open_files::allow_for(config.gateway.max_connections);
-        installation.log.announce(listener.local_addr()?).context("writing where the gateway listens")?;
+        let address = listener.local_addr()?;
+        listens.gateway = Some(address);
+        installation.log.announce(address).context("writing where the gateway listens")?;
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
@@ -94,7 +97,7 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
     // Only when all are on the board: who connected early must not see the first one alone.
     let ops = ops::serve(ops_listener, health, config.shutdown_timeout, supervisor.token(Stage::Serve));
     supervisor.task(Stage::Serve, "ops", ops);
-    greet(&config, installation.slos);
+    greet(&config, listens, installation.slos);
 
     let outcome = supervisor.run(stop.received()).await;
     let closed = installation.close().await;
@@ -156,17 +159,24 @@ async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListen
         .with_context(|| format!("listening on {address} for {what}; choose another address with {flag}"))
 }
 
-fn greet(config: &Config, slos: usize) {
+/// Where this process listens: with port 0 the system has chosen one.
+#[derive(Debug, Clone, Copy)]
+struct Listens {
+    gateway: Option<SocketAddr>,
+    ops: SocketAddr,
+}
+
+fn greet(config: &Config, listens: Listens, slos: usize) {
     let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
     output::say(format_args!(
         "slipstream is running: {} ({})",
         roles.join(", "),
         parts::describe(config, writes(config))
     ));
-    if config.roles.contains(&Role::Gateway) {
-        output::say(format_args!("  events   POST http://{}/v1/events", config.listen));
+    if let Some(gateway) = listens.gateway {
+        output::say(format_args!("  events   POST http://{gateway}/v1/events"));
     }
-    output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", config.ops_listen));
+    output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", listens.ops));
     if slos == 0 {
         output::say("  no SLOs yet; next: add --slos PATH (check them with slipstream slo validate PATH)");
     } else {

@@ -12,7 +12,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_schemas::visible::visible;
 use slipstream_slotest::{Failure, Wanted};
 
-use crate::{definitions, output};
+use crate::{definitions, figures, output};
 
 /// How many failures of a test are printed.
 const SHOWN: usize = 20;
@@ -66,7 +66,8 @@ pub fn run(paths: &[PathBuf], filter: Option<&str>, json: bool) -> Result<ExitCo
     }
     if run.tests.is_empty() && run.diagnostics.is_empty() {
         let wanted = filter.unwrap_or_default();
-        output::say(format_args!("no tests found: no test name in {} files contains `{wanted}`", files.len()));
+        let files = figures::counted(files.len() as i64, "file");
+        output::say(format_args!("no tests found: no test name in {files} contains `{wanted}`"));
         return Ok(ExitCode::from(2));
     }
     let well = run.failed == 0 && run.diagnostics.is_empty();

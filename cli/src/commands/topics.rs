@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 use slipstream_log::kafka::admin::{self, Cluster, Finding, Severity, TopicState};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::args::{Place, Topics};
 use crate::findings;
 use crate::parts::{CUT_DELAY_MS, REDELIVERY_WINDOW_MS, kafka_options};
+use crate::wrong_use::WrongUse;
 use crate::{figures, logging, output};
 
 /// How long it may take until every broker knows new topics and they have leaders.
@@ -46,7 +47,9 @@ fn cluster(place: &Place) -> Result<KafkaOptions> {
     let config = place.load()?;
     match &config.log {
         LogAddress::Kafka(brokers) => Ok(kafka_options(&config, brokers)),
-        LogAddress::Sqlite(_) => bail!("the embedded log needs no topics; pass --log kafka://host:port"),
+        LogAddress::Sqlite(_) => {
+            Err(WrongUse("the embedded log needs no topics; pass --log kafka://host:port".to_owned()).into())
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_slipstream");
 pub fn slipstream(args: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(args);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SLIPSTREAM_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SLIPSTREAM_")) {
         command.env_remove(name);
     }
     command

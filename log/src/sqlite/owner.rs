@@ -72,7 +72,8 @@ pub(super) fn owner(dir: &Path) -> Option<Owner> {
 
 fn introduce(mut file: &File, gateway: Option<String>) -> std::io::Result<()> {
     // Program and subcommand: what follows may hold addresses with tokens.
-    let command = std::env::args().take(2).collect::<Vec<_>>().join(" ");
+    let command =
+        std::env::args_os().take(2).map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     let owner = Owner { pid: std::process::id(), command, since: jiff::Timestamp::now().to_string(), gateway };
     let text = serde_json::to_string(&owner)?;
     file.seek(SeekFrom::Start(0))?;

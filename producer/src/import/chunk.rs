@@ -204,7 +204,8 @@ impl Step {
         ];
         self.made.push(Made { key, value: self.arena.len(), headers });
         if self.rejected.len() < FIRST_REJECTED {
-            self.rejected.push(Rejected { line: at.lines as u64, message });
+            let is_malformed = matches!(class, "malformed-line" | "malformed-json" | "not-an-event");
+            self.rejected.push(Rejected { line: at.lines as u64, message, is_malformed });
         }
         at.rejected += 1;
     }

@@ -3,6 +3,7 @@
 //! Nothing in a line says what a number after the agent is, nor its unit: nginx's `$request_time` is in seconds, Apache's
 //! `%D` in microseconds. So the user, who knows the format, gives both; without that nothing is guessed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -51,8 +52,46 @@ pub(super) enum Latency<'a> {
     Measured(f64),
     /// A dash: nothing was measured.
     None,
-    /// Something else, or the field is not there.
-    Unreadable(&'a [u8]),
+    /// The field is not there.
+    Missing,
+    /// The field holds something else.
+    Unreadable(&'a [u8], Unreadable),
+}
+
+/// Why what a field holds is no latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unreadable {
+    NoNumber,
+    Negative,
+    Exponent,
+    TooManyDigits,
+    TooLarge,
+}
+
+impl Unreadable {
+    /// What is said of the field.
+    pub(super) fn said(self) -> &'static str {
+        match self {
+            Unreadable::NoNumber => "is not a number",
+            Unreadable::Negative => "is negative",
+            Unreadable::Exponent => "has an exponent; only numbers like 0.123 are read",
+            Unreadable::TooManyDigits => "has more than 18 digits",
+            Unreadable::TooLarge => "is too large, more than a day; is the unit right?",
+        }
+    }
+
+    /// Why `text`, which is no number as they are read, is none.
+    fn of(text: &[u8]) -> Self {
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        let has_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
+        match text.strip_prefix('-') {
+            Some(_) if is_number => Unreadable::Negative,
+            None if is_number && text.contains(['e', 'E']) => Unreadable::Exponent,
+            None if is_number && has_digits(text) && text.len() > DIGITS => Unreadable::TooManyDigits,
+            _ => Unreadable::NoNumber,
+        }
+    }
 }
 
 impl LatencyField {
@@ -64,8 +103,21 @@ impl LatencyField {
         };
         match field {
             Some(b"-") => Latency::None,
-            Some(field) => self.unit.milliseconds(field).map_or(Latency::Unreadable(field), Latency::Measured),
-            None => Latency::Unreadable(b""),
+            Some(field) => match self.unit.milliseconds(field) {
+                Some(ms) if ms <= LONGEST_MS => Latency::Measured(ms),
+                Some(_) => Latency::Unreadable(field, Unreadable::TooLarge),
+                None => Latency::Unreadable(field, Unreadable::of(field)),
+            },
+            None => Latency::Missing,
+        }
+    }
+
+    /// The field without its unit, as it was given.
+    pub(super) fn place(&self) -> Cow<'_, str> {
+        match &self.place {
+            Place::FromEnd(0) => "last".into(),
+            Place::FromEnd(n) => format!("last-{n}").into(),
+            Place::Named(name) => name.into(),
         }
     }
 }
@@ -101,8 +153,7 @@ impl Unit {
         }
         let shift = self.shift() - fraction.len() as i32;
         let power = 10_f64.powi(shift.abs());
-        let ms = if shift < 0 { digits as f64 / power } else { digits as f64 * power };
-        (ms <= LONGEST_MS).then_some(ms)
+        Some(if shift < 0 { digits as f64 / power } else { digits as f64 * power })
     }
 }
 
@@ -139,13 +190,8 @@ fn name(text: &str) -> Result<String, String> {
 
 impl fmt::Display for LatencyField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::FromEnd(0) => f.write_str("last")?,
-            Place::FromEnd(n) => write!(f, "last-{n}")?,
-            Place::Named(name) => f.write_str(name)?,
-        }
         let unit = Unit::ALL.iter().find(|(unit, _)| *unit == self.unit);
-        write!(f, ":{}", unit.map_or("", |(_, name)| *name))
+        write!(f, "{}:{}", self.place(), unit.map_or("", |(_, name)| *name))
     }
 }
 
@@ -177,21 +223,27 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_no_latency() {
+        use Unreadable::{Exponent, Negative, NoNumber, TooLarge, TooManyDigits};
         for (field, fields, want) in [
             ("last:s", r#" "-" "c" -"#, Latency::None),
             ("rt:s", r#" "-" "c" rt=-"#, Latency::None),
-            ("last:s", r#" "-" "curl/8""#, Latency::Unreadable(b"curl/8")),
-            ("last:s", "", Latency::Unreadable(b"")),
-            ("rt:s", r#" "-" "c" urt=0.1"#, Latency::Unreadable(b"")),
-            ("rt:s", r#" "-" "c" rt=0.001, 0.002"#, Latency::Unreadable(b"0.001, 0.002")),
-            ("last:s", r#" "-" "c" -1"#, Latency::Unreadable(b"-1")),
-            ("last:s", r#" "-" "c" NaN"#, Latency::Unreadable(b"NaN")),
-            ("last:s", r#" "-" "c" 1e3"#, Latency::Unreadable(b"1e3")),
-            ("last:s", r#" "-" "c" 0,5"#, Latency::Unreadable(b"0,5")),
-            ("last:s", r#" "-" "c" 5."#, Latency::Unreadable(b"5.")),
-            ("last:s", r#" "-" "c" .5"#, Latency::Unreadable(b".5")),
-            ("last:s", r#" "-" "c" 86401"#, Latency::Unreadable(b"86401")),
-            ("last:s", r#" "-" "c" 1234567890123456789"#, Latency::Unreadable(b"1234567890123456789")),
+            ("last:s", r#" "-" "curl/8""#, Latency::Unreadable(b"curl/8", NoNumber)),
+            ("last:s", "", Latency::Missing),
+            ("last-20:s", r#" "-" "c" 0.1"#, Latency::Missing),
+            ("rt:s", r#" "-" "c" urt=0.1"#, Latency::Missing),
+            ("rt:s", r#" "-" "c" rt="#, Latency::Unreadable(b"", NoNumber)),
+            ("rt:s", r#" "-" "c" rt=0.001, 0.002"#, Latency::Unreadable(b"0.001, 0.002", NoNumber)),
+            ("last:s", r#" "-" "c" -1"#, Latency::Unreadable(b"-1", Negative)),
+            ("last:s", r#" "-" "c" -0.5"#, Latency::Unreadable(b"-0.5", Negative)),
+            ("last:s", r#" "-" "c" -x"#, Latency::Unreadable(b"-x", NoNumber)),
+            ("last:s", r#" "-" "c" NaN"#, Latency::Unreadable(b"NaN", NoNumber)),
+            ("last:s", r#" "-" "c" 1e3"#, Latency::Unreadable(b"1e3", Exponent)),
+            ("last:s", r#" "-" "c" 0,5"#, Latency::Unreadable(b"0,5", NoNumber)),
+            ("last:s", r#" "-" "c" 5."#, Latency::Unreadable(b"5.", NoNumber)),
+            ("last:s", r#" "-" "c" .5"#, Latency::Unreadable(b".5", NoNumber)),
+            ("last:s", r#" "-" "c" 86401"#, Latency::Unreadable(b"86401", TooLarge)),
+            ("last:s", r#" "-" "c" 99999999"#, Latency::Unreadable(b"99999999", TooLarge)),
+            ("last:s", r#" "-" "c" 1234567890123456789"#, Latency::Unreadable(b"1234567890123456789", TooManyDigits)),
         ] {
             assert_eq!(field.parse::<LatencyField>().unwrap().of(fields.as_bytes()), want, "{field} of {fields}");
         }

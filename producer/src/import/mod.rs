@@ -72,4 +72,6 @@ pub struct Rejected {
     pub line: u64,
     /// What is wrong with it.
     pub message: String,
+    /// Whether it could not even be parsed; one that could breaks a rule for events.
+    pub is_malformed: bool,
 }

@@ -1,8 +1,10 @@
 //! Oddities of a file whose requests still count: reported once, at the end, with a number.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Format;
+use super::latency::Unreadable;
 
 /// What was seen while lines were read.
 #[derive(Debug, Default)]
@@ -15,8 +17,10 @@ pub(super) struct Seen {
     pub second: Lines,
     /// Numbers that are not read.
     pub unread_number: Lines,
-    /// Lines without a number in the latency field.
-    pub no_latency: Lines,
+    /// Lines without the latency field; the sample is its name.
+    pub no_field: Lines,
+    /// Lines whose latency field holds no latency, by why.
+    pub no_latency: BTreeMap<Unreadable, Lines>,
     /// Numbers as time that are hardly microseconds.
     pub old: Lines,
     /// Lines that name no service, so that `--service` applies.
@@ -87,13 +91,18 @@ impl Seen {
             self.old.note(|lines| {
                 format!("{lines}: the time is in 1970; as a number, `time` is microseconds since 1970, not seconds or milliseconds")
             }),
-            self.no_latency.note(|lines| {
-                format!("{lines}: the field named by --latency-field is not a number (`{}`); these requests have no latency", lines.sample)
+            self.no_field.note(|lines| {
+                let these = if lines.count == 1 { "this line" } else { "these lines" };
+                format!("{lines}: there is no field `{}` in {these}; these requests have no latency", lines.sample)
             }),
         ]
         .into_iter()
         .flatten()
         .collect();
+        notes.extend(self.no_latency.iter().map(|(why, lines)| {
+            let (said, sample) = (why.said(), &lines.sample);
+            format!("{lines}: the field named by --latency-field {said} (`{sample}`); these requests have no latency")
+        }));
         if let (Format::Json, Some(service)) = (format, service)
             && self.events > 0
             && self.without_service == 0

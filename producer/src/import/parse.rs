@@ -160,8 +160,12 @@ impl Reading {
         match field.of(fields) {
             Latency::Measured(ms) => Some(ms),
             Latency::None => None,
-            Latency::Unreadable(found) => {
-                seen.no_latency.count(number, found);
+            Latency::Missing => {
+                seen.no_field.count(number, field.place().as_bytes());
+                None
+            }
+            Latency::Unreadable(found, why) => {
+                seen.no_latency.entry(why).or_default().count(number, found);
                 None
             }
         }
@@ -255,6 +259,26 @@ mod tests {
             notes[0].starts_with("2 lines (first: line 3): the field named by --latency-field is not a number"),
             "{notes:?}"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_latency_is_said() {
+        const NOT_READ: &str = "the field named by --latency-field";
+        for (latency, field, said) in [
+            ("last:s", "-0.5", format!("line 1: {NOT_READ} is negative (`-0.5`)")),
+            ("last:s", "1e3", format!("line 1: {NOT_READ} has an exponent; only numbers like 0.123 are read (`1e3`)")),
+            ("last:s", "99999999", format!("line 1: {NOT_READ} is too large, more than a day; is the unit right?")),
+            ("nope:s", "0.1", "line 1: there is no field `nope` in this line".to_owned()),
+            ("last-20:s", "0.1", "line 1: there is no field `last-20` in this line".to_owned()),
+        ] {
+            let mut reading = reading(Format::Combined, 0);
+            reading.latency = Some(latency.parse().unwrap());
+            let mut seen = Seen::default();
+            let line = format!(r#"h - - [01/Aug/1995:02:00:00 -0400] "GET / HTTP/1.0" 200 1 "-" "c" {field}"#);
+            assert_eq!(reading.event(line.as_bytes(), 1, &mut seen).unwrap().unwrap().latency_ms, None);
+            let notes = seen.notes(Format::Combined, Some("web"));
+            assert!(notes.len() == 1 && notes[0].starts_with(&said), "{field}: {notes:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use slipstream_log::Outgoing;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_runtime::config::without_secrets;
 use slipstream_schemas::records::ImportPosition;
 
 use super::error::ImportError;
@@ -23,7 +24,7 @@ const ATTEMPTS: u32 = 20;
 #[derive(Debug, Clone)]
 pub struct Remote {
     http: reqwest::Client,
-    /// As given.
+    /// As given, but for what may be secret.
     address: String,
     find: Url,
     commit: Url,
@@ -32,6 +33,8 @@ pub struct Remote {
 /// What came of an attempt.
 enum Attempt<T> {
     Answer(T),
+    /// There is no connection; it may work later.
+    Unreachable(String),
     /// It may work later.
     Later(String),
     Refused(String),
@@ -43,17 +46,18 @@ impl Remote {
     /// # Errors
     /// When the address is none, or the process has no provider of cryptography.
     pub fn new(address: &str) -> Result<Self, ImportError> {
-        let wrong = |cause: String| ImportError::Gateway { address: address.to_owned(), cause };
-        let base: Url = address.parse().map_err(|e| wrong(format!("{e}; expected one like http://127.0.0.1:8480")))?;
+        let shown = without_secrets(address);
+        let wrong = |cause: String| ImportError::Gateway { address: shown.clone(), cause };
+        let base: Url = address.parse().map_err(|_| wrong("expected an address like http://host:8480".to_owned()))?;
         if !matches!(base.scheme(), "http" | "https") {
-            return Err(wrong("neither http nor https".to_owned()));
+            return Err(wrong("neither http nor https; expected an address like http://host:8480".to_owned()));
         }
         if CryptoProvider::get_default().is_none() {
             return Err(wrong("no provider of cryptography is installed".to_owned()));
         }
         let join = |path: &str| base.join(path).map_err(|e| wrong(e.to_string()));
         let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|e| wrong(e.to_string()))?;
-        Ok(Remote { http, address: address.to_owned(), find: join("/v1/imports/find")?, commit: join("/v1/imports")? })
+        Ok(Remote { http, address: shown.clone(), find: join("/v1/imports/find")?, commit: join("/v1/imports")? })
     }
 
     /// The positions of files that begin with `head`. `None` if it was shut down before an answer came.
@@ -98,19 +102,20 @@ impl Remote {
         let mut retry = Retry::new(Backoff::PEER, rand::random());
         let failed = |cause| ImportError::Gateway { address: self.address.clone(), cause };
         loop {
-            let why = tokio::select! {
+            let (what, why) = tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
                 attempt = attempt() => match attempt {
                     Attempt::Answer(answer) => return Ok(Some(answer)),
                     Attempt::Refused(why) => return Err(failed(why)),
-                    Attempt::Later(why) => why,
+                    Attempt::Unreachable(why) => ("the gateway cannot be reached", why),
+                    Attempt::Later(why) => ("the gateway did not accept this request", why),
                 },
             };
             let pause = retry.failed();
             if retry.failures() >= ATTEMPTS {
-                return Err(failed(format!("{why}; tried {ATTEMPTS} times")));
+                return Err(failed(format!("{what}: {why}; tried {ATTEMPTS} times")));
             }
-            tracing::warn!(gateway = self.address, %why, ?pause, "the gateway did not accept this request; retrying");
+            tracing::warn!(gateway = self.address, %why, ?pause, "{what}; retrying");
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(pause) => {}
@@ -121,12 +126,13 @@ impl Remote {
     async fn post<T: DeserializeOwned>(&self, url: &Url, body: Bytes) -> Attempt<(StatusCode, T)> {
         let response = match self.http.post(url.clone()).body(body).send().await {
             Ok(response) => response,
-            Err(error) => return Attempt::Later(slipstream_schemas::cause::chain(&error)),
+            Err(error) if error.is_connect() => return Attempt::Unreachable(cause_of(error)),
+            Err(error) => return Attempt::Later(cause_of(error)),
         };
         let status = response.status();
         let text = match response.text().await {
             Ok(text) => text,
-            Err(error) => return Attempt::Later(slipstream_schemas::cause::chain(&error)),
+            Err(error) => return Attempt::Later(cause_of(error)),
         };
         match status {
             StatusCode::OK | StatusCode::CONFLICT => match serde_json::from_str(&text) {
@@ -141,6 +147,11 @@ impl Remote {
             status => Attempt::Refused(said(status, &text)),
         }
     }
+}
+
+/// Why a request failed. Its address, which is said beside it, may hold a secret.
+fn cause_of(error: reqwest::Error) -> String {
+    slipstream_schemas::cause::chain(&error.without_url())
 }
 
 fn said(status: StatusCode, text: &str) -> String {

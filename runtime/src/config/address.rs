@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::found::found;
 use super::secret::Secret;
-use super::section::{Problems, Section, complain, path, plain, text};
+use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::Node;
 
 /// Where the log is.
@@ -40,7 +41,7 @@ pub(super) fn log(top: &Section<'_>, problems: &Problems) -> Option<LogAddress> 
     }
     let directory = embedded(node);
     if directory.is_none() {
-        refuse(node, "log", LOG, problems);
+        expected(problems, node, "log", LOG);
     }
     directory.map(LogAddress::Sqlite)
 }
@@ -61,7 +62,7 @@ pub(super) fn store(top: &Section<'_>, problems: &Problems) -> Option<StoreAddre
     }
     let directory = embedded(node);
     if directory.is_none() {
-        refuse(node, "store", STORE, problems);
+        expected(problems, node, "store", STORE);
     }
     directory.map(StoreAddress::Sqlite)
 }
@@ -71,18 +72,9 @@ fn embedded(node: &Node) -> Option<PathBuf> {
     Some(path(&node.place, &directory))
 }
 
-/// Quotes what was found only where no password can stand in it.
-fn refuse(node: &Node, key: &str, what: &str, problems: &Problems) {
-    let found = match text(node) {
-        Some(text) if text.contains('@') => "an address that is neither".to_owned(),
-        _ => node.kind(),
-    };
-    complain(problems, &node.place, format!("`{key}`: expected {what}, found {found}"));
-}
-
 fn check_brokers(brokers: &str) -> Result<(), String> {
     if brokers.contains('@') {
-        return Err("user names and passwords do not belong in the address; they stand in `kafka.properties` (sasl.username) and \
+        return Err("user names and passwords do not belong in the address; they belong in `kafka.properties` (sasl.username) and \
                     `kafka.properties_file` (sasl.password)"
             .to_owned());
     }
@@ -90,9 +82,9 @@ fn check_brokers(brokers: &str) -> Result<(), String> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
         match broker.rsplit_once(':') {
             Some((host, port)) if !host.is_empty() && broker.chars().all(fits) => {
-                check_port(port).map_err(|why| format!("{why} in `{broker}`"))?;
+                check_port(port).map_err(|why| format!("{why} in {}", found(broker)))?;
             }
-            _ => return Err(format!("expected brokers as `host:port`, found `{broker}`")),
+            _ => return Err(format!("expected brokers as `host:port`, found {}", found(broker))),
         }
     }
     Ok(())
@@ -104,7 +96,7 @@ fn check_port(port: &str) -> Result<(), String> {
     match port.parse::<u16>() {
         Ok(1..) if looks_like_one => Ok(()),
         _ if looks_like_one => Err(format!("expected a port from 1 to 65535, found {port}")),
-        _ => Err("expected a port from 1 to 65535 behind the last `:`".to_owned()),
+        _ => Err("expected a port from 1 to 65535 after the last `:`".to_owned()),
     }
 }
 
@@ -161,6 +153,8 @@ mod tests {
             let error = check_brokers(wrong).expect_err(wrong);
             assert!(!error.contains("u:p"), "{error}");
         }
+        let error = check_brokers("127.0.0.1:9092?password=s3cret").unwrap_err();
+        assert_eq!(error, "expected brokers as `host:port`, found `127.0.0.1:9092?…`");
         let error = check_brokers("a:1,b:70000").unwrap_err();
         assert_eq!(error, "expected a port from 1 to 65535, found 70000 in `b:70000`");
     }
@@ -184,12 +178,12 @@ mod tests {
             ("host:99999/db", "expected a port from 1 to 65535, found 99999"),
             ("me:t0ps3cret@host:0/db", "expected a port from 1 to 65535, found 0"),
             ("me:t0ps3cret@a:1,b:65536/db", "expected a port from 1 to 65535, found 65536"),
-            ("me:t0ps3cret@[::1]:x/db", "expected a port from 1 to 65535 behind the last `:`"),
-            ("me:t0ps3cret@host:/db", "expected a port from 1 to 65535 behind the last `:`"),
+            ("me:t0ps3cret@[::1]:x/db", "expected a port from 1 to 65535 after the last `:`"),
+            ("me:t0ps3cret@host:/db", "expected a port from 1 to 65535 after the last `:`"),
             ("me:t0ps3cret@host/db?port=70000", "expected a port from 1 to 65535, found 70000"),
             // The @ is missing: it may be the password that stands there.
-            ("me:t0ps3cret", "expected a port from 1 to 65535 behind the last `:`"),
-            ("me:12345678/db", "expected a port from 1 to 65535 behind the last `:`"),
+            ("me:t0ps3cret", "expected a port from 1 to 65535 after the last `:`"),
+            ("me:12345678/db", "expected a port from 1 to 65535 after the last `:`"),
             ("me:t0p@s3cret@host/db", "an `@` in the user or the password is written `%40`"),
             ("me:t0p@s/3cret@host/db", "an `@` in the user or the password is written `%40`"),
             ("me:t0p/s3cret@host/db", "a `/` is written `%2F` and a `?` `%3F`"),

@@ -1,8 +1,11 @@
 //! Environment over file, flags over both: they are laid over the file's tree before it is read, so that every value is
 //! checked in one way, wherever it came from.
 
+use std::ffi::OsString;
+
 use super::nearest::nearest;
 use super::problem::Place;
+use super::section::{Problems, complain};
 use super::tree::{Key, Node, Value};
 
 /// What flags say; `None` or empty if the flag was not given. Texts are as typed, so that a wrong one is reported
@@ -83,21 +86,42 @@ const SETTINGS: &[Setting] = &[
 
 const PREFIX: &str = "SLIPSTREAM_";
 
+/// Another name of `SLIPSTREAM_LOGGING_LEVEL`, as `--log-level` is one: it wins over the long one.
+static LEVEL: (&str, Setting) = ("LOG_LEVEL", one(&["logging", "level"]));
+
 /// Variables of ours that are not settings, without the prefix: the command line reads them.
-const ELSEWHERE: [&str; 2] = ["CONFIG", "LOG_LEVEL"];
+const ELSEWHERE: [&str; 1] = ["CONFIG"];
 /// Variables that the tests read begin so.
 const TESTS: [&str; 4] = ["TEST_", "SIM_", "FUZZ_", "CEL_"];
 /// Further ones of the tests and the compose files. In full: `TAGS` and `SECRETS_FILE` are nobody's.
 const TOOLS: [&str; 3] = ["MODEL", "SECRETS", "TAG"];
 
-/// Applies the environment to a tree; returns what to say of variables with our prefix that nothing reads.
-pub(super) fn environment(root: &mut Node, env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
-    let known: Vec<(String, &Setting)> = SETTINGS.iter().map(|s| (s.path.join("_").to_uppercase(), s)).collect();
+/// Applies the environment to a tree; returns what to say of variables with our prefix that nothing reads. A setting
+/// that is not UTF-8 is a problem; other variables may hold any bytes.
+pub(super) fn environment(
+    root: &mut Node,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    problems: &Problems,
+) -> Vec<String> {
+    let mut known: Vec<(String, &Setting)> = SETTINGS.iter().map(|s| (s.path.join("_").to_uppercase(), s)).collect();
+    known.push((LEVEL.0.to_owned(), &LEVEL.1));
     let mut ignored = Vec::new();
-    let mut given: Vec<(String, String)> = env.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    let named = env.into_iter().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+    let mut given: Vec<(String, OsString)> = named.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    // `LOG_LEVEL` comes after `LOGGING_LEVEL`, and so wins.
     given.sort();
     for (name, value) in given {
         let place = Place::Variable(name.clone());
+        let value = match value.into_string() {
+            Ok(value) => value,
+            Err(value) => {
+                if known.iter().any(|(n, _)| *n == name[PREFIX.len()..]) {
+                    complain(problems, &place, "its value is not UTF-8 text".to_owned());
+                    continue;
+                }
+                value.to_string_lossy().into_owned()
+            }
+        };
         // The prefix, which all have, makes no two of them alike.
         let own = &name[PREFIX.len()..];
         match known.iter().find(|(n, _)| n == own) {
@@ -191,6 +215,8 @@ fn set(node: &mut Node, path: &[&str], value: Node) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test")]
+
     use super::super::Config;
     use super::*;
 
@@ -225,7 +251,8 @@ mod tests {
             ("SLIPSTREAMING", "x", None),
         ] {
             let mut root = Node::map(Place::Flag("defaults".to_owned()));
-            let ignored = environment(&mut root, [(name.to_owned(), value.to_owned())]);
+            let problems = Problems::default();
+            let ignored = environment(&mut root, [(name.into(), value.into())], &problems);
             let expected: Vec<String> =
                 said.iter().map(|hint| format!("{name}: unknown variable, ignored{hint}")).collect();
             assert_eq!(ignored, expected, "{name}={value}");
@@ -237,10 +264,34 @@ mod tests {
         for setting in SETTINGS {
             let name = format!("{PREFIX}{}", setting.path.join("_").to_uppercase());
             // Nothing that has a text takes one with a control character.
-            let loaded = Config::load(None, [(name.clone(), "\u{1}".to_owned())], Overrides::default());
+            let loaded = Config::load(None, [(name.clone().into(), "\u{1}".into())], Overrides::default());
             let problems = loaded.expect_err(&name);
             assert_eq!(problems.problems().len(), 1, "{name}: {problems}");
             assert_eq!(problems.problems()[0].place, Place::Variable(name));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_our_own_variables_need_to_be_text() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let bytes = |text: &[u8]| OsString::from_vec(text.to_vec());
+        let load = |name: &[u8], value: &[u8]| Config::load(None, [(bytes(name), bytes(value))], Overrides::default());
+        for (name, value) in [(&b"FOO"[..], &b"\xff"[..]), (b"\xff", b"x"), (b"SLIPSTREAM_TEST_X", b"\xff")] {
+            let config = load(name, value).unwrap();
+            assert!(config.ignored.is_empty(), "{:?}", config.ignored);
+        }
+        let ignored = load(b"SLIPSTREAM_DAT\xff", b"x").unwrap().ignored;
+        assert!(
+            ignored.len() == 1 && ignored[0].starts_with("SLIPSTREAM_DAT\u{fffd}: unknown variable"),
+            "{ignored:?}"
+        );
+        let ignored = load(b"SLIPSTREAM_FOO", b"\xff").unwrap().ignored;
+        assert!(ignored.len() == 1 && ignored[0].starts_with("SLIPSTREAM_FOO: unknown variable"), "{ignored:?}");
+        for name in ["SLIPSTREAM_DATA", "SLIPSTREAM_ROLES"] {
+            let said = load(name.as_bytes(), b"x\xff").unwrap_err().to_string();
+            assert!(said.contains(&format!("{name}: its value is not UTF-8 text")), "{said}");
         }
     }
 }

@@ -7,6 +7,7 @@
 //! variables, too. Of those that Kubernetes makes for a service that is called slipstream nothing is said.
 
 mod address;
+mod found;
 mod merge;
 mod nearest;
 mod parts;
@@ -24,13 +25,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::{LogAddress, StoreAddress};
+pub use found::{found, without_secrets};
 pub use merge::Overrides;
 pub use nearest::nearest;
 pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
-pub use receiver::{Receiver, ReceiverFormat};
+pub use receiver::{Receiver, ReceiverFormat, is_web_address};
 pub use secret::Secret;
 pub use slipstream_schemas::Retention;
+pub use units::duration;
 
 /// The configuration of a process.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::found;
 use super::problem::Place;
 use super::secret::{Secret, long_secret, secret};
 use super::section::{Problems, Section, complain, expected, path, plain, text};
@@ -81,7 +82,7 @@ fn properties(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, Pr
     let mut properties = BTreeMap::new();
     if let Some(node) = section.get("properties") {
         for (key, node) in Section::of(node, "kafka.properties", problems).all() {
-            let name = format!("kafka.properties.{}", key.name);
+            let name = format!("kafka.properties.{}", found::key(&key.name));
             if SECRET.contains(&key.name.as_str()) {
                 let message = format!("`{name}`: secrets do not belong here; use `kafka.properties_file`");
                 complain(problems, &key.place, message);
@@ -95,7 +96,7 @@ fn properties(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, Pr
     }
     if let Some(node) = section.get("properties_file") {
         for (key, node) in Section::of(node, "kafka.properties_file", problems).all() {
-            let name = format!("kafka.properties_file.{}", key.name);
+            let name = format!("kafka.properties_file.{}", found::key(&key.name));
             if properties.contains_key(&key.name) {
                 complain(problems, &key.place, format!("`{name}`: `kafka.properties` has it as well; set it once"));
             } else if let Some(value) = long_secret(node, &name, problems) {

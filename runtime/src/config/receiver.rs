@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::found;
 use super::problem::Place;
 use super::secret::{Secret, secret};
-use super::section::{Problems, Section, complain, expected, plain, text};
+use super::section::{Problems, Section, complain, expected, expected_unseen, plain, text};
 use super::tree::{Key, Node};
 use super::units::{POSITIVE, positive};
 
@@ -63,7 +64,7 @@ impl Receiver {
 
 pub(super) const URL: &str = "an address like `https://host/path`";
 const NAME: &str = "a name of letters, digits, `-`, `_` and `.`";
-const HEADER: &str = "text without line breaks";
+const HEADER: &str = "text without control characters";
 
 /// All receivers: those with a name, then those given by URL only.
 pub(super) fn receivers(top: &Section<'_>, problems: &Problems) -> Vec<Receiver> {
@@ -192,6 +193,10 @@ fn severities(section: &Section<'_>, problems: &Problems) -> BTreeMap<String, St
 fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> {
     let mut headers = Vec::new();
     if let Some(node) = section.get("headers") {
+        if text(node).is_some() {
+            expected_unseen(problems, node, "receivers.headers", "a map of names and values");
+            return headers;
+        }
         for (key, node) in Section::of(node, "receivers.headers", problems).all() {
             if key.name.eq_ignore_ascii_case("authorization") {
                 let message = "`receivers.headers`: secrets do not belong here; use `authorization_file: PATH`";
@@ -200,7 +205,9 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
             }
             match text(node).and_then(plain) {
                 Some(value) => header(&mut headers, key, Secret::new(value), problems),
-                None => expected(problems, node, "receivers.headers", HEADER),
+                None => {
+                    expected_unseen(problems, node, &format!("receivers.headers.{}", found::key(&key.name)), HEADER)
+                }
             }
         }
     }
@@ -223,7 +230,7 @@ fn headers(section: &Section<'_>, problems: &Problems) -> Vec<(String, Secret)> 
 fn header(headers: &mut Vec<(String, Secret)>, key: &Key, value: Secret, problems: &Problems) {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if key.name.is_empty() || !key.name.chars().all(fits) {
-        complain(problems, &key.place, format!("`receivers`: `{}` is not a valid header name", key.name));
+        complain(problems, &key.place, format!("`receivers`: `{}` is not a valid header name", found::key(&key.name)));
     } else if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key.name)) {
         complain(problems, &key.place, format!("`receivers`: the header `{}` is set twice", key.name));
     } else {
@@ -238,6 +245,12 @@ pub(super) fn alert_url(text: &str) -> Option<String> {
     let names = ["{slo}", "{objective}", "{service}", "{alert_id}"];
     let filled = names.iter().fold(text.to_owned(), |filled, name| filled.replace(name, "x"));
     (!filled.contains(['{', '}'])).then(|| url(&filled)).flatten().map(|_| text.to_owned())
+}
+
+/// Whether a text is an address such as `https://host/path`, as a receiver's and a gateway's have to be.
+#[must_use]
+pub fn is_web_address(text: &str) -> bool {
+    url(text).is_some()
 }
 
 /// An address of the web.

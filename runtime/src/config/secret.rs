@@ -1,7 +1,7 @@
 //! Texts that are not to be seen, and the files they come from.
 
 use super::problem::Place;
-use super::section::{Problems, complain, expected, path, plain, text};
+use super::section::{Problems, complain, expected_unseen, path, plain, text};
 use super::tree::Node;
 
 /// A text that is not to be seen in logs.
@@ -43,7 +43,8 @@ pub(super) fn long_secret(node: &Node, name: &str, problems: &Problems) -> Optio
 
 fn content(node: &Node, name: &str, problems: &Problems) -> Option<String> {
     let Some(file) = text(node).and_then(plain) else {
-        expected(problems, node, name, "the path of a file that holds the secret");
+        // Who mistakes it for the secret itself must not find that in a log.
+        expected_unseen(problems, node, name, "the path of a file that holds the secret");
         return None;
     };
     let content = match std::fs::read_to_string(path(&node.place, &file)) {

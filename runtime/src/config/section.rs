@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use super::found::{self, found};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 use super::tree::{Node, Value};
@@ -38,8 +39,8 @@ impl<'n> Section<'n> {
         if !self.asked.borrow().contains(&key) {
             self.asked.borrow_mut().push(key);
         }
-        let found = self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| *node);
-        found.filter(|node| node.value != Value::Null)
+        let entry = self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| *node);
+        entry.filter(|node| node.value != Value::Null)
     }
 
     /// A section within this one.
@@ -77,7 +78,8 @@ impl<'n> Section<'n> {
 
     /// The path of a key, for messages.
     pub(super) fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        let key = found::key(key);
+        if self.name.is_empty() { key } else { format!("{}.{key}", self.name) }
     }
 
     /// Reports the keys that were not asked for. Call it last.
@@ -122,8 +124,21 @@ pub(super) fn complain(problems: &Problems, place: &Place, message: String) {
     problems.borrow_mut().push(Problem { place: place.clone(), message });
 }
 
-/// Notes that a value is not what was expected.
+/// Notes that a value is not what was expected. It is quoted without what may be a secret.
 pub(super) fn expected(problems: &Problems, node: &Node, name: &str, what: &str) {
     let subject = if name.is_empty() { String::new() } else { format!("`{name}`: ") };
-    complain(problems, &node.place, format!("{subject}expected {what}, found {}", node.kind()));
+    let instead = text(node).map_or_else(|| node.kind(), found);
+    complain(problems, &node.place, format!("{subject}expected {what}, found {instead}"));
+}
+
+/// [`expected`] for a value that is likely to be a secret: nothing of it is shown.
+pub(super) fn expected_unseen(problems: &Problems, node: &Node, name: &str, what: &str) {
+    let instead = match text(node) {
+        Some(text) if text.trim().is_empty() => "an empty text".to_owned(),
+        Some(text) if text.contains(['\n', '\r']) => "a text with line breaks".to_owned(),
+        Some(text) if text.chars().any(char::is_control) => "a text with control characters".to_owned(),
+        Some(_) => "a text".to_owned(),
+        None => node.kind(),
+    };
+    complain(problems, &node.place, format!("`{name}`: expected {what}, found {instead}"));
 }

@@ -1,6 +1,7 @@
 //! From the merged tree to the typed configuration: every setting, its default and its check, in one place.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,13 +24,13 @@ const PATH: &str = "a path";
 
 impl Config {
     /// The configuration of a process. `env` are all variables there are; those that do not begin with `SLIPSTREAM_`
-    /// are passed over. Paths in the file are relative to its directory, others to the working directory.
+    /// are passed over, whatever bytes they hold. Paths in the file are relative to its directory, others to the working directory.
     ///
     /// # Errors
     /// With every mistake there is, a file that cannot be read among them, and the variables that nothing reads.
     pub fn load(
         file: Option<&Path>,
-        env: impl IntoIterator<Item = (String, String)>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
         overrides: Overrides,
     ) -> Result<Config, ConfigErrors> {
         Config::load_checked(file, env, overrides, |_| Vec::new())
@@ -42,7 +43,7 @@ impl Config {
     /// As for [`Config::load`].
     pub fn load_checked(
         file: Option<&Path>,
-        env: impl IntoIterator<Item = (String, String)>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
         overrides: Overrides,
         check: impl FnOnce(&Config) -> Vec<Problem>,
     ) -> Result<Config, ConfigErrors> {
@@ -52,9 +53,9 @@ impl Config {
             Some(Err(unreadable)) => (Some(unreadable), absent()),
             None => (None, absent()),
         };
-        let ignored = merge::environment(&mut root, env);
-        merge::flags(&mut root, &overrides);
         let problems = Problems::new(form);
+        let ignored = merge::environment(&mut root, env, &problems);
+        merge::flags(&mut root, &overrides);
         let config = build(&root, ignored, &problems);
         let mut found = problems.into_inner();
         found.extend(check(&config));

@@ -16,8 +16,18 @@ const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
 const LARGEST: usize = 1 << 40;
 const MOST: usize = 1_000_000_000;
 
-/// `1h30m`: whole numbers with ms, s, m, h, d or w, largest unit first not required.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// `1h30m`: whole numbers with ms, s, m, h, d (24 h) or w, largest unit first not required; 36,500 days at most.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use slipstream_runtime::config::duration;
+///
+/// assert_eq!(duration("1d12h"), Some(Duration::from_secs(36 * 3_600)));
+/// assert_eq!(duration("1.5d"), None);
+/// ```
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut millis: u64 = 0;
     while !rest.is_empty() {

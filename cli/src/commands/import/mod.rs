@@ -21,6 +21,7 @@ use slipstream_store::SharedStore;
 use crate::args::{self, Format};
 use crate::parts::{Installation, Writes, gateway_of_owner};
 use crate::session::{Interrupted, Session, beside, digested, evaluated, interruptible};
+use crate::wrong_use::WrongUse;
 use crate::{figures, logging, output};
 use report::{FileReport, Report, imported, unread};
 
@@ -31,7 +32,7 @@ use report::{FileReport, Report, imported, unread};
 pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCode> {
     logging::init(log_level)?;
     if args.format == Format::Json && args.latency_field.is_some() {
-        bail!("--latency-field is for access logs; JSON lines have latency_ms");
+        return Err(WrongUse("--latency-field is for access logs; JSON lines have latency_ms".to_owned()).into());
     }
     if let Some(address) = args.gateway.clone() {
         return through(&address, args).await;
@@ -95,9 +96,11 @@ fn finish(
 ) -> Result<ExitCode> {
     report.print(json)?;
     if report.events == 0 && report.rejected > 0 {
-        output::say(
-            "no line could be parsed: is --format right? With another format the file is read again from its start",
-        );
+        if report.is_all_malformed() {
+            output::say(
+                "no line could be parsed: is --format right? With another format the file is read again from its start",
+            );
+        }
         return Ok(ExitCode::from(1));
     }
     if slos == Some(0) && report.events > 0 {
@@ -105,7 +108,7 @@ fn finish(
             "no SLOs yet: an SLO counts only events that arrive after it, so pass --slos PATH with the first import of a file",
         );
     }
-    if let Some(who) = who {
+    if let (Some(who), true) = (who, report.events > 0) {
         output::say(format_args!("acknowledged by {who}; the roles running there process them"));
     }
     let all_read = report.files.iter().all(|file| file.error.is_none());

@@ -38,6 +38,9 @@ pub(super) struct FileReport {
     pub already_imported: u64,
     /// What was odd about the file, and which options did nothing.
     pub notes: Vec<String>,
+    /// Whether none of its first rejected lines could be parsed.
+    #[serde(skip)]
+    pub is_malformed: bool,
     /// Why the file could not be read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -49,6 +52,11 @@ impl Report {
         let rejected = files.iter().map(|f| f.rejected).sum();
         let seconds = took.as_secs_f64();
         Report { events, rejected, digested, seconds, events_per_second: events as f64 / seconds.max(1e-9), files }
+    }
+
+    /// Whether lines were rejected because they could not be parsed, and none because of what they say.
+    pub(super) fn is_all_malformed(&self) -> bool {
+        self.files.iter().filter(|file| file.rejected > 0).all(|file| file.is_malformed)
     }
 
     pub(super) fn print(&self, json: bool) -> io::Result<()> {
@@ -82,6 +90,7 @@ pub(super) fn imported(file: String, summary: Summary) -> FileReport {
         rejected: summary.rejected,
         already_imported: summary.already_imported,
         notes: summary.notes,
+        is_malformed: summary.first_rejected.iter().all(|line| line.is_malformed),
         error: None,
         file,
     }
@@ -103,5 +112,6 @@ pub(super) fn unread(file: String, so_far: &Summary, error: &ImportError) -> Fil
     let error = error.to_string();
     output::say(format_args!("error: {}", visible(&error)));
     let &Summary { lines, events, rejected, already_imported, .. } = so_far;
-    FileReport { file, lines, events, rejected, already_imported, notes: Vec::new(), error: Some(error) }
+    let is_malformed = so_far.first_rejected.iter().all(|line| line.is_malformed);
+    FileReport { file, lines, events, rejected, already_imported, notes: Vec::new(), is_malformed, error: Some(error) }
 }
