@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::services::ports;
+
 /// How long a process may take to become ready, or to end when asked to.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -192,9 +194,14 @@ pub async fn command(
 
 /// Two loopback addresses that were free a moment ago.
 fn free_addresses() -> Result<(String, String)> {
-    let bind = || std::net::TcpListener::bind("127.0.0.1:0").context("looking for a free port");
-    let (a, b) = (bind()?, bind()?);
-    Ok((a.local_addr()?.to_string(), b.local_addr()?.to_string()))
+    let gateway = ports::free()?;
+    let ops = loop {
+        let port = ports::free()?;
+        if port != gateway {
+            break port;
+        }
+    };
+    Ok((format!("127.0.0.1:{gateway}"), format!("127.0.0.1:{ops}")))
 }
 
 /// The status of a plain GET.

@@ -1,6 +1,5 @@
 //! The data sources: a PostgreSQL, and a Prometheus that scrapes a process.
 
-use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -97,7 +96,7 @@ impl Prometheus {
              scrape_configs: [{{job_name: slipstream, static_configs: [{{targets: ['{address}']}}]}}]\n"
         );
         std::fs::write(&config, text).unwrap();
-        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listen = format!("127.0.0.1:{}", services::ports::free().unwrap());
         let mut command = Command::new("prometheus");
         command
             .arg(format!("--config.file={}", config.display()))

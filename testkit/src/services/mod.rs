@@ -14,7 +14,7 @@ mod instance;
 mod kafka;
 mod native;
 mod pooler;
-mod ports;
+pub mod ports;
 mod postgres;
 mod programs;
 mod report;

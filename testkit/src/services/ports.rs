@@ -1,4 +1,4 @@
-//! Ports for services that must come back at the same address.
+//! Ports for services and processes that have to be at an address that is known before they start, or again later.
 
 use std::net::TcpListener;
 
@@ -8,7 +8,10 @@ use rand::RngExt;
 /// A free loopback port, below the range that the system uses for outgoing connections: a
 /// client that connects to a stopped service would otherwise sooner or later get the service's own port, and even
 /// connect to itself.
-pub(super) fn free() -> Result<u16> {
+///
+/// # Errors
+/// When none is found.
+pub fn free() -> Result<u16> {
     let mut random = rand::rng();
     let candidates = std::iter::repeat_with(|| random.random_range(12_000..32_000)).take(200);
     let mut free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
