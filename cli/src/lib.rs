@@ -22,12 +22,8 @@ mod wrong_use;
 
 use args::{Cli, Command};
 
-/// Tells the allocator to return freed memory to the system soon. That costs up to a fifth of the CPU time of a role that
-/// works through a log, so it is for gateways, whose clients decide how much memory is needed at a time.
-pub type ReturnMemory = fn();
-
 /// The program: arguments in, exit code out. 0 done, 1 failed, 2 wrong use, 130 and 143 interrupted.
-pub fn main(return_memory: ReturnMemory) -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // The one TLS provider of the process; it is installed once, before anything could need it.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -36,15 +32,15 @@ pub fn main(return_memory: ReturnMemory) -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("starting the async runtime")),
     };
-    let result = runtime.block_on(dispatch(cli, return_memory));
+    let result = runtime.block_on(dispatch(cli));
     // A blocking read, such as of a terminal that is waiting for a key, must not keep the process alive.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| failed(&error))
 }
 
-async fn dispatch(cli: Cli, return_memory: ReturnMemory) -> anyhow::Result<ExitCode> {
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Run(args) => commands::run::run(args, cli.log_level, return_memory).await,
+        Command::Run(args) => commands::run::run(args, cli.log_level).await,
         Command::Demo(args) => demo::run(args, cli.log_level).await,
         Command::Import(args) => commands::import::run(args, cli.log_level).await,
         Command::Simulate(args) => commands::simulate::run(args, cli.log_level).await,

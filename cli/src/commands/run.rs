@@ -20,20 +20,17 @@ use tokio::net::TcpListener;
 use crate::parts::{Installation, Writes};
 use crate::pipeline::Pipeline;
 use crate::place::{both, say_ignored};
-use crate::{ReturnMemory, args, definitions, output, parts};
+use crate::{args, definitions, output, parts};
 
 /// Runs until SIGTERM or SIGINT, or until a role fails.
 ///
 /// # Errors
 /// When the configuration is wrong, an address is taken, or the data directory cannot be owned.
-pub async fn run(args: args::Run, log_level: Option<String>, return_memory: ReturnMemory) -> Result<ExitCode> {
+pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode> {
     let (config, loaded) = load(&args, log_level)?;
     telemetry::init(&config.logging, std::env::var("NO_COLOR").ok().as_deref())?;
     for warning in config.ignored.iter().chain(&config.warnings) {
         tracing::warn!("{warning}");
-    }
-    if config.roles.contains(&Role::Gateway) {
-        return_memory();
     }
     let stop = signal::watch().context("watching for signals")?;
     serve(config, loaded, stop).await
