@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use slipstream_runtime::config::{self, found, is_web_address};
-use slipstream_schemas::decode::SERVICE_BYTES;
+use slipstream_schemas::decode::{ENVIRONMENT_BYTES, SERVICE_BYTES};
 use slipstream_schemas::visible::visible;
 
 /// More than one process can generate, so certainly a mistake.
@@ -20,9 +20,6 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// 87,840 hours, ten years: no event is older than that.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 const EXPECTED: &str = "expected a duration from 1ms to 87840h, like 90s, 5m, 2h or 1d";
-
-/// Bytes that the name of an environment may have.
-const ENVIRONMENT_BYTES: usize = 256;
 
 /// Requests per second.
 pub(super) fn rate(text: &str) -> Result<f64, String> {

@@ -14,7 +14,7 @@ mod swift;
 
 pub use error::{ErrorClass, EventError};
 pub use json::{Defaults, rfc3339};
-pub use rules::{Attributes, EVENT_BYTES, SERVICE_BYTES};
+pub use rules::{Attributes, ENVIRONMENT_BYTES, EVENT_BYTES, SERVICE_BYTES};
 
 use crate::codec::MARKER;
 use crate::event::{EventView, RequestEvent};

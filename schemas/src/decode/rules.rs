@@ -22,6 +22,8 @@ const ATTRIBUTES: usize = 32;
 const ATTRIBUTE_KEY_BYTES: usize = 64;
 /// Bytes that the name of a service may have.
 pub const SERVICE_BYTES: usize = 256;
+/// Bytes that the name of an environment may have.
+pub const ENVIRONMENT_BYTES: usize = 256;
 const ATTRIBUTE_VALUE_BYTES: usize = 256;
 pub(super) const TWICE: &str = "must not appear twice";
 const LONGEST_MS: f64 = 86_400_000.0;
@@ -54,7 +56,7 @@ impl<'a> Draft<'a> {
     pub(super) fn check(self) -> Result<EventView<'a>, EventError> {
         text("event_id", &self.event_id, 1, 128)?;
         text("service", &self.service, 1, SERVICE_BYTES)?;
-        text("environment", &self.environment, 0, 256)?;
+        text("environment", &self.environment, 0, ENVIRONMENT_BYTES)?;
         text("endpoint", &self.endpoint, 1, 1_024)?;
         text("method", &self.method, 1, 256)?;
         time(self.time)?;
