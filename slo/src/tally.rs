@@ -16,6 +16,7 @@ use crate::redelivery::{Memory, id_hash};
 use crate::revision::Revisions;
 
 mod batches;
+pub mod columns;
 
 use batches::{OpenCells, Sums};
 

@@ -134,6 +134,9 @@ pub enum BurnFault {
     },
 }
 
+/// Looks at the state after a tick.
+pub type Watch<'w> = dyn FnMut(&Burn, i64) -> Result<(), BurnFault> + 'w;
+
 /// Burn's state for one partition of sli-tallies.
 #[derive(Debug, Clone)]
 pub struct Burn {
@@ -221,6 +224,20 @@ impl Burn {
         batch: &TallyBatch,
         revisions: &Revisions,
     ) -> Result<Vec<BurnRates>, BurnFault> {
+        self.apply_watched(offset, batch, revisions, &mut |_, _| Ok(()))
+    }
+
+    /// As [`Burn::apply`]; `watch` is called after each tick that is evaluated, with the state as it is then.
+    ///
+    /// # Errors
+    /// See [`BurnFault`], and what `watch` returns.
+    pub fn apply_watched(
+        &mut self,
+        offset: i64,
+        batch: &TallyBatch,
+        revisions: &Revisions,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<BurnRates>, BurnFault> {
         self.check(offset, batch, revisions)?;
         // Before the batch is held: what belongs to a chunk that is still pending is passed over, since it is in there.
         self.join_chunks(offset);
@@ -231,7 +248,7 @@ impl Burn {
         self.position = offset + 1;
         self.start(revisions);
         let mut out = Vec::new();
-        self.advance(revisions, &mut out)?;
+        self.advance(revisions, &mut out, watch)?;
         // A chunk may have been written right here, and no batch after it may have come.
         self.join_chunks(self.position);
         Ok(if offset < self.silent_below { Vec::new() } else { out })
@@ -313,7 +330,12 @@ impl Burn {
     }
 
     /// Evaluates the ticks that ended before the frontier.
-    fn advance(&mut self, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
+    fn advance(
+        &mut self,
+        revisions: &Revisions,
+        out: &mut Vec<BurnRates>,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), BurnFault> {
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
         // Up to the end of the tick: at its beginning, records of it may still come.
         while let Some(tick) = self.head.next_tick.filter(|tick| (tick + 1) * 1_000 <= frontier.time.0) {
@@ -321,6 +343,7 @@ impl Burn {
             let moment = self.moment(tick, &frontier);
             self.incomplete_ticks += u64::from(!moment.complete);
             self.tick(&moment, revisions, out)?;
+            watch(self, tick)?;
         }
         Ok(())
     }

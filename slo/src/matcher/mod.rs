@@ -8,6 +8,7 @@
 //! The objectives of an SLO that count the same share a decision and a series; those with indicators of their own are
 //! matched by themselves.
 
+mod by_tuple;
 mod series;
 mod tuples;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use slipstream_schemas::event::EventView;
 
+pub use self::by_tuple::{LatencyRow, TupleRows};
 use self::series::{Grouping, SeriesTable};
 pub use self::series::{SeriesId, SeriesKey};
 use self::tuples::{Row, SeriesOf, Tuples};

@@ -11,7 +11,7 @@ use crate::hash::target_partition;
 use slipstream_definitions::definition::Slo;
 
 /// good, total, unknown.
-type Counts = [i64; 3];
+pub(super) type Counts = [i64; 3];
 
 /// Sums per series, tick and slot, and a bad event per series and tick.
 #[derive(Debug, Default)]
@@ -133,11 +133,34 @@ impl Sums {
         if offered {
             cell.lowest = id;
         }
+        self.put_away(series, before);
+        offered
+    }
+
+    /// Adds what was summed elsewhere, with the lowest id hash of its bad events; `u64::MAX` without any. Whether that event
+    /// is to be offered.
+    pub(super) fn add_counts(
+        &mut self,
+        series: SeriesId,
+        (tick, slot): (i64, i64),
+        counts: Counts,
+        lowest: u64,
+    ) -> bool {
+        let (cell, before) = self.open.of(series, tick, slot);
+        (0..3).for_each(|i| cell.counts[i] += counts[i]);
+        let offered = counts[1] > counts[0] && lowest <= cell.lowest;
+        if offered {
+            cell.lowest = lowest;
+        }
+        self.put_away(series, before);
+        offered
+    }
+
+    fn put_away(&mut self, series: SeriesId, before: Option<Cell>) {
         if let Some(before) = before {
             let sum = self.cells.entry((series, before.tick, before.slot)).or_default();
             (0..3).for_each(|i| sum[i] += before.counts[i]);
         }
-        offered
     }
 
     /// Keeps a bad event if its id hash is the lowest of its series and tick.

@@ -1,0 +1,381 @@
+//! What a replay found, as it is printed: the contract of `--json`, and what the report draws.
+//!
+//! Times are RFC 3339 in UTC. Counts are sums of weights. What is told per step covers `[at, at + step_seconds)`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use slipstream_query::slos::SloStatus;
+use slipstream_schemas::records::AlertTransition;
+use slipstream_store::alerts::AlertEpisode;
+
+/// One reading of a range by one set of definitions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// The range's beginning, log time (event time with `--clock event`).
+    pub from: String,
+    /// Its end: that asked for, or how far was read.
+    pub to: String,
+    /// `log` or `event`.
+    pub clock: Clock,
+    /// Where reading began, so that windows were full at `from`.
+    pub warm_up_from: String,
+    /// Events in the range that count.
+    pub events: u64,
+    /// Copies of events that were dropped.
+    pub duplicates: u64,
+    /// Records that are no valid event.
+    pub invalid: u64,
+    /// Length of a step, seconds.
+    pub step_seconds: i64,
+    /// Each part of the history and where it came from.
+    pub parts: Vec<Part>,
+    /// What no source holds any more.
+    pub missing: Vec<Missing>,
+    /// Each objective and group.
+    pub slos: Vec<SloHistory>,
+    /// Each episode of an alert that was open in the range, by the time it began.
+    pub alerts: Vec<AlertHistory>,
+    /// Traffic of each service; those beyond the largest 50 are together in `other`.
+    pub traffic: Vec<ServiceTraffic>,
+    /// Deploys, changes, incidents and notes in the range.
+    pub markers: Vec<MarkerShown>,
+}
+
+/// By which time events are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// When the log took them.
+    Log,
+    /// When they happened.
+    Event,
+}
+
+/// A part of the history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// Which source: `sqlite:DIR`, `kafka://…`.
+    pub source: String,
+    /// Partition of request-events.
+    pub partition: u32,
+    /// Offsets `[from_offset, to_offset)`.
+    pub from_offset: i64,
+    /// See `from_offset`.
+    pub to_offset: i64,
+    /// Log time from which on it was counted.
+    pub from: String,
+    /// Up to this log time, exclusive.
+    pub to: String,
+}
+
+/// A part of the range, or of the warm-up, that is gone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Missing {
+    /// Partition of request-events.
+    pub partition: u32,
+    /// From this log time.
+    pub from: String,
+    /// Up to this log time.
+    pub to: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// An objective, or one group of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SloHistory {
+    /// How it stood at the range's end: name, service, objective, target, window, sli, budget_remaining, burn_rates, group,
+    /// covered_from and so on, as `query slos` has them.
+    #[serde(flatten)]
+    pub status: SloStatus,
+    /// Events of the range by SLI time.
+    pub range: Counted,
+    /// One for each step.
+    pub timeline: Vec<SloStep>,
+    /// What made up the bad events of the range.
+    pub contributors: Vec<Contributors>,
+}
+
+/// Counts of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counted {
+    /// Good.
+    pub good: i64,
+    /// Good or bad.
+    pub total: i64,
+    /// Neither, because a filter could not be decided.
+    pub unknown: i64,
+}
+
+/// An objective in a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SloStep {
+    /// Its beginning.
+    pub at: String,
+    /// Events that happened in it.
+    #[serde(flatten)]
+    pub counted: Counted,
+    /// SLI over the budget's window at the end of the step; null without traffic.
+    pub sli: Option<f64>,
+    /// Budget left at the end of the step.
+    pub budget_remaining: f64,
+    /// Burn rate of each window at the end of the step: `{"5m": 14.1}`.
+    pub burn_rates: BTreeMap<String, f64>,
+}
+
+/// The values of one dimension, those with most bad events first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contributors {
+    /// `service`, `endpoint`, `method`, `status_code`, `environment` or an attribute's key as `attributes.region`.
+    pub dimension: String,
+    /// At most ten.
+    pub values: Vec<Contributor>,
+    /// How many more values had bad events.
+    pub more: usize,
+}
+
+/// One value of a dimension.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contributor {
+    /// The value; empty: none.
+    pub value: String,
+    /// Bad events that have it.
+    pub bad: i64,
+    /// Events, good or bad, that have it.
+    pub total: i64,
+    /// Of all bad events.
+    pub share_of_bad: f64,
+    /// Of all events.
+    pub share_of_all: f64,
+}
+
+/// An episode of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertHistory {
+    /// Id, SLO, severity, state, episode, pending_at, fired_at, resolved_at and so on, as `query alerts` has them; as of the
+    /// range's end.
+    #[serde(flatten)]
+    pub episode: AlertEpisode,
+    /// It was open before the range began: its beginning is from the alerts of then.
+    pub open_before: bool,
+    /// Steps of its machine in the range.
+    pub transitions: Vec<TransitionShown>,
+    /// Burn rates that its rules must exceed: rule, window in seconds, threshold.
+    pub thresholds: Vec<Threshold>,
+    /// Bad events of its objective while it was open, from the short window before its pending on.
+    pub impact: Impact,
+    /// What made them up.
+    pub contributors: Vec<Contributors>,
+    /// The first of them, in the order in which they happened.
+    pub first_bad: Vec<Request>,
+    /// As it went through the folds, for those who compare.
+    #[serde(skip)]
+    pub records: Vec<AlertTransition>,
+}
+
+/// A step of an alert's machine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TransitionShown {
+    /// When.
+    pub at: String,
+    /// `pending`, `inactive`, `firing`, `keeping`, `resumed`, `severity`, `resolved`.
+    pub kind: String,
+    /// Severity after it; empty while pending.
+    pub severity: String,
+    /// The worst rule.
+    pub rule: String,
+    /// Burn rate in the rule's long window.
+    pub value: Option<f64>,
+}
+
+/// What a rule demands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Threshold {
+    /// The rule.
+    pub rule: String,
+    /// Its severity.
+    pub severity: String,
+    /// Its long window, such as `1h`, and its short one.
+    pub window: String,
+    /// See `window`.
+    pub short_window: String,
+    /// The burn rate that both must exceed.
+    pub burn: f64,
+}
+
+/// Whom it hit.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Impact {
+    /// From here.
+    pub from: String,
+    /// To here.
+    pub to: String,
+    /// Bad requests.
+    pub bad: i64,
+    /// All requests.
+    pub total: i64,
+    /// Different `user_ref` among the bad ones; null: none had one.
+    pub users: Option<u64>,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Request {
+    /// When it ended.
+    pub time: String,
+    /// Its event_id.
+    pub event_id: String,
+    /// Its trace.
+    pub trace_id: Option<String>,
+    /// See [`slipstream_schemas::RequestEvent`].
+    pub service: String,
+    /// See `service`.
+    pub endpoint: String,
+    /// See `service`.
+    pub method: String,
+    /// See `service`.
+    pub status_code: u16,
+    /// See `service`.
+    pub latency_ms: Option<f64>,
+    /// See `service`.
+    pub user_ref: Option<String>,
+}
+
+/// A service's traffic.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServiceTraffic {
+    /// The service.
+    pub service: String,
+    /// One for each step.
+    pub steps: Vec<TrafficStep>,
+}
+
+/// A service's traffic in a step, by SLI time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrafficStep {
+    /// Its beginning.
+    pub at: String,
+    /// Requests.
+    pub requests: u64,
+    /// Those with a status of 500 and above.
+    pub errors: u64,
+    /// Latency quantiles in milliseconds, within 1.1 %; null where none was measured.
+    pub p50_ms: Option<f64>,
+    /// See `p50_ms`.
+    pub p95_ms: Option<f64>,
+    /// See `p50_ms`.
+    pub p99_ms: Option<f64>,
+}
+
+/// A marker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MarkerShown {
+    /// When.
+    pub time: String,
+    /// Until when; null for a moment.
+    pub until: Option<String>,
+    /// `deploy`, `config`, `incident` or `note`.
+    pub kind: String,
+    /// Which service; empty: all.
+    pub service: String,
+    /// What was deployed.
+    pub version: Option<String>,
+    /// What was done.
+    pub text: String,
+    /// Where more is to be read.
+    pub link: Option<String>,
+}
+
+/// Two sets of definitions over one reading.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WhatIf {
+    /// By the definitions of then.
+    pub before: Outcome,
+    /// By those that were given.
+    pub after: Outcome,
+    /// Per objective and group, those that differ.
+    pub slos: Vec<SloChange>,
+    /// Per episode.
+    pub alerts: Vec<AlertChange>,
+}
+
+/// What other definitions make of an objective.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SloChange {
+    /// SLO.
+    pub slo: String,
+    /// Objective.
+    pub objective: String,
+    /// Group values, if grouped.
+    pub group: Option<BTreeMap<String, String>>,
+    /// Null: it was not there.
+    pub sli_before: Option<f64>,
+    /// See `sli_before`.
+    pub sli_after: Option<f64>,
+    /// See `sli_before`.
+    pub budget_remaining_before: Option<f64>,
+    /// See `sli_before`.
+    pub budget_remaining_after: Option<f64>,
+    /// Counts of the range.
+    pub range_before: Option<Counted>,
+    /// See `range_before`.
+    pub range_after: Option<Counted>,
+}
+
+/// How an alert changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It fired at the same time, or did not fire at all, in both.
+    Same,
+    /// It fires only by the given definitions.
+    Gained,
+    /// It fired only by those of then.
+    Lost,
+    /// It fires sooner by the given ones.
+    Earlier,
+    /// It fires later by the given ones.
+    Later,
+}
+
+/// What other definitions make of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertChange {
+    /// How.
+    pub change: Change,
+    /// By how many seconds earlier (negative) or later it fires.
+    pub by_seconds: Option<i64>,
+    /// The alert's id.
+    pub id: String,
+    /// SLO.
+    pub slo: String,
+    /// Objective.
+    pub objective: String,
+    /// Severity, the worse of both.
+    pub severity: String,
+    /// Its episode by the definitions of then.
+    pub episode_before: Option<i64>,
+    /// Its episode by the given ones.
+    pub episode_after: Option<i64>,
+    /// When it fired by the definitions of then.
+    pub fired_before: Option<String>,
+    /// When it fires by the given ones.
+    pub fired_after: Option<String>,
+    /// Requests that made the difference: they count differently, or, where none does, the first bad ones.
+    pub requests: Vec<RequestChange>,
+    /// How many there are of those that count differently.
+    pub changed_requests: u64,
+}
+
+/// A request and how it counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RequestChange {
+    /// The request.
+    #[serde(flatten)]
+    pub request: Request,
+    /// `good`, `bad`, `unknown` or `not counted`, by the definitions of then.
+    pub before: &'static str,
+    /// By the given ones.
+    pub after: &'static str,
+}
