@@ -2,6 +2,7 @@
 
 pub mod import;
 pub mod query;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 pub mod slo;

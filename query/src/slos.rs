@@ -96,6 +96,12 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
     entries.into_iter().map(|(_, status)| status).collect()
 }
 
+/// How a series stands by its state and its definition; `None`: the definition is not known.
+pub fn standing(slo: Option<&Slo>, state: &BurnRates) -> SloStatus {
+    let promise = slo.and_then(|slo| promises(slo).into_iter().find(|promise| promise.objective == state.objective));
+    evaluated(promise.as_ref(), state)
+}
+
 /// The objectives of an SLO, and, if it is a composite, all of them together.
 struct Promise<'a> {
     slo: &'a Slo,

@@ -24,7 +24,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.insert("role", [&MEANING[..], &["log", "runtime"]].concat());
     arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS, &LOOPS].concat())));
     arrows.insert("query", [&MEANING[..], &PARTS, &LOOPS].concat());
-    arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["query", "slotest"]].concat());
+    arrows.insert("replay", [&MEANING[..], &PARTS, &LOOPS, &["query"]].concat());
+    arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["query", "replay", "slotest"]].concat());
     arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
     arrows.insert("oracles", MEANING.to_vec());
     arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit", "oracles"]].concat());

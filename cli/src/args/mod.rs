@@ -2,6 +2,7 @@
 
 mod place;
 mod query;
+mod replay;
 mod run;
 mod slo;
 mod topics;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use place::Place;
 pub use query::{By, Query, What};
+pub use replay::Replay;
 pub use run::{Demo, Run};
 pub use slo::Slo;
 pub use topics::Topics;
@@ -53,6 +55,8 @@ pub enum Command {
     /// Query events, KPIs, SLOs and alerts
     #[command(subcommand)]
     Query(Query),
+    /// Read requests again: what happened, and what other definitions would have made of it
+    Replay(Replay),
     /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),

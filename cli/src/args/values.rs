@@ -54,6 +54,11 @@ pub(super) fn whole<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Resul
     number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
 }
 
+/// How many threads.
+pub(super) fn threads(text: &str) -> Result<usize, String> {
+    whole(text, 1, 256)
+}
+
 /// How many rows there may be at most.
 pub(super) fn limit(text: &str) -> Result<usize, String> {
     whole(text, 1, 1_000_000_000)

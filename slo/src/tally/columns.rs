@@ -17,7 +17,7 @@ use slipstream_schemas::records::{Exemplar, TallyBatch};
 
 use super::MATCHER_SERIES;
 use super::batches::{OpenCells, Sums};
-use crate::matcher::{Matcher, SeriesId, Verdict};
+use crate::matcher::{Matcher, Verdict};
 use crate::revision::Revisions;
 use grouped::{Bucket, Grouped};
 use plan::{PlanVerdict, TuplePlan};
@@ -83,8 +83,6 @@ struct Case {
 /// The matcher of the definitions that are in force.
 #[derive(Debug)]
 struct Matching {
-    /// See [`Revisions::in_force`].
-    version: usize,
     matcher: Matcher,
     /// Up to here, exclusive, it is right.
     until: LogTime,
@@ -288,7 +286,6 @@ impl Matching {
     fn at(at: LogTime, revisions: &Revisions) -> Matching {
         let upto = revisions.end();
         Matching {
-            version: revisions.in_force(at, upto),
             matcher: Matcher::new(&revisions.active_at(at, upto)),
             until: revisions.next_cut_after(at, upto).unwrap_or(LogTime(i64::MAX)),
         }

@@ -1,0 +1,252 @@
+//! What was read, as it is told.
+
+use std::collections::BTreeMap;
+
+use slipstream_definitions::definition::{Rule, Slo};
+use slipstream_query::slos::standing;
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::{AlertTransition, BurnRates, TransitionKind};
+use slipstream_slo::tally::columns::Share;
+use slipstream_store::alerts::{AlertEpisode, AlertState};
+use slipstream_store::text;
+
+use crate::contributors::Makeup;
+use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell, Tuple};
+use crate::outcome::{
+    AlertHistory, Clock, Contributors, Counted, Impact, Missing, Outcome, Part, ServiceTraffic, SloHistory, SloStep,
+    Threshold, TrafficStep, TransitionShown,
+};
+
+/// Services whose traffic is told apart.
+const SERVICES: usize = 50;
+
+/// What a reading was of.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The range, log time.
+    pub from: LogTime,
+    /// See `from`.
+    pub to: LogTime,
+    /// Where reading began.
+    pub warm_up_from: LogTime,
+    /// By which time events were ordered.
+    pub clock: Clock,
+    /// Its steps.
+    pub steps: Steps,
+    /// What was read.
+    pub parts: Vec<Part>,
+    /// What is gone.
+    pub missing: Vec<Missing>,
+}
+
+/// A log time to people.
+pub fn time(at: LogTime) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| format!("{} milliseconds since 1970", at.0), |at| at.to_string())
+}
+
+/// The outcome of each set of definitions.
+pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
+    let Read { events, duplicates, invalid, notes, shares, traffic, .. } = read;
+    let traffic = traffic_of(&traffic, &about.steps);
+    let of = |((case, notes), shares): ((&Case, Notes), Vec<(Tuple, Share)>)| Outcome {
+        from: time(about.from),
+        to: time(about.to),
+        clock: about.clock,
+        warm_up_from: time(about.warm_up_from),
+        events,
+        duplicates,
+        invalid,
+        step_seconds: about.steps.length(),
+        parts: about.parts.clone(),
+        missing: about.missing.clone(),
+        slos: slos(about, case, &notes, &shares),
+        alerts: alerts(about, case, notes.transitions),
+        traffic: traffic.clone(),
+        markers: Vec::new(),
+    };
+    cases.iter().zip(notes).zip(shares).map(of).collect()
+}
+
+fn slos(about: &About, case: &Case, notes: &Notes, shares: &[(Tuple, Share)]) -> Vec<SloHistory> {
+    let mut makeups = makeups(shares);
+    let of = |state: &BurnRates| {
+        let name = SeriesName { slo: state.slo.clone(), objective: state.objective.clone(), group: state.group.clone() };
+        let slo = slo_at(case, &state.slo, state.tick);
+        let contributors = makeups.remove(&name).map(|makeup| makeup.told()).unwrap_or_default();
+        let none = SeriesNotes::default();
+        let noted = notes.series.get(&name).unwrap_or(&none);
+        SloHistory {
+            status: standing(slo.as_ref(), state),
+            range: noted.counts.iter().fold(Counted::default(), |sum, counts| sum.and(counts)),
+            timeline: timeline(noted, &about.steps),
+            contributors,
+        }
+    };
+    notes.states.iter().map(of).collect()
+}
+
+/// The definition in force at a tick.
+fn slo_at(case: &Case, name: &str, tick: i64) -> Option<Slo> {
+    let at = LogTime(tick * 1_000 + 999);
+    let found = case.revisions.slo_at(name, at, case.revisions.end())?;
+    Some(Slo::clone(&found.active.slo))
+}
+
+fn timeline(noted: &SeriesNotes, steps: &Steps) -> Vec<SloStep> {
+    let of = |(step, (counts, stood)): (usize, (&[i64; 3], &Option<Standing>))| {
+        let stood = stood.as_ref()?;
+        Some(SloStep {
+            at: text::seconds(steps.begin(step)),
+            counted: Counted::default().and(counts),
+            sli: stood.sli,
+            budget_remaining: stood.budget_remaining,
+            burn_rates: stood.burn.iter().map(|(seconds, burn)| (text::length(*seconds), *burn)).collect(),
+        })
+    };
+    noted.counts.iter().zip(&noted.stood).enumerate().filter_map(of).collect()
+}
+
+/// What made up the events of each objective and group.
+fn makeups(shares: &[(Tuple, Share)]) -> BTreeMap<SeriesName, Makeup> {
+    let mut makeups: BTreeMap<SeriesName, Makeup> = BTreeMap::new();
+    for (tuple, share) in shares {
+        let [good, total, _] = share.counts;
+        for objective in share.objectives.iter().filter_map(|at| share.slo.objectives.get(*at)) {
+            let (slo, objective, group) = (share.slo.name.clone(), objective.name.clone(), share.group.to_vec());
+            let makeup = makeups.entry(SeriesName { slo, objective, group }).or_default();
+            add_tuple(makeup, tuple, total - good, total);
+        }
+    }
+    makeups
+}
+
+/// Adds events of a tuple.
+pub fn add_tuple(makeup: &mut Makeup, tuple: &Tuple, bad: i64, total: i64) {
+    makeup.add_all(bad, total);
+    makeup.add("service", &tuple.service, bad, total);
+    makeup.add("environment", &tuple.environment, bad, total);
+    makeup.add("endpoint", &tuple.endpoint, bad, total);
+    makeup.add("method", &tuple.method, bad, total);
+    makeup.add("status_code", &tuple.status_code.to_string(), bad, total);
+}
+
+/// Episodes that were open in the range, by their beginning.
+fn alerts(about: &About, case: &Case, transitions: Vec<AlertTransition>) -> Vec<AlertHistory> {
+    let (from, to) = (about.from.tick(), about.to.0.div_euclid(1_000));
+    let mut episodes: BTreeMap<(i64, String), Vec<AlertTransition>> = BTreeMap::new();
+    for open in case.open_before.iter().flatten() {
+        episodes.entry((open.episode, open.alert_id.clone())).or_default().push(open.clone());
+    }
+    // In the warm-up windows are not full: where it is known what was open then, it says nothing.
+    let counts = |t: &AlertTransition| case.open_before.is_none() || t.tick >= from;
+    for transition in transitions.into_iter().filter(|t| t.tick < to).filter(counts) {
+        episodes.entry((transition.episode, transition.alert_id.clone())).or_default().push(transition);
+    }
+    let in_range = |transitions: &Vec<AlertTransition>| {
+        transitions.last().is_some_and(|last| last.tick >= from || is_open(last))
+    };
+    episodes.into_values().filter(in_range).map(|records| alert(from, case, records)).collect()
+}
+
+fn is_open(last: &AlertTransition) -> bool {
+    matches!(AlertState::after(last.kind), AlertState::Pending | AlertState::Firing)
+}
+
+fn alert(from: i64, case: &Case, records: Vec<AlertTransition>) -> AlertHistory {
+    // There is one at least: an episode is made by its first.
+    let episode = AlertEpisode::new(&records[records.len() - 1]);
+    let shown = records.iter().filter(|t| t.tick >= from).map(shown).collect();
+    let thresholds = thresholds(case, &records[records.len() - 1]);
+    AlertHistory {
+        open_before: records[0].episode < from,
+        transitions: shown,
+        thresholds,
+        impact: Impact::default(),
+        contributors: Vec::<Contributors>::new(),
+        first_bad: Vec::new(),
+        episode,
+        records,
+    }
+}
+
+fn shown(transition: &AlertTransition) -> TransitionShown {
+    TransitionShown {
+        at: text::seconds(transition.tick),
+        kind: kind(transition.kind).to_owned(),
+        severity: transition.severity.clone(),
+        rule: transition.rule.clone(),
+        value: AlertEpisode::new(transition).value,
+    }
+}
+
+fn kind(kind: TransitionKind) -> &'static str {
+    match kind {
+        TransitionKind::Pending => "pending",
+        TransitionKind::Inactive => "inactive",
+        TransitionKind::Firing => "firing",
+        TransitionKind::Keeping => "keeping",
+        TransitionKind::Resumed => "resumed",
+        TransitionKind::Severity => "severity",
+        TransitionKind::Resolved => "resolved",
+    }
+}
+
+fn thresholds(case: &Case, last: &AlertTransition) -> Vec<Threshold> {
+    let Some(slo) = slo_at(case, &last.slo, last.tick) else { return Vec::new() };
+    let of_set = |rule: &&Rule| rule.rule_set == last.rule_set;
+    let rules = slo.rules_of(&last.objective).unwrap_or_default().iter().filter(of_set);
+    rules
+        .map(|rule| Threshold {
+            rule: rule.name.clone(),
+            severity: rule.severity.name.clone(),
+            window: text::length(rule.condition.long),
+            short_window: text::length(rule.condition.short),
+            burn: rule.condition.threshold.as_f64(),
+        })
+        .collect()
+}
+
+fn traffic_of(traffic: &Traffic, steps: &Steps) -> Vec<ServiceTraffic> {
+    let mut services: Vec<(&str, &[TrafficCell])> = traffic.services().collect();
+    let requests = |cells: &[TrafficCell]| cells.iter().map(|cell| cell.requests).sum::<u64>();
+    services.sort_by(|(a, cells), (b, others)| requests(others).cmp(&requests(cells)).then(a.cmp(b)));
+    let rest = services.split_off(services.len().min(SERVICES));
+    let mut other: Vec<TrafficCell> = Vec::new();
+    for (_, cells) in &rest {
+        other.resize_with(cells.len(), TrafficCell::default);
+        for (sum, cell) in other.iter_mut().zip(*cells) {
+            (sum.requests, sum.errors) = (sum.requests + cell.requests, sum.errors + cell.errors);
+            sum.latencies.merge(&cell.latencies);
+        }
+    }
+    if !rest.is_empty() {
+        services.push(("other", &other));
+    }
+    let told = |(service, cells): (&str, &[TrafficCell])| ServiceTraffic {
+        service: service.to_owned(),
+        steps: cells.iter().enumerate().map(|(step, cell)| traffic_step(steps.begin(step), cell)).collect(),
+    };
+    services.into_iter().map(told).collect()
+}
+
+fn traffic_step(begin: i64, cell: &TrafficCell) -> TrafficStep {
+    TrafficStep {
+        at: text::seconds(begin),
+        requests: cell.requests,
+        errors: cell.errors,
+        p50_ms: cell.latencies.quantile(0.5),
+        p95_ms: cell.latencies.quantile(0.95),
+        p99_ms: cell.latencies.quantile(0.99),
+    }
+}
+
+impl Counted {
+    /// With these added: good, good or bad, unknown.
+    fn and(self, counts: &[i64; 3]) -> Counted {
+        Counted {
+            good: self.good + counts[0],
+            total: self.total + counts[1],
+            unknown: self.unknown + counts[2],
+        }
+    }
+}

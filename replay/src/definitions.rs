@@ -1,0 +1,58 @@
+//! Sets of definitions, and how much of the past they look at.
+
+use slipstream_definitions::definition::{Slo, Window};
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::Settings;
+use slipstream_slo::revision::{RevisionError, Revisions};
+use slipstream_slo::scale::Scale;
+
+/// Definitions that are in force from a log time on.
+///
+/// # Errors
+/// When a rule is of a kind that this version does not support.
+pub fn given(slos: &[Slo], from: LogTime, redelivery_window_ms: i64) -> Result<Revisions, RevisionError> {
+    let mut revisions = Revisions::new();
+    revisions.apply_settings(0, Settings { redelivery_window_ms, cut_delay_ms: 0 })?;
+    for (offset, slo) in (1..).zip(slos) {
+        revisions.apply_slo(offset, from, &slo.name, Some(slo.clone()))?;
+    }
+    Ok(revisions)
+}
+
+/// Every definition that is in force at some time in `[from, to)`, once for each of its revisions.
+pub fn in_force(revisions: &Revisions, from: LogTime, to: LogTime) -> Vec<Slo> {
+    let mut at = from;
+    let mut found: Vec<Slo> = Vec::new();
+    loop {
+        for active in revisions.active_at(at, revisions.end()) {
+            if !found.contains(&active.slo) {
+                found.push(Slo::clone(&active.slo));
+            }
+        }
+        match revisions.next_cut_after(at, revisions.end()) {
+            Some(next) if next < to => at = next,
+            _ => return found,
+        }
+    }
+}
+
+/// Where reading has to begin so that all windows are full at `from`: their length and a slot of it before. With `budgets`,
+/// those of the budgets, too: from the period's start where it is a calendar's.
+pub fn warm_up_from(slos: &[Slo], revisions: &Revisions, from: LogTime, budgets: bool) -> LogTime {
+    let second = from.tick();
+    let whole = |window: i64| {
+        let slot = Scale::REAL.ring_for(window).map_or(0, |ring| Scale::REAL.rings[ring].slot_seconds);
+        second - window - slot
+    };
+    let of_rules = slos.iter().flat_map(|slo| {
+        let rules: Vec<_> = slo.rules().cloned().collect();
+        let slice = slo.objectives.iter().filter_map(|o| o.budgeting.slice()).max().unwrap_or(0);
+        revisions.kinds().windows(&rules).map(move |window| window + slice).collect::<Vec<_>>()
+    });
+    let of_budgets = slos.iter().filter(|_| budgets).map(|slo| match &slo.window {
+        Window::Rolling(seconds) => whole(*seconds),
+        Window::Calendar(calendar) => calendar.period_at(second).start,
+    });
+    let begin = of_rules.map(whole).chain(of_budgets).min().unwrap_or(second);
+    LogTime(begin.max(0) * 1_000)
+}

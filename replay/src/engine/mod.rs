@@ -1,0 +1,120 @@
+//! The engine: a range of request-events through tally, burn and alert decisions, in one process and many threads.
+//!
+//! Readers bring the blocks of each partition; the partition that is furthest behind is next. Threads decode blocks to
+//! columns and sum them by the definitions, each block for itself, but for the dropping of copies: that goes from block to
+//! block in order. Burn and alerts are folded by SLO, batch after batch in the order of the blocks. So what comes out does
+//! not depend on the number of threads (R2), and is what the roles made of the same records (R1).
+
+mod dictionary;
+mod fold;
+mod pipeline;
+mod rows;
+mod steps;
+mod traffic;
+mod turns;
+mod worker;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::AlertTransition;
+use slipstream_slo::revision::Revisions;
+use slipstream_slo::tally::columns::Share;
+
+use crate::source::Span;
+pub use dictionary::Tuple;
+pub use fold::{Notes, SeriesName, SeriesNotes, Standing};
+pub use pipeline::run;
+pub use steps::Steps;
+pub use traffic::{Traffic, TrafficCell};
+
+/// A set of definitions.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its revisions.
+    pub revisions: Revisions,
+    /// The last transition of each alert that was open when the range began; `None` if that is what the warm-up makes it.
+    pub open_before: Option<Vec<AlertTransition>>,
+}
+
+/// What the engine is to do.
+pub struct Job<'a> {
+    /// Sets of definitions, at least one.
+    pub cases: &'a [Case],
+    /// Redeliveries are recognised for this long, milliseconds.
+    pub window_ms: i64,
+    /// What is read, with the warm-up.
+    pub span: Span,
+    /// What is told of it.
+    pub steps: Steps,
+    /// The range begins here, within the span.
+    pub from: LogTime,
+    /// One for each partition of request-events.
+    pub begins: Vec<Begin>,
+    /// Threads that decode and sum; as many fold.
+    pub threads: usize,
+    /// Told while it works.
+    pub progress: &'a Progress,
+}
+
+/// Where the reading of a partition begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// With its first record.
+    First,
+    /// At this log time: earlier records are not read, so numbers are covered from here on.
+    At(LogTime),
+}
+
+/// How far a replay is. It may be asked from other threads.
+#[derive(Debug, Default)]
+pub struct Progress {
+    events: AtomicU64,
+    reached: AtomicI64,
+    stop: AtomicBool,
+}
+
+impl Progress {
+    /// Records that were read.
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Log time that was reached.
+    pub fn reached(&self) -> LogTime {
+        LogTime(self.reached.load(Ordering::Relaxed))
+    }
+
+    /// Ends it after what is under way.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, events: usize, reached: LogTime) {
+        self.events.fetch_add(events as u64, Ordering::Relaxed);
+        self.reached.fetch_max(reached.0, Ordering::Relaxed);
+    }
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Events of the range that count.
+    pub events: u64,
+    /// Copies that were dropped, in the range.
+    pub duplicates: u64,
+    /// Records of the range that are no valid event.
+    pub invalid: u64,
+    /// Per set of definitions.
+    pub notes: Vec<Notes>,
+    /// Per set of definitions: which tuples the events of each series were of.
+    pub shares: Vec<Vec<(Tuple, Share)>>,
+    /// Of every service.
+    pub traffic: Traffic,
+    /// Up to here all partitions were read.
+    pub reached: LogTime,
+}

@@ -1,0 +1,173 @@
+//! Records of a block to columns.
+
+use slipstream_log::Batch;
+use slipstream_schemas::LogTime;
+use slipstream_schemas::decode::{Attributes, decode};
+use slipstream_schemas::event::EventView;
+use slipstream_schemas::time::slot;
+use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash};
+use slipstream_slo::tally::columns::{Columns, Rows};
+
+use super::dictionary::Dictionary;
+
+/// The valid events of a block, copies not yet dropped.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Of the events that count, and of those before them that are remembered only.
+    pub columns: Columns,
+    /// Log time of each, ms.
+    log_time: Vec<i64>,
+    /// How many of them are remembered only.
+    remembered: usize,
+    /// Records that count but are no valid event.
+    pub invalid: u64,
+}
+
+/// What has become of a block's events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deduplicated {
+    /// Copies among those that count.
+    pub duplicates: u64,
+    /// Log time up to which the partition is read.
+    pub stamp: LogTime,
+}
+
+/// State of a partition that is passed from block to block.
+#[derive(Debug)]
+pub struct Known {
+    memory: Memory,
+    stamp: LogTime,
+}
+
+impl Known {
+    /// Nothing is known, and nothing before `stamp` will come.
+    pub fn new(window_ms: i64, stamp: LogTime) -> Known {
+        Known { memory: Memory::new(window_ms), stamp }
+    }
+}
+
+impl Known {
+    /// Nothing before `until` will come. Returns up to where the partition is read.
+    pub fn know(&mut self, until: LogTime) -> LogTime {
+        self.stamp = self.stamp.max(until);
+        self.stamp
+    }
+}
+
+impl Decoded {
+    /// Decodes a batch. Records below `count_from` are remembered only; invalid ones are counted from log time `from` on.
+    pub fn of(batch: &Batch, count_from: i64, range_from: LogTime, dictionary: &mut Dictionary) -> Decoded {
+        let mut decoded = Decoded::default();
+        decoded.reserve(batch.len());
+        for (row, record) in (0u32..).zip(batch.iter()) {
+            let from = batch.partition.provenance(record.offset());
+            let counts = record.offset() >= count_from;
+            match decode(record.value().unwrap_or_default(), &from, Attributes::Skip) {
+                Ok(event) => decoded.push(&event, record.log_time(), row, dictionary),
+                Err(_) => decoded.invalid += u64::from(counts && record.log_time() >= range_from),
+            }
+            if !counts {
+                decoded.remembered = decoded.columns.len();
+            }
+        }
+        decoded
+    }
+
+    fn reserve(&mut self, events: usize) {
+        let Columns { id, tuple, stamp, slot, weight, latency, row } = &mut self.columns;
+        id.reserve(events);
+        tuple.reserve(events);
+        stamp.reserve(events);
+        slot.reserve(events);
+        weight.reserve(events);
+        latency.reserve(events);
+        row.reserve(events);
+        self.log_time.reserve(events);
+    }
+
+    fn push(&mut self, event: &EventView<'_>, log_time: LogTime, number: u32, dictionary: &mut Dictionary) {
+        let Columns { id, tuple, slot: slots, weight, latency, row, .. } = &mut self.columns;
+        id.push(id_hash(&event.event_id));
+        tuple.push(dictionary.number(event));
+        slots.push(slot(event.time, log_time));
+        weight.push(event.weight);
+        latency.push(event.latency_ms.unwrap_or(f64::NAN));
+        row.push(number);
+        self.log_time.push(log_time.0);
+    }
+
+    /// Drops copies, and what is remembered only; blocks of a partition come one after the other. `last` is the log time of
+    /// the last record, valid or not; copies are counted from log time `range_from` on.
+    pub fn deduplicate(&mut self, known: &mut Known, last: LogTime, range_from: LogTime) -> Deduplicated {
+        let before = self.columns.len();
+        let (mut kept, mut duplicates) = (0, 0);
+        for group in (0..before).step_by(TOGETHER) {
+            let to = (group + TOGETHER).min(before);
+            known.memory.foresee(&self.columns.id[group..to]);
+            for at in group..to {
+                let log_time = LogTime(self.log_time[at]);
+                let first = known.memory.first_of_hash(self.columns.id[at], log_time);
+                known.stamp = known.stamp.max(log_time);
+                if at < self.remembered {
+                    continue;
+                }
+                if first {
+                    self.columns.stamp.push(known.stamp.0);
+                    self.keep(at, kept);
+                    kept += 1;
+                } else {
+                    duplicates += u64::from(log_time >= range_from);
+                }
+            }
+        }
+        known.stamp = known.stamp.max(last);
+        self.truncate(kept);
+        Deduplicated { duplicates, stamp: known.stamp }
+    }
+
+    fn keep(&mut self, at: usize, to: usize) {
+        if at == to {
+            return;
+        }
+        let Columns { id, tuple, slot, weight, latency, row, .. } = &mut self.columns;
+        id[to] = id[at];
+        tuple[to] = tuple[at];
+        slot[to] = slot[at];
+        weight[to] = weight[at];
+        latency[to] = latency[at];
+        row[to] = row[at];
+    }
+
+    fn truncate(&mut self, kept: usize) {
+        let Columns { id, tuple, slot, weight, latency, row, .. } = &mut self.columns;
+        id.truncate(kept);
+        tuple.truncate(kept);
+        slot.truncate(kept);
+        weight.truncate(kept);
+        latency.truncate(kept);
+        row.truncate(kept);
+    }
+}
+
+/// A batch and the dictionary of the thread that decoded it.
+pub struct BatchRows<'a> {
+    /// The records.
+    pub batch: &'a Batch,
+    /// Their tuples.
+    pub dictionary: &'a Dictionary,
+}
+
+impl Rows for BatchRows<'_> {
+    fn of_tuple(&self, tuple: u32) -> EventView<'_> {
+        self.dictionary.tuple(tuple).event()
+    }
+
+    fn event(&self, row: u32) -> EventView<'_> {
+        let decoded = self.batch.get(row as usize).and_then(|record| {
+            let from = self.batch.partition.provenance(record.offset());
+            decode(record.value().unwrap_or_default(), &from, Attributes::Read).ok()
+        });
+        // It was decoded before, so it can be decoded again.
+        decoded.unwrap_or_else(|| self.dictionary.tuple(0).event())
+    }
+}

@@ -1,0 +1,183 @@
+//! A thread that decodes blocks and sums them.
+
+use slipstream_log::{Batch, Offset};
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::{Origin, TallyBatch};
+use slipstream_slo::revision::Revisions;
+use slipstream_slo::tally::columns::{ColumnTally, Share};
+
+use super::Job;
+use super::dictionary::{Dictionary, Tuple};
+use super::rows::{BatchRows, Decoded, Known};
+use super::traffic::TrafficOfThread;
+use super::turns::Turns;
+
+/// A block to be summed.
+pub struct Work {
+    /// Its place among all blocks.
+    pub number: u64,
+    /// Its place among those of its partition.
+    pub of_partition: u64,
+    /// Index of its reader.
+    pub source: usize,
+    /// What to do.
+    pub task: Task,
+    /// See [`TallyBatch::low`].
+    pub low: LogTime,
+}
+
+/// What there is to sum.
+pub enum Task {
+    /// Records of the log.
+    Records {
+        /// They.
+        batch: Batch,
+        /// First offset that counts.
+        count_from: Offset,
+    },
+    /// Nothing comes before this log time.
+    Known(LogTime),
+}
+
+/// A block that was summed.
+pub struct Summed {
+    /// Its place among all blocks.
+    pub number: u64,
+    /// Per set of definitions, one for each target.
+    pub batches: Vec<Vec<(u32, TallyBatch)>>,
+}
+
+/// What is passed from block to block of a partition.
+pub struct Source {
+    /// See [`Known`].
+    pub known: Known,
+    /// Records before it, as burn counts them.
+    pub position: i64,
+}
+
+/// Counts of the range.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tallied {
+    pub events: u64,
+    pub duplicates: u64,
+    pub invalid: u64,
+}
+
+/// A thread's own state.
+pub struct Worker<'a> {
+    sources: &'a [Turns<Source>],
+    revisions: Vec<&'a Revisions>,
+    from: LogTime,
+    targets: u32,
+    dictionary: Dictionary,
+    tally: ColumnTally,
+    /// What it leaves behind.
+    pub traffic: TrafficOfThread,
+    /// Per set of definitions.
+    pub shares: Vec<Vec<(Tuple, Share)>>,
+    /// Of its blocks.
+    pub tallied: Tallied,
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(job: &'a Job<'_>, sources: &'a [Turns<Source>], targets: u32) -> Worker<'a> {
+        let counted = job.from.tick()..job.span.to.0.div_euclid(1_000) + 1;
+        Worker {
+            sources,
+            revisions: job.cases.iter().map(|case| &case.revisions).collect(),
+            from: job.from,
+            targets,
+            dictionary: Dictionary::default(),
+            tally: ColumnTally::new(job.cases.len(), counted),
+            traffic: TrafficOfThread::new(job.steps),
+            shares: job.cases.iter().map(|_| Vec::new()).collect(),
+            tallied: Tallied::default(),
+        }
+    }
+
+    /// Where it waits for its turn.
+    pub fn sources(&self) -> &'a [Turns<Source>] {
+        self.sources
+    }
+
+    /// Sums a block; `None` if the work was given up.
+    pub fn sum(&mut self, work: Work) -> Option<Summed> {
+        let Work { number, of_partition, source, task, low } = work;
+        let turns = &self.sources[source];
+        let batches = match task {
+            Task::Known(until) => {
+                let template = turns.take(of_partition, |source_state| {
+                    let stamp = source_state.known.know(until);
+                    self.template(source, (source_state.position, source_state.position), stamp, low)
+                })?;
+                self.empty(&template)
+            }
+            Task::Records { batch, count_from } => self.records(&batch, count_from, (source, of_partition), low)?,
+        };
+        Some(Summed { number, batches })
+    }
+
+    fn records(
+        &mut self,
+        batch: &Batch,
+        count_from: Offset,
+        (source, of_partition): (usize, u64),
+        low: LogTime,
+    ) -> Option<Vec<Vec<(u32, TallyBatch)>>> {
+        if self.dictionary.is_full() {
+            self.leave_tuples();
+        }
+        let mut decoded = Decoded::of(batch, count_from, self.from, &mut self.dictionary);
+        let last = batch.iter().last().map_or(LogTime(i64::MIN), |record| record.log_time());
+        let (duplicates, template) = self.sources[source].take(of_partition, |state| {
+            let found = decoded.deduplicate(&mut state.known, last, self.from);
+            let from = state.position;
+            state.position += (batch.next - count_from.max(batch.next - batch.len() as i64)).max(0);
+            (found.duplicates, self.template(source, (from, state.position), found.stamp, low))
+        })?;
+        let columns = &decoded.columns;
+        let in_range = columns.len() - columns.stamp.partition_point(|stamp| *stamp < self.from.0);
+        self.tallied.events += in_range as u64;
+        self.tallied.duplicates += duplicates;
+        self.tallied.invalid += decoded.invalid;
+        if in_range > 0 {
+            self.traffic.add(columns, &self.dictionary);
+        }
+        let rows = BatchRows { batch, dictionary: &self.dictionary };
+        Some(self.tally.sum(columns, &rows, &self.revisions, &template, self.targets))
+    }
+
+    fn template(&self, source: usize, (from, to): (i64, i64), stamp: LogTime, low: LogTime) -> TallyBatch {
+        TallyBatch {
+            source: source as i32,
+            sources: self.sources.len() as i32,
+            from,
+            to,
+            stamp,
+            low: low.min(stamp),
+            origin: if from == to { Origin::Idle } else { Origin::Live },
+            revision: 0,
+            entries: Vec::new(),
+            exemplars: Vec::new(),
+        }
+    }
+
+    fn empty(&self, template: &TallyBatch) -> Vec<Vec<(u32, TallyBatch)>> {
+        let of = |revisions: &&Revisions| {
+            let batch = TallyBatch { revision: revisions.end(), ..template.clone() };
+            (0..self.targets).map(|target| (target, batch.clone())).collect()
+        };
+        self.revisions.iter().map(of).collect()
+    }
+
+    /// Tuples are numbered anew: what was counted by their numbers gets their names.
+    pub fn leave_tuples(&mut self) {
+        let shares = self.tally.shares();
+        self.tally.forget_tuples();
+        self.traffic.forget_tuples();
+        let tuples = self.dictionary.take();
+        for (left, shares) in self.shares.iter_mut().zip(shares) {
+            left.extend(shares.into_iter().map(|share| (tuples[share.tuple as usize].clone(), share)));
+        }
+    }
+}

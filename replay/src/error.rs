@@ -1,0 +1,40 @@
+//! Why a replay cannot be made.
+
+use slipstream_log::LogError;
+use slipstream_query::DefinitionsError;
+use slipstream_role::reading::ReadError;
+use slipstream_slo::burn::BurnFault;
+use slipstream_slo::revision::RevisionError;
+use slipstream_store::StoreError;
+
+/// Why a replay cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A topic cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The definitions of then cannot be read.
+    #[error(transparent)]
+    Then(#[from] DefinitionsError),
+    /// Definitions do not fit together.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A fold refused what it was given.
+    #[error(transparent)]
+    Burn(#[from] BurnFault),
+    /// The range is empty, or lies where nothing is.
+    #[error("{0}")]
+    Range(String),
+    /// A file for sorting cannot be used.
+    #[error("sorting by event time: {0}")]
+    Sorting(String),
+    /// A thread ended early.
+    #[error("{0} ended unexpectedly; this is a fault of slipstream")]
+    Thread(&'static str),
+}

@@ -1,0 +1,49 @@
+//! Reading a partition of the log.
+
+use slipstream_log::{Fetch, LogError, Offset, SharedLog};
+use tokio::runtime::Handle;
+
+use super::plan::LogPart;
+use super::{Block, Reader};
+use crate::error::ReplayError;
+
+/// Records and bytes of a block: many share their tuple, tick and slot, and a few blocks are little memory.
+const BLOCK: Fetch = Fetch { records: 32_768, bytes: 6 << 20 };
+
+/// Reads a part of the log in order.
+pub struct LogReader {
+    log: SharedLog,
+    runtime: Handle,
+    part: LogPart,
+    next: Offset,
+}
+
+impl LogReader {
+    /// A reader that waits for the log on this runtime.
+    pub fn new(log: SharedLog, runtime: Handle, part: LogPart) -> LogReader {
+        LogReader { log, runtime, next: part.remember_from, part }
+    }
+}
+
+impl Reader for LogReader {
+    fn next(&mut self) -> Result<Option<Block>, ReplayError> {
+        while self.next < self.part.to {
+            let read = self.log.read(self.part.partition, self.next, self.part.to, BLOCK);
+            let batch = match self.runtime.block_on(read) {
+                Ok(batch) => batch,
+                // Retention removed what was about to be read; what counted of it is told as missing.
+                Err(LogError::OutOfRange { first, .. }) if first > self.next => {
+                    self.next = first;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if batch.is_empty() {
+                return Ok(None);
+            }
+            self.next = batch.next;
+            return Ok(Some(Block::Records { batch, count_from: self.part.count_from }));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,49 @@
+//! Where a range of request-events is read: partition by partition, in the order of log time.
+
+mod log;
+mod plan;
+
+use slipstream_log::{Batch, Offset};
+use slipstream_schemas::LogTime;
+
+use crate::error::ReplayError;
+pub use log::LogReader;
+pub use plan::{LogPart, first_time, known_until, plan_log};
+
+/// Times `[from, to)` of the log, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Beginning.
+    pub from: LogTime,
+    /// End, exclusive.
+    pub to: LogTime,
+}
+
+/// What a reader brings next.
+#[derive(Debug)]
+pub enum Block {
+    /// Records of request-events as the log has them. Those below `count_from` are only remembered, to recognise copies.
+    Records {
+        /// The records.
+        batch: Batch,
+        /// First offset that counts.
+        count_from: Offset,
+    },
+}
+
+impl Block {
+    /// Log time that the partition is read up to with it; `None` if it is empty.
+    pub fn reach(&self) -> Option<LogTime> {
+        let Block::Records { batch, .. } = self;
+        batch.len().checked_sub(1).and_then(|last| batch.get(last)).map(|record| record.log_time())
+    }
+}
+
+/// Reads one partition. Called from a thread of its own; blocks.
+pub trait Reader: Send {
+    /// The next block; `None` at the end of the range.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    fn next(&mut self) -> Result<Option<Block>, ReplayError>;
+}
