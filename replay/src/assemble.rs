@@ -77,7 +77,7 @@ fn slos(about: &About, case: &Case, notes: &Notes, shares: &[(Tuple, Share)]) ->
         let noted = notes.series.get(&name).unwrap_or(&none);
         SloHistory {
             status: standing(slo.as_ref(), state),
-            range: noted.counts.iter().fold(Counted::default(), |sum, counts| sum.and(counts)),
+            range: Counted::default().and(&noted.range),
             timeline: timeline(noted, &about.steps),
             contributors,
         }

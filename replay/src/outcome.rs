@@ -89,7 +89,7 @@ pub struct SloHistory {
     /// covered_from and so on, as `query slos` has them.
     #[serde(flatten)]
     pub status: SloStatus,
-    /// Events of the range by SLI time.
+    /// Events that became known in the range.
     pub range: Counted,
     /// One for each step.
     pub timeline: Vec<SloStep>,

@@ -1,5 +1,7 @@
 //! A replay from its question to what it found.
 
+use std::sync::Arc;
+
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
 use slipstream_query::definitions::revisions;
@@ -56,7 +58,7 @@ struct Plan {
 ///
 /// # Errors
 /// When the log cannot be read, holds nothing of the range, or definitions do not fit.
-pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Progress) -> Result<Replayed, ReplayError> {
+pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
     let plan = plan(log, asked).await?;
     let second = |at: LogTime| at.0.div_euclid(1_000);
     let steps = match asked.step {
@@ -64,19 +66,20 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Progress) -> Resu
         None => Steps::usual(second(plan.from), second(plan.to)),
     };
     let job = Job {
-        cases: &plan.cases,
+        cases: plan.cases.clone(),
         window_ms: plan.window_ms,
         span: plan.span,
         steps,
         from: plan.from,
         begins: plan.parts.iter().map(|part| begin(part, plan.span)).collect(),
         threads: asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        progress,
+        progress: Arc::clone(progress),
     };
     let runtime = Handle::current();
     let reader = |part: &LogPart| -> Box<dyn Reader> { Box::new(LogReader::new(log.clone(), runtime.clone(), *part)) };
-    let readers = plan.parts.iter().map(reader).collect();
-    let read = tokio::task::block_in_place(|| run(&job, readers))?;
+    let readers: Vec<Box<dyn Reader>> = plan.parts.iter().map(reader).collect();
+    let reading = tokio::task::spawn_blocking(move || run(&job, readers)).await;
+    let read = reading.map_err(|_| ReplayError::Thread("the engine"))??;
     let reached = read.reached.min(plan.to);
     let about = About {
         from: plan.from,

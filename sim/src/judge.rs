@@ -10,6 +10,7 @@ use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_oracles::history::{Event, History, REDELIVERY_MS};
 use slipstream_oracles::recount::{Cell, CellName, accepted, cells, evaluate};
 use slipstream_oracles::value::Value;
+use slipstream_replay::{Asked, ReplayError, replay};
 use slipstream_role::burn_state::current_states;
 use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_role::names::TALLY;
@@ -19,6 +20,7 @@ use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::scale::Scale;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
+use slipstream_testkit::replays::{Compared, r1};
 use slipstream_testkit::verdict;
 
 use crate::plan::{ENDPOINTS, SERVICES};
@@ -39,6 +41,8 @@ pub struct WorldSummary {
     pub transitions: usize,
     /// Deliveries that receivers took.
     pub deliveries: usize,
+    /// Episodes of alerts that a replay gave again.
+    pub replayed: Compared,
 }
 
 impl WorldSummary {
@@ -51,6 +55,7 @@ impl WorldSummary {
         self.rates = (self.rates.0 + other.rates.0, self.rates.1 + other.rates.1);
         self.transitions += other.transitions;
         self.deliveries += other.deliveries;
+        self.replayed.add(&other.replayed);
     }
 }
 
@@ -78,6 +83,7 @@ pub async fn judge(world: &World) -> Result<WorldSummary> {
     all.transitions = transitions.len();
     all.deliveries = receivers(world, &transitions).await?;
     p4(Arc::clone(&world.log) as SharedLog).await?;
+    all.replayed = replayed(Arc::clone(&world.log) as SharedLog).await?;
     Ok(all)
 }
 
@@ -341,6 +347,22 @@ async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usi
         }
     }
     Ok(deliveries)
+}
+
+/// R1, R2: a replay of the log gives the alerts that the roles gave, whatever the threads.
+async fn replayed(log: SharedLog) -> Result<Compared> {
+    let mut told: Option<Vec<AlertTransition>> = None;
+    for threads in [1, 2, 8] {
+        let asked = Asked { threads: Some(threads), ..Asked::default() };
+        let found = match replay(&log, &asked, &Arc::default()).await {
+            Err(ReplayError::Range(_)) => return Ok(Compared::default()),
+            found => found?,
+        };
+        let alerts = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+        ensure!(told.as_ref().is_none_or(|told| *told == alerts), "R2: {threads} threads give other alerts");
+        told = Some(alerts);
+    }
+    r1(log.as_ref(), &told.unwrap_or_default()).await
 }
 
 /// P4: the state restored from the snapshots and the later tallies equals that of a fold without restarts.

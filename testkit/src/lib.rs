@@ -7,6 +7,7 @@ pub mod hooked;
 pub mod locks;
 pub mod process;
 pub mod recount;
+pub mod replays;
 pub mod services;
 pub mod verdict;
 pub mod webhook;

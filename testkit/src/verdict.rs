@@ -17,8 +17,11 @@ use slipstream_store::{EventFilter, Store};
 
 use crate::recount::Recount;
 
-/// Records of a topic that can be compared: one partition after the other.
-async fn each(log: &dyn Log, topic: Topic, mut take: impl FnMut(RecordRef<'_>, u32) -> Result<()>) -> Result<()> {
+/// Gives every record of a topic to `take`, with its partition: one partition after the other.
+///
+/// # Errors
+/// When the log cannot be read, or `take` fails.
+pub async fn each(log: &dyn Log, topic: Topic, mut take: impl FnMut(RecordRef<'_>, u32) -> Result<()>) -> Result<()> {
     for partition in 0..log.partitions(topic).await? {
         let place = TopicPartition { topic, partition };
         let (mut next, end) = log.bounds(place).await?;

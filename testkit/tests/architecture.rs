@@ -28,7 +28,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.insert("cli", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["query", "replay", "slotest"]].concat());
     arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
     arrows.insert("oracles", MEANING.to_vec());
-    arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["testkit", "oracles"]].concat());
+    arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["replay", "testkit", "oracles"]].concat());
     arrows.insert("bench", [&MEANING[..], &["log"]].concat());
     arrows
 }

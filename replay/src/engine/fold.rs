@@ -27,7 +27,9 @@ pub struct SeriesName {
 /// What was noted of a series.
 #[derive(Debug, Clone, Default)]
 pub struct SeriesNotes {
-    /// Per step: good, good or bad, unknown.
+    /// What became known in the range: good, good or bad, unknown.
+    pub range: [i64; 3],
+    /// The same of what happened in each step.
     pub counts: Vec<[i64; 3]>,
     /// Per step: how it stood at its end.
     pub stood: Vec<Option<Standing>>,
@@ -145,10 +147,16 @@ impl<'a> Fold<'a> {
     }
 
     fn count(&mut self, entry: &TallyEntry) {
-        let Some(step) = self.steps.of(entry.slot) else { return };
-        let counts = &mut self.series.of(&SeriesRef::of_entry(entry), &self.steps).counts[step];
+        let in_range = self.steps.of(entry.tick).is_some();
+        if !in_range {
+            return;
+        }
+        let notes = self.series.of(&SeriesRef::of_entry(entry), &self.steps);
         let more = [entry.good, entry.total, entry.unknown];
-        (0..3).for_each(|i| counts[i] += more[i]);
+        (0..3).for_each(|i| notes.range[i] += more[i]);
+        if let Some(step) = self.steps.of(entry.slot) {
+            (0..3).for_each(|i| notes.counts[step][i] += more[i]);
+        }
     }
 }
 
@@ -221,7 +229,7 @@ impl Noted {
             Some(place) => *place,
             None => {
                 let (counts, stood) = (vec![[0; 3]; steps.count()], vec![None; steps.count()]);
-                self.notes.push(SeriesNotes { counts, stood });
+                self.notes.push(SeriesNotes { range: [0; 3], counts, stood });
                 self.places.insert(name.into(), self.notes.len() - 1);
                 self.notes.len() - 1
             }

@@ -14,6 +14,7 @@ mod traffic;
 mod turns;
 mod worker;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use slipstream_schemas::LogTime;
@@ -38,9 +39,9 @@ pub struct Case {
 }
 
 /// What the engine is to do.
-pub struct Job<'a> {
+pub struct Job {
     /// Sets of definitions, at least one.
-    pub cases: &'a [Case],
+    pub cases: Vec<Case>,
     /// Redeliveries are recognised for this long, milliseconds.
     pub window_ms: i64,
     /// What is read, with the warm-up.
@@ -54,7 +55,7 @@ pub struct Job<'a> {
     /// Threads that decode and sum; as many fold.
     pub threads: usize,
     /// Told while it works.
-    pub progress: &'a Progress,
+    pub progress: Arc<Progress>,
 }
 
 /// Where the reading of a partition begins.

@@ -23,7 +23,7 @@ const AHEAD: usize = 1;
 ///
 /// # Errors
 /// When a source cannot be read, or a fold refuses what it is given.
-pub fn run(job: &Job<'_>, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError> {
+pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError> {
     let threads = job.threads.max(1);
     let sources: Vec<Turns<Source>> = job.begins.iter().map(|begin| source(job, *begin)).collect();
     let sources = &sources;
@@ -49,7 +49,7 @@ pub fn run(job: &Job<'_>, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayE
 }
 
 /// Burn asks how far back a source reaches by its first position: 0 is everything.
-fn source(job: &Job<'_>, begin: Begin) -> Turns<Source> {
+fn source(job: &Job, begin: Begin) -> Turns<Source> {
     let position = i64::from(begin != Begin::First);
     Turns::new(Source { known: Known::new(job.window_ms, LogTime(i64::MIN)), position })
 }
@@ -58,7 +58,7 @@ fn source(job: &Job<'_>, begin: Begin) -> Turns<Source> {
 type Left<'a> = Worker<'a>;
 
 fn finish<'scope>(
-    job: &Job<'_>,
+    job: &Job,
     workers: Vec<ScopedJoinHandle<'scope, Left<'_>>>,
     folds: Vec<ScopedJoinHandle<'scope, Result<Vec<Notes>, ReplayError>>>,
     dispatched: Result<LogTime, ReplayError>,
@@ -142,7 +142,7 @@ type Folding<'scope> = (ScopedJoinHandle<'scope, Result<Vec<Notes>, ReplayError>
 /// A thread that folds a partition of the SLOs of each set of definitions.
 fn fold<'scope, 'a: 'scope>(
     scope: &'scope Scope<'scope, '_>,
-    job: &'a Job<'_>,
+    job: &'a Job,
     (target, targets): (usize, usize),
 ) -> Folding<'scope> {
     let (sender, summed) = sync_channel::<Arc<Summed>>(2);
@@ -166,8 +166,8 @@ fn fold<'scope, 'a: 'scope>(
 }
 
 /// Gives out blocks: that of the partition which is furthest behind is next.
-struct Dispatcher<'a, 'j> {
-    job: &'a Job<'j>,
+struct Dispatcher<'a> {
+    job: &'a Job,
     blocks: Vec<Receiver<Result<Block, ReplayError>>>,
     workers: SyncSender<Work>,
     /// Per partition: up to where it was given out, and how many blocks of it.
@@ -175,12 +175,12 @@ struct Dispatcher<'a, 'j> {
     number: u64,
 }
 
-impl<'a, 'j> Dispatcher<'a, 'j> {
+impl<'a> Dispatcher<'a> {
     fn new(
-        job: &'a Job<'j>,
+        job: &'a Job,
         blocks: Vec<Receiver<Result<Block, ReplayError>>>,
         workers: SyncSender<Work>,
-    ) -> Dispatcher<'a, 'j> {
+    ) -> Dispatcher<'a> {
         let given = blocks.iter().map(|_| (LogTime(i64::MIN), 0)).collect();
         Dispatcher { job, blocks, workers, given, number: 0 }
     }

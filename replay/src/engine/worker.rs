@@ -80,7 +80,7 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(job: &'a Job<'_>, sources: &'a [Turns<Source>], targets: u32) -> Worker<'a> {
+    pub fn new(job: &'a Job, sources: &'a [Turns<Source>], targets: u32) -> Worker<'a> {
         let counted = job.from.tick()..job.span.to.0.div_euclid(1_000) + 1;
         Worker {
             sources,

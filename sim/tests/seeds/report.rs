@@ -10,6 +10,9 @@ const STORY: usize = 40;
 /// A line of progress after so many worlds.
 const PROGRESS: u64 = 50;
 
+/// Worlds that have episodes enough for a share of them to mean something.
+const ENOUGH: u64 = 50;
+
 /// What was played so far.
 pub struct Report {
     seeds: u64,
@@ -52,14 +55,14 @@ impl Report {
 
     /// The closing line; a test that failed ends here.
     pub fn close(mut self) {
-        let WorldSummary { events, undercut, ticks, rates, transitions, deliveries } = &self.all;
+        let WorldSummary { events, undercut, ticks, rates, transitions, deliveries, replayed } = &self.all;
         let faults: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         // Bypasses the output capture of passing tests, so that `make test` prints the summary as well.
         let told = writeln!(
             std::io::stdout(),
             "simulation: {} worlds, {} events accepted ({} redelivered, {} dead letters, {undercut} below a horizon), \
              {} faults ({}), {} of {} ticks complete ({} worlds wholly), {} of {} burn rates recounted, {transitions} \
-             transitions, {deliveries} deliveries, {} lines of trace; {} failed",
+             transitions, {deliveries} deliveries, {replayed}, {} lines of trace; {} failed",
             self.played,
             events.0,
             events.1,
@@ -75,6 +78,8 @@ impl Report {
             self.failed.len()
         );
         assert!(told.is_ok(), "standard output is closed");
+        let enough = replayed.same >= replayed.exempted() || self.seeds < ENOUGH;
+        assert!(enough, "R1: at least half of the episodes are to be compared: {replayed}");
         self.failed.sort_unstable();
         assert!(
             self.failed.is_empty(),

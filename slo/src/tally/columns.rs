@@ -83,6 +83,8 @@ struct Case {
 /// The matcher of the definitions that are in force.
 #[derive(Debug)]
 struct Matching {
+    /// See [`Revisions::in_force`].
+    version: usize,
     matcher: Matcher,
     /// Up to here, exclusive, it is right.
     until: LogTime,
@@ -152,17 +154,19 @@ impl ColumnTally {
 
     /// Matches by the definitions in force at `at`. Returns the log time up to which, exclusive, they are.
     fn switch(&mut self, at: LogTime, definitions: &[&Revisions], sums: &mut [Sums]) -> LogTime {
-        let stays = |case: &Case| {
-            case.matching.as_ref().is_some_and(|m| at < m.until && m.matcher.series_len() <= MATCHER_SERIES)
+        // Blocks of several partitions come in turns: the next one may be older than the last.
+        let stays = |case: &Case, revisions: &Revisions| {
+            let in_force = revisions.in_force(at, revisions.end());
+            case.matching.as_ref().is_some_and(|m| m.version == in_force && m.matcher.series_len() <= MATCHER_SERIES)
         };
-        if !self.cases.iter().all(stays) {
+        if !self.cases.iter().zip(definitions).all(|(case, revisions)| stays(case, revisions)) {
             // Plans are of all sets of definitions together.
             self.settle_shares();
             self.plans.clear();
         }
         let mut until = LogTime(i64::MAX);
         for ((case, revisions), sums) in self.cases.iter_mut().zip(definitions).zip(sums) {
-            if !stays(case) {
+            if !stays(case, revisions) {
                 case.settle(sums);
                 case.matching = Some(Matching::at(at, revisions));
             }
@@ -286,6 +290,7 @@ impl Matching {
     fn at(at: LogTime, revisions: &Revisions) -> Matching {
         let upto = revisions.end();
         Matching {
+            version: revisions.in_force(at, upto),
             matcher: Matcher::new(&revisions.active_at(at, upto)),
             until: revisions.next_cut_after(at, upto).unwrap_or(LogTime(i64::MAX)),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slipstream_replay::engine::Progress;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::figures;
 
@@ -14,15 +14,16 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// A line that is shown until it ends.
 pub struct Shown {
-    task: Option<JoinHandle<()>>,
+    task: JoinSet<()>,
 }
 
 /// Shows the progress if standard error is a terminal.
 pub fn show(progress: Arc<Progress>) -> Shown {
     if !std::io::stderr().is_terminal() {
-        return Shown { task: None };
+        return Shown { task: JoinSet::new() };
     }
-    let task = tokio::spawn(async move {
+    let mut task = JoinSet::new();
+    task.spawn(async move {
         let began = Instant::now();
         loop {
             tokio::time::sleep(EVERY).await;
@@ -30,15 +31,14 @@ pub fn show(progress: Arc<Progress>) -> Shown {
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K{line}");
         }
     });
-    Shown { task: Some(task) }
+    Shown { task }
 }
 
 impl Shown {
     /// Removes the line.
-    pub async fn end(self) {
-        if let Some(task) = self.task {
-            task.abort();
-            let _ = task.await;
+    pub async fn end(mut self) {
+        if !self.task.is_empty() {
+            self.task.shutdown().await;
             let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K");
         }
     }
