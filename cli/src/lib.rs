@@ -46,6 +46,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => commands::simulate::run(args, cli.log_level).await,
         Command::Slo(command) => commands::slo::run(command).await,
         Command::Query(query) => commands::query::run(query).await,
+        Command::Mark(command) => commands::mark::run(command).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {

@@ -1,5 +1,6 @@
 //! The command line. Names and machine output are a contract; every command has an example in its help.
 
+mod mark;
 mod place;
 mod query;
 mod run;
@@ -10,6 +11,7 @@ mod values;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use mark::{Mark, Marking};
 pub use place::Place;
 pub use query::{By, Query, What};
 pub use run::{Demo, Run};
@@ -53,6 +55,9 @@ pub enum Command {
     /// Query events, KPIs, SLOs and alerts
     #[command(subcommand)]
     Query(Query),
+    /// Record deploys, changes of configuration, incidents and notes, and list them
+    #[command(subcommand)]
+    Mark(Mark),
     /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),
