@@ -47,25 +47,24 @@ async fn record(
     until: Option<Timestamp>,
     what: Marking,
 ) -> Result<ExitCode> {
-    let Marking { text, service, environment, time, link, id, author, json, gateway, place } = what;
     let marker = Marker {
-        id: id.unwrap_or_else(new_id),
+        id: what.id.unwrap_or_else(new_id),
         kind,
-        service: service.unwrap_or_default(),
-        environment,
-        time: micros(time.unwrap_or_else(Timestamp::now)),
+        service: what.service.unwrap_or_default(),
+        environment: what.environment,
+        time: micros(what.time.unwrap_or_else(Timestamp::now)),
         until: until.map(micros),
         version,
-        text: text.unwrap_or_default(),
-        link,
-        author: author.unwrap_or_else(user),
+        text: what.text.unwrap_or_default(),
+        link: what.link,
+        author: what.author.unwrap_or_else(user),
     };
     validate(&marker).map_err(|error| WrongUse(error.to_string()))?;
-    match gateway {
-        Some(address) => marking::send(&address, &marker).await?,
-        None => write(&marker, &place).await?,
+    match &what.gateway {
+        Some(address) => marking::send(address, &marker).await?,
+        None => write(&marker, &what.place).await?,
     }
-    if json {
+    if what.json {
         output::enough(output::print_json(&MarkerJson::from(&marker)))?;
     } else {
         output::enough(output::print(&format!("recorded: {}, id {}\n", line(&marker), marker.id)))?;
@@ -90,7 +89,8 @@ async fn write(marker: &Marker, place: &Place) -> Result<()> {
             None => return Err(with_advice(error)),
         },
     };
-    let published = log.patient().publish(vec![outgoing(marker)]).await.context("recording the marker");
+    let doing = || format!("recording the marker (to try again: --id {})", marker.id);
+    let published = log.patient().publish(vec![outgoing(marker)]).await.with_context(doing);
     log.close().await;
     published.map(drop)
 }
@@ -111,7 +111,7 @@ fn line(marker: &Marker) -> String {
     words.extend([marker.service.as_str(), marker.environment.as_str()].iter().filter(|word| !word.is_empty()));
     words.extend(marker.version.as_deref());
     let until = marker.until.map(|until| format!(" to {}", figures::moment(until))).unwrap_or_default();
-    format!("{} at {}{until}", words.join(" "), figures::moment(marker.time)).replace('\n', " ")
+    format!("{} at {}{until}", words.join(" "), figures::moment(marker.time))
 }
 
 fn user() -> String {
