@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub mod import;
+pub mod mark;
 pub mod query;
 pub mod replay;
 pub mod run;

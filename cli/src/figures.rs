@@ -1,7 +1,9 @@
-//! Figures for people: percentages, spans of time, counts, budgets.
+//! Figures for people: percentages, moments and spans of time, counts, budgets.
 
+use slipstream_schemas::EventTime;
 use slipstream_schemas::records::BudgetUnit;
 use slipstream_slo::rule::words::apart;
+use slipstream_store::text;
 
 /// More digits than an `f64` can distinguish.
 const MOST_DECIMALS: usize = 15;
@@ -56,6 +58,20 @@ pub fn events(n: i64) -> String {
 /// A count of things: 1 line, 1,200 lines.
 pub fn counted(n: i64, thing: &str) -> String {
     format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A moment to the second: 2026-01-31T09:30:00Z.
+pub fn moment(time: EventTime) -> String {
+    text::seconds(time.0.div_euclid(1_000_000))
+}
+
+/// The beginning of a text that may be long, as a cell of a table has it.
+pub fn beginning(text: &str) -> String {
+    const SHOWN: usize = 100;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// An amount of what a budget counts: events as a count, time in minutes. A composite's shares are in its SLI.
@@ -183,6 +199,14 @@ mod tests {
             assert_eq!(left_of_budget(unit, remaining, budget), text);
         }
         assert_eq!(amount(BudgetUnit::Seconds, 2_592_030), "43200.5 min");
+    }
+
+    #[test]
+    fn a_long_text_is_shown_by_its_beginning() {
+        assert_eq!(beginning("short"), "short");
+        assert_eq!(beginning(&"ü".repeat(100)), "ü".repeat(100));
+        assert_eq!(beginning(&"ü".repeat(101)), format!("{}...", "ü".repeat(100)));
+        assert_eq!(moment(EventTime(1_769_851_800_999_999)), "2026-01-31T09:30:00Z");
     }
 
     #[test]

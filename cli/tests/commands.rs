@@ -24,7 +24,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["demo"],
         &["run"],
@@ -40,6 +40,12 @@ fn every_command_has_help_with_an_example() {
         &["query", "events"],
         &["query", "slos"],
         &["query", "alerts"],
+        &["mark"],
+        &["mark", "deploy"],
+        &["mark", "config"],
+        &["mark", "incident"],
+        &["mark", "note"],
+        &["mark", "list"],
         &["topics"],
         &["topics", "ensure"],
         &["topics", "list"],

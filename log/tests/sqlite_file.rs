@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slipstream_log::conformance::{input, publish, read_all, record};
 use slipstream_log::sqlite::{LOCK_FILE, LOG_FILE, OpenError, SqliteLog, SqliteOptions};
-use slipstream_log::{Fetch, Log, LogError, SharedLog};
+use slipstream_log::{Fetch, Log, LogError, SharedLog, TopicPartition};
 use slipstream_schemas::Topic;
 use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
@@ -140,6 +140,24 @@ async fn partition_counts_are_kept_and_only_request_events_grows() {
     assert_eq!(log.bounds(input(2)).await.unwrap(), (0, 3));
     assert_eq!(log.bounds(input(3)).await.unwrap(), (0, 0));
     assert!(log.bounds(input(4)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_directory_of_an_earlier_version_gets_the_topics_that_came_since() {
+    let dir = tempdir().unwrap();
+    let log = open(&dir).unwrap();
+    publish(&(log.clone() as SharedLog), 1, 3).await;
+    log.close().await;
+    drop(log);
+    let earlier = rusqlite::Connection::open(dir.path().join(LOG_FILE)).unwrap();
+    assert_eq!(earlier.execute("DELETE FROM partitions WHERE topic = 'markers'", []).unwrap(), 1);
+    drop(earlier);
+    let reader = SqliteLog::open_read_only(dir.path()).unwrap();
+    assert_eq!(reader.partitions(Topic::Markers).await.unwrap(), 0, "reading makes nothing");
+    let log: SharedLog = open(&dir).unwrap();
+    assert_eq!(log.partitions(Topic::Markers).await.unwrap(), 1);
+    log.publish(vec![record(TopicPartition { topic: Topic::Markers, partition: 0 }, "m")]).await.unwrap();
+    assert_eq!(read_all(&log, input(0)).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,7 +43,16 @@ pub struct Answer {
 /// Maximum number of errors in a response: a response must not be much larger than its request.
 pub const ERRORS: usize = 100;
 
-/// What is wrong with one event.
+/// The response to a POST of markers that were all taken. Otherwise it is an [`Answer`], and nothing was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkersAccepted {
+    /// Markers that the log has, durably.
+    pub accepted: u64,
+    /// Their ids, in the order of the request.
+    pub ids: Vec<String>,
+}
+
+/// What is wrong with one event, or marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemError {
     /// Its place in the request, from 0.

@@ -2,11 +2,12 @@
 //!
 //! Waiting out temporary errors ([`patience`]); taking over partitions ([`takeover`]) with their former state
 //! ([`reading`], [`redelivery`], [`burn_state`]); the definitions, and kept up to date ([`definitions`],
-//! [`revisions`]); records that are not counted ([`dead_letters`]).
+//! [`revisions`]); records that are not counted ([`dead_letters`]); what was done to services ([`markers`]).
 
 pub mod burn_state;
 pub mod dead_letters;
 pub mod definitions;
+pub mod markers;
 pub mod names;
 pub mod patience;
 pub mod reading;

@@ -10,7 +10,9 @@ use serde_avro_fast::ser::SerializerConfig;
 
 use crate::cause::Cause;
 use crate::event::RequestEvent;
-use crate::records::{AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Notification, TallyBatch};
+use crate::records::{
+    AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Marker, Notification, TallyBatch,
+};
 
 /// The two bytes every single-object encoding begins with.
 pub const MARKER: [u8; 2] = [0xC3, 0x01];
@@ -61,6 +63,7 @@ wire! {
     ImportPosition => "import_position.avsc", formerly "import_position_1.avsc";
     Definition => "definition.avsc";
     BurnChunk => "burn_chunk.avsc", formerly "burn_chunk_1.avsc";
+    Marker => "marker.avsc";
 }
 
 fn parse(text: &str, file: &str) -> Schema {

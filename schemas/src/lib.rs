@@ -9,6 +9,7 @@ pub mod decode;
 pub mod event;
 #[cfg(feature = "fixtures")]
 pub mod fixtures;
+pub mod marker;
 pub mod records;
 pub mod retention;
 pub mod time;

@@ -1,5 +1,6 @@
 //! The two clocks of the system, as types that cannot be confused.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// When a producer says a request ended: microseconds since the Unix epoch, UTC.
@@ -22,6 +23,14 @@ impl EventTime {
     /// Whole milliseconds, rounded down.
     pub fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
+    }
+
+    /// RFC 3339 in UTC with all six digits of a microsecond: `2026-11-20T20:30:00.000000Z`.
+    pub fn rfc3339(self) -> String {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(timestamp) => format!("{timestamp:.6}"),
+            Err(_) => format!("{} microseconds since 1970", self.0),
+        }
     }
 }
 

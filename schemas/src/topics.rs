@@ -25,6 +25,8 @@ pub enum Topic {
     ImportPositions,
     /// What broke a rule: original key, bytes and headers, and provenance headers.
     DeadLetters,
+    /// Marker, keyed by its id.
+    Markers,
 }
 
 /// How long records stay.
@@ -69,7 +71,7 @@ const fn days(n: u32) -> Kept {
 }
 
 /// Every topic there is.
-pub const TOPICS: [TopicSpec; 9] = [
+pub const TOPICS: [TopicSpec; 10] = [
     row(Topic::RequestEvents, "request-events", 8, days(7), true),
     row(Topic::SloDefinitions, "slo-definitions", 1, Kept::Forever, true),
     row(Topic::SliTallies, "sli-tallies", 4, days(3), true),
@@ -79,6 +81,7 @@ pub const TOPICS: [TopicSpec; 9] = [
     row(Topic::Notifications, "notifications", 4, days(90), true),
     row(Topic::ImportPositions, "import-positions", 1, ANY_TIME, true),
     row(Topic::DeadLetters, "dead-letters", 4, days(14), true),
+    row(Topic::Markers, "markers", 1, days(400), true),
 ];
 
 impl Topic {

@@ -268,6 +268,22 @@ fn the_small_records_agree_too() {
     });
     agree(&import_position());
     agree(&Definition { kind: "SLO".into(), name: "n".into(), document: None, author: "me".into() });
+    let note = Marker {
+        id: "m".into(),
+        kind: MarkerKind::Note,
+        service: String::new(),
+        environment: String::new(),
+        time: EventTime(6),
+        until: None,
+        version: None,
+        text: "one\ntwo".into(),
+        link: None,
+        author: "me".into(),
+    };
+    agree(&Marker { kind: MarkerKind::Deploy, version: Some("1.4.2".into()), ..note.clone() });
+    agree(&Marker { kind: MarkerKind::Config, link: Some("https://x/1".into()), ..note.clone() });
+    agree(&Marker { kind: MarkerKind::Incident, until: Some(EventTime(7)), ..note.clone() });
+    agree(&note);
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn topics_have_the_names_that_installations_know() {
         (Topic::Notifications, "notifications"),
         (Topic::ImportPositions, "import-positions"),
         (Topic::DeadLetters, "dead-letters"),
+        (Topic::Markers, "markers"),
     ];
     assert_eq!(names.len(), TOPICS.len());
     for (topic, name) in names {

@@ -5,10 +5,7 @@ use slipstream_schemas::EventTime;
 
 /// RFC 3339 in UTC with all six digits of a microsecond: `2026-11-20T20:30:00.000000Z`.
 pub fn micros(time: EventTime) -> String {
-    match Timestamp::from_microsecond(time.0) {
-        Ok(timestamp) => format!("{timestamp:.6}"),
-        Err(_) => format!("{} microseconds since 1970", time.0),
-    }
+    time.rfc3339()
 }
 
 /// RFC 3339 in UTC of whole Unix seconds: `2026-11-20T20:30:00Z`.

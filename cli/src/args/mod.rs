@@ -1,5 +1,6 @@
 //! The command line. Names and machine output are a contract; every command has an example in its help.
 
+mod mark;
 mod place;
 mod query;
 mod replay;
@@ -11,6 +12,7 @@ mod values;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use mark::{Mark, Marking};
 pub use place::Place;
 pub use query::{By, Query, What};
 pub use replay::Replay;
@@ -57,6 +59,9 @@ pub enum Command {
     Query(Query),
     /// Read requests again: what happened, and what other definitions would have made of it
     Replay(Replay),
+    /// Record deploys, changes of configuration, incidents and notes, and list them
+    #[command(subcommand)]
+    Mark(Mark),
     /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),

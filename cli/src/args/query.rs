@@ -39,7 +39,7 @@ pub enum Query {
         #[command(flatten)]
         what: What,
     },
-    /// Show the status of every SLO
+    /// Show the status of every SLO, and the markers of the last day
     #[command(after_help = "Example:\n  slipstream query slos --json")]
     Slos {
         /// Print JSON

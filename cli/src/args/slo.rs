@@ -51,7 +51,7 @@ pub enum Slo {
         #[command(flatten)]
         from: Place,
     },
-    /// Show the status of every SLO, worst budget first
+    /// Show the status of every SLO, worst budget first, and the markers of the last day
     #[command(after_help = "Example:\n  slipstream slo status --data slipstream-data")]
     Status {
         /// Print JSON

@@ -42,7 +42,11 @@ pub async fn store_of(config: &Config) -> Result<SharedStore> {
     }
 }
 
-fn existing(dir: &Path) -> Result<()> {
+/// Checks that there is a data directory.
+///
+/// # Errors
+/// When there is none, with what creates it.
+pub fn existing(dir: &Path) -> Result<()> {
     no_file(dir)?;
     if !dir.is_dir() {
         bail!(

@@ -22,7 +22,7 @@ use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
 
 pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options};
-pub use look::{log_of, store_of};
+pub use look::{existing, log_of, store_of};
 pub use store::StorePlace;
 
 use crate::definitions;

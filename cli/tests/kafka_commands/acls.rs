@@ -207,6 +207,7 @@ async fn the_documented_rights_of_each_role_are_enough() {
     let answer: Value = posted.unwrap().json().await.unwrap();
     assert_eq!(answer["inserted"], 200, "{answer}");
     import(&installation, &processes[0]).await;
+    mark(&processes[0]).await;
     let fired = |d: &[slipstream_testkit::webhook::Delivery]| d.iter().any(|d| d.body["status"] == "firing");
     let came = receiver.until(PATIENCE, fired).await;
     let said = || processes.iter().map(Slipstream::stderr).collect::<Vec<_>>().join("\n");
@@ -232,6 +233,14 @@ async fn import(installation: &Secured<'_>, gateway: &Slipstream) {
     let output = command.output().await.unwrap();
     let said = || format!("{}{}{}", text(&output.stdout), text(&output.stderr), gateway.stderr());
     assert!(output.status.success(), "{}", said());
+}
+
+/// A marker through the gateway.
+async fn mark(gateway: &Slipstream) {
+    let mut command = tokio::process::Command::new(BINARY);
+    command.args(["mark", "deploy", "--version", "1", "--to", &gateway.gateway()]).kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}{}", text(&output.stderr), gateway.stderr());
 }
 
 fn event(i: usize) -> Value {

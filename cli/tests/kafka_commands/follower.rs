@@ -49,5 +49,5 @@ async fn p4_a_follower_is_where_a_fresh_restore_is_whoever_folds_beside_it() {
     follower.follow().await.unwrap();
     assert_eq!(follower.states().unwrap(), current_states(&log).await.unwrap());
     let told = place.json(&["slo", "status"], 0).await;
-    assert_eq!(told, serde_json::to_value(follower.slos().unwrap()).unwrap());
+    assert_eq!(told["slos"], serde_json::to_value(follower.slos().unwrap()).unwrap()["slos"]);
 }

@@ -6,6 +6,7 @@ mod acls;
 mod doctor;
 mod elastic;
 mod follower;
+mod markers;
 mod membership;
 mod place;
 mod recreated;

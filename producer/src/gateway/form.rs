@@ -71,7 +71,8 @@ fn first_char(body: &[u8]) -> char {
     body.utf8_chunks().next().and_then(|c| c.valid().chars().next()).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-fn lines(body: &[u8], max: usize) -> Result<Vec<&[u8]>, FormError> {
+/// A marker or an event a line.
+pub(super) fn lines(body: &[u8], max: usize) -> Result<Vec<&[u8]>, FormError> {
     let mut items = Vec::new();
     for line in body.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty()) {
         if items.len() == max {
@@ -151,11 +152,12 @@ fn one(object: &RawValue, max: usize) -> Result<Vec<&[u8]>, FormError> {
     }
 }
 
-fn text(body: &[u8]) -> Result<&str, FormError> {
+pub(super) fn text(body: &[u8]) -> Result<&str, FormError> {
     std::str::from_utf8(body).map_err(|e| FormError::Syntax(format!("not UTF-8 at byte {}", e.valid_up_to())))
 }
 
-fn list(text: &str, max: usize) -> Result<Vec<&[u8]>, FormError> {
+/// A list's items, at most `max`.
+pub(super) fn list(text: &str, max: usize) -> Result<Vec<&[u8]>, FormError> {
     // serde's own error would quote what it found, whatever its length.
     if !text.starts_with('[') {
         return Err(FormError::Syntax("expected a list of events in `events`".to_owned()));

@@ -6,6 +6,8 @@
 //! gets a UUIDv7, listed in `ids`; a sender that repeats a request should set its own, or the repetition is not
 //! recognised. Every response has `x-request-id`, the sender's own if it sent one.
 //!
+//! `POST /v1/markers` takes deploys, changes of configuration, incidents and notes ([`markers`]).
+//!
 //! `POST /v1/imports/find` and `POST /v1/imports` take files from `slipstream import --to` ([`imports`]).
 //!
 //! No client can make it large or slow. What requests hold is reserved within a budget before it is allocated
@@ -23,6 +25,7 @@ mod gzip;
 mod held;
 mod imports;
 mod intake;
+mod markers;
 mod odd_times;
 mod refusal;
 mod reply;
@@ -103,7 +106,8 @@ pub async fn serve(
     Serving { limit: limits.max_in_flight }.emit();
     health.set(ROLE, health::State::Ready);
     let imports = imports::router(gateway.clone(), stop.clone());
-    http::serve(ROLE, listener, router(gateway.clone()).merge(imports), connection_limits(&limits), stop).await;
+    let all = router(gateway.clone()).merge(imports).merge(markers::router(gateway.clone()));
+    http::serve(ROLE, listener, all, connection_limits(&limits), stop).await;
     match gateway.broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(GatewayError::Log(error)),
         None => Ok(()),
@@ -129,7 +133,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 const GREETING: &str = "This is Slipstream's gateway. POST events to /v1/events: one JSON object, a list, \
-{\"events\": [...]} or one object per line (application/x-ndjson), plain or gzip; ?strict=true for all or nothing.\n";
+{\"events\": [...]} or one object per line (application/x-ndjson), plain or gzip; ?strict=true for all or nothing. POST markers to /v1/markers.\n";
 
 async fn not_found(request: Request) -> Response {
     body::linger_over(request).await;
@@ -156,7 +160,8 @@ async fn take(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
 }
 
 impl Gateway {
-    async fn take(&self, request: Request, id: &str) -> Result<Reply, Refusal> {
+    /// A body of at most `max` bytes, and how it wants to be read.
+    async fn receive(&self, request: Request, max: usize) -> Result<Job, Refusal> {
         let (head, body) = request.into_parts();
         let (wanted, expects) = (Wanted::of(&head), expects(&head));
         // It may be 16 KiB, which nobody has reserved, and the body may take its time.
@@ -168,9 +173,14 @@ impl Gateway {
                 return Err(refusal);
             }
         };
-        let Limits { max_body, read_timeout, .. } = self.limits;
-        let body = body::receive(body, wanted.length, wanted.expects, max_body, read_timeout, &self.budget).await?;
-        let Worked { mut intake, reply } = self.workshop.work(Job { body, wanted }).await?;
+        let within = self.limits.read_timeout;
+        let body = body::receive(body, wanted.length, wanted.expects, max, within, &self.budget).await?;
+        Ok(Job { body, wanted })
+    }
+
+    async fn take(&self, request: Request, id: &str) -> Result<Reply, Refusal> {
+        let job = self.receive(request, self.limits.max_body).await?;
+        let Worked { mut intake, reply } = self.workshop.work(job).await?;
         let (too_late, ahead) = (intake.odd_times.too_late.events, intake.odd_times.ahead.events);
         if reply.inserted > 0 {
             self.publish(&mut intake, id).await?;

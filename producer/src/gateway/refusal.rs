@@ -39,9 +39,9 @@ pub(super) enum Refusal {
     NoThread(Duration),
     #[error("{0}; retry this request later")]
     Later(&'static str),
-    #[error("the log did not answer within {0:?}; send the same again with the same event_ids")]
+    #[error("the log did not answer within {0:?}; send the same again with the same ids")]
     LogSlow(Duration),
-    #[error("{0}; retry after a while, with the same event_ids")]
+    #[error("{0}; retry after a while, with the same ids")]
     LogBusy(LogError),
     #[error("{0}")]
     LogTooLarge(LogError),
@@ -53,6 +53,12 @@ pub(super) enum Refusal {
     Step(String),
     #[error("importing: {0}")]
     NotImportable(String),
+    #[error("{0}; send one marker or a list of them")]
+    Markers(String),
+    #[error("more than {0} markers; send fewer at a time")]
+    TooManyMarkers(usize),
+    #[error("marking: {0}")]
+    NotMarked(LogError),
     #[error("{0} is not allowed here; POST events to /v1/events")]
     Method(Method),
 }
@@ -87,17 +93,22 @@ impl Refusal {
         match self {
             Refusal::Form(FormError::TooMany(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Gzip(GzipError::TooLarge(_) | GzipError::TooManyMembers(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::Parameter(_) | Refusal::Form(_) | Refusal::Broken(_) | Refusal::Gzip(_) | Refusal::Step(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Refusal::Parameter(_)
+            | Refusal::Form(_)
+            | Refusal::Broken(_)
+            | Refusal::Gzip(_)
+            | Refusal::Step(_)
+            | Refusal::Markers(_) => StatusCode::BAD_REQUEST,
             Refusal::TooSlow(_) | Refusal::TooSlowly { .. } => StatusCode::REQUEST_TIMEOUT,
-            Refusal::TooLarge { .. } | Refusal::LogTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TooLarge { .. } | Refusal::LogTooLarge(_) | Refusal::TooManyMarkers(_) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::ContentType(_) | Refusal::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Busy | Refusal::NoThread(_) | Refusal::Later(_) | Refusal::LogSlow(_) | Refusal::LogBusy(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Refusal::LogBroken(_) | Refusal::NotImportable(_) | Refusal::Mistake(_) => {
+            Refusal::LogBroken(_) | Refusal::NotImportable(_) | Refusal::NotMarked(_) | Refusal::Mistake(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -108,7 +119,9 @@ impl Refusal {
         match self {
             Refusal::Parameter(_) => "bad-parameter",
             Refusal::Form(FormError::TooMany(_)) => "too-many-events",
-            Refusal::Form(_) => "malformed-body",
+            Refusal::Form(_) | Refusal::Markers(_) => "malformed-body",
+            Refusal::TooManyMarkers(_) => "too-many-markers",
+            Refusal::NotMarked(_) => "markers-failed",
             Refusal::Broken(_) => "broken-body",
             Refusal::Gzip(GzipError::TooLarge(_)) => "body-too-large",
             Refusal::Gzip(GzipError::TooManyMembers(_)) => "too-many-gzip-members",

@@ -6,4 +6,5 @@ mod bodies;
 mod client;
 mod hostile;
 mod house;
+mod markers;
 mod pressure;

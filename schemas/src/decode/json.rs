@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::attributes::AttributesInJson;
 use super::error::{ErrorClass, EventError};
+use super::nearest::nearest;
 use super::number;
 use super::rules::{self, Draft, Pairs, TWICE};
 use crate::event::EventView;
@@ -282,12 +283,9 @@ fn has_offset(text: &str) -> bool {
 }
 
 fn unknown(name: &str) -> EventError {
-    // A name that is far longer than any field is near none, and to compare it costs the product of the lengths.
-    let comparable = FIELDS.iter().filter(|_| name.len() <= 32);
-    let nearest = comparable.map(|field| (strsim::levenshtein(field, name), field)).min();
-    let rule = match nearest {
-        Some((d, field)) if d <= 3 && d < name.len().max(2) => format!("no such field; did you mean {field}?"),
-        _ => "no such field; further dimensions go into attributes".to_owned(),
+    let rule = match nearest(name, &FIELDS) {
+        Some(field) => format!("no such field; did you mean {field}?"),
+        None => "no such field; further dimensions go into attributes".to_owned(),
     };
     EventError::field(ErrorClass::UnknownField, name, "", rule)
 }

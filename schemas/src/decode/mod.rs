@@ -8,13 +8,16 @@ mod attributes;
 mod avro;
 mod error;
 mod json;
+mod nearest;
 mod number;
 mod rules;
 mod swift;
 
 pub use error::{ErrorClass, EventError};
 pub use json::{Defaults, rfc3339};
+pub(crate) use nearest::nearest;
 pub use rules::{Attributes, ENVIRONMENT_BYTES, EVENT_BYTES, SERVICE_BYTES};
+pub(crate) use rules::{TWICE, text, time};
 
 use crate::codec::MARKER;
 use crate::event::{EventView, RequestEvent};

@@ -25,7 +25,7 @@ pub const SERVICE_BYTES: usize = 256;
 /// Bytes that the name of an environment may have.
 pub const ENVIRONMENT_BYTES: usize = 256;
 const ATTRIBUTE_VALUE_BYTES: usize = 256;
-pub(super) const TWICE: &str = "must not appear twice";
+pub(crate) const TWICE: &str = "must not appear twice";
 const LONGEST_MS: f64 = 86_400_000.0;
 const STATUS_CODES: RangeInclusive<i64> = 100..=599;
 const WEIGHTS: RangeInclusive<i64> = 1..=1_000_000;
@@ -59,7 +59,7 @@ impl<'a> Draft<'a> {
         text("environment", &self.environment, 0, ENVIRONMENT_BYTES)?;
         text("endpoint", &self.endpoint, 1, 1_024)?;
         text("method", &self.method, 1, 256)?;
-        time(self.time)?;
+        time("time", self.time)?;
         let status_code = number("status_code", self.status_code, STATUS_CODES)?;
         let weight = number("weight", self.weight, WEIGHTS)?;
         latency(self.latency_ms)?;
@@ -82,7 +82,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn text(field: &str, value: &str, least: usize, most: usize) -> Result<(), EventError> {
+/// Checks the length of a text, in bytes, and that nothing in it acts.
+pub(crate) fn text(field: &str, value: &str, least: usize, most: usize) -> Result<(), EventError> {
     if value.len() < least || value.len() > most {
         let rule = format!("must be {least} to {most} bytes, is {}", value.len());
         return Err(EventError::rule(field, value, rule));
@@ -96,12 +97,13 @@ fn text(field: &str, value: &str, least: usize, most: usize) -> Result<(), Event
     Ok(())
 }
 
-fn time(micros: i64) -> Result<(), EventError> {
+/// Checks a moment, in microseconds.
+pub(crate) fn time(field: &str, micros: i64) -> Result<(), EventError> {
     if (EventTime::MIN.0..=EventTime::MAX.0).contains(&micros) {
         return Ok(());
     }
     let rule = "must be between 1970 and 2100; a number means microseconds since 1970";
-    Err(EventError::rule("time", micros.to_string(), rule))
+    Err(EventError::rule(field, micros.to_string(), rule))
 }
 
 fn number(field: &str, value: i64, allowed: RangeInclusive<i64>) -> Result<i64, EventError> {
@@ -118,7 +120,7 @@ pub(super) const NUMBERS: [&str; 4] = ["time", "status_code", "latency_ms", "wei
 /// Checks a value that is beyond every number, in one of [`NUMBERS`]: the error says what is allowed.
 pub(super) fn beyond(field: &str) -> Result<(), EventError> {
     match field {
-        "time" => time(i64::MAX),
+        "time" => time(field, i64::MAX),
         "status_code" => number(field, i64::MAX, STATUS_CODES).map(drop),
         "weight" => number(field, i64::MAX, WEIGHTS).map(drop),
         _ => latency(Some(f64::INFINITY)),

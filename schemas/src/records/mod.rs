@@ -5,6 +5,7 @@ mod alerts;
 mod burn;
 mod definitions;
 mod imports;
+mod markers;
 mod snapshots;
 mod tallies;
 
@@ -12,5 +13,6 @@ pub use alerts::{AlertTransition, AlertValue, GroupLabel, Label, Notification, O
 pub use burn::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
 pub use definitions::{Definition, Settings};
 pub use imports::{ImportCheck, ImportPosition, ImportReading};
+pub use markers::{Marker, MarkerKind};
 pub use snapshots::{BurnChunk, BurnHead, PeriodSnapshot, RingSnapshot, SeriesSnapshot, SlicesSnapshot, SloSnapshot};
 pub use tallies::{Exemplar, Origin, TallyBatch, TallyEntry, TallyExemplar};

@@ -3,12 +3,31 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+use slipstream_log::Log;
 use slipstream_query::Follower;
 use slipstream_query::slos::SloStatus;
+use slipstream_role::markers::markers;
+use slipstream_schemas::EventTime;
+use slipstream_schemas::marker::MarkerJson;
+use slipstream_schemas::records::Marker;
 use slipstream_schemas::visible::visible;
 
 use crate::args::Place;
 use crate::{figures, output, parts};
+
+/// How far back markers are shown, microseconds: 24 h.
+const BACK: i64 = 86_400_000_000;
+/// The most that are shown.
+const MARKERS: usize = 5;
+
+/// Machine output.
+#[derive(Serialize)]
+struct Status<'a> {
+    slos: &'a [SloStatus],
+    markers: Vec<MarkerJson<'a>>,
+}
 
 /// Prints the status of the SLOs, worst budget first: from the log, so exact up to the last second that was tallied.
 ///
@@ -16,12 +35,15 @@ use crate::{figures, output, parts};
 /// When the log cannot be read.
 pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
     let log = parts::log_of(&from.load()?).await?;
-    let answer = Follower::open(log, parts::PROCESS).await?.slos()?;
+    let answer = Follower::open(log.clone(), parts::PROCESS).await?.slos()?;
+    let markers = recent(log.as_ref(), &answer.slos).await;
     if json {
-        output::print_json(&answer)?;
+        let markers = markers.iter().map(MarkerJson::from).collect();
+        output::print_json(&Status { slos: &answer.slos, markers })?;
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&table(&answer.slos))?;
+    output::print(&lines(&markers))?;
     for slo in answer.slos.iter().filter(|slo| slo.too_late > 0) {
         output::say(too_late(slo));
     }
@@ -29,6 +51,40 @@ pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
         output::say("no SLOs yet; next: slipstream run --slos PATH");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The newest markers, newest first: those from 24 h before the last tick that was evaluated. Where they cannot be read that is
+/// said, and the status is shown all the same.
+async fn recent(log: &dyn Log, slos: &[SloStatus]) -> Vec<Marker> {
+    let now = Timestamp::now();
+    let evaluated = slos.iter().filter_map(|slo| slo.as_of.as_deref()?.parse::<Timestamp>().ok()).max();
+    let as_of = evaluated.unwrap_or(now).as_microsecond();
+    // What was recorded since then is the news.
+    let to = EventTime(as_of.max(now.as_microsecond()) + 1);
+    match markers(log, EventTime(as_of - BACK), to).await {
+        Ok(found) => found.into_iter().rev().take(MARKERS).collect(),
+        Err(error) => {
+            output::say(format_args!("warning: the markers could not be read: {error}"));
+            Vec::new()
+        }
+    }
+}
+
+/// The markers below the table, a line each; nothing if there are none.
+fn lines(markers: &[Marker]) -> String {
+    if markers.is_empty() {
+        return String::new();
+    }
+    let rows = markers.iter().map(|marker| {
+        vec![
+            figures::moment(marker.time),
+            marker.kind.name().to_owned(),
+            if marker.service.is_empty() { "-".to_owned() } else { marker.service.clone() },
+            marker.version.clone().unwrap_or("-".to_owned()),
+            figures::beginning(&marker.text),
+        ]
+    });
+    format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "VERSION", "TEXT"], &[], rows))
 }
 
 /// What would else be seen nowhere but in the store.

@@ -1,0 +1,141 @@
+//! Markers on their way to the log: as records, and through a gateway.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode, Url};
+use rustls::crypto::CryptoProvider;
+use slipstream_log::Outgoing;
+use slipstream_runtime::backoff::{Backoff, Retry};
+use slipstream_runtime::config::without_secrets;
+use slipstream_schemas::cause::chain;
+use slipstream_schemas::marker::MarkerJson;
+use slipstream_schemas::records::Marker;
+use slipstream_schemas::{Topic, codec};
+
+use crate::answer::Answer;
+
+/// Time for one attempt.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Attempts before it is given up, a few seconds after the first: somebody, or a deployment, is waiting.
+const ATTEMPTS: u32 = 6;
+
+/// An id for a marker that has none: a UUIDv7.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// The record of a marker, keyed by its id: who sends one again replaces it.
+pub fn outgoing(marker: &Marker) -> Outgoing {
+    Outgoing {
+        topic: Topic::Markers,
+        partition: None,
+        key: Some(Bytes::copy_from_slice(marker.id.as_bytes())),
+        value: Some(Bytes::from(codec::encode(marker))),
+        headers: Vec::new(),
+    }
+}
+
+/// Why a gateway did not take a marker.
+#[derive(Debug, thiserror::Error)]
+pub enum MarkingError {
+    /// The client could not be set up.
+    #[error("setting up the way to the gateway at {address}: {cause}")]
+    Setup {
+        /// As given, but for what may be secret.
+        address: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// It would refuse the marker again.
+    #[error("the gateway at {address} refused the marker: {cause}")]
+    Refused {
+        /// As given, but for what may be secret.
+        address: String,
+        /// Its message.
+        cause: String,
+    },
+    /// No attempt succeeded. The marker may be in the log: with the same id it can be sent again.
+    #[error("the gateway at {address}: {cause}; tried {ATTEMPTS} times; run it again with --id {id}")]
+    GivenUp {
+        /// As given, but for what may be secret.
+        address: String,
+        /// The marker's id.
+        id: String,
+        /// Why the last attempt failed.
+        cause: String,
+    },
+}
+
+/// What came of an attempt that was no success.
+enum Failed {
+    Later(String),
+    ForGood(String),
+}
+
+/// Sends a marker to the gateway at an address such as `http://127.0.0.1:8480`; again while it cannot be reached or is busy.
+///
+/// # Errors
+/// When the address is none, or the gateway refuses the marker or takes nothing for some seconds.
+pub async fn send(address: &str, marker: &Marker) -> Result<(), MarkingError> {
+    let shown = without_secrets(address);
+    let set_up = |cause| MarkingError::Setup { address: shown.clone(), cause };
+    let (http, url) = client(address).map_err(set_up)?;
+    let body = serde_json::to_vec(&MarkerJson::from(marker)).map_err(|e| set_up(e.to_string()))?;
+    let mut retry = Retry::new(Backoff::PEER, rand::random());
+    loop {
+        let request = http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone());
+        let cause = match attempt(request).await {
+            Ok(()) => return Ok(()),
+            Err(Failed::ForGood(cause)) => return Err(MarkingError::Refused { address: shown, cause }),
+            Err(Failed::Later(cause)) => cause,
+        };
+        let pause = retry.failed();
+        if retry.failures() >= ATTEMPTS {
+            return Err(MarkingError::GivenUp { address: shown, id: marker.id.clone(), cause });
+        }
+        tracing::debug!(gateway = shown, %cause, ?pause, "sending a marker again");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn client(address: &str) -> Result<(reqwest::Client, Url), String> {
+    let base: Url = address.parse().map_err(|_| "expected an address like http://host:8480".to_owned())?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err("neither http nor https; expected an address like http://host:8480".to_owned());
+    }
+    if CryptoProvider::get_default().is_none() {
+        return Err("no provider of cryptography is installed".to_owned());
+    }
+    let url = base.join("/v1/markers").map_err(|e| e.to_string())?;
+    let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|e| e.to_string())?;
+    Ok((http, url))
+}
+
+async fn attempt(request: reqwest::RequestBuilder) -> Result<(), Failed> {
+    // The address, which is said beside it, may hold a secret.
+    let response = request.send().await.map_err(|e| Failed::Later(chain(&e.without_url())))?;
+    let status = response.status();
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            let cause = "it takes no markers; is it an older version, or no gateway at all?";
+            Err(Failed::ForGood(cause.to_owned()))
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => {
+            Err(Failed::Later(said(response).await))
+        }
+        _ => Err(Failed::ForGood(said(response).await)),
+    }
+}
+
+/// What an unsuccessful response says, for people: of the marker, else of the request.
+async fn said(response: Response) -> String {
+    let status = response.status();
+    let text = response.text().await.unwrap_or_default();
+    let answer = serde_json::from_str::<Answer>(&text).unwrap_or_default();
+    let of_marker = answer.errors.into_iter().next().map(|error| error.message);
+    let message = of_marker.or(answer.message).unwrap_or_else(|| text.chars().take(200).collect());
+    format!("status {status}: {message}")
+}
