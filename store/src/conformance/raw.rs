@@ -148,7 +148,7 @@ async fn bounds_by_offset_are_exact(fixture: &dyn Fixture) {
     let placed = placed(3, 600);
     write(&store, &placed[..400]).await;
     let bounds = store.raw_bounds().await.expect("bounds");
-    let of = |partition| placed[..400].iter().filter(move |((p, _), ..)| *p == partition).next_back();
+    let of = |partition| placed[..400].iter().rfind(move |((p, _), ..)| *p == partition);
     let expected = (0..3).filter_map(of).map(|((partition, offset), log_time, _)| RawBounds {
         epoch: 0,
         partition: *partition,
