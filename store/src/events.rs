@@ -1,5 +1,7 @@
 //! Raw events on their way into the store, packed: a few flat buffers however many events there are.
 
+mod stored;
+
 use std::borrow::Cow;
 use std::hash::BuildHasher;
 
@@ -7,6 +9,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slipstream_schemas::{EventTime, EventView, LogTime, RequestEvent};
 
 use crate::spread::Spread;
+pub(crate) use stored::Stored;
 
 /// The dimensions that few values of repeat over many events; stored once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

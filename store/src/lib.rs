@@ -12,6 +12,7 @@ pub mod filter;
 pub mod kpis;
 pub mod port;
 pub mod postgres;
+pub mod raw;
 pub mod rollup;
 pub mod sketch;
 pub mod spread;

@@ -15,6 +15,7 @@ pub use crate::error::StoreError;
 use crate::events::Events;
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
+pub use crate::raw::{RawBounds, RawCursor, RawPage, RawWindow};
 use crate::rollup::Rollup;
 
 /// How far a partition of the log is in the store.
@@ -230,6 +231,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Raw events in order of event time, at most `limit`, behind `after`.
     async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError>;
+
+    /// What raw events there are, by log time: each partition of the present request-events that has a position, in order.
+    async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError>;
+
+    /// Raw events of a window of log time, about `limit` at most (some 10,000 are a good page), behind `after`. All pages
+    /// together have each event once.
+    async fn raw_events(
+        &self,
+        window: &RawWindow,
+        limit: usize,
+        after: Option<RawCursor>,
+    ) -> Result<RawPage, StoreError>;
 
     /// The newest BurnRates of every series that is not retired, by SLO, objective, group.
     async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError>;

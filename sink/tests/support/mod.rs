@@ -22,8 +22,8 @@ use slipstream_sink::SinkError;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::{
-    Claim, Claimed, Counts, Cursor, EventFilter, EventPage, EventRef, Refusal, SharedStore, SqliteStore, Store,
-    StoreError, StorePosition, WriteBatch,
+    Claim, Claimed, Counts, Cursor, EventFilter, EventPage, EventRef, RawBounds, RawCursor, RawPage, RawWindow,
+    Refusal, SharedStore, SqliteStore, Store, StoreError, StorePosition, WriteBatch,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -290,6 +290,14 @@ impl Store for Faulty {
 
     async fn events(&self, f: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
         self.inner.events(f, limit, after).await
+    }
+
+    async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
+        self.inner.raw_bounds().await
+    }
+
+    async fn raw_events(&self, w: &RawWindow, limit: usize, after: Option<RawCursor>) -> Result<RawPage, StoreError> {
+        self.inner.raw_events(w, limit, after).await
     }
 
     async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {

@@ -1,9 +1,10 @@
 //! What every adapter of the port must do: run by each adapter's tests through a [`Fixture`].
 //!
-//! Each function of [`writing`] and [`questions`] is one promise; it panics where the store breaks it.
+//! Each function of [`writing`], [`questions`] and [`raw`] is one promise; it panics where the store breaks it.
 
 pub mod made;
 pub mod questions;
+pub mod raw;
 pub mod writing;
 
 use async_trait::async_trait;
@@ -24,4 +25,5 @@ pub trait Fixture: Send + Sync {
 pub async fn all(fixture: &dyn Fixture) {
     writing::all(fixture).await;
     questions::all(fixture).await;
+    raw::all(fixture).await;
 }

@@ -1,6 +1,6 @@
 //! Conditions of a query, as SQL with numbered parameters.
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 
 use super::stamp::Stamp;
 use crate::events::trace_bytes;
@@ -17,7 +17,7 @@ pub struct Conditions {
 
 /// A trace id as a uuid has it.
 #[derive(Debug)]
-struct Uuid([u8; 16]);
+pub struct Uuid(pub [u8; 16]);
 
 impl ToSql for Uuid {
     fn to_sql(
@@ -34,6 +34,16 @@ impl ToSql for Uuid {
     }
 
     tokio_postgres::types::to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Uuid {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Uuid(raw.try_into()?))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::UUID
+    }
 }
 
 impl Conditions {

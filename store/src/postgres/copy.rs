@@ -12,8 +12,8 @@ use crate::events::{EventRef, Events};
 
 /// What the rows are for.
 pub const STATEMENT: &str = "COPY events (\"time\", log_time, \"offset\", latency_ms, partition, dimensions, weight, \
-                             status_code, trace_id, event_id, user_ref, attributes) FROM STDIN BINARY";
-const COLUMNS: i16 = 12;
+                             status_code, trace_id, event_id, user_ref, attributes, epoch) FROM STDIN BINARY";
+const COLUMNS: i16 = 13;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const NULL: i32 = -1;
 const END: i16 = -1;
@@ -22,13 +22,16 @@ const JSONB: u8 = 1;
 /// Bytes that travel at a time, about.
 const PIECE: usize = 256 << 10;
 
-/// Sends events in the order of the index: neighbours land on the same page. `ids` by [`EventRef::dimensions_index`]. Nothing is there before the transaction ends.
-pub async fn send(sink: CopyInSink<Bytes>, events: &Events, ids: &[i32]) -> Result<u64, Error> {
+/// Sends events in the order of the index: neighbours land on the same page. `ids` by [`EventRef::dimensions_index`].
+/// `epoch` is that of their topic. Nothing is there before the transaction ends.
+pub async fn send(sink: CopyInSink<Bytes>, events: &Events, ids: &[i32], epoch: i32) -> Result<u64, Error> {
     let mut sink = std::pin::pin!(sink);
     let mut buffer = BytesMut::with_capacity(PIECE + PIECE / 4);
     buffer.put_slice(HEADER);
     for event in events.by_time() {
         row(&mut buffer, event, ids[event.dimensions_index()]);
+        // Of the first topic, which is almost always the only one, it takes no room.
+        bytes(&mut buffer, (epoch > 0).then_some(epoch.to_be_bytes().as_slice()));
         if buffer.len() >= PIECE {
             sink.send(buffer.split().freeze()).await?;
             buffer.reserve(PIECE + PIECE / 4);

@@ -74,7 +74,7 @@ pub struct Inspection {
 const DOING: &str = "inspecting the database";
 
 /// Tables, and the version that each came with: without one of them nothing can be written.
-const TABLES: [(&str, i32); 11] = [
+const TABLES: [(&str, i32); 12] = [
     ("positions", 1),
     ("dimensions", 1),
     ("days", 1),
@@ -86,6 +86,7 @@ const TABLES: [(&str, i32); 11] = [
     ("notifications", 1),
     ("events", 1),
     ("topics", 3),
+    ("kept", 4),
 ];
 
 /// Tables that a version has and that are not `there`.

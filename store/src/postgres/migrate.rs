@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::port::StoreError;
 
 /// Migrations in order, by version from 1.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         tables: include_str!("sql/v1_tables.sql"),
         functions: include_str!("sql/v1_sketch.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [Migration; 3] = [
         views: include_str!("sql/v2_views.sql"),
     },
     Migration { tables: include_str!("sql/v3_tables.sql"), functions: "", partitions: "", hypertable: "", views: "" },
+    Migration { tables: include_str!("sql/v4_tables.sql"), functions: "", partitions: "", hypertable: "", views: "" },
 ];
 
 /// The oldest server that supports our SQL: function bodies that are bound when they are created (14).

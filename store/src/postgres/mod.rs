@@ -14,6 +14,7 @@ mod migrate;
 mod options;
 mod read;
 mod read_kpis;
+mod read_raw;
 mod refuse;
 mod session;
 mod sketch;
@@ -35,7 +36,10 @@ use tokio::sync::Mutex;
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
-use crate::port::{Claim, Claimed, Counts, Cursor, EventPage, Refusal, Store, StoreError, StorePosition, WriteBatch};
+use crate::port::{
+    Claim, Claimed, Counts, Cursor, EventPage, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError,
+    StorePosition, WriteBatch,
+};
 pub use inspect::{Inspection, inspect};
 use options::Target;
 pub use options::{PostgresOptions, SCHEMA};
@@ -132,6 +136,21 @@ impl Store for PostgresStore {
     async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
         let filter = filter.clone();
         self.readers.ask("reading events", |asked| Box::pin(read::events(asked, filter.clone(), limit, after))).await
+    }
+
+    async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
+        self.readers.ask(read_raw::BOUNDS, |asked| Box::pin(read_raw::bounds(asked))).await
+    }
+
+    async fn raw_events(
+        &self,
+        window: &RawWindow,
+        limit: usize,
+        after: Option<RawCursor>,
+    ) -> Result<RawPage, StoreError> {
+        let window = window.clone();
+        let doing = read_raw::EVENTS;
+        self.readers.ask(doing, |asked| Box::pin(read_raw::events(asked, window.clone(), limit, after))).await
     }
 
     async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {

@@ -60,6 +60,9 @@ async fn days(transaction: &Transaction<'_>, table: EventsTable, before: LogTime
     events_table::drop_before(transaction, table, day, DOING).await?;
     let sql = "UPDATE minutes SET raw_gone = true WHERE oldest_log < $1 AND NOT raw_gone";
     execute(transaction, sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await?;
+    let sql = "INSERT INTO kept AS k (one, raw_from) VALUES (true, $1)
+               ON CONFLICT (one) DO UPDATE SET raw_from = greatest(k.raw_from, excluded.raw_from)";
+    execute(transaction, sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await?;
     let sql = "WITH gone AS (DELETE FROM days WHERE day < date '1970-01-01' + $1 RETURNING events)
                SELECT coalesce(sum(events), 0)::bigint FROM gone";
     let gone = transaction.query_typed_one(sql, &number).await.map_err(error::at(DOING))?;

@@ -108,12 +108,12 @@ impl Writer {
         let series = self.ids.series(session, &batch.burn_rates).await?;
         let doing = "writing to the store";
         let transaction = session.begin(doing).await?;
-        if !move_positions(&transaction, &batch.positions).await? {
+        let Some(epoch) = move_positions(&transaction, &batch.positions).await? else {
             transaction.rollback().await.map_err(error::at(doing))?;
             return Err(moved(session, &batch.positions).await?);
-        }
+        };
         // Rows that other sinks write as well come last, so that waiting for them takes only the rest of a transaction.
-        insert_events(&transaction, &batch.events, &dimensions).await?;
+        insert_events(&transaction, &batch.events, &dimensions, epoch).await?;
         write_history::insert(&transaction, batch, &series).await?;
         add_days(&transaction, &batch.events).await?;
         add_minutes(&transaction, &batch.events).await?;
@@ -154,9 +154,9 @@ async fn moved(session: &mut Session, moves: &[PositionMove]) -> Result<StoreErr
     }))
 }
 
-/// Moves every position from the value the writer read; false if one was elsewhere. Rows that another writer is moving
-/// are waited for.
-async fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -> Result<bool, StoreError> {
+/// Moves every position from the value the writer read, and returns the epoch of request-events; `None` if one was elsewhere.
+/// Rows that another writer is moving are waited for.
+async fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -> Result<Option<i32>, StoreError> {
     let doing = "moving the store's positions";
     let topics: Vec<&str> = moves.iter().map(|m| m.topic.name()).collect();
     let partitions: Vec<i32> = moves.iter().map(|m| m.partition as i32).collect();
@@ -172,7 +172,8 @@ async fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -
                  INSERT INTO positions (topic, partition, next_offset, log_time)
                  SELECT topic, partition, ends, log_time FROM wanted WHERE begins IS NULL
                  ON CONFLICT DO NOTHING RETURNING 1
-               ) SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM made)";
+               ) SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM made),
+               (SELECT coalesce(max(epoch), 0) FROM topics WHERE topic = $6)";
     let row = transaction
         .query_typed_one(
             sql,
@@ -182,20 +183,21 @@ async fn move_positions(transaction: &Transaction<'_>, moves: &[PositionMove]) -
                 (&from, Type::INT8_ARRAY),
                 (&to, Type::INT8_ARRAY),
                 (&log_times, Type::TIMESTAMPTZ_ARRAY),
+                (&Topic::RequestEvents.name(), Type::TEXT),
             ],
         )
         .await
         .map_err(error::at(doing))?;
-    Ok(row.get::<_, i64>(0) == moves.len() as i64)
+    Ok((row.get::<_, i64>(0) == moves.len() as i64).then(|| row.get(1)))
 }
 
-async fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i32]) -> Done {
+async fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i32], epoch: i32) -> Done {
     let doing = "storing events";
     if events.is_empty() {
         return Ok(());
     }
     let sink = transaction.copy_in(copy::STATEMENT).await.map_err(error::at(doing))?;
-    copy::send(sink, events, ids).await.map(drop).map_err(error::at(doing))
+    copy::send(sink, events, ids, epoch).await.map(drop).map_err(error::at(doing))
 }
 
 async fn add_days(transaction: &Transaction<'_>, events: &Events) -> Done {

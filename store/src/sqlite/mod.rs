@@ -4,8 +4,11 @@
 mod error;
 mod functions;
 mod open;
+#[cfg(test)]
+mod raw_tests;
 mod read;
 mod read_kpis;
+mod read_raw;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -24,7 +27,10 @@ use slipstream_schemas::{Cause, LogTime, Retention, Topic};
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
-use crate::port::{Claim, Claimed, Counts, Cursor, EventPage, Store, StoreError, StorePosition, WriteBatch};
+use crate::port::{
+    Claim, Claimed, Counts, Cursor, EventPage, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError,
+    StorePosition, WriteBatch,
+};
 pub use open::{FILE, VERSION};
 use write::Writer;
 
@@ -228,6 +234,20 @@ impl Store for SqliteStore {
     async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
         let filter = filter.clone();
         self.ask("reading events", move |reader| read::events(reader, &filter, limit, after)).await
+    }
+
+    async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
+        self.ask(read_raw::BOUNDS, read_raw::bounds).await
+    }
+
+    async fn raw_events(
+        &self,
+        window: &RawWindow,
+        limit: usize,
+        after: Option<RawCursor>,
+    ) -> Result<RawPage, StoreError> {
+        let window = window.clone();
+        self.ask(read_raw::EVENTS, move |reader| read_raw::events(reader, &window, limit, after)).await
     }
 
     async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {

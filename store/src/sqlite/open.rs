@@ -18,12 +18,13 @@ pub const FILE: &str = "store.db";
 const APPLICATION_ID: i64 = 0x534C_5354;
 
 /// Migrations in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 2] = [include_str!("schema_v1.sql"), include_str!("schema_v2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema_v1.sql"), include_str!("schema_v2.sql"), include_str!("schema_v3.sql")];
 
 /// The version of the tables that this build makes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The oldest version that questions can be asked of: what came since is written, not read.
+/// The oldest version that questions can be asked of: what came since is written, or missed by those who read it.
 const OLDEST_READ: i64 = 1;
 
 const BUSY: Duration = Duration::from_secs(10);

@@ -51,6 +51,11 @@ async fn answers_conform() {
     conformance::questions::all(&Files::new()).await;
 }
 
+#[tokio::test]
+async fn raw_events_conform() {
+    conformance::raw::all(&Files::new()).await;
+}
+
 /// What a former version stored: the fields that came since are the last ones, a byte each where there is nothing.
 #[tokio::test]
 async fn rates_that_a_former_version_stored_are_read() {

@@ -6,6 +6,10 @@ use slipstream_schemas::Topic;
 use super::error;
 use crate::port::{Claim, Claimed, StoreError};
 
+/// Above the partition of an event is the epoch of its topic: the same events, sent again into a recreated topic, may have the
+/// times and offsets that they had before, and both are there.
+pub const EPOCH_SHIFT: u32 = 32;
+
 /// Names a topic, and drops the positions of another one of its name.
 pub fn claim(connection: &mut Connection, topic: Topic, id: &str) -> Result<Claim, StoreError> {
     let failed = || error::at(format!("noting the id of {topic}"));
@@ -37,11 +41,16 @@ pub fn epoch(connection: &Connection, topic: Topic) -> rusqlite::Result<i64> {
     asked.query_row([topic.name()], |row| row.get::<_, Option<i64>>(0)).map(Option::unwrap_or_default)
 }
 
-/// The topics that were named; none in tables of version 1, which know no ids.
+/// Whether ids are known: tables of version 1 know none.
+pub fn are_known(reader: &Connection) -> rusqlite::Result<bool> {
+    let known = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'topics'";
+    Ok(reader.query_row(known, [], |_| Ok(())).optional()?.is_some())
+}
+
+/// The topics that were named.
 pub fn claimed(reader: &Connection) -> Result<Vec<Claimed>, StoreError> {
     let failed = || error::at("reading the ids of topics");
-    let known = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'topics'";
-    if reader.query_row(known, [], |_| Ok(())).optional().map_err(failed())?.is_none() {
+    if !are_known(reader).map_err(failed())? {
         return Ok(Vec::new());
     }
     let mut asked = reader.prepare_cached("SELECT topic, id FROM topics ORDER BY topic, epoch").map_err(failed())?;

@@ -19,6 +19,7 @@ pub fn slice(connection: &mut Connection, retention: Retention, now: LogTime) ->
     let mut run = || -> rusqlite::Result<usize> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let removed = raw_events(&transaction, raw)?
+            + oldest_of_former(&transaction)?
             + whole_minutes(&transaction, rollups)?
             + burn_rates(&transaction, raw.div_euclid(1_000))?
             + alerts(&transaction, rollups)?;
@@ -28,12 +29,16 @@ pub fn slice(connection: &mut Connection, retention: Retention, now: LogTime) ->
     run().map(|rows| rows as u64).map_err(error::at("removing what is past retention"))
 }
 
+/// A minute whose raw events are gone may have got some since: those go in their turn.
 fn raw_events(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize> {
-    let minute: Option<i64> = transaction
-        .prepare_cached("SELECT minute FROM minutes WHERE newest_log < ?1 AND NOT raw_gone ORDER BY minute LIMIT 1")?
-        .query_row([before], |row| row.get(0))
+    let found: Option<(i64, i64)> = transaction
+        .prepare_cached(
+            "SELECT minute, newest_log FROM minutes WHERE newest_log < ?1 AND oldest_log IS NOT NULL
+             ORDER BY newest_log LIMIT 1",
+        )?
+        .query_row([before], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(minute) = minute else { return Ok(0) };
+    let Some((minute, newest)) = found else { return Ok(0) };
     let removed = transaction
         .prepare_cached(
             "DELETE FROM events WHERE (time, partition, \"offset\") IN
@@ -41,17 +46,44 @@ fn raw_events(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<us
         )?
         .execute((minute * MINUTE_US, (minute + 1) * MINUTE_US, SLICE))?;
     if (removed as i64) < SLICE {
-        transaction.execute("UPDATE minutes SET raw_gone = 1 WHERE minute = ?1", [minute])?;
+        transaction.execute("UPDATE minutes SET raw_gone = 1, oldest_log = NULL WHERE minute = ?1", [minute])?;
+    }
+    if removed > 0 {
+        // With the first rows of the minute, not with the last: from here on it is not complete.
+        transaction.execute(
+            "INSERT INTO kept (one, raw_from) VALUES (1, ?1)
+             ON CONFLICT (one) DO UPDATE SET raw_from = max(raw_from, excluded.raw_from)",
+            [newest + 1],
+        )?;
     }
     // Marking counts: an empty minute is progress too.
     Ok(removed.max(1))
 }
 
+/// Minutes that a former version wrote get their oldest log time, as many at a time as have a few slices of events.
+fn oldest_of_former(transaction: &Transaction<'_>) -> rusqlite::Result<usize> {
+    let mut asked =
+        transaction.prepare_cached("SELECT minute, events FROM minutes WHERE oldest_log = -1 LIMIT 1000")?;
+    let found: Vec<(i64, i64)> =
+        asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut update = transaction.prepare_cached(
+        "UPDATE minutes SET oldest_log = (SELECT min(log_time) FROM events WHERE time >= ?2 AND time < ?3) WHERE minute = ?1",
+    )?;
+    let (mut done, mut read) = (0, 0);
+    for (minute, events) in found {
+        update.execute((minute, minute * MINUTE_US, (minute + 1) * MINUTE_US))?;
+        (done, read) = (done + 1, read + events);
+        if read > 10 * SLICE {
+            break;
+        }
+    }
+    Ok(done)
+}
+
 fn whole_minutes(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize> {
-    let minute: Option<i64> = transaction
-        .prepare_cached("SELECT minute FROM minutes WHERE newest_log < ?1 AND raw_gone ORDER BY minute LIMIT 1")?
-        .query_row([before], |row| row.get(0))
-        .optional()?;
+    let sql =
+        "SELECT minute FROM minutes WHERE newest_log < ?1 AND raw_gone AND oldest_log IS NULL ORDER BY minute LIMIT 1";
+    let minute: Option<i64> = transaction.prepare_cached(sql)?.query_row([before], |row| row.get(0)).optional()?;
     let Some(minute) = minute else { return Ok(0) };
     let removed = transaction.execute("DELETE FROM rollups WHERE minute = ?1", [minute])?;
     Ok(removed + transaction.execute("DELETE FROM minutes WHERE minute = ?1", [minute])?)

@@ -4,8 +4,9 @@ use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 use slipstream_schemas::Topic;
 
+use super::error;
+use super::topics::{self, EPOCH_SHIFT};
 use super::write_history::{insert_burn_rates, insert_notifications, insert_transitions};
-use super::{error, topics};
 use crate::events::{Dimensions, EventRef, Events};
 use crate::port::{PositionMove, StoreError, WriteBatch};
 use crate::rollup::Rollup;
@@ -145,10 +146,6 @@ fn insert_events(transaction: &Transaction<'_>, events: &Events, ids: &[i64], ep
     Ok(())
 }
 
-/// Above the partition is the epoch of its topic: the same events, sent again into a recreated topic, may have the times and
-/// offsets that they had before, and both are there.
-const EPOCH_SHIFT: u32 = 32;
-
 fn bind_event(
     statement: &mut Statement<'_>,
     event: EventRef<'_>,
@@ -171,11 +168,13 @@ fn bind_event(
 
 fn add_minutes(transaction: &Transaction<'_>, events: &Events) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO minutes (minute, events, newest_log) VALUES (?1, ?2, ?3) ON CONFLICT (minute) DO UPDATE SET
-         events = events + excluded.events, newest_log = max(newest_log, excluded.newest_log)",
+        "INSERT INTO minutes (minute, events, newest_log, oldest_log) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (minute) DO UPDATE SET events = events + excluded.events,
+         newest_log = max(newest_log, excluded.newest_log),
+         oldest_log = min(ifnull(oldest_log, excluded.oldest_log), excluded.oldest_log)",
     )?;
     for (minute, got) in events.spread().minutes() {
-        statement.execute((minute, got.events as i64, got.newest_log.0))?;
+        statement.execute((minute, got.events as i64, got.newest_log.0, got.oldest_log.0))?;
     }
     Ok(())
 }

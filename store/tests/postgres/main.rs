@@ -7,6 +7,7 @@ mod failures;
 mod history;
 mod migrations;
 mod pooler;
+mod raw;
 mod refusals;
 mod sketches;
 mod support;
@@ -25,4 +26,9 @@ async fn writing_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_conform() {
     conformance::questions::all(&Databases::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_events_conform() {
+    conformance::raw::all(&Databases::new().await).await;
 }

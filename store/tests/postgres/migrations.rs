@@ -1,7 +1,9 @@
 //! The tables are made once, by one, as far as rights go; what cannot be used says why and what to do.
 
+use slipstream_schemas::{LogTime, Topic};
+use slipstream_store::conformance::made;
 use slipstream_store::postgres::inspect;
-use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError};
+use slipstream_store::{PostgresOptions, PostgresStore, RawBounds, RawWindow, Store, StoreError};
 use slipstream_testkit::services;
 
 use crate::support::{Beside, fresh_options, fresh_store};
@@ -22,10 +24,92 @@ async fn of_many_that_start_together_one_makes_the_tables() {
         store.unwrap().close().await;
     }
     let beside = Beside::connect(&options.url).await;
-    assert_eq!(beside.one::<i64>("SELECT count(*) FROM schema_versions", &[]).await, 3);
+    assert_eq!(beside.one::<i64>("SELECT count(*) FROM schema_versions", &[]).await, 4);
     let again = PostgresStore::connect(options.clone()).await.unwrap();
     assert_eq!(again.counts().await.unwrap(), Default::default());
     assert_eq!(PostgresStore::connect_read_only(options).await.unwrap().counts().await.unwrap(), Default::default());
+}
+
+/// A database as version 3 of the tables was, with native partitions: a day of raw events was removed, two are left, and
+/// request-events were recreated within the second.
+async fn of_version_3(beside: &Beside) {
+    beside.run("CREATE SCHEMA slipstream").await;
+    for part in [
+        include_str!("../../src/postgres/sql/v1_tables.sql"),
+        include_str!("../../src/postgres/sql/v1_sketch.sql"),
+        include_str!("../../src/postgres/sql/v1_events_partitions.sql"),
+        include_str!("../../src/postgres/sql/v1_views.sql"),
+        include_str!("../../src/postgres/sql/v2_tables.sql"),
+        include_str!("../../src/postgres/sql/v2_views.sql"),
+        include_str!("../../src/postgres/sql/v3_tables.sql"),
+        "CREATE TABLE schema_versions (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+         INSERT INTO schema_versions (version) VALUES (1), (2), (3);
+         INSERT INTO dimensions (service, environment, endpoint, method) VALUES ('s', '', '/e', 'GET')",
+    ] {
+        beside.run(part).await;
+    }
+    for day in [2, 3] {
+        let (digits, begin) = (format!("1970010{day}"), format!("1970-01-0{day} 00:00Z"));
+        beside
+            .run(&format!(
+                "CREATE TABLE events_{digits} (LIKE events INCLUDING INDEXES);
+                 ALTER TABLE events ATTACH PARTITION events_{digits} FOR VALUES FROM ('{begin}') TO (timestamptz '{begin}' + interval '1 day');
+                 INSERT INTO days VALUES ('{begin}'::timestamptz, 0, 10);
+                 INSERT INTO events (\"time\", log_time, \"offset\", partition, dimensions, weight, status_code, event_id)
+                 SELECT t, t, n, 0, 1, 1, 200, 'former-' || n FROM generate_series(0, 9) n, LATERAL (SELECT '{begin}'::timestamptz + n * interval '1 hour') w (t)"
+            ))
+            .await;
+    }
+    let rest = "INSERT INTO minutes VALUES ('1970-01-01 00:00Z', '1970-01-01 00:00Z', '1970-01-01 00:00Z', true);
+                INSERT INTO positions VALUES ('request-events', 0, 10, '1970-01-03 09:00Z')";
+    beside.run(rest).await;
+}
+
+#[tokio::test]
+async fn raw_events_of_version_3_are_found_by_log_time() {
+    const DAY: i64 = 86_400_000;
+    let options = fresh_options().await;
+    let beside = Beside::connect(&options.url).await;
+    of_version_3(&beside).await;
+    let store = PostgresStore::connect(options.clone()).await.unwrap();
+    let bounds = RawBounds {
+        epoch: 0,
+        partition: 0,
+        offset: 10,
+        log_time: LogTime(2 * DAY + 9 * 3_600_000),
+        kept_from: Some(LogTime(DAY)),
+    };
+    assert_eq!(store.raw_bounds().await.unwrap(), [bounds]);
+    store.write(made::batch(&crate::support::events(0..5), Some(10), 3 * DAY).into()).await.unwrap();
+    let read = |from, to| {
+        let store = store.clone();
+        async move { store.raw_events(&RawWindow::new(0, LogTime(from), LogTime(to)), 100, None).await.unwrap().events }
+    };
+    assert_eq!(read(2 * DAY, 2 * DAY + 1).await.iter().next().unwrap().event_id(), "former-0");
+    assert_eq!((read(DAY, 3 * DAY).await.len(), read(0, 4 * DAY).await.len()), (20, 25));
+    let indexes =
+        "SELECT count(*) FROM pg_indexes WHERE tablename LIKE 'events%' AND indexdef LIKE '%USING brin (log_time)%'";
+    assert_eq!(beside.one::<i64>(indexes, &[]).await, 4, "of the table and three days");
+}
+
+#[tokio::test]
+async fn what_version_3_stored_of_a_recreated_topic_is_not_taken_for_complete() {
+    const DAY: i64 = 86_400_000;
+    let options = fresh_options().await;
+    let beside = Beside::connect(&options.url).await;
+    of_version_3(&beside).await;
+    beside.run("INSERT INTO topics VALUES ('request-events', 'first', 0), ('request-events', 'second', 1)").await;
+    let store = PostgresStore::connect(options.clone()).await.unwrap();
+    let last = 2 * DAY + 9 * 3_600_000;
+    let found = store.raw_bounds().await.unwrap();
+    assert_eq!((found[0].epoch, found[0].kept_from), (1, Some(LogTime(last + 1))));
+    store.write(made::batch(&crate::support::events(0..5), Some(10), last).into()).await.unwrap();
+    let window = RawWindow::new(1, LogTime(0), LogTime(9 * DAY));
+    assert_eq!(store.raw_events(&window, 100, None).await.unwrap().events.len(), 5);
+    store.claim_topic(Topic::RequestEvents, "third").await.unwrap();
+    store.write(made::batch(&crate::support::events(0..5), None, last).into()).await.unwrap();
+    let found = store.raw_bounds().await.unwrap();
+    assert_eq!((found[0].epoch, found[0].kept_from), (2, Some(LogTime(DAY))), "of the next one all is known");
 }
 
 #[tokio::test]
