@@ -69,10 +69,13 @@ pub async fn r1(log: &dyn Log, replayed: &[AlertTransition]) -> Result<Compared>
         let again = replayed.get(key).map(|all| common(all, told));
         if again.as_deref().is_some_and(|again| again == told.as_slice()) {
             compared.same += 1;
-        } else if let Some(reason) = partition.exempts(told, again.as_deref()) {
+        } else if let Some(reason) =
+            partition.exempts(told, again.as_deref()).or_else(|| partition.began_otherwise(key, &replayed))
+        {
             *compared.exempt.entry(reason).or_default() += 1;
         } else {
-            anyhow::bail!("R1: published {told:#?}, replayed {again:#?}");
+            let others: Vec<_> = replayed.keys().filter(|other| other.0 == key.0).collect();
+            anyhow::bail!("R1: published {told:#?}, replayed {again:#?}; its episodes: {others:?}; {partition:?}");
         }
     }
     for (key, again) in &replayed {
@@ -115,6 +118,16 @@ impl Disturbed {
         let remembered = self.incomplete.range(begin - 3_600..begin).chain(self.undercut.range(begin - 3_600..begin));
         let same = again.is_some_and(|again| bare(again) == bare(told));
         (same && remembered.count() > 0).then_some("it remembers bad events of ticks before it that are exempt")
+    }
+
+    /// The alert was open already in the replay: what made it begin at another tick touches this episode, too.
+    fn began_otherwise(
+        &self,
+        (alert, begin): &(String, i64),
+        replayed: &BTreeMap<(String, i64), Vec<AlertTransition>>,
+    ) -> Option<&'static str> {
+        let before = replayed.range((alert.clone(), i64::MIN)..(alert.clone(), *begin)).next_back()?;
+        self.touches(before.0.1, *begin)
     }
 
     fn touches(&self, begin: i64, end: i64) -> Option<&'static str> {
