@@ -1,2 +1,3 @@
 //! tmp
+pub mod backtest;
 pub mod outcome;

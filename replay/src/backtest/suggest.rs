@@ -1,0 +1,252 @@
+//! What to write for an objective: the target that it kept, and the rule that finds most with fewest pages.
+//!
+//! The rule is chosen from all [`curve::points`] like this:
+//! 1. Left out is what fires falsely more than [`Wishes::most_false_a_week`] times a week of the range.
+//! 2. Of the rest, those that find the most incidents.
+//! 3. Of these, those whose pages are at most a tenth more than the fewest.
+//! 4. Of these the quickest, by the median time to detect.
+//!
+//! What is incidental stays so: a rule found on a few incidents fits them. [`Suggestion::held_out`] says how a rule that was
+//! found on every second incident did on the others.
+
+use serde::{Serialize, Serializer};
+use slipstream_definitions::definition::Ratio;
+
+use super::curve::{self, Candidate, Point};
+use super::definition;
+use super::episodes::episodes;
+use super::figures::Figures;
+use super::history::History;
+use super::labels::Labels;
+use super::target::{self, TargetProposal};
+use super::{Range, text};
+
+/// So many more pages than the fewest are worth a sooner detection: a tenth.
+const WORTH: f64 = 1.1;
+/// Seconds after an episode in which an alert still is about it.
+const AFTERWARDS: i64 = 300;
+/// Fewest incidents in which to hold half of them out says something.
+const LEAST_TO_SPLIT: usize = 4;
+
+/// What a suggestion should heed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wishes {
+    /// Most false alarms in a week.
+    pub most_false_a_week: f64,
+    /// Without labels: the share of the period's budget from which on an episode is worth an alert.
+    pub least_budget_share: f64,
+}
+
+impl Default for Wishes {
+    /// One false alarm a week; 1 % of the budget.
+    fn default() -> Wishes {
+        Wishes { most_false_a_week: 1.0, least_budget_share: 0.01 }
+    }
+}
+
+/// What is asked of a history.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Question<'a> {
+    /// The range that is judged; the history ends with it.
+    pub range: Range,
+    /// The incidents; `None`: nobody noted any down, so [`episodes`] take their place.
+    pub labels: Option<&'a Labels>,
+    /// What to heed.
+    pub wishes: Wishes,
+}
+
+/// What rules are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Incidents that somebody noted down.
+    Incidents,
+    /// Stretches in which more of the budget was spent than is worth an alert. What fires besides them counts as false.
+    Episodes,
+}
+
+/// A suggestion for an objective.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suggestion {
+    /// SLO.
+    pub slo: String,
+    /// Objective.
+    pub objective: String,
+    /// Its service.
+    pub service: String,
+    /// The target that it has.
+    #[serde(serialize_with = "as_number")]
+    pub current_target: Ratio,
+    /// What was kept; null if there was too little to tell.
+    pub target: Option<TargetProposal>,
+    /// What rules were held against.
+    pub basis: Basis,
+    /// How many rules were tried.
+    pub tried: u64,
+    /// Those that no other outdoes, by pages.
+    pub curve: Vec<Point>,
+    /// The one to take; null if none is fit.
+    pub rule: Option<Point>,
+    /// How a rule that was found on every second incident did on the others; null with fewer than four incidents, or if
+    /// none was found.
+    pub held_out: Option<Point>,
+    /// What to know before copying it; whole sentences.
+    pub notes: Vec<String>,
+    /// OpenSLO to copy: the SLO with target and rules. Null if nothing is to be changed or the SLO cannot be written.
+    pub definition: Option<String>,
+}
+
+impl Suggestion {
+    /// The target under which rules were evaluated: the one proposed, else the current one.
+    pub fn used_target(&self) -> Ratio {
+        self.target.as_ref().and_then(|proposal| proposal.target).unwrap_or(self.current_target)
+    }
+}
+
+fn as_number<S: Serializer>(ratio: &Ratio, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(ratio.as_f64())
+}
+
+/// A suggestion from what was counted. Deterministic: the same counts and incidents give the same.
+pub fn suggest(history: &History, question: &Question<'_>) -> Suggestion {
+    let Question { range, wishes, .. } = *question;
+    let proposal = target::propose(history, range.to);
+    let target = proposal.as_ref().and_then(|proposal| proposal.target).unwrap_or(history.target);
+    let (basis, labels) = match question.labels {
+        Some(labels) => (Basis::Incidents, labels.clone()),
+        None => (Basis::Episodes, from_episodes(history, range, target, wishes)),
+    };
+    let points = curve::points(history, range, target, &labels);
+    let rule = choose(&points, range, wishes);
+    let mut suggestion = Suggestion {
+        slo: history.slo.clone(),
+        objective: history.objective.clone(),
+        service: history.service.clone(),
+        current_target: history.target,
+        target: proposal,
+        basis,
+        tried: points.len() as u64,
+        curve: curve::front(&points),
+        rule,
+        held_out: held_out(history, range, target, &labels, wishes),
+        notes: Vec::new(),
+        definition: None,
+    };
+    suggestion.notes = notes(&suggestion, &labels, wishes);
+    suggestion.definition = definition::write(history, &suggestion, &comments(&suggestion, range));
+    suggestion
+}
+
+/// How a suggestion's rule does against other incidents, or over another history. `None` if it has no rule.
+pub fn judge(suggestion: &Suggestion, history: &History, range: Range, labels: &Labels) -> Option<Figures> {
+    let rule = suggestion.rule.as_ref()?.candidate;
+    curve::point(history, range, suggestion.used_target(), labels, rule).map(|point| point.figures)
+}
+
+/// Episodes in place of incidents. A short window holds what was bad for a while after it is over.
+fn from_episodes(history: &History, range: Range, target: Ratio, wishes: Wishes) -> Labels {
+    let incidents = episodes(history, range.to, target, wishes.least_budget_share);
+    Labels { incidents, grace: AFTERWARDS, ..Labels::default() }
+}
+
+/// The rule to take, as the top of this file says. `None` if none finds anything within the wishes.
+fn choose(points: &[Point], range: Range, wishes: Wishes) -> Option<Point> {
+    let is_fit = |point: &&Point| {
+        let false_alarms = point.detection().map_or(0, |detection| detection.false_alarms);
+        range.a_week(false_alarms).is_some_and(|rate| rate <= wishes.most_false_a_week)
+    };
+    let fit: Vec<Point> = points.iter().filter(is_fit).cloned().collect();
+    let front = curve::front(&fit);
+    let found = |point: &Point| point.detection().map_or(0, |detection| detection.found);
+    let most = front.iter().map(found).max()?;
+    // The front is by pages, so the first has the fewest; behind it they come sooner.
+    let best: Vec<&Point> = front.iter().filter(|point| found(point) == most).collect();
+    let fewest = best.first()?.figures.pages as f64;
+    best.into_iter().take_while(|point| point.figures.pages as f64 <= fewest * WORTH).last().cloned()
+}
+
+/// The rule of one half of the incidents, on the other half.
+fn held_out(history: &History, range: Range, target: Ratio, labels: &Labels, wishes: Wishes) -> Option<Point> {
+    let concerns = |labels: &Labels| {
+        let is_judged = |incident: &&_| labels.concerns(incident, history.all_services());
+        labels.incidents.iter().filter(is_judged).filter(|incident| range.contains(incident.from)).cloned().collect()
+    };
+    // Others' incidents are in neither half: they would make one of them empty.
+    let own = Labels { incidents: concerns(labels), ..labels.clone() };
+    if own.incidents.len() < LEAST_TO_SPLIT {
+        return None;
+    }
+    let (first, second) = own.split();
+    let rule: Candidate = choose(&curve::points(history, range, target, &first), range, wishes)?.candidate;
+    curve::point(history, range, target, &second, rule)
+}
+
+fn notes(suggestion: &Suggestion, labels: &Labels, wishes: Wishes) -> Vec<String> {
+    let mut notes = Vec::new();
+    match &suggestion.target {
+        None => notes.push("There is too little traffic, or too short a history, to propose a target.".to_owned()),
+        Some(kept) => notes.extend(about_target(kept)),
+    }
+    let share = wishes.least_budget_share * 100.0;
+    if labels.incidents.is_empty() {
+        notes.push(match suggestion.basis {
+            Basis::Incidents => "No incidents were noted down, so no rule can be chosen by what it finds.".to_owned(),
+            Basis::Episodes => {
+                format!("No stretch spent more than {share} % of the budget: there was nothing to find.")
+            }
+        });
+    } else if suggestion.rule.is_none() {
+        let most = wishes.most_false_a_week;
+        notes.push(format!("No rule finds an incident with at most {most} false alarms a week."));
+    }
+    if suggestion.basis == Basis::Episodes && !labels.incidents.is_empty() {
+        notes.push(format!(
+            "Nobody noted incidents down: rules were held against {} stretches that each spent more than {share} % of the \
+             budget.",
+            labels.incidents.len()
+        ));
+    }
+    if suggestion.rule.is_some() && suggestion.held_out.is_none() {
+        notes.push("There are too few incidents to check the rule on some that it was not chosen by.".to_owned());
+    }
+    notes
+}
+
+fn about_target(kept: &TargetProposal) -> Vec<String> {
+    let mut notes = Vec::new();
+    if kept.target.is_none() {
+        notes.push("No target from 50 % to 99.999 % was kept and allows one bad event.".to_owned());
+    }
+    if kept.window_seconds != kept.period_seconds {
+        let length = slipstream_definitions::duration::format;
+        notes.push(format!(
+            "The history is too short for four periods of {}: what was kept is of windows of {}, which differ more than \
+             whole periods do.",
+            length(kept.period_seconds),
+            length(kept.window_seconds)
+        ));
+    }
+    notes
+}
+
+/// What a definition says about itself.
+fn comments(suggestion: &Suggestion, range: Range) -> Vec<String> {
+    let mut lines = vec![format!("Suggested by what happened from {} to {}.", text(range.from), text(range.to))];
+    if let Some(kept) = suggestion.target.as_ref().filter(|kept| kept.target.is_some()) {
+        let length = slipstream_definitions::duration::format(kept.window_seconds);
+        let share = (kept.kept * 1e6).floor() / 1e4;
+        lines.push(format!("Target: 95 % of {} windows of {length} kept {share} %.", kept.windows));
+    }
+    if let Some((point, found)) = suggestion.rule.as_ref().and_then(|rule| Some((rule, rule.detection()?))) {
+        let seconds = found.time_to_detect_seconds.unwrap_or_default();
+        lines.push(format!(
+            "Page: it would have found {} of {} incidents, after {seconds} s (median), with {:.1} pages a week, {} false in \
+             all.",
+            found.found,
+            found.incidents,
+            point.figures.pages_a_week.unwrap_or_default(),
+            found.false_alarms
+        ));
+    }
+    lines
+}
