@@ -10,7 +10,7 @@ use super::Range;
 use super::figures::{Detection, Figures, Firing, figures};
 use super::history::History;
 use super::labels::Labels;
-use super::sliding::Sums;
+use super::sliding::{Span, Sums};
 
 /// Long and short windows, seconds: 5m/1m, 15m/3m, 30m/5m, 1h/5m, 2h/10m, 6h/30m.
 const WINDOWS: [(i64, i64); 6] = [(300, 60), (900, 180), (1_800, 300), (3_600, 300), (7_200, 600), (21_600, 1_800)];
@@ -80,63 +80,79 @@ fn as_number<S: Serializer>(ratio: &Ratio, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64(ratio.as_f64())
 }
 
-/// What every candidate would have done under a target. Left out are those that no outage fires, that look back further
-/// than the period or the history, and whose windows are no multiple of a slot.
-pub fn points(history: &History, range: Range, target: Ratio, labels: &Labels) -> Vec<Point> {
+/// A candidate and when it would have fired.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried<'a> {
+    /// The rule.
+    pub candidate: Candidate,
+    /// Of all series.
+    pub firings: Vec<Firing<'a>>,
+}
+
+impl Tried<'_> {
+    /// What it would have done in a range.
+    pub fn point(&self, history: &History, range: Range, labels: &Labels) -> Point {
+        let watches = |incident: &_| labels.concerns(incident, history.all_services());
+        let figures = figures(self.firings.clone(), range, Some(labels), watches);
+        Point { candidate: self.candidate, figures }
+    }
+}
+
+/// When every candidate would have fired under a target, up to `to`. Left out are those that no outage fires, that look back
+/// further than the period or the history, and whose windows are no multiple of a slot.
+pub fn tried(history: &History, to: i64, target: Ratio) -> Vec<Tried<'_>> {
     let factors: Vec<Ratio> = FACTORS.iter().filter_map(|text| Ratio::parse(text).ok()).collect();
     let factors: Vec<Ratio> = factors.into_iter().filter(|factor| policy::can_fire(*factor, target)).collect();
-    let longest = history.period.min(range.to - history.from);
+    let longest = history.period.min(to - history.from);
     let fits = |(long, short): &(i64, i64)| {
         *long <= longest && [long, short].iter().all(|window| **window % history.slot_seconds.max(1) == 0)
     };
-    let mut points = Vec::new();
-    for min_requests in LEAST {
-        for (long_seconds, short_seconds) in WINDOWS.into_iter().filter(fits) {
-            let any = Candidate { long_seconds, short_seconds, factor: Ratio { num: 0, den: 1 }, min_requests };
-            points.extend(evaluated(history, range, target, labels, any, &factors));
-        }
-    }
-    points
-}
-
-/// What one rule would have done under a target.
-pub fn point(history: &History, range: Range, target: Ratio, labels: &Labels, candidate: Candidate) -> Option<Point> {
-    evaluated(history, range, target, labels, candidate, &[candidate.factor]).pop()
-}
-
-/// The rule with each of some factors, which ascend. Nothing if a window is no multiple of a slot.
-fn evaluated(
-    history: &History,
-    range: Range,
-    target: Ratio,
-    labels: &Labels,
-    rule: Candidate,
-    factors: &[Ratio],
-) -> Vec<Point> {
-    let mut firings: Vec<Vec<Firing<'_>>> = vec![Vec::new(); factors.len()];
-    for series in &history.series {
-        let sums = Sums::of(&series.slots, history.from, range.to, history.slot_seconds);
-        let (Some(long), Some(short)) = (sums.width(rule.long_seconds), sums.width(rule.short_seconds)) else {
-            return Vec::new();
-        };
-        let levels = sums.levels(long, short, rule.min_requests, target, factors);
-        let services = history.services(series);
-        for (index, firings) in firings.iter_mut().enumerate() {
-            let fired = sums.spans(&levels, index).into_iter().map(|span| Firing {
-                services,
-                fired: span.fired,
-                ended: span.ended,
-                pages: true,
-                budget_gone: None,
-            });
-            firings.extend(fired);
-        }
-    }
-    let point = |(firings, factor): (Vec<Firing<'_>>, &Ratio)| Point {
-        candidate: Candidate { factor: *factor, ..rule },
-        figures: figures(firings, range, Some(labels), |incident| labels.concerns(incident, history.all_services())),
+    let rule = |(long_seconds, short_seconds): (i64, i64), min_requests| {
+        let any = Candidate { long_seconds, short_seconds, factor: Ratio { num: 0, den: 1 }, min_requests };
+        factors.iter().map(move |factor| Candidate { factor: *factor, ..any }).collect::<Vec<_>>()
     };
-    firings.into_iter().zip(factors).map(point).collect()
+    let windows: Vec<(i64, i64)> = WINDOWS.into_iter().filter(fits).collect();
+    let rules = LEAST.into_iter().flat_map(|least| windows.iter().map(move |pair| (*pair, least)));
+    let ladders: Vec<Vec<Candidate>> = rules.map(|(pair, least)| rule(pair, least)).collect();
+    fire(history, to, target, &ladders)
+}
+
+/// When one rule would have fired under a target. `None` if one of its windows is no multiple of a slot.
+pub fn tried_one(history: &History, to: i64, target: Ratio, candidate: Candidate) -> Option<Tried<'_>> {
+    let windows = [candidate.long_seconds, candidate.short_seconds];
+    let fits = windows.iter().all(|window| window % history.slot_seconds.max(1) == 0);
+    fits.then(|| fire(history, to, target, &[vec![candidate]]).pop()).flatten()
+}
+
+/// Evaluates ladders of rules that differ in their factors only, which ascend.
+fn fire<'a>(history: &'a History, to: i64, target: Ratio, ladders: &[Vec<Candidate>]) -> Vec<Tried<'a>> {
+    let all = ladders.iter().flatten();
+    let mut tried: Vec<Tried<'a>> = all.map(|rule| Tried { candidate: *rule, firings: Vec::new() }).collect();
+    for series in &history.series {
+        let sums = Sums::of(&series.slots, history.from, to, history.slot_seconds);
+        let services = history.services(series);
+        let mut next = tried.iter_mut();
+        for ladder in ladders {
+            for (spans, tried) in spans(&sums, target, ladder).into_iter().zip(&mut next) {
+                tried.firings.extend(spans.into_iter().map(|span| firing(services, span)));
+            }
+        }
+    }
+    tried
+}
+
+/// When each rule of a ladder held.
+fn spans(sums: &Sums, target: Ratio, ladder: &[Candidate]) -> Vec<Vec<Span>> {
+    let Some(rule) = ladder.first() else { return Vec::new() };
+    let width = |seconds| sums.width(seconds).unwrap_or(1);
+    let (long, short) = (width(rule.long_seconds), width(rule.short_seconds));
+    let factors: Vec<Ratio> = ladder.iter().map(|rule| rule.factor).collect();
+    let levels = sums.levels(long, short, rule.min_requests, target, &factors);
+    (0..ladder.len()).map(|index| sums.spans(&levels, index)).collect()
+}
+
+fn firing(services: [&str; 2], span: Span) -> Firing<'_> {
+    Firing { services, fired: span.fired, ended: span.ended, pages: true, budget_gone: None }
 }
 
 /// The points that find something and that no other outdoes: none finds as much, with as few pages, as soon, and is better

@@ -81,24 +81,19 @@ pub(super) struct Sighting {
     pub(super) first: Option<usize>,
     /// Firings in it.
     pub(super) firings: u64,
-    /// A firing of before was still open when it began.
+    /// There is none, but one of before was still open when it began.
     pub(super) was_firing: bool,
 }
 
-/// The firings within an incident. They must be sorted by when they fired.
-pub(super) fn sighting<'f>(
-    incident: &'f Incident,
-    labels: &'f Labels,
-    firings: &'f [Firing<'f>],
-) -> (Sighting, impl Iterator<Item = usize> + 'f) {
+/// How an incident went, and the firings in it. They must be sorted by when they fired.
+pub(super) fn sighting(incident: &Incident, labels: &Labels, firings: &[Firing<'_>]) -> (Sighting, Vec<usize>) {
     let begin = firings.partition_point(|firing| firing.fired < incident.from);
     let end = firings.partition_point(|firing| firing.fired <= labels.end(incident)).max(begin);
-    let is_of = move |firing: &Firing<'_>| labels.concerns(incident, firing.services);
-    let within = (begin..end).filter(move |index| is_of(&firings[*index]));
+    let is_of = |firing: &Firing<'_>| labels.concerns(incident, firing.services);
+    let within: Vec<usize> = (begin..end).filter(|index| is_of(&firings[*index])).collect();
     let open = |firing: &Firing<'_>| firing.ended.is_none_or(|ended| ended > incident.from);
-    let was_firing = firings[..begin].iter().any(|firing| open(firing) && is_of(firing));
-    let seen = Sighting { first: within.clone().next(), firings: within.clone().count() as u64, was_firing };
-    (seen, within)
+    let was_firing = within.is_empty() && firings[..begin].iter().any(|firing| open(firing) && is_of(firing));
+    (Sighting { first: within.first().copied(), firings: within.len() as u64, was_firing }, within)
 }
 
 /// Figures of some firings in a range. `watches` says which incidents they could find; `None` for `labels`: nobody noted
@@ -148,7 +143,7 @@ fn detection(
     let mut first = vec![false; firings.len()];
     for incident in &labels.incidents {
         let (seen, within) = sighting(incident, labels, firings);
-        within.for_each(|index| explained[index] = true);
+        within.into_iter().for_each(|index| explained[index] = true);
         if !range.contains(incident.from) || !watches(incident) {
             continue;
         }
@@ -165,7 +160,7 @@ fn detection(
     }
     let mut aside = vec![false; firings.len()];
     for incident in &labels.set_aside {
-        sighting(incident, labels, firings).1.for_each(|index| aside[index] = true);
+        sighting(incident, labels, firings).1.into_iter().for_each(|index| aside[index] = true);
     }
     let counts: Vec<bool> =
         (0..firings.len()).map(|i| range.contains(firings[i].fired) && (explained[i] || !aside[i])).collect();

@@ -126,7 +126,7 @@ pub struct IncidentScore {
     pub found_by: Option<FoundBy>,
     /// Seconds from its beginning to that.
     pub time_to_detect_seconds: Option<i64>,
-    /// An alert of before was still firing when it began.
+    /// None fired in it, but one of before was still firing when it began.
     pub already_firing: bool,
     /// Alerts that fired in it.
     pub alerts: u64,

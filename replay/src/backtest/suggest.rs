@@ -1,6 +1,6 @@
 //! What to write for an objective: the target that it kept, and the rule that finds most with fewest pages.
 //!
-//! The rule is chosen from all [`curve::points`] like this:
+//! The rule is chosen from all that were [`curve::tried`] like this:
 //! 1. Left out is what fires falsely more than [`Wishes::most_false_a_week`] times a week of the range.
 //! 2. Of the rest, those that find the most incidents.
 //! 3. Of these, those whose pages are at most a tenth more than the fewest.
@@ -12,11 +12,12 @@
 use serde::{Serialize, Serializer};
 use slipstream_definitions::definition::Ratio;
 
-use super::curve::{self, Candidate, Point};
+use super::curve::{self, Point, Tried};
 use super::definition;
 use super::episodes::episodes;
 use super::figures::Figures;
 use super::history::History;
+use super::incidents::Incident;
 use super::labels::Labels;
 use super::target::{self, TargetProposal};
 use super::{Range, text};
@@ -116,8 +117,9 @@ pub fn suggest(history: &History, question: &Question<'_>) -> Suggestion {
         Some(labels) => (Basis::Incidents, labels.clone()),
         None => (Basis::Episodes, from_episodes(history, range, target, wishes)),
     };
-    let points = curve::points(history, range, target, &labels);
-    let rule = choose(&points, range, wishes);
+    let tried = curve::tried(history, range.to, target);
+    let points: Vec<Point> = tried.iter().map(|tried| tried.point(history, range, &labels)).collect();
+    let (own, _) = of_history(history, range, &labels);
     let mut suggestion = Suggestion {
         slo: history.slo.clone(),
         objective: history.objective.clone(),
@@ -127,12 +129,12 @@ pub fn suggest(history: &History, question: &Question<'_>) -> Suggestion {
         basis,
         tried: points.len() as u64,
         curve: curve::front(&points),
-        rule,
-        held_out: held_out(history, range, target, &labels, wishes),
+        rule: choose(&points, range, wishes),
+        held_out: held_out(history, &tried, range, &labels, wishes),
         notes: Vec::new(),
         definition: None,
     };
-    suggestion.notes = notes(&suggestion, &labels, wishes);
+    suggestion.notes = notes(&suggestion, own.len(), wishes);
     suggestion.definition = definition::write(history, &suggestion, &comments(&suggestion, range));
     suggestion
 }
@@ -140,7 +142,8 @@ pub fn suggest(history: &History, question: &Question<'_>) -> Suggestion {
 /// How a suggestion's rule does against other incidents, or over another history. `None` if it has no rule.
 pub fn judge(suggestion: &Suggestion, history: &History, range: Range, labels: &Labels) -> Option<Figures> {
     let rule = suggestion.rule.as_ref()?.candidate;
-    curve::point(history, range, suggestion.used_target(), labels, rule).map(|point| point.figures)
+    let tried = curve::tried_one(history, range.to, suggestion.used_target(), rule)?;
+    Some(tried.point(history, range, labels).figures)
 }
 
 /// Episodes in place of incidents. A short window holds what was bad for a while after it is over.
@@ -165,46 +168,49 @@ fn choose(points: &[Point], range: Range, wishes: Wishes) -> Option<Point> {
     best.into_iter().take_while(|point| point.figures.pages as f64 <= fewest * WORTH).last().cloned()
 }
 
-/// The rule of one half of the incidents, on the other half.
-fn held_out(history: &History, range: Range, target: Ratio, labels: &Labels, wishes: Wishes) -> Option<Point> {
-    let concerns = |labels: &Labels| {
-        let is_judged = |incident: &&_| labels.concerns(incident, history.all_services());
-        labels.incidents.iter().filter(is_judged).filter(|incident| range.contains(incident.from)).cloned().collect()
-    };
-    // Others' incidents are in neither half: they would make one of them empty.
-    let own = Labels { incidents: concerns(labels), ..labels.clone() };
-    if own.incidents.len() < LEAST_TO_SPLIT {
-        return None;
-    }
-    let (first, second) = own.split();
-    let rule: Candidate = choose(&curve::points(history, range, target, &first), range, wishes)?.candidate;
-    curve::point(history, range, target, &second, rule)
+/// The incidents that the objective is to find, and all others.
+fn of_history(history: &History, range: Range, labels: &Labels) -> (Vec<Incident>, Vec<Incident>) {
+    let is_own =
+        |incident: &Incident| range.contains(incident.from) && labels.concerns(incident, history.all_services());
+    labels.incidents.iter().cloned().partition(is_own)
 }
 
-fn notes(suggestion: &Suggestion, labels: &Labels, wishes: Wishes) -> Vec<String> {
-    let mut notes = Vec::new();
-    match &suggestion.target {
-        None => notes.push("There is too little traffic, or too short a history, to propose a target.".to_owned()),
-        Some(kept) => notes.extend(about_target(kept)),
+/// The rule of one half of the incidents, on the other half.
+fn held_out(history: &History, tried: &[Tried<'_>], range: Range, labels: &Labels, wishes: Wishes) -> Option<Point> {
+    // Those of others are in neither half: they could make one of them empty.
+    let (own, others) = of_history(history, range, labels);
+    if own.len() < LEAST_TO_SPLIT {
+        return None;
     }
-    let share = wishes.least_budget_share * 100.0;
-    if labels.incidents.is_empty() {
-        notes.push(match suggestion.basis {
-            Basis::Incidents => "No incidents were noted down, so no rule can be chosen by what it finds.".to_owned(),
-            Basis::Episodes => {
-                format!("No stretch spent more than {share} % of the budget: there was nothing to find.")
-            }
-        });
-    } else if suggestion.rule.is_none() {
-        let most = wishes.most_false_a_week;
-        notes.push(format!("No rule finds an incident with at most {most} false alarms a week."));
+    let set_aside = labels.set_aside.iter().chain(&others).cloned().collect();
+    let (first, second) = Labels { incidents: own, set_aside, ..*labels }.split();
+    let points: Vec<Point> = tried.iter().map(|tried| tried.point(history, range, &first)).collect();
+    let rule = choose(&points, range, wishes)?.candidate;
+    tried.iter().find(|tried| tried.candidate == rule).map(|tried| tried.point(history, range, &second))
+}
+
+/// `to_find`: how many incidents or episodes there were for it to find.
+fn notes(suggestion: &Suggestion, to_find: usize, wishes: Wishes) -> Vec<String> {
+    let mut notes = match &suggestion.target {
+        None => vec!["There is too little traffic, or too short a history, to propose a target.".to_owned()],
+        Some(kept) => about_target(kept),
+    };
+    let (share, most) = (wishes.least_budget_share * 100.0, wishes.most_false_a_week);
+    match (suggestion.basis, to_find) {
+        (Basis::Incidents, 0) => {
+            notes.push("No incident of its services was noted down, so no rule can be chosen by what it finds.".to_owned());
+        }
+        (Basis::Episodes, 0) => {
+            notes.push(format!("No stretch spent more than {share} % of the budget: there was nothing to find."));
+        }
+        (Basis::Incidents, _) => {}
+        (Basis::Episodes, _) => notes.push(format!(
+            "Nobody noted incidents down: rules were held against {to_find} stretches that each spent more than {share} % \
+             of the budget."
+        )),
     }
-    if suggestion.basis == Basis::Episodes && !labels.incidents.is_empty() {
-        notes.push(format!(
-            "Nobody noted incidents down: rules were held against {} stretches that each spent more than {share} % of the \
-             budget.",
-            labels.incidents.len()
-        ));
+    if to_find > 0 && suggestion.rule.is_none() {
+        notes.push(format!("No rule finds any of them with at most {most} false alarms a week."));
     }
     if suggestion.rule.is_some() && suggestion.held_out.is_none() {
         notes.push("There are too few incidents to check the rule on some that it was not chosen by.".to_owned());
