@@ -56,8 +56,8 @@ impl Point {
         self.detection().map_or(0, |detection| detection.found)
     }
 
-    fn time_to_detect(&self) -> f64 {
-        self.detection().and_then(|detection| detection.time_to_detect_seconds).unwrap_or(f64::INFINITY)
+    fn unnoticed(&self) -> f64 {
+        self.detection().and_then(|detection| detection.unnoticed_seconds).unwrap_or(f64::INFINITY)
     }
 
     /// Whether both did the same, as far as the curve goes.
@@ -65,14 +65,14 @@ impl Point {
         let false_alarms = |point: &Point| point.detection().map(|detection| detection.false_alarms);
         (self.found(), self.figures.pages, false_alarms(self))
             == (other.found(), other.figures.pages, false_alarms(other))
-            && self.time_to_detect() == other.time_to_detect()
+            && self.unnoticed() == other.unnoticed()
     }
 
-    /// Whether it is in nothing worse than the other: pages, incidents found, time to detect.
+    /// Whether it is in nothing worse than the other: pages, incidents found, and how long they went unnoticed.
     fn is_no_worse(&self, other: &Point) -> bool {
         self.found() >= other.found()
             && self.figures.pages <= other.figures.pages
-            && self.time_to_detect() <= other.time_to_detect()
+            && self.unnoticed() <= other.unnoticed()
     }
 }
 
@@ -156,7 +156,8 @@ fn firing(services: [&str; 2], span: Span) -> Firing<'_> {
 }
 
 /// The points that find something and that no other outdoes: none finds as much, with as few pages, as soon, and is better
-/// in one of them. By pages, then by time to detect. Of neighbouring factors that did the same, the middle one stands for
+/// in one of them. The time is that in which incidents went unnoticed: the median time to detect is of other incidents for
+/// each rule. By pages, then by that time. Of neighbouring factors that did the same, the middle one stands for
 /// all: it has the most room on both sides. Of other rules that did the same, the first, which looks back least.
 pub fn front(points: &[Point]) -> Vec<Point> {
     let mut distinct: Vec<&Point> = Vec::new();
@@ -183,7 +184,7 @@ fn by_pages(a: &Point, b: &Point) -> Ordering {
     let (x, y) = (&a.figures, &b.figures);
     x.pages
         .cmp(&y.pages)
-        .then(a.time_to_detect().total_cmp(&b.time_to_detect()))
+        .then(a.unnoticed().total_cmp(&b.unnoticed()))
         .then(b.found().cmp(&a.found()))
         .then(false_alarms(a).cmp(&false_alarms(b)))
 }
@@ -194,15 +195,14 @@ mod tests {
 
     const RANGE: Range = Range { from: 0, to: 604_800 };
 
-    /// A rule of the windows of that index, and what it did: pages, found, false, time to detect.
+    /// A rule of the windows of that index, and what it did: pages, found, false, seconds unnoticed.
     fn did(windows: usize, factor: u64, pages: u64, found: u64, false_alarms: u64, seconds: f64) -> Point {
         let (long_seconds, short_seconds) = WINDOWS[windows];
         let factor = Ratio { num: factor, den: 1 };
         let mut figures = figures(Vec::new(), RANGE, Some(&Labels::default()), |_| true);
         (figures.pages, figures.firings) = (pages, pages);
-        let time_to_detect_seconds = (found > 0).then_some(seconds);
-        figures.against_incidents =
-            Some(Detection { found, false_alarms, time_to_detect_seconds, ..Detection::default() });
+        let unnoticed_seconds = Some(seconds);
+        figures.against_incidents = Some(Detection { found, false_alarms, unnoticed_seconds, ..Detection::default() });
         Point { candidate: Candidate { long_seconds, short_seconds, factor, min_requests: 0 }, figures }
     }
 

@@ -17,7 +17,7 @@ const TICKET: &str = "ticket";
 
 /// Writes it, with comments above. `None`: there is nothing to change, no document, or one whose budget is not of events.
 pub(super) fn write(history: &History, suggestion: &Suggestion, comments: &[String]) -> Option<String> {
-    let target = suggestion.target.as_ref().and_then(|proposal| proposal.target);
+    let target = Some(suggestion.used_target).filter(|target| *target != suggestion.current_target);
     let rule = suggestion.rule.as_ref().map(|point| point.candidate);
     if target.is_none() && rule.is_none() {
         return None;
@@ -38,7 +38,7 @@ pub(super) fn write(history: &History, suggestion: &Suggestion, comments: &[Stri
         objective.as_mapping_mut()?.insert("target".into(), number(target));
     }
     if let Some(rule) = rule {
-        let policies = policies(history, suggestion.used_target(), rule);
+        let policies = policies(history, suggestion.used_target, rule);
         spec.as_mapping_mut()?.insert("alertPolicies".into(), Value::Sequence(policies));
     }
     let head: String = comments.iter().map(|line| format!("# {line}\n")).collect();

@@ -72,6 +72,9 @@ pub struct Detection {
     pub time_to_detect_seconds: Option<f64>,
     /// The longest.
     pub longest_to_detect_seconds: Option<i64>,
+    /// How long an incident went unnoticed, seconds: the mean over all of them. One that was not found counts with its whole
+    /// length and the grace, so a rule is not quick by finding only what is quickly found. Null without incidents.
+    pub unnoticed_seconds: Option<f64>,
 }
 
 /// How an incident went.
@@ -139,6 +142,7 @@ fn detection(
 ) -> (Detection, Vec<bool>) {
     let mut found = Detection::default();
     let mut times = Vec::new();
+    let mut unnoticed = 0;
     let mut explained = vec![false; firings.len()];
     let mut first = vec![false; firings.len()];
     for incident in &labels.incidents {
@@ -148,6 +152,7 @@ fn detection(
             continue;
         }
         found.incidents += 1;
+        unnoticed += seen.first.map_or(labels.end(incident), |index| firings[index].fired) - incident.from;
         match seen.first {
             Some(index) => {
                 found.found += 1;
@@ -168,6 +173,7 @@ fn detection(
     found.repeats = of(&|i| explained[i] && !first[i]);
     found.false_alarms = of(&|i| !explained[i]);
     found.false_a_quiet_week = a_week(found.false_alarms, labels.quiet_seconds(range));
+    found.unnoticed_seconds = (found.incidents > 0).then(|| unnoticed as f64 / found.incidents as f64);
     found.longest_to_detect_seconds = times.iter().copied().max();
     found.time_to_detect_seconds = median(times.into_iter().map(|seconds| seconds as f64).collect());
     (found, counts)
@@ -274,6 +280,8 @@ mod tests {
         let firings = vec![firing("a", 1_030, None), firing("a", 1_010, None), firing("a", 5_090, None)];
         let found = figures(firings, RANGE, Some(&three), |_| true).against_incidents.unwrap();
         assert_eq!((found.time_to_detect_seconds, found.longest_to_detect_seconds), (Some(50.0), Some(90)));
+        // The third was missed: a moment and its grace.
+        assert_eq!(found.unnoticed_seconds, Some((10.0 + 90.0 + 60.0) / 3.0));
         // Of 100,000 seconds these are quiet: three graces of 60 s, and last seconds, off.
         let quiet = 100_000.0 - 2.0 * 1_061.0 - 61.0;
         assert_eq!(found.false_a_quiet_week.map(|rate| rate * quiet), Some(0.0));

@@ -1,6 +1,6 @@
 //! How a set of rules would have done over a range: facts in, figures out.
 //!
-//! The engine reads the events and hands over what fired ([`score::Fired`]) and what was counted ([`history::History`]).
+//! The engine reads the events and hands over what fired ([`facts::Fired`]) and what was counted ([`history::History`]).
 //! Here is what follows from it: against labelled incidents ([`incidents`], [`labels`]) what was found, missed and false, and
 //! how soon ([`figures`], [`score`]); and which target and rule would fit ([`suggest`]): every candidate is evaluated on the
 //! counts ([`sliding`]), and those that no other outdoes are the [`curve`]. [`report`] is the contract of `--json`, [`tables`]
@@ -9,6 +9,7 @@
 pub mod curve;
 pub mod definition;
 pub mod episodes;
+pub mod facts;
 pub mod figures;
 pub mod history;
 pub mod incidents;

@@ -114,9 +114,9 @@ fn found(detection: &Detection) -> [String; 6] {
     ]
 }
 
-/// A median may lie between two seconds.
-fn seconds(median: Option<f64>) -> String {
-    median.map_or_else(String::new, |seconds| length(seconds.round() as i64))
+/// A median or mean may lie between two seconds.
+fn seconds(middle: Option<f64>) -> String {
+    middle.map_or_else(String::new, |seconds| length(seconds.round() as i64))
 }
 
 fn rate(a_week: Option<f64>) -> String {
@@ -148,12 +148,13 @@ pub fn curve(suggestion: &Suggestion) -> Table {
             format!("{} of {}", found.found, found.incidents),
             found.false_alarms.to_string(),
             seconds(found.time_to_detect_seconds),
+            seconds(found.unnoticed_seconds),
         ]
     };
     // One with fewer false alarms may have been taken that has the same pages and time as one of the curve.
     let beside = suggestion.rule.iter().filter(|rule| !suggestion.curve.iter().any(|p| p.candidate == rule.candidate));
     Table {
-        head: vec!["", "RULE", "PAGES/WEEK", "FOUND", "FALSE", "DETECTED AFTER"],
+        head: vec!["", "RULE", "PAGES/WEEK", "FOUND", "FALSE", "DETECTED AFTER", "UNNOTICED"],
         right: vec!["PAGES/WEEK", "FALSE"],
         rows: suggestion.curve.iter().chain(beside).map(row).collect(),
     }
@@ -192,12 +193,15 @@ pub fn suggestion(suggestion: &Suggestion) -> Vec<String> {
         lines.push(format!("Page: {}, the best of {} rules that were tried.", rule(point), suggestion.tried));
     }
     if let Some((point, found)) = suggestion.held_out.as_ref().and_then(|p| Some((p, p.detection()?))) {
+        let after = found
+            .time_to_detect_seconds
+            .map_or_else(String::new, |median| format!(", after {} (median)", seconds(Some(median))));
         lines.push(format!(
-            "Checked: {}, chosen by every second incident, found {} of the {} others, after {} (median).",
+            "Checked: {}, chosen by every second incident, found {} of the {} others{after}, with {} false alarms.",
             rule(point),
             found.found,
             found.incidents,
-            seconds(found.time_to_detect_seconds)
+            found.false_alarms
         ));
     }
     lines.extend(suggestion.notes.iter().cloned());

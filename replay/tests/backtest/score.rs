@@ -2,19 +2,20 @@
 
 use serde_json::json;
 use slipstream_replay::backtest::Range;
+use slipstream_replay::backtest::facts::{Facts, Fired, Watched};
 use slipstream_replay::backtest::figures::Figures;
+use slipstream_replay::backtest::labels::Labels;
 use slipstream_replay::backtest::report::Backtest;
-use slipstream_replay::backtest::score::{Facts, Fired, Score, Watched, score};
+use slipstream_replay::backtest::score::{Score, score};
 use slipstream_replay::backtest::tables;
 
 use super::world::{START, fired, incident, labels, watched};
-use slipstream_replay::backtest::labels::Labels;
 
 const WEEK: Range = Range { from: START, to: START + 604_800 };
 
 /// found, already firing, missed, repeats, false.
 fn verdict(figures: &Figures) -> [u64; 5] {
-    let d = figures.against_incidents.as_ref().unwrap();
+    let d = figures.against_incidents.as_ref().expect("there are labels");
     [d.found, d.already_firing, d.missed, d.repeats, d.false_alarms]
 }
 

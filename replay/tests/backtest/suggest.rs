@@ -150,8 +150,21 @@ fn json_of_a_suggestion_has_the_documented_names() {
     let rule = &shown["rule"];
     assert_eq!((&rule["long_seconds"], &rule["factor"], &rule["pages"]), (&300.into(), &5.0.into(), &6.into()));
     assert_eq!(rule["against_incidents"]["found"], 6);
-    assert_eq!(shown["curve"][0]["time_to_detect_seconds"], serde_json::Value::Null, "it is in against_incidents");
+    assert_eq!(rule["against_incidents"]["unnoticed_seconds"], 59.0);
     assert!(shown["definition"].as_str().unwrap().contains("kind: SLO"));
+}
+
+#[test]
+fn a_target_that_is_a_promise_stays() {
+    let (history, incidents) = story();
+    let wishes = Wishes { keep_target: true, ..Wishes::default() };
+    let suggestion = suggest(&history, &Question { range: WEEK, labels: Some(&labels(&incidents)), wishes });
+    assert_eq!(suggestion.target.unwrap().target, Some("0.995".parse_ratio()));
+    assert_eq!(suggestion.used_target, "0.999".parse_ratio());
+    let slo = loaded(suggestion.definition.as_deref().unwrap());
+    assert_eq!(slo.objectives[0].target, "0.999".parse_ratio());
+    // Half of all is a burn rate of 500 now, so the middle of what does the same is higher.
+    assert!(suggestion.rule.unwrap().candidate.factor.as_f64() > 5.0);
 }
 
 #[test]
@@ -205,6 +218,8 @@ fn a_suggestion_in_sentences_and_as_a_table() {
     let lines = tables::suggestion(&suggestion);
     assert!(lines[0].starts_with("Target: 99.5 % (now 99.9 %). 95 % of "), "{lines:?}");
     assert!(lines[1].starts_with("Page: >"), "{lines:?}");
+    let checked = "found 3 of the 3 others, after 59 s (median), with 0 false alarms.";
+    assert!(lines[2].starts_with("Checked: >") && lines[2].ends_with(checked), "{lines:?}");
     let curve = tables::curve(&suggestion);
     assert_eq!(curve.rows.iter().filter(|row| row[0] == "*").count(), 1, "{curve:?}");
     assert!(curve.rows.iter().all(|row| row.len() == curve.head.len()));
@@ -216,8 +231,8 @@ fn no_history_suggests_nothing() {
     history.series.clear();
     let suggestion = suggested(&history, None);
     assert_eq!((suggestion.target.clone(), suggestion.rule.clone(), suggestion.definition.clone()), (None, None, None));
-    assert_eq!(suggestion.used_target(), "0.999".parse_ratio());
+    assert_eq!(suggestion.used_target, "0.999".parse_ratio());
     let nowhere = Range { from: START, to: START };
     let suggestion = suggest(&history, &Question { range: nowhere, labels: None, wishes: Wishes::default() });
-    assert_eq!((suggestion.tried, suggestion.used_target()), (0, Ratio { num: 999, den: 1_000 }));
+    assert_eq!((suggestion.tried, suggestion.used_target), (0, Ratio { num: 999, den: 1_000 }));
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo;
+use slipstream_replay::backtest::facts::{Fired, Watched};
 use slipstream_replay::backtest::history::{History, Series, Slot};
 use slipstream_replay::backtest::incidents::Incident;
 use slipstream_replay::backtest::labels::Labels;
-use slipstream_replay::backtest::score::{Fired, Watched};
 
 /// 2026-01-05T00:00:00Z, a Monday.
 pub const START: i64 = 1_767_571_200;
@@ -73,7 +73,7 @@ pub trait ParseRatio {
 
 impl ParseRatio for &str {
     fn parse_ratio(self) -> slipstream_definitions::definition::Ratio {
-        slipstream_definitions::definition::Ratio::parse(self).unwrap()
+        slipstream_definitions::definition::Ratio::parse(self).expect("a decimal")
     }
 }
 
