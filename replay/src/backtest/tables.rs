@@ -153,10 +153,12 @@ pub fn curve(suggestion: &Suggestion) -> Table {
     };
     // One with fewer false alarms may have been taken that has the same pages and time as one of the curve.
     let beside = suggestion.rule.iter().filter(|rule| !suggestion.curve.iter().any(|p| p.candidate == rule.candidate));
+    let mut points: Vec<&Point> = suggestion.curve.iter().chain(beside).collect();
+    points.sort_by_key(|point| point.figures.pages);
     Table {
         head: vec!["", "RULE", "PAGES/WEEK", "FOUND", "FALSE", "DETECTED AFTER", "UNNOTICED"],
         right: vec!["PAGES/WEEK", "FALSE"],
-        rows: suggestion.curve.iter().chain(beside).map(row).collect(),
+        rows: points.into_iter().map(row).collect(),
     }
 }
 
