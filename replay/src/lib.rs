@@ -3,6 +3,7 @@
 //! It reads like any client: it joins no group, takes no lock, writes nothing.
 
 mod assemble;
+pub mod backtest;
 pub mod contributors;
 pub mod definitions;
 pub mod engine;

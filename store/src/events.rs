@@ -141,6 +141,11 @@ impl Events {
         self.rows.iter().map(move |row| EventRef { events: self, row })
     }
 
+    /// The n-th that was added, from 0.
+    pub fn get(&self, n: u32) -> Option<EventRef<'_>> {
+        self.rows.get(n as usize).map(|row| EventRef { events: self, row })
+    }
+
     /// Sorts them by event time, for [`Events::by_time`]: a growing batch is sorted while the one before it is written.
     pub fn arrange(&mut self) {
         self.order = self.sorted();

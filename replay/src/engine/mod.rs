@@ -50,7 +50,7 @@ pub struct Job {
     pub steps: Steps,
     /// The range begins here, within the span.
     pub from: LogTime,
-    /// One for each partition of request-events.
+    /// One for each source.
     pub begins: Vec<Begin>,
     /// Threads that decode and sum; as many fold.
     pub threads: usize,
@@ -58,13 +58,15 @@ pub struct Job {
     pub progress: Arc<Progress>,
 }
 
-/// Where the reading of a partition begins.
+/// Where the reading of a source begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    /// With its first record.
+    /// With the first record that there ever was.
     First,
     /// At this log time: earlier records are not read, so numbers are covered from here on.
     At(LogTime),
+    /// At this log time: another source has what is earlier.
+    After(LogTime),
 }
 
 /// How far a replay is. It may be asked from other threads.

@@ -18,7 +18,7 @@ use crate::source::{Block, Reader};
 /// Blocks of a partition that are read ahead.
 const AHEAD: usize = 1;
 
-/// Runs it over what the readers bring, one for each partition of request-events. Blocks until it is done, was stopped, or
+/// Runs it over what the readers bring, one for each of [`Job::begins`]. Blocks until it is done, was stopped, or
 /// failed.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError
 
 /// Burn asks how far back a source reaches by its first position: 0 is everything.
 fn source(job: &Job, begin: Begin) -> Turns<Source> {
-    let position = i64::from(begin != Begin::First);
+    let position = i64::from(matches!(begin, Begin::At(_)));
     Turns::new(Source { known: Known::new(job.window_ms, LogTime(i64::MIN)), position })
 }
 
@@ -191,7 +191,7 @@ impl<'a> Dispatcher<'a> {
             // Numbers are covered from the second after that on.
             let begin = match self.job.begins[source] {
                 Begin::First => LogTime(0),
-                Begin::At(time) => LogTime(time.0 - 1),
+                Begin::At(time) | Begin::After(time) => LogTime(time.0 - 1),
             };
             self.give(source, Task::Known(begin), begin)?;
         }
@@ -203,9 +203,8 @@ impl<'a> Dispatcher<'a> {
                 Ok(block) => {
                     let block = block?;
                     let reach = block.reach().unwrap_or(self.given[source].0).max(self.given[source].0);
-                    let Block::Records { batch, count_from } = block;
-                    self.job.progress.add(batch.len(), self.behind(source, reach));
-                    self.give(source, Task::Records { batch, count_from }, reach)?;
+                    self.job.progress.add(block.len(), self.behind(source, reach));
+                    self.give(source, Task::Block(block), reach)?;
                 }
                 Err(_) => {
                     open.swap_remove(at);

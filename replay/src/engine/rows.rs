@@ -7,6 +7,7 @@ use slipstream_schemas::event::EventView;
 use slipstream_schemas::time::slot;
 use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash};
 use slipstream_slo::tally::columns::{Columns, Rows};
+use slipstream_store::Events;
 
 use super::dictionary::Dictionary;
 
@@ -74,25 +75,12 @@ impl Decoded {
     }
 
     fn reserve(&mut self, events: usize) {
-        let Columns { id, tuple, stamp, slot, weight, latency, row } = &mut self.columns;
-        id.reserve(events);
-        tuple.reserve(events);
-        stamp.reserve(events);
-        slot.reserve(events);
-        weight.reserve(events);
-        latency.reserve(events);
-        row.reserve(events);
+        reserve(&mut self.columns, events);
         self.log_time.reserve(events);
     }
 
     fn push(&mut self, event: &EventView<'_>, log_time: LogTime, number: u32, dictionary: &mut Dictionary) {
-        let Columns { id, tuple, slot: slots, weight, latency, row, .. } = &mut self.columns;
-        id.push(id_hash(&event.event_id));
-        tuple.push(dictionary.number(event));
-        slots.push(slot(event.time, log_time));
-        weight.push(event.weight);
-        latency.push(event.latency_ms.unwrap_or(f64::NAN));
-        row.push(number);
+        push(&mut self.columns, event, log_time, number, dictionary);
         self.log_time.push(log_time.0);
     }
 
@@ -169,5 +157,59 @@ impl Rows for BatchRows<'_> {
         });
         // It was decoded before, so it can be decoded again.
         decoded.unwrap_or_else(|| self.dictionary.tuple(0).event())
+    }
+}
+
+fn reserve(columns: &mut Columns, events: usize) {
+    let Columns { id, tuple, stamp, slot, weight, latency, row } = columns;
+    id.reserve(events);
+    tuple.reserve(events);
+    stamp.reserve(events);
+    slot.reserve(events);
+    weight.reserve(events);
+    latency.reserve(events);
+    row.reserve(events);
+}
+
+/// Adds what an event has but its stamp.
+fn push(columns: &mut Columns, event: &EventView<'_>, log_time: LogTime, number: u32, dictionary: &mut Dictionary) {
+    let Columns { id, tuple, slot: slots, weight, latency, row, .. } = columns;
+    id.push(id_hash(&event.event_id));
+    tuple.push(dictionary.number(event));
+    slots.push(slot(event.time, log_time));
+    weight.push(event.weight);
+    latency.push(event.latency_ms.unwrap_or(f64::NAN));
+    row.push(number);
+}
+
+/// The columns of events that all count, by log time.
+pub fn columns_of(events: &Events, dictionary: &mut Dictionary) -> Columns {
+    let mut order: Vec<(LogTime, u32)> = (0u32..).zip(events.iter()).map(|(row, event)| (event.log_time(), row)).collect();
+    order.sort_by_key(|(log_time, _)| *log_time);
+    let mut columns = Columns::default();
+    reserve(&mut columns, order.len());
+    for (log_time, row) in order {
+        let Some(event) = events.get(row) else { continue };
+        push(&mut columns, &event.view(), log_time, row, dictionary);
+        columns.stamp.push(log_time.0);
+    }
+    columns
+}
+
+/// Events and the dictionary of the thread that has them.
+pub struct EventRows<'a> {
+    /// The events.
+    pub events: &'a Events,
+    /// Their tuples.
+    pub dictionary: &'a Dictionary,
+}
+
+impl Rows for EventRows<'_> {
+    fn of_tuple(&self, tuple: u32) -> EventView<'_> {
+        self.dictionary.tuple(tuple).event()
+    }
+
+    fn event(&self, row: u32) -> EventView<'_> {
+        self.events.get(row).map_or_else(|| self.dictionary.tuple(0).event(), |event| event.view())
     }
 }

@@ -4,13 +4,15 @@ use slipstream_log::{Batch, Offset};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Origin, TallyBatch};
 use slipstream_slo::revision::Revisions;
-use slipstream_slo::tally::columns::{ColumnTally, Share};
+use slipstream_slo::tally::columns::{ColumnTally, Columns, Share};
+use slipstream_store::Events;
 
 use super::Job;
 use super::dictionary::{Dictionary, Tuple};
-use super::rows::{BatchRows, Decoded, Known};
+use super::rows::{BatchRows, Decoded, EventRows, Known, columns_of};
 use super::traffic::TrafficOfThread;
 use super::turns::Turns;
+use crate::source::Block;
 
 /// A block to be summed.
 pub struct Work {
@@ -28,13 +30,8 @@ pub struct Work {
 
 /// What there is to sum.
 pub enum Task {
-    /// Records of the log.
-    Records {
-        /// They.
-        batch: Batch,
-        /// First offset that counts.
-        count_from: Offset,
-    },
+    /// What a reader brought.
+    Block(Block),
     /// Nothing comes before this log time.
     Known(LogTime),
 }
@@ -53,6 +50,15 @@ pub struct Source {
     pub known: Known,
     /// Records before it, as burn counts them.
     pub position: i64,
+}
+
+impl Source {
+    /// Returns the position before so many records.
+    fn advance(&mut self, records: usize) -> i64 {
+        let from = self.position;
+        self.position += records as i64;
+        from
+    }
 }
 
 /// Counts of the range.
@@ -112,7 +118,12 @@ impl<'a> Worker<'a> {
                 })?;
                 self.empty(&template)
             }
-            Task::Records { batch, count_from } => self.records(&batch, count_from, (source, of_partition), low)?,
+            Task::Block(Block::Records { batch, count_from }) => {
+                self.records(&batch, count_from, (source, of_partition), low)?
+            }
+            Task::Block(Block::Events { events, until }) => {
+                self.events(&events, until, (source, of_partition), low)?
+            }
         };
         Some(Summed { number, batches })
     }
@@ -124,27 +135,51 @@ impl<'a> Worker<'a> {
         (source, of_partition): (usize, u64),
         low: LogTime,
     ) -> Option<Vec<Vec<(u32, TallyBatch)>>> {
-        if self.dictionary.is_full() {
-            self.leave_tuples();
-        }
+        self.make_room();
         let mut decoded = Decoded::of(batch, count_from, self.from, &mut self.dictionary);
         let last = batch.iter().last().map_or(LogTime(i64::MIN), |record| record.log_time());
         let (duplicates, template) = self.sources[source].take(of_partition, |state| {
             let found = decoded.deduplicate(&mut state.known, last, self.from);
-            let from = state.position;
-            state.position += (batch.next - count_from.max(batch.next - batch.len() as i64)).max(0);
+            let from = state.advance(batch.len());
             (found.duplicates, self.template(source, (from, state.position), found.stamp, low))
         })?;
-        let columns = &decoded.columns;
-        let in_range = columns.len() - columns.stamp.partition_point(|stamp| *stamp < self.from.0);
-        self.tallied.events += in_range as u64;
         self.tallied.duplicates += duplicates;
         self.tallied.invalid += decoded.invalid;
+        self.count(&decoded.columns);
+        let rows = BatchRows { batch, dictionary: &self.dictionary };
+        Some(self.tally.sum(&decoded.columns, &rows, &self.revisions, &template, self.targets))
+    }
+
+    fn events(
+        &mut self,
+        events: &Events,
+        until: LogTime,
+        (source, of_partition): (usize, u64),
+        low: LogTime,
+    ) -> Option<Vec<Vec<(u32, TallyBatch)>>> {
+        self.make_room();
+        let columns = columns_of(events, &mut self.dictionary);
+        let template = self.sources[source].take(of_partition, |state| {
+            let (from, stamp) = (state.advance(events.len()), state.known.know(until));
+            self.template(source, (from, state.position), stamp, low)
+        })?;
+        self.count(&columns);
+        let rows = EventRows { events, dictionary: &self.dictionary };
+        Some(self.tally.sum(&columns, &rows, &self.revisions, &template, self.targets))
+    }
+
+    fn make_room(&mut self) {
+        if self.dictionary.is_full() {
+            self.leave_tuples();
+        }
+    }
+
+    fn count(&mut self, columns: &Columns) {
+        let in_range = columns.len() - columns.stamp.partition_point(|stamp| *stamp < self.from.0);
+        self.tallied.events += in_range as u64;
         if in_range > 0 {
             self.traffic.add(columns, &self.dictionary);
         }
-        let rows = BatchRows { batch, dictionary: &self.dictionary };
-        Some(self.tally.sum(columns, &rows, &self.revisions, &template, self.targets))
     }
 
     fn template(&self, source: usize, (from, to): (i64, i64), stamp: LogTime, low: LogTime) -> TallyBatch {

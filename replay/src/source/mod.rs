@@ -5,6 +5,7 @@ mod plan;
 
 use slipstream_log::{Batch, Offset};
 use slipstream_schemas::LogTime;
+use slipstream_store::Events;
 
 use crate::error::ReplayError;
 pub use log::LogReader;
@@ -29,17 +30,41 @@ pub enum Block {
         /// First offset that counts.
         count_from: Offset,
     },
+    /// Events that are known to count, in any order.
+    Events {
+        /// They, with a log time each.
+        events: Events,
+        /// None with an earlier log time will come; those of the block are before it, or at it.
+        until: LogTime,
+    },
 }
 
 impl Block {
-    /// Log time that the partition is read up to with it; `None` if it is empty.
+    /// Log time that the source is read up to with it; `None` if it is empty.
     pub fn reach(&self) -> Option<LogTime> {
-        let Block::Records { batch, .. } = self;
-        batch.len().checked_sub(1).and_then(|last| batch.get(last)).map(|record| record.log_time())
+        match self {
+            Block::Records { batch, .. } => {
+                batch.len().checked_sub(1).and_then(|last| batch.get(last)).map(|record| record.log_time())
+            }
+            Block::Events { until, .. } => Some(*until),
+        }
+    }
+
+    /// How many records or events it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Block::Records { batch, .. } => batch.len(),
+            Block::Events { events, .. } => events.len(),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-/// Reads one partition. Called from a thread of its own; blocks.
+/// Reads one source: a partition of the log, or the store. Called from a thread of its own; blocks.
 pub trait Reader: Send {
     /// The next block; `None` at the end of the range.
     ///

@@ -1,0 +1,211 @@
+//! A backtest as people see it: tables of text, and a few sentences. What is in a cell may come from a file or a client; who
+//! prints it escapes it.
+
+use slipstream_definitions::definition::Ratio;
+use slipstream_definitions::duration;
+use slipstream_slo::rule::words::{figure, length};
+
+use super::curve::Point;
+use super::figures::{Detection, Figures};
+use super::score::{IncidentScore, Score};
+use super::suggest::Suggestion;
+use super::text;
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Names of the columns.
+    pub head: Vec<&'static str>,
+    /// Those of numbers, which are aligned right.
+    pub right: Vec<&'static str>,
+    /// Rows of as many cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Columns of [`Figures`], and of those held against incidents.
+const FIRED: [&str; 4] = ["FIRED", "PAGES/WEEK", "FIRING FOR", "BUDGET GONE"];
+const FOUND: [&str; 6] = ["FOUND", "MISSED", "FALSE", "REPEATS", "DETECTED AFTER", "AT MOST"];
+
+/// Each incident: when, what, and which alert found it how soon.
+pub fn incidents(score: &Score) -> Table {
+    let row = |incident: &IncidentScore| {
+        let found = match (&incident.found_by, incident.already_firing) {
+            (Some(by), _) => {
+                let group = by.group.iter().map(|(label, value)| format!(" {label}={value}"));
+                format!("{}/{}{} {} ({})", by.slo, by.objective, group.collect::<String>(), by.rule, by.severity)
+            }
+            (None, true) => "already firing".to_owned(),
+            (None, false) => "missed".to_owned(),
+        };
+        vec![
+            text(incident.from),
+            length(incident.to - incident.from),
+            incident.service.clone(),
+            incident.what.clone(),
+            found,
+            incident.time_to_detect_seconds.map_or_else(String::new, length),
+            incident.alerts.to_string(),
+        ]
+    };
+    Table {
+        head: vec!["FROM", "LASTED", "SERVICE", "WHAT", "FOUND BY", "AFTER", "ALERTS"],
+        right: vec!["ALERTS"],
+        rows: score.incidents.iter().map(row).collect(),
+    }
+}
+
+/// Each rule by itself.
+pub fn rules(score: &Score) -> Table {
+    let names = ["SLO", "OBJECTIVE", "RULE", "SEVERITY"];
+    with_figures(
+        &names,
+        score.rules.iter().map(|rule| (vec![&rule.slo, &rule.objective, &rule.rule, &rule.severity], &rule.figures)),
+    )
+}
+
+/// The alerts of each rule set.
+pub fn rule_sets(score: &Score) -> Table {
+    let names = ["SLO", "OBJECTIVE", "RULE SET"];
+    with_figures(
+        &names,
+        score.rule_sets.iter().map(|set| (vec![&set.slo, &set.objective, &set.rule_set], &set.figures)),
+    )
+}
+
+/// The alerts of each severity, and all.
+pub fn severities(score: &Score) -> Table {
+    let all = "all".to_owned();
+    let parts = score.severities.iter().map(|part| (vec![&part.severity], &part.figures));
+    with_figures(&["SEVERITY"], parts.chain([(vec![&all], &score.all)]))
+}
+
+fn with_figures<'a>(names: &[&'static str], rows: impl Iterator<Item = (Vec<&'a String>, &'a Figures)>) -> Table {
+    let rows: Vec<(Vec<&String>, &Figures)> = rows.collect();
+    let labelled = rows.iter().any(|(_, figures)| figures.against_incidents.is_some());
+    let mut right = FIRED.to_vec();
+    right.extend(FOUND.iter().filter(|_| labelled));
+    let row = |(names, figures): (Vec<&String>, &Figures)| {
+        let mut cells: Vec<String> = names.into_iter().cloned().collect();
+        cells.extend(fired(figures));
+        cells.extend(figures.against_incidents.iter().flat_map(found));
+        cells
+    };
+    let head = names.iter().chain(&right).copied().collect();
+    Table { head, right, rows: rows.into_iter().map(row).collect() }
+}
+
+fn fired(figures: &Figures) -> [String; 4] {
+    let gone = figures.budget_gone.map_or_else(String::new, |share| format!("{} %", figure(share * 100.0, &[])));
+    [figures.firings.to_string(), rate(figures.pages_a_week), length(figures.firing_seconds), gone]
+}
+
+fn found(detection: &Detection) -> [String; 6] {
+    let mut missed = detection.missed.to_string();
+    if detection.already_firing > 0 {
+        missed = format!("{missed} (+{} already firing)", detection.already_firing);
+    }
+    [
+        format!("{} of {}", detection.found, detection.incidents),
+        missed,
+        detection.false_alarms.to_string(),
+        detection.repeats.to_string(),
+        seconds(detection.time_to_detect_seconds),
+        detection.longest_to_detect_seconds.map_or_else(String::new, length),
+    ]
+}
+
+/// A median or mean may lie between two seconds.
+fn seconds(middle: Option<f64>) -> String {
+    middle.map_or_else(String::new, |seconds| length(seconds.round() as i64))
+}
+
+fn rate(a_week: Option<f64>) -> String {
+    a_week.map_or_else(String::new, |rate| figure(rate, &[]))
+}
+
+/// What the tables do not say.
+pub fn remarks(score: &Score) -> Vec<String> {
+    let (Some(quiet), Some(share)) = (score.quiet_seconds, score.quiet_share) else { return Vec::new() };
+    let percent = figure(share * 100.0, &[]);
+    let mut remarks =
+        vec![format!("{} of {} were without an incident ({percent} %).", length(quiet), length(score.range.seconds()))];
+    if share < 0.5 {
+        remarks
+            .push("False alarms show in time without incidents: with so little of it, expect more of them.".to_owned());
+    }
+    remarks
+}
+
+/// The rules of a suggestion's curve; the one to take is marked.
+pub fn curve(suggestion: &Suggestion) -> Table {
+    let chosen = suggestion.rule.as_ref().map(|point| point.candidate);
+    let row = |point: &Point| {
+        let found = point.figures.against_incidents.clone().unwrap_or_default();
+        vec![
+            if chosen == Some(point.candidate) { "*" } else { "" }.to_owned(),
+            rule(point),
+            rate(point.figures.pages_a_week),
+            format!("{} of {}", found.found, found.incidents),
+            found.false_alarms.to_string(),
+            seconds(found.time_to_detect_seconds),
+            seconds(found.unnoticed_seconds),
+        ]
+    };
+    // One with fewer false alarms may have been taken that has the same pages and time as one of the curve.
+    let beside = suggestion.rule.iter().filter(|rule| !suggestion.curve.iter().any(|p| p.candidate == rule.candidate));
+    let mut points: Vec<&Point> = suggestion.curve.iter().chain(beside).collect();
+    points.sort_by_key(|point| point.figures.pages);
+    Table {
+        head: vec!["", "RULE", "PAGES/WEEK", "FOUND", "FALSE", "DETECTED AFTER", "UNNOTICED"],
+        right: vec!["PAGES/WEEK", "FALSE"],
+        rows: points.into_iter().map(row).collect(),
+    }
+}
+
+/// `>14.4x 1h/5m`, `>5x 5m/1m of 20 requests`.
+fn rule(point: &Point) -> String {
+    let rule = point.candidate;
+    let (long, short) = (duration::format(rule.long_seconds), duration::format(rule.short_seconds));
+    let least = if rule.min_requests > 0 { format!(" of {} requests", rule.min_requests) } else { String::new() };
+    format!(">{}x {long}/{short}{least}", rule.factor.as_f64())
+}
+
+/// `99.95 %`.
+fn exact_percent(ratio: Ratio) -> String {
+    let percent = ratio.checked_mul(Ratio { num: 100, den: 1 }).and_then(Ratio::to_decimal);
+    format!("{} %", percent.unwrap_or_else(|| (ratio.as_f64() * 100.0).to_string()))
+}
+
+/// A suggestion in sentences.
+pub fn suggestion(suggestion: &Suggestion) -> Vec<String> {
+    // Rounded down: nobody kept 100 % where one event was bad.
+    let percent = |share: f64| format!("{} %", (share * 1e6).floor() / 1e4);
+    let mut lines = Vec::new();
+    if let Some(kept) = &suggestion.target {
+        let target = kept.target.map_or_else(|| "none".to_owned(), exact_percent);
+        lines.push(format!(
+            "Target: {target} (now {}). 95 % of {} windows of {} kept {}.",
+            exact_percent(suggestion.current_target),
+            kept.windows,
+            duration::format(kept.window_seconds),
+            percent(kept.kept)
+        ));
+    }
+    if let Some(point) = &suggestion.rule {
+        lines.push(format!("Page: {}, the best of {} rules that were tried.", rule(point), suggestion.tried));
+    }
+    if let Some((point, found)) = suggestion.held_out.as_ref().and_then(|p| Some((p, p.detection()?))) {
+        let after = found
+            .time_to_detect_seconds
+            .map_or_else(String::new, |median| format!(", after {} (median)", seconds(Some(median))));
+        lines.push(format!(
+            "Checked: {}, chosen by every second incident, found {} of the {} others{after}, with {} false alarms.",
+            rule(point),
+            found.found,
+            found.incidents,
+            found.false_alarms
+        ));
+    }
+    lines.extend(suggestion.notes.iter().cloned());
+    lines
+}
