@@ -13,7 +13,7 @@ use slipstream_store::text;
 use crate::contributors::Makeup;
 use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell, Tuple};
 use crate::outcome::{
-    AlertHistory, Clock, Contributors, Counted, Impact, Missing, Outcome, Part, ServiceTraffic, SloHistory, SloStep,
+    AlertHistory, Clock, Contributors, Counted, Impact, MarkerShown, Missing, Outcome, Part, ServiceTraffic, SloHistory, SloStep,
     Threshold, TrafficStep, TransitionShown,
 };
 
@@ -37,6 +37,8 @@ pub struct About {
     pub parts: Vec<Part>,
     /// What is gone.
     pub missing: Vec<Missing>,
+    /// Markers of the range.
+    pub markers: Vec<MarkerShown>,
 }
 
 /// A log time to people.
@@ -62,7 +64,7 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
         slos: slos(about, case, &notes, &shares),
         alerts: alerts(about, case, notes.transitions),
         traffic: traffic.clone(),
-        markers: Vec::new(),
+        markers: about.markers.clone(),
     };
     cases.iter().zip(notes).zip(shares).map(of).collect()
 }
@@ -86,7 +88,7 @@ fn slos(about: &About, case: &Case, notes: &Notes, shares: &[(Tuple, Share)]) ->
 }
 
 /// The definition in force at a tick.
-fn slo_at(case: &Case, name: &str, tick: i64) -> Option<Slo> {
+pub fn slo_at(case: &Case, name: &str, tick: i64) -> Option<Slo> {
     let at = LogTime(tick * 1_000 + 999);
     let found = case.revisions.slo_at(name, at, case.revisions.end())?;
     Some(Slo::clone(&found.active.slo))

@@ -1,11 +1,13 @@
 //! What the bad events of a series have in common: values of each dimension, with their share of the bad events and of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Contributor, Contributors};
 
 /// Values that are told of each dimension.
 const TOLD: usize = 10;
+/// A dimension with more values than this, such as an attribute that each request has of its own, says nothing in common.
+const VALUES: usize = 10_000;
 
 /// Counts by dimension and value.
 #[derive(Debug, Clone, Default)]
@@ -14,18 +16,27 @@ pub struct Makeup {
     dimensions: BTreeMap<String, BTreeMap<String, [i64; 2]>>,
     /// Of all events: bad, good or bad.
     all: [i64; 2],
+    /// Dimensions with too many values.
+    wide: BTreeSet<String>,
 }
 
 impl Makeup {
     /// Adds events of one value of a dimension.
     pub fn add(&mut self, dimension: &str, value: &str, bad: i64, total: i64) {
+        if self.wide.contains(dimension) {
+            return;
+        }
         if !self.dimensions.contains_key(dimension) {
             self.dimensions.insert(dimension.to_owned(), BTreeMap::new());
         }
         let Some(values) = self.dimensions.get_mut(dimension) else { return };
-        match values.get_mut(value) {
-            Some(sum) => (sum[0], sum[1]) = (sum[0] + bad, sum[1] + total),
-            None => _ = values.insert(value.to_owned(), [bad, total]),
+        if let Some(sum) = values.get_mut(value) {
+            (sum[0], sum[1]) = (sum[0] + bad, sum[1] + total);
+        } else if values.len() < VALUES {
+            values.insert(value.to_owned(), [bad, total]);
+        } else {
+            self.dimensions.remove(dimension);
+            self.wide.insert(dimension.to_owned());
         }
     }
 

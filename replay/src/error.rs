@@ -7,6 +7,8 @@ use slipstream_slo::burn::BurnFault;
 use slipstream_slo::revision::RevisionError;
 use slipstream_store::StoreError;
 
+use crate::then::NoAlert;
+
 /// Why a replay cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -31,6 +33,9 @@ pub enum ReplayError {
     /// The range is empty, or lies where nothing is.
     #[error("{0}")]
     Range(String),
+    /// There is no such alert.
+    #[error(transparent)]
+    Alert(#[from] NoAlert),
     /// A file for sorting cannot be used.
     #[error("sorting by event time: {0}")]
     Sorting(String),

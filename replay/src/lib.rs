@@ -8,10 +8,14 @@ pub mod contributors;
 pub mod definitions;
 pub mod engine;
 mod error;
+mod investigate;
 pub mod outcome;
 mod replay;
+mod second_look;
 pub mod source;
 mod then;
+mod what_if;
 
 pub use error::ReplayError;
-pub use replay::{Asked, Replayed, replay};
+pub use replay::{Asked, Replayed, Told, replay};
+pub use then::{Episode, NoAlert, episode};

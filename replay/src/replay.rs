@@ -5,14 +5,17 @@ use std::sync::Arc;
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
 use slipstream_query::definitions::revisions;
-use slipstream_schemas::LogTime;
+use slipstream_role::markers::markers;
+use slipstream_schemas::{EventTime, LogTime};
 use tokio::runtime::Handle;
 
 use crate::assemble::{About, outcomes, time};
 use crate::definitions::{given, in_force, warm_up_from};
 use crate::engine::{Begin, Case, Job, Progress, Steps, run};
 use crate::error::ReplayError;
-use crate::outcome::{Clock, Missing, Outcome, Part};
+use crate::investigate::investigate;
+use crate::outcome::{Clock, MarkerShown, Missing, Outcome, Part, WhatIf};
+use crate::second_look::{SecondLook, what_if};
 use crate::source::{LogPart, LogReader, Reader, Span, first_time, known_until, plan_log};
 use crate::then;
 
@@ -35,11 +38,28 @@ pub struct Asked {
 
 /// What was found.
 #[derive(Debug)]
+pub enum Told {
+    /// By one set of definitions: those of then, or those that were given if there were none.
+    One(Box<Outcome>),
+    /// By those of then and those that were given.
+    Both(Box<WhatIf>),
+}
+
+impl Told {
+    /// What the definitions of then found, if there were some.
+    pub fn outcome(&self) -> &Outcome {
+        match self {
+            Told::One(outcome) => outcome,
+            Told::Both(what_if) => &what_if.before,
+        }
+    }
+}
+
+/// A replay that was made.
+#[derive(Debug)]
 pub struct Replayed {
-    /// By the definitions of then; by those that were given if there were none.
-    pub outcome: Outcome,
-    /// By those that were given, beside the former.
-    pub given: Option<Outcome>,
+    /// What was found.
+    pub told: Told,
     /// Whether it was stopped early.
     pub stopped: bool,
 }
@@ -75,11 +95,8 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
         threads: asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         progress: Arc::clone(progress),
     };
-    let runtime = Handle::current();
-    let reader = |part: &LogPart| -> Box<dyn Reader> { Box::new(LogReader::new(log.clone(), runtime.clone(), *part)) };
-    let readers: Vec<Box<dyn Reader>> = plan.parts.iter().map(reader).collect();
-    let reading = tokio::task::spawn_blocking(move || run(&job, readers)).await;
-    let read = reading.map_err(|_| ReplayError::Thread("the engine"))??;
+    let readers = readers(log, &plan.parts);
+    let read = blocking(move || run(&job, readers)).await?;
     let reached = read.reached.min(plan.to);
     let about = About {
         from: plan.from,
@@ -89,10 +106,61 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
         steps,
         parts: plan.parts.iter().map(|part| told(part, &log.describe(), plan.span)).collect(),
         missing: plan.parts.iter().filter_map(|part| missing(part, plan.span)).collect(),
+        markers: markers_of(log, plan.from, reached).await?,
     };
-    let mut found = outcomes(&about, &plan.cases, read).into_iter();
-    let outcome = found.next().ok_or(ReplayError::Thread("the engine"))?;
-    Ok(Replayed { outcome, given: found.next(), stopped: reached < plan.to })
+    let outcomes = outcomes(&about, &plan.cases, read);
+    let told = look_again(log, &plan, &about, outcomes).await?;
+    Ok(Replayed { told, stopped: reached < plan.to })
+}
+
+/// Reads again what happened around each alert.
+async fn look_again(
+    log: &SharedLog,
+    plan: &Plan,
+    about: &About,
+    mut outcomes: Vec<Outcome>,
+) -> Result<Told, ReplayError> {
+    let second = SecondLook::new(about, &plan.cases, &outcomes);
+    let mut again = Vec::new();
+    for span in second.spans() {
+        again.extend(readers(log, &plan_log(log.as_ref(), span, plan.window_ms).await?));
+    }
+    let (looks, window_ms) = (second.looks.clone(), plan.window_ms);
+    let found = blocking(move || investigate(&looks, again, window_ms)).await?;
+    let changes = second.fill(&mut outcomes, found);
+    let mut outcomes = outcomes.into_iter();
+    match (outcomes.next(), outcomes.next()) {
+        (Some(before), Some(after)) => Ok(Told::Both(Box::new(what_if(before, after, changes)))),
+        (Some(outcome), None) => Ok(Told::One(Box::new(outcome))),
+        (None, _) => Err(ReplayError::Thread("the engine")),
+    }
+}
+
+fn readers(log: &SharedLog, parts: &[LogPart]) -> Vec<Box<dyn Reader>> {
+    let runtime = Handle::current();
+    let reader = |part: &LogPart| -> Box<dyn Reader> { Box::new(LogReader::new(log.clone(), runtime.clone(), *part)) };
+    parts.iter().map(reader).collect()
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReplayError> + Send + 'static,
+) -> Result<T, ReplayError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ReplayError::Thread("the engine"))?
+}
+
+async fn markers_of(log: &SharedLog, from: LogTime, to: LogTime) -> Result<Vec<MarkerShown>, ReplayError> {
+    let micros = |at: LogTime| EventTime(at.0.saturating_mul(1_000));
+    let found = markers(log.as_ref(), micros(from), micros(to)).await?;
+    let shown = found.into_iter().map(|marker| MarkerShown {
+        time: marker.time.rfc3339(),
+        until: marker.until.map(EventTime::rfc3339),
+        kind: marker.kind.name().to_owned(),
+        service: marker.service,
+        version: marker.version,
+        text: marker.text,
+        link: marker.link,
+    });
+    Ok(shown.collect())
 }
 
 async fn plan(log: &SharedLog, asked: &Asked) -> Result<Plan, ReplayError> {

@@ -45,3 +45,78 @@ pub fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition>
     };
     last.into_values().filter(is_open).cloned().collect()
 }
+
+/// An episode of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Episode {
+    /// The alert's id.
+    pub id: String,
+    /// The tick of its pending.
+    pub episode: i64,
+    /// The tick of its end; `None` if it is open.
+    pub end: Option<i64>,
+}
+
+/// An alert that was asked for is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAlert {
+    /// No alert has this id.
+    #[error("there is no alert {id}{}; `slipstream query alerts` lists them", nearest(.near))]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// Ids that are like it.
+        near: Vec<String>,
+    },
+    /// The alert has other episodes.
+    #[error("alert {id} has no episode {episode}; its episodes: {}", .known.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))]
+    NoEpisode {
+        /// The alert.
+        id: String,
+        /// What was asked for.
+        episode: i64,
+        /// Those it has, the newest last.
+        known: Vec<i64>,
+    },
+}
+
+fn nearest(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; the nearest: {}", near.join(", ")) }
+}
+
+/// Ids that an error names.
+const NEAR: usize = 3;
+
+/// Finds an episode of an alert; the last one if none is named.
+///
+/// # Errors
+/// When there is none.
+pub fn find(transitions: &[AlertTransition], id: &str, episode: Option<i64>) -> Result<Episode, NoAlert> {
+    let mine: Vec<&AlertTransition> = transitions.iter().filter(|t| t.alert_id == id).collect();
+    let mut known: Vec<i64> = mine.iter().map(|t| t.episode).collect();
+    known.sort_unstable();
+    known.dedup();
+    let Some(newest) = known.last() else {
+        let ids: BTreeMap<&str, i64> = transitions.iter().map(|t| (t.alert_id.as_str(), t.tick)).collect();
+        let mut ids: Vec<(usize, i64, &str)> =
+            ids.into_iter().map(|(other, tick)| (strsim::osa_distance(id, other), -tick, other)).collect();
+        ids.sort_unstable();
+        let near = ids.into_iter().take(NEAR).map(|(_, _, other)| other.to_owned()).collect();
+        return Err(NoAlert::Unknown { id: id.to_owned(), near });
+    };
+    let wanted = episode.unwrap_or(*newest);
+    let of_it: Vec<&&AlertTransition> = mine.iter().filter(|t| t.episode == wanted).collect();
+    let Some(last) = of_it.last() else {
+        return Err(NoAlert::NoEpisode { id: id.to_owned(), episode: wanted, known });
+    };
+    let is_over = matches!(AlertState::after(last.kind), AlertState::Inactive | AlertState::Resolved);
+    Ok(Episode { id: id.to_owned(), episode: wanted, end: is_over.then_some(last.tick) })
+}
+
+/// Finds an episode of an alert in the log; the last one if none is named.
+///
+/// # Errors
+/// When there is none, or the log cannot be read.
+pub async fn episode(log: &dyn Log, id: &str, episode: Option<i64>) -> Result<Episode, ReplayError> {
+    Ok(find(&transitions(log).await?, id, episode)?)
+}

@@ -358,7 +358,7 @@ async fn replayed(log: SharedLog) -> Result<Compared> {
             Err(ReplayError::Range(_)) => return Ok(Compared::default()),
             found => found?,
         };
-        let alerts = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+        let alerts = found.told.outcome().alerts.iter().flat_map(|alert| alert.records.clone()).collect();
         ensure!(told.as_ref().is_none_or(|told| *told == alerts), "R2: {threads} threads give other alerts");
         told = Some(alerts);
     }
