@@ -1,2 +1,3 @@
 //! tmp
 pub mod outcome;
+pub mod report;
