@@ -41,18 +41,16 @@ pub fn write(m: &mut Markup, what_if: &WhatIf, times: Times) {
 /// How many alerts are gained, lost, earlier, later.
 pub fn in_words(what_if: &WhatIf) -> String {
     let kinds = [
-        (Change::Gained, "that did not fire then would fire", "that did not fire then would fire"),
-        (Change::Lost, "would not fire any more", "would not fire any more"),
-        (Change::Earlier, "would fire earlier", "would fire earlier"),
-        (Change::Later, "would fire later", "would fire later"),
+        (Change::Gained, "more alert", "would fire"),
+        (Change::Lost, "alert", "would not fire"),
+        (Change::Earlier, "alert", "would fire earlier"),
+        (Change::Later, "alert", "would fire later"),
     ];
+    let count = |kind: Change| what_if.alerts.iter().filter(|alert| alert.change == kind).count() as i64;
     let parts: Vec<String> = kinds
-        .iter()
-        .map(|(kind, one, many)| (what_if.alerts.iter().filter(|alert| alert.change == *kind).count(), one, many))
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| {
-            format!("{} {}", words::plural(count as i64, "alert"), if count == 1 { one } else { many })
-        })
+        .into_iter()
+        .filter(|(kind, ..)| count(*kind) > 0)
+        .map(|(kind, alert, would)| format!("{} {would}", words::plural(count(kind), alert)))
         .collect();
     if parts.is_empty() {
         return "By the given definitions, the same alerts would fire at the same times.".to_owned();

@@ -162,7 +162,10 @@ fn the_post_mortem_has_the_facts_and_asks_for_the_rest() {
         markdown.starts_with("# Post-mortem: Incident report: checkout-availability\n\n29 November 2026"),
         "{markdown}"
     );
-    assert!(markdown.contains("| 10:14:33 | checkout: 2.4.1: new client of the payment provider |"), "{markdown}");
+    assert!(
+        markdown.contains("| 10:14:33 | deploy | checkout | 2.4.1: new client of the payment provider |"),
+        "{markdown}"
+    );
     assert!(markdown.contains("**Root cause:** _to be written: why it could happen at all._"), "{markdown}");
     assert!(markdown.contains("\\<script\\>"), "{markdown}");
 }
@@ -173,8 +176,7 @@ fn what_other_definitions_make_of_it() {
     let what_if = made_up::what_if();
     let page = page(&Told { what_if: Some(&what_if), ..told(&outcome) });
     let section = page.section("what-if");
-    let expected =
-        "By the given definitions, 1 alert that did not fire then would fire and 1 alert would fire earlier.";
+    let expected = "By the given definitions, 1 more alert would fire and 1 alert would fire earlier.";
     assert_eq!(section.named("p")[0].text(), expected);
     let captions: Vec<String> = section.named("caption").iter().map(|caption| caption.text()).collect();
     let requests = [

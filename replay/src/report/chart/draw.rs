@@ -1,7 +1,7 @@
 //! Drawing a chart. Charts of a page have the same left and right edge, so that a moment is at the same place in all of them.
 
 use super::labels;
-use super::{Band, BandKind, Chart, Line, hours};
+use super::{Band, BandKind, Chart, Line, Look, hours};
 use crate::report::markup::Markup;
 use crate::report::times::Micros;
 
@@ -127,7 +127,8 @@ impl<'a> Frame<'a> {
             if let (true, [first, .., last]) = (line.look.is_filled(), run.as_slice()) {
                 let bottom = short(self.bottom);
                 let below = format!("{path}L{} {bottom}L{} {bottom}Z", short(self.x(last.0)), short(self.x(first.0)));
-                m.void("path", &[("class", "fill"), ("d", &below)]);
+                let class = if line.look == Look::Errors { "fill errors" } else { "fill" };
+                m.void("path", &[("class", class), ("d", &below)]);
             }
             m.void("path", &[("class", line.look.class()), ("d", &path)]);
         }

@@ -39,7 +39,7 @@ fn how_to_read(outcome: &Outcome) -> String {
     };
     format!(
         "Times are UTC. Each point covers {length}{merged}. A shaded band is an alert: pending under a thin edge, firing under \
-         a thick one. Dashed lines upright are deploys, changes, incidents and notes: the timeline has all of them. A line is \
+         a thick one. Upright dashed lines are deploys, changes, incidents and notes: the timeline has all of them. A line is \
          broken where nothing was measured."
     )
 }

@@ -113,12 +113,11 @@ fn detection(worst: &[Facts<'_>], times: Times) -> Vec<Block> {
 
 fn timeline(told: &Told<'_>, facts: &[Facts<'_>], times: Times) -> Vec<Block> {
     let entries = timeline::entries(told.outcome, facts, times);
-    let row = |entry: &timeline::Entry| {
-        let of = if entry.of.is_empty() { String::new() } else { format!("{}: ", entry.of) };
-        vec![times.at(entry.at), format!("{of}{}", entry.text)]
-    };
+    let row =
+        |entry: &timeline::Entry| vec![times.at(entry.at), entry.kind.clone(), entry.of.clone(), entry.text.clone()];
     let rows: Vec<Vec<String>> = entries.iter().take(MOST_ENTRIES).map(row).collect();
-    let table = (!rows.is_empty()).then_some(Block::Table("Timeline (UTC)", &["Time", "What"], rows));
+    let heads = &["Time", "Kind", "Of", "What"];
+    let table = (!rows.is_empty()).then_some(Block::Table("Timeline (UTC)", heads, rows));
     let people = to_write("What people did", "who did what at which time.");
     [Block::Heading("Timeline")].into_iter().chain(table).chain([people]).collect()
 }
