@@ -126,7 +126,7 @@ fn peak(alert: &AlertHistory, slo: &SloHistory, begin: Micros, end: Micros, step
 fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<(Option<f64>, f64)> {
     let ends = || slo.timeline.iter().filter_map(|s| Some((times::parse(&s.at)? + step, s.budget_remaining)));
     let before = ends().take_while(|(at, _)| *at <= begin).last();
-    let after = ends().find(|(at, _)| *at >= end).or_else(|| ends().last())?;
+    let after = ends().find(|(at, _)| *at >= end).or_else(|| ends().next_back())?;
     Some((before.map(|(_, left)| left), after.1))
 }
 
