@@ -13,8 +13,8 @@ use slipstream_store::text;
 use crate::contributors::Makeup;
 use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell, Tuple};
 use crate::outcome::{
-    AlertHistory, Clock, Contributors, Counted, Impact, MarkerShown, Missing, Outcome, Part, ServiceTraffic, SloHistory, SloStep,
-    Threshold, TrafficStep, TransitionShown,
+    AlertHistory, Clock, Contributors, Counted, Impact, MarkerShown, Missing, Outcome, Part, ServiceTraffic,
+    SloHistory, SloStep, Threshold, TrafficStep, TransitionShown,
 };
 
 /// Services whose traffic is told apart.
@@ -43,7 +43,8 @@ pub struct About {
 
 /// A log time to people.
 pub fn time(at: LogTime) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| format!("{} milliseconds since 1970", at.0), |at| at.to_string())
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or_else(|_| format!("{} milliseconds since 1970", at.0), |at| at.to_string())
 }
 
 /// The outcome of each set of definitions.
@@ -72,7 +73,8 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
 fn slos(about: &About, case: &Case, notes: &Notes, shares: &[(Tuple, Share)]) -> Vec<SloHistory> {
     let mut makeups = makeups(shares);
     let of = |state: &BurnRates| {
-        let name = SeriesName { slo: state.slo.clone(), objective: state.objective.clone(), group: state.group.clone() };
+        let name =
+            SeriesName { slo: state.slo.clone(), objective: state.objective.clone(), group: state.group.clone() };
         let slo = slo_at(case, &state.slo, state.tick);
         let contributors = makeups.remove(&name).map(|makeup| makeup.told()).unwrap_or_default();
         let none = SeriesNotes::default();
@@ -144,9 +146,8 @@ fn alerts(about: &About, case: &Case, transitions: Vec<AlertTransition>) -> Vec<
     for transition in transitions.into_iter().filter(|t| t.tick < to).filter(counts) {
         episodes.entry((transition.episode, transition.alert_id.clone())).or_default().push(transition);
     }
-    let in_range = |transitions: &Vec<AlertTransition>| {
-        transitions.last().is_some_and(|last| last.tick >= from || is_open(last))
-    };
+    let in_range =
+        |transitions: &Vec<AlertTransition>| transitions.last().is_some_and(|last| last.tick >= from || is_open(last));
     episodes.into_values().filter(in_range).map(|records| alert(from, case, records)).collect()
 }
 
@@ -245,10 +246,6 @@ fn traffic_step(begin: i64, cell: &TrafficCell) -> TrafficStep {
 impl Counted {
     /// With these added: good, good or bad, unknown.
     fn and(self, counts: &[i64; 3]) -> Counted {
-        Counted {
-            good: self.good + counts[0],
-            total: self.total + counts[1],
-            unknown: self.unknown + counts[2],
-        }
+        Counted { good: self.good + counts[0], total: self.total + counts[1], unknown: self.unknown + counts[2] }
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod investigate;
 pub mod outcome;
 mod replay;
+pub mod report;
 mod second_look;
 pub mod source;
 mod then;

@@ -26,6 +26,9 @@ enum Filled {
     Change(usize),
 }
 
+/// An alert and its definitions.
+type Of<'a> = (&'a Case, &'a AlertHistory);
+
 /// Questions, and where their answers go.
 #[derive(Debug, Default)]
 pub struct SecondLook {
@@ -50,7 +53,8 @@ impl SecondLook {
         }
         if let ([of_then, given], [before, after]) = (cases, outcomes) {
             for (b, a) in what_if::pairs(&before.alerts, &after.alerts).into_iter().take(ALERTS) {
-                second.compare(about, (b.map(|b| (of_then, &before.alerts[b])), a.map(|a| (given, &after.alerts[a]))), [of_then, given]);
+                let pair = (b.map(|b| (of_then, &before.alerts[b])), a.map(|a| (given, &after.alerts[a])));
+                second.compare(about, pair, [of_then, given]);
             }
         }
         second
@@ -64,7 +68,7 @@ impl SecondLook {
     fn compare(
         &mut self,
         about: &About,
-        (before, after): (Option<(&Case, &AlertHistory)>, Option<(&Case, &AlertHistory)>),
+        (before, after): (Option<Of<'_>>, Option<Of<'_>>),
         [of_then, given]: [&Case; 2],
     ) {
         let Some(change) = what_if::change(before.map(|(_, b)| b), after.map(|(_, a)| a)) else { return };
@@ -152,7 +156,12 @@ fn until_fired(about: &About, alert: &AlertHistory, side: &Side) -> Span {
 /// The rule that made an alert fire.
 fn fired_by<'s>(alert: &AlertHistory, slo: &'s Slo) -> Option<&'s Rule> {
     let named = |t: &AlertTransition| slo.rules().find(|rule| rule.name == t.rule && rule.rule_set == t.rule_set);
-    alert.records.iter().filter(|t| t.fired_at.is_some()).find_map(named).or_else(|| alert.records.iter().find_map(named))
+    alert
+        .records
+        .iter()
+        .filter(|t| t.fired_at.is_some())
+        .find_map(named)
+        .or_else(|| alert.records.iter().find_map(named))
 }
 
 fn within(about: &About, from: i64, to: i64) -> Span {

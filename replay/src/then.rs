@@ -28,9 +28,7 @@ pub async fn transitions(log: &dyn Log) -> Result<Vec<AlertTransition>, ReplayEr
         };
         reader.each(partition, first, end, take).await?;
     }
-    found.sort_by(|a, b| {
-        (a.tick, &a.alert_id, a.episode, a.seq).cmp(&(b.tick, &b.alert_id, b.episode, b.seq))
-    });
+    found.sort_by(|a, b| (a.tick, &a.alert_id, a.episode, a.seq).cmp(&(b.tick, &b.alert_id, b.episode, b.seq)));
     Ok(found)
 }
 
@@ -40,9 +38,7 @@ pub fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition>
     for transition in transitions.iter().filter(|t| t.tick < at) {
         last.insert(&transition.alert_id, transition);
     }
-    let is_open = |t: &&AlertTransition| {
-        matches!(AlertState::after(t.kind), AlertState::Pending | AlertState::Firing)
-    };
+    let is_open = |t: &&AlertTransition| matches!(AlertState::after(t.kind), AlertState::Pending | AlertState::Firing);
     last.into_values().filter(is_open).cloned().collect()
 }
 

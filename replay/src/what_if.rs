@@ -58,7 +58,8 @@ pub fn pairs(before: &[AlertHistory], after: &[AlertHistory]) -> Vec<(Option<Pla
     // First the same alert; then, because an edited policy may have another name, the same series.
     let same_alert = |a: &AlertHistory, b: &AlertHistory| a.episode.id == b.episode.id;
     let same_series = |a: &AlertHistory, b: &AlertHistory| {
-        (&a.episode.slo, &a.episode.objective, &a.episode.group) == (&b.episode.slo, &b.episode.objective, &b.episode.group)
+        (&a.episode.slo, &a.episode.objective, &a.episode.group)
+            == (&b.episode.slo, &b.episode.objective, &b.episode.group)
     };
     pair(&mut pairs, (before, &mut lost), (after, &mut gained), same_alert);
     pair(&mut pairs, (before, &mut lost), (after, &mut gained), same_series);

@@ -181,7 +181,8 @@ impl Notes {
             joined.states.extend(notes.states);
             joined.last_tick = joined.last_tick.max(notes.last_tick);
         }
-        let place = |t: &AlertTransition| (t.tick, t.slo.clone(), t.objective.clone(), t.alert_id.clone(), t.episode, t.seq);
+        let place =
+            |t: &AlertTransition| (t.tick, t.slo.clone(), t.objective.clone(), t.alert_id.clone(), t.episode, t.seq);
         joined.transitions.sort_by_cached_key(place);
         joined.states.sort_by(|a, b| (&a.slo, &a.objective, &a.group).cmp(&(&b.slo, &b.objective, &b.group)));
         joined

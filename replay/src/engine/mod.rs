@@ -74,6 +74,8 @@ pub enum Begin {
 pub struct Progress {
     events: AtomicU64,
     reached: AtomicI64,
+    from: AtomicI64,
+    to: AtomicI64,
     stop: AtomicBool,
 }
 
@@ -88,9 +90,20 @@ impl Progress {
         LogTime(self.reached.load(Ordering::Relaxed))
     }
 
+    /// The share of the span that was read; `None` before the first block.
+    pub fn done(&self) -> Option<f64> {
+        let [from, to, reached] = [&self.from, &self.to, &self.reached].map(|time| time.load(Ordering::Relaxed));
+        (to > from && reached >= from).then(|| (reached - from) as f64 / (to - from) as f64)
+    }
+
     /// Ends it after what is under way.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn begin(&self, span: Span) {
+        self.from.store(span.from.0, Ordering::Relaxed);
+        self.to.store(span.to.0, Ordering::Relaxed);
     }
 
     fn is_stopped(&self) -> bool {

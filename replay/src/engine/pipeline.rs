@@ -25,6 +25,7 @@ const AHEAD: usize = 1;
 /// When a source cannot be read, or a fold refuses what it is given.
 pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError> {
     let threads = job.threads.max(1);
+    job.progress.begin(job.span);
     let sources: Vec<Turns<Source>> = job.begins.iter().map(|begin| source(job, *begin)).collect();
     let sources = &sources;
     thread::scope(|scope| {
@@ -94,10 +95,7 @@ fn finish<'scope>(
 }
 
 /// A thread that reads ahead.
-fn read<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    mut reader: Box<dyn Reader>,
-) -> Receiver<Result<Block, ReplayError>> {
+fn read<'scope>(scope: &'scope Scope<'scope, '_>, mut reader: Box<dyn Reader>) -> Receiver<Result<Block, ReplayError>> {
     let (blocks, receiver) = sync_channel(AHEAD);
     scope.spawn(move || {
         while let Some(block) = reader.next().transpose() {

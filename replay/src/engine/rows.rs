@@ -184,7 +184,8 @@ fn push(columns: &mut Columns, event: &EventView<'_>, log_time: LogTime, number:
 
 /// The columns of events that all count, by log time.
 pub fn columns_of(events: &Events, dictionary: &mut Dictionary) -> Columns {
-    let mut order: Vec<(LogTime, u32)> = (0u32..).zip(events.iter()).map(|(row, event)| (event.log_time(), row)).collect();
+    let mut order: Vec<(LogTime, u32)> =
+        (0u32..).zip(events.iter()).map(|(row, event)| (event.log_time(), row)).collect();
     order.sort_by_key(|(log_time, _)| *log_time);
     let mut columns = Columns::default();
     reserve(&mut columns, order.len());

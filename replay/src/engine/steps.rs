@@ -13,8 +13,7 @@ const MOST: i64 = 10_000;
 /// About as many as a chart shows, where nothing else was asked for.
 const USUAL: i64 = 120;
 /// Lengths that people think in, seconds.
-const LENGTHS: [i64; 16] =
-    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600];
+const LENGTHS: [i64; 16] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600];
 
 impl Steps {
     /// The seconds `[from, to)` in steps of `length` seconds, longer if they would be too many.

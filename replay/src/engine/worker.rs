@@ -121,9 +121,7 @@ impl<'a> Worker<'a> {
             Task::Block(Block::Records { batch, count_from }) => {
                 self.records(&batch, count_from, (source, of_partition), low)?
             }
-            Task::Block(Block::Events { events, until }) => {
-                self.events(&events, until, (source, of_partition), low)?
-            }
+            Task::Block(Block::Events { events, until }) => self.events(&events, until, (source, of_partition), low)?,
         };
         Some(Summed { number, batches })
     }

@@ -1,48 +1,83 @@
 //! `slipstream replay`: what happened, and what other definitions would have made of it.
 
+mod csv;
 mod progress;
 mod show;
+mod stopping;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use slipstream_definitions::definition::Slo;
+use slipstream_definitions::diagnostic::render;
+use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
-use slipstream_replay::{Asked, replay};
+use slipstream_replay::report::{self, html};
+use slipstream_replay::{Asked, Episode, Replayed, Told, episode, replay};
 use slipstream_schemas::LogTime;
 
 use crate::args::Replay;
+use crate::session::Interrupted;
+use crate::wrong_use::WrongUse;
 use crate::{definitions, output, parts};
 
 /// Replays, and prints what was found.
 ///
 /// # Errors
-/// When nothing is there, or it cannot be read.
+/// When nothing is there, it cannot be read, or a signal ended it early.
 pub async fn run(args: Replay) -> Result<ExitCode> {
     let config = args.place.load()?;
     let slos = given(&args)?;
     let log = parts::log_of(&config).await?;
+    let around = match &args.alert {
+        Some(alert) => Some(find(&log, alert).await?),
+        None => None,
+    };
+    let asked = asked(&args, slos, around.as_ref());
+    let progress = Arc::new(Progress::default());
+    let shown = progress::show(Arc::clone(&progress), &asked);
+    let found = stopping::on_signal(&progress, replay(&log, &asked, &progress)).await;
+    shown.end().await;
+    let found = found?;
+    tell(&args, &found, around.as_ref())?;
+    if found.stopped {
+        let said = format!("stopped: what is told ends at {}", found.told.outcome().to);
+        return Err(Interrupted::new(said).into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn asked(args: &Replay, slos: Option<Vec<Slo>>, around: Option<&Episode>) -> Asked {
     let log_time = |at: Timestamp| LogTime(at.as_millisecond());
-    let asked = Asked {
-        from: args.from.map(log_time),
-        to: args.to.map(log_time),
+    let second = |at: i64| LogTime(at.saturating_mul(1_000).max(0));
+    let more = i64::try_from(args.around.as_secs()).unwrap_or(i64::MAX / 2_000);
+    let (from, to) = match around {
+        Some(found) => (Some(second(found.episode - more)), found.end.map(|end| second(end + 1 + more))),
+        None => (args.from.map(log_time), args.to.map(log_time)),
+    };
+    Asked {
+        from,
+        to,
         step: args.step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1)),
         budgets: args.budgets,
         slos,
         threads: args.threads,
-    };
-    let progress = std::sync::Arc::new(Progress::default());
-    let shown = progress::show(std::sync::Arc::clone(&progress));
-    let found = replay(&log, &asked, &progress).await;
-    shown.end().await;
-    let found = found?;
-    if args.json {
-        output::print_json(&found.outcome)?;
-    } else {
-        output::print(&show::text(&found.outcome))?;
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// The episode that `ID` or `ID/EPISODE` names.
+async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
+    let (id, number) = match named.split_once('/') {
+        None => (named, None),
+        Some((id, number)) => {
+            let wrong = || WrongUse(format!("--alert {named}: expected ID or ID/EPISODE, such as {id}/1769851800"));
+            (id, Some(number.parse::<i64>().map_err(|_| wrong())?))
+        }
+    };
+    Ok(episode(log.as_ref(), id, number).await?)
 }
 
 /// The definitions that are given, if they have no errors.
@@ -53,8 +88,74 @@ fn given(args: &Replay) -> Result<Option<Vec<Slo>>> {
     let definitions::Definitions { loaded, skipped } = definitions::load(&args.slos)?;
     definitions::say_skipped(&skipped);
     if !loaded.is_valid() {
-        output::say_as_is(slipstream_definitions::diagnostic::render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
+        output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
         bail!("the definitions have errors");
     }
     Ok(Some(loaded.slos))
+}
+
+fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()> {
+    // First: a reader of the text may have seen enough and close the pipe.
+    if let Some(file) = &args.report {
+        write_report(file, &found.told, around)?;
+    }
+    if args.json {
+        match &found.told {
+            Told::One(outcome) => output::print_json(outcome)?,
+            Told::Both(what_if) => output::print_json(what_if)?,
+        }
+    } else if args.csv {
+        output::print(&csv::timelines(&found.told))?;
+    } else {
+        output::print(&show::text(&found.told, args.step.is_some()))?;
+    }
+    match &args.report {
+        Some(file) => output::say(format_args!("report: {}", file.display())),
+        None => next(found.told.outcome()),
+    }
+    Ok(())
+}
+
+/// What one would do next: look into the first alert that fired.
+fn next(outcome: &slipstream_replay::outcome::Outcome) {
+    let fired = outcome.alerts.iter().find(|alert| alert.episode.fired_at.is_some());
+    if let Some(alert) = fired {
+        let (id, episode) = (&alert.episode.id, alert.episode.episode);
+        output::say(format_args!("next: slipstream replay --alert {id}/{episode} --report incident.html"));
+    }
+}
+
+fn write_report(file: &Path, told: &Told, around: Option<&Episode>) -> Result<()> {
+    let what_if = match told {
+        Told::One(_) => None,
+        Told::Both(what_if) => Some(what_if.as_ref()),
+    };
+    let focus = around.map(|found| format!("{}/{}", found.id, found.episode));
+    let of_focus = told.outcome().alerts.iter().find(|alert| {
+        around.is_some_and(|found| (&alert.episode.id, alert.episode.episode) == (&found.id, found.episode))
+    });
+    let title = of_focus.map_or("Replay".to_owned(), |alert| format!("Incident: {}", alert.episode.slo));
+    let page = html(&report::Told {
+        title: &title,
+        outcome: told.outcome(),
+        what_if,
+        focus: focus.as_deref(),
+        generated_by: concat!("slipstream ", env!("CARGO_PKG_VERSION")),
+        command: &command(),
+    });
+    std::fs::write(file, page).with_context(|| format!("writing the report to {}", file.display()))
+}
+
+/// The command as it was given, to be given again.
+fn command() -> String {
+    let quoted = |argument: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
+    };
+    let arguments = std::env::args_os().skip(1).map(|argument| quoted(argument.to_string_lossy().into_owned()));
+    std::iter::once("slipstream".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -1,0 +1,159 @@
+//! What is to be said about an episode of an alert, read off the outcome.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use slipstream_store::alerts::AlertState;
+
+use super::times::{self, Micros, SECOND, Times};
+use super::{Told, markers};
+use crate::outcome::{AlertHistory, Contributor, Contributors, MarkerShown, Outcome, SloHistory};
+
+/// A change this long before the first bad request is told.
+const CHANGE_BEFORE: Micros = 3_600 * SECOND;
+/// A value stands out if it has at least this share of the bad events, ...
+const MUCH: f64 = 0.3;
+/// ... and this many times its share of all.
+const FAR_ABOVE: f64 = 1.5;
+/// So many of them are told.
+const MOST_TOLD: usize = 3;
+
+/// An episode and what surrounds it.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The episode.
+    pub alert: &'a AlertHistory,
+    /// Its objective; `None` if the outcome has no history of it.
+    pub slo: Option<&'a SloHistory>,
+    /// What it is called.
+    pub name: String,
+    /// The first bad request; where none is known, when it became pending; not before the range.
+    pub begin: Micros,
+    /// When it was over; the range's end if it was still open.
+    pub end: Micros,
+    /// Seconds from the first bad request to firing.
+    pub detection: Option<i64>,
+    /// Highest burn rate in a window of its rules.
+    pub peak: Option<f64>,
+    /// Budget left before, if known, and after.
+    pub budget: Option<(Option<f64>, f64)>,
+    /// The last deploy or change of configuration before the first bad request, and by how many seconds.
+    pub change: Option<(&'a MarkerShown, i64)>,
+}
+
+/// All episodes: that which the replay was around first, then the worst.
+pub fn of<'a>(told: &Told<'a>, times: Times) -> Vec<Facts<'a>> {
+    let mut facts: Vec<Facts<'a>> =
+        told.outcome.alerts.iter().map(|alert| of_alert(told.outcome, alert, times)).collect();
+    facts.sort_by_key(|facts| {
+        let AlertHistory { episode, impact, .. } = facts.alert;
+        let is_in_focus = told.focus.is_some_and(|focus| is_meant(facts.alert, focus));
+        (!is_in_focus, episode.fired_at.is_none(), rank(&episode.severity), Reverse(impact.bad), facts.begin)
+    });
+    facts
+}
+
+/// Whether `focus`, an id or id/episode, means this alert.
+pub fn is_meant(alert: &AlertHistory, focus: &str) -> bool {
+    let (id, episode) = focus.split_once('/').map_or((focus, None), |(id, episode)| (id, Some(episode)));
+    alert.episode.id == id && episode.is_none_or(|episode| episode == alert.episode.episode.to_string())
+}
+
+/// Severities are free text; these wake people.
+fn rank(severity: &str) -> u8 {
+    match severity.to_ascii_lowercase().as_str() {
+        "page" | "critical" => 0,
+        "" => 2,
+        _ => 1,
+    }
+}
+
+/// The SLO; with its objective if it has several, and its group if it is grouped.
+pub fn name(outcome: &Outcome, slo: &str, objective: &str, group: Option<&BTreeMap<String, String>>) -> String {
+    let is_another = |history: &SloHistory| history.status.name == slo && history.status.objective != objective;
+    let mut name = slo.to_owned();
+    if outcome.slos.iter().any(is_another) {
+        name.push_str(&format!(" / {objective}"));
+    }
+    let labels: Vec<String> = group.into_iter().flatten().map(|(label, value)| format!("{label}={value}")).collect();
+    if labels.is_empty() { name } else { format!("{name} ({})", labels.join(", ")) }
+}
+
+/// The objective, or its group, that an alert watches.
+pub fn history<'a>(outcome: &'a Outcome, alert: &AlertHistory) -> Option<&'a SloHistory> {
+    let episode = &alert.episode;
+    outcome.slos.iter().find(|SloHistory { status, .. }| {
+        let group = status.group.clone().unwrap_or_default();
+        (&status.name, &status.objective, &group) == (&episode.slo, &episode.objective, &episode.group)
+    })
+}
+
+fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> Facts<'a> {
+    let episode = &alert.episode;
+    let time = |text: &Option<String>| text.as_deref().and_then(times::parse);
+    let first_bad = alert.first_bad.first().and_then(|request| times::parse(&request.time));
+    let fired = time(&episode.fired_at);
+    let is_over = matches!(episode.state, AlertState::Resolved | AlertState::Inactive);
+    let over = time(&episode.resolved_at).or_else(|| times::parse(&episode.at));
+    let begin = first_bad.or_else(|| times::parse(&episode.pending_at)).unwrap_or(times.from).max(times.from);
+    let end = over.filter(|_| is_over).unwrap_or(times.to).max(begin);
+    let slo = history(outcome, alert);
+    let step = outcome.step_seconds.max(1) * SECOND;
+    Facts {
+        alert,
+        slo,
+        name: name(outcome, &episode.slo, &episode.objective, Some(&episode.group)),
+        begin,
+        end,
+        detection: first_bad
+            .filter(|_| !alert.open_before)
+            .zip(fired)
+            .map(|(bad, fired)| (fired - bad) / SECOND)
+            .filter(|s| *s >= 0),
+        peak: slo.and_then(|slo| peak(alert, slo, begin, end, step)),
+        budget: slo.and_then(|slo| budget(slo, begin, end, step)),
+        change: change_before(outcome, &episode.service, begin),
+    }
+}
+
+fn peak(alert: &AlertHistory, slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<f64> {
+    let is_read = |window: &str| alert.thresholds.iter().any(|t| t.window == window || t.short_window == window);
+    let within = slo.timeline.iter().filter(|s| times::parse(&s.at).is_some_and(|at| at + step > begin && at < end));
+    let rates = within.flat_map(|s| &s.burn_rates).filter(|(window, _)| is_read(window));
+    rates.map(|(_, rate)| *rate).max_by(f64::total_cmp)
+}
+
+fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<(Option<f64>, f64)> {
+    let ends = || slo.timeline.iter().filter_map(|s| Some((times::parse(&s.at)? + step, s.budget_remaining)));
+    let before = ends().take_while(|(at, _)| *at <= begin).last();
+    let after = ends().find(|(at, _)| *at >= end).or_else(|| ends().next_back())?;
+    Some((before.map(|(_, left)| left), after.1))
+}
+
+fn change_before<'a>(outcome: &'a Outcome, service: &str, begin: Micros) -> Option<(&'a MarkerShown, i64)> {
+    let changes =
+        outcome.markers.iter().filter(|marker| markers::is_change(marker) && markers::concerns(marker, service));
+    let timed = changes.filter_map(|marker| Some((marker, begin - times::parse(&marker.time)?)));
+    let (marker, before) =
+        timed.filter(|(_, before)| (0..=CHANGE_BEFORE).contains(before)).min_by_key(|(_, before)| *before)?;
+    Some((marker, before / SECOND))
+}
+
+/// Values with far more of the bad events than of all: one of each dimension, the most telling first.
+pub fn telling(contributors: &[Contributors]) -> Vec<(&str, &Contributor)> {
+    let lift = |value: &Contributor| value.share_of_bad - value.share_of_all;
+    let stands_out =
+        |value: &&Contributor| value.share_of_bad >= MUCH && value.share_of_bad >= FAR_ABOVE * value.share_of_all;
+    let mut told: Vec<(&str, &Contributor)> = contributors
+        .iter()
+        .filter_map(|dimension| {
+            let values = dimension.values.iter().filter(stands_out);
+            values.max_by(|a, b| lift(a).total_cmp(&lift(b))).map(|value| (dimension.dimension.as_str(), value))
+        })
+        .collect();
+    told.sort_by(|a, b| lift(b.1).total_cmp(&lift(a.1)));
+    told.truncate(MOST_TOLD);
+    // The status comes last: it is often what makes a request bad, and says little by itself.
+    told.sort_by_key(|(dimension, _)| *dimension == "status_code");
+    told
+}

@@ -1,0 +1,159 @@
+//! The page's head, its title with the figures that matter, and the summary.
+
+use slipstream_store::alerts::AlertState;
+
+use super::facts::{self, Facts};
+use super::markup::Markup;
+use super::tables::{self, Cell};
+use super::times::{SECOND, Times};
+use super::{Told, summary, words};
+
+/// Nothing may be loaded, run or sent, whatever a name in the page contains.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// Alerts that have a paragraph; others are in the table only.
+const MOST_PARAGRAPHS: usize = 3;
+
+/// The head.
+pub fn write(m: &mut Markup, told: &Told<'_>) {
+    m.within("head", &[], |m| {
+        m.void("meta", &[("charset", "utf-8")]);
+        m.void("meta", &[("http-equiv", "Content-Security-Policy"), ("content", POLICY)]);
+        m.void("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
+        m.void("meta", &[("name", "color-scheme"), ("content", "light dark")]);
+        m.void("meta", &[("name", "referrer"), ("content", "no-referrer")]);
+        m.void("meta", &[("name", "generator"), ("content", told.generated_by)]);
+        m.leaf("title", &[], told.title);
+        m.style(include_str!("style.css"));
+    });
+}
+
+/// Title, range, and the figures of the worst alert.
+pub fn title(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times) {
+    m.within("header", &[], |m| {
+        m.leaf("h1", &[], told.title);
+        m.leaf("p", &[("class", "range")], &times.range());
+        let figures = facts.first().map_or_else(|| of_range(told), of_worst);
+        m.within("dl", &[("class", "figures")], |m| {
+            for (name, figure, more) in figures {
+                m.within("div", &[], |m| {
+                    m.leaf("dt", &[], name);
+                    m.leaf("dd", &[], &figure);
+                    m.leaf("dd", &[("class", "more")], &more);
+                });
+            }
+        });
+    });
+}
+
+type Figure = (&'static str, String, String);
+
+fn of_worst(facts: &Facts<'_>) -> Vec<Figure> {
+    let impact = &facts.alert.impact;
+    let is_open = matches!(facts.alert.episode.state, AlertState::Firing | AlertState::Pending);
+    let share = if impact.total > 0 { impact.bad as f64 / impact.total as f64 } else { 0.0 };
+    let lasted = words::span((facts.end - facts.begin) / SECOND);
+    let mut figures = vec![
+        ("Lasted", lasted, if is_open { "so far" } else { "until it was over" }.to_owned()),
+        (
+            "Bad requests",
+            words::count(impact.bad),
+            format!("{} of {}", words::percent(share), words::count(impact.total)),
+        ),
+    ];
+    if let Some(users) = impact.users {
+        figures.push(("Users", words::count(i64::try_from(users).unwrap_or(i64::MAX)), "had a bad request".to_owned()));
+    }
+    if let Some(seconds) = facts.detection {
+        figures.push(("Detected after", words::span(seconds), "by the alert".to_owned()));
+    }
+    if let Some(peak) = facts.peak {
+        figures.push(("Highest burn rate", words::rate(peak), "times too fast".to_owned()));
+    }
+    if let Some((before, after)) = facts.budget {
+        let from = before.map_or_else(String::new, |before| format!("from {}", words::rough_percent(before)));
+        figures.push(("Budget left", words::rough_percent(after), from));
+    }
+    figures
+}
+
+fn of_range(told: &Told<'_>) -> Vec<Figure> {
+    let outcome = told.outcome;
+    let errors: u64 = outcome.traffic.iter().flat_map(|traffic| &traffic.steps).map(|step| step.errors).sum();
+    let number = |count: u64| words::count(i64::try_from(count).unwrap_or(i64::MAX));
+    vec![
+        ("Alerts", "0".to_owned(), "in this range".to_owned()),
+        ("Requests", number(outcome.events), "counted".to_owned()),
+        ("Errors", number(errors), "status 500 and above".to_owned()),
+    ]
+}
+
+/// The summary and the table of alerts.
+pub fn summary(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times) {
+    m.within("section", &[("aria-labelledby", "summary"), ("class", "summary")], |m| {
+        m.leaf("h2", &[("id", "summary")], "Summary");
+        if let Some(focus) = told.focus.filter(|focus| !facts.iter().any(|facts| facts::is_meant(facts.alert, focus))) {
+            m.leaf(
+                "p",
+                &[],
+                &format!("The alert {focus}, around which this range was chosen, was not open by these definitions."),
+            );
+        }
+        for facts in facts.iter().take(MOST_PARAGRAPHS) {
+            m.leaf("p", &[], &summary::of_alert(facts, times));
+        }
+        if facts.is_empty() {
+            m.leaf("p", &[], &summary::without_alerts(told.outcome, times));
+            return;
+        }
+        let more = facts.len().saturating_sub(MOST_PARAGRAPHS);
+        if more > 0 {
+            let are = if more == 1 {
+                "1 more alert is".to_owned()
+            } else {
+                format!("{} more alerts are", words::count(more as i64))
+            };
+            m.leaf("p", &[], &format!("{are} in the table."));
+        }
+        alerts(m, facts, times);
+    });
+}
+
+fn alerts(m: &mut Markup, facts: &[Facts<'_>], times: Times) {
+    let heads = [
+        "Alert",
+        "Severity",
+        "State",
+        "#Pending",
+        "#Fired",
+        "#After first bad",
+        "#Resolved",
+        "#Bad requests",
+        "#Users",
+    ];
+    let time = |text: &Option<String>| Cell::figure_or_dash(text.as_deref().map(|text| times.at_text(text)));
+    let row = |facts: &Facts<'_>| {
+        let (episode, impact) = (&facts.alert.episode, &facts.alert.impact);
+        vec![
+            Cell::Text(facts.name.clone()),
+            Cell::or_dash(Some(episode.severity.clone())),
+            Cell::Text(state(episode.state).to_owned()),
+            Cell::Figure(times.at_text(&episode.pending_at)),
+            time(&episode.fired_at),
+            Cell::figure_or_dash(facts.detection.map(words::span)),
+            time(&episode.resolved_at),
+            Cell::Figure(words::count(impact.bad)),
+            Cell::figure_or_dash(impact.users.map(|users| words::count(i64::try_from(users).unwrap_or(i64::MAX)))),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = facts.iter().map(row).collect();
+    tables::write(m, "Alerts (times in UTC)", &heads, &rows);
+}
+
+fn state(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Pending => "pending",
+        AlertState::Inactive => "never fired",
+        AlertState::Firing => "firing",
+        AlertState::Resolved => "resolved",
+    }
+}

@@ -1,0 +1,78 @@
+//! Where the report comes from, what was missing, and how to repeat it.
+
+use super::markup::Markup;
+use super::tables::{self, Cell};
+use super::times::Times;
+use super::{Told, words};
+use crate::outcome::{Clock, Outcome};
+
+/// The section.
+pub fn write(m: &mut Markup, told: &Told<'_>, times: Times) {
+    let outcome = told.outcome;
+    m.within("section", &[("aria-labelledby", "sources")], |m| {
+        m.leaf("h2", &[("id", "sources")], "Where this comes from");
+        m.leaf("p", &[], &in_words(outcome, times));
+        if !outcome.parts.is_empty() {
+            let rows: Vec<Vec<Cell>> = outcome
+                .parts
+                .iter()
+                .map(|part| {
+                    let offsets = [part.from_offset, part.to_offset].map(words::count);
+                    let [from, to] = [&part.from, &part.to].map(|text| Cell::Figure(times.at_text(text)));
+                    vec![
+                        Cell::Name(part.source.clone()),
+                        Cell::Figure(part.partition.to_string()),
+                        Cell::Figure(offsets.join(" to ")),
+                        from,
+                        to,
+                    ]
+                })
+                .collect();
+            tables::write(
+                m,
+                "What was read (log time, UTC)",
+                &["Source", "#Partition", "#Offsets", "#From", "#To"],
+                &rows,
+            );
+        }
+        missing(m, outcome, times);
+        m.leaf("h3", &[], "How to repeat it");
+        m.within("pre", &[], |m| m.leaf("code", &[], told.command));
+    });
+}
+
+fn in_words(outcome: &Outcome, times: Times) -> String {
+    let number = |count: u64| words::count(i64::try_from(count).unwrap_or(i64::MAX));
+    let order = match outcome.clock {
+        Clock::Log => "in the order in which the log took them",
+        Clock::Event => "in the order in which they happened",
+    };
+    format!(
+        "Every number is counted anew from single requests, {order}, by steps of {}. {} in the range counted; {} and {} did not. \
+         Reading began at {}, so that windows were full when the range began.",
+        words::span(outcome.step_seconds),
+        words::plural(i64::try_from(outcome.events).unwrap_or(i64::MAX), "event"),
+        match outcome.duplicates {
+            1 => "1 copy".to_owned(),
+            copies => format!("{} copies", number(copies)),
+        },
+        match outcome.invalid {
+            1 => "1 invalid record".to_owned(),
+            invalid => format!("{} invalid records", number(invalid)),
+        },
+        times.at_text(&outcome.warm_up_from),
+    )
+}
+
+fn missing(m: &mut Markup, outcome: &Outcome, times: Times) {
+    if outcome.missing.is_empty() {
+        m.leaf("p", &[], "No part of the history was missing.");
+        return;
+    }
+    let row = |missing: &crate::outcome::Missing| {
+        let [from, to] = [&missing.from, &missing.to].map(|text| Cell::Figure(times.at_text(text)));
+        vec![Cell::Figure(missing.partition.to_string()), from, to, Cell::Text(missing.reason.clone())]
+    };
+    let rows: Vec<Vec<Cell>> = outcome.missing.iter().map(row).collect();
+    tables::write(m, "What was missing (log time, UTC)", &["Partition", "#From", "#To", "Why"], &rows);
+}

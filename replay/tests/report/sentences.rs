@@ -1,0 +1,191 @@
+//! What the report says, word for word.
+
+use slipstream_replay::outcome::{AlertHistory, Impact, Outcome};
+use slipstream_replay::report::Told;
+use slipstream_store::alerts::AlertState;
+
+use crate::made_up::{self, at};
+use crate::{page, told};
+
+/// The summary's paragraphs.
+fn summary(told: &Told<'_>) -> Vec<String> {
+    page(told).section("summary").named("p").iter().map(|paragraph| paragraph.text()).collect()
+}
+
+/// The one paragraph of an outcome whose alert was changed.
+fn with_alert(change: impl FnOnce(&mut AlertHistory)) -> String {
+    let mut outcome = made_up::incident();
+    change(&mut outcome.alerts[0]);
+    summary(&told(&outcome)).join("\n")
+}
+
+#[test]
+fn an_incident_in_sentences() {
+    let expected = "Between 10:15:04 and 10:33:10 UTC, checkout-availability burned its 30-day error budget up to 292 times too fast. \
+                    The alert went pending at 10:15:40, fired (page) at 10:15:45, 40 s after the first bad request, and resolved at \
+                    10:33:10. 12,044 of 81,000 requests were bad (14.9 %), from 311 users. 98 % of the bad requests went to /pay \
+                    (22 % of all requests), 82 % had region eu-west-1 (41 % of all) and 97 % had status 503 (15 % of all). The \
+                    budget left fell from 93 % to 62 %. The last change before that was the deploy of 2.4.1 to checkout at \
+                    10:14:33, 31 s before the first bad request.";
+    assert_eq!(summary(&told(&made_up::incident())), [expected]);
+}
+
+#[test]
+fn one_of_each_is_singular() {
+    let text = with_alert(|alert| alert.impact = Impact { bad: 1, total: 1, users: Some(1), ..Impact::default() });
+    assert!(text.contains("1 of 1 request was bad (100 %), from 1 user."), "{text}");
+    let text = with_alert(|alert| alert.impact = Impact { bad: 2, total: 4_000_000, users: None, ..Impact::default() });
+    assert!(text.contains("2 of 4,000,000 requests were bad (< 0.001 %)."), "{text}");
+    let text = with_alert(|alert| alert.impact = Impact::default());
+    assert!(text.contains("No requests were counted while it was open."), "{text}");
+}
+
+#[test]
+fn states_of_an_alert() {
+    let firing = with_alert(|alert| {
+        alert.episode.state = AlertState::Firing;
+        alert.episode.resolved_at = None;
+        alert.open_before = true;
+        alert.episode.pending_at = "2026-11-29T09:59:10Z".to_owned();
+    });
+    let expected = "The alert went pending at 09:59:10, fired (page) at 10:15:45 and was still firing when the range ended. It was \
+                    open before the range began.";
+    assert!(firing.starts_with("From 10:15:04 UTC on, checkout-availability burned"), "{firing}");
+    assert!(firing.contains(expected), "{firing}");
+    let inactive = with_alert(|alert| {
+        alert.episode.state = AlertState::Inactive;
+        alert.episode.resolved_at = None;
+        alert.episode.fired_at = None;
+        alert.episode.at = at(1_000);
+    });
+    let expected = "The alert went pending at 10:15:40 and never fired; its condition ended at 10:16:40.";
+    assert!(inactive.contains(expected), "{inactive}");
+}
+
+#[test]
+fn what_stands_out_is_told_only_if_something_does() {
+    let alike = [("/pay", 6_000, 0.5, 0.48), ("/cart", 6_044, 0.5, 0.52)];
+    let text = with_alert(|alert| alert.contributors = vec![made_up::dimension("endpoint", &alike)]);
+    assert!(text.contains("No single endpoint, status or other value stands out among the bad requests."), "{text}");
+    let without = [("", 9_000, 0.75, 0.1)];
+    let text = with_alert(|alert| alert.contributors = vec![made_up::dimension("attributes.region", &without)]);
+    assert!(text.contains("75 % of the bad requests had no region (10 % of all requests)."), "{text}");
+}
+
+#[test]
+fn a_budget_that_covers_less_than_its_period_says_so() {
+    let mut outcome = made_up::incident();
+    outcome.slos[0].status.covers_period = false;
+    outcome.slos[0].status.covered_from = Some("2026-11-26T09:48:00Z".to_owned());
+    let text = summary(&told(&outcome)).join("\n");
+    assert!(text.contains("fell from 93 % to 62 % (counting requests since 26 Nov 09:48:00)."), "{text}");
+    outcome.slos[0].timeline.iter_mut().for_each(|step| step.budget_remaining -= 0.7);
+    let text = summary(&told(&outcome)).join("\n");
+    assert!(
+        text.contains(
+            "fell from 23 % to −8 % (counting requests since 26 Nov 09:48:00): more than all of it is spent."
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn of_several_alerts_three_are_told_and_the_rest_is_in_the_table() {
+    let mut outcome = made_up::incident();
+    for (i, severity) in ["ticket", "page", "ticket", ""].into_iter().enumerate() {
+        let mut alert = made_up::alert();
+        alert.episode.id = format!("other-{i}");
+        alert.episode.slo = format!("other-{i}");
+        alert.episode.severity = severity.to_owned();
+        alert.impact.bad = 100 + i as i64;
+        if severity.is_empty() {
+            alert.episode.state = AlertState::Inactive;
+            alert.episode.fired_at = None;
+        }
+        outcome.alerts.push(alert);
+    }
+    let told = told(&outcome);
+    let rows = |told: &Told<'_>| -> Vec<String> {
+        let page = page(told);
+        let names = page.section("summary").named("th").into_iter().filter(|head| head.get("scope") == Some("row"));
+        names.map(|name| name.text()).collect()
+    };
+    assert_eq!(rows(&told), ["checkout-availability", "other-1", "other-2", "other-0", "other-3"]);
+    let paragraphs = summary(&told);
+    assert_eq!(paragraphs.len(), 4);
+    assert!(paragraphs[1].contains("an alert of other-1 was open."), "{}", paragraphs[1]);
+    assert_eq!(paragraphs[3], "2 more alerts are in the table.");
+    assert_eq!(rows(&Told { focus: Some("other-3"), ..told })[0], "other-3");
+    assert_eq!(rows(&Told { focus: Some("other-2/1795947340"), ..told })[0], "other-2");
+}
+
+#[test]
+fn an_alert_that_was_asked_for_and_is_not_there_is_told() {
+    let outcome = made_up::incident();
+    let expected = "The alert nobody/1, around which this range was chosen, was not open by these definitions.";
+    assert_eq!(summary(&Told { focus: Some("nobody/1"), ..told(&outcome) })[0], expected);
+}
+
+#[test]
+fn without_alerts() {
+    let quiet = Outcome { alerts: Vec::new(), ..made_up::incident() };
+    let expected = "No alert was open in this range, which has 1,081,000 requests. The highest burn rate was that of \
+                    checkout-availability: 292 over 5m at 10:21:00. At the end 62 % of its budget was left.";
+    assert_eq!(summary(&told(&quiet)), [expected]);
+    let without_objectives = Outcome { slos: Vec::new(), events: 1, ..quiet };
+    let expected =
+        "No alert was open in this range, which has 1 request. There were no objectives to hold them against.";
+    assert_eq!(summary(&told(&without_objectives)), [expected]);
+    assert_eq!(summary(&told(&made_up::empty())), ["No requests were found in this range, and no alert was open."]);
+}
+
+#[test]
+fn the_post_mortem_has_the_facts_and_asks_for_the_rest() {
+    let page = page(&told(&made_up::incident()));
+    let section = page.section("post-mortem");
+    let headings: Vec<String> = section.named("h3").iter().map(|heading| heading.text()).collect();
+    assert_eq!(headings, ["Impact", "Detection", "Timeline", "Cause", "What was done", "Actions", "Lessons"]);
+    let text = section.text();
+    for fact in [
+        "checkout-availability, from 10:15:04 to 10:33:10 UTC (18 min 5 s): 12,044 of 81,000 requests were bad",
+        "fired (page) at 10:15:45, 40 s after the first bad request, and resolved",
+        "The last change before that was the deploy of 2.4.1 to checkout at 10:14:33",
+        "At 10:23:00: the deploy of 2.4.0 to checkout (back to the former version).",
+    ] {
+        assert!(text.contains(fact), "{fact}: {text}");
+    }
+    let fields = section.named("p").into_iter().filter(|field| field.get("class") == Some("to-write"));
+    let fields: Vec<String> = fields.map(|field| field.named("strong")[0].text()).collect();
+    assert_eq!(fields.len(), 10, "{fields:?}");
+    let markdown = section.named("pre")[0].text();
+    assert!(
+        markdown.starts_with("# Post-mortem: Incident report: checkout-availability\n\n29 November 2026"),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("| 10:14:33 | deploy | checkout | 2.4.1: new client of the payment provider |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("**Root cause:** _to be written: why it could happen at all._"), "{markdown}");
+    assert!(markdown.contains("\\<script\\>"), "{markdown}");
+}
+
+#[test]
+fn what_other_definitions_make_of_it() {
+    let outcome = made_up::incident();
+    let what_if = made_up::what_if();
+    let page = page(&Told { what_if: Some(&what_if), ..told(&outcome) });
+    let section = page.section("what-if");
+    let expected = "By the given definitions, 1 more alert would fire and 1 alert would fire earlier.";
+    assert_eq!(section.named("p")[0].text(), expected);
+    let captions: Vec<String> = section.named("caption").iter().map(|caption| caption.text()).collect();
+    let requests = [
+        "checkout-availability (20 s earlier): the first of 3,800 requests that count differently",
+        "search-latency (gained): no request counts differently; the first bad ones",
+    ];
+    assert_eq!(captions[2..], requests);
+    let fields: Vec<String> = section.named("td").iter().map(|field| field.text()).collect();
+    for field in ["99.92 %", "99.87 %", "−5 %", "12,044 of 317,044", "15,844 of 317,044"] {
+        assert!(fields.iter().any(|text| text == field), "{field}: {fields:?}");
+    }
+}
