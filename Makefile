@@ -16,6 +16,8 @@ LEFT_OUT ?=
 BASE ?=
 PAIRS ?= 5
 SAMPLE ?= 200
+# What the last demo left: a replay of its incident reads it.
+DEMO_DATA ?= slipstream-demo
 # Starts Kafka and PostgreSQL for a command: with Docker if it runs, else as native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
@@ -36,7 +38,8 @@ build: setup ## Build the slipstream binary (release)
 	@cargo build --release --locked --bin slipstream
 
 demo: build ## Run the demo: a synthetic shop, its SLOs, a fault and the alert, in one process (ARGS="--headless --for 150s --json")
-	@$(BIN) demo $(ARGS)
+	@$(if $(findstring --data,$(ARGS)),,rm -rf $(DEMO_DATA))
+	@$(BIN) demo $(if $(findstring --data,$(ARGS)),,--data $(DEMO_DATA)) $(ARGS)
 
 test: setup-test ## Run all tests, on real Kafka and PostgreSQL, with processes killed by kill -9; ends with what ran against what
 	cargo test --workspace --locked --no-run

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use slipstream_definitions::definition::Slo;
 use slipstream_schemas::decode::{Attributes, decode};
 use slipstream_schemas::event::EventView;
+use slipstream_schemas::time::slot;
 use slipstream_schemas::{EventTime, LogTime};
 use slipstream_slo::matcher::{Active, Matcher, Verdict};
 use slipstream_slo::redelivery::{Memory, id_hash};
@@ -26,7 +27,7 @@ const USERS: usize = 1_000_000;
 /// What is looked at.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// Requests that the log took then.
+    /// Requests that the log took then, and that did not happen before it.
     pub span: Span,
     /// By these definitions; by the second, too, where the difference is asked.
     pub sides: [Option<Side>; 2],
@@ -102,12 +103,14 @@ pub fn investigate(looks: &[Look], readers: Vec<Box<dyn Reader>>, window_ms: i64
                         stamp = stamp.max(record.log_time());
                         let first = memory.first_of_hash(id_hash(&event.event_id), record.log_time());
                         if first && record.offset() >= count_from {
-                            looking.see(&event, stamp);
+                            looking.see(&event, stamp, record.log_time());
                         }
                     }
                 }
                 Block::Events { events, .. } => {
-                    events.iter().for_each(|event| looking.see(&event.view(), event.log_time()));
+                    for event in events.iter() {
+                        looking.see(&event.view(), event.log_time(), event.log_time());
+                    }
                 }
             }
         }
@@ -134,10 +137,12 @@ impl<'a> Looking<'a> {
         }
     }
 
-    fn see(&mut self, event: &EventView<'_>, stamp: LogTime) {
+    fn see(&mut self, event: &EventView<'_>, stamp: LogTime, log_time: LogTime) {
         let Looking { looks, matchers, found } = self;
+        let second = slot(event.time, log_time);
         for ((look, matchers), found) in looks.iter().zip(matchers).zip(found) {
-            if stamp < look.span.from || stamp >= look.span.to {
+            // Windows are of SLI time: what came then, but happened long before, is in none of them.
+            if stamp < look.span.from || stamp >= look.span.to || second < look.span.from.tick() {
                 continue;
             }
             let mut verdicts = [None; 2];

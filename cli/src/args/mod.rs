@@ -13,7 +13,7 @@ mod values;
 use clap::{Args, Parser, Subcommand};
 
 pub use mark::{Mark, Marking};
-pub use place::Place;
+pub use place::{Place, as_argument, called};
 pub use query::{By, Query, What};
 pub use replay::Replay;
 pub use run::{Demo, Run};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use slipstream_runtime::config::found;
 
 /// Where an installation is. What is not given here comes from SLIPSTREAM_* variables and the configuration file.
 #[derive(Debug, Clone, Args)]
@@ -19,4 +20,37 @@ pub struct Place {
     /// The store: sqlite:DIR or postgres://user@host:port/database [default: under --data]
     #[arg(long, value_name = "ADDRESS")]
     pub store: Option<String>,
+}
+
+/// A value as one enters it in a shell. Of an address without user, password and parameters.
+pub fn as_argument(value: &str) -> String {
+    let value = if value.contains("://") { found(value).trim_matches('`').to_owned() } else { value.to_owned() };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%…".contains(c);
+    if !value.is_empty() && value.chars().all(plain) { value } else { format!("'{}'", value.replace('\'', r"'\''")) }
+}
+
+/// The name by which this program was called: what one enters to call it again.
+pub fn called() -> String {
+    std::env::args_os().next().map_or("slipstream".to_owned(), |name| as_argument(&name.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_can_be_entered_again_and_tells_no_password() {
+        let table = [
+            ("slipstream-data", "slipstream-data"),
+            ("my data", "'my data'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("kafka://a:9092,b:9092", "kafka://a:9092,b:9092"),
+        ];
+        for (value, entered) in table {
+            assert_eq!(as_argument(value), entered);
+        }
+        let told = as_argument("postgres://me:t0ps3cret@host/db?password=t0ps3cret");
+        assert!(told.contains("host/db") && !told.contains("t0ps3cret"), "{told}");
+    }
 }

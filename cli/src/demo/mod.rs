@@ -25,6 +25,7 @@ use slipstream_runtime::config::{Config, Overrides};
 use slipstream_runtime::stage::Stage;
 use slipstream_schemas::{EventTime, Topic};
 use slipstream_store::SharedStore;
+use slipstream_store::alerts::AlertEpisode;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -81,7 +82,7 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     if json {
         output::print_json(&report)?;
     }
-    say_next(kept, &data);
+    say_next(kept, &data, report.alerts.first());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,11 +94,17 @@ fn shop_slos() -> Result<Loaded> {
     }
 }
 
-fn say_next(kept: bool, data: &Path) {
-    if kept {
-        output::say(format_args!("next: slipstream query slos --data {}", data.display()));
-    } else {
-        output::say("next: slipstream run --slos PATH   (your own services; README.md has a tour of five minutes)");
+/// What one would do next: look into the incident, if there was one and its data are kept.
+fn say_next(kept: bool, data: &Path, alert: Option<&AlertEpisode>) {
+    let (program, data) = (args::called(), args::as_argument(&data.display().to_string()));
+    match alert {
+        Some(AlertEpisode { id, episode, .. }) if kept => output::say(format_args!(
+            "next: {program} replay --alert {id}/{episode} --around 30m --report incident.html --data {data}"
+        )),
+        _ if kept => output::say(format_args!("next: {program} query slos --data {data}")),
+        _ => {
+            output::say("next: slipstream run --slos PATH   (your own services; README.md has a tour of five minutes)")
+        }
     }
 }
 

@@ -9,28 +9,28 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use slipstream_definitions::definition::Slo;
-use slipstream_definitions::diagnostic::render;
 use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
+use slipstream_replay::outcome::Outcome;
 use slipstream_replay::report::{self, html};
 use slipstream_replay::{Asked, Episode, Replayed, Told, episode, replay};
 use slipstream_schemas::LogTime;
 
-use crate::args::Replay;
+use crate::args::{Place, Replay, as_argument};
 use crate::session::Interrupted;
 use crate::wrong_use::WrongUse;
-use crate::{definitions, output, parts};
+use crate::{output, parts};
 
 /// Replays, and prints what was found.
 ///
 /// # Errors
 /// When nothing is there, it cannot be read, or a signal ended it early.
 pub async fn run(args: Replay) -> Result<ExitCode> {
-    let config = args.place.load()?;
-    let slos = given(&args)?;
+    let (config, loaded) = args.place.load_with(&args.slos)?;
+    let slos = (!args.slos.is_empty()).then_some(loaded.slos);
     let log = parts::log_of(&config).await?;
     let around = match &args.alert {
         Some(alert) => Some(find(&log, alert).await?),
@@ -80,20 +80,6 @@ async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
     Ok(episode(log.as_ref(), id, number).await?)
 }
 
-/// The definitions that are given, if they have no errors.
-fn given(args: &Replay) -> Result<Option<Vec<Slo>>> {
-    if args.slos.is_empty() {
-        return Ok(None);
-    }
-    let definitions::Definitions { loaded, skipped } = definitions::load(&args.slos)?;
-    definitions::say_skipped(&skipped);
-    if !loaded.is_valid() {
-        output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
-        bail!("the definitions have errors");
-    }
-    Ok(Some(loaded.slos))
-}
-
 fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()> {
     // First: a reader of the text may have seen enough and close the pipe.
     if let Some(file) = &args.report {
@@ -111,17 +97,18 @@ fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()>
     }
     match &args.report {
         Some(file) => output::say(format_args!("report: {}", file.display())),
-        None => next(found.told.outcome()),
+        None => next(found.told.outcome(), &args.place),
     }
     Ok(())
 }
 
 /// What one would do next: look into the first alert that fired.
-fn next(outcome: &slipstream_replay::outcome::Outcome) {
+fn next(outcome: &Outcome, place: &Place) {
     let fired = outcome.alerts.iter().find(|alert| alert.episode.fired_at.is_some());
     if let Some(alert) = fired {
         let (id, episode) = (&alert.episode.id, alert.episode.episode);
-        output::say(format_args!("next: slipstream replay --alert {id}/{episode} --report incident.html"));
+        let place = place.flags();
+        output::say(format_args!("next: slipstream replay --alert {id}/{episode} --report incident.html{place}"));
     }
 }
 
@@ -148,14 +135,6 @@ fn write_report(file: &Path, told: &Told, around: Option<&Episode>) -> Result<()
 
 /// The command as it was given, to be given again.
 fn command() -> String {
-    let quoted = |argument: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    let arguments = std::env::args_os().skip(1).map(|argument| quoted(argument.to_string_lossy().into_owned()));
+    let arguments = std::env::args_os().skip(1).map(|argument| as_argument(&argument.to_string_lossy()));
     std::iter::once("slipstream".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
