@@ -80,7 +80,8 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
     let readers: Vec<Box<dyn Reader>> = plan.parts.iter().map(reader).collect();
     let reading = tokio::task::spawn_blocking(move || run(&job, readers)).await;
     let read = reading.map_err(|_| ReplayError::Thread("the engine"))??;
-    let reached = read.reached.min(plan.to);
+    // One that is stopped in the warm-up has nothing of the range.
+    let reached = read.reached.clamp(plan.from, plan.to);
     let about = About {
         from: plan.from,
         to: reached,
