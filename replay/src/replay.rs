@@ -97,7 +97,8 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
     };
     let readers = readers(log, &plan.parts);
     let read = blocking(move || run(&job, readers)).await?;
-    let reached = read.reached.min(plan.to);
+    // One that is stopped in the warm-up has nothing of the range.
+    let reached = read.reached.clamp(plan.from, plan.to);
     let about = About {
         from: plan.from,
         to: reached,

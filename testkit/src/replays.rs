@@ -149,7 +149,7 @@ async fn disturbed(log: &dyn Log) -> Result<Vec<Disturbed>> {
         let batch: TallyBatch = codec::decode(record.value().unwrap_or_default())?;
         let (fold, found) = (&mut folds[partition as usize], &mut found[partition as usize]);
         let mut known = fold.incomplete_ticks();
-        let mut watch = |burn: &Burn, tick: i64| {
+        let mut watch = |burn: &Burn, tick: i64, _: &mut Vec<BurnRates>| {
             if burn.incomplete_ticks() > known {
                 known = burn.incomplete_ticks();
                 found.incomplete.insert(tick);

@@ -1,9 +1,11 @@
 //! What must hold of a cluster at rest.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use slipstream_log::Log;
+use slipstream_log::{Log, SharedLog};
+use slipstream_replay::{Asked, replay};
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
 use slipstream_store::Store;
@@ -15,6 +17,7 @@ use slipstream_testkit::faults::report::Report;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::faults::windows::windows_equal;
 use slipstream_testkit::recount::{Recount, recount};
+use slipstream_testkit::replays::{Compared, r1};
 use slipstream_testkit::verdict;
 use slipstream_testkit::webhook::Receiver;
 
@@ -51,6 +54,7 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
     let replayed = verdict::replayed(log).await?.len();
     ensure!(replayed == transitions.len(), "A1: {} published, {replayed} replayed", transitions.len());
     transitions_once(&transitions, &database).await?;
+    let episodes = replayed_again(cluster.log()).await?;
 
     let notes: Vec<Notification> = verdict::all(log, Topic::Notifications).await?;
     let told = told(&transitions, &notes, &receiver.deliveries(), RECEIVER)?;
@@ -67,6 +71,7 @@ pub async fn judge(cluster: &Cluster, receiver: &Receiver, sent: &Sent, injected
         refolded,
         compared,
         transitions: transitions.len(),
+        replayed: episodes,
         told,
         recovery,
         ..Report::default()
@@ -112,4 +117,13 @@ async fn transitions_once(transitions: &[AlertTransition], database: &Database) 
     let stored = database.transitions().await?;
     ensure!(stored == expected, "transitions in topic and table differ:\n{stored:?}\n{expected:?}");
     Ok(())
+}
+
+/// R1: a replay of the log gives the alerts that there were, but for those whose ticks the faults have left incomplete.
+async fn replayed_again(log: SharedLog) -> Result<Compared> {
+    let found = replay(&log, &Asked::default(), &Arc::default()).await.context("R1: replaying the log")?;
+    let records: Vec<AlertTransition> = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+    let compared = r1(log.as_ref(), &records).await?;
+    ensure!(compared.same > 0, "R1: {compared}: nothing was compared");
+    Ok(compared)
 }

@@ -12,14 +12,18 @@ mod on_kafka;
 mod story;
 mod traffic;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crew::{Crew, Role};
 use embedded::Replay;
 use on_kafka::OnKafka;
+use slipstream_log::SharedLog;
+use slipstream_replay::{Asked, replay};
 use slipstream_schemas::Topic;
-use slipstream_schemas::records::TransitionKind;
+use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_testkit::recount::{Recount, recount};
+use slipstream_testkit::replays::{Compared, r1};
 use slipstream_testkit::verdict;
 use story::Story;
 use tokio::time::sleep;
@@ -71,6 +75,17 @@ fn worth_comparing(counted: &Recount, sent: &Traffic) {
     assert!(late > 100, "{late} late");
 }
 
+/// R1: a replay of the log gives what the roles have published there.
+async fn replayed(kafka: &OnKafka) -> Compared {
+    let log: SharedLog = kafka.log.clone();
+    let found = replay(&log, &Asked::default(), &Arc::default()).await.unwrap();
+    let records: Vec<AlertTransition> = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+    let compared = r1(log.as_ref(), &records).await.unwrap();
+    println!("{compared}");
+    assert!(compared.same > 0, "{compared}");
+    compared
+}
+
 /// Two members of each role, nobody disturbs them.
 async fn undisturbed() -> (OnKafka, Story, Traffic) {
     let kafka = OnKafka::open().await;
@@ -117,6 +132,7 @@ async fn p3b_kafka_and_the_embedded_log_tell_the_same_story() {
         verdict::tallies_join(kafka.log.as_ref()).await.unwrap();
         assert!(verdict::burn_rates_refold(kafka.log.as_ref()).await.unwrap() > 100);
         verdict::transitions_replay(kafka.log.as_ref()).await.unwrap();
+        assert_eq!(replayed(&kafka).await.exempted(), 0);
         return;
     }
 }
@@ -156,4 +172,5 @@ async fn p3b_values_at_complete_ticks_are_the_same_whoever_owned_the_partitions(
     verdict::tallies_join(kafka.log.as_ref()).await.unwrap();
     assert!(verdict::burn_rates_refold(kafka.log.as_ref()).await.unwrap() > 100);
     verdict::transitions_replay(kafka.log.as_ref()).await.unwrap();
+    replayed(&kafka).await;
 }

@@ -65,13 +65,18 @@ pub struct Notes {
 pub struct Fold<'a> {
     revisions: &'a Revisions,
     burn: Burn,
+    alerts: Alerts,
+    offset: i64,
+    steps: Steps,
+    series: Noted,
+}
+
+/// The alerts of those SLOs.
+struct Alerts {
     open: OpenAlerts,
     /// Alerts that were open when the range began, until it does.
     before: Option<Vec<AlertTransition>>,
-    offset: i64,
-    steps: Steps,
     transitions: Vec<AlertTransition>,
-    series: Noted,
 }
 
 /// Notes by series; finding one allocates nothing.
@@ -89,11 +94,13 @@ impl<'a> Fold<'a> {
         Fold {
             revisions: &case.revisions,
             burn: Burn::new(target, targets, 1, Scale::REAL),
-            open: OpenAlerts::default(),
-            before: case.open_before.as_ref().map(mine),
+            alerts: Alerts {
+                open: OpenAlerts::default(),
+                before: case.open_before.as_ref().map(mine),
+                transitions: Vec::new(),
+            },
             offset: 0,
             steps,
-            transitions: Vec::new(),
             series: Noted::default(),
         }
     }
@@ -104,20 +111,18 @@ impl<'a> Fold<'a> {
     /// See [`BurnFault`].
     pub fn apply(&mut self, batch: &TallyBatch) -> Result<(), BurnFault> {
         batch.entries.iter().for_each(|entry| self.count(entry));
-        let Fold { burn, revisions, series, steps, .. } = self;
-        let mut watch = |burn: &Burn, tick: i64| {
+        let Fold { burn, revisions, alerts, series, steps, .. } = self;
+        let mut watch = |burn: &Burn, tick: i64, rates: &mut Vec<BurnRates>| {
+            // Tick by tick: where definitions are older than what is read by years, their burn rates would fill the memory.
+            rates.drain(..).for_each(|rates| alerts.decide(&rates, revisions, steps));
             let Some(step) = steps.ended_by(tick) else { return Ok(()) };
             for state in burn.states(revisions)? {
                 series.of(&SeriesRef::of_rates(&state), steps).stood[step] = Some(Standing::of(&state));
             }
             Ok(())
         };
-        let rates = burn.apply_watched(self.offset, batch, revisions, &mut watch)?;
+        burn.apply_watched(self.offset, batch, revisions, &mut watch)?;
         self.offset += 1;
-        for rates in &rates {
-            self.begin_range(rates.tick);
-            self.transitions.extend(self.open.decide(rates, self.revisions));
-        }
         Ok(())
     }
 
@@ -126,29 +131,18 @@ impl<'a> Fold<'a> {
     /// # Errors
     /// See [`BurnFault`].
     pub fn finish(mut self) -> Result<Notes, BurnFault> {
-        self.begin_range(i64::MAX);
+        self.alerts.begin_range(i64::MAX, &self.steps);
         Ok(Notes {
             states: self.burn.states(self.revisions)?,
             last_tick: self.burn.next_tick().map(|next| next - 1),
-            transitions: self.transitions,
+            transitions: self.alerts.transitions,
             series: self.series.into_notes(),
         })
     }
 
-    /// When the range begins, the alerts that are open are those that were open then: what the warm-up made of windows that
-    /// were not full yet does not count.
-    fn begin_range(&mut self, tick: i64) {
-        if tick >= self.steps.from()
-            && let Some(before) = self.before.take()
-        {
-            self.open = OpenAlerts::default();
-            before.into_iter().for_each(|transition| self.open.apply(transition));
-        }
-    }
-
     fn count(&mut self, entry: &TallyEntry) {
-        let in_range = self.steps.of(entry.tick).is_some();
-        if !in_range {
+        // Nothing is read beyond the range; it may end within a second.
+        if entry.tick < self.steps.from() {
             return;
         }
         let notes = self.series.of(&SeriesRef::of_entry(entry), &self.steps);
@@ -156,6 +150,24 @@ impl<'a> Fold<'a> {
         (0..3).for_each(|i| notes.range[i] += more[i]);
         if let Some(step) = self.steps.of(entry.slot) {
             (0..3).for_each(|i| notes.counts[step][i] += more[i]);
+        }
+    }
+}
+
+impl Alerts {
+    fn decide(&mut self, rates: &BurnRates, revisions: &Revisions, steps: &Steps) {
+        self.begin_range(rates.tick, steps);
+        self.transitions.extend(self.open.decide(rates, revisions));
+    }
+
+    /// When the range begins, the alerts that are open are those that were open then: what the warm-up made of windows that
+    /// were not full yet does not count.
+    fn begin_range(&mut self, tick: i64, steps: &Steps) {
+        if tick >= steps.from()
+            && let Some(before) = self.before.take()
+        {
+            self.open = OpenAlerts::default();
+            before.into_iter().for_each(|transition| self.open.apply(transition));
         }
     }
 }

@@ -29,8 +29,7 @@ pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError
     let sources: Vec<Turns<Source>> = job.begins.iter().map(|begin| source(job, *begin)).collect();
     let sources = &sources;
     thread::scope(|scope| {
-        let blocks: Vec<Receiver<Result<Block, ReplayError>>> =
-            readers.into_iter().map(|reader| read(scope, reader)).collect();
+        let (reading, blocks): (Vec<_>, Vec<_>) = readers.into_iter().map(|reader| read(scope, reader)).unzip();
         let (folds, to_folds): (Vec<_>, Vec<_>) = (0..threads).map(|n| fold(scope, job, (n, threads))).unzip();
         let (to_workers, work) = sync_channel(threads);
         let work = Arc::new(Mutex::new(work));
@@ -45,7 +44,10 @@ pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError
         if dispatched.is_err() {
             sources.iter().for_each(Turns::give_up);
         }
-        finish(job, workers, folds, dispatched)
+        let read = finish(job, workers, folds, dispatched);
+        // A source that ends so has not come to its end.
+        let all_read = reading.into_iter().map(ScopedJoinHandle::join).filter(Result::is_err).count() == 0;
+        if all_read { read } else { Err(ReplayError::Thread("a reader")) }
     })
 }
 
@@ -94,10 +96,15 @@ fn finish<'scope>(
     Ok(read)
 }
 
+type Blocks = Receiver<Result<Block, ReplayError>>;
+
 /// A thread that reads ahead.
-fn read<'scope>(scope: &'scope Scope<'scope, '_>, mut reader: Box<dyn Reader>) -> Receiver<Result<Block, ReplayError>> {
+fn read<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    mut reader: Box<dyn Reader>,
+) -> (ScopedJoinHandle<'scope, ()>, Blocks) {
     let (blocks, receiver) = sync_channel(AHEAD);
-    scope.spawn(move || {
+    let reading = scope.spawn(move || {
         while let Some(block) = reader.next().transpose() {
             let failed = block.is_err();
             if blocks.send(block).is_err() || failed {
@@ -105,7 +112,7 @@ fn read<'scope>(scope: &'scope Scope<'scope, '_>, mut reader: Box<dyn Reader>) -
             }
         }
     });
-    receiver
+    (reading, receiver)
 }
 
 /// A thread that sums blocks until there are none, or nobody wants them.
@@ -166,7 +173,7 @@ fn fold<'scope, 'a: 'scope>(
 /// Gives out blocks: that of the partition which is furthest behind is next.
 struct Dispatcher<'a> {
     job: &'a Job,
-    blocks: Vec<Receiver<Result<Block, ReplayError>>>,
+    blocks: Vec<Blocks>,
     workers: SyncSender<Work>,
     /// Per partition: up to where it was given out, and how many blocks of it.
     given: Vec<(LogTime, u64)>,
@@ -174,11 +181,7 @@ struct Dispatcher<'a> {
 }
 
 impl<'a> Dispatcher<'a> {
-    fn new(
-        job: &'a Job,
-        blocks: Vec<Receiver<Result<Block, ReplayError>>>,
-        workers: SyncSender<Work>,
-    ) -> Dispatcher<'a> {
+    fn new(job: &'a Job, blocks: Vec<Blocks>, workers: SyncSender<Work>) -> Dispatcher<'a> {
         let given = blocks.iter().map(|_| (LogTime(i64::MIN), 0)).collect();
         Dispatcher { job, blocks, workers, given, number: 0 }
     }
@@ -228,5 +231,63 @@ impl<'a> Dispatcher<'a> {
         *of_partition += 1;
         // If nobody takes it, a fold has failed: its error is told.
         self.workers.send(work).map_err(|_| ReplayError::Thread("the workers"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_slo::revision::Revisions;
+
+    use super::*;
+    use crate::engine::{Case, Steps};
+    use crate::source::Span;
+
+    fn job() -> Job {
+        Job {
+            cases: vec![Case { revisions: Revisions::new(), open_before: None }],
+            window_ms: 60_000,
+            span: Span { from: LogTime(0), to: LogTime(60_000) },
+            steps: Steps::new(0, 60, 1),
+            from: LogTime(0),
+            begins: vec![Begin::First],
+            threads: 2,
+            progress: Arc::default(),
+        }
+    }
+
+    fn work(number: u64, source: usize) -> Work {
+        Work { number, of_partition: number, source, task: Task::Known(LogTime(1)), low: LogTime(1) }
+    }
+
+    #[test]
+    fn a_worker_that_panics_ends_those_that_wait_for_its_turn() {
+        let job = job();
+        let sources = [source(&job, Begin::First)];
+        let (to_workers, queue) = sync_channel(2);
+        // The second block waits for the first, which is of a source that is not there.
+        to_workers.send(work(1, 0)).unwrap();
+        to_workers.send(work(0, 7)).unwrap();
+        drop(to_workers);
+        let queue = Mutex::new(queue);
+        let panicked = thread::scope(|scope| {
+            let worker = || labour(Worker::new(&job, &sources, 1), &queue, &[]);
+            let workers = [scope.spawn(worker), scope.spawn(worker)];
+            workers.into_iter().map(|worker| usize::from(worker.join().is_err())).sum::<usize>()
+        });
+        assert_eq!(panicked, 1);
+    }
+
+    #[test]
+    fn a_fold_that_ends_early_ends_the_workers() {
+        let job = job();
+        let sources = [source(&job, Begin::First)];
+        let (to_workers, queue) = sync_channel(2);
+        to_workers.send(work(0, 0)).unwrap();
+        let (to_fold, summed) = sync_channel(2);
+        drop(summed);
+        // More work may come, and this one ends all the same; so do those that wait for a turn.
+        labour(Worker::new(&job, &sources, 1), &Mutex::new(queue), &[to_fold]);
+        assert!(sources[0].take(5, |_| ()).is_none());
+        drop(to_workers);
     }
 }

@@ -134,8 +134,9 @@ pub enum BurnFault {
     },
 }
 
-/// Looks at the state after a tick.
-pub type Watch<'w> = dyn FnMut(&Burn, i64) -> Result<(), BurnFault> + 'w;
+/// Looks at the state after a tick, and at what was not taken yet of the burn rates that it gave. It may take them: where a
+/// batch leads over years, they are many.
+pub type Watch<'w> = dyn FnMut(&Burn, i64, &mut Vec<BurnRates>) -> Result<(), BurnFault> + 'w;
 
 /// Burn's state for one partition of sli-tallies.
 #[derive(Debug, Clone)]
@@ -224,10 +225,11 @@ impl Burn {
         batch: &TallyBatch,
         revisions: &Revisions,
     ) -> Result<Vec<BurnRates>, BurnFault> {
-        self.apply_watched(offset, batch, revisions, &mut |_, _| Ok(()))
+        self.apply_watched(offset, batch, revisions, &mut |_, _, _| Ok(()))
     }
 
-    /// As [`Burn::apply`]; `watch` is called after each tick that is evaluated, with the state as it is then.
+    /// As [`Burn::apply`]; `watch` is called after each tick that is evaluated, with the state as it is then. What it takes is
+    /// not returned.
     ///
     /// # Errors
     /// See [`BurnFault`], and what `watch` returns.
@@ -251,7 +253,7 @@ impl Burn {
         self.advance(revisions, &mut out, watch)?;
         // A chunk may have been written right here, and no batch after it may have come.
         self.join_chunks(self.position);
-        Ok(if offset < self.silent_below { Vec::new() } else { out })
+        Ok(out)
     }
 
     /// The state of every series at the last tick evaluated, by SLO, objective and group. Empty before the first tick.
@@ -343,7 +345,10 @@ impl Burn {
             let moment = self.moment(tick, &frontier);
             self.incomplete_ticks += u64::from(!moment.complete);
             self.tick(&moment, revisions, out)?;
-            watch(self, tick)?;
+            if self.position <= self.silent_below {
+                out.clear();
+            }
+            watch(self, tick, out)?;
         }
         Ok(())
     }

@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod columns;
 mod matching;
 mod tallied;

@@ -141,11 +141,14 @@ fn indicators() -> impl Strategy<Value = Vec<Indicator>> {
         total: total.into(),
         side: if is_good { Side::Good(side.into()) } else { Side::Bad(side.into()) },
     });
-    let bound = prop::sample::select(vec!["0", "299.9", "300", "300.0", "1e4"]);
-    let threshold = (prop::sample::select(vec!["<", "<=", ">", ">="]), bound);
-    let thresholds = (filter(), prop::collection::vec(threshold, 1..4)).prop_map(|(total, thresholds)| {
-        thresholds.into_iter().map(|(op, bound)| good(total, &format!("latency_ms {op} {bound}"))).collect()
-    });
+    let bound = prop::sample::select(vec!["0", "-0.0", "299.9", "300", "300.0", "1e4"]);
+    let threshold = (prop::sample::select(vec!["<", "<=", ">", ">="]), bound, any::<bool>());
+    let written = |(op, bound, bound_first): (&str, &str, bool)| match bound_first {
+        true => format!("{bound} {op} latency_ms"),
+        false => format!("latency_ms {op} {bound}"),
+    };
+    let thresholds = (filter(), prop::collection::vec(threshold.prop_map(written), 1..4))
+        .prop_map(|(total, thresholds)| thresholds.iter().map(|side| good(total, side)).collect());
     let several = prop::collection::vec(some, 1..4);
     let again = |(mut indicators, again): (Vec<Indicator>, Vec<prop::sample::Index>)| {
         let repeats: Vec<Indicator> = again.iter().map(|at| at.get(&indicators).clone()).collect();

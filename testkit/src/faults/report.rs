@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::recovery::{Faults, HEALTHY, Recovery};
 use super::told::DeliveryAudit;
 use super::windows::Compared;
+use crate::replays;
 
 /// The report.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,8 @@ pub struct Report {
     pub compared: Compared,
     /// Transitions, each once in the topic and in the table.
     pub transitions: usize,
+    /// Episodes of alerts that a replay of the log gave again.
+    pub replayed: replays::Compared,
     /// Notifications.
     pub told: DeliveryAudit,
     /// How alerting was meanwhile.
@@ -50,7 +53,7 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    fn lines(&self) -> [(&'static str, String); 8] {
+    fn lines(&self) -> [(&'static str, String); 9] {
         let Report { acknowledged, sent_twice, retried, redelivered, cells, refolded, transitions, .. } = self;
         let Compared { complete, incomplete } = self.compared;
         let DeliveryAudit { due, delivered, not_due, deliveries, .. } = &self.told;
@@ -69,6 +72,7 @@ impl Report {
                 ),
             ),
             ("transitions", format!("{transitions} expected and seen, each once in topic and table")),
+            ("replay", self.replayed.to_string()),
             ("notified", format!("{due} due, {told}, in {deliveries} requests")),
             ("alerts", format!("{median:.1} s from tick to receiver (median), {most:.1} s at most")),
             (

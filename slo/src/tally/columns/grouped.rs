@@ -98,3 +98,70 @@ impl Grouped {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every cell (tuple, tick, slot) with the weight, lowest id and row of each bucket that has events.
+    fn told(grouped: &mut Grouped) -> Vec<((u32, i64, i64), Vec<(usize, i64, u64, u32)>)> {
+        let buckets = |buckets: &[Bucket]| {
+            let filled = buckets.iter().enumerate().filter(|(_, bucket)| bucket.weight > 0);
+            filled.map(|(at, bucket)| (at, bucket.weight, bucket.lowest, bucket.row)).collect()
+        };
+        grouped.cells().map(|(cell, found)| ((cell.tuple, cell.tick, cell.slot), buckets(found))).collect()
+    }
+
+    #[test]
+    fn events_of_a_tuple_tick_and_slot_are_one_cell_also_if_others_come_between() {
+        let mut grouped = Grouped::default();
+        // (tuple, tick, slot), bucket, (weight, id, row)
+        let events = [
+            ((1, 7, 5), 0, (2, 40, 0)),
+            ((1, 7, 6), 3, (1, 30, 1)),
+            ((0, 7, 6), 1, (5, 20, 2)),
+            ((1, 7, 5), 0, (3, 10, 3)),
+            ((1, 8, 5), 2, (1, 50, 4)),
+            ((1, 7, 5), 2, (1, 60, 5)),
+        ];
+        for (cell, bucket, event) in events {
+            grouped.add(cell, (bucket, 4), event);
+        }
+        let expected = [
+            ((1, 7, 5), vec![(0, 5, 10, 3), (2, 1, 60, 5)]),
+            ((0, 7, 6), vec![(1, 5, 20, 2)]),
+            ((1, 7, 6), vec![(3, 1, 30, 1)]),
+            ((1, 8, 5), vec![(2, 1, 50, 4)]),
+        ];
+        assert_eq!(told(&mut grouped), expected);
+    }
+
+    #[test]
+    fn nothing_of_a_block_is_found_in_the_next_one() {
+        let mut grouped = Grouped::default();
+        for tuple in 0..5 {
+            for slot in [3, 4, 3] {
+                grouped.add((tuple, 4, slot), (1, 2), (9, 1, 100));
+            }
+        }
+        grouped.clear();
+        assert!(grouped.last.iter().all(|last| *last == NOWHERE), "no tuple keeps a cell");
+        assert_eq!(told(&mut grouped), []);
+        grouped.clear();
+        // The same ticks and slots, other tuples first, and more buckets: a cell that was kept would be another's.
+        for tuple in (2..5).rev() {
+            grouped.add((tuple, 4, 3), (5, 6), (1, u64::from(tuple), tuple));
+        }
+        let expected: Vec<_> = (2..5).map(|tuple| ((tuple, 4, 3), vec![(5, 1, u64::from(tuple), tuple)])).collect();
+        assert_eq!(told(&mut grouped), expected);
+    }
+
+    #[test]
+    fn of_events_with_the_lowest_id_the_first_is_kept() {
+        let mut grouped = Grouped::default();
+        for (id, row) in [(7, 0), (5, 1), (5, 2), (6, 3)] {
+            grouped.add((0, 1, 1), (0, 1), (1, id, row));
+        }
+        assert_eq!(told(&mut grouped), [((0, 1, 1), vec![(0, 4, 5, 1)])]);
+    }
+}
