@@ -9,9 +9,11 @@ pub mod definitions;
 pub mod engine;
 mod error;
 pub mod outcome;
+mod plan;
 mod replay;
 pub mod source;
 mod then;
 
 pub use error::ReplayError;
 pub use replay::{Asked, Replayed, replay};
+pub use source::Sources;
