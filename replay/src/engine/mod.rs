@@ -78,7 +78,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Records that were read.
+    /// Records that were read; those that are sorted by event time are read twice.
     pub fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
     }
@@ -98,7 +98,8 @@ impl Progress {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn add(&self, events: usize, reached: LogTime) {
+    /// So many more were read, up to a log time.
+    pub(crate) fn add(&self, events: usize, reached: LogTime) {
         self.events.fetch_add(events as u64, Ordering::Relaxed);
         self.reached.fetch_max(reached.0, Ordering::Relaxed);
     }

@@ -98,8 +98,13 @@ impl StoreReader {
     fn whole(&mut self, events: Events, to: LogTime) -> Result<Block, ReplayError> {
         self.check_kept(to)?;
         self.note(&events);
-        let aim = self.length.saturating_mul(self.limits.events as i64) / (events.len() as i64).max(1);
-        self.length = aim.clamp((self.length / 4).max(1), self.length * 4).min(LONGEST_WINDOW);
+        let (least, most) = ((self.length / 4).max(1), self.length * 4);
+        let aim = |found: i64| self.length.saturating_mul(self.limits.events as i64) / found;
+        self.length = match events.len() as i64 {
+            0 => most,
+            found => aim(found).clamp(least, most),
+        };
+        self.length = self.length.min(LONGEST_WINDOW);
         (self.from, self.after) = (to, None);
         Ok(Block::Events { events, until: to })
     }

@@ -50,6 +50,7 @@ impl Sorted {
         for mut reader in readers {
             let mut memory = Memory::new(window_ms);
             while let Some(block) = reader.next()?.filter(|_| !progress.is_stopped()) {
+                progress.add(block.len(), LogTime(0));
                 match block {
                     Block::Records { batch, count_from } => sorted.records(&batch, count_from, &mut memory)?,
                     Block::Events { events, .. } => sorted.events(&events)?,
