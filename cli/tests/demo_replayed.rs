@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use slipstream_log::SharedLog;
 use slipstream_log::sqlite::SqliteLog;
-use slipstream_replay::{Asked, replay};
+use slipstream_replay::{Asked, Sources, replay};
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_testkit::replays::r1;
@@ -27,8 +27,8 @@ async fn r1_a_demo_is_replayed_to_the_byte() {
     let log: SharedLog = SqliteLog::open_read_only(home.path()).unwrap();
     let published: Vec<AlertTransition> = verdict::all(log.as_ref(), Topic::Alerts).await.unwrap();
     assert!(published.iter().any(|t| t.kind == TransitionKind::Firing), "the fault pages: {report}");
-    let found = replay(&log, &Asked::default(), &Arc::default()).await.unwrap();
-    let records: Vec<AlertTransition> = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+    let found = replay(&Sources::of_log(Arc::clone(&log)), &Asked::default(), &Arc::default()).await.unwrap();
+    let records = found.told.transitions();
     let compared = r1(log.as_ref(), &records).await.unwrap();
     println!("{compared}");
     let episode = |t: &AlertTransition| (t.alert_id.clone(), t.episode);

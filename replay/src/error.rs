@@ -27,6 +27,15 @@ pub enum ReplayError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store was there, and then no more.
+    #[error("the store stopped answering after it was read up to {reached}: {cause}")]
+    Unanswered {
+        /// Log time.
+        reached: String,
+        /// Its last error.
+        #[source]
+        cause: StoreError,
+    },
     /// A fold refused what it was given.
     #[error(transparent)]
     Burn(#[from] BurnFault),

@@ -85,12 +85,17 @@ impl Found {
     }
 }
 
-/// Reads what the looks ask for.
+/// Reads what the looks ask for, and adds it to what was found for each.
 ///
 /// # Errors
 /// When a source cannot be read.
-pub fn investigate(looks: &[Look], readers: Vec<Box<dyn Reader>>, window_ms: i64) -> Result<Vec<Found>, ReplayError> {
-    let mut looking = Looking::new(looks);
+pub fn investigate(
+    looks: &[Look],
+    found: Vec<Found>,
+    readers: Vec<Box<dyn Reader>>,
+    window_ms: i64,
+) -> Result<Vec<Found>, ReplayError> {
+    let mut looking = Looking::new(looks, found);
     for mut reader in readers {
         let (mut memory, mut stamp) = (Memory::new(window_ms), LogTime(i64::MIN));
         while let Some(block) = reader.next()? {
@@ -125,7 +130,7 @@ struct Looking<'a> {
 }
 
 impl<'a> Looking<'a> {
-    fn new(looks: &'a [Look]) -> Looking<'a> {
+    fn new(looks: &'a [Look], found: Vec<Found>) -> Looking<'a> {
         let matcher = |side: &Side| {
             let active = Active { slo: std::sync::Arc::new(side.slo.clone()), generation: 0 };
             Matcher::new(&[active])
@@ -133,7 +138,7 @@ impl<'a> Looking<'a> {
         Looking {
             looks,
             matchers: looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(matcher))).collect(),
-            found: looks.iter().map(|_| Found::default()).collect(),
+            found,
         }
     }
 

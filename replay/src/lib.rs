@@ -10,6 +10,7 @@ pub mod engine;
 mod error;
 mod investigate;
 pub mod outcome;
+mod plan;
 mod replay;
 pub mod report;
 mod second_look;
@@ -19,4 +20,5 @@ mod what_if;
 
 pub use error::ReplayError;
 pub use replay::{Asked, Replayed, Told, replay};
+pub use source::Sources;
 pub use then::{Episode, NoAlert, episode};

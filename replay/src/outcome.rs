@@ -28,9 +28,9 @@ pub struct Outcome {
     pub invalid: u64,
     /// Length of a step, seconds.
     pub step_seconds: i64,
-    /// Each part of the history and where it came from.
+    /// Each part of the history and where it came from. Its times are log times, whatever the clock.
     pub parts: Vec<Part>,
-    /// What no source holds any more.
+    /// What no source holds any more, in log times.
     pub missing: Vec<Missing>,
     /// Each objective and group.
     pub slos: Vec<SloHistory>,
@@ -43,10 +43,11 @@ pub struct Outcome {
 }
 
 /// By which time events are ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
     /// When the log took them.
+    #[default]
     Log,
     /// When they happened.
     Event,

@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
-use slipstream_query::definitions::revisions;
 use slipstream_role::markers::markers;
+use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{EventTime, LogTime};
-use tokio::runtime::Handle;
 
-use crate::assemble::{About, outcomes, time};
-use crate::definitions::{given, in_force, warm_up_from};
-use crate::engine::{Begin, Case, Job, Progress, Steps, run};
+use crate::assemble::{About, outcomes};
+use crate::engine::{Case, Job, Progress, Steps, run};
 use crate::error::ReplayError;
 use crate::investigate::investigate;
-use crate::outcome::{Clock, MarkerShown, Missing, Outcome, Part, WhatIf};
+use crate::outcome::{Clock, MarkerShown, Outcome, WhatIf};
+use crate::plan::{Again, Plan, again, plan};
 use crate::second_look::{SecondLook, what_if};
-use crate::source::{LogPart, LogReader, Reader, Span, first_time, known_until, plan_log};
-use crate::then;
+use crate::source::Sources;
 
 /// What is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
-    /// From this log time; `None`: from the first record.
+    /// By which time events are ordered; it is that of the other times here, too.
+    pub clock: Clock,
+    /// From this time; `None`: from the first event.
     pub from: Option<LogTime>,
     /// Up to this one; `None`: up to what is known.
     pub to: Option<LogTime>,
@@ -53,6 +53,11 @@ impl Told {
             Told::Both(what_if) => &what_if.before,
         }
     }
+
+    /// The transitions of the alerts in it.
+    pub fn transitions(&self) -> Vec<AlertTransition> {
+        self.outcome().alerts.iter().flat_map(|alert| alert.records.clone()).collect()
+    }
 }
 
 /// A replay that was made.
@@ -64,70 +69,55 @@ pub struct Replayed {
     pub stopped: bool,
 }
 
-/// A range, and what it is read by.
-struct Plan {
-    span: Span,
-    from: LogTime,
-    to: LogTime,
-    cases: Vec<Case>,
-    window_ms: i64,
-    parts: Vec<LogPart>,
-}
-
-/// Replays a range of the log.
+/// Replays a range.
 ///
 /// # Errors
-/// When the log cannot be read, holds nothing of the range, or definitions do not fit.
-pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
-    let plan = plan(log, asked).await?;
-    let second = |at: LogTime| at.0.div_euclid(1_000);
+/// When a source cannot be read, none holds anything of the range, or definitions do not fit.
+pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
+    let Plan { span, from, to, cases, window_ms, readers, origin, dropped } = plan(sources, asked, progress).await?;
+    let second = |at: LogTime| (at.0 + 999).div_euclid(1_000);
     let steps = match asked.step {
-        Some(length) => Steps::new(second(plan.from), second(plan.to), length),
-        None => Steps::usual(second(plan.from), second(plan.to)),
+        Some(length) => Steps::new(from.tick(), second(to), length),
+        None => Steps::usual(from.tick(), second(to)),
     };
-    let job = Job {
-        cases: plan.cases.clone(),
-        window_ms: plan.window_ms,
-        span: plan.span,
-        steps,
-        from: plan.from,
-        begins: plan.parts.iter().map(|part| begin(part, plan.span)).collect(),
-        threads: asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        progress: Arc::clone(progress),
-    };
-    let readers = readers(log, &plan.parts);
-    let read = blocking(move || run(&job, readers)).await?;
+    let (begins, readers) = readers.into_iter().unzip();
+    let threads = asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let progress_of_job = Arc::clone(progress);
+    let job = Job { cases: cases.clone(), window_ms, span, steps, from, begins, threads, progress: progress_of_job };
+    let mut read = blocking(move || run(&job, readers)).await?;
+    (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
     // One that is stopped in the warm-up has nothing of the range.
-    let reached = read.reached.clamp(plan.from, plan.to);
+    let reached = read.reached.clamp(from, to);
     let about = About {
-        from: plan.from,
+        from,
         to: reached,
-        warm_up_from: plan.span.from,
-        clock: Clock::Log,
+        warm_up_from: span.from,
+        clock: asked.clock,
         steps,
-        parts: plan.parts.iter().map(|part| told(part, &log.describe(), plan.span)).collect(),
-        missing: plan.parts.iter().filter_map(|part| missing(part, plan.span)).collect(),
-        markers: markers_of(log, plan.from, reached).await?,
+        parts: origin.parts(),
+        missing: origin.missing(),
+        markers: markers_of(&sources.log, from, reached).await?,
     };
-    let outcomes = outcomes(&about, &plan.cases, read);
-    let told = look_again(log, &plan, &about, outcomes).await?;
-    Ok(Replayed { told, stopped: reached < plan.to })
+    let outcomes = outcomes(&about, &cases, read);
+    let told = look_again(sources, &about, &cases, outcomes, progress).await?;
+    Ok(Replayed { told, stopped: reached < to })
 }
 
 /// Reads again what happened around each alert.
 async fn look_again(
-    log: &SharedLog,
-    plan: &Plan,
+    sources: &Sources,
     about: &About,
+    cases: &[Case],
     mut outcomes: Vec<Outcome>,
+    progress: &Arc<Progress>,
 ) -> Result<Told, ReplayError> {
-    let second = SecondLook::new(about, &plan.cases, &outcomes);
-    let mut again = Vec::new();
+    let second = SecondLook::new(about, cases, &outcomes);
+    let mut found = second.nothing();
     for span in second.spans() {
-        again.extend(readers(log, &plan_log(log.as_ref(), span, plan.window_ms).await?));
+        let Again { readers, window_ms } = again(sources, about.clock, span, progress).await?;
+        let looks = second.looks.clone();
+        found = blocking(move || investigate(&looks, found, readers, window_ms)).await?;
     }
-    let (looks, window_ms) = (second.looks.clone(), plan.window_ms);
-    let found = blocking(move || investigate(&looks, again, window_ms)).await?;
     let changes = second.fill(&mut outcomes, found);
     let mut outcomes = outcomes.into_iter();
     match (outcomes.next(), outcomes.next()) {
@@ -135,12 +125,6 @@ async fn look_again(
         (Some(outcome), None) => Ok(Told::One(Box::new(outcome))),
         (None, _) => Err(ReplayError::Thread("the engine")),
     }
-}
-
-fn readers(log: &SharedLog, parts: &[LogPart]) -> Vec<Box<dyn Reader>> {
-    let runtime = Handle::current();
-    let reader = |part: &LogPart| -> Box<dyn Reader> { Box::new(LogReader::new(log.clone(), runtime.clone(), *part)) };
-    parts.iter().map(reader).collect()
 }
 
 async fn blocking<T: Send + 'static>(
@@ -162,79 +146,4 @@ async fn markers_of(log: &SharedLog, from: LogTime, to: LogTime) -> Result<Vec<M
         link: marker.link,
     });
     Ok(shown.collect())
-}
-
-async fn plan(log: &SharedLog, asked: &Asked) -> Result<Plan, ReplayError> {
-    let then = revisions(log.as_ref()).await?;
-    let window_ms = then.settings().ok_or_else(no_settings)?.redelivery_window_ms;
-    let (from, to) = range(log, asked).await?;
-    let of_then = in_force(&then, LogTime(0), to);
-    let given_slos = asked.slos.as_deref().unwrap_or_default();
-    let warm_up = [of_then.as_slice(), given_slos].map(|slos| warm_up_from(slos, &then, from, asked.budgets));
-    let first = first_time(log.as_ref()).await?.unwrap_or(from);
-    let begin = warm_up[0].min(warm_up[1]).max(LogTime(first.tick() * 1_000)).min(from);
-    let span = Span { from: begin, to };
-    let parts = plan_log(log.as_ref(), span, window_ms).await?;
-    let mut cases = Vec::new();
-    if !of_then.is_empty() || asked.slos.is_none() {
-        let open_before = then::open_at(&then::transitions(log.as_ref()).await?, from.tick());
-        cases.push(Case { revisions: then, open_before: Some(open_before) });
-    }
-    if let Some(slos) = &asked.slos {
-        cases.push(Case { revisions: given(slos, span.from, window_ms)?, open_before: None });
-    }
-    Ok(Plan { span, from, to, cases, window_ms, parts })
-}
-
-/// The range that is asked for, as far as something is known of it.
-async fn range(log: &SharedLog, asked: &Asked) -> Result<(LogTime, LogTime), ReplayError> {
-    let known = known_until(log.as_ref()).await?;
-    let (Some(first), Some(known)) = (first_time(log.as_ref()).await?, known) else {
-        return Err(ReplayError::Range("the log holds no requests".to_owned()));
-    };
-    let (from, to) = (asked.from.unwrap_or(first), asked.to.unwrap_or(known).min(known));
-    // Whole seconds: ticks are.
-    let from = LogTime(from.tick() * 1_000);
-    if from >= to || to <= first {
-        let asked = match asked.to {
-            Some(asked) => format!("between {} and {}", time(from), time(asked)),
-            None => format!("after {}", time(from)),
-        };
-        let holds = format!("the log holds those from {} to {}", time(first), time(known));
-        return Err(ReplayError::Range(format!("no requests {asked}: {holds}")));
-    }
-    Ok((from, to))
-}
-
-fn begin(part: &LogPart, span: Span) -> Begin {
-    if part.count_from == 0 { Begin::First } else { Begin::At(span.from.max(part.countable)) }
-}
-
-fn told(part: &LogPart, source: &str, span: Span) -> Part {
-    Part {
-        source: source.to_owned(),
-        partition: part.partition.partition,
-        from_offset: part.count_from,
-        to_offset: part.to,
-        from: time(span.from.max(part.countable)),
-        to: time(span.to),
-    }
-}
-
-fn missing(part: &LogPart, span: Span) -> Option<Missing> {
-    let begins = part.begins?;
-    (part.countable > span.from).then(|| Missing {
-        partition: part.partition.partition,
-        from: time(span.from),
-        to: time(part.countable.min(span.to)),
-        reason: format!(
-            "the log has removed what is older than {}, and copies are told from {} on",
-            time(begins),
-            time(part.countable)
-        ),
-    })
-}
-
-fn no_settings() -> ReplayError {
-    ReplayError::Range("the installation has no settings yet: nothing was ever tallied here".to_owned())
 }

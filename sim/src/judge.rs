@@ -10,7 +10,7 @@ use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_oracles::history::{Event, History, REDELIVERY_MS};
 use slipstream_oracles::recount::{Cell, CellName, accepted, cells, evaluate};
 use slipstream_oracles::value::Value;
-use slipstream_replay::{Asked, ReplayError, replay};
+use slipstream_replay::{Asked, ReplayError, Sources, replay};
 use slipstream_role::burn_state::current_states;
 use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_role::names::TALLY;
@@ -352,13 +352,14 @@ async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usi
 /// R1, R2: a replay of the log gives the alerts that the roles gave, whatever the threads.
 async fn replayed(log: SharedLog) -> Result<Compared> {
     let mut told: Option<Vec<AlertTransition>> = None;
+    let sources = Sources { log: log.clone(), store: None };
     for threads in [1, 2, 8] {
         let asked = Asked { threads: Some(threads), ..Asked::default() };
-        let found = match replay(&log, &asked, &Arc::default()).await {
+        let found = match replay(&sources, &asked, &Arc::default()).await {
             Err(ReplayError::Range(_)) => return Ok(Compared::default()),
             found => found?,
         };
-        let alerts = found.told.outcome().alerts.iter().flat_map(|alert| alert.records.clone()).collect();
+        let alerts = found.told.transitions();
         ensure!(told.as_ref().is_none_or(|told| *told == alerts), "R2: {threads} threads give other alerts");
         told = Some(alerts);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::place::Place;
@@ -15,7 +15,10 @@ use super::values::{duration, time};
     slipstream replay --alert 3f9c0a1b2c3d4e5f --around 30m --report incident.html\n  \
     slipstream replay --from 2026-01-31 --slos edited/ --json\n\n\
     Reads the requests again and computes SLIs, budgets, burn rates and alerts from them, exactly as the roles did. It\n\
-    changes nothing and needs no running process. Times are log times: when the log took the requests.")]
+    changes nothing and needs no running process. Times are log times: when the log took the requests. What the log has\n\
+    removed is read from the store.\n\n\
+    With --clock event it is as if an imported log had been live: requests are ordered by when they happened, times are those\n\
+    times, and the newest definitions are in force from the start.")]
 pub struct Replay {
     /// From this time: RFC 3339, or a date (its midnight in UTC) [default: the first request]
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
@@ -23,6 +26,9 @@ pub struct Replay {
     /// Up to this time [default: the last request]
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
     pub to: Option<Timestamp>,
+    /// Order requests by when the log took them, or by when they happened
+    #[arg(long, value_enum, default_value = "log")]
+    pub clock: ClockName,
     /// Around this alert: its id, or ID/EPISODE [default episode: the last one]
     #[arg(long, value_name = "ID[/EPISODE]")]
     pub alert: Option<String>,
@@ -53,4 +59,13 @@ pub struct Replay {
     /// Where from
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Clocks of `replay --clock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClockName {
+    /// When the log took it
+    Log,
+    /// When it happened
+    Event,
 }

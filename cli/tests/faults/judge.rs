@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use slipstream_log::{Log, SharedLog};
-use slipstream_replay::{Asked, replay};
+use slipstream_replay::{Asked, Sources, replay};
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
 use slipstream_store::Store;
@@ -121,8 +121,10 @@ async fn transitions_once(transitions: &[AlertTransition], database: &Database) 
 
 /// R1: a replay of the log gives the alerts that there were, but for those whose ticks the faults have left incomplete.
 async fn replayed_again(log: SharedLog) -> Result<Compared> {
-    let found = replay(&log, &Asked::default(), &Arc::default()).await.context("R1: replaying the log")?;
-    let records: Vec<AlertTransition> = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+    let found = replay(&Sources::of_log(Arc::clone(&log)), &Asked::default(), &Arc::default())
+        .await
+        .context("R1: replaying the log")?;
+    let records = found.told.transitions();
     let compared = r1(log.as_ref(), &records).await?;
     ensure!(compared.same > 0, "R1: {compared}: nothing was compared");
     Ok(compared)

@@ -19,7 +19,7 @@ use crew::{Crew, Role};
 use embedded::Replay;
 use on_kafka::OnKafka;
 use slipstream_log::SharedLog;
-use slipstream_replay::{Asked, replay};
+use slipstream_replay::{Asked, Sources, replay};
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_testkit::recount::{Recount, recount};
@@ -78,8 +78,8 @@ fn worth_comparing(counted: &Recount, sent: &Traffic) {
 /// R1: a replay of the log gives what the roles have published there.
 async fn replayed(kafka: &OnKafka) -> Compared {
     let log: SharedLog = kafka.log.clone();
-    let found = replay(&log, &Asked::default(), &Arc::default()).await.unwrap();
-    let records: Vec<AlertTransition> = found.outcome.alerts.into_iter().flat_map(|alert| alert.records).collect();
+    let found = replay(&Sources::of_log(Arc::clone(&log)), &Asked::default(), &Arc::default()).await.unwrap();
+    let records = found.told.transitions();
     let compared = r1(log.as_ref(), &records).await.unwrap();
     println!("{compared}");
     assert!(compared.same > 0, "{compared}");

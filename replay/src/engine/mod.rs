@@ -80,7 +80,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Records that were read.
+    /// Records that were read; those that are sorted by event time are read twice.
     pub fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
     }
@@ -106,11 +106,13 @@ impl Progress {
         self.to.store(span.to.0, Ordering::Relaxed);
     }
 
-    fn is_stopped(&self) -> bool {
+    /// Whether it is to end.
+    pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn add(&self, events: usize, reached: LogTime) {
+    /// So many more were read, up to a log time.
+    pub(crate) fn add(&self, events: usize, reached: LogTime) {
         self.events.fetch_add(events as u64, Ordering::Relaxed);
         self.reached.fetch_max(reached.0, Ordering::Relaxed);
     }

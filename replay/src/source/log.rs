@@ -1,10 +1,14 @@
 //! Reading a partition of the log.
 
-use slipstream_log::{Fetch, LogError, Offset, SharedLog};
+use std::sync::Arc;
+
+use slipstream_log::{Batch, Fetch, LogError, Offset, SharedLog};
+use slipstream_schemas::LogTime;
 use tokio::runtime::Handle;
 
-use super::plan::LogPart;
-use super::{Block, Reader};
+use super::noted::{Gap, Noted};
+use super::plan::{LogPart, plan_part};
+use super::{Block, Reader, Span};
 use crate::error::ReplayError;
 
 /// Records and bytes of a block: many share their tuple, tick and slot, and a few blocks are little memory.
@@ -16,12 +20,50 @@ pub struct LogReader {
     runtime: Handle,
     part: LogPart,
     next: Offset,
+    /// What is counted next is at this log time, or later.
+    reached: LogTime,
+    to: LogTime,
+    window_ms: i64,
+    noted: Arc<Noted>,
 }
 
 impl LogReader {
-    /// A reader that waits for the log on this runtime.
-    pub fn new(log: SharedLog, runtime: Handle, part: LogPart) -> LogReader {
-        LogReader { log, runtime, next: part.remember_from, part }
+    /// A reader of a part of a span that waits for the log on this runtime. Redeliveries are recognised for `window_ms`.
+    pub fn new(
+        log: SharedLog,
+        runtime: Handle,
+        part: LogPart,
+        (span, window_ms): (Span, i64),
+        noted: Arc<Noted>,
+    ) -> LogReader {
+        let reached = span.from.max(part.countable).min(span.to);
+        LogReader { log, runtime, next: part.remember_from, part, reached, to: span.to, window_ms, noted }
+    }
+
+    /// Retention removed what was about to be read. What is left counts from where copies are recognised again; what is
+    /// before that is told as missing.
+    fn lose(&mut self) -> Result<(), ReplayError> {
+        let span = Span { from: self.reached, to: self.to };
+        let left = self.runtime.block_on(plan_part(self.log.as_ref(), self.part.partition, span, self.window_ms))?;
+        if left.count_from > self.next.max(self.part.count_from) {
+            self.noted.gap(Gap {
+                partition: self.part.partition.partition,
+                from: self.reached,
+                to: left.countable.min(self.to),
+                reason: "the log removed it while it was read".to_owned(),
+            });
+            self.part.count_from = left.count_from;
+            self.reached = left.countable.min(self.to);
+        }
+        self.next = self.next.max(left.remember_from);
+        Ok(())
+    }
+
+    fn take(&mut self, batch: Batch) -> Block {
+        self.next = batch.next;
+        let last = batch.iter().last().map_or(self.reached, |record| record.log_time());
+        self.reached = self.reached.max(last);
+        Block::Records { batch, count_from: self.part.count_from }
     }
 }
 
@@ -29,20 +71,15 @@ impl Reader for LogReader {
     fn next(&mut self) -> Result<Option<Block>, ReplayError> {
         while self.next < self.part.to {
             let read = self.log.read(self.part.partition, self.next, self.part.to, BLOCK);
-            let batch = match self.runtime.block_on(read) {
-                Ok(batch) => batch,
-                // Retention removed what was about to be read; what counted of it is told as missing.
+            match self.runtime.block_on(read) {
+                Ok(batch) if batch.is_empty() => return Ok(None),
+                Ok(batch) => return Ok(Some(self.take(batch))),
                 Err(LogError::OutOfRange { first, .. }) if first > self.next => {
-                    self.next = first;
-                    continue;
+                    self.lose()?;
+                    self.next = self.next.max(first);
                 }
                 Err(error) => return Err(error.into()),
-            };
-            if batch.is_empty() {
-                return Ok(None);
             }
-            self.next = batch.next;
-            return Ok(Some(Block::Records { batch, count_from: self.part.count_from }));
         }
         Ok(None)
     }

@@ -1,15 +1,43 @@
 //! Where a range of request-events is read: partition by partition, in the order of log time.
 
+mod held;
+mod join;
 mod log;
+mod noted;
 mod plan;
+mod refused;
+mod sorted;
+mod store;
 
-use slipstream_log::{Batch, Offset};
+use slipstream_log::{Batch, Offset, SharedLog};
 use slipstream_schemas::LogTime;
-use slipstream_store::Events;
+use slipstream_store::{Events, SharedStore};
 
 use crate::error::ReplayError;
+pub use held::Held;
+pub use join::{Joined, StorePart, join};
 pub use log::LogReader;
-pub use plan::{LogPart, first_time, known_until, plan_log};
+pub use noted::{Gap, Noted};
+pub use plan::{LogPart, first_time, is_whole, known_until, plan_log};
+pub use refused::refused;
+pub use sorted::{Sorted, SortedReader};
+pub use store::{Limits, StoreReader};
+
+/// Where history is. Each part is read from the first of them that still has it.
+#[derive(Clone)]
+pub struct Sources {
+    /// The log; definitions and alerts of then are always from here.
+    pub log: SharedLog,
+    /// The store that its sink writes, if there is one.
+    pub store: Option<SharedStore>,
+}
+
+impl Sources {
+    /// The log alone.
+    pub fn of_log(log: SharedLog) -> Sources {
+        Sources { log, store: None }
+    }
+}
 
 /// Times `[from, to)` of the log, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub struct LogPart {
     pub to: Offset,
     /// First retained record, if anything before it is gone.
     pub begins: Option<LogTime>,
-    /// Records from this log time on can be told from their copies: everything, if nothing is gone.
+    /// Records from this log time on can be told from their copies: everything, if nothing is gone; none, if everything is.
     pub countable: LogTime,
 }
 
@@ -35,18 +35,31 @@ pub async fn plan_log(log: &dyn Log, span: Span, window_ms: i64) -> Result<Vec<L
     let topic = Topic::RequestEvents;
     let mut parts = Vec::new();
     for partition in 0..log.partitions(topic).await? {
-        parts.push(part(log, TopicPartition { topic, partition }, span, window_ms).await?);
+        parts.push(plan_part(log, TopicPartition { topic, partition }, span, window_ms).await?);
     }
     Ok(parts)
 }
 
-async fn part(log: &dyn Log, partition: TopicPartition, span: Span, window_ms: i64) -> Result<LogPart, ReplayError> {
+/// The same of one partition.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(super) async fn plan_part(
+    log: &dyn Log,
+    partition: TopicPartition,
+    span: Span,
+    window_ms: i64,
+) -> Result<LogPart, ReplayError> {
     let (first, end) = log.bounds(partition).await?;
     let begins = if first > 0 { time_of_first(log, partition, (first, end)).await? } else { None };
     let generation = |at: i64| at.div_euclid(window_ms);
-    // The rest of the generation that is cut off, and the one after it.
-    let countable = begins.map_or(LogTime(i64::MIN), |at| LogTime((generation(at.0) + 2) * window_ms));
-    let from = LogTime(span.from.0.max(countable.0));
+    let countable = match begins {
+        // The rest of the generation that is cut off, and the one after it.
+        Some(at) => LogTime((generation(at.0) + 2) * window_ms),
+        None if first > 0 => LogTime(i64::MAX),
+        None => LogTime(i64::MIN),
+    };
+    let from = LogTime(span.from.0.max(countable.0).min(span.to.0));
     let at = |time: LogTime| async move {
         if time.0 <= 0 { Ok(first) } else { log.offset_at(partition, time).await.map(|at| at.max(first)) }
     };
@@ -54,6 +67,20 @@ async fn part(log: &dyn Log, partition: TopicPartition, span: Span, window_ms: i
     let remember_from = at(LogTime((generation(from.0.max(0)) - 1).saturating_mul(window_ms))).await?;
     let to = at(span.to).await?.max(count_from);
     Ok(LogPart { partition, remember_from: remember_from.min(count_from), count_from, to, begins, countable })
+}
+
+/// Whether the log still has every record that it ever had.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn is_whole(log: &dyn Log) -> Result<bool, ReplayError> {
+    let topic = Topic::RequestEvents;
+    for partition in 0..log.partitions(topic).await? {
+        if log.bounds(TopicPartition { topic, partition }).await?.0 > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Log time of the first retained request of all.

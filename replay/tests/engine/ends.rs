@@ -144,10 +144,10 @@ async fn one_that_is_stopped_before_it_begins_has_nothing_to_tell() {
     let found = replay(&world.shared(), &asked, &progress).await.unwrap();
     assert!(found.stopped);
     assert_eq!(
-        (found.outcome.from.as_str(), found.outcome.to.as_str()),
+        (found.told.outcome().from.as_str(), found.told.outcome().to.as_str()),
         ("2026-01-05T00:01:00Z", "2026-01-05T00:01:00Z")
     );
-    assert_eq!((found.outcome.events, found.outcome.alerts.len()), (0, 0));
+    assert_eq!((found.told.outcome().events, found.told.outcome().alerts.len()), (0, 0));
     let found = replay(&world.shared(), &asked, &Arc::default()).await.unwrap();
     assert!(!found.stopped);
 }

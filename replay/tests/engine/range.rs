@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slipstream_replay::outcome::{AlertHistory, Outcome};
-use slipstream_replay::{Asked, replay};
+use slipstream_replay::{Asked, Told, replay};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 
@@ -71,7 +71,10 @@ async fn r2_threads_change_nothing() {
             let asked = Asked { threads: Some(threads), slos: slos.clone(), ..asked(from, None) };
             let found = replay(&world.shared(), &asked, &Arc::default()).await.unwrap();
             let json = |outcome: &Outcome| serde_json::to_string_pretty(outcome).unwrap();
-            let found = (json(&found.outcome), found.given.as_ref().map(json));
+            let found = match &found.told {
+                Told::One(outcome) => (json(outcome), None),
+                Told::Both(what_if) => (json(&what_if.before), Some(serde_json::to_string_pretty(what_if).unwrap())),
+            };
             assert_eq!(found.1.is_some(), slos.is_some());
             assert!(told.as_ref().is_none_or(|told| *told == found), "R2: {threads} threads tell something else");
             told = Some(found);

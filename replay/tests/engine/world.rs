@@ -7,9 +7,9 @@ use bytes::Bytes;
 use slipstream_definitions::openslo::CanonicalDocument;
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
-use slipstream_log::{Log, Outgoing, SharedLog};
+use slipstream_log::{Log, Outgoing};
 use slipstream_replay::outcome::Outcome;
-use slipstream_replay::{Asked, replay};
+use slipstream_replay::{Asked, Sources, replay};
 use slipstream_role::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_schemas::records::{AlertTransition, Definition, Settings};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic, codec};
@@ -125,12 +125,12 @@ impl World {
 
     /// What a replay finds.
     pub async fn replay(&self, asked: Asked) -> Outcome {
-        replay(&self.shared(), &asked, &Arc::default()).await.unwrap().outcome
+        replay(&self.shared(), &asked, &Arc::default()).await.unwrap().told.outcome().clone()
     }
 
     /// The log, as anybody has it.
-    pub fn shared(&self) -> SharedLog {
-        self.log.clone()
+    pub fn shared(&self) -> Sources {
+        Sources::of_log(self.log.clone())
     }
 
     /// Events, copies and records that are none, within a range of log time.

@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
-use slipstream_replay::outcome::Outcome;
+use slipstream_replay::outcome::{Clock, Outcome};
 use slipstream_replay::report::{self, html};
-use slipstream_replay::{Asked, Episode, Replayed, Told, episode, replay};
+use slipstream_replay::{Asked, Episode, ReplayError, Replayed, Sources, Told, episode, replay};
 use slipstream_schemas::LogTime;
 
-use crate::args::{Place, Replay, as_argument};
+use crate::args::{ClockName, Place, Replay, as_argument};
 use crate::session::Interrupted;
 use crate::wrong_use::WrongUse;
 use crate::{output, parts};
@@ -32,6 +32,10 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let (config, loaded) = args.place.load_with(&args.slos)?;
     let slos = (!args.slos.is_empty()).then_some(loaded.slos);
     let log = parts::log_of(&config).await?;
+    let (store, no_store) = match parts::store_of(&config).await {
+        Ok(store) => (Some(store), None),
+        Err(error) => (None, Some(error)),
+    };
     let around = match &args.alert {
         Some(alert) => Some(find(&log, alert).await?),
         None => None,
@@ -39,8 +43,11 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let asked = asked(&args, slos, around.as_ref());
     let progress = Arc::new(Progress::default());
     let shown = progress::show(Arc::clone(&progress), &asked);
-    let found = stopping::on_signal(&progress, replay(&log, &asked, &progress)).await;
+    let found = stopping::on_signal(&progress, replay(&Sources { log, store }, &asked, &progress)).await;
     shown.end().await;
+    if let Some(error) = no_store.filter(|_| lacks_something(&found)) {
+        output::say(format_args!("without the store, which might have more: {}", output::causes(&error)));
+    }
     let found = found?;
     tell(&args, &found, around.as_ref())?;
     if found.stopped {
@@ -58,7 +65,12 @@ fn asked(args: &Replay, slos: Option<Vec<Slo>>, around: Option<&Episode>) -> Ask
         Some(found) => (Some(second(found.episode - more)), found.end.map(|end| second(end + 1 + more))),
         None => (args.from.map(log_time), args.to.map(log_time)),
     };
+    let clock = match args.clock {
+        ClockName::Log => Clock::Log,
+        ClockName::Event => Clock::Event,
+    };
     Asked {
+        clock,
         from,
         to,
         step: args.step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1)),
@@ -78,6 +90,14 @@ async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
         }
     };
     Ok(episode(log.as_ref(), id, number).await?)
+}
+
+/// Whether another source might have had more.
+fn lacks_something(found: &Result<Replayed, ReplayError>) -> bool {
+    match found {
+        Ok(found) => !found.told.outcome().missing.is_empty(),
+        Err(error) => matches!(error, ReplayError::Range(_)),
+    }
 }
 
 fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()> {

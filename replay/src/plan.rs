@@ -1,0 +1,291 @@
+//! What is read, by which definitions, from which sources.
+
+use std::sync::Arc;
+
+use slipstream_log::SharedLog;
+use slipstream_query::definitions::revisions;
+use slipstream_schemas::LogTime;
+use slipstream_slo::revision::Revisions;
+use tokio::runtime::Handle;
+
+use crate::assemble::time;
+use crate::definitions::{given, in_force, warm_up_from};
+use crate::engine::{Begin, Case, Progress};
+use crate::error::ReplayError;
+use crate::outcome::{Clock, Missing, Part};
+use crate::replay::Asked;
+use crate::source::{
+    Gap, Held, Joined, Limits, LogPart, LogReader, Noted, Reader, Sorted, SortedReader, Sources, Span, StorePart,
+    StoreReader, first_time, is_whole, join, known_until, plan_log, refused,
+};
+use crate::then;
+
+/// A range, and what it is read by.
+pub struct Plan {
+    /// What is read, by the clock.
+    pub span: Span,
+    /// The range, by the clock.
+    pub from: LogTime,
+    /// See `from`.
+    pub to: LogTime,
+    /// Sets of definitions.
+    pub cases: Vec<Case>,
+    /// See [`Past::window_ms`].
+    pub window_ms: i64,
+    /// What brings the events.
+    pub readers: Vec<(Begin, Box<dyn Reader>)>,
+    /// Where they are from.
+    pub origin: Origin,
+    /// Copies, and invalid records, that were dropped before the engine sees them.
+    pub dropped: (u64, u64),
+}
+
+/// Where the events of a replay are from, in log times.
+pub struct Origin {
+    log: String,
+    span: Span,
+    joined: Joined,
+    noted: Arc<Noted>,
+    refused: Vec<Gap>,
+}
+
+/// What the sources know of the past.
+struct Past<'a> {
+    sources: &'a Sources,
+    then: Revisions,
+    /// Redeliveries are recognised for this long, milliseconds.
+    window_ms: i64,
+    held: Option<Held>,
+    /// Log times of the first request, and of what is known.
+    first: LogTime,
+    known: LogTime,
+}
+
+/// Plans a replay. By event time, this reads and sorts all events.
+///
+/// # Errors
+/// When a source cannot be read, nothing is in the range, or definitions do not fit.
+pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+    let past = Past::of(sources).await?;
+    match asked.clock {
+        Clock::Log => past.by_log_time(asked, progress).await,
+        Clock::Event => past.by_event_time(asked, progress).await,
+    }
+}
+
+/// What brings the events of a span once more.
+pub struct Again {
+    /// One for each part.
+    pub readers: Vec<Box<dyn Reader>>,
+    /// See [`Plan::window_ms`].
+    pub window_ms: i64,
+}
+
+/// Plans to read a span again, without any warm-up: only what counts in it, by whichever definitions.
+///
+/// # Errors
+/// When a source cannot be read.
+pub async fn again(
+    sources: &Sources,
+    clock: Clock,
+    span: Span,
+    progress: &Arc<Progress>,
+) -> Result<Again, ReplayError> {
+    let past = Past::of(sources).await?;
+    let window_ms = past.window_ms;
+    let read = match clock {
+        Clock::Log => span,
+        Clock::Event => Span { from: LogTime(past.first.tick() * 1_000), to: past.known },
+    };
+    let origin = past.origin(read, read.from).await?;
+    let readers = origin.readers(past.log(), (origin.span, window_ms), progress).into_iter().map(|(_, reader)| reader);
+    let readers: Vec<Box<dyn Reader>> = readers.collect();
+    if clock == Clock::Log {
+        return Ok(Again { readers, window_ms });
+    }
+    let stop = Arc::clone(progress);
+    let gather = move || Sorted::gather(readers, window_ms, (span, span.from), &stop);
+    let sorted = tokio::task::spawn_blocking(gather).await.map_err(|_| ReplayError::Thread("sorting"))??;
+    Ok(Again { readers: vec![Box::new(SortedReader::new(sorted))], window_ms })
+}
+
+impl Past<'_> {
+    async fn of(sources: &Sources) -> Result<Past<'_>, ReplayError> {
+        let log = sources.log.as_ref();
+        let then = revisions(log).await?;
+        let window_ms = then.settings().ok_or_else(no_settings)?.redelivery_window_ms;
+        let held = match &sources.store {
+            Some(store) if !is_whole(log).await? => Held::of(store, log).await?,
+            _ => None,
+        };
+        let in_store = held.as_ref().and_then(|held| held.first);
+        let first = [first_time(log).await?, in_store].into_iter().flatten().min();
+        let known = known_until(log).await?.max(held.as_ref().and_then(Held::known_until));
+        let (Some(first), Some(known)) = (first, known) else {
+            let both = if sources.store.is_some() { "log and store hold" } else { "the log holds" };
+            return Err(ReplayError::Range(format!("{both} no requests")));
+        };
+        Ok(Past { sources, then, window_ms, held, first, known })
+    }
+
+    async fn by_log_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+        let log = self.log().as_ref();
+        let (from, to) = self.range(asked, (self.first, self.known))?;
+        let of_then = in_force(&self.then, LogTime(0), to);
+        let given_slos = asked.slos.as_deref().unwrap_or_default();
+        let wanted = [&of_then[..], given_slos].map(|slos| warm_up_from(slos, &self.then, from, asked.budgets));
+        let wanted = wanted[0].min(wanted[1]).min(from);
+        let begin = wanted.max(LogTime(self.first.tick() * 1_000)).min(from);
+        let span = Span { from: begin, to };
+        let mut cases = Vec::new();
+        if !of_then.is_empty() || asked.slos.is_none() {
+            let open_before = then::open_at(&then::transitions(log).await?, from.tick());
+            cases.push(Case { revisions: self.then.clone(), open_before: Some(open_before) });
+        }
+        if let Some(slos) = &asked.slos {
+            cases.push(Case { revisions: given(slos, span.from, self.window_ms)?, open_before: None });
+        }
+        let origin = self.origin(span, wanted).await?;
+        let readers = origin.readers(self.log(), (span, self.window_ms), progress);
+        Ok(Plan { span, from, to, cases, window_ms: self.window_ms, readers, origin, dropped: (0, 0) })
+    }
+
+    /// Event times have nothing to do with log times, so everything is read. Revisions were cut by log time, which means nothing
+    /// here: the definitions in force at the end are in force from the start.
+    async fn by_event_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+        let newest = slipstream_query::definitions::in_force(&self.then);
+        let given_slos = asked.slos.as_deref().unwrap_or_default();
+        let warm_up = |from: LogTime| {
+            [&newest[..], given_slos].map(|slos| warm_up_from(slos, &self.then, from, asked.budgets)).into_iter().min()
+        };
+        let asked_from = asked.from.map(|from| LogTime(from.tick() * 1_000));
+        let kept = Span {
+            from: asked_from.and_then(warm_up).unwrap_or(LogTime(i64::MIN)),
+            to: asked.to.unwrap_or(LogTime(i64::MAX)),
+        };
+        let all = Span { from: LogTime(self.first.tick() * 1_000), to: self.known };
+        let origin = self.origin(all, all.from).await?;
+        let (begins, readers): (Vec<Begin>, Vec<_>) =
+            origin.readers(self.log(), (all, self.window_ms), progress).into_iter().unzip();
+        let (window_ms, stop) = (self.window_ms, Arc::clone(progress));
+        let counted_from = asked_from.unwrap_or(LogTime(i64::MIN));
+        let gather = move || Sorted::gather(readers, window_ms, (kept, counted_from), &stop);
+        let sorted = tokio::task::spawn_blocking(gather).await.map_err(|_| ReplayError::Thread("sorting"))??;
+        let Some((first, last)) = sorted.times()? else {
+            return Err(ReplayError::Range("no requests have such event times".to_owned()));
+        };
+        let (from, to) = self.range(asked, (LogTime(first.millis()), LogTime(last.millis() + 1)))?;
+        let first_second = LogTime(first.millis().div_euclid(1_000) * 1_000);
+        let span = Span { from: warm_up(from).unwrap_or(from).max(first_second).min(from), to };
+        let whole = begins.iter().all(|begin| matches!(begin, Begin::First | Begin::After(_)));
+        let begin = if whole && !sorted.earlier { Begin::First } else { Begin::At(span.from) };
+        let mut cases = Vec::new();
+        let sets = [(!newest.is_empty() || asked.slos.is_none()).then_some(&newest), asked.slos.as_ref()];
+        for slos in sets.into_iter().flatten() {
+            cases.push(Case { revisions: given(slos, span.from, window_ms)?, open_before: None });
+        }
+        let dropped = (sorted.duplicates, sorted.invalid);
+        let readers: Vec<(Begin, Box<dyn Reader>)> = vec![(begin, Box::new(SortedReader::new(sorted)))];
+        Ok(Plan { span, from, to, cases, window_ms, readers, origin, dropped })
+    }
+
+    fn log(&self) -> &SharedLog {
+        &self.sources.log
+    }
+
+    /// The range that is asked for, as far as something is known of it: from the first request on, and up to what is known.
+    fn range(&self, asked: &Asked, (first, known): (LogTime, LogTime)) -> Result<(LogTime, LogTime), ReplayError> {
+        let (from, to) = (asked.from.unwrap_or(first), asked.to.unwrap_or(known).min(known));
+        // Whole seconds: ticks are.
+        let from = LogTime(from.tick() * 1_000);
+        if from >= to || to <= first {
+            let asked = match asked.to {
+                Some(asked) => format!("between {} and {}", time(from), time(asked)),
+                None => format!("after {}", time(from)),
+            };
+            let who = if self.held.is_some() { "log and store hold" } else { "the log holds" };
+            let holds = format!("{who} those from {} to {}", time(first), time(known));
+            return Err(ReplayError::Range(format!("no requests {asked}: {holds}")));
+        }
+        Ok((from, to))
+    }
+
+    async fn origin(&self, span: Span, wanted: LogTime) -> Result<Origin, ReplayError> {
+        let log = self.log().as_ref();
+        let parts = plan_log(log, span, self.window_ms).await?;
+        let joined = join(log, self.held.as_ref(), parts, span, wanted).await?;
+        let refused = match &joined.store {
+            Some((part, _)) => refused(log, part).await?,
+            None => Vec::new(),
+        };
+        Ok(Origin { log: self.log().describe(), span, joined, noted: Arc::default(), refused })
+    }
+}
+
+impl Origin {
+    /// One reader for each part.
+    fn readers(
+        &self,
+        log: &SharedLog,
+        (span, window_ms): (Span, i64),
+        progress: &Arc<Progress>,
+    ) -> Vec<(Begin, Box<dyn Reader>)> {
+        let runtime = Handle::current();
+        let mut readers: Vec<(Begin, Box<dyn Reader>)> = Vec::new();
+        for (part, begin) in &self.joined.log {
+            let noted = Arc::clone(&self.noted);
+            let reader = LogReader::new(log.clone(), runtime.clone(), *part, (span, window_ms), noted);
+            readers.push((*begin, Box::new(reader)));
+        }
+        if let Some((part, begin)) = &self.joined.store {
+            let told = (Arc::clone(&self.noted), Arc::clone(progress));
+            readers.push((*begin, Box::new(StoreReader::new(part.clone(), runtime, told, Limits::default()))));
+        }
+        readers
+    }
+
+    /// Each part and where it came from, by partition, once everything was read.
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (part, _) in &self.joined.log {
+            if let Some((stored, _)) = &self.joined.store {
+                parts.extend(self.stored(part, stored));
+            }
+            parts.extend((part.count_from < part.to).then(|| Part {
+                source: self.log.clone(),
+                partition: part.partition.partition,
+                from_offset: part.count_from,
+                to_offset: part.to,
+                from: time(self.span.from.max(part.countable)),
+                to: time(self.span.to),
+            }));
+        }
+        parts
+    }
+
+    fn stored(&self, part: &LogPart, stored: &StorePart) -> Option<Part> {
+        let partition = part.partition.partition;
+        let to_offset = *stored.below.get(&partition)?;
+        Some(Part {
+            source: stored.store.describe(),
+            partition,
+            from_offset: self.noted.first_stored(partition).unwrap_or(to_offset),
+            to_offset,
+            from: time(stored.span.from),
+            to: time(*stored.until.get(&partition)?),
+        })
+    }
+
+    /// What no source holds, once everything was read.
+    pub fn missing(&self) -> Vec<Missing> {
+        let mut gaps = [&self.joined.missing[..], &self.refused, &self.noted.gaps()].concat();
+        gaps.sort_by_key(|gap| (gap.partition, gap.from));
+        let told =
+            |gap: Gap| Missing { partition: gap.partition, from: time(gap.from), to: time(gap.to), reason: gap.reason };
+        gaps.into_iter().map(told).collect()
+    }
+}
+
+fn no_settings() -> ReplayError {
+    ReplayError::Range("the installation has no settings yet: nothing was ever tallied here".to_owned())
+}

@@ -1,0 +1,82 @@
+//! By event time: as if an imported log had been live.
+
+use serde_json::Value;
+use slipstream_replay::Asked;
+use slipstream_replay::outcome::{Clock, Outcome};
+use slipstream_schemas::records::AlertTransition;
+
+use crate::world::{BEGIN, EVENTS, World, accepted, log_time, records, story, told};
+
+/// A day later everything is imported within some seconds, the newest first but for copies, which stay behind.
+async fn imported() -> World {
+    let world = World::new(2).await;
+    let mut all = story();
+    all.reverse();
+    let (copies, first): (Vec<_>, Vec<_>) = all.into_iter().partition(|(at, ..)| (at - BEGIN) / 500 % 40 == 20);
+    for (n, (_, partition, event)) in (0..).zip(first.iter().chain(&copies)) {
+        world.publish(BEGIN + 86_400_000 + n / 2, *partition, event).await;
+    }
+    world
+}
+
+/// By then SLOs were in force for a second, by event time they are from the start.
+fn without_beginnings(outcome: &Outcome) -> Value {
+    let mut told = told(outcome);
+    told["clock"].take();
+    told
+}
+
+fn without_generations(outcome: &Outcome) -> Vec<AlertTransition> {
+    records(outcome).into_iter().map(|record| AlertTransition { generation: 0, ..record }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_log_by_event_time_is_the_live_one() {
+    let live = World::live().await;
+    let world = imported().await;
+    let store = world.store();
+    world.sink(&store).await;
+    let to = log_time(BEGIN + EVENTS * 500);
+    for from in [None, log_time(BEGIN), log_time(BEGIN + 9 * 60_000)] {
+        let asked = Asked { from, to, ..Asked::default() };
+        let was = live.replay(None, &asked).await.unwrap();
+        let by_event_time = Asked { clock: Clock::Event, ..asked };
+        let found = world.replay(None, &by_event_time).await.unwrap();
+        assert!(from.is_some() || found.events == accepted(), "{}", found.events);
+        assert!(!records(&found).is_empty());
+        // In the middle, alerts of then are open where there were any; by event time it is those of the warm-up.
+        if from != log_time(BEGIN + 9 * 60_000) {
+            assert_eq!(without_generations(&found), without_generations(&was));
+            assert_eq!(without_beginnings(&found), without_beginnings(&was));
+            assert_eq!(found.duplicates, was.duplicates);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_event_time_the_store_has_what_the_log_has_removed() {
+    let world = imported().await;
+    let store = world.store();
+    world.sink(&store).await;
+    let asked = Asked { clock: Clock::Event, ..Asked::default() };
+    let whole = world.replay(None, &asked).await.unwrap();
+    for first in [[700, 0], [1_200, 1_200]] {
+        [0, 1].into_iter().for_each(|partition| world.trim(partition, first[partition as usize]));
+        let found = world.replay(Some(store.clone()), &asked).await.unwrap();
+        assert_eq!((told(&found), records(&found)), (told(&whole), records(&whole)), "{first:?}");
+        assert_eq!(found.missing, []);
+    }
+    let gone = world.replay(None, &asked).await.unwrap_err();
+    assert_eq!(gone.to_string(), "the log holds no requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_at_event_times_though_all_was_logged_at_once() {
+    let world = imported().await;
+    let found = world.replay(None, &Asked { clock: Clock::Event, ..Asked::default() }).await.unwrap();
+    let ticks: Vec<i64> = records(&found).iter().map(|record| record.tick - BEGIN / 1_000).collect();
+    assert!(ticks.iter().all(|second| (0..20 * 60).contains(second)), "{ticks:?}");
+    assert!(ticks.iter().any(|second| (8 * 60..9 * 60).contains(second)), "when everything failed: {ticks:?}");
+    let by_log = world.replay(None, &Asked::default()).await.unwrap();
+    assert!(by_log.from > found.to, "{} {}", by_log.from, found.to);
+}
