@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::assemble::{About, outcomes, time};
 use crate::definitions::{given, in_force, warm_up_from};
-use crate::engine::{Begin, Case, Job, Progress, Steps, run};
+use crate::engine::{Begin, Case, Job, Progress, Read, Slotting, Steps, run};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Outcome, Part};
 use crate::source::{LogPart, LogReader, Reader, Span, first_time, known_until, plan_log};
@@ -45,13 +45,22 @@ pub struct Replayed {
 }
 
 /// A range, and what it is read by.
-struct Plan {
-    span: Span,
-    from: LogTime,
-    to: LogTime,
-    cases: Vec<Case>,
+pub(crate) struct Plan {
+    pub(crate) span: Span,
+    pub(crate) from: LogTime,
+    pub(crate) to: LogTime,
+    pub(crate) cases: Vec<Case>,
+    /// Whether counts are noted by slot, too.
+    pub(crate) slots: Option<Slotting>,
     window_ms: i64,
     parts: Vec<LogPart>,
+}
+
+/// A range that was read by each set of definitions.
+pub(crate) struct Reading {
+    pub(crate) about: About,
+    pub(crate) cases: Vec<Case>,
+    pub(crate) read: Read,
 }
 
 /// Replays a range of the log.
@@ -60,6 +69,20 @@ struct Plan {
 /// When the log cannot be read, holds nothing of the range, or definitions do not fit.
 pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
     let plan = plan(log, asked).await?;
+    let to = plan.to;
+    let Reading { about, cases, read } = read(log, asked, plan, progress).await?;
+    let mut found = outcomes(&about, &cases, read).into_iter();
+    let outcome = found.next().ok_or(ReplayError::Thread("the engine"))?;
+    Ok(Replayed { outcome, given: found.next(), stopped: about.to < to })
+}
+
+/// Reads what was planned.
+pub(crate) async fn read(
+    log: &SharedLog,
+    asked: &Asked,
+    plan: Plan,
+    progress: &Arc<Progress>,
+) -> Result<Reading, ReplayError> {
     let second = |at: LogTime| at.0.div_euclid(1_000);
     let steps = match asked.step {
         Some(length) => Steps::new(second(plan.from), second(plan.to), length),
@@ -70,6 +93,7 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
         window_ms: plan.window_ms,
         span: plan.span,
         steps,
+        slots: plan.slots,
         from: plan.from,
         begins: plan.parts.iter().map(|part| begin(part, plan.span)).collect(),
         threads: asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
@@ -80,22 +104,20 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
     let readers: Vec<Box<dyn Reader>> = plan.parts.iter().map(reader).collect();
     let reading = tokio::task::spawn_blocking(move || run(&job, readers)).await;
     let read = reading.map_err(|_| ReplayError::Thread("the engine"))??;
-    let reached = read.reached.min(plan.to);
     let about = About {
         from: plan.from,
-        to: reached,
+        to: read.reached.min(plan.to),
         warm_up_from: plan.span.from,
         clock: Clock::Log,
         steps,
         parts: plan.parts.iter().map(|part| told(part, &log.describe(), plan.span)).collect(),
         missing: plan.parts.iter().filter_map(|part| missing(part, plan.span)).collect(),
     };
-    let mut found = outcomes(&about, &plan.cases, read).into_iter();
-    let outcome = found.next().ok_or(ReplayError::Thread("the engine"))?;
-    Ok(Replayed { outcome, given: found.next(), stopped: reached < plan.to })
+    Ok(Reading { about, cases: plan.cases, read })
 }
 
-async fn plan(log: &SharedLog, asked: &Asked) -> Result<Plan, ReplayError> {
+/// What has to be read for what is asked.
+pub(crate) async fn plan(log: &SharedLog, asked: &Asked) -> Result<Plan, ReplayError> {
     let then = revisions(log.as_ref()).await?;
     let window_ms = then.settings().ok_or_else(no_settings)?.redelivery_window_ms;
     let (from, to) = range(log, asked).await?;
@@ -114,7 +136,7 @@ async fn plan(log: &SharedLog, asked: &Asked) -> Result<Plan, ReplayError> {
     if let Some(slos) = &asked.slos {
         cases.push(Case { revisions: given(slos, span.from, window_ms)?, open_before: None });
     }
-    Ok(Plan { span, from, to, cases, window_ms, parts })
+    Ok(Plan { span, from, to, cases, slots: None, window_ms, parts })
 }
 
 /// The range that is asked for, as far as something is known of it.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use hashbrown::{Equivalent, HashMap};
 use slipstream_schemas::LogTime;
-use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TallyEntry};
+use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TallyEntry, TransitionKind};
 use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::burn::{Burn, BurnFault};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
 use super::Case;
+use super::slots::{Slotted, Slotting};
 use super::steps::Steps;
 
 /// An SLO's objective and group.
@@ -33,6 +34,8 @@ pub struct SeriesNotes {
     pub counts: Vec<[i64; 3]>,
     /// Per step: how it stood at its end.
     pub stood: Vec<Option<Standing>>,
+    /// What happened in each slot, if that is noted.
+    pub slots: Slotted,
 }
 
 /// How a series stood.
@@ -53,6 +56,8 @@ pub struct Standing {
 pub struct Notes {
     /// Every transition of the range, and of the warm-up before it.
     pub transitions: Vec<AlertTransition>,
+    /// Alert and episode: the share of the budget that was spent when it fired.
+    pub spent: BTreeMap<(String, i64), f64>,
     /// Of each series.
     pub series: BTreeMap<SeriesName, SeriesNotes>,
     /// How each series stood at the end.
@@ -70,7 +75,9 @@ pub struct Fold<'a> {
     before: Option<Vec<AlertTransition>>,
     offset: i64,
     steps: Steps,
+    slots: Option<Slotting>,
     transitions: Vec<AlertTransition>,
+    spent: BTreeMap<(String, i64), f64>,
     series: Noted,
 }
 
@@ -83,7 +90,7 @@ struct Noted {
 
 impl<'a> Fold<'a> {
     /// The folds of partition `target` of `targets`.
-    pub fn new(case: &'a Case, (target, targets): (u32, u32), steps: Steps) -> Fold<'a> {
+    pub fn new(case: &'a Case, (target, targets): (u32, u32), steps: Steps, slots: Option<Slotting>) -> Fold<'a> {
         let partition = |t: &AlertTransition| slipstream_slo::hash::target_partition(&t.slo, targets);
         let mine = |open: &Vec<AlertTransition>| open.iter().filter(|t| partition(t) == target).cloned().collect();
         Fold {
@@ -93,7 +100,9 @@ impl<'a> Fold<'a> {
             before: case.open_before.as_ref().map(mine),
             offset: 0,
             steps,
+            slots,
             transitions: Vec::new(),
+            spent: BTreeMap::new(),
             series: Noted::default(),
         }
     }
@@ -116,7 +125,11 @@ impl<'a> Fold<'a> {
         self.offset += 1;
         for rates in &rates {
             self.begin_range(rates.tick);
-            self.transitions.extend(self.open.decide(rates, self.revisions));
+            let made = self.open.decide(rates, self.revisions);
+            let fired = made.iter().filter(|transition| transition.kind == TransitionKind::Firing);
+            let spent = fired.map(|fired| ((fired.alert_id.clone(), fired.episode), 1.0 - rates.budget_remaining));
+            self.spent.extend(spent);
+            self.transitions.extend(made);
         }
         Ok(())
     }
@@ -131,6 +144,7 @@ impl<'a> Fold<'a> {
             states: self.burn.states(self.revisions)?,
             last_tick: self.burn.next_tick().map(|next| next - 1),
             transitions: self.transitions,
+            spent: self.spent,
             series: self.series.into_notes(),
         })
     }
@@ -147,6 +161,9 @@ impl<'a> Fold<'a> {
     }
 
     fn count(&mut self, entry: &TallyEntry) {
+        if let Some(slots) = self.slots {
+            self.series.of(&SeriesRef::of_entry(entry), &self.steps).slots.add(entry, slots);
+        }
         let in_range = self.steps.of(entry.tick).is_some();
         if !in_range {
             return;
@@ -177,6 +194,7 @@ impl Notes {
         let mut joined = Notes::default();
         for notes in all {
             joined.transitions.extend(notes.transitions);
+            joined.spent.extend(notes.spent);
             joined.series.extend(notes.series);
             joined.states.extend(notes.states);
             joined.last_tick = joined.last_tick.max(notes.last_tick);
@@ -229,7 +247,7 @@ impl Noted {
             Some(place) => *place,
             None => {
                 let (counts, stood) = (vec![[0; 3]; steps.count()], vec![None; steps.count()]);
-                self.notes.push(SeriesNotes { range: [0; 3], counts, stood });
+                self.notes.push(SeriesNotes { range: [0; 3], counts, stood, slots: Slotted::default() });
                 self.places.insert(name.into(), self.notes.len() - 1);
                 self.notes.len() - 1
             }

@@ -147,7 +147,7 @@ fn fold<'scope, 'a: 'scope>(
 ) -> Folding<'scope> {
     let (sender, summed) = sync_channel::<Arc<Summed>>(2);
     let work = move || {
-        let new = |case| Fold::new(case, (target as u32, targets as u32), job.steps);
+        let new = |case| Fold::new(case, (target as u32, targets as u32), job.steps, job.slots);
         let mut folds: Vec<Fold<'_>> = job.cases.iter().map(new).collect();
         let (mut next, mut early) = (0, BTreeMap::new());
         for block in summed {
