@@ -1,6 +1,6 @@
 //! `slipstream replay`: what happened, and what other definitions would have made of it.
 
-mod progress;
+pub(super) mod progress;
 mod show;
 
 use std::process::ExitCode;

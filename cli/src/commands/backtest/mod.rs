@@ -1,0 +1,112 @@
+//! `slipstream backtest`: how rules would have done, and which would fit.
+
+mod labels;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use slipstream_definitions::diagnostic::render;
+use slipstream_definitions::openslo::Loaded;
+use slipstream_replay::Asked;
+use slipstream_replay::backtest::run::{Backtested, Backtesting, backtest};
+use slipstream_replay::backtest::suggest::Wishes;
+use slipstream_replay::engine::Progress;
+use slipstream_schemas::LogTime;
+
+use super::replay::progress;
+use crate::args::Backtest;
+use crate::place::both;
+use crate::{definitions, output, parts};
+
+/// Tests definitions over the past, and prints how they did.
+///
+/// # Errors
+/// When a file is wrong, nothing is there, or it cannot be read.
+pub async fn run(args: Backtest) -> Result<ExitCode> {
+    let config = args.place.load()?;
+    // What is wrong with either is said at once.
+    let (given, labels) = both(given(&args.slos), labels::labels(&args))?;
+    let log = parts::log_of(&config).await?;
+    let log_time = |at: Timestamp| LogTime(at.as_millisecond());
+    let (slos, documents) = given.map_or((None, Vec::new()), |given| (Some(given.slos), given.documents));
+    let asked = Asked {
+        from: args.from.map(log_time),
+        to: args.to.map(log_time),
+        slos,
+        threads: args.threads,
+        ..Asked::default()
+    };
+    let wishes = Wishes { most_false_a_week: args.max_false, keep_target: args.keep_target, ..Wishes::default() };
+    let question = Backtesting { asked, documents, labels, suggest: args.suggest.then_some(wishes) };
+    let progress = Arc::new(Progress::default());
+    let shown = progress::show(Arc::clone(&progress));
+    let found = backtest(&log, &question, &progress).await;
+    shown.end().await;
+    print(&args, &found?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(args: &Backtest, found: &Backtested) -> Result<()> {
+    let suggested = show::definitions(&found.backtest.suggestions);
+    if let (Some(file), Some(suggested)) = (&args.out, &suggested) {
+        write(file, suggested)?;
+    }
+    if args.json {
+        output::print_json(found)?;
+    } else {
+        output::print(&show::text(found))?;
+        if let Some(suggested) = suggested.as_ref().filter(|_| args.out.is_none()) {
+            output::print(&format!("\n{suggested}"))?;
+        }
+    }
+    output::say(next(args, suggested.is_some()));
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
+}
+
+/// What one would do next.
+fn next(args: &Backtest, suggested: bool) -> String {
+    let flags = |name: &str, paths: &[PathBuf]| -> String {
+        paths.iter().map(|path| format!(" --{name} {}", path.display())).collect()
+    };
+    let place = args.place.flags();
+    match (&args.out, suggested) {
+        (Some(file), true) => {
+            let incidents = flags("incidents", args.incidents.as_slice());
+            format!("next: slipstream backtest --slos {}{incidents}{place}", file.display())
+        }
+        (_, true) => {
+            "next: save the definitions above to a file, and check it with slipstream slo validate FILE".to_owned()
+        }
+        _ if args.suggest => "nothing is suggested that is not so already".to_owned(),
+        _ => {
+            let slos = flags("slos", &args.slos);
+            let incidents = match &args.incidents {
+                Some(file) => format!(" --incidents {}", file.display()),
+                None => " --incidents FILE".to_owned(),
+            };
+            format!("next: slipstream backtest{slos}{incidents} --suggest{place}")
+        }
+    }
+}
+
+/// The definitions that are given, if they have no errors.
+fn given(paths: &[PathBuf]) -> Result<Option<Loaded>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
+    definitions::say_skipped(&skipped);
+    if !loaded.is_valid() {
+        output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
+        bail!("the definitions have errors");
+    }
+    Ok(Some(loaded))
+}
