@@ -56,33 +56,25 @@ pub(crate) struct Plan {
     parts: Vec<LogPart>,
 }
 
-/// A range that was read by each set of definitions.
-pub(crate) struct Reading {
-    pub(crate) about: About,
-    pub(crate) cases: Vec<Case>,
-    pub(crate) read: Read,
-}
-
 /// Replays a range of the log.
 ///
 /// # Errors
 /// When the log cannot be read, holds nothing of the range, or definitions do not fit.
 pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
     let plan = plan(log, asked).await?;
-    let to = plan.to;
-    let Reading { about, cases, read } = read(log, asked, plan, progress).await?;
-    let mut found = outcomes(&about, &cases, read).into_iter();
+    let (about, read) = read(log, asked, &plan, progress).await?;
+    let mut found = outcomes(&about, &plan.cases, read).into_iter();
     let outcome = found.next().ok_or(ReplayError::Thread("the engine"))?;
-    Ok(Replayed { outcome, given: found.next(), stopped: about.to < to })
+    Ok(Replayed { outcome, given: found.next(), stopped: about.to < plan.to })
 }
 
-/// Reads what was planned.
+/// Reads what was planned, and says what was read.
 pub(crate) async fn read(
     log: &SharedLog,
     asked: &Asked,
-    plan: Plan,
+    plan: &Plan,
     progress: &Arc<Progress>,
-) -> Result<Reading, ReplayError> {
+) -> Result<(About, Read), ReplayError> {
     let second = |at: LogTime| at.0.div_euclid(1_000);
     let steps = match asked.step {
         Some(length) => Steps::new(second(plan.from), second(plan.to), length),
@@ -113,7 +105,7 @@ pub(crate) async fn read(
         parts: plan.parts.iter().map(|part| told(part, &log.describe(), plan.span)).collect(),
         missing: plan.parts.iter().filter_map(|part| missing(part, plan.span)).collect(),
     };
-    Ok(Reading { about, cases: plan.cases, read })
+    Ok((about, read))
 }
 
 /// What has to be read for what is asked.

@@ -14,10 +14,11 @@ use super::values::{grace, rate_or_none, time};
 #[command(after_help = "Examples:\n  slipstream backtest --from 2026-01-01 --to 2026-02-01\n  \
     slipstream backtest --slos edited/ --incidents incidents.csv\n  \
     slipstream backtest --slos slos/ --incidents incidents.csv --suggest --out suggested.yaml\n\n\
-    Reads the requests once and computes when every rule would have fired: how often, for how long, and how much of the\n\
-    budget was gone by then. Against incidents that you noted down it says what was found, missed and false, and how soon.\n\
-    It changes nothing and needs no running process.\n\n\
-    A file of incidents is CSV with the columns from, to, service, what, or YAML with the same fields. Only from is needed:\n  \
+    Reads the requests once and computes when every rule would have fired: how often, for how long,\n\
+    and how much of the budget was gone by then. Against incidents that you noted down it says what\n\
+    was found, missed and false, and how soon. It changes nothing and needs no running process.\n\n\
+    A file of incidents is CSV with the columns from, to, service, what, or YAML with the same fields.\n\
+    Only from is required:\n  \
     from,to,service,what\n  \
     2026-01-05T09:30:00Z,2026-01-05T09:42:00Z,payment,disk full\n\n\
     Exit code: 0 when it was computed, whatever was missed; 1 when it could not be, or a file has errors.")]

@@ -6,6 +6,7 @@
 //! counts ([`sliding`]), and those that no other outdoes are the [`curve`]. [`report`] is the contract of `--json`, [`tables`]
 //! what people see. [`mod@run`] asks the engine; nothing else here has a clock or does I/O. Times are Unix seconds.
 
+pub mod alerts;
 pub mod curve;
 pub mod definition;
 pub mod episodes;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use slipstream_definitions::diagnostic::render;
+use slipstream_definitions::duration;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_replay::Asked;
 use slipstream_replay::backtest::run::{Backtested, Backtesting, backtest};
@@ -79,8 +80,7 @@ fn next(args: &Backtest, suggested: bool) -> String {
     let place = args.place.flags();
     match (&args.out, suggested) {
         (Some(file), true) => {
-            let incidents = flags("incidents", args.incidents.as_slice());
-            format!("next: slipstream backtest --slos {}{incidents}{place}", file.display())
+            format!("next: slipstream backtest --slos {}{}{place}", file.display(), held_against(args))
         }
         (_, true) => {
             "next: save the definitions above to a file, and check it with slipstream slo validate FILE".to_owned()
@@ -88,13 +88,21 @@ fn next(args: &Backtest, suggested: bool) -> String {
         _ if args.suggest => "nothing is suggested that is not so already".to_owned(),
         _ => {
             let slos = flags("slos", &args.slos);
-            let incidents = match &args.incidents {
-                Some(file) => format!(" --incidents {}", file.display()),
-                None => " --incidents FILE".to_owned(),
-            };
+            let incidents = if args.incidents.is_some() { held_against(args) } else { " --incidents FILE".to_owned() };
             format!("next: slipstream backtest{slos}{incidents} --suggest{place}")
         }
     }
+}
+
+/// The flags about incidents, as they were given.
+fn held_against(args: &Backtest) -> String {
+    let file = |name: &str, path: &Option<PathBuf>| {
+        path.iter().map(|path| format!(" --{name} {}", path.display())).collect::<String>()
+    };
+    let any = if args.any_service { " --any-service" } else { "" };
+    let grace = duration::format(i64::try_from(args.grace.as_secs()).unwrap_or(i64::MAX));
+    let incidents = file("incidents", &args.incidents) + &file("set-aside", &args.set_aside);
+    if incidents.is_empty() { incidents } else { format!("{incidents} --grace {grace}{any}") }
 }
 
 /// The definitions that are given, if they have no errors.

@@ -8,11 +8,15 @@ use slipstream_replay::backtest::tables::{self, Table};
 
 use crate::{figures, output};
 
+/// False alarms that are listed; `--json` has all.
+const SHOWN: usize = 30;
+
 /// Tables of incidents, rules and suggestions.
 pub fn text(found: &Backtested) -> String {
     let score = &found.backtest.score;
     let parts = [
         (!score.incidents.is_empty()).then(|| tables::incidents(score)),
+        Some(tables::false_alarms(score)).filter(|alarms| !alarms.rows.is_empty()).map(first),
         Some(tables::severities(score)),
         Some(tables::rule_sets(score)),
         Some(tables::rules(score)),
@@ -29,6 +33,18 @@ pub fn text(found: &Backtested) -> String {
     }
     found.backtest.suggestions.iter().for_each(|suggestion| text.push_str(&suggested(suggestion)));
     text
+}
+
+/// The first rows of what may be long.
+fn first(mut table: Table) -> Table {
+    let more = table.rows.len().saturating_sub(SHOWN);
+    if more > 0 {
+        table.rows.truncate(SHOWN);
+        let mut last = vec![String::new(); table.head.len()];
+        last[0] = format!("and {more} more");
+        table.rows.push(last);
+    }
+    table
 }
 
 fn heading(found: &Backtested) -> String {

@@ -27,7 +27,7 @@ use crate::definitions::{in_force, warm_up_from};
 use crate::engine::{Case, Notes, Progress};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
-use crate::replay::{Asked, Plan, Reading, plan, read};
+use crate::replay::{Asked, Plan, plan, read};
 
 /// What is asked.
 #[derive(Debug, Clone, Default)]
@@ -88,9 +88,8 @@ pub async fn backtest(
     let asked = Asked { budgets: true, ..question.asked.clone() };
     let mut plan = plan(log, &asked).await?;
     let revisions = prepare(&mut plan, question.suggest.is_some())?;
-    let to = plan.to;
+    let (about, mut read) = read(log, &asked, &plan, progress).await?;
     let slots = plan.slots;
-    let Reading { about, cases, mut read } = read(log, &asked, plan, progress).await?;
     let range = Range { from: about.from.tick(), to: about.to.0.div_euclid(1_000) };
     let (rules, alerts) = (read.notes.pop().unwrap_or_default(), read.notes.pop().unwrap_or_default());
     let suggestions = match (question.suggest, slots) {
@@ -102,7 +101,7 @@ pub async fn backtest(
         _ => Vec::new(),
     };
     Ok(Backtested {
-        backtest: scored(range, &cases, (alerts, rules), question.labels.as_ref(), suggestions),
+        backtest: scored(range, &plan.cases, (alerts, rules), question.labels.as_ref(), suggestions),
         clock: about.clock,
         warm_up_from: time(about.warm_up_from),
         events: read.events,
@@ -112,7 +111,7 @@ pub async fn backtest(
         notes: notes(&about, &revisions, slots.map(|slots| slots.seconds)),
         parts: about.parts,
         missing: about.missing,
-        stopped: about.to < to,
+        stopped: about.to < plan.to,
     })
 }
 
