@@ -61,9 +61,17 @@ from,to,service,what
 /// Minutes of the day in which half of the web's requests fail. At 04:00 nobody noted an incident down.
 const BAD: [(i64, i64); 5] = [(60, 70), (120, 130), (240, 241), (300, 310), (360, 370)];
 
-/// Seven hours of two services: each ten seconds an event that stands for a hundred.
+/// Seven hours of two services, without definitions in force.
 async fn installation() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
+    past::live_then(&home.path().join("data"), events()).await;
+    std::fs::write(home.path().join("slos.yaml"), SLOS).unwrap();
+    std::fs::write(home.path().join("incidents.csv"), INCIDENTS).unwrap();
+    home
+}
+
+/// Each ten seconds an event of each service that stands for a hundred.
+fn events() -> Vec<(jiff::Timestamp, Value)> {
     let begin: jiff::Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
     let mut events = Vec::new();
     for second in (0..7 * 3_600).step_by(10) {
@@ -77,10 +85,7 @@ async fn installation() -> tempfile::TempDir {
             }
         }
     }
-    past::live_then(&home.path().join("data"), events).await;
-    std::fs::write(home.path().join("slos.yaml"), SLOS).unwrap();
-    std::fs::write(home.path().join("incidents.csv"), INCIDENTS).unwrap();
-    home
+    events
 }
 
 /// `backtest` with the day's definitions.
@@ -209,6 +214,25 @@ async fn the_same_range_gives_the_same_bytes_whatever_the_threads() {
     };
     let one = with("1");
     assert!(!one.is_empty() && one == with("3"));
+}
+
+#[tokio::test]
+async fn without_definitions_those_that_were_in_force_are_tested() {
+    let home = installation().await;
+    let paths = paths(home.path());
+    let then = home.path().join("then");
+    past::live_by(&then, SLOS, events()).await;
+    for range in [&[][..], &["--from", "2026-01-05T04:30:00Z", "--to", "2026-01-05T06:30:00Z"]] {
+        let ask = [&["--incidents", arg(&paths[2]), "--suggest", "--json"], range].concat();
+        let mut given = json(&arguments(home.path(), &paths, &ask));
+        let mut found = json(&[&["backtest", "--data", arg(&then)], &ask[..]].concat());
+        // All is the same but where it was read.
+        for told in [&mut given, &mut found] {
+            told.as_object_mut().unwrap().remove("parts");
+        }
+        assert_eq!(given, found);
+        assert_eq!(verdict(&found["all"])[0], if range.is_empty() { 4 } else { 2 });
+    }
 }
 
 #[tokio::test]
