@@ -24,7 +24,7 @@ use super::score::score;
 use super::suggest::{Question, Suggestion, Wishes, suggest};
 use crate::assemble::{About, time};
 use crate::definitions::{in_force, warm_up_from};
-use crate::engine::{Case, Notes, Progress};
+use crate::engine::{Case, Notes, Progress, Slotting};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
 use crate::replay::{Asked, Plan, plan, read};
@@ -89,17 +89,10 @@ pub async fn backtest(
     let mut plan = plan(log, &asked).await?;
     let revisions = prepare(&mut plan, question.suggest.is_some())?;
     let (about, mut read) = read(log, &asked, &plan, progress).await?;
-    let slots = plan.slots;
     let range = Range { from: about.from.tick(), to: about.to.0.div_euclid(1_000) };
     let (rules, alerts) = (read.notes.pop().unwrap_or_default(), read.notes.pop().unwrap_or_default());
-    let suggestions = match (question.suggest, slots) {
-        (Some(wishes), Some(slots)) => {
-            let histories = histories::histories(&revisions, &alerts, range, slots, &documents);
-            let question = Question { range, labels: question.labels.as_ref(), wishes };
-            histories.iter().map(|history| suggest(history, &question)).collect()
-        }
-        _ => Vec::new(),
-    };
+    let suggestions = suggestions(question, &revisions, &alerts, (range, plan.slots), &documents);
+    let slot_seconds = plan.slots.map(|slots| slots.seconds);
     Ok(Backtested {
         backtest: scored(range, &plan.cases, (alerts, rules), question.labels.as_ref(), suggestions),
         clock: about.clock,
@@ -107,12 +100,26 @@ pub async fn backtest(
         events: read.events,
         duplicates: read.duplicates,
         invalid: read.invalid,
-        slot_seconds: slots.map(|slots| slots.seconds),
-        notes: notes(&about, &revisions, slots.map(|slots| slots.seconds)),
+        slot_seconds,
+        notes: notes(&about, &revisions, slot_seconds),
         parts: about.parts,
         missing: about.missing,
         stopped: about.to < plan.to,
     })
+}
+
+/// One for each objective, if they are asked for.
+fn suggestions(
+    question: &Backtesting,
+    revisions: &Revisions,
+    notes: &Notes,
+    (range, slots): (Range, Option<Slotting>),
+    documents: &BTreeMap<String, String>,
+) -> Vec<Suggestion> {
+    let (Some(wishes), Some(slots)) = (question.suggest, slots) else { return Vec::new() };
+    let histories = histories::histories(revisions, notes, range, slots, documents);
+    let question = Question { range, labels: question.labels.as_ref(), wishes };
+    histories.iter().map(|history| suggest(history, &question)).collect()
 }
 
 /// Makes of the plan's definitions the two sets that are read by: the tested ones, and the same with every rule alone.
