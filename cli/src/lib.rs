@@ -47,6 +47,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Slo(command) => commands::slo::run(command).await,
         Command::Query(query) => commands::query::run(query).await,
         Command::Replay(args) => commands::replay::run(args).await,
+        Command::Backtest(args) => commands::backtest::run(args).await,
         Command::Mark(command) => commands::mark::run(command).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::assemble::time;
 use crate::definitions::{given, in_force, warm_up_from};
-use crate::engine::{Begin, Case, Progress};
+use crate::engine::{Begin, Case, Progress, Slotting};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
 use crate::replay::Asked;
@@ -30,6 +30,8 @@ pub struct Plan {
     pub to: LogTime,
     /// Sets of definitions.
     pub cases: Vec<Case>,
+    /// Whether counts are noted by slot, too.
+    pub slots: Option<Slotting>,
     /// See [`Past::window_ms`].
     pub window_ms: i64,
     /// What brings the events.
@@ -147,7 +149,7 @@ impl Past<'_> {
         }
         let origin = self.origin(span, wanted).await?;
         let readers = origin.readers(self.log(), (span, self.window_ms), progress);
-        Ok(Plan { span, from, to, cases, window_ms: self.window_ms, readers, origin, dropped: (0, 0) })
+        Ok(Plan { span, from, to, cases, slots: None, window_ms: self.window_ms, readers, origin, dropped: (0, 0) })
     }
 
     /// Event times have nothing to do with log times, so everything is read. Revisions were cut by log time, which means nothing
@@ -186,7 +188,7 @@ impl Past<'_> {
         }
         let dropped = (sorted.duplicates, sorted.invalid);
         let readers: Vec<(Begin, Box<dyn Reader>)> = vec![(begin, Box::new(SortedReader::new(sorted)))];
-        Ok(Plan { span, from, to, cases, window_ms, readers, origin, dropped })
+        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, dropped })
     }
 
     fn log(&self) -> &SharedLog {

@@ -9,7 +9,7 @@ use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{EventTime, LogTime};
 
 use crate::assemble::{About, outcomes};
-use crate::engine::{Case, Job, Progress, Steps, run};
+use crate::engine::{Case, Job, Progress, Read, Steps, run};
 use crate::error::ReplayError;
 use crate::investigate::investigate;
 use crate::outcome::{Clock, MarkerShown, Outcome, WhatIf};
@@ -74,7 +74,26 @@ pub struct Replayed {
 /// # Errors
 /// When a source cannot be read, none holds anything of the range, or definitions do not fit.
 pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
-    let Plan { span, from, to, cases, window_ms, readers, origin, dropped } = plan(sources, asked, progress).await?;
+    let plan = plan(sources, asked, progress).await?;
+    let (cases, to) = (plan.cases.clone(), plan.to);
+    let (about, read) = read(sources, asked, plan, progress).await?;
+    let stopped = about.to < to;
+    let outcomes = outcomes(&about, &cases, read);
+    let told = look_again(sources, &about, &cases, outcomes, progress).await?;
+    Ok(Replayed { told, stopped })
+}
+
+/// Reads what was planned, and says what was read.
+///
+/// # Errors
+/// When a source cannot be read, or a fold refuses what it is given.
+pub(crate) async fn read(
+    sources: &Sources,
+    asked: &Asked,
+    plan: Plan,
+    progress: &Arc<Progress>,
+) -> Result<(About, Read), ReplayError> {
+    let Plan { span, from, to, cases, slots, window_ms, readers, origin, dropped } = plan;
     let second = |at: LogTime| (at.0 + 999).div_euclid(1_000);
     let steps = match asked.step {
         Some(length) => Steps::new(from.tick(), second(to), length),
@@ -82,8 +101,7 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
     };
     let (begins, readers) = readers.into_iter().unzip();
     let threads = asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let progress_of_job = Arc::clone(progress);
-    let job = Job { cases: cases.clone(), window_ms, span, steps, from, begins, threads, progress: progress_of_job };
+    let job = Job { cases, window_ms, span, steps, slots, from, begins, threads, progress: Arc::clone(progress) };
     let mut read = blocking(move || run(&job, readers)).await?;
     (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
     // One that is stopped in the warm-up has nothing of the range.
@@ -98,9 +116,7 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
         missing: origin.missing(),
         markers: markers_of(&sources.log, from, reached).await?,
     };
-    let outcomes = outcomes(&about, &cases, read);
-    let told = look_again(sources, &about, &cases, outcomes, progress).await?;
-    Ok(Replayed { told, stopped: reached < to })
+    Ok((about, read))
 }
 
 /// Reads again what happened around each alert.

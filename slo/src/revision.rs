@@ -188,6 +188,16 @@ impl Revisions {
         Ok(())
     }
 
+    /// The same revisions with every definition changed. What is counted may not change: targets and rules may.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&Slo) -> Slo) -> Revisions {
+        let mut changed = self.clone();
+        for slo in changed.revisions.iter_mut().filter_map(|revision| revision.slo.as_mut()) {
+            *slo = Arc::new(change(slo));
+        }
+        changed
+    }
+
     /// Says that everything below `end` was read, also where no record is left there.
     pub fn read_up_to(&mut self, end: i64) {
         self.end = self.end.max(end);
@@ -392,6 +402,20 @@ mod tests {
             generation(&revisions(0, &list), 30)
         };
         assert_eq!((came_back("x"), came_back("y")), (Some(10), Some(30)));
+    }
+
+    #[test]
+    fn changed_definitions_are_in_force_when_the_former_ones_were() {
+        let list = [(10, Some(slo("x", &["a"]))), (20, None), (30, Some(slo("y", &["a"])))];
+        let all = revisions(0, &list);
+        let changed = all.map(|slo| Slo { display_name: format!("{} of {}", slo.name, slo.service), ..slo.clone() });
+        for at in [5, 10, 20, 30] {
+            let found = |revisions: &Revisions| revisions.active_at(LogTime(at), ALL).into_iter().next();
+            let (before, after) = (found(&all), found(&changed));
+            assert_eq!(before.as_ref().map(|b| b.generation), after.as_ref().map(|a| a.generation), "{at}");
+            assert!(after.iter().all(|after| after.slo.display_name == "a of "), "{at}");
+        }
+        assert_eq!((all.end(), all.first_cut(ALL)), (changed.end(), changed.first_cut(ALL)));
     }
 
     #[test]

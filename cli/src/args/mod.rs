@@ -1,5 +1,6 @@
 //! The command line. Names and machine output are a contract; every command has an example in its help.
 
+mod backtest;
 mod mark;
 mod place;
 mod query;
@@ -12,6 +13,7 @@ mod values;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
 pub use place::{Place, as_argument, called};
 pub use query::{By, Query, What};
@@ -59,6 +61,8 @@ pub enum Command {
     Query(Query),
     /// Read requests again: what happened, and what other definitions would have made of it
     Replay(Replay),
+    /// Test rules on the past: what they would have found, missed and paged for, and which would fit
+    Backtest(Backtest),
     /// Record deploys, changes of configuration, incidents and notes, and list them
     #[command(subcommand)]
     Mark(Mark),

@@ -27,7 +27,7 @@ pub struct Replay {
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
     pub to: Option<Timestamp>,
     /// Order requests by when the log took them, or by when they happened
-    #[arg(long, value_enum, default_value = "log")]
+    #[arg(long, value_enum, default_value = "log", conflicts_with = "alert")]
     pub clock: ClockName,
     /// Around this alert: its id, or ID/EPISODE [default episode: the last one]
     #[arg(long, value_name = "ID[/EPISODE]")]

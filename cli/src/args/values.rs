@@ -80,6 +80,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text).filter(sensible).ok_or_else(|| EXPECTED.to_owned())
 }
 
+/// A duration that may be nothing.
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => duration(text),
+    }
+}
+
+/// A number a week, which may be 0.
+pub(super) fn rate_or_none(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.0..=MOST_PER_SECOND).contains(rate));
+    rate.ok_or_else(|| "expected a number from 0 to 1000000".to_owned())
+}
+
 /// A time (RFC 3339), or a date for its midnight in UTC.
 pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let of_date = || {

@@ -21,7 +21,7 @@ use on_kafka::OnKafka;
 use slipstream_log::SharedLog;
 use slipstream_replay::{Asked, Sources, replay};
 use slipstream_schemas::Topic;
-use slipstream_schemas::records::{AlertTransition, TransitionKind};
+use slipstream_schemas::records::TransitionKind;
 use slipstream_testkit::recount::{Recount, recount};
 use slipstream_testkit::replays::{Compared, r1};
 use slipstream_testkit::verdict;
@@ -81,7 +81,6 @@ async fn replayed(kafka: &OnKafka) -> Compared {
     let found = replay(&Sources::of_log(Arc::clone(&log)), &Asked::default(), &Arc::default()).await.unwrap();
     let records = found.told.transitions();
     let compared = r1(log.as_ref(), &records).await.unwrap();
-    println!("{compared}");
     assert!(compared.same > 0, "{compared}");
     compared
 }

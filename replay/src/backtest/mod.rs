@@ -4,8 +4,9 @@
 //! Here is what follows from it: against labelled incidents ([`incidents`], [`labels`]) what was found, missed and false, and
 //! how soon ([`figures`], [`score`]); and which target and rule would fit ([`suggest`]): every candidate is evaluated on the
 //! counts ([`sliding`]), and those that no other outdoes are the [`curve`]. [`report`] is the contract of `--json`, [`tables`]
-//! what people see. Nothing here has a clock or does I/O; times are Unix seconds.
+//! what people see. [`mod@run`] asks the engine; nothing else here has a clock or does I/O. Times are Unix seconds.
 
+pub mod alerts;
 pub mod curve;
 pub mod definition;
 pub mod episodes;
@@ -15,6 +16,7 @@ pub mod history;
 pub mod incidents;
 pub mod labels;
 pub mod report;
+pub mod run;
 pub mod score;
 pub mod sliding;
 pub mod suggest;

@@ -1,6 +1,6 @@
 //! A backtest as it is printed: the contract of `--json`.
 //!
-//! `{from, to, quiet_seconds, quiet_share, incidents, rules, rule_sets, severities, all, suggestions}`; what each holds is
+//! `{from, to, quiet_seconds, quiet_share, incidents, alerts, rules, rule_sets, severities, all, suggestions}`; what each holds is
 //! documented at its type. Times are RFC 3339 in UTC, lengths whole seconds, shares from 0 to 1.
 
 use serde::Serialize;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use slipstream_definitions::definition::Severity;
 
+use super::alerts::{AlertScore, alerts as each};
 use super::facts::{Facts, Fired, Watched};
 use super::figures::{Figures, Firing, figures, sighting};
 use super::incidents::Incident;
@@ -23,6 +24,8 @@ pub struct Score {
     pub quiet_share: Option<f64>,
     /// Each incident that began in the range, by time.
     pub incidents: Vec<IncidentScore>,
+    /// Each alert that fired in the range, by time.
+    pub alerts: Vec<AlertScore>,
     /// Each rule, as if it were alone.
     pub rules: Vec<RuleScore>,
     /// The alerts of each rule set of an objective.
@@ -123,6 +126,7 @@ pub fn score(facts: &Facts<'_>) -> Score {
         quiet_seconds,
         quiet_share: quiet_seconds.filter(|_| range.seconds() > 0).map(share),
         incidents: labels.map_or_else(Vec::new, |labels| incidents(facts, labels)),
+        alerts: each(facts),
         rules: facts.watched.iter().map(|watched| rule(facts, watched)).collect(),
         rule_sets: rule_sets(facts),
         severities: severities(facts),

@@ -1,10 +1,13 @@
 //! A backtest as people see it: tables of text, and a few sentences. What is in a cell may come from a file or a client; who
 //! prints it escapes it.
 
+use std::collections::BTreeMap;
+
 use slipstream_definitions::definition::Ratio;
 use slipstream_definitions::duration;
 use slipstream_slo::rule::words::{figure, length};
 
+use super::alerts::{AlertScore, Worth};
 use super::curve::Point;
 use super::figures::{Detection, Figures};
 use super::score::{IncidentScore, Score};
@@ -31,8 +34,7 @@ pub fn incidents(score: &Score) -> Table {
     let row = |incident: &IncidentScore| {
         let found = match (&incident.found_by, incident.already_firing) {
             (Some(by), _) => {
-                let group = by.group.iter().map(|(label, value)| format!(" {label}={value}"));
-                format!("{}/{}{} {} ({})", by.slo, by.objective, group.collect::<String>(), by.rule, by.severity)
+                format!("{} {} ({})", named(&by.slo, &by.objective, &by.group), by.rule, by.severity)
             }
             (None, true) => "already firing".to_owned(),
             (None, false) => "missed".to_owned(),
@@ -52,6 +54,32 @@ pub fn incidents(score: &Score) -> Table {
         right: vec!["ALERTS"],
         rows: score.incidents.iter().map(row).collect(),
     }
+}
+
+/// The alerts that were false.
+pub fn false_alarms(score: &Score) -> Table {
+    let row = |alert: &AlertScore| {
+        let to = alert.resolved_at.unwrap_or(score.range.to);
+        vec![
+            text(alert.fired_at),
+            length(to.min(score.range.to) - alert.fired_at),
+            named(&alert.slo, &alert.objective, &alert.group),
+            alert.rule.clone(),
+            alert.severity.clone(),
+        ]
+    };
+    let is_false = |alert: &&AlertScore| alert.worth == Some(Worth::False);
+    Table {
+        head: vec!["FALSE ALARM", "LASTED", "OF", "RULE", "SEVERITY"],
+        right: Vec::new(),
+        rows: score.alerts.iter().filter(is_false).map(row).collect(),
+    }
+}
+
+/// `web-answers/answered service=web`.
+fn named(slo: &str, objective: &str, group: &BTreeMap<String, String>) -> String {
+    let group = group.iter().map(|(label, value)| format!(" {label}={value}"));
+    format!("{slo}/{objective}{}", group.collect::<String>())
 }
 
 /// Each rule by itself.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use hashbrown::{Equivalent, HashMap};
 use slipstream_schemas::LogTime;
-use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TallyEntry};
+use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TallyEntry, TransitionKind};
 use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::burn::{Burn, BurnFault};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
 use super::Case;
+use super::slots::{Slotted, Slotting};
 use super::steps::Steps;
 
 /// An SLO's objective and group.
@@ -33,6 +34,8 @@ pub struct SeriesNotes {
     pub counts: Vec<[i64; 3]>,
     /// Per step: how it stood at its end.
     pub stood: Vec<Option<Standing>>,
+    /// What happened in each slot, if that is noted.
+    pub slots: Slotted,
 }
 
 /// How a series stood.
@@ -53,6 +56,8 @@ pub struct Standing {
 pub struct Notes {
     /// Every transition of the range, and of the warm-up before it.
     pub transitions: Vec<AlertTransition>,
+    /// Alert and episode: the share of the budget that was spent when it fired.
+    pub spent: BTreeMap<(String, i64), f64>,
     /// Of each series.
     pub series: BTreeMap<SeriesName, SeriesNotes>,
     /// How each series stood at the end.
@@ -68,6 +73,7 @@ pub struct Fold<'a> {
     alerts: Alerts,
     offset: i64,
     steps: Steps,
+    slots: Option<Slotting>,
     series: Noted,
 }
 
@@ -77,6 +83,8 @@ struct Alerts {
     /// Alerts that were open when the range began, until it does.
     before: Option<Vec<AlertTransition>>,
     transitions: Vec<AlertTransition>,
+    /// See [`Notes::spent`].
+    spent: BTreeMap<(String, i64), f64>,
 }
 
 /// Notes by series; finding one allocates nothing.
@@ -88,7 +96,7 @@ struct Noted {
 
 impl<'a> Fold<'a> {
     /// The folds of partition `target` of `targets`.
-    pub fn new(case: &'a Case, (target, targets): (u32, u32), steps: Steps) -> Fold<'a> {
+    pub fn new(case: &'a Case, (target, targets): (u32, u32), steps: Steps, slots: Option<Slotting>) -> Fold<'a> {
         let partition = |t: &AlertTransition| slipstream_slo::hash::target_partition(&t.slo, targets);
         let mine = |open: &Vec<AlertTransition>| open.iter().filter(|t| partition(t) == target).cloned().collect();
         Fold {
@@ -98,9 +106,11 @@ impl<'a> Fold<'a> {
                 open: OpenAlerts::default(),
                 before: case.open_before.as_ref().map(mine),
                 transitions: Vec::new(),
+                spent: BTreeMap::new(),
             },
             offset: 0,
             steps,
+            slots,
             series: Noted::default(),
         }
     }
@@ -136,11 +146,15 @@ impl<'a> Fold<'a> {
             states: self.burn.states(self.revisions)?,
             last_tick: self.burn.next_tick().map(|next| next - 1),
             transitions: self.alerts.transitions,
+            spent: self.alerts.spent,
             series: self.series.into_notes(),
         })
     }
 
     fn count(&mut self, entry: &TallyEntry) {
+        if let Some(slots) = self.slots {
+            self.series.of(&SeriesRef::of_entry(entry), &self.steps).slots.add(entry, slots);
+        }
         // Nothing is read beyond the range; it may end within a second.
         if entry.tick < self.steps.from() {
             return;
@@ -157,7 +171,11 @@ impl<'a> Fold<'a> {
 impl Alerts {
     fn decide(&mut self, rates: &BurnRates, revisions: &Revisions, steps: &Steps) {
         self.begin_range(rates.tick, steps);
-        self.transitions.extend(self.open.decide(rates, revisions));
+        let made = self.open.decide(rates, revisions);
+        let fired = made.iter().filter(|transition| transition.kind == TransitionKind::Firing);
+        let spent = fired.map(|fired| ((fired.alert_id.clone(), fired.episode), 1.0 - rates.budget_remaining));
+        self.spent.extend(spent);
+        self.transitions.extend(made);
     }
 
     /// When the range begins, the alerts that are open are those that were open then: what the warm-up made of windows that
@@ -189,6 +207,7 @@ impl Notes {
         let mut joined = Notes::default();
         for notes in all {
             joined.transitions.extend(notes.transitions);
+            joined.spent.extend(notes.spent);
             joined.series.extend(notes.series);
             joined.states.extend(notes.states);
             joined.last_tick = joined.last_tick.max(notes.last_tick);
@@ -242,7 +261,7 @@ impl Noted {
             Some(place) => *place,
             None => {
                 let (counts, stood) = (vec![[0; 3]; steps.count()], vec![None; steps.count()]);
-                self.notes.push(SeriesNotes { range: [0; 3], counts, stood });
+                self.notes.push(SeriesNotes { range: [0; 3], counts, stood, slots: Slotted::default() });
                 self.places.insert(name.into(), self.notes.len() - 1);
                 self.notes.len() - 1
             }

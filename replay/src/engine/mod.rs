@@ -9,6 +9,7 @@ mod dictionary;
 mod fold;
 mod pipeline;
 mod rows;
+mod slots;
 mod steps;
 mod traffic;
 mod turns;
@@ -26,6 +27,7 @@ use crate::source::Span;
 pub use dictionary::Tuple;
 pub use fold::{Notes, SeriesName, SeriesNotes, Standing};
 pub use pipeline::run;
+pub use slots::{Slotted, Slotting};
 pub use steps::Steps;
 pub use traffic::{Traffic, TrafficCell};
 
@@ -48,6 +50,8 @@ pub struct Job {
     pub span: Span,
     /// What is told of it.
     pub steps: Steps,
+    /// Whether counts are noted by slot, too.
+    pub slots: Option<Slotting>,
     /// The range begins here, within the span.
     pub from: LogTime,
     /// One for each source.

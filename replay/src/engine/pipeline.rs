@@ -152,7 +152,7 @@ fn fold<'scope, 'a: 'scope>(
 ) -> Folding<'scope> {
     let (sender, summed) = sync_channel::<Arc<Summed>>(2);
     let work = move || {
-        let new = |case| Fold::new(case, (target as u32, targets as u32), job.steps);
+        let new = |case| Fold::new(case, (target as u32, targets as u32), job.steps, job.slots);
         let mut folds: Vec<Fold<'_>> = job.cases.iter().map(new).collect();
         let (mut next, mut early) = (0, BTreeMap::new());
         for block in summed {
@@ -247,6 +247,7 @@ mod tests {
             cases: vec![Case { revisions: Revisions::new(), open_before: None }],
             window_ms: 60_000,
             span: Span { from: LogTime(0), to: LogTime(60_000) },
+            slots: None,
             steps: Steps::new(0, 60, 1),
             from: LogTime(0),
             begins: vec![Begin::First],

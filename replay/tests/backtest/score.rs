@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use slipstream_replay::backtest::Range;
+use slipstream_replay::backtest::alerts::Worth;
 use slipstream_replay::backtest::facts::{Facts, Fired, Watched};
 use slipstream_replay::backtest::figures::Figures;
 use slipstream_replay::backtest::labels::Labels;
@@ -112,6 +113,26 @@ fn an_alert_of_a_group_is_of_its_service() {
 }
 
 #[test]
+fn each_alert_is_told_with_what_it_was_worth() {
+    let (labels, alerts) = story();
+    let worth = |labels: Option<&Labels>| -> Vec<Option<Worth>> {
+        scored(labels, &alerts, WEEK).alerts.iter().map(|alert| alert.worth).collect()
+    };
+    let all = [Worth::Found, Worth::Repeat, Worth::False, Worth::False, Worth::Found, Worth::False];
+    assert_eq!(worth(Some(&labels)), all.map(Some));
+    assert_eq!(worth(None), [None; 6]);
+    // The deploy does not count, and neither does what fired in it.
+    let (mut aside, mut others) = (labels.clone(), labels);
+    others.incidents.truncate(2);
+    aside.set_aside = vec![aside.incidents.remove(2)];
+    assert_eq!(worth(Some(&aside))[4], Some(Worth::SetAside));
+    assert_eq!(worth(Some(&others))[4], Some(Worth::False));
+    let table = tables::false_alarms(&scored(Some(&aside), &alerts, WEEK));
+    assert_eq!(table.rows[0], ["2026-01-07T02:10:00Z", "8 h 10 min", "web-answers/answered", "1d/2h", "ticket"]);
+    assert_eq!(table.rows.len(), 3);
+}
+
+#[test]
 fn without_labels_there_is_only_what_fired() {
     let (_, alerts) = story();
     let score = scored(None, &alerts, WEEK);
@@ -144,6 +165,7 @@ fn json_has_the_documented_names() {
     assert_eq!(
         names,
         [
+            "alerts",
             "all",
             "from",
             "incidents",

@@ -67,6 +67,7 @@ fn job(partitions: u32, threads: usize) -> Job {
         cases: vec![Case { revisions, open_before: None }],
         window_ms: WINDOW_MS,
         span: Span { from: second(0), to: second(SECONDS) },
+        slots: None,
         steps: Steps::new(START, START + SECONDS, 5),
         from: second(0),
         begins: (0..partitions).map(|_| Begin::First).collect(),
@@ -78,11 +79,12 @@ fn job(partitions: u32, threads: usize) -> Job {
 /// Runs it in a thread of its own; `None` if it panics. It has to end.
 fn ended(job: Job, scripts: Vec<VecDeque<Next>>) -> Option<Result<Read, ReplayError>> {
     let (done, ended) = channel();
-    let running = std::thread::spawn(move || {
+    let running = std::thread::Builder::new().name("replay".to_owned()).spawn(move || {
         let readers = scripts.into_iter().map(|script| -> Box<dyn Reader> { Box::new(Scripted(script)) });
         let read = run(&job, readers.collect());
         let _ = done.send(read);
     });
+    let running = running.unwrap();
     let read = ended.recv_timeout(PATIENCE);
     assert!(read.is_ok() || running.is_finished() || running.join().is_err(), "it does not end");
     read.ok()

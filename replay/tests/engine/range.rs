@@ -84,7 +84,8 @@ async fn r2_threads_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_change_no_count_and_no_alert() {
-    let mut told: Option<(BTreeMap<String, (i64, i64)>, Vec<AlertTransition>)> = None;
+    type Counts = BTreeMap<String, (i64, i64)>;
+    let mut told: Option<(Counts, Vec<AlertTransition>)> = None;
     for partitions in 1..=3 {
         let outcome = World::busy(partitions).await.replay(Asked::default()).await;
         let found = (by_group(&outcome), transitions(&outcome));

@@ -1,9 +1,9 @@
 //! `slipstream replay`: what happened, and what other definitions would have made of it.
 
 mod csv;
-mod progress;
+pub(super) mod progress;
 mod show;
-mod stopping;
+pub(super) mod stopping;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     };
     let asked = asked(&args, slos, around.as_ref());
     let progress = Arc::new(Progress::default());
-    let shown = progress::show(Arc::clone(&progress), &asked);
+    let shown = progress::show(Arc::clone(&progress));
     let found = stopping::on_signal(&progress, replay(&Sources { log, store }, &asked, &progress)).await;
     shown.end().await;
     if let Some(error) = no_store.filter(|_| lacks_something(&found)) {

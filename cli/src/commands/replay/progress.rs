@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use slipstream_replay::Asked;
 use slipstream_replay::engine::Progress;
 use tokio::task::JoinSet;
 
@@ -21,10 +20,9 @@ pub struct Shown {
 }
 
 /// Shows the progress if standard error is a terminal.
-pub fn show(progress: Arc<Progress>, asked: &Asked) -> Shown {
+pub fn show(progress: Arc<Progress>) -> Shown {
     let mut task = JoinSet::new();
     if std::io::stderr().is_terminal() {
-        let _ = asked;
         task.spawn(async move {
             let began = Instant::now();
             loop {

@@ -104,7 +104,9 @@ mod tests {
     use super::*;
 
     /// Every cell (tuple, tick, slot) with the weight, lowest id and row of each bucket that has events.
-    fn told(grouped: &mut Grouped) -> Vec<((u32, i64, i64), Vec<(usize, i64, u64, u32)>)> {
+    type Told = ((u32, i64, i64), Vec<(usize, i64, u64, u32)>);
+
+    fn told(grouped: &mut Grouped) -> Vec<Told> {
         let buckets = |buckets: &[Bucket]| {
             let filled = buckets.iter().enumerate().filter(|(_, bucket)| bucket.weight > 0);
             filled.map(|(at, bucket)| (at, bucket.weight, bucket.lowest, bucket.row)).collect()
