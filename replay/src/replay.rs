@@ -76,7 +76,9 @@ pub async fn replay(log: &SharedLog, asked: &Asked, progress: &Arc<Progress>) ->
         progress: Arc::clone(progress),
     };
     let runtime = Handle::current();
-    let reader = |part: &LogPart| -> Box<dyn Reader> { Box::new(LogReader::new(log.clone(), runtime.clone(), *part)) };
+    let reader = |part: &LogPart| -> Box<dyn Reader> {
+        Box::new(LogReader::new(log.clone(), runtime.clone(), *part, plan.parts.len()))
+    };
     let readers: Vec<Box<dyn Reader>> = plan.parts.iter().map(reader).collect();
     let reading = tokio::task::spawn_blocking(move || run(&job, readers)).await;
     let read = reading.map_err(|_| ReplayError::Thread("the engine"))??;
