@@ -108,7 +108,7 @@ fmt: ## Format the code
 	cargo fmt --all
 	@cargo fmt --manifest-path fuzz/Cargo.toml
 
-bench: build ## Run the benchmarks of docs/benchmarks.md
+bench: build ## Run the benchmarks of docs/benchmarks.md; the last is of replays, beside DuckDB (needs Python)
 	@cargo build --release --locked --quiet -p slipstream-bench
 	@scripts/bench $(BIN)
 

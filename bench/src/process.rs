@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::kafka::usage::Usage;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often what a process used is read: what it uses after the last time is missed.
+const SPEND_EVERY: Duration = Duration::from_millis(4);
 /// Bytes of its output that an error has.
 const LAST_WORDS: usize = 3_000;
 
@@ -99,6 +101,47 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a process took from its start to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Spent {
+    /// Time that passed.
+    pub took: Duration,
+    /// CPU time and memory.
+    pub usage: Usage,
+}
+
+impl Spent {
+    /// Events a second, CPU and memory in one cell.
+    pub fn shown(&self, events: u64) -> String {
+        let (rate, cpu) =
+            (events as f64 / self.took.as_secs_f64() / 1e6, self.usage.cpu.as_secs_f64() * 1e6 / events as f64);
+        format!("{rate:.2} M/s, {cpu:.2} CPU s/M, {} MiB", self.usage.peak >> 20)
+    }
+}
+
+/// Runs a command to its end, its standard error being ours. What it used is read while it runs, every few milliseconds.
+///
+/// # Errors
+/// When it cannot be started, or fails.
+pub fn spend(command: &mut Command) -> Result<Spent> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let began = Instant::now();
+    let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("starting {name}"))?;
+    let mut usage = Usage { cpu: Duration::ZERO, peak: 0 };
+    let status = loop {
+        if let Ok(now) = Usage::of(child.id()) {
+            usage = now;
+        }
+        match child.try_wait().context("checking a process")? {
+            Some(status) => break status,
+            None => std::thread::sleep(SPEND_EVERY),
+        }
+    };
+    let took = began.elapsed();
+    ensure!(status.success(), "{name} exited with {status}");
+    Ok(Spent { took, usage })
 }
 
 /// A loopback address that was free a moment ago.

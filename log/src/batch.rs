@@ -62,8 +62,10 @@ impl Batch {
     ) {
         let key = self.store(key);
         let value = self.store(value);
-        let spans: Vec<(Span, Span)> =
-            headers.into_iter().map(|(n, v)| (self.store(Some(n.as_bytes())), self.store(v))).collect();
+        let mut spans = Vec::new();
+        for (name, value) in headers {
+            spans.push((self.store(Some(name.as_bytes())), self.store(value)));
+        }
         let headers = if spans.is_empty() { None } else { Some(spans.into_boxed_slice()) };
         self.index.push(Entry { offset, log_time, key, value, headers });
         self.next = offset + 1;

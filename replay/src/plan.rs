@@ -236,7 +236,8 @@ impl Origin {
         let mut readers: Vec<(Begin, Box<dyn Reader>)> = Vec::new();
         for (part, begin) in &self.joined.log {
             let noted = Arc::clone(&self.noted);
-            let reader = LogReader::new(log.clone(), runtime.clone(), *part, (span, window_ms), noted);
+            let reader =
+                LogReader::new(log.clone(), runtime.clone(), (*part, self.joined.log.len()), (span, window_ms), noted);
             readers.push((*begin, Box::new(reader)));
         }
         if let Some((part, begin)) = &self.joined.store {

@@ -14,7 +14,12 @@ use ids::Ids;
 /// The 64-bit identity of an event_id: XXH3 with seed 0, as specified at <https://xxhash.com>. It names events in
 /// memories that are rebuilt from the log by other processes and versions, so it never changes.
 pub fn id_hash(event_id: &str) -> u64 {
-    XxHash3_64::oneshot(event_id.as_bytes())
+    id_hash_of_bytes(event_id.as_bytes())
+}
+
+/// As [`id_hash`], of a text's bytes.
+pub fn id_hash_of_bytes(event_id: &[u8]) -> u64 {
+    XxHash3_64::oneshot(event_id)
 }
 
 /// The event_ids of one partition's last two generations, about 11 to 16 bytes each.
@@ -22,6 +27,8 @@ pub fn id_hash(event_id: &str) -> u64 {
 pub struct Memory {
     window_ms: i64,
     generation: i64,
+    /// Log time at which it ends.
+    ends: i64,
     current: Ids,
     previous: Ids,
 }
@@ -32,7 +39,8 @@ pub const TOGETHER: usize = 64;
 impl Memory {
     /// An empty memory. `window_ms` is W, fixed for an installation; at least 1.
     pub fn new(window_ms: i64) -> Memory {
-        Memory { window_ms: window_ms.max(1), generation: i64::MIN, current: Ids::default(), previous: Ids::default() }
+        let (generation, ends) = (i64::MIN, i64::MIN);
+        Memory { window_ms: window_ms.max(1), generation, ends, current: Ids::default(), previous: Ids::default() }
     }
 
     /// Whether a valid event at log time `at` is the first of its kind, so that it counts. It is remembered either way.
@@ -43,7 +51,9 @@ impl Memory {
 
     /// As [`Memory::first`], for a caller that has the [`id_hash`] already.
     pub fn first_of_hash(&mut self, hash: u64, at: LogTime) -> bool {
-        self.turn(at.0.div_euclid(self.window_ms));
+        if at.0 >= self.ends {
+            self.turn(at.0.div_euclid(self.window_ms));
+        }
         let known_before = self.previous.contains(hash);
         self.current.insert(hash) && !known_before
     }
@@ -82,6 +92,7 @@ impl Memory {
         }
         self.current.clear_for(self.previous.len());
         self.generation = generation;
+        self.ends = generation.saturating_add(1).saturating_mul(self.window_ms);
     }
 }
 

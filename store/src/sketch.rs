@@ -6,6 +6,8 @@
 //! g = 2^(1/32): 1.09 %, well inside the 2 % that are promised. (The scheme is that of DDSketch, Masson, Rim, Lee,
 //! VLDB 2019, with bounds that anybody can compute from the index.) What is shorter than a nanosecond counts as zero.
 
+use std::sync::LazyLock;
+
 /// The shortest latency that has its own bucket; smaller ones count as zero. One nanosecond.
 pub const SHORTEST_MS: f64 = 1e-6;
 
@@ -201,7 +203,34 @@ fn bucket(latency_ms: f64) -> Option<i32> {
     if latency_ms.is_nan() || latency_ms < SHORTEST_MS {
         return None;
     }
-    Some((latency_ms.min(LONGEST_MS).log2() * BUCKETS_PER_DOUBLING).ceil() as i32)
+    let latency_ms = latency_ms.min(LONGEST_MS);
+    Some(looked_up(latency_ms).unwrap_or_else(|| computed(latency_ms)))
+}
+
+fn computed(latency_ms: f64) -> i32 {
+    (latency_ms.log2() * BUCKETS_PER_DOUBLING).ceil() as i32
+}
+
+/// Bits of a float's fraction.
+const FRACTION: u32 = 52;
+/// Parts of a doubling, one bucket each: what is in between, near the bounds of buckets, is computed.
+const PARTS: usize = 1_024;
+
+/// Buckets of the parts of the doubling from 1 to 2; `None` where a bound is in a part, or so near that rounding decides.
+static BUCKETS: LazyLock<[Option<u8>; PARTS]> = LazyLock::new(|| {
+    let bound = |part: usize| (1.0 + part as f64 / PARTS as f64).log2() * BUCKETS_PER_DOUBLING;
+    std::array::from_fn(|part| {
+        let [first, last] = [bound(part) - 1e-6, bound(part + 1) + 1e-6].map(|at| at.ceil() as u8);
+        (first == last).then_some(first)
+    })
+});
+
+/// The bucket of a positive, normal number by its first bits. A logarithm costs more than all else that is done with it.
+fn looked_up(latency_ms: f64) -> Option<i32> {
+    let bits = latency_ms.to_bits();
+    let doubling = (bits >> FRACTION) as i32 - 1_023;
+    let part = (bits >> (FRACTION - PARTS.ilog2())) as usize % PARTS;
+    BUCKETS[part].map(|bucket| doubling * BUCKETS_PER_DOUBLING as i32 + i32::from(bucket))
 }
 
 fn middle(index: i32) -> f64 {
@@ -316,6 +345,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_bucket_that_is_looked_up_is_the_one_that_is_computed(exponent in -19i32..26, fraction in 1.0..2.0f64, bound in 0..=32i32, ulps in -2i64..=2) {
+            for at in [fraction, (f64::from(bound) / 32.0).exp2()] {
+                let latency = f64::from_bits((at * 2f64.powi(exponent)).to_bits().wrapping_add_signed(ulps));
+                prop_assert!(looked_up(latency).is_none_or(|bucket| bucket == computed(latency)), "{latency}");
+            }
+        }
+
         #[test]
         fn a_quantile_is_within_two_percent_of_the_nearest_rank(values in latencies(), p in 0u32..=1000) {
             let p = f64::from(p) / 1000.0;

@@ -13,17 +13,18 @@ mod latency;
 mod measured;
 mod options;
 mod pace;
-mod place;
+pub mod place;
 pub mod raw;
+mod replay;
 mod restore;
 pub mod role;
 mod scaling;
 mod sink;
-mod slos;
+pub mod slos;
 mod speed;
 mod streams;
 mod tally;
-mod traffic;
+pub mod traffic;
 pub mod usage;
 
 use std::io::Write;
@@ -40,8 +41,9 @@ pub const COMMAND: &str = "kafka";
 /// Name, what it measures.
 type Measurement = (&'static str, fn(&Options) -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 11] = [
+const MEASUREMENTS: [Measurement; 12] = [
     ("speed", speed::rows),
+    ("replay", replay::rows),
     ("sink", sink::rows),
     ("partitions", scaling::partitions),
     ("definitions", scaling::definitions),

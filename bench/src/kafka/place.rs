@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rdkafka::ClientConfig;
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::role::Role;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Where a measurement runs: topics with a unique prefix.
 pub struct Place {
@@ -29,6 +30,8 @@ pub struct Place {
     pub program: PathBuf,
     /// Address of a database, if the measurement needs one.
     pub store: Option<String>,
+    /// Of request-events.
+    partitions: u32,
     home: TempDir,
 }
 
@@ -43,14 +46,20 @@ impl Place {
             prefix: format!("bench-{}-{what}.", std::process::id()),
             program: program.to_owned(),
             store: None,
+            partitions,
             home: tempfile::tempdir().context("creating a directory")?,
         };
-        let mut ensure = place.command();
-        ensure.args(["topics", "ensure", "--log", &place.log(), "--partitions"]);
-        ensure.arg(format!("request-events={partitions}"));
+        place.ensure_topics()?;
+        Ok(place)
+    }
+
+    fn ensure_topics(&self) -> Result<()> {
+        let mut ensure = self.command();
+        ensure.args(["topics", "ensure", "--log", &self.log(), "--partitions"]);
+        ensure.arg(format!("request-events={}", self.partitions));
         let done = ensure.stdin(Stdio::null()).output().context("running slipstream topics ensure")?;
         ensure!(done.status.success(), "slipstream topics ensure: {}", String::from_utf8_lossy(&done.stderr));
-        Ok(place)
+        Ok(())
     }
 
     /// The program, with our topics.
@@ -117,6 +126,22 @@ impl Place {
                 Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
                 Err((group, code)) => anyhow::bail!("deleting the group {group}: {code}"),
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes a topic with all it holds and makes it anew.
+    ///
+    /// # Errors
+    /// When the cluster does not respond, or takes too long.
+    pub fn renew(&self, topic: Topic) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().context("creating an admin client")?;
+        wait(admin.delete_topics(&[&self.topic(topic)], &AdminOptions::new()))?.context("deleting a topic")?;
+        let deadline = Instant::now() + PATIENCE;
+        // The cluster may still be deleting it.
+        while let Err(error) = self.ensure_topics() {
+            ensure!(Instant::now() < deadline, "{error}");
+            std::thread::sleep(LOOK_AGAIN);
         }
         Ok(())
     }

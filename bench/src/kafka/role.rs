@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -27,13 +29,21 @@ impl Role {
     /// # Errors
     /// When it cannot be started.
     pub fn start(place: &Place, roles: &str, arguments: &[&OsStr]) -> Result<Role> {
-        let (ops, gateway) = (free()?, free()?);
-        let said = place.home().join(format!("{}-{}.log", roles.replace(',', "-"), ops.port()));
         let mut command = place.command();
         command.args(["run", "--roles", roles, "--log", &place.log()]).args(arguments);
         if let Some(store) = &place.store {
             command.args(["--store", store]);
         }
+        Role::launch(command, place.home())
+    }
+
+    /// Starts a process by the command of a `slipstream run`, at addresses that are free. What it says goes into a directory.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(mut command: Command, home: &Path) -> Result<Role> {
+        let (ops, gateway) = (free()?, free()?);
+        let said = home.join(format!("run-{}.log", ops.port()));
         command.args(["--ops-listen", &ops.to_string(), "--listen", &gateway.to_string()]);
         command.env("SLIPSTREAM_DRAIN", "0s");
         Ok(Role { process: Process::start(&mut command, said)?, ops, gateway })

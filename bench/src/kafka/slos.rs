@@ -15,6 +15,16 @@ pub fn documents(others: usize) -> String {
     matching.chain(others).collect::<Vec<_>>().join("---\n")
 }
 
+/// The 40 that match, each with another filter and another target.
+pub fn edited() -> String {
+    let edits = [
+        ("status_code < 500", "status_code < 400"),
+        ("latency_ms <= 300", "latency_ms <= 200"),
+        ("target: 0.99}", "target: 0.995}"),
+    ];
+    edits.iter().fold(documents(0), |text, (from, to)| text.replace(from, to))
+}
+
 /// Those that match, in groups: up to 48 of each (endpoint, method and status).
 pub fn grouped() -> String {
     let by = "groupBy: [endpoint, method, status_code]";

@@ -23,6 +23,10 @@ const COVERED: &str = "outcome=\"accepted\"";
 pub fn measure(place: &Place, roles: &str) -> Result<Measured> {
     let events = place.held(&place.topic(Topic::RequestEvents))?;
     place.forget("tally")?;
+    // A tally without a position refuses to sum what was summed before.
+    if place.held(&place.topic(Topic::SliTallies))? > 0 {
+        place.renew(Topic::SliTallies)?;
+    }
     let deadline = Instant::now() + WITHIN;
     let mut progress = Progress::new(events);
     let mut role = Role::start(place, roles, &[])?;

@@ -1,5 +1,7 @@
 //! Reading outside of a group: bounds, offsets by log time, and ranges.
 
+mod reader;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,10 +15,11 @@ use super::buffer::{Buffer, ProducersTimes};
 use super::client::{ClientLog, Reader, look_again};
 use super::errors::{is_lasting, is_new_partition, log_error, of_code};
 use super::names::Names;
-use super::native::{Came, Event, Events, Records};
+use super::native::{Came, Events, Records};
 use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
+use reader::{RangeReader, Standing};
 
 /// How long a request to the brokers may take.
 const CALL: Duration = Duration::from_secs(10);
@@ -24,8 +27,8 @@ const CALL: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long to wait for a range before checking for errors, milliseconds.
 const GLANCE: i32 = 50;
-/// How many idle readers are kept for further ranges.
-const IDLE_READERS: usize = 4;
+/// How many idle readers are kept for further ranges: a replay has one for each partition, and a new client takes long.
+const IDLE_READERS: usize = 16;
 
 /// Readers of ranges. All its methods block.
 pub(super) struct Ranges {
@@ -47,40 +50,6 @@ pub(super) struct Read {
 impl Read {
     fn nothing(partition: TopicPartition, next: Offset) -> Read {
         Read { batch: Batch::new(partition, next), producers_times: None }
-    }
-}
-
-struct RangeReader {
-    /// Of the partition that it read last.
-    records: Option<Records>,
-    events: Events,
-    consumer: Arc<Reader>,
-    /// Where it continues without a seek.
-    at: Option<(TopicPartition, Offset)>,
-}
-
-impl RangeReader {
-    /// An error of the client that ends the reading.
-    fn broken(&mut self) -> Option<(RDKafkaErrorCode, String)> {
-        let mut failed = None;
-        while self.events.next(0, &mut |event| {
-            if let Event::Error { code, text, fatal, .. } = event
-                && (fatal || breaks(code))
-            {
-                failed = Some((code, text));
-            }
-        }) {}
-        failed
-    }
-
-    /// Remembers where it continues without a seek. A reader that has its range fetches nothing more.
-    fn stand_at(&mut self, partition: TopicPartition, next: Option<Offset>) {
-        self.at = next.map(|next| (partition, next));
-        if self.at.is_none()
-            && let Err(error) = self.consumer.unassign()
-        {
-            tracing::debug!(%error, %partition, "a reader could not release its partition");
-        }
     }
 }
 
@@ -174,6 +143,9 @@ impl Ranges {
         to: Offset,
         fetch: Fetch,
     ) -> Result<Read, LogError> {
+        if let Some((reader, end)) = self.continues(partition, from, to) {
+            return self.read_with(reader, (partition, from, to), end, fetch);
+        }
         let (first, end) = self.bounds(partition)?;
         if from < first || from > end {
             return Err(LogError::OutOfRange { partition, offset: from, first, end });
@@ -181,12 +153,31 @@ impl Ranges {
         if from >= to.min(end) {
             return Ok(Read::nothing(partition, from));
         }
-        let mut reader = self.reader(partition, from)?;
-        let read = self.read_on(&mut reader, partition, from, to.min(end), fetch);
-        if read.is_ok() {
-            self.put_back(reader);
-        }
-        read
+        let reader = self.reader(partition, from)?;
+        self.read_with(reader, (partition, from, to.min(end)), end, fetch)
+    }
+
+    /// A reader that stands at `from`, with the end that it knows, if all of the range was there when that was looked up. Then
+    /// bounds need not be looked up again: what retention has removed since, the brokers refuse to send.
+    fn continues(&self, partition: TopicPartition, from: Offset, to: Offset) -> Option<(RangeReader, Offset)> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |(place, r): (usize, &RangeReader)| Some((place, r.knows(partition, (from, to))?));
+        let (place, end) = idle.iter().enumerate().find_map(known)?;
+        Some((idle.remove(place), end))
+    }
+
+    fn read_with(
+        &self,
+        mut reader: RangeReader,
+        (partition, from, to): (TopicPartition, Offset, Offset),
+        end: Offset,
+        fetch: Fetch,
+    ) -> Result<Read, LogError> {
+        let read = self.read_on(&mut reader, partition, from, to, fetch)?;
+        let next = read.batch.next;
+        reader.stand_at(partition, (next < to).then_some(Standing { partition, next, end }));
+        self.put_back(reader);
+        Ok(read)
     }
 
     fn put_back(&self, reader: RangeReader) {
@@ -197,17 +188,18 @@ impl Ranges {
         idle.push(reader);
     }
 
-    /// A reader that is at an offset, or is moved there.
+    /// A reader that is at an offset, or is moved there. One in the middle of another range is left there, while there are few.
     fn reader(&self, partition: TopicPartition, from: Offset) -> Result<RangeReader, LogError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = idle.iter().position(|r| r.at == Some((partition, from)));
-        let reader = there.map(|i| idle.remove(i)).or_else(|| idle.pop());
+        let there = idle.iter().position(|r| r.stands_at(partition, from));
+        let free = there.or_else(|| idle.iter().position(|r| r.at.is_none()));
+        let found = free.or_else(|| (idle.len() >= IDLE_READERS).then_some(0)).map(|i| idle.remove(i));
         drop(idle);
-        let mut reader = match reader {
+        let mut reader = match found {
             Some(reader) => reader,
             None => self.open()?,
         };
-        if reader.at != Some((partition, from)) {
+        if !reader.stands_at(partition, from) {
             let (topic, number) = (self.names.of(partition.topic), partition.partition as i32);
             // The old one first: it may be the same queue.
             reader.records = None;
@@ -270,7 +262,6 @@ impl Ranges {
             }
         }
         let next = if beyond { to } else { next };
-        reader.stand_at(partition, (next < to).then_some(next));
         buffer.reached(next);
         let producers_times = buffer.producers_times();
         let batch = buffer.take(Fetch { records: usize::MAX, bytes: usize::MAX });

@@ -135,7 +135,7 @@ fn deliver(
     scratch: &mut Vec<u8>,
 ) -> rusqlite::Result<bool> {
     // The row that holds `from` may begin below it.
-    let sql = "SELECT base, log_time, compressed, raw, data FROM batches WHERE place = ?1 AND base < ?3
+    let sql = "SELECT base, log_time, compressed, raw, data, count FROM batches WHERE place = ?1 AND base < ?3
                AND base >= coalesce((SELECT max(base) FROM batches WHERE place = ?1 AND base <= ?2), ?2) ORDER BY base";
     let mut query = conn.prepare_cached(sql)?;
     let mut rows = query.query((id, from, to))?;
@@ -147,6 +147,9 @@ fn deliver(
             raw: row.get::<_, u32>(3)? as usize,
             data: row.get_ref(4)?.as_blob()?,
         };
+        if batch.is_empty() {
+            make_room(batch, (found.raw, row.get::<_, u32>(5)? as usize), (from, to), fetch);
+        }
         match found.deliver(batch, (from, to), fetch, scratch) {
             Ok(true) => {}
             Ok(false) => return Ok(true),
@@ -154,6 +157,14 @@ fn deliver(
         }
     }
     Ok(false)
+}
+
+/// Room for what a fetch brings if all rows are like this one of so many bytes and records: a batch that grows is copied each time.
+fn make_room(batch: &mut Batch, (bytes, records): (usize, usize), (from, to): (Offset, Offset), fetch: Fetch) {
+    let (bytes, records) = (bytes.max(1), records.max(1));
+    let there = usize::try_from(to - from).unwrap_or(0).min(fetch.records);
+    let wanted = there.min(fetch.bytes.saturating_mul(records) / bytes);
+    batch.reserve(wanted.saturating_mul(bytes) / records, wanted);
 }
 
 fn corrupt(base: Offset) -> rusqlite::Error {

@@ -10,6 +10,8 @@ use slipstream_schemas::event::EventView;
 
 /// Tuples that are numbered before it begins anew: raw paths may be endpoints, and memory is bounded.
 const CAPACITY: usize = 1 << 16;
+/// Likewise the bytes of their encodings.
+const BYTES: usize = 8 << 20;
 
 /// What few values of repeat over many events.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,9 +72,56 @@ pub struct Dictionary {
     tuples: Vec<Tuple>,
     hashes: Vec<u64>,
     index: HashTable<u32>,
+    encoded: Encoded,
+}
+
+/// Tuples as events have them encoded: a tuple has one encoding, unless somebody's encoder is unusual.
+#[derive(Debug, Default)]
+struct Encoded {
+    bytes: Vec<u8>,
+    index: HashTable<Place>,
+}
+
+/// Where the bytes of a tuple are, and its number.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    hash: u64,
+    start: u32,
+    end: u32,
+    number: u32,
+}
+
+impl Encoded {
+    fn bytes(&self, place: &Place) -> &[u8] {
+        &self.bytes[place.start as usize..place.end as usize]
+    }
+
+    fn find(&self, dimensions: &[u8]) -> Option<u32> {
+        let found = self.index.find(hash_of(dimensions), |place| self.bytes(place) == dimensions);
+        found.map(|place| place.number)
+    }
+
+    fn insert(&mut self, dimensions: &[u8], number: u32) {
+        let (hash, start) = (hash_of(dimensions), self.bytes.len() as u32);
+        self.bytes.extend_from_slice(dimensions);
+        let place = Place { hash, start, end: self.bytes.len() as u32, number };
+        self.index.insert_unique(hash, place, |place| place.hash);
+    }
 }
 
 impl Dictionary {
+    /// The number of the tuple of an event that was given as `dimensions` to [`Dictionary::remember`].
+    pub fn known(&self, dimensions: &[u8]) -> Option<u32> {
+        self.encoded.find(dimensions)
+    }
+
+    /// The number of a valid event's tuple, of which these are the dimensions as they are encoded. They are not known yet.
+    pub fn remember(&mut self, dimensions: &[u8], event: &EventView<'_>) -> u32 {
+        let number = self.number(event);
+        self.encoded.insert(dimensions, number);
+        number
+    }
+
     /// The number of an event's tuple. Finding one allocates nothing.
     pub fn number(&mut self, event: &EventView<'_>) -> u32 {
         let hash = hash(event);
@@ -94,7 +143,7 @@ impl Dictionary {
 
     /// Whether it is time to begin anew.
     pub fn is_full(&self) -> bool {
-        self.tuples.len() >= CAPACITY
+        self.tuples.len().max(self.encoded.index.len()) >= CAPACITY || self.encoded.bytes.len() >= BYTES
     }
 
     /// Begins anew; returns what was numbered.
@@ -102,6 +151,12 @@ impl Dictionary {
         let Dictionary { tuples, .. } = std::mem::take(self);
         tuples
     }
+}
+
+fn hash_of(bytes: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 fn hash(event: &EventView<'_>) -> u64 {

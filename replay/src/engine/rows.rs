@@ -1,11 +1,11 @@
 //! Records of a block to columns.
 
-use slipstream_log::Batch;
-use slipstream_schemas::LogTime;
-use slipstream_schemas::decode::{Attributes, decode};
+use slipstream_log::{Batch, RecordRef};
+use slipstream_schemas::decode::{Attributes, brief, decode};
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::time::slot;
-use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash};
+use slipstream_schemas::{EventTime, LogTime};
+use slipstream_slo::redelivery::{Memory, TOGETHER, id_hash, id_hash_of_bytes};
 use slipstream_slo::tally::columns::{Columns, Rows};
 use slipstream_store::Events;
 
@@ -61,11 +61,10 @@ impl Decoded {
         let mut decoded = Decoded::default();
         decoded.reserve(batch.len());
         for (row, record) in (0u32..).zip(batch.iter()) {
-            let from = batch.partition.provenance(record.offset());
             let counts = record.offset() >= count_from;
-            match decode(record.value().unwrap_or_default(), &from, Attributes::Skip) {
-                Ok(event) => decoded.push(&event, record.log_time(), row, dictionary),
-                Err(_) => decoded.invalid += u64::from(counts && record.log_time() >= range_from),
+            match found(batch, record, dictionary) {
+                Some(event) => decoded.push(&event, record.log_time(), row),
+                None => decoded.invalid += u64::from(counts && record.log_time() >= range_from),
             }
             if !counts {
                 decoded.remembered = decoded.columns.len();
@@ -79,8 +78,8 @@ impl Decoded {
         self.log_time.reserve(events);
     }
 
-    fn push(&mut self, event: &EventView<'_>, log_time: LogTime, number: u32, dictionary: &mut Dictionary) {
-        push(&mut self.columns, event, log_time, number, dictionary);
+    fn push(&mut self, event: &Found, log_time: LogTime, row: u32) {
+        push(&mut self.columns, event, log_time, row);
         self.log_time.push(log_time.0);
     }
 
@@ -171,14 +170,46 @@ fn reserve(columns: &mut Columns, events: usize) {
     row.reserve(events);
 }
 
+/// What sums are made of.
+struct Found {
+    id: u64,
+    tuple: u32,
+    time: EventTime,
+    weight: u32,
+    latency: f64,
+}
+
+impl Found {
+    fn of(event: &EventView<'_>, tuple: u32) -> Found {
+        let latency = event.latency_ms.unwrap_or(f64::NAN);
+        Found { id: id_hash(&event.event_id), tuple, time: event.time, weight: event.weight, latency }
+    }
+}
+
+/// The event of a record; `None` if it is not a valid one.
+fn found(batch: &Batch, record: RecordRef<'_>, dictionary: &mut Dictionary) -> Option<Found> {
+    let value = record.value().unwrap_or_default();
+    let decoded = || decode(value, &batch.partition.provenance(record.offset()), Attributes::Skip).ok();
+    let Some(brief) = brief(value) else {
+        let event = decoded()?;
+        return Some(Found::of(&event, dictionary.number(&event)));
+    };
+    let tuple = match dictionary.known(brief.dimensions) {
+        Some(tuple) => tuple,
+        None => dictionary.remember(brief.dimensions, &decoded()?),
+    };
+    let latency = brief.latency_ms.unwrap_or(f64::NAN);
+    Some(Found { id: id_hash_of_bytes(brief.event_id), tuple, time: brief.time, weight: brief.weight, latency })
+}
+
 /// Adds what an event has but its stamp.
-fn push(columns: &mut Columns, event: &EventView<'_>, log_time: LogTime, number: u32, dictionary: &mut Dictionary) {
+fn push(columns: &mut Columns, event: &Found, log_time: LogTime, number: u32) {
     let Columns { id, tuple, slot: slots, weight, latency, row, .. } = columns;
-    id.push(id_hash(&event.event_id));
-    tuple.push(dictionary.number(event));
+    id.push(event.id);
+    tuple.push(event.tuple);
     slots.push(slot(event.time, log_time));
     weight.push(event.weight);
-    latency.push(event.latency_ms.unwrap_or(f64::NAN));
+    latency.push(event.latency);
     row.push(number);
 }
 
@@ -191,7 +222,8 @@ pub fn columns_of(events: &Events, dictionary: &mut Dictionary) -> Columns {
     reserve(&mut columns, order.len());
     for (log_time, row) in order {
         let Some(event) = events.get(row) else { continue };
-        push(&mut columns, &event.view(), log_time, row, dictionary);
+        let event = event.view();
+        push(&mut columns, &Found::of(&event, dictionary.number(&event)), log_time, row);
         columns.stamp.push(log_time.0);
     }
     columns

@@ -52,8 +52,13 @@ impl TrafficOfThread {
     /// Adds the events of a block.
     pub fn add(&mut self, columns: &Columns, dictionary: &Dictionary) {
         let Columns { tuple, slot, weight, latency, .. } = columns;
+        // Events come nearly in order of time: the step of one is mostly that of the last.
+        let (mut last_slot, mut last_step) = (i64::MIN, None);
         for at in 0..columns.len() {
-            let Some(step) = self.steps.of(slot[at]) else { continue };
+            if slot[at] != last_slot {
+                (last_slot, last_step) = (slot[at], self.steps.of(slot[at]));
+            }
+            let Some(step) = last_step else { continue };
             let service = self.service(tuple[at], dictionary);
             let cell = &mut self.cells[service][step];
             let weight = u64::from(weight[at]);

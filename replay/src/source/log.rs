@@ -13,12 +13,17 @@ use crate::error::ReplayError;
 
 /// Records and bytes of a block: many share their tuple, tick and slot, and a few blocks are little memory.
 const BLOCK: Fetch = Fetch { records: 32_768, bytes: 6 << 20 };
+/// Partitions that are read in such blocks. Of each, two or three are in memory: of more partitions they are smaller,
+const WHOLE: usize = 2;
+/// but not smaller than the part of one that costs more than what is in it.
+const LEAST: usize = 16;
 
 /// Reads a part of the log in order.
 pub struct LogReader {
     log: SharedLog,
     runtime: Handle,
     part: LogPart,
+    block: Fetch,
     next: Offset,
     /// What is counted next is at this log time, or later.
     reached: LogTime,
@@ -28,16 +33,19 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// A reader of a part of a span that waits for the log on this runtime. Redeliveries are recognised for `window_ms`.
+    /// A reader of a part of a span, one of so many, that waits for the log on this runtime. Redeliveries are recognised for
+    /// `window_ms`.
     pub fn new(
         log: SharedLog,
         runtime: Handle,
-        part: LogPart,
+        (part, readers): (LogPart, usize),
         (span, window_ms): (Span, i64),
         noted: Arc<Noted>,
     ) -> LogReader {
+        let share = readers.div_ceil(WHOLE).clamp(1, LEAST);
+        let block = Fetch { records: BLOCK.records / share, bytes: BLOCK.bytes / share };
         let reached = span.from.max(part.countable).min(span.to);
-        LogReader { log, runtime, next: part.remember_from, part, reached, to: span.to, window_ms, noted }
+        LogReader { log, runtime, next: part.remember_from, part, block, reached, to: span.to, window_ms, noted }
     }
 
     /// Retention removed what was about to be read. What is left counts from where copies are recognised again; what is
@@ -70,7 +78,7 @@ impl LogReader {
 impl Reader for LogReader {
     fn next(&mut self) -> Result<Option<Block>, ReplayError> {
         while self.next < self.part.to {
-            let read = self.log.read(self.part.partition, self.next, self.part.to, BLOCK);
+            let read = self.log.read(self.part.partition, self.next, self.part.to, self.block);
             match self.runtime.block_on(read) {
                 Ok(batch) if batch.is_empty() => return Ok(None),
                 Ok(batch) => return Ok(Some(self.take(batch))),

@@ -121,6 +121,23 @@ fn fast_fingerprint(text: &str) -> [u8; 8] {
     *schema.rabin_fingerprint()
 }
 
+/// The headers of the current schema: of its fingerprint, and of those that libraries compute for it.
+static CURRENT: LazyLock<[[u8; HEADER_BYTES]; 3]> = LazyLock::new(|| {
+    let [first, second] = V1_ALIASES;
+    [*RequestEvent::schema().rabin_fingerprint(), first, second].map(|fingerprint| {
+        let mut header = [0; HEADER_BYTES];
+        header[..MARKER.len()].copy_from_slice(&MARKER);
+        header[MARKER.len()..].copy_from_slice(&fingerprint);
+        header
+    })
+});
+
+/// The body of an event that was written under the current schema.
+pub(super) fn current_body(value: &[u8]) -> Option<&[u8]> {
+    let (header, body) = value.split_first_chunk()?;
+    CURRENT.contains(header).then_some(body)
+}
+
 /// Decodes by the published versions.
 pub(super) fn decode(value: &[u8], attributes: Attributes) -> Result<EventView<'_>, EventError> {
     PUBLISHED.decode(value, attributes)

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod avro;
+mod brief;
 mod error;
 mod json;
 mod nearest;
@@ -13,6 +14,7 @@ mod number;
 mod rules;
 mod swift;
 
+pub use brief::{Brief, brief};
 pub use error::{ErrorClass, EventError};
 pub use json::{Defaults, rfc3339};
 pub(crate) use nearest::nearest;

@@ -18,7 +18,10 @@ pub enum Attributes {
 
 /// Bytes of an encoded event.
 pub const EVENT_BYTES: usize = 64 << 10;
-const ATTRIBUTES: usize = 32;
+/// Attributes that an event may have.
+pub(super) const ATTRIBUTES: usize = 32;
+/// Bytes that the identity of an event may have.
+pub(super) const EVENT_ID_BYTES: RangeInclusive<usize> = 1..=128;
 const ATTRIBUTE_KEY_BYTES: usize = 64;
 /// Bytes that the name of a service may have.
 pub const SERVICE_BYTES: usize = 256;
@@ -54,14 +57,14 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// The event, if it keeps every rule.
     pub(super) fn check(self) -> Result<EventView<'a>, EventError> {
-        text("event_id", &self.event_id, 1, 128)?;
+        event_id(&self.event_id)?;
         text("service", &self.service, 1, SERVICE_BYTES)?;
         text("environment", &self.environment, 0, ENVIRONMENT_BYTES)?;
         text("endpoint", &self.endpoint, 1, 1_024)?;
         text("method", &self.method, 1, 256)?;
         time("time", self.time)?;
         let status_code = number("status_code", self.status_code, STATUS_CODES)?;
-        let weight = number("weight", self.weight, WEIGHTS)?;
+        let weight = weight(self.weight)?;
         latency(self.latency_ms)?;
         trace_id(self.trace_id.as_deref())?;
         user_ref(self.user_ref.as_deref())?;
@@ -74,7 +77,7 @@ impl<'a> Draft<'a> {
             method: self.method,
             status_code: status_code as u16,
             latency_ms: self.latency_ms,
-            weight: weight as u32,
+            weight,
             trace_id: self.trace_id,
             user_ref: self.user_ref,
             attributes: self.attributes,
@@ -106,6 +109,16 @@ pub(crate) fn time(field: &str, micros: i64) -> Result<(), EventError> {
     Err(EventError::rule(field, micros.to_string(), rule))
 }
 
+/// Checks the identity of an event.
+pub(super) fn event_id(value: &str) -> Result<(), EventError> {
+    text("event_id", value, *EVENT_ID_BYTES.start(), *EVENT_ID_BYTES.end())
+}
+
+/// Checks how many requests an event stands for.
+pub(super) fn weight(value: i64) -> Result<u32, EventError> {
+    number("weight", value, WEIGHTS).map(|weight| weight as u32)
+}
+
 fn number(field: &str, value: i64, allowed: RangeInclusive<i64>) -> Result<i64, EventError> {
     if allowed.contains(&value) {
         return Ok(value);
@@ -127,7 +140,7 @@ pub(super) fn beyond(field: &str) -> Result<(), EventError> {
     }
 }
 
-fn latency(value: Option<f64>) -> Result<(), EventError> {
+pub(super) fn latency(value: Option<f64>) -> Result<(), EventError> {
     match value {
         Some(ms) if !(ms.is_finite() && (0.0..=LONGEST_MS).contains(&ms)) => {
             let rule = "must be finite and 0 to 86400000 (milliseconds, a day), or absent when not measured";
@@ -137,7 +150,7 @@ fn latency(value: Option<f64>) -> Result<(), EventError> {
     }
 }
 
-fn trace_id(value: Option<&str>) -> Result<(), EventError> {
+pub(super) fn trace_id(value: Option<&str>) -> Result<(), EventError> {
     match value {
         Some(id) if id.len() != 32 || !id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
             Err(EventError::rule("trace_id", id, "must be 32 lower-case hex digits, or absent"))
@@ -146,7 +159,7 @@ fn trace_id(value: Option<&str>) -> Result<(), EventError> {
     }
 }
 
-fn user_ref(value: Option<&str>) -> Result<(), EventError> {
+pub(super) fn user_ref(value: Option<&str>) -> Result<(), EventError> {
     match value {
         Some(user) if user.len() > 256 => {
             Err(EventError::rule("user_ref", user, format!("must be at most 256 bytes, is {}", user.len())))
@@ -161,6 +174,11 @@ const NO_NUL: &str = "must not have a NUL character (U+0000)";
 
 fn has_nul(text: &str) -> bool {
     text.as_bytes().contains(&0)
+}
+
+/// Whether the sizes of an attribute are right; `before` is how many there were.
+pub(super) fn attribute_sizes(before: usize, key: usize, value: usize) -> bool {
+    before < ATTRIBUTES && key <= ATTRIBUTE_KEY_BYTES && value <= ATTRIBUTE_VALUE_BYTES
 }
 
 /// Checks one attribute; `before` is how many there were.

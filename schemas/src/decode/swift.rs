@@ -30,11 +30,16 @@ pub(super) fn draft(body: &[u8], attributes: Attributes) -> Option<Draft<'_>> {
 }
 
 /// What is left of a body, in Avro's binary encoding.
-struct Body<'a>(&'a [u8]);
+pub(super) struct Body<'a>(pub(super) &'a [u8]);
 
 impl<'a> Body<'a> {
     /// Variable length, zigzag.
-    fn long(&mut self) -> Option<i64> {
+    pub(super) fn long(&mut self) -> Option<i64> {
+        // Lengths, and which of a union it is: one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Some(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+        }
         let mut value = 0;
         for shift in (0..63).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
@@ -47,21 +52,26 @@ impl<'a> Body<'a> {
         None
     }
 
-    fn int(&mut self) -> Option<i64> {
+    pub(super) fn int(&mut self) -> Option<i64> {
         self.long().filter(|value| i32::try_from(*value).is_ok())
     }
 
-    fn double(&mut self) -> Option<f64> {
+    pub(super) fn double(&mut self) -> Option<f64> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(f64::from_le_bytes(*bytes))
     }
 
-    fn str(&mut self) -> Option<&'a str> {
+    /// A text's bytes, whatever they are.
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.long()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        std::str::from_utf8(bytes).ok()
+        Some(bytes)
+    }
+
+    pub(super) fn str(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()?).ok()
     }
 
     fn text(&mut self) -> Option<Cow<'a, str>> {
@@ -69,7 +79,7 @@ impl<'a> Body<'a> {
     }
 
     /// A union of null and something.
-    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    pub(super) fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.long()? {
             0 => Some(None),
             1 => read(self).map(Some),
@@ -98,7 +108,7 @@ impl<'a> Body<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
@@ -111,7 +121,7 @@ mod tests {
     use crate::time::EventTime;
 
     prop_compose! {
-        fn any_event()(
+        pub(in crate::decode) fn any_event()(
             texts in prop::array::uniform5("[a-zA-Zé/{}\u{80}\n -]{0,40}"),
             time in -1_000_000_000_000_000..9_000_000_000_000_000_i64,
             status_code in prop_oneof![any::<i32>(), 100..600],

@@ -5,6 +5,9 @@ mod slots;
 
 use slots::Slots;
 
+/// Places in a line of the cache.
+const LINE: usize = 64 / size_of::<u64>();
+
 /// The least room a set has once it has any.
 const LEAST: usize = 1_024;
 
@@ -17,6 +20,8 @@ pub(super) struct Ids {
     taken: usize,
     /// Whether the hash 0 is in it.
     zero: bool,
+    /// Room that it gets as soon as it grows.
+    wanted: usize,
 }
 
 impl Ids {
@@ -58,10 +63,14 @@ impl Ids {
         std::hint::black_box(seen);
     }
 
-    /// Empties it. It keeps room for about as many as are expected.
+    /// Empties it. It keeps room for about as many as are expected, or gets it with the first: to grow step by step is to write
+    /// all of it three times.
     pub(super) fn clear_for(&mut self, expected: usize) {
         if self.slots.len() > 4 * expected.max(LEAST) {
             *self = Ids::default();
+        }
+        self.wanted = expected + expected / 2;
+        if self.slots.is_empty() {
             return;
         }
         self.slots.fill(0);
@@ -74,7 +83,7 @@ impl Ids {
     }
 
     fn grow(&mut self) {
-        let room = (self.slots.len() + self.slots.len() / 2).max(LEAST);
+        let room = (self.slots.len() + self.slots.len() / 2).max(LEAST).max(self.wanted).next_multiple_of(LINE);
         let old = std::mem::replace(&mut self.slots, Slots::free(room));
         for hash in old.iter().filter(|hash| **hash != 0) {
             let place = self.find(*hash);
@@ -96,9 +105,10 @@ impl Ids {
     }
 }
 
-/// The hash as a share of all hashes, of the places.
+/// The hash as a share of all hashes, of the places: the first one of a line of the cache, so that a look is nearly always at
+/// one line, however far it has to go on from there.
 fn home(hash: u64, places: usize) -> usize {
-    ((u128::from(hash) * places as u128) >> 64) as usize
+    ((u128::from(hash) * (places / LINE) as u128) >> 64) as usize * LINE
 }
 
 #[cfg(test)]
@@ -157,6 +167,9 @@ mod tests {
         assert!((0..100_000).all(|n| !ids.contains(hash(n))));
         ids.clear_for(1_000);
         assert_eq!(ids.slots.len(), 0);
+        (0..1_000).for_each(|n| _ = ids.insert(hash(n)));
+        assert_eq!(ids.slots.len(), 1_504);
+        assert!((0..1_000).all(|n| !ids.insert(hash(n))));
     }
 
     #[test]
