@@ -7,7 +7,7 @@ use crate::outcome::{Contributor, Contributors};
 /// Values that are told of each dimension.
 const TOLD: usize = 10;
 /// A dimension with more values than this, such as an attribute that each request has of its own, says nothing in common.
-const VALUES: usize = 10_000;
+const VALUES: usize = 100_000;
 
 /// Counts by dimension and value.
 #[derive(Debug, Clone, Default)]
