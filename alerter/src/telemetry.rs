@@ -7,7 +7,7 @@ use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 use slipstream_log::{LogError, TopicPartition};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics;
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, Notification, Outcome};
 use slipstream_schemas::visible::visible;
 
 static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -60,9 +60,9 @@ impl Event for Evaluated<'_> {
         EVALUATED.with_label_values::<&str>(&[]).inc_by(self.records as u64);
         OPEN.with_label_values::<&str>(&[]).set(self.open as i64);
         for t in self.transitions {
-            TRANSITIONS.with_label_values(&[kind(t.kind)]).inc();
+            TRANSITIONS.with_label_values(&[t.kind.name()]).inc();
             tracing::info!(
-                alert = %t.alert_id, slo = %t.slo, objective = %t.objective, group = group(t), severity = %t.severity, rule = %t.rule, kind = kind(t.kind), tick = t.tick, complete = t.complete, "alert changed"
+                alert = %t.alert_id, slo = %t.slo, objective = %t.objective, group = group(t), severity = %t.severity, rule = %t.rule, kind = t.kind.name(), tick = t.tick, complete = t.complete, "alert changed"
             );
         }
     }
@@ -244,18 +244,6 @@ impl Event for Restored<'_> {
     fn emit(self) {
         let Restored { receiver, partition, firing } = self;
         tracing::info!(receiver, %partition, firing, "notifier took over a partition");
-    }
-}
-
-fn kind(kind: TransitionKind) -> &'static str {
-    match kind {
-        TransitionKind::Pending => "pending",
-        TransitionKind::Inactive => "inactive",
-        TransitionKind::Firing => "firing",
-        TransitionKind::Keeping => "keeping",
-        TransitionKind::Resumed => "resumed",
-        TransitionKind::Severity => "severity",
-        TransitionKind::Resolved => "resolved",
     }
 }
 

@@ -117,6 +117,20 @@ pub fn read_file(path: &Path) -> Result<SourceFile> {
     contents(path)?.map_err(|diagnostic| anyhow!("{}: {}", path.display(), diagnostic.message))
 }
 
+/// Loads definitions that are only looked at: errors are shown and end it.
+///
+/// # Errors
+/// As for [`load`], and when a definition is wrong.
+pub fn load_right(paths: &[PathBuf]) -> Result<Loaded> {
+    let Definitions { loaded, skipped } = load(paths)?;
+    say_skipped(&skipped);
+    if !loaded.is_valid() {
+        output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
+        bail!("the definitions have errors");
+    }
+    Ok(loaded)
+}
+
 /// Loads definitions that must be right: errors are shown and end it, warnings are shown.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use slipstream_definitions::definition::{Rule, Slo};
 use slipstream_query::slos::standing;
 use slipstream_schemas::LogTime;
-use slipstream_schemas::records::{AlertTransition, BurnRates, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_slo::tally::columns::Share;
 use slipstream_store::alerts::{AlertEpisode, AlertState};
 use slipstream_store::text;
@@ -118,20 +118,10 @@ fn makeups(shares: &[(Tuple, Share)]) -> BTreeMap<SeriesName, Makeup> {
         for objective in share.objectives.iter().filter_map(|at| share.slo.objectives.get(*at)) {
             let (slo, objective, group) = (share.slo.name.clone(), objective.name.clone(), share.group.to_vec());
             let makeup = makeups.entry(SeriesName { slo, objective, group }).or_default();
-            add_tuple(makeup, tuple, total - good, total);
+            makeup.add_event(&tuple.event(), total - good, total);
         }
     }
     makeups
-}
-
-/// Adds events of a tuple.
-pub fn add_tuple(makeup: &mut Makeup, tuple: &Tuple, bad: i64, total: i64) {
-    makeup.add_all(bad, total);
-    makeup.add("service", &tuple.service, bad, total);
-    makeup.add("environment", &tuple.environment, bad, total);
-    makeup.add("endpoint", &tuple.endpoint, bad, total);
-    makeup.add("method", &tuple.method, bad, total);
-    makeup.add("status_code", &tuple.status_code.to_string(), bad, total);
 }
 
 /// Episodes that were open in the range, by their beginning.
@@ -146,13 +136,10 @@ fn alerts(about: &About, case: &Case, transitions: Vec<AlertTransition>) -> Vec<
     for transition in transitions.into_iter().filter(|t| t.tick < to).filter(counts) {
         episodes.entry((transition.episode, transition.alert_id.clone())).or_default().push(transition);
     }
-    let in_range =
-        |transitions: &Vec<AlertTransition>| transitions.last().is_some_and(|last| last.tick >= from || is_open(last));
+    let in_range = |transitions: &Vec<AlertTransition>| {
+        transitions.last().is_some_and(|last| last.tick >= from || AlertState::after(last.kind).is_open())
+    };
     episodes.into_values().filter(in_range).map(|records| alert(from, case, records)).collect()
-}
-
-fn is_open(last: &AlertTransition) -> bool {
-    matches!(AlertState::after(last.kind), AlertState::Pending | AlertState::Firing)
 }
 
 fn alert(from: i64, case: &Case, records: Vec<AlertTransition>) -> AlertHistory {
@@ -175,22 +162,10 @@ fn alert(from: i64, case: &Case, records: Vec<AlertTransition>) -> AlertHistory 
 fn shown(transition: &AlertTransition) -> TransitionShown {
     TransitionShown {
         at: text::seconds(transition.tick),
-        kind: kind(transition.kind).to_owned(),
+        kind: transition.kind.name().to_owned(),
         severity: transition.severity.clone(),
         rule: transition.rule.clone(),
         value: AlertEpisode::new(transition).value,
-    }
-}
-
-fn kind(kind: TransitionKind) -> &'static str {
-    match kind {
-        TransitionKind::Pending => "pending",
-        TransitionKind::Inactive => "inactive",
-        TransitionKind::Firing => "firing",
-        TransitionKind::Keeping => "keeping",
-        TransitionKind::Resumed => "resumed",
-        TransitionKind::Severity => "severity",
-        TransitionKind::Resolved => "resolved",
     }
 }
 

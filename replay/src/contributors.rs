@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use slipstream_schemas::event::EventView;
+
 use crate::outcome::{Contributor, Contributors};
 
 /// Values that are told of each dimension.
@@ -21,8 +23,21 @@ pub struct Makeup {
 }
 
 impl Makeup {
+    /// Adds events that are all like this one.
+    pub fn add_event(&mut self, event: &EventView<'_>, bad: i64, total: i64) {
+        (self.all[0], self.all[1]) = (self.all[0] + bad, self.all[1] + total);
+        self.add("service", &event.service, bad, total);
+        self.add("environment", &event.environment, bad, total);
+        self.add("endpoint", &event.endpoint, bad, total);
+        self.add("method", &event.method, bad, total);
+        self.add("status_code", &event.status_code.to_string(), bad, total);
+        for (key, value) in &event.attributes {
+            self.add(&format!("attributes.{key}"), value, bad, total);
+        }
+    }
+
     /// Adds events of one value of a dimension.
-    pub fn add(&mut self, dimension: &str, value: &str, bad: i64, total: i64) {
+    fn add(&mut self, dimension: &str, value: &str, bad: i64, total: i64) {
         if self.wide.contains(dimension) {
             return;
         }
@@ -38,11 +53,6 @@ impl Makeup {
             self.dimensions.remove(dimension);
             self.wide.insert(dimension.to_owned());
         }
-    }
-
-    /// Adds to the sums of all events.
-    pub fn add_all(&mut self, bad: i64, total: i64) {
-        (self.all[0], self.all[1]) = (self.all[0] + bad, self.all[1] + total);
     }
 
     /// Bad events.

@@ -85,17 +85,12 @@ impl Found {
     }
 }
 
-/// Reads what the looks ask for, and adds it to what was found for each.
+/// Reads what the looks ask for. Returns what was found for each.
 ///
 /// # Errors
 /// When a source cannot be read.
-pub fn investigate(
-    looks: &[Look],
-    found: Vec<Found>,
-    readers: Vec<Box<dyn Reader>>,
-    window_ms: i64,
-) -> Result<Vec<Found>, ReplayError> {
-    let mut looking = Looking::new(looks, found);
+pub fn investigate(looks: &[Look], readers: Vec<Box<dyn Reader>>, window_ms: i64) -> Result<Vec<Found>, ReplayError> {
+    let mut looking = Looking::new(looks);
     for mut reader in readers {
         let (mut memory, mut stamp) = (Memory::new(window_ms), LogTime(i64::MIN));
         while let Some(block) = reader.next()? {
@@ -130,7 +125,7 @@ struct Looking<'a> {
 }
 
 impl<'a> Looking<'a> {
-    fn new(looks: &'a [Look], found: Vec<Found>) -> Looking<'a> {
+    fn new(looks: &'a [Look]) -> Looking<'a> {
         let matcher = |side: &Side| {
             let active = Active { slo: std::sync::Arc::new(side.slo.clone()), generation: 0 };
             Matcher::new(&[active])
@@ -138,7 +133,7 @@ impl<'a> Looking<'a> {
         Looking {
             looks,
             matchers: looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(matcher))).collect(),
-            found,
+            found: looks.iter().map(|_| Found::default()).collect(),
         }
     }
 
@@ -177,7 +172,7 @@ impl Found {
         let bad = verdicts.contains(&Some(Verdict::Bad));
         let weight = i64::from(event.weight);
         if verdicts.iter().flatten().any(|verdict| *verdict != Verdict::Unknown) {
-            self.count(event, if bad { weight } else { 0 }, weight);
+            self.makeup.add_event(event, if bad { weight } else { 0 }, weight);
         }
         let changed = compared && verdicts[0] != verdicts[1];
         self.changed += u64::from(changed);
@@ -189,18 +184,6 @@ impl Found {
         }
         if changed {
             keep(&mut self.changes, event, verdicts);
-        }
-    }
-
-    fn count(&mut self, event: &EventView<'_>, bad: i64, total: i64) {
-        self.makeup.add_all(bad, total);
-        self.makeup.add("service", &event.service, bad, total);
-        self.makeup.add("environment", &event.environment, bad, total);
-        self.makeup.add("endpoint", &event.endpoint, bad, total);
-        self.makeup.add("method", &event.method, bad, total);
-        self.makeup.add("status_code", &event.status_code.to_string(), bad, total);
-        for (key, value) in &event.attributes {
-            self.makeup.add(&format!("attributes.{key}"), value, bad, total);
         }
     }
 }

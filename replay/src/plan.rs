@@ -75,7 +75,7 @@ pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) ->
     }
 }
 
-/// What brings the events of a span once more.
+/// What brings the events of spans once more.
 pub struct Again {
     /// One for each part.
     pub readers: Vec<Box<dyn Reader>>,
@@ -83,30 +83,31 @@ pub struct Again {
     pub window_ms: i64,
 }
 
-/// Plans to read a span again, without any warm-up: only what counts in it, by whichever definitions.
+/// Plans to read spans again, which are apart and in order, without any warm-up: only what counts in them, by whichever
+/// definitions. By event time everything is sorted once more, and what lies between the spans comes along.
 ///
 /// # Errors
 /// When a source cannot be read.
 pub async fn again(
     sources: &Sources,
     clock: Clock,
-    span: Span,
+    spans: &[Span],
     progress: &Arc<Progress>,
 ) -> Result<Again, ReplayError> {
     let past = Past::of(sources).await?;
     let window_ms = past.window_ms;
-    let read = match clock {
-        Clock::Log => span,
-        Clock::Event => Span { from: LogTime(past.first.tick() * 1_000), to: past.known },
-    };
-    let origin = past.origin(read, read.from).await?;
-    let readers = origin.readers(past.log(), (origin.span, window_ms), progress).into_iter().map(|(_, reader)| reader);
-    let readers: Vec<Box<dyn Reader>> = readers.collect();
-    if clock == Clock::Log {
-        return Ok(Again { readers, window_ms });
+    let everything = [Span { from: LogTime(past.first.tick() * 1_000), to: past.known }];
+    let mut readers: Vec<Box<dyn Reader>> = Vec::new();
+    for span in if clock == Clock::Log { spans } else { &everything } {
+        let origin = past.origin(*span, span.from).await?;
+        readers.extend(origin.readers(past.log(), (*span, window_ms), progress).into_iter().map(|(_, reader)| reader));
     }
+    let (Clock::Event, Some(first), Some(last)) = (clock, spans.first(), spans.last()) else {
+        return Ok(Again { readers, window_ms });
+    };
+    let hull = Span { from: first.from, to: last.to };
     let stop = Arc::clone(progress);
-    let gather = move || Sorted::gather(readers, window_ms, (span, span.from), &stop);
+    let gather = move || Sorted::gather(readers, window_ms, (hull, hull.from), &stop);
     let sorted = tokio::task::spawn_blocking(gather).await.map_err(|_| ReplayError::Thread("sorting"))??;
     Ok(Again { readers: vec![Box::new(SortedReader::new(sorted))], window_ms })
 }

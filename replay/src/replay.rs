@@ -128,11 +128,12 @@ async fn look_again(
     progress: &Arc<Progress>,
 ) -> Result<Told, ReplayError> {
     let second = SecondLook::new(about, cases, &outcomes);
-    let mut found = second.nothing();
-    for span in second.spans() {
-        let Again { readers, window_ms } = again(sources, about.clock, span, progress).await?;
+    let mut found = Vec::new();
+    let spans = second.spans();
+    if !spans.is_empty() {
+        let Again { readers, window_ms } = again(sources, about.clock, &spans, progress).await?;
         let looks = second.looks.clone();
-        found = blocking(move || investigate(&looks, found, readers, window_ms)).await?;
+        found = blocking(move || investigate(&looks, readers, window_ms)).await?;
     }
     let changes = second.fill(&mut outcomes, found);
     let mut outcomes = outcomes.into_iter();

@@ -87,11 +87,6 @@ impl SecondLook {
         self.ask(Look { span, sides: [by(of_then), by(given)] }, Filled::Change(self.changes.len() - 1));
     }
 
-    /// What is found before anything is read.
-    pub fn nothing(&self) -> Vec<Found> {
-        self.looks.iter().map(|_| Found::default()).collect()
-    }
-
     /// The least spans that hold what is looked at, apart from each other and in order.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = self.looks.iter().map(|look| look.span).collect();

@@ -38,7 +38,7 @@ pub fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition>
     for transition in transitions.iter().filter(|t| t.tick < at) {
         last.insert(&transition.alert_id, transition);
     }
-    let is_open = |t: &&AlertTransition| matches!(AlertState::after(t.kind), AlertState::Pending | AlertState::Firing);
+    let is_open = |t: &&AlertTransition| AlertState::after(t.kind).is_open();
     last.into_values().filter(is_open).cloned().collect()
 }
 
@@ -105,7 +105,7 @@ pub fn find(transitions: &[AlertTransition], id: &str, episode: Option<i64>) -> 
     let Some(last) = of_it.last() else {
         return Err(NoAlert::NoEpisode { id: id.to_owned(), episode: wanted, known });
     };
-    let is_over = matches!(AlertState::after(last.kind), AlertState::Inactive | AlertState::Resolved);
+    let is_over = !AlertState::after(last.kind).is_open();
     Ok(Episode { id: id.to_owned(), episode: wanted, end: is_over.then_some(last.tick) })
 }
 

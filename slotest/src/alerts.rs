@@ -46,11 +46,6 @@ const KINDS: [(&str, TransitionKind); 7] = [
     ("resolved", TransitionKind::Resolved),
 ];
 
-/// The word for a kind of transition.
-pub(crate) fn kind_word(kind: TransitionKind) -> &'static str {
-    KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| word)
-}
-
 /// Whether receivers hear of a transition, so that a test must name it.
 pub(crate) fn is_sent(kind: TransitionKind) -> bool {
     matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
@@ -155,7 +150,7 @@ impl Expected {
     pub(crate) fn words(&self) -> String {
         let severity = self.severity.as_ref().map(|severity| format!(" {severity}")).unwrap_or_default();
         let rule = self.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
-        format!("{}{severity}{rule} at {}", kind_word(self.kind), self.when.text)
+        format!("{}{severity}{rule} at {}", self.kind.name(), self.when.text)
     }
 }
 
@@ -163,5 +158,5 @@ impl Expected {
 pub(crate) fn words(transition: &AlertTransition, start: i64) -> String {
     let severity = if transition.severity.is_empty() { String::new() } else { format!(" {}", transition.severity) };
     let at = span::format(since(transition, start));
-    format!("{}{severity} by {} at {at}", kind_word(transition.kind), transition.rule)
+    format!("{}{severity} by {} at {at}", transition.kind.name(), transition.rule)
 }

@@ -39,6 +39,11 @@ pub enum AlertState {
 }
 
 impl AlertState {
+    /// Whether its episode goes on.
+    pub fn is_open(self) -> bool {
+        matches!(self, AlertState::Pending | AlertState::Firing)
+    }
+
     /// The state after a transition.
     pub fn after(kind: TransitionKind) -> Self {
         match kind {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use slipstream_replay::outcome::Clock;
 
 use super::place::Place;
 use super::values::{duration, time};
@@ -68,4 +69,13 @@ pub enum ClockName {
     Log,
     /// When it happened
     Event,
+}
+
+impl From<ClockName> for Clock {
+    fn from(name: ClockName) -> Clock {
+        match name {
+            ClockName::Log => Clock::Log,
+            ClockName::Event => Clock::Event,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
@@ -63,13 +63,7 @@ async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitC
     let slos = if paths.is_empty() {
         in_force(&revisions(parts::log_of(&from.load()?).await?.as_ref()).await?)
     } else {
-        let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
-        definitions::say_skipped(&skipped);
-        if !loaded.is_valid() {
-            output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
-            bail!("the definitions have errors");
-        }
-        loaded.slos
+        definitions::load_right(paths)?.slos
     };
     if json {
         output::print_json(&DefinitionAnswer { slos })?;

@@ -47,8 +47,6 @@ pub struct Standing {
     pub budget_remaining: f64,
     /// Length in seconds and burn rate of each window.
     pub burn: Vec<(i64, f64)>,
-    /// Whether a source was missing.
-    pub complete: bool,
 }
 
 /// What was noted of one set of definitions.
@@ -196,7 +194,6 @@ impl Standing {
             sli: state.sli,
             budget_remaining: state.budget_remaining,
             burn: state.windows.iter().map(|window| (window.seconds, window.burn)).collect(),
-            complete: state.complete,
         }
     }
 }

@@ -206,7 +206,6 @@ impl<'a> Worker<'a> {
     /// Tuples are numbered anew: what was counted by their numbers gets their names.
     pub fn leave_tuples(&mut self) {
         let shares = self.tally.shares();
-        self.tally.forget_tuples();
         self.traffic.forget_tuples();
         let tuples = self.dictionary.take();
         for (left, shares) in self.shares.iter_mut().zip(shares) {

@@ -49,7 +49,7 @@ type Figure = (&'static str, String, String);
 
 fn of_worst(facts: &Facts<'_>) -> Vec<Figure> {
     let impact = &facts.alert.impact;
-    let is_open = matches!(facts.alert.episode.state, AlertState::Firing | AlertState::Pending);
+    let is_open = facts.alert.episode.state.is_open();
     let share = if impact.total > 0 { impact.bad as f64 / impact.total as f64 } else { 0.0 };
     let lasted = words::span((facts.end - facts.begin) / SECOND);
     let mut figures = vec![

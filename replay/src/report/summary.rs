@@ -21,7 +21,7 @@ pub fn of_alert(facts: &Facts<'_>, times: Times) -> String {
 }
 
 fn what_happened(facts: &Facts<'_>, times: Times) -> String {
-    let is_open = matches!(facts.alert.episode.state, AlertState::Firing | AlertState::Pending);
+    let is_open = facts.alert.episode.state.is_open();
     let when = if is_open {
         format!("From {} UTC on", times.at(facts.begin))
     } else {

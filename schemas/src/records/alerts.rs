@@ -24,6 +24,21 @@ pub enum TransitionKind {
     Resolved,
 }
 
+impl TransitionKind {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            TransitionKind::Pending => "pending",
+            TransitionKind::Inactive => "inactive",
+            TransitionKind::Firing => "firing",
+            TransitionKind::Keeping => "keeping",
+            TransitionKind::Resumed => "resumed",
+            TransitionKind::Severity => "severity",
+            TransitionKind::Resolved => "resolved",
+        }
+    }
+}
+
 /// One step of an alert's machine, and its whole state after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertTransition {

@@ -104,11 +104,6 @@ impl ColumnTally {
         ColumnTally { cases: (0..cases).map(|_| case()).collect(), plans: Vec::new(), grouped: Grouped::default() }
     }
 
-    /// Whether definitions in force after the last event read attributes; true where that is not known.
-    pub fn needs_attributes(&self) -> bool {
-        self.cases.iter().any(|case| case.matching.as_ref().is_none_or(|m| m.matcher.needs_attributes()))
-    }
-
     /// The caller numbers tuples anew.
     pub fn forget_tuples(&mut self) {
         self.settle_shares();
@@ -117,8 +112,7 @@ impl ColumnTally {
 
     /// Which tuples the events of each series were of, since the last call: per set of definitions.
     pub fn shares(&mut self) -> Vec<Vec<Share>> {
-        self.settle_shares();
-        self.plans.clear();
+        self.forget_tuples();
         self.cases.iter_mut().map(|case| case.shares.take()).collect()
     }
 

@@ -7,20 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
-use slipstream_definitions::diagnostic::render;
 use slipstream_definitions::duration;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_replay::backtest::run::{Backtested, Backtesting, backtest};
 use slipstream_replay::backtest::suggest::Wishes;
 use slipstream_replay::engine::Progress;
-use slipstream_replay::outcome::Clock;
 use slipstream_replay::{Asked, Sources};
 use slipstream_schemas::LogTime;
 
 use super::replay::{progress, stopping};
-use crate::args::{Backtest, ClockName};
+use crate::args::Backtest;
 use crate::place::both;
 use crate::session::Interrupted;
 use crate::{definitions, output, parts};
@@ -36,12 +34,8 @@ pub async fn run(args: Backtest) -> Result<ExitCode> {
     let log = parts::log_of(&config).await?;
     let log_time = |at: Timestamp| LogTime(at.as_millisecond());
     let (slos, documents) = given.map_or((None, Vec::new()), |given| (Some(given.slos), given.documents));
-    let clock = match args.clock {
-        ClockName::Log => Clock::Log,
-        ClockName::Event => Clock::Event,
-    };
     let asked = Asked {
-        clock,
+        clock: args.clock.into(),
         from: args.from.map(log_time),
         to: args.to.map(log_time),
         slos,
@@ -120,14 +114,5 @@ fn held_against(args: &Backtest) -> String {
 
 /// The definitions that are given, if they have no errors.
 fn given(paths: &[PathBuf]) -> Result<Option<Loaded>> {
-    if paths.is_empty() {
-        return Ok(None);
-    }
-    let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
-    definitions::say_skipped(&skipped);
-    if !loaded.is_valid() {
-        output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
-        bail!("the definitions have errors");
-    }
-    Ok(Some(loaded))
+    if paths.is_empty() { Ok(None) } else { definitions::load_right(paths).map(Some) }
 }

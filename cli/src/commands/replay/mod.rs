@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
-use slipstream_replay::outcome::{Clock, Outcome};
+use slipstream_replay::outcome::Outcome;
 use slipstream_replay::report::{self, html};
 use slipstream_replay::{Asked, Episode, ReplayError, Replayed, Sources, Told, episode, replay};
 use slipstream_schemas::LogTime;
 
-use crate::args::{ClockName, Place, Replay, as_argument};
+use crate::args::{Place, Replay, as_argument};
 use crate::session::Interrupted;
 use crate::wrong_use::WrongUse;
 use crate::{output, parts};
@@ -65,12 +65,8 @@ fn asked(args: &Replay, slos: Option<Vec<Slo>>, around: Option<&Episode>) -> Ask
         Some(found) => (Some(second(found.episode - more)), found.end.map(|end| second(end + 1 + more))),
         None => (args.from.map(log_time), args.to.map(log_time)),
     };
-    let clock = match args.clock {
-        ClockName::Log => Clock::Log,
-        ClockName::Event => Clock::Event,
-    };
     Asked {
-        clock,
+        clock: args.clock.into(),
         from,
         to,
         step: args.step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1)),
