@@ -264,4 +264,10 @@ async fn mistakes_are_told_with_their_places() {
     let (code, _, said) = told(&run(&["backtest", "--data", arg(&paths[0])]));
     assert_eq!(code, Some(1));
     assert!(said.contains("no definitions were in force") && said.contains("--slos"), "{said}");
+    // Only where it made a difference.
+    let nobody = ["--store", "postgres://127.0.0.1:1/nobody"];
+    let (_, _, said) = told(&run(&arguments(home.path(), &paths, &[&nobody[..], &["--from", "2030-01-01"]].concat())));
+    assert!(said.contains("without the store, which might have more: "), "{said}");
+    let (code, _, said) = told(&run(&arguments(home.path(), &paths, &nobody)));
+    assert!(code == Some(0) && !said.contains("without the store"), "{said}");
 }

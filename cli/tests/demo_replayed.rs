@@ -1,9 +1,13 @@
-//! R1 on what anybody can run: a demo that is over, replayed from its directory, gives the alerts that it had.
+//! R1 on what anybody can run: a demo that is over, replayed from its directory, gives the alerts that it had. And on what it
+//! left every command of docs/incident-analysis.md does what the guide says.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use slipstream_log::SharedLog;
@@ -14,6 +18,8 @@ use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_testkit::replays::r1;
 use slipstream_testkit::verdict;
 use support::{arg, json};
+
+const GUIDE: &str = include_str!("../../docs/incident-analysis.md");
 
 /// The fault begins after 20 s and pages within seconds.
 const LONG_ENOUGH: &str = "45s";
@@ -46,6 +52,40 @@ async fn r1_a_demo_is_replayed_to_the_byte() {
     replayed.sort();
     shown.sort();
     assert_eq!(shown, replayed);
+    the_guide_is_true(home.path());
+}
+
+/// Runs its commands one after the other where the guide has its reader be: beside the examples and what the demo left.
+fn the_guide_is_true(data: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    symlink(data, folder.path().join("slipstream-demo")).unwrap();
+    symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"), folder.path().join("examples")).unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_slipstream")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let shell = |command: &str| {
+        let output = Command::new("sh").args(["-c", command]).current_dir(folder.path()).env("PATH", &path).output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let commands: Vec<&str> = GUIDE.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    assert!(commands[0].starts_with("make demo"), "{commands:?}");
+    let told: Vec<String> = commands[1..].iter().map(|command| shell(command)).collect();
+
+    let [alerts, replay, report, copied, edited, what_if, backtest] = &told[..] else { panic!("{commands:?}") };
+    let id = commands[2].split_once("--alert ").and_then(|(_, rest)| rest.split(' ').next()).unwrap();
+    assert!(alerts.contains(id), "{id} is not among\n{alerts}");
+    for what in ["payment-availability", "status_code", "503", "trace"] {
+        assert!(replay.contains(what), "{what} is not in\n{replay}");
+    }
+    let page = std::fs::read_to_string(folder.path().join("incident.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("Post-mortem") && report.contains(id), "{report}");
+    assert_eq!((copied.as_str(), edited.as_str()), ("", ""));
+    for what in ["target: 0.999", "status_code < 500 && latency_ms <= 300.0"] {
+        assert!(std::fs::read_to_string(folder.path().join("edited/slos.yaml")).unwrap().contains(what), "{what}");
+    }
+    println!("{what_if}\n{backtest}");
 }
 
 /// What happened in an episode, as it is printed.

@@ -6,12 +6,11 @@ use slipstream_definitions::definition::{Rule, Slo};
 use slipstream_query::slos::standing;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_slo::tally::columns::Share;
 use slipstream_store::alerts::{AlertEpisode, AlertState};
 use slipstream_store::text;
 
-use crate::contributors::Makeup;
-use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell, Tuple};
+use crate::contributors::Makeups;
+use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell};
 use crate::outcome::{
     AlertHistory, Clock, Contributors, Counted, Impact, MarkerShown, Missing, Outcome, Part, ServiceTraffic,
     SloHistory, SloStep, Threshold, TrafficStep, TransitionShown,
@@ -49,9 +48,9 @@ pub fn time(at: LogTime) -> String {
 
 /// The outcome of each set of definitions.
 pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
-    let Read { events, duplicates, invalid, notes, shares, traffic, .. } = read;
+    let Read { events, duplicates, invalid, notes, makeups, traffic, .. } = read;
     let traffic = traffic_of(&traffic, &about.steps);
-    let of = |((case, notes), shares): ((&Case, Notes), Vec<(Tuple, Share)>)| Outcome {
+    let of = |((case, notes), makeups): ((&Case, Notes), Makeups)| Outcome {
         from: time(about.from),
         to: time(about.to),
         clock: about.clock,
@@ -62,21 +61,20 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
         step_seconds: about.steps.length(),
         parts: about.parts.clone(),
         missing: about.missing.clone(),
-        slos: slos(about, case, &notes, &shares),
+        slos: slos(about, case, &notes, &makeups),
         alerts: alerts(about, case, notes.transitions),
         traffic: traffic.clone(),
         markers: about.markers.clone(),
     };
-    cases.iter().zip(notes).zip(shares).map(of).collect()
+    cases.iter().zip(notes).zip(makeups).map(of).collect()
 }
 
-fn slos(about: &About, case: &Case, notes: &Notes, shares: &[(Tuple, Share)]) -> Vec<SloHistory> {
-    let mut makeups = makeups(shares);
+fn slos(about: &About, case: &Case, notes: &Notes, makeups: &Makeups) -> Vec<SloHistory> {
     let of = |state: &BurnRates| {
         let name =
             SeriesName { slo: state.slo.clone(), objective: state.objective.clone(), group: state.group.clone() };
         let slo = slo_at(case, &state.slo, state.tick);
-        let contributors = makeups.remove(&name).map(|makeup| makeup.told()).unwrap_or_default();
+        let contributors = makeups.told(&name);
         let none = SeriesNotes::default();
         let noted = notes.series.get(&name).unwrap_or(&none);
         SloHistory {
@@ -108,20 +106,6 @@ fn timeline(noted: &SeriesNotes, steps: &Steps) -> Vec<SloStep> {
         })
     };
     noted.counts.iter().zip(&noted.stood).enumerate().filter_map(of).collect()
-}
-
-/// What made up the events of each objective and group.
-fn makeups(shares: &[(Tuple, Share)]) -> BTreeMap<SeriesName, Makeup> {
-    let mut makeups: BTreeMap<SeriesName, Makeup> = BTreeMap::new();
-    for (tuple, share) in shares {
-        let [good, total, _] = share.counts;
-        for objective in share.objectives.iter().filter_map(|at| share.slo.objectives.get(*at)) {
-            let (slo, objective, group) = (share.slo.name.clone(), objective.name.clone(), share.group.to_vec());
-            let makeup = makeups.entry(SeriesName { slo, objective, group }).or_default();
-            makeup.add_event(&tuple.event(), total - good, total);
-        }
-    }
-    makeups
 }
 
 /// Episodes that were open in the range, by their beginning.

@@ -1,58 +1,125 @@
 //! What the bad events of a series have in common: values of each dimension, with their share of the bad events and of all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use slipstream_schemas::event::EventView;
+use slipstream_slo::tally::columns::Share;
 
+use crate::engine::{SeriesName, Tuple};
 use crate::outcome::{Contributor, Contributors};
 
 /// Values that are told of each dimension.
 const TOLD: usize = 10;
-/// A dimension with more values than this, such as an attribute that each request has of its own, says nothing in common.
-const VALUES: usize = 100_000;
+/// Attributes that are told apart. Where requests have more of them in all, none is.
+const ATTRIBUTES: usize = 100;
+/// How their names begin among dimensions.
+const ATTRIBUTE: &str = "attributes.";
+/// Values that are kept of all series together, unless there are very many SLOs.
+const KEPT: usize = 800_000;
+/// Values of each dimension of a series, at most.
+const OF_SERIES: usize = 10_000;
+/// Values of all groups of an SLO together, that are kept whatever the number of SLOs.
+const OF_SLO: usize = 10_000;
 
 /// Counts by dimension and value.
-#[derive(Debug, Clone, Default)]
+///
+/// Memory is bounded. Whether something is left out depends on which events were added, not on their order, nor on how they were
+/// divided before they were merged.
+#[derive(Debug, Clone)]
 pub struct Makeup {
-    /// Per dimension and value: bad, good or bad.
-    dimensions: BTreeMap<String, BTreeMap<String, [i64; 2]>>,
+    /// A dimension with more values than this, such as an attribute that each request has of its own, says nothing in common.
+    most: usize,
+    /// Per dimension and value: bad, good or bad; `None`: it has too many values.
+    dimensions: BTreeMap<String, Option<Values>>,
     /// Of all events: bad, good or bad.
     all: [i64; 2],
-    /// Dimensions with too many values.
-    wide: BTreeSet<String>,
+    /// How many of the dimensions are attributes; `None`: too many.
+    attributes: Option<usize>,
 }
 
+type Values = BTreeMap<String, [i64; 2]>;
+
 impl Makeup {
+    /// Without events. Dimensions with more than `most` values are left out.
+    pub fn new(most: usize) -> Makeup {
+        Makeup { most, dimensions: BTreeMap::new(), all: [0; 2], attributes: Some(0) }
+    }
+
     /// Adds events that are all like this one.
     pub fn add_event(&mut self, event: &EventView<'_>, bad: i64, total: i64) {
-        (self.all[0], self.all[1]) = (self.all[0] + bad, self.all[1] + total);
-        self.add("service", &event.service, bad, total);
-        self.add("environment", &event.environment, bad, total);
-        self.add("endpoint", &event.endpoint, bad, total);
-        self.add("method", &event.method, bad, total);
-        self.add("status_code", &event.status_code.to_string(), bad, total);
+        let counts = [bad, total];
+        sum(&mut self.all, counts);
+        self.add("service", &event.service, counts);
+        self.add("environment", &event.environment, counts);
+        self.add("endpoint", &event.endpoint, counts);
+        self.add("method", &event.method, counts);
+        self.add("status_code", &event.status_code.to_string(), counts);
         for (key, value) in &event.attributes {
-            self.add(&format!("attributes.{key}"), value, bad, total);
+            self.add(&attribute(key), value, counts);
         }
     }
 
+    /// Adds what another one counted.
+    pub fn merge(&mut self, other: Makeup) {
+        sum(&mut self.all, other.all);
+        if other.attributes.is_none() {
+            self.leave_attributes();
+        }
+        for (dimension, values) in other.dimensions {
+            match values {
+                Some(values) => values.into_iter().for_each(|(value, counts)| self.add(&dimension, &value, counts)),
+                None => self.leave(&dimension),
+            }
+        }
+    }
+
+    /// How many values it was ever given of its dimensions, of one that has too many the least number that is too many.
+    fn size(&self) -> usize {
+        self.dimensions.values().map(|values| values.as_ref().map_or(self.most + 1, Values::len)).sum()
+    }
+
     /// Adds events of one value of a dimension.
-    fn add(&mut self, dimension: &str, value: &str, bad: i64, total: i64) {
-        if self.wide.contains(dimension) {
+    fn add(&mut self, dimension: &str, value: &str, counts: [i64; 2]) {
+        if !self.dimensions.contains_key(dimension) && !self.admit(dimension) {
             return;
         }
-        if !self.dimensions.contains_key(dimension) {
-            self.dimensions.insert(dimension.to_owned(), BTreeMap::new());
-        }
-        let Some(values) = self.dimensions.get_mut(dimension) else { return };
-        if let Some(sum) = values.get_mut(value) {
-            (sum[0], sum[1]) = (sum[0] + bad, sum[1] + total);
-        } else if values.len() < VALUES {
-            values.insert(value.to_owned(), [bad, total]);
+        let Some(Some(values)) = self.dimensions.get_mut(dimension) else { return };
+        if let Some(sums) = values.get_mut(value) {
+            sum(sums, counts);
+        } else if values.len() < self.most {
+            values.insert(value.to_owned(), counts);
         } else {
-            self.dimensions.remove(dimension);
-            self.wide.insert(dimension.to_owned());
+            self.leave(dimension);
         }
+    }
+
+    /// Makes room for a dimension, unless it is one attribute too many.
+    fn admit(&mut self, dimension: &str) -> bool {
+        if dimension.starts_with(ATTRIBUTE) {
+            match self.attributes {
+                Some(known) if known < ATTRIBUTES => self.attributes = Some(known + 1),
+                Some(_) => {
+                    self.leave_attributes();
+                    return false;
+                }
+                None => return false,
+            }
+        }
+        self.dimensions.insert(dimension.to_owned(), Some(Values::new()));
+        true
+    }
+
+    /// Leaves a dimension out from now on.
+    fn leave(&mut self, dimension: &str) {
+        if self.dimensions.contains_key(dimension) || self.admit(dimension) {
+            self.dimensions.insert(dimension.to_owned(), None);
+        }
+    }
+
+    /// Leaves all attributes out from now on.
+    fn leave_attributes(&mut self) {
+        self.attributes = None;
+        self.dimensions.retain(|name, _| !name.starts_with(ATTRIBUTE));
     }
 
     /// Bad events.
@@ -71,13 +138,13 @@ impl Makeup {
         if self.all[0] == 0 {
             return Vec::new();
         }
-        let (attributes, fields): (Vec<_>, Vec<_>) =
-            self.dimensions.iter().partition(|(name, _)| name.starts_with("attributes."));
+        let known = self.dimensions.iter().filter_map(|(name, values)| Some((name, values.as_ref()?)));
+        let (attributes, fields): (Vec<_>, Vec<_>) = known.partition(|(name, _)| name.starts_with(ATTRIBUTE));
         let told = fields.into_iter().chain(attributes).filter(|(_, values)| values.len() > 1);
         told.map(|(dimension, values)| self.of(dimension, values)).filter(|found| !found.values.is_empty()).collect()
     }
 
-    fn of(&self, dimension: &str, values: &BTreeMap<String, [i64; 2]>) -> Contributors {
+    fn of(&self, dimension: &str, values: &Values) -> Contributors {
         let mut bad: Vec<(&String, &[i64; 2])> = values.iter().filter(|(_, [bad, _])| *bad > 0).collect();
         bad.sort_by(|(a, [a_bad, a_total]), (b, [b_bad, b_total])| (b_bad, a_total, a).cmp(&(a_bad, b_total, b)));
         let more = bad.len().saturating_sub(TOLD);
@@ -90,5 +157,183 @@ impl Makeup {
             share_of_all: share(*total, self.all[1]),
         });
         Contributors { dimension: dimension.to_owned(), values: values.collect(), more }
+    }
+}
+
+fn attribute(key: &str) -> String {
+    format!("{ATTRIBUTE}{key}")
+}
+
+fn sum(sums: &mut [i64; 2], counts: [i64; 2]) {
+    (sums[0], sums[1]) = (sums[0] + counts[0], sums[1] + counts[1]);
+}
+
+/// What makes up the bad events of each series.
+///
+/// Bounded like [`Makeup`]: of an SLO whose groups have too many values in all, nothing is told.
+#[derive(Debug, Clone)]
+pub struct Makeups {
+    /// Values of an SLO, at most.
+    most: usize,
+    slos: BTreeMap<String, Option<OfSlo>>,
+}
+
+/// Of one SLO.
+#[derive(Debug, Clone, Default)]
+struct OfSlo {
+    /// By objective and group.
+    series: BTreeMap<(String, Vec<String>), Makeup>,
+    /// The sum of their sizes.
+    size: usize,
+}
+
+impl Makeups {
+    /// For so many SLOs.
+    pub fn new(slos: usize) -> Makeups {
+        Makeups { most: (KEPT / slos.max(1)).clamp(OF_SLO, KEPT / 4), slos: BTreeMap::new() }
+    }
+
+    /// Adds the events of a tuple that counted for a series.
+    pub fn add(&mut self, tuple: &Tuple, share: &Share) {
+        let [good, total, _] = share.counts;
+        for objective in share.objectives.iter().filter_map(|at| share.slo.objectives.get(*at)) {
+            self.with(&share.slo.name, (&objective.name, &share.group), |makeup| {
+                makeup.add_event(&tuple.event(), total - good, total);
+            });
+        }
+    }
+
+    /// Adds what another thread counted.
+    pub fn merge(&mut self, other: Makeups) {
+        for (slo, of_slo) in other.slos {
+            let Some(of_slo) = of_slo else {
+                self.slos.insert(slo, None);
+                continue;
+            };
+            for ((objective, group), makeup) in of_slo.series {
+                self.with(&slo, (&objective, &group), |sums| sums.merge(makeup));
+            }
+        }
+    }
+
+    /// What is told of a series.
+    pub fn told(&self, SeriesName { slo, objective, group }: &SeriesName) -> Vec<Contributors> {
+        let of_slo = self.slos.get(slo).and_then(Option::as_ref);
+        let makeup = of_slo.and_then(|of_slo| of_slo.series.get(&(objective.clone(), group.clone())));
+        makeup.map(Makeup::told).unwrap_or_default()
+    }
+
+    fn with(&mut self, slo: &str, (objective, group): (&str, &[String]), change: impl FnOnce(&mut Makeup)) {
+        if !self.slos.contains_key(slo) {
+            self.slos.insert(slo.to_owned(), Some(OfSlo::default()));
+        }
+        let Some(kept) = self.slos.get_mut(slo) else { return };
+        let Some(of_slo) = kept else { return };
+        let series = of_slo.series.entry((objective.to_owned(), group.to_vec()));
+        let makeup = series.or_insert_with(|| Makeup::new(OF_SERIES.min(self.most)));
+        let before = makeup.size();
+        change(makeup);
+        of_slo.size += makeup.size() - before;
+        if of_slo.size > self.most {
+            *kept = None;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    fn tuple(endpoint: &str) -> Tuple {
+        Tuple {
+            service: "shop".into(),
+            environment: "production".into(),
+            endpoint: endpoint.into(),
+            method: "GET".into(),
+            status_code: 503,
+        }
+    }
+
+    /// Dimensions with the number of their values.
+    fn told(makeup: &Makeup) -> Vec<(String, usize)> {
+        makeup.told().into_iter().map(|told| (told.dimension, told.values.len() + told.more)).collect()
+    }
+
+    #[test]
+    fn a_dimension_with_too_many_values_is_left_out_however_events_are_divided() {
+        let of = |endpoints: std::ops::Range<u32>, attribute: &str| {
+            let mut makeup = Makeup::new(3);
+            for at in endpoints {
+                let (tuple, value) = (tuple(&format!("/{at}")), if at % 2 == 0 { "even" } else { "odd" });
+                let attributes = vec![(Cow::Borrowed(attribute), Cow::Borrowed(value))];
+                makeup.add_event(&EventView { attributes, ..tuple.event() }, 1, 2);
+            }
+            makeup
+        };
+        let (three, four) = (of(0..3, "a"), of(0..4, "a"));
+        assert_eq!(told(&three), [("endpoint".to_owned(), 3), ("attributes.a".to_owned(), 2)]);
+        assert_eq!(told(&four), [("attributes.a".to_owned(), 2)]);
+        let mut divided = of(0..2, "a");
+        divided.merge(of(2..4, "a"));
+        assert_eq!(divided.told(), four.told());
+        assert_eq!((divided.bad(), divided.total(), divided.size()), (4, 8, four.size()));
+        let mut again = three;
+        again.merge(divided);
+        assert_eq!((told(&again), again.bad()), (vec![("attributes.a".to_owned(), 2)], 7));
+    }
+
+    #[test]
+    fn too_many_attributes_are_none() {
+        let of = |keys: std::ops::Range<usize>| {
+            let mut makeup = Makeup::new(10);
+            for key in keys {
+                for value in ["x", "y"] {
+                    let attributes = vec![(Cow::Owned(format!("k{key}")), Cow::Borrowed(value))];
+                    makeup.add_event(&EventView { attributes, ..tuple("/").event() }, 1, 1);
+                }
+            }
+            makeup
+        };
+        assert_eq!(told(&of(0..ATTRIBUTES)).len(), ATTRIBUTES);
+        assert_eq!(told(&of(0..ATTRIBUTES + 1)), []);
+        let mut divided = of(0..60);
+        divided.merge(of(40..ATTRIBUTES));
+        assert_eq!(told(&divided).len(), ATTRIBUTES);
+        divided.merge(of(ATTRIBUTES..ATTRIBUTES + 1));
+        assert_eq!(told(&divided), []);
+        divided.merge(of(0..2));
+        assert_eq!(told(&divided), []);
+    }
+
+    #[test]
+    fn an_slo_whose_groups_have_too_many_values_is_left_out_and_no_other() {
+        let mut makeups = Makeups { most: 12, slos: BTreeMap::new() };
+        let mut add = |slo: &str, group: &str| {
+            let group = [group.to_owned()];
+            makeups.with(slo, ("answered", &group), |makeup| {
+                makeup.add_event(&tuple("/a").event(), 1, 1);
+                makeup.add_event(&tuple("/b").event(), 0, 1);
+            });
+        };
+        // Six values each.
+        add("small", "eu");
+        add("small", "us");
+        add("large", "eu");
+        add("large", "us");
+        add("large", "asia");
+        let name = |slo: &str, group: &str| SeriesName {
+            slo: slo.to_owned(),
+            objective: "answered".to_owned(),
+            group: vec![group.to_owned()],
+        };
+        assert_eq!(makeups.told(&name("small", "us")).len(), 1);
+        assert_eq!(makeups.told(&name("large", "eu")), []);
+        let other = makeups.clone();
+        makeups.merge(other);
+        assert_eq!(makeups.told(&name("small", "us"))[0].values[0].bad, 2);
+        assert_eq!(makeups.told(&name("large", "eu")), []);
     }
 }

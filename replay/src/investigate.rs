@@ -23,6 +23,12 @@ use crate::source::{Block, Reader, Span};
 const TOLD: usize = 20;
 /// Users that are told apart; more are not counted.
 const USERS: usize = 1_000_000;
+/// Values that are told apart of a dimension, by all looks together,
+const VALUES: usize = 400_000;
+/// but of each look so many at least,
+const LEAST: usize = 2_000;
+/// and so many at most.
+const MOST: usize = 100_000;
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -45,7 +51,7 @@ pub struct Side {
 }
 
 /// What a look found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Found {
     /// Weights of what was bad by any side.
     makeup: Makeup,
@@ -58,6 +64,18 @@ pub struct Found {
 }
 
 impl Found {
+    /// Nothing yet, by one of so many looks.
+    fn one_of(looks: usize) -> Found {
+        let values = (VALUES / looks.max(1)).clamp(LEAST, MOST);
+        Found {
+            makeup: Makeup::new(values),
+            users: HashSet::new(),
+            first: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            changed: 0,
+        }
+    }
+
     /// Bad requests, and all that count.
     pub fn counts(&self) -> (i64, i64) {
         (self.makeup.bad(), self.makeup.total())
@@ -133,7 +151,7 @@ impl<'a> Looking<'a> {
         Looking {
             looks,
             matchers: looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(matcher))).collect(),
-            found: looks.iter().map(|_| Found::default()).collect(),
+            found: looks.iter().map(|_| Found::one_of(looks.len())).collect(),
         }
     }
 

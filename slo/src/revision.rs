@@ -221,6 +221,11 @@ impl Revisions {
         self.end
     }
 
+    /// How many SLOs there ever was a definition of.
+    pub fn slo_names(&self) -> usize {
+        self.of_name.len()
+    }
+
     /// How many revisions below the offset `upto` have reached their cut at log time `at`. Equal numbers mean equal
     /// definitions in force.
     pub fn in_force(&self, at: LogTime, upto: i64) -> usize {

@@ -6,15 +6,18 @@
 //! the tick and one more second, so that no source is missing.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use slipstream_schemas::event::RequestEvent;
 use slipstream_schemas::time::EventTime;
 use slipstream_schemas::{Topic, codec};
 
+use super::fill::fill;
 use super::hooks::Hooks;
 use super::options::Options;
 use super::pace::Background;
@@ -23,10 +26,15 @@ use super::role::Role;
 use super::sink::Database;
 use super::slos;
 use super::traffic::now;
+use crate::process::Spent;
+use crate::replay::embedded::replay;
+use crate::replay::middle;
 use crate::table::Row;
 
 const PARTITIONS: u32 = 4;
 const RATES: [u64; 2] = [1_000, 50_000];
+/// Events a second while replays run.
+const BESIDE: u64 = 5_000;
 /// Faults, one at a time, each of a separate service.
 const FAULTS: usize = 40;
 const FAULT_EVERY: Duration = Duration::from_millis(1_430);
@@ -79,6 +87,55 @@ impl Latencies {
     }
 }
 
+/// Alerts while everything is well but for replays of the same topic, one after the other; and those.
+pub fn beside(options: &Options) -> Result<Vec<Row>> {
+    let mut place = Place::new(&options.brokers, &options.program()?, "beside", PARTITIONS)?;
+    place.define(&definitions())?;
+    let hooks = Hooks::start()?;
+    let database = options.postgres.as_deref().map(|server| Database::make(server, 0)).transpose()?;
+    place.store = database.as_ref().map(|database| database.url.clone());
+    let roles = if place.store.is_some() { "tally,burn,alerter,notifier,sink" } else { "tally,burn,alerter,notifier" };
+    let mut roles = [Role::start(&place, roles, &["--webhook".as_ref(), hooks.url().as_ref()])?];
+    roles[0].ready(READY_WITHIN)?;
+    let filled = fill(&place, options.fewer())?.events;
+    // When its alert is here, everything before it is tallied.
+    told(&cause(&place, 0..1, &mut |_| Ok(()))?, &hooks, &mut roles)?;
+    let (events, to) = (filled + BAD as u64, EventTime(now()).rfc3339());
+    let replayed = || {
+        let mut command = place.command();
+        command.args(["replay", "--json", "--log", &place.log(), "--to", &to]);
+        replay(&mut command, place.home(), events)
+    };
+    let alone = (0..options.runs.max(1)).map(|_| replayed()).collect::<Result<Vec<Spent>>>()?;
+    let background = Background::start(&place.brokers, place.topic(Topic::RequestEvents), BESIDE)?;
+    std::thread::sleep(WARM_UP);
+    let over = AtomicBool::new(false);
+    let (all, beside) = std::thread::scope(|scope| {
+        let replays = scope.spawn(|| {
+            let mut all = vec![replayed()?];
+            while !over.load(Ordering::Relaxed) {
+                all.push(replayed()?);
+            }
+            anyhow::Ok(all)
+        });
+        let all = cause(&place, 1..FAULTS, &mut |_| Ok(())).and_then(|caused| told(&caused, &hooks, &mut roles));
+        over.store(true, Ordering::Relaxed);
+        anyhow::Ok((all?, replays.join().map_err(|_| anyhow!("a thread panicked"))??))
+    })?;
+    let sent = background.end()?;
+    roles.into_iter().try_for_each(Role::end)?;
+    database.map_or(Ok(()), Database::remove)?;
+    place.remove()?;
+    let (runs, alone, beside) = (beside.len(), middle(alone.into_iter()), middle(beside.into_iter()));
+    let what = format!("event to webhook at {BESIDE} events/s ({sent} events), beside {runs} replays one after the other");
+    let what_beside = format!("replay of {:.1} M events from Kafka beside that", events as f64 / 1e6);
+    Ok(vec![
+        Latencies { what, all }.row("2 s (max)"),
+        Row::new(what_beside, beside.shown(events), "0.5")
+            .against(format!("alone: {}", alone.shown(events)), alone.took.as_secs_f64() / beside.took.as_secs_f64()),
+    ])
+}
+
 fn measured(options: &Options, rate: u64, crash: bool) -> Result<Latencies> {
     let name = format!("latency-{rate}-{crash}");
     let mut place = Place::new(&options.brokers, &options.program()?, &name, PARTITIONS)?;
@@ -93,10 +150,12 @@ fn measured(options: &Options, rate: u64, crash: bool) -> Result<Latencies> {
         roles.push(Role::start(&place, "tally", &[])?);
     }
     roles.iter_mut().try_for_each(|role| role.ready(READY_WITHIN))?;
-    let topic = place.topic(Topic::RequestEvents);
-    let background = Background::start(&place.brokers, topic.clone(), rate)?;
+    let background = Background::start(&place.brokers, place.topic(Topic::RequestEvents), rate)?;
     std::thread::sleep(WARM_UP);
-    let caused = cause(&place, &topic, &mut roles, crash)?;
+    let caused = cause(&place, 0..FAULTS, &mut |fault| match crash && fault == FAULTS / 2 {
+        true => roles.pop().context("no process to kill")?.kill(),
+        false => Ok(()),
+    })?;
     let all = told(&caused, &hooks, &mut roles)?;
     let sent = background.end()?;
     roles.into_iter().try_for_each(Role::end)?;
@@ -117,22 +176,25 @@ fn definitions() -> String {
     [slos::documents(0)].into_iter().chain(faulty).collect::<Vec<_>>().join("---\n")
 }
 
-/// Causes the faults, and, if requested, kills the last of the roles half way. Returns when each was acknowledged.
-fn cause(place: &Place, topic: &str, roles: &mut Vec<Role>, crash: bool) -> Result<HashMap<String, Instant>> {
+/// Causes faults; `before` is called before each of them. Returns when each was acknowledged.
+fn cause(
+    place: &Place,
+    faults: Range<usize>,
+    before: &mut impl FnMut(usize) -> Result<()>,
+) -> Result<HashMap<String, Instant>> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &place.brokers).set("linger.ms", "0").set("acks", "all");
     let producer: ThreadedProducer<DefaultProducerContext> = config.create().context("creating a producer")?;
+    let topic = place.topic(Topic::RequestEvents);
     let (began, mut caused) = (Instant::now(), HashMap::new());
-    for fault in 0..FAULTS {
-        let due = began + FAULT_EVERY * fault as u32;
+    for (at, fault) in (0..).zip(faults) {
+        let due = began + FAULT_EVERY * at;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        if crash && fault == FAULTS / 2 {
-            roles.pop().context("no process to kill")?.kill()?;
-        }
+        before(fault)?;
         for n in 0..BAD {
             let (key, value) = bad(fault, n);
             producer
-                .send(BaseRecord::to(topic).key(&key).payload(&value))
+                .send(BaseRecord::to(&topic).key(&key).payload(&value))
                 .map_err(|(e, _)| e)
                 .context("a bad event")?;
             if n == 0 {

@@ -41,7 +41,7 @@ pub const COMMAND: &str = "kafka";
 /// Name, what it measures.
 type Measurement = (&'static str, fn(&Options) -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 12] = [
+const MEASUREMENTS: [Measurement; 13] = [
     ("speed", speed::rows),
     ("replay", replay::rows),
     ("sink", sink::rows),
@@ -52,6 +52,7 @@ const MEASUREMENTS: [Measurement; 12] = [
     ("restore", restore::rows),
     ("gateway", gateway::rows),
     ("latency", latency::healthy),
+    ("beside", latency::beside),
     ("crash", latency::crashed),
     ("embedded", embedded::rows),
 ];

@@ -145,12 +145,6 @@ impl Dictionary {
     pub fn is_full(&self) -> bool {
         self.tuples.len().max(self.encoded.index.len()) >= CAPACITY || self.encoded.bytes.len() >= BYTES
     }
-
-    /// Begins anew; returns what was numbered.
-    pub fn take(&mut self) -> Vec<Tuple> {
-        let Dictionary { tuples, .. } = std::mem::take(self);
-        tuples
-    }
 }
 
 fn hash_of(bytes: &[u8]) -> u64 {

@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::AlertTransition;
 use slipstream_slo::revision::Revisions;
-use slipstream_slo::tally::columns::Share;
 
+use crate::contributors::Makeups;
 use crate::source::Span;
 pub use dictionary::Tuple;
 pub use fold::{Notes, SeriesName, SeriesNotes, Standing};
@@ -38,6 +38,13 @@ pub struct Case {
     pub revisions: Revisions,
     /// The last transition of each alert that was open when the range began; `None` if that is what the warm-up makes it.
     pub open_before: Option<Vec<AlertTransition>>,
+}
+
+impl Case {
+    /// What its events have in common, before there are any.
+    fn makeups(&self) -> Makeups {
+        Makeups::new(self.revisions.slo_names())
+    }
 }
 
 /// What the engine is to do.
@@ -133,8 +140,8 @@ pub struct Read {
     pub invalid: u64,
     /// Per set of definitions.
     pub notes: Vec<Notes>,
-    /// Per set of definitions: which tuples the events of each series were of.
-    pub shares: Vec<Vec<(Tuple, Share)>>,
+    /// Per set of definitions: what the events of each series have in common.
+    pub makeups: Vec<Makeups>,
     /// Of every service.
     pub traffic: Traffic,
     /// Up to here all partitions were read.

@@ -11,7 +11,7 @@ use super::fold::{Fold, Notes};
 use super::rows::Known;
 use super::turns::Turns;
 use super::worker::{Source, Summed, Task, Work, Worker};
-use super::{Begin, Job, Read};
+use super::{Begin, Case, Job, Read};
 use crate::error::ReplayError;
 use crate::source::{Block, Reader};
 
@@ -66,7 +66,7 @@ fn finish<'scope>(
     folds: Vec<ScopedJoinHandle<'scope, Result<Vec<Notes>, ReplayError>>>,
     dispatched: Result<LogTime, ReplayError>,
 ) -> Result<Read, ReplayError> {
-    let mut read = Read { shares: job.cases.iter().map(|_| Vec::new()).collect(), ..Read::default() };
+    let mut read = Read { makeups: job.cases.iter().map(Case::makeups).collect(), ..Read::default() };
     let mut failed = false;
     for worker in workers {
         let Ok(left) = worker.join() else {
@@ -76,9 +76,7 @@ fn finish<'scope>(
         read.events += left.tallied.events;
         read.duplicates += left.tallied.duplicates;
         read.invalid += left.tallied.invalid;
-        for (all, shares) in read.shares.iter_mut().zip(left.shares) {
-            all.extend(shares);
-        }
+        read.makeups.iter_mut().zip(left.makeups).for_each(|(all, found)| all.merge(found));
         read.traffic.merge(left.traffic);
     }
     let mut notes: Vec<Vec<Notes>> = job.cases.iter().map(|_| Vec::new()).collect();

@@ -4,14 +4,15 @@ use slipstream_log::{Batch, Offset};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{Origin, TallyBatch};
 use slipstream_slo::revision::Revisions;
-use slipstream_slo::tally::columns::{ColumnTally, Columns, Share};
+use slipstream_slo::tally::columns::{ColumnTally, Columns};
 use slipstream_store::Events;
 
-use super::Job;
-use super::dictionary::{Dictionary, Tuple};
+use super::{Case, Job};
+use super::dictionary::Dictionary;
 use super::rows::{BatchRows, Decoded, EventRows, Known, columns_of};
 use super::traffic::TrafficOfThread;
 use super::turns::Turns;
+use crate::contributors::Makeups;
 use crate::source::Block;
 
 /// A block to be summed.
@@ -80,7 +81,7 @@ pub struct Worker<'a> {
     /// What it leaves behind.
     pub traffic: TrafficOfThread,
     /// Per set of definitions.
-    pub shares: Vec<Vec<(Tuple, Share)>>,
+    pub makeups: Vec<Makeups>,
     /// Of its blocks.
     pub tallied: Tallied,
 }
@@ -96,7 +97,7 @@ impl<'a> Worker<'a> {
             dictionary: Dictionary::default(),
             tally: ColumnTally::new(job.cases.len(), counted),
             traffic: TrafficOfThread::new(job.steps),
-            shares: job.cases.iter().map(|_| Vec::new()).collect(),
+            makeups: job.cases.iter().map(Case::makeups).collect(),
             tallied: Tallied::default(),
         }
     }
@@ -145,7 +146,9 @@ impl<'a> Worker<'a> {
         self.tallied.invalid += decoded.invalid;
         self.count(&decoded.columns);
         let rows = BatchRows { batch, dictionary: &self.dictionary };
-        Some(self.tally.sum(&decoded.columns, &rows, &self.revisions, &template, self.targets))
+        let batches = self.tally.sum(&decoded.columns, &rows, &self.revisions, &template, self.targets);
+        self.take_shares();
+        Some(batches)
     }
 
     fn events(
@@ -163,7 +166,9 @@ impl<'a> Worker<'a> {
         })?;
         self.count(&columns);
         let rows = EventRows { events, dictionary: &self.dictionary };
-        Some(self.tally.sum(&columns, &rows, &self.revisions, &template, self.targets))
+        let batches = self.tally.sum(&columns, &rows, &self.revisions, &template, self.targets);
+        self.take_shares();
+        Some(batches)
     }
 
     fn make_room(&mut self) {
@@ -203,13 +208,18 @@ impl<'a> Worker<'a> {
         self.revisions.iter().map(of).collect()
     }
 
-    /// Tuples are numbered anew: what was counted by their numbers gets their names.
+    /// Tuples are numbered anew: what was counted by their numbers is told by what they are.
     pub fn leave_tuples(&mut self) {
-        let shares = self.tally.shares();
+        self.tally.forget_tuples();
+        self.take_shares();
         self.traffic.forget_tuples();
-        let tuples = self.dictionary.take();
-        for (left, shares) in self.shares.iter_mut().zip(shares) {
-            left.extend(shares.into_iter().map(|share| (tuples[share.tuple as usize].clone(), share)));
+        self.dictionary = Dictionary::default();
+    }
+
+    fn take_shares(&mut self) {
+        let Worker { tally, makeups, dictionary, .. } = self;
+        for (case, makeups) in makeups.iter_mut().enumerate() {
+            tally.shares(case).for_each(|share| makeups.add(dictionary.tuple(share.tuple), &share));
         }
     }
 }

@@ -104,16 +104,16 @@ impl ColumnTally {
         ColumnTally { cases: (0..cases).map(|_| case()).collect(), plans: Vec::new(), grouped: Grouped::default() }
     }
 
-    /// The caller numbers tuples anew.
+    /// The caller is about to number tuples anew. [`ColumnTally::shares`] then has all that there are by their old numbers.
     pub fn forget_tuples(&mut self) {
         self.settle_shares();
         self.plans.clear();
     }
 
-    /// Which tuples the events of each series were of, since the last call: per set of definitions.
-    pub fn shares(&mut self) -> Vec<Vec<Share>> {
-        self.forget_tuples();
-        self.cases.iter_mut().map(|case| case.shares.take()).collect()
+    /// Which tuples the events of each series were of, by set of definitions: what is settled since the last call. While tuples
+    /// and definitions stay the same, shares add up.
+    pub fn shares(&mut self, case: usize) -> impl Iterator<Item = Share> {
+        self.cases.get_mut(case).into_iter().flat_map(|case| case.shares.take())
     }
 
     /// The batches of a block, for each set of definitions one per target partition. `template` says all but the entries

@@ -12,7 +12,7 @@ use slipstream_slo::matcher::{Active, Verdict};
 use slipstream_slo::redelivery::{Memory, id_hash};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::Tally;
-use slipstream_slo::tally::columns::{ColumnTally, Columns, Rows, Share};
+use slipstream_slo::tally::columns::{ColumnTally, Columns, Rows};
 
 use crate::matching::{Plain, definitions};
 
@@ -145,9 +145,9 @@ fn add(shares: &mut BTreeMap<Of, [i64; 3]>, of: Of, counts: [i64; 3]) {
 }
 
 /// Adds what the tally has found.
-fn settle(all: &mut [BTreeMap<Of, [i64; 3]>], found: Vec<Vec<Share>>, dictionary: &Dictionary) {
-    for (shares, found) in all.iter_mut().zip(found) {
-        for share in found {
+fn settle(all: &mut [BTreeMap<Of, [i64; 3]>], columns: &mut ColumnTally, dictionary: &Dictionary) {
+    for (case, shares) in all.iter_mut().enumerate() {
+        for share in columns.shares(case) {
             let tuple = tuple_name(&dictionary.events[share.tuple as usize]);
             for objective in share.objectives.iter().map(|at| &share.slo.objectives[*at].name) {
                 let of = (share.slo.name.clone(), objective.clone(), share.group.to_vec(), tuple.clone());
@@ -208,8 +208,8 @@ proptest! {
         let mut shares = vec![BTreeMap::new(); sets.len()];
         for (source, anew, events) in &blocks {
             if *anew {
-                settle(&mut shares, columns.shares(), &dictionary);
                 columns.forget_tuples();
+                settle(&mut shares, &mut columns, &dictionary);
                 dictionary = Dictionary::default();
             }
             let of = |(tallies, revisions): (&mut Vec<Tally>, &&Revisions)| step(&mut tallies[*source], revisions, events);
@@ -218,11 +218,13 @@ proptest! {
             let block = dictionary.columns(events);
             let found = columns.sum(&block, &BlockRows(events, &dictionary), &sets, &template, TARGETS);
             prop_assert_eq!(found, expected);
+            settle(&mut shares, &mut columns, &dictionary);
         }
-        settle(&mut shares, columns.shares(), &dictionary);
+        columns.forget_tuples();
+        settle(&mut shares, &mut columns, &dictionary);
         for (found, revisions) in shares.iter().zip(&revisions) {
             prop_assert_eq!(found, &recounted(revisions, &blocks));
         }
-        prop_assert!(columns.shares().iter().all(Vec::is_empty), "they are told once");
+        prop_assert!((0..sets.len()).all(|case| columns.shares(case).next().is_none()), "they are told once");
     }
 }

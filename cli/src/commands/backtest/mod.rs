@@ -17,7 +17,7 @@ use slipstream_replay::engine::Progress;
 use slipstream_replay::{Asked, Sources};
 use slipstream_schemas::LogTime;
 
-use super::replay::{progress, stopping};
+use super::replay::{progress, stopping, store};
 use crate::args::Backtest;
 use crate::place::both;
 use crate::session::Interrupted;
@@ -46,10 +46,11 @@ pub async fn run(args: Backtest) -> Result<ExitCode> {
     let question = Backtesting { asked, documents, labels, suggest: args.suggest.then_some(wishes) };
     let progress = Arc::new(Progress::default());
     let shown = progress::show(Arc::clone(&progress));
-    let store = parts::store_of(&config).await.ok();
+    let (store, no_store) = store::open(&config).await;
     let sources = Sources { log, store };
     let found = stopping::on_signal(&progress, backtest(&sources, &question, &progress)).await;
     shown.end().await;
+    no_store.say_if_missed(&found, |found| &found.missing);
     let found = found?;
     print(&args, &found)?;
     if found.stopped {

@@ -4,6 +4,7 @@ mod csv;
 pub(super) mod progress;
 mod show;
 pub(super) mod stopping;
+pub(super) mod store;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
 use slipstream_replay::outcome::Outcome;
 use slipstream_replay::report::{self, html};
-use slipstream_replay::{Asked, Episode, ReplayError, Replayed, Sources, Told, episode, replay};
+use slipstream_replay::{Asked, Episode, Replayed, Sources, Told, episode, replay};
 use slipstream_schemas::LogTime;
 
 use crate::args::{Place, Replay, as_argument};
@@ -32,10 +33,7 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let (config, loaded) = args.place.load_with(&args.slos)?;
     let slos = (!args.slos.is_empty()).then_some(loaded.slos);
     let log = parts::log_of(&config).await?;
-    let (store, no_store) = match parts::store_of(&config).await {
-        Ok(store) => (Some(store), None),
-        Err(error) => (None, Some(error)),
-    };
+    let (store, no_store) = store::open(&config).await;
     let around = match &args.alert {
         Some(alert) => Some(find(&log, alert).await?),
         None => None,
@@ -45,9 +43,7 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let shown = progress::show(Arc::clone(&progress));
     let found = stopping::on_signal(&progress, replay(&Sources { log, store }, &asked, &progress)).await;
     shown.end().await;
-    if let Some(error) = no_store.filter(|_| lacks_something(&found)) {
-        output::say(format_args!("without the store, which might have more: {}", output::causes(&error)));
-    }
+    no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
     let found = found?;
     tell(&args, &found, around.as_ref())?;
     if found.stopped {
@@ -86,14 +82,6 @@ async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
         }
     };
     Ok(episode(log.as_ref(), id, number).await?)
-}
-
-/// Whether another source might have had more.
-fn lacks_something(found: &Result<Replayed, ReplayError>) -> bool {
-    match found {
-        Ok(found) => !found.told.outcome().missing.is_empty(),
-        Err(error) => matches!(error, ReplayError::Range(_)),
-    }
 }
 
 fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()> {
