@@ -90,14 +90,18 @@ fn what_is_marked_is_listed_and_shown_beside_the_status() {
 }
 
 #[test]
-fn the_status_shows_the_five_newest_markers() {
+fn the_status_shows_people_the_five_newest_markers_and_machines_all() {
     let home = installation();
     let data = home.path().join("data");
     for i in 0..7 {
         assert!(mark(&data, &["note", "n", "--id", &i.to_string()]).status.success());
     }
     let shown = json(&["slo", "status", "--json", "--data", arg(&data)]);
-    assert_eq!(ids(shown["markers"].as_array().unwrap()), ["6", "5", "4", "3", "2"]);
+    assert_eq!(ids(shown["markers"].as_array().unwrap()), ["6", "5", "4", "3", "2", "1", "0"]);
+    let status = run(&["slo", "status", "--data", arg(&data)]);
+    assert_eq!(text(&status.stdout).matches("note").count(), 5);
+    let said = text(&status.stderr);
+    assert!(said.contains(&format!("2 more in the last day: slipstream mark list --data {}", data.display())), "{said}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum ReplayError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store was there, and then no more.
-    #[error("the store stopped answering after it was read up to {reached}: {cause}")]
+    #[error("the store stopped answering after it was read up to {reached}; run it again when it is back: {cause}")]
     Unanswered {
         /// Log time.
         reached: String,

@@ -38,7 +38,7 @@ pub struct Outcome {
     pub alerts: Vec<AlertHistory>,
     /// Traffic of each service; those beyond the largest 50 are together in `other`.
     pub traffic: Vec<ServiceTraffic>,
-    /// Deploys, changes, incidents and notes in the range.
+    /// Deploys, changes, incidents and notes in the range, and in the hour before it.
     pub markers: Vec<MarkerShown>,
 }
 
@@ -272,20 +272,26 @@ pub struct TrafficStep {
 /// A marker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MarkerShown {
+    /// By which it is the same when it is sent again.
+    pub id: String,
     /// When.
     pub time: String,
-    /// Until when; null for a moment.
+    /// Until when; null for a moment, and for an incident that goes on.
     pub until: Option<String>,
     /// `deploy`, `config`, `incident` or `note`.
     pub kind: String,
     /// Which service; empty: all.
     pub service: String,
+    /// Which environment; empty: all.
+    pub environment: String,
     /// What was deployed.
     pub version: Option<String>,
     /// What was done.
     pub text: String,
     /// Where more is to be read.
     pub link: Option<String>,
+    /// Who recorded it; empty: not known.
+    pub author: String,
 }
 
 /// Two sets of definitions over one reading.

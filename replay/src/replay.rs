@@ -17,6 +17,9 @@ use crate::plan::{Again, Plan, again, plan};
 use crate::second_look::{SecondLook, what_if};
 use crate::source::Sources;
 
+/// Markers from so long before the range on are told, ms: a deploy may show its effect later.
+const MARKERS_BEFORE_MS: i64 = 3_600_000;
+
 /// What is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
@@ -114,7 +117,7 @@ pub(crate) async fn read(
         steps,
         parts: origin.parts(),
         missing: origin.missing(),
-        markers: markers_of(&sources.log, from, reached).await?,
+        markers: markers_of(&sources.log, LogTime(from.0 - MARKERS_BEFORE_MS), reached).await?,
     };
     Ok((about, read))
 }
@@ -154,13 +157,16 @@ async fn markers_of(log: &SharedLog, from: LogTime, to: LogTime) -> Result<Vec<M
     let micros = |at: LogTime| EventTime(at.0.saturating_mul(1_000));
     let found = markers(log.as_ref(), micros(from), micros(to)).await?;
     let shown = found.into_iter().map(|marker| MarkerShown {
+        id: marker.id,
         time: marker.time.rfc3339(),
         until: marker.until.map(EventTime::rfc3339),
         kind: marker.kind.name().to_owned(),
         service: marker.service,
+        environment: marker.environment,
         version: marker.version,
         text: marker.text,
         link: marker.link,
+        author: marker.author,
     });
     Ok(shown.collect())
 }

@@ -65,7 +65,7 @@ mod tests {
     fn marker(id: &str, time: i64, until: Option<i64>, text: &str) -> Marker {
         Marker {
             id: id.to_owned(),
-            kind: MarkerKind::Incident,
+            kind: MarkerKind::Note,
             service: String::new(),
             environment: String::new(),
             time: EventTime(time),

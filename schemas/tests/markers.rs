@@ -169,7 +169,6 @@ proptest! {
 fn a_marker_touches_what_any_moment_of_it_is_in() {
     let (from, to) = (EventTime(100), EventTime(200));
     for (time, until, touches) in [
-        (99, None, false),
         (100, None, true),
         (199, None, true),
         (200, None, false),
@@ -179,7 +178,12 @@ fn a_marker_touches_what_any_moment_of_it_is_in() {
         (50, Some(300), true),
         (200, Some(300), false),
     ] {
-        let marker = Marker { time: EventTime(time), until: until.map(EventTime), ..marker(MarkerKind::Incident) };
-        assert_eq!(marker.touches(from, to), touches, "{time} to {until:?}");
+        for kind in [MarkerKind::Incident, MarkerKind::Note] {
+            let marker = Marker { time: EventTime(time), until: until.map(EventTime), ..marker(kind) };
+            assert_eq!(marker.touches(from, to), touches, "{time} to {until:?}");
+        }
     }
+    let before = |kind| Marker { time: EventTime(99), ..marker(kind) }.touches(from, to);
+    assert!(before(MarkerKind::Incident), "it goes on");
+    assert!(!before(MarkerKind::Note) && !before(MarkerKind::Deploy) && !before(MarkerKind::Config), "a moment");
 }

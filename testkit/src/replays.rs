@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use slipstream_log::Log;
 use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic, codec};
@@ -74,7 +74,7 @@ fn compare(published: &[AlertTransition], replayed: &[AlertTransition], ticks: &
     let mut compared = Compared::default();
     for (key, told) in &published {
         let partition = partition(told);
-        let again = replayed.get(key).map(|all| common(all, told));
+        let again = replayed.get(key).map(|all| evaluated(all, told, partition.next));
         if again.as_deref().is_some_and(|again| again == told.as_slice()) {
             compared.same += 1;
         } else if let Some(reason) =
@@ -98,9 +98,10 @@ fn compare(published: &[AlertTransition], replayed: &[AlertTransition], ticks: &
     Ok(compared)
 }
 
-/// The replay may know further ticks than were evaluated when the roles ended.
-fn common(again: &[AlertTransition], told: &[AlertTransition]) -> Vec<AlertTransition> {
-    again.iter().take(told.len()).cloned().collect()
+/// The replay may know further ticks, from `next` on, than were evaluated when the roles ended.
+fn evaluated(again: &[AlertTransition], told: &[AlertTransition], next: i64) -> Vec<AlertTransition> {
+    let is_known = |(at, transition): &(usize, &AlertTransition)| *at < told.len() || transition.tick < next;
+    again.iter().enumerate().take_while(is_known).map(|(_, transition)| transition.clone()).collect()
 }
 
 /// The last tick of an episode; the end of time while it is open.
@@ -255,12 +256,13 @@ mod tests {
 
     #[test]
     fn an_episode_is_the_same_exempt_or_an_error() {
-        let same = compared(&[(10, Some(20)), (30, None)], &[(10, Some(20)), (30, Some(40))], &[]).unwrap();
+        let same = compared(&[(10, Some(20)), (30, None)], &[(10, Some(20)), (30, Some(1_000))], &[]).unwrap();
         assert_eq!(same, Compared { same: 2, exempt: BTreeMap::new() });
         let exempt = compared(&[(10, Some(20))], &[(10, Some(15))], &[14]).unwrap();
         assert_eq!((exempt.same, exempt.exempted()), (0, 1));
         assert!(compared(&[(10, Some(20))], &[(10, Some(15))], &[25]).is_err(), "disturbed after its end");
         assert!(compared(&[(10, Some(20))], &[], &[]).is_err(), "published only");
+        assert!(compared(&[(10, None)], &[(10, Some(20))], &[]).is_err(), "resolved by the replay alone");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use slipstream_definitions::definition::Severity;
 use slipstream_store::alerts::AlertState;
 
 use super::times::{self, Micros, SECOND, Times};
@@ -48,7 +49,8 @@ pub fn of<'a>(told: &Told<'a>, times: Times) -> Vec<Facts<'a>> {
     facts.sort_by_key(|facts| {
         let AlertHistory { episode, impact, .. } = facts.alert;
         let is_in_focus = told.focus.is_some_and(|focus| is_meant(facts.alert, focus));
-        (!is_in_focus, episode.fired_at.is_none(), rank(&episode.severity), Reverse(impact.bad), facts.begin)
+        let rank = Severity::named(&episode.severity).rank;
+        (!is_in_focus, episode.fired_at.is_none(), Reverse(rank), Reverse(impact.bad), facts.begin)
     });
     facts
 }
@@ -59,13 +61,11 @@ pub fn is_meant(alert: &AlertHistory, focus: &str) -> bool {
     alert.episode.id == id && episode.is_none_or(|episode| episode == alert.episode.episode.to_string())
 }
 
-/// Severities are free text; these wake people.
-fn rank(severity: &str) -> u8 {
-    match severity.to_ascii_lowercase().as_str() {
-        "page" | "critical" => 0,
-        "" => 2,
-        _ => 1,
-    }
+/// Whether bad requests were of an environment. Where requests were of one environment only, none is told: it may be that one.
+fn is_hit(contributors: &[Contributors], environment: &str) -> bool {
+    let told = contributors.iter().find(|contributors| contributors.dimension == "environment");
+    let of = |told: &Contributors| told.more > 0 || told.values.iter().any(|value| value.value == environment);
+    environment.is_empty() || told.is_none_or(of)
 }
 
 /// The SLO; with its objective if it has several, and its group if it is grouped.
@@ -112,7 +112,7 @@ fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> 
             .filter(|s| *s >= 0),
         peak: slo.and_then(|slo| peak(alert, slo, begin, end, step)),
         budget: slo.and_then(|slo| budget(slo, begin, end, step)),
-        change: change_before(outcome, &episode.service, begin),
+        change: change_before(outcome, alert, begin),
     }
 }
 
@@ -130,9 +130,15 @@ fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<
     Some((before.map(|(_, left)| left), after.1))
 }
 
-fn change_before<'a>(outcome: &'a Outcome, service: &str, begin: Micros) -> Option<(&'a MarkerShown, i64)> {
-    let changes =
-        outcome.markers.iter().filter(|marker| markers::is_change(marker) && markers::concerns(marker, service));
+fn change_before<'a>(
+    outcome: &'a Outcome,
+    alert: &AlertHistory,
+    begin: Micros,
+) -> Option<(&'a MarkerShown, i64)> {
+    let concerns = |marker: &MarkerShown| {
+        markers::concerns(marker, &alert.episode.service) && is_hit(&alert.contributors, &marker.environment)
+    };
+    let changes = outcome.markers.iter().filter(|marker| markers::is_change(marker) && concerns(marker));
     let timed = changes.filter_map(|marker| Some((marker, begin - times::parse(&marker.time)?)));
     let (marker, before) =
         timed.filter(|(_, before)| (0..=CHANGE_BEFORE).contains(before)).min_by_key(|(_, before)| *before)?;

@@ -12,12 +12,13 @@ pub fn label(marker: &MarkerShown) -> String {
     format!("{}: {}", kind(marker), marker.version.as_deref().unwrap_or(&marker.text))
 }
 
-/// In a sentence: `the deploy of 2.4.1 to checkout`.
+/// In a sentence: `the deploy of 2.4.1 to checkout in production`.
 pub fn named(marker: &MarkerShown) -> String {
     let kind = if marker.kind == "config" { "configuration change" } else { &marker.kind };
     let version = marker.version.as_ref().map(|version| format!(" of {version}")).unwrap_or_default();
     let service = if marker.service.is_empty() { String::new() } else { format!(" to {}", marker.service) };
-    format!("the {kind}{version}{service}")
+    let environment = if marker.environment.is_empty() { String::new() } else { format!(" in {}", marker.environment) };
+    format!("the {kind}{version}{service}{environment}")
 }
 
 /// A deploy or a change of configuration: something that can be the cause.

@@ -1,5 +1,7 @@
 //! Writing the page: an element at a time, always closed, and every text and attribute escaped. The page is well-formed XML, too.
 
+use slipstream_schemas::visible::acts;
+
 /// A page being written. Names of tags and attributes are literals; everything else goes through [`escape`].
 #[derive(Debug, Default)]
 pub struct Markup {
@@ -115,7 +117,8 @@ fn is_block(tag: &str) -> bool {
     BLOCKS.contains(&tag)
 }
 
-/// Characters that XML does not allow become U+FFFD.
+/// Characters that XML does not allow become U+FFFD; those that would show a text in another order, or as another, are
+/// written out.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -127,6 +130,7 @@ fn escape(text: &str, out: &mut String) {
             '\n' | '\t' => out.push(c),
             '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c if c.is_control() => out.push('\u{fffd}'),
+            c if acts(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -141,6 +145,13 @@ mod tests {
         let mut m = Markup::default();
         m.leaf("p", &[("title", "\"'><b>")], "<script>&\u{0}");
         assert_eq!(m.out, "<p title=\"&quot;&#39;&gt;&lt;b&gt;\">&lt;script&gt;&amp;\u{fffd}</p>\n");
+    }
+
+    #[test]
+    fn texts_are_shown_in_their_own_order() {
+        let mut m = Markup::default();
+        m.text("/pay\u{202e}gpj.exe\u{200b} עברית");
+        assert_eq!(m.out, "/pay\\u{202e}gpj.exe\\u{200b} עברית");
     }
 
     #[test]

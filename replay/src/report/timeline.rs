@@ -5,7 +5,7 @@ use super::markup::Markup;
 use super::tables::{self, Cell};
 use super::times::{self, Micros, Times};
 use super::{Told, markers, words};
-use crate::outcome::{MarkerShown, Outcome, Request, TransitionShown};
+use crate::outcome::{Clock, MarkerShown, Outcome, Request, TransitionShown};
 
 /// At most this many rows.
 const MOST: usize = 300;
@@ -27,7 +27,8 @@ pub struct Entry {
 
 /// All entries, by time.
 pub fn entries(outcome: &Outcome, facts: &[Facts<'_>], times: Times) -> Vec<Entry> {
-    let missing = outcome.missing.iter().filter_map(|missing| {
+    // Those are log times: by the other clock they have no place here.
+    let missing = outcome.missing.iter().filter(|_| outcome.clock == Clock::Log).filter_map(|missing| {
         let text = format!(
             "Events of partition {} are missing up to {}: {}",
             missing.partition,

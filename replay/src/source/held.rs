@@ -21,6 +21,8 @@ pub struct Held {
     pub first: Option<LogTime>,
     /// Partitions of which it has everything from the first record on.
     pub whole: BTreeSet<u32>,
+    /// Of partitions that are not whole, unless retention says from when on they are there: log time of the first event.
+    since: BTreeMap<u32, LogTime>,
 }
 
 /// How much log time, and how many events, are looked at to find out whether a partition's first record is there.
@@ -41,18 +43,25 @@ impl Held {
         let Some(any) = bounds.values().next() else { return Ok(None) };
         let (epoch, kept_from) = (any.epoch, any.kept_from);
         let end = bounds.values().map(|bounds| bounds.log_time.0 + 1).max().unwrap_or(0);
-        let first = first_time(store.as_ref(), epoch, (kept_from.map_or(0, |from| from.0), end)).await?;
-        let whole = match (kept_from, first) {
-            (None, Some(first)) => whole(store.as_ref(), epoch, first).await?,
-            _ => BTreeSet::new(),
-        };
-        Ok(Some(Held { store: store.clone(), epoch, bounds, first, whole }))
+        let all = |from| RawWindow::new(epoch, LogTime(from), LogTime(end));
+        let first = first_time(store.as_ref(), all(kept_from.map_or(0, |from| from.0))).await?;
+        let mut held =
+            Held { store: store.clone(), epoch, bounds, first, whole: BTreeSet::new(), since: BTreeMap::new() };
+        if let (None, Some(first)) = (kept_from, first) {
+            held.whole = whole(store.as_ref(), epoch, first).await?;
+            for (partition, bounds) in held.bounds.iter().filter(|(partition, _)| !held.whole.contains(partition)) {
+                let below = Some([(*partition, bounds.offset)].into());
+                let begins = first_time(store.as_ref(), RawWindow { below, ..all(first.0) }).await?;
+                held.since.extend(begins.map(|begins| (*partition, begins)));
+            }
+        }
+        Ok(Some(held))
     }
 
     /// Log time from which on it is known to have everything of a partition; `None`: from the first record on.
     pub fn kept_from(&self, partition: u32) -> Option<LogTime> {
         let kept_from = self.bounds.get(&partition).and_then(|bounds| bounds.kept_from);
-        kept_from.or(self.first.filter(|_| !self.whole.contains(&partition)))
+        kept_from.or(self.since.get(&partition).copied())
     }
 
     /// Log time below which it has what there is; `None` if it has nothing.
@@ -69,11 +78,15 @@ async fn is_of(store: &dyn Store, log: &dyn Log) -> Result<bool, ReplayError> {
     Ok(theirs.is_none_or(|theirs| theirs.id == id.as_str()))
 }
 
-/// The least log time of an event in `[from, to)`. Each round halves what is left, whatever the adapter's order.
-async fn first_time(store: &dyn Store, epoch: u32, (from, to): (i64, i64)) -> Result<Option<LogTime>, StoreError> {
-    let (mut from, mut to, mut first) = (from, to, None);
+/// The least log time of an event in a window. Each round halves what is left, whatever the adapter's order.
+async fn first_time(store: &dyn Store, window: RawWindow) -> Result<Option<LogTime>, StoreError> {
+    let (mut from, mut to, mut first) = (window.from.0, window.to.0, None);
+    let any = |from, to| {
+        let part = RawWindow { from: LogTime(from), to: LogTime(to), ..window.clone() };
+        async move { any(store, part).await }
+    };
     while from < to {
-        match any(store, epoch, (from, to)).await? {
+        match any(from, to).await? {
             Some(found) => (to, first) = (found.0, Some(found)),
             None => break,
         }
@@ -81,7 +94,7 @@ async fn first_time(store: &dyn Store, epoch: u32, (from, to): (i64, i64)) -> Re
         if middle == from {
             continue;
         }
-        match any(store, epoch, (from, middle)).await? {
+        match any(from, middle).await? {
             Some(found) => (to, first) = (found.0, Some(found)),
             None => from = middle,
         }
@@ -89,9 +102,8 @@ async fn first_time(store: &dyn Store, epoch: u32, (from, to): (i64, i64)) -> Re
     Ok(first)
 }
 
-/// The log time of some event in `[from, to)`.
-async fn any(store: &dyn Store, epoch: u32, (from, to): (i64, i64)) -> Result<Option<LogTime>, StoreError> {
-    let window = RawWindow::new(epoch, LogTime(from), LogTime(to));
+/// The log time of some event in a window.
+async fn any(store: &dyn Store, window: RawWindow) -> Result<Option<LogTime>, StoreError> {
     let mut after = None;
     loop {
         let RawPage { events, next } = store.raw_events(&window, 1, after).await?;

@@ -257,13 +257,16 @@ fn episode() -> AlertEpisode {
 fn markers() -> Vec<MarkerShown> {
     let marker =
         |seconds, kind: &str, service: &str, version: Option<&str>, text: &str, link: Option<&str>| MarkerShown {
+            id: format!("m-{seconds}"),
             time: at(seconds),
             until: None,
             kind: kind.to_owned(),
             service: service.to_owned(),
+            environment: String::new(),
             version: version.map(str::to_owned),
             text: text.to_owned(),
             link: link.map(str::to_owned),
+            author: "ci".to_owned(),
         };
     let link = Some("https://ci.example.com/runs/4711?a=1&b=2");
     vec![

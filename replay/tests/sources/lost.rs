@@ -9,7 +9,7 @@ use slipstream_store::SharedStore;
 use slipstream_testkit::hooked::Hooked;
 
 use crate::onlooker::{Onlooker, Trimming};
-use crate::world::{APART, BEGIN, WINDOW_MS, World, accepted, event, log_time, place, replayed, told};
+use crate::world::{APART, BEGIN, EVENTS, WINDOW_MS, World, accepted, event, log_time, place, replayed, told};
 
 fn missing(outcome: &Outcome) -> Vec<(u32, String, String)> {
     outcome.missing.iter().map(|gone| (gone.partition, gone.from.clone(), gone.to.clone())).collect()
@@ -53,6 +53,20 @@ async fn a_store_that_is_behind_the_logs_beginning_leaves_a_gap() {
     assert_eq!(outcome.events, 100 + (BEGIN + 200 * APART - counted) as u64 / APART as u64);
     let covered = &serde_json::to_value(&outcome.slos[0]).unwrap()["covered_from"];
     assert_eq!(covered, &serde_json::json!(shown(counted)), "numbers are whole behind the gap only");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_came_later_lacks_of_each_partition_what_the_log_had_removed_of_it() {
+    let world = World::live().await;
+    world.trim(0, 100);
+    world.trim(1, 400);
+    let store = world.store();
+    world.sink(&store).await;
+    [0, 1].into_iter().for_each(|partition| world.trim(partition, EVENTS / 2));
+    let outcome = world.replay(Some(store), &Asked::default()).await.unwrap();
+    let to: Vec<_> = missing(&outcome).into_iter().map(|(partition, _, to)| (partition, to)).collect();
+    // Their first records are numbers 200 and 801 of all.
+    assert_eq!(to, [(0, shown(BEGIN + 200 * APART)), (1, shown(BEGIN + 801 * APART))], "{:?}", outcome.missing);
 }
 
 #[tokio::test(flavor = "multi_thread")]

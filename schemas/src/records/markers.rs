@@ -71,9 +71,13 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// Where it ends: `until`, or the moment that it is.
+    /// Where it ends: `until`; for an incident without it, which goes on, never; else the moment that it is.
     pub fn end(&self) -> EventTime {
-        self.until.unwrap_or(self.time)
+        match (self.until, self.kind) {
+            (Some(until), _) => until,
+            (None, MarkerKind::Incident) => EventTime::MAX,
+            (None, _) => self.time,
+        }
     }
 
     /// Whether any moment of it is in `[from, to)`.

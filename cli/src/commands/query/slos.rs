@@ -19,7 +19,7 @@ use crate::{figures, output, parts};
 
 /// How far back markers are shown, microseconds: 24 h.
 const BACK: i64 = 86_400_000_000;
-/// The most that are shown.
+/// The most that people are shown.
 const MARKERS: usize = 5;
 
 /// Machine output.
@@ -44,6 +44,10 @@ pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
     }
     output::print(&table(&answer.slos))?;
     output::print(&lines(&markers))?;
+    if let Some(more) = markers.len().checked_sub(MARKERS + 1) {
+        let flags = from.flags();
+        output::say(format_args!("{} more in the last day: slipstream mark list{flags}", figures::count(more as i64 + 1)));
+    }
     for slo in answer.slos.iter().filter(|slo| slo.too_late > 0) {
         output::say(too_late(slo));
     }
@@ -53,7 +57,7 @@ pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The newest markers, newest first: those from 24 h before the last tick that was evaluated. Where they cannot be read that is
+/// The markers, newest first: those from 24 h before the last tick that was evaluated, and incidents that go on. Where they cannot be read that is
 /// said, and the status is shown all the same.
 async fn recent(log: &dyn Log, slos: &[SloStatus]) -> Vec<Marker> {
     let now = Timestamp::now();
@@ -62,7 +66,7 @@ async fn recent(log: &dyn Log, slos: &[SloStatus]) -> Vec<Marker> {
     // What was recorded since then is the news.
     let to = EventTime(as_of.max(now.as_microsecond()) + 1);
     match markers(log, EventTime(as_of - BACK), to).await {
-        Ok(found) => found.into_iter().rev().take(MARKERS).collect(),
+        Ok(found) => found.into_iter().rev().collect(),
         Err(error) => {
             output::say(format_args!("warning: the markers could not be read: {error}"));
             Vec::new()
@@ -70,12 +74,12 @@ async fn recent(log: &dyn Log, slos: &[SloStatus]) -> Vec<Marker> {
     }
 }
 
-/// The markers below the table, a line each; nothing if there are none.
+/// The newest markers below the table, a line each; nothing if there are none.
 fn lines(markers: &[Marker]) -> String {
     if markers.is_empty() {
         return String::new();
     }
-    let rows = markers.iter().map(|marker| {
+    let rows = markers.iter().take(MARKERS).map(|marker| {
         vec![
             figures::moment(marker.time),
             marker.kind.name().to_owned(),

@@ -31,7 +31,7 @@ pub fn timelines(told: &Told) -> String {
 
 /// Every window, shortest first.
 fn windows(sides: &[(&str, &Outcome)]) -> BTreeSet<(i64, String)> {
-    let steps = sides.iter().flat_map(|(_, outcome)| &outcome.slos).flat_map(|slo| slo.timeline.first());
+    let steps = sides.iter().flat_map(|(_, outcome)| &outcome.slos).flat_map(|slo| &slo.timeline);
     steps.flat_map(|step| step.burn_rates.keys()).map(|window| (seconds(window), window.clone())).collect()
 }
 

@@ -41,11 +41,12 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let asked = asked(&args, slos, around.as_ref());
     let progress = Arc::new(Progress::default());
     let shown = progress::show(Arc::clone(&progress));
-    let found = stopping::on_signal(&progress, replay(&Sources { log, store }, &asked, &progress)).await;
+    let sources = Sources { log: log.clone(), store };
+    let found = stopping::on_signal(&progress, replay(&sources, &asked, &progress)).await;
     shown.end().await;
     no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
     let found = found?;
-    tell(&args, &found, around.as_ref())?;
+    tell(&args, &found, around.as_ref(), &log).await?;
     if found.stopped {
         let said = format!("stopped: what is told ends at {}", found.told.outcome().to);
         return Err(Interrupted::new(said).into());
@@ -84,7 +85,7 @@ async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
     Ok(episode(log.as_ref(), id, number).await?)
 }
 
-fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()> {
+async fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>, log: &SharedLog) -> Result<()> {
     // First: a reader of the text may have seen enough and close the pipe.
     if let Some(file) = &args.report {
         write_report(file, &found.told, around)?;
@@ -101,18 +102,21 @@ fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>) -> Result<()>
     }
     match &args.report {
         Some(file) => output::say(format_args!("report: {}", file.display())),
-        None => next(found.told.outcome(), &args.place),
+        None => next(found.told.outcome(), &args.place, log).await,
     }
     Ok(())
 }
 
-/// What one would do next: look into the first alert that fired.
-fn next(outcome: &Outcome, place: &Place) {
-    let fired = outcome.alerts.iter().find(|alert| alert.episode.fired_at.is_some());
-    if let Some(alert) = fired {
-        let (id, episode) = (&alert.episode.id, alert.episode.episode);
+/// What one would do next: look into the first alert that fired. One that was not published then cannot be asked for, only the
+/// range again.
+async fn next(outcome: &Outcome, place: &Place, log: &SharedLog) {
+    let Some(alert) = outcome.alerts.iter().find(|alert| alert.episode.fired_at.is_some()) else { return };
+    let (id, number) = (&alert.episode.id, alert.episode.episode);
+    if episode(log.as_ref(), id, Some(number)).await.is_ok() {
         let place = place.flags();
-        output::say(format_args!("next: slipstream replay --alert {id}/{episode} --report incident.html{place}"));
+        output::say(format_args!("next: slipstream replay --alert {id}/{number} --report incident.html{place}"));
+    } else {
+        output::say(format_args!("next: {} --report incident.html", command()));
     }
 }
 

@@ -16,7 +16,7 @@ const REQUESTS: usize = 5;
 pub fn text(told: &Told, timeline: bool) -> String {
     match told {
         Told::One(outcome) => of_one(outcome, timeline),
-        Told::Both(what_if) => of_both(what_if),
+        Told::Both(what_if) => of_both(what_if, timeline),
     }
 }
 
@@ -88,8 +88,12 @@ fn group(slo: &SloHistory) -> String {
 /// The timeline of an SLO.
 fn steps(slo: &SloHistory) -> String {
     let name = [slo.status.name.clone(), slo.status.objective.clone(), group(slo)].join(" ");
-    let windows: Vec<String> =
-        slo.timeline.first().map(|step| step.burn_rates.keys().cloned().collect()).unwrap_or_default();
+    let mut windows: Vec<String> = Vec::new();
+    for window in slo.timeline.iter().flat_map(|step| step.burn_rates.keys()) {
+        if !windows.contains(window) {
+            windows.push(window.clone());
+        }
+    }
     let burns: Vec<String> = windows.iter().map(|window| format!("BURN {window}")).collect();
     let mut head = vec!["AT", "GOOD", "TOTAL", "SLI", "BUDGET LEFT"];
     head.extend(burns.iter().map(String::as_str));
@@ -174,7 +178,7 @@ fn behind(alert: &AlertHistory) -> String {
 }
 
 fn contributor(found: &Contributor) -> String {
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let percent = |share: f64| figures::rough_percent(share, &[]);
     let value = if found.value.is_empty() { "(none)" } else { &found.value };
     format!("{value} {} of bad, {} of all", percent(found.share_of_bad), percent(found.share_of_all))
 }
@@ -199,9 +203,15 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
-fn of_both(what_if: &WhatIf) -> String {
+fn of_both(what_if: &WhatIf, timeline: bool) -> String {
     let mut text = about(&what_if.before);
     text += &changed_slos(what_if);
+    if timeline {
+        for (by, outcome) in [("those of then", &what_if.before), ("those given", &what_if.after)] {
+            text += &format!("\nBy {by}:\n");
+            outcome.slos.iter().for_each(|slo| text += &steps(slo));
+        }
+    }
     text += "\n";
     if what_if.alerts.is_empty() {
         return text + "No alert fired by either set of definitions.\n";

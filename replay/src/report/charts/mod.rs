@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::markup::Markup;
 use super::times::{self, Micros, Times};
 use super::{Told, markers, series, words};
-use crate::outcome::Outcome;
+use crate::outcome::{Clock, Outcome};
 
 /// The section, if there is anything to draw.
 pub fn write(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times) {
@@ -46,7 +46,8 @@ fn how_to_read(outcome: &Outcome) -> String {
 
 /// Alerts that `is_shown` as bands, and what is missing of the history.
 fn bands(outcome: &Outcome, facts: &[Facts<'_>], is_shown: impl Fn(&Facts<'_>) -> bool) -> Vec<Band> {
-    let missing = outcome.missing.iter().filter_map(|missing| {
+    // Those are log times: by the other clock they have no place here.
+    let missing = outcome.missing.iter().filter(|_| outcome.clock == Clock::Log).filter_map(|missing| {
         let (from, to) = (times::parse(&missing.from)?, times::parse(&missing.to)?);
         Some(Band { from, to, kind: BandKind::Missing, label: "events missing".to_owned() })
     });
@@ -73,11 +74,13 @@ fn of_alert(facts: &Facts<'_>) -> Vec<Band> {
 
 /// Markers that concern a service: what may be the cause first, so that it has a label where there is no room for all.
 fn marks(outcome: &Outcome, service: &str) -> Vec<Mark> {
+    let range = Times::new(&outcome.from, &outcome.to);
     let mut shown: Vec<_> = outcome.markers.iter().filter(|marker| markers::concerns(marker, service)).collect();
     shown.sort_by_key(|marker| (!markers::is_change(marker), marker.kind != "incident"));
     shown
         .iter()
         .filter_map(|marker| Some(Mark { at: times::parse(&marker.time)?, label: markers::label(marker) }))
+        .filter(|mark| (range.from..=range.to).contains(&mark.at))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! The post-mortem as Markdown.
 
+use slipstream_schemas::visible::acts;
+
 use super::Block;
 use crate::report::times::Times;
 
@@ -33,6 +35,7 @@ fn plain(text: &str) -> String {
         match c {
             '\u{a0}' => out.push(' '),
             c if c.is_whitespace() || c.is_control() => out.push(' '),
+            c if acts(c) => out.extend(c.escape_unicode()),
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '&' => out.extend(['\\', c]),
             c => out.push(c),
         }

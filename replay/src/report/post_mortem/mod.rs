@@ -12,6 +12,8 @@ use super::{Told, markers, summary, timeline, words};
 const MOST_ALERTS: usize = 3;
 /// Rows of its timeline.
 const MOST_ENTRIES: usize = 40;
+/// What is told of the time before an incident, if not everything is.
+const SHORTLY: times::Micros = 3_600 * times::SECOND;
 
 /// A part of it.
 #[derive(Debug)]
@@ -115,11 +117,21 @@ fn timeline(told: &Told<'_>, facts: &[Facts<'_>], times: Times) -> Vec<Block> {
     let entries = timeline::entries(told.outcome, facts, times);
     let row =
         |entry: &timeline::Entry| vec![times.at(entry.at), entry.kind.clone(), entry.of.clone(), entry.text.clone()];
-    let rows: Vec<Vec<String>> = entries.iter().take(MOST_ENTRIES).map(row).collect();
+    // Of a long one, the part that begins shortly before the worst.
+    let shortly_before = facts.first().map(|worst| worst.begin - SHORTLY);
+    let is_before = |entry: &&timeline::Entry| shortly_before.is_some_and(|at| entry.at < at);
+    let too_many = entries.len().saturating_sub(MOST_ENTRIES);
+    let before = entries.iter().take(too_many).take_while(is_before).count();
+    let rows: Vec<Vec<String>> = entries.iter().skip(before).take(MOST_ENTRIES).map(row).collect();
+    let after = entries.len() - before - rows.len();
+    let left_out = (before + after > 0).then(|| {
+        let [before, after] = [before, after].map(|n| words::count(n as i64));
+        Block::Facts(format!("Not shown here: {before} earlier, {after} later."))
+    });
     let heads = &["Time", "Kind", "Of", "What"];
     let table = (!rows.is_empty()).then_some(Block::Table("Timeline (UTC)", heads, rows));
     let people = to_write("What people did", "who did what at which time.");
-    [Block::Heading("Timeline")].into_iter().chain(table).chain([people]).collect()
+    [Block::Heading("Timeline")].into_iter().chain(table).chain(left_out).chain([people]).collect()
 }
 
 fn cause(worst: &[Facts<'_>], times: Times) -> Vec<Block> {
