@@ -85,7 +85,7 @@ fn the_guide_is_true(data: &Path) {
     for what in ["target: 0.999", "status_code < 500 && latency_ms <= 300.0"] {
         assert!(std::fs::read_to_string(folder.path().join("edited/slos.yaml")).unwrap().contains(what), "{what}");
     }
-    println!("{what_if}\n{backtest}");
+    assert!(what_if.contains("payment-availability") && backtest.contains("RULE"), "{what_if}\n{backtest}");
 }
 
 /// What happened in an episode, as it is printed.
