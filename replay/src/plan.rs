@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::assemble::time;
 use crate::definitions::{given, in_force, warm_up_from};
-use crate::engine::{Begin, Case, Progress, Slotting};
+use crate::engine::{Alerting, Begin, Case, Progress, Slotting};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
 use crate::replay::Asked;
@@ -31,6 +31,8 @@ pub struct Plan {
     pub to: LogTime,
     /// Sets of definitions.
     pub cases: Vec<Case>,
+    /// Alerts of which the log says whether they were open when the range began.
+    pub known: Alerting,
     /// Whether counts are noted by slot, too.
     pub slots: Option<Slotting>,
     /// See [`Past::window_ms`].
@@ -76,6 +78,18 @@ pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) ->
     match asked.clock {
         Clock::Log => past.by_log_time(asked, progress).await,
         Clock::Event => past.by_event_time(asked, progress).await,
+    }
+}
+
+impl Plan {
+    /// Starts both sets of definitions from the same state: an alert that both have, and that was open when the range began, is
+    /// open by both. Without this, definitions that are the same would differ by what the warm-up makes of them.
+    pub fn from_one_state(&mut self) {
+        let (from, to) = (self.from, LogTime(self.from.0 + 1_000));
+        let [of_then, given] = &mut self.cases[..] else { return };
+        let alerting = Alerting::by(&in_force(&given.revisions, from, to));
+        let open = of_then.open_before.as_ref();
+        given.open_before = open.map(|open| open.iter().filter(|alert| alerting.has(alert)).cloned().collect());
     }
 }
 
@@ -142,17 +156,16 @@ impl Past {
         let span = Span { from: begin, to };
         let mut cases = Vec::new();
         if !of_then.is_empty() || asked.slos.is_none() {
-            let open_before = then::open_at(&then::transitions(log).await?, from.tick());
-            cases.push(Case { revisions: self.then.clone(), open_before: Some(open_before) });
+            let open_before = then::open_before(log, from.tick()).await?;
+            cases.push(Case { revisions: self.then.clone(), open_before });
         }
         if let Some(slos) = &asked.slos {
             cases.push(Case { revisions: given(slos, span.from, self.window_ms)?, open_before: None });
         }
         let origin = self.origin(span, wanted).await?;
         let readers = origin.readers(self.log(), (span, self.window_ms), progress);
-        let window_ms = self.window_ms;
-        let dropped = (0, 0);
-        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, past: self, dropped })
+        let (known, window_ms, dropped) = (Alerting::by(&of_then), self.window_ms, (0, 0));
+        Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
     /// Event times have nothing to do with log times, so everything is read. Revisions were cut by log time, which means nothing
@@ -191,7 +204,8 @@ impl Past {
         }
         let dropped = (sorted.duplicates, sorted.invalid);
         let readers: Vec<(Begin, Box<dyn Reader>)> = vec![(begin, Box::new(SortedReader::new(sorted)))];
-        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, past: self, dropped })
+        let known = Alerting::default();
+        Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
     fn log(&self) -> &SharedLog {

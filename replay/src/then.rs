@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 use slipstream_log::{Log, RecordRef, TopicPartition};
+use slipstream_role::names::ALERTER;
 use slipstream_role::reading::{ReadError, Reader, decoded};
 use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{Topic, codec};
@@ -38,8 +39,34 @@ async fn of_partition(reader: Reader<'_>, partition: TopicPartition) -> Result<V
     Ok(found)
 }
 
+/// The last transition of each alert that was open when tick `at` began; `None` if no alerter ever looked.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn open_before(log: &dyn Log, at: i64) -> Result<Option<Vec<AlertTransition>>, ReplayError> {
+    let transitions = transitions(log).await?;
+    let is_known = !transitions.is_empty() || has_alerter(log).await?;
+    Ok(is_known.then(|| open_at(&transitions, at)))
+}
+
+/// Whether an alerter ever wrote or committed anything: an import into a directory, for one, needs none.
+async fn has_alerter(log: &dyn Log) -> Result<bool, ReplayError> {
+    let reader = Reader { log, role: READER };
+    for partition in reader.partitions(Topic::Alerts).await? {
+        if reader.bounds(partition).await?.1 > 0 {
+            return Ok(true);
+        }
+    }
+    for partition in reader.partitions(Topic::BurnRates).await? {
+        if log.committed(ALERTER, partition).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The last transition of each alert that was open when tick `at` began.
-pub fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition> {
+fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition> {
     let mut last: BTreeMap<&str, &AlertTransition> = BTreeMap::new();
     for transition in transitions.iter().filter(|t| t.tick < at) {
         last.insert(&transition.alert_id, transition);
