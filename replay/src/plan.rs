@@ -151,7 +151,8 @@ impl Past {
         let of_then = in_force(&self.then, LogTime(0), to);
         let given_slos = asked.slos.as_deref().unwrap_or_default();
         let wanted = [&of_then[..], given_slos].map(|slos| warm_up_from(slos, &self.then, from, asked.budgets));
-        let wanted = wanted[0].min(wanted[1]).min(from);
+        // What was asked for and is before the first request may be gone: then it is missing.
+        let wanted = wanted[0].min(wanted[1]).min(asked.from.unwrap_or(from));
         let begin = wanted.max(LogTime(self.first.tick() * 1_000)).min(from);
         let span = Span { from: begin, to };
         let mut cases = Vec::new();
@@ -214,13 +215,15 @@ impl Past {
 
     /// The range that is asked for, as far as something is known of it: from the first request on, and up to what is known.
     fn range(&self, asked: &Asked, (first, known): (LogTime, LogTime)) -> Result<(LogTime, LogTime), ReplayError> {
-        let (from, to) = (asked.from.unwrap_or(first), asked.to.unwrap_or(known).min(known));
+        let to = asked.to.unwrap_or(known).min(known);
         // Whole seconds: ticks are.
-        let from = LogTime(from.tick() * 1_000);
+        let whole = |at: LogTime| LogTime(at.tick() * 1_000);
+        let wanted = whole(asked.from.unwrap_or(first));
+        let from = wanted.max(whole(first));
         if from >= to || to <= first {
             let asked = match asked.to {
-                Some(asked) => format!("between {} and {}", time(from), time(asked)),
-                None => format!("after {}", time(from)),
+                Some(asked) => format!("between {} and {}", time(wanted), time(asked)),
+                None => format!("after {}", time(wanted)),
             };
             let who = if self.held.is_some() { "log and store hold" } else { "the log holds" };
             let holds = format!("{who} those from {} to {}", time(first), time(known));

@@ -54,7 +54,7 @@ pub struct Standing {
 pub struct Notes {
     /// Every transition of the range, and of the warm-up before it unless it is known what was open when that ended.
     pub transitions: Vec<AlertTransition>,
-    /// Alert and episode: the share of the budget that was spent when it fired.
+    /// Alert and tick: the share of the budget that was spent when it fired, or its severity changed.
     pub spent: BTreeMap<(String, i64), f64>,
     /// Of each series.
     pub series: BTreeMap<SeriesName, SeriesNotes>,
@@ -178,8 +178,9 @@ impl Alerts<'_> {
     fn decide(&mut self, rates: &BurnRates, revisions: &Revisions, steps: &Steps) {
         self.begin_range(rates.tick, steps);
         let made = self.open.decide(rates, revisions);
-        let fired = made.iter().filter(|transition| transition.kind == TransitionKind::Firing);
-        let spent = fired.map(|fired| ((fired.alert_id.clone(), fired.episode), 1.0 - rates.budget_remaining));
+        let is_told = |t: &&AlertTransition| matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity);
+        let told = made.iter().filter(is_told);
+        let spent = told.map(|told| ((told.alert_id.clone(), told.tick), 1.0 - rates.budget_remaining));
         self.spent.extend(spent);
         self.transitions.extend(made);
     }
