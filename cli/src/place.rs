@@ -1,12 +1,12 @@
 //! Finds an installation by flags, variables and the file, for the commands other than `run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_runtime::config::{Config, Overrides};
 
-use crate::args::Place;
+use crate::args::{Place, as_argument};
 use crate::{definitions, output, parts};
 
 /// Says which variables nothing reads.
@@ -51,19 +51,23 @@ impl Place {
     /// The flags that lead another command to the same installation; empty where it finds it without. What may be
     /// secret is left out.
     pub fn flags(&self) -> String {
-        let path = |p: &std::path::PathBuf| p.display().to_string();
         let store = self.store.as_ref().map(|store| match store.starts_with("postgres") {
             true => "postgres://...".to_owned(),
-            false => store.clone(),
+            false => as_argument(store),
         });
         let given = [
-            ("config", self.config.as_ref().map(path)),
-            ("data", self.data.as_ref().map(path)),
-            ("log", self.log.clone()),
-            ("store", store),
+            self.config.as_ref().map(|file| flag("config", file)),
+            self.data.as_ref().map(|folder| flag("data", folder)),
+            self.log.as_ref().map(|log| format!(" --log {}", as_argument(log))),
+            store.map(|store| format!(" --store {store}")),
         ];
-        given.into_iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}"))).collect()
+        given.into_iter().flatten().collect()
     }
+}
+
+/// A flag with a path, as one enters it in a shell behind a command: ` --slos 'my slos'`.
+pub fn flag(name: &str, path: &Path) -> String {
+    format!(" --{name} {}", as_argument(&path.display().to_string()))
 }
 
 /// Two things that were read. Where both are wrong the second is reported here, and the first is the error.
@@ -78,5 +82,25 @@ pub fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
             Err(wrong)
         }
         (Err(wrong), _) | (_, Err(wrong)) => Err(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_can_be_entered_again_and_tell_no_password() {
+        let place = Place {
+            config: Some("my files/slipstream.yaml".into()),
+            data: Some("it's here".into()),
+            log: Some("sqlite:my log".to_owned()),
+            store: Some("postgres://me:t0ps3cret@host/db".to_owned()),
+        };
+        let flags =
+            r" --config 'my files/slipstream.yaml' --data 'it'\''s here' --log 'sqlite:my log' --store postgres://...";
+        assert_eq!(place.flags(), flags);
+        let kafka = Place { config: None, data: None, log: Some("kafka://a:9092,b:9092".to_owned()), store: None };
+        assert_eq!(kafka.flags(), " --log kafka://a:9092,b:9092");
     }
 }

@@ -5,7 +5,7 @@ mod past;
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json as object};
 use support::{arg, json, run};
@@ -154,7 +154,7 @@ async fn people_get_tables_and_what_to_do_next() {
     );
     assert!(line("2026-01-05T03:00:00Z").contains("missed"), "{shown}");
     assert!(line("all").contains("4 of 5"), "{shown}");
-    assert!(shown.contains("were without an incident"), "{shown}");
+    assert!(shown.contains("were without an incident of any service"), "{shown}");
     assert!(shown.contains("Budgets are of the requests since 2026-01-05T00:00:00Z"), "{shown}");
     assert!(said.contains("next: slipstream backtest --slos ") && said.contains(" --suggest --data "), "{said}");
 
@@ -270,4 +270,122 @@ async fn mistakes_are_told_with_their_places() {
     assert!(said.contains("without the store, which might have more: "), "{said}");
     let (code, _, said) = told(&run(&arguments(home.path(), &paths, &nobody)));
     assert!(code == Some(0) && !said.contains("without the store"), "{said}");
+}
+
+/// Incidents that no alert could find are told of, with what may be the reason.
+#[tokio::test]
+async fn incidents_that_nothing_could_find_are_told() {
+    let home = installation().await;
+    let paths = paths(home.path());
+    let notes = |text: &str, more: &[&str]| -> Vec<String> {
+        let file = home.path().join("wrong.csv");
+        std::fs::write(&file, format!("from,to,service,what\n{text}")).unwrap();
+        let ask = [&["--incidents", arg(&file), "--json"], more].concat();
+        let found = json(&arguments(home.path(), &paths, &ask));
+        found["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap().to_owned()).collect()
+    };
+    let has = |notes: &[String], want: &str| assert!(notes.iter().any(|note| note == want), "{want}\n{notes:#?}");
+    let early = "2022-08-22T01:00:00Z,,web,a\n2022-08-23T01:00:00Z,,web,b\n";
+    has(
+        &notes(early, &[]),
+        "2 of 2 incidents begin outside of the range (2022-08-22T01:00:00Z to 2022-08-23T01:00:00Z) and are not judged: the \
+         log took its requests at other times than they happened? Pass --clock event.",
+    );
+    let one = notes(&format!("{early}2026-01-05T01:00:00Z,,web,c\n"), &["--clock", "event"]);
+    let when = "2022-08-22T01:00:00Z to 2022-08-23T01:00:00Z";
+    has(&one, &format!("2 of 3 incidents begin outside of the range ({when}) and are not judged."));
+    let typed = "2026-01-05T01:00:00Z,,wbe,a\n2026-01-05T02:00:00Z,,shops,b\n2026-01-05T03:00:00Z,,queue,c\n";
+    let told = notes(typed, &[]);
+    has(&told, "No SLO is about shops, which had 1 incident: did you mean shop?");
+    has(&told, "No SLO is about queue, which had 1 incident.");
+    assert_eq!(told.iter().filter(|note| note.contains("wbe")).count(), 1, "{told:#?}");
+    // Where an alert of any service counts, the name of an incident's does not matter.
+    assert!(notes(typed, &["--any-service"]).iter().all(|note| !note.contains("No SLO is about")));
+}
+
+/// A range is as long as there are requests.
+#[tokio::test]
+async fn rates_are_of_the_time_that_has_requests() {
+    let home = installation().await;
+    let paths = paths(home.path());
+    let incidents = ["--incidents", arg(&paths[2]), "--json"];
+    let mut known = json(&arguments(home.path(), &paths, &incidents));
+    let ask = [&incidents[..], &["--from", "2025-12-01"]].concat();
+    let mut found = json(&arguments(home.path(), &paths, &ask));
+    let note = "No requests before 2026-01-05T00:00:00Z are there: all figures are of the time since then.";
+    let told = found["notes"].as_array_mut().unwrap();
+    assert_eq!(told.remove(0), note);
+    assert_eq!((&found["from"], &found["missing"]), (&object!("2026-01-05T00:00:00Z"), &object!([])));
+    [&mut known, &mut found].into_iter().for_each(|told| drop(told.as_object_mut().unwrap().remove("parts")));
+    assert_eq!(found, known);
+
+    let minute = ["--from", "2026-01-05T01:00:00Z", "--to", "2026-01-05T01:01:00Z"];
+    let (_, shown, said) = told(&run(&arguments(home.path(), &paths, &minute)));
+    assert!(shown.contains("1 in all") && shown.contains("The range is shorter than an hour"), "{shown}{said}");
+}
+
+/// What is suggested for two objectives of an SLO is one document that can be tested as the next command says, though the
+/// names of its files have blanks.
+#[tokio::test]
+async fn the_next_command_runs_as_it_is_printed() {
+    let home = installation().await;
+    let folder = home.path().join("two objectives");
+    std::fs::create_dir(&folder).unwrap();
+    let (slos, out) = (folder.join("slos.yaml"), folder.join("what is suggested.yaml"));
+    std::fs::rename(home.path().join("data"), folder.join("data")).unwrap();
+    std::fs::copy(home.path().join("incidents.csv"), folder.join("my incidents.csv")).unwrap();
+    let two = "[{displayName: answered, target: 0.99}, {displayName: strictly, target: 0.995}]";
+    std::fs::write(&slos, SLOS.replace("[{displayName: answered, target: 0.99}]", two)).unwrap();
+    let in_folder = |command: &str| {
+        let command = command.replace("slipstream ", &format!("'{}' ", support::BINARY));
+        Command::new("sh").args(["-c", &command]).current_dir(&folder).output().unwrap()
+    };
+    let ask = "slipstream backtest --data data --slos slos.yaml --incidents 'my incidents.csv' --from 2026-01-05 --clock event \
+               --suggest --keep-target --out 'what is suggested.yaml'";
+    let (code, shown, said) = told(&in_folder(ask));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(shown.contains("Suggested for answers strictly"), "{shown}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap().matches("kind: SLO").count(), 1);
+    assert_eq!(json(&["slo", "validate", arg(&out), "--json"])["diagnostics"], object!([]));
+    let next = said.lines().find_map(|line| line.strip_prefix("next: ")).unwrap();
+    let range = "--from 2026-01-05T00:00:00Z --clock event --incidents 'my incidents.csv' --grace 5m --data data";
+    assert_eq!(next, format!("slipstream backtest --slos 'what is suggested.yaml' {range}"));
+    let (code, shown, said) = told(&in_folder(next));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(shown.lines().any(|line| line.starts_with("page ") && line.contains("4 of 5")), "{shown}");
+    // So does the one behind that.
+    let (code, _, said) = told(&in_folder(said.lines().find_map(|line| line.strip_prefix("next: ")).unwrap()));
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// Where nothing is suggested it is said why, and where nothing was counted, and nothing fired.
+#[tokio::test]
+async fn what_has_no_suggestion_and_what_counts_nothing_is_told() {
+    let home = installation().await;
+    let paths = paths(home.path());
+    let with = |what: &str, by: &str, more: &[&str]| {
+        assert!(SLOS.contains(what));
+        std::fs::write(&paths[1], SLOS.replace(what, by)).unwrap();
+        let (code, shown, said) = told(&run(&arguments(home.path(), &paths, more)));
+        assert_eq!(code, Some(0), "{said}");
+        (shown, said)
+    };
+    let objective = "[{displayName: answered, target: 0.99}]";
+    let weighted = "[{displayName: answered, target: 0.99, compositeWeight: 1}]";
+    let (shown, said) = with(objective, weighted, &["--suggest"]);
+    assert!(shown.contains("Nothing is suggested for answers: rules of composites are not tried."), "{shown}");
+    assert!(said.contains("nothing is suggested: no SLO has an objective whose budget counts events"), "{said}");
+
+    let nothing = ("filter: 'true'", r#"filter: service == "nobody""#);
+    let (shown, said) = with(nothing.0, nothing.1, &[]);
+    assert!(shown.contains("No request was counted by answers: no rule of it could fire."), "{shown}");
+    assert!(shown.lines().any(|line| line.starts_with("all ") && line.contains(" 0 ")), "{shown}");
+    assert!(said.contains("next: slipstream backtest"), "{said}");
+    let (shown, said) = with(nothing.0, nothing.1, &["--suggest", "--incidents", arg(&paths[2])]);
+    assert!(shown.contains("too little traffic") && shown.contains("No SLO is about web"), "{shown}");
+    assert!(said.contains("nothing is suggested: no rule fits"), "{said}");
+
+    let quiet = ["--from", "2026-01-05T00:00:00Z", "--to", "2026-01-05T00:59:00Z"];
+    let (shown, _) = with(objective, objective, &[&quiet[..], &["--suggest"]].concat());
+    assert!(shown.contains("No stretch spent more than 1 % of the budget: there was nothing to find."), "{shown}");
 }

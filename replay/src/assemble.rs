@@ -12,8 +12,8 @@ use slipstream_store::text;
 use crate::contributors::Makeups;
 use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell};
 use crate::outcome::{
-    AlertHistory, Clock, Contributors, Counted, Impact, MarkerShown, Missing, Outcome, Part, ServiceTraffic,
-    SloHistory, SloStep, Threshold, TrafficStep, TransitionShown,
+    AlertHistory, Clock, Contributors, Counted, MarkerShown, Missing, Outcome, Part, ServiceTraffic, SloHistory,
+    SloStep, Threshold, TrafficStep, TransitionShown,
 };
 
 /// Services whose traffic is told apart.
@@ -115,9 +115,7 @@ fn alerts(about: &About, case: &Case, transitions: Vec<AlertTransition>) -> Vec<
     for open in case.open_before.iter().flatten() {
         episodes.entry((open.episode, open.alert_id.clone())).or_default().push(open.clone());
     }
-    // In the warm-up windows are not full: where it is known what was open then, it says nothing.
-    let counts = |t: &AlertTransition| case.open_before.is_none() || t.tick >= from;
-    for transition in transitions.into_iter().filter(|t| t.tick < to).filter(counts) {
+    for transition in transitions.into_iter().filter(|t| t.tick < to) {
         episodes.entry((transition.episode, transition.alert_id.clone())).or_default().push(transition);
     }
     let in_range = |transitions: &Vec<AlertTransition>| {
@@ -135,7 +133,9 @@ fn alert(from: i64, case: &Case, records: Vec<AlertTransition>) -> AlertHistory 
         open_before: records[0].episode < from,
         transitions: shown,
         thresholds,
-        impact: Impact::default(),
+        began_at: None,
+        began_earlier: false,
+        impact: None,
         contributors: Vec::<Contributors>::new(),
         first_bad: Vec::new(),
         episode,

@@ -5,19 +5,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use slipstream_definitions::definition::Slo;
-use slipstream_schemas::decode::{Attributes, decode};
-use slipstream_schemas::event::EventView;
-use slipstream_schemas::time::slot;
-use slipstream_schemas::{EventTime, LogTime};
-use slipstream_slo::matcher::{Active, Matcher, Verdict};
-use slipstream_slo::redelivery::{Memory, id_hash};
+use slipstream_schemas::EventTime;
+use slipstream_slo::matcher::Verdict;
+use slipstream_slo::redelivery::id_hash;
 use slipstream_store::text;
 
 use crate::contributors::Makeup;
+use crate::engine::Progress;
 use crate::error::ReplayError;
 use crate::outcome::{Contributors, Request, RequestChange};
-use crate::source::{Block, Reader, Span};
+use crate::requests::{Judge, Seen, Side, each};
+use crate::source::{Reader, Span};
 
 /// Requests that are told of one look.
 const TOLD: usize = 20;
@@ -39,28 +37,52 @@ pub struct Look {
     pub sides: [Option<Side>; 2],
 }
 
-/// A definition, and which of its series.
-#[derive(Debug, Clone)]
-pub struct Side {
-    /// The definition.
-    pub slo: Slo,
-    /// Its objective.
-    pub objective: String,
-    /// Values of groupBy.
-    pub group: Vec<String>,
-}
-
 /// What a look found.
 #[derive(Debug)]
 pub struct Found {
     /// Weights of what was bad by any side.
     makeup: Makeup,
-    users: HashSet<u64>,
-    /// The first that are bad by any side, by the time at which they happened.
+    users: Users,
+    /// The first that are bad by any side, by SLI time.
     first: BTreeMap<(EventTime, String), RequestChange>,
     /// The first that count differently.
     changes: BTreeMap<(EventTime, String), RequestChange>,
     changed: u64,
+}
+
+/// Different users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    most: usize,
+    seen: HashSet<u64>,
+    more: bool,
+}
+
+impl Users {
+    /// None yet; so many are told apart.
+    pub fn new(most: usize) -> Users {
+        Users { most, seen: HashSet::new(), more: false }
+    }
+
+    /// Adds the user of a request.
+    pub fn add(&mut self, user: &str) {
+        let user = id_hash(user);
+        if self.seen.len() < self.most {
+            self.seen.insert(user);
+        } else {
+            self.more |= !self.seen.contains(&user);
+        }
+    }
+
+    /// How many; `None`: none.
+    pub fn count(&self) -> Option<u64> {
+        Some(self.seen.len() as u64).filter(|users| *users > 0)
+    }
+
+    /// Whether there are more.
+    pub fn is_more(&self) -> bool {
+        self.more
+    }
 }
 
 impl Found {
@@ -69,7 +91,7 @@ impl Found {
         let values = (VALUES / looks.max(1)).clamp(LEAST, MOST);
         Found {
             makeup: Makeup::new(values),
-            users: HashSet::new(),
+            users: Users::new(USERS),
             first: BTreeMap::new(),
             changes: BTreeMap::new(),
             changed: 0,
@@ -81,9 +103,9 @@ impl Found {
         (self.makeup.bad(), self.makeup.total())
     }
 
-    /// Different users among the bad ones; `None`: none has one.
-    pub fn users(&self) -> Option<u64> {
-        Some(self.users.len() as u64).filter(|users| *users > 0)
+    /// Different users among the bad ones.
+    pub fn users(&self) -> &Users {
+        &self.users
     }
 
     /// What the bad ones have in common.
@@ -101,123 +123,58 @@ impl Found {
         let told = if self.changed > 0 { self.changes } else { self.first };
         (told.into_values().collect(), self.changed)
     }
-}
 
-/// Reads what the looks ask for. Returns what was found for each.
-///
-/// # Errors
-/// When a source cannot be read.
-pub fn investigate(looks: &[Look], readers: Vec<Box<dyn Reader>>, window_ms: i64) -> Result<Vec<Found>, ReplayError> {
-    let mut looking = Looking::new(looks);
-    for mut reader in readers {
-        let (mut memory, mut stamp) = (Memory::new(window_ms), LogTime(i64::MIN));
-        while let Some(block) = reader.next()? {
-            match block {
-                Block::Records { batch, count_from } => {
-                    for record in batch.iter() {
-                        let from = batch.partition.provenance(record.offset());
-                        let value = record.value().unwrap_or_default();
-                        let Ok(event) = decode(value, &from, Attributes::Read) else { continue };
-                        stamp = stamp.max(record.log_time());
-                        let first = memory.first_of_hash(id_hash(&event.event_id), record.log_time());
-                        if first && record.offset() >= count_from {
-                            looking.see(&event, stamp, record.log_time());
-                        }
-                    }
-                }
-                Block::Events { events, .. } => {
-                    for event in events.iter() {
-                        looking.see(&event.view(), event.log_time(), event.log_time());
-                    }
-                }
-            }
-        }
-    }
-    Ok(looking.found)
-}
-
-struct Looking<'a> {
-    looks: &'a [Look],
-    matchers: Vec<[Option<Matcher>; 2]>,
-    found: Vec<Found>,
-}
-
-impl<'a> Looking<'a> {
-    fn new(looks: &'a [Look]) -> Looking<'a> {
-        let matcher = |side: &Side| {
-            let active = Active { slo: std::sync::Arc::new(side.slo.clone()), generation: 0 };
-            Matcher::new(&[active])
-        };
-        Looking {
-            looks,
-            matchers: looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(matcher))).collect(),
-            found: looks.iter().map(|_| Found::one_of(looks.len())).collect(),
-        }
-    }
-
-    fn see(&mut self, event: &EventView<'_>, stamp: LogTime, log_time: LogTime) {
-        let Looking { looks, matchers, found } = self;
-        let second = slot(event.time, log_time);
-        for ((look, matchers), found) in looks.iter().zip(matchers).zip(found) {
-            // Windows are of SLI time: what came then, but happened long before, is in none of them.
-            if stamp < look.span.from || stamp >= look.span.to || second < look.span.from.tick() {
-                continue;
-            }
-            let mut verdicts = [None; 2];
-            for ((side, matcher), verdict) in look.sides.iter().zip(matchers).zip(&mut verdicts) {
-                if let (Some(side), Some(matcher)) = (side, matcher) {
-                    *verdict = judge(side, matcher, event);
-                }
-            }
-            found.add(event, verdicts, look.sides[1].is_some());
-        }
-    }
-}
-
-/// How an event counts for a series; `None`: not at all.
-fn judge(side: &Side, matcher: &mut Matcher, event: &EventView<'_>) -> Option<Verdict> {
-    let mut hits = Vec::new();
-    matcher.apply(event, &mut |series, verdict| hits.push((series, verdict)));
-    let is_side = |series| {
-        let key = matcher.series(series);
-        *key.group == *side.group && key.objectives().any(|objective| objective.name == side.objective)
-    };
-    hits.into_iter().find(|(series, _)| is_side(*series)).map(|(_, verdict)| verdict)
-}
-
-impl Found {
-    fn add(&mut self, event: &EventView<'_>, verdicts: [Option<Verdict>; 2], compared: bool) {
+    fn add(&mut self, seen: Seen<'_>, verdicts: [Option<Verdict>; 2], compared: bool) {
         let bad = verdicts.contains(&Some(Verdict::Bad));
-        let weight = i64::from(event.weight);
+        let weight = i64::from(seen.event.weight);
         if verdicts.iter().flatten().any(|verdict| *verdict != Verdict::Unknown) {
-            self.makeup.add_event(event, if bad { weight } else { 0 }, weight);
+            self.makeup.add_event(seen.event, if bad { weight } else { 0 }, weight);
         }
         let changed = compared && verdicts[0] != verdicts[1];
         self.changed += u64::from(changed);
         if bad {
-            if let Some(user) = event.user_ref.as_deref().filter(|_| self.users.len() < USERS) {
-                self.users.insert(id_hash(user));
-            }
-            keep(&mut self.first, event, verdicts);
+            seen.event.user_ref.as_deref().iter().for_each(|user| self.users.add(user));
+            keep(&mut self.first, seen, verdicts);
         }
         if changed {
-            keep(&mut self.changes, event, verdicts);
+            keep(&mut self.changes, seen, verdicts);
         }
     }
 }
 
+/// Reads what the looks ask for. Returns what was found for each; `None` if it was told to stop before it had read everything.
+///
+/// # Errors
+/// When a source cannot be read.
+pub fn investigate(
+    looks: &[Look],
+    readers: Vec<Box<dyn Reader>>,
+    window_ms: i64,
+    progress: &Progress,
+) -> Result<Option<Vec<Found>>, ReplayError> {
+    let mut judges: Vec<[Option<Judge<'_>>; 2]> =
+        looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(Judge::new))).collect();
+    let mut found: Vec<Found> = looks.iter().map(|_| Found::one_of(looks.len())).collect();
+    let whole = each(readers, window_ms, progress, |seen| {
+        for ((look, judges), found) in looks.iter().zip(&mut judges).zip(&mut found) {
+            if seen.is_within(look.span) {
+                let verdicts = judges.each_mut().map(|judge| judge.as_mut().and_then(|judge| judge.of(seen.event)));
+                found.add(seen, verdicts, look.sides[1].is_some());
+            }
+        }
+    })?;
+    Ok(whole.then_some(found))
+}
+
 /// Keeps the first of them.
-fn keep(
-    kept: &mut BTreeMap<(EventTime, String), RequestChange>,
-    event: &EventView<'_>,
-    verdicts: [Option<Verdict>; 2],
-) {
-    if kept.len() >= TOLD && kept.last_key_value().is_some_and(|(last, _)| last.0 < event.time) {
+fn keep(kept: &mut BTreeMap<(EventTime, String), RequestChange>, seen: Seen<'_>, verdicts: [Option<Verdict>; 2]) {
+    let at = seen.sli_time();
+    if kept.len() >= TOLD && kept.last_key_value().is_some_and(|(last, _)| last.0 < at) {
         return;
     }
     let [before, after] = verdicts.map(word);
-    let change = RequestChange { request: request(event), before, after };
-    kept.insert((event.time, event.event_id.to_string()), change);
+    let change = RequestChange { request: request(seen), before, after };
+    kept.insert((at, seen.event.event_id.to_string()), change);
     if kept.len() > TOLD {
         kept.pop_last();
     }
@@ -232,9 +189,11 @@ fn word(verdict: Option<Verdict>) -> &'static str {
     }
 }
 
-fn request(event: &EventView<'_>) -> Request {
+fn request(seen: Seen<'_>) -> Request {
+    let event = seen.event;
     Request {
         time: text::micros(event.time),
+        sli_time: text::micros(seen.sli_time()),
         event_id: event.event_id.to_string(),
         trace_id: event.trace_id.as_deref().map(str::to_owned),
         service: event.service.to_string(),
@@ -243,5 +202,25 @@ fn request(event: &EventView<'_>) -> Request {
         status_code: event.status_code,
         latency_ms: event.latency_ms,
         user_ref: event.user_ref.as_deref().map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_users_than_are_told_apart_are_at_least_so_many() {
+        let rows: [(&[&str], _, _); 4] = [
+            (&[], None, false),
+            (&["a", "b", "a", "c"], Some(3), false),
+            (&["a", "b", "c", "a", "b"], Some(3), false),
+            (&["a", "b", "c", "d", "a"], Some(3), true),
+        ];
+        for (users, count, more) in rows {
+            let mut found = Users::new(3);
+            users.iter().for_each(|user| found.add(user));
+            assert_eq!((found.count(), found.is_more()), (count, more), "{users:?}");
+        }
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Times are RFC 3339 in UTC. Counts are sums of weights. What is told per step covers `[at, at + step_seconds)`.
 
+mod changes;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use slipstream_query::slos::SloStatus;
 use slipstream_schemas::records::AlertTransition;
 use slipstream_store::alerts::AlertEpisode;
+
+pub use changes::{AlertChange, Change, RequestChange, SloChange, WhatIf};
 
 /// One reading of a range by one set of definitions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,7 +42,7 @@ pub struct Outcome {
     pub alerts: Vec<AlertHistory>,
     /// Traffic of each service; those beyond the largest 50 are together in `other`.
     pub traffic: Vec<ServiceTraffic>,
-    /// Deploys, changes, incidents and notes in the range, and in the hour before it.
+    /// Deploys, changes, incidents and notes in the range, and in the hour before it or before the first of its alerts began.
     pub markers: Vec<MarkerShown>,
 }
 
@@ -164,11 +168,19 @@ pub struct AlertHistory {
     pub transitions: Vec<TransitionShown>,
     /// Burn rates that its rules must exceed: rule, window in seconds, threshold.
     pub thresholds: Vec<Threshold>,
-    /// Bad events of its objective while it was open, from the short window before its pending on.
-    pub impact: Impact,
-    /// What made them up.
+    /// Since when its budget burned too fast: from here on until it fired, the burn rate over the short window of the rule that
+    /// fired (an hour of it at most) was above 1, or above the rule's threshold where that is lower. Requests are looked at from
+    /// the rule's long window before the pending on, and from six hours before it fired at the earliest. Null: it was not looked
+    /// into, it fired before the range, or nothing of that kind was found.
+    pub began_at: Option<String>,
+    /// It may have begun before `began_at`: what was before is not known, because it was not looked at.
+    pub began_earlier: bool,
+    /// Whom it hit; null: it was not looked into. That is an alert that never fired, one beyond the first 200 that fired, one
+    /// of a composite, and every alert of a replay that was stopped before it had looked.
+    pub impact: Option<Impact>,
+    /// What the bad requests of the impact have in common; empty if it was not looked into.
     pub contributors: Vec<Contributors>,
-    /// The first of them, in the order in which they happened.
+    /// The first of them, by `sli_time`; empty if it was not looked into.
     pub first_bad: Vec<Request>,
     /// As it went through the folds, for those who compare.
     #[serde(skip)]
@@ -205,26 +217,33 @@ pub struct Threshold {
     pub burn: f64,
 }
 
-/// Whom it hit.
+/// Whom an alert hit: requests of its objective from its beginning to its end, if that is not more than six hours after it
+/// fired. Of one that fired before the range, those from the range's beginning on, six hours at most.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Impact {
     /// From here.
     pub from: String,
-    /// To here.
+    /// To here, exclusive.
     pub to: String,
+    /// Whether that is the alert from its beginning to its end, or to the range's end if it was open then.
+    pub whole: bool,
     /// Bad requests.
     pub bad: i64,
     /// All requests.
     pub total: i64,
     /// Different `user_ref` among the bad ones; null: none had one.
     pub users: Option<u64>,
+    /// There were more than `users`: so many are told apart.
+    pub users_at_least: bool,
 }
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Request {
-    /// When it ended.
+    /// When it ended, by the clock of its producer.
     pub time: String,
+    /// The earlier of that and of when the log took it: by this it counts, and is ordered.
+    pub sli_time: String,
     /// Its event_id.
     pub event_id: String,
     /// Its trace.
@@ -292,97 +311,4 @@ pub struct MarkerShown {
     pub link: Option<String>,
     /// Who recorded it; empty: not known.
     pub author: String,
-}
-
-/// Two sets of definitions over one reading.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WhatIf {
-    /// By the definitions of then.
-    pub before: Outcome,
-    /// By those that were given.
-    pub after: Outcome,
-    /// Per objective and group, those that differ.
-    pub slos: Vec<SloChange>,
-    /// Per episode.
-    pub alerts: Vec<AlertChange>,
-}
-
-/// What other definitions make of an objective.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SloChange {
-    /// SLO.
-    pub slo: String,
-    /// Objective.
-    pub objective: String,
-    /// Group values, if grouped.
-    pub group: Option<BTreeMap<String, String>>,
-    /// Null: it was not there.
-    pub sli_before: Option<f64>,
-    /// See `sli_before`.
-    pub sli_after: Option<f64>,
-    /// See `sli_before`.
-    pub budget_remaining_before: Option<f64>,
-    /// See `sli_before`.
-    pub budget_remaining_after: Option<f64>,
-    /// Counts of the range.
-    pub range_before: Option<Counted>,
-    /// See `range_before`.
-    pub range_after: Option<Counted>,
-}
-
-/// How an alert changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// It fired at the same time, or did not fire at all, in both.
-    Same,
-    /// It fires only by the given definitions.
-    Gained,
-    /// It fired only by those of then.
-    Lost,
-    /// It fires sooner by the given ones.
-    Earlier,
-    /// It fires later by the given ones.
-    Later,
-}
-
-/// What other definitions make of an alert.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AlertChange {
-    /// How.
-    pub change: Change,
-    /// By how many seconds earlier (negative) or later it fires.
-    pub by_seconds: Option<i64>,
-    /// The alert's id.
-    pub id: String,
-    /// SLO.
-    pub slo: String,
-    /// Objective.
-    pub objective: String,
-    /// Severity, the worse of both.
-    pub severity: String,
-    /// Its episode by the definitions of then.
-    pub episode_before: Option<i64>,
-    /// Its episode by the given ones.
-    pub episode_after: Option<i64>,
-    /// When it fired by the definitions of then.
-    pub fired_before: Option<String>,
-    /// When it fires by the given ones.
-    pub fired_after: Option<String>,
-    /// Requests that made the difference: they count differently, or, where none does, the first bad ones.
-    pub requests: Vec<RequestChange>,
-    /// How many there are of those that count differently.
-    pub changed_requests: u64,
-}
-
-/// A request and how it counts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RequestChange {
-    /// The request.
-    #[serde(flatten)]
-    pub request: Request,
-    /// `good`, `bad`, `unknown` or `not counted`, by the definitions of then.
-    pub before: &'static str,
-    /// By the given ones.
-    pub after: &'static str,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join;
 use slipstream_log::SharedLog;
 use slipstream_query::definitions::revisions;
 use slipstream_schemas::LogTime;
@@ -10,13 +11,13 @@ use tokio::runtime::Handle;
 
 use crate::assemble::time;
 use crate::definitions::{given, in_force, warm_up_from};
-use crate::engine::{Begin, Case, Progress, Slotting};
+use crate::engine::{Alerting, Begin, Case, Progress, Slotting};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
 use crate::replay::Asked;
 use crate::source::{
-    Gap, Held, Joined, Limits, LogPart, LogReader, Noted, Reader, Sorted, SortedReader, Sources, Span, StorePart,
-    StoreReader, first_time, is_whole, join, known_until, plan_log, refused,
+    Gap, Held, Joined, Limits, LogPart, LogReader, Noted, Reader, Retained, Sorted, SortedReader, Sources, Span,
+    StorePart, StoreReader, join, plan_log, refused,
 };
 use crate::then;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub to: LogTime,
     /// Sets of definitions.
     pub cases: Vec<Case>,
+    /// Alerts of which the log says whether they were open when the range began.
+    pub known: Alerting,
     /// Whether counts are noted by slot, too.
     pub slots: Option<Slotting>,
     /// See [`Past::window_ms`].
@@ -38,6 +41,8 @@ pub struct Plan {
     pub readers: Vec<(Begin, Box<dyn Reader>)>,
     /// Where they are from.
     pub origin: Origin,
+    /// What the sources know of the past.
+    pub past: Arc<Past>,
     /// Copies, and invalid records, that were dropped before the engine sees them.
     pub dropped: (u64, u64),
 }
@@ -51,12 +56,13 @@ pub struct Origin {
     refused: Vec<Gap>,
 }
 
-/// What the sources know of the past.
-struct Past<'a> {
-    sources: &'a Sources,
+/// What the sources know of the past: what is asked of them once.
+pub struct Past {
+    sources: Sources,
     then: Revisions,
     /// Redeliveries are recognised for this long, milliseconds.
     window_ms: i64,
+    retained: Retained,
     held: Option<Held>,
     /// Log times of the first request, and of what is known.
     first: LogTime,
@@ -68,10 +74,22 @@ struct Past<'a> {
 /// # Errors
 /// When a source cannot be read, nothing is in the range, or definitions do not fit.
 pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
-    let past = Past::of(sources).await?;
+    let past = Arc::new(Past::of(sources, progress).await?);
     match asked.clock {
         Clock::Log => past.by_log_time(asked, progress).await,
         Clock::Event => past.by_event_time(asked, progress).await,
+    }
+}
+
+impl Plan {
+    /// Starts both sets of definitions from the same state: an alert that both have, and that was open when the range began, is
+    /// open by both. Without this, definitions that are the same would differ by what the warm-up makes of them.
+    pub fn from_one_state(&mut self) {
+        let (from, to) = (self.from, LogTime(self.from.0 + 1_000));
+        let [of_then, given] = &mut self.cases[..] else { return };
+        let alerting = Alerting::by(&in_force(&given.revisions, from, to));
+        let open = of_then.open_before.as_ref();
+        given.open_before = open.map(|open| open.iter().filter(|alert| alerting.has(alert)).cloned().collect());
     }
 }
 
@@ -84,17 +102,12 @@ pub struct Again {
 }
 
 /// Plans to read spans again, which are apart and in order, without any warm-up: only what counts in them, by whichever
-/// definitions. By event time everything is sorted once more, and what lies between the spans comes along.
+/// definitions. By event time everything is sorted once more, and what lies between the spans comes along. What the sources
+/// have lost since the past was looked at is not read.
 ///
 /// # Errors
 /// When a source cannot be read.
-pub async fn again(
-    sources: &Sources,
-    clock: Clock,
-    spans: &[Span],
-    progress: &Arc<Progress>,
-) -> Result<Again, ReplayError> {
-    let past = Past::of(sources).await?;
+pub async fn again(past: &Past, clock: Clock, spans: &[Span], progress: &Arc<Progress>) -> Result<Again, ReplayError> {
     let window_ms = past.window_ms;
     let everything = [Span { from: LogTime(past.first.tick() * 1_000), to: past.known }];
     let mut readers: Vec<Box<dyn Reader>> = Vec::new();
@@ -112,50 +125,53 @@ pub async fn again(
     Ok(Again { readers: vec![Box::new(SortedReader::new(sorted))], window_ms })
 }
 
-impl Past<'_> {
-    async fn of(sources: &Sources) -> Result<Past<'_>, ReplayError> {
+impl Past {
+    async fn of(sources: &Sources, progress: &Progress) -> Result<Past, ReplayError> {
         let log = sources.log.as_ref();
-        let then = revisions(log).await?;
+        let then = async { Ok::<_, ReplayError>(revisions(log).await?) };
+        let (then, retained) = try_join(then, Retained::of(log)).await?;
         let window_ms = then.settings().ok_or_else(no_settings)?.redelivery_window_ms;
         let held = match &sources.store {
-            Some(store) if !is_whole(log).await? => Held::of(store, log).await?,
+            Some(store) if !retained.is_whole() => Held::of(store, log, progress).await?,
             _ => None,
         };
         let in_store = held.as_ref().and_then(|held| held.first);
-        let first = [first_time(log).await?, in_store].into_iter().flatten().min();
-        let known = known_until(log).await?.max(held.as_ref().and_then(Held::known_until));
+        let first = [retained.first_time(), in_store].into_iter().flatten().min();
+        let known = retained.known_until().max(held.as_ref().and_then(Held::known_until));
         let (Some(first), Some(known)) = (first, known) else {
             let both = if sources.store.is_some() { "log and store hold" } else { "the log holds" };
             return Err(ReplayError::Range(format!("{both} no requests")));
         };
-        Ok(Past { sources, then, window_ms, held, first, known })
+        Ok(Past { sources: sources.clone(), then, window_ms, retained, held, first, known })
     }
 
-    async fn by_log_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+    async fn by_log_time(self: Arc<Self>, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
         let log = self.log().as_ref();
         let (from, to) = self.range(asked, (self.first, self.known))?;
         let of_then = in_force(&self.then, LogTime(0), to);
         let given_slos = asked.slos.as_deref().unwrap_or_default();
         let wanted = [&of_then[..], given_slos].map(|slos| warm_up_from(slos, &self.then, from, asked.budgets));
-        let wanted = wanted[0].min(wanted[1]).min(from);
+        // What was asked for and is before the first request may be gone: then it is missing.
+        let wanted = wanted[0].min(wanted[1]).min(asked.from.unwrap_or(from));
         let begin = wanted.max(LogTime(self.first.tick() * 1_000)).min(from);
         let span = Span { from: begin, to };
         let mut cases = Vec::new();
         if !of_then.is_empty() || asked.slos.is_none() {
-            let open_before = then::open_at(&then::transitions(log).await?, from.tick());
-            cases.push(Case { revisions: self.then.clone(), open_before: Some(open_before) });
+            let open_before = then::open_before(log, from.tick()).await?;
+            cases.push(Case { revisions: self.then.clone(), open_before });
         }
         if let Some(slos) = &asked.slos {
             cases.push(Case { revisions: given(slos, span.from, self.window_ms)?, open_before: None });
         }
         let origin = self.origin(span, wanted).await?;
         let readers = origin.readers(self.log(), (span, self.window_ms), progress);
-        Ok(Plan { span, from, to, cases, slots: None, window_ms: self.window_ms, readers, origin, dropped: (0, 0) })
+        let (known, window_ms, dropped) = (Alerting::by(&of_then), self.window_ms, (0, 0));
+        Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
     /// Event times have nothing to do with log times, so everything is read. Revisions were cut by log time, which means nothing
     /// here: the definitions in force at the end are in force from the start.
-    async fn by_event_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+    async fn by_event_time(self: Arc<Self>, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
         let newest = slipstream_query::definitions::in_force(&self.then);
         let given_slos = asked.slos.as_deref().unwrap_or_default();
         let warm_up = |from: LogTime| {
@@ -189,7 +205,8 @@ impl Past<'_> {
         }
         let dropped = (sorted.duplicates, sorted.invalid);
         let readers: Vec<(Begin, Box<dyn Reader>)> = vec![(begin, Box::new(SortedReader::new(sorted)))];
-        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, dropped })
+        let known = Alerting::default();
+        Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
     fn log(&self) -> &SharedLog {
@@ -198,13 +215,15 @@ impl Past<'_> {
 
     /// The range that is asked for, as far as something is known of it: from the first request on, and up to what is known.
     fn range(&self, asked: &Asked, (first, known): (LogTime, LogTime)) -> Result<(LogTime, LogTime), ReplayError> {
-        let (from, to) = (asked.from.unwrap_or(first), asked.to.unwrap_or(known).min(known));
+        let to = asked.to.unwrap_or(known).min(known);
         // Whole seconds: ticks are.
-        let from = LogTime(from.tick() * 1_000);
+        let whole = |at: LogTime| LogTime(at.tick() * 1_000);
+        let wanted = whole(asked.from.unwrap_or(first));
+        let from = wanted.max(whole(first));
         if from >= to || to <= first {
             let asked = match asked.to {
-                Some(asked) => format!("between {} and {}", time(from), time(asked)),
-                None => format!("after {}", time(from)),
+                Some(asked) => format!("between {} and {}", time(wanted), time(asked)),
+                None => format!("after {}", time(wanted)),
             };
             let who = if self.held.is_some() { "log and store hold" } else { "the log holds" };
             let holds = format!("{who} those from {} to {}", time(first), time(known));
@@ -215,7 +234,7 @@ impl Past<'_> {
 
     async fn origin(&self, span: Span, wanted: LogTime) -> Result<Origin, ReplayError> {
         let log = self.log().as_ref();
-        let parts = plan_log(log, span, self.window_ms).await?;
+        let parts = plan_log(log, &self.retained, span, self.window_ms).await?;
         let joined = join(log, self.held.as_ref(), parts, span, wanted).await?;
         let refused = match &joined.store {
             Some((part, _)) => refused(log, part).await?,
@@ -236,9 +255,9 @@ impl Origin {
         let runtime = Handle::current();
         let mut readers: Vec<(Begin, Box<dyn Reader>)> = Vec::new();
         for (part, begin) in &self.joined.log {
-            let noted = Arc::clone(&self.noted);
+            let told = (Arc::clone(&self.noted), Arc::clone(progress));
             let reader =
-                LogReader::new(log.clone(), runtime.clone(), (*part, self.joined.log.len()), (span, window_ms), noted);
+                LogReader::new(log.clone(), runtime.clone(), (*part, self.joined.log.len()), (span, window_ms), told);
             readers.push((*begin, Box::new(reader)));
         }
         if let Some((part, begin)) = &self.joined.store {

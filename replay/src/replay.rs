@@ -11,11 +11,12 @@ use slipstream_schemas::{EventTime, LogTime};
 use crate::assemble::{About, outcomes};
 use crate::engine::{Case, Job, Progress, Read, Steps, run};
 use crate::error::ReplayError;
-use crate::investigate::investigate;
+use crate::investigate::{Found, investigate};
 use crate::outcome::{Clock, MarkerShown, Outcome, WhatIf};
-use crate::plan::{Again, Plan, again, plan};
-use crate::second_look::{SecondLook, what_if};
-use crate::source::Sources;
+use crate::plan::{Again, Past, Plan, again, plan};
+use crate::requests::{Seconds, count};
+use crate::second_look::{SecondLook, joined, what_if};
+use crate::source::{Sources, Span};
 
 /// Markers from so long before the range on are told, ms: a deploy may show its effect later.
 const MARKERS_BEFORE_MS: i64 = 3_600_000;
@@ -68,8 +69,10 @@ impl Told {
 pub struct Replayed {
     /// What was found.
     pub told: Told,
-    /// Whether it was stopped early.
+    /// Whether it was stopped before the range's end.
     pub stopped: bool,
+    /// Whether it was stopped before it had looked into the alerts; then nothing is known of whom they hit.
+    pub unlooked: bool,
 }
 
 /// Replays a range.
@@ -77,13 +80,19 @@ pub struct Replayed {
 /// # Errors
 /// When a source cannot be read, none holds anything of the range, or definitions do not fit.
 pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
-    let plan = plan(sources, asked, progress).await?;
-    let (cases, to) = (plan.cases.clone(), plan.to);
+    let sources = &sources.asked_again(progress);
+    let mut plan = plan(sources, asked, progress).await?;
+    plan.from_one_state();
+    let (cases, to, past) = (plan.cases.clone(), plan.to, Arc::clone(&plan.past));
     let (about, read) = read(sources, asked, plan, progress).await?;
     let stopped = about.to < to;
     let outcomes = outcomes(&about, &cases, read);
-    let told = look_again(sources, &about, &cases, outcomes, progress).await?;
-    Ok(Replayed { told, stopped })
+    if stopped {
+        // What was read is looked into all the same.
+        progress.go_on();
+    }
+    let (told, unlooked) = look_again(&past, &about, &cases, outcomes, progress).await?;
+    Ok(Replayed { told, stopped, unlooked })
 }
 
 /// Reads what was planned, and says what was read.
@@ -96,7 +105,7 @@ pub(crate) async fn read(
     plan: Plan,
     progress: &Arc<Progress>,
 ) -> Result<(About, Read), ReplayError> {
-    let Plan { span, from, to, cases, slots, window_ms, readers, origin, dropped } = plan;
+    let Plan { span, from, to, cases, known, slots, window_ms, readers, origin, dropped, past: _ } = plan;
     let second = |at: LogTime| (at.0 + 999).div_euclid(1_000);
     let steps = match asked.step {
         Some(length) => Steps::new(from.tick(), second(to), length),
@@ -104,7 +113,8 @@ pub(crate) async fn read(
     };
     let (begins, readers) = readers.into_iter().unzip();
     let threads = asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let job = Job { cases, window_ms, span, steps, slots, from, begins, threads, progress: Arc::clone(progress) };
+    let job =
+        Job { cases, known, window_ms, span, steps, slots, from, begins, threads, progress: Arc::clone(progress) };
     let mut read = blocking(move || run(&job, readers)).await?;
     (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
     // One that is stopped in the warm-up has nothing of the range.
@@ -122,29 +132,75 @@ pub(crate) async fn read(
     Ok((about, read))
 }
 
-/// Reads again what happened around each alert.
+/// Reads again what happened around each alert. Returns, too, whether it was stopped before it had.
 async fn look_again(
-    sources: &Sources,
+    past: &Past,
     about: &About,
     cases: &[Case],
     mut outcomes: Vec<Outcome>,
     progress: &Arc<Progress>,
-) -> Result<Told, ReplayError> {
-    let second = SecondLook::new(about, cases, &outcomes);
-    let mut found = Vec::new();
-    let spans = second.spans();
-    if !spans.is_empty() {
-        let Again { readers, window_ms } = again(sources, about.clock, &spans, progress).await?;
-        let looks = second.looks.clone();
-        found = blocking(move || investigate(&looks, readers, window_ms)).await?;
+) -> Result<(Told, bool), ReplayError> {
+    let mut second = SecondLook::new(about, cases, &outcomes);
+    let mut found = None;
+    if let Some(counted) = searched(past, about, &second, progress).await? {
+        if let Some(earliest) = second.begin(about, &mut outcomes, &counted).filter(|at| *at < about.from.tick()) {
+            let markers = markers_of(past.log(), LogTime(earliest * 1_000 - MARKERS_BEFORE_MS), about.to).await?;
+            outcomes.iter_mut().for_each(|outcome| outcome.markers.clone_from(&markers));
+        }
+        found = looked(past, about, &second, progress).await?;
     }
-    let changes = second.fill(&mut outcomes, found);
+    let unlooked = found.is_none();
+    let changes = second.fill(about, &mut outcomes, found);
     let mut outcomes = outcomes.into_iter();
     match (outcomes.next(), outcomes.next()) {
-        (Some(before), Some(after)) => Ok(Told::Both(Box::new(what_if(before, after, changes)))),
-        (Some(outcome), None) => Ok(Told::One(Box::new(outcome))),
+        (Some(before), Some(after)) => Ok((Told::Both(Box::new(what_if(before, after, changes))), unlooked)),
+        (Some(outcome), None) => Ok((Told::One(Box::new(outcome)), unlooked)),
         (None, _) => Err(ReplayError::Thread("the engine")),
     }
+}
+
+/// What was counted where alerts may have begun; `None` if it was stopped.
+async fn searched(
+    past: &Past,
+    about: &About,
+    second: &SecondLook,
+    progress: &Arc<Progress>,
+) -> Result<Option<Vec<Seconds>>, ReplayError> {
+    let searches = second.searches().to_vec();
+    let Some(again) = read_again(past, about, searches.iter().map(|search| search.span), progress).await? else {
+        return Ok(Some(Vec::new()));
+    };
+    let progress = Arc::clone(progress);
+    blocking(move || count(&searches, again.readers, again.window_ms, &progress)).await
+}
+
+/// What each look found; `None` if it was stopped.
+async fn looked(
+    past: &Past,
+    about: &About,
+    second: &SecondLook,
+    progress: &Arc<Progress>,
+) -> Result<Option<Vec<Found>>, ReplayError> {
+    let looks = second.looks(about);
+    let Some(again) = read_again(past, about, looks.iter().map(|look| look.span), progress).await? else {
+        return Ok(Some(Vec::new()));
+    };
+    let progress = Arc::clone(progress);
+    blocking(move || investigate(&looks, again.readers, again.window_ms, &progress)).await
+}
+
+/// What brings the events of spans once more; `None` if there are no spans.
+async fn read_again(
+    past: &Past,
+    about: &About,
+    spans: impl Iterator<Item = Span>,
+    progress: &Arc<Progress>,
+) -> Result<Option<Again>, ReplayError> {
+    let spans = joined(spans);
+    if spans.is_empty() {
+        return Ok(None);
+    }
+    again(past, about.clock, &spans, progress).await.map(Some)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,4 +1,7 @@
 //! Which stretches are looked at a second time, and what is told of them.
+//!
+//! First it is found out when each alert that fired began, then its requests are looked at, and those that made the difference
+//! between two sets of definitions.
 
 use slipstream_definitions::definition::{Rule, Slo};
 use slipstream_schemas::LogTime;
@@ -7,23 +10,39 @@ use slipstream_store::text;
 
 use crate::assemble::{About, slo_at};
 use crate::engine::Case;
-use crate::investigate::{Found, Look, Side};
+use crate::investigate::{Found, Look};
+use crate::onset::Pace;
 use crate::outcome::{AlertChange, AlertHistory, Change, Impact, Outcome, WhatIf};
+use crate::requests::{Search, Seconds, Side};
 use crate::source::Span;
 use crate::what_if;
 
-/// Alerts that are looked into, those that came first.
+/// Alerts that are looked into, those that came first; of changes to alerts as many.
 const ALERTS: usize = 200;
-/// An alert is looked into for so long at most, seconds.
+/// So long before it fires, and so long after, an alert is looked into at most, seconds.
 const LONGEST: i64 = 6 * 3_600;
 
-/// What is to be filled in once it has been looked at.
-#[derive(Debug, Clone, Copy)]
-enum Filled {
-    /// An alert, by the number of its definitions and its place.
-    Alert(usize, usize),
-    /// What became of an alert.
-    Change(usize),
+/// An alert that is looked into.
+#[derive(Debug)]
+struct Asked {
+    /// The number of its definitions, and its place.
+    of: (usize, usize),
+    side: Side,
+    pending: i64,
+    fired: i64,
+    /// Its last second.
+    end: i64,
+    /// Among the searches, and what is looked for; `None`: it fired before the range.
+    search: Option<(usize, Pace)>,
+    /// From here on it is looked at.
+    begin: i64,
+}
+
+/// A change to an alert that is looked into.
+#[derive(Debug)]
+struct Differs {
+    change: usize,
+    look: Look,
 }
 
 /// An alert and its definitions.
@@ -32,9 +51,9 @@ type Of<'a> = (&'a Case, &'a AlertHistory);
 /// Questions, and where their answers go.
 #[derive(Debug, Default)]
 pub struct SecondLook {
-    /// What is looked at.
-    pub looks: Vec<Look>,
-    filled: Vec<Filled>,
+    searches: Vec<Search>,
+    alerts: Vec<Asked>,
+    differing: Vec<Differs>,
     changes: Vec<AlertChange>,
 }
 
@@ -45,14 +64,11 @@ impl SecondLook {
         for (number, (case, outcome)) in cases.iter().zip(outcomes).enumerate() {
             let fired = (0..outcome.alerts.len()).filter(|at| outcome.alerts[*at].episode.fired_at.is_some());
             for at in fired.take(ALERTS) {
-                let alert = &outcome.alerts[at];
-                let Some(side) = side(case, alert) else { continue };
-                let span = while_open(about, alert, &side);
-                second.ask(Look { span, sides: [Some(side), None] }, Filled::Alert(number, at));
+                second.ask(about, (case, &outcome.alerts[at]), (number, at));
             }
         }
         if let ([of_then, given], [before, after]) = (cases, outcomes) {
-            for (b, a) in what_if::pairs(&before.alerts, &after.alerts).into_iter().take(ALERTS) {
+            for (b, a) in what_if::pairs(&before.alerts, &after.alerts) {
                 let pair = (b.map(|b| (of_then, &before.alerts[b])), a.map(|a| (given, &after.alerts[a])));
                 second.compare(about, pair, [of_then, given]);
             }
@@ -60,9 +76,21 @@ impl SecondLook {
         second
     }
 
-    fn ask(&mut self, look: Look, filled: Filled) {
-        self.looks.push(look);
-        self.filled.push(filled);
+    fn ask(&mut self, about: &About, (case, alert): Of<'_>, of: (usize, usize)) {
+        let Some((side, fired)) = side(case, alert).zip(fired(alert)) else { return };
+        let (pending, end) = what_if::times(alert);
+        let rule = fired_by(alert, &side.slo);
+        let objective = side.slo.objectives.iter().find(|objective| objective.name == side.objective);
+        let is_in_range = fired >= about.from.tick();
+        let search = rule.zip(objective).filter(|_| is_in_range).map(|(rule, objective)| {
+            let from = (pending - rule.condition.long).max(fired + 1 - LONGEST);
+            self.searches.push(Search { span: within(about, from, fired + 1), side: side.clone() });
+            (self.searches.len() - 1, Pace::of(objective, rule))
+        });
+        // Where no beginning is found, the requests that made it pending are in its short window.
+        let short = rule.map_or(0, |rule| rule.condition.short.min(LONGEST));
+        let begin = if is_in_range { pending - short } else { about.from.tick() };
+        self.alerts.push(Asked { of, side, pending, fired, end, search, begin });
     }
 
     fn compare(
@@ -71,49 +99,106 @@ impl SecondLook {
         (before, after): (Option<Of<'_>>, Option<Of<'_>>),
         [of_then, given]: [&Case; 2],
     ) {
-        let Some(change) = what_if::change(before.map(|(_, b)| b), after.map(|(_, a)| a)) else { return };
+        let histories = (before.map(|(_, b)| b), after.map(|(_, a)| a));
+        let Some(change) = what_if::change(histories.0, histories.1) else { return };
         let made = change.change;
         self.changes.push(change);
-        // The alert that came first says which windows decided.
-        let decisive = [before, after].into_iter().flatten().min_by_key(|(_, alert)| alert.episode.episode);
-        let Some((case, alert)) = decisive.filter(|_| made != Change::Same) else { return };
-        let Some(own) = side(case, alert) else { return };
-        let span = until_fired(about, alert, &own);
-        let tick = span.to.0.div_euclid(1_000) - 1;
+        if made == Change::Same || self.differing.len() >= ALERTS {
+            return;
+        }
+        // The alert that fired first says which windows decided.
+        let decisive = [before, after].into_iter().flatten().min_by_key(|(_, alert)| fired(alert));
+        let Some((own, alert)) = decisive.and_then(|(case, alert)| Some((side(case, alert)?, alert))) else { return };
+        let until = what_if::parting(histories.0, histories.1).unwrap_or(alert.episode.episode) + 1;
+        let long = fired_by(alert, &own.slo).map_or(0, |rule| rule.condition.long);
+        let span = within(about, (alert.episode.episode - long).max(until - LONGEST), until);
         let by = |case: &Case| {
-            let slo = slo_at(case, &own.slo.name, tick)?;
+            let slo = slo_at(case, &own.slo.name, span.to.0.div_euclid(1_000) - 1)?;
             Some(Side { slo, objective: own.objective.clone(), group: own.group.clone() })
         };
-        self.ask(Look { span, sides: [by(of_then), by(given)] }, Filled::Change(self.changes.len() - 1));
+        let look = Look { span, sides: [by(of_then), by(given)] };
+        self.differing.push(Differs { change: self.changes.len() - 1, look });
     }
 
-    /// The least spans that hold what is looked at, apart from each other and in order.
-    pub fn spans(&self) -> Vec<Span> {
-        let mut spans: Vec<Span> = self.looks.iter().map(|look| look.span).collect();
-        spans.sort_by_key(|span| span.from);
-        let mut joined: Vec<Span> = Vec::new();
-        for span in spans {
-            match joined.last_mut().filter(|last| span.from <= last.to) {
-                Some(last) => last.to = last.to.max(span.to),
-                None => joined.push(span),
-            }
+    /// Where the beginnings of alerts are looked for.
+    pub fn searches(&self) -> &[Search] {
+        &self.searches
+    }
+
+    /// Takes what was counted for each search. Returns the first second at which an alert of the range began.
+    pub fn begin(&mut self, about: &About, outcomes: &mut [Outcome], counted: &[Seconds]) -> Option<i64> {
+        let SecondLook { searches, alerts, .. } = self;
+        for asked in alerts.iter_mut() {
+            let Some((search, pace)) = asked.search else { continue };
+            let span = searches[search].span;
+            let Some(onset) = pace.onset(span.from.tick(), &counted[search]) else { continue };
+            asked.begin = onset.at.min(asked.pending);
+            // Nothing is before the warm-up that a rule's long window reaches, but what is gone.
+            let is_cut =
+                span.from > about.warm_up_from || asked.pending < about.from.tick() || !about.missing.is_empty();
+            let alert = &mut outcomes[asked.of.0].alerts[asked.of.1];
+            alert.began_at = Some(text::seconds(asked.begin));
+            alert.began_earlier = onset.reaches_back && is_cut;
         }
-        joined
+        alerts.iter().map(|asked| asked.begin).min()
     }
 
-    /// Fills in what was found, in the order of the looks.
-    pub fn fill(mut self, outcomes: &mut [Outcome], found: Vec<Found>) -> Vec<AlertChange> {
-        for ((look, filled), found) in self.looks.iter().zip(&self.filled).zip(found) {
-            match *filled {
-                Filled::Alert(case, at) => tell(&mut outcomes[case].alerts[at], look.span, &found),
-                Filled::Change(at) => {
-                    let change = &mut self.changes[at];
-                    (change.requests, change.changed_requests) = found.difference();
-                }
-            }
+    /// What is looked at.
+    pub fn looks(&self, about: &About) -> Vec<Look> {
+        let of_alert = |asked: &Asked| Look { span: asked.span(about), sides: [Some(asked.side.clone()), None] };
+        self.alerts.iter().map(of_alert).chain(self.differing.iter().map(|differs| differs.look.clone())).collect()
+    }
+
+    /// Fills in what was found, in the order of the looks; nothing if they did not come to their end.
+    pub fn fill(mut self, about: &About, outcomes: &mut [Outcome], found: Option<Vec<Found>>) -> Vec<AlertChange> {
+        let mut found = found.unwrap_or_default().into_iter();
+        for (asked, found) in self.alerts.iter().zip(found.by_ref()) {
+            tell(&mut outcomes[asked.of.0].alerts[asked.of.1], asked.impact(about, &found), &found);
+        }
+        for (Differs { change, look }, found) in self.differing.iter().zip(found) {
+            let change = &mut self.changes[*change];
+            let (requests, changed) = found.difference();
+            (change.requests, change.changed_requests) = (requests, Some(changed));
+            let told = |at: LogTime| Some(text::seconds(at.tick()));
+            (change.looked_from, change.looked_to) = (told(look.span.from), told(look.span.to));
         }
         self.changes
     }
+}
+
+impl Asked {
+    fn span(&self, about: &About) -> Span {
+        within(about, self.begin, self.end.saturating_add(1).min(self.fired.max(self.begin) + LONGEST))
+    }
+
+    fn impact(&self, about: &About, found: &Found) -> Impact {
+        let span = self.span(about);
+        let (bad, total) = found.counts();
+        let end = within(about, self.begin, self.end.saturating_add(1)).to;
+        Impact {
+            from: text::seconds(span.from.tick()),
+            to: text::seconds(span.to.tick()),
+            whole: self.fired >= about.from.tick() && span.to == end,
+            bad,
+            total,
+            users: found.users().count(),
+            users_at_least: found.users().is_more(),
+        }
+    }
+}
+
+/// The least spans that hold all of these, apart from each other and in order.
+pub fn joined(spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut spans: Vec<Span> = spans.collect();
+    spans.sort_by_key(|span| span.from);
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut().filter(|last| span.from <= last.to) {
+            Some(last) => last.to = last.to.max(span.to),
+            None => joined.push(span),
+        }
+    }
+    joined
 }
 
 /// Two outcomes side by side.
@@ -122,40 +207,33 @@ pub fn what_if(before: Outcome, after: Outcome, alerts: Vec<AlertChange>) -> Wha
     WhatIf { before, after, slos, alerts }
 }
 
-fn tell(alert: &mut AlertHistory, span: Span, found: &Found) {
-    let (bad, total) = found.counts();
-    let (from, to) = (text::seconds(span.from.tick()), text::seconds(span.to.tick()));
-    alert.impact = Impact { from, to, bad, total, users: found.users() };
+fn tell(alert: &mut AlertHistory, impact: Impact, found: &Found) {
+    alert.impact = Some(impact);
     alert.contributors = found.contributors();
     alert.first_bad = found.first_bad();
 }
 
-/// The definition of an alert's series when it last changed.
+/// The definition of an alert's series when it last changed. `None` for a composite: no request is of it alone.
 fn side(case: &Case, alert: &AlertHistory) -> Option<Side> {
     let last = alert.records.last()?;
     let slo = slo_at(case, &last.slo, last.tick).or_else(|| slo_at(case, &last.slo, last.episode))?;
+    if !slo.objectives.iter().any(|objective| objective.name == last.objective) {
+        return None;
+    }
     let group = last.group.iter().map(|label| label.value.clone()).collect();
     Some(Side { slo, objective: last.objective.clone(), group })
 }
 
-/// From the short window before its pending to its end.
-fn while_open(about: &About, alert: &AlertHistory, side: &Side) -> Span {
-    let (begin, end) = what_if::times(alert);
-    let short = fired_by(alert, &side.slo).map_or(0, |rule| rule.condition.short);
-    within(about, begin - short, end.saturating_add(1))
-}
-
-/// The long window of the rule that made it fire.
-fn until_fired(about: &About, alert: &AlertHistory, side: &Side) -> Span {
-    let (begin, _) = what_if::times(alert);
-    let fired = alert.records.last().and_then(|last| last.fired_at).unwrap_or(begin);
-    let long = fired_by(alert, &side.slo).map_or(0, |rule| rule.condition.long);
-    within(about, begin - long, fired + 1)
+fn fired(alert: &AlertHistory) -> Option<i64> {
+    alert.records.last().and_then(|last| last.fired_at)
 }
 
 /// The rule that made an alert fire.
 fn fired_by<'s>(alert: &AlertHistory, slo: &'s Slo) -> Option<&'s Rule> {
-    let named = |t: &AlertTransition| slo.rules().find(|rule| rule.name == t.rule && rule.rule_set == t.rule_set);
+    let named = |t: &AlertTransition| {
+        let rules = slo.rules_of(&t.objective).unwrap_or_default();
+        rules.iter().find(|rule| rule.name == t.rule && rule.rule_set == t.rule_set)
+    };
     alert
         .records
         .iter()
@@ -165,7 +243,7 @@ fn fired_by<'s>(alert: &AlertHistory, slo: &'s Slo) -> Option<&'s Rule> {
 }
 
 fn within(about: &About, from: i64, to: i64) -> Span {
-    let begin = LogTime(from.saturating_mul(1_000)).max(about.warm_up_from);
+    let begin = LogTime(from.saturating_mul(1_000)).max(about.warm_up_from).min(about.to);
     let end = LogTime(to.saturating_mul(1_000)).min(about.to);
-    Span { from: begin, to: end.min(LogTime(begin.0 + LONGEST * 1_000)).max(begin) }
+    Span { from: begin, to: end.max(begin) }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_log::Log;
+use futures::future::try_join_all;
+use slipstream_log::{Log, RecordRef, TopicPartition};
+use slipstream_role::names::ALERTER;
 use slipstream_role::reading::{ReadError, Reader, decoded};
 use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{Topic, codec};
@@ -19,21 +21,52 @@ const READER: &str = "replay";
 /// When the log cannot be read.
 pub async fn transitions(log: &dyn Log) -> Result<Vec<AlertTransition>, ReplayError> {
     let reader = Reader { log, role: READER };
-    let mut found: Vec<AlertTransition> = Vec::new();
-    for partition in reader.partitions(Topic::Alerts).await? {
-        let (first, end) = reader.bounds(partition).await?;
-        let take = |record: slipstream_log::RecordRef<'_>| -> Result<(), ReadError> {
-            found.push(decoded(partition, record, codec::decode::<AlertTransition>)?);
-            Ok(())
-        };
-        reader.each(partition, first, end, take).await?;
-    }
+    let partitions = reader.partitions(Topic::Alerts).await?;
+    let found = try_join_all(partitions.into_iter().map(|partition| of_partition(reader, partition))).await?;
+    let mut found = found.concat();
     found.sort_by(|a, b| (a.tick, &a.alert_id, a.episode, a.seq).cmp(&(b.tick, &b.alert_id, b.episode, b.seq)));
     Ok(found)
 }
 
+async fn of_partition(reader: Reader<'_>, partition: TopicPartition) -> Result<Vec<AlertTransition>, ReadError> {
+    let (first, end) = reader.bounds(partition).await?;
+    let mut found = Vec::new();
+    let take = |record: RecordRef<'_>| -> Result<(), ReadError> {
+        found.push(decoded(partition, record, codec::decode::<AlertTransition>)?);
+        Ok(())
+    };
+    reader.each(partition, first, end, take).await?;
+    Ok(found)
+}
+
+/// The last transition of each alert that was open when tick `at` began; `None` if no alerter ever looked.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn open_before(log: &dyn Log, at: i64) -> Result<Option<Vec<AlertTransition>>, ReplayError> {
+    let transitions = transitions(log).await?;
+    let is_known = !transitions.is_empty() || has_alerter(log).await?;
+    Ok(is_known.then(|| open_at(&transitions, at)))
+}
+
+/// Whether an alerter ever wrote or committed anything: an import into a directory, for one, needs none.
+async fn has_alerter(log: &dyn Log) -> Result<bool, ReplayError> {
+    let reader = Reader { log, role: READER };
+    for partition in reader.partitions(Topic::Alerts).await? {
+        if reader.bounds(partition).await?.1 > 0 {
+            return Ok(true);
+        }
+    }
+    for partition in reader.partitions(Topic::BurnRates).await? {
+        if log.committed(ALERTER, partition).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The last transition of each alert that was open when tick `at` began.
-pub fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition> {
+fn open_at(transitions: &[AlertTransition], at: i64) -> Vec<AlertTransition> {
     let mut last: BTreeMap<&str, &AlertTransition> = BTreeMap::new();
     for transition in transitions.iter().filter(|t| t.tick < at) {
         last.insert(&transition.alert_id, transition);

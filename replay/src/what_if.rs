@@ -100,29 +100,123 @@ pub fn times(alert: &AlertHistory) -> (i64, i64) {
 /// What became of an episode; the requests that made the difference are still to be found.
 pub fn change(before: Option<&AlertHistory>, after: Option<&AlertHistory>) -> Option<AlertChange> {
     let either = after.or(before)?;
-    let fired = |alert: Option<&AlertHistory>| alert.and_then(|alert| alert.records.last()?.fired_at);
-    let (was, is) = (fired(before), fired(after));
+    let (was, is) = (before.and_then(fired), after.and_then(fired));
     let by = was.zip(is).map(|(was, is)| is - was);
+    let resolved = |alert: Option<&AlertHistory>| alert.and_then(|alert| alert.episode.resolved_at.clone());
     let change = match (was, is, by) {
         (Some(_), None, _) => Change::Lost,
         (None, Some(_), _) => Change::Gained,
         (_, _, Some(by)) if by < 0 => Change::Earlier,
         (_, _, Some(by)) if by > 0 => Change::Later,
+        _ if before.map(severities).unwrap_or_default() != after.map(severities).unwrap_or_default() => {
+            Change::Severity
+        }
+        _ if resolved(before) != resolved(after) => Change::Resolved,
         _ => Change::Same,
     };
-    let severities = [before, after].into_iter().flatten().map(|alert| Severity::named(&alert.episode.severity));
+    let of = |alert: Option<&AlertHistory>, what: fn(&AlertHistory) -> String| alert.map(what);
+    let (severity_before, severity_after) = (of(before, worst), of(after, worst));
+    let group = Some(either.episode.group.clone()).filter(|group| !group.is_empty());
     Some(AlertChange {
         change,
         by_seconds: by.filter(|by| *by != 0),
         id: either.episode.id.clone(),
+        id_before: of(before, |alert| alert.episode.id.clone()),
+        id_after: of(after, |alert| alert.episode.id.clone()),
         slo: either.episode.slo.clone(),
         objective: either.episode.objective.clone(),
-        severity: severities.max_by_key(|severity| severity.rank).map(|severity| severity.name).unwrap_or_default(),
+        group,
+        severity: worse(severity_before.iter().chain(&severity_after)),
+        severity_before,
+        severity_after,
         episode_before: before.map(|alert| alert.episode.episode),
         episode_after: after.map(|alert| alert.episode.episode),
         fired_before: before.and_then(|alert| alert.episode.fired_at.clone()),
         fired_after: after.and_then(|alert| alert.episode.fired_at.clone()),
+        resolved_before: resolved(before),
+        resolved_after: resolved(after),
+        looked_from: None,
+        looked_to: None,
         requests: Vec::new(),
-        changed_requests: 0,
+        changed_requests: None,
     })
 }
+
+/// The second from which on an episode is not the same any more; `None` if it always is.
+pub fn parting(before: Option<&AlertHistory>, after: Option<&AlertHistory>) -> Option<i64> {
+    let (was, is) = (before.and_then(fired), after.and_then(fired));
+    if was != is {
+        return was.into_iter().chain(is).min();
+    }
+    let (before, after) = before.zip(after)?;
+    let (had, has) = (severities(before), severities(after));
+    let place = (0..had.len().max(has.len())).find(|place| had.get(*place) != has.get(*place));
+    let of_severity = place.and_then(|place| [had.get(place), has.get(place)].into_iter().flatten().map(|s| s.0).min());
+    let ends = [before, after].map(|alert| times(alert).1);
+    of_severity.or_else(|| (ends[0] != ends[1]).then_some(ends[0].min(ends[1])))
+}
+
+fn fired(alert: &AlertHistory) -> Option<i64> {
+    alert.records.last().and_then(|last| last.fired_at)
+}
+
+/// Each severity that an alert had while it fired, and since when.
+fn severities(alert: &AlertHistory) -> Vec<(i64, &str)> {
+    let mut had: Vec<(i64, &str)> = Vec::new();
+    for record in alert.records.iter().filter(|record| record.fired_at.is_some()) {
+        if had.last().is_none_or(|(_, severity)| *severity != record.severity) {
+            had.push((record.tick, &record.severity));
+        }
+    }
+    had
+}
+
+/// The worst severity that an alert had.
+fn worst(alert: &AlertHistory) -> String {
+    worse(alert.records.iter().map(|record| &record.severity).chain([&alert.episode.severity]))
+}
+
+fn worse<'a>(severities: impl Iterator<Item = &'a String>) -> String {
+    let named = severities.filter(|severity| !severity.is_empty()).map(|severity| Severity::named(severity));
+    named.max_by_key(|severity| severity.rank).map(|severity| severity.name).unwrap_or_default()
+}
+
+impl AlertChange {
+    /// How the alert changed: `2 min earlier, page instead of ticket, ends 5 min later`. `span` writes seconds.
+    pub fn in_words(&self, span: fn(i64) -> String) -> String {
+        let first = match (self.change, self.by_seconds) {
+            (Change::Same, _) => return "same".to_owned(),
+            (Change::Gained, _) => return "gained".to_owned(),
+            (Change::Lost, _) => return "lost".to_owned(),
+            (Change::Earlier, by) => Some(format!("{} earlier", by.map(|by| span(by.abs())).unwrap_or_default())),
+            (Change::Later, by) => Some(format!("{} later", by.map(|by| span(by.abs())).unwrap_or_default())),
+            (Change::Severity | Change::Resolved, _) => None,
+        };
+        let parts = first.into_iter().chain(self.severity_in_words()).chain(self.end_in_words(span));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
+    fn severity_in_words(&self) -> Option<String> {
+        match (&self.severity_before, &self.severity_after) {
+            (Some(was), Some(is)) if was != is => Some(format!("{is} instead of {was}")),
+            _ => (self.change == Change::Severity).then(|| "has its severities at other times".to_owned()),
+        }
+    }
+
+    fn end_in_words(&self, span: fn(i64) -> String) -> Option<String> {
+        let seconds = |text: &String| text.parse::<jiff::Timestamp>().ok().map(|at| at.as_second());
+        match (&self.resolved_before, &self.resolved_after) {
+            (Some(was), Some(is)) => match seconds(is)? - seconds(was)? {
+                0 => None,
+                by if by < 0 => Some(format!("ends {} earlier", span(-by))),
+                by => Some(format!("ends {} later", span(by))),
+            },
+            (Some(_), None) => Some("is still firing at the end".to_owned()),
+            (None, Some(_)) => Some("ends".to_owned()),
+            (None, None) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ pub struct Backtest {
     /// An alert of any service may find an incident: services depend on each other, and an incident names the cause
     #[arg(long, requires = "incidents")]
     pub any_service: bool,
-    /// From this time: RFC 3339, or a date (its midnight in UTC) [default: the first request]
+    /// From this time: RFC 3339, or a date (its midnight in UTC) [default, and earliest: the first request]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Timestamp>,
     /// Up to this time [default: the last request]
@@ -51,7 +51,7 @@ pub struct Backtest {
     /// Suggest targets that were kept and rules that find most with fewest pages, as definitions to copy
     #[arg(long)]
     pub suggest: bool,
-    /// Suggest no rule with more false alarms a week than this
+    /// Suggest no rule with more false alarms a week than this, of all objectives of the SLO
     #[arg(long, value_name = "N", value_parser = rate_or_none, default_value = "1", requires = "suggest")]
     pub max_false: f64,
     /// Suggest rules for the targets as they are

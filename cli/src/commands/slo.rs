@@ -10,6 +10,7 @@ use slipstream_definitions::diagnostic::{Diagnostic, render};
 use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
 
+use crate::place::flag;
 use crate::{args, definitions, figures, output, parts};
 
 #[derive(Serialize)]
@@ -52,8 +53,8 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         output::enough(output::print(&format!("{verdict}{beside}\n")))?;
         definitions::say_skipped(&skipped);
         if valid && found > 0 {
-            let flags: Vec<String> = paths.iter().map(|path| format!(" --slos {}", path.display())).collect();
-            output::say(format_args!("next: slipstream run{}", flags.concat()));
+            let flags: String = paths.iter().map(|path| flag("slos", path)).collect();
+            output::say(format_args!("next: slipstream run{flags}"));
         }
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(1) })

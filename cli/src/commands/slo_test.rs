@@ -12,6 +12,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_schemas::visible::visible;
 use slipstream_slotest::{Failure, Wanted};
 
+use crate::args::as_argument;
 use crate::{definitions, figures, output};
 
 /// How many failures of a test are printed.
@@ -76,7 +77,10 @@ pub fn run(paths: &[PathBuf], filter: Option<&str>, json: bool) -> Result<ExitCo
     } else {
         output::enough(output::print_as_is(&look.end(&run, began.elapsed())))?;
         match run.tests.iter().find(|test| !test.passed) {
-            Some(test) => output::say(format_args!("next: slipstream slo test {} --filter '{}'", test.file, test.name)),
+            Some(test) => {
+                let (file, name) = (as_argument(&test.file), as_argument(&test.name));
+                output::say(format_args!("next: slipstream slo test {file} --filter {name}"));
+            }
             None if well => output::say("next: slipstream run --slos PATH"),
             None => {}
         }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::facts::{Facts, Fired};
+use super::facts::{Facts, Fired, Telling, by_time};
 use super::figures::{Firing, sighting};
 use super::labels::Labels;
 use super::{as_text, text};
 
-/// What an alert was worth.
+/// What a telling of an alert was worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Worth {
@@ -23,7 +23,7 @@ pub enum Worth {
     SetAside,
 }
 
-/// An alert that fired in the range.
+/// An alert that fired in the range, or became worse in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AlertScore {
     /// SLO.
@@ -32,9 +32,9 @@ pub struct AlertScore {
     pub objective: String,
     /// groupBy labels and values; empty when not grouped.
     pub group: BTreeMap<String, String>,
-    /// The worst rule.
+    /// The rule that it fired by.
     pub rule: String,
-    /// The worst severity that it had.
+    /// The severity that it fired with.
     pub severity: String,
     /// When its condition began to hold, RFC 3339.
     #[serde(serialize_with = "as_text")]
@@ -47,7 +47,25 @@ pub struct AlertScore {
     pub resolved_at: Option<i64>,
     /// Share of the period's budget that was spent when it fired; null if unknown.
     pub budget_gone: Option<f64>,
-    /// What it was worth; null without labels.
+    /// What it was worth when it fired; null without labels, and if that was before the range.
+    pub worth: Option<Worth>,
+    /// Each time that it became worse than it had been, by time.
+    pub rises: Vec<Rise>,
+}
+
+/// An alert became worse: a ticket became a page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rise {
+    /// When, RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    pub at: i64,
+    /// The rule that made it worse.
+    pub rule: String,
+    /// The severity that it has had since.
+    pub severity: String,
+    /// Share of the period's budget that was spent then; null if unknown.
+    pub budget_gone: Option<f64>,
+    /// What it was worth that people were told of this; null without labels.
     pub worth: Option<Worth>,
 }
 
@@ -55,34 +73,60 @@ fn as_text_or_null<S: Serializer>(second: &Option<i64>, serializer: S) -> Result
     second.map(text).serialize(serializer)
 }
 
-/// The alerts that fired in the range, by time.
+/// The alerts that people were told of in the range, by when they fired.
 pub(super) fn alerts(facts: &Facts<'_>) -> Vec<AlertScore> {
-    let mut alerts: Vec<&Fired> = facts.alerts.iter().collect();
-    alerts.sort_by(|a, b| (a.fired, &a.slo, &a.objective, &a.group).cmp(&(b.fired, &b.slo, &b.objective, &b.group)));
-    let worth = facts.labels.map(|labels| worth(&alerts, labels));
-    let in_range = (0..alerts.len()).filter(|index| facts.range.contains(alerts[*index].fired));
-    in_range.map(|index| score(alerts[index], worth.as_ref().map(|worth| worth[index]))).collect()
+    let told = by_time(facts.alerts);
+    let worth = facts.labels.map(|labels| worth(&told, labels));
+    let mut scores: Vec<Option<AlertScore>> = vec![None; facts.alerts.len()];
+    for (index, (fired, telling, firing)) in told.iter().enumerate() {
+        let is_in_range = facts.range.contains(telling.at);
+        let worth = worth.as_ref().map(|worth| worth[index]).filter(|_| is_in_range);
+        let score = &mut scores[firing.alert];
+        if is_in_range {
+            let score = score.get_or_insert_with(|| of_alert(fired));
+            match std::ptr::eq(*telling, &raw const fired.first) {
+                true => score.worth = worth,
+                false => score.rises.push(rise(telling, worth)),
+            }
+        }
+    }
+    let mut scores: Vec<AlertScore> = scores.into_iter().flatten().collect();
+    scores.sort_by(|a, b| {
+        (a.fired_at, &a.slo, &a.objective, &a.group).cmp(&(b.fired_at, &b.slo, &b.objective, &b.group))
+    });
+    scores
 }
 
-fn score(fired: &Fired, worth: Option<Worth>) -> AlertScore {
+fn of_alert(fired: &Fired) -> AlertScore {
     AlertScore {
         slo: fired.slo.clone(),
         objective: fired.objective.clone(),
         group: fired.group.clone(),
-        rule: fired.rule.clone(),
-        severity: fired.severity.clone(),
+        rule: fired.first.rule.clone(),
+        severity: fired.first.severity.clone(),
         pending_at: fired.pending,
-        fired_at: fired.fired,
+        fired_at: fired.first.at,
         resolved_at: fired.ended,
-        budget_gone: fired.budget_gone,
+        budget_gone: fired.first.budget_gone,
+        worth: None,
+        rises: Vec::new(),
+    }
+}
+
+fn rise(telling: &Telling, worth: Option<Worth>) -> Rise {
+    Rise {
+        at: telling.at,
+        rule: telling.rule.clone(),
+        severity: telling.severity.clone(),
+        budget_gone: telling.budget_gone,
         worth,
     }
 }
 
-/// What each of the alerts, which are by time, was worth; as [`super::figures`] counts them.
-fn worth(alerts: &[&Fired], labels: &Labels) -> Vec<Worth> {
-    let firings: Vec<Firing<'_>> = alerts.iter().map(|fired| fired.firing()).collect();
-    let mut worth = vec![Worth::False; alerts.len()];
+/// What each of the tellings, which are by time, was worth; as [`super::figures`] counts them.
+fn worth(told: &[(&Fired, &Telling, Firing<'_>)], labels: &Labels) -> Vec<Worth> {
+    let firings: Vec<Firing<'_>> = told.iter().map(|(_, _, firing)| *firing).collect();
+    let mut worth = vec![Worth::False; firings.len()];
     for incident in &labels.set_aside {
         sighting(incident, labels, &firings).1.into_iter().for_each(|index| worth[index] = Worth::SetAside);
     }

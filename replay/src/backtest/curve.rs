@@ -1,6 +1,7 @@
 //! Burn-rate rules that could guard an objective, what each would have done, and those that no other outdoes.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 use slipstream_definitions::definition::Ratio;
@@ -89,12 +90,18 @@ pub struct Tried<'a> {
     pub firings: Vec<Firing<'a>>,
 }
 
-impl Tried<'_> {
-    /// What it would have done in a range.
-    pub fn point(&self, history: &History, range: Range, labels: &Labels) -> Point {
-        let watches = |incident: &_| labels.concerns(incident, history.all_services());
+impl<'a> Tried<'a> {
+    /// What it would have done in a range, to find the incidents of some services.
+    pub fn point(&self, services: &BTreeSet<&str>, range: Range, labels: &Labels) -> Point {
+        let watches = |incident: &_| labels.concerns(incident, services.iter().copied());
         let figures = figures(self.firings.clone(), range, Some(labels), watches);
         Point { candidate: self.candidate, figures }
+    }
+
+    /// Takes the firings of another objective, too.
+    pub(super) fn extend(&mut self, other: &Tried<'a>) {
+        let known = self.firings.len();
+        self.firings.extend(other.firings.iter().map(|firing| Firing { alert: known + firing.alert, ..*firing }));
     }
 }
 
@@ -134,7 +141,9 @@ fn fire<'a>(history: &'a History, to: i64, target: Ratio, ladders: &[Vec<Candida
         let mut next = tried.iter_mut();
         for ladder in ladders {
             for (spans, tried) in spans(&sums, target, ladder).into_iter().zip(&mut next) {
-                tried.firings.extend(spans.into_iter().map(|span| firing(services, span)));
+                let known = tried.firings.len();
+                let numbered = spans.into_iter().zip(known..);
+                tried.firings.extend(numbered.map(|(span, alert)| firing(alert, services, span)));
             }
         }
     }
@@ -151,8 +160,8 @@ fn spans(sums: &Sums, target: Ratio, ladder: &[Candidate]) -> Vec<Vec<Span>> {
     (0..ladder.len()).map(|index| sums.spans(&levels, index)).collect()
 }
 
-fn firing(services: [&str; 2], span: Span) -> Firing<'_> {
-    Firing { services, fired: span.fired, ended: span.ended, pages: true, budget_gone: None }
+fn firing(alert: usize, services: [&str; 2], span: Span) -> Firing<'_> {
+    Firing { alert, services, fired: span.fired, ended: span.ended, pages: true, budget_gone: None }
 }
 
 /// The points that find something and that no other outdoes: none finds as much, with as few pages, as soon, and is better

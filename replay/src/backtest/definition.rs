@@ -13,13 +13,18 @@ use super::suggest::Suggestion;
 
 /// Severities of rules.
 const PAGE: &str = "page";
-const TICKET: &str = "ticket";
+pub(super) const TICKET: &str = "ticket";
 
-/// Writes it, with comments above. `None`: there is nothing to change, no document, or one whose budget is not of events.
-pub(super) fn write(history: &History, suggestion: &Suggestion, comments: &[String]) -> Option<String> {
-    let target = Some(suggestion.used_target).filter(|target| *target != suggestion.current_target);
-    let rule = suggestion.rule.as_ref().map(|point| point.candidate);
-    if target.is_none() && rule.is_none() {
+/// Writes the SLO of some objectives with their targets and a page, with comments above. `None`: there is nothing to change, no
+/// document, or one whose budget is not of events.
+pub(super) fn write(
+    objectives: &[(&History, &Suggestion)],
+    rule: Option<Candidate>,
+    comments: &[String],
+) -> Option<String> {
+    let (history, _) = objectives.first()?;
+    let is_new = |suggestion: &Suggestion| suggestion.used_target != suggestion.current_target;
+    if rule.is_none() && !objectives.iter().any(|(_, suggestion)| is_new(suggestion)) {
         return None;
     }
     // JSON is YAML, and this reader keeps the order of the fields.
@@ -28,17 +33,21 @@ pub(super) fn write(history: &History, suggestion: &Suggestion, comments: &[Stri
     if spec.get("budgetingMethod")?.as_str() != Some("Occurrences") {
         return None;
     }
-    let objectives = spec.get_mut("objectives")?.as_sequence_mut()?;
-    let objective = objectives.iter_mut().find(|one| is_called(one, &history.objective))?;
-    // A composite's rules are of all its objectives together.
-    if objective.get("compositeWeight").is_some() {
-        return None;
-    }
-    if let Some(target) = target {
-        objective.as_mapping_mut()?.insert("target".into(), number(target));
+    let written = spec.get_mut("objectives")?.as_sequence_mut()?;
+    for (history, suggestion) in objectives {
+        let objective = written.iter_mut().find(|one| is_called(one, &history.objective))?;
+        // A composite's rules are of all its objectives together.
+        if objective.get("compositeWeight").is_some() {
+            return None;
+        }
+        if is_new(suggestion) {
+            objective.as_mapping_mut()?.insert("target".into(), number(suggestion.used_target));
+        }
     }
     if let Some(rule) = rule {
-        let policies = policies(history, suggestion.used_target, rule);
+        // What is possible for one of them is kept, and warned of for the others.
+        let highest = objectives.iter().map(|(_, suggestion)| suggestion.used_target).max_by(|a, b| a.compare(*b))?;
+        let policies = policies(history, highest, rule);
         spec.as_mapping_mut()?.insert("alertPolicies".into(), Value::Sequence(policies));
     }
     let head: String = comments.iter().map(|line| format!("# {line}\n")).collect();

@@ -76,6 +76,7 @@ mod tests {
             service: "web".to_owned(),
             objective: "answered".to_owned(),
             target: Ratio { num: 99, den: 100 },
+            rules: Vec::new(),
             period: 60_000,
             from: 0,
             slot_seconds: 60,

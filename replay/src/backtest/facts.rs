@@ -24,31 +24,58 @@ pub struct Fired {
     pub group: BTreeMap<String, String>,
     /// Rule set.
     pub rule_set: String,
-    /// The rule; of an alert, the worst.
-    pub rule: String,
-    /// Its severity; of an alert, the worst that it had.
-    pub severity: String,
     /// When its condition began to hold, Unix seconds.
     pub pending: i64,
-    /// When it fired.
-    pub fired: i64,
+    /// When it fired, and by which rule.
+    pub first: Telling,
+    /// Each time that it became worse than it had been, by time.
+    pub rises: Vec<Telling>,
     /// When it was over, exclusive; `None`: it was still firing at the range's end.
     pub ended: Option<i64>,
-    /// Share of the period's budget that was spent when it fired, if known.
+}
+
+/// A time at which people are told of an alert: it fires, or becomes worse. (They are told that it eases off, too, but that
+/// calls for nobody.)
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
+    /// When, Unix seconds.
+    pub at: i64,
+    /// The worst rule at that time.
+    pub rule: String,
+    /// Its severity.
+    pub severity: String,
+    /// Share of the period's budget that was spent then, if known.
     pub budget_gone: Option<f64>,
 }
 
 impl Fired {
-    pub(super) fn firing(&self) -> Firing<'_> {
+    /// Every time at which people are told of it: never none.
+    pub fn tellings(&self) -> impl Iterator<Item = &Telling> {
+        std::iter::once(&self.first).chain(&self.rises)
+    }
+
+    /// A telling of it; `alert` tells those of different alerts apart.
+    pub(super) fn firing<'a>(&'a self, alert: usize, telling: &Telling) -> Firing<'a> {
         let group = self.group.get("service").unwrap_or(&self.service);
         Firing {
+            alert,
             services: [&self.service, group],
-            fired: self.fired,
+            fired: telling.at,
             ended: self.ended,
-            pages: Severity::named(&self.severity).rank >= PAGES,
-            budget_gone: self.budget_gone,
+            pages: Severity::named(&telling.severity).rank >= PAGES,
+            budget_gone: telling.budget_gone,
         }
     }
+}
+
+/// All tellings of some alerts, by time; of those in the same second always in the same order.
+pub(super) fn by_time<'a>(alerts: impl IntoIterator<Item = &'a Fired>) -> Vec<(&'a Fired, &'a Telling, Firing<'a>)> {
+    let each = |(alert, fired): (usize, &'a Fired)| {
+        fired.tellings().map(move |telling| (fired, telling, fired.firing(alert, telling))).collect::<Vec<_>>()
+    };
+    let mut tellings: Vec<_> = alerts.into_iter().enumerate().flat_map(each).collect();
+    tellings.sort_by_key(|(fired, telling, _)| (telling.at, &fired.slo, &fired.objective, &fired.group));
+    tellings
 }
 
 /// A rule that was watching, whether it fired or not.
@@ -77,7 +104,7 @@ pub struct Facts<'a> {
     pub range: Range,
     /// All rules, in the order in which they are shown.
     pub watched: &'a [Watched],
-    /// When alerts fired, one entry for each episode; also those that were open when the range began.
+    /// The alerts, one entry for each episode; also those that were open when the range began.
     pub alerts: &'a [Fired],
     /// When each rule would have fired if it were alone; the same as `alerts` if that is not known.
     pub rules: &'a [Fired],

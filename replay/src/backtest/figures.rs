@@ -5,10 +5,15 @@
 //! - It is **already firing** if nothing fired within it, but an alert of its service that fired before was still open when
 //!   it began. Nobody was told of this incident, and nobody overlooked it: it is neither found nor missed.
 //! - Else it is **missed**.
-//! - A firing within an incident that is the first in none is a **repeat**: a second alert, or one that flaps.
 //! - A firing within no incident of its service is **false**, be it that it began a moment before one.
+//! - An alert that is neither the first in an incident nor false is a **repeat**: a second alert, or one that flaps.
+//!
+//! An alert that becomes worse fires once more, because people are told once more: a page that was a ticket for two hours
+//! wakes somebody now. It stays one alert: it counts once, and is false once.
 //!
 //! Only what began in the range counts, incidents as well as firings.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -16,9 +21,11 @@ use super::incidents::Incident;
 use super::labels::Labels;
 use super::{Range, a_week, median};
 
-/// A firing, as far as figures go.
+/// A firing, as far as figures go: an alert that fires, or becomes worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Firing<'a> {
+    /// Which alert's it is: those of one alert have the same number. Numbers are small, as places in a list are.
+    pub alert: usize,
     /// The services that it is of: its SLO's and, if grouped by service, its group's (else the first twice).
     pub services: [&'a str; 2],
     /// When it fired.
@@ -34,17 +41,17 @@ pub struct Firing<'a> {
 /// What firings come to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// How often it fired.
+    /// How many alerts fired, or became worse.
     pub firings: u64,
-    /// The same per week; null of an empty range.
+    /// The same per week; null of a range that is shorter than an hour.
     pub firings_a_week: Option<f64>,
     /// Those that page: of a severity such as `page` or `critical`.
     pub pages: u64,
     /// The same per week.
     pub pages_a_week: Option<f64>,
-    /// Seconds of the range that it was firing, of all firings together; also of those that began before the range.
+    /// Seconds of the range that it was firing, of all alerts together; also of those that began before the range.
     pub firing_seconds: i64,
-    /// Share of the period's budget that was spent when it fired: the median; null if it is not known of any.
+    /// Share of the period's budget that was spent when an alert fired: the median; null if it is not known of any.
     pub budget_gone: Option<f64>,
     /// Against the incidents; null if none were given.
     pub against_incidents: Option<Detection>,
@@ -61,12 +68,16 @@ pub struct Detection {
     pub already_firing: u64,
     /// Those that it neither found nor was firing at.
     pub missed: u64,
-    /// Further firings in an incident.
+    /// Further alerts in an incident.
     pub repeats: u64,
-    /// Firings in no incident.
+    /// Alerts in no incident of their service.
     #[serde(rename = "false")]
     pub false_alarms: u64,
-    /// The same per week of the time without incidents; null if there was none.
+    /// Seconds of the range without any of the incidents that it was to find, grace included.
+    pub quiet_seconds: i64,
+    /// The false alarms in that time.
+    pub false_in_quiet: u64,
+    /// The same per week of that time; null if it is shorter than an hour.
     pub false_a_quiet_week: Option<f64>,
     /// From an incident's beginning to the first firing in it, seconds: the median; null if none was found.
     pub time_to_detect_seconds: Option<f64>,
@@ -82,8 +93,8 @@ pub struct Detection {
 pub(super) struct Sighting {
     /// The first firing in it, by index.
     pub(super) first: Option<usize>,
-    /// Firings in it.
-    pub(super) firings: u64,
+    /// Alerts that fired in it.
+    pub(super) alerts: u64,
     /// There is none, but one of before was still open when it began.
     pub(super) was_firing: bool,
 }
@@ -96,7 +107,8 @@ pub(super) fn sighting(incident: &Incident, labels: &Labels, firings: &[Firing<'
     let within: Vec<usize> = (begin..end).filter(|index| is_of(&firings[*index])).collect();
     let open = |firing: &Firing<'_>| firing.ended.is_none_or(|ended| ended > incident.from);
     let was_firing = within.is_empty() && firings[..begin].iter().any(|firing| open(firing) && is_of(firing));
-    (Sighting { first: within.first().copied(), firings: within.len() as u64, was_firing }, within)
+    let alerts: BTreeSet<usize> = within.iter().map(|index| firings[*index].alert).collect();
+    (Sighting { first: within.first().copied(), alerts: alerts.len() as u64, was_firing }, within)
 }
 
 /// Figures of some firings in a range. `watches` says which incidents they could find; `None` for `labels`: nobody noted
@@ -115,22 +127,28 @@ pub fn figures(
         }
         None => (None, firings.iter().map(|firing| range.contains(firing.fired)).collect()),
     };
-    let counted = || firings.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(firing, _)| firing);
-    let fired = counted().count() as u64;
-    let pages = counted().filter(|firing| firing.pages).count() as u64;
+    let first_of = |is: &dyn Fn(usize) -> bool| first_of_each(&firings, is);
+    let counted = first_of(&|i| counts[i]);
+    let pages = first_of(&|i| counts[i] && firings[i].pages).len() as u64;
     let lasts = |firing: &Firing<'_>| {
         let to = firing.ended.unwrap_or(range.to).min(range.to);
         (to - firing.fired.max(range.from)).max(0)
     };
     Figures {
-        firings: fired,
-        firings_a_week: range.a_week(fired),
+        firings: counted.len() as u64,
+        firings_a_week: range.a_week(counted.len() as u64),
         pages,
         pages_a_week: range.a_week(pages),
-        firing_seconds: firings.iter().map(lasts).sum(),
-        budget_gone: median(counted().filter_map(|firing| firing.budget_gone).collect()),
+        firing_seconds: first_of(&|_| true).into_iter().map(|i| lasts(&firings[i])).sum(),
+        budget_gone: median(counted.into_iter().filter_map(|i| firings[i].budget_gone).collect()),
         against_incidents,
     }
+}
+
+/// The first firing of each alert for which something is so, by index.
+fn first_of_each(firings: &[Firing<'_>], is: &dyn Fn(usize) -> bool) -> Vec<usize> {
+    let mut seen = vec![false; firings.iter().map(|firing| firing.alert + 1).max().unwrap_or(0)];
+    (0..firings.len()).filter(|i| is(*i) && !std::mem::replace(&mut seen[firings[*i].alert], true)).collect()
 }
 
 /// What the firings found; and of each, whether it counts at all.
@@ -169,10 +187,13 @@ fn detection(
     }
     let counts: Vec<bool> =
         (0..firings.len()).map(|i| range.contains(firings[i].fired) && (explained[i] || !aside[i])).collect();
-    let of = |is: &dyn Fn(usize) -> bool| (0..firings.len()).filter(|i| counts[*i] && is(*i)).count() as u64;
-    found.repeats = of(&|i| explained[i] && !first[i]);
-    found.false_alarms = of(&|i| !explained[i]);
-    found.false_a_quiet_week = a_week(found.false_alarms, labels.quiet_seconds(range));
+    let alerts = |is: &dyn Fn(usize) -> bool| first_of_each(firings, &|i| counts[i] && is(i));
+    let quiet = labels.quiet(range, watches);
+    found.false_alarms = alerts(&|i| !explained[i]).len() as u64;
+    found.false_in_quiet = alerts(&|i| !explained[i] && quiet.contains(firings[i].fired)).len() as u64;
+    found.quiet_seconds = quiet.seconds();
+    found.false_a_quiet_week = a_week(found.false_in_quiet, found.quiet_seconds);
+    found.repeats = alerts(&|_| true).len() as u64 - alerts(&|i| first[i] || !explained[i]).len() as u64;
     found.unnoticed_seconds = (found.incidents > 0).then(|| unnoticed as f64 / found.incidents as f64);
     found.longest_to_detect_seconds = times.iter().copied().max();
     found.time_to_detect_seconds = median(times.into_iter().map(|seconds| seconds as f64).collect());
@@ -180,110 +201,4 @@ fn detection(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RANGE: Range = Range { from: 0, to: 100_000 };
-
-    fn incident(from: i64, to: i64, service: &str) -> Incident {
-        Incident { from, to, service: service.to_owned(), what: String::new() }
-    }
-
-    fn labels(incidents: &[Incident]) -> Labels {
-        Labels { incidents: incidents.to_vec(), grace: 60, ..Labels::default() }
-    }
-
-    fn firing(service: &str, fired: i64, ended: Option<i64>) -> Firing<'_> {
-        Firing { services: [service; 2], fired, ended, pages: true, budget_gone: None }
-    }
-
-    /// incidents, found, already firing, missed, repeats, false.
-    fn verdict(firings: &[Firing<'_>], labels: &Labels) -> [u64; 6] {
-        let d = figures(firings.to_vec(), RANGE, Some(labels), |_| true).against_incidents.unwrap();
-        [d.incidents, d.found, d.already_firing, d.missed, d.repeats, d.false_alarms]
-    }
-
-    #[test]
-    fn what_is_within_an_incident_and_what_is_not() {
-        let one = labels(&[incident(1_000, 2_000, "a")]);
-        for (firings, want, why) in [
-            (vec![], [1, 0, 0, 1, 0, 0], "nothing fires"),
-            (vec![firing("a", 1_000, Some(1_100))], [1, 1, 0, 0, 0, 0], "at its beginning"),
-            (vec![firing("a", 2_060, Some(2_100))], [1, 1, 0, 0, 0, 0], "at the end of its grace"),
-            (vec![firing("a", 2_061, Some(2_100))], [1, 0, 0, 1, 0, 1], "behind its grace"),
-            (vec![firing("a", 999, Some(1_000))], [1, 0, 0, 1, 0, 1], "over when it begins"),
-            (vec![firing("a", 999, Some(1_001))], [1, 0, 1, 0, 0, 1], "just before it, and still open"),
-            (vec![firing("a", 999, None), firing("a", 1_500, None)], [1, 1, 0, 0, 0, 1], "another finds it"),
-            (vec![firing("b", 1_000, Some(1_100))], [1, 0, 0, 1, 0, 1], "another service"),
-            (vec![firing("a", 1_200, None), firing("a", 1_100, Some(1_150))], [1, 1, 0, 0, 1, 0], "it flaps"),
-        ] {
-            assert_eq!(verdict(&firings, &one), want, "{why}");
-        }
-    }
-
-    #[test]
-    fn one_firing_finds_all_incidents_that_it_is_in() {
-        let two = labels(&[incident(1_000, 2_000, "a"), incident(1_500, 2_500, "")]);
-        assert_eq!(verdict(&[firing("a", 1_600, None)], &two), [2, 2, 0, 0, 0, 0]);
-        // Each is the first in one of them.
-        assert_eq!(verdict(&[firing("a", 1_200, None), firing("b", 1_600, None)], &two), [2, 2, 0, 0, 0, 0]);
-        // The first one was before the second incident, and is still open.
-        assert_eq!(verdict(&[firing("a", 1_200, None)], &two), [2, 1, 1, 0, 0, 0]);
-    }
-
-    #[test]
-    fn an_alert_of_any_service_finds_an_incident_if_that_is_asked_for() {
-        let one = Labels { any_service: true, ..labels(&[incident(1_000, 2_000, "a")]) };
-        assert_eq!(verdict(&[firing("b", 1_100, None)], &one), [1, 1, 0, 0, 0, 0]);
-        // An incident without a service is everybody's.
-        assert_eq!(verdict(&[firing("b", 1_100, None)], &labels(&[incident(1_000, 2_000, "")])), [1, 1, 0, 0, 0, 0]);
-    }
-
-    #[test]
-    fn an_incident_that_is_set_aside_is_not_looked_at() {
-        let aside = Labels { set_aside: vec![incident(1_500, 3_000, "a")], ..labels(&[incident(1_000, 2_000, "a")]) };
-        let firings = [firing("a", 1_600, Some(1_700)), firing("a", 2_900, Some(2_950)), firing("a", 5_000, None)];
-        assert_eq!(verdict(&firings, &aside), [1, 1, 0, 0, 0, 1]);
-        let figures = figures(firings.to_vec(), RANGE, Some(&aside), |_| true);
-        assert_eq!(figures.firings, 2, "the one in both counts, that in the other alone does not");
-    }
-
-    #[test]
-    fn only_what_begins_in_the_range_counts() {
-        let range = Range { from: 1_000, to: 2_000 };
-        let firings = vec![firing("a", 900, Some(1_100)), firing("a", 1_950, None), firing("a", 2_100, None)];
-        let early = labels(&[incident(500, 990, "a"), incident(2_050, 2_100, "a")]);
-        let all = figures(firings, range, Some(&early), |_| true);
-        let found = all.against_incidents.unwrap();
-        assert_eq!((all.firings, all.firing_seconds), (1, 100 + 50));
-        assert_eq!((found.incidents, found.false_alarms), (0, 1));
-    }
-
-    #[test]
-    fn figures_of_a_quiet_week_and_of_nothing() {
-        let week = Range { from: 0, to: 604_800 };
-        let mut firings = vec![firing("a", 10, Some(20)), firing("a", 100, Some(400)), firing("b", 604_700, None)];
-        firings[0].pages = false;
-        (firings[0].budget_gone, firings[2].budget_gone) = (Some(0.1), Some(0.4));
-        let all = figures(firings, week, None, |_| true);
-        assert_eq!((all.firings, all.pages, all.pages_a_week), (3, 2, Some(2.0)));
-        assert_eq!((all.firing_seconds, all.budget_gone, all.against_incidents), (10 + 300 + 100, Some(0.25), None));
-
-        let empty = figures(Vec::new(), Range { from: 5, to: 5 }, Some(&Labels::default()), |_| true);
-        assert_eq!((empty.firings_a_week, empty.firing_seconds), (None, 0));
-        assert_eq!(empty.against_incidents, Some(Detection::default()));
-    }
-
-    #[test]
-    fn the_time_to_detect_is_from_an_incidents_beginning() {
-        let three = labels(&[incident(1_000, 2_000, ""), incident(5_000, 6_000, ""), incident(9_000, 9_000, "")]);
-        let firings = vec![firing("a", 1_030, None), firing("a", 1_010, None), firing("a", 5_090, None)];
-        let found = figures(firings, RANGE, Some(&three), |_| true).against_incidents.unwrap();
-        assert_eq!((found.time_to_detect_seconds, found.longest_to_detect_seconds), (Some(50.0), Some(90)));
-        // The third was missed: a moment and its grace.
-        assert_eq!(found.unnoticed_seconds, Some((10.0 + 90.0 + 60.0) / 3.0));
-        // Of 100,000 seconds these are quiet: three graces of 60 s, and last seconds, off.
-        let quiet = 100_000.0 - 2.0 * 1_061.0 - 61.0;
-        assert_eq!(found.false_a_quiet_week.map(|rate| rate * quiet), Some(0.0));
-    }
-}
+mod tests;

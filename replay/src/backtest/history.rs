@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_definitions::definition::Ratio;
+use slipstream_definitions::definition::{Ratio, Rule};
 
 /// Counts of an objective over events. (Slices of time and composites burn by other sums: nothing is suggested for them.)
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct History {
     pub objective: String,
     /// Its target.
     pub target: Ratio,
+    /// The rules that guard it now.
+    pub rules: Vec<Rule>,
     /// Length of its budget's period, seconds; of a calendar the nominal one.
     pub period: i64,
     /// Where the counts begin, Unix seconds: at the range's beginning, or before it, so that windows are full there.

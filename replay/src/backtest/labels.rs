@@ -45,23 +45,48 @@ impl Labels {
         (half(&first, &second), half(&second, &first))
     }
 
-    /// Seconds of a range in which no incident was, of any service, grace included: the time in which every alarm is false.
-    pub fn quiet_seconds(&self, range: Range) -> i64 {
+    /// The parts of a range in which none of some incidents was, grace included. Where an alert may be about any of those, it is
+    /// false there and nowhere else.
+    pub fn quiet(&self, range: Range, watches: impl Fn(&Incident) -> bool) -> Quiet {
         let mut spans: Vec<(i64, i64)> = self
             .incidents
             .iter()
             .chain(&self.set_aside)
+            .filter(|incident| watches(incident))
             .map(|incident| (incident.from.max(range.from), self.end(incident).saturating_add(1).min(range.to)))
             .filter(|(from, to)| from < to)
             .collect();
         spans.sort_unstable();
-        let mut quiet = range.seconds();
-        let mut behind = range.from;
+        let mut loud: Vec<(i64, i64)> = Vec::new();
         for (from, to) in spans {
-            quiet -= (to - from.max(behind)).max(0);
-            behind = behind.max(to);
+            match loud.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => loud.push((from, to)),
+            }
         }
-        quiet
+        Quiet { range, loud }
+    }
+}
+
+/// A range without the incidents in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quiet {
+    range: Range,
+    /// From, to (exclusive) of the incidents, apart from each other and by time.
+    loud: Vec<(i64, i64)>,
+}
+
+impl Quiet {
+    /// How long it is in all.
+    pub fn seconds(&self) -> i64 {
+        self.range.seconds() - self.loud.iter().map(|(from, to)| to - from).sum::<i64>()
+    }
+
+    /// Whether a second is in it.
+    pub fn contains(&self, second: i64) -> bool {
+        let begun = self.loud.partition_point(|(from, _)| *from <= second);
+        let is_loud = begun.checked_sub(1).is_some_and(|last| second < self.loud[last].1);
+        self.range.contains(second) && !is_loud
     }
 }
 
@@ -90,9 +115,14 @@ mod tests {
             (vec![incident(-50, 9, ""), incident(990, 2_000, ""), incident(3_000, 4_000, "")], 1_000 - 20 - 10),
             (vec![incident(-50, 2_000, "")], 0),
         ] {
-            assert_eq!(labels(&incidents).quiet_seconds(range), quiet, "{incidents:?}");
+            let found = labels(&incidents).quiet(range, |_| true);
+            assert_eq!(found.seconds(), quiet, "{incidents:?}");
+            let one_by_one = (-100..1_100).filter(|second| found.contains(*second)).count();
+            assert_eq!(one_by_one as i64, quiet, "{incidents:?}");
         }
-        assert_eq!(labels(&[incident(0, 9, "")]).quiet_seconds(Range { from: 5, to: 5 }), 0);
+        assert_eq!(labels(&[incident(0, 9, "")]).quiet(Range { from: 5, to: 5 }, |_| true).seconds(), 0);
+        let of_a = labels(&[incident(100, 199, "a"), incident(300, 399, "b")]);
+        assert_eq!(of_a.quiet(range, |incident| incident.service == "a").seconds(), 1_000 - 110);
     }
 
     #[test]

@@ -25,9 +25,12 @@ pub mod target;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use slipstream_definitions::definition::Ratio;
 
 /// Seconds in a week.
 const WEEK: f64 = 604_800.0;
+/// In less time than this, seconds, a rate per week says nothing: one alert would be 168 a week, or many more.
+const LEAST_FOR_RATES: i64 = 3_600;
 
 /// A range of time: from `from` up to `to`, exclusive; Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,15 +54,15 @@ impl Range {
         (self.from..self.to).contains(&second)
     }
 
-    /// How often in a week something happens that happened `count` times in it. `None` if it is empty.
+    /// How often in a week something happens that happened `count` times in it. `None` if it is shorter than an hour.
     pub fn a_week(self, count: u64) -> Option<f64> {
         a_week(count, self.seconds())
     }
 }
 
-/// How often in a week something happens that happened `count` times in so many seconds. `None` in no time.
+/// How often in a week something happens that happened `count` times in so many seconds. `None` in less than an hour.
 fn a_week(count: u64, seconds: i64) -> Option<f64> {
-    (seconds > 0).then(|| count as f64 * WEEK / seconds as f64)
+    (seconds >= LEAST_FOR_RATES).then(|| count as f64 * WEEK / seconds as f64)
 }
 
 /// The middle value, or the mean of the two in the middle. `None` of nothing.
@@ -72,6 +75,17 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 /// Unix seconds as RFC 3339 in UTC.
 fn text(second: i64) -> String {
     Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
+}
+
+/// `1 page`, `7 pages`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// `99.95 %`.
+fn exact_percent(ratio: Ratio) -> String {
+    let percent = ratio.checked_mul(Ratio { num: 100, den: 1 }).and_then(Ratio::to_decimal);
+    format!("{} %", percent.unwrap_or_else(|| (ratio.as_f64() * 100.0).to_string()))
 }
 
 fn as_text<S: Serializer>(second: &i64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -92,11 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_range_has_no_rates() {
+    fn a_short_range_has_no_rates() {
         let range = |from, to| Range { from, to };
         assert_eq!(range(100, 100).a_week(3), None);
         assert_eq!((range(100, 40).seconds(), range(100, 40).a_week(3)), (0, None));
         assert_eq!(range(0, 604_800 / 2).a_week(3), Some(6.0));
+        assert_eq!((range(0, 3_600).a_week(1), range(0, 3_599).a_week(1)), (Some(168.0), None));
         assert!(range(0, 10).contains(0) && !range(0, 10).contains(10));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use slipstream_definitions::definition::Severity;
 
 use super::alerts::{AlertScore, alerts as each};
-use super::facts::{Facts, Fired, Watched};
+use super::facts::{Facts, Fired, Telling, Watched, by_time};
 use super::figures::{Figures, Firing, figures, sighting};
 use super::incidents::Incident;
 use super::labels::Labels;
@@ -18,19 +18,20 @@ pub struct Score {
     /// The range.
     #[serde(flatten)]
     pub range: Range,
-    /// Seconds of the range without an incident: false alarms can only be counted there. Null without labels.
+    /// Seconds of the range without an incident of any service, grace included. Null without labels.
     pub quiet_seconds: Option<i64>,
     /// Their share of the range; null without labels or of an empty range.
     pub quiet_share: Option<f64>,
     /// Each incident that began in the range, by time.
     pub incidents: Vec<IncidentScore>,
-    /// Each alert that fired in the range, by time.
+    /// Each alert that fired in the range, or became worse in it, by when it fired.
     pub alerts: Vec<AlertScore>,
     /// Each rule, as if it were alone.
     pub rules: Vec<RuleScore>,
     /// The alerts of each rule set of an objective.
     pub rule_sets: Vec<RuleSetScore>,
-    /// The alerts of each severity, worst first, held against all incidents.
+    /// The alerts of each severity, from when they first had it; worst first, held against all incidents. An alert that was a
+    /// ticket before it was a page is in both.
     pub severities: Vec<SeverityScore>,
     /// All alerts, against all incidents.
     pub all: Figures,
@@ -49,13 +50,13 @@ pub struct IncidentScore {
     pub service: String,
     /// What it was.
     pub what: String,
-    /// The alert that fired first in it; null: none did.
+    /// The alert that fired first in it, or became worse first, and by which rule; null: none did.
     pub found_by: Option<FoundBy>,
     /// Seconds from its beginning to that.
     pub time_to_detect_seconds: Option<i64>,
     /// None fired in it, but one of before was still firing when it began.
     pub already_firing: bool,
-    /// Alerts that fired in it.
+    /// Alerts that fired in it, or became worse in it.
     pub alerts: u64,
 }
 
@@ -119,7 +120,7 @@ pub struct SeverityScore {
 /// Scores a range. A rule answers for the incidents of its services only; severities, and all together, for every one.
 pub fn score(facts: &Facts<'_>) -> Score {
     let Facts { range, labels, .. } = *facts;
-    let quiet_seconds = labels.map(|labels| labels.quiet_seconds(range));
+    let quiet_seconds = labels.map(|labels| labels.quiet(range, |_| true).seconds());
     let share = |seconds: i64| seconds as f64 / range.seconds() as f64;
     Score {
         range,
@@ -130,23 +131,24 @@ pub fn score(facts: &Facts<'_>) -> Score {
         rules: facts.watched.iter().map(|watched| rule(facts, watched)).collect(),
         rule_sets: rule_sets(facts),
         severities: severities(facts),
-        all: alerts(facts, |_| true),
+        all: of_alerts(facts.alerts, facts, |_| true),
     }
 }
 
 fn rule(facts: &Facts<'_>, watched: &Watched) -> RuleScore {
     let is_of = |fired: &&Fired| {
-        (&fired.slo, &fired.objective, &fired.rule_set, &fired.rule)
+        (&fired.slo, &fired.objective, &fired.rule_set, &fired.first.rule)
             == (&watched.slo, &watched.objective, &watched.rule_set, &watched.rule)
     };
-    let firings = facts.rules.iter().filter(is_of).map(Fired::firing).collect();
     RuleScore {
         slo: watched.slo.clone(),
         objective: watched.objective.clone(),
         rule_set: watched.rule_set.clone(),
         rule: watched.rule.clone(),
         severity: watched.severity.clone(),
-        figures: figures(firings, facts.range, facts.labels, |incident| watches(facts.labels, watched, incident)),
+        figures: of_alerts(facts.rules.iter().filter(is_of), facts, |incident| {
+            watches(facts.labels, watched, incident)
+        }),
     }
 }
 
@@ -172,9 +174,8 @@ fn rule_sets(facts: &Facts<'_>) -> Vec<RuleSetScore> {
             .iter()
             .filter(|known| (&known.slo, &known.objective, &known.rule_set) == (slo, objective, rule_set))
             .collect();
-        let figures = figures(firings.map(Fired::firing).collect(), facts.range, facts.labels, |incident| {
-            rules.iter().any(|watched| watches(facts.labels, watched, incident))
-        });
+        let figures =
+            of_alerts(firings, facts, |incident| rules.iter().any(|watched| watches(facts.labels, watched, incident)));
         let (slo, objective, rule_set) = (slo.clone(), objective.clone(), rule_set.clone());
         scores.push(RuleSetScore { slo, objective, rule_set, figures });
     }
@@ -183,56 +184,62 @@ fn rule_sets(facts: &Facts<'_>) -> Vec<RuleSetScore> {
 
 fn severities(facts: &Facts<'_>) -> Vec<SeverityScore> {
     let watched = facts.watched.iter().map(|watched| &watched.severity);
-    let names: BTreeSet<&String> = watched.chain(facts.alerts.iter().map(|fired| &fired.severity)).collect();
+    let told = facts.alerts.iter().flat_map(Fired::tellings).map(|telling| &telling.severity);
+    let names: BTreeSet<&String> = watched.chain(told).collect();
     let mut names: Vec<&String> = names.into_iter().collect();
     names.sort_by_key(|name| std::cmp::Reverse(Severity::named(name).rank));
-    let score = |name: &String| SeverityScore {
-        severity: name.clone(),
-        figures: alerts(facts, |fired| fired.severity == *name),
-    };
-    names.into_iter().map(score).collect()
+    names.into_iter().map(|name| severity(facts, name)).collect()
 }
 
-/// Some of the alerts, against all incidents.
-fn alerts(facts: &Facts<'_>, select: impl Fn(&Fired) -> bool) -> Figures {
-    let firings = facts.alerts.iter().filter(|fired| select(fired)).map(Fired::firing).collect();
-    figures(firings, facts.range, facts.labels, |_| true)
+/// Each alert counts from when it was of this severity: that is when those heard of it who hear of no lesser one.
+fn severity<'a>(facts: &Facts<'a>, name: &str) -> SeverityScore {
+    let reached = |(alert, fired): (usize, &'a Fired)| {
+        let telling = fired.tellings().find(|telling| telling.severity == name)?;
+        Some(fired.firing(alert, telling))
+    };
+    let firings = facts.alerts.iter().enumerate().filter_map(reached).collect();
+    SeverityScore { severity: name.to_owned(), figures: figures(firings, facts.range, facts.labels, |_| true) }
+}
+
+/// Some alerts, against the incidents that they watch for.
+fn of_alerts<'a>(
+    alerts: impl IntoIterator<Item = &'a Fired>,
+    facts: &Facts<'_>,
+    watches: impl Fn(&Incident) -> bool,
+) -> Figures {
+    let firings = by_time(alerts).into_iter().map(|(_, _, firing)| firing).collect();
+    figures(firings, facts.range, facts.labels, watches)
 }
 
 fn incidents(facts: &Facts<'_>, labels: &Labels) -> Vec<IncidentScore> {
-    let mut alerts: Vec<&Fired> = facts.alerts.iter().collect();
-    // Of those that fired in the same second, always the same one is named.
-    alerts.sort_by(|a, b| {
-        let key = |fired: &&Fired| (fired.fired, fired.slo.clone(), fired.objective.clone(), fired.group.clone());
-        key(a).cmp(&key(b))
-    });
-    let firings: Vec<Firing<'_>> = alerts.iter().map(|fired| fired.firing()).collect();
+    let told = by_time(facts.alerts);
+    let firings: Vec<Firing<'_>> = told.iter().map(|(_, _, firing)| *firing).collect();
     let mut known: Vec<&Incident> =
         labels.incidents.iter().filter(|incident| facts.range.contains(incident.from)).collect();
     known.sort();
     let score = |incident: &Incident| {
         let (seen, _) = sighting(incident, labels, &firings);
-        let first = seen.first.map(|index| alerts[index]);
+        let first = seen.first.map(|index| &told[index]);
         IncidentScore {
             from: incident.from,
             to: incident.to,
             service: incident.service.clone(),
             what: incident.what.clone(),
-            found_by: first.map(found_by),
-            time_to_detect_seconds: first.map(|fired| fired.fired - incident.from),
+            found_by: first.map(|(fired, telling, _)| found_by(fired, telling)),
+            time_to_detect_seconds: first.map(|(_, telling, _)| telling.at - incident.from),
             already_firing: seen.was_firing,
-            alerts: seen.firings,
+            alerts: seen.alerts,
         }
     };
     known.into_iter().map(score).collect()
 }
 
-fn found_by(fired: &Fired) -> FoundBy {
+fn found_by(fired: &Fired, telling: &Telling) -> FoundBy {
     FoundBy {
         slo: fired.slo.clone(),
         objective: fired.objective.clone(),
         group: fired.group.clone(),
-        rule: fired.rule.clone(),
-        severity: fired.severity.clone(),
+        rule: telling.rule.clone(),
+        severity: telling.severity.clone(),
     }
 }

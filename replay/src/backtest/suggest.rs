@@ -1,4 +1,5 @@
-//! What to write for an objective: the target that it kept, and the rule that finds most with fewest pages.
+//! What to write for the objectives of an SLO: the target that each kept, and the rule that finds most with fewest pages.
+//! Alert policies are of a whole SLO, so its objectives get one rule, chosen by what it does for all of them together.
 //!
 //! The rule is chosen from all that were [`curve::tried`] like this:
 //! 1. Left out is what fires falsely more than [`Wishes::most_false_a_week`] times a week of the range.
@@ -6,11 +7,19 @@
 //! 3. Of these, those whose pages are at most a tenth more than the fewest.
 //! 4. Of these the one with which incidents go unnoticed for the shortest time, by the mean.
 //!
+//! A target is lowered only if no rule is lost by it: a burn rate above 14.4 is possible under 99.9 %, not under 90 %. Where a
+//! rule would be lost and none is found to take its place, the target stays, and that is said.
+//!
 //! What is incidental stays so: a rule found on a few incidents fits them. [`Suggestion::held_out`] says how a rule that was
 //! found on every second incident did on the others.
 
+mod notes;
+
+use std::collections::BTreeSet;
+
 use serde::{Serialize, Serializer};
-use slipstream_definitions::definition::Ratio;
+use slipstream_definitions::definition::{BURN_RATE, Ratio, Rule};
+use slipstream_definitions::policy;
 
 use super::curve::{self, Point, Tried};
 use super::definition;
@@ -20,7 +29,7 @@ use super::history::History;
 use super::incidents::Incident;
 use super::labels::Labels;
 use super::target::{self, TargetProposal};
-use super::{Range, text};
+use super::{Range, WEEK};
 
 /// So many more pages than the fewest are worth a sooner detection: a tenth.
 const WORTH: f64 = 1.1;
@@ -47,7 +56,7 @@ impl Default for Wishes {
     }
 }
 
-/// What is asked of a history.
+/// What is asked of histories.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Question<'a> {
     /// The range that is judged; the history ends with it.
@@ -82,8 +91,8 @@ pub struct Suggestion {
     pub current_target: Ratio,
     /// What was kept; null if there was too little to tell.
     pub target: Option<TargetProposal>,
-    /// The target under which rules were tried, and which the definition has: the one proposed, unless there is none or the
-    /// current one is to stay.
+    /// The target under which rules were tried, and which the definition has: the one proposed, unless there is none, the
+    /// current one is to stay, or a rule would be lost.
     #[serde(serialize_with = "as_number")]
     pub used_target: Ratio,
     /// What rules were held against.
@@ -92,14 +101,16 @@ pub struct Suggestion {
     pub tried: u64,
     /// Those that no other outdoes, by pages.
     pub curve: Vec<Point>,
-    /// The one to take; null if none is fit.
+    /// The one to take, which is the same for all objectives of the SLO, and what it would have done for this one; null if none
+    /// is fit.
     pub rule: Option<Point>,
-    /// How a rule that was found on every second incident did on the others; null with fewer than four incidents, or if
-    /// none was found.
+    /// How a rule that was found on every second incident did on the others, for all objectives of the SLO; null with fewer
+    /// than four incidents, or if none was found.
     pub held_out: Option<Point>,
     /// What to know before copying it; whole sentences.
     pub notes: Vec<String>,
-    /// OpenSLO to copy: the SLO with target and rules. Null if nothing is to be changed or the SLO cannot be written.
+    /// OpenSLO to copy: the SLO with the targets of all its objectives, and the rules. The same for each of them. Null if
+    /// nothing is to be changed or the SLO cannot be written.
     pub definition: Option<String>,
 }
 
@@ -107,44 +118,142 @@ fn as_number<S: Serializer>(ratio: &Ratio, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64(ratio.as_f64())
 }
 
-/// A suggestion from what was counted. Deterministic: the same counts and incidents give the same.
-pub fn suggest(history: &History, question: &Question<'_>) -> Suggestion {
-    let Question { range, wishes, .. } = *question;
-    let proposal = target::propose(history, range.to);
-    let kept = proposal.as_ref().and_then(|proposal| proposal.target).filter(|_| !wishes.keep_target);
-    let target = kept.unwrap_or(history.target);
-    let (basis, labels) = match question.labels {
-        Some(labels) => (Basis::Incidents, labels.clone()),
-        None => (Basis::Episodes, from_episodes(history, range, target, wishes)),
-    };
-    let tried = curve::tried(history, range.to, target);
-    let points: Vec<Point> = tried.iter().map(|tried| tried.point(history, range, &labels)).collect();
-    let (own, _) = of_history(history, range, &labels);
-    let mut suggestion = Suggestion {
-        slo: history.slo.clone(),
-        objective: history.objective.clone(),
-        service: history.service.clone(),
-        current_target: history.target,
-        target: proposal,
-        used_target: target,
-        basis,
-        tried: points.len() as u64,
-        curve: curve::front(&points),
-        rule: choose(&points, range, wishes),
-        held_out: held_out(history, &tried, range, &labels, wishes),
-        notes: Vec::new(),
-        definition: None,
-    };
-    suggestion.notes = notes(&suggestion, own.len(), wishes);
-    suggestion.definition = definition::write(history, &suggestion, &comments(&suggestion, range));
-    suggestion
+/// Suggestions for the objectives of an SLO, from what each counted. Deterministic: the same counts and incidents give the
+/// same.
+pub fn suggest(histories: &[History], question: &Question<'_>) -> Vec<Suggestion> {
+    let keep = question.wishes.keep_target;
+    let mut drafts: Vec<Draft<'_>> = histories.iter().map(|history| Draft::of(history, question, keep)).collect();
+    let mut choice = Choice::of(&drafts, question);
+    if choice.rule.is_none() && drafts.iter().any(Draft::loses_rules) {
+        drafts = drafts.into_iter().map(|draft| draft.with_target_kept(question)).collect();
+        choice = Choice::of(&drafts, question);
+    }
+    let mut suggestions: Vec<Suggestion> = drafts.iter().map(|draft| draft.suggestion(&choice, question)).collect();
+    let comments = notes::comments(&suggestions, choice.rule.as_ref(), question.range);
+    let parts: Vec<_> = histories.iter().zip(&suggestions).collect();
+    let definition = definition::write(&parts, choice.rule.as_ref().map(|point| point.candidate), &comments);
+    suggestions.iter_mut().for_each(|suggestion| suggestion.definition.clone_from(&definition));
+    suggestions
 }
 
 /// How a suggestion's rule does against other incidents, or over another history. `None` if it has no rule.
 pub fn judge(suggestion: &Suggestion, history: &History, range: Range, labels: &Labels) -> Option<Figures> {
     let rule = suggestion.rule.as_ref()?.candidate;
     let tried = curve::tried_one(history, range.to, suggestion.used_target, rule)?;
-    Some(tried.point(history, range, labels).figures)
+    Some(tried.point(&history.all_services().collect(), range, labels).figures)
+}
+
+/// An objective: its target, and what rules would have done under it.
+struct Draft<'a> {
+    history: &'a History,
+    proposal: Option<TargetProposal>,
+    target: Ratio,
+    labels: Labels,
+    tried: Vec<Tried<'a>>,
+    /// The target that was not taken, because rules would be lost by it.
+    refused: Option<Ratio>,
+}
+
+impl<'a> Draft<'a> {
+    fn of(history: &'a History, question: &Question<'_>, keep_target: bool) -> Draft<'a> {
+        let Question { range, wishes, .. } = *question;
+        let proposal = target::propose(history, range.to);
+        let kept = proposal.as_ref().and_then(|proposal| proposal.target).filter(|_| !keep_target);
+        let target = kept.unwrap_or(history.target);
+        let labels = question.labels.cloned().unwrap_or_else(|| from_episodes(history, range, target, wishes));
+        Draft { history, proposal, target, labels, tried: curve::tried(history, range.to, target), refused: None }
+    }
+
+    /// Whether its target would make rules impossible that it has.
+    fn loses_rules(&self) -> bool {
+        !lost(self.history, self.target).is_empty()
+    }
+
+    fn with_target_kept(self, question: &Question<'_>) -> Draft<'a> {
+        if !self.loses_rules() {
+            return self;
+        }
+        Draft { refused: Some(self.target), ..Draft::of(self.history, question, true) }
+    }
+
+    fn point(&self, tried: &Tried<'_>, range: Range) -> Point {
+        tried.point(&self.history.all_services().collect(), range, &self.labels)
+    }
+
+    fn suggestion(&self, choice: &Choice<'_>, question: &Question<'_>) -> Suggestion {
+        let Question { range, labels, .. } = *question;
+        let points: Vec<Point> = self.tried.iter().map(|tried| self.point(tried, range)).collect();
+        let chosen = choice.rule.as_ref().map(|point| point.candidate);
+        let mut suggestion = Suggestion {
+            slo: self.history.slo.clone(),
+            objective: self.history.objective.clone(),
+            service: self.history.service.clone(),
+            current_target: self.history.target,
+            target: self.proposal.clone(),
+            used_target: self.target,
+            basis: if labels.is_some() { Basis::Incidents } else { Basis::Episodes },
+            tried: choice.tried.len() as u64,
+            curve: curve::front(&points),
+            rule: points.into_iter().find(|point| chosen == Some(point.candidate)),
+            held_out: choice.held_out.clone(),
+            notes: Vec::new(),
+            definition: None,
+        };
+        let (own, _) = partition(&self.history.all_services().collect(), range, &self.labels);
+        suggestion.notes = notes::notes(&suggestion, self, choice.of, own.len(), question.wishes);
+        suggestion
+    }
+}
+
+/// The rules of an objective that could never fire under a target, and can under its own.
+fn lost(history: &History, target: Ratio) -> Vec<&Rule> {
+    let is_lost = |rule: &&Rule| {
+        let can_fire = |target| policy::can_fire(rule.condition.threshold, target);
+        rule.condition.kind == BURN_RATE && can_fire(history.target) && !can_fire(target)
+    };
+    history.rules.iter().filter(is_lost).collect()
+}
+
+/// The rule for all objectives together.
+struct Choice<'a> {
+    /// Of how many objectives.
+    of: usize,
+    /// The rules that can guard each of them, and when they would have fired for any.
+    tried: Vec<Tried<'a>>,
+    /// The one to take, and what it would have done for all of them.
+    rule: Option<Point>,
+    held_out: Option<Point>,
+}
+
+impl<'a> Choice<'a> {
+    fn of(drafts: &[Draft<'a>], question: &Question<'_>) -> Choice<'a> {
+        let Question { range, wishes, .. } = *question;
+        let tried = together(drafts);
+        let services: BTreeSet<&str> = drafts.iter().flat_map(|draft| draft.history.all_services()).collect();
+        let mut labels = drafts.first().map_or_else(Labels::default, |draft| draft.labels.clone());
+        if question.labels.is_none() {
+            // Each has episodes of its own.
+            labels.incidents = drafts.iter().flat_map(|draft| draft.labels.incidents.clone()).collect();
+            labels.incidents.sort();
+        }
+        let points: Vec<Point> = tried.iter().map(|tried| tried.point(&services, range, &labels)).collect();
+        let rule = choose(&points, range, wishes);
+        let held_out = held_out(&services, &tried, range, &labels, wishes);
+        Choice { of: drafts.len(), tried, rule, held_out }
+    }
+}
+
+/// The rules that were tried for every objective, each with its firings for all of them.
+fn together<'a>(drafts: &[Draft<'a>]) -> Vec<Tried<'a>> {
+    let Some((first, others)) = drafts.split_first() else { return Vec::new() };
+    let with_others = |tried: &Tried<'a>| {
+        let mut all = tried.clone();
+        for other in others {
+            all.extend(other.tried.iter().find(|other| other.candidate == tried.candidate)?);
+        }
+        Some(all)
+    };
+    first.tried.iter().filter_map(with_others).collect()
 }
 
 /// Episodes in place of incidents. A short window holds what was bad for a while after it is over.
@@ -155,9 +264,10 @@ fn from_episodes(history: &History, range: Range, target: Ratio, wishes: Wishes)
 
 /// The rule to take, as the top of this file says. `None` if none finds anything within the wishes.
 fn choose(points: &[Point], range: Range, wishes: Wishes) -> Option<Point> {
+    let most = wishes.most_false_a_week * range.seconds() as f64 / WEEK;
     let is_fit = |point: &&Point| {
         let false_alarms = point.detection().map_or(0, |detection| detection.false_alarms);
-        range.a_week(false_alarms).is_some_and(|rate| rate <= wishes.most_false_a_week)
+        range.seconds() > 0 && false_alarms as f64 <= most
     };
     let fit: Vec<Point> = points.iter().filter(is_fit).cloned().collect();
     let front = curve::front(&fit);
@@ -169,91 +279,29 @@ fn choose(points: &[Point], range: Range, wishes: Wishes) -> Option<Point> {
     best.into_iter().take_while(|point| point.figures.pages as f64 <= fewest * WORTH).last().cloned()
 }
 
-/// The incidents that the objective is to find, and all others.
-fn of_history(history: &History, range: Range, labels: &Labels) -> (Vec<Incident>, Vec<Incident>) {
+/// The incidents that rules for some services are to find, and all others.
+fn partition(services: &BTreeSet<&str>, range: Range, labels: &Labels) -> (Vec<Incident>, Vec<Incident>) {
     let is_own =
-        |incident: &Incident| range.contains(incident.from) && labels.concerns(incident, history.all_services());
+        |incident: &Incident| range.contains(incident.from) && labels.concerns(incident, services.iter().copied());
     labels.incidents.iter().cloned().partition(is_own)
 }
 
 /// The rule of one half of the incidents, on the other half.
-fn held_out(history: &History, tried: &[Tried<'_>], range: Range, labels: &Labels, wishes: Wishes) -> Option<Point> {
+fn held_out(
+    services: &BTreeSet<&str>,
+    tried: &[Tried<'_>],
+    range: Range,
+    labels: &Labels,
+    wishes: Wishes,
+) -> Option<Point> {
     // Those of others are in neither half: they could make one of them empty.
-    let (own, others) = of_history(history, range, labels);
+    let (own, others) = partition(services, range, labels);
     if own.len() < LEAST_TO_SPLIT {
         return None;
     }
     let set_aside = labels.set_aside.iter().chain(&others).cloned().collect();
     let (first, second) = Labels { incidents: own, set_aside, ..*labels }.split();
-    let points: Vec<Point> = tried.iter().map(|tried| tried.point(history, range, &first)).collect();
+    let points: Vec<Point> = tried.iter().map(|tried| tried.point(services, range, &first)).collect();
     let rule = choose(&points, range, wishes)?.candidate;
-    tried.iter().find(|tried| tried.candidate == rule).map(|tried| tried.point(history, range, &second))
-}
-
-/// `to_find`: how many incidents or episodes there were for it to find.
-fn notes(suggestion: &Suggestion, to_find: usize, wishes: Wishes) -> Vec<String> {
-    let mut notes = match &suggestion.target {
-        None => vec!["There is too little traffic, or too short a history, to propose a target.".to_owned()],
-        Some(kept) => about_target(kept),
-    };
-    let (share, most) = (wishes.least_budget_share * 100.0, wishes.most_false_a_week);
-    match (suggestion.basis, to_find) {
-        (Basis::Incidents, 0) => {
-            notes.push("No incident of its services was noted down, so no rule can be chosen by what it finds.".to_owned());
-        }
-        (Basis::Episodes, 0) => {
-            notes.push(format!("No stretch spent more than {share} % of the budget: there was nothing to find."));
-        }
-        (Basis::Incidents, _) => {}
-        (Basis::Episodes, _) => notes.push(format!(
-            "Nobody noted incidents down: rules were held against {to_find} stretches that each spent more than {share} % \
-             of the budget."
-        )),
-    }
-    if to_find > 0 && suggestion.rule.is_none() {
-        notes.push(format!("No rule finds any of them with at most {most} false alarms a week."));
-    }
-    if suggestion.rule.is_some() && suggestion.held_out.is_none() {
-        notes.push("There are too few incidents to check the rule on some that it was not chosen by.".to_owned());
-    }
-    notes
-}
-
-fn about_target(kept: &TargetProposal) -> Vec<String> {
-    let mut notes = Vec::new();
-    if kept.target.is_none() {
-        notes.push("No target from 50 % to 99.999 % was kept and allows one bad event.".to_owned());
-    }
-    if kept.window_seconds != kept.period_seconds {
-        let length = slipstream_definitions::duration::format;
-        notes.push(format!(
-            "The history is too short for four periods of {}: what was kept is of windows of {}, which differ more than \
-             whole periods do.",
-            length(kept.period_seconds),
-            length(kept.window_seconds)
-        ));
-    }
-    notes
-}
-
-/// What a definition says about itself.
-fn comments(suggestion: &Suggestion, range: Range) -> Vec<String> {
-    let mut lines = vec![format!("Suggested by what happened from {} to {}.", text(range.from), text(range.to))];
-    if let Some(kept) = suggestion.target.as_ref().filter(|kept| kept.target == Some(suggestion.used_target)) {
-        let length = slipstream_definitions::duration::format(kept.window_seconds);
-        let share = (kept.kept * 1e6).floor() / 1e4;
-        lines.push(format!("Target: 95 % of {} windows of {length} kept {share} %.", kept.windows));
-    }
-    if let Some((point, found)) = suggestion.rule.as_ref().and_then(|rule| Some((rule, rule.detection()?))) {
-        let seconds = found.time_to_detect_seconds.unwrap_or_default();
-        lines.push(format!(
-            "Page: it would have found {} of {} incidents, after {seconds} s (median), with {:.1} pages a week, {} false in \
-             all.",
-            found.found,
-            found.incidents,
-            point.figures.pages_a_week.unwrap_or_default(),
-            found.false_alarms
-        ));
-    }
-    lines
+    tried.iter().find(|tried| tried.candidate == rule).map(|tried| tried.point(services, range, &second))
 }

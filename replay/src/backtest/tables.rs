@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_definitions::definition::Ratio;
 use slipstream_definitions::duration;
 use slipstream_slo::rule::words::{figure, length};
 
@@ -12,7 +11,7 @@ use super::curve::Point;
 use super::figures::{Detection, Figures};
 use super::score::{IncidentScore, Score};
 use super::suggest::Suggestion;
-use super::text;
+use super::{counted, exact_percent, text};
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,24 +55,44 @@ pub fn incidents(score: &Score) -> Table {
     }
 }
 
-/// The alerts that were false.
+/// The alerts that were false, each from when it first was.
 pub fn false_alarms(score: &Score) -> Table {
     let row = |alert: &AlertScore| {
+        let first = Telling { at: alert.fired_at, rule: &alert.rule, severity: &alert.severity, worth: alert.worth };
+        let rises = alert.rises.iter().map(|rise| Telling {
+            at: rise.at,
+            rule: &rise.rule,
+            severity: &rise.severity,
+            worth: rise.worth,
+        });
+        let mut tellings = std::iter::once(first).chain(rises).skip_while(|t| t.worth != Some(Worth::False));
+        let Telling { at, rule, severity, .. } = tellings.next()?;
+        let then = tellings.map(|rise| format!(", {} after {}", rise.severity, length(rise.at - at)));
         let to = alert.resolved_at.unwrap_or(score.range.to);
-        vec![
-            text(alert.fired_at),
-            length(to.min(score.range.to) - alert.fired_at),
+        let row = vec![
+            text(at),
+            length(to.min(score.range.to) - at),
             named(&alert.slo, &alert.objective, &alert.group),
-            alert.rule.clone(),
-            alert.severity.clone(),
-        ]
+            rule.to_owned(),
+            format!("{severity}{}", then.collect::<String>()),
+        ];
+        Some((at, row))
     };
-    let is_false = |alert: &&AlertScore| alert.worth == Some(Worth::False);
+    let mut rows: Vec<(i64, Vec<String>)> = score.alerts.iter().filter_map(row).collect();
+    rows.sort_by_key(|(at, _)| *at);
     Table {
         head: vec!["FALSE ALARM", "LASTED", "OF", "RULE", "SEVERITY"],
         right: Vec::new(),
-        rows: score.alerts.iter().filter(is_false).map(row).collect(),
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
     }
+}
+
+/// A time at which people were told of an alert.
+struct Telling<'a> {
+    at: i64,
+    rule: &'a str,
+    severity: &'a str,
+    worth: Option<Worth>,
 }
 
 /// `web-answers/answered service=web`.
@@ -124,7 +143,7 @@ fn with_figures<'a>(names: &[&'static str], rows: impl Iterator<Item = (Vec<&'a 
 
 fn fired(figures: &Figures) -> [String; 4] {
     let gone = figures.budget_gone.map_or_else(String::new, |share| format!("{} %", figure(share * 100.0, &[])));
-    [figures.firings.to_string(), rate(figures.pages_a_week), length(figures.firing_seconds), gone]
+    [figures.firings.to_string(), rate(figures), length(figures.firing_seconds), gone]
 }
 
 fn found(detection: &Detection) -> [String; 6] {
@@ -147,19 +166,27 @@ fn seconds(middle: Option<f64>) -> String {
     middle.map_or_else(String::new, |seconds| length(seconds.round() as i64))
 }
 
-fn rate(a_week: Option<f64>) -> String {
-    a_week.map_or_else(String::new, |rate| figure(rate, &[]))
+/// Pages a week; of a range too short to say so, how many there were.
+fn rate(figures: &Figures) -> String {
+    figures.pages_a_week.map_or_else(|| format!("{} in all", figures.pages), |rate| figure(rate, &[]))
 }
 
 /// What the tables do not say.
 pub fn remarks(score: &Score) -> Vec<String> {
-    let (Some(quiet), Some(share)) = (score.quiet_seconds, score.quiet_share) else { return Vec::new() };
-    let percent = figure(share * 100.0, &[]);
-    let mut remarks =
-        vec![format!("{} of {} were without an incident ({percent} %).", length(quiet), length(score.range.seconds()))];
-    if share < 0.5 {
-        remarks
-            .push("False alarms show in time without incidents: with so little of it, expect more of them.".to_owned());
+    let mut remarks = Vec::new();
+    let seconds = score.range.seconds();
+    if score.range.a_week(0).is_none() {
+        remarks.push("The range is shorter than an hour: pages are counted, and not told by the week.".to_owned());
+    }
+    if let (Some(quiet), Some(share)) = (score.quiet_seconds, score.quiet_share) {
+        let percent = figure(share * 100.0, &[]);
+        let (quiet, seconds) = (length(quiet), length(seconds));
+        remarks.push(format!("{quiet} of {seconds} were without an incident of any service ({percent} %)."));
+        if share < 0.5 {
+            let few = "An alert is false where its service has no incident: with so little time without any, expect more of \
+                       them.";
+            remarks.push(few.to_owned());
+        }
     }
     remarks
 }
@@ -172,7 +199,7 @@ pub fn curve(suggestion: &Suggestion) -> Table {
         vec![
             if chosen == Some(point.candidate) { "*" } else { "" }.to_owned(),
             rule(point),
-            rate(point.figures.pages_a_week),
+            rate(&point.figures),
             format!("{} of {}", found.found, found.incidents),
             found.false_alarms.to_string(),
             seconds(found.time_to_detect_seconds),
@@ -198,12 +225,6 @@ fn rule(point: &Point) -> String {
     format!(">{}x {long}/{short}{least}", rule.factor.as_f64())
 }
 
-/// `99.95 %`.
-fn exact_percent(ratio: Ratio) -> String {
-    let percent = ratio.checked_mul(Ratio { num: 100, den: 1 }).and_then(Ratio::to_decimal);
-    format!("{} %", percent.unwrap_or_else(|| (ratio.as_f64() * 100.0).to_string()))
-}
-
 /// A suggestion in sentences.
 pub fn suggestion(suggestion: &Suggestion) -> Vec<String> {
     // Rounded down: nobody kept 100 % where one event was bad.
@@ -227,11 +248,11 @@ pub fn suggestion(suggestion: &Suggestion) -> Vec<String> {
             .time_to_detect_seconds
             .map_or_else(String::new, |median| format!(", after {} (median)", seconds(Some(median))));
         lines.push(format!(
-            "Checked: {}, chosen by every second incident, found {} of the {} others{after}, with {} false alarms.",
+            "Checked: {}, chosen by every second incident, found {} of the {} others{after}, with {}.",
             rule(point),
             found.found,
             found.incidents,
-            found.false_alarms
+            counted(found.false_alarms, "false alarm", "false alarms")
         ));
     }
     lines.extend(suggestion.notes.iter().cloned());

@@ -114,6 +114,7 @@ mod tests {
             service: "web".to_owned(),
             objective: "answered".to_owned(),
             target: Ratio { num: 99, den: 100 },
+            rules: Vec::new(),
             period: days * DAY,
             from: 0,
             slot_seconds: 3_600,

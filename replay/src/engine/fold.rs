@@ -10,9 +10,9 @@ use slipstream_slo::burn::{Burn, BurnFault};
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
-use super::Case;
 use super::slots::{Slotted, Slotting};
 use super::steps::Steps;
+use super::{Alerting, Case};
 
 /// An SLO's objective and group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,9 +52,9 @@ pub struct Standing {
 /// What was noted of one set of definitions.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// Every transition of the range, and of the warm-up before it.
+    /// Every transition of the range, and of the warm-up before it unless it is known what was open when that ended.
     pub transitions: Vec<AlertTransition>,
-    /// Alert and episode: the share of the budget that was spent when it fired.
+    /// Alert and tick: the share of the budget that was spent when it fired, or its severity changed.
     pub spent: BTreeMap<(String, i64), f64>,
     /// Of each series.
     pub series: BTreeMap<SeriesName, SeriesNotes>,
@@ -68,7 +68,7 @@ pub struct Notes {
 pub struct Fold<'a> {
     revisions: &'a Revisions,
     burn: Burn,
-    alerts: Alerts,
+    alerts: Alerts<'a>,
     offset: i64,
     steps: Steps,
     slots: Option<Slotting>,
@@ -76,8 +76,10 @@ pub struct Fold<'a> {
 }
 
 /// The alerts of those SLOs.
-struct Alerts {
+struct Alerts<'a> {
     open: OpenAlerts,
+    /// Alerts of which `before` tells whether they were open.
+    known: &'a Alerting,
     /// Alerts that were open when the range began, until it does.
     before: Option<Vec<AlertTransition>>,
     transitions: Vec<AlertTransition>,
@@ -94,7 +96,12 @@ struct Noted {
 
 impl<'a> Fold<'a> {
     /// The folds of partition `target` of `targets`.
-    pub fn new(case: &'a Case, (target, targets): (u32, u32), steps: Steps, slots: Option<Slotting>) -> Fold<'a> {
+    pub fn new(
+        (case, known): (&'a Case, &'a Alerting),
+        (target, targets): (u32, u32),
+        steps: Steps,
+        slots: Option<Slotting>,
+    ) -> Fold<'a> {
         let partition = |t: &AlertTransition| slipstream_slo::hash::target_partition(&t.slo, targets);
         let mine = |open: &Vec<AlertTransition>| open.iter().filter(|t| partition(t) == target).cloned().collect();
         Fold {
@@ -102,6 +109,7 @@ impl<'a> Fold<'a> {
             burn: Burn::new(target, targets, 1, Scale::REAL),
             alerts: Alerts {
                 open: OpenAlerts::default(),
+                known,
                 before: case.open_before.as_ref().map(mine),
                 transitions: Vec::new(),
                 spent: BTreeMap::new(),
@@ -166,23 +174,26 @@ impl<'a> Fold<'a> {
     }
 }
 
-impl Alerts {
+impl Alerts<'_> {
     fn decide(&mut self, rates: &BurnRates, revisions: &Revisions, steps: &Steps) {
         self.begin_range(rates.tick, steps);
         let made = self.open.decide(rates, revisions);
-        let fired = made.iter().filter(|transition| transition.kind == TransitionKind::Firing);
-        let spent = fired.map(|fired| ((fired.alert_id.clone(), fired.episode), 1.0 - rates.budget_remaining));
+        let is_told = |t: &&AlertTransition| matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity);
+        let told = made.iter().filter(is_told);
+        let spent = told.map(|told| ((told.alert_id.clone(), told.tick), 1.0 - rates.budget_remaining));
         self.spent.extend(spent);
         self.transitions.extend(made);
     }
 
-    /// When the range begins, the alerts that are open are those that were open then: what the warm-up made of windows that
-    /// were not full yet does not count.
+    /// When the range begins, the alerts that are open are those that were open then, where that is known: what the warm-up made
+    /// of windows that were not full yet does not count.
     fn begin_range(&mut self, tick: i64, steps: &Steps) {
         if tick >= steps.from()
             && let Some(before) = self.before.take()
         {
             self.open = OpenAlerts::default();
+            self.transitions.retain(|transition| !self.known.has(transition));
+            self.transitions.iter().cloned().for_each(|transition| self.open.apply(transition));
             before.into_iter().for_each(|transition| self.open.apply(transition));
         }
     }

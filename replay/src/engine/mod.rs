@@ -5,6 +5,7 @@
 //! block in order. Burn and alerts are folded by SLO, batch after batch in the order of the blocks. So what comes out does
 //! not depend on the number of threads (R2), and is what the roles made of the same records (R1).
 
+mod alerting;
 mod dictionary;
 mod fold;
 mod pipeline;
@@ -24,6 +25,7 @@ use slipstream_slo::revision::Revisions;
 
 use crate::contributors::Makeups;
 use crate::source::Span;
+pub use alerting::Alerting;
 pub use dictionary::Tuple;
 pub use fold::{Notes, SeriesName, SeriesNotes, Standing};
 pub use pipeline::run;
@@ -51,6 +53,8 @@ impl Case {
 pub struct Job {
     /// Sets of definitions, at least one.
     pub cases: Vec<Case>,
+    /// Alerts of which [`Case::open_before`] says whether they were open; of others the warm-up does.
+    pub known: Alerting,
     /// Redeliveries are recognised for this long, milliseconds.
     pub window_ms: i64,
     /// What is read, with the warm-up.
@@ -115,6 +119,11 @@ impl Progress {
     fn begin(&self, span: Span) {
         self.from.store(span.from.0, Ordering::Relaxed);
         self.to.store(span.to.0, Ordering::Relaxed);
+    }
+
+    /// What is under way has ended: what comes now ends when it is stopped once more.
+    pub(crate) fn go_on(&self) {
+        self.stop.store(false, Ordering::Relaxed);
     }
 
     /// Whether it is to end.

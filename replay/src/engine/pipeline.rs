@@ -150,7 +150,7 @@ fn fold<'scope, 'a: 'scope>(
 ) -> Folding<'scope> {
     let (sender, summed) = sync_channel::<Arc<Summed>>(2);
     let work = move || {
-        let new = |case| Fold::new(case, (target as u32, targets as u32), job.steps, job.slots);
+        let new = |case| Fold::new((case, &job.known), (target as u32, targets as u32), job.steps, job.slots);
         let mut folds: Vec<Fold<'_>> = job.cases.iter().map(new).collect();
         let (mut next, mut early) = (0, BTreeMap::new());
         for block in summed {
@@ -237,12 +237,13 @@ mod tests {
     use slipstream_slo::revision::Revisions;
 
     use super::*;
-    use crate::engine::{Case, Steps};
+    use crate::engine::{Alerting, Case, Steps};
     use crate::source::Span;
 
     fn job() -> Job {
         Job {
             cases: vec![Case { revisions: Revisions::new(), open_before: None }],
+            known: Alerting::default(),
             window_ms: 60_000,
             span: Span { from: LogTime(0), to: LogTime(60_000) },
             slots: None,

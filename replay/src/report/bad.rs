@@ -17,7 +17,7 @@ type Of<'a> = (String, &'a [Contributors]);
 
 /// Both sections, each if there is anything.
 pub fn write(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times) {
-    contributors(m, &contributing(told, facts));
+    contributors(m, &contributing(told, facts, times));
     let with_first: Vec<&Facts<'_>> =
         facts.iter().filter(|facts| !facts.alert.first_bad.is_empty()).take(MOST).collect();
     if with_first.is_empty() {
@@ -28,9 +28,14 @@ pub fn write(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times)
         for facts in with_first {
             let rows: Vec<Vec<Cell>> =
                 facts.alert.first_bad.iter().take(MOST_REQUESTS).map(|r| row(r, times)).collect();
-            tables::write(m, &format!("First bad requests of {}", facts.name), &HEADS, &rows);
+            tables::write(m, &format!("First bad requests of {}", named(facts, times)), &HEADS, &rows);
         }
     });
+}
+
+/// Its name; with what was counted of it, where that is not all.
+fn named(facts: &Facts<'_>, times: Times) -> String {
+    facts.counted(times).map_or_else(|| facts.name.clone(), |counted| format!("{}, {counted}", facts.name))
 }
 
 /// Columns of [`row`].
@@ -53,10 +58,10 @@ pub fn row(request: &Request, times: Times) -> Vec<Cell> {
 }
 
 /// Those of the worst alerts; without alerts, of the objectives with the most bad requests.
-fn contributing<'a>(told: &Told<'a>, facts: &[Facts<'a>]) -> Vec<Of<'a>> {
+fn contributing<'a>(told: &Told<'a>, facts: &[Facts<'a>], times: Times) -> Vec<Of<'a>> {
     let has_any = |contributors: &[Contributors]| contributors.iter().any(|dimension| !dimension.values.is_empty());
     if !facts.is_empty() {
-        let of_alerts = facts.iter().map(|facts| (facts.name.clone(), facts.alert.contributors.as_slice()));
+        let of_alerts = facts.iter().map(|facts| (named(facts, times), facts.alert.contributors.as_slice()));
         return of_alerts.filter(|(_, contributors)| has_any(contributors)).take(MOST).collect();
     }
     let mut slos: Vec<_> = told.outcome.slos.iter().filter(|slo| has_any(&slo.contributors)).collect();

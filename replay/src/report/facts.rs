@@ -7,10 +7,10 @@ use slipstream_definitions::definition::Severity;
 use slipstream_store::alerts::AlertState;
 
 use super::times::{self, Micros, SECOND, Times};
-use super::{Told, markers};
+use super::{Told, markers, words};
 use crate::outcome::{AlertHistory, Contributor, Contributors, MarkerShown, Outcome, SloHistory};
 
-/// A change this long before the first bad request is told.
+/// A change this long before the beginning is told.
 const CHANGE_BEFORE: Micros = 3_600 * SECOND;
 /// A value stands out if it has at least this share of the bad events, ...
 const MUCH: f64 = 0.3;
@@ -28,17 +28,19 @@ pub struct Facts<'a> {
     pub slo: Option<&'a SloHistory>,
     /// What it is called.
     pub name: String,
-    /// The first bad request; where none is known, when it became pending; not before the range.
+    /// Since when the budget burned too fast; where that is not known, when it became pending, or the range's beginning after it.
     pub begin: Micros,
+    /// The same, before the range, too.
+    pub since: Micros,
     /// When it was over; the range's end if it was still open.
     pub end: Micros,
-    /// Seconds from the first bad request to firing.
+    /// Seconds from that beginning to firing; at least so many if `began_earlier`.
     pub detection: Option<i64>,
     /// Highest burn rate in a window of its rules.
     pub peak: Option<f64>,
     /// Budget left before, if known, and after.
     pub budget: Option<(Option<f64>, f64)>,
-    /// The last deploy or change of configuration before the first bad request, and by how many seconds.
+    /// The last deploy or change of configuration before it began, and by how many seconds.
     pub change: Option<(&'a MarkerShown, i64)>,
 }
 
@@ -50,9 +52,29 @@ pub fn of<'a>(told: &Told<'a>, times: Times) -> Vec<Facts<'a>> {
         let AlertHistory { episode, impact, .. } = facts.alert;
         let is_in_focus = told.focus.is_some_and(|focus| is_meant(facts.alert, focus));
         let rank = Severity::named(&episode.severity).rank;
-        (!is_in_focus, episode.fired_at.is_none(), Reverse(rank), Reverse(impact.bad), facts.begin)
+        (
+            !is_in_focus,
+            episode.fired_at.is_none(),
+            Reverse(rank),
+            Reverse(impact.as_ref().map(|impact| impact.bad)),
+            facts.begin,
+        )
     });
     facts
+}
+
+impl Facts<'_> {
+    /// How long it took to fire: `40 s`, `at least 6 h`.
+    pub fn detection_in_words(&self) -> Option<String> {
+        let at_least = if self.alert.began_earlier { "at least " } else { "" };
+        self.detection.map(|seconds| format!("{at_least}{}", words::span(seconds)))
+    }
+
+    /// From when to when its requests were counted, where that is not all of it.
+    pub fn counted(&self, times: Times) -> Option<String> {
+        let impact = self.alert.impact.as_ref().filter(|impact| !impact.whole)?;
+        Some(format!("from {} to {}", times.at_text(&impact.from), times.at_text(&impact.to)))
+    }
 }
 
 /// Whether `focus`, an id or id/episode, means this alert.
@@ -91,11 +113,12 @@ pub fn history<'a>(outcome: &'a Outcome, alert: &AlertHistory) -> Option<&'a Slo
 fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> Facts<'a> {
     let episode = &alert.episode;
     let time = |text: &Option<String>| text.as_deref().and_then(times::parse);
-    let first_bad = alert.first_bad.first().and_then(|request| times::parse(&request.time));
+    let began = time(&alert.began_at);
     let fired = time(&episode.fired_at);
     let is_over = matches!(episode.state, AlertState::Resolved | AlertState::Inactive);
     let over = time(&episode.resolved_at).or_else(|| times::parse(&episode.at));
-    let begin = first_bad.or_else(|| times::parse(&episode.pending_at)).unwrap_or(times.from).max(times.from);
+    let since = began.or_else(|| times::parse(&episode.pending_at)).unwrap_or(times.from);
+    let begin = began.unwrap_or(since.max(times.from));
     let end = over.filter(|_| is_over).unwrap_or(times.to).max(begin);
     let slo = history(outcome, alert);
     let step = outcome.step_seconds.max(1) * SECOND;
@@ -104,12 +127,9 @@ fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> 
         slo,
         name: name(outcome, &episode.slo, &episode.objective, Some(&episode.group)),
         begin,
+        since,
         end,
-        detection: first_bad
-            .filter(|_| !alert.open_before)
-            .zip(fired)
-            .map(|(bad, fired)| (fired - bad) / SECOND)
-            .filter(|s| *s >= 0),
+        detection: began.zip(fired).map(|(began, fired)| (fired - began) / SECOND).filter(|s| *s >= 0),
         peak: slo.and_then(|slo| peak(alert, slo, begin, end, step)),
         budget: slo.and_then(|slo| budget(slo, begin, end, step)),
         change: change_before(outcome, alert, begin),
@@ -130,11 +150,7 @@ fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<
     Some((before.map(|(_, left)| left), after.1))
 }
 
-fn change_before<'a>(
-    outcome: &'a Outcome,
-    alert: &AlertHistory,
-    begin: Micros,
-) -> Option<(&'a MarkerShown, i64)> {
+fn change_before<'a>(outcome: &'a Outcome, alert: &AlertHistory, begin: Micros) -> Option<(&'a MarkerShown, i64)> {
     let concerns = |marker: &MarkerShown| {
         markers::concerns(marker, &alert.episode.service) && is_hit(&alert.contributors, &marker.environment)
     };

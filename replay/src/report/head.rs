@@ -7,6 +7,7 @@ use super::markup::Markup;
 use super::tables::{self, Cell};
 use super::times::{SECOND, Times};
 use super::{Told, summary, words};
+use crate::outcome::Impact;
 
 /// Nothing may be loaded, run or sent, whatever a name in the page contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -32,7 +33,7 @@ pub fn title(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times)
     m.within("header", &[], |m| {
         m.leaf("h1", &[], told.title);
         m.leaf("p", &[("class", "range")], &times.range());
-        let figures = facts.first().map_or_else(|| of_range(told), of_worst);
+        let figures = facts.first().map_or_else(|| of_range(told), |worst| of_worst(worst, times));
         m.within("dl", &[("class", "figures")], |m| {
             for (name, figure, more) in figures {
                 m.within("div", &[], |m| {
@@ -47,24 +48,13 @@ pub fn title(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times)
 
 type Figure = (&'static str, String, String);
 
-fn of_worst(facts: &Facts<'_>) -> Vec<Figure> {
-    let impact = &facts.alert.impact;
+fn of_worst(facts: &Facts<'_>, times: Times) -> Vec<Figure> {
     let is_open = facts.alert.episode.state.is_open();
-    let share = if impact.total > 0 { impact.bad as f64 / impact.total as f64 } else { 0.0 };
-    let lasted = words::span((facts.end - facts.begin) / SECOND);
-    let mut figures = vec![
-        ("Lasted", lasted, if is_open { "so far" } else { "until it was over" }.to_owned()),
-        (
-            "Bad requests",
-            words::count(impact.bad),
-            format!("{} of {}", words::percent(share), words::count(impact.total)),
-        ),
-    ];
-    if let Some(users) = impact.users {
-        figures.push(("Users", words::count(i64::try_from(users).unwrap_or(i64::MAX)), "had a bad request".to_owned()));
-    }
-    if let Some(seconds) = facts.detection {
-        figures.push(("Detected after", words::span(seconds), "by the alert".to_owned()));
+    let lasted = words::span((facts.end - facts.since) / SECOND);
+    let mut figures = vec![("Lasted", lasted, if is_open { "so far" } else { "until it was over" }.to_owned())];
+    figures.extend(hit(facts, times));
+    if let Some(after) = facts.detection_in_words() {
+        figures.push(("Detected", after, "after the budget began to burn too fast".to_owned()));
     }
     if let Some(peak) = facts.peak {
         figures.push(("Highest burn rate", words::rate(peak), "times too fast".to_owned()));
@@ -74,6 +64,24 @@ fn of_worst(facts: &Facts<'_>) -> Vec<Figure> {
         figures.push(("Budget left", words::rough_percent(after), from));
     }
     figures
+}
+
+/// How many requests and users.
+fn hit(facts: &Facts<'_>, times: Times) -> Vec<Figure> {
+    let Some(impact) = &facts.alert.impact else {
+        return vec![("Bad requests", "–".to_owned(), "not looked into".to_owned())];
+    };
+    let share = if impact.total > 0 { impact.bad as f64 / impact.total as f64 } else { 0.0 };
+    let counted = facts.counted(times).map(|counted| format!(", {counted}")).unwrap_or_default();
+    let of = format!("{} of {}{counted}", words::percent(share), words::count(impact.total));
+    let requests = ("Bad requests", words::count(impact.bad), of);
+    [requests].into_iter().chain(users(impact).map(|users| ("Users", users, "had a bad request".to_owned()))).collect()
+}
+
+/// `311`, `at least 1,000,000`.
+fn users(impact: &Impact) -> Option<String> {
+    let at_least = if impact.users_at_least { "at least " } else { "" };
+    impact.users.map(|users| format!("{at_least}{}", words::count(i64::try_from(users).unwrap_or(i64::MAX))))
 }
 
 fn of_range(told: &Told<'_>) -> Vec<Figure> {
@@ -119,30 +127,26 @@ pub fn summary(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Time
 }
 
 fn alerts(m: &mut Markup, facts: &[Facts<'_>], times: Times) {
-    let heads = [
-        "Alert",
-        "Severity",
-        "State",
-        "#Pending",
-        "#Fired",
-        "#After first bad",
-        "#Resolved",
-        "#Bad requests",
-        "#Users",
-    ];
+    let heads =
+        ["Alert", "Severity", "State", "#Pending", "#Fired", "#After it began", "#Resolved", "#Bad requests", "#Users"];
     let time = |text: &Option<String>| Cell::figure_or_dash(text.as_deref().map(|text| times.at_text(text)));
     let row = |facts: &Facts<'_>| {
-        let (episode, impact) = (&facts.alert.episode, &facts.alert.impact);
+        let episode = &facts.alert.episode;
+        let (impact, counted) = (facts.alert.impact.as_ref(), facts.counted(times));
+        let bad = |impact: &Impact| match &counted {
+            Some(counted) => format!("{} ({counted})", words::count(impact.bad)),
+            None => words::count(impact.bad),
+        };
         vec![
             Cell::Text(facts.name.clone()),
             Cell::or_dash(Some(episode.severity.clone())),
             Cell::Text(state(episode.state).to_owned()),
             Cell::Figure(times.at_text(&episode.pending_at)),
             time(&episode.fired_at),
-            Cell::figure_or_dash(facts.detection.map(words::span)),
+            Cell::figure_or_dash(facts.detection_in_words()),
             time(&episode.resolved_at),
-            Cell::Figure(words::count(impact.bad)),
-            Cell::figure_or_dash(impact.users.map(|users| words::count(i64::try_from(users).unwrap_or(i64::MAX)))),
+            Cell::Figure(impact.map_or("not looked into".to_owned(), bad)),
+            Cell::figure_or_dash(impact.and_then(users)),
         ]
     };
     let rows: Vec<Vec<Cell>> = facts.iter().map(row).collect();

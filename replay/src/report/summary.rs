@@ -12,7 +12,7 @@ pub fn of_alert(facts: &Facts<'_>, times: Times) -> String {
     let parts = [
         Some(what_happened(facts, times)),
         Some(how_it_was_told(facts, times)),
-        Some(impact(facts)),
+        Some(impact(facts, times)),
         who(&facts.alert.contributors),
         budget(facts, times),
         change(facts, times),
@@ -52,8 +52,8 @@ pub fn how_it_was_told(facts: &Facts<'_>, times: Times) -> String {
         };
     };
     let mut fires = format!("fired ({}) at {}", episode.severity, times.at_text(fired));
-    if let Some(seconds) = facts.detection {
-        fires.push_str(&format!(", {} after the first bad request,", words::span(seconds)));
+    if let Some(after) = facts.detection_in_words() {
+        fires.push_str(&format!(", {after} after its budget began to burn too fast,"));
     }
     let begin = if *fired == episode.pending_at {
         format!("The alert {fires}")
@@ -67,18 +67,25 @@ pub fn how_it_was_told(facts: &Facts<'_>, times: Times) -> String {
     }
 }
 
-/// How many requests, of how many users.
-pub fn impact(facts: &Facts<'_>) -> String {
-    let impact = &facts.alert.impact;
+/// How many requests, of how many users; from when to when, if that is not all of it.
+pub fn impact(facts: &Facts<'_>, times: Times) -> String {
+    let Some(impact) = &facts.alert.impact else {
+        let it_did_not_fire = if facts.alert.episode.fired_at.is_none() { "As it did not fire, its" } else { "Its" };
+        return format!("{it_did_not_fire} requests were not looked into.");
+    };
+    let counted = facts.counted(times);
     if impact.total == 0 {
-        return "No requests were counted while it was open.".to_owned();
+        return format!("No requests were counted {}.", counted.as_deref().unwrap_or("while it was open"));
     }
+    let counted = counted.map(|counted| format!("{} UTC, ", counted.replacen('f', "F", 1))).unwrap_or_default();
     let share = words::percent(impact.bad as f64 / impact.total as f64);
     let verb = if impact.bad == 1 { "was" } else { "were" };
     let of = words::plural(impact.total, "request");
-    let users =
-        impact.users.map(|users| format!(", from {}", words::plural(i64::try_from(users).unwrap_or(i64::MAX), "user")));
-    format!("{} of {of} {verb} bad ({share}){}.", words::count(impact.bad), users.unwrap_or_default())
+    let at_least = if impact.users_at_least { "at least " } else { "" };
+    let users = impact
+        .users
+        .map(|users| format!(", from {at_least}{}", words::plural(i64::try_from(users).unwrap_or(i64::MAX), "user")));
+    format!("{counted}{} of {of} {verb} bad ({share}){}.", words::count(impact.bad), users.unwrap_or_default())
 }
 
 /// What the bad requests have in common.
@@ -143,13 +150,11 @@ fn counted_since(slo: &SloHistory, times: Times) -> Option<String> {
 /// The last change before.
 pub fn change(facts: &Facts<'_>, times: Times) -> Option<String> {
     let (marker, before) = facts.change?;
-    let anchor = if facts.alert.first_bad.is_empty() { "it began" } else { "the first bad request" };
-    let before = words::span(before);
-    Some(format!(
-        "The last change before that was {} at {}, {before} before {anchor}.",
-        markers::named(marker),
-        times.at_text(&marker.time)
-    ))
+    let (named, at) = (markers::named(marker), times.at_text(&marker.time));
+    if facts.alert.began_earlier {
+        return Some(format!("The last change before {} was {named} at {at}.", times.at(facts.begin)));
+    }
+    Some(format!("The last change before that was {named} at {at}, {} before it began.", words::span(before)))
 }
 
 /// Without an alert: that there was none, and what was worst.

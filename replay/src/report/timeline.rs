@@ -87,7 +87,9 @@ fn of_marker(marker: &MarkerShown) -> Vec<Entry> {
 fn of_alert(facts: &Facts<'_>) -> Vec<Entry> {
     let entry = |at, kind: &str, text| Entry { at, kind: kind.to_owned(), of: facts.name.clone(), text, link: None };
     let first = facts.alert.first_bad.first().and_then(|request| {
-        Some(entry(times::parse(&request.time)?, "request", format!("First bad request: {}", named(request))))
+        let seen = if facts.alert.began_earlier { "First bad request of those looked at" } else { "First bad request" };
+        let own = if request.time == request.sli_time { "" } else { "; by its own clock it was later" };
+        Some(entry(times::parse(&request.sli_time)?, "request", format!("{seen}: {}{own}", named(request))))
     });
     let steps = facts.alert.transitions.iter();
     let steps = steps.filter_map(|step| Some(entry(times::parse(&step.at)?, "alert", step_in_words(step))));

@@ -38,13 +38,15 @@ pub fn write(m: &mut Markup, what_if: &WhatIf, times: Times) {
     });
 }
 
-/// How many alerts are gained, lost, earlier, later.
+/// How many alerts are gained, lost, and so on.
 pub fn in_words(what_if: &WhatIf) -> String {
     let kinds = [
         (Change::Gained, "more alert", "would fire"),
         (Change::Lost, "alert", "would not fire"),
         (Change::Earlier, "alert", "would fire earlier"),
         (Change::Later, "alert", "would fire later"),
+        (Change::Severity, "alert", "would have another severity"),
+        (Change::Resolved, "alert", "would end at another time"),
     ];
     let count = |kind: Change| what_if.alerts.iter().filter(|alert| alert.change == kind).count() as i64;
     let parts: Vec<String> = kinds
@@ -53,7 +55,7 @@ pub fn in_words(what_if: &WhatIf) -> String {
         .map(|(kind, alert, would)| format!("{} {would}", words::plural(count(kind), alert)))
         .collect();
     if parts.is_empty() {
-        return "By the given definitions, the same alerts would fire at the same times.".to_owned();
+        return "By the given definitions, the same alerts would fire and end at the same times.".to_owned();
     }
     format!("By the given definitions, {}.", words::list(&parts))
 }
@@ -70,11 +72,8 @@ fn name(
     if of_after.len() > of_before.len() { of_after } else { of_before }
 }
 
-/// The group of a change is known to the episode only.
 fn alert_name(what_if: &WhatIf, change: &AlertChange) -> String {
-    let mut all = what_if.before.alerts.iter().chain(&what_if.after.alerts);
-    let group = all.find(|alert| alert.episode.id == change.id).map(|alert| &alert.episode.group);
-    name(what_if, &change.slo, &change.objective, group)
+    name(what_if, &change.slo, &change.objective, change.group.as_ref())
 }
 
 fn alerts(m: &mut Markup, what_if: &WhatIf, times: Times) {
@@ -89,23 +88,31 @@ fn alerts(m: &mut Markup, what_if: &WhatIf, times: Times) {
                 Cell::Text(how(change)),
                 time(&change.fired_before),
                 time(&change.fired_after),
-                Cell::Figure(words::count(i64::try_from(change.changed_requests).unwrap_or(i64::MAX))),
+                time(&change.resolved_before),
+                time(&change.resolved_after),
+                Cell::Figure(match change.changed_requests {
+                    Some(changed) => words::count(i64::try_from(changed).unwrap_or(i64::MAX)),
+                    None if change.change == Change::Same => "–".to_owned(),
+                    None => "not looked into".to_owned(),
+                }),
             ]
         })
         .collect();
-    let heads = ["Alert", "Severity", "Change", "#Fired (then)", "#Fires (given)", "#Requests that count differently"];
+    let heads = [
+        "Alert",
+        "Severity",
+        "Change",
+        "#Fired (then)",
+        "#Fires (given)",
+        "#Resolved (then)",
+        "#Resolved (given)",
+        "#Requests that count differently",
+    ];
     tables::write(m, "Alerts by the definitions of then and by the given ones (UTC)", &heads, &rows);
 }
 
 fn how(change: &AlertChange) -> String {
-    let by = change.by_seconds.map(|by| format!("{} ", words::span(by.abs()))).unwrap_or_default();
-    match change.change {
-        Change::Same => "the same".to_owned(),
-        Change::Gained => "gained".to_owned(),
-        Change::Lost => "lost".to_owned(),
-        Change::Earlier => format!("{by}earlier"),
-        Change::Later => format!("{by}later"),
-    }
+    change.in_words(words::span)
 }
 
 fn slo(what_if: &WhatIf, change: &SloChange) -> Vec<Cell> {
@@ -132,12 +139,13 @@ fn requests(m: &mut Markup, what_if: &WhatIf, change: &AlertChange, times: Times
     }
     let name = alert_name(what_if, change);
     let caption = match change.changed_requests {
-        0 => format!("{name} ({}): no request counts differently; the first bad ones", how(change)),
-        1 => format!("{name} ({}): the request that counts differently", how(change)),
-        n => {
-            format!("{name} ({}): the first of {} requests that count differently", how(change), words::count(n as i64))
-        }
+        None | Some(0) => "no request counts differently; the first bad ones".to_owned(),
+        Some(1) => "the request that counts differently".to_owned(),
+        Some(n) => format!("the first of {} requests that count differently", words::count(n as i64)),
     };
+    let looked = change.looked_from.iter().zip(&change.looked_to);
+    let looked = looked.map(|(from, to)| format!(", from {} to {}", times.at_text(from), times.at_text(to)));
+    let caption = format!("{name} ({}): {caption}{}", how(change), looked.collect::<String>());
     let heads: Vec<&str> = bad::HEADS.into_iter().chain(["Then", "Given"]).collect();
     let row = |changed: &crate::outcome::RequestChange| {
         let counted = [changed.before, changed.after].map(|how| Cell::Text(how.to_owned()));

@@ -10,7 +10,7 @@ use slipstream_replay::backtest::report::Backtest;
 use slipstream_replay::backtest::score::{Score, score};
 use slipstream_replay::backtest::tables;
 
-use super::world::{START, fired, incident, labels, watched};
+use super::world::{START, fired, incident, labels, telling, watched};
 
 const WEEK: Range = Range { from: START, to: START + 604_800 };
 
@@ -41,7 +41,7 @@ fn story() -> (Labels, Vec<Fired>) {
         fired(&page, 5_012, Some(5_020)),
         fired(&page, 8_000, Some(8_001)),
     ];
-    (alerts[0].budget_gone, alerts[5].budget_gone) = (Some(0.04), Some(0.02));
+    (alerts[0].first.budget_gone, alerts[5].first.budget_gone) = (Some(0.04), Some(0.02));
     (labels, alerts)
 }
 
@@ -130,6 +130,46 @@ fn each_alert_is_told_with_what_it_was_worth() {
     let table = tables::false_alarms(&scored(Some(&aside), &alerts, WEEK));
     assert_eq!(table.rows[0], ["2026-01-07T02:10:00Z", "8 h 10 min", "web-answers/answered", "1d/2h", "ticket"]);
     assert_eq!(table.rows.len(), 3);
+}
+
+/// A ticket at minute 600 that becomes a page at 723, while the web is down: 08:00 and 10:03 of another day.
+#[test]
+fn a_ticket_that_becomes_a_page_is_a_page_from_then_on() {
+    let [page, ticket, _] = rules();
+    let labels = labels(&[incident(720, 740, "web", "down")]);
+    let mut alert = fired(&ticket, 600, Some(800));
+    alert.rises = vec![telling(&page, 723)];
+    alert.rises[0].budget_gone = Some(0.1);
+    let score = scored(Some(&labels), &[alert], WEEK);
+    let of = |name: &str| &score.severities.iter().find(|part| part.severity == name).unwrap().figures;
+    assert_eq!((verdict(of("page")), verdict(of("ticket"))), ([1, 0, 0, 0, 0], [0, 1, 0, 0, 1]));
+    assert_eq!((of("page").pages, of("page").firing_seconds, of("page").budget_gone), (1, 77 * 60, Some(0.1)));
+    assert_eq!((of("ticket").pages, of("ticket").firing_seconds), (0, 200 * 60));
+    // It is one alert, which was false at first, and found the incident when it paged.
+    assert_eq!((score.all.firings, score.all.pages, verdict(&score.all)), (1, 1, [1, 0, 0, 0, 1]));
+    let [found] = &score.incidents[..] else { panic!("{:?}", score.incidents) };
+    let by = found.found_by.as_ref().map(|by| (by.rule.as_str(), by.severity.as_str()));
+    assert_eq!((by, found.time_to_detect_seconds, found.alerts), (Some(("1h/5m", "page")), Some(180), 1));
+    let [told] = &score.alerts[..] else { panic!("{:?}", score.alerts) };
+    assert_eq!((told.severity.as_str(), told.worth), ("ticket", Some(Worth::False)));
+    assert_eq!((told.rises[0].severity.as_str(), told.rises[0].worth), ("page", Some(Worth::Found)));
+    assert_eq!(
+        tables::false_alarms(&score).rows,
+        [["2026-01-05T10:00:00Z", "3 h 20 min", "web-answers/answered", "1d/2h", "ticket, page after 2 h 3 min"]]
+    );
+}
+
+#[test]
+fn a_short_range_has_counts_and_no_rates() {
+    let [page, ..] = rules();
+    let minute = Range { from: START, to: START + 60 };
+    let score = scored(None, &[fired(&page, 0, None)], minute);
+    let table = tables::severities(&score);
+    assert_eq!(table.rows[0][..3], ["page", "1", "1 in all"]);
+    assert_eq!(
+        tables::remarks(&score),
+        ["The range is shorter than an hour: pages are counted, and not told by the week."]
+    );
 }
 
 #[test]
@@ -231,5 +271,5 @@ fn tables_for_people() {
         assert!(table.rows.iter().all(|row| row.len() == table.head.len()), "{table:?}");
         assert!(table.right.iter().all(|name| table.head.contains(name)), "{table:?}");
     }
-    assert_eq!(tables::remarks(&score), ["6 d 22 h of 7 d were without an incident (98.9 %)."]);
+    assert_eq!(tables::remarks(&score), ["6 d 22 h of 7 d were without an incident of any service (98.9 %)."]);
 }

@@ -1,8 +1,8 @@
 //! A week with known incidents: what is suggested, and that it can be copied.
 
-use slipstream_definitions::definition::{Ratio, Slo};
+use slipstream_definitions::definition::{Ratio, Rule, Slo};
 use slipstream_definitions::document::SourceFile;
-use slipstream_definitions::openslo;
+use slipstream_definitions::{openslo, policy};
 use slipstream_replay::backtest::Range;
 use slipstream_replay::backtest::history::History;
 use slipstream_replay::backtest::incidents::Incident;
@@ -23,7 +23,11 @@ fn story() -> (History, Vec<Incident>) {
 }
 
 fn suggested(history: &History, labels: Option<&Labels>) -> Suggestion {
-    suggest(history, &Question { range: WEEK, labels, wishes: Wishes::default() })
+    asked(history, &Question { range: WEEK, labels, wishes: Wishes::default() })
+}
+
+fn asked(history: &History, question: &Question<'_>) -> Suggestion {
+    suggest(std::slice::from_ref(history), question).remove(0)
 }
 
 /// The one SLO of a definition without any error or warning.
@@ -98,12 +102,12 @@ fn what_fires_falsely_too_often_is_not_proposed() {
     assert_eq!(suggestion.rule, None);
     assert!(!suggestion.curve.is_empty());
     assert!(
-        suggestion.notes.iter().any(|note| note.starts_with("No rule finds any of them")),
+        suggestion.notes.iter().any(|note| note.ends_with("with at most 1 false alarm a week.")),
         "{:?}",
         suggestion.notes
     );
     let patient = Wishes { most_false_a_week: 5.0, ..Wishes::default() };
-    let suggestion = suggest(&history, &Question { range: WEEK, labels: Some(&one), wishes: patient });
+    let suggestion = asked(&history, &Question { range: WEEK, labels: Some(&one), wishes: patient });
     assert_eq!(suggestion.rule.unwrap().figures.pages, 6);
 }
 
@@ -158,7 +162,7 @@ fn json_of_a_suggestion_has_the_documented_names() {
 fn a_target_that_is_a_promise_stays() {
     let (history, incidents) = story();
     let wishes = Wishes { keep_target: true, ..Wishes::default() };
-    let suggestion = suggest(&history, &Question { range: WEEK, labels: Some(&labels(&incidents)), wishes });
+    let suggestion = asked(&history, &Question { range: WEEK, labels: Some(&labels(&incidents)), wishes });
     assert_eq!(suggestion.target.unwrap().target, Some("0.995".parse_ratio()));
     assert_eq!(suggestion.used_target, "0.999".parse_ratio());
     let slo = loaded(suggestion.definition.as_deref().unwrap());
@@ -225,6 +229,77 @@ fn a_suggestion_in_sentences_and_as_a_table() {
     assert!(curve.rows.iter().all(|row| row.len() == curve.head.len()));
 }
 
+/// A second objective of the same requests, under 95 %, that shows every second outage a little.
+fn two_objectives() -> (Vec<History>, Vec<Incident>) {
+    let (mut answered, incidents) = story();
+    let stretches: Vec<(i64, i64, i64)> = [1_000, 4_000, 7_000].iter().map(|at| (*at, at + 10, 30)).collect();
+    let mut quick = History { objective: "quick".to_owned(), target: "0.95".parse_ratio(), ..week(&stretches) };
+    let text =
+        super::world::DEFINITION.replace("target: 0.999}]", "target: 0.999}, {displayName: quick, target: 0.95}]");
+    let document = super::world::document(&text);
+    (answered.document, quick.document) = (Some(document.clone()), Some(document));
+    (vec![answered, quick], incidents)
+}
+
+#[test]
+fn the_objectives_of_an_slo_get_one_definition_that_is_valid_as_it_is() {
+    let (histories, incidents) = two_objectives();
+    let labels = labels(&incidents);
+    let question = Question { range: WEEK, labels: Some(&labels), wishes: Wishes::default() };
+    let suggestions = suggest(&histories, &question);
+    let [answered, quick] = &suggestions[..] else { panic!("{suggestions:?}") };
+    let rule = |suggestion: &Suggestion| suggestion.rule.as_ref().map(|point| point.candidate);
+    assert!(rule(answered).is_some() && rule(answered) == rule(quick));
+    assert!(answered.definition.is_some() && answered.definition == quick.definition);
+    let found = |suggestion: &Suggestion| judge(suggestion, &histories[0], WEEK, &labels);
+    assert!(found(answered).is_some(), "each is told by its own figures");
+    let note = "Alert policies are of a whole SLO";
+    assert!(quick.notes.iter().any(|told| told.starts_with(note)), "{:?}", quick.notes);
+    let slo = loaded(answered.definition.as_deref().unwrap());
+    let targets: Vec<Ratio> = slo.objectives.iter().map(|objective| objective.target).collect();
+    assert_eq!(targets, [answered.used_target, quick.used_target]);
+    for objective in &slo.objectives {
+        let pages: Vec<_> = objective.rules.iter().filter(|rule| rule.severity.name == "page").collect();
+        let [page] = &pages[..] else { panic!("{pages:?}") };
+        assert_eq!(page.condition.threshold, rule(answered).unwrap().factor);
+    }
+}
+
+/// What a page needs to fire is impossible under the target that was kept.
+#[test]
+fn a_target_that_would_take_a_page_away_is_not_suggested_alone() {
+    let (history, _) = story();
+    // All day long a tenth is bad, and nothing was an incident: 90 % was kept, under which no burn rate is above 10.
+    let mut bad = History { period: 30 * 86_400, document: history.document, ..week(&[(0, 10_080, 10)]) };
+    bad.rules = policy::defaults(bad.period, bad.target).rules;
+    let is_lost = |rule: &&Rule| rule.condition.threshold.as_f64() > 10.0;
+    let lost: Vec<String> = bad.rules.iter().filter(is_lost).map(|rule| rule.name.clone()).collect();
+    assert_eq!(lost, ["1h/5m"]);
+    let none = labels(&[]);
+    let suggestion = suggested(&bad, Some(&none));
+    let kept = suggestion.target.as_ref().unwrap().target.unwrap();
+    assert_eq!(suggestion.rule, None);
+    assert_eq!((kept, suggestion.used_target), ("0.9".parse_ratio(), "0.999".parse_ratio()));
+    assert_eq!(suggestion.definition, None);
+    let note = suggestion.notes.iter().find(|note| note.contains("could never fire")).expect("a note");
+    assert!(note.starts_with("Under 90 % ") && note.ends_with("the definition keeps 99.9 %."), "{note}");
+    assert!(lost.iter().all(|name| note.contains(name.as_str())), "{note}");
+    // Where no rule is lost by it, the target is suggested alone.
+    bad.rules.clear();
+    let suggestion = suggested(&bad, Some(&none));
+    assert_eq!(suggestion.used_target, "0.9".parse_ratio());
+    assert!(suggestion.definition.unwrap().contains("target: 0.9\n"));
+}
+
+#[test]
+fn a_page_that_takes_the_place_of_others_says_so() {
+    let (mut history, incidents) = story();
+    history.rules = policy::defaults(30 * 86_400, history.target).rules;
+    let suggestion = suggested(&history, Some(&labels(&incidents)));
+    let note = suggestion.notes.iter().find(|note| note.contains("take the place of")).expect("a note");
+    assert!(history.rules.iter().all(|rule| note.contains(&rule.name)), "{note}");
+}
+
 #[test]
 fn no_history_suggests_nothing() {
     let mut history = week(&[]);
@@ -233,6 +308,6 @@ fn no_history_suggests_nothing() {
     assert_eq!((suggestion.target.clone(), suggestion.rule.clone(), suggestion.definition.clone()), (None, None, None));
     assert_eq!(suggestion.used_target, "0.999".parse_ratio());
     let nowhere = Range { from: START, to: START };
-    let suggestion = suggest(&history, &Question { range: nowhere, labels: None, wishes: Wishes::default() });
+    let suggestion = asked(&history, &Question { range: nowhere, labels: None, wishes: Wishes::default() });
     assert_eq!((suggestion.tried, suggestion.used_target), (0, Ratio { num: 999, den: 1_000 }));
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_definitions::document::SourceFile;
-use slipstream_definitions::openslo;
-use slipstream_replay::backtest::facts::{Fired, Watched};
+use slipstream_definitions::{openslo, policy};
+use slipstream_replay::backtest::facts::{Fired, Telling, Watched};
 use slipstream_replay::backtest::history::{History, Series, Slot};
 use slipstream_replay::backtest::incidents::Incident;
 use slipstream_replay::backtest::labels::Labels;
@@ -40,13 +40,16 @@ pub fn fired(of: &Watched, from: i64, to: Option<i64>) -> Fired {
         objective: of.objective.clone(),
         group: BTreeMap::new(),
         rule_set: of.rule_set.clone(),
-        rule: of.rule.clone(),
-        severity: of.severity.clone(),
         pending: START + from * 60,
-        fired: START + from * 60,
+        first: telling(of, from),
+        rises: Vec::new(),
         ended: to.map(|to| START + to * 60),
-        budget_gone: None,
     }
+}
+
+/// A minute in which people are told of a rule.
+pub fn telling(of: &Watched, at: i64) -> Telling {
+    Telling { at: START + at * 60, rule: of.rule.clone(), severity: of.severity.clone(), budget_gone: None }
 }
 
 /// A week of `web`, in minutes of 100 requests each, of which those of the given stretches (from, to, bad) are bad.
@@ -58,6 +61,7 @@ pub fn week(stretches: &[(i64, i64, i64)]) -> History {
         service: "web".to_owned(),
         objective: "answered".to_owned(),
         target: "0.999".parse_ratio(),
+        rules: policy::defaults(86_400, "0.999".parse_ratio()).rules,
         period: 86_400,
         from: START,
         slot_seconds: 60,

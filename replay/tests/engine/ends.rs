@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use slipstream_log::{Batch, TopicPartition};
+use async_trait::async_trait;
+use slipstream_log::{Batch, Fetch, TopicPartition};
 use slipstream_replay::definitions::given;
-use slipstream_replay::engine::{Begin, Case, Job, Progress, Read, Steps, run};
+use slipstream_replay::engine::{Alerting, Begin, Case, Job, Progress, Read, Steps, run};
 use slipstream_replay::source::{Block, Reader, Span};
-use slipstream_replay::{Asked, ReplayError, replay};
+use slipstream_replay::{Asked, ReplayError, Sources, replay};
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
+use slipstream_testkit::hooked::{Hooked, Hooks};
 
 use crate::slos::slos;
 use crate::world::{SECONDS, START, Sent, WINDOW_MS, World, second};
@@ -65,6 +68,7 @@ fn job(partitions: u32, threads: usize) -> Job {
     let revisions = given(&slos().slos, second(0), WINDOW_MS).unwrap();
     Job {
         cases: vec![Case { revisions, open_before: None }],
+        known: Alerting::default(),
         window_ms: WINDOW_MS,
         span: Span { from: second(0), to: second(SECONDS) },
         slots: None,
@@ -152,6 +156,53 @@ async fn one_that_is_stopped_before_it_begins_has_nothing_to_tell() {
     assert_eq!((found.told.outcome().events, found.told.outcome().alerts.len()), (0, 0));
     let found = replay(&world.shared(), &asked, &Arc::default()).await.unwrap();
     assert!(!found.stopped);
+}
+
+/// Stops a replay whenever a record of request-events was asked for so many times.
+struct Stopping {
+    progress: Arc<Progress>,
+    at: Vec<usize>,
+    reads: AtomicUsize,
+}
+
+#[async_trait]
+impl Hooks for Stopping {
+    async fn reading(&self, partition: TopicPartition, _fetch: Fetch) {
+        if partition.topic == Topic::RequestEvents && self.at.contains(&self.reads.fetch_add(1, Ordering::SeqCst)) {
+            self.progress.stop();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_alerts_hit_is_known_or_said_not_to_be() {
+    let world = World::busy(1).await;
+    let replayed = async |at: Vec<usize>| {
+        let progress = Arc::new(Progress::default());
+        let stopping = Arc::new(Stopping { progress: Arc::clone(&progress), at, reads: AtomicUsize::new(0) });
+        let sources = Sources::of_log(Hooked::over(world.shared().log, &stopping));
+        let found = replay(&sources, &Asked { threads: Some(1), ..Asked::default() }, &progress).await.unwrap();
+        (found, stopping.reads.load(Ordering::SeqCst))
+    };
+    let (whole, reads) = replayed(vec![]).await;
+    assert!(!whole.stopped && !whole.unlooked);
+    let fired = whole.told.outcome().alerts.iter().filter(|alert| alert.episode.fired_at.is_some()).count();
+    let (mut in_reading, mut in_looking) = (0, 0);
+    for at in 0..reads {
+        let (found, _) = replayed(vec![at]).await;
+        let alerts = &found.told.outcome().alerts;
+        let mut fired_here = alerts.iter().filter(|alert| alert.episode.fired_at.is_some());
+        if found.stopped {
+            // What was read is looked into all the same.
+            assert!(!found.unlooked && fired_here.all(|alert| alert.impact.as_ref().is_some_and(|hit| hit.bad > 0)));
+            in_reading += 1;
+        } else if found.unlooked {
+            assert_eq!(alerts.len(), whole.told.outcome().alerts.len());
+            assert!(fired_here.all(|alert| alert.impact.is_none() && alert.first_bad.is_empty()));
+            in_looking += 1;
+        }
+    }
+    assert!(fired > 0 && in_reading > 0 && in_looking > 0, "{fired} {in_reading} {in_looking} of {reads}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use slipstream_replay::outcome::{AlertHistory, Outcome};
+use slipstream_replay::outcome::{AlertHistory, Change, Outcome};
 use slipstream_replay::{Asked, Told, replay};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 
-use crate::slos::others;
+use crate::slos::{others, renamed, slos as same};
 use crate::world::{BAD, SECONDS, World, second};
 
 /// Within the second time that the cart fails: its alert is open.
@@ -132,5 +132,38 @@ async fn r1_a_range_in_the_middle_has_the_alerts_of_the_whole() {
         let open: Vec<_> = range.alerts.iter().filter(|alert| alert.open_before).collect();
         assert!(open.len() >= 2, "the cart fails and all are slow: {open:#?}");
         assert!(open.iter().all(|alert| alert.records.last().unwrap().kind == TransitionKind::Resolved));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_are_the_same_begin_with_the_same_alerts() {
+    for has_alerter in [true, false] {
+        let world = World::busy(2).await;
+        if has_alerter {
+            world.tell(&transitions(&world.replay(Asked::default()).await)).await;
+        }
+        for from in [BAD[1].start + 1, MIDDLE, BAD[1].end + 1, SECONDS - 30] {
+            let asked = Asked { slos: Some(same().slos), ..asked(Some(from), None) };
+            let found = replay(&world.shared(), &asked, &Arc::default()).await.unwrap();
+            let Told::Both(what_if) = found.told else { panic!("there are two sets of definitions") };
+            let open = what_if.before.alerts.iter().filter(|alert| alert.open_before).count();
+            assert!(from != MIDDLE || open >= 2, "the cart fails and all are slow");
+            assert!(
+                what_if.alerts.iter().all(|change| change.change == Change::Same),
+                "from {from}: {:#?}",
+                what_if.alerts
+            );
+            assert_eq!(
+                what_if.before.alerts.iter().map(|alert| from_on(alert, from).1).collect::<Vec<_>>(),
+                what_if.after.alerts.iter().map(|alert| from_on(alert, from).1).collect::<Vec<_>>(),
+                "from {from}"
+            );
+        }
+        // What only the given definitions have is as the warm-up makes it.
+        let asked = Asked { slos: Some(renamed().slos), ..asked(Some(MIDDLE), None) };
+        let found = replay(&world.shared(), &asked, &Arc::default()).await.unwrap();
+        let Told::Both(what_if) = found.told else { panic!("there are two sets of definitions") };
+        let renamed = what_if.after.alerts.iter().find(|alert| alert.episode.slo == "fast").unwrap();
+        assert!(renamed.open_before && renamed.records[0].tick < second(MIDDLE).tick(), "{renamed:#?}");
     }
 }

@@ -85,6 +85,11 @@ pub fn others() -> Loaded {
     loaded(&SLOS.replace("target: 0.9", "target: 0.7").replace("latency_ms <= 100", "latency_ms < 50"))
 }
 
+/// What if an SLO was there under another name.
+pub fn renamed() -> Loaded {
+    loaded(&SLOS.replace("metadata: {name: quick}", "metadata: {name: fast}"))
+}
+
 fn loaded(text: &str) -> Loaded {
     let loaded = load(&[SourceFile { path: "slos.yaml".to_owned(), text: text.to_owned() }]);
     assert!(loaded.is_valid(), "{:?}", loaded.diagnostics);

@@ -190,6 +190,7 @@ pub fn contributors() -> Vec<Contributors> {
 pub fn request(seconds: i64, endpoint: &str, status_code: u16) -> Request {
     Request {
         time: at(seconds).replace('Z', ".482000Z"),
+        sli_time: at(seconds).replace('Z', ".482000Z"),
         event_id: format!("0193a4c2-7b1e-7c{seconds:02}-9a51-3f0d2c8e41b7"),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
         service: "checkout".to_owned(),
@@ -201,7 +202,7 @@ pub fn request(seconds: i64, endpoint: &str, status_code: u16) -> Request {
     }
 }
 
-/// The alert: first bad request at 10:15:04, pending at 10:15:40, firing at 10:15:45, resolved at 10:33:10.
+/// The alert: it began at 10:15:04, pending at 10:15:40, firing at 10:15:45, resolved at 10:33:10.
 pub fn alert() -> AlertHistory {
     let step = |seconds, kind: &str, severity: &str, value| TransitionShown {
         at: at(seconds),
@@ -227,7 +228,17 @@ pub fn alert() -> AlertHistory {
             step(1_990, "resolved", "page", 55.2),
         ],
         thresholds: vec![threshold("fast", "page", "1h", "5m", 14.4), threshold("slow", "page", "6h", "30m", 6.0)],
-        impact: Impact { from: at(640), to: at(1_990), bad: 12_044, total: 81_000, users: Some(311) },
+        began_at: Some(at(904)),
+        began_earlier: false,
+        impact: Some(Impact {
+            from: at(904),
+            to: at(1_991),
+            whole: true,
+            bad: 12_044,
+            total: 81_000,
+            users: Some(311),
+            users_at_least: false,
+        }),
         contributors: contributors(),
         first_bad: vec![request(904, "/pay", 503), request(905, NASTY, 500), request(907, "/pay", 503)],
         records: Vec::new(),
@@ -286,15 +297,24 @@ pub fn what_if() -> WhatIf {
         change,
         by_seconds,
         id: id.to_owned(),
+        id_before: fired[0].as_ref().map(|_| id.to_owned()),
+        id_after: fired[1].as_ref().map(|_| id.to_owned()),
         slo: slo.to_owned(),
         objective: "all".to_owned(),
+        group: None,
         severity: "page".to_owned(),
+        severity_before: fired[0].as_ref().map(|_| "ticket".to_owned()),
+        severity_after: fired[1].as_ref().map(|_| "page".to_owned()),
         episode_before: fired[0].as_ref().map(|_| 1_795_947_340),
         episode_after: fired[1].as_ref().map(|_| 1_795_947_320),
         fired_before: fired[0].clone(),
         fired_after: fired[1].clone(),
+        resolved_before: fired[0].as_ref().map(|_| at(1_990)),
+        resolved_after: fired[1].as_ref().map(|_| at(2_050)),
+        looked_from: Some(at(300)),
+        looked_to: Some(at(926)),
         requests: vec![RequestChange { request: request(904, NASTY, 429), before: "good", after: "bad" }],
-        changed_requests,
+        changed_requests: Some(changed_requests),
     };
     let counted = |good| Some(Counted { good, total: 317_044, unknown: 0 });
     WhatIf {

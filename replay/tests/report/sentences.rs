@@ -22,27 +22,85 @@ fn with_alert(change: impl FnOnce(&mut AlertHistory)) -> String {
 #[test]
 fn an_incident_in_sentences() {
     let expected = "Between 10:15:04 and 10:33:10 UTC, checkout-availability burned its 30-day error budget up to 292 times too fast. \
-                    The alert went pending at 10:15:40, fired (page) at 10:15:45, 40 s after the first bad request, and resolved at \
+                    The alert went pending at 10:15:40, fired (page) at 10:15:45, 41 s after its budget began to burn too fast, and resolved at \
                     10:33:10. 12,044 of 81,000 requests were bad (14.9 %), from 311 users. 98 % of the bad requests went to /pay \
                     (22 % of all requests), 82 % had region eu-west-1 (41 % of all) and 97 % had status 503 (15 % of all). The \
                     budget left fell from 93 % to 62 %. The last change before that was the deploy of 2.4.1 to checkout at \
-                    10:14:33, 31 s before the first bad request.";
+                    10:14:33, 31 s before it began.";
     assert_eq!(summary(&told(&made_up::incident())), [expected]);
 }
 
 #[test]
 fn one_of_each_is_singular() {
-    let text = with_alert(|alert| alert.impact = Impact { bad: 1, total: 1, users: Some(1), ..Impact::default() });
+    let whole = || Impact { whole: true, ..Impact::default() };
+    let text = with_alert(|alert| alert.impact = Some(Impact { bad: 1, total: 1, users: Some(1), ..whole() }));
     assert!(text.contains("1 of 1 request was bad (100 %), from 1 user."), "{text}");
-    let text = with_alert(|alert| alert.impact = Impact { bad: 2, total: 4_000_000, users: None, ..Impact::default() });
+    let text = with_alert(|alert| alert.impact = Some(Impact { bad: 2, total: 4_000_000, ..whole() }));
     assert!(text.contains("2 of 4,000,000 requests were bad (< 0.001 %)."), "{text}");
-    let text = with_alert(|alert| alert.impact = Impact::default());
+    let text = with_alert(|alert| alert.impact = Some(whole()));
     assert!(text.contains("No requests were counted while it was open."), "{text}");
+}
+
+#[test]
+fn what_was_not_looked_into_has_no_figures() {
+    let not_looked_into = |alert: &mut AlertHistory| {
+        (alert.impact, alert.began_at) = (None, None);
+        (alert.contributors, alert.first_bad) = (Vec::new(), Vec::new());
+    };
+    let text = with_alert(not_looked_into);
+    let expected =
+        "fired (page) at 10:15:45 and resolved at 10:33:10. Its requests were not looked into. The budget left";
+    assert!(text.starts_with("Between 10:15:40 and 10:33:10 UTC") && text.contains(expected), "{text}");
+    let text = with_alert(|alert| {
+        not_looked_into(alert);
+        (alert.episode.state, alert.episode.fired_at) = (AlertState::Inactive, None);
+    });
+    assert!(text.contains("As it did not fire, its requests were not looked into."), "{text}");
+
+    let mut outcome = made_up::incident();
+    not_looked_into(&mut outcome.alerts[0]);
+    let page = page(&told(&outcome));
+    let cells: Vec<String> = page.section("summary").named("td").iter().map(|cell| cell.text()).collect();
+    assert_eq!(cells[cells.len() - 2..], ["not looked into", "–"]);
+    let figures: Vec<String> = page.named("dd").iter().map(|figure| figure.text()).collect();
+    assert_eq!(figures[2..4], ["–", "not looked into"]);
+    assert!(!figures.iter().any(|figure| figure.contains("began to burn")), "{figures:?}");
+}
+
+#[test]
+fn figures_of_a_part_say_of_which() {
+    let mut outcome = made_up::incident();
+    let impact = outcome.alerts[0].impact.as_mut().unwrap();
+    (impact.whole, impact.to, impact.users_at_least) = (false, at(1_500), true);
+    let text = summary(&told(&outcome)).join("\n");
+    let expected =
+        "From 10:15:04 to 10:25:00 UTC, 12,044 of 81,000 requests were bad (14.9 %), from at least 311 users.";
+    assert!(text.contains(expected), "{text}");
+    let page = page(&told(&outcome));
+    let cells: Vec<String> = page.section("summary").named("td").iter().map(|cell| cell.text()).collect();
+    assert_eq!(cells[cells.len() - 2..], ["12,044 (from 10:15:04 to 10:25:00)", "at least 311"]);
+    let figures: Vec<String> = page.named("dd").iter().map(|figure| figure.text()).collect();
+    assert_eq!(figures[3..5], ["14.9 % of 81,000, from 10:15:04 to 10:25:00", "at least 311"]);
+    let heading = page.section("contributors").named("h3")[0].text();
+    assert_eq!(heading, "Bad requests of checkout-availability, from 10:15:04 to 10:25:00");
+    let text = with_alert(|alert| alert.impact = Some(Impact { from: at(0), to: at(60), ..Impact::default() }));
+    assert!(text.contains("No requests were counted from 10:00:00 to 10:01:00."), "{text}");
+}
+
+#[test]
+fn what_may_have_begun_earlier_says_so() {
+    let text = with_alert(|alert| alert.began_earlier = true);
+    assert!(text.contains("at least 41 s after its budget began to burn too fast,"), "{text}");
+    assert!(
+        text.ends_with("The last change before 10:15:04 was the deploy of 2.4.1 to checkout at 10:14:33."),
+        "{text}"
+    );
 }
 
 #[test]
 fn states_of_an_alert() {
     let firing = with_alert(|alert| {
+        alert.began_at = None;
         alert.episode.state = AlertState::Firing;
         alert.episode.resolved_at = None;
         alert.open_before = true;
@@ -50,7 +108,7 @@ fn states_of_an_alert() {
     });
     let expected = "The alert went pending at 09:59:10, fired (page) at 10:15:45 and was still firing when the range ended. It was \
                     open before the range began.";
-    assert!(firing.starts_with("From 10:15:04 UTC on, checkout-availability burned"), "{firing}");
+    assert!(firing.starts_with("From 10:00:00 UTC on, checkout-availability burned"), "{firing}");
     assert!(firing.contains(expected), "{firing}");
     let inactive = with_alert(|alert| {
         alert.episode.state = AlertState::Inactive;
@@ -97,7 +155,7 @@ fn of_several_alerts_three_are_told_and_the_rest_is_in_the_table() {
         alert.episode.id = format!("other-{i}");
         alert.episode.slo = format!("other-{i}");
         alert.episode.severity = severity.to_owned();
-        alert.impact.bad = 100 + i as i64;
+        alert.impact.as_mut().unwrap().bad = 100 + i as i64;
         if severity.is_empty() {
             alert.episode.state = AlertState::Inactive;
             alert.episode.fired_at = None;
@@ -147,8 +205,8 @@ fn the_post_mortem_has_the_facts_and_asks_for_the_rest() {
     assert_eq!(headings, ["Impact", "Detection", "Timeline", "Cause", "What was done", "Actions", "Lessons"]);
     let text = section.text();
     for fact in [
-        "checkout-availability, from 10:15:04 to 10:33:10 UTC (18 min 5 s): 12,044 of 81,000 requests were bad",
-        "fired (page) at 10:15:45, 40 s after the first bad request, and resolved",
+        "checkout-availability, from 10:15:04 to 10:33:10 UTC (18 min 6 s): 12,044 of 81,000 requests were bad",
+        "fired (page) at 10:15:45, 41 s after its budget began to burn too fast, and resolved",
         "The last change before that was the deploy of 2.4.1 to checkout at 10:14:33",
         "At 10:23:00: the deploy of 2.4.0 to checkout (back to the former version).",
     ] {
@@ -180,8 +238,9 @@ fn what_other_definitions_make_of_it() {
     assert_eq!(section.named("p")[0].text(), expected);
     let captions: Vec<String> = section.named("caption").iter().map(|caption| caption.text()).collect();
     let requests = [
-        "checkout-availability (20 s earlier): the first of 3,800 requests that count differently",
-        "search-latency (gained): no request counts differently; the first bad ones",
+        "checkout-availability (20 s earlier, page instead of ticket, ends 1 min later): the first of 3,800 requests that \
+         count differently, from 10:05:00 to 10:15:26",
+        "search-latency (gained): no request counts differently; the first bad ones, from 10:05:00 to 10:15:26",
     ];
     assert_eq!(captions[2..], requests);
     let fields: Vec<String> = section.named("td").iter().map(|field| field.text()).collect();

@@ -33,6 +33,25 @@ async fn without_a_store_what_the_log_has_removed_is_missing() {
     assert!(outcome.events < accepted() - 500);
 }
 
+/// A range that begins before the first request begins with it; what was asked for and is gone is missing all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_begins_with_the_first_request_and_what_is_gone_before_it_is_missing() {
+    let month = 30 * 86_400_000;
+    let early = Asked { from: log_time(BEGIN - month), ..Asked::default() };
+    let world = World::live().await;
+    let whole = world.replay(None, &early).await.unwrap();
+    assert_eq!((whole.from.as_str(), whole.missing.len()), (shown(BEGIN).as_str(), 0), "{:#?}", whole.missing);
+    assert_eq!(told(&whole), told(&world.replay(None, &Asked::default()).await.unwrap()));
+
+    let first = 1_200;
+    [0, 1].into_iter().for_each(|partition| world.trim(partition, first / 2));
+    let outcome = world.replay(None, &early).await.unwrap();
+    assert_eq!(outcome.from, shown(BEGIN + first * APART));
+    let countable = (BEGIN + first * APART).div_euclid(WINDOW_MS) * WINDOW_MS + 2 * WINDOW_MS;
+    let gone = |partition| (partition, shown(BEGIN - month), shown(countable));
+    assert_eq!(missing(&outcome), [gone(0), gone(1)]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_behind_the_logs_beginning_leaves_a_gap() {
     let world = World::new(1).await;

@@ -12,14 +12,15 @@ use jiff::Timestamp;
 use slipstream_definitions::duration;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_replay::backtest::run::{Backtested, Backtesting, backtest};
-use slipstream_replay::backtest::suggest::Wishes;
+use slipstream_replay::backtest::suggest::{Suggestion, Wishes};
 use slipstream_replay::engine::Progress;
+use slipstream_replay::outcome::Clock;
 use slipstream_replay::{Asked, Sources};
 use slipstream_schemas::LogTime;
 
 use super::replay::{progress, stopping, store};
 use crate::args::Backtest;
-use crate::place::both;
+use crate::place::{both, flag};
 use crate::session::Interrupted;
 use crate::{definitions, output, parts};
 
@@ -72,7 +73,7 @@ fn print(args: &Backtest, found: &Backtested) -> Result<()> {
             output::print(&format!("\n{suggested}"))?;
         }
     }
-    output::say(next(args, suggested.is_some()));
+    output::say(next(args, &found.backtest.suggestions, suggested.is_some()));
     Ok(())
 }
 
@@ -80,33 +81,47 @@ fn write(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
 }
 
-/// What one would do next.
-fn next(args: &Backtest, suggested: bool) -> String {
-    let flags = |name: &str, paths: &[PathBuf]| -> String {
-        paths.iter().map(|path| format!(" --{name} {}", path.display())).collect()
-    };
-    let place = args.place.flags();
+/// What one would do next; `suggested`: whether there is a definition to copy.
+fn next(args: &Backtest, suggestions: &[Suggestion], suggested: bool) -> String {
+    let (range, place) = (range(args), args.place.flags());
     match (&args.out, suggested) {
         (Some(file), true) => {
-            format!("next: slipstream backtest --slos {}{}{place}", file.display(), held_against(args))
+            format!("next: slipstream backtest{}{range}{}{place}", flag("slos", file), held_against(args))
         }
         (_, true) => {
             "next: save the definitions above to a file, and check it with slipstream slo validate FILE".to_owned()
         }
-        _ if args.suggest => "nothing is suggested that is not so already".to_owned(),
+        _ if args.suggest => nothing(suggestions).to_owned(),
         _ => {
-            let slos = flags("slos", &args.slos);
+            let slos: String = args.slos.iter().map(|path| flag("slos", path)).collect();
             let incidents = if args.incidents.is_some() { held_against(args) } else { " --incidents FILE".to_owned() };
-            format!("next: slipstream backtest{slos}{incidents} --suggest{place}")
+            format!("next: slipstream backtest{slos}{range}{incidents} --suggest{place}")
         }
     }
 }
 
+/// Why there is no definition to copy.
+fn nothing(suggestions: &[Suggestion]) -> &'static str {
+    let is_new = |suggestion: &Suggestion| suggestion.used_target != suggestion.current_target;
+    if suggestions.is_empty() {
+        "nothing is suggested: no SLO has an objective whose budget counts events, and that is not part of a composite"
+    } else if suggestions.iter().any(|suggestion| suggestion.rule.is_some() || is_new(suggestion)) {
+        "there is no definition to copy: the document of the SLO is not there"
+    } else {
+        "nothing is suggested: no rule fits, and the targets stay as they are; above is why"
+    }
+}
+
+/// The flags about the range, as they were given.
+fn range(args: &Backtest) -> String {
+    let time = |name: &str, at: Option<Timestamp>| at.map_or_else(String::new, |at| format!(" --{name} {at}"));
+    let clock = if Clock::from(args.clock) == Clock::Event { " --clock event" } else { "" };
+    time("from", args.from) + &time("to", args.to) + clock
+}
+
 /// The flags about incidents, as they were given.
 fn held_against(args: &Backtest) -> String {
-    let file = |name: &str, path: &Option<PathBuf>| {
-        path.iter().map(|path| format!(" --{name} {}", path.display())).collect::<String>()
-    };
+    let file = |name: &str, path: &Option<PathBuf>| path.iter().map(|path| flag(name, path)).collect::<String>();
     let any = if args.any_service { " --any-service" } else { "" };
     let grace = duration::format(i64::try_from(args.grace.as_secs()).unwrap_or(i64::MAX));
     let incidents = file("incidents", &args.incidents) + &file("set-aside", &args.set_aside);

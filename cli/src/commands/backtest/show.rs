@@ -71,20 +71,10 @@ fn suggested(suggestion: &Suggestion) -> String {
     text
 }
 
-/// The suggested definitions as one text of YAML documents; `None` if none is suggested.
+/// The suggested definitions as one text of YAML documents, one for each SLO; `None` if none is suggested.
 pub fn definitions(suggestions: &[Suggestion]) -> Option<String> {
-    let documents: Vec<String> =
-        suggestions.iter().filter_map(|suggestion| document(suggestion, suggestions)).collect();
+    // The objectives of an SLO have the same one.
+    let of_slos = suggestions.chunk_by(|a, b| a.slo == b.slo).filter_map(<[Suggestion]>::first);
+    let documents: Vec<&str> = of_slos.filter_map(|suggestion| suggestion.definition.as_deref()).collect();
     (!documents.is_empty()).then(|| documents.join("---\n"))
-}
-
-fn document(suggestion: &Suggestion, all: &[Suggestion]) -> Option<String> {
-    let text = suggestion.definition.as_ref()?;
-    let of_slo = all.iter().filter(|other| other.slo == suggestion.slo && other.definition.is_some()).count();
-    // Rules are of a whole SLO, so what fits one objective is not what fits the other.
-    let one_of = match of_slo {
-        1 => String::new(),
-        n => format!("# One of {n} for this SLO, by its objective {}: take one.\n", suggestion.objective),
-    };
-    Some(one_of + text)
 }

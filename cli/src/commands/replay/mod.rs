@@ -47,8 +47,9 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
     let found = found?;
     tell(&args, &found, around.as_ref(), &log).await?;
-    if found.stopped {
-        let said = format!("stopped: what is told ends at {}", found.told.outcome().to);
+    if found.stopped || found.unlooked {
+        let unlooked = if found.unlooked { "; whom alerts hit was not looked into" } else { "" };
+        let said = format!("stopped: what is told ends at {}{unlooked}", found.told.outcome().to);
         return Err(Interrupted::new(said).into());
     }
     Ok(ExitCode::SUCCESS)

@@ -1,9 +1,9 @@
 //! What a replay found, as text.
 
+mod what_if;
+
 use slipstream_replay::Told;
-use slipstream_replay::outcome::{
-    AlertChange, AlertHistory, Change, Contributor, Outcome, Request, SloHistory, WhatIf,
-};
+use slipstream_replay::outcome::{AlertHistory, Contributor, Impact, Outcome, Request, SloHistory};
 
 use crate::{figures, output};
 
@@ -16,7 +16,7 @@ const REQUESTS: usize = 5;
 pub fn text(told: &Told, timeline: bool) -> String {
     match told {
         Told::One(outcome) => of_one(outcome, timeline),
-        Told::Both(what_if) => of_both(what_if, timeline),
+        Told::Both(what_if) => what_if::text(what_if, timeline),
     }
 }
 
@@ -125,7 +125,7 @@ fn markers(outcome: &Outcome) -> String {
 }
 
 fn alerts(outcome: &Outcome) -> String {
-    let head = [
+    let mut head = vec![
         "PENDING",
         "FIRED",
         "RESOLVED",
@@ -139,12 +139,17 @@ fn alerts(outcome: &Outcome) -> String {
         "USERS",
         "ALERT",
     ];
+    // Where all figures are of whole alerts, nothing is to be said of it.
+    let is_part = outcome.alerts.iter().any(|alert| alert.impact.as_ref().is_none_or(|impact| !impact.whole));
+    head.extend(is_part.then_some("COUNTED"));
     let rows = outcome.alerts.iter().map(|alert| {
         let episode = &alert.episode;
+        let figure =
+            |of: &dyn Fn(&Impact) -> Option<String>| alert.impact.as_ref().and_then(of).unwrap_or("-".to_owned());
         let time = |at: &Option<String>| at.clone().unwrap_or("-".to_owned());
         let group: Vec<&str> = episode.group.values().map(String::as_str).collect();
         let before = if alert.open_before { " (before)" } else { "" };
-        vec![
+        let mut row = vec![
             format!("{}{before}", episode.pending_at),
             time(&episode.fired_at),
             time(&episode.resolved_at),
@@ -153,19 +158,43 @@ fn alerts(outcome: &Outcome) -> String {
             group.join(", "),
             episode.severity.clone(),
             episode.rule.clone(),
-            figures::count(alert.impact.bad),
-            figures::count(alert.impact.total),
-            alert.impact.users.map_or("-".to_owned(), |users| figures::count(users as i64)),
+            figure(&|impact| Some(figures::count(impact.bad))),
+            figure(&|impact| Some(figures::count(impact.total))),
+            figure(&users),
             format!("{}/{}", episode.id, episode.episode),
-        ]
+        ];
+        row.extend(is_part.then(|| counted(alert)));
+        row
     });
     output::table(&head, &["BAD", "OF", "USERS"], rows)
+}
+
+/// Different users that had a bad request.
+fn users(impact: &Impact) -> Option<String> {
+    let at_least = if impact.users_at_least { "at least " } else { "" };
+    impact.users.map(|users| format!("{at_least}{}", figures::count(users as i64)))
+}
+
+/// What of an alert its figures are of.
+fn counted(alert: &AlertHistory) -> String {
+    match &alert.impact {
+        None => "not looked into".to_owned(),
+        Some(impact) if impact.whole => "whole".to_owned(),
+        Some(impact) => format!("{} to {}", impact.from, impact.to),
+    }
 }
 
 /// What made up the bad requests of an alert, and the first of them.
 fn behind(alert: &AlertHistory) -> String {
     let episode = &alert.episode;
     let mut text = format!("\n{} {}, {}/{}\n", episode.slo, episode.objective, episode.id, episode.episode);
+    if let Some(began) = &alert.began_at {
+        let or_before = if alert.began_earlier { " or earlier" } else { "" };
+        text += &format!("  its budget began to burn too fast at {began}{or_before}\n");
+    }
+    if alert.impact.as_ref().is_some_and(|impact| !impact.whole) {
+        text += &format!("  requests from {}\n", counted(alert));
+    }
     for found in &alert.contributors {
         let values: Vec<String> = found.values.iter().take(3).map(contributor).collect();
         text += &format!("  {}: {}\n", found.dimension, values.join("; "));
@@ -201,89 +230,4 @@ fn requests<'r>(requests: impl Iterator<Item = &'r Request>) -> String {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
-}
-
-fn of_both(what_if: &WhatIf, timeline: bool) -> String {
-    let mut text = about(&what_if.before);
-    text += &changed_slos(what_if);
-    if timeline {
-        for (by, outcome) in [("those of then", &what_if.before), ("those given", &what_if.after)] {
-            text += &format!("\nBy {by}:\n");
-            outcome.slos.iter().for_each(|slo| text += &steps(slo));
-        }
-    }
-    text += "\n";
-    if what_if.alerts.is_empty() {
-        return text + "No alert fired by either set of definitions.\n";
-    }
-    text += &changed_alerts(&what_if.alerts);
-    let changed = what_if.alerts.iter().filter(|alert| alert.change != Change::Same && !alert.requests.is_empty());
-    changed.take(TOLD).for_each(|alert| text += &difference(alert));
-    text
-}
-
-fn changed_slos(what_if: &WhatIf) -> String {
-    if what_if.slos.is_empty() {
-        return "The SLIs and budgets are the same.\n".to_owned();
-    }
-    let head = ["SLO", "OBJECTIVE", "GROUP", "SLI THEN", "SLI NOW", "BUDGET LEFT THEN", "BUDGET LEFT NOW"];
-    let rows = what_if.slos.iter().map(|slo| {
-        let sli = |sli: Option<f64>| sli.map_or("-".to_owned(), |sli| figures::percent(sli, &[]));
-        let budget = |left: Option<f64>| left.map_or("-".to_owned(), |left| figures::rough_percent(left, &[]));
-        vec![
-            slo.slo.clone(),
-            slo.objective.clone(),
-            slo.group.iter().flatten().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", "),
-            sli(slo.sli_before),
-            sli(slo.sli_after),
-            budget(slo.budget_remaining_before),
-            budget(slo.budget_remaining_after),
-        ]
-    });
-    output::table(&head, &head[3..], rows)
-}
-
-fn changed_alerts(alerts: &[AlertChange]) -> String {
-    let head = ["CHANGE", "SLO", "OBJECTIVE", "SEVERITY", "FIRED THEN", "FIRED NOW", "DIFFERENT REQUESTS", "ALERT"];
-    let rows = alerts.iter().map(|alert| {
-        let by = alert.by_seconds.map(|by| figures::span(by.abs()));
-        let change = match (alert.change, by) {
-            (Change::Same, _) => "same".to_owned(),
-            (Change::Gained, _) => "gained".to_owned(),
-            (Change::Lost, _) => "lost".to_owned(),
-            (Change::Earlier, by) => format!("{} earlier", by.unwrap_or_default()),
-            (Change::Later, by) => format!("{} later", by.unwrap_or_default()),
-        };
-        let time = |at: &Option<String>| at.clone().unwrap_or("-".to_owned());
-        vec![
-            change,
-            alert.slo.clone(),
-            alert.objective.clone(),
-            alert.severity.clone(),
-            time(&alert.fired_before),
-            time(&alert.fired_after),
-            figures::count(alert.changed_requests as i64),
-            format!("{}/{}", alert.id, alert.episode_after.or(alert.episode_before).unwrap_or_default()),
-        ]
-    });
-    output::table(&head, &["DIFFERENT REQUESTS"], rows)
-}
-
-/// The requests that made the difference for an alert.
-fn difference(alert: &AlertChange) -> String {
-    let rows = alert.requests.iter().take(REQUESTS).map(|found| {
-        vec![
-            found.before.to_owned(),
-            found.after.to_owned(),
-            found.request.time.clone(),
-            found.request.service.clone(),
-            format!("{} {}", found.request.method, found.request.endpoint),
-            found.request.status_code.to_string(),
-            found.request.latency_ms.map_or("-".to_owned(), |ms| format!("{ms:.1}")),
-            found.request.event_id.clone(),
-        ]
-    });
-    let head = ["THEN", "NOW", "TIME", "SERVICE", "REQUEST", "STATUS", "LATENCY MS", "EVENT ID"];
-    let table = output::table(&head, &["STATUS", "LATENCY MS"], rows);
-    format!("\n{} {}, {}\n{}", alert.slo, alert.objective, alert.id, indented(&table))
 }

@@ -8,7 +8,7 @@ use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_slo::revision::Revisions;
 
 use super::super::Range;
-use super::super::facts::{Fired, Watched};
+use super::super::facts::{Fired, Telling, Watched};
 use crate::definitions::in_force;
 use crate::engine::Notes;
 
@@ -61,40 +61,58 @@ pub(super) fn fired(notes: Notes, open: Option<&Vec<AlertTransition>>, range: Ra
     for transition in known.chain(transitions.into_iter().filter(counts)) {
         episodes.entry((transition.alert_id.clone(), transition.episode)).or_default().push(transition);
     }
-    let mut fired: Vec<Fired> =
-        episodes.iter().filter_map(|(key, records)| episode(records, spent.get(key).copied())).collect();
+    let mut fired: Vec<Fired> = episodes.values().filter_map(|records| episode(records, &spent)).collect();
     fired.retain(|fired| fired.ended.is_none_or(|ended| ended > range.from));
-    fired.sort_by(|a, b| (a.fired, &a.slo, &a.objective, &a.group).cmp(&(b.fired, &b.slo, &b.objective, &b.group)));
+    let key = |fired: &Fired| (fired.first.at, fired.slo.clone(), fired.objective.clone(), fired.group.clone());
+    fired.sort_by_cached_key(key);
     fired
 }
 
 /// An episode; `None` if it never fired.
-fn episode(records: &[AlertTransition], budget_gone: Option<f64>) -> Option<Fired> {
+fn episode(records: &[AlertTransition], spent: &BTreeMap<(String, i64), f64>) -> Option<Fired> {
     let last = records.last()?;
-    let fired = last.fired_at?;
-    let told = records.iter().filter(|record| !record.severity.is_empty());
-    // Of equals the first, which made it fire.
-    let worst = told.rev().max_by_key(|record| Severity::named(&record.severity).rank)?;
+    let fired_at = last.fired_at?;
+    let mut tellings = worse_and_worse(records).into_iter().map(|record| Telling {
+        at: record.tick,
+        rule: record.rule.clone(),
+        severity: record.severity.clone(),
+        budget_gone: spent.get(&(record.alert_id.clone(), record.tick)).copied(),
+    });
+    // Of one that was open when the range began only the last record is known, which may be later.
+    let first = Telling { at: fired_at, ..tellings.next()? };
     Some(Fired {
         slo: last.slo.clone(),
         service: last.service.clone(),
         objective: last.objective.clone(),
         group: last.group.iter().map(|label| (label.name.clone(), label.value.clone())).collect(),
         rule_set: last.rule_set.clone(),
-        rule: worst.rule.clone(),
-        severity: worst.severity.clone(),
         pending: last.episode,
-        fired,
+        first,
+        rises: tellings.collect(),
         ended: (last.kind == TransitionKind::Resolved).then_some(last.tick),
-        budget_gone,
     })
+}
+
+/// The records at which an alert first had a severity that was no better than all before in its episode: the one that made it
+/// fire, and those that raised it.
+fn worse_and_worse(records: &[AlertTransition]) -> Vec<&AlertTransition> {
+    let mut worse: Vec<&AlertTransition> = Vec::new();
+    let rank = |record: &AlertTransition| Severity::named(&record.severity).rank;
+    for record in records.iter().filter(|record| !record.severity.is_empty()) {
+        let is_new = worse.iter().all(|known| known.severity != record.severity);
+        if is_new && worse.last().is_none_or(|last| rank(record) >= rank(last)) {
+            worse.push(record);
+        }
+    }
+    worse
 }
 
 /// Rules that were read alone were in rule sets of their own: names the true ones.
 pub(super) fn name_rule_sets(fired: &mut [Fired], watched: &[Watched]) {
     for fired in fired {
-        let is_of =
-            |rule: &&Watched| (&rule.slo, &rule.objective, &rule.rule) == (&fired.slo, &fired.objective, &fired.rule);
+        let is_of = |rule: &&Watched| {
+            (&rule.slo, &rule.objective, &rule.rule) == (&fired.slo, &fired.objective, &fired.first.rule)
+        };
         if let Some(rule) = watched.iter().find(is_of) {
             fired.rule_set.clone_from(&rule.rule_set);
         }
@@ -133,24 +151,52 @@ mod tests {
 
     fn told(transitions: Vec<AlertTransition>, open: Option<&Vec<AlertTransition>>) -> Vec<(i64, Option<i64>, String)> {
         let notes = Notes { transitions, ..Notes::default() };
-        fired(notes, open, RANGE).into_iter().map(|fired| (fired.fired, fired.ended, fired.rule)).collect()
+        fired(notes, open, RANGE).into_iter().map(|fired| (fired.first.at, fired.ended, fired.first.rule)).collect()
+    }
+
+    const TICKET: (&str, &str) = ("1d/2h", "ticket");
+    const PAGE: (&str, &str) = ("1h/5m", "page");
+
+    /// A ticket that becomes a page, eases off, becomes a page once more and is over.
+    fn story() -> Vec<AlertTransition> {
+        vec![
+            transition(TransitionKind::Pending, 90, ("1d/2h", "")),
+            transition(TransitionKind::Firing, 110, TICKET),
+            transition(TransitionKind::Severity, 120, PAGE),
+            transition(TransitionKind::Severity, 130, TICKET),
+            transition(TransitionKind::Severity, 140, PAGE),
+            transition(TransitionKind::Resolved, 150, PAGE),
+        ]
     }
 
     #[test]
-    fn an_alert_is_called_by_its_worst_rule() {
-        let (ticket, page) = (("1d/2h", "ticket"), ("1h/5m", "page"));
-        let story = vec![
-            transition(TransitionKind::Pending, 90, ("1d/2h", "")),
-            transition(TransitionKind::Firing, 110, ticket),
-            transition(TransitionKind::Severity, 120, page),
-            transition(TransitionKind::Severity, 130, ticket),
-            transition(TransitionKind::Resolved, 150, ticket),
-        ];
-        assert_eq!(told(story.clone(), None), [(110, Some(150), "1h/5m".to_owned())]);
+    fn an_alert_is_of_each_severity_from_when_it_was_first_reached() {
+        let of = |transitions: Vec<AlertTransition>| -> Vec<(i64, String, String, Option<f64>)> {
+            let spent = [(("1".to_owned(), 120), 0.5)].into();
+            let found = fired(Notes { transitions, spent, ..Notes::default() }, None, RANGE);
+            let each = found.iter().flat_map(Fired::tellings);
+            each.map(|told| (told.at, told.rule.clone(), told.severity.clone(), told.budget_gone)).collect()
+        };
+        let told = |at, (rule, severity): (&str, &str), gone| (at, rule.to_owned(), severity.to_owned(), gone);
+        assert_eq!(of(story()), [told(110, TICKET, None), told(120, PAGE, Some(0.5))]);
+        // What begins as a page and eases off calls for nobody at that; another name of the same rank does.
+        let eases =
+            vec![transition(TransitionKind::Firing, 110, PAGE), transition(TransitionKind::Severity, 120, TICKET)];
+        assert_eq!(of(eases), [told(110, PAGE, None)]);
+        let critical = ("6h/30m", "critical");
+        let other =
+            vec![transition(TransitionKind::Firing, 110, PAGE), transition(TransitionKind::Severity, 120, critical)];
+        assert_eq!(of(other), [told(110, PAGE, None), told(120, critical, Some(0.5))]);
+    }
+
+    #[test]
+    fn an_alert_is_over_when_it_is_resolved() {
+        let story = story();
+        assert_eq!(told(story.clone(), None), [(110, Some(150), "1d/2h".to_owned())]);
         // What ends behind the range is still firing at its end.
         let mut longer = story.clone();
-        longer[4].tick = 200;
-        assert_eq!(told(longer, None), [(110, None, "1h/5m".to_owned())]);
+        longer[5].tick = 200;
+        assert_eq!(told(longer, None), [(110, None, "1d/2h".to_owned())]);
         assert_eq!(told(story[..1].to_vec(), None), []);
     }
 

@@ -48,6 +48,7 @@ pub(super) fn histories(
             service: slo.service.clone(),
             objective: objective.name.clone(),
             target: objective.target,
+            rules: objective.rules.clone(),
             period: slo.window.nominal_seconds(),
             from: slots.from,
             slot_seconds: slots.seconds,

@@ -3,6 +3,7 @@
 
 mod firings;
 mod histories;
+mod notes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +15,15 @@ use slipstream_log::SharedLog;
 use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
 use slipstream_schemas::LogTime;
 use slipstream_slo::revision::Revisions;
-use slipstream_slo::rule::words::length;
 
 use super::Range;
-use super::facts::Facts;
+use super::facts::{Facts, Watched};
 use super::labels::Labels;
 use super::report::Backtest;
 use super::score::score;
 use super::suggest::{Question, Suggestion, Wishes, suggest};
-use crate::assemble::{About, time};
-use crate::definitions::{in_force, warm_up_from};
+use crate::assemble::time;
+use crate::definitions::in_force;
 use crate::engine::{Case, Notes, Progress, Slotting};
 use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
@@ -82,6 +82,7 @@ pub async fn backtest(
     question: &Backtesting,
     progress: &Arc<Progress>,
 ) -> Result<Backtested, ReplayError> {
+    let sources = &sources.asked_again(progress);
     let documents = match &question.asked.slos {
         Some(_) => by_name(question.documents.iter().map(|document| (&document.name, &document.text))),
         None => documents(&sources.log).await?,
@@ -94,17 +95,28 @@ pub async fn backtest(
     let (about, mut read) = read(sources, &asked, plan, progress).await?;
     let range = Range { from: about.from.tick(), to: about.to.0.div_euclid(1_000) };
     let (rules, alerts) = (read.notes.pop().unwrap_or_default(), read.notes.pop().unwrap_or_default());
-    let suggestions = suggestions(question, &revisions, &alerts, (range, slots), &documents);
     let slot_seconds = slots.map(|slots| slots.seconds);
+    let suggestions = suggestions(question, &revisions, &alerts, (range, slots), &documents);
+    let slos = cases.first().map_or_else(Vec::new, |case| firings::tested(&case.revisions, range));
+    let watched = firings::watched(&slos, &alerts);
+    let notes = [
+        notes::about_range(&about, asked.from, &revisions),
+        notes::about_slos(&slos, &alerts),
+        question
+            .labels
+            .as_ref()
+            .map_or_else(Vec::new, |labels| notes::about_labels(labels, &watched, (range, about.clock))),
+        slot_seconds.map_or_else(Vec::new, |seconds| notes::about_suggestions(&slos, seconds)),
+    ];
     Ok(Backtested {
-        backtest: scored(range, &cases, (alerts, rules), question.labels.as_ref(), suggestions),
+        backtest: scored(range, &cases, (alerts, rules), (&watched, question.labels.as_ref()), suggestions),
         clock: about.clock,
         warm_up_from: time(about.warm_up_from),
         events: read.events,
         duplicates: read.duplicates,
         invalid: read.invalid,
         slot_seconds,
-        notes: notes(&about, &revisions, slot_seconds),
+        notes: notes.concat(),
         parts: about.parts,
         missing: about.missing,
         stopped: about.to < to,
@@ -122,7 +134,7 @@ fn suggestions(
     let (Some(wishes), Some(slots)) = (question.suggest, slots) else { return Vec::new() };
     let histories = histories::histories(revisions, notes, range, slots, documents);
     let question = Question { range, labels: question.labels.as_ref(), wishes };
-    histories.iter().map(|history| suggest(history, &question)).collect()
+    histories.chunk_by(|a, b| a.slo == b.slo).flat_map(|of_slo| suggest(of_slo, &question)).collect()
 }
 
 /// Makes of the plan's definitions the two sets that are read by: the tested ones, and the same with every rule alone.
@@ -157,38 +169,15 @@ fn scored(
     range: Range,
     cases: &[Case],
     (alerts, rules): (Notes, Notes),
-    labels: Option<&Labels>,
+    (watched, labels): (&[Watched], Option<&Labels>),
     suggestions: Vec<Suggestion>,
 ) -> Backtest {
-    let slos = cases.first().map_or_else(Vec::new, |case| firings::tested(&case.revisions, range));
-    let watched = firings::watched(&slos, &alerts);
     let open = cases.first().and_then(|case| case.open_before.as_ref());
     let alerts = firings::fired(alerts, open, range);
     let mut rules = firings::fired(rules, None, range);
-    firings::name_rule_sets(&mut rules, &watched);
-    let facts = Facts { range, watched: &watched, alerts: &alerts, rules: &rules, labels };
+    firings::name_rule_sets(&mut rules, watched);
+    let facts = Facts { range, watched, alerts: &alerts, rules: &rules, labels };
     Backtest { score: score(&facts), suggestions }
-}
-
-/// What figures do not say about themselves.
-fn notes(about: &About, revisions: &Revisions, slot_seconds: Option<i64>) -> Vec<String> {
-    let mut notes = Vec::new();
-    let slos = in_force(revisions, about.from, about.to);
-    let wanted = [false, true].map(|budgets| warm_up_from(&slos, revisions, about.from, budgets));
-    let begin = time(about.warm_up_from);
-    if wanted[0] < about.warm_up_from {
-        notes.push(format!(
-            "Nothing before {begin} is there: rules that look back further saw less than their windows at first."
-        ));
-    }
-    if wanted[1] < about.warm_up_from {
-        notes.push(format!("Budgets are of the requests since {begin}: a longer past is not there."));
-    }
-    if let Some(seconds) = slot_seconds.filter(|seconds| *seconds > histories::FINEST) {
-        let left_out = if seconds > 60 { "; rules with shorter windows were not tried" } else { "" };
-        notes.push(format!("The range is long, so rules were tried on counts of {} each{left_out}.", length(seconds)));
-    }
-    notes
 }
 
 /// The documents of the definitions in the log: the last of each name.

@@ -87,12 +87,15 @@ fn impact(told: &Told<'_>, worst: &[Facts<'_>], times: Times) -> Vec<Block> {
         let begin = format!(
             "{}, from {} to {} UTC ({}):",
             facts.name,
-            times.at(facts.begin),
+            times.at(facts.since),
             times.at(facts.end),
-            words::span((facts.end - facts.begin) / times::SECOND)
+            words::span((facts.end - facts.since) / times::SECOND)
         );
-        let rest =
-            [Some(summary::impact(facts)), summary::who(&facts.alert.contributors), summary::budget(facts, times)];
+        let rest = [
+            Some(summary::impact(facts, times)),
+            summary::who(&facts.alert.contributors),
+            summary::budget(facts, times),
+        ];
         blocks.push(Block::Facts([Some(begin)].into_iter().chain(rest).flatten().collect::<Vec<_>>().join(" ")));
     }
     blocks.push(to_write("For users", "what they saw, and what it cost them and us."));
@@ -136,8 +139,9 @@ fn timeline(told: &Told<'_>, facts: &[Facts<'_>], times: Times) -> Vec<Block> {
 
 fn cause(worst: &[Facts<'_>], times: Times) -> Vec<Block> {
     let change = worst.iter().find_map(|facts| summary::change(facts, times));
-    let none =
-        (!worst.is_empty()).then(|| "No deploy or configuration change is marked in the hour before.".to_owned());
+    // Of one that was open before the range, and is not known when it began, the hour before was not looked at.
+    let looked = worst.iter().any(|facts| facts.alert.began_at.is_some() || facts.begin == facts.since);
+    let none = looked.then(|| "No deploy or configuration change is marked in the hour before.".to_owned());
     let written = [
         to_write("Immediate cause", "what broke."),
         to_write("Contributing causes", "what made it possible, longer or worse."),

@@ -1,0 +1,169 @@
+//! Single requests, read again: those that count, each with all that it has, and how it counts for a series.
+
+use std::sync::Arc;
+
+use slipstream_definitions::definition::Slo;
+use slipstream_schemas::decode::{Attributes, decode};
+use slipstream_schemas::event::EventView;
+use slipstream_schemas::time::slot;
+use slipstream_schemas::{EventTime, LogTime};
+use slipstream_slo::matcher::{Active, Matcher, Verdict};
+use slipstream_slo::redelivery::{Memory, id_hash};
+
+use crate::engine::Progress;
+use crate::error::ReplayError;
+use crate::source::{Block, Reader, Span};
+
+/// A definition, and which of its series.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// The definition.
+    pub slo: Slo,
+    /// Its objective.
+    pub objective: String,
+    /// Values of groupBy.
+    pub group: Vec<String>,
+}
+
+/// A request that counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'e> {
+    /// What it has.
+    pub event: &'e EventView<'e>,
+    /// When the log took it.
+    pub log_time: LogTime,
+    /// Up to here its source was read.
+    pub stamp: LogTime,
+}
+
+impl Seen<'_> {
+    /// SLI time: a clock that is fast harms nobody.
+    pub fn sli_time(&self) -> EventTime {
+        if self.event.time.millis() <= self.log_time.0 {
+            self.event.time
+        } else {
+            EventTime(self.log_time.0.saturating_mul(1_000))
+        }
+    }
+
+    /// Its second by SLI time.
+    pub fn second(&self) -> i64 {
+        slot(self.event.time, self.log_time)
+    }
+
+    /// Whether the log took it in a span, and it did not happen before it. Windows are of SLI time: what came then, but happened
+    /// long before, is in none of them.
+    pub fn is_within(&self, span: Span) -> bool {
+        self.stamp >= span.from && self.stamp < span.to && self.second() >= span.from.tick()
+    }
+}
+
+/// Reads all that the readers bring. Returns whether that was all: `false` if it was told to stop.
+///
+/// # Errors
+/// When a source cannot be read.
+pub fn each(
+    readers: Vec<Box<dyn Reader>>,
+    window_ms: i64,
+    progress: &Progress,
+    mut see: impl FnMut(Seen<'_>),
+) -> Result<bool, ReplayError> {
+    for mut reader in readers {
+        let (mut memory, mut stamp) = (Memory::new(window_ms), LogTime(i64::MIN));
+        while let Some(block) = reader.next()? {
+            if progress.is_stopped() {
+                return Ok(false);
+            }
+            match block {
+                Block::Records { batch, count_from } => {
+                    for record in batch.iter() {
+                        let from = batch.partition.provenance(record.offset());
+                        let value = record.value().unwrap_or_default();
+                        let Ok(event) = decode(value, &from, Attributes::Read) else { continue };
+                        stamp = stamp.max(record.log_time());
+                        let first = memory.first_of_hash(id_hash(&event.event_id), record.log_time());
+                        if first && record.offset() >= count_from {
+                            see(Seen { event: &event, log_time: record.log_time(), stamp });
+                        }
+                    }
+                }
+                Block::Events { events, .. } => {
+                    for event in events.iter() {
+                        let log_time = event.log_time();
+                        see(Seen { event: &event.view(), log_time, stamp: log_time });
+                    }
+                }
+            }
+        }
+    }
+    // A reader that is told to stop ends as if there was nothing more.
+    Ok(!progress.is_stopped())
+}
+
+/// How events count for a series.
+pub struct Judge<'s> {
+    side: &'s Side,
+    matcher: Matcher,
+}
+
+impl<'s> Judge<'s> {
+    /// For this one.
+    pub fn new(side: &'s Side) -> Judge<'s> {
+        Judge { side, matcher: Matcher::new(&[Active { slo: Arc::new(side.slo.clone()), generation: 0 }]) }
+    }
+
+    /// How it counts; `None`: not at all.
+    pub fn of(&mut self, event: &EventView<'_>) -> Option<Verdict> {
+        let Judge { side, matcher } = self;
+        let mut hits = Vec::new();
+        matcher.apply(event, &mut |series, verdict| hits.push((series, verdict)));
+        let is_side = |series| {
+            let key = matcher.series(series);
+            *key.group == *side.group && key.objectives().any(|objective| objective.name == side.objective)
+        };
+        hits.into_iter().find(|(series, _)| is_side(*series)).map(|(_, verdict)| verdict)
+    }
+}
+
+/// A series, and which of its requests are counted.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// See [`Seen::is_within`].
+    pub span: Span,
+    /// By this definition.
+    pub side: Side,
+}
+
+/// Bad requests, and good or bad, of each second by SLI time.
+pub type Seconds = Vec<[i64; 2]>;
+
+/// Counts, from the beginning of each span on. `None` if it was told to stop.
+///
+/// # Errors
+/// When a source cannot be read.
+pub fn count(
+    searches: &[Search],
+    readers: Vec<Box<dyn Reader>>,
+    window_ms: i64,
+    progress: &Progress,
+) -> Result<Option<Vec<Seconds>>, ReplayError> {
+    let seconds = |span: Span| usize::try_from((span.to.0 + 999).div_euclid(1_000) - span.from.tick()).unwrap_or(0);
+    let mut counted: Vec<Seconds> = searches.iter().map(|search| vec![[0; 2]; seconds(search.span)]).collect();
+    let mut judges: Vec<Judge<'_>> = searches.iter().map(|search| Judge::new(&search.side)).collect();
+    let whole = each(readers, window_ms, progress, |seen| {
+        for ((search, judge), counts) in searches.iter().zip(&mut judges).zip(&mut counted) {
+            if !seen.is_within(search.span) {
+                continue;
+            }
+            let at = usize::try_from(seen.second() - search.span.from.tick()).ok();
+            let Some(count) = at.and_then(|at| counts.get_mut(at)) else { continue };
+            let weight = i64::from(seen.event.weight);
+            match judge.of(seen.event) {
+                Some(Verdict::Bad) => (count[0], count[1]) = (count[0] + weight, count[1] + weight),
+                Some(Verdict::Good) => count[1] += weight,
+                Some(Verdict::Unknown) | None => {}
+            }
+        }
+    })?;
+    Ok(whole.then_some(counted))
+}
