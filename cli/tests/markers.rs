@@ -101,7 +101,10 @@ fn the_status_shows_people_the_five_newest_markers_and_machines_all() {
     let status = run(&["slo", "status", "--data", arg(&data)]);
     assert_eq!(text(&status.stdout).matches("note").count(), 5);
     let said = text(&status.stderr);
-    assert!(said.contains(&format!("2 more in the last day: slipstream mark list --data {}", data.display())), "{said}");
+    assert!(
+        said.contains(&format!("2 more in the last day: slipstream mark list --data {}", data.display())),
+        "{said}"
+    );
 }
 
 #[test]

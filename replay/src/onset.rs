@@ -84,9 +84,12 @@ mod tests {
         PACE.onset(FIRST, &counts).map(|onset| (onset.at - FIRST, onset.reaches_back))
     }
 
+    /// What it is, from when to when how many of ten a second are bad, and what is found.
+    type Row<'a> = (&'a str, &'a [(std::ops::Range<usize>, i64)], Option<(i64, bool)>);
+
     #[test]
     fn a_stretch_begins_where_bad_requests_outnumber_what_is_allowed() {
-        let rows: [(&str, &[(std::ops::Range<usize>, i64)], _); 8] = [
+        let rows: [Row<'_>; 8] = [
             ("an outage up to the firing", &[(3_540..3_600, 10)], Some((3_540, false))),
             ("one failure long before it", &[(1_000..1_001, 1), (3_540..3_600, 10)], Some((3_540, false))),
             ("and one within its window", &[(3_400..3_401, 1), (3_540..3_600, 10)], Some((3_540, false))),

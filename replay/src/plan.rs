@@ -84,7 +84,7 @@ pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) ->
 impl Plan {
     /// Starts both sets of definitions from the same state: an alert that both have, and that was open when the range began, is
     /// open by both. Without this, definitions that are the same would differ by what the warm-up makes of them.
-    pub fn from_one_state(&mut self) {
+    pub fn begin_alike(&mut self) {
         let (from, to) = (self.from, LogTime(self.from.0 + 1_000));
         let [of_then, given] = &mut self.cases[..] else { return };
         let alerting = Alerting::by(&in_force(&given.revisions, from, to));
@@ -209,7 +209,8 @@ impl Past {
         Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
-    fn log(&self) -> &SharedLog {
+    /// The log that is asked.
+    pub fn log(&self) -> &SharedLog {
         &self.sources.log
     }
 

@@ -82,7 +82,7 @@ pub struct Replayed {
 pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
     let sources = &sources.asked_again(progress);
     let mut plan = plan(sources, asked, progress).await?;
-    plan.from_one_state();
+    plan.begin_alike();
     let (cases, to, past) = (plan.cases.clone(), plan.to, Arc::clone(&plan.past));
     let (about, read) = read(sources, asked, plan, progress).await?;
     let stopped = about.to < to;

@@ -138,11 +138,7 @@ impl Disturbed {
     }
 
     /// The alert was open already in the replay: what made it begin at another tick touches this episode, too.
-    fn began_otherwise(
-        &self,
-        (alert, begin): &(String, i64),
-        replayed: &Episodes,
-    ) -> Option<&'static str> {
+    fn began_otherwise(&self, (alert, begin): &(String, i64), replayed: &Episodes) -> Option<&'static str> {
         let before = replayed.range((alert.clone(), i64::MIN)..(alert.clone(), *begin)).next_back()?;
         self.touches(before.0.1, *begin)
     }
@@ -150,7 +146,9 @@ impl Disturbed {
     /// The alert was open when the replay began it anew: what kept it open touches that episode, which is exempt itself.
     fn was_open(&self, (alert, begin): &(String, i64), published: &Episodes, replayed: &Episodes) -> bool {
         let before = |all: &Episodes| {
-            all.range((alert.clone(), i64::MIN)..(alert.clone(), *begin)).next_back().map(|(key, all)| (key.1, end(all)))
+            all.range((alert.clone(), i64::MIN)..(alert.clone(), *begin))
+                .next_back()
+                .map(|(key, all)| (key.1, end(all)))
         };
         let Some((opened, closed)) = before(published) else { return false };
         let since = before(replayed).map_or(opened, |(again, _)| again.min(opened));
@@ -248,7 +246,11 @@ mod tests {
         std::iter::once(at(1, TransitionKind::Firing, begin)).chain(resolved).collect()
     }
 
-    fn compared(published: &[(i64, Option<i64>)], replayed: &[(i64, Option<i64>)], incomplete: &[i64]) -> Result<Compared> {
+    fn compared(
+        published: &[(i64, Option<i64>)],
+        replayed: &[(i64, Option<i64>)],
+        incomplete: &[i64],
+    ) -> Result<Compared> {
         let all = |told: &[(i64, Option<i64>)]| told.iter().flat_map(|(b, e)| episode(*b, *e)).collect::<Vec<_>>();
         let ticks = Disturbed { incomplete: incomplete.iter().copied().collect(), next: 1_000, ..Disturbed::default() };
         compare(&all(published), &all(replayed), &[ticks])

@@ -127,7 +127,8 @@ pub fn beside(options: &Options) -> Result<Vec<Row>> {
     database.map_or(Ok(()), Database::remove)?;
     place.remove()?;
     let (runs, alone, beside) = (beside.len(), middle(alone.into_iter()), middle(beside.into_iter()));
-    let what = format!("event to webhook at {BESIDE} events/s ({sent} events), beside {runs} replays one after the other");
+    let what =
+        format!("event to webhook at {BESIDE} events/s ({sent} events), beside {runs} replays one after the other");
     let what_beside = format!("replay of {:.1} M events from Kafka beside that", events as f64 / 1e6);
     Ok(vec![
         Latencies { what, all }.row("2 s (max)"),

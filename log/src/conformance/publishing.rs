@@ -163,7 +163,7 @@ pub async fn l1_partitions_that_are_asked_together_answer_as_each_alone<S: Subje
         let asked = partitions.map(|partition| (partition, time));
         assert_eq!(log.all_offsets_at(&asked).await.expect("looking up"), alone, "log time {time:?}");
     }
-    assert_eq!(log.all_offsets_at(&[]).await.expect("offsets of nothing"), []);
+    assert!(log.all_offsets_at(&[]).await.expect("offsets of nothing").is_empty());
 }
 
 pub async fn l1_ranges_that_are_read_side_by_side_bring_their_own_records<S: Subject>() {

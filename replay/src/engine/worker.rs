@@ -7,11 +7,11 @@ use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::columns::{ColumnTally, Columns};
 use slipstream_store::Events;
 
-use super::{Case, Job};
 use super::dictionary::Dictionary;
 use super::rows::{BatchRows, Decoded, EventRows, Known, columns_of};
 use super::traffic::TrafficOfThread;
 use super::turns::Turns;
+use super::{Case, Job};
 use crate::contributors::Makeups;
 use crate::source::Block;
 

@@ -65,14 +65,16 @@ const TICKET: Step = (160, Kind::Firing, "ticket");
 const PAGE: Step = (160, Kind::Firing, "page");
 const OVER: Step = (400, Kind::Resolved, "ticket");
 
+/// Then, given, what, in words, when they part.
+type Becoming<'a> = (Option<&'a [Step]>, Option<&'a [Step]>, Change, &'a str, Option<i64>);
+
 #[test]
 fn what_becomes_of_an_alert() {
     let ticket = [PENDING, TICKET, OVER];
     let later_page = [PENDING, TICKET, (220, Kind::Severity, "page"), (400, Kind::Resolved, "page")];
     let sooner_page = [PENDING, TICKET, (200, Kind::Severity, "page"), (400, Kind::Resolved, "page")];
     let never = [PENDING, (130, Kind::Inactive, "")];
-    // (then, given, what, in words, when they part)
-    let rows: [(Option<&[Step]>, Option<&[Step]>, Change, &str, Option<i64>); 13] = [
+    let rows: [Becoming<'_>; 13] = [
         (Some(&ticket), Some(&ticket), Change::Same, "same", None),
         (Some(&ticket), None, Change::Lost, "lost", Some(160)),
         (None, Some(&ticket), Change::Gained, "gained", Some(160)),
@@ -135,6 +137,9 @@ fn a_change_has_what_both_sides_say() {
     assert_eq!((found.changed_requests, found.looked_from, found.looked_to), (None, None, None));
 }
 
+/// What it is, the alerts then, those given, and the pairs.
+type Pairing<'a> = (&'a str, Vec<AlertHistory>, Vec<AlertHistory>, &'a [(Option<Place>, Option<Place>)]);
+
 #[test]
 fn an_episode_belongs_to_that_of_its_alert_or_else_of_its_series_at_the_same_time() {
     let at = |id: &str, group: &str, from: i64, to: i64| {
@@ -146,8 +151,7 @@ fn an_episode_belongs_to_that_of_its_alert_or_else_of_its_series_at_the_same_tim
         )
     };
     let never = || episode_of("z", "checkout", Some("cart"), &[PENDING, (130, Kind::Inactive, "")]);
-    // (then, given, pairs)
-    let rows: [(&str, Vec<AlertHistory>, Vec<AlertHistory>, &[(Option<Place>, Option<Place>)]); 7] = [
+    let rows: [Pairing<'_>; 7] = [
         ("nothing", vec![], vec![], &[]),
         ("never fired", vec![never()], vec![never()], &[]),
         ("the same alert", vec![at("a", "cart", 100, 200)], vec![at("a", "cart", 150, 300)], &[(Some(0), Some(0))]),

@@ -78,6 +78,8 @@ async fn a_store_that_does_not_come_back_is_told_with_how_far_it_was_read() {
     let limits = Limits { events: 50, most_events: 400, patience: Duration::ZERO };
     let error = blocks(part(Arc::new(onlooker), 340), limits).await.unwrap_err();
     let at = jiff::Timestamp::from_millisecond(BEGIN + 60_000).unwrap();
-    let told = format!("the store stopped answering after it was read up to {at}; run it again when it is back: reading: it restarts");
+    let told = format!(
+        "the store stopped answering after it was read up to {at}; run it again when it is back: reading: it restarts"
+    );
     assert_eq!(error.to_string(), told);
 }

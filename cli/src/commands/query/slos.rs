@@ -46,7 +46,10 @@ pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
     output::print(&lines(&markers))?;
     if let Some(more) = markers.len().checked_sub(MARKERS + 1) {
         let flags = from.flags();
-        output::say(format_args!("{} more in the last day: slipstream mark list{flags}", figures::count(more as i64 + 1)));
+        output::say(format_args!(
+            "{} more in the last day: slipstream mark list{flags}",
+            figures::count(more as i64 + 1)
+        ));
     }
     for slo in answer.slos.iter().filter(|slo| slo.too_late > 0) {
         output::say(too_late(slo));
