@@ -116,9 +116,16 @@ pub(crate) async fn read(
     let job =
         Job { cases, known, window_ms, span, steps, slots, from, begins, threads, progress: Arc::clone(progress) };
     let mut read = blocking(move || run(&job, readers)).await?;
-    (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
-    // One that is stopped in the warm-up has nothing of the range.
-    let reached = read.reached.clamp(from, to);
+    // Ticks are whole seconds.
+    let reached = if read.reached < to { LogTime(read.reached.tick() * 1_000).max(from) } else { to };
+    let steps = steps.until(second(reached));
+    read.traffic.cut(steps.count());
+    if reached > from {
+        (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
+    } else {
+        // It was stopped in the warm-up, and has nothing of the range.
+        read.notes.iter_mut().for_each(|notes| notes.states.clear());
+    }
     let about = About {
         from,
         to: reached,
@@ -141,14 +148,11 @@ async fn look_again(
     progress: &Arc<Progress>,
 ) -> Result<(Told, bool), ReplayError> {
     let mut second = SecondLook::new(about, cases, &outcomes);
-    let mut found = None;
-    if let Some(counted) = searched(past, about, &second, progress).await? {
-        if let Some(earliest) = second.begin(about, &mut outcomes, &counted).filter(|at| *at < about.from.tick()) {
-            let markers = markers_of(past.log(), LogTime(earliest * 1_000 - MARKERS_BEFORE_MS), about.to).await?;
-            outcomes.iter_mut().for_each(|outcome| outcome.markers.clone_from(&markers));
-        }
-        found = looked(past, about, &second, progress).await?;
-    }
+    let found = match search_and_look(past, about, &mut second, &mut outcomes, progress).await {
+        // What was read is told all the same: the source that failed may be why it was stopped.
+        Err(_) if progress.is_stopped() => None,
+        found => found?,
+    };
     let unlooked = found.is_none();
     let changes = second.fill(about, &mut outcomes, found);
     let mut outcomes = outcomes.into_iter();
@@ -157,6 +161,22 @@ async fn look_again(
         (Some(outcome), None) => Ok((Told::One(Box::new(outcome)), unlooked)),
         (None, _) => Err(ReplayError::Thread("the engine")),
     }
+}
+
+/// Finds out when alerts began, and looks at them from there on. What each look found; `None` if it was stopped.
+async fn search_and_look(
+    past: &Past,
+    about: &About,
+    second: &mut SecondLook,
+    outcomes: &mut [Outcome],
+    progress: &Arc<Progress>,
+) -> Result<Option<Vec<Found>>, ReplayError> {
+    let Some(counted) = searched(past, about, second, progress).await? else { return Ok(None) };
+    if let Some(earliest) = second.begin(about, outcomes, &counted).filter(|at| *at < about.from.tick()) {
+        let markers = markers_of(past.log(), LogTime(earliest * 1_000 - MARKERS_BEFORE_MS), about.to).await?;
+        outcomes.iter_mut().for_each(|outcome| outcome.markers.clone_from(&markers));
+    }
+    looked(past, about, second, progress).await
 }
 
 /// What was counted where alerts may have begun; `None` if it was stopped.

@@ -256,6 +256,11 @@ impl Revisions {
         (self.below(upto) > 0).then(|| self.revisions[0].cut)
     }
 
+    /// The SLOs that were deleted, each time, and from which log time on.
+    pub fn deletions(&self) -> impl Iterator<Item = (&str, LogTime)> {
+        self.revisions.iter().filter(|r| r.slo.is_none()).map(|r| (r.name.as_ref(), r.cut))
+    }
+
     /// The SLOs that the revisions numbered `from..to` are about, each once, by name.
     pub(crate) fn names(&self, from: usize, to: usize) -> BTreeSet<Arc<str>> {
         self.revisions[from.min(to)..to].iter().map(|r| Arc::clone(&r.name)).collect()

@@ -8,10 +8,12 @@
 mod alerting;
 mod dictionary;
 mod fold;
+mod notes;
 mod pipeline;
 mod rows;
 mod slots;
 mod steps;
+mod tallied;
 mod traffic;
 mod turns;
 mod worker;
@@ -27,7 +29,7 @@ use crate::contributors::Makeups;
 use crate::source::Span;
 pub use alerting::Alerting;
 pub use dictionary::Tuple;
-pub use fold::{Notes, SeriesName, SeriesNotes, Standing};
+pub use notes::{Notes, SeriesName, SeriesNotes, Standing, StepNotes, Stepped};
 pub use pipeline::run;
 pub use slots::{Slotted, Slotting};
 pub use steps::Steps;
@@ -138,7 +140,8 @@ impl Progress {
     }
 }
 
-/// What was read.
+/// What was read. Of a replay that was stopped: up to the last whole second before [`Read::reached`], but for contributors and
+/// traffic, which have what was read of each partition.
 #[derive(Debug, Default)]
 pub struct Read {
     /// Events of the range that count.

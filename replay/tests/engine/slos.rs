@@ -4,7 +4,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{Loaded, load};
 
 /// A group of each service, one objective by status and one by latency; and everything, which has no alerts.
-const SLOS: &str = r#"
+pub const SLOS: &str = r#"
 apiVersion: openslo/v1
 kind: AlertPolicy
 metadata: {name: fast-burn}
@@ -90,7 +90,8 @@ pub fn renamed() -> Loaded {
     loaded(&SLOS.replace("metadata: {name: quick}", "metadata: {name: fast}"))
 }
 
-fn loaded(text: &str) -> Loaded {
+/// Definitions from a document.
+pub fn loaded(text: &str) -> Loaded {
     let loaded = load(&[SourceFile { path: "slos.yaml".to_owned(), text: text.to_owned() }]);
     assert!(loaded.is_valid(), "{:?}", loaded.diagnostics);
     loaded

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use slipstream_log::memory::MemoryLog;
 use slipstream_log::{Fetch, Offset, TopicPartition};
+use slipstream_replay::engine::Progress;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
@@ -25,6 +26,8 @@ pub struct Onlooker {
     pub unavailable: BTreeSet<usize>,
     /// How many questions for the bounds of raw events fail for now.
     pub no_bounds: AtomicUsize,
+    /// Somebody stops the replay when one fails.
+    pub stops: Option<Arc<Progress>>,
     /// After so many windows, retention has removed what is older.
     pub trimmed: Option<(usize, LogTime)>,
     pub windows: AtomicUsize,
@@ -39,6 +42,7 @@ impl Onlooker {
             refusal: |_| None,
             unavailable: BTreeSet::new(),
             no_bounds: AtomicUsize::new(0),
+            stops: None,
             trimmed: None,
             windows: AtomicUsize::new(0),
             asked: Mutex::default(),
@@ -71,6 +75,7 @@ impl Store for Onlooker {
         if limit > 1 {
             self.asked.lock().unwrap().push((w.from, w.to));
             if self.unavailable.contains(&self.windows.fetch_add(1, Ordering::SeqCst)) {
+                self.stops.iter().for_each(|progress| progress.stop());
                 return Err(StoreError::Unavailable { doing: "reading".to_owned(), cause: "it restarts".into() });
             }
         }

@@ -19,6 +19,7 @@ mod since;
 mod slo;
 mod snapshot;
 mod sums;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,9 +38,12 @@ use since::Meanwhile;
 use slo::SloState;
 use snapshot::Changes;
 use sums::{Member, Sums};
+use watch::Nobody;
 
 pub use parts::PART_BYTES;
 pub use restore::Restoring;
+pub use slo::is_other;
+pub use watch::{Taken, Watch};
 
 /// Why a fold cannot continue. Each of these stops the role: its output could not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,10 +138,6 @@ pub enum BurnFault {
     },
 }
 
-/// Looks at the state after a tick, and at what was not taken yet of the burn rates that it gave. It may take them: where a
-/// batch leads over years, they are many.
-pub type Watch<'w> = dyn FnMut(&Burn, i64, &mut Vec<BurnRates>) -> Result<(), BurnFault> + 'w;
-
 /// Burn's state for one partition of sli-tallies.
 #[derive(Debug, Clone)]
 pub struct Burn {
@@ -159,6 +159,8 @@ pub struct Burn {
     changes: Changes,
     /// Unix seconds before which a source's records were gone when the fold first heard of it.
     floor: i64,
+    /// See [`Burn::begin_at`].
+    begin: Option<i64>,
     incomplete_ticks: u64,
     too_late: i64,
 }
@@ -182,9 +184,17 @@ impl Burn {
             pending: Pending::default(),
             changes: Changes::all(chunks),
             floor: 0,
+            begin: None,
             incomplete_ticks: 0,
             too_late: 0,
         }
+    }
+
+    /// The same, with no tick before this one. Otherwise ticks begin with the first cut; where the source of the first batch has
+    /// lost its past, with what is left of that. Then they would depend on which source comes first.
+    #[must_use]
+    pub fn begin_at(self, tick: i64) -> Burn {
+        Burn { begin: Some(tick), ..self }
     }
 
     /// Next tally offset: after [`Burn::restore`], where to read on from.
@@ -225,11 +235,10 @@ impl Burn {
         batch: &TallyBatch,
         revisions: &Revisions,
     ) -> Result<Vec<BurnRates>, BurnFault> {
-        self.apply_watched(offset, batch, revisions, &mut |_, _, _| Ok(()))
+        self.apply_watched(offset, batch, revisions, &mut Nobody)
     }
 
-    /// As [`Burn::apply`]; `watch` is called after each tick that is evaluated, with the state as it is then. What it takes is
-    /// not returned.
+    /// As [`Burn::apply`], and `watch` looks on. The burn rates that it takes are not returned.
     ///
     /// # Errors
     /// See [`BurnFault`], and what `watch` returns.
@@ -238,7 +247,7 @@ impl Burn {
         offset: i64,
         batch: &TallyBatch,
         revisions: &Revisions,
-        watch: &mut Watch<'_>,
+        watch: &mut dyn Watch,
     ) -> Result<Vec<BurnRates>, BurnFault> {
         self.check(offset, batch, revisions)?;
         // Before the batch is held: what belongs to a chunk that is still pending is passed over, since it is in there.
@@ -323,11 +332,11 @@ impl Burn {
         }
     }
 
-    /// Ticks begin with the cut of the first revision; where the past is gone, with what is left.
+    /// Ticks begin with the cut of the first revision; where the past is gone, with what is left, or where they are told to.
     fn start(&mut self, revisions: &Revisions) {
         if self.head.next_tick.is_none() {
             let first = revisions.first_cut(self.head.revision);
-            self.head.next_tick = first.map(|cut| cut.tick().max(self.floor));
+            self.head.next_tick = first.map(|cut| cut.tick().max(self.begin.unwrap_or(self.floor)));
         }
     }
 
@@ -336,7 +345,7 @@ impl Burn {
         &mut self,
         revisions: &Revisions,
         out: &mut Vec<BurnRates>,
-        watch: &mut Watch<'_>,
+        watch: &mut dyn Watch,
     ) -> Result<(), BurnFault> {
         let frontier = head::frontier(&self.head, self.scale.lag_ms);
         // Up to the end of the tick: at its beginning, records of it may still come.
@@ -344,18 +353,24 @@ impl Burn {
             self.head.next_tick = Some(tick + 1);
             let moment = self.moment(tick, &frontier);
             self.incomplete_ticks += u64::from(!moment.complete);
-            self.tick(&moment, revisions, out)?;
+            self.tick(&moment, revisions, out, watch)?;
             if self.position <= self.silent_below {
                 out.clear();
             }
-            watch(self, tick, out)?;
+            watch.evaluated(self, tick, out)?;
         }
         Ok(())
     }
 
-    fn tick(&mut self, moment: &Moment, revisions: &Revisions, out: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
+    fn tick(
+        &mut self,
+        moment: &Moment,
+        revisions: &Revisions,
+        out: &mut Vec<BurnRates>,
+        watch: &mut dyn Watch,
+    ) -> Result<(), BurnFault> {
         self.switch(moment, revisions, out)?;
-        let touched = self.take_in(moment, revisions);
+        let touched = self.take_in(moment, revisions, watch);
         // Not every series: of 100,000 most have nothing new, and their windows move only with the slots.
         let before = out.len();
         for id in self.pool.to_evaluate(moment.tick, touched) {
@@ -417,7 +432,7 @@ impl Burn {
     /// Adds the entries with ticks up to `tick` to their series, which are returned. They come in the order of ticks and
     /// groups, so that who is admitted below the cap does not depend on batching. Entries of a generation that ended are
     /// dropped.
-    fn take_in(&mut self, moment: &Moment, revisions: &Revisions) -> Vec<u32> {
+    fn take_in(&mut self, moment: &Moment, revisions: &Revisions, watch: &mut dyn Watch) -> Vec<u32> {
         let mut touched = Vec::new();
         let mut meanwhile = Meanwhile::new(moment.tick, (revisions, moment.revision), &self.scale);
         while let Some((own, by_slo)) = self.held.pop_due(moment.tick) {
@@ -425,7 +440,7 @@ impl Burn {
                 self.changes.mark(&name);
                 if let Some(state) = self.slos.get_mut(name.as_str()) {
                     let came = (moment.tick, meanwhile.since(&name, own));
-                    self.too_late += state.take_in(&mut due, came, &mut self.pool, &self.scale, &mut touched);
+                    self.too_late += state.take_in(&mut due, came, (&mut self.pool, &self.scale), &mut touched, watch);
                 }
             }
         }

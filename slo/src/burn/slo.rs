@@ -10,6 +10,7 @@ use super::held::Due;
 use super::plan::{EvaluationPlan, Needs, whole_second};
 use super::pool::{Pool, Series, State};
 use super::since::Since;
+use super::watch::{Taken, Watch};
 use super::{Burn, BurnFault};
 use crate::redelivery::id_hash;
 use crate::revision::InForce;
@@ -61,9 +62,9 @@ impl SloState {
         &mut self,
         due: &mut Due,
         (tick, since): (i64, Option<&Since>),
-        pool: &mut Pool,
-        scale: &Scale,
+        (pool, scale): (&mut Pool, &Scale),
         touched: &mut Vec<u32>,
+        watch: &mut dyn Watch,
     ) -> i64 {
         let mut too_late = 0;
         let generation = self.generation;
@@ -77,6 +78,8 @@ impl SloState {
                 let before = series.too_late;
                 same.iter().for_each(|entry| series.add(tick, entry, since));
                 too_late += series.too_late - before;
+                let Series { slo, objective, group, .. } = &*series;
+                watch.taken(Taken { slo, generation: same[0].generation, objective, group, entries: same });
                 touched.push(id);
                 touched.extend(self.composite_for(&same[0], pool, scale));
             }
@@ -200,7 +203,8 @@ fn other(dimensions: usize) -> Arc<[String]> {
     (0..dimensions).map(|_| OTHER.to_owned()).collect()
 }
 
-fn is_other(group: &[String]) -> bool {
+/// Whether a series is that of all groups beyond the cap, or of a group that has its name and is counted there, too.
+pub fn is_other(group: &[String]) -> bool {
     !group.is_empty() && group.iter().all(|value| value == OTHER)
 }
 

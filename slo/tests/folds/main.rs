@@ -9,6 +9,7 @@ mod burns;
 mod published;
 mod saved;
 mod steps;
+mod watched;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

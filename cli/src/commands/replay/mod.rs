@@ -45,11 +45,16 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let found = stopping::on_signal(&progress, replay(&sources, &asked, &progress)).await;
     shown.end().await;
     no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
-    let found = found?;
+    let found = found.map_err(stopping::interrupted)?;
     tell(&args, &found, around.as_ref(), &log).await?;
     if found.stopped || found.unlooked {
-        let unlooked = if found.unlooked { "; whom alerts hit was not looked into" } else { "" };
-        let said = format!("stopped: what is told ends at {}{unlooked}", found.told.outcome().to);
+        let to = &found.told.outcome().to;
+        let rest = match (found.stopped, found.unlooked) {
+            (_, true) => "; whom alerts hit was not looked into",
+            (true, false) => "; contributors, and the traffic of the last step, may have requests after it",
+            (false, false) => "",
+        };
+        let said = format!("stopped: what is told ends at {to}{rest}");
         return Err(Interrupted::new(said).into());
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,8 @@ use slipstream_definitions::definition::Slo;
 pub struct Share {
     /// The definition.
     pub slo: Arc<Slo>,
+    /// Its generation.
+    pub generation: i64,
     /// Its objectives that count by the indicator, by their index.
     pub objectives: Arc<[usize]>,
     /// Values of groupBy.
@@ -63,9 +65,9 @@ impl Shares {
     pub(super) fn settle(&mut self, matcher: &Matcher) {
         let sorted: BTreeMap<(SeriesId, u32), [i64; 3]> = self.open.drain().collect();
         self.settled.extend(sorted.into_iter().map(|((series, tuple), counts)| {
-            let SeriesKey { slo, shared_by, group, .. } = matcher.series(series);
+            let SeriesKey { slo, generation, shared_by, group } = matcher.series(series);
             let (slo, objectives, group) = (Arc::clone(slo), Arc::clone(shared_by), Arc::clone(group));
-            Share { slo, objectives, group, tuple, counts }
+            Share { slo, generation: *generation, objectives, group, tuple, counts }
         }));
     }
 
