@@ -153,7 +153,7 @@ pub async fn l1_partitions_that_are_asked_together_answer_as_each_alone<S: Subje
     }
     let partitions = [2, 0, 1].map(input);
     assert_eq!(log.all_bounds(&partitions).await.expect("bounds"), [(0, 0), (0, 10), (0, 10)]);
-    assert_eq!(log.all_bounds(&[]).await.expect("the bounds of nothing"), []);
+    assert!(log.all_bounds(&[]).await.expect("the bounds of nothing").is_empty());
     let times: Vec<i64> = read_all(&log, input(0)).await.iter().map(|r| r.1.0).collect();
     for time in times.into_iter().chain([0, i64::MAX / 2]).map(LogTime) {
         let mut alone = Vec::new();
