@@ -81,6 +81,8 @@ macro_rules! conformance {
             publishing: l1_a_crash_within_a_publish_leaves_all_of_it_or_nothing,
             publishing: l1_bounded_reads_bring_every_record_once,
             publishing: l1_offset_at_finds_the_first_record_not_before_a_time,
+            publishing: l1_partitions_that_are_asked_together_answer_as_each_alone,
+            publishing: l1_ranges_that_are_read_side_by_side_bring_their_own_records,
             publishing: l1_below_retention_is_out_of_range,
             publishing: l5_the_newest_holder_of_a_writer_name_fences_the_older,
             publishing: l5_a_fenced_writer_takes_its_name_back_and_fences_in_turn,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::try_join_all;
 use slipstream_schemas::topics::Kept;
 use slipstream_schemas::{LogTime, Topic};
 
@@ -178,7 +179,13 @@ pub trait Log: Send + Sync + 'static {
     /// First retained offset and end offset, as a committed reader sees them.
     async fn bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError>;
 
-    /// The same, once every step that was under way when this was asked is decided: what a former owner has committed is
+    /// [`bounds`](Log::bounds) of several partitions, in their order. They are asked together: where the log is elsewhere, many
+    /// take hardly longer than one.
+    async fn all_bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        try_join_all(partitions.iter().map(|partition| self.bounds(*partition))).await
+    }
+
+    /// The bounds of a partition, once every step that was under way when this was asked is decided: what a former owner has committed is
     /// below the end, and what is not there never will be. An adapter that shows steps at once answers at once.
     async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         self.bounds(partition).await
@@ -190,6 +197,12 @@ pub trait Log: Send + Sync + 'static {
 
     /// The first offset whose log time is at least `time`; the end offset when there is none.
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError>;
+
+    /// [`offset_at`](Log::offset_at) of several partitions, each of them once, in their order; together, as
+    /// [`all_bounds`](Log::all_bounds).
+    async fn all_offsets_at(&self, asked: &[(TopicPartition, LogTime)]) -> Result<Vec<Offset>, LogError> {
+        try_join_all(asked.iter().map(|(partition, time)| self.offset_at(*partition, *time))).await
+    }
 
     /// The committed position of a group, asked from outside of it; `None` if never committed.
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError>;

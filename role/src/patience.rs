@@ -3,7 +3,8 @@
 //!
 //! A role works on a [`patient`] log, whatever log it is, so that only permanent errors end it. Publishing is not retried
 //! there (a publisher has a caller to report to), nor are commits ([`slipstream_log::settle()`] brings them to their
-//! end). A read is retried until it succeeds, even on shutdown: the supervisor's bound ends that.
+//! end). A read is retried until it succeeds, even on shutdown: the supervisor's bound ends that. A command that somebody
+//! waits for works on a log that is patient for some time ([`patient_for`]).
 
 mod log;
 
@@ -13,7 +14,7 @@ use slipstream_log::LogError;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::{Backoff, Retry};
 
-pub use log::patient;
+pub use log::{patient, patient_for};
 
 /// Between two attempts at a log. A role retries alone, so without jitter.
 const LOG: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_secs(1) };

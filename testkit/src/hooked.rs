@@ -119,6 +119,12 @@ impl<H: Hooks> Log for Hooked<H> {
         self.log.bounds(partition).await
     }
 
+    async fn all_bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        self.hooks.asking("all_bounds")?;
+        partitions.iter().try_for_each(|partition| self.hooks.failing(*partition))?;
+        self.log.all_bounds(partitions).await
+    }
+
     async fn read(&self, partition: TopicPartition, from: Offset, to: Offset, fetch: Fetch) -> Result<Batch, LogError> {
         self.hooks.asking("read")?;
         self.hooks.reading(partition, fetch).await;
@@ -129,6 +135,11 @@ impl<H: Hooks> Log for Hooked<H> {
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
         self.hooks.asking("offset_at")?;
         self.log.offset_at(partition, time).await
+    }
+
+    async fn all_offsets_at(&self, asked: &[(TopicPartition, LogTime)]) -> Result<Vec<Offset>, LogError> {
+        self.hooks.asking("all_offsets_at")?;
+        self.log.all_offsets_at(asked).await
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {

@@ -143,6 +143,48 @@ pub async fn l1_offset_at_finds_the_first_record_not_before_a_time<S: Subject>()
     }
 }
 
+pub async fn l1_partitions_that_are_asked_together_answer_as_each_alone<S: Subject>() {
+    let subject = S::open(3, Time::Runs).await;
+    let log = subject.log();
+    // The last partition stays empty.
+    for _ in 0..5 {
+        publish(&log, 2, 4).await;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    }
+    let partitions = [2, 0, 1].map(input);
+    assert_eq!(log.all_bounds(&partitions).await.expect("bounds"), [(0, 0), (0, 10), (0, 10)]);
+    assert!(log.all_bounds(&[]).await.expect("the bounds of nothing").is_empty());
+    let times: Vec<i64> = read_all(&log, input(0)).await.iter().map(|r| r.1.0).collect();
+    for time in times.into_iter().chain([0, i64::MAX / 2]).map(LogTime) {
+        let mut alone = Vec::new();
+        for partition in partitions {
+            alone.push(log.offset_at(partition, time).await.expect("looking up"));
+        }
+        let asked = partitions.map(|partition| (partition, time));
+        assert_eq!(log.all_offsets_at(&asked).await.expect("looking up"), alone, "log time {time:?}");
+    }
+    assert!(log.all_offsets_at(&[]).await.expect("offsets of nothing").is_empty());
+}
+
+pub async fn l1_ranges_that_are_read_side_by_side_bring_their_own_records<S: Subject>() {
+    let subject = S::open(3, Time::Runs).await;
+    let log = subject.log();
+    publish(&log, 3, 600).await;
+    // Of each partition the whole and two parts, in small fetches: each reader finds the others in the middle of theirs.
+    let ranges = (0..3).flat_map(|partition| [(0, 200), (0, 90), (70, 200)].map(|range| (input(partition), range)));
+    let read = async |(partition, (from, to)): (crate::port::TopicPartition, (i64, i64))| {
+        let (mut at, mut got) = (from, Vec::new());
+        while at < to {
+            let batch = log.read(partition, at, to, Fetch { records: 13, ..Fetch::default() }).await.expect("reading");
+            got.extend(batch.iter().map(|r| (r.offset(), super::text(r.value()))));
+            at = batch.next;
+        }
+        let value = |offset: i64| (offset, format!("v{}", offset * 3 + i64::from(partition.partition)));
+        assert_eq!(got, (from..to).map(value).collect::<Vec<_>>(), "{partition}: [{from}, {to})");
+    };
+    futures::future::join_all(ranges.map(read)).await;
+}
+
 pub async fn l1_below_retention_is_out_of_range<S: Subject>() {
     let subject = S::open(1, Time::Stands).await;
     let log = subject.log();

@@ -39,9 +39,11 @@ pub(super) fn log_line(level: i32, facility: &str, text: &str) {
     }
 }
 
-/// Looks up the partitions of a topic, which makes them known to this client.
-pub(super) fn look_again<C: ClientContext>(client: &Client<C>, topic: &str) {
-    if let Err(error) = client.fetch_metadata(Some(topic), LOOK) {
+/// Looks up the partitions of a topic, which makes them known to this client. Returns whether it worked.
+pub(super) fn look_again<C: ClientContext>(client: &Client<C>, topic: &str) -> bool {
+    let found = client.fetch_metadata(Some(topic), LOOK);
+    if let Err(error) = &found {
         tracing::info!(%error, topic, "new partitions are not known yet");
     }
+    found.is_ok()
 }

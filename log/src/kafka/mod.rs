@@ -191,6 +191,12 @@ impl Log for KafkaLog {
         blocking(move || shared.ranges.bounds(partition)).await
     }
 
+    async fn all_bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        self.shared.alive()?;
+        let (shared, partitions) = (Arc::clone(&self.shared), partitions.to_vec());
+        blocking(move || shared.ranges.all_bounds(&partitions)).await
+    }
+
     async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         self.shared.alive()?;
         let shared = Arc::clone(&self.shared);
@@ -218,6 +224,12 @@ impl Log for KafkaLog {
         self.shared.alive()?;
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.ranges.offset_at(partition, time)).await
+    }
+
+    async fn all_offsets_at(&self, asked: &[(TopicPartition, LogTime)]) -> Result<Vec<Offset>, LogError> {
+        self.shared.alive()?;
+        let (shared, asked) = (Arc::clone(&self.shared), asked.to_vec());
+        blocking(move || shared.ranges.all_offsets_at(&asked)).await
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {

@@ -1,5 +1,7 @@
 //! Reading outside of a group: bounds, offsets by log time, and ranges.
 
+mod client;
+mod pool;
 mod reader;
 
 use std::collections::BTreeSet;
@@ -15,10 +17,11 @@ use super::buffer::{Buffer, ProducersTimes};
 use super::client::{ClientLog, Reader, look_again};
 use super::errors::{is_lasting, is_new_partition, log_error, of_code};
 use super::names::Names;
-use super::native::{Came, Events, Records};
+use super::native::Came;
 use super::settings::{self, KafkaOptions};
 use crate::batch::Batch;
 use crate::port::{Fetch, LogError, Offset, TopicPartition};
+use pool::Pool;
 use reader::{RangeReader, Standing};
 
 /// How long a request to the brokers may take.
@@ -27,8 +30,6 @@ const CALL: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long to wait for a range before checking for errors, milliseconds.
 const GLANCE: i32 = 50;
-/// How many idle readers are kept for further ranges: a replay has one for each partition, and a new client takes long.
-const IDLE_READERS: usize = 16;
 
 /// Readers of ranges. All its methods block.
 pub(super) struct Ranges {
@@ -37,7 +38,7 @@ pub(super) struct Ranges {
     asker: Mutex<Option<Arc<Reader>>>,
     /// Looks up the ends including uncommitted records.
     uncommitted: Mutex<Option<Arc<Reader>>>,
-    idle: Mutex<Vec<RangeReader>>,
+    pool: Pool,
 }
 
 /// The result of reading a range.
@@ -55,13 +56,8 @@ impl Read {
 
 impl Ranges {
     pub(super) fn new(options: &KafkaOptions, names: Names) -> Self {
-        Ranges {
-            options: options.clone(),
-            names,
-            asker: Mutex::default(),
-            uncommitted: Mutex::default(),
-            idle: Mutex::default(),
-        }
+        let pool = Pool::new(options, names.clone());
+        Ranges { options: options.clone(), names, asker: Mutex::default(), uncommitted: Mutex::default(), pool }
     }
 
     /// A client for lookups.
@@ -100,9 +96,9 @@ impl Ranges {
         asked.map_err(|e| log_error(&self.names, format!("looking up {what} of {topic}/{}", partition.partition), &e))
     }
 
-    /// Ends of several partitions, by one request.
+    /// Ends of several partitions, by one request; those that are not known at the moment are left out.
     pub(super) fn ends(&self, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, Offset)>, LogError> {
-        let answer = self.by_time(partitions, At::End)?;
+        let answer = self.by_time(partitions.iter().map(|p| (*p, At::End)))?;
         let found = answer.elements().into_iter().filter_map(|e| {
             let place = self.names.place(e.topic(), e.partition())?;
             let At::Offset(offset) = e.offset() else { return None };
@@ -111,28 +107,71 @@ impl Ranges {
         Ok(found.collect())
     }
 
-    fn by_time(&self, partitions: &[TopicPartition], time: At) -> Result<TopicPartitionList, LogError> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for p in partitions {
-            let added = list.add_partition_offset(self.names.of(p.topic), p.partition as i32, time);
-            added.map_err(|e| log_error(&self.names, "naming partitions", &e))?;
-        }
-        let asker = self.asker()?;
-        let topics: BTreeSet<&str> = partitions.iter().map(|p| self.names.of(p.topic)).collect();
-        let answer = asked(&asker, topics, || asker.offsets_for_times(list.clone(), CALL));
-        answer.map_err(|e| log_error(&self.names, "looking up offsets", &e))
+    /// [`Ranges::bounds`] of several partitions, in their order, by two requests to each broker.
+    pub(super) fn all_bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        let look = |at: At| self.offsets(&partitions.iter().map(|p| (*p, at)).collect::<Vec<_>>());
+        // In this order, or retention could move the first one beyond the end.
+        let (firsts, ends) = (look(At::Beginning)?, look(At::End)?);
+        let both = partitions.iter().zip(firsts).zip(ends);
+        let bounds = both.map(|((partition, first), end)| match (first, end) {
+            (Some(first), Some(end)) => Ok((first, end)),
+            _ => Err(LogError::Transient {
+                doing: format!("looking up the bounds of {partition}"),
+                cause: "the brokers do not know them at the moment".into(),
+            }),
+        });
+        bounds.collect()
+    }
+
+    /// [`Ranges::offset_at`] of several partitions, each asked once, in their order: with the bounds, three requests to each
+    /// broker.
+    pub(super) fn all_offsets_at(&self, asked: &[(TopicPartition, LogTime)]) -> Result<Vec<Offset>, LogError> {
+        let partitions: Vec<TopicPartition> = asked.iter().map(|(partition, _)| *partition).collect();
+        let bounds = self.all_bounds(&partitions)?;
+        let times: Vec<_> = asked.iter().map(|(partition, time)| (*partition, At::Offset(time.0.max(0)))).collect();
+        let found = self.offsets(&times)?.into_iter().zip(bounds);
+        Ok(found.map(|(found, (first, end))| found.map_or(end, |found| found.clamp(first, end))).collect())
     }
 
     /// The first offset whose log time is at least `time`.
     pub(super) fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
-        let (first, end) = self.bounds(partition)?;
-        let answer = self.by_time(&[partition], At::Offset(time.0.max(0)))?;
-        let found = answer.elements().first().map(|e| (e.offset(), e.error()));
-        match found {
-            Some((At::Offset(offset), Ok(()))) => Ok(offset.clamp(first, end)),
-            Some((_, Err(e))) => Err(log_error(&self.names, format!("looking up a log time in {partition}"), &e)),
-            _ => Ok(end),
+        let found = self.all_offsets_at(&[(partition, time)])?;
+        found.first().copied().ok_or_else(|| LogError::Transient {
+            doing: format!("looking up a log time in {partition}"),
+            cause: "the brokers did not answer".into(),
+        })
+    }
+
+    /// What each partition has there, in their order; `None` if nothing.
+    fn offsets(&self, asked: &[(TopicPartition, At)]) -> Result<Vec<Option<Offset>>, LogError> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
         }
+        let answer = self.by_time(asked.iter().copied())?;
+        let found = asked.iter().map(|(partition, _)| {
+            let Some(found) = answer.find_partition(self.names.of(partition.topic), partition.partition as i32) else {
+                return Ok(None);
+            };
+            found.error().map_err(|e| log_error(&self.names, format!("looking up offsets of {partition}"), &e))?;
+            Ok(match found.offset() {
+                At::Offset(offset) => Some(offset),
+                _ => None,
+            })
+        });
+        found.collect()
+    }
+
+    fn by_time(&self, asked_for: impl Iterator<Item = (TopicPartition, At)>) -> Result<TopicPartitionList, LogError> {
+        let (mut list, mut topics) = (TopicPartitionList::new(), BTreeSet::new());
+        for (p, at) in asked_for {
+            let topic = self.names.of(p.topic);
+            topics.insert(topic);
+            let added = list.add_partition_offset(topic, p.partition as i32, at);
+            added.map_err(|e| log_error(&self.names, "naming partitions", &e))?;
+        }
+        let asker = self.asker()?;
+        let answer = asked(&asker, topics, || asker.offsets_for_times(list.clone(), CALL));
+        answer.map_err(|e| log_error(&self.names, "looking up offsets", &e))
     }
 
     /// Records of `[from, to)`.
@@ -143,8 +182,9 @@ impl Ranges {
         to: Offset,
         fetch: Fetch,
     ) -> Result<Read, LogError> {
-        if let Some((reader, end)) = self.continues(partition, from, to) {
-            return self.read_with(reader, (partition, from, to), end, fetch);
+        // Then bounds need not be looked up again: what retention has removed since, the brokers refuse to send.
+        if let Some((reader, _)) = self.pool.continuing(partition, (from, to)) {
+            return self.read_with(reader, to, fetch);
         }
         let (first, end) = self.bounds(partition)?;
         if from < first || from > end {
@@ -153,91 +193,42 @@ impl Ranges {
         if from >= to.min(end) {
             return Ok(Read::nothing(partition, from));
         }
-        let reader = self.reader(partition, from)?;
-        self.read_with(reader, (partition, from, to.min(end)), end, fetch)
+        let mut reader = self.pool.reader(partition, Standing { next: from, end })?;
+        reader.at.end = end;
+        self.read_with(reader, to.min(end), fetch)
     }
 
-    /// A reader that stands at `from`, with the end that it knows, if all of the range was there when that was looked up. Then
-    /// bounds need not be looked up again: what retention has removed since, the brokers refuse to send.
-    fn continues(&self, partition: TopicPartition, from: Offset, to: Offset) -> Option<(RangeReader, Offset)> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |(place, r): (usize, &RangeReader)| Some((place, r.knows(partition, (from, to))?));
-        let (place, end) = idle.iter().enumerate().find_map(known)?;
-        Some((idle.remove(place), end))
-    }
-
-    fn read_with(
-        &self,
-        mut reader: RangeReader,
-        (partition, from, to): (TopicPartition, Offset, Offset),
-        end: Offset,
-        fetch: Fetch,
-    ) -> Result<Read, LogError> {
-        let read = self.read_on(&mut reader, partition, from, to, fetch)?;
-        let next = read.batch.next;
-        reader.stand_at(partition, (next < to).then_some(Standing { partition, next, end }));
-        self.put_back(reader);
+    /// Reads on up to `to`, which exists.
+    fn read_with(&self, mut reader: RangeReader, to: Offset, fetch: Fetch) -> Result<Read, LogError> {
+        let read = match self.read_on(&mut reader, to, fetch) {
+            Ok(read) => read,
+            Err(error @ LogError::OutOfRange { .. }) => {
+                self.pool.release(reader);
+                return Err(error);
+            }
+            Err(error) => {
+                self.pool.retire(reader);
+                return Err(error);
+            }
+        };
+        reader.at.next = read.batch.next;
+        // Who looks at one record does not read on: nothing is to be fetched ahead for it.
+        if reader.at.next < to && fetch.records > 1 {
+            self.pool.leave(reader);
+        } else {
+            self.pool.release(reader);
+        }
         Ok(read)
     }
 
-    fn put_back(&self, reader: RangeReader) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() >= IDLE_READERS {
-            idle.remove(0);
-        }
-        idle.push(reader);
-    }
-
-    /// A reader that is at an offset, or is moved there. One in the middle of another range is left there, while there are few.
-    fn reader(&self, partition: TopicPartition, from: Offset) -> Result<RangeReader, LogError> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = idle.iter().position(|r| r.stands_at(partition, from));
-        let free = there.or_else(|| idle.iter().position(|r| r.at.is_none()));
-        let found = free.or_else(|| (idle.len() >= IDLE_READERS).then_some(0)).map(|i| idle.remove(i));
-        drop(idle);
-        let mut reader = match found {
-            Some(reader) => reader,
-            None => self.open()?,
-        };
-        if !reader.stands_at(partition, from) {
-            let (topic, number) = (self.names.of(partition.topic), partition.partition as i32);
-            // The old one first: it may be the same queue.
-            reader.records = None;
-            reader.records = Records::of(&reader.consumer, topic, number, &Arc::default());
-            let mut list = TopicPartitionList::with_capacity(1);
-            list.add_partition_offset(topic, number, At::Offset(from))
-                .and_then(|()| reader.consumer.assign(&list))
-                .map_err(|e| log_error(&self.names, format!("reading {partition}"), &e))?;
-            reader.at = None;
-        }
-        Ok(reader)
-    }
-
-    fn open(&self) -> Result<RangeReader, LogError> {
-        let made = settings::ranges(&self.options).create_with_context(ClientLog);
-        let consumer: Reader = made.map_err(|e| log_error(&self.names, "creating a Kafka client", &e))?;
-        let consumer = Arc::new(consumer);
-        let events = Events::of(&consumer).ok_or_else(|| LogError::Fatal {
-            doing: "creating a Kafka client".to_owned(),
-            cause: "it has no queue".into(),
-        })?;
-        Ok(RangeReader { records: None, events, consumer, at: None })
-    }
-
     /// Reads until the fetch is full or everything below `to`, which exists, was seen.
-    fn read_on(
-        &self,
-        reader: &mut RangeReader,
-        partition: TopicPartition,
-        from: Offset,
-        to: Offset,
-        fetch: Fetch,
-    ) -> Result<Read, LogError> {
+    fn read_on(&self, reader: &mut RangeReader, to: Offset, fetch: Fetch) -> Result<Read, LogError> {
+        let (partition, from) = (reader.partition, reader.at.next);
         let mut buffer = Buffer::new(partition, from, LogTime(i64::MIN));
         let (mut next, mut beyond) = (from, false);
         let mut heard = Instant::now();
         while next < to && !beyond && !buffer.fills(fetch) {
-            let mut failed = reader.broken();
+            let mut failed = reader.client.failure(&self.names, partition);
             let Some(records) = &mut reader.records else { return Err(self.lost(partition)) };
             let came = records.take(buffer.room(fetch), GLANCE, &mut |came| match came {
                 Came::Record(record) if record.offset >= to => beyond = true,
@@ -290,7 +281,9 @@ fn asked<'a, T>(
 ) -> KafkaResult<T> {
     match ask() {
         Err(error) if is_new_partition(&error) => {
-            topics.into_iter().for_each(|topic| look_again(asker.client(), topic));
+            for topic in topics {
+                look_again(asker.client(), topic);
+            }
             ask()
         }
         asked => asked,

@@ -1,4 +1,4 @@
-//! A log whose reads are retried until they succeed or fail permanently.
+//! A log whose reads are retried until they succeed or fail permanently, or for as long as somebody waits for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,26 @@ use slipstream_log::{
 };
 use slipstream_runtime::event::Event;
 use slipstream_schemas::{LogTime, Topic};
+use tokio::time::Instant;
 
 use super::{Patience, passes};
 use crate::telemetry::LogRetry;
 
 /// The log as `role` works on it.
 pub fn patient(log: SharedLog, role: &str) -> SharedLog {
-    Arc::new(Patient { log, asking: Asking { role: role.into() } })
+    Arc::new(Patient { log, asking: Asking { role: role.into(), bound: None } })
+}
+
+/// The log for work that somebody waits for: a read that has failed for `within` is over, and its error says so. One that was
+/// given up ends with its next error.
+pub fn patient_for(
+    log: SharedLog,
+    role: &str,
+    within: Duration,
+    given_up: impl Fn() -> bool + Send + Sync + 'static,
+) -> SharedLog {
+    let bound = Some(Bound { within, given_up: Arc::new(given_up) });
+    Arc::new(Patient { log, asking: Asking { role: role.into(), bound } })
 }
 
 struct Patient {
@@ -35,21 +48,52 @@ struct PatientConsumer {
 #[derive(Clone)]
 struct Asking {
     role: Arc<str>,
+    bound: Option<Bound>,
+}
+
+/// How long it is asked.
+#[derive(Clone)]
+struct Bound {
+    within: Duration,
+    given_up: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Asking {
     fn retry<'a>(&'a self, doing: &'a str, cause: &'a LogError) -> LogRetry<'a> {
         LogRetry { role: &self.role, doing, cause }
     }
+
+    /// The error with which it ends, if what is asked since `began` has failed long enough.
+    fn over(&self, began: Instant, error: &LogError) -> Option<LogError> {
+        let Bound { within, given_up } = self.bound.as_ref()?;
+        if given_up() {
+            return Some(error.clone());
+        }
+        (began.elapsed() >= *within).then(|| after(*within, error.clone()))
+    }
+}
+
+/// The last error of many.
+fn after(within: Duration, error: LogError) -> LogError {
+    match error {
+        LogError::Transient { doing, cause } => {
+            let cause = cause.and(&format!("; it was tried again for {} s", within.as_secs()));
+            LogError::Transient { doing, cause }
+        }
+        other => other,
+    }
 }
 
 /// Retries until there is something other than a temporary error.
 macro_rules! until_answered {
     ($asking:expr, $doing:literal, $ask:expr) => {{
-        let mut patience = Patience::with_log();
+        let (mut patience, began) = (Patience::with_log(), Instant::now());
         loop {
             match $ask.await {
                 Err(error) if passes(&error) => {
+                    if let Some(error) = $asking.over(began, &error) {
+                        break Err(error);
+                    }
                     patience.wait(|_, _| $asking.retry($doing, &error).emit()).await;
                 }
                 answer => break answer,
@@ -92,6 +136,10 @@ impl Log for Patient {
         until_answered!(self.asking, "looking up a partition's bounds", self.log.bounds(partition))
     }
 
+    async fn all_bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<(Offset, Offset)>, LogError> {
+        until_answered!(self.asking, "looking up the bounds of partitions", self.log.all_bounds(partitions))
+    }
+
     async fn settled_bounds(&self, partition: TopicPartition) -> Result<(Offset, Offset), LogError> {
         until_answered!(self.asking, "looking up a partition's bounds", self.log.settled_bounds(partition))
     }
@@ -102,6 +150,10 @@ impl Log for Patient {
 
     async fn offset_at(&self, partition: TopicPartition, time: LogTime) -> Result<Offset, LogError> {
         until_answered!(self.asking, "looking up a log time", self.log.offset_at(partition, time))
+    }
+
+    async fn all_offsets_at(&self, asked: &[(TopicPartition, LogTime)]) -> Result<Vec<Offset>, LogError> {
+        until_answered!(self.asking, "looking up a log time", self.log.all_offsets_at(asked))
     }
 
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError> {

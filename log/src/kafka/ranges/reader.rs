@@ -1,66 +1,74 @@
-//! A reader of ranges: one client, which continues where its last range was left.
+//! A reader of ranges of one partition, which continues where its last range was left.
 
 use std::sync::Arc;
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset as At, TopicPartitionList};
 
-use super::breaks;
-use crate::kafka::client::Reader;
-use crate::kafka::native::{Event, Events, Records};
-use crate::port::{Offset, TopicPartition};
+use super::client::RangeClient;
+use crate::kafka::errors::log_error;
+use crate::kafka::names::Names;
+use crate::kafka::native::Records;
+use crate::port::{LogError, Offset, TopicPartition};
 
-/// A client, and the place in a partition that it is at.
+/// A partition that a client fetches, and the place in it that comes next.
 pub(super) struct RangeReader {
-    /// Of the partition that it read last.
+    pub client: Arc<RangeClient>,
+    pub partition: TopicPartition,
+    /// `None` before it was assigned.
     pub records: Option<Records>,
-    pub events: Events,
-    pub consumer: Arc<Reader>,
-    /// Where it continues without a seek.
-    pub at: Option<Standing>,
+    /// The partition, as the client knows it.
+    list: TopicPartitionList,
+    pub at: Standing,
 }
 
 /// A place in the middle of a partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
-    pub partition: TopicPartition,
     pub next: Offset,
     /// The end of the partition when it was looked up.
     pub end: Offset,
 }
 
 impl RangeReader {
-    /// An error of the client that ends the reading.
-    pub fn broken(&mut self) -> Option<(RDKafkaErrorCode, String)> {
-        let mut failed = None;
-        while self.events.next(0, &mut |event| {
-            if let Event::Error { code, text, fatal, .. } = event
-                && (fatal || breaks(code))
-            {
-                failed = Some((code, text));
-            }
-        }) {}
-        failed
+    /// A reader of a partition that was taken for it.
+    pub fn start(
+        client: Arc<RangeClient>,
+        names: &Names,
+        partition: TopicPartition,
+        at: Standing,
+    ) -> Result<RangeReader, LogError> {
+        let (topic, number) = (names.of(partition.topic), partition.partition as i32);
+        let list = TopicPartitionList::with_capacity(1);
+        // From here on the partition is given back however this ends.
+        let mut reader = RangeReader { client, partition, records: None, list, at };
+        reader.client.know(names, partition.topic);
+        reader.records = Records::of(&reader.client.consumer, topic, number, &Arc::default());
+        let failed = |e| log_error(names, format!("reading {partition}"), &e);
+        reader.list.add_partition_offset(topic, number, At::Offset(at.next)).map_err(failed)?;
+        reader.client.consumer.incremental_assign(&reader.list).map_err(failed)?;
+        Ok(reader)
     }
 
-    /// Remembers where it continues without a seek. A reader that has its range fetches nothing more.
-    pub fn stand_at(&mut self, partition: TopicPartition, at: Option<Standing>) {
-        self.at = at;
-        if self.at.is_none()
-            && let Err(error) = self.consumer.unassign()
-        {
-            tracing::debug!(%error, %partition, "a reader could not release its partition");
-        }
-    }
-
-    /// Whether it continues here.
+    /// Whether it continues here without a seek.
     pub fn stands_at(&self, partition: TopicPartition, next: Offset) -> bool {
-        self.at.is_some_and(|at| (at.partition, at.next) == (partition, next))
+        (self.partition, self.at.next) == (partition, next)
     }
 
     /// The end of the partition that it knows, if it continues at `from` and the whole range lies before that end.
     pub fn knows(&self, partition: TopicPartition, (from, to): (Offset, Offset)) -> Option<Offset> {
-        let at = self.at.filter(|at| (at.partition, at.next) == (partition, from))?;
-        (from < to && to <= at.end).then_some(at.end)
+        (self.stands_at(partition, from) && from < to && to <= self.at.end).then_some(self.at.end)
+    }
+}
+
+impl Drop for RangeReader {
+    /// Fetches nothing more.
+    fn drop(&mut self) {
+        if let Err(error) = self.client.consumer.incremental_unassign(&self.list) {
+            tracing::debug!(%error, partition = %self.partition, "a reader could not release its partition");
+        }
+        // Before another reader takes the partition: it has the same queue.
+        self.records = None;
+        self.client.give_back(self.partition);
     }
 }
