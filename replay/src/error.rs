@@ -3,6 +3,7 @@
 use slipstream_log::LogError;
 use slipstream_query::DefinitionsError;
 use slipstream_role::reading::ReadError;
+use slipstream_schemas::Cause;
 use slipstream_slo::burn::BurnFault;
 use slipstream_slo::revision::RevisionError;
 use slipstream_store::StoreError;
@@ -27,14 +28,16 @@ pub enum ReplayError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store was there, and then no more.
-    #[error("the store stopped answering after it was read up to {reached}: {cause}")]
+    /// A source was there, and then no more.
+    #[error("{who} stopped answering after it was read up to {reached}: {cause}")]
     Unanswered {
+        /// The source.
+        who: &'static str,
         /// Log time.
         reached: String,
         /// Its last error.
         #[source]
-        cause: StoreError,
+        cause: Cause,
     },
     /// A fold refused what it was given.
     #[error(transparent)]

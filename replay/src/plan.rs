@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join;
 use slipstream_log::SharedLog;
 use slipstream_query::definitions::revisions;
 use slipstream_schemas::LogTime;
@@ -15,8 +16,8 @@ use crate::error::ReplayError;
 use crate::outcome::{Clock, Missing, Part};
 use crate::replay::Asked;
 use crate::source::{
-    Gap, Held, Joined, Limits, LogPart, LogReader, Noted, Reader, Sorted, SortedReader, Sources, Span, StorePart,
-    StoreReader, first_time, is_whole, join, known_until, plan_log, refused,
+    Gap, Held, Joined, Limits, LogPart, LogReader, Noted, Reader, Retained, Sorted, SortedReader, Sources, Span,
+    StorePart, StoreReader, join, plan_log, refused,
 };
 use crate::then;
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub readers: Vec<(Begin, Box<dyn Reader>)>,
     /// Where they are from.
     pub origin: Origin,
+    /// What the sources know of the past.
+    pub past: Arc<Past>,
     /// Copies, and invalid records, that were dropped before the engine sees them.
     pub dropped: (u64, u64),
 }
@@ -51,12 +54,13 @@ pub struct Origin {
     refused: Vec<Gap>,
 }
 
-/// What the sources know of the past.
-struct Past<'a> {
-    sources: &'a Sources,
+/// What the sources know of the past: what is asked of them once.
+pub struct Past {
+    sources: Sources,
     then: Revisions,
     /// Redeliveries are recognised for this long, milliseconds.
     window_ms: i64,
+    retained: Retained,
     held: Option<Held>,
     /// Log times of the first request, and of what is known.
     first: LogTime,
@@ -68,7 +72,7 @@ struct Past<'a> {
 /// # Errors
 /// When a source cannot be read, nothing is in the range, or definitions do not fit.
 pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
-    let past = Past::of(sources).await?;
+    let past = Arc::new(Past::of(sources, progress).await?);
     match asked.clock {
         Clock::Log => past.by_log_time(asked, progress).await,
         Clock::Event => past.by_event_time(asked, progress).await,
@@ -84,17 +88,12 @@ pub struct Again {
 }
 
 /// Plans to read spans again, which are apart and in order, without any warm-up: only what counts in them, by whichever
-/// definitions. By event time everything is sorted once more, and what lies between the spans comes along.
+/// definitions. By event time everything is sorted once more, and what lies between the spans comes along. What the sources
+/// have lost since the past was looked at is not read.
 ///
 /// # Errors
 /// When a source cannot be read.
-pub async fn again(
-    sources: &Sources,
-    clock: Clock,
-    spans: &[Span],
-    progress: &Arc<Progress>,
-) -> Result<Again, ReplayError> {
-    let past = Past::of(sources).await?;
+pub async fn again(past: &Past, clock: Clock, spans: &[Span], progress: &Arc<Progress>) -> Result<Again, ReplayError> {
     let window_ms = past.window_ms;
     let everything = [Span { from: LogTime(past.first.tick() * 1_000), to: past.known }];
     let mut readers: Vec<Box<dyn Reader>> = Vec::new();
@@ -112,26 +111,27 @@ pub async fn again(
     Ok(Again { readers: vec![Box::new(SortedReader::new(sorted))], window_ms })
 }
 
-impl Past<'_> {
-    async fn of(sources: &Sources) -> Result<Past<'_>, ReplayError> {
+impl Past {
+    async fn of(sources: &Sources, progress: &Progress) -> Result<Past, ReplayError> {
         let log = sources.log.as_ref();
-        let then = revisions(log).await?;
+        let then = async { Ok::<_, ReplayError>(revisions(log).await?) };
+        let (then, retained) = try_join(then, Retained::of(log)).await?;
         let window_ms = then.settings().ok_or_else(no_settings)?.redelivery_window_ms;
         let held = match &sources.store {
-            Some(store) if !is_whole(log).await? => Held::of(store, log).await?,
+            Some(store) if !retained.is_whole() => Held::of(store, log, progress).await?,
             _ => None,
         };
         let in_store = held.as_ref().and_then(|held| held.first);
-        let first = [first_time(log).await?, in_store].into_iter().flatten().min();
-        let known = known_until(log).await?.max(held.as_ref().and_then(Held::known_until));
+        let first = [retained.first_time(), in_store].into_iter().flatten().min();
+        let known = retained.known_until().max(held.as_ref().and_then(Held::known_until));
         let (Some(first), Some(known)) = (first, known) else {
             let both = if sources.store.is_some() { "log and store hold" } else { "the log holds" };
             return Err(ReplayError::Range(format!("{both} no requests")));
         };
-        Ok(Past { sources, then, window_ms, held, first, known })
+        Ok(Past { sources: sources.clone(), then, window_ms, retained, held, first, known })
     }
 
-    async fn by_log_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+    async fn by_log_time(self: Arc<Self>, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
         let log = self.log().as_ref();
         let (from, to) = self.range(asked, (self.first, self.known))?;
         let of_then = in_force(&self.then, LogTime(0), to);
@@ -150,12 +150,14 @@ impl Past<'_> {
         }
         let origin = self.origin(span, wanted).await?;
         let readers = origin.readers(self.log(), (span, self.window_ms), progress);
-        Ok(Plan { span, from, to, cases, slots: None, window_ms: self.window_ms, readers, origin, dropped: (0, 0) })
+        let window_ms = self.window_ms;
+        let dropped = (0, 0);
+        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
     /// Event times have nothing to do with log times, so everything is read. Revisions were cut by log time, which means nothing
     /// here: the definitions in force at the end are in force from the start.
-    async fn by_event_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
+    async fn by_event_time(self: Arc<Self>, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
         let newest = slipstream_query::definitions::in_force(&self.then);
         let given_slos = asked.slos.as_deref().unwrap_or_default();
         let warm_up = |from: LogTime| {
@@ -189,7 +191,7 @@ impl Past<'_> {
         }
         let dropped = (sorted.duplicates, sorted.invalid);
         let readers: Vec<(Begin, Box<dyn Reader>)> = vec![(begin, Box::new(SortedReader::new(sorted)))];
-        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, dropped })
+        Ok(Plan { span, from, to, cases, slots: None, window_ms, readers, origin, past: self, dropped })
     }
 
     fn log(&self) -> &SharedLog {
@@ -215,7 +217,7 @@ impl Past<'_> {
 
     async fn origin(&self, span: Span, wanted: LogTime) -> Result<Origin, ReplayError> {
         let log = self.log().as_ref();
-        let parts = plan_log(log, span, self.window_ms).await?;
+        let parts = plan_log(log, &self.retained, span, self.window_ms).await?;
         let joined = join(log, self.held.as_ref(), parts, span, wanted).await?;
         let refused = match &joined.store {
             Some((part, _)) => refused(log, part).await?,
@@ -236,9 +238,9 @@ impl Origin {
         let runtime = Handle::current();
         let mut readers: Vec<(Begin, Box<dyn Reader>)> = Vec::new();
         for (part, begin) in &self.joined.log {
-            let noted = Arc::clone(&self.noted);
+            let told = (Arc::clone(&self.noted), Arc::clone(progress));
             let reader =
-                LogReader::new(log.clone(), runtime.clone(), (*part, self.joined.log.len()), (span, window_ms), noted);
+                LogReader::new(log.clone(), runtime.clone(), (*part, self.joined.log.len()), (span, window_ms), told);
             readers.push((*begin, Box::new(reader)));
         }
         if let Some((part, begin)) = &self.joined.store {

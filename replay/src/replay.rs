@@ -13,7 +13,7 @@ use crate::engine::{Case, Job, Progress, Read, Steps, run};
 use crate::error::ReplayError;
 use crate::investigate::investigate;
 use crate::outcome::{Clock, MarkerShown, Outcome, WhatIf};
-use crate::plan::{Again, Plan, again, plan};
+use crate::plan::{Again, Past, Plan, again, plan};
 use crate::second_look::{SecondLook, what_if};
 use crate::source::Sources;
 
@@ -74,12 +74,13 @@ pub struct Replayed {
 /// # Errors
 /// When a source cannot be read, none holds anything of the range, or definitions do not fit.
 pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Replayed, ReplayError> {
+    let sources = &sources.asked_again(progress);
     let plan = plan(sources, asked, progress).await?;
-    let (cases, to) = (plan.cases.clone(), plan.to);
+    let (cases, to, past) = (plan.cases.clone(), plan.to, Arc::clone(&plan.past));
     let (about, read) = read(sources, asked, plan, progress).await?;
     let stopped = about.to < to;
     let outcomes = outcomes(&about, &cases, read);
-    let told = look_again(sources, &about, &cases, outcomes, progress).await?;
+    let told = look_again(&past, &about, &cases, outcomes, progress).await?;
     Ok(Replayed { told, stopped })
 }
 
@@ -93,7 +94,7 @@ pub(crate) async fn read(
     plan: Plan,
     progress: &Arc<Progress>,
 ) -> Result<(About, Read), ReplayError> {
-    let Plan { span, from, to, cases, slots, window_ms, readers, origin, dropped } = plan;
+    let Plan { span, from, to, cases, slots, window_ms, readers, origin, dropped, past: _ } = plan;
     let second = |at: LogTime| (at.0 + 999).div_euclid(1_000);
     let steps = match asked.step {
         Some(length) => Steps::new(from.tick(), second(to), length),
@@ -121,7 +122,7 @@ pub(crate) async fn read(
 
 /// Reads again what happened around each alert.
 async fn look_again(
-    sources: &Sources,
+    past: &Past,
     about: &About,
     cases: &[Case],
     mut outcomes: Vec<Outcome>,
@@ -131,7 +132,7 @@ async fn look_again(
     let mut found = Vec::new();
     let spans = second.spans();
     if !spans.is_empty() {
-        let Again { readers, window_ms } = again(sources, about.clock, &spans, progress).await?;
+        let Again { readers, window_ms } = again(past, about.clock, &spans, progress).await?;
         let looks = second.looks.clone();
         found = blocking(move || investigate(&looks, readers, window_ms)).await?;
     }

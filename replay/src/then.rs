@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_log::Log;
+use futures::future::try_join_all;
+use slipstream_log::{Log, RecordRef, TopicPartition};
 use slipstream_role::reading::{ReadError, Reader, decoded};
 use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{Topic, codec};
@@ -19,16 +20,21 @@ const READER: &str = "replay";
 /// When the log cannot be read.
 pub async fn transitions(log: &dyn Log) -> Result<Vec<AlertTransition>, ReplayError> {
     let reader = Reader { log, role: READER };
-    let mut found: Vec<AlertTransition> = Vec::new();
-    for partition in reader.partitions(Topic::Alerts).await? {
-        let (first, end) = reader.bounds(partition).await?;
-        let take = |record: slipstream_log::RecordRef<'_>| -> Result<(), ReadError> {
-            found.push(decoded(partition, record, codec::decode::<AlertTransition>)?);
-            Ok(())
-        };
-        reader.each(partition, first, end, take).await?;
-    }
+    let partitions = reader.partitions(Topic::Alerts).await?;
+    let found = try_join_all(partitions.into_iter().map(|partition| of_partition(reader, partition))).await?;
+    let mut found = found.concat();
     found.sort_by(|a, b| (a.tick, &a.alert_id, a.episode, a.seq).cmp(&(b.tick, &b.alert_id, b.episode, b.seq)));
+    Ok(found)
+}
+
+async fn of_partition(reader: Reader<'_>, partition: TopicPartition) -> Result<Vec<AlertTransition>, ReadError> {
+    let (first, end) = reader.bounds(partition).await?;
+    let mut found = Vec::new();
+    let take = |record: RecordRef<'_>| -> Result<(), ReadError> {
+        found.push(decoded(partition, record, codec::decode::<AlertTransition>)?);
+        Ok(())
+    };
+    reader.each(partition, first, end, take).await?;
     Ok(found)
 }
 

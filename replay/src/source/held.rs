@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_log::Log;
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_store::{RawBounds, RawPage, RawWindow, SharedStore, Store, StoreError};
+use slipstream_store::{RawBounds, RawCursor, RawPage, RawWindow, SharedStore, Store, StoreError};
 
+use super::asking::{PATIENCE, ask};
+use crate::engine::Progress;
 use crate::error::ReplayError;
 
 /// What the store holds of the log's request-events.
@@ -32,18 +34,19 @@ impl Held {
     ///
     /// # Errors
     /// When the log or the store cannot be read.
-    pub async fn of(store: &SharedStore, log: &dyn Log) -> Result<Option<Held>, ReplayError> {
-        if !is_of(store.as_ref(), log).await? {
+    pub async fn of(store: &SharedStore, log: &dyn Log, progress: &Progress) -> Result<Option<Held>, ReplayError> {
+        let asked = Asked { store: store.as_ref(), progress };
+        if !asked.is_of(log).await? {
             return Ok(None);
         }
         let bounds: BTreeMap<u32, RawBounds> =
-            store.raw_bounds().await?.into_iter().map(|bounds| (bounds.partition, bounds)).collect();
+            asked.bounds().await?.into_iter().map(|bounds| (bounds.partition, bounds)).collect();
         let Some(any) = bounds.values().next() else { return Ok(None) };
         let (epoch, kept_from) = (any.epoch, any.kept_from);
         let end = bounds.values().map(|bounds| bounds.log_time.0 + 1).max().unwrap_or(0);
-        let first = first_time(store.as_ref(), epoch, (kept_from.map_or(0, |from| from.0), end)).await?;
+        let first = asked.first_time(epoch, (kept_from.map_or(0, |from| from.0), end)).await?;
         let whole = match (kept_from, first) {
-            (None, Some(first)) => whole(store.as_ref(), epoch, first).await?,
+            (None, Some(first)) => asked.whole(epoch, first).await?,
             _ => BTreeSet::new(),
         };
         Ok(Some(Held { store: store.clone(), epoch, bounds, first, whole }))
@@ -61,51 +64,67 @@ impl Held {
     }
 }
 
-/// Whether a store is of this log's request-events, and not of those that a topic of the same name once had.
-async fn is_of(store: &dyn Store, log: &dyn Log) -> Result<bool, ReplayError> {
-    let Some(id) = log.topic_id(Topic::RequestEvents).await? else { return Ok(true) };
-    let claimed = store.claimed_topics().await?;
-    let theirs = claimed.iter().find(|claimed| claimed.topic == Topic::RequestEvents);
-    Ok(theirs.is_none_or(|theirs| theirs.id == id.as_str()))
+/// A store, asked again while it may come back.
+struct Asked<'a> {
+    store: &'a dyn Store,
+    progress: &'a Progress,
 }
 
-/// The least log time of an event in `[from, to)`. Each round halves what is left, whatever the adapter's order.
-async fn first_time(store: &dyn Store, epoch: u32, (from, to): (i64, i64)) -> Result<Option<LogTime>, StoreError> {
-    let (mut from, mut to, mut first) = (from, to, None);
-    while from < to {
-        match any(store, epoch, (from, to)).await? {
-            Some(found) => (to, first) = (found.0, Some(found)),
-            None => break,
+impl Asked<'_> {
+    /// Whether it is of this log's request-events, and not of those that a topic of the same name once had.
+    async fn is_of(&self, log: &dyn Log) -> Result<bool, ReplayError> {
+        let Some(id) = log.topic_id(Topic::RequestEvents).await? else { return Ok(true) };
+        let claimed = ask(self.progress, PATIENCE, async || self.store.claimed_topics().await).await?;
+        let theirs = claimed.iter().find(|claimed| claimed.topic == Topic::RequestEvents);
+        Ok(theirs.is_none_or(|theirs| theirs.id == id.as_str()))
+    }
+
+    async fn bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
+        ask(self.progress, PATIENCE, async || self.store.raw_bounds().await).await
+    }
+
+    async fn events(&self, window: &RawWindow, limit: usize, after: Option<RawCursor>) -> Result<RawPage, StoreError> {
+        ask(self.progress, PATIENCE, async || self.store.raw_events(window, limit, after).await).await
+    }
+
+    /// The least log time of an event in `[from, to)`. Each round halves what is left, whatever the adapter's order.
+    async fn first_time(&self, epoch: u32, (from, to): (i64, i64)) -> Result<Option<LogTime>, StoreError> {
+        let (mut from, mut to, mut first) = (from, to, None);
+        while from < to {
+            match self.any(epoch, (from, to)).await? {
+                Some(found) => (to, first) = (found.0, Some(found)),
+                None => break,
+            }
+            let middle = from + (to - from) / 2;
+            if middle == from {
+                continue;
+            }
+            match self.any(epoch, (from, middle)).await? {
+                Some(found) => (to, first) = (found.0, Some(found)),
+                None => from = middle,
+            }
         }
-        let middle = from + (to - from) / 2;
-        if middle == from {
-            continue;
-        }
-        match any(store, epoch, (from, middle)).await? {
-            Some(found) => (to, first) = (found.0, Some(found)),
-            None => from = middle,
+        Ok(first)
+    }
+
+    /// The log time of some event in `[from, to)`.
+    async fn any(&self, epoch: u32, (from, to): (i64, i64)) -> Result<Option<LogTime>, StoreError> {
+        let window = RawWindow::new(epoch, LogTime(from), LogTime(to));
+        let mut after = None;
+        loop {
+            let RawPage { events, next } = self.events(&window, 1, after).await?;
+            let found = events.iter().map(|event| event.log_time()).min();
+            if found.is_some() || next.is_none() {
+                return Ok(found);
+            }
+            after = next;
         }
     }
-    Ok(first)
-}
 
-/// The log time of some event in `[from, to)`.
-async fn any(store: &dyn Store, epoch: u32, (from, to): (i64, i64)) -> Result<Option<LogTime>, StoreError> {
-    let window = RawWindow::new(epoch, LogTime(from), LogTime(to));
-    let mut after = None;
-    loop {
-        let RawPage { events, next } = store.raw_events(&window, 1, after).await?;
-        let found = events.iter().map(|event| event.log_time()).min();
-        if found.is_some() || next.is_none() {
-            return Ok(found);
-        }
-        after = next;
+    /// Partitions of which the record of offset 0 is among the first events.
+    async fn whole(&self, epoch: u32, first: LogTime) -> Result<BTreeSet<u32>, StoreError> {
+        let window = RawWindow::new(epoch, first, LogTime(first.0 + BEGINNING_MS));
+        let page = self.events(&window, BEGINNING, None).await?;
+        Ok(page.events.iter().filter(|event| event.offset() == 0).map(|event| event.partition()).collect())
     }
-}
-
-/// Partitions of which the record of offset 0 is among the first events.
-async fn whole(store: &dyn Store, epoch: u32, first: LogTime) -> Result<BTreeSet<u32>, StoreError> {
-    let window = RawWindow::new(epoch, first, LogTime(first.0 + BEGINNING_MS));
-    let page = store.raw_events(&window, BEGINNING, None).await?;
-    Ok(page.events.iter().filter(|event| event.offset() == 0).map(|event| event.partition()).collect())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::try_join_all;
 use slipstream_log::{Fetch, Log, LogError, Offset};
 use slipstream_schemas::LogTime;
 use slipstream_store::SharedStore;
@@ -65,9 +66,10 @@ pub async fn join(
     wanted: LogTime,
 ) -> Result<Joined, ReplayError> {
     let (mut joined, mut below, mut until) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+    let shares = try_join_all(parts.iter().map(|part| share(log, held, part, (wanted, span)))).await?;
     let mut missing = Vec::new();
-    for part in parts {
-        let share = share(log, held, &part, (wanted, span), &mut missing).await?;
+    for (part, (share, gaps)) in parts.into_iter().zip(shares) {
+        missing.extend(gaps);
         let number = part.partition.partition;
         let begins = span.from.max(part.countable).min(span.to);
         let begin = match share {
@@ -101,37 +103,37 @@ fn store_part(
     (part, begin)
 }
 
+/// With what neither source has.
 async fn share(
     log: &dyn Log,
     held: Option<&Held>,
     part: &LogPart,
     (wanted, span): (LogTime, Span),
-    missing: &mut Vec<Gap>,
-) -> Result<Share, ReplayError> {
-    let until = part.countable.min(span.to);
+) -> Result<(Share, Vec<Gap>), ReplayError> {
+    let (until, mut missing) = (part.countable.min(span.to), Vec::new());
     if until <= wanted {
-        return Ok(Share::None);
+        return Ok((Share::None, missing));
     }
     let gap = |from: LogTime, to: LogTime, reason: String| {
         (from < to).then_some(Gap { partition: part.partition.partition, from, to, reason })
     };
     let Some((held, bounds)) = held.and_then(|held| Some((held, held.bounds.get(&part.partition.partition)?))) else {
         missing.extend(gap(wanted, until, format!("{}, and no store has it", removed(part))));
-        return Ok(Share::None);
+        return Ok((Share::None, missing));
     };
     let kept = held.kept_from(bounds.partition).unwrap_or(wanted).max(wanted).min(until);
     let reason =
         format!("{}, and the store has everything only from {} on", removed(part), crate::assemble::time(kept));
     missing.extend(gap(wanted, kept, reason));
     if kept >= until || until <= span.from {
-        return Ok(Share::None);
+        return Ok((Share::None, missing));
     }
     let joined = bounds.offset >= part.count_from || is_empty(log, part, bounds.offset).await?;
     if !joined {
         let reason = format!("{}, and the store is only at offset {}", removed(part), bounds.offset);
         missing.extend(gap(bounds.log_time.max(kept).min(until), until, reason));
     }
-    Ok(Share::Some { below: bounds.offset.min(part.count_from), joined })
+    Ok((Share::Some { below: bounds.offset.min(part.count_from), joined }, missing))
 }
 
 fn removed(part: &LogPart) -> String {

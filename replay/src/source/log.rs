@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use slipstream_log::{Batch, Fetch, LogError, Offset, SharedLog};
-use slipstream_schemas::LogTime;
+use slipstream_role::patience::passes;
+use slipstream_schemas::{Cause, LogTime};
 use tokio::runtime::Handle;
 
 use super::noted::{Gap, Noted};
 use super::plan::{LogPart, plan_part};
 use super::{Block, Reader, Span};
+use crate::assemble::time;
+use crate::engine::Progress;
 use crate::error::ReplayError;
 
 /// Records and bytes of a block: many share their tuple, tick and slot, and a few blocks are little memory.
@@ -30,6 +33,7 @@ pub struct LogReader {
     to: LogTime,
     window_ms: i64,
     noted: Arc<Noted>,
+    progress: Arc<Progress>,
 }
 
 impl LogReader {
@@ -40,19 +44,31 @@ impl LogReader {
         runtime: Handle,
         (part, readers): (LogPart, usize),
         (span, window_ms): (Span, i64),
-        noted: Arc<Noted>,
+        (noted, progress): (Arc<Noted>, Arc<Progress>),
     ) -> LogReader {
         let share = readers.div_ceil(WHOLE).clamp(1, LEAST);
         let block = Fetch { records: BLOCK.records / share, bytes: BLOCK.bytes / share };
         let reached = span.from.max(part.countable).min(span.to);
-        LogReader { log, runtime, next: part.remember_from, part, block, reached, to: span.to, window_ms, noted }
+        LogReader {
+            log,
+            runtime,
+            next: part.remember_from,
+            part,
+            block,
+            reached,
+            to: span.to,
+            window_ms,
+            noted,
+            progress,
+        }
     }
 
     /// Retention removed what was about to be read. What is left counts from where copies are recognised again; what is
     /// before that is told as missing.
     fn lose(&mut self) -> Result<(), ReplayError> {
         let span = Span { from: self.reached, to: self.to };
-        let left = self.runtime.block_on(plan_part(self.log.as_ref(), self.part.partition, span, self.window_ms))?;
+        let left = plan_part(self.log.as_ref(), self.part.partition, span, self.window_ms);
+        let Some(left) = self.runtime.block_on(left)? else { return Ok(()) };
         if left.count_from > self.next.max(self.part.count_from) {
             self.noted.gap(Gap {
                 partition: self.part.partition.partition,
@@ -85,6 +101,11 @@ impl Reader for LogReader {
                 Err(LogError::OutOfRange { first, .. }) if first > self.next => {
                     self.lose()?;
                     self.next = self.next.max(first);
+                }
+                Err(error) if passes(&error) && self.progress.is_stopped() => return Ok(None),
+                Err(error) if passes(&error) => {
+                    let (who, reached) = ("the log", time(self.reached));
+                    return Err(ReplayError::Unanswered { who, reached, cause: Cause::of(error) });
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -1,25 +1,32 @@
 //! Where a range of request-events is read: partition by partition, in the order of log time.
 
+mod asking;
 mod held;
 mod join;
 mod log;
 mod noted;
 mod plan;
 mod refused;
+mod retained;
 mod sorted;
 mod store;
+
+use std::sync::Arc;
 
 use slipstream_log::{Batch, Offset, SharedLog};
 use slipstream_schemas::LogTime;
 use slipstream_store::{Events, SharedStore};
 
+use crate::engine::Progress;
 use crate::error::ReplayError;
+use asking::PATIENCE;
 pub use held::Held;
 pub use join::{Joined, StorePart, join};
 pub use log::LogReader;
 pub use noted::{Gap, Noted};
-pub use plan::{LogPart, first_time, is_whole, known_until, plan_log};
+pub use plan::{LogPart, plan_log};
 pub use refused::refused;
+pub use retained::{Retained, RetainedPart};
 pub use sorted::{Sorted, SortedReader};
 pub use store::{Limits, StoreReader};
 
@@ -36,6 +43,11 @@ impl Sources {
     /// The log alone.
     pub fn of_log(log: SharedLog) -> Sources {
         Sources { log, store: None }
+    }
+
+    /// The same with a log that is asked again while it may come back, until the replay is stopped.
+    pub(crate) fn asked_again(&self, progress: &Arc<Progress>) -> Sources {
+        Sources { log: asking::asked_again(&self.log, progress, PATIENCE), store: self.store.clone() }
     }
 }
 

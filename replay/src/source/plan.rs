@@ -1,10 +1,11 @@
-//! Which offsets of the log a range is, and how far the log is known.
+//! Which offsets of the log a range is.
 
-use slipstream_log::{Fetch, Log, LogError, Offset, TopicPartition};
-use slipstream_schemas::records::TallyBatch;
-use slipstream_schemas::{LogTime, Topic, codec};
+use futures::future::try_join3;
+use slipstream_log::{Log, Offset, TopicPartition};
+use slipstream_schemas::LogTime;
 
 use super::Span;
+use super::retained::{Retained, RetainedPart};
 use crate::error::ReplayError;
 
 /// The part of a partition that is read from the log.
@@ -31,16 +32,16 @@ pub struct LogPart {
 ///
 /// # Errors
 /// When the log cannot be read.
-pub async fn plan_log(log: &dyn Log, span: Span, window_ms: i64) -> Result<Vec<LogPart>, ReplayError> {
-    let topic = Topic::RequestEvents;
-    let mut parts = Vec::new();
-    for partition in 0..log.partitions(topic).await? {
-        parts.push(plan_part(log, TopicPartition { topic, partition }, span, window_ms).await?);
-    }
-    Ok(parts)
+pub async fn plan_log(
+    log: &dyn Log,
+    retained: &Retained,
+    span: Span,
+    window_ms: i64,
+) -> Result<Vec<LogPart>, ReplayError> {
+    plan_parts(log, &retained.partitions, span, window_ms).await
 }
 
-/// The same of one partition.
+/// The same of one partition, as it is now.
 ///
 /// # Errors
 /// When the log cannot be read.
@@ -49,136 +50,70 @@ pub(super) async fn plan_part(
     partition: TopicPartition,
     span: Span,
     window_ms: i64,
-) -> Result<LogPart, ReplayError> {
-    let (first, end) = log.bounds(partition).await?;
-    let begins = if first > 0 { time_of_first(log, partition, (first, end)).await? } else { None };
-    let generation = |at: i64| at.div_euclid(window_ms);
-    let countable = match begins {
-        // The rest of the generation that is cut off, and the one after it.
-        Some(at) => LogTime((generation(at.0) + 2) * window_ms),
-        None if first > 0 => LogTime(i64::MAX),
-        None => LogTime(i64::MIN),
-    };
-    let from = LogTime(span.from.0.max(countable.0).min(span.to.0));
-    let at = |time: LogTime| async move {
-        if time.0 <= 0 { Ok(first) } else { log.offset_at(partition, time).await.map(|at| at.max(first)) }
-    };
-    let count_from = at(from).await?;
-    let remember_from = at(LogTime((generation(from.0.max(0)) - 1).saturating_mul(window_ms))).await?;
-    let to = at(span.to).await?.max(count_from);
-    Ok(LogPart { partition, remember_from: remember_from.min(count_from), count_from, to, begins, countable })
+) -> Result<Option<LogPart>, ReplayError> {
+    let part = RetainedPart::of(log, partition).await?;
+    Ok(plan_parts(log, &[part], span, window_ms).await?.pop())
 }
 
-/// Whether the log still has every record that it ever had.
-///
-/// # Errors
-/// When the log cannot be read.
-pub async fn is_whole(log: &dyn Log) -> Result<bool, ReplayError> {
-    let topic = Topic::RequestEvents;
-    for partition in 0..log.partitions(topic).await? {
-        if log.bounds(TopicPartition { topic, partition }).await?.0 > 0 {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Log time of the first retained request of all.
-///
-/// # Errors
-/// When the log cannot be read.
-pub async fn first_time(log: &dyn Log) -> Result<Option<LogTime>, ReplayError> {
-    let mut found = None;
-    for partition in 0..log.partitions(Topic::RequestEvents).await? {
-        let place = TopicPartition { topic: Topic::RequestEvents, partition };
-        let bounds = log.bounds(place).await?;
-        let first = time_of_first(log, place, bounds).await?;
-        found = [found, first].into_iter().flatten().min();
-    }
-    Ok(found)
-}
-
-/// Log time of the first retained record; `None` if none is there.
-async fn time_of_first(
+async fn plan_parts(
     log: &dyn Log,
-    partition: TopicPartition,
-    (first, end): (Offset, Offset),
-) -> Result<Option<LogTime>, ReplayError> {
-    let mut first = first;
-    loop {
-        match log.read(partition, first, end, Fetch { records: 1, bytes: 1 }).await {
-            Ok(batch) => return Ok(batch.get(0).map(|record| record.log_time())),
-            // Retention was faster.
-            Err(LogError::OutOfRange { first: now, .. }) if now > first => first = now,
-            Err(error) => return Err(error.into()),
-        }
+    parts: &[RetainedPart],
+    span: Span,
+    window_ms: i64,
+) -> Result<Vec<LogPart>, ReplayError> {
+    let times: Vec<Times> = parts.iter().map(|part| Times::of(part, span, window_ms)).collect();
+    let at = |time: fn(&Times) -> LogTime| offsets(log, parts.iter().zip(times.iter().map(time)));
+    let (count_from, remember_from, to) = try_join3(at(|t| t.count), at(|t| t.remember), at(|t| t.to)).await?;
+    let planned = parts.iter().zip(&times).zip(count_from.into_iter().zip(remember_from).zip(to));
+    let planned = planned.map(|((part, times), ((count_from, remember_from), to))| LogPart {
+        partition: part.partition,
+        remember_from: remember_from.min(count_from),
+        count_from,
+        to: to.max(count_from),
+        begins: times.begins,
+        countable: times.countable,
+    });
+    Ok(planned.collect())
+}
+
+/// The log times at which a partition is looked up.
+struct Times {
+    begins: Option<LogTime>,
+    countable: LogTime,
+    count: LogTime,
+    remember: LogTime,
+    to: LogTime,
+}
+
+impl Times {
+    fn of(part: &RetainedPart, span: Span, window_ms: i64) -> Times {
+        let begins = part.begins.filter(|_| part.first > 0);
+        let generation = |at: i64| at.div_euclid(window_ms);
+        let countable = match begins {
+            // The rest of the generation that is cut off, and the one after it.
+            Some(at) => LogTime((generation(at.0) + 2) * window_ms),
+            None if part.first > 0 => LogTime(i64::MAX),
+            None => LogTime(i64::MIN),
+        };
+        let count = LogTime(span.from.0.max(countable.0).min(span.to.0));
+        let remember = LogTime((generation(count.0.max(0)) - 1).saturating_mul(window_ms));
+        Times { begins, countable, count, remember, to: span.to }
     }
 }
 
-/// Log time below which everything is known: no record with an earlier one will come. It is that of the last request, or, if
-/// later, the one up to which tally told the same of every partition.
-///
-/// # Errors
-/// When the log cannot be read.
-pub async fn known_until(log: &dyn Log) -> Result<Option<LogTime>, ReplayError> {
-    let mut last = None;
-    for partition in 0..log.partitions(Topic::RequestEvents).await? {
-        let place = TopicPartition { topic: Topic::RequestEvents, partition };
-        last = last.max(last_time(log, place).await?.map(|at| LogTime(at.0 + 1)));
-    }
-    Ok(last.max(told(log).await?))
-}
-
-/// The least stamp of all sources in the last batches of tally.
-async fn told(log: &dyn Log) -> Result<Option<LogTime>, ReplayError> {
-    let sources = log.partitions(Topic::RequestEvents).await? as usize;
-    let place = TopicPartition { topic: Topic::SliTallies, partition: 0 };
-    let (first, end) = log.bounds(place).await?;
-    let mut stamps: Vec<Option<LogTime>> = vec![None; sources];
-    let mut upper = end;
-    while upper > first && stamps.iter().any(Option::is_none) {
-        let lower = (upper - RECENT).max(first);
-        let mut next = lower;
-        while next < upper {
-            let batch = log.read(place, next, upper, Fetch::default()).await?;
-            for record in batch.iter() {
-                let Ok(tally) = codec::decode::<TallyBatch>(record.value().unwrap_or_default()) else { continue };
-                if let Some(stamp) = usize::try_from(tally.source).ok().and_then(|at| stamps.get_mut(at)) {
-                    *stamp = (*stamp).max(Some(tally.stamp));
-                }
-            }
-            if batch.is_empty() {
-                break;
-            }
-            next = batch.next;
-        }
-        upper = lower;
-        if end - upper > 100 * RECENT {
-            break;
-        }
-    }
-    Ok(stamps.into_iter().min().flatten())
-}
-
-/// Batches of tally that are looked at together.
-const RECENT: i64 = 500;
-
-/// Log time of the last record.
-async fn last_time(log: &dyn Log, place: TopicPartition) -> Result<Option<LogTime>, ReplayError> {
-    let (first, end) = log.bounds(place).await?;
-    let mut span = 1;
-    loop {
-        let lower = end.saturating_sub(span).max(first);
-        let (mut next, mut last) = (lower, None);
-        while next < end {
-            let batch = log.read(place, next, end, Fetch::default()).await?;
-            let Some(at) = batch.iter().last().map(|record| record.log_time()) else { break };
-            (last, next) = (Some(at), batch.next);
-        }
-        if last.is_some() || lower <= first {
-            return Ok(last);
-        }
-        // A log may have offsets that hold no record.
-        span *= 16;
-    }
+/// The first retained offset of each partition at a log time, or later.
+async fn offsets(
+    log: &dyn Log,
+    asked: impl Iterator<Item = (&RetainedPart, LogTime)>,
+) -> Result<Vec<Offset>, ReplayError> {
+    let asked: Vec<(&RetainedPart, LogTime)> = asked.collect();
+    // Before that there is nothing.
+    let is_asked = |time: LogTime| time.0 > 0;
+    let places: Vec<_> = asked.iter().filter(|(_, t)| is_asked(*t)).map(|(part, t)| (part.partition, *t)).collect();
+    let mut found = log.all_offsets_at(&places).await?.into_iter();
+    let offset = |(part, time): (&RetainedPart, LogTime)| match is_asked(time) {
+        true => found.next().map_or(part.first, |at| at.max(part.first)),
+        false => part.first,
+    };
+    Ok(asked.into_iter().map(offset).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join;
 use slipstream_log::{Fetch, Log, LogError, Offset, RecordRef, TopicPartition};
 use slipstream_schemas::decode::ErrorClass;
 use slipstream_schemas::{LogTime, Topic, dead_letter};
@@ -26,10 +27,13 @@ struct Refused {
 /// When the log cannot be read.
 pub async fn refused(log: &dyn Log, part: &StorePart) -> Result<Vec<Gap>, ReplayError> {
     let mut found: BTreeMap<u32, Refused> = BTreeMap::new();
-    for partition in 0..log.partitions(Topic::DeadLetters).await? {
-        let place = TopicPartition { topic: Topic::DeadLetters, partition };
-        let (_, end) = log.bounds(place).await?;
-        let mut next = log.offset_at(place, part.span.from).await?;
+    let topic = Topic::DeadLetters;
+    let places: Vec<_> =
+        (0..log.partitions(topic).await?).map(|partition| TopicPartition { topic, partition }).collect();
+    let times: Vec<_> = places.iter().map(|place| (*place, part.span.from)).collect();
+    let (bounds, begins) = try_join(log.all_bounds(&places), log.all_offsets_at(&times)).await?;
+    for ((place, (_, end)), begin) in places.into_iter().zip(bounds).zip(begins) {
+        let mut next = begin;
         while next < end {
             let batch = match log.read(place, next, end, Fetch::default()).await {
                 Ok(batch) if batch.is_empty() => break,

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slipstream_role::patience::Patience;
-use slipstream_runtime::Shutdown;
-use slipstream_runtime::backoff::Backoff;
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{Cause, LogTime};
 use slipstream_store::{Events, RawCursor, RawPage, RawWindow, StoreError};
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
+use super::asking::{PATIENCE, ask};
 use super::join::StorePart;
 use super::noted::{Gap, Noted};
 use super::{Block, Reader};
@@ -33,12 +30,9 @@ pub struct Limits {
 impl Default for Limits {
     /// Blocks that are worth their way through the engine, and a few of which are little memory.
     fn default() -> Limits {
-        Limits { events: 60_000, most_events: 200_000, patience: Duration::from_secs(60) }
+        Limits { events: 60_000, most_events: 200_000, patience: PATIENCE }
     }
 }
-
-/// Between two attempts. Short: whoever stops a replay waits for it.
-const AGAIN: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
 
 /// Lengths of a window, milliseconds.
 const FIRST_WINDOW: i64 = 60_000;
@@ -143,24 +137,16 @@ impl StoreReader {
     }
 
     /// Asks the store, again and again while it may come back; `None` if the replay was stopped meanwhile.
-    fn ask<T>(&self, ask: impl AsyncFn() -> Result<T, StoreError>) -> Result<Option<T>, ReplayError> {
-        self.runtime.block_on(async {
-            let mut patience = Patience::new(AGAIN, u64::from(std::process::id()), Shutdown::new());
-            let began = Instant::now();
-            loop {
-                match ask().await {
-                    Ok(answer) => return Ok(Some(answer)),
-                    Err(StoreError::Unavailable { .. }) if self.progress.is_stopped() => return Ok(None),
-                    Err(StoreError::Unavailable { .. }) if began.elapsed() < self.limits.patience => {
-                        patience.wait(|_, _| ()).await;
-                    }
-                    Err(cause @ StoreError::Unavailable { .. }) => {
-                        return Err(ReplayError::Unanswered { reached: time(self.from), cause });
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+    fn ask<T>(&self, question: impl AsyncFn() -> Result<T, StoreError>) -> Result<Option<T>, ReplayError> {
+        match self.runtime.block_on(ask(&self.progress, self.limits.patience, question)) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(StoreError::Unavailable { .. }) if self.progress.is_stopped() => Ok(None),
+            Err(cause @ StoreError::Unavailable { .. }) => {
+                let (who, reached) = ("the store", time(self.from));
+                Err(ReplayError::Unanswered { who, reached, cause: Cause::of(cause) })
             }
-        })
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where history is read: R3, what is missing, and the order by event time.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod asking;
 mod event_clock;
 mod joined;
 mod lost;

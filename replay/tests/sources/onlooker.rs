@@ -23,6 +23,8 @@ pub struct Onlooker {
     pub refusal: Refusal,
     /// Which windows of raw events, counted from 0, fail for now.
     pub unavailable: BTreeSet<usize>,
+    /// How many questions for the bounds of raw events fail for now.
+    pub no_bounds: AtomicUsize,
     /// After so many windows, retention has removed what is older.
     pub trimmed: Option<(usize, LogTime)>,
     pub windows: AtomicUsize,
@@ -36,6 +38,7 @@ impl Onlooker {
             inner,
             refusal: |_| None,
             unavailable: BTreeSet::new(),
+            no_bounds: AtomicUsize::new(0),
             trimmed: None,
             windows: AtomicUsize::new(0),
             asked: Mutex::default(),
@@ -54,6 +57,9 @@ impl Store for Onlooker {
     }
 
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
+        if self.no_bounds.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(StoreError::Unavailable { doing: "reading bounds".to_owned(), cause: "it restarts".into() });
+        }
         let windows = self.windows.load(Ordering::SeqCst);
         let kept_from = self.trimmed.filter(|(after, _)| windows >= *after).map(|(_, kept_from)| kept_from);
         let bounds = self.inner.raw_bounds().await?;

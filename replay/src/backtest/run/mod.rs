@@ -82,6 +82,7 @@ pub async fn backtest(
     question: &Backtesting,
     progress: &Arc<Progress>,
 ) -> Result<Backtested, ReplayError> {
+    let sources = &sources.asked_again(progress);
     let documents = match &question.asked.slos {
         Some(_) => by_name(question.documents.iter().map(|document| (&document.name, &document.text))),
         None => documents(&sources.log).await?,
