@@ -10,7 +10,7 @@ use slipstream_store::alerts::{AlertEpisode, AlertState};
 use slipstream_store::text;
 
 use crate::contributors::Makeups;
-use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, Standing, Steps, Traffic, TrafficCell};
+use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, StepNotes, Steps, Traffic, TrafficCell};
 use crate::outcome::{
     AlertHistory, Clock, Contributors, Counted, Impact, MarkerShown, Missing, Outcome, Part, ServiceTraffic,
     SloHistory, SloStep, Threshold, TrafficStep, TransitionShown,
@@ -71,12 +71,11 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
 
 fn slos(about: &About, case: &Case, notes: &Notes, makeups: &Makeups) -> Vec<SloHistory> {
     let of = |state: &BurnRates| {
-        let name =
-            SeriesName { slo: state.slo.clone(), objective: state.objective.clone(), group: state.group.clone() };
+        let name = SeriesName::of(state);
         let slo = slo_at(case, &state.slo, state.tick);
-        let contributors = makeups.told(&name);
         let none = SeriesNotes::default();
-        let noted = notes.series.get(&name).unwrap_or(&none);
+        let noted = notes.series.get(&name).filter(|noted| noted.generation == state.generation).unwrap_or(&none);
+        let contributors = makeups.told(&name, state.generation, noted.range[1]);
         SloHistory {
             status: standing(slo.as_ref(), state),
             range: Counted::default().and(&noted.range),
@@ -95,7 +94,8 @@ pub fn slo_at(case: &Case, name: &str, tick: i64) -> Option<Slo> {
 }
 
 fn timeline(noted: &SeriesNotes, steps: &Steps) -> Vec<SloStep> {
-    let of = |(step, (counts, stood)): (usize, (&[i64; 3], &Option<Standing>))| {
+    let of = |step: usize| {
+        let StepNotes { counts, stood } = noted.steps.get(step)?;
         let stood = stood.as_ref()?;
         Some(SloStep {
             at: text::seconds(steps.begin(step)),
@@ -105,7 +105,7 @@ fn timeline(noted: &SeriesNotes, steps: &Steps) -> Vec<SloStep> {
             burn_rates: stood.burn.iter().map(|(seconds, burn)| (text::length(*seconds), *burn)).collect(),
         })
     };
-    noted.counts.iter().zip(&noted.stood).enumerate().filter_map(of).collect()
+    (0..steps.count()).filter_map(of).collect()
 }
 
 /// Episodes that were open in the range, by their beginning.

@@ -1,6 +1,6 @@
 //! Sets of definitions, and how much of the past they look at.
 
-use slipstream_definitions::definition::{Slo, Window};
+use slipstream_definitions::definition::{Rule, Slo, Window};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::{RevisionError, Revisions};
@@ -36,8 +36,9 @@ pub fn in_force(revisions: &Revisions, from: LogTime, to: LogTime) -> Vec<Slo> {
     }
 }
 
-/// Where reading has to begin so that all windows are full at `from`: their length and a slot of it before. With `budgets`,
-/// those of the budgets, too: from the period's start where it is a calendar's.
+/// Where reading has to begin so that rules decide at `from` as if they had always been watching: the length of their windows and
+/// a slot of it before, and before that for as long as a condition has to hold, and as an alert stays without one. With
+/// `budgets`, so early that their windows are full, too: from the period's start where it is a calendar's.
 pub fn warm_up_from(slos: &[Slo], revisions: &Revisions, from: LogTime, budgets: bool) -> LogTime {
     let second = from.tick();
     let whole = |window: i64| {
@@ -45,14 +46,24 @@ pub fn warm_up_from(slos: &[Slo], revisions: &Revisions, from: LogTime, budgets:
         second - window - slot
     };
     let of_rules = slos.iter().flat_map(|slo| {
-        let rules: Vec<_> = slo.rules().cloned().collect();
         let slice = slo.objectives.iter().filter_map(|o| o.budgeting.slice()).max().unwrap_or(0);
-        revisions.kinds().windows(&rules).map(move |window| window + slice).collect::<Vec<_>>()
+        let of_rule = |rules: &[Rule], rule: &Rule| {
+            let windows = revisions.kinds().windows(std::slice::from_ref(rule));
+            windows.map(|window| whole(window + slice)).min().map(|begin| begin - lasting(rules, rule))
+        };
+        let of_promise = |rules: &[Rule]| rules.iter().filter_map(|rule| of_rule(rules, rule)).min();
+        slo.promises().filter_map(|promise| of_promise(promise.rules)).min()
     });
     let of_budgets = slos.iter().filter(|_| budgets).map(|slo| match &slo.window {
         Window::Rolling(seconds) => whole(*seconds),
         Window::Calendar(calendar) => calendar.period_at(second).start,
     });
-    let begin = of_rules.map(whole).chain(of_budgets).min().unwrap_or(second);
+    let begin = of_rules.chain(of_budgets).min().unwrap_or(second);
     LogTime(begin.max(0) * 1_000)
+}
+
+/// For how many seconds what a rule, one of these, has seen may decide about its alert: until it fires, and then until it ends.
+fn lasting(rules: &[Rule], rule: &Rule) -> i64 {
+    let of_set = rules.iter().filter(|other| other.rule_set == rule.rule_set);
+    rule.wait + of_set.map(|other| other.keep).max().unwrap_or(0)
 }

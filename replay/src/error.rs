@@ -48,6 +48,9 @@ pub enum ReplayError {
     /// A file for sorting cannot be used.
     #[error("sorting by event time: {0}")]
     Sorting(String),
+    /// It was stopped before there was anything to tell.
+    #[error("stopped while events were sorted by event time: none was counted yet")]
+    Stopped,
     /// A thread ended early.
     #[error("{0} ended unexpectedly; this is a fault of slipstream")]
     Thread(&'static str),

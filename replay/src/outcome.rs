@@ -14,7 +14,7 @@ use slipstream_store::alerts::AlertEpisode;
 pub struct Outcome {
     /// The range's beginning, log time (event time with `--clock event`).
     pub from: String,
-    /// Its end: that asked for, or how far was read.
+    /// Its end: that asked for, or, if it was stopped, the last whole second up to which everything was read.
     pub to: String,
     /// `log` or `event`.
     pub clock: Clock,
@@ -22,9 +22,9 @@ pub struct Outcome {
     pub warm_up_from: String,
     /// Events in the range that count.
     pub events: u64,
-    /// Copies of events that were dropped.
+    /// Copies of events that were dropped; with `--clock event` those of the whole range that was asked for.
     pub duplicates: u64,
-    /// Records that are no valid event.
+    /// Records that are no valid event; with `--clock event` all that there are, for they have no event time.
     pub invalid: u64,
     /// Length of a step, seconds.
     pub step_seconds: i64,
@@ -32,11 +32,12 @@ pub struct Outcome {
     pub parts: Vec<Part>,
     /// What no source holds any more, in log times.
     pub missing: Vec<Missing>,
-    /// Each objective and group.
+    /// Each objective and group that was there at the end, or when its SLO was deleted in the range.
     pub slos: Vec<SloHistory>,
     /// Each episode of an alert that was open in the range, by the time it began.
     pub alerts: Vec<AlertHistory>,
-    /// Traffic of each service; those beyond the largest 50 are together in `other`.
+    /// Traffic of each service; those beyond the largest 50 are together in `other`. If the replay was stopped, the last step may
+    /// have requests after `to`, of partitions that were read further than others.
     pub traffic: Vec<ServiceTraffic>,
     /// Deploys, changes, incidents and notes in the range, and in the hour before it.
     pub markers: Vec<MarkerShown>,
@@ -83,18 +84,23 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// An objective, or one group of it.
+/// An objective, or one group of it; beyond 1,000 groups of an SLO, the group `other` has the rest.
+///
+/// If what its SLO counts was changed in the range, it is told of what it counts since the last such change: numbers before that
+/// mean something else. An objective that was taken out of its SLO is not told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SloHistory {
-    /// How it stood at the range's end: name, service, objective, target, window, sli, budget_remaining, burn_rates, group,
+    /// How it stood at the range's end, or right before its SLO was deleted (see `as_of`): name, service, objective, target, window, sli, budget_remaining, burn_rates, group,
     /// covered_from and so on, as `query slos` has them.
     #[serde(flatten)]
     pub status: SloStatus,
     /// Events that became known in the range.
     pub range: Counted,
-    /// One for each step.
+    /// One for each step, as long as it was there. The last one ends with the range.
     pub timeline: Vec<SloStep>,
-    /// What made up the bad events of the range.
+    /// What made up the bad events of the range. Nothing is told of the group `other`, nor where the groups of an SLO have
+    /// very many different values in all, never less than 10,000. If the replay was stopped, partitions that were read
+    /// further than others count as far as they were read.
     pub contributors: Vec<Contributors>,
 }
 

@@ -134,7 +134,7 @@ impl Past<'_> {
     async fn by_log_time(self, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
         let log = self.log().as_ref();
         let (from, to) = self.range(asked, (self.first, self.known))?;
-        let of_then = in_force(&self.then, LogTime(0), to);
+        let of_then = in_force(&self.then, from, to);
         let given_slos = asked.slos.as_deref().unwrap_or_default();
         let wanted = [&of_then[..], given_slos].map(|slos| warm_up_from(slos, &self.then, from, asked.budgets));
         let wanted = wanted[0].min(wanted[1]).min(from);
@@ -174,6 +174,9 @@ impl Past<'_> {
         let counted_from = asked_from.unwrap_or(LogTime(i64::MIN));
         let gather = move || Sorted::gather(readers, window_ms, (kept, counted_from), &stop);
         let sorted = tokio::task::spawn_blocking(gather).await.map_err(|_| ReplayError::Thread("sorting"))??;
+        if progress.is_stopped() {
+            return Err(ReplayError::Stopped);
+        }
         let Some((first, last)) = sorted.times()? else {
             return Err(ReplayError::Range("no requests have such event times".to_owned()));
         };

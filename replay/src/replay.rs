@@ -11,11 +11,11 @@ use slipstream_schemas::{EventTime, LogTime};
 use crate::assemble::{About, outcomes};
 use crate::engine::{Case, Job, Progress, Read, Steps, run};
 use crate::error::ReplayError;
-use crate::investigate::investigate;
+use crate::investigate::{Found, investigate};
 use crate::outcome::{Clock, MarkerShown, Outcome, WhatIf};
 use crate::plan::{Again, Plan, again, plan};
 use crate::second_look::{SecondLook, what_if};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 
 /// Markers from so long before the range on are told, ms: a deploy may show its effect later.
 const MARKERS_BEFORE_MS: i64 = 3_600_000;
@@ -106,9 +106,16 @@ pub(crate) async fn read(
     let threads = asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let job = Job { cases, window_ms, span, steps, slots, from, begins, threads, progress: Arc::clone(progress) };
     let mut read = blocking(move || run(&job, readers)).await?;
-    (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
-    // One that is stopped in the warm-up has nothing of the range.
-    let reached = read.reached.clamp(from, to);
+    // Ticks are whole seconds.
+    let reached = if read.reached < to { LogTime(read.reached.tick() * 1_000).max(from) } else { to };
+    let steps = steps.until(second(reached));
+    read.traffic.cut(steps.count());
+    if reached > from {
+        (read.duplicates, read.invalid) = (read.duplicates + dropped.0, read.invalid + dropped.1);
+    } else {
+        // It was stopped in the warm-up, and has nothing of the range.
+        read.notes.iter_mut().for_each(|notes| notes.states.clear());
+    }
     let about = About {
         from,
         to: reached,
@@ -134,9 +141,11 @@ async fn look_again(
     let mut found = Vec::new();
     let spans = second.spans();
     if !spans.is_empty() {
-        let Again { readers, window_ms } = again(sources, about.clock, &spans, progress).await?;
-        let looks = second.looks.clone();
-        found = blocking(move || investigate(&looks, readers, window_ms)).await?;
+        found = match looked(sources, about, &second, &spans, progress).await {
+            // What was read is told all the same: the source that failed may be why it was stopped.
+            Err(_) if progress.is_stopped() => Vec::new(),
+            found => found?,
+        };
     }
     let changes = second.fill(&mut outcomes, found);
     let mut outcomes = outcomes.into_iter();
@@ -145,6 +154,18 @@ async fn look_again(
         (Some(outcome), None) => Ok(Told::One(Box::new(outcome))),
         (None, _) => Err(ReplayError::Thread("the engine")),
     }
+}
+
+async fn looked(
+    sources: &Sources,
+    about: &About,
+    second: &SecondLook,
+    spans: &[Span],
+    progress: &Arc<Progress>,
+) -> Result<Vec<Found>, ReplayError> {
+    let Again { readers, window_ms } = again(sources, about.clock, spans, progress).await?;
+    let looks = second.looks.clone();
+    blocking(move || investigate(&looks, readers, window_ms)).await
 }
 
 async fn blocking<T: Send + 'static>(

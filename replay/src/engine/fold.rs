@@ -1,78 +1,40 @@
 //! Burn and alerts over the batches of one set of definitions, and what is noted of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::{Equivalent, HashMap};
 use slipstream_schemas::LogTime;
-use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TallyEntry, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TransitionKind};
 use slipstream_slo::alerts::OpenAlerts;
-use slipstream_slo::burn::{Burn, BurnFault};
+use slipstream_slo::burn::{Burn, BurnFault, Taken, Watch};
+use slipstream_slo::hash::target_partition;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
-use super::Case;
-use super::slots::{Slotted, Slotting};
+use super::notes::{Noted, Notes};
+use super::slots::Slotting;
 use super::steps::Steps;
-
-/// An SLO's objective and group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SeriesName {
-    /// SLO.
-    pub slo: String,
-    /// Objective.
-    pub objective: String,
-    /// Values of groupBy.
-    pub group: Vec<String>,
-}
-
-/// What was noted of a series.
-#[derive(Debug, Clone, Default)]
-pub struct SeriesNotes {
-    /// What became known in the range: good, good or bad, unknown.
-    pub range: [i64; 3],
-    /// The same of what happened in each step.
-    pub counts: Vec<[i64; 3]>,
-    /// Per step: how it stood at its end.
-    pub stood: Vec<Option<Standing>>,
-    /// What happened in each slot, if that is noted.
-    pub slots: Slotted,
-}
-
-/// How a series stood.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// Over the budget's window; `None` without traffic.
-    pub sli: Option<f64>,
-    /// Share that is left.
-    pub budget_remaining: f64,
-    /// Length in seconds and burn rate of each window.
-    pub burn: Vec<(i64, f64)>,
-}
-
-/// What was noted of one set of definitions.
-#[derive(Debug, Default)]
-pub struct Notes {
-    /// Every transition of the range, and of the warm-up before it.
-    pub transitions: Vec<AlertTransition>,
-    /// Alert and episode: the share of the budget that was spent when it fired.
-    pub spent: BTreeMap<(String, i64), f64>,
-    /// Of each series.
-    pub series: BTreeMap<SeriesName, SeriesNotes>,
-    /// How each series stood at the end.
-    pub states: Vec<BurnRates>,
-    /// The last tick evaluated.
-    pub last_tick: Option<i64>,
-}
+use super::{Begin, Case, Job};
 
 /// The folds over one partition of the SLOs of a set of definitions.
 pub struct Fold<'a> {
-    revisions: &'a Revisions,
     burn: Burn,
-    alerts: Alerts,
     offset: i64,
+    /// What is read ends here.
+    end: LogTime,
+    looking: Looking<'a>,
+}
+
+/// Looks on while burn goes from tick to tick.
+struct Looking<'a> {
+    revisions: &'a Revisions,
     steps: Steps,
     slots: Option<Slotting>,
-    series: Noted,
+    alerts: Alerts,
+    noted: Noted,
+    /// The last ticks of SLOs that are deleted in the range.
+    last_ticks: BTreeMap<i64, BTreeSet<&'a str>>,
+    /// How their series stood then, by SLO.
+    ended: BTreeMap<&'a str, Vec<BurnRates>>,
 }
 
 /// The alerts of those SLOs.
@@ -85,31 +47,39 @@ struct Alerts {
     spent: BTreeMap<(String, i64), f64>,
 }
 
-/// Notes by series; finding one allocates nothing.
-#[derive(Default)]
-struct Noted {
-    places: HashMap<SeriesName, usize>,
-    notes: Vec<SeriesNotes>,
-}
-
 impl<'a> Fold<'a> {
     /// The folds of partition `target` of `targets`.
-    pub fn new(case: &'a Case, (target, targets): (u32, u32), steps: Steps, slots: Option<Slotting>) -> Fold<'a> {
-        let partition = |t: &AlertTransition| slipstream_slo::hash::target_partition(&t.slo, targets);
-        let mine = |open: &Vec<AlertTransition>| open.iter().filter(|t| partition(t) == target).cloned().collect();
+    pub fn new(job: &Job, case: &'a Case, (target, targets): (u32, u32)) -> Fold<'a> {
+        let is_mine = |slo: &str| target_partition(slo, targets) == target;
+        let mine = |open: &Vec<AlertTransition>| open.iter().filter(|t| is_mine(&t.slo)).cloned().collect();
+        let mut last_ticks: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
+        for (slo, cut) in case.revisions.deletions().filter(|&(slo, cut)| is_mine(slo) && cut.tick() > job.from.tick())
+        {
+            // The definition is gone from the tick on that holds the cut.
+            last_ticks.entry(cut.tick() - 1).or_default().insert(slo);
+        }
+        let burn = Burn::new(target, targets, 1, Scale::REAL);
         Fold {
-            revisions: &case.revisions,
-            burn: Burn::new(target, targets, 1, Scale::REAL),
-            alerts: Alerts {
-                open: OpenAlerts::default(),
-                before: case.open_before.as_ref().map(mine),
-                transitions: Vec::new(),
-                spent: BTreeMap::new(),
+            burn: match first_tick(job) {
+                Some(tick) => burn.begin_at(tick),
+                None => burn,
             },
             offset: 0,
-            steps,
-            slots,
-            series: Noted::default(),
+            end: job.span.to,
+            looking: Looking {
+                revisions: &case.revisions,
+                steps: job.steps,
+                slots: job.slots,
+                alerts: Alerts {
+                    open: OpenAlerts::default(),
+                    before: case.open_before.as_ref().map(mine),
+                    transitions: Vec::new(),
+                    spent: BTreeMap::new(),
+                },
+                noted: Noted::default(),
+                last_ticks,
+                ended: BTreeMap::new(),
+            },
         }
     }
 
@@ -118,51 +88,77 @@ impl<'a> Fold<'a> {
     /// # Errors
     /// See [`BurnFault`].
     pub fn apply(&mut self, batch: &TallyBatch) -> Result<(), BurnFault> {
-        batch.entries.iter().for_each(|entry| self.count(entry));
-        let Fold { burn, revisions, alerts, series, steps, .. } = self;
-        let mut watch = |burn: &Burn, tick: i64, rates: &mut Vec<BurnRates>| {
-            // Tick by tick: where definitions are older than what is read by years, their burn rates would fill the memory.
-            rates.drain(..).for_each(|rates| alerts.decide(&rates, revisions, steps));
-            let Some(step) = steps.ended_by(tick) else { return Ok(()) };
-            for state in burn.states(revisions)? {
-                series.of(&SeriesRef::of_rates(&state), steps).stood[step] = Some(Standing::of(&state));
-            }
-            Ok(())
-        };
-        burn.apply_watched(self.offset, batch, revisions, &mut watch)?;
+        self.burn.apply_watched(self.offset, batch, self.looking.revisions, &mut self.looking)?;
         self.offset += 1;
         Ok(())
     }
 
-    /// What was noted.
+    /// What was noted: of the whole range, or, where not all of it came, up to the last tick evaluated.
     ///
     /// # Errors
     /// See [`BurnFault`].
-    pub fn finish(mut self) -> Result<Notes, BurnFault> {
-        self.alerts.begin_range(i64::MAX, &self.steps);
-        Ok(Notes {
-            states: self.burn.states(self.revisions)?,
-            last_tick: self.burn.next_tick().map(|next| next - 1),
-            transitions: self.alerts.transitions,
-            spent: self.alerts.spent,
-            series: self.series.into_notes(),
-        })
+    pub fn finish(self) -> Result<Notes, BurnFault> {
+        let Fold { burn, end, mut looking, .. } = self;
+        let revisions = looking.revisions;
+        let mut states = burn.states(revisions)?;
+        let last_tick = burn.next_tick().map(|next| next - 1);
+        let mut last_step = last_tick.and_then(|tick| looking.steps.of(tick));
+        if burn.known_until() >= end {
+            // The range may end within a second. No tick says how a series stood then: the one before does.
+            burn.take_rest(revisions, &mut looking);
+            last_step = looking.steps.count().checked_sub(1);
+        }
+        let Looking { steps, mut alerts, mut noted, ended, .. } = looking;
+        if let Some(step) = last_step {
+            states.iter().for_each(|state| noted.stand(state, step));
+        }
+        let there: BTreeSet<String> = states.iter().map(|state| state.slo.clone()).collect();
+        // One that came again is told as it is now.
+        states.extend(ended.into_iter().filter(|(slo, _)| !there.contains(*slo)).flat_map(|(_, states)| states));
+        alerts.begin_range(i64::MAX, &steps);
+        let Alerts { transitions, spent, .. } = alerts;
+        Ok(Notes { states, last_tick, transitions, spent, series: noted.into_notes() })
+    }
+}
+
+/// Where ticks begin if not everything that there ever was is read: with what is read first. `None`: with the definitions.
+fn first_tick(job: &Job) -> Option<i64> {
+    let at = |begin: &Begin| match *begin {
+        Begin::First => Some(job.span.from),
+        Begin::At(time) => Some(time),
+        // Another source has what is earlier.
+        Begin::After(_) => None,
+    };
+    let is_cut = job.begins.iter().any(|begin| matches!(begin, Begin::At(_)));
+    let first = job.begins.iter().filter_map(at).min().filter(|_| is_cut)?;
+    Some((first.0 + 999).div_euclid(1_000))
+}
+
+impl Watch for Looking<'_> {
+    fn taken(&mut self, taken: Taken<'_>) {
+        self.noted.add(&taken, &self.steps, self.slots);
     }
 
-    fn count(&mut self, entry: &TallyEntry) {
-        if let Some(slots) = self.slots {
-            self.series.of(&SeriesRef::of_entry(entry), &self.steps).slots.add(entry, slots);
+    fn evaluated(&mut self, burn: &Burn, tick: i64, rates: &mut Vec<BurnRates>) -> Result<(), BurnFault> {
+        let Looking { revisions, steps, alerts, noted, last_ticks, ended, .. } = self;
+        // Tick by tick: where definitions are older than what is read by years, their burn rates would fill the memory.
+        rates.drain(..).for_each(|rates| alerts.decide(&rates, revisions, steps));
+        let (ended_step, ending) = (steps.ended_by(tick), last_ticks.get(&tick));
+        if ended_step.is_none() && ending.is_none() {
+            return Ok(());
         }
-        // Nothing is read beyond the range; it may end within a second.
-        if entry.tick < self.steps.from() {
-            return;
+        let mut ended_now: BTreeMap<&str, Vec<BurnRates>> = BTreeMap::new();
+        for state in burn.states(revisions)? {
+            let slo = ending.and_then(|ending| ending.get(state.slo.as_str())).copied();
+            if let Some(step) = ended_step.or_else(|| slo.and_then(|_| steps.of(tick))) {
+                noted.stand(&state, step);
+            }
+            if let Some(slo) = slo {
+                ended_now.entry(slo).or_default().push(state);
+            }
         }
-        let notes = self.series.of(&SeriesRef::of_entry(entry), &self.steps);
-        let more = [entry.good, entry.total, entry.unknown];
-        (0..3).for_each(|i| notes.range[i] += more[i]);
-        if let Some(step) = self.steps.of(entry.slot) {
-            (0..3).for_each(|i| notes.counts[step][i] += more[i]);
-        }
+        ended.extend(ended_now);
+        Ok(())
     }
 }
 
@@ -188,85 +184,39 @@ impl Alerts {
     }
 }
 
-impl Standing {
-    fn of(state: &BurnRates) -> Standing {
-        Standing {
-            sli: state.sli,
-            budget_remaining: state.budget_remaining,
-            burn: state.windows.iter().map(|window| (window.seconds, window.burn)).collect(),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::Span;
+
+    #[test]
+    fn ticks_begin_with_what_is_read_unless_that_is_everything() {
+        let at = |ms| Begin::At(LogTime(ms));
+        // (sources, the first tick); reading begins at second 10.
+        let table: [(&[Begin], Option<i64>); 7] = [
+            (&[Begin::First, Begin::First], None),
+            (&[at(10_000), at(10_000)], Some(10)),
+            (&[at(30_001), at(20_000)], Some(20)),
+            (&[at(30_001)], Some(31)),
+            (&[Begin::First, at(30_000)], Some(10)),
+            (&[Begin::After(LogTime(50_000)), at(30_000)], Some(30)),
+            (&[Begin::After(LogTime(50_000)), Begin::First], None),
+        ];
+        for (begins, expected) in table {
+            let job = Job {
+                cases: Vec::new(),
+                window_ms: 60_000,
+                span: Span { from: LogTime(10_000), to: LogTime(90_000) },
+                steps: Steps::new(10, 90, 1),
+                slots: None,
+                from: LogTime(10_000),
+                begins: begins.to_vec(),
+                threads: 1,
+                progress: Arc::default(),
+            };
+            assert_eq!(first_tick(&job), expected, "{begins:?}");
         }
-    }
-}
-
-impl Notes {
-    /// Joins the notes of the other partitions.
-    pub fn join(all: impl IntoIterator<Item = Notes>) -> Notes {
-        let mut joined = Notes::default();
-        for notes in all {
-            joined.transitions.extend(notes.transitions);
-            joined.spent.extend(notes.spent);
-            joined.series.extend(notes.series);
-            joined.states.extend(notes.states);
-            joined.last_tick = joined.last_tick.max(notes.last_tick);
-        }
-        let place =
-            |t: &AlertTransition| (t.tick, t.slo.clone(), t.objective.clone(), t.alert_id.clone(), t.episode, t.seq);
-        joined.transitions.sort_by_cached_key(place);
-        joined.states.sort_by(|a, b| (&a.slo, &a.objective, &a.group).cmp(&(&b.slo, &b.objective, &b.group)));
-        joined
-    }
-
-    /// The first millisecond after the last tick evaluated.
-    pub fn until(&self) -> Option<LogTime> {
-        self.last_tick.map(|tick| LogTime((tick + 1) * 1_000))
-    }
-}
-
-/// A [`SeriesName`] that borrows.
-#[derive(Hash)]
-struct SeriesRef<'a> {
-    slo: &'a str,
-    objective: &'a str,
-    group: &'a [String],
-}
-
-impl<'a> SeriesRef<'a> {
-    fn of_entry(entry: &'a TallyEntry) -> SeriesRef<'a> {
-        SeriesRef { slo: &entry.slo, objective: &entry.objective, group: &entry.group }
-    }
-
-    fn of_rates(rates: &'a BurnRates) -> SeriesRef<'a> {
-        SeriesRef { slo: &rates.slo, objective: &rates.objective, group: &rates.group }
-    }
-}
-
-impl Equivalent<SeriesName> for SeriesRef<'_> {
-    fn equivalent(&self, name: &SeriesName) -> bool {
-        (self.slo, self.objective, self.group) == (name.slo.as_str(), name.objective.as_str(), name.group.as_slice())
-    }
-}
-
-impl From<&SeriesRef<'_>> for SeriesName {
-    fn from(found: &SeriesRef<'_>) -> SeriesName {
-        SeriesName { slo: found.slo.to_owned(), objective: found.objective.to_owned(), group: found.group.to_vec() }
-    }
-}
-
-impl Noted {
-    fn of(&mut self, name: &SeriesRef<'_>, steps: &Steps) -> &mut SeriesNotes {
-        let place = match self.places.get(name) {
-            Some(place) => *place,
-            None => {
-                let (counts, stood) = (vec![[0; 3]; steps.count()], vec![None; steps.count()]);
-                self.notes.push(SeriesNotes { range: [0; 3], counts, stood, slots: Slotted::default() });
-                self.places.insert(name.into(), self.notes.len() - 1);
-                self.notes.len() - 1
-            }
-        };
-        &mut self.notes[place]
-    }
-
-    fn into_notes(mut self) -> BTreeMap<SeriesName, SeriesNotes> {
-        self.places.into_iter().map(|(name, place)| (name, std::mem::take(&mut self.notes[place]))).collect()
     }
 }

@@ -7,10 +7,12 @@
 
 mod dictionary;
 mod fold;
+mod notes;
 mod pipeline;
 mod rows;
 mod slots;
 mod steps;
+mod tallied;
 mod traffic;
 mod turns;
 mod worker;
@@ -25,7 +27,7 @@ use slipstream_slo::revision::Revisions;
 use crate::contributors::Makeups;
 use crate::source::Span;
 pub use dictionary::Tuple;
-pub use fold::{Notes, SeriesName, SeriesNotes, Standing};
+pub use notes::{Notes, SeriesName, SeriesNotes, Standing, StepNotes, Stepped};
 pub use pipeline::run;
 pub use slots::{Slotted, Slotting};
 pub use steps::Steps;
@@ -129,7 +131,8 @@ impl Progress {
     }
 }
 
-/// What was read.
+/// What was read. Of a replay that was stopped: up to the last whole second before [`Read::reached`], but for contributors and
+/// traffic, which have what was read of each partition.
 #[derive(Debug, Default)]
 pub struct Read {
     /// Events of the range that count.

@@ -7,8 +7,10 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 
 use slipstream_schemas::LogTime;
 
-use super::fold::{Fold, Notes};
+use super::fold::Fold;
+use super::notes::Notes;
 use super::rows::Known;
+use super::tallied::Tallied;
 use super::turns::Turns;
 use super::worker::{Source, Summed, Task, Work, Worker};
 use super::{Begin, Case, Job, Read};
@@ -17,6 +19,8 @@ use crate::source::{Block, Reader};
 
 /// Blocks of a partition that are read ahead.
 const AHEAD: usize = 1;
+/// Blocks of all partitions that wait for a thread: each may be many megabytes, and readers keep more of them ready.
+const WAITING: usize = 1;
 
 /// Runs it over what the readers bring, one for each of [`Job::begins`]. Blocks until it is done, was stopped, or
 /// failed.
@@ -31,7 +35,7 @@ pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError
     thread::scope(|scope| {
         let (reading, blocks): (Vec<_>, Vec<_>) = readers.into_iter().map(|reader| read(scope, reader)).unzip();
         let (folds, to_folds): (Vec<_>, Vec<_>) = (0..threads).map(|n| fold(scope, job, (n, threads))).unzip();
-        let (to_workers, work) = sync_channel(threads);
+        let (to_workers, work) = sync_channel(WAITING);
         let work = Arc::new(Mutex::new(work));
         let workers: Vec<_> = (0..threads)
             .map(|_| {
@@ -67,15 +71,13 @@ fn finish<'scope>(
     dispatched: Result<LogTime, ReplayError>,
 ) -> Result<Read, ReplayError> {
     let mut read = Read { makeups: job.cases.iter().map(Case::makeups).collect(), ..Read::default() };
-    let mut failed = false;
+    let (mut failed, mut tallied) = (false, Tallied::default());
     for worker in workers {
         let Ok(left) = worker.join() else {
             failed = true;
             continue;
         };
-        read.events += left.tallied.events;
-        read.duplicates += left.tallied.duplicates;
-        read.invalid += left.tallied.invalid;
+        tallied.merge(left.tallied);
         read.makeups.iter_mut().zip(left.makeups).for_each(|(all, found)| all.merge(found));
         read.traffic.merge(left.traffic);
     }
@@ -90,6 +92,8 @@ fn finish<'scope>(
     if failed {
         return Err(ReplayError::Thread("a worker"));
     }
+    let counts = if read.reached < job.span.to { tallied.before(read.reached) } else { tallied.all() };
+    (read.events, read.duplicates, read.invalid) = (counts.events, counts.duplicates, counts.invalid);
     read.notes = notes.into_iter().map(Notes::join).collect();
     Ok(read)
 }
@@ -150,7 +154,7 @@ fn fold<'scope, 'a: 'scope>(
 ) -> Folding<'scope> {
     let (sender, summed) = sync_channel::<Arc<Summed>>(2);
     let work = move || {
-        let new = |case| Fold::new(case, (target as u32, targets as u32), job.steps, job.slots);
+        let new = |case| Fold::new(job, case, (target as u32, targets as u32));
         let mut folds: Vec<Fold<'_>> = job.cases.iter().map(new).collect();
         let (mut next, mut early) = (0, BTreeMap::new());
         for block in summed {
@@ -205,6 +209,8 @@ impl<'a> Dispatcher<'a> {
                     self.job.progress.add(block.len(), self.behind(source, reach));
                     self.give(source, Task::Block(block), reach)?;
                 }
+                // A reader that was stopped, or that is asked no more, has not come to its end.
+                Err(_) if self.job.progress.is_stopped() => break,
                 Err(_) => {
                     open.swap_remove(at);
                     let end = self.job.span.to;

@@ -20,17 +20,10 @@ pub struct Decoded {
     log_time: Vec<i64>,
     /// How many of them are remembered only.
     remembered: usize,
-    /// Records that count but are no valid event.
-    pub invalid: u64,
-}
-
-/// What has become of a block's events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Deduplicated {
-    /// Copies among those that count.
-    pub duplicates: u64,
-    /// Log time up to which the partition is read.
-    pub stamp: LogTime,
+    /// Of records of the range that count but are no valid event: log time up to which the block is read with each, ms.
+    pub invalid: Vec<i64>,
+    /// The same of copies that were dropped from what counts.
+    pub duplicates: Vec<i64>,
 }
 
 /// State of a partition that is passed from block to block.
@@ -56,7 +49,7 @@ impl Known {
 }
 
 impl Decoded {
-    /// Decodes a batch. Records below `count_from` are remembered only; invalid ones are counted from log time `from` on.
+    /// Decodes a batch. Records below `count_from` are remembered only; invalid ones are noted from log time `range_from` on.
     pub fn of(batch: &Batch, count_from: i64, range_from: LogTime, dictionary: &mut Dictionary) -> Decoded {
         let mut decoded = Decoded::default();
         decoded.reserve(batch.len());
@@ -64,13 +57,18 @@ impl Decoded {
             let counts = record.offset() >= count_from;
             match found(batch, record, dictionary) {
                 Some(event) => decoded.push(&event, record.log_time(), row),
-                None => decoded.invalid += u64::from(counts && record.log_time() >= range_from),
+                None if counts && record.log_time() >= range_from => decoded.invalid(record.log_time()),
+                None => {}
             }
             if !counts {
                 decoded.remembered = decoded.columns.len();
             }
         }
         decoded
+    }
+
+    fn invalid(&mut self, log_time: LogTime) {
+        self.invalid.push(self.invalid.last().map_or(log_time.0, |last| log_time.0.max(*last)));
     }
 
     fn reserve(&mut self, events: usize) {
@@ -84,10 +82,10 @@ impl Decoded {
     }
 
     /// Drops copies, and what is remembered only; blocks of a partition come one after the other. `last` is the log time of
-    /// the last record, valid or not; copies are counted from log time `range_from` on.
-    pub fn deduplicate(&mut self, known: &mut Known, last: LogTime, range_from: LogTime) -> Deduplicated {
-        let before = self.columns.len();
-        let (mut kept, mut duplicates) = (0, 0);
+    /// the last record, valid or not; copies are noted from log time `range_from` on. Returns the log time up to which the
+    /// partition is read.
+    pub fn deduplicate(&mut self, known: &mut Known, last: LogTime, range_from: LogTime) -> LogTime {
+        let (before, mut kept) = (self.columns.len(), 0);
         for group in (0..before).step_by(TOGETHER) {
             let to = (group + TOGETHER).min(before);
             known.memory.foresee(&self.columns.id[group..to]);
@@ -102,14 +100,14 @@ impl Decoded {
                     self.columns.stamp.push(known.stamp.0);
                     self.keep(at, kept);
                     kept += 1;
-                } else {
-                    duplicates += u64::from(log_time >= range_from);
+                } else if log_time >= range_from {
+                    self.duplicates.push(known.stamp.0);
                 }
             }
         }
         known.stamp = known.stamp.max(last);
         self.truncate(kept);
-        Deduplicated { duplicates, stamp: known.stamp }
+        known.stamp
     }
 
     fn keep(&mut self, at: usize, to: usize) {

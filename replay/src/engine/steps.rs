@@ -29,6 +29,12 @@ impl Steps {
         Steps::new(from, to, length.unwrap_or(wanted.div_euclid(86_400).max(1) * 86_400))
     }
 
+    /// Those that begin before a second; the last one ends there.
+    #[must_use]
+    pub fn until(self, second: i64) -> Steps {
+        Steps { to: second.clamp(self.from, self.to), ..self }
+    }
+
     /// Length of a step, seconds.
     pub fn length(&self) -> i64 {
         self.length
@@ -85,6 +91,17 @@ mod tests {
         ];
         for (second, step, ended) in table {
             assert_eq!((steps.of(second), steps.ended_by(second)), (step, ended), "{second}");
+        }
+    }
+
+    #[test]
+    fn what_ends_early_has_fewer_steps_of_the_same_length() {
+        let steps = Steps::new(100, 125, 10);
+        for (second, count, ended) in
+            [(90, 0, None), (100, 0, None), (101, 1, Some(0)), (111, 2, Some(1)), (200, 3, None)]
+        {
+            let cut = steps.until(second);
+            assert_eq!((cut.count(), cut.ended_by(second - 1), cut.length()), (count, ended, 10), "{second}");
         }
     }
 

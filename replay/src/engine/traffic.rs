@@ -109,6 +109,12 @@ impl Traffic {
         }
     }
 
+    /// Leaves the first steps, and the services that have something in them.
+    pub fn cut(&mut self, steps: usize) {
+        self.services.values_mut().for_each(|cells| cells.truncate(steps));
+        self.services.retain(|_, cells| cells.iter().any(|cell| cell.requests > 0));
+    }
+
     /// Each service by name with its steps.
     pub fn services(&self) -> impl Iterator<Item = (&str, &[TrafficCell])> {
         self.services.iter().map(|(name, cells)| (name.as_ref(), cells.as_slice()))

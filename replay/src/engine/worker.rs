@@ -7,11 +7,12 @@ use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::columns::{ColumnTally, Columns};
 use slipstream_store::Events;
 
-use super::{Case, Job};
 use super::dictionary::Dictionary;
 use super::rows::{BatchRows, Decoded, EventRows, Known, columns_of};
+use super::tallied::{Counts, Tallied};
 use super::traffic::TrafficOfThread;
 use super::turns::Turns;
+use super::{Case, Job};
 use crate::contributors::Makeups;
 use crate::source::Block;
 
@@ -62,14 +63,6 @@ impl Source {
     }
 }
 
-/// Counts of the range.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tallied {
-    pub events: u64,
-    pub duplicates: u64,
-    pub invalid: u64,
-}
-
 /// A thread's own state.
 pub struct Worker<'a> {
     sources: &'a [Turns<Source>],
@@ -111,6 +104,7 @@ impl<'a> Worker<'a> {
     pub fn sum(&mut self, work: Work) -> Option<Summed> {
         let Work { number, of_partition, source, task, low } = work;
         let turns = &self.sources[source];
+        self.tallied.pass(low);
         let batches = match task {
             Task::Known(until) => {
                 let template = turns.take(of_partition, |source_state| {
@@ -137,14 +131,14 @@ impl<'a> Worker<'a> {
         self.make_room();
         let mut decoded = Decoded::of(batch, count_from, self.from, &mut self.dictionary);
         let last = batch.iter().last().map_or(LogTime(i64::MIN), |record| record.log_time());
-        let (duplicates, template) = self.sources[source].take(of_partition, |state| {
-            let found = decoded.deduplicate(&mut state.known, last, self.from);
+        let template = self.sources[source].take(of_partition, |state| {
+            let stamp = decoded.deduplicate(&mut state.known, last, self.from);
             let from = state.advance(batch.len());
-            (found.duplicates, self.template(source, (from, state.position), found.stamp, low))
+            self.template(source, (from, state.position), stamp, low)
         })?;
-        self.tallied.duplicates += duplicates;
-        self.tallied.invalid += decoded.invalid;
-        self.count(&decoded.columns);
+        self.tallied.add(&decoded.duplicates, low, |duplicates| Counts { duplicates, ..Counts::default() });
+        self.tallied.add(&decoded.invalid, low, |invalid| Counts { invalid, ..Counts::default() });
+        self.count(&decoded.columns, low);
         let rows = BatchRows { batch, dictionary: &self.dictionary };
         let batches = self.tally.sum(&decoded.columns, &rows, &self.revisions, &template, self.targets);
         self.take_shares();
@@ -164,7 +158,7 @@ impl<'a> Worker<'a> {
             let (from, stamp) = (state.advance(events.len()), state.known.know(until));
             self.template(source, (from, state.position), stamp, low)
         })?;
-        self.count(&columns);
+        self.count(&columns, low);
         let rows = EventRows { events, dictionary: &self.dictionary };
         let batches = self.tally.sum(&columns, &rows, &self.revisions, &template, self.targets);
         self.take_shares();
@@ -177,10 +171,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn count(&mut self, columns: &Columns) {
-        let in_range = columns.len() - columns.stamp.partition_point(|stamp| *stamp < self.from.0);
-        self.tallied.events += in_range as u64;
-        if in_range > 0 {
+    fn count(&mut self, columns: &Columns, low: LogTime) {
+        let in_range = &columns.stamp[columns.stamp.partition_point(|stamp| *stamp < self.from.0)..];
+        self.tallied.add(in_range, low, |events| Counts { events, ..Counts::default() });
+        if !in_range.is_empty() {
             self.traffic.add(columns, &self.dictionary);
         }
     }

@@ -4,6 +4,11 @@
 
 mod dictionary;
 mod ends;
+mod generations;
+mod groups;
 mod range;
 mod slos;
+mod stopped;
+mod timeline;
+mod waits;
 mod world;

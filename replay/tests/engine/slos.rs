@@ -4,7 +4,7 @@ use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{Loaded, load};
 
 /// A group of each service, one objective by status and one by latency; and everything, which has no alerts.
-const SLOS: &str = r#"
+pub const SLOS: &str = r#"
 apiVersion: openslo/v1
 kind: AlertPolicy
 metadata: {name: fast-burn}
@@ -85,7 +85,8 @@ pub fn others() -> Loaded {
     loaded(&SLOS.replace("target: 0.9", "target: 0.7").replace("latency_ms <= 100", "latency_ms < 50"))
 }
 
-fn loaded(text: &str) -> Loaded {
+/// Definitions from a document.
+pub fn loaded(text: &str) -> Loaded {
     let loaded = load(&[SourceFile { path: "slos.yaml".to_owned(), text: text.to_owned() }]);
     assert!(loaded.is_valid(), "{:?}", loaded.diagnostics);
     loaded

@@ -1,10 +1,11 @@
 //! A log in memory with ten minutes of traffic, of which every record is known.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use slipstream_definitions::openslo::CanonicalDocument;
+use slipstream_definitions::openslo::Loaded;
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, Outgoing};
@@ -43,6 +44,8 @@ pub enum What {
     Copy(RequestEvent),
     /// No event.
     Invalid,
+    /// No event either, of so many bytes.
+    Padding(usize),
 }
 
 /// The log, and what is in it.
@@ -59,29 +62,57 @@ pub fn second(after: i64) -> LogTime {
 }
 
 impl World {
-    /// Settings and definitions, and no traffic.
+    /// Settings and the usual definitions, and no traffic.
     pub async fn empty(partitions: u32) -> World {
+        World::with(partitions, &slos()).await
+    }
+
+    /// Settings and these definitions, and no traffic.
+    pub async fn with(partitions: u32, slos: &Loaded) -> World {
         let clock = ManualClock::at((START - 10) * 1_000);
         let partitions_of = [(Topic::RequestEvents, partitions), (Topic::SliTallies, 1), (Topic::Alerts, 1)];
         let options = MemoryOptions { clock: Clock::Manual(clock.clone()), partitions: partitions_of.into() };
         let log = MemoryLog::new(options);
         let settings = Settings { redelivery_window_ms: WINDOW_MS, cut_delay_ms: 0 };
         ensure_settings(log.as_ref(), &settings).await.unwrap();
-        let definition = |document: &CanonicalDocument| Definition {
+        let world = World { log, sent: Vec::new(), clock, partitions };
+        world.define(LogTime((START - 10) * 1_000), slos).await;
+        world
+    }
+
+    /// Publishes definitions at a log time.
+    pub async fn define(&self, at: LogTime, slos: &Loaded) {
+        let documents = slos.documents.iter().map(|document| (document.name.as_str(), Some(document.text.clone())));
+        self.change(at, documents.collect()).await;
+    }
+
+    /// Deletes a definition at a log time.
+    pub async fn delete(&self, at: LogTime, slo: &str) {
+        self.change(at, vec![(slo, None)]).await;
+    }
+
+    async fn change(&self, at: LogTime, documents: Vec<(&str, Option<String>)>) {
+        self.clock.set(at.0);
+        let definition = |(name, document): (&str, Option<String>)| Definition {
             kind: SLO_KIND.to_owned(),
-            name: document.name.clone(),
-            document: Some(document.text.clone()),
+            name: name.to_owned(),
+            document,
             author: "test".to_owned(),
         };
-        publish_changed(log.as_ref(), slos().documents.iter().map(definition).collect()).await.unwrap();
-        World { log, sent: Vec::new(), clock, partitions }
+        publish_changed(self.log.as_ref(), documents.into_iter().map(definition).collect()).await.unwrap();
     }
 
     /// With all its traffic: of each second some events, one that is sent again within the redelivery window and beyond a
     /// minute, and a record that is none.
     pub async fn busy(partitions: u32) -> World {
         let mut world = World::empty(partitions).await;
-        for at in 0..SECONDS {
+        world.go_on(0..SECONDS).await;
+        world
+    }
+
+    /// Adds that traffic for some seconds.
+    pub async fn go_on(&mut self, seconds: Range<i64>) {
+        for at in seconds {
             let mut records: Vec<(i64, What)> =
                 (0..RATE).map(|number| (number, What::Event(event(at, number)))).collect();
             if let Some(before) = at.checked_sub(1 + at % 20).filter(|before| *before >= 0) {
@@ -89,9 +120,8 @@ impl World {
                 records.push((3, What::Copy(event(before, 3))));
             }
             records.push((at, What::Invalid));
-            world.publish(second(at), records).await;
+            self.publish(second(at), records).await;
         }
-        world
     }
 
     /// Adds records at a log time, each with a number that gives its partition.
@@ -139,21 +169,28 @@ impl World {
         within.fold((0, 0, 0), |(events, copies, invalid), sent| match sent.what {
             What::Event(_) => (events + 1, copies, invalid),
             What::Copy(_) => (events, copies + 1, invalid),
-            What::Invalid => (events, copies, invalid + 1),
+            What::Invalid | What::Padding(_) => (events, copies, invalid + 1),
         })
     }
 
     /// Good ones and all, by service, within a range of log time.
     pub fn by_service(&self, from: LogTime, to: LogTime) -> BTreeMap<String, (i64, i64)> {
         let mut services: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-        for sent in self.sent.iter().filter(|sent| (from..to).contains(&sent.at)) {
-            if let What::Event(event) = &sent.what {
-                let (good, total) = services.entry(event.service.clone()).or_default();
-                let weight = i64::from(event.weight);
-                (*good, *total) = (*good + weight * i64::from(event.status_code < 500), *total + weight);
-            }
+        for event in self.events(from, to) {
+            let (good, total) = services.entry(event.service.clone()).or_default();
+            let weight = i64::from(event.weight);
+            (*good, *total) = (*good + weight * i64::from(event.status_code < 500), *total + weight);
         }
         services
+    }
+
+    /// The events, without copies, within a range of log time.
+    pub fn events(&self, from: LogTime, to: LogTime) -> impl Iterator<Item = &RequestEvent> {
+        let within = self.sent.iter().filter(move |sent| (from..to).contains(&sent.at));
+        within.filter_map(|sent| match &sent.what {
+            What::Event(event) => Some(event),
+            What::Copy(_) | What::Invalid | What::Padding(_) => None,
+        })
     }
 }
 
@@ -163,6 +200,7 @@ impl What {
         match self {
             What::Event(event) | What::Copy(event) => codec::encode(event),
             What::Invalid => b"no request".to_vec(),
+            What::Padding(bytes) => vec![b' '; *bytes],
         }
     }
 }

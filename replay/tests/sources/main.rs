@@ -6,4 +6,6 @@ mod joined;
 mod lost;
 mod onlooker;
 mod reader;
+mod stopped;
+mod turned;
 mod world;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use slipstream_log::memory::MemoryLog;
 use slipstream_log::{Fetch, Offset, TopicPartition};
+use slipstream_replay::engine::Progress;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
@@ -23,6 +24,8 @@ pub struct Onlooker {
     pub refusal: Refusal,
     /// Which windows of raw events, counted from 0, fail for now.
     pub unavailable: BTreeSet<usize>,
+    /// Somebody stops the replay when one fails.
+    pub stops: Option<Arc<Progress>>,
     /// After so many windows, retention has removed what is older.
     pub trimmed: Option<(usize, LogTime)>,
     pub windows: AtomicUsize,
@@ -36,6 +39,7 @@ impl Onlooker {
             inner,
             refusal: |_| None,
             unavailable: BTreeSet::new(),
+            stops: None,
             trimmed: None,
             windows: AtomicUsize::new(0),
             asked: Mutex::default(),
@@ -65,6 +69,7 @@ impl Store for Onlooker {
         if limit > 1 {
             self.asked.lock().unwrap().push((w.from, w.to));
             if self.unavailable.contains(&self.windows.fetch_add(1, Ordering::SeqCst)) {
+                self.stops.iter().for_each(|progress| progress.stop());
                 return Err(StoreError::Unavailable { doing: "reading".to_owned(), cause: "it restarts".into() });
             }
         }

@@ -51,7 +51,7 @@ pub async fn run(args: Backtest) -> Result<ExitCode> {
     let found = stopping::on_signal(&progress, backtest(&sources, &question, &progress)).await;
     shown.end().await;
     no_store.say_if_missed(&found, |found| &found.missing);
-    let found = found?;
+    let found = found.map_err(stopping::interrupted)?;
     print(&args, &found)?;
     if found.stopped {
         return Err(Interrupted::new("stopped: what is told is of the part that was read").into());

@@ -45,10 +45,13 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let found = stopping::on_signal(&progress, replay(&sources, &asked, &progress)).await;
     shown.end().await;
     no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
-    let found = found?;
+    let found = found.map_err(stopping::interrupted)?;
     tell(&args, &found, around.as_ref(), &log).await?;
     if found.stopped {
-        let said = format!("stopped: what is told ends at {}", found.told.outcome().to);
+        let to = &found.told.outcome().to;
+        let said = format!(
+            "stopped: what is told ends at {to}; contributors, and the traffic of the last step, may have requests after it"
+        );
         return Err(Interrupted::new(said).into());
     }
     Ok(ExitCode::SUCCESS)

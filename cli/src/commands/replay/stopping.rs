@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::pin::pin;
 
+use slipstream_replay::ReplayError;
 use slipstream_replay::engine::Progress;
 use slipstream_runtime::signal;
+
+use crate::session::Interrupted;
 
 /// Runs to its end; at the first signal it is told to stop, and what it has is its result.
 pub async fn on_signal<T>(progress: &Progress, work: impl Future<Output = T>) -> T {
@@ -17,5 +20,13 @@ pub async fn on_signal<T>(progress: &Progress, work: impl Future<Output = T>) ->
             progress.stop();
             work.await
         }
+    }
+}
+
+/// One that was stopped before it had anything to tell has not failed.
+pub fn interrupted(error: ReplayError) -> anyhow::Error {
+    match error {
+        ReplayError::Stopped => Interrupted::new(error.to_string()).into(),
+        failed => failed.into(),
     }
 }

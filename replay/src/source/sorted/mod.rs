@@ -36,7 +36,7 @@ pub struct Sorted {
 
 impl Sorted {
     /// Reads all that the sources bring. Events of which the event time lies in `kept`, milliseconds, are kept; copies are
-    /// counted from `from` on. Blocks, and ends early if the replay is stopped.
+    /// counted from `from` on. Blocks; if the replay is stopped, it ends early with nothing.
     ///
     /// # Errors
     /// When a source cannot be read, or the disk is full.
@@ -56,6 +56,10 @@ impl Sorted {
                     Block::Events { events, .. } => sorted.events(&events)?,
                 }
             }
+        }
+        if progress.is_stopped() {
+            // A part of the log is no part of the history, and it takes long to sort.
+            sorted.table = Table::new()?;
         }
         sorted.table.sort()?;
         Ok(sorted)
