@@ -1,6 +1,7 @@
 //! A replay from its question to what it found.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
@@ -18,6 +19,8 @@ use crate::requests::{Seconds, count};
 use crate::second_look::{SecondLook, joined, what_if};
 use crate::source::{Sources, Span};
 
+/// One that was stopped looks into alerts for so long at most.
+const AFTER_STOP: Duration = Duration::from_secs(10);
 /// Markers from so long before the range on are told, ms: a deploy may show its effect later.
 const MARKERS_BEFORE_MS: i64 = 3_600_000;
 
@@ -91,7 +94,8 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
         // What was read is looked into all the same.
         progress.go_on();
     }
-    let (told, unlooked) = look_again(&past, &about, &cases, outcomes, progress).await?;
+    let patience = stopped.then_some(AFTER_STOP);
+    let (told, unlooked) = look_again(&past, &about, (&cases, outcomes), patience, progress).await?;
     Ok(Replayed { told, stopped, unlooked })
 }
 
@@ -139,19 +143,26 @@ pub(crate) async fn read(
     Ok((about, read))
 }
 
-/// Reads again what happened around each alert. Returns, too, whether it was stopped before it had.
+/// Reads again what happened around each alert, within so long. Returns, too, whether it was stopped before it had.
 async fn look_again(
     past: &Past,
     about: &About,
-    cases: &[Case],
-    mut outcomes: Vec<Outcome>,
+    (cases, mut outcomes): (&[Case], Vec<Outcome>),
+    patience: Option<Duration>,
     progress: &Arc<Progress>,
 ) -> Result<(Told, bool), ReplayError> {
     let mut second = SecondLook::new(about, cases, &outcomes);
-    let found = match search_and_look(past, about, &mut second, &mut outcomes, progress).await {
-        // What was read is told all the same: the source that failed may be why it was stopped.
-        Err(_) if progress.is_stopped() => None,
-        found => found?,
+    let looking = search_and_look(past, about, &mut second, &mut outcomes, progress);
+    let found = match patience {
+        None => looking.await?,
+        // What was read is told all the same: a source that does not answer may be why it was stopped.
+        Some(patience) => match tokio::time::timeout(patience, looking).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(_)) | Err(_) => {
+                progress.stop();
+                None
+            }
+        },
     };
     let unlooked = found.is_none();
     let changes = second.fill(about, &mut outcomes, found);

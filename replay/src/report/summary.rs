@@ -32,7 +32,10 @@ fn what_happened(facts: &Facts<'_>, times: Times) -> String {
         Some(peak) => {
             let window = facts.slo.and_then(|slo| slo.status.window.as_deref());
             let window = window.map(|window| format!("{} ", words::window(window))).unwrap_or_default();
-            format!("{when}, {name} burned its {window}error budget at up to {} times the allowed rate.", words::rate(peak))
+            format!(
+                "{when}, {name} burned its {window}error budget at up to {} times the allowed rate.",
+                words::rate(peak)
+            )
         }
         None => format!("{when}, an alert of {name} was open."),
     }
