@@ -76,7 +76,7 @@ fn the_guide_is_true(data: &Path) {
     let [alerts, replay, report, copied, edited, what_if, backtest] = &told[..] else { panic!("{commands:?}") };
     let id = commands[2].split_once("--alert ").and_then(|(_, rest)| rest.split(' ').next()).unwrap();
     assert!(alerts.contains(id), "{id} is not among\n{alerts}");
-    for what in ["payment-availability", "status_code", "503", "trace"] {
+    for what in ["payment-availability", "status_code", "503", "TRACE ID"] {
         assert!(replay.contains(what), "{what} is not in\n{replay}");
     }
     let page = std::fs::read_to_string(folder.path().join("incident.html")).unwrap();
