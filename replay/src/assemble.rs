@@ -28,6 +28,8 @@ pub struct About {
     pub to: LogTime,
     /// Where reading began.
     pub warm_up_from: LogTime,
+    /// Whether it was stopped before the end that was asked for.
+    pub stopped: bool,
     /// By which time events were ordered.
     pub clock: Clock,
     /// Its steps.
@@ -53,6 +55,7 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
     let of = |((case, notes), makeups): ((&Case, Notes), Makeups)| Outcome {
         from: time(about.from),
         to: time(about.to),
+        stopped: about.stopped,
         clock: about.clock,
         warm_up_from: time(about.warm_up_from),
         events,
@@ -149,7 +152,8 @@ fn shown(transition: &AlertTransition) -> TransitionShown {
         kind: transition.kind.name().to_owned(),
         severity: transition.severity.clone(),
         rule: transition.rule.clone(),
-        value: AlertEpisode::new(transition).value,
+        // Those of its end are of an earlier tick.
+        value: AlertEpisode::new(transition).value.filter(|_| AlertState::after(transition.kind).is_open()),
     }
 }
 

@@ -33,8 +33,10 @@ const MOST: usize = 100_000;
 pub struct Look {
     /// Requests that the log took then, and that did not happen before it.
     pub span: Span,
-    /// By these definitions; by the second, too, where the difference is asked.
+    /// By these definitions.
     pub sides: [Option<Side>; 2],
+    /// Whether the difference between them is asked; one that is not there counts nothing.
+    pub compared: bool,
 }
 
 /// What a look found.
@@ -159,7 +161,7 @@ pub fn investigate(
         for ((look, judges), found) in looks.iter().zip(&mut judges).zip(&mut found) {
             if seen.is_within(look.span) {
                 let verdicts = judges.each_mut().map(|judge| judge.as_mut().and_then(|judge| judge.of(seen.event)));
-                found.add(seen, verdicts, look.sides[1].is_some());
+                found.add(seen, verdicts, look.compared);
             }
         }
     })?;
@@ -197,6 +199,7 @@ fn request(seen: Seen<'_>) -> Request {
         event_id: event.event_id.to_string(),
         trace_id: event.trace_id.as_deref().map(str::to_owned),
         service: event.service.to_string(),
+        environment: event.environment.to_string(),
         endpoint: event.endpoint.to_string(),
         method: event.method.to_string(),
         status_code: event.status_code,

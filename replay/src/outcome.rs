@@ -7,9 +7,11 @@ mod changes;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipstream_definitions::definition::Severity;
 use slipstream_query::slos::SloStatus;
 use slipstream_schemas::records::AlertTransition;
 use slipstream_store::alerts::AlertEpisode;
+use slipstream_store::text;
 
 pub use changes::{AlertChange, Change, RequestChange, SloChange, WhatIf};
 
@@ -20,6 +22,8 @@ pub struct Outcome {
     pub from: String,
     /// Its end: that asked for, or, if it was stopped, the last whole second up to which everything was read.
     pub to: String,
+    /// Whether it was stopped before the end that was asked for.
+    pub stopped: bool,
     /// `log` or `event`.
     pub clock: Clock,
     /// Where reading began, so that windows were full at `from`.
@@ -204,8 +208,46 @@ pub struct TransitionShown {
     pub severity: String,
     /// The worst rule.
     pub rule: String,
-    /// Burn rate in the rule's long window.
+    /// Burn rate in the rule's long window; null where the alert ended.
     pub value: Option<f64>,
+}
+
+impl Outcome {
+    /// Whether most of what became known in the range happened outside of it, as in an import: then steps are nearly empty.
+    pub fn is_of_another_time(&self) -> bool {
+        let in_steps = |slo: &SloHistory| slo.timeline.iter().map(|step| step.counted.total).sum::<i64>();
+        let (steps, range) =
+            self.slos.iter().fold((0, 0), |(steps, range), slo| (steps + in_steps(slo), range + slo.range.total));
+        self.clock == Clock::Log && steps * 2 < range
+    }
+}
+
+impl AlertHistory {
+    /// The severity that it fired with, and each one that was worse than all before: from when on (RFC 3339), the severity, and
+    /// its rule. Empty if it never fired. Of an alert that fired before the range this begins with what it had last then.
+    pub fn severities(&self) -> Vec<(String, &str, &str)> {
+        let fired = self.records.iter().filter(|t| t.fired_at.is_some());
+        let mut steps: Vec<(String, &str, &str)> =
+            fired.map(|t| (text::seconds(t.tick), t.severity.as_str(), t.rule.as_str())).collect();
+        if steps.is_empty() && self.episode.fired_at.is_some() {
+            let told = self.transitions.iter().filter(|t| !t.severity.is_empty());
+            steps = told.map(|t| (t.at.clone(), t.severity.as_str(), t.rule.as_str())).collect();
+        }
+        let mut worst = None;
+        steps.retain(|(_, severity, _)| {
+            let rank = Some(Severity::named(severity).rank);
+            let is_worse = rank > worst;
+            worst = worst.max(rank);
+            is_worse
+        });
+        steps
+    }
+
+    /// The worst severity that it had, and its rule; as of now where it never fired.
+    pub fn worst(&self) -> (&str, &str) {
+        let fallback = (self.episode.severity.as_str(), self.episode.rule.as_str());
+        self.severities().last().map_or(fallback, |(_, severity, rule)| (*severity, *rule))
+    }
 }
 
 /// What a rule demands.
@@ -256,6 +298,8 @@ pub struct Request {
     pub trace_id: Option<String>,
     /// See [`slipstream_schemas::RequestEvent`].
     pub service: String,
+    /// See `service`.
+    pub environment: String,
     /// See `service`.
     pub endpoint: String,
     /// See `service`.

@@ -219,6 +219,12 @@ impl Past {
 
     /// The range that is asked for, as far as something is known of it: from the first request on, and up to what is known.
     fn range(&self, asked: &Asked, (first, known): (LogTime, LogTime)) -> Result<(LogTime, LogTime), ReplayError> {
+        if let (Some(from), Some(to)) = (asked.from, asked.to)
+            && from >= to
+        {
+            let [from, to] = [from, to].map(time);
+            return Err(ReplayError::Range(format!("the range is empty: it begins at {from} and ends at {to}")));
+        }
         let to = asked.to.unwrap_or(known).min(known);
         // Whole seconds: ticks are.
         let whole = |at: LogTime| LogTime(at.tick() * 1_000);

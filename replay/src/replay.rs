@@ -134,6 +134,7 @@ pub(crate) async fn read(
         from,
         to: reached,
         warm_up_from: span.from,
+        stopped: reached < to,
         clock: asked.clock,
         steps,
         parts: origin.parts(),

@@ -116,7 +116,7 @@ impl SecondLook {
             let slo = slo_at(case, &own.slo.name, span.to.0.div_euclid(1_000) - 1)?;
             Some(Side { slo, objective: own.objective.clone(), group: own.group.clone() })
         };
-        let look = Look { span, sides: [by(of_then), by(given)] };
+        let look = Look { span, sides: [by(of_then), by(given)], compared: true };
         self.differing.push(Differs { change: self.changes.len() - 1, look });
     }
 
@@ -145,7 +145,8 @@ impl SecondLook {
 
     /// What is looked at.
     pub fn looks(&self, about: &About) -> Vec<Look> {
-        let of_alert = |asked: &Asked| Look { span: asked.span(about), sides: [Some(asked.side.clone()), None] };
+        let of_alert =
+            |asked: &Asked| Look { span: asked.span(about), sides: [Some(asked.side.clone()), None], compared: false };
         self.alerts.iter().map(of_alert).chain(self.differing.iter().map(|differs| differs.look.clone())).collect()
     }
 

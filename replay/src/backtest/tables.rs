@@ -176,7 +176,7 @@ pub fn remarks(score: &Score) -> Vec<String> {
     let mut remarks = Vec::new();
     let seconds = score.range.seconds();
     if score.range.a_week(0).is_none() {
-        remarks.push("The range is shorter than an hour: pages are counted, and not told by the week.".to_owned());
+        remarks.push("The range is shorter than an hour: pages are counts, not weekly rates.".to_owned());
     }
     if let (Some(quiet), Some(share)) = (score.quiet_seconds, score.quiet_share) {
         let percent = figure(share * 100.0, &[]);

@@ -14,7 +14,7 @@ use crate::outcome::{AlertHistory, Contributor, Contributors, MarkerShown, Outco
 const CHANGE_BEFORE: Micros = 3_600 * SECOND;
 /// A value stands out if it has at least this share of the bad events, ...
 const MUCH: f64 = 0.3;
-/// ... and this many times its share of all.
+/// ... and this many times its share of the good ones.
 const FAR_ABOVE: f64 = 1.5;
 /// So many of them are told.
 const MOST_TOLD: usize = 3;
@@ -51,7 +51,7 @@ pub fn of<'a>(told: &Told<'a>, times: Times) -> Vec<Facts<'a>> {
     facts.sort_by_key(|facts| {
         let AlertHistory { episode, impact, .. } = facts.alert;
         let is_in_focus = told.focus.is_some_and(|focus| is_meant(facts.alert, focus));
-        let rank = Severity::named(&episode.severity).rank;
+        let rank = Severity::named(facts.alert.worst().0).rank;
         (
             !is_in_focus,
             episode.fired_at.is_none(),
@@ -83,11 +83,12 @@ pub fn is_meant(alert: &AlertHistory, focus: &str) -> bool {
     alert.episode.id == id && episode.is_none_or(|episode| episode == alert.episode.episode.to_string())
 }
 
-/// Whether bad requests were of an environment. Where requests were of one environment only, none is told: it may be that one.
-fn is_hit(contributors: &[Contributors], environment: &str) -> bool {
-    let told = contributors.iter().find(|contributors| contributors.dimension == "environment");
+/// Whether bad requests were of an environment. Where requests were of one only, that is the one of the first bad request.
+fn is_hit(alert: &AlertHistory, environment: &str) -> bool {
+    let told = alert.contributors.iter().find(|contributors| contributors.dimension == "environment");
     let of = |told: &Contributors| told.more > 0 || told.values.iter().any(|value| value.value == environment);
-    environment.is_empty() || told.is_none_or(of)
+    let of_first = || alert.first_bad.first().is_none_or(|request| request.environment == environment);
+    environment.is_empty() || told.map_or_else(of_first, of)
 }
 
 /// The SLO; with its objective if it has several, and its group if it is grouped.
@@ -132,7 +133,7 @@ fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> 
         detection: began.zip(fired).map(|(began, fired)| (fired - began) / SECOND).filter(|s| *s >= 0),
         peak: slo.and_then(|slo| peak(alert, slo, begin, end, step)),
         budget: slo.and_then(|slo| budget(slo, begin, end, step)),
-        change: change_before(outcome, alert, begin),
+        change: change_before(outcome, alert, since),
     }
 }
 
@@ -151,9 +152,8 @@ fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<
 }
 
 fn change_before<'a>(outcome: &'a Outcome, alert: &AlertHistory, begin: Micros) -> Option<(&'a MarkerShown, i64)> {
-    let concerns = |marker: &MarkerShown| {
-        markers::concerns(marker, &alert.episode.service) && is_hit(&alert.contributors, &marker.environment)
-    };
+    let concerns =
+        |marker: &MarkerShown| markers::concerns(marker, &alert.episode.service) && is_hit(alert, &marker.environment);
     let changes = outcome.markers.iter().filter(|marker| markers::is_change(marker) && concerns(marker));
     let timed = changes.filter_map(|marker| Some((marker, begin - times::parse(&marker.time)?)));
     let (marker, before) =
@@ -161,11 +161,19 @@ fn change_before<'a>(outcome: &'a Outcome, alert: &AlertHistory, begin: Micros) 
     Some((marker, before / SECOND))
 }
 
-/// Values with far more of the bad events than of all: one of each dimension, the most telling first.
+/// A value's share of the good events: where most are bad, its share of all says little.
+fn share_of_good(value: &Contributor) -> f64 {
+    let [bad, all] = [(value.bad, value.share_of_bad), (value.total, value.share_of_all)]
+        .map(|(count, share)| if share > 0.0 { count as f64 / share } else { 0.0 });
+    let good = all - bad;
+    if good > 0.5 { (value.total - value.bad) as f64 / good } else { value.share_of_all }
+}
+
+/// Values with far more of the bad events than of the good ones: one of each dimension, the most telling first.
 pub fn telling(contributors: &[Contributors]) -> Vec<(&str, &Contributor)> {
     let lift = |value: &Contributor| value.share_of_bad - value.share_of_all;
     let stands_out =
-        |value: &&Contributor| value.share_of_bad >= MUCH && value.share_of_bad >= FAR_ABOVE * value.share_of_all;
+        |value: &&Contributor| value.share_of_bad >= MUCH && value.share_of_bad >= FAR_ABOVE * share_of_good(value);
     let mut told: Vec<(&str, &Contributor)> = contributors
         .iter()
         .filter_map(|dimension| {

@@ -13,6 +13,9 @@ use crate::outcome::Impact;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 /// Alerts that have a paragraph; others are in the table only.
 const MOST_PARAGRAPHS: usize = 3;
+/// Of an import, that was replayed by when the log took it.
+const ANOTHER_TIME: &str = "Most of these requests happened at other times than this range, as in an import: the charts, which \
+                            go by when requests happened, lack them. With --clock event they have all of them.";
 
 /// The head.
 pub fn write(m: &mut Markup, told: &Told<'_>) {
@@ -33,6 +36,16 @@ pub fn title(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times)
     m.within("header", &[], |m| {
         m.leaf("h1", &[], told.title);
         m.leaf("p", &[("class", "range")], &times.range());
+        if told.outcome.stopped {
+            m.leaf(
+                "p",
+                &[("class", "note")],
+                "The replay was stopped before the end that was asked for: this is a part.",
+            );
+        }
+        if told.outcome.is_of_another_time() {
+            m.leaf("p", &[("class", "note")], ANOTHER_TIME);
+        }
         let figures = facts.first().map_or_else(|| of_range(told), |worst| of_worst(worst, times));
         m.within("dl", &[("class", "figures")], |m| {
             for (name, figure, more) in figures {
@@ -88,11 +101,14 @@ fn of_range(told: &Told<'_>) -> Vec<Figure> {
     let outcome = told.outcome;
     let errors: u64 = outcome.traffic.iter().flat_map(|traffic| &traffic.steps).map(|step| step.errors).sum();
     let number = |count: u64| words::count(i64::try_from(count).unwrap_or(i64::MAX));
-    vec![
+    let mut figures = vec![
         ("Alerts", "0".to_owned(), "in this range".to_owned()),
         ("Requests", number(outcome.events), "counted".to_owned()),
-        ("Errors", number(errors), "status 500 and above".to_owned()),
-    ]
+    ];
+    if !outcome.is_of_another_time() {
+        figures.push(("Errors", number(errors), "status 500 and above".to_owned()));
+    }
+    figures
 }
 
 /// The summary and the table of alerts.
@@ -139,7 +155,7 @@ fn alerts(m: &mut Markup, facts: &[Facts<'_>], times: Times) {
         };
         vec![
             Cell::Text(facts.name.clone()),
-            Cell::or_dash(Some(episode.severity.clone())),
+            Cell::or_dash(Some(facts.alert.worst().0.to_owned())),
             Cell::Text(state(episode.state).to_owned()),
             Cell::Figure(times.at_text(&episode.pending_at)),
             time(&episode.fired_at),

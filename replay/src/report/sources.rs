@@ -2,7 +2,7 @@
 
 use super::markup::Markup;
 use super::tables::{self, Cell};
-use super::times::Times;
+use super::times::{self, Times};
 use super::{Told, words};
 use crate::outcome::{Clock, Outcome};
 
@@ -47,9 +47,15 @@ fn in_words(outcome: &Outcome, times: Times) -> String {
         Clock::Log => "in the order in which the log took them",
         Clock::Event => "in the order in which they happened",
     };
+    let is_before = times::parse(&outcome.warm_up_from) < times::parse(&outcome.from);
+    let why = if is_before {
+        "to fill windows before the range began"
+    } else {
+        "with the range: windows filled from there on"
+    };
     format!(
         "Every number is counted anew from single requests, {order}, by steps of {}. {} in the range counted; {} and {} did not. \
-         Reading began at {}, so that windows were full when the range began.",
+         Reading began at {}, {why}.",
         words::span(outcome.step_seconds),
         words::plural(i64::try_from(outcome.events).unwrap_or(i64::MAX), "event"),
         match outcome.duplicates {

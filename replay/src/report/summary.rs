@@ -54,7 +54,9 @@ pub fn how_it_was_told(facts: &Facts<'_>, times: Times) -> String {
             _ => format!("The alert went pending at {pending} and had not fired when the range ended."),
         };
     };
-    let mut fires = format!("fired ({}) at {}", episode.severity, times.at_text(fired));
+    let severities = facts.alert.severities();
+    let first = severities.first().map_or(episode.severity.as_str(), |(_, severity, _)| *severity);
+    let mut fires = format!("fired ({first}) at {}", times.at_text(fired));
     if let Some(after) = facts.detection_in_words() {
         fires.push_str(&format!(", {after} after its budget began to burn too fast,"));
     }
@@ -64,9 +66,12 @@ pub fn how_it_was_told(facts: &Facts<'_>, times: Times) -> String {
         format!("The alert went pending at {pending}, {fires}")
     };
     let open_before = if facts.alert.open_before { " It was open before the range began." } else { "" };
+    let rises = severities.iter().skip(1);
+    let rises: String =
+        rises.map(|(at, severity, _)| format!(" It was a {severity} from {} on.", times.at_text(at))).collect();
     match &episode.resolved_at {
-        Some(resolved) => format!("{begin} and resolved at {}.{open_before}", times.at_text(resolved)),
-        None => format!("{begin} and was still firing when the range ended.{open_before}"),
+        Some(resolved) => format!("{begin} and resolved at {}.{rises}{open_before}", times.at_text(resolved)),
+        None => format!("{begin} and was still firing when the range ended.{rises}{open_before}"),
     }
 }
 
@@ -82,7 +87,7 @@ pub fn impact(facts: &Facts<'_>, times: Times) -> String {
     }
     let counted = counted.map(|counted| format!("{} UTC, ", counted.replacen('f', "F", 1))).unwrap_or_default();
     let share = words::percent(impact.bad as f64 / impact.total as f64);
-    let verb = if impact.bad == 1 { "was" } else { "were" };
+    let verb = if impact.bad == 1 || impact.total == 1 { "was" } else { "were" };
     let of = words::plural(impact.total, "request");
     let at_least = if impact.users_at_least { "at least " } else { "" };
     let users = impact

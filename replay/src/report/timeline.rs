@@ -75,8 +75,13 @@ fn row(entry: &Entry, times: Times) -> Vec<Cell> {
 }
 
 fn of_marker(marker: &MarkerShown) -> Vec<Entry> {
-    let version = marker.version.as_ref().map(|version| format!("{version}: ")).unwrap_or_default();
-    let of = if marker.service.is_empty() { "all services" } else { &marker.service };
+    let between = if marker.text.is_empty() { "" } else { ": " };
+    let version = marker.version.as_ref().map(|version| format!("{version}{between}")).unwrap_or_default();
+    let service = if marker.service.is_empty() { "all services" } else { &marker.service };
+    let of = match marker.environment.as_str() {
+        "" => service.to_owned(),
+        environment => format!("{service} in {environment}"),
+    };
     let entry = |at, text| Entry { at, kind: markers::kind(marker).to_owned(), of: of.to_owned(), text, link: None };
     let text = format!("{version}{}", marker.text);
     let begin = times::parse(&marker.time).map(|at| Entry { link: marker.link.clone(), ..entry(at, text.clone()) });

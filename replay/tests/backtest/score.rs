@@ -166,10 +166,7 @@ fn a_short_range_has_counts_and_no_rates() {
     let score = scored(None, &[fired(&page, 0, None)], minute);
     let table = tables::severities(&score);
     assert_eq!(table.rows[0][..3], ["page", "1", "1 in all"]);
-    assert_eq!(
-        tables::remarks(&score),
-        ["The range is shorter than an hour: pages are counted, and not told by the week."]
-    );
+    assert_eq!(tables::remarks(&score), ["The range is shorter than an hour: pages are counts, not weekly rates."]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn quiet() -> Outcome {
     Outcome {
         from: at(0),
         to: at(3_600),
+        stopped: false,
         clock: Clock::Log,
         warm_up_from: "2026-11-26T09:48:00Z".to_owned(),
         events: 1_081_000,
@@ -194,6 +195,7 @@ pub fn request(seconds: i64, endpoint: &str, status_code: u16) -> Request {
         event_id: format!("0193a4c2-7b1e-7c{seconds:02}-9a51-3f0d2c8e41b7"),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
         service: "checkout".to_owned(),
+        environment: "production".to_owned(),
         endpoint: endpoint.to_owned(),
         method: "POST".to_owned(),
         status_code,

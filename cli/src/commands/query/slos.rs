@@ -86,12 +86,17 @@ fn lines(markers: &[Marker]) -> String {
         vec![
             figures::moment(marker.time),
             marker.kind.name().to_owned(),
-            if marker.service.is_empty() { "-".to_owned() } else { marker.service.clone() },
+            or_dash(&marker.service),
+            or_dash(&marker.environment),
             marker.version.clone().unwrap_or("-".to_owned()),
             figures::beginning(&marker.text),
         ]
     });
-    format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "VERSION", "TEXT"], &[], rows))
+    format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "TEXT"], &[], rows))
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// What would else be seen nowhere but in the store.

@@ -48,6 +48,13 @@ fn about(outcome: &Outcome) -> String {
         text += &format!(", {} invalid", figures::count(whole(outcome.invalid)));
     }
     text += "\n";
+    if outcome.stopped {
+        text += "stopped before the end\n";
+    }
+    if outcome.is_of_another_time() {
+        text +=
+            "most of these happened at other times, as in an import; to order by when they happened: --clock event\n";
+    }
     for missing in &outcome.missing {
         text += &format!(
             "missing: partition {} from {} to {}: {}\n",
@@ -71,7 +78,7 @@ fn slos(outcome: &Outcome) -> String {
             figures::count(range.good),
             figures::count(range.total),
             if range.total == 0 { "no traffic".to_owned() } else { sli(range.total) },
-            figures::rough_percent(status.budget_remaining, &[]),
+            if status.total == 0 { "-".to_owned() } else { figures::rough_percent(status.budget_remaining, &[]) },
             match &status.covered_from {
                 Some(from) if !status.covers_period => format!("from {from}"),
                 _ => "whole".to_owned(),
@@ -119,9 +126,16 @@ fn markers(outcome: &Outcome) -> String {
     }
     let rows = outcome.markers.iter().map(|marker| {
         let version = marker.version.clone().unwrap_or_default();
-        vec![marker.time.clone(), marker.kind.clone(), marker.service.clone(), version, marker.text.clone()]
+        vec![
+            marker.time.clone(),
+            marker.kind.clone(),
+            marker.service.clone(),
+            marker.environment.clone(),
+            version,
+            marker.text.clone(),
+        ]
     });
-    format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "VERSION", "TEXT"], &[], rows))
+    format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "TEXT"], &[], rows))
 }
 
 fn alerts(outcome: &Outcome) -> String {
@@ -156,8 +170,8 @@ fn alerts(outcome: &Outcome) -> String {
             episode.slo.clone(),
             episode.objective.clone(),
             group.join(", "),
-            episode.severity.clone(),
-            episode.rule.clone(),
+            alert.worst().0.to_owned(),
+            alert.worst().1.to_owned(),
             figure(&|impact| Some(figures::count(impact.bad))),
             figure(&|impact| Some(figures::count(impact.total))),
             figure(&users),
@@ -187,7 +201,11 @@ fn counted(alert: &AlertHistory) -> String {
 /// What made up the bad requests of an alert, and the first of them.
 fn behind(alert: &AlertHistory) -> String {
     let episode = &alert.episode;
-    let mut text = format!("\n{} {}, {}/{}\n", episode.slo, episode.objective, episode.id, episode.episode);
+    let group: String = episode.group.values().map(|value| format!(" {value}")).collect();
+    let mut text = format!("\n{} {}{group}, {}/{}\n", episode.slo, episode.objective, episode.id, episode.episode);
+    for (at, severity, rule) in alert.severities().into_iter().skip(1) {
+        text += &format!("  {severity} from {at} on, by rule {rule}\n");
+    }
     if let Some(began) = &alert.began_at {
         let or_before = if alert.began_earlier { " or earlier" } else { "" };
         text += &format!("  its budget began to burn too fast at {began}{or_before}\n");

@@ -34,7 +34,9 @@ pub(super) fn notes(
             );
         }
         (Basis::Episodes, 0) => {
-            notes.push(format!("No stretch spent more than {share} % of the budget: there was nothing to find."));
+            notes.push(format!(
+                "No stretch spent more than {share} % of a whole period's budget: there was nothing to find."
+            ));
         }
         (Basis::Incidents, _) => {}
         (Basis::Episodes, _) => notes.push(format!(

@@ -68,7 +68,7 @@ fn of_alert(facts: &Facts<'_>) -> Vec<Band> {
         label: if fired.is_none() { label("pending") } else { String::new() },
     });
     let firing =
-        fired.map(|from| Band { from, to: facts.end, kind: BandKind::Firing, label: label(&episode.severity) });
+        fired.map(|from| Band { from, to: facts.end, kind: BandKind::Firing, label: label(facts.alert.worst().0) });
     until_fired.filter(|band| band.to > band.from).into_iter().chain(firing).collect()
 }
 

@@ -155,7 +155,8 @@ fn done(told: &Told<'_>, worst: &[Facts<'_>], times: Times) -> Vec<Block> {
     let changes = told.outcome.markers.iter().filter(|marker| markers::is_change(marker));
     let during = changes.filter(|marker| times::parse(&marker.time).is_some_and(is_during));
     let facts = during.map(|marker| {
-        Block::Facts(format!("At {}: {} ({}).", times.at_text(&marker.time), markers::named(marker), marker.text))
+        let text = if marker.text.is_empty() { String::new() } else { format!(" ({})", marker.text) };
+        Block::Facts(format!("At {}: {}{text}.", times.at_text(&marker.time), markers::named(marker)))
     });
     let written = to_write("What was done", "what ended it, and what was tried before.");
     [Block::Heading("What was done")].into_iter().chain(facts).chain([written]).collect()
