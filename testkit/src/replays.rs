@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Result;
-use slipstream_log::Log;
+use slipstream_log::{Log, TopicPartition};
+use slipstream_role::names::ALERTER;
 use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_slo::burn::Burn;
@@ -54,7 +55,7 @@ struct Disturbed {
     incomplete: BTreeSet<i64>,
     /// The log broke L7: records became visible below what had been told.
     undercut: BTreeSet<i64>,
-    /// The next tick to be evaluated.
+    /// The tick after the last one that the alerter has decided about.
     next: i64,
 }
 
@@ -98,7 +99,7 @@ fn compare(published: &[AlertTransition], replayed: &[AlertTransition], ticks: &
     Ok(compared)
 }
 
-/// The replay may know further ticks, from `next` on, than were evaluated when the roles ended.
+/// The replay may know further ticks, from `next` on, than the alerter had decided about when the roles ended.
 fn evaluated(again: &[AlertTransition], told: &[AlertTransition], next: i64) -> Vec<AlertTransition> {
     let is_known = |(at, transition): &(usize, &AlertTransition)| *at < told.len() || transition.tick < next;
     again.iter().enumerate().take_while(is_known).map(|(_, transition)| transition.clone()).collect()
@@ -179,10 +180,23 @@ async fn disturbed(log: &dyn Log) -> Result<Vec<Disturbed>> {
                 known = burn.incomplete_ticks();
                 found.incomplete.insert(tick);
             }
-            found.next = tick + 1;
             Ok(())
         };
         let _: Vec<BurnRates> = fold.apply_watched(record.offset(), &batch, &revisions, &mut watch)?;
+        Ok(())
+    })
+    .await?;
+    let mut taken = Vec::new();
+    for partition in 0..partitions {
+        let position = log.committed(ALERTER, TopicPartition { topic: Topic::BurnRates, partition }).await?;
+        taken.push(position.map_or(0, |position| position.offset));
+    }
+    verdict::each(log, Topic::BurnRates, |record, partition| {
+        if record.offset() < taken[partition as usize] {
+            let rates: BurnRates = codec::decode(record.value().unwrap_or_default())?;
+            let next = &mut found[partition as usize].next;
+            *next = (*next).max(rates.tick + 1);
+        }
         Ok(())
     })
     .await?;
