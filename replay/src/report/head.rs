@@ -43,7 +43,7 @@ pub fn title(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times)
                 "The replay was stopped before the end that was asked for: this is a part.",
             );
         }
-        if told.outcome.is_of_another_time() {
+        if facts.is_empty() && told.outcome.is_of_another_time() {
             m.leaf("p", &[("class", "note")], ANOTHER_TIME);
         }
         let figures = facts.first().map_or_else(|| of_range(told), |worst| of_worst(worst, times));

@@ -1,6 +1,6 @@
 //! What the report says, word for word.
 
-use slipstream_replay::outcome::{AlertHistory, Impact, Outcome};
+use slipstream_replay::outcome::{AlertHistory, Impact, Outcome, TransitionShown};
 use slipstream_replay::report::Told;
 use slipstream_store::alerts::AlertState;
 
@@ -155,6 +155,8 @@ fn of_several_alerts_three_are_told_and_the_rest_is_in_the_table() {
         alert.episode.id = format!("other-{i}");
         alert.episode.slo = format!("other-{i}");
         alert.episode.severity = severity.to_owned();
+        let fired = alert.transitions.iter_mut().filter(|step| !step.severity.is_empty());
+        fired.for_each(|step| step.severity = severity.to_owned());
         alert.impact.as_mut().unwrap().bad = 100 + i as i64;
         if severity.is_empty() {
             alert.episode.state = AlertState::Inactive;
@@ -175,6 +177,28 @@ fn of_several_alerts_three_are_told_and_the_rest_is_in_the_table() {
     assert_eq!(paragraphs[3], "2 more alerts are in the table.");
     assert_eq!(rows(&Told { focus: Some("other-3"), ..told })[0], "other-3");
     assert_eq!(rows(&Told { focus: Some("other-2/1795947340"), ..told })[0], "other-2");
+}
+
+/// The severity that it has at the end is not the one that it fired with.
+#[test]
+fn an_alert_that_became_worse_is_told_by_each_severity() {
+    let mut outcome = made_up::incident();
+    let alert = &mut outcome.alerts[0];
+    let fired = alert.transitions.iter().position(|step| step.kind == "firing").unwrap();
+    let step = |at: &str, severity: &str| TransitionShown {
+        at: at.to_owned(),
+        kind: "severity".to_owned(),
+        severity: severity.to_owned(),
+        ..alert.transitions[fired].clone()
+    };
+    let worse = [step("2026-11-29T10:20:00Z", "page"), step("2026-11-29T10:25:00Z", "ticket")];
+    alert.transitions[fired].severity = "ticket".to_owned();
+    alert.transitions.splice(fired + 1.., worse);
+    alert.episode.severity = "ticket".to_owned();
+    assert_eq!(alert.worst().0, "page");
+    let text = summary(&told(&outcome)).join("\n");
+    assert!(text.contains("fired (ticket) at 10:15:45"), "{text}");
+    assert!(text.contains(" It was a page from 10:20:00 on."), "{text}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn about(outcome: &Outcome) -> String {
     if outcome.stopped {
         text += "stopped before the end\n";
     }
-    if outcome.is_of_another_time() {
+    if outcome.alerts.is_empty() && outcome.is_of_another_time() {
         text +=
             "most of these happened at other times, as in an import; to order by when they happened: --clock event\n";
     }
