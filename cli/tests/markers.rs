@@ -84,7 +84,9 @@ fn what_is_marked_is_listed_and_shown_beside_the_status() {
     let (_, below) = below.split_once("\n\nMARKED ").expect("markers below the table");
     let lines: Vec<&str> = below.lines().skip(1).collect();
     assert!(
-        lines.len() == 2 && lines[0].contains("note") && lines[1].contains("payment  prod         1.4.2    out it goes"),
+        lines.len() == 2
+            && lines[0].contains("note")
+            && lines[1].contains("payment  prod         1.4.2    out it goes"),
         "{below}"
     );
 }
