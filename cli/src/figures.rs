@@ -14,6 +14,11 @@ pub fn percent(share: f64, others: &[f64]) -> String {
     format!("{} %", apart(share * 100.0, &percentages(others), 3))
 }
 
+/// A text, or a dash where there is none.
+pub fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
 /// [`percent`] with at least one decimal.
 pub fn rough_percent(share: f64, others: &[f64]) -> String {
     format!("{} %", apart(share * 100.0, &percentages(others), 1))

@@ -86,9 +86,9 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
     let sources = &sources.asked_again(progress);
     let mut plan = plan(sources, asked, progress).await?;
     plan.begin_alike();
-    let (cases, to, past) = (plan.cases.clone(), plan.to, Arc::clone(&plan.past));
+    let (cases, past) = (plan.cases.clone(), Arc::clone(&plan.past));
     let (about, read) = read(sources, asked, plan, progress).await?;
-    let stopped = about.to < to;
+    let stopped = about.stopped;
     let outcomes = outcomes(&about, &cases, read);
     if stopped {
         // What was read is looked into all the same.

@@ -147,15 +147,14 @@ async fn list(
 
 fn table(markers: &[Marker]) -> String {
     let head = ["TIME", "UNTIL", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "TEXT", "LINK", "AUTHOR", "ID"];
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let rows = markers.iter().map(|marker| {
         vec![
             figures::moment(marker.time),
             marker.until.map_or("-".to_owned(), figures::moment),
             marker.kind.name().to_owned(),
-            or_dash(&marker.service),
-            or_dash(&marker.environment),
-            or_dash(marker.version.as_deref().unwrap_or_default()),
+            figures::or_dash(&marker.service),
+            figures::or_dash(&marker.environment),
+            figures::or_dash(marker.version.as_deref().unwrap_or_default()),
             figures::beginning(&marker.text),
             marker.link.clone().unwrap_or_default(),
             marker.author.clone(),

@@ -60,8 +60,8 @@ pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The markers, newest first: those from 24 h before the last tick that was evaluated, and incidents that go on. Where they cannot be read that is
-/// said, and the status is shown all the same.
+/// The markers, newest first: those from 24 h before the last tick that was evaluated, and incidents that go on. Where they
+/// cannot be read that is said, and the status is shown all the same.
 async fn recent(log: &dyn Log, slos: &[SloStatus]) -> Vec<Marker> {
     let now = Timestamp::now();
     let evaluated = slos.iter().filter_map(|slo| slo.as_of.as_deref()?.parse::<Timestamp>().ok()).max();
@@ -86,17 +86,13 @@ fn lines(markers: &[Marker]) -> String {
         vec![
             figures::moment(marker.time),
             marker.kind.name().to_owned(),
-            or_dash(&marker.service),
-            or_dash(&marker.environment),
+            figures::or_dash(&marker.service),
+            figures::or_dash(&marker.environment),
             marker.version.clone().unwrap_or("-".to_owned()),
             figures::beginning(&marker.text),
         ]
     });
     format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "TEXT"], &[], rows))
-}
-
-fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// What would else be seen nowhere but in the store.
