@@ -52,7 +52,7 @@ pub enum ReplayError {
     #[error("sorting by event time: {0}")]
     Sorting(String),
     /// It was stopped before there was anything to tell.
-    #[error("stopped while events were sorted by event time: none was counted yet")]
+    #[error("stopped while events were put in order by event time: nothing is told yet")]
     Stopped,
     /// A thread ended early.
     #[error("{0} ended unexpectedly; this is a fault of slipstream")]

@@ -21,6 +21,6 @@ mod then;
 mod what_if;
 
 pub use error::ReplayError;
-pub use replay::{Asked, Replayed, Told, replay};
+pub use replay::{Asked, Replayed, Told, episode_by_event_time, replay};
 pub use source::Sources;
 pub use then::{Episode, NoAlert, episode};

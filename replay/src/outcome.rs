@@ -15,6 +15,9 @@ use slipstream_store::text;
 
 pub use changes::{AlertChange, Change, RequestChange, SloChange, WhatIf};
 
+/// A deploy may show its effect later: markers of so long before a range, or before an alert began, are told.
+pub const CHANGE_BEFORE_MS: i64 = 3_600_000;
+
 /// One reading of a range by one set of definitions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {

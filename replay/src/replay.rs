@@ -13,16 +13,15 @@ use crate::assemble::{About, outcomes};
 use crate::engine::{Case, Job, Progress, Read, Steps, run};
 use crate::error::ReplayError;
 use crate::investigate::{Found, investigate};
-use crate::outcome::{Clock, MarkerShown, Outcome, WhatIf};
-use crate::plan::{Again, Past, Plan, again, plan};
+use crate::outcome::{CHANGE_BEFORE_MS, Clock, MarkerShown, Outcome, WhatIf};
+use crate::plan::{Past, Plan, again, plan};
 use crate::requests::{Seconds, count};
-use crate::second_look::{SecondLook, joined, what_if};
-use crate::source::{Sources, Span};
+use crate::second_look::{SecondLook, what_if};
+use crate::source::Sources;
+use crate::then::{Episode, find};
 
 /// One that was stopped looks into alerts for so long at most.
 const AFTER_STOP: Duration = Duration::from_secs(10);
-/// Markers from so long before the range on are told, ms: a deploy may show its effect later.
-const MARKERS_BEFORE_MS: i64 = 3_600_000;
 
 /// What is asked.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +71,6 @@ impl Told {
 pub struct Replayed {
     /// What was found.
     pub told: Told,
-    /// Whether it was stopped before the range's end.
-    pub stopped: bool,
     /// Whether it was stopped before it had looked into the alerts; then nothing is known of whom they hit.
     pub unlooked: bool,
 }
@@ -96,7 +93,33 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
     }
     let patience = stopped.then_some(AFTER_STOP);
     let (told, unlooked) = look_again(&past, &about, (&cases, outcomes), patience, progress).await?;
-    Ok(Replayed { told, stopped, unlooked })
+    Ok(Replayed { told, unlooked })
+}
+
+/// Finds an episode of an alert as it would have been by event time, by the newest definitions or those that are given; the last
+/// one if none is named. This reads and sorts all events.
+///
+/// # Errors
+/// When there is none, a source cannot be read, or it was stopped.
+pub async fn episode_by_event_time(
+    sources: &Sources,
+    slos: Option<&[Slo]>,
+    named: (&str, Option<i64>),
+    progress: &Arc<Progress>,
+) -> Result<Episode, ReplayError> {
+    let sources = &sources.asked_again(progress);
+    let asked = Asked { clock: Clock::Event, slos: slos.map(<[Slo]>::to_vec), ..Asked::default() };
+    let mut plan = plan(sources, &asked, progress).await?;
+    plan.begin_alike();
+    let cases = plan.cases.clone();
+    let (about, read) = read(sources, &asked, plan, progress).await?;
+    if about.stopped {
+        return Err(ReplayError::Stopped);
+    }
+    let alerts = outcomes(&about, &cases, read).into_iter().flat_map(|outcome| outcome.alerts);
+    let mut transitions: Vec<AlertTransition> = alerts.flat_map(|alert| alert.records).collect();
+    transitions.sort_by_key(|transition| transition.tick);
+    Ok(find(&transitions, named, Clock::Event)?)
 }
 
 /// Reads what was planned, and says what was read.
@@ -139,7 +162,7 @@ pub(crate) async fn read(
         steps,
         parts: origin.parts(),
         missing: origin.missing(),
-        markers: markers_of(&sources.log, LogTime(from.0 - MARKERS_BEFORE_MS), reached).await?,
+        markers: markers_of(&sources.log, LogTime(from.0 - CHANGE_BEFORE_MS), reached).await?,
     };
     Ok((about, read))
 }
@@ -185,7 +208,7 @@ async fn search_and_look(
 ) -> Result<Option<Vec<Found>>, ReplayError> {
     let Some(counted) = searched(past, about, second, progress).await? else { return Ok(None) };
     if let Some(earliest) = second.begin(about, outcomes, &counted).filter(|at| *at < about.from.tick()) {
-        let markers = markers_of(past.log(), LogTime(earliest * 1_000 - MARKERS_BEFORE_MS), about.to).await?;
+        let markers = markers_of(past.log(), LogTime(earliest * 1_000 - CHANGE_BEFORE_MS), about.to).await?;
         outcomes.iter_mut().for_each(|outcome| outcome.markers.clone_from(&markers));
     }
     looked(past, about, second, progress).await
@@ -199,9 +222,7 @@ async fn searched(
     progress: &Arc<Progress>,
 ) -> Result<Option<Vec<Seconds>>, ReplayError> {
     let searches = second.searches().to_vec();
-    let Some(again) = read_again(past, about, searches.iter().map(|search| search.span), progress).await? else {
-        return Ok(Some(Vec::new()));
-    };
+    let again = again(past, about.clock, searches.iter().map(|search| search.span), progress).await?;
     let progress = Arc::clone(progress);
     blocking(move || count(&searches, again.readers, again.window_ms, &progress)).await
 }
@@ -214,25 +235,9 @@ async fn looked(
     progress: &Arc<Progress>,
 ) -> Result<Option<Vec<Found>>, ReplayError> {
     let looks = second.looks(about);
-    let Some(again) = read_again(past, about, looks.iter().map(|look| look.span), progress).await? else {
-        return Ok(Some(Vec::new()));
-    };
+    let again = again(past, about.clock, looks.iter().map(|look| look.span), progress).await?;
     let progress = Arc::clone(progress);
     blocking(move || investigate(&looks, again.readers, again.window_ms, &progress)).await
-}
-
-/// What brings the events of spans once more; `None` if there are no spans.
-async fn read_again(
-    past: &Past,
-    about: &About,
-    spans: impl Iterator<Item = Span>,
-    progress: &Arc<Progress>,
-) -> Result<Option<Again>, ReplayError> {
-    let spans = joined(spans);
-    if spans.is_empty() {
-        return Ok(None);
-    }
-    again(past, about.clock, &spans, progress).await.map(Some)
 }
 
 async fn blocking<T: Send + 'static>(

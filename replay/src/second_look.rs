@@ -188,20 +188,6 @@ impl Asked {
     }
 }
 
-/// The least spans that hold all of these, apart from each other and in order.
-pub fn joined(spans: impl Iterator<Item = Span>) -> Vec<Span> {
-    let mut spans: Vec<Span> = spans.collect();
-    spans.sort_by_key(|span| span.from);
-    let mut joined: Vec<Span> = Vec::new();
-    for span in spans {
-        match joined.last_mut().filter(|last| span.from <= last.to) {
-            Some(last) => last.to = last.to.max(span.to),
-            None => joined.push(span),
-        }
-    }
-    joined
-}
-
 /// Two outcomes side by side.
 pub fn what_if(before: Outcome, after: Outcome, alerts: Vec<AlertChange>) -> WhatIf {
     let slos = what_if::slos(&before, &after);

@@ -11,6 +11,7 @@ use slipstream_schemas::{Topic, codec};
 use slipstream_store::alerts::AlertState;
 
 use crate::error::ReplayError;
+use crate::outcome::Clock;
 
 /// Name in log lines.
 const READER: &str = "replay";
@@ -90,12 +91,14 @@ pub struct Episode {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAlert {
     /// No alert has this id.
-    #[error("there is no alert {id}{}; `slipstream query alerts` lists them", nearest(.near))]
+    #[error("there is no alert {id}{}; {}", nearest(.near), .clock.lists())]
     Unknown {
         /// What was asked for.
         id: String,
         /// Ids that are like it.
         near: Vec<String>,
+        /// Among the alerts by this clock.
+        clock: Clock,
     },
     /// The alert has other episodes.
     #[error("alert {id} has no episode {episode}; its episodes: {}", .known.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))]
@@ -116,11 +119,25 @@ fn nearest(near: &[String]) -> String {
 /// Ids that an error names.
 const NEAR: usize = 3;
 
-/// Finds an episode of an alert; the last one if none is named.
+impl Clock {
+    /// Where its alerts are to be found.
+    fn lists(self) -> &'static str {
+        match self {
+            Clock::Log => "`slipstream query alerts` lists them",
+            Clock::Event => "`slipstream replay --clock event` lists them",
+        }
+    }
+}
+
+/// Finds an episode of an alert among transitions in the order of their ticks; the last one if none is named.
 ///
 /// # Errors
 /// When there is none.
-pub fn find(transitions: &[AlertTransition], id: &str, episode: Option<i64>) -> Result<Episode, NoAlert> {
+pub fn find(
+    transitions: &[AlertTransition],
+    (id, episode): (&str, Option<i64>),
+    clock: Clock,
+) -> Result<Episode, NoAlert> {
     let mine: Vec<&AlertTransition> = transitions.iter().filter(|t| t.alert_id == id).collect();
     let mut known: Vec<i64> = mine.iter().map(|t| t.episode).collect();
     known.sort_unstable();
@@ -131,7 +148,7 @@ pub fn find(transitions: &[AlertTransition], id: &str, episode: Option<i64>) -> 
             ids.into_iter().map(|(other, tick)| (strsim::osa_distance(id, other), -tick, other)).collect();
         ids.sort_unstable();
         let near = ids.into_iter().take(NEAR).map(|(_, _, other)| other.to_owned()).collect();
-        return Err(NoAlert::Unknown { id: id.to_owned(), near });
+        return Err(NoAlert::Unknown { id: id.to_owned(), near, clock });
     };
     let wanted = episode.unwrap_or(*newest);
     let of_it: Vec<&&AlertTransition> = mine.iter().filter(|t| t.episode == wanted).collect();
@@ -146,6 +163,6 @@ pub fn find(transitions: &[AlertTransition], id: &str, episode: Option<i64>) -> 
 ///
 /// # Errors
 /// When there is none, or the log cannot be read.
-pub async fn episode(log: &dyn Log, id: &str, episode: Option<i64>) -> Result<Episode, ReplayError> {
-    Ok(find(&transitions(log).await?, id, episode)?)
+pub async fn episode(log: &dyn Log, named: (&str, Option<i64>)) -> Result<Episode, ReplayError> {
+    Ok(find(&transitions(log).await?, named, Clock::Log)?)
 }

@@ -17,7 +17,7 @@ pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
 pub use place::{Place, as_argument, called};
 pub use query::{By, Query, What};
-pub use replay::Replay;
+pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
 pub use slo::Slo;
 pub use topics::Topics;

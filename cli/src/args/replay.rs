@@ -19,7 +19,8 @@ use super::values::{duration, time};
     changes nothing and needs no running process. Times are log times: when the log took the requests. What the log has\n\
     removed is read from the store.\n\n\
     With --clock event it is as if an imported log had been live: requests are ordered by when they happened, times are those\n\
-    times, and the newest definitions are in force from the start.")]
+    times, and the newest definitions are in force from the start. Its alerts have other episodes than those that were published; give\n\
+    --clock event with --alert to replay around one of them.")]
 pub struct Replay {
     /// From this time: RFC 3339, or a date (its midnight in UTC) [default: the first request]
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
@@ -28,7 +29,7 @@ pub struct Replay {
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
     pub to: Option<Timestamp>,
     /// Order requests by when the log took them, or by when they happened
-    #[arg(long, value_enum, default_value = "log", conflicts_with = "alert")]
+    #[arg(long, value_enum, default_value = "log")]
     pub clock: ClockName,
     /// Around this alert: its id, or ID/EPISODE [default episode: the last one]
     #[arg(long, value_name = "ID[/EPISODE]")]

@@ -120,6 +120,7 @@ impl Progress {
 
     fn begin(&self, span: Span) {
         self.from.store(span.from.0, Ordering::Relaxed);
+        self.reached.store(span.from.0, Ordering::Relaxed);
         self.to.store(span.to.0, Ordering::Relaxed);
     }
 

@@ -8,10 +8,8 @@ use slipstream_store::alerts::AlertState;
 
 use super::times::{self, Micros, SECOND, Times};
 use super::{Told, markers, words};
-use crate::outcome::{AlertHistory, Contributor, Contributors, MarkerShown, Outcome, SloHistory};
+use crate::outcome::{AlertHistory, CHANGE_BEFORE_MS, Contributor, Contributors, MarkerShown, Outcome, SloHistory};
 
-/// A change this long before the beginning is told.
-const CHANGE_BEFORE: Micros = 3_600 * SECOND;
 /// A value stands out if it has at least this share of the bad events, ...
 const MUCH: f64 = 0.3;
 /// ... and this many times its share of the good ones.
@@ -36,8 +34,8 @@ pub struct Facts<'a> {
     pub end: Micros,
     /// Seconds from that beginning to firing; at least so many if `began_earlier`.
     pub detection: Option<i64>,
-    /// Highest burn rate in a window of its rules.
-    pub peak: Option<f64>,
+    /// Highest burn rate in a window of its rules, and that window, such as `5m`.
+    pub peak: Option<(f64, &'a str)>,
     /// Budget left before, if known, and after.
     pub budget: Option<(Option<f64>, f64)>,
     /// The last deploy or change of configuration before it began, and by how many seconds.
@@ -131,17 +129,22 @@ fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> 
         since,
         end,
         detection: began.zip(fired).map(|(began, fired)| (fired - began) / SECOND).filter(|s| *s >= 0),
-        peak: slo.and_then(|slo| peak(alert, slo, begin, end, step)),
+        peak: slo.and_then(|slo| peak(alert, slo, (begin, end), step)),
         budget: slo.and_then(|slo| budget(slo, begin, end, step)),
         change: change_before(outcome, alert, since),
     }
 }
 
-fn peak(alert: &AlertHistory, slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<f64> {
+fn peak<'a>(
+    alert: &AlertHistory,
+    slo: &'a SloHistory,
+    (begin, end): (Micros, Micros),
+    step: Micros,
+) -> Option<(f64, &'a str)> {
     let is_read = |window: &str| alert.thresholds.iter().any(|t| t.window == window || t.short_window == window);
     let within = slo.timeline.iter().filter(|s| times::parse(&s.at).is_some_and(|at| at + step > begin && at < end));
     let rates = within.flat_map(|s| &s.burn_rates).filter(|(window, _)| is_read(window));
-    rates.map(|(_, rate)| *rate).max_by(f64::total_cmp)
+    rates.map(|(window, rate)| (*rate, window.as_str())).max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<(Option<f64>, f64)> {
@@ -156,8 +159,9 @@ fn change_before<'a>(outcome: &'a Outcome, alert: &AlertHistory, begin: Micros) 
         |marker: &MarkerShown| markers::concerns(marker, &alert.episode.service) && is_hit(alert, &marker.environment);
     let changes = outcome.markers.iter().filter(|marker| markers::is_change(marker) && concerns(marker));
     let timed = changes.filter_map(|marker| Some((marker, begin - times::parse(&marker.time)?)));
-    let (marker, before) =
-        timed.filter(|(_, before)| (0..=CHANGE_BEFORE).contains(before)).min_by_key(|(_, before)| *before)?;
+    let (marker, before) = timed
+        .filter(|(_, before)| (0..=CHANGE_BEFORE_MS * 1_000).contains(before))
+        .min_by_key(|(_, before)| *before)?;
     Some((marker, before / SECOND))
 }
 

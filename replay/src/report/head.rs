@@ -69,8 +69,8 @@ fn of_worst(facts: &Facts<'_>, times: Times) -> Vec<Figure> {
     if let Some(after) = facts.detection_in_words() {
         figures.push(("Detected", after, "after the budget began to burn too fast".to_owned()));
     }
-    if let Some(peak) = facts.peak {
-        figures.push(("Highest burn rate", words::rate(peak), "times the allowed rate".to_owned()));
+    if let Some((peak, over)) = facts.peak {
+        figures.push(("Highest burn rate", words::rate(peak), format!("times the allowed rate, over {over}")));
     }
     if let Some((before, after)) = facts.budget {
         let from = before.map_or_else(String::new, |before| format!("from {}", words::rough_percent(before)));

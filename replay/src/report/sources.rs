@@ -1,10 +1,15 @@
 //! Where the report comes from, what was missing, and how to repeat it.
 
+use std::cmp::Reverse;
+
 use super::markup::Markup;
 use super::tables::{self, Cell};
 use super::times::{self, Times};
-use super::{Told, words};
-use crate::outcome::{Clock, Outcome};
+use super::{Told, facts, words};
+use crate::outcome::{Clock, Outcome, SloHistory};
+
+/// Objectives of which it is said how many events were unknown.
+const MOST_TOLD: usize = 5;
 
 /// The section.
 pub fn write(m: &mut Markup, told: &Told<'_>, times: Times) {
@@ -12,6 +17,7 @@ pub fn write(m: &mut Markup, told: &Told<'_>, times: Times) {
     m.within("section", &[("aria-labelledby", "sources")], |m| {
         m.leaf("h2", &[("id", "sources")], "Where this comes from");
         m.leaf("p", &[], &in_words(outcome, times));
+        undecided(outcome).iter().for_each(|told| m.leaf("p", &[], told));
         if !outcome.parts.is_empty() {
             let rows: Vec<Vec<Cell>> = outcome
                 .parts
@@ -68,6 +74,22 @@ fn in_words(outcome: &Outcome, times: Times) -> String {
         },
         times.at_text(&outcome.warm_up_from),
     )
+}
+
+/// Events that count neither way, in a sentence.
+fn undecided(outcome: &Outcome) -> Option<String> {
+    let mut of: Vec<&SloHistory> = outcome.slos.iter().filter(|slo| slo.range.unknown > 0).collect();
+    of.sort_by_key(|slo| Reverse(slo.range.unknown));
+    let named = |slo: &&SloHistory| {
+        let status = &slo.status;
+        let name = facts::name(outcome, &status.name, &status.objective, status.group.as_ref());
+        format!("{} of {name}", words::plural(slo.range.unknown, "event"))
+    };
+    let mut told: Vec<String> = of.iter().take(MOST_TOLD).map(named).collect();
+    let more = of.len().saturating_sub(MOST_TOLD);
+    told.extend((more > 0).then(|| format!("some of {more} more")));
+    let told = (!told.is_empty()).then(|| words::list(&told))?;
+    Some(format!("A filter could not be decided for {told}: these are unknown, neither good nor bad."))
 }
 
 fn missing(m: &mut Markup, outcome: &Outcome, times: Times) {

@@ -28,12 +28,12 @@ fn what_happened(facts: &Facts<'_>, times: Times) -> String {
         format!("Between {} and {} UTC", times.at(facts.begin), times.at(facts.end))
     };
     let name = &facts.name;
-    match facts.peak.filter(|peak| *peak > 1.0) {
-        Some(peak) => {
+    match facts.peak.filter(|(peak, _)| *peak > 1.0) {
+        Some((peak, over)) => {
             let window = facts.slo.and_then(|slo| slo.status.window.as_deref());
             let window = window.map(|window| format!("{} ", words::window(window))).unwrap_or_default();
             format!(
-                "{when}, {name} burned its {window}error budget at up to {} times the allowed rate.",
+                "{when}, {name} burned its {window}error budget at up to {} times the allowed rate (over {over}).",
                 words::rate(peak)
             )
         }

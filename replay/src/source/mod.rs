@@ -24,7 +24,7 @@ pub use held::Held;
 pub use join::{Joined, StorePart, join};
 pub use log::LogReader;
 pub use noted::{Gap, Noted};
-pub use plan::{LogPart, plan_log};
+pub use plan::{LogPart, plan_log, read_as_one};
 pub use refused::refused;
 pub use retained::{Retained, RetainedPart};
 pub use sorted::{Sorted, SortedReader};

@@ -76,6 +76,26 @@ async fn plan_parts(
     Ok(planned.collect())
 }
 
+/// The spans to read for these, in order: those are one that would be read into each other, since each begins with what is only
+/// remembered.
+pub fn read_as_one(spans: impl Iterator<Item = Span>, window_ms: i64) -> Vec<Span> {
+    let mut spans: Vec<Span> = spans.collect();
+    spans.sort_by_key(|span| span.from);
+    let mut joined: Vec<Span> = Vec::new();
+    for span in spans {
+        match joined.last_mut().filter(|last| remembered_from(span.from, window_ms) <= last.to) {
+            Some(last) => last.to = last.to.max(span.to),
+            None => joined.push(span),
+        }
+    }
+    joined
+}
+
+/// From this log time on records are remembered where those from `count` on count: the generation before its own.
+fn remembered_from(count: LogTime, window_ms: i64) -> LogTime {
+    LogTime((count.0.max(0).div_euclid(window_ms) - 1).saturating_mul(window_ms))
+}
+
 /// The log times at which a partition is looked up.
 struct Times {
     begins: Option<LogTime>,
@@ -88,16 +108,14 @@ struct Times {
 impl Times {
     fn of(part: &RetainedPart, span: Span, window_ms: i64) -> Times {
         let begins = part.begins.filter(|_| part.first > 0);
-        let generation = |at: i64| at.div_euclid(window_ms);
         let countable = match begins {
             // The rest of the generation that is cut off, and the one after it.
-            Some(at) => LogTime((generation(at.0) + 2) * window_ms),
+            Some(at) => LogTime((at.0.div_euclid(window_ms) + 2) * window_ms),
             None if part.first > 0 => LogTime(i64::MAX),
             None => LogTime(i64::MIN),
         };
         let count = LogTime(span.from.0.max(countable.0).min(span.to.0));
-        let remember = LogTime((generation(count.0.max(0)) - 1).saturating_mul(window_ms));
-        Times { begins, countable, count, remember, to: span.to }
+        Times { begins, countable, count, remember: remembered_from(count, window_ms), to: span.to }
     }
 }
 
@@ -116,4 +134,27 @@ async fn offsets(
         false => part.first,
     };
     Ok(asked.into_iter().map(offset).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_one_where_the_second_begins_to_remember_within_the_first() {
+        let span = |(from, to)| Span { from: LogTime(from), to: LogTime(to) };
+        // Of a window of 100 ms, 350 remembers from 200 on, and 299 from 100 on.
+        let rows: [(&[(i64, i64)], &[(i64, i64)]); 6] = [
+            (&[], &[]),
+            (&[(10, 20), (15, 30)], &[(10, 30)]),
+            (&[(350, 400), (10, 200)], &[(10, 400)]),
+            (&[(10, 199), (350, 400)], &[(10, 199), (350, 400)]),
+            (&[(10, 500), (20, 30), (299, 300)], &[(10, 500)]),
+            (&[(-50, -10), (50, 60)], &[(-50, -10), (50, 60)]),
+        ];
+        for (spans, joined) in rows {
+            let expected: Vec<Span> = joined.iter().copied().map(span).collect();
+            assert_eq!(read_as_one(spans.iter().copied().map(span), 100), expected, "{spans:?}");
+        }
+    }
 }

@@ -152,7 +152,7 @@ async fn one_that_is_stopped_before_it_begins_has_nothing_to_tell() {
     progress.stop();
     let asked = Asked { from: Some(second(60)), ..Asked::default() };
     let found = replay(&world.shared(), &asked, &progress).await.unwrap();
-    assert!(found.stopped);
+    assert!(found.told.outcome().stopped);
     assert_eq!(
         (found.told.outcome().from.as_str(), found.told.outcome().to.as_str()),
         ("2026-01-05T00:01:00Z", "2026-01-05T00:01:00Z")
@@ -160,7 +160,7 @@ async fn one_that_is_stopped_before_it_begins_has_nothing_to_tell() {
     let outcome = found.told.outcome();
     assert_eq!((outcome.events, outcome.alerts.len(), outcome.slos.len(), outcome.traffic.len()), (0, 0, 0, 0));
     let found = replay(&world.shared(), &asked, &Arc::default()).await.unwrap();
-    assert!(!found.stopped);
+    assert!(!found.told.outcome().stopped);
 }
 
 /// Stops a replay whenever a record of request-events was asked for so many times.
@@ -190,14 +190,14 @@ async fn whom_alerts_hit_is_known_or_said_not_to_be() {
         (found, stopping.reads.load(Ordering::SeqCst))
     };
     let (whole, reads) = replayed(vec![]).await;
-    assert!(!whole.stopped && !whole.unlooked);
+    assert!(!whole.told.outcome().stopped && !whole.unlooked);
     let fired = whole.told.outcome().alerts.iter().filter(|alert| alert.episode.fired_at.is_some()).count();
     let (mut in_reading, mut in_looking) = (0, 0);
     for at in 0..reads {
         let (found, _) = replayed(vec![at]).await;
         let alerts = &found.told.outcome().alerts;
         let mut fired_here = alerts.iter().filter(|alert| alert.episode.fired_at.is_some());
-        if found.stopped {
+        if found.told.outcome().stopped {
             // What was read is looked into all the same.
             assert!(!found.unlooked && fired_here.all(|alert| alert.impact.as_ref().is_some_and(|hit| hit.bad > 0)));
             in_reading += 1;

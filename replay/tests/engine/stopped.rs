@@ -47,7 +47,7 @@ async fn numbers_of_a_stopped_replay_agree_with_where_it_ends() {
     let asked = Asked { step: Some(10), threads: Some(2), ..Asked::default() };
     let found = replay(&sources, &asked, &progress).await.unwrap();
     let outcome = found.told.outcome();
-    assert!(found.stopped, "{} blocks", hooks.read.load(Ordering::SeqCst));
+    assert!(outcome.stopped, "{} blocks", hooks.read.load(Ordering::SeqCst));
     let to: jiff::Timestamp = outcome.to.parse().unwrap();
     let to = LogTime(to.as_millisecond());
     assert!(to > second(60) && to < second(SECONDS - 60) && to.0 % 1_000 == 0, "{}", outcome.to);

@@ -131,6 +131,18 @@ fn an_empty_outcome_has_a_report() {
 }
 
 #[test]
+fn what_could_not_be_decided_is_told() {
+    let mut outcome = made_up::incident();
+    outcome.slos[0].range.unknown = 1_200;
+    let sources = page(&told(&outcome)).section("sources").text();
+    let name = outcome.slos[0].status.name.clone();
+    let expected = format!("A filter could not be decided for 1,200 events of {name}");
+    assert!(sources.contains(&expected), "{sources}");
+    outcome.slos.iter_mut().for_each(|slo| slo.range.unknown = 0);
+    assert!(!page(&told(&outcome)).section("sources").text().contains("could not be decided"));
+}
+
+#[test]
 fn where_it_comes_from_is_told() {
     let page = page(&told(&made_up::incident()));
     let sources = page.section("sources").text();

@@ -21,7 +21,7 @@ fn with_alert(change: impl FnOnce(&mut AlertHistory)) -> String {
 
 #[test]
 fn an_incident_in_sentences() {
-    let expected = "Between 10:15:04 and 10:33:10 UTC, checkout-availability burned its 30-day error budget at up to 292 times the allowed rate. \
+    let expected = "Between 10:15:04 and 10:33:10 UTC, checkout-availability burned its 30-day error budget at up to 292 times the allowed rate (over 5m). \
                     The alert went pending at 10:15:40, fired (page) at 10:15:45, 41 s after its budget began to burn too fast, and resolved at \
                     10:33:10. 12,044 of 81,000 requests were bad (14.9 %), from 311 users. 98 % of the bad requests went to /pay \
                     (22 % of all requests), 82 % had region eu-west-1 (41 % of all) and 97 % had status 503 (15 % of all). The \

@@ -78,3 +78,15 @@ async fn alerts_are_at_event_times_though_all_was_logged_at_once() {
     let by_log = world.replay(None, &Asked::default()).await.unwrap();
     assert!(by_log.from > found.to, "{} {}", by_log.from, found.to);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_without_events_is_told_beside_what_there_is() {
+    let world = imported().await;
+    let whole = world.replay(None, &Asked { clock: Clock::Event, ..Asked::default() }).await.unwrap();
+    let holds = format!("the log holds those from {} to {}", whole.from, whole.to);
+    let an_hour = |at: i64| (log_time(at), log_time(at + 3_600_000));
+    for (from, to) in [an_hour(BEGIN - 7_200_000), an_hour(BEGIN + 7_200_000), (log_time(BEGIN + 7_200_000), None)] {
+        let error = world.replay(None, &Asked { clock: Clock::Event, from, to, ..Asked::default() }).await.unwrap_err();
+        assert!(error.to_string().ends_with(&holds), "{error}\n{holds}");
+    }
+}

@@ -36,7 +36,7 @@ async fn a_store_that_does_not_answer_when_somebody_stops_has_not_ended() {
     let found = replay(&sources, &Asked::default(), &progress).await.unwrap();
     let outcome = found.told.outcome();
     let reached = jiff::Timestamp::from_millisecond(BEGIN + 60_000).unwrap();
-    assert_eq!((found.stopped, outcome.to.as_str()), (true, reached.to_string().as_str()));
+    assert_eq!((outcome.stopped, outcome.to.as_str()), (true, reached.to_string().as_str()));
     let before: Vec<_> = whole.into_iter().filter(|t| t.tick < reached.as_second()).collect();
     assert_eq!(records(outcome), before);
     assert!(before.iter().any(|t| t.kind == TransitionKind::Firing));

@@ -11,6 +11,12 @@ use crate::{figures, output};
 /// False alarms that are listed; `--json` has all.
 const SHOWN: usize = 30;
 
+/// Why the suggested set, judged as a whole, has other figures.
+const TRIED_ALONE: &str = "
+Rules were tried one by one, each as if it were alone, under the target that is suggested. Together their alerts do other things:
+one may be a repeat of another, and the budget is another one under another target. Backtest the definition to see them together.
+";
+
 /// Tables of incidents, rules and suggestions.
 pub fn text(found: &Backtested) -> String {
     let score = &found.backtest.score;
@@ -32,6 +38,9 @@ pub fn text(found: &Backtested) -> String {
         text = text + "\n" + &lines.join("\n") + "\n";
     }
     found.backtest.suggestions.iter().for_each(|suggestion| text.push_str(&suggested(suggestion)));
+    if found.backtest.suggestions.iter().any(|suggestion| suggestion.rule.is_some()) {
+        text += TRIED_ALONE;
+    }
     text
 }
 

@@ -17,10 +17,10 @@ use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
 use slipstream_replay::outcome::Outcome;
 use slipstream_replay::report::{self, html};
-use slipstream_replay::{Asked, Episode, Replayed, Sources, Told, episode, replay};
+use slipstream_replay::{Asked, Episode, Replayed, Sources, Told, episode, episode_by_event_time, replay};
 use slipstream_schemas::LogTime;
 
-use crate::args::{Place, Replay, as_argument};
+use crate::args::{ClockName, Replay, as_argument};
 use crate::session::Interrupted;
 use crate::wrong_use::WrongUse;
 use crate::{output, parts};
@@ -34,22 +34,23 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let slos = (!args.slos.is_empty()).then_some(loaded.slos);
     let log = parts::log_of(&config).await?;
     let (store, no_store) = store::open(&config).await;
-    let around = match &args.alert {
-        Some(alert) => Some(find(&log, alert).await?),
-        None => None,
-    };
-    let asked = asked(&args, slos, around.as_ref());
+    let sources = Sources { log, store };
     let progress = Arc::new(Progress::default());
     let shown = progress::show(Arc::clone(&progress));
-    let sources = Sources { log: log.clone(), store };
-    let found = stopping::on_signal(&progress, replay(&sources, &asked, &progress)).await;
+    let work = async {
+        let around = around(&args, &sources, slos.as_deref(), &progress).await?;
+        let asked = asked(&args, slos, around.as_ref());
+        Ok::<_, anyhow::Error>((replay(&sources, &asked, &progress).await, around))
+    };
+    let done = stopping::on_signal(&progress, work).await;
     shown.end().await;
+    let (found, around) = done.map_err(stopping::interrupted)?;
     no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
     let found = found.map_err(stopping::interrupted)?;
-    tell(&args, &found, around.as_ref(), &log).await?;
-    if found.stopped || found.unlooked {
-        let to = &found.told.outcome().to;
-        let rest = match (found.stopped, found.unlooked) {
+    tell(&args, &found, around.as_ref(), &sources.log).await?;
+    let Outcome { stopped, to, .. } = found.told.outcome();
+    if *stopped || found.unlooked {
+        let rest = match (stopped, found.unlooked) {
             (_, true) => "; whom alerts hit was not looked into",
             (true, false) => "; contributors, and the traffic of the last step, may have requests after it",
             (false, false) => "",
@@ -79,8 +80,23 @@ fn asked(args: &Replay, slos: Option<Vec<Slo>>, around: Option<&Episode>) -> Ask
     }
 }
 
-/// The episode that `ID` or `ID/EPISODE` names.
-async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
+/// The episode that `ID` or `ID/EPISODE` names, where one is named: as the alerter published it, or as it would have been by
+/// event time.
+async fn around(
+    args: &Replay,
+    sources: &Sources,
+    slos: Option<&[Slo]>,
+    progress: &Arc<Progress>,
+) -> Result<Option<Episode>> {
+    let Some(named) = args.alert.as_deref().map(named).transpose()? else { return Ok(None) };
+    let found = match args.clock {
+        ClockName::Log => episode(sources.log.as_ref(), named).await?,
+        ClockName::Event => episode_by_event_time(sources, slos, named, progress).await?,
+    };
+    Ok(Some(found))
+}
+
+fn named(named: &str) -> Result<(&str, Option<i64>)> {
     let (id, number) = match named.split_once('/') {
         None => (named, None),
         Some((id, number)) => {
@@ -88,7 +104,7 @@ async fn find(log: &SharedLog, named: &str) -> Result<Episode> {
             (id, Some(number.parse::<i64>().map_err(|_| wrong())?))
         }
     };
-    Ok(episode(log.as_ref(), id, number).await?)
+    Ok((id, number))
 }
 
 async fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>, log: &SharedLog) -> Result<()> {
@@ -108,21 +124,26 @@ async fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>, log: &S
     }
     match &args.report {
         Some(file) => output::say(format_args!("report: {}", file.display())),
-        None => next(found.told.outcome(), &args.place, log).await,
+        None => next(found.told.outcome(), args, log).await,
     }
     Ok(())
 }
 
 /// What one would do next: look into the first alert that fired. One that was not published then cannot be asked for, only the
 /// range again.
-async fn next(outcome: &Outcome, place: &Place, log: &SharedLog) {
+async fn next(outcome: &Outcome, args: &Replay, log: &SharedLog) {
     let Some(alert) = outcome.alerts.iter().find(|alert| alert.episode.fired_at.is_some()) else { return };
     let (id, number) = (&alert.episode.id, alert.episode.episode);
-    if episode(log.as_ref(), id, Some(number)).await.is_ok() {
-        let place = place.flags();
-        output::say(format_args!("next: slipstream replay --alert {id}/{number} --report incident.html{place}"));
-    } else {
-        output::say(format_args!("next: {} --report incident.html", command()));
+    let is_whole = args.from.is_none() && args.to.is_none() && args.alert.is_none();
+    match args.clock {
+        ClockName::Log if episode(log.as_ref(), (id, Some(number))).await.is_ok() => {
+            let place = args.place.flags();
+            output::say(format_args!("next: slipstream replay --alert {id}/{number} --report incident.html{place}"));
+        }
+        ClockName::Event if is_whole => {
+            output::say(format_args!("next: {} --alert {id}/{number} --report incident.html", command()));
+        }
+        ClockName::Log | ClockName::Event => output::say(format_args!("next: {} --report incident.html", command())),
     }
 }
 

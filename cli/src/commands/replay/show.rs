@@ -3,12 +3,14 @@
 mod what_if;
 
 use slipstream_replay::Told;
-use slipstream_replay::outcome::{AlertHistory, Contributor, Impact, Outcome, Request, SloHistory};
+use slipstream_replay::outcome::{AlertHistory, Contributor, Counted, Impact, Outcome, Request, SloHistory};
 
 use crate::{figures, output};
 
 /// Alerts of which more is told than a row.
 const TOLD: usize = 3;
+/// A column that is there where a filter could not be decided for some.
+const UNKNOWN: &str = "UNKNOWN";
 /// Requests that are told of one.
 const REQUESTS: usize = 5;
 
@@ -65,34 +67,46 @@ fn about(outcome: &Outcome) -> String {
 }
 
 fn slos(outcome: &Outcome) -> String {
-    let head = ["SLO", "OBJECTIVE", "GROUP", "TARGET", "GOOD", "TOTAL", "SLI", "BUDGET LEFT", "COVERED"];
-    let right = ["TARGET", "GOOD", "TOTAL", "SLI", "BUDGET LEFT"];
+    let is_known = outcome.slos.iter().all(|slo| slo.range.unknown == 0);
+    let mut head =
+        vec!["SLO", "OBJECTIVE", "GROUP", "TARGET", "GOOD", "TOTAL", UNKNOWN, "SLI", "BUDGET LEFT", "COVERED"];
+    head.retain(|name| !(is_known && *name == UNKNOWN));
+    let right = ["TARGET", "GOOD", "TOTAL", UNKNOWN, "SLI", "BUDGET LEFT"];
     let rows = outcome.slos.iter().map(|slo| {
         let (status, range) = (&slo.status, slo.range);
-        let sli = |total: i64| figures::percent(range.good as f64 / total as f64, status.target.as_slice());
-        vec![
+        let mut row = vec![
             status.name.clone(),
             status.objective.clone(),
             group(slo),
             status.target.map_or("?".to_owned(), figures::target),
             figures::count(range.good),
             figures::count(range.total),
-            if range.total == 0 { "no traffic".to_owned() } else { sli(range.total) },
+        ];
+        row.extend((!is_known).then(|| figures::count(range.unknown)));
+        row.extend([
+            sli(range, slo),
             if status.total == 0 { "-".to_owned() } else { figures::rough_percent(status.budget_remaining, &[]) },
             match &status.covered_from {
                 Some(from) if !status.covers_period => format!("from {from}"),
                 _ => "whole".to_owned(),
             },
-        ]
+        ]);
+        row
     });
     output::table(&head, &right, rows)
+}
+
+/// The share of good ones among these.
+fn sli(counted: Counted, slo: &SloHistory) -> String {
+    let share = counted.good as f64 / counted.total as f64;
+    if counted.total == 0 { "no traffic".to_owned() } else { figures::percent(share, slo.status.target.as_slice()) }
 }
 
 fn group(slo: &SloHistory) -> String {
     slo.status.group.iter().flatten().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// The timeline of an SLO.
+/// The timeline of an SLO: what happened in each step, and how budget and burn rates stood at its end.
 fn steps(slo: &SloHistory) -> String {
     let name = [slo.status.name.clone(), slo.status.objective.clone(), group(slo)].join(" ");
     let mut windows: Vec<String> = Vec::new();
@@ -109,7 +123,7 @@ fn steps(slo: &SloHistory) -> String {
             step.at.clone(),
             figures::count(step.counted.good),
             figures::count(step.counted.total),
-            step.sli.map_or("no traffic".to_owned(), |sli| figures::percent(sli, slo.status.target.as_slice())),
+            sli(step.counted, slo),
             figures::rough_percent(step.budget_remaining, &[]),
         ];
         row.extend(

@@ -26,8 +26,8 @@ pub struct Sorted {
     kept: Span,
     /// Copies are counted from here on, by event time.
     from: LogTime,
-    /// Whether there are events before those that are kept.
-    pub earlier: bool,
+    /// Event times of the first event of all and the last one, those that are not kept, too; `None` if there is none.
+    pub all: Option<(EventTime, EventTime)>,
     /// Copies of events that were dropped.
     pub duplicates: u64,
     /// Records that are no valid event; they have no event time.
@@ -46,7 +46,7 @@ impl Sorted {
         (kept, from): (Span, LogTime),
         progress: &Progress,
     ) -> Result<Sorted, ReplayError> {
-        let mut sorted = Sorted { table: Table::new()?, kept, from, earlier: false, duplicates: 0, invalid: 0 };
+        let mut sorted = Sorted { table: Table::new()?, kept, from, all: None, duplicates: 0, invalid: 0 };
         for mut reader in readers {
             let mut memory = Memory::new(window_ms);
             while let Some(block) = reader.next()?.filter(|_| !progress.is_stopped()) {
@@ -65,12 +65,9 @@ impl Sorted {
         Ok(sorted)
     }
 
-    /// Event times of the first event and the last one; `None` if there is none.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn times(&self) -> Result<Option<(EventTime, EventTime)>, ReplayError> {
-        self.table.times()
+    /// Whether there are events before those that are kept.
+    pub fn has_earlier(&self) -> bool {
+        self.all.is_some_and(|(first, _)| first.millis() < self.kept.from.0)
     }
 
     fn records(&mut self, batch: &Batch, count_from: i64, memory: &mut Memory) -> Result<(), ReplayError> {
@@ -107,7 +104,8 @@ impl Sorted {
     }
 
     fn keeps(&mut self, time: EventTime) -> bool {
-        self.earlier |= time.millis() < self.kept.from.0;
+        let (first, last) = self.all.unwrap_or((time, time));
+        self.all = Some((first.min(time), last.max(time)));
         (self.kept.from.0..self.kept.to.0).contains(&time.millis())
     }
 }

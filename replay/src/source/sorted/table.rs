@@ -1,7 +1,6 @@
 //! Records on disk, sorted by SQLite.
 
 use rusqlite::{Connection, ErrorCode, params};
-use slipstream_schemas::EventTime;
 
 use crate::error::ReplayError;
 
@@ -59,13 +58,6 @@ impl Table {
         self.file.execute_batch(SORT).map_err(of_sqlite)
     }
 
-    /// The first and the last time.
-    pub fn times(&self) -> Result<Option<(EventTime, EventTime)>, ReplayError> {
-        let one = |sql: &str| self.file.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(of_sqlite);
-        let (first, last) = (one("SELECT min(time) FROM events")?, one("SELECT max(time) FROM events")?);
-        Ok(first.zip(last).map(|(first, last)| (EventTime(first), EventTime(last))))
-    }
-
     /// Gives out records in order, those behind a place, until `take` returns false, `limit` at most.
     pub fn read(
         &self,
@@ -112,7 +104,6 @@ mod tests {
     #[test]
     fn records_come_by_time_partition_and_offset_in_pieces() {
         let table = Table::new().unwrap();
-        assert_eq!(table.times().unwrap(), None);
         let places = [place(5, 0, 0), place(1, 1, 3), place(5, 0, 1), place(1, 0, 9), place(3, 2, 2)];
         for at in places {
             table.add(at, &[at.offset as u8]).unwrap();
@@ -134,7 +125,6 @@ mod tests {
             behind = read.last().copied();
         }
         assert_eq!(read, [place(1, 0, 9), place(1, 1, 3), place(3, 2, 2), place(5, 0, 0), place(5, 0, 1)]);
-        assert_eq!(table.times().unwrap(), Some((EventTime(1), EventTime(5))));
     }
 
     #[test]

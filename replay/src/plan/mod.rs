@@ -1,5 +1,8 @@
 //! What is read, by which definitions, from which sources.
 
+mod again;
+mod origin;
+
 use std::sync::Arc;
 
 use futures::future::try_join;
@@ -7,19 +10,18 @@ use slipstream_log::SharedLog;
 use slipstream_query::definitions::revisions;
 use slipstream_schemas::LogTime;
 use slipstream_slo::revision::Revisions;
-use tokio::runtime::Handle;
 
 use crate::assemble::time;
 use crate::definitions::{given, in_force, warm_up_from};
 use crate::engine::{Alerting, Begin, Case, Progress, Slotting};
 use crate::error::ReplayError;
-use crate::outcome::{Clock, Missing, Part};
+use crate::outcome::Clock;
 use crate::replay::Asked;
-use crate::source::{
-    Gap, Held, Joined, Limits, LogPart, LogReader, Noted, Reader, Retained, Sorted, SortedReader, Sources, Span,
-    StorePart, StoreReader, join, plan_log, refused,
-};
+use crate::source::{Held, Joined, Reader, Retained, Sorted, SortedReader, Sources, Span, join, plan_log, refused};
 use crate::then;
+pub use again::again;
+pub use origin::Origin;
+use origin::readers;
 
 /// A range, and what it is read by.
 pub struct Plan {
@@ -45,15 +47,6 @@ pub struct Plan {
     pub past: Arc<Past>,
     /// Copies, and invalid records, that were dropped before the engine sees them.
     pub dropped: (u64, u64),
-}
-
-/// Where the events of a replay are from, in log times.
-pub struct Origin {
-    log: String,
-    span: Span,
-    joined: Joined,
-    noted: Arc<Noted>,
-    refused: Vec<Gap>,
 }
 
 /// What the sources know of the past: what is asked of them once.
@@ -93,38 +86,6 @@ impl Plan {
     }
 }
 
-/// What brings the events of spans once more.
-pub struct Again {
-    /// One for each part.
-    pub readers: Vec<Box<dyn Reader>>,
-    /// See [`Plan::window_ms`].
-    pub window_ms: i64,
-}
-
-/// Plans to read spans again, which are apart and in order, without any warm-up: only what counts in them, by whichever
-/// definitions. By event time everything is sorted once more, and what lies between the spans comes along. What the sources
-/// have lost since the past was looked at is not read.
-///
-/// # Errors
-/// When a source cannot be read.
-pub async fn again(past: &Past, clock: Clock, spans: &[Span], progress: &Arc<Progress>) -> Result<Again, ReplayError> {
-    let window_ms = past.window_ms;
-    let everything = [Span { from: LogTime(past.first.tick() * 1_000), to: past.known }];
-    let mut readers: Vec<Box<dyn Reader>> = Vec::new();
-    for span in if clock == Clock::Log { spans } else { &everything } {
-        let origin = past.origin(*span, span.from).await?;
-        readers.extend(origin.readers(past.log(), (*span, window_ms), progress).into_iter().map(|(_, reader)| reader));
-    }
-    let (Clock::Event, Some(first), Some(last)) = (clock, spans.first(), spans.last()) else {
-        return Ok(Again { readers, window_ms });
-    };
-    let hull = Span { from: first.from, to: last.to };
-    let stop = Arc::clone(progress);
-    let gather = move || Sorted::gather(readers, window_ms, (hull, hull.from), &stop);
-    let sorted = tokio::task::spawn_blocking(gather).await.map_err(|_| ReplayError::Thread("sorting"))??;
-    Ok(Again { readers: vec![Box::new(SortedReader::new(sorted))], window_ms })
-}
-
 impl Past {
     async fn of(sources: &Sources, progress: &Progress) -> Result<Past, ReplayError> {
         let log = sources.log.as_ref();
@@ -139,8 +100,7 @@ impl Past {
         let first = [retained.first_time(), in_store].into_iter().flatten().min();
         let known = retained.known_until().max(held.as_ref().and_then(Held::known_until));
         let (Some(first), Some(known)) = (first, known) else {
-            let both = if sources.store.is_some() { "log and store hold" } else { "the log holds" };
-            return Err(ReplayError::Range(format!("{both} no requests")));
+            return Err(nothing_in(sources.store.is_some()));
         };
         Ok(Past { sources: sources.clone(), then, window_ms, retained, held, first, known })
     }
@@ -164,7 +124,7 @@ impl Past {
             cases.push(Case { revisions: given(slos, span.from, self.window_ms)?, open_before: None });
         }
         let origin = self.origin(span, wanted).await?;
-        let readers = origin.readers(self.log(), (span, self.window_ms), progress);
+        let readers = readers(&origin.joined, &origin.noted, self.log(), (span, self.window_ms), progress);
         let (known, window_ms, dropped) = (Alerting::by(&of_then), self.window_ms, (0, 0));
         Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
     }
@@ -184,8 +144,8 @@ impl Past {
         };
         let all = Span { from: LogTime(self.first.tick() * 1_000), to: self.known };
         let origin = self.origin(all, all.from).await?;
-        let (begins, readers): (Vec<Begin>, Vec<_>) =
-            origin.readers(self.log(), (all, self.window_ms), progress).into_iter().unzip();
+        let readers = readers(&origin.joined, &origin.noted, self.log(), (all, self.window_ms), progress);
+        let (begins, readers): (Vec<Begin>, Vec<_>) = readers.into_iter().unzip();
         let (window_ms, stop) = (self.window_ms, Arc::clone(progress));
         let counted_from = asked_from.unwrap_or(LogTime(i64::MIN));
         let gather = move || Sorted::gather(readers, window_ms, (kept, counted_from), &stop);
@@ -193,14 +153,12 @@ impl Past {
         if progress.is_stopped() {
             return Err(ReplayError::Stopped);
         }
-        let Some((first, last)) = sorted.times()? else {
-            return Err(ReplayError::Range("no requests have such event times".to_owned()));
-        };
+        let Some((first, last)) = sorted.all else { return Err(nothing_in(self.held.is_some())) };
         let (from, to) = self.range(asked, (LogTime(first.millis()), LogTime(last.millis() + 1)))?;
         let first_second = LogTime(first.millis().div_euclid(1_000) * 1_000);
         let span = Span { from: warm_up(from).unwrap_or(from).max(first_second).min(from), to };
         let whole = begins.iter().all(|begin| matches!(begin, Begin::First | Begin::After(_)));
-        let begin = if whole && !sorted.earlier { Begin::First } else { Begin::At(span.from) };
+        let begin = if whole && !sorted.has_earlier() { Begin::First } else { Begin::At(span.from) };
         let mut cases = Vec::new();
         let sets = [(!newest.is_empty() || asked.slos.is_none()).then_some(&newest), asked.slos.as_ref()];
         for slos in sets.into_iter().flatten() {
@@ -235,8 +193,7 @@ impl Past {
                 Some(asked) => format!("between {} and {}", time(wanted), time(asked)),
                 None => format!("after {}", time(wanted)),
             };
-            let who = if self.held.is_some() { "log and store hold" } else { "the log holds" };
-            let holds = format!("{who} those from {} to {}", time(first), time(known));
+            let holds = format!("{} those from {} to {}", who_hold(self.held.is_some()), time(first), time(known));
             return Err(ReplayError::Range(format!("no requests {asked}: {holds}")));
         }
         Ok((from, to))
@@ -244,79 +201,28 @@ impl Past {
 
     async fn origin(&self, span: Span, wanted: LogTime) -> Result<Origin, ReplayError> {
         let log = self.log().as_ref();
-        let parts = plan_log(log, &self.retained, span, self.window_ms).await?;
-        let joined = join(log, self.held.as_ref(), parts, span, wanted).await?;
+        let joined = self.joined(span, wanted).await?;
         let refused = match &joined.store {
             Some((part, _)) => refused(log, part).await?,
             None => Vec::new(),
         };
-        Ok(Origin { log: self.log().describe(), span, joined, noted: Arc::default(), refused })
+        Ok(Origin { log: log.describe(), span, joined, noted: Arc::default(), refused })
+    }
+
+    /// Which source has which part of a span. See [`join`] for `wanted`.
+    async fn joined(&self, span: Span, wanted: LogTime) -> Result<Joined, ReplayError> {
+        let log = self.log().as_ref();
+        let parts = plan_log(log, &self.retained, span, self.window_ms).await?;
+        join(log, self.held.as_ref(), parts, span, wanted).await
     }
 }
 
-impl Origin {
-    /// One reader for each part.
-    fn readers(
-        &self,
-        log: &SharedLog,
-        (span, window_ms): (Span, i64),
-        progress: &Arc<Progress>,
-    ) -> Vec<(Begin, Box<dyn Reader>)> {
-        let runtime = Handle::current();
-        let mut readers: Vec<(Begin, Box<dyn Reader>)> = Vec::new();
-        for (part, begin) in &self.joined.log {
-            let told = (Arc::clone(&self.noted), Arc::clone(progress));
-            let reader =
-                LogReader::new(log.clone(), runtime.clone(), (*part, self.joined.log.len()), (span, window_ms), told);
-            readers.push((*begin, Box::new(reader)));
-        }
-        if let Some((part, begin)) = &self.joined.store {
-            let told = (Arc::clone(&self.noted), Arc::clone(progress));
-            readers.push((*begin, Box::new(StoreReader::new(part.clone(), runtime, told, Limits::default()))));
-        }
-        readers
-    }
+fn who_hold(with_store: bool) -> &'static str {
+    if with_store { "log and store hold" } else { "the log holds" }
+}
 
-    /// Each part and where it came from, by partition, once everything was read.
-    pub fn parts(&self) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
-        for (part, _) in &self.joined.log {
-            if let Some((stored, _)) = &self.joined.store {
-                parts.extend(self.stored(part, stored));
-            }
-            parts.extend((part.count_from < part.to).then(|| Part {
-                source: self.log.clone(),
-                partition: part.partition.partition,
-                from_offset: part.count_from,
-                to_offset: part.to,
-                from: time(self.span.from.max(part.countable)),
-                to: time(self.span.to),
-            }));
-        }
-        parts
-    }
-
-    fn stored(&self, part: &LogPart, stored: &StorePart) -> Option<Part> {
-        let partition = part.partition.partition;
-        let to_offset = *stored.below.get(&partition)?;
-        Some(Part {
-            source: stored.store.describe(),
-            partition,
-            from_offset: self.noted.first_stored(partition).unwrap_or(to_offset),
-            to_offset,
-            from: time(stored.span.from),
-            to: time(*stored.until.get(&partition)?),
-        })
-    }
-
-    /// What no source holds, once everything was read.
-    pub fn missing(&self) -> Vec<Missing> {
-        let mut gaps = [&self.joined.missing[..], &self.refused, &self.noted.gaps()].concat();
-        gaps.sort_by_key(|gap| (gap.partition, gap.from));
-        let told =
-            |gap: Gap| Missing { partition: gap.partition, from: time(gap.from), to: time(gap.to), reason: gap.reason };
-        gaps.into_iter().map(told).collect()
-    }
+fn nothing_in(with_store: bool) -> ReplayError {
+    ReplayError::Range(format!("{} no requests", who_hold(with_store)))
 }
 
 fn no_settings() -> ReplayError {
