@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Output;
 
-use serde_json::json as object;
-use support::{arg, json, run, slipstream};
+use serde_json::{Value, json as object};
+use support::{arg, run, slipstream};
 
 const SLOS: &str = r#"
 apiVersion: openslo/v1
@@ -54,6 +54,37 @@ spec:
   objectives: [{displayName: fast, target: 0.9}]
 "#;
 
+const JOURNEY: &str = r#"
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: journey}
+spec:
+  service: web
+  timeWindow: [{duration: 7d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+    - displayName: answered
+      target: 0.99
+      compositeWeight: 1
+      indicator:
+        metadata: {name: answered}
+        spec:
+          ratioMetric:
+            counter: true
+            good: {metricSource: {type: slipstream, spec: {filter: status_code < 500}}}
+            total: {metricSource: {type: slipstream, spec: {filter: 'true'}}}
+    - displayName: understood
+      target: 0.9
+      compositeWeight: 1
+      indicator:
+        metadata: {name: understood}
+        spec:
+          ratioMetric:
+            counter: true
+            good: {metricSource: {type: slipstream, spec: {filter: 'status_code < 400 || status_code >= 500'}}}
+            total: {metricSource: {type: slipstream, spec: {filter: 'true'}}}
+"#;
+
 /// Two outages of ten minutes each, of half of the requests, an hour apart: at 10:40 and at 11:40.
 const OUTAGES: [(u32, u32); 2] = [(40, 50), (100, 110)];
 
@@ -77,6 +108,10 @@ fn imported(home: &Path) {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
 
+fn second(time: &Value) -> i64 {
+    time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second()
+}
+
 /// Standard output and standard error of a command in a directory, by what it ended with.
 fn said(home: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = slipstream(args).current_dir(home).output().unwrap();
@@ -98,7 +133,7 @@ fn an_imported_file_is_looked_into_as_if_it_had_been_live() {
     let counted = "SLO OBJECTIVE GROUP TARGET GOOD TOTAL UNKNOWN SLI BUDGET LEFT COVERED";
     assert!(rows.contains(&counted.split(' ').collect()), "{told}");
     let starts = |row: &Vec<&str>, begin: &str| row.join(" ").starts_with(begin);
-    for begin in ["answers answered 99.000 % 8,400 9,000 0 93.333 %", "in-time fast 90.000 % 0 0 9,000 no traffic"] {
+    for begin in ["answers answered 99.000 % 8,400 9,000 0 93.333 %", "in-time fast 90.000 % 0 0 9,000 unknown"] {
         assert!(rows.iter().any(|row| starts(row, begin)), "{begin}\n{told}");
     }
 
@@ -109,13 +144,15 @@ fn an_imported_file_is_looked_into_as_if_it_had_been_live() {
     args.extend(["--around", "10m", "--json"]);
     let (code, told, stderr) = said(home.path(), &args);
     assert_eq!(code, Some(0), "{stderr}");
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap();
     let alert = &told["alerts"][0];
     assert_eq!(told["alerts"].as_array().unwrap().len(), 1, "{}", told["alerts"]);
     // More than thirty bad of the 300 in five minutes are ten times what is allowed.
     assert_eq!(alert["began_at"], "2026-01-05T10:40:00Z");
     assert_eq!((&alert["impact"]["bad"], &alert["impact"]["whole"]), (&object!(300), &object!(true)));
-    assert_eq!(told["from"].as_str().unwrap()[..15], "2026-01-05T10:30"[..15]);
+    let episode = alert["episode"].as_i64().unwrap();
+    assert_eq!(second(&told["from"]), episode - 600);
+    assert_eq!(second(&told["to"]), second(&alert["resolved_at"]) + 601);
     let page = std::fs::read_to_string(home.path().join("incident.html")).unwrap();
     assert!(
         page.contains("Incident: answers") && page.contains("answers burned its 7-day error budget"),
@@ -130,7 +167,7 @@ fn alerts_of_the_two_clocks_are_told_apart() {
     imported(home.path());
     let by_event = ["replay", "--clock", "event", "--slos", "slos.yaml", "--data", "data"];
     let with = |more: &[&'static str]| said(home.path(), &[&by_event[..], more].concat());
-    let whole: serde_json::Value = serde_json::from_str(&with(&["--json"]).1).unwrap();
+    let whole: Value = serde_json::from_str(&with(&["--json"]).1).unwrap();
     let (id, episodes) = (whole["alerts"][0]["id"].as_str().unwrap(), &whole["alerts"]);
     let number = |at: usize| episodes[at]["episode"].as_i64().unwrap();
     assert_eq!(episodes.as_array().unwrap().len(), 2);
@@ -138,7 +175,7 @@ fn alerts_of_the_two_clocks_are_told_apart() {
     // Without an episode it is the last one.
     let json_of = |named: &str| {
         let args = [&by_event[..], &["--json", "--alert", named]].concat();
-        serde_json::from_str::<serde_json::Value>(&said(home.path(), &args).1).unwrap()
+        serde_json::from_str::<Value>(&said(home.path(), &args).1).unwrap()
     };
     assert_eq!(json_of(id)["alerts"].as_array().unwrap().last().unwrap()["episode"], number(1));
 
@@ -166,21 +203,73 @@ fn alerts_of_the_two_clocks_are_told_apart() {
 fn a_timeline_tells_what_was_good_in_each_step() {
     let home = tempfile::tempdir().unwrap();
     imported(home.path());
-    let range = ["--from", "2026-01-05T10:30:00Z", "--to", "2026-01-05T11:00:00Z", "--step", "10m"];
-    let place = ["replay", "--clock", "event", "--slos", "slos.yaml", "--data", "data"];
-    let (code, told, stderr) = said(home.path(), &[&place[..], &range].concat());
+    let rows = |slos: &str| {
+        let range = ["--from", "2026-01-05T10:30:00Z", "--to", "2026-01-05T11:00:00Z", "--step", "10m"];
+        let place = ["replay", "--clock", "event", "--slos", slos, "--data", "data"];
+        let (code, told, stderr) = said(home.path(), &[&place[..], &range].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<String>>()
+    };
+    let has = |rows: &[String], begin: &str| {
+        assert!(rows.iter().any(|row| row.starts_with(begin)), "{begin}\n{rows:#?}");
+    };
+    let told = rows("slos.yaml");
+    has(&told, "AT GOOD TOTAL SLI BUDGET LEFT");
+    has(&told, "AT GOOD TOTAL UNKNOWN SLI BUDGET LEFT");
+    has(&told, "2026-01-05T10:30:00Z 600 600 100.000 %");
+    has(&told, "2026-01-05T10:40:00Z 300 600 50.000 %");
+    has(&told, "2026-01-05T10:50:00Z 600 600 100.000 %");
+    has(&told, "2026-01-05T10:50:00Z 0 0 600 unknown");
+
+    // No request is of a composite alone: 300 of 3,000 were bad by its end, of one objective of two that weigh the same.
+    std::fs::write(home.path().join("journey.yaml"), JOURNEY).unwrap();
+    let told = rows("journey.yaml");
+    has(&told, "SLO OBJECTIVE GROUP TARGET GOOD TOTAL SLI BUDGET LEFT COVERED");
+    has(&told, "journey answered 99.000 % 1,500 1,800 83.333 %");
+    has(&told, "journey composite 94.500 % - - 95.");
+    has(&told, "2026-01-05T10:40:00Z - - 95.");
+}
+
+#[test]
+fn what_an_edited_filter_can_no_longer_decide_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let [file, data, then] = ["access.log", "data", "then.yaml"].map(|name| home.path().join(name));
+    let line = |second| format!("192.0.2.7 - - [05/Jan/2026:10:00:{second:02} +0000] \"GET /pay HTTP/1.1\" 200 12\n");
+    std::fs::write(&file, (0..50).map(line).collect::<String>()).unwrap();
+    let [answers, in_time] = SLOS.split_once("---").map(|(one, other)| [one, other]).unwrap();
+    std::fs::write(&then, answers).unwrap();
+    let place = ["--data", arg(&data)];
+    let import = ["import", "--format", "common", "--service", "web", "--slos", arg(&then), arg(&file)];
+    assert!(run(&[&import[..], &place].concat()).status.success());
+    std::fs::write(home.path().join("now.yaml"), in_time.replace("in-time", "answers").replace("fast", "answered"))
+        .unwrap();
+    let (code, told, stderr) =
+        said(home.path(), &["replay", "--clock", "event", "--slos", "now.yaml", "--data", "data"]);
     assert_eq!(code, Some(0), "{stderr}");
     let rows: Vec<String> = told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    for row in [
-        "2026-01-05T10:30:00Z 600 600 100.000 %",
-        "2026-01-05T10:40:00Z 300 600 50.000 %",
-        "2026-01-05T10:50:00Z 600 600 100.000 %",
-    ] {
-        assert!(rows.iter().any(|told| told.starts_with(row)), "{row}\n{told}");
-    }
-    // As a machine reads it, it is whole.
-    let data = home.path().join("data");
-    let slos = home.path().join("slos.yaml");
-    let told = json(&["replay", "--json", "--clock", "event", "--slos", arg(&slos), "--data", arg(&data)]);
-    assert_eq!(told["slos"].as_array().unwrap().len(), 2);
+    assert!(rows.iter().any(|row| row.ends_with("UNKNOWN THEN UNKNOWN NOW")), "{told}");
+    assert!(
+        rows.iter().any(|row| row.starts_with("answers answered 100.000 % - ") && row.ends_with(" 0 50")),
+        "{told}"
+    );
+}
+
+#[test]
+fn around_an_alert_leaves_no_range_to_choose_but_that_in_which_it_is_looked_for() {
+    let home = tempfile::tempdir().unwrap();
+    imported(home.path());
+    let (code, _, stderr) = said(home.path(), &["replay", "--alert", "a", "--from", "2026-01-05", "--data", "data"]);
+    assert!(code == Some(2) && stderr.contains("leave out --from and --to"), "{code:?} {stderr}");
+    let by_event = ["replay", "--clock", "event", "--slos", "slos.yaml", "--data", "data"];
+    let json_of = |more: &[&str]| {
+        let (_, stdout, stderr) = said(home.path(), &[&by_event[..], &["--json"], more].concat());
+        serde_json::from_str::<Value>(&stdout).map_err(|_| stderr)
+    };
+    let whole = json_of(&[]).unwrap();
+    let (id, first) = (whole["alerts"][0]["id"].as_str().unwrap(), &whole["alerts"][0]["episode"]);
+    // The last one up to eleven is the first.
+    let found = json_of(&["--alert", id, "--around", "1m", "--to", "2026-01-05T11:00:00Z"]).unwrap();
+    assert_eq!(&found["alerts"][0]["episode"], first);
+    let refused = json_of(&["--alert", id, "--from", "2026-01-05T12:00:00Z"]).unwrap_err();
+    assert!(refused.contains("there is no alert"), "{refused}");
 }

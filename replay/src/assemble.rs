@@ -15,6 +15,7 @@ use crate::outcome::{
     AlertHistory, Clock, Contributors, Counted, MarkerShown, Missing, Outcome, Part, ServiceTraffic, SloHistory,
     SloStep, Threshold, TrafficStep, TransitionShown,
 };
+use crate::source::Gap;
 
 /// Services whose traffic is told apart.
 const SERVICES: usize = 50;
@@ -38,6 +39,8 @@ pub struct About {
     pub parts: Vec<Part>,
     /// What is gone.
     pub missing: Vec<Missing>,
+    /// What of that was removed while it was read.
+    pub lost: Vec<Gap>,
     /// Markers of the range.
     pub markers: Vec<MarkerShown>,
 }

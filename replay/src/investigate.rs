@@ -14,13 +14,15 @@ use crate::contributors::Makeup;
 use crate::engine::Progress;
 use crate::error::ReplayError;
 use crate::outcome::{Contributors, Request, RequestChange};
-use crate::requests::{Judge, Seen, Side, each};
+use crate::requests::{Judges, Seen, Side, each};
 use crate::source::{Reader, Span};
 
 /// Requests that are told of one look.
 const TOLD: usize = 20;
-/// Users that are told apart; more are not counted.
-const USERS: usize = 1_000_000;
+/// Users that are told apart by all looks together; more are not counted.
+const USERS: usize = 4_000_000;
+/// Of each look so many at least, and so many at most.
+const USERS_OF_ONE: [usize; 2] = [20_000, 1_000_000];
 /// Values that are told apart of a dimension, by all looks together,
 const VALUES: usize = 400_000;
 /// but of each look so many at least,
@@ -91,9 +93,11 @@ impl Found {
     /// Nothing yet, by one of so many looks.
     fn one_of(looks: usize) -> Found {
         let values = (VALUES / looks.max(1)).clamp(LEAST, MOST);
+        let [least, most] = USERS_OF_ONE;
+        let users = (USERS / looks.max(1)).clamp(least, most);
         Found {
             makeup: Makeup::new(values),
-            users: Users::new(USERS),
+            users: Users::new(users),
             first: BTreeMap::new(),
             changes: BTreeMap::new(),
             changed: 0,
@@ -135,7 +139,9 @@ impl Found {
         let changed = compared && verdicts[0] != verdicts[1];
         self.changed += u64::from(changed);
         if bad {
-            seen.event.user_ref.as_deref().iter().for_each(|user| self.users.add(user));
+            // Of a difference nobody is told whom it hit.
+            let user = seen.event.user_ref.as_deref().filter(|_| !compared);
+            user.iter().for_each(|user| self.users.add(user));
             keep(&mut self.first, seen, verdicts);
         }
         if changed {
@@ -154,13 +160,20 @@ pub fn investigate(
     window_ms: i64,
     progress: &Progress,
 ) -> Result<Option<Vec<Found>>, ReplayError> {
-    let mut judges: Vec<[Option<Judge<'_>>; 2]> =
-        looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(Judge::new))).collect();
+    let mut sides: Vec<&Side> = Vec::new();
+    let mut number = |side| {
+        sides.push(side);
+        sides.len() - 1
+    };
+    let numbers: Vec<[Option<usize>; 2]> =
+        looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(&mut number))).collect();
+    let mut judges = Judges::new(sides);
     let mut found: Vec<Found> = looks.iter().map(|_| Found::one_of(looks.len())).collect();
     let whole = each(readers, window_ms, progress, |seen| {
-        for ((look, judges), found) in looks.iter().zip(&mut judges).zip(&mut found) {
+        judges.next();
+        for ((look, sides), found) in looks.iter().zip(&numbers).zip(&mut found) {
             if seen.is_within(look.span) {
-                let verdicts = judges.each_mut().map(|judge| judge.as_mut().and_then(|judge| judge.of(seen.event)));
+                let verdicts = sides.map(|side| side.and_then(|side| judges.of(side, seen.event)));
                 found.add(seen, verdicts, look.compared);
             }
         }

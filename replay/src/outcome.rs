@@ -189,7 +189,7 @@ pub struct AlertHistory {
     /// It may have begun before `began_at`: what was before is not known, because it was not looked at.
     pub began_earlier: bool,
     /// Whom it hit; null: it was not looked into. That is an alert that never fired, one beyond the first 200 that fired, one
-    /// of a composite, and every alert of a replay that was stopped before it had looked.
+    /// of a composite or of the groups beyond 1,000, and every alert of a replay that was stopped before it had looked.
     pub impact: Option<Impact>,
     /// What the bad requests of the impact have in common; empty if it was not looked into.
     pub contributors: Vec<Contributors>,
@@ -216,6 +216,11 @@ pub struct TransitionShown {
 }
 
 impl Outcome {
+    /// The transitions of its alerts.
+    pub fn transitions(&self) -> Vec<AlertTransition> {
+        self.alerts.iter().flat_map(|alert| alert.records.clone()).collect()
+    }
+
     /// Whether most of what became known in the range happened outside of it, as in an import: then steps are nearly empty.
     pub fn is_of_another_time(&self) -> bool {
         let in_steps = |slo: &SloHistory| slo.timeline.iter().map(|step| step.counted.total).sum::<i64>();

@@ -18,7 +18,7 @@ use crate::plan::{Past, Plan, again, plan};
 use crate::requests::{Seconds, count};
 use crate::second_look::{SecondLook, what_if};
 use crate::source::Sources;
-use crate::then::{Episode, find};
+use crate::then::{Episode, find_in};
 
 /// One that was stopped looks into alerts for so long at most.
 const AFTER_STOP: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Told {
 
     /// The transitions of the alerts in it.
     pub fn transitions(&self) -> Vec<AlertTransition> {
-        self.outcome().alerts.iter().flat_map(|alert| alert.records.clone()).collect()
+        self.outcome().transitions()
     }
 }
 
@@ -96,19 +96,20 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
     Ok(Replayed { told, unlooked })
 }
 
-/// Finds an episode of an alert as it would have been by event time, by the newest definitions or those that are given; the last
-/// one if none is named. This reads and sorts all events.
+/// Finds an episode of an alert as it would have been by event time, in the range that is asked for; the last one if none is named.
+/// With two sets of definitions that is one of those of then, or, where they have none, of those that are given. This reads and
+/// sorts all events.
 ///
 /// # Errors
 /// When there is none, a source cannot be read, or it was stopped.
 pub async fn episode_by_event_time(
     sources: &Sources,
-    slos: Option<&[Slo]>,
+    asked: &Asked,
     named: (&str, Option<i64>),
     progress: &Arc<Progress>,
 ) -> Result<Episode, ReplayError> {
     let sources = &sources.asked_again(progress);
-    let asked = Asked { clock: Clock::Event, slos: slos.map(<[Slo]>::to_vec), ..Asked::default() };
+    let asked = Asked { clock: Clock::Event, ..asked.clone() };
     let mut plan = plan(sources, &asked, progress).await?;
     plan.begin_alike();
     let cases = plan.cases.clone();
@@ -116,10 +117,8 @@ pub async fn episode_by_event_time(
     if about.stopped {
         return Err(ReplayError::Stopped);
     }
-    let alerts = outcomes(&about, &cases, read).into_iter().flat_map(|outcome| outcome.alerts);
-    let mut transitions: Vec<AlertTransition> = alerts.flat_map(|alert| alert.records).collect();
-    transitions.sort_by_key(|transition| transition.tick);
-    Ok(find(&transitions, named, Clock::Event)?)
+    let sets: Vec<Vec<AlertTransition>> = outcomes(&about, &cases, read).iter().map(Outcome::transitions).collect();
+    Ok(find_in(&sets, named, Clock::Event)?)
 }
 
 /// Reads what was planned, and says what was read.
@@ -162,6 +161,7 @@ pub(crate) async fn read(
         steps,
         parts: origin.parts(),
         missing: origin.missing(),
+        lost: origin.lost(),
         markers: markers_of(&sources.log, LogTime(from.0 - CHANGE_BEFORE_MS), reached).await?,
     };
     Ok((about, read))
@@ -218,26 +218,36 @@ async fn search_and_look(
 async fn searched(
     past: &Past,
     about: &About,
-    second: &SecondLook,
+    second: &mut SecondLook,
     progress: &Arc<Progress>,
 ) -> Result<Option<Vec<Seconds>>, ReplayError> {
     let searches = second.searches().to_vec();
+    if searches.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
     let again = again(past, about.clock, searches.iter().map(|search| search.span), progress).await?;
-    let progress = Arc::clone(progress);
-    blocking(move || count(&searches, again.readers, again.window_ms, &progress)).await
+    let (noted, progress) = (Arc::clone(&again.noted), Arc::clone(progress));
+    let counted = blocking(move || count(&searches, again.readers, again.window_ms, &progress)).await;
+    second.lose(about, noted.gaps());
+    counted
 }
 
 /// What each look found; `None` if it was stopped.
 async fn looked(
     past: &Past,
     about: &About,
-    second: &SecondLook,
+    second: &mut SecondLook,
     progress: &Arc<Progress>,
 ) -> Result<Option<Vec<Found>>, ReplayError> {
     let looks = second.looks(about);
+    if looks.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
     let again = again(past, about.clock, looks.iter().map(|look| look.span), progress).await?;
-    let progress = Arc::clone(progress);
-    blocking(move || investigate(&looks, again.readers, again.window_ms, &progress)).await
+    let (noted, progress) = (Arc::clone(&again.noted), Arc::clone(progress));
+    let found = blocking(move || investigate(&looks, again.readers, again.window_ms, &progress)).await;
+    second.lose(about, noted.gaps());
+    found
 }
 
 async fn blocking<T: Send + 'static>(

@@ -7,10 +7,10 @@ use slipstream_schemas::decode::{Attributes, decode};
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::time::slot;
 use slipstream_schemas::{EventTime, LogTime};
-use slipstream_slo::matcher::{Active, Matcher, Verdict};
+use slipstream_slo::matcher::{Active, Matcher, SeriesId, Verdict};
 use slipstream_slo::redelivery::{Memory, id_hash};
 
-use crate::engine::Progress;
+use crate::engine::{Phase, Progress};
 use crate::error::ReplayError;
 use crate::source::{Block, Reader, Span};
 
@@ -68,12 +68,14 @@ pub fn each(
     progress: &Progress,
     mut see: impl FnMut(Seen<'_>),
 ) -> Result<bool, ReplayError> {
+    progress.enter(Phase::Looking, None);
     for mut reader in readers {
         let (mut memory, mut stamp) = (Memory::new(window_ms), LogTime(i64::MIN));
         while let Some(block) = reader.next()? {
             if progress.is_stopped() {
                 return Ok(false);
             }
+            progress.add(block.len(), LogTime(0));
             match block {
                 Block::Records { batch, count_from } => {
                     for record in batch.iter() {
@@ -100,29 +102,64 @@ pub fn each(
     Ok(!progress.is_stopped())
 }
 
-/// How events count for a series.
-pub struct Judge<'s> {
-    side: &'s Side,
-    matcher: Matcher,
+/// Series that a definition's matcher may know: with more it is made anew, for it keeps all that events bring.
+const MOST_SERIES: usize = 100_000;
+
+/// How requests count for some sides. Those of the same definition share what it makes of a request.
+pub struct Judges<'s> {
+    sides: Vec<(&'s Side, usize)>,
+    definitions: Vec<Definition<'s>>,
 }
 
-impl<'s> Judge<'s> {
-    /// For this one.
-    pub fn new(side: &'s Side) -> Judge<'s> {
-        Judge { side, matcher: Matcher::new(&[Active { slo: Arc::new(side.slo.clone()), generation: 0 }]) }
+struct Definition<'s> {
+    slo: &'s Slo,
+    matcher: Matcher,
+    /// How the request of now counts; `None`: it was not asked yet.
+    hits: Option<Vec<(SeriesId, Verdict)>>,
+}
+
+impl<'s> Judges<'s> {
+    /// For these, by their places.
+    pub fn new(sides: impl IntoIterator<Item = &'s Side>) -> Judges<'s> {
+        let mut judges = Judges { sides: Vec::new(), definitions: Vec::new() };
+        for side in sides {
+            let known = judges.definitions.iter().position(|known| known.slo == &side.slo);
+            let definition = known.unwrap_or_else(|| {
+                judges.definitions.push(Definition { slo: &side.slo, matcher: matcher(&side.slo), hits: None });
+                judges.definitions.len() - 1
+            });
+            judges.sides.push((side, definition));
+        }
+        judges
     }
 
-    /// How it counts; `None`: not at all.
-    pub fn of(&mut self, event: &EventView<'_>) -> Option<Verdict> {
-        let Judge { side, matcher } = self;
-        let mut hits = Vec::new();
-        matcher.apply(event, &mut |series, verdict| hits.push((series, verdict)));
+    /// Another request is judged from here on.
+    pub fn next(&mut self) {
+        self.definitions.iter_mut().for_each(|definition| definition.hits = None);
+    }
+
+    /// How it counts for a side; `None`: not at all.
+    pub fn of(&mut self, side: usize, event: &EventView<'_>) -> Option<Verdict> {
+        let (side, definition) = self.sides[side];
+        let Definition { slo, matcher: by, hits } = &mut self.definitions[definition];
+        if hits.is_none() && by.series_len() > MOST_SERIES {
+            *by = matcher(slo);
+        }
+        let hits = hits.get_or_insert_with(|| {
+            let mut hits = Vec::new();
+            by.apply(event, &mut |series, verdict| hits.push((series, verdict)));
+            hits
+        });
         let is_side = |series| {
-            let key = matcher.series(series);
+            let key = by.series(series);
             *key.group == *side.group && key.objectives().any(|objective| objective.name == side.objective)
         };
-        hits.into_iter().find(|(series, _)| is_side(*series)).map(|(_, verdict)| verdict)
+        hits.iter().find(|(series, _)| is_side(*series)).map(|(_, verdict)| *verdict)
     }
+}
+
+fn matcher(slo: &Slo) -> Matcher {
+    Matcher::new(&[Active { slo: Arc::new(slo.clone()), generation: 0 }])
 }
 
 /// A series, and which of its requests are counted.
@@ -149,16 +186,17 @@ pub fn count(
 ) -> Result<Option<Vec<Seconds>>, ReplayError> {
     let seconds = |span: Span| usize::try_from((span.to.0 + 999).div_euclid(1_000) - span.from.tick()).unwrap_or(0);
     let mut counted: Vec<Seconds> = searches.iter().map(|search| vec![[0; 2]; seconds(search.span)]).collect();
-    let mut judges: Vec<Judge<'_>> = searches.iter().map(|search| Judge::new(&search.side)).collect();
+    let mut judges = Judges::new(searches.iter().map(|search| &search.side));
     let whole = each(readers, window_ms, progress, |seen| {
-        for ((search, judge), counts) in searches.iter().zip(&mut judges).zip(&mut counted) {
+        judges.next();
+        for (side, (search, counts)) in searches.iter().zip(&mut counted).enumerate() {
             if !seen.is_within(search.span) {
                 continue;
             }
             let at = usize::try_from(seen.second() - search.span.from.tick()).ok();
             let Some(count) = at.and_then(|at| counts.get_mut(at)) else { continue };
             let weight = i64::from(seen.event.weight);
-            match judge.of(seen.event) {
+            match judges.of(side, seen.event) {
                 Some(Verdict::Bad) => (count[0], count[1]) = (count[0] + weight, count[1] + weight),
                 Some(Verdict::Good) => count[1] += weight,
                 Some(Verdict::Unknown) | None => {}

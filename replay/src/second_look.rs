@@ -6,15 +6,17 @@
 use slipstream_definitions::definition::{Rule, Slo};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::AlertTransition;
+use slipstream_slo::burn::is_other;
+use slipstream_slo::scale::Scale;
 use slipstream_store::text;
 
 use crate::assemble::{About, slo_at};
 use crate::engine::Case;
 use crate::investigate::{Found, Look};
 use crate::onset::Pace;
-use crate::outcome::{AlertChange, AlertHistory, Change, Impact, Outcome, WhatIf};
+use crate::outcome::{AlertChange, AlertHistory, Change, Impact, Missing, Outcome, SloHistory, WhatIf};
 use crate::requests::{Search, Seconds, Side};
-use crate::source::Span;
+use crate::source::{Gap, Span};
 use crate::what_if;
 
 /// Alerts that are looked into, those that came first; of changes to alerts as many.
@@ -55,6 +57,8 @@ pub struct SecondLook {
     alerts: Vec<Asked>,
     differing: Vec<Differs>,
     changes: Vec<AlertChange>,
+    /// What was removed since the range was read.
+    lost: Vec<Gap>,
 }
 
 impl SecondLook {
@@ -63,7 +67,7 @@ impl SecondLook {
         let mut second = SecondLook::default();
         for (number, (case, outcome)) in cases.iter().zip(outcomes).enumerate() {
             let fired = (0..outcome.alerts.len()).filter(|at| outcome.alerts[*at].episode.fired_at.is_some());
-            for at in fired.take(ALERTS) {
+            for at in fired.filter(|at| !is_of_the_rest(outcome, &outcome.alerts[*at])).take(ALERTS) {
                 second.ask(about, (case, &outcome.alerts[at]), (number, at));
             }
         }
@@ -120,6 +124,16 @@ impl SecondLook {
         self.differing.push(Differs { change: self.changes.len() - 1, look });
     }
 
+    /// Takes what was removed while it was looked at. What was gone when the range was read is known already.
+    pub fn lose(&mut self, about: &About, gaps: Vec<Gap>) {
+        for gap in gaps {
+            let knows = |known: &Gap| known.partition == gap.partition && known.to >= gap.to;
+            if !about.lost.iter().chain(&self.lost).any(knows) {
+                self.lost.push(gap);
+            }
+        }
+    }
+
     /// Where the beginnings of alerts are looked for.
     pub fn searches(&self) -> &[Search] {
         &self.searches
@@ -127,15 +141,17 @@ impl SecondLook {
 
     /// Takes what was counted for each search. Returns the first second at which an alert of the range began.
     pub fn begin(&mut self, about: &About, outcomes: &mut [Outcome], counted: &[Seconds]) -> Option<i64> {
-        let SecondLook { searches, alerts, .. } = self;
+        let SecondLook { searches, alerts, lost, .. } = self;
         for asked in alerts.iter_mut() {
             let Some((search, pace)) = asked.search else { continue };
             let span = searches[search].span;
             let Some(onset) = pace.onset(span.from.tick(), &counted[search]) else { continue };
             asked.begin = onset.at.min(asked.pending);
             // Nothing is before the warm-up that a rule's long window reaches, but what is gone.
-            let is_cut =
-                span.from > about.warm_up_from || asked.pending < about.from.tick() || !about.missing.is_empty();
+            let is_cut = span.from > about.warm_up_from
+                || asked.pending < about.from.tick()
+                || !about.missing.is_empty()
+                || !lost.is_empty();
             let alert = &mut outcomes[asked.of.0].alerts[asked.of.1];
             alert.began_at = Some(text::seconds(asked.begin));
             alert.began_earlier = onset.reaches_back && is_cut;
@@ -154,7 +170,12 @@ impl SecondLook {
     pub fn fill(mut self, about: &About, outcomes: &mut [Outcome], found: Option<Vec<Found>>) -> Vec<AlertChange> {
         let mut found = found.unwrap_or_default().into_iter();
         for (asked, found) in self.alerts.iter().zip(found.by_ref()) {
-            tell(&mut outcomes[asked.of.0].alerts[asked.of.1], asked.impact(about, &found), &found);
+            let mut impact = asked.impact(about, &found);
+            impact.whole &= self.lost.is_empty();
+            tell(&mut outcomes[asked.of.0].alerts[asked.of.1], impact, &found);
+        }
+        for outcome in outcomes {
+            outcome.missing.extend(self.lost.iter().map(Missing::from));
         }
         for (Differs { change, look }, found) in self.differing.iter().zip(found) {
             let change = &mut self.changes[*change];
@@ -207,8 +228,16 @@ fn side(case: &Case, alert: &AlertHistory) -> Option<Side> {
     if !slo.objectives.iter().any(|objective| objective.name == last.objective) {
         return None;
     }
-    let group = last.group.iter().map(|label| label.value.clone()).collect();
+    let group: Vec<String> = last.group.iter().map(|label| label.value.clone()).collect();
     Some(Side { slo, objective: last.objective.clone(), group })
+}
+
+/// Whether an alert is of all groups beyond the cap: which requests are of them is known to burn alone.
+fn is_of_the_rest(outcome: &Outcome, alert: &AlertHistory) -> bool {
+    let group: Vec<String> = alert.episode.group.values().cloned().collect();
+    let is_its =
+        |slo: &&SloHistory| (&slo.status.name, &slo.status.objective) == (&alert.episode.slo, &alert.episode.objective);
+    is_other(&group) && outcome.slos.iter().filter(is_its).count() > Scale::REAL.groups
 }
 
 fn fired(alert: &AlertHistory) -> Option<i64> {

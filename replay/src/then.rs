@@ -129,15 +129,21 @@ impl Clock {
     }
 }
 
-/// Finds an episode of an alert among transitions in the order of their ticks; the last one if none is named.
+/// Finds an episode of an alert by the first set of definitions that has it, the last one if none is named. It ends when it ends by
+/// each set that has it. Transitions are in the order of their ticks.
 ///
 /// # Errors
 /// When there is none.
-pub fn find(
-    transitions: &[AlertTransition],
-    (id, episode): (&str, Option<i64>),
-    clock: Clock,
-) -> Result<Episode, NoAlert> {
+pub fn find_in(sets: &[Vec<AlertTransition>], named: (&str, Option<i64>), clock: Clock) -> Result<Episode, NoAlert> {
+    let first = sets.iter().find_map(|set| find(set, named, clock).ok());
+    let Some(found) = first else { return find(&sets.concat(), named, clock) };
+    let same = (found.id.as_str(), Some(found.episode));
+    let ends: Option<Vec<i64>> =
+        sets.iter().filter_map(|set| find(set, same, clock).ok()).map(|of_set| of_set.end).collect();
+    Ok(Episode { end: ends.and_then(|ends| ends.into_iter().max()), ..found })
+}
+
+fn find(transitions: &[AlertTransition], (id, episode): (&str, Option<i64>), clock: Clock) -> Result<Episode, NoAlert> {
     let mine: Vec<&AlertTransition> = transitions.iter().filter(|t| t.alert_id == id).collect();
     let mut known: Vec<i64> = mine.iter().map(|t| t.episode).collect();
     known.sort_unstable();
@@ -164,5 +170,5 @@ pub fn find(
 /// # Errors
 /// When there is none, or the log cannot be read.
 pub async fn episode(log: &dyn Log, named: (&str, Option<i64>)) -> Result<Episode, ReplayError> {
-    Ok(find(&transitions(log).await?, named, Clock::Log)?)
+    Ok(find_in(&[transitions(log).await?], named, Clock::Log)?)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -36,9 +37,16 @@ pub struct Embedded {
     home: PathBuf,
 }
 
-/// The part of a replay's outcome that is looked at.
+/// What a replay prints: by one set of definitions, or by two.
 #[derive(Deserialize)]
-struct Outcome {
+#[serde(untagged)]
+enum Printed {
+    One { events: u64 },
+    Both { before: Side },
+}
+
+#[derive(Deserialize)]
+struct Side {
     events: u64,
 }
 
@@ -138,8 +146,11 @@ pub fn replay(command: &mut Command, home: &Path, events: u64) -> Result<Spent> 
     let printed = home.join("replay.json");
     command.stdout(File::create(&printed).context("creating a file for what a replay prints")?);
     let spent = spend(command)?;
-    let outcome: Outcome = serde_json::from_reader(File::open(&printed)?).context("reading what a replay printed")?;
-    ensure_all(outcome.events, events)?;
+    let printed = BufReader::new(File::open(&printed)?);
+    let there = match serde_json::from_reader(printed).context("reading what a replay printed")? {
+        Printed::One { events } | Printed::Both { before: Side { events } } => events,
+    };
+    ensure_all(there, events)?;
     Ok(spent)
 }
 

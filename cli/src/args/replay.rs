@@ -20,13 +20,13 @@ use super::values::{duration, time};
     removed is read from the store.\n\n\
     With --clock event it is as if an imported log had been live: requests are ordered by when they happened, times are those\n\
     times, and the newest definitions are in force from the start. Its alerts have other episodes than those that were published; give\n\
-    --clock event with --alert to replay around one of them.")]
+    --clock event with --alert to replay around one of them, which is looked for from --from to --to.")]
 pub struct Replay {
     /// From this time: RFC 3339, or a date (its midnight in UTC) [default: the first request]
-    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Timestamp>,
     /// Up to this time [default: the last request]
-    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "alert")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Timestamp>,
     /// Order requests by when the log took them, or by when they happened
     #[arg(long, value_enum, default_value = "log")]

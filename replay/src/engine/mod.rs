@@ -10,6 +10,7 @@ mod dictionary;
 mod fold;
 mod notes;
 mod pipeline;
+mod progress;
 mod rows;
 mod slots;
 mod steps;
@@ -19,7 +20,6 @@ mod turns;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::AlertTransition;
@@ -31,6 +31,7 @@ pub use alerting::Alerting;
 pub use dictionary::Tuple;
 pub use notes::{Notes, SeriesName, SeriesNotes, Standing, StepNotes, Stepped};
 pub use pipeline::run;
+pub use progress::{Now, Phase, Progress};
 pub use slots::{Slotted, Slotting};
 pub use steps::Steps;
 pub use traffic::{Traffic, TrafficCell};
@@ -84,61 +85,6 @@ pub enum Begin {
     At(LogTime),
     /// At this log time: another source has what is earlier.
     After(LogTime),
-}
-
-/// How far a replay is. It may be asked from other threads.
-#[derive(Debug, Default)]
-pub struct Progress {
-    events: AtomicU64,
-    reached: AtomicI64,
-    from: AtomicI64,
-    to: AtomicI64,
-    stop: AtomicBool,
-}
-
-impl Progress {
-    /// Records that were read; those that are sorted by event time are read twice.
-    pub fn events(&self) -> u64 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// Log time that was reached.
-    pub fn reached(&self) -> LogTime {
-        LogTime(self.reached.load(Ordering::Relaxed))
-    }
-
-    /// The share of the span that was read; `None` before the first block.
-    pub fn done(&self) -> Option<f64> {
-        let [from, to, reached] = [&self.from, &self.to, &self.reached].map(|time| time.load(Ordering::Relaxed));
-        (to > from && reached >= from).then(|| (reached - from) as f64 / (to - from) as f64)
-    }
-
-    /// Ends it after what is under way.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    fn begin(&self, span: Span) {
-        self.from.store(span.from.0, Ordering::Relaxed);
-        self.reached.store(span.from.0, Ordering::Relaxed);
-        self.to.store(span.to.0, Ordering::Relaxed);
-    }
-
-    /// What is under way has ended: what comes now ends when it is stopped once more.
-    pub(crate) fn go_on(&self) {
-        self.stop.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether it is to end.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// So many more were read, up to a log time.
-    pub(crate) fn add(&self, events: usize, reached: LogTime) {
-        self.events.fetch_add(events as u64, Ordering::Relaxed);
-        self.reached.fetch_max(reached.0, Ordering::Relaxed);
-    }
 }
 
 /// What was read. Of a replay that was stopped: up to the last whole second before [`Read::reached`], but for contributors and

@@ -9,6 +9,7 @@ use slipstream_schemas::LogTime;
 
 use super::fold::Fold;
 use super::notes::Notes;
+use super::progress::Phase;
 use super::rows::Known;
 use super::tallied::Tallied;
 use super::turns::Turns;
@@ -29,7 +30,7 @@ const WAITING: usize = 1;
 /// When a source cannot be read, or a fold refuses what it is given.
 pub fn run(job: &Job, readers: Vec<Box<dyn Reader>>) -> Result<Read, ReplayError> {
     let threads = job.threads.max(1);
-    job.progress.begin(job.span);
+    job.progress.enter(Phase::Counting, Some(job.span));
     let sources: Vec<Turns<Source>> = job.begins.iter().map(|begin| source(job, *begin)).collect();
     let sources = &sources;
     thread::scope(|scope| {

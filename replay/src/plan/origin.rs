@@ -75,10 +75,19 @@ impl Origin {
 
     /// What no source holds, once everything was read.
     pub fn missing(&self) -> Vec<Missing> {
-        let mut gaps = [&self.joined.missing[..], &self.refused, &self.noted.gaps()].concat();
+        let mut gaps = [&self.joined.missing[..], &self.refused, &self.lost()].concat();
         gaps.sort_by_key(|gap| (gap.partition, gap.from));
-        let told =
-            |gap: Gap| Missing { partition: gap.partition, from: time(gap.from), to: time(gap.to), reason: gap.reason };
-        gaps.into_iter().map(told).collect()
+        gaps.iter().map(Missing::from).collect()
+    }
+
+    /// What of that was removed while it was read.
+    pub fn lost(&self) -> Vec<Gap> {
+        self.noted.gaps()
+    }
+}
+
+impl From<&Gap> for Missing {
+    fn from(gap: &Gap) -> Missing {
+        Missing { partition: gap.partition, from: time(gap.from), to: time(gap.to), reason: gap.reason.clone() }
     }
 }

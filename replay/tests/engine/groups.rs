@@ -103,3 +103,40 @@ async fn groups_beyond_the_cap_are_counted_together_step_by_step() {
         assert_eq!(told, SECONDS * A_SECOND);
     }
 }
+
+/// Which requests are of the groups beyond the cap, burn alone knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_an_alert_of_the_groups_beyond_the_cap_hit_is_not_told() {
+    let rule = r#"
+  alertPolicies:
+    - kind: AlertPolicy
+      metadata: {name: page}
+      spec:
+        alertWhenBreaching: true
+        conditions:
+          - kind: AlertCondition
+            metadata: {name: page, annotations: {slipstream.dev/short-window: 1m}}
+            spec: {severity: page, condition: {kind: burnrate, op: gt, threshold: 5, lookbackWindow: 5m, alertAfter: 0m}}
+        notificationTargets: [{kind: AlertNotificationTarget, metadata: {name: all}, spec: {target: webhook}}]
+"#;
+    let admitted = Scale::REAL.groups as i64;
+    let mut world = World::with(1, &loaded(&format!("{}{rule}", BY_ENDPOINT.trim_end()))).await;
+    for at in 0..SECONDS {
+        // The first of those that are admitted fails, and all that come too late.
+        let record = |n: i64| {
+            let status_code = if n == 0 || n >= admitted { 503 } else { 200 };
+            let endpoint = format!("/{n:04}");
+            (at * PATHS + n, What::Event(RequestEvent { endpoint, status_code, ..event(at * PATHS + n, second(at)) }))
+        };
+        let numbers = if at == 0 { 0..admitted } else { 0..PATHS };
+        world.publish(second(at), numbers.map(record).collect()).await;
+    }
+    let outcome = world.replay(Asked::default()).await;
+    let hit: BTreeMap<&str, Option<i64>> = outcome
+        .alerts
+        .iter()
+        .filter(|alert| alert.episode.fired_at.is_some())
+        .map(|alert| (alert.episode.group["endpoint"].as_str(), alert.impact.as_ref().map(|impact| impact.bad)))
+        .collect();
+    assert_eq!(hit, [("/0000", Some(SECONDS)), ("other", None)].into());
+}

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use slipstream_log::memory::MemoryLog;
+use slipstream_log::{Fetch, TopicPartition};
+use slipstream_replay::engine::{Phase, Progress};
 use slipstream_replay::outcome::{Change, Clock, Impact, Outcome, WhatIf};
 use slipstream_replay::{Asked, Sources, Told, replay};
 
-use crate::world::{APART, FAST, HOUR, MINUTE, SECONDS, alert, lenient, second, slos, told, world};
+use slipstream_schemas::Topic;
+use slipstream_testkit::hooked::{Hooked, Hooks};
+
+use crate::world::{APART, FAST, HOUR, MINUTE, SECONDS, alert, lenient, log, second, slos, told, world};
 
 async fn replayed(sources: &Sources, asked: Asked) -> Outcome {
     replay(sources, &asked, &Arc::default()).await.unwrap().told.outcome().clone()
@@ -133,4 +140,38 @@ async fn definitions_that_are_the_same_change_nothing_from_wherever_it_is_asked(
         }
         assert_eq!(found.slos, []);
     }
+}
+
+/// Removes what is older than ten and a half hours once alerts are looked into.
+struct Trimming {
+    log: Arc<MemoryLog>,
+    progress: Arc<Progress>,
+}
+
+#[async_trait]
+impl Hooks for Trimming {
+    async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {
+        if self.progress.now().is_some_and(|now| now.phase == Phase::Looking) {
+            // Five requests each time, in one partition of two by turns.
+            let first = (10 * HOUR + HOUR / 2) / APART / 2 * 5;
+            (0..2)
+                .for_each(|partition| self.log.trim(TopicPartition { topic: Topic::RequestEvents, partition }, first));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_before_it_is_looked_into_is_told() {
+    let (log, progress) = (log().await, Arc::<Progress>::default());
+    let whole = replayed(&Sources::of_log(log.clone()), Asked::default()).await;
+    let hooks = Arc::new(Trimming { log: log.clone(), progress: Arc::clone(&progress) });
+    let sources = Sources::of_log(Hooked::over(log, &hooks));
+    let cut = replay(&sources, &Asked::default(), &progress).await.unwrap().told.outcome().clone();
+    assert_eq!((whole.missing.len(), cut.missing.len()), (0, 2), "{:?}", cut.missing);
+    assert!(cut.missing.iter().all(|gone| gone.reason.contains("while it was read")), "{:?}", cut.missing);
+    // The range was read before, the alert's first half hour is gone.
+    assert_eq!((cut.events, cut.alerts.len()), (whole.events, whole.alerts.len()));
+    let hit = |outcome: &Outcome| alert(outcome, "ahead").impact.clone().unwrap();
+    assert!(hit(&whole).whole && !hit(&cut).whole);
+    assert!(hit(&cut).bad < hit(&whole).bad, "{:?}", hit(&cut));
 }

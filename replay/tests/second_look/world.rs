@@ -58,6 +58,11 @@ pub fn told(after: i64) -> String {
 
 /// The log with all requests; no alerter ever looked at it.
 pub async fn world() -> Sources {
+    Sources::of_log(log().await)
+}
+
+/// The same as the log that it is.
+pub async fn log() -> Arc<MemoryLog> {
     let clock = ManualClock::at((START - 10) * 1_000);
     let partitions = [(Topic::RequestEvents, 2), (Topic::SliTallies, 1), (Topic::Alerts, 1)].into();
     let log = MemoryLog::new(MemoryOptions { clock: Clock::Manual(clock.clone()), partitions });
@@ -80,7 +85,7 @@ pub async fn world() -> Sources {
         };
         log.publish(SERVICES.iter().map(outgoing).collect()).await.unwrap();
     }
-    Sources::of_log(Arc::clone(&log) as slipstream_log::SharedLog)
+    log
 }
 
 fn event(service: &str, at: i64) -> RequestEvent {

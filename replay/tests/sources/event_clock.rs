@@ -4,8 +4,9 @@ use serde_json::Value;
 use slipstream_replay::Asked;
 use slipstream_replay::outcome::{Clock, Outcome};
 use slipstream_schemas::records::AlertTransition;
+use slipstream_schemas::{EventTime, RequestEvent};
 
-use crate::world::{BEGIN, EVENTS, World, accepted, log_time, records, story, told};
+use crate::world::{APART, BEGIN, EVENTS, World, accepted, event, log_time, records, shown, story, told};
 
 /// A day later everything is imported within some seconds, the newest first but for copies, which stay behind.
 async fn imported() -> World {
@@ -89,4 +90,40 @@ async fn a_range_without_events_is_told_beside_what_there_is() {
         let error = world.replay(None, &Asked { clock: Clock::Event, from, to, ..Asked::default() }).await.unwrap_err();
         assert!(error.to_string().ends_with(&holds), "{error}\n{holds}");
     }
+}
+
+/// Nothing happened in it, though there was something before and after; what lies outside does not move its ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_range_is_as_long_as_it_was_asked_for() {
+    let world = World::new(1).await;
+    for n in (0..100).chain(1_000..1_100) {
+        world.publish(BEGIN + 86_400_000 + n, 0, &event(n)).await;
+    }
+    let (from, to) = (log_time(BEGIN + 120_000), log_time(BEGIN + 180_000));
+    let asked = Asked { clock: Clock::Event, from, to, ..Asked::default() };
+    let found = world.replay(None, &asked).await.unwrap();
+    let times = [BEGIN + 120_000, BEGIN + 180_000].map(shown);
+    assert_eq!(([found.from.clone(), found.to.clone()], found.events), (times, 0));
+    assert!(
+        found.slos.iter().all(|slo| slo.range.total == 0 && slo.status.total > 0),
+        "the budget has what was before"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_another_time_moves_no_end() {
+    let world = World::new(1).await;
+    let copy = |n: i64, by: i64| {
+        let event = event(n);
+        RequestEvent { time: EventTime(event.time.0 + by * 1_000_000), ..event }
+    };
+    for n in 0..100 {
+        world.publish(BEGIN + 86_400_000 + n, 0, &event(n)).await;
+    }
+    for (n, by) in [(50, 3_600), (51, -3_600)] {
+        world.publish(BEGIN + 86_400_000 + 100 + n, 0, &copy(n, by)).await;
+    }
+    let found = world.replay(None, &Asked { clock: Clock::Event, ..Asked::default() }).await.unwrap();
+    let times = [BEGIN, BEGIN + 99 * APART + 1].map(shown);
+    assert_eq!(([found.from.clone(), found.to.clone()], found.events, found.duplicates), (times, 100, 2));
 }

@@ -9,14 +9,10 @@ use slipstream_store::SharedStore;
 use slipstream_testkit::hooked::Hooked;
 
 use crate::onlooker::{Onlooker, Trimming};
-use crate::world::{APART, BEGIN, EVENTS, WINDOW_MS, World, accepted, event, log_time, place, replayed, told};
+use crate::world::{APART, BEGIN, EVENTS, WINDOW_MS, World, accepted, event, log_time, place, replayed, shown, told};
 
 fn missing(outcome: &Outcome) -> Vec<(u32, String, String)> {
     outcome.missing.iter().map(|gone| (gone.partition, gone.from.clone(), gone.to.clone())).collect()
-}
-
-fn shown(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

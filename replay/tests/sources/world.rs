@@ -180,6 +180,11 @@ pub fn records(outcome: &Outcome) -> Vec<AlertTransition> {
     outcome.alerts.iter().flat_map(|alert| alert.records.clone()).collect()
 }
 
+/// A time as it is told.
+pub fn shown(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
+}
+
 pub fn log_time(ms: i64) -> Option<LogTime> {
     Some(LogTime(ms))
 }

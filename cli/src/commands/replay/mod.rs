@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
-use slipstream_replay::outcome::Outcome;
+use slipstream_replay::outcome::{Clock, Outcome};
 use slipstream_replay::report::{self, html};
-use slipstream_replay::{Asked, Episode, Replayed, Sources, Told, episode, episode_by_event_time, replay};
+use slipstream_replay::{Asked, Episode, ReplayError, Replayed, Sources, Told, episode, episode_by_event_time, replay};
 use slipstream_schemas::LogTime;
 
 use crate::args::{ClockName, Replay, as_argument};
@@ -30,6 +30,11 @@ use crate::{output, parts};
 /// # Errors
 /// When nothing is there, it cannot be read, or a signal ended it early.
 pub async fn run(args: Replay) -> Result<ExitCode> {
+    let named = args.alert.as_deref().map(named).transpose()?;
+    if named.is_some() && args.clock == ClockName::Log && (args.from.is_some() || args.to.is_some()) {
+        let what = "--alert is around one alert: leave out --from and --to. With --clock event they say where it is looked for";
+        return Err(WrongUse(what.to_owned()).into());
+    }
     let (config, loaded) = args.place.load_with(&args.slos)?;
     let slos = (!args.slos.is_empty()).then_some(loaded.slos);
     let log = parts::log_of(&config).await?;
@@ -38,15 +43,17 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     let progress = Arc::new(Progress::default());
     let shown = progress::show(Arc::clone(&progress));
     let work = async {
-        let around = around(&args, &sources, slos.as_deref(), &progress).await?;
-        let asked = asked(&args, slos, around.as_ref());
-        Ok::<_, anyhow::Error>((replay(&sources, &asked, &progress).await, around))
+        let (mut asked, mut around) = (asked(&args, slos), None);
+        if let Some(named) = named {
+            let episode = find(&sources, &asked, named, &progress).await?;
+            (asked, around) = (within(&args, asked, &episode), Some(episode));
+        }
+        Ok((replay(&sources, &asked, &progress).await?, around))
     };
     let done = stopping::on_signal(&progress, work).await;
     shown.end().await;
+    no_store.say_if_missed(&done, |(found, _)| &found.told.outcome().missing);
     let (found, around) = done.map_err(stopping::interrupted)?;
-    no_store.say_if_missed(&found, |found| &found.told.outcome().missing);
-    let found = found.map_err(stopping::interrupted)?;
     tell(&args, &found, around.as_ref(), &sources.log).await?;
     let Outcome { stopped, to, .. } = found.told.outcome();
     if *stopped || found.unlooked {
@@ -61,18 +68,12 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn asked(args: &Replay, slos: Option<Vec<Slo>>, around: Option<&Episode>) -> Asked {
+fn asked(args: &Replay, slos: Option<Vec<Slo>>) -> Asked {
     let log_time = |at: Timestamp| LogTime(at.as_millisecond());
-    let second = |at: i64| LogTime(at.saturating_mul(1_000).max(0));
-    let more = i64::try_from(args.around.as_secs()).unwrap_or(i64::MAX / 2_000);
-    let (from, to) = match around {
-        Some(found) => (Some(second(found.episode - more)), found.end.map(|end| second(end + 1 + more))),
-        None => (args.from.map(log_time), args.to.map(log_time)),
-    };
     Asked {
         clock: args.clock.into(),
-        from,
-        to,
+        from: args.from.map(log_time),
+        to: args.to.map(log_time),
         step: args.step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1)),
         budgets: args.budgets,
         slos,
@@ -80,22 +81,28 @@ fn asked(args: &Replay, slos: Option<Vec<Slo>>, around: Option<&Episode>) -> Ask
     }
 }
 
-/// The episode that `ID` or `ID/EPISODE` names, where one is named: as the alerter published it, or as it would have been by
-/// event time.
-async fn around(
-    args: &Replay,
-    sources: &Sources,
-    slos: Option<&[Slo]>,
-    progress: &Arc<Progress>,
-) -> Result<Option<Episode>> {
-    let Some(named) = args.alert.as_deref().map(named).transpose()? else { return Ok(None) };
-    let found = match args.clock {
-        ClockName::Log => episode(sources.log.as_ref(), named).await?,
-        ClockName::Event => episode_by_event_time(sources, slos, named, progress).await?,
-    };
-    Ok(Some(found))
+/// What was around an episode.
+fn within(args: &Replay, asked: Asked, episode: &Episode) -> Asked {
+    let second = |at: i64| LogTime(at.saturating_mul(1_000).max(0));
+    let more = i64::try_from(args.around.as_secs()).unwrap_or(i64::MAX / 2_000);
+    let (from, to) = (second(episode.episode - more), episode.end.map(|end| second(end + 1 + more)));
+    Asked { from: Some(from), to: to.or(asked.to), ..asked }
 }
 
+/// The episode that is named: as the alerter published it, or as it would have been by event time.
+async fn find(
+    sources: &Sources,
+    asked: &Asked,
+    named: (&str, Option<i64>),
+    progress: &Arc<Progress>,
+) -> Result<Episode, ReplayError> {
+    match asked.clock {
+        Clock::Log => episode(sources.log.as_ref(), named).await,
+        Clock::Event => episode_by_event_time(sources, asked, named, progress).await,
+    }
+}
+
+/// What `ID` or `ID/EPISODE` names.
 fn named(named: &str) -> Result<(&str, Option<i64>)> {
     let (id, number) = match named.split_once('/') {
         None => (named, None),

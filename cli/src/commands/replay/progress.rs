@@ -2,9 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use slipstream_replay::engine::Progress;
+use slipstream_replay::engine::{Now, Phase, Progress};
 use tokio::task::JoinSet;
 
 use crate::figures;
@@ -24,10 +24,10 @@ pub fn show(progress: Arc<Progress>) -> Shown {
     let mut task = JoinSet::new();
     if std::io::stderr().is_terminal() {
         task.spawn(async move {
-            let began = Instant::now();
             loop {
                 tokio::time::sleep(EVERY).await;
-                let line = line(&progress, began.elapsed());
+                let Some(now) = progress.now() else { continue };
+                let line = line(&now);
                 let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K{line}");
             }
         });
@@ -45,13 +45,38 @@ impl Shown {
     }
 }
 
-fn line(progress: &Progress, elapsed: Duration) -> String {
-    let events = progress.events();
-    let rate = events as f64 / elapsed.as_secs_f64().max(0.001);
-    let mut line = format!("{} events, {}/s", figures::count(events as i64), figures::count(rate as i64));
-    if let Some(done) = progress.done().filter(|done| *done > 0.0 && elapsed > SURE) {
-        let left = elapsed.as_secs_f64() * (1.0 - done) / done;
+fn line(now: &Now) -> String {
+    let rate = now.events as f64 / now.elapsed.as_secs_f64().max(0.001);
+    let what = match now.phase {
+        Phase::Sorting => "sorting by event time: ",
+        Phase::Counting => "",
+        Phase::Looking => "looking into alerts: ",
+    };
+    let mut line = format!("{what}{} events, {}/s", figures::count(now.events as i64), figures::count(rate as i64));
+    if let Some(done) = now.done.filter(|done| *done > 0.0 && now.elapsed > SURE) {
+        let left = now.elapsed.as_secs_f64() * (1.0 - done).max(0.0) / done;
         line += &format!(", {:.0} %, {} left", done * 100.0, figures::span(left.ceil() as i64));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_that_of_the_phase() {
+        let now =
+            |phase, seconds, done| line(&Now { phase, elapsed: Duration::from_secs(seconds), events: 12_000, done });
+        let rows = [
+            (now(Phase::Counting, 4, Some(0.25)), "12,000 events, 3,000/s, 25 %, 12s left"),
+            (now(Phase::Counting, 1, Some(0.25)), "12,000 events, 12,000/s"),
+            (now(Phase::Counting, 4, None), "12,000 events, 3,000/s"),
+            (now(Phase::Sorting, 2, None), "sorting by event time: 12,000 events, 6,000/s"),
+            (now(Phase::Looking, 2, None), "looking into alerts: 12,000 events, 6,000/s"),
+        ];
+        for (told, expected) in rows {
+            assert_eq!(told, expected);
+        }
+    }
 }

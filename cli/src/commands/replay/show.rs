@@ -4,6 +4,7 @@ mod what_if;
 
 use slipstream_replay::Told;
 use slipstream_replay::outcome::{AlertHistory, Contributor, Counted, Impact, Outcome, Request, SloHistory};
+use slipstream_schemas::records::BudgetUnit;
 
 use crate::{figures, output};
 
@@ -68,9 +69,9 @@ fn about(outcome: &Outcome) -> String {
 
 fn slos(outcome: &Outcome) -> String {
     let is_known = outcome.slos.iter().all(|slo| slo.range.unknown == 0);
-    let mut head =
-        vec!["SLO", "OBJECTIVE", "GROUP", "TARGET", "GOOD", "TOTAL", UNKNOWN, "SLI", "BUDGET LEFT", "COVERED"];
-    head.retain(|name| !(is_known && *name == UNKNOWN));
+    let mut head = vec!["SLO", "OBJECTIVE", "GROUP", "TARGET", "GOOD", "TOTAL"];
+    head.extend((!is_known).then_some(UNKNOWN));
+    head.extend(["SLI", "BUDGET LEFT", "COVERED"]);
     let right = ["TARGET", "GOOD", "TOTAL", UNKNOWN, "SLI", "BUDGET LEFT"];
     let rows = outcome.slos.iter().map(|slo| {
         let (status, range) = (&slo.status, slo.range);
@@ -79,12 +80,9 @@ fn slos(outcome: &Outcome) -> String {
             status.objective.clone(),
             group(slo),
             status.target.map_or("?".to_owned(), figures::target),
-            figures::count(range.good),
-            figures::count(range.total),
         ];
-        row.extend((!is_known).then(|| figures::count(range.unknown)));
+        row.extend(counts(slo, range, status.sli, is_known));
         row.extend([
-            sli(range, slo),
             if status.total == 0 { "-".to_owned() } else { figures::rough_percent(status.budget_remaining, &[]) },
             match &status.covered_from {
                 Some(from) if !status.covers_period => format!("from {from}"),
@@ -96,10 +94,19 @@ fn slos(outcome: &Outcome) -> String {
     output::table(&head, &right, rows)
 }
 
-/// The share of good ones among these.
-fn sli(counted: Counted, slo: &SloHistory) -> String {
-    let share = counted.good as f64 / counted.total as f64;
-    if counted.total == 0 { "no traffic".to_owned() } else { figures::percent(share, slo.status.target.as_slice()) }
+/// Good, total, unknown unless all is known, and the SLI of these. No request is of a composite alone: its SLI is that of its
+/// budget's window.
+fn counts(slo: &SloHistory, counted: Counted, of_window: Option<f64>, is_known: bool) -> Vec<String> {
+    let percent = |share: f64| figures::percent(share, slo.status.target.as_slice());
+    let Counted { good, total, unknown } = counted;
+    let (counts, sli) = match (slo.status.unit, total, unknown) {
+        (BudgetUnit::Share, ..) => ([(); 3].map(|()| "-".to_owned()), of_window.map(percent)),
+        (_, 0, 1..) => ([good, total, unknown].map(figures::count), Some("unknown".to_owned())),
+        (_, 0, _) => ([good, total, unknown].map(figures::count), None),
+        _ => ([good, total, unknown].map(figures::count), Some(percent(good as f64 / total as f64))),
+    };
+    let sli = sli.unwrap_or_else(|| "no traffic".to_owned());
+    counts.into_iter().take(if is_known { 2 } else { 3 }).chain([sli]).collect()
 }
 
 fn group(slo: &SloHistory) -> String {
@@ -116,16 +123,15 @@ fn steps(slo: &SloHistory) -> String {
         }
     }
     let burns: Vec<String> = windows.iter().map(|window| format!("BURN {window}")).collect();
-    let mut head = vec!["AT", "GOOD", "TOTAL", "SLI", "BUDGET LEFT"];
+    let is_known = slo.timeline.iter().all(|step| step.counted.unknown == 0);
+    let mut head = vec!["AT", "GOOD", "TOTAL"];
+    head.extend((!is_known).then_some(UNKNOWN));
+    head.extend(["SLI", "BUDGET LEFT"]);
     head.extend(burns.iter().map(String::as_str));
     let rows = slo.timeline.iter().map(|step| {
-        let mut row = vec![
-            step.at.clone(),
-            figures::count(step.counted.good),
-            figures::count(step.counted.total),
-            sli(step.counted, slo),
-            figures::rough_percent(step.budget_remaining, &[]),
-        ];
+        let mut row = vec![step.at.clone()];
+        row.extend(counts(slo, step.counted, step.sli, is_known));
+        row.push(figures::rough_percent(step.budget_remaining, &[]));
         row.extend(
             windows.iter().map(|window| step.burn_rates.get(window).map_or(String::new(), |b| format!("{b:.2}"))),
         );

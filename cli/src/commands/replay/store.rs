@@ -1,7 +1,7 @@
 //! The store of a replay: it does without, and says so where that made a difference.
 
-use slipstream_replay::ReplayError;
-use slipstream_replay::outcome::Missing;
+use slipstream_replay::outcome::{Clock, Missing};
+use slipstream_replay::{NoAlert, ReplayError};
 use slipstream_runtime::config::Config;
 use slipstream_store::SharedStore;
 
@@ -23,7 +23,10 @@ impl NoStore {
     pub fn say_if_missed<T>(&self, found: &Result<T, ReplayError>, missing: impl FnOnce(&T) -> &[Missing]) {
         let missed = match found {
             Ok(found) => !missing(found).is_empty(),
-            Err(error) => matches!(error, ReplayError::Range(_)),
+            Err(ReplayError::Range(_)) => true,
+            // By event time an alert is what the requests make it.
+            Err(ReplayError::Alert(NoAlert::Unknown { clock, .. })) => *clock == Clock::Event,
+            Err(_) => false,
         };
         if let Some(error) = self.0.as_ref().filter(|_| missed) {
             output::say(format_args!("without the store, which might have more: {}", output::causes(error)));

@@ -12,7 +12,7 @@ use slipstream_slo::redelivery::Memory;
 use slipstream_store::Events;
 
 use super::{Block, Reader, Span};
-use crate::engine::Progress;
+use crate::engine::{Phase, Progress};
 use crate::error::ReplayError;
 use table::{Place, Table};
 
@@ -26,7 +26,7 @@ pub struct Sorted {
     kept: Span,
     /// Copies are counted from here on, by event time.
     from: LogTime,
-    /// Event times of the first event of all and the last one, those that are not kept, too; `None` if there is none.
+    /// Event times of the first event that counts and of the last one, whether it is kept or not; `None` if there is none.
     pub all: Option<(EventTime, EventTime)>,
     /// Copies of events that were dropped.
     pub duplicates: u64,
@@ -46,6 +46,7 @@ impl Sorted {
         (kept, from): (Span, LogTime),
         progress: &Progress,
     ) -> Result<Sorted, ReplayError> {
+        progress.enter(Phase::Sorting, None);
         let mut sorted = Sorted { table: Table::new()?, kept, from, all: None, duplicates: 0, invalid: 0 };
         for mut reader in readers {
             let mut memory = Memory::new(window_ms);
@@ -79,13 +80,10 @@ impl Sorted {
                 continue;
             };
             let first = memory.first(&event.event_id, record.log_time());
-            if !counts || !self.keeps(event.time) {
-                continue;
-            }
-            if first {
+            if counts && first {
                 let (partition, offset) = (batch.partition.partition, record.offset());
-                self.table.add(Place { time: event.time.0, partition, offset }, value)?;
-            } else {
+                self.add(Place { time: event.time.0, partition, offset }, || value)?;
+            } else if counts && self.keeps(event.time) {
                 self.duplicates += u64::from(event.time.millis() >= self.from.0);
             }
         }
@@ -94,18 +92,21 @@ impl Sorted {
 
     fn events(&mut self, events: &Events) -> Result<(), ReplayError> {
         for event in events.iter() {
-            if !self.keeps(event.time()) {
-                continue;
-            }
             let place = Place { time: event.time().0, partition: event.partition(), offset: event.offset() };
-            self.table.add(place, &codec::encode(&event.to_event()))?;
+            self.add(place, || codec::encode(&event.to_event()))?;
         }
         Ok(())
     }
 
-    fn keeps(&mut self, time: EventTime) -> bool {
+    /// Adds one that counts, if it is to be kept.
+    fn add<T: AsRef<[u8]>>(&mut self, place: Place, value: impl FnOnce() -> T) -> Result<(), ReplayError> {
+        let time = EventTime(place.time);
         let (first, last) = self.all.unwrap_or((time, time));
         self.all = Some((first.min(time), last.max(time)));
+        if self.keeps(time) { self.table.add(place, value().as_ref()) } else { Ok(()) }
+    }
+
+    fn keeps(&self, time: EventTime) -> bool {
         (self.kept.from.0..self.kept.to.0).contains(&time.millis())
     }
 }

@@ -1,9 +1,13 @@
 //! What other definitions make of it, as text.
 
-use slipstream_replay::outcome::{AlertChange, Change, WhatIf};
+use slipstream_replay::outcome::{AlertChange, Change, Counted, WhatIf};
 
 use super::{REQUESTS, TOLD, about, indented, steps};
 use crate::{figures, output};
+
+/// Columns that are there where a filter could not be decided for some.
+const UNKNOWN_THEN: &str = "UNKNOWN THEN";
+const UNKNOWN_NOW: &str = "UNKNOWN NOW";
 
 /// What differs, and the requests behind the first alerts that do; with `timeline` that of each SLO by both.
 pub fn text(what_if: &WhatIf, timeline: bool) -> String {
@@ -29,11 +33,15 @@ fn changed_slos(what_if: &WhatIf) -> String {
     if what_if.slos.is_empty() {
         return "The SLIs and budgets are the same.\n".to_owned();
     }
-    let head = ["SLO", "OBJECTIVE", "GROUP", "SLI THEN", "SLI NOW", "BUDGET LEFT THEN", "BUDGET LEFT NOW"];
+    let unknown = |range: Option<Counted>| range.map_or(0, |range| range.unknown);
+    let is_known = what_if.slos.iter().all(|slo| unknown(slo.range_before) + unknown(slo.range_after) == 0);
+    let mut head = vec!["SLO", "OBJECTIVE", "GROUP", "SLI THEN", "SLI NOW", "BUDGET LEFT THEN", "BUDGET LEFT NOW"];
+    // A filter that can no longer be decided is an SLI of fewer requests, or of none.
+    head.extend([UNKNOWN_THEN, UNKNOWN_NOW].into_iter().filter(|_| !is_known));
     let rows = what_if.slos.iter().map(|slo| {
         let sli = |sli: Option<f64>| sli.map_or("-".to_owned(), |sli| figures::percent(sli, &[]));
         let budget = |left: Option<f64>| left.map_or("-".to_owned(), |left| figures::rough_percent(left, &[]));
-        vec![
+        let mut row = vec![
             slo.slo.clone(),
             slo.objective.clone(),
             slo.group.iter().flatten().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", "),
@@ -41,7 +49,10 @@ fn changed_slos(what_if: &WhatIf) -> String {
             sli(slo.sli_after),
             budget(slo.budget_remaining_before),
             budget(slo.budget_remaining_after),
-        ]
+        ];
+        let unknown = [slo.range_before, slo.range_after].map(|range| figures::count(unknown(range)));
+        row.extend(unknown.into_iter().filter(|_| !is_known));
+        row
     });
     output::table(&head, &head[3..], rows)
 }
