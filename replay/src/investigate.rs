@@ -10,7 +10,7 @@ use slipstream_slo::matcher::Verdict;
 use slipstream_slo::redelivery::id_hash;
 use slipstream_store::text;
 
-use crate::contributors::Makeup;
+use crate::contributors::{Shapes, shapes};
 use crate::engine::Progress;
 use crate::error::ReplayError;
 use crate::outcome::{Contributors, Request, RequestChange};
@@ -44,8 +44,8 @@ pub struct Look {
 /// What a look found.
 #[derive(Debug)]
 pub struct Found {
-    /// Weights of what was bad by any side.
-    makeup: Makeup,
+    /// Weights of what was bad by any side, and of all.
+    shapes: Shapes,
     users: Users,
     /// The first that are bad by any side, by SLI time.
     first: BTreeMap<(EventTime, String), RequestChange>,
@@ -96,7 +96,7 @@ impl Found {
         let [least, most] = USERS_OF_ONE;
         let users = (USERS / looks.max(1)).clamp(least, most);
         Found {
-            makeup: Makeup::new(values),
+            shapes: Shapes::new(values, looks),
             users: Users::new(users),
             first: BTreeMap::new(),
             changes: BTreeMap::new(),
@@ -106,7 +106,8 @@ impl Found {
 
     /// Bad requests, and all that count.
     pub fn counts(&self) -> (i64, i64) {
-        (self.makeup.bad(), self.makeup.total())
+        let [bad, total] = self.shapes.all();
+        (bad, total)
     }
 
     /// Different users among the bad ones.
@@ -114,14 +115,10 @@ impl Found {
         &self.users
     }
 
-    /// What the bad ones have in common.
-    pub fn contributors(&self) -> Vec<Contributors> {
-        self.makeup.told()
-    }
-
-    /// The first bad ones.
-    pub fn first_bad(&self) -> Vec<Request> {
-        self.first.values().map(|change| change.request.clone()).collect()
+    /// What the bad ones have in common, and the first of them.
+    pub fn bad(self) -> (Vec<Contributors>, Vec<Request>) {
+        let first = self.first.into_values().map(|change| change.request);
+        (self.shapes.makeup().told(), first.collect())
     }
 
     /// The requests that count differently, and how many there are; without any, the first bad ones.
@@ -130,11 +127,12 @@ impl Found {
         (told.into_values().collect(), self.changed)
     }
 
-    fn add(&mut self, seen: Seen<'_>, verdicts: [Option<Verdict>; 2], compared: bool) {
+    fn add(&mut self, seen: Seen<'_>, hash: u64, verdicts: [Option<Verdict>; 2], compared: bool) {
         let bad = verdicts.contains(&Some(Verdict::Bad));
         let weight = i64::from(seen.event.weight);
-        if verdicts.iter().flatten().any(|verdict| *verdict != Verdict::Unknown) {
-            self.makeup.add_event(seen.event, if bad { weight } else { 0 }, weight);
+        // Of a difference it is not told what the bad ones have in common.
+        if !compared && verdicts.iter().flatten().any(|verdict| *verdict != Verdict::Unknown) {
+            self.shapes.add(seen.event, hash, [if bad { weight } else { 0 }, weight]);
         }
         let changed = compared && verdicts[0] != verdicts[1];
         self.changed += u64::from(changed);
@@ -160,22 +158,31 @@ pub fn investigate(
     window_ms: i64,
     progress: &Progress,
 ) -> Result<Option<Vec<Found>>, ReplayError> {
-    let mut sides: Vec<&Side> = Vec::new();
-    let mut number = |side| {
-        sides.push(side);
-        sides.len() - 1
+    let of_look = |(number, look): (usize, &'_ Look)| {
+        let sides = look.sides.iter().enumerate().filter(|(_, side)| side.is_some());
+        sides.map(move |(which, _)| (number, which)).collect::<Vec<_>>()
     };
-    let numbers: Vec<[Option<usize>; 2]> =
-        looks.iter().map(|look| look.sides.each_ref().map(|side| side.as_ref().map(&mut number))).collect();
-    let mut judges = Judges::new(sides);
+    // Of each side its look, and which of its two it is.
+    let owners: Vec<(usize, usize)> = looks.iter().enumerate().flat_map(of_look).collect();
+    let mut judges = Judges::new(looks.iter().flat_map(|look| look.sides.iter().flatten()));
     let mut found: Vec<Found> = looks.iter().map(|_| Found::one_of(looks.len())).collect();
+    // What the request of now is for each look, and for which it is something.
+    let mut verdicts = vec![[None; 2]; looks.len()];
+    let mut counted: Vec<usize> = Vec::new();
     let whole = each(readers, window_ms, progress, |seen| {
-        judges.next();
-        for ((look, sides), found) in looks.iter().zip(&numbers).zip(&mut found) {
-            if seen.is_within(look.span) {
-                let verdicts = sides.map(|side| side.and_then(|side| judges.of(side, seen.event)));
-                found.add(seen, verdicts, look.compared);
+        judges.judge(seen.event, |side, verdict| {
+            let (look, which) = owners[side];
+            if seen.is_within(looks[look].span) {
+                counted.extend((verdicts[look] == [None; 2]).then_some(look));
+                verdicts[look][which] = Some(verdict);
             }
+        });
+        if counted.is_empty() {
+            return;
+        }
+        let hash = shapes::hash(seen.event);
+        for look in counted.drain(..) {
+            found[look].add(seen, hash, std::mem::take(&mut verdicts[look]), looks[look].compared);
         }
     })?;
     Ok(whole.then_some(found))

@@ -7,7 +7,7 @@ use slipstream_schemas::decode::{Attributes, decode};
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::time::slot;
 use slipstream_schemas::{EventTime, LogTime};
-use slipstream_slo::matcher::{Active, Matcher, SeriesId, Verdict};
+use slipstream_slo::matcher::{Active, Matcher, SeriesId, SeriesKey, Verdict};
 use slipstream_slo::redelivery::{Memory, id_hash};
 
 use crate::engine::{Phase, Progress};
@@ -102,64 +102,65 @@ pub fn each(
     Ok(!progress.is_stopped())
 }
 
-/// Series that a definition's matcher may know: with more it is made anew, for it keeps all that events bring.
+/// Series that a matcher may know: with more it is made anew, for it keeps all that events bring.
 const MOST_SERIES: usize = 100_000;
 
-/// How requests count for some sides. Those of the same definition share what it makes of a request.
+/// How requests count for some sides. What a request costs is a matter of the sides that it counts for, not of how many there are.
 pub struct Judges<'s> {
-    sides: Vec<(&'s Side, usize)>,
-    definitions: Vec<Definition<'s>>,
-}
-
-struct Definition<'s> {
-    slo: &'s Slo,
+    /// Each with the number of its definition, which is the generation by which the matcher knows it.
+    sides: Vec<(&'s Side, i64)>,
+    definitions: Vec<Active>,
     matcher: Matcher,
-    /// How the request of now counts; `None`: it was not asked yet.
-    hits: Option<Vec<(SeriesId, Verdict)>>,
+    /// Per series of the matcher: the sides that it is; `None`: not looked up yet.
+    of_series: Vec<Option<Box<[usize]>>>,
+    hits: Vec<(SeriesId, Verdict)>,
 }
 
 impl<'s> Judges<'s> {
     /// For these, by their places.
     pub fn new(sides: impl IntoIterator<Item = &'s Side>) -> Judges<'s> {
-        let mut judges = Judges { sides: Vec::new(), definitions: Vec::new() };
-        for side in sides {
-            let known = judges.definitions.iter().position(|known| known.slo == &side.slo);
-            let definition = known.unwrap_or_else(|| {
-                judges.definitions.push(Definition { slo: &side.slo, matcher: matcher(&side.slo), hits: None });
-                judges.definitions.len() - 1
+        let mut definitions: Vec<Active> = Vec::new();
+        let number = |side: &'s Side| {
+            let known = definitions.iter().position(|known| *known.slo == side.slo);
+            let number = known.unwrap_or_else(|| {
+                let generation = definitions.len() as i64;
+                definitions.push(Active { slo: Arc::new(side.slo.clone()), generation });
+                definitions.len() - 1
             });
-            judges.sides.push((side, definition));
-        }
-        judges
-    }
-
-    /// Another request is judged from here on.
-    pub fn next(&mut self) {
-        self.definitions.iter_mut().for_each(|definition| definition.hits = None);
-    }
-
-    /// How it counts for a side; `None`: not at all.
-    pub fn of(&mut self, side: usize, event: &EventView<'_>) -> Option<Verdict> {
-        let (side, definition) = self.sides[side];
-        let Definition { slo, matcher: by, hits } = &mut self.definitions[definition];
-        if hits.is_none() && by.series_len() > MOST_SERIES {
-            *by = matcher(slo);
-        }
-        let hits = hits.get_or_insert_with(|| {
-            let mut hits = Vec::new();
-            by.apply(event, &mut |series, verdict| hits.push((series, verdict)));
-            hits
-        });
-        let is_side = |series| {
-            let key = by.series(series);
-            *key.group == *side.group && key.objectives().any(|objective| objective.name == side.objective)
+            (side, number as i64)
         };
-        hits.iter().find(|(series, _)| is_side(*series)).map(|(_, verdict)| *verdict)
+        let sides = sides.into_iter().map(number).collect();
+        let matcher = Matcher::new(&definitions);
+        Judges { sides, definitions, matcher, of_series: Vec::new(), hits: Vec::new() }
+    }
+
+    /// Tells each side that a request counts for how it does.
+    pub fn judge(&mut self, event: &EventView<'_>, mut tell: impl FnMut(usize, Verdict)) {
+        if self.matcher.series_len() > MOST_SERIES {
+            (self.matcher, self.of_series) = (Matcher::new(&self.definitions), Vec::new());
+        }
+        let Judges { sides, matcher, of_series, hits, .. } = self;
+        hits.clear();
+        matcher.apply(event, &mut |series, verdict| hits.push((series, verdict)));
+        for (series, verdict) in hits {
+            let at = series.index();
+            if at >= of_series.len() {
+                of_series.resize(at + 1, None);
+            }
+            let of = of_series[at].get_or_insert_with(|| sides_of(sides, matcher.series(*series)));
+            of.iter().for_each(|side| tell(*side, *verdict));
+        }
     }
 }
 
-fn matcher(slo: &Slo) -> Matcher {
-    Matcher::new(&[Active { slo: Arc::new(slo.clone()), generation: 0 }])
+/// The sides that a series is.
+fn sides_of(sides: &[(&Side, i64)], key: &SeriesKey) -> Box<[usize]> {
+    let is = |(side, definition): &(&Side, i64)| {
+        key.generation == *definition
+            && *key.group == *side.group
+            && key.objectives().any(|objective| objective.name == side.objective)
+    };
+    (0..sides.len()).filter(|at| is(&sides[*at])).collect()
 }
 
 /// A series, and which of its requests are counted.
@@ -188,20 +189,20 @@ pub fn count(
     let mut counted: Vec<Seconds> = searches.iter().map(|search| vec![[0; 2]; seconds(search.span)]).collect();
     let mut judges = Judges::new(searches.iter().map(|search| &search.side));
     let whole = each(readers, window_ms, progress, |seen| {
-        judges.next();
-        for (side, (search, counts)) in searches.iter().zip(&mut counted).enumerate() {
-            if !seen.is_within(search.span) {
-                continue;
+        let (second, weight) = (seen.second(), i64::from(seen.event.weight));
+        judges.judge(seen.event, |side, verdict| {
+            let span = searches[side].span;
+            if !seen.is_within(span) {
+                return;
             }
-            let at = usize::try_from(seen.second() - search.span.from.tick()).ok();
-            let Some(count) = at.and_then(|at| counts.get_mut(at)) else { continue };
-            let weight = i64::from(seen.event.weight);
-            match judges.of(side, seen.event) {
-                Some(Verdict::Bad) => (count[0], count[1]) = (count[0] + weight, count[1] + weight),
-                Some(Verdict::Good) => count[1] += weight,
-                Some(Verdict::Unknown) | None => {}
+            let at = usize::try_from(second - span.from.tick()).ok();
+            let Some(count) = at.and_then(|at| counted[side].get_mut(at)) else { return };
+            match verdict {
+                Verdict::Bad => (count[0], count[1]) = (count[0] + weight, count[1] + weight),
+                Verdict::Good => count[1] += weight,
+                Verdict::Unknown => {}
             }
-        }
+        });
     })?;
     Ok(whole.then_some(counted))
 }

@@ -172,7 +172,7 @@ impl SecondLook {
         for (asked, found) in self.alerts.iter().zip(found.by_ref()) {
             let mut impact = asked.impact(about, &found);
             impact.whole &= self.lost.is_empty();
-            tell(&mut outcomes[asked.of.0].alerts[asked.of.1], impact, &found);
+            tell(&mut outcomes[asked.of.0].alerts[asked.of.1], impact, found);
         }
         for outcome in outcomes {
             outcome.missing.extend(self.lost.iter().map(Missing::from));
@@ -215,10 +215,9 @@ pub fn what_if(before: Outcome, after: Outcome, alerts: Vec<AlertChange>) -> Wha
     WhatIf { before, after, slos, alerts }
 }
 
-fn tell(alert: &mut AlertHistory, impact: Impact, found: &Found) {
+fn tell(alert: &mut AlertHistory, impact: Impact, found: Found) {
     alert.impact = Some(impact);
-    alert.contributors = found.contributors();
-    alert.first_bad = found.first_bad();
+    (alert.contributors, alert.first_bad) = found.bad();
 }
 
 /// The definition of an alert's series when it last changed. `None` for a composite: no request is of it alone.

@@ -53,7 +53,7 @@ impl Makeups {
         let [good, total, _] = share.counts;
         for objective in share.objectives.iter().filter_map(|at| share.slo.objectives.get(*at)) {
             self.with((&share.slo.name, share.generation), (&objective.name, &share.group), |makeup| {
-                makeup.add_event(&tuple.event(), total - good, total);
+                makeup.add_event(&tuple.event(), [total - good, total]);
             });
         }
     }
@@ -126,8 +126,8 @@ mod tests {
         let mut add = |slo: &str, group: &str| {
             let group = [group.to_owned()];
             makeups.with((slo, 1), ("answered", &group), |makeup| {
-                makeup.add_event(&tuple("/a").event(), 1, 1);
-                makeup.add_event(&tuple("/b").event(), 0, 1);
+                makeup.add_event(&tuple("/a").event(), [1, 1]);
+                makeup.add_event(&tuple("/b").event(), [0, 1]);
             });
         };
         // Six values each.
@@ -156,7 +156,7 @@ mod tests {
             let mut makeups = Makeups { most: 12, slos: BTreeMap::new() };
             for endpoint in endpoints {
                 makeups.with(("shop", generation), ("answered", &group), |makeup| {
-                    makeup.add_event(&tuple(endpoint).event(), 1, 1);
+                    makeup.add_event(&tuple(endpoint).event(), [1, 1]);
                 });
             }
             makeups
@@ -179,7 +179,8 @@ mod tests {
         let other = ["other".to_owned()];
         let mut makeups = Makeups { most: 12, slos: BTreeMap::new() };
         for endpoint in ["/a", "/b"] {
-            makeups.with(("shop", 1), ("answered", &other), |makeup| makeup.add_event(&tuple(endpoint).event(), 1, 1));
+            makeups
+                .with(("shop", 1), ("answered", &other), |makeup| makeup.add_event(&tuple(endpoint).event(), [1, 1]));
         }
         let name = SeriesName { slo: "shop".to_owned(), objective: "answered".to_owned(), group: other.to_vec() };
         assert_eq!(makeups.told(&name, 1, 2).len(), 1);

@@ -1,6 +1,7 @@
 //! What the bad events of a series have in common: values of each dimension, with their share of the bad events and of all.
 
 mod makeups;
+pub mod shapes;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use slipstream_schemas::event::EventView;
 
 use crate::outcome::{Contributor, Contributors};
 pub use makeups::Makeups;
+pub use shapes::Shapes;
 
 /// Values that are told of each dimension.
 const TOLD: usize = 10;
@@ -40,9 +42,8 @@ impl Makeup {
         Makeup { most, dimensions: BTreeMap::new(), all: [0; 2], attributes: Some(0) }
     }
 
-    /// Adds events that are all like this one.
-    pub fn add_event(&mut self, event: &EventView<'_>, bad: i64, total: i64) {
-        let counts = [bad, total];
+    /// Adds events that are all like this one: bad, good or bad.
+    pub fn add_event(&mut self, event: &EventView<'_>, counts: [i64; 2]) {
         sum(&mut self.all, counts);
         self.add("service", &event.service, counts);
         self.add("environment", &event.environment, counts);
@@ -193,7 +194,7 @@ mod tests {
             for at in endpoints {
                 let (tuple, value) = (tuple(&format!("/{at}")), if at % 2 == 0 { "even" } else { "odd" });
                 let attributes = vec![(Cow::Borrowed(attribute), Cow::Borrowed(value))];
-                makeup.add_event(&EventView { attributes, ..tuple.event() }, 1, 2);
+                makeup.add_event(&EventView { attributes, ..tuple.event() }, [1, 2]);
             }
             makeup
         };
@@ -216,7 +217,7 @@ mod tests {
             for key in keys {
                 for value in ["x", "y"] {
                     let attributes = vec![(Cow::Owned(format!("k{key}")), Cow::Borrowed(value))];
-                    makeup.add_event(&EventView { attributes, ..tuple("/").event() }, 1, 1);
+                    makeup.add_event(&EventView { attributes, ..tuple("/").event() }, [1, 1]);
                 }
             }
             makeup

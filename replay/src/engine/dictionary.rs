@@ -29,7 +29,8 @@ pub struct Tuple {
 }
 
 impl Tuple {
-    fn of(event: &EventView<'_>) -> Tuple {
+    /// That of an event.
+    pub fn of(event: &EventView<'_>) -> Tuple {
         Tuple {
             service: event.service.as_ref().into(),
             environment: event.environment.as_ref().into(),
@@ -39,7 +40,8 @@ impl Tuple {
         }
     }
 
-    fn is_of(&self, event: &EventView<'_>) -> bool {
+    /// Whether it is that of an event.
+    pub fn is_of(&self, event: &EventView<'_>) -> bool {
         self.status_code == event.status_code
             && *self.endpoint == *event.endpoint
             && *self.service == *event.service
