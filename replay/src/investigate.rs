@@ -14,8 +14,8 @@ use crate::contributors::{Shapes, shapes};
 use crate::engine::Progress;
 use crate::error::ReplayError;
 use crate::outcome::{Contributors, Request, RequestChange};
-use crate::requests::{Judges, Seen, Side, each};
-use crate::source::{Reader, Span};
+use crate::requests::{Again, Judges, Looker, Seen, Side, pass};
+use crate::source::Span;
 
 /// Requests that are told of one look.
 const TOLD: usize = 20;
@@ -70,11 +70,22 @@ impl Users {
 
     /// Adds the user of a request.
     pub fn add(&mut self, user: &str) {
-        let user = id_hash(user);
+        self.add_hash(id_hash(user));
+    }
+
+    fn add_hash(&mut self, user: u64) {
         if self.seen.len() < self.most {
             self.seen.insert(user);
         } else {
             self.more |= !self.seen.contains(&user);
+        }
+    }
+
+    /// Adds those of another.
+    pub fn merge(&mut self, other: Users) {
+        self.more |= other.more;
+        for user in other.seen {
+            self.add_hash(user);
         }
     }
 
@@ -127,6 +138,15 @@ impl Found {
         (told.into_values().collect(), self.changed)
     }
 
+    /// Adds what another thread found.
+    fn merge(&mut self, other: Found) {
+        self.shapes.merge(other.shapes);
+        self.users.merge(other.users);
+        merge(&mut self.first, other.first);
+        merge(&mut self.changes, other.changes);
+        self.changed += other.changed;
+    }
+
     fn add(&mut self, seen: Seen<'_>, hash: u64, verdicts: [Option<Verdict>; 2], compared: bool) {
         let bad = verdicts.contains(&Some(Verdict::Bad));
         let weight = i64::from(seen.event.weight);
@@ -148,28 +168,45 @@ impl Found {
     }
 }
 
-/// Reads what the looks ask for. Returns what was found for each; `None` if it was told to stop before it had read everything.
-///
-/// # Errors
-/// When a source cannot be read.
-pub fn investigate(
-    looks: &[Look],
-    readers: Vec<Box<dyn Reader>>,
-    window_ms: i64,
-    progress: &Progress,
-) -> Result<Option<Vec<Found>>, ReplayError> {
-    let of_look = |(number, look): (usize, &'_ Look)| {
-        let sides = look.sides.iter().enumerate().filter(|(_, side)| side.is_some());
-        sides.map(move |(which, _)| (number, which)).collect::<Vec<_>>()
-    };
-    // Of each side its look, and which of its two it is.
-    let owners: Vec<(usize, usize)> = looks.iter().enumerate().flat_map(of_look).collect();
-    let mut judges = Judges::new(looks.iter().flat_map(|look| look.sides.iter().flatten()));
-    let mut found: Vec<Found> = looks.iter().map(|_| Found::one_of(looks.len())).collect();
-    // What the request of now is for each look, and for which it is something.
-    let mut verdicts = vec![[None; 2]; looks.len()];
-    let mut counted: Vec<usize> = Vec::new();
-    let whole = each(readers, window_ms, progress, |seen| {
+/// Looks at requests for all looks.
+struct Looking<'l> {
+    looks: &'l [Look],
+    /// Of each side its look, and which of its two it is.
+    owners: Vec<(usize, usize)>,
+    judges: Judges<'l>,
+    found: Vec<Found>,
+    /// What the request of now is for each look, ...
+    verdicts: Vec<[Option<Verdict>; 2]>,
+    /// ... and for which of them it is something.
+    counted: Vec<usize>,
+}
+
+impl<'l> Looking<'l> {
+    fn new(looks: &'l [Look]) -> Looking<'l> {
+        let sides = || {
+            let of_look = |(number, look): (usize, &'l Look)| {
+                look.sides.iter().enumerate().filter_map(move |(which, side)| Some((side.as_ref()?, (number, which))))
+            };
+            looks.iter().enumerate().flat_map(of_look)
+        };
+        Looking {
+            looks,
+            owners: sides().map(|(_, owner)| owner).collect(),
+            judges: Judges::new(sides().map(|(side, _)| side)),
+            found: looks.iter().map(|_| Found::one_of(looks.len())).collect(),
+            verdicts: vec![[None; 2]; looks.len()],
+            counted: Vec::new(),
+        }
+    }
+
+    fn merge(&mut self, other: Looking<'_>) {
+        self.found.iter_mut().zip(other.found).for_each(|(all, found)| all.merge(found));
+    }
+}
+
+impl Looker for Looking<'_> {
+    fn see(&mut self, seen: Seen<'_>) {
+        let Looking { looks, owners, judges, found, verdicts, counted } = self;
         judges.judge(seen.event, |side, verdict| {
             let (look, which) = owners[side];
             if seen.is_within(looks[look].span) {
@@ -184,8 +221,27 @@ pub fn investigate(
         for look in counted.drain(..) {
             found[look].add(seen, hash, std::mem::take(&mut verdicts[look]), looks[look].compared);
         }
-    })?;
-    Ok(whole.then_some(found))
+    }
+}
+
+/// Reads what the looks ask for. Returns what was found for each; `None` if it was told to stop before it had read everything.
+///
+/// # Errors
+/// When a source cannot be read.
+pub fn investigate(
+    looks: &[Look],
+    again: Again,
+    threads: usize,
+    progress: &Progress,
+) -> Result<Option<Vec<Found>>, ReplayError> {
+    let lookers = (0..threads.max(1)).map(|_| Looking::new(looks)).collect();
+    let found = pass(again, lookers, progress)?.and_then(|lookers| {
+        lookers.into_iter().reduce(|mut all, other| {
+            all.merge(other);
+            all
+        })
+    });
+    Ok(found.map(|looking| looking.found))
 }
 
 /// Keeps the first of them.
@@ -198,6 +254,14 @@ fn keep(kept: &mut BTreeMap<(EventTime, String), RequestChange>, seen: Seen<'_>,
     let change = RequestChange { request: request(seen), before, after };
     kept.insert((at, seen.event.event_id.to_string()), change);
     if kept.len() > TOLD {
+        kept.pop_last();
+    }
+}
+
+/// Keeps the first of both.
+fn merge(kept: &mut BTreeMap<(EventTime, String), RequestChange>, other: BTreeMap<(EventTime, String), RequestChange>) {
+    kept.extend(other);
+    while kept.len() > TOLD {
         kept.pop_last();
     }
 }

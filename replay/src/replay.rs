@@ -10,14 +10,14 @@ use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{EventTime, LogTime};
 
 use crate::assemble::{About, outcomes};
-use crate::engine::{Case, Job, Progress, Read, Steps, run};
+use crate::engine::{Case, Job, KnownCopies, Progress, Read, Steps, run};
 use crate::error::ReplayError;
 use crate::investigate::{Found, investigate};
 use crate::outcome::{CHANGE_BEFORE_MS, Clock, MarkerShown, Outcome, WhatIf};
 use crate::plan::{Past, Plan, again, plan};
-use crate::requests::{Seconds, count};
+use crate::requests::{Again, Seconds, count};
 use crate::second_look::{SecondLook, what_if};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use crate::then::{Episode, find_in};
 
 /// One that was stopped looks into alerts for so long at most.
@@ -40,6 +40,12 @@ pub struct Asked {
     pub slos: Option<Vec<Slo>>,
     /// Threads; `None`: one for each core.
     pub threads: Option<usize>,
+}
+
+impl Asked {
+    fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
 }
 
 /// What was found.
@@ -84,15 +90,18 @@ pub async fn replay(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) 
     let mut plan = plan(sources, asked, progress).await?;
     plan.begin_alike();
     let (cases, past) = (plan.cases.clone(), Arc::clone(&plan.past));
-    let (about, read) = read(sources, asked, plan, progress).await?;
+    let threads = asked.threads();
+    let (about, mut read) = read(sources, asked, plan, progress).await?;
     let stopped = about.stopped;
+    let copies = std::mem::take(&mut read.copies).known().map(Arc::new);
     let outcomes = outcomes(&about, &cases, read);
     if stopped {
         // What was read is looked into all the same.
         progress.go_on();
     }
     let patience = stopped.then_some(AFTER_STOP);
-    let (told, unlooked) = look_again(&past, &about, (&cases, outcomes), patience, progress).await?;
+    let look = LookingBack { past: &past, about: &about, copies: copies.as_ref(), threads, progress };
+    let (told, unlooked) = look_again(look, (&cases, outcomes), patience).await?;
     Ok(Replayed { told, unlooked })
 }
 
@@ -138,7 +147,7 @@ pub(crate) async fn read(
         None => Steps::usual(from.tick(), second(to)),
     };
     let (begins, readers) = readers.into_iter().unzip();
-    let threads = asked.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = asked.threads();
     let job =
         Job { cases, known, window_ms, span, steps, slots, from, begins, threads, progress: Arc::clone(progress) };
     let mut read = blocking(move || run(&job, readers)).await?;
@@ -167,29 +176,38 @@ pub(crate) async fn read(
     Ok((about, read))
 }
 
+/// What is needed to read again what happened around alerts.
+#[derive(Clone, Copy)]
+struct LookingBack<'a> {
+    past: &'a Past,
+    about: &'a About,
+    /// Copies that the first reading found; `None`: too many.
+    copies: Option<&'a Arc<KnownCopies>>,
+    threads: usize,
+    progress: &'a Arc<Progress>,
+}
+
 /// Reads again what happened around each alert, within so long. Returns, too, whether it was stopped before it had.
 async fn look_again(
-    past: &Past,
-    about: &About,
+    back: LookingBack<'_>,
     (cases, mut outcomes): (&[Case], Vec<Outcome>),
     patience: Option<Duration>,
-    progress: &Arc<Progress>,
 ) -> Result<(Told, bool), ReplayError> {
-    let mut second = SecondLook::new(about, cases, &outcomes);
-    let looking = search_and_look(past, about, &mut second, &mut outcomes, progress);
+    let mut second = SecondLook::new(back.about, cases, &outcomes);
+    let looking = back.search_and_look(&mut second, &mut outcomes);
     let found = match patience {
         None => looking.await?,
         // What was read is told all the same: a source that does not answer may be why it was stopped.
         Some(patience) => match tokio::time::timeout(patience, looking).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) | Err(_) => {
-                progress.stop();
+                back.progress.stop();
                 None
             }
         },
     };
     let unlooked = found.is_none();
-    let changes = second.fill(about, &mut outcomes, found);
+    let changes = second.fill(back.about, &mut outcomes, found);
     let mut outcomes = outcomes.into_iter();
     match (outcomes.next(), outcomes.next()) {
         (Some(before), Some(after)) => Ok((Told::Both(Box::new(what_if(before, after, changes))), unlooked)),
@@ -198,56 +216,53 @@ async fn look_again(
     }
 }
 
-/// Finds out when alerts began, and looks at them from there on. What each look found; `None` if it was stopped.
-async fn search_and_look(
-    past: &Past,
-    about: &About,
-    second: &mut SecondLook,
-    outcomes: &mut [Outcome],
-    progress: &Arc<Progress>,
-) -> Result<Option<Vec<Found>>, ReplayError> {
-    let Some(counted) = searched(past, about, second, progress).await? else { return Ok(None) };
-    if let Some(earliest) = second.begin(about, outcomes, &counted).filter(|at| *at < about.from.tick()) {
-        let markers = markers_of(past.log(), LogTime(earliest * 1_000 - CHANGE_BEFORE_MS), about.to).await?;
-        outcomes.iter_mut().for_each(|outcome| outcome.markers.clone_from(&markers));
+impl LookingBack<'_> {
+    /// Finds out when alerts began, and looks at them from there on. What each look found; `None` if it was stopped.
+    async fn search_and_look(
+        self,
+        second: &mut SecondLook,
+        outcomes: &mut [Outcome],
+    ) -> Result<Option<Vec<Found>>, ReplayError> {
+        let LookingBack { past, about, .. } = self;
+        let Some(counted) = self.searched(second).await? else { return Ok(None) };
+        if let Some(earliest) = second.begin(about, outcomes, &counted).filter(|at| *at < about.from.tick()) {
+            let markers = markers_of(past.log(), LogTime(earliest * 1_000 - CHANGE_BEFORE_MS), about.to).await?;
+            outcomes.iter_mut().for_each(|outcome| outcome.markers.clone_from(&markers));
+        }
+        self.looked(second).await
     }
-    looked(past, about, second, progress).await
-}
 
-/// What was counted where alerts may have begun; `None` if it was stopped.
-async fn searched(
-    past: &Past,
-    about: &About,
-    second: &mut SecondLook,
-    progress: &Arc<Progress>,
-) -> Result<Option<Vec<Seconds>>, ReplayError> {
-    let searches = second.searches().to_vec();
-    if searches.is_empty() {
-        return Ok(Some(Vec::new()));
+    /// What was counted where alerts may have begun; `None` if it was stopped.
+    async fn searched(self, second: &mut SecondLook) -> Result<Option<Vec<Seconds>>, ReplayError> {
+        let searches = second.searches().to_vec();
+        let spans = searches.iter().map(|search| search.span).collect();
+        self.pass(second, spans, move |again, threads, progress| count(&searches, again, threads, progress)).await
     }
-    let again = again(past, about.clock, searches.iter().map(|search| search.span), progress).await?;
-    let (noted, progress) = (Arc::clone(&again.noted), Arc::clone(progress));
-    let counted = blocking(move || count(&searches, again.readers, again.window_ms, &progress)).await;
-    second.lose(about, noted.gaps());
-    counted
-}
 
-/// What each look found; `None` if it was stopped.
-async fn looked(
-    past: &Past,
-    about: &About,
-    second: &mut SecondLook,
-    progress: &Arc<Progress>,
-) -> Result<Option<Vec<Found>>, ReplayError> {
-    let looks = second.looks(about);
-    if looks.is_empty() {
-        return Ok(Some(Vec::new()));
+    /// What each look found; `None` if it was stopped.
+    async fn looked(self, second: &mut SecondLook) -> Result<Option<Vec<Found>>, ReplayError> {
+        let looks = second.looks(self.about);
+        let spans = looks.iter().map(|look| look.span).collect();
+        self.pass(second, spans, move |again, threads, progress| investigate(&looks, again, threads, progress)).await
     }
-    let again = again(past, about.clock, looks.iter().map(|look| look.span), progress).await?;
-    let (noted, progress) = (Arc::clone(&again.noted), Arc::clone(progress));
-    let found = blocking(move || investigate(&looks, again.readers, again.window_ms, &progress)).await;
-    second.lose(about, noted.gaps());
-    found
+
+    /// One pass over these spans, and what it made of them.
+    async fn pass<T: Send + 'static>(
+        self,
+        second: &mut SecondLook,
+        spans: Vec<Span>,
+        make: impl FnOnce(Again, usize, &Progress) -> Result<Option<Vec<T>>, ReplayError> + Send + 'static,
+    ) -> Result<Option<Vec<T>>, ReplayError> {
+        if spans.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let LookingBack { past, about, copies, threads, progress } = self;
+        let (again, noted) = again(past, about.clock, spans.into_iter(), copies, progress).await?;
+        let progress = Arc::clone(progress);
+        let made = blocking(move || make(again, threads, &progress)).await;
+        second.lose(about, noted.gaps());
+        made
+    }
 }
 
 async fn blocking<T: Send + 'static>(

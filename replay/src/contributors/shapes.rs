@@ -82,6 +82,14 @@ impl Shapes {
         self.kept.insert_unique(hash, (Shape::of(event, hash), counts), |(shape, _)| shape.hash);
     }
 
+    /// Adds what another one counted.
+    pub fn merge(&mut self, mut other: Shapes) {
+        sum(&mut self.all, other.all);
+        self.make_out();
+        other.make_out();
+        self.makeup.merge(other.makeup);
+    }
+
     /// Bad ones, and all.
     pub fn all(&self) -> [i64; 2] {
         self.all

@@ -6,6 +6,7 @@
 //! not depend on the number of threads (R2), and is what the roles made of the same records (R1).
 
 mod alerting;
+mod copies;
 mod dictionary;
 mod fold;
 mod notes;
@@ -28,6 +29,7 @@ use slipstream_slo::revision::Revisions;
 use crate::contributors::Makeups;
 use crate::source::Span;
 pub use alerting::Alerting;
+pub use copies::{Copies, KnownCopies};
 pub use dictionary::Tuple;
 pub use notes::{Notes, SeriesName, SeriesNotes, Standing, StepNotes, Stepped};
 pub use pipeline::run;
@@ -105,4 +107,6 @@ pub struct Read {
     pub traffic: Traffic,
     /// Up to here all partitions were read.
     pub reached: LogTime,
+    /// Copies that were dropped, those before the range, too.
+    pub copies: Copies,
 }

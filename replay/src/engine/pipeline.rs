@@ -81,6 +81,7 @@ fn finish<'scope>(
         tallied.merge(left.tallied);
         read.makeups.iter_mut().zip(left.makeups).for_each(|(all, found)| all.merge(found));
         read.traffic.merge(left.traffic);
+        read.copies.merge(left.copies);
     }
     let mut notes: Vec<Vec<Notes>> = job.cases.iter().map(|_| Vec::new()).collect();
     for fold in folds {

@@ -24,6 +24,8 @@ pub struct Decoded {
     pub invalid: Vec<i64>,
     /// The same of copies that were dropped from what counts.
     pub duplicates: Vec<i64>,
+    /// Rows of all that were dropped from what counts, before the range, too.
+    pub copies: Vec<u32>,
 }
 
 /// State of a partition that is passed from block to block.
@@ -100,8 +102,11 @@ impl Decoded {
                     self.columns.stamp.push(known.stamp.0);
                     self.keep(at, kept);
                     kept += 1;
-                } else if log_time >= range_from {
-                    self.duplicates.push(known.stamp.0);
+                } else {
+                    self.copies.push(self.columns.row[at]);
+                    if log_time >= range_from {
+                        self.duplicates.push(known.stamp.0);
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use slipstream_slo::revision::Revisions;
 use slipstream_slo::tally::columns::{ColumnTally, Columns};
 use slipstream_store::Events;
 
+use super::copies::Copies;
 use super::dictionary::Dictionary;
 use super::rows::{BatchRows, Decoded, EventRows, Known, columns_of};
 use super::tallied::{Counts, Tallied};
@@ -77,6 +78,8 @@ pub struct Worker<'a> {
     pub makeups: Vec<Makeups>,
     /// Of its blocks.
     pub tallied: Tallied,
+    /// Likewise.
+    pub copies: Copies,
 }
 
 impl<'a> Worker<'a> {
@@ -92,6 +95,7 @@ impl<'a> Worker<'a> {
             traffic: TrafficOfThread::new(job.steps),
             makeups: job.cases.iter().map(Case::makeups).collect(),
             tallied: Tallied::default(),
+            copies: Copies::default(),
         }
     }
 
@@ -136,6 +140,8 @@ impl<'a> Worker<'a> {
             let from = state.advance(batch.len());
             self.template(source, (from, state.position), stamp, low)
         })?;
+        let offset = |row: &u32| batch.get(*row as usize).map_or(0, |record| record.offset());
+        self.copies.add(batch.partition.partition, decoded.copies.iter().map(offset));
         self.tallied.add(&decoded.duplicates, low, |duplicates| Counts { duplicates, ..Counts::default() });
         self.tallied.add(&decoded.invalid, low, |invalid| Counts { invalid, ..Counts::default() });
         self.count(&decoded.columns, low);

@@ -77,13 +77,14 @@ async fn plan_parts(
 }
 
 /// The spans to read for these, in order: those are one that would be read into each other, since each begins with what is only
-/// remembered.
-pub fn read_as_one(spans: impl Iterator<Item = Span>, window_ms: i64) -> Vec<Span> {
+/// remembered; `None`: nothing is.
+pub fn read_as_one(spans: impl Iterator<Item = Span>, window_ms: Option<i64>) -> Vec<Span> {
     let mut spans: Vec<Span> = spans.collect();
     spans.sort_by_key(|span| span.from);
     let mut joined: Vec<Span> = Vec::new();
     for span in spans {
-        match joined.last_mut().filter(|last| remembered_from(span.from, window_ms) <= last.to) {
+        let from = window_ms.map_or(span.from, |window_ms| remembered_from(span.from, window_ms));
+        match joined.last_mut().filter(|last| from <= last.to) {
             Some(last) => last.to = last.to.max(span.to),
             None => joined.push(span),
         }
@@ -153,7 +154,9 @@ mod tests {
         ];
         for (spans, joined) in rows {
             let expected: Vec<Span> = joined.into_iter().map(span).collect();
-            assert_eq!(read_as_one(spans.clone().into_iter().map(span), 100), expected, "{spans:?}");
+            assert_eq!(read_as_one(spans.clone().into_iter().map(span), Some(100)), expected, "{spans:?}");
         }
+        let apart = [(10, 20), (21, 30), (30, 40)].map(span);
+        assert_eq!(read_as_one(apart.into_iter(), None), [(10, 20), (21, 40)].map(span));
     }
 }
