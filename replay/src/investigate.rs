@@ -205,6 +205,11 @@ impl<'l> Looking<'l> {
 }
 
 impl Looker for Looking<'_> {
+    /// They may be what bad requests have in common.
+    fn reads_attributes(&self) -> bool {
+        true
+    }
+
     fn see(&mut self, seen: Seen<'_>) {
         let Looking { looks, owners, judges, found, verdicts, counted } = self;
         judges.judge(seen.event, |side, verdict| {

@@ -39,6 +39,11 @@ impl<'s> Judges<'s> {
         Judges { sides, definitions, matcher, of_series: Vec::new(), hits: Vec::new() }
     }
 
+    /// Whether they look at attributes.
+    pub fn read_attributes(&self) -> bool {
+        self.matcher.needs_attributes()
+    }
+
     /// Tells each side that a request counts for how it does.
     pub fn judge(&mut self, event: &EventView<'_>, mut tell: impl FnMut(usize, Verdict)) {
         if self.matcher.series_len() > MOST_SERIES {

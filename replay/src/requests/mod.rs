@@ -96,6 +96,10 @@ impl<'s> Counting<'s> {
 }
 
 impl Looker for Counting<'_> {
+    fn reads_attributes(&self) -> bool {
+        self.judges.read_attributes()
+    }
+
     fn see(&mut self, seen: Seen<'_>) {
         let Counting { searches, judges, counted } = self;
         let (second, weight) = (seen.second(), i64::from(seen.event.weight));

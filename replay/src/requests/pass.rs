@@ -41,6 +41,9 @@ pub enum Firsts {
 
 /// Sees requests, in no order. What several of them have seen is put together at the end.
 pub trait Looker: Send {
+    /// Whether it looks at attributes.
+    fn reads_attributes(&self) -> bool;
+
     /// One that counts.
     fn see(&mut self, seen: Seen<'_>);
 }
@@ -202,11 +205,143 @@ fn look<L: Looker>(mut looker: L, parts: &Mutex<Receiver<Part>>) -> L {
 }
 
 fn records(looker: &mut impl Looker, batch: &Batch, rows: &[(u32, LogTime)]) {
+    let attributes = if looker.reads_attributes() { Attributes::Read } else { Attributes::Skip };
     for (row, stamp) in rows {
         let Some(record) = batch.get(*row as usize) else { continue };
         let from = batch.partition.provenance(record.offset());
-        if let Ok(event) = decode(record.value().unwrap_or_default(), &from, Attributes::Read) {
+        if let Ok(event) = decode(record.value().unwrap_or_default(), &from, attributes) {
             looker.see(Seen { event: &event, log_time: record.log_time(), stamp: *stamp });
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use slipstream_log::TopicPartition;
+    use slipstream_schemas::codec::encode;
+    use slipstream_schemas::{EventTime, RequestEvent, Topic};
+
+    use super::*;
+    use crate::engine::Copies;
+
+    /// Longer than the records take: what comes again is always recognised.
+    const WINDOW_MS: i64 = 1_000_000;
+
+    fn event(id: u32) -> RequestEvent {
+        RequestEvent {
+            event_id: id.to_string(),
+            time: EventTime(1_700_000_000_000_000),
+            service: "shop".to_owned(),
+            environment: String::new(),
+            endpoint: "/".to_owned(),
+            method: "GET".to_owned(),
+            status_code: 200,
+            latency_ms: None,
+            weight: 1,
+            trace_id: None,
+            user_ref: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    /// Blocks of a partition, three records each; `None` is no event.
+    struct Given(TopicPartition, Vec<Option<u32>>, i64);
+
+    impl Reader for Given {
+        fn next(&mut self) -> Result<Option<Block>, ReplayError> {
+            let Given(partition, rest, count_from) = self;
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            let mut batch = Batch::new(*partition, 0);
+            let first = 100 - rest.len() as i64;
+            for (offset, id) in (first..).zip(rest.drain(..3.min(rest.len()))) {
+                let value = id.map_or(b"no event".to_vec(), |id| encode(&event(id)));
+                batch.push(offset, LogTime(offset * 10), None, Some(&value), []);
+            }
+            Ok(Some(Block::Records { batch, count_from: *count_from }))
+        }
+    }
+
+    /// Ids with their stamps.
+    #[derive(Default)]
+    struct Ids(Vec<(String, i64)>);
+
+    impl Looker for Ids {
+        fn reads_attributes(&self) -> bool {
+            false
+        }
+
+        fn see(&mut self, seen: Seen<'_>) {
+            self.0.push((seen.event.event_id.to_string(), seen.stamp.0));
+        }
+    }
+
+    fn seen(readers: Vec<Box<dyn Reader>>, firsts: Firsts, threads: usize) -> Vec<(String, i64)> {
+        let lookers = (0..threads).map(|_| Ids::default()).collect();
+        let lookers = pass(Again { readers, firsts }, lookers, &Progress::default()).unwrap().unwrap();
+        let mut seen: Vec<_> = lookers.into_iter().flat_map(|ids| ids.0).collect();
+        seen.sort();
+        seen
+    }
+
+    #[test]
+    fn each_event_is_seen_once_whichever_way_copies_are_told() {
+        let place = |partition| TopicPartition { topic: Topic::RequestEvents, partition };
+        // Their last offset is 99. Offset 96 of the first and 98 of the second are copies; 94 of the first is before the range.
+        let (one, two) = ([Some(1), Some(2), Some(1), None, Some(3), Some(4)], [Some(5), Some(5), Some(6)]);
+        let readers = || -> Vec<Box<dyn Reader>> {
+            vec![Box::new(Given(place(0), one.to_vec(), 95)), Box::new(Given(place(1), two.to_vec(), 0))]
+        };
+        let mut copies = Copies::default();
+        copies.add(0, [96].into_iter());
+        copies.add(1, [98].into_iter());
+        let known = Firsts::Known(Arc::new(copies.known().unwrap()));
+        let expected =
+            [("2", 950), ("3", 980), ("4", 990), ("5", 970), ("6", 990)].map(|(id, stamp)| (id.to_owned(), stamp));
+        for threads in [1, 3] {
+            assert_eq!(seen(readers(), known.clone(), threads), expected);
+            assert_eq!(seen(readers(), Firsts::Remembered(WINDOW_MS), threads), expected);
+        }
+    }
+
+    #[test]
+    fn who_is_told_to_stop_has_nothing_and_who_cannot_read_fails() {
+        struct Failing;
+        impl Reader for Failing {
+            fn next(&mut self) -> Result<Option<Block>, ReplayError> {
+                Err(ReplayError::Thread("a source"))
+            }
+        }
+        let again = |reader: Box<dyn Reader>| Again { readers: vec![reader], firsts: Firsts::Known(Arc::default()) };
+        let failed = pass(again(Box::new(Failing)), vec![Ids::default()], &Progress::default());
+        assert!(matches!(failed, Err(ReplayError::Thread("a source"))));
+        let progress = Progress::default();
+        progress.stop();
+        let place = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
+        let stopped = pass(again(Box::new(Given(place, vec![Some(1)], 0))), vec![Ids::default()], &progress).unwrap();
+        assert!(stopped.is_none());
+    }
+
+    #[test]
+    fn a_looker_that_panics_ends_the_reading() {
+        struct Panicking;
+        impl Looker for Panicking {
+            fn reads_attributes(&self) -> bool {
+                false
+            }
+
+            fn see(&mut self, _: Seen<'_>) {
+                panic!("a test");
+            }
+        }
+        let place = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
+        let many = (0..90).map(Some).collect();
+        let readers: Vec<Box<dyn Reader>> = vec![Box::new(Given(place, many, 0))];
+        let again = Again { readers, firsts: Firsts::Remembered(WINDOW_MS) };
+        assert!(matches!(pass(again, vec![Panicking], &Progress::default()), Err(ReplayError::Thread("a look"))));
     }
 }
