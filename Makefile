@@ -21,6 +21,8 @@ DEMO_DATA ?= slipstream-demo
 # Starts Kafka and PostgreSQL for a command: with Docker if it runs, else as native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
+# Tests are built with `--workspace`: cargo chooses features of dependencies by what is built together, and with `-p` would build
+# all of them once more.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
@@ -48,26 +50,26 @@ test: setup-test ## Run all tests, on real Kafka and PostgreSQL, with processes 
 test-real: setup-test ## Import real files with known totals, embedded and on Kafka and PostgreSQL: make test-real DATA=DIR
 	@test -n "$(DATA)" || { echo "make test-real needs DATA=DIR, the folder with the real files" >&2; exit 2; }
 	@test -d "$(DATA)" || { echo "no such folder: $(DATA)" >&2; exit 2; }
-	cargo build --locked -p slipstream-testkit
+	cargo test --workspace --locked --no-run --test services
 	@SLIPSTREAM_DATA="$(abspath $(DATA))" $(SERVICES) cargo test --workspace --locked --no-fail-fast --features slipstream-cli/real-data,slipstream-definitions/real-data,slipstream-alerter/real-data --test 'real_*'
 
 test-model: setup ## Compare the folds with the executable model: make test-model MODEL=DIR [DATA=DIR]
 	@test -n "$(MODEL)" || { echo "make test-model needs MODEL=DIR, the folder of the model" >&2; exit 2; }
-	SLIPSTREAM_MODEL="$(abspath $(MODEL))" SLIPSTREAM_DATA="$(if $(DATA),$(abspath $(DATA)))" cargo test --locked -p slipstream-slo --features model --test model
+	SLIPSTREAM_MODEL="$(abspath $(MODEL))" SLIPSTREAM_DATA="$(if $(DATA),$(abspath $(DATA)))" cargo test --workspace --locked --features slipstream-slo/model --test model
 
 test-clients: setup-test ## Publish with Java, Go and Node, and read what their Avro libraries write (needs a JDK with Maven, Go, Node)
 	schemas/tests/foreign/record --check
-	cargo build --locked -p slipstream-testkit
-	@$(SERVICES) cargo test --locked -p slipstream-cli --features foreign-clients --test publishing
+	cargo test --workspace --locked --no-run --test services
+	@$(SERVICES) cargo test --workspace --locked --features slipstream-cli/foreign-clients --test publishing
 
 test-cel: setup ## Compare filters with cel-go: the recorded table, the test vectors of the specification, random expressions (needs Go)
 	@command -v go >/dev/null || { echo "make test-cel needs Go" >&2; exit 2; }
 	@cd definitions/tests/cel/record && go run . table ../filters.tsv ../events.json --check
-	cargo test --quiet --locked -p slipstream-definitions --features cel-go --test cel --test cel_reference -- --nocapture
+	cargo test --quiet --workspace --locked --features slipstream-definitions/cel-go --test cel --test cel_reference -- --nocapture
 
 test-faults: setup-test ## Run real processes under faults for a long time, with a report: make test-faults [SECONDS=600] [SEED=n]
-	cargo test --locked -p slipstream-cli --test faults --no-run
-	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --locked -p slipstream-cli --test faults -- --nocapture
+	cargo test --workspace --locked --test faults --no-run
+	@SLIPSTREAM_TEST_FAULTS_SECONDS=$(SECONDS) SLIPSTREAM_TEST_FAULTS_SEED=$(SEED) cargo test --quiet --workspace --locked --test faults -- --nocapture
 
 test-platforms: setup-test ## Run the pipeline with kills on Kafka 3.0, 3.9 and 4.4 with PostgreSQL 14, 16 and 18 (Maven and npm): make test-platforms [ONLY=4.4.0/18.4]
 	@scripts/test-platforms $(ONLY)
@@ -77,8 +79,8 @@ sim: setup ## Simulate the whole pipeline under faults in virtual time, by seed:
 	@SLIPSTREAM_SIM_SEEDS=$(or $(SEEDS),$(if $(SEED),1,500)) SLIPSTREAM_SIM_SEED=$(SEED) SLIPSTREAM_SIM_TRACE=$(if $(TRACE),$(abspath $(TRACE))) cargo test --quiet --workspace --locked --test seeds hold_whatever_happens -- --nocapture
 
 fuzz: setup ## Fuzz definitions, filters and test files with random changes: make fuzz [FOR=60s] [SEED=n]
-	cargo test --locked -p slipstream-slotest --test fuzz --no-run
-	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --locked -p slipstream-slotest --test fuzz -- --nocapture
+	cargo test --workspace --locked --test fuzz --no-run
+	@SLIPSTREAM_FUZZ_FOR=$(FOR) SLIPSTREAM_FUZZ_SEED=$(SEED) cargo test --quiet --workspace --locked --test fuzz -- --nocapture
 
 fuzz-guided: setup ## Fuzz events, filters, definitions, test files and access logs, guided by coverage: make fuzz-guided [FOR=60s] [TARGET=events]
 	@scripts/fuzz-guided $(FOR) $(TARGET)
@@ -115,7 +117,7 @@ bench: build ## Run the benchmarks of docs/benchmarks.md; the last is of replays
 bench-kafka: build setup-test ## Benchmark the roles on a real Kafka and PostgreSQL, and Kafka Streams (EVENTS=12000000 RUNS=1 ONLY=speed,sink; EVENTS=300000 for a quick try)
 	@cargo build --release --locked --quiet -p slipstream-bench
 	@cargo build --release --locked --quiet -p slipstream-processor --example restore
-	@cargo build --locked --quiet -p slipstream-testkit --bins
+	@cargo test --workspace --locked --quiet --no-run --test services
 	@$(SERVICES) scripts/bench-kafka $(dir $(BIN)) --events $(EVENTS) --runs $(RUNS) $(if $(ONLY),--only $(ONLY))
 
 bench-hostile: build ## Measure a gateway among hostile clients: its memory, and the latency of good requests (ONLY="bombs blanks" SECONDS=12)

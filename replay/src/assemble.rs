@@ -37,10 +37,8 @@ pub struct About {
     pub steps: Steps,
     /// What was read.
     pub parts: Vec<Part>,
-    /// What is gone.
-    pub missing: Vec<Missing>,
-    /// What of that was removed while it was read.
-    pub lost: Vec<Gap>,
+    /// What is gone, in log times.
+    pub gaps: Vec<Gap>,
     /// Markers of the range.
     pub markers: Vec<MarkerShown>,
 }
@@ -66,7 +64,7 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
         invalid,
         step_seconds: about.steps.length(),
         parts: about.parts.clone(),
-        missing: about.missing.clone(),
+        missing: about.gaps.iter().map(Missing::from).collect(),
         slos: slos(about, case, &notes, &makeups),
         alerts: alerts(about, case, notes.transitions),
         traffic: traffic.clone(),

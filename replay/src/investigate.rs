@@ -20,9 +20,9 @@ use crate::source::Span;
 /// Requests that are told of one look.
 const TOLD: usize = 20;
 /// Users that are told apart by all looks together; more are not counted.
-const USERS: usize = 4_000_000;
+const USERS: usize = 2_000_000;
 /// Of each look so many at least, and so many at most.
-const USERS_OF_ONE: [usize; 2] = [20_000, 1_000_000];
+const USERS_OF_ONE: [usize; 2] = [5_000, 1_000_000];
 /// Values that are told apart of a dimension, by all looks together,
 const VALUES: usize = 400_000;
 /// but of each look so many at least,
@@ -189,11 +189,13 @@ impl<'l> Looking<'l> {
             };
             looks.iter().enumerate().flat_map(of_look)
         };
+        // Of a difference no user is kept, and nothing in common.
+        let alone = looks.iter().filter(|look| !look.compared).count();
         Looking {
             looks,
             owners: sides().map(|(_, owner)| owner).collect(),
             judges: Judges::new(sides().map(|(side, _)| side)),
-            found: looks.iter().map(|_| Found::one_of(looks.len())).collect(),
+            found: looks.iter().map(|_| Found::one_of(alone)).collect(),
             verdicts: vec![[None; 2]; looks.len()],
             counted: Vec::new(),
         }
@@ -239,8 +241,7 @@ pub fn investigate(
     threads: usize,
     progress: &Progress,
 ) -> Result<Option<Vec<Found>>, ReplayError> {
-    let lookers = (0..threads.max(1)).map(|_| Looking::new(looks)).collect();
-    let found = pass(again, lookers, progress)?.and_then(|lookers| {
+    let found = pass(again, threads, || Looking::new(looks), progress)?.and_then(|lookers| {
         lookers.into_iter().reduce(|mut all, other| {
             all.merge(other);
             all

@@ -118,7 +118,8 @@ pub async fn episode_by_event_time(
     progress: &Arc<Progress>,
 ) -> Result<Episode, ReplayError> {
     let sources = &sources.asked_again(progress);
-    let asked = Asked { clock: Clock::Event, ..asked.clone() };
+    // Steps and budgets are of the range that is told later.
+    let asked = Asked { clock: Clock::Event, step: None, budgets: false, ..asked.clone() };
     let mut plan = plan(sources, &asked, progress).await?;
     plan.begin_alike();
     let cases = plan.cases.clone();
@@ -169,8 +170,7 @@ pub(crate) async fn read(
         clock: asked.clock,
         steps,
         parts: origin.parts(),
-        missing: origin.missing(),
-        lost: origin.lost(),
+        gaps: origin.gaps(),
         markers: markers_of(&sources.log, LogTime(from.0 - CHANGE_BEFORE_MS), reached).await?,
     };
     Ok((about, read))
@@ -257,10 +257,10 @@ impl LookingBack<'_> {
             return Ok(Some(Vec::new()));
         }
         let LookingBack { past, about, copies, threads, progress } = self;
-        let (again, noted) = again(past, about.clock, spans.into_iter(), copies, progress).await?;
+        let (again, missing, noted) = again(past, about.clock, spans, copies, progress).await?;
         let progress = Arc::clone(progress);
         let made = blocking(move || make(again, threads, &progress)).await;
-        second.lose(about, noted.gaps());
+        second.lose(about, [missing, noted.gaps()].concat());
         made
     }
 }

@@ -14,15 +14,18 @@ use crate::assemble::{About, slo_at};
 use crate::engine::Case;
 use crate::investigate::{Found, Look};
 use crate::onset::Pace;
-use crate::outcome::{AlertChange, AlertHistory, Change, Impact, Missing, Outcome, SloHistory, WhatIf};
+use crate::outcome::{AlertChange, AlertHistory, Change, Clock, Impact, Missing, Outcome, SloHistory, WhatIf};
 use crate::requests::{Search, Seconds, Side};
-use crate::source::{Gap, Span};
+use crate::source::{Gap, Span, unknown};
 use crate::what_if;
 
 /// Alerts that are looked into, those that came first; of changes to alerts as many.
 const ALERTS: usize = 200;
 /// So long before it fires, and so long after, an alert is looked into at most, seconds.
 const LONGEST: i64 = 6 * 3_600;
+
+/// Why a part of the range is missing of which the counts are there.
+const LOST: &str = "it was counted, and removed before alerts were looked into";
 
 /// An alert that is looked into.
 #[derive(Debug)]
@@ -74,7 +77,10 @@ impl SecondLook {
         if let ([of_then, given], [before, after]) = (cases, outcomes) {
             for (b, a) in what_if::pairs(&before.alerts, &after.alerts) {
                 let pair = (b.map(|b| (of_then, &before.alerts[b])), a.map(|a| (given, &after.alerts[a])));
-                second.compare(about, pair, [of_then, given]);
+                let is_rest = |outcome: &Outcome, at: Option<usize>| {
+                    at.is_some_and(|at| is_of_the_rest(outcome, &outcome.alerts[at]))
+                };
+                second.compare(about, pair, [of_then, given], is_rest(before, b) || is_rest(after, a));
             }
         }
         second
@@ -102,12 +108,13 @@ impl SecondLook {
         about: &About,
         (before, after): (Option<Of<'_>>, Option<Of<'_>>),
         [of_then, given]: [&Case; 2],
+        is_rest: bool,
     ) {
         let histories = (before.map(|(_, b)| b), after.map(|(_, a)| a));
         let Some(change) = what_if::change(histories.0, histories.1) else { return };
         let made = change.change;
         self.changes.push(change);
-        if made == Change::Same || self.differing.len() >= ALERTS {
+        if made == Change::Same || is_rest || self.differing.len() >= ALERTS {
             return;
         }
         // The alert that fired first says which windows decided.
@@ -126,12 +133,7 @@ impl SecondLook {
 
     /// Takes what was removed while it was looked at. What was gone when the range was read is known already.
     pub fn lose(&mut self, about: &About, gaps: Vec<Gap>) {
-        for gap in gaps {
-            let knows = |known: &Gap| known.partition == gap.partition && known.to >= gap.to;
-            if !about.lost.iter().chain(&self.lost).any(knows) {
-                self.lost.push(gap);
-            }
-        }
+        self.lost = unknown(&about.gaps, [std::mem::take(&mut self.lost), gaps].concat(), LOST);
     }
 
     /// Where the beginnings of alerts are looked for.
@@ -150,7 +152,7 @@ impl SecondLook {
             // Nothing is before the warm-up that a rule's long window reaches, but what is gone.
             let is_cut = span.from > about.warm_up_from
                 || asked.pending < about.from.tick()
-                || !about.missing.is_empty()
+                || !about.gaps.is_empty()
                 || !lost.is_empty();
             let alert = &mut outcomes[asked.of.0].alerts[asked.of.1];
             alert.began_at = Some(text::seconds(asked.begin));
@@ -171,12 +173,13 @@ impl SecondLook {
         let mut found = found.unwrap_or_default().into_iter();
         for (asked, found) in self.alerts.iter().zip(found.by_ref()) {
             let mut impact = asked.impact(about, &found);
-            impact.whole &= self.lost.is_empty();
+            impact.missing = self.lacks(about, asked.span(about));
+            impact.whole &= !impact.missing;
             tell(&mut outcomes[asked.of.0].alerts[asked.of.1], impact, found);
         }
-        for outcome in outcomes {
-            outcome.missing.extend(self.lost.iter().map(Missing::from));
-        }
+        let mut gaps = [&about.gaps[..], &self.lost].concat();
+        gaps.sort_by_key(|gap| (gap.partition, gap.from));
+        outcomes.iter_mut().for_each(|outcome| outcome.missing = gaps.iter().map(Missing::from).collect());
         for (Differs { change, look }, found) in self.differing.iter().zip(found) {
             let change = &mut self.changes[*change];
             let (requests, changed) = found.difference();
@@ -185,6 +188,12 @@ impl SecondLook {
             (change.looked_from, change.looked_to) = (told(look.span.from), told(look.span.to));
         }
         self.changes
+    }
+
+    /// Whether a part of a span is gone. Gaps are log times: by event time it may be any part.
+    fn lacks(&self, about: &About, span: Span) -> bool {
+        let is_within = |gap: &Gap| about.clock == Clock::Event || gap.from < span.to && gap.to > span.from;
+        about.gaps.iter().chain(&self.lost).any(is_within)
     }
 }
 
@@ -205,6 +214,7 @@ impl Asked {
             total,
             users: found.users().count(),
             users_at_least: found.users().is_more(),
+            missing: false,
         }
     }
 }

@@ -109,6 +109,8 @@ pub enum NoAlert {
         episode: i64,
         /// Those it has, the newest last.
         known: Vec<i64>,
+        /// By this clock.
+        clock: Clock,
     },
 }
 
@@ -159,7 +161,7 @@ fn find(transitions: &[AlertTransition], (id, episode): (&str, Option<i64>), clo
     let wanted = episode.unwrap_or(*newest);
     let of_it: Vec<&&AlertTransition> = mine.iter().filter(|t| t.episode == wanted).collect();
     let Some(last) = of_it.last() else {
-        return Err(NoAlert::NoEpisode { id: id.to_owned(), episode: wanted, known });
+        return Err(NoAlert::NoEpisode { id: id.to_owned(), episode: wanted, known, clock });
     };
     let is_over = !AlertState::after(last.kind).is_open();
     Ok(Episode { id: id.to_owned(), episode: wanted, end: is_over.then_some(last.tick) })

@@ -45,6 +45,9 @@ impl fmt::Display for Compared {
     }
 }
 
+/// Why an episode may differ where the log broke L7.
+const UNDERCUT: &str = "records became visible below what had been told (L7)";
+
 /// The transitions of each episode in their order, by alert and beginning.
 type Episodes = BTreeMap<(String, i64), Vec<AlertTransition>>;
 
@@ -125,7 +128,7 @@ impl Disturbed {
     /// Why an episode need not be the same; `None`: it has to be.
     fn exempts(&self, told: &[AlertTransition], again: Option<&[AlertTransition]>) -> Option<&'static str> {
         let begin = told[0].episode;
-        if let Some(reason) = self.touches(begin, end(told)) {
+        if let Some(reason) = self.touches(begin, end(told)).or_else(|| self.cuts(told)) {
             return Some(reason);
         }
         // Exemplars are remembered for longer than an episode.
@@ -156,12 +159,19 @@ impl Disturbed {
         closed >= *begin && self.touches(since, *begin).is_some()
     }
 
+    /// A record that came below what had been told across the cut of the definition counted after it, and in a replay before it:
+    /// by windows of any length that is seen.
+    fn cuts(&self, told: &[AlertTransition]) -> Option<&'static str> {
+        let is_within = |t: &AlertTransition| self.undercut.contains(&LogTime(t.generation).tick());
+        told.iter().any(is_within).then_some(UNDERCUT)
+    }
+
     fn touches(&self, begin: i64, end: i64) -> Option<&'static str> {
         let within = |ticks: &BTreeSet<i64>| ticks.range(begin - 1..=end).next().is_some();
         if within(&self.incomplete) {
             return Some("a tick of it, or the one before, lacked a source");
         }
-        within(&self.undercut).then_some("records became visible below what had been told (L7)")
+        within(&self.undercut).then_some(UNDERCUT)
     }
 }
 
@@ -291,5 +301,19 @@ mod tests {
         let held = compared(&[(10, Some(40))], &[(10, Some(15)), (30, Some(40))], &[14, 16]).unwrap();
         assert_eq!((held.same, held.exempted()), (0, 1));
         assert!(compared(&[(10, Some(20))], &[(10, Some(15)), (30, Some(40))], &[14]).is_err(), "over by then");
+    }
+
+    #[test]
+    fn a_record_that_came_below_what_had_been_told_across_a_cut_counts_otherwise_for_long() {
+        let ticks = [Disturbed { undercut: (11..=17).collect(), next: 1_000, ..Disturbed::default() }];
+        let by_generation = |generation| {
+            let told: Vec<_> = episode(24, None).into_iter().map(|t| AlertTransition { generation, ..t }).collect();
+            (compare(&told, &[], &ticks), compare(&[], &told, &ticks))
+        };
+        let (lost, gained) = by_generation(13_762);
+        assert_eq!(lost.unwrap().exempt, [(UNDERCUT, 1)].into());
+        assert!(gained.is_ok());
+        let (lost, gained) = by_generation(18_000);
+        assert!(lost.is_err() && gained.is_err());
     }
 }

@@ -11,9 +11,9 @@ use super::{Makeup, sum};
 use crate::engine::Tuple;
 
 /// Shapes that are kept of all that are looked at, at most.
-const SHAPES: usize = 400_000;
+const SHAPES: usize = 100_000;
 /// Of one so many at least, and so many at most.
-const OF_ONE: [usize; 2] = [500, 8_000];
+const OF_ONE: [usize; 2] = [250, 8_000];
 
 /// Counts by shape. What they tell is what [`Makeup`] would.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use slipstream_log::Offset;
 
-/// Copies that are known one by one. With more of them than this, what a reading found out is forgotten: 64 MiB.
-const MOST: usize = 1 << 23;
+/// Copies that are known one by one, of all threads: 32 MiB. With more of them what was found out is forgotten, and whoever reads
+/// again remembers ids.
+const MOST: usize = 1 << 22;
 
 /// Offsets of copies that were dropped, by partition.
 #[derive(Debug, Clone)]
@@ -23,6 +24,11 @@ impl Default for Copies {
 }
 
 impl Copies {
+    /// Those that one of so many threads finds.
+    pub fn of_one(threads: usize) -> Copies {
+        Copies::of_most(MOST / threads.max(1))
+    }
+
     fn of_most(most: usize) -> Copies {
         Copies { offsets: Some(BTreeMap::new()), most, count: 0 }
     }

@@ -95,7 +95,7 @@ impl<'a> Worker<'a> {
             traffic: TrafficOfThread::new(job.steps),
             makeups: job.cases.iter().map(Case::makeups).collect(),
             tallied: Tallied::default(),
-            copies: Copies::default(),
+            copies: Copies::of_one(job.threads),
         }
     }
 

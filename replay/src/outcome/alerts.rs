@@ -106,8 +106,11 @@ pub struct Impact {
     pub from: String,
     /// To here, exclusive.
     pub to: String,
-    /// Whether that is the alert from its beginning to its end, or to the range's end if it was open then.
+    /// Whether that is the alert from its beginning to its end, or to the range's end if it was open then, and nothing of it is
+    /// missing.
     pub whole: bool,
+    /// Whether a part of it is missing (see [`Outcome::missing`](super::Outcome::missing)); by event time, whether anything is.
+    pub missing: bool,
     /// Bad requests.
     pub bad: i64,
     /// All requests.

@@ -201,7 +201,7 @@ impl Past {
 
     async fn origin(&self, span: Span, wanted: LogTime) -> Result<Origin, ReplayError> {
         let log = self.log().as_ref();
-        let joined = self.joined(span, wanted).await?;
+        let joined = self.joined(&self.retained, span, wanted).await?;
         let refused = match &joined.store {
             Some((part, _)) => refused(log, part).await?,
             None => Vec::new(),
@@ -209,10 +209,10 @@ impl Past {
         Ok(Origin { log: log.describe(), span, joined, noted: Arc::default(), refused })
     }
 
-    /// Which source has which part of a span. See [`join`] for `wanted`.
-    async fn joined(&self, span: Span, wanted: LogTime) -> Result<Joined, ReplayError> {
+    /// Which source has which part of a span, of a log that holds this. See [`join`] for `wanted`.
+    async fn joined(&self, retained: &Retained, span: Span, wanted: LogTime) -> Result<Joined, ReplayError> {
         let log = self.log().as_ref();
-        let parts = plan_log(log, &self.retained, span, self.window_ms).await?;
+        let parts = plan_log(log, retained, span, self.window_ms).await?;
         join(log, self.held.as_ref(), parts, span, wanted).await
     }
 }

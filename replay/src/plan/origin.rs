@@ -74,15 +74,10 @@ impl Origin {
     }
 
     /// What no source holds, once everything was read.
-    pub fn missing(&self) -> Vec<Missing> {
-        let mut gaps = [&self.joined.missing[..], &self.refused, &self.lost()].concat();
+    pub fn gaps(&self) -> Vec<Gap> {
+        let mut gaps = [&self.joined.missing[..], &self.refused, &self.noted.gaps()].concat();
         gaps.sort_by_key(|gap| (gap.partition, gap.from));
-        gaps.iter().map(Missing::from).collect()
-    }
-
-    /// What of that was removed while it was read.
-    pub fn lost(&self) -> Vec<Gap> {
-        self.noted.gaps()
+        gaps
     }
 }
 

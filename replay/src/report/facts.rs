@@ -71,7 +71,8 @@ impl Facts<'_> {
     /// From when to when its requests were counted, where that is not all of it.
     pub fn counted(&self, times: Times) -> Option<String> {
         let impact = self.alert.impact.as_ref().filter(|impact| !impact.whole)?;
-        Some(format!("from {} to {}", times.at_text(&impact.from), times.at_text(&impact.to)))
+        let without = if impact.missing { ", without what is missing" } else { "" };
+        Some(format!("from {} to {}{without}", times.at_text(&impact.from), times.at_text(&impact.to)))
     }
 }
 

@@ -3,6 +3,8 @@
 mod judges;
 mod pass;
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use slipstream_definitions::definition::Slo;
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::time::slot;
@@ -71,28 +73,14 @@ pub struct Search {
 /// Bad requests, and good or bad, of each second by SLI time.
 pub type Seconds = Vec<[i64; 2]>;
 
+/// Sums that all threads add to, per search and second.
+type Sums = Vec<Vec<[AtomicI64; 2]>>;
+
 /// Counts the requests of searches.
 struct Counting<'s> {
     searches: &'s [Search],
     judges: Judges<'s>,
-    counted: Vec<Seconds>,
-}
-
-impl<'s> Counting<'s> {
-    fn new(searches: &'s [Search]) -> Counting<'s> {
-        let seconds = |span: Span| usize::try_from((span.to.0 + 999).div_euclid(1_000) - span.from.tick()).unwrap_or(0);
-        Counting {
-            searches,
-            judges: Judges::new(searches.iter().map(|search| &search.side)),
-            counted: searches.iter().map(|search| vec![[0; 2]; seconds(search.span)]).collect(),
-        }
-    }
-
-    fn merge(&mut self, other: Counting<'_>) {
-        for (sums, counts) in self.counted.iter_mut().flatten().zip(other.counted.into_iter().flatten()) {
-            (sums[0], sums[1]) = (sums[0] + counts[0], sums[1] + counts[1]);
-        }
-    }
+    sums: &'s Sums,
 }
 
 impl Looker for Counting<'_> {
@@ -101,7 +89,7 @@ impl Looker for Counting<'_> {
     }
 
     fn see(&mut self, seen: Seen<'_>) {
-        let Counting { searches, judges, counted } = self;
+        let Counting { searches, judges, sums } = self;
         let (second, weight) = (seen.second(), i64::from(seen.event.weight));
         judges.judge(seen.event, |side, verdict| {
             let span = searches[side].span;
@@ -109,11 +97,12 @@ impl Looker for Counting<'_> {
                 return;
             }
             let at = usize::try_from(second - span.from.tick()).ok();
-            let Some(count) = at.and_then(|at| counted[side].get_mut(at)) else { return };
-            match verdict {
-                Verdict::Bad => (count[0], count[1]) = (count[0] + weight, count[1] + weight),
-                Verdict::Good => count[1] += weight,
-                Verdict::Unknown => {}
+            let Some([bad, total]) = at.and_then(|at| sums[side].get(at)) else { return };
+            if verdict == Verdict::Bad {
+                bad.fetch_add(weight, Ordering::Relaxed);
+            }
+            if verdict != Verdict::Unknown {
+                total.fetch_add(weight, Ordering::Relaxed);
             }
         });
     }
@@ -129,12 +118,11 @@ pub fn count(
     threads: usize,
     progress: &Progress,
 ) -> Result<Option<Vec<Seconds>>, ReplayError> {
-    let lookers = (0..threads.max(1)).map(|_| Counting::new(searches)).collect();
-    let counted = pass(again, lookers, progress)?.and_then(|lookers| {
-        lookers.into_iter().reduce(|mut sums, other| {
-            sums.merge(other);
-            sums
-        })
-    });
-    Ok(counted.map(|counting| counting.counted))
+    let seconds = |span: Span| usize::try_from((span.to.0 + 999).div_euclid(1_000) - span.from.tick()).unwrap_or(0);
+    let of_search = |search: &Search| (0..seconds(search.span)).map(|_| Default::default()).collect();
+    let sums: Sums = searches.iter().map(of_search).collect();
+    let judges = || Judges::new(searches.iter().map(|search| &search.side));
+    let done = pass(again, threads, || Counting { searches, judges: judges(), sums: &sums }, progress)?.is_some();
+    let counted = |sums: Vec<[AtomicI64; 2]>| sums.into_iter().map(|sum| sum.map(AtomicI64::into_inner)).collect();
+    Ok(done.then(|| sums.into_iter().map(counted).collect()))
 }

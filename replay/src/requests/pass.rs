@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::vec::IntoIter;
 
 use slipstream_log::{Batch, RecordRef};
@@ -17,8 +17,10 @@ use crate::engine::{KnownCopies, Phase, Progress};
 use crate::error::ReplayError;
 use crate::source::{Block, Reader};
 
-/// Sources that are read at the same time.
+/// Sources that are read at the same time, unless each would remember what was before.
 const READERS: usize = 4;
+/// Most threads that look: each of them keeps what it has seen until the end.
+const LOOKERS: usize = 4;
 /// Blocks that wait for a thread.
 const WAITING: usize = 1;
 
@@ -48,35 +50,41 @@ pub trait Looker: Send {
     fn see(&mut self, seen: Seen<'_>);
 }
 
-/// Shows each event that is no copy to one of the lookers, each of which has a thread. `None` if it was told to stop.
+/// Shows each event that is no copy to one of some lookers, each of which has a thread, and so many at most. `None` if it was told
+/// to stop.
 ///
 /// # Errors
 /// When a source cannot be read.
 pub fn pass<L: Looker>(
     Again { readers, firsts }: Again,
-    lookers: Vec<L>,
+    threads: usize,
+    looker: impl Fn() -> L,
     progress: &Progress,
 ) -> Result<Option<Vec<L>>, ReplayError> {
     progress.enter(Phase::Looking, None);
+    let many = if matches!(firsts, Firsts::Remembered(_)) { 1 } else { READERS };
     let (send, parts) = sync_channel(WAITING);
     let parts = Arc::new(Mutex::new(parts));
     let reading =
         &Reading { readers: Mutex::new(readers.into_iter()), firsts, progress, failed: AtomicBool::new(false) };
     thread::scope(|scope| {
         let read = |send: SyncSender<Part>| scope.spawn(move || reading.run(&send));
-        let reading: Vec<_> = (0..READERS).map(|_| read(send.clone())).collect();
+        let readers: Vec<_> = (0..many).map(|_| read(send.clone())).collect();
         drop(send);
         // If all of them end early, nobody receives any more, and reading ends.
         let look = |looker| {
             let parts = Arc::clone(&parts);
-            scope.spawn(move || look(looker, &parts))
+            scope.spawn(move || reading.look(looker, &parts))
         };
-        let looking: Vec<_> = lookers.into_iter().map(look).collect();
+        let looking: Vec<_> = (0..threads.clamp(1, LOOKERS)).map(|_| look(looker())).collect();
         drop(parts);
-        let lookers: Result<Vec<L>, _> = looking.into_iter().map(thread::ScopedJoinHandle::join).collect();
-        for read in reading {
-            read.join().map_err(|_| ReplayError::Thread("a reader"))??;
+        // All of them, before any failure is told: one that panicked and is not asked would be told as another's.
+        let lookers: Vec<_> = looking.into_iter().map(ScopedJoinHandle::join).collect();
+        let read: Vec<_> = readers.into_iter().map(ScopedJoinHandle::join).collect();
+        for read in read {
+            read.map_err(|_| ReplayError::Thread("a reader"))??;
         }
+        let lookers: Result<Vec<L>, _> = lookers.into_iter().collect();
         let lookers = lookers.map_err(|_| ReplayError::Thread("a look"))?;
         // A reader that is told to stop ends as if there was nothing more.
         Ok((!progress.is_stopped()).then_some(lookers))
@@ -101,6 +109,7 @@ enum Part {
 
 impl Reading<'_> {
     fn run(&self, parts: &SyncSender<Part>) -> Result<(), ReplayError> {
+        let _guard = FailIfPanicking(&self.failed);
         let next = || self.readers.lock().unwrap_or_else(PoisonError::into_inner).next();
         while let Some(reader) = next() {
             let read = self.read(reader, parts);
@@ -132,6 +141,34 @@ impl Reading<'_> {
             }
         }
         Ok(true)
+    }
+
+    fn look<L: Looker>(&self, mut looker: L, parts: &Mutex<Receiver<Part>>) -> L {
+        let _guard = FailIfPanicking(&self.failed);
+        loop {
+            let next = parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            match next {
+                Ok(Part::Records(batch, rows)) => records(&mut looker, &batch, &rows),
+                Ok(Part::Events(events)) => {
+                    for event in events.iter() {
+                        let log_time = event.log_time();
+                        looker.see(Seen { event: &event.view(), log_time, stamp: log_time });
+                    }
+                }
+                Err(_) => return looker,
+            }
+        }
+    }
+}
+
+/// If a thread panics, nothing more is read.
+struct FailIfPanicking<'a>(&'a AtomicBool);
+
+impl Drop for FailIfPanicking<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -186,22 +223,6 @@ fn id(batch: &Batch, record: RecordRef<'_>) -> Option<u64> {
         decode(record.value().unwrap_or_default(), &batch.partition.provenance(record.offset()), Attributes::Skip)
             .ok()?;
     Some(id_hash(&event.event_id))
-}
-
-fn look<L: Looker>(mut looker: L, parts: &Mutex<Receiver<Part>>) -> L {
-    loop {
-        let next = parts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match next {
-            Ok(Part::Records(batch, rows)) => records(&mut looker, &batch, &rows),
-            Ok(Part::Events(events)) => {
-                for event in events.iter() {
-                    let log_time = event.log_time();
-                    looker.see(Seen { event: &event.view(), log_time, stamp: log_time });
-                }
-            }
-            Err(_) => return looker,
-        }
-    }
 }
 
 fn records(looker: &mut impl Looker, batch: &Batch, rows: &[(u32, LogTime)]) {
@@ -281,8 +302,7 @@ mod tests {
     }
 
     fn seen(readers: Vec<Box<dyn Reader>>, firsts: Firsts, threads: usize) -> Vec<(String, i64)> {
-        let lookers = (0..threads).map(|_| Ids::default()).collect();
-        let lookers = pass(Again { readers, firsts }, lookers, &Progress::default()).unwrap().unwrap();
+        let lookers = pass(Again { readers, firsts }, threads, Ids::default, &Progress::default()).unwrap().unwrap();
         let mut seen: Vec<_> = lookers.into_iter().flat_map(|ids| ids.0).collect();
         seen.sort();
         seen
@@ -308,26 +328,44 @@ mod tests {
         }
     }
 
+    fn place() -> TopicPartition {
+        TopicPartition { topic: Topic::RequestEvents, partition: 0 }
+    }
+
     #[test]
-    fn who_is_told_to_stop_has_nothing_and_who_cannot_read_fails() {
+    fn who_is_told_to_stop_has_nothing() {
+        let progress = Progress::default();
+        progress.stop();
+        let readers: Vec<Box<dyn Reader>> = vec![Box::new(Given(place(), vec![Some(1)], 0))];
+        let again = Again { readers, firsts: Firsts::Known(Arc::default()) };
+        assert!(pass(again, 2, Ids::default, &progress).unwrap().is_none());
+    }
+
+    /// Never ends.
+    struct Endless;
+
+    impl Reader for Endless {
+        fn next(&mut self) -> Result<Option<Block>, ReplayError> {
+            Given(place(), vec![Some(1); 3], 0).next()
+        }
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_read_ends_the_others() {
         struct Failing;
         impl Reader for Failing {
             fn next(&mut self) -> Result<Option<Block>, ReplayError> {
                 Err(ReplayError::Thread("a source"))
             }
         }
-        let again = |reader: Box<dyn Reader>| Again { readers: vec![reader], firsts: Firsts::Known(Arc::default()) };
-        let failed = pass(again(Box::new(Failing)), vec![Ids::default()], &Progress::default());
+        let readers: Vec<Box<dyn Reader>> = vec![Box::new(Endless), Box::new(Failing)];
+        let again = Again { readers, firsts: Firsts::Known(Arc::default()) };
+        let failed = pass(again, 2, Ids::default, &Progress::default());
         assert!(matches!(failed, Err(ReplayError::Thread("a source"))));
-        let progress = Progress::default();
-        progress.stop();
-        let place = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
-        let stopped = pass(again(Box::new(Given(place, vec![Some(1)], 0))), vec![Ids::default()], &progress).unwrap();
-        assert!(stopped.is_none());
     }
 
     #[test]
-    fn a_looker_that_panics_ends_the_reading() {
+    fn a_thread_that_panics_ends_the_others() {
         struct Panicking;
         impl Looker for Panicking {
             fn reads_attributes(&self) -> bool {
@@ -338,10 +376,17 @@ mod tests {
                 panic!("a test");
             }
         }
-        let place = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
-        let many = (0..90).map(Some).collect();
-        let readers: Vec<Box<dyn Reader>> = vec![Box::new(Given(place, many, 0))];
-        let again = Again { readers, firsts: Firsts::Remembered(WINDOW_MS) };
-        assert!(matches!(pass(again, vec![Panicking], &Progress::default()), Err(ReplayError::Thread("a look"))));
+        impl Reader for Panicking {
+            fn next(&mut self) -> Result<Option<Block>, ReplayError> {
+                panic!("a test")
+            }
+        }
+        let firsts = || Firsts::Known(Arc::default());
+        let again = Again { readers: vec![Box::new(Endless)], firsts: firsts() };
+        let failed = pass(again, 2, || Panicking, &Progress::default());
+        assert!(matches!(failed, Err(ReplayError::Thread("a look"))));
+        let again = Again { readers: vec![Box::new(Endless), Box::new(Panicking)], firsts: firsts() };
+        let failed = pass(again, 2, Ids::default, &Progress::default());
+        assert!(matches!(failed, Err(ReplayError::Thread("a reader"))));
     }
 }

@@ -23,7 +23,7 @@ use asking::PATIENCE;
 pub use held::Held;
 pub use join::{Joined, StorePart, join};
 pub use log::LogReader;
-pub use noted::{Gap, Noted};
+pub use noted::{Gap, Noted, unknown};
 pub use plan::{LogPart, plan_log, read_as_one};
 pub use refused::refused;
 pub use retained::{Retained, RetainedPart};

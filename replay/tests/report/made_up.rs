@@ -236,6 +236,7 @@ pub fn alert() -> AlertHistory {
             from: at(904),
             to: at(1_991),
             whole: true,
+            missing: false,
             bad: 12_044,
             total: 81_000,
             users: Some(311),

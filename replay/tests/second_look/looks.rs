@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_log::memory::MemoryLog;
-use slipstream_log::{Fetch, TopicPartition};
-use slipstream_replay::engine::{Phase, Progress};
+use slipstream_log::{Fetch, LogError, TopicPartition};
+use slipstream_replay::engine::{Now, Phase, Progress};
 use slipstream_replay::outcome::{Change, Clock, Impact, Outcome, WhatIf};
 use slipstream_replay::{Asked, Sources, Told, replay};
 
@@ -72,6 +72,7 @@ async fn an_impact_says_of_which_part_it_is() {
         total: bad,
         users: Some(100),
         users_at_least: false,
+        missing: false,
     };
     assert_eq!(impact(&outcome, "long"), Some(expected));
     let ahead = impact(&outcome, "ahead").unwrap();
@@ -142,16 +143,17 @@ async fn definitions_that_are_the_same_change_nothing_from_wherever_it_is_asked(
     }
 }
 
-/// Removes what is older than ten and a half hours once alerts are looked into.
+/// Removes what is older than ten and a half hours in a phase: when everything was counted, or while alerts are looked into.
 struct Trimming {
     log: Arc<MemoryLog>,
     progress: Arc<Progress>,
+    phase: Phase,
 }
 
-#[async_trait]
-impl Hooks for Trimming {
-    async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {
-        if self.progress.now().is_some_and(|now| now.phase == Phase::Looking) {
+impl Trimming {
+    fn trim(&self) {
+        let is_then = |now: Now| now.phase == self.phase && (now.phase == Phase::Looking || now.done > Some(0.9));
+        if self.progress.now().is_some_and(is_then) {
             // Five requests each time, in one partition of two by turns.
             let first = (10 * HOUR + HOUR / 2) / APART / 2 * 5;
             (0..2)
@@ -160,18 +162,35 @@ impl Hooks for Trimming {
     }
 }
 
+#[async_trait]
+impl Hooks for Trimming {
+    async fn reading(&self, _partition: TopicPartition, _fetch: Fetch) {
+        self.trim();
+    }
+
+    fn failing(&self, _partition: TopicPartition) -> Result<(), LogError> {
+        self.trim();
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_removed_before_it_is_looked_into_is_told() {
-    let (log, progress) = (log().await, Arc::<Progress>::default());
-    let whole = replayed(&Sources::of_log(log.clone()), Asked::default()).await;
-    let hooks = Arc::new(Trimming { log: log.clone(), progress: Arc::clone(&progress) });
-    let sources = Sources::of_log(Hooked::over(log, &hooks));
-    let cut = replay(&sources, &Asked::default(), &progress).await.unwrap().told.outcome().clone();
-    assert_eq!((whole.missing.len(), cut.missing.len()), (0, 2), "{:?}", cut.missing);
-    assert!(cut.missing.iter().all(|gone| gone.reason.contains("while it was read")), "{:?}", cut.missing);
-    // The range was read before, the alert's first half hour is gone.
-    assert_eq!((cut.events, cut.alerts.len()), (whole.events, whole.alerts.len()));
-    let hit = |outcome: &Outcome| alert(outcome, "ahead").impact.clone().unwrap();
-    assert!(hit(&whole).whole && !hit(&cut).whole);
-    assert!(hit(&cut).bad < hit(&whole).bad, "{:?}", hit(&cut));
+    let whole = replayed(&world().await, Asked::default()).await;
+    for phase in [Phase::Counting, Phase::Looking] {
+        let (log, progress) = (log().await, Arc::<Progress>::default());
+        let hooks = Arc::new(Trimming { log: log.clone(), progress: Arc::clone(&progress), phase });
+        let sources = Sources::of_log(Hooked::over(log, &hooks));
+        let cut = replay(&sources, &Asked::default(), &progress).await.unwrap().told.outcome().clone();
+        assert_eq!((whole.missing.len(), cut.missing.len()), (0, 2), "{phase:?}: {:#?}", cut.missing);
+        assert!(cut.missing.iter().all(|gone| gone.reason.contains("it was counted")), "{phase:?}: {:#?}", cut.missing);
+        // The range was read before; the alert's first half hour is gone.
+        assert_eq!((cut.events, cut.alerts.len()), (whole.events, whole.alerts.len()), "{phase:?}");
+        let hit = |outcome: &Outcome, service: &str| alert(outcome, service).impact.clone().unwrap();
+        let (before, after) = (hit(&whole, "ahead"), hit(&cut, "ahead"));
+        assert_eq!((before.whole, before.missing, after.whole, after.missing), (true, false, false, true), "{phase:?}");
+        assert!(after.bad < before.bad, "{phase:?}: {after:?}");
+        // What was later is there.
+        assert_eq!(hit(&cut, "slow"), hit(&whole, "slow"), "{phase:?}");
+    }
 }

@@ -214,7 +214,10 @@ fn counted(alert: &AlertHistory) -> String {
     match &alert.impact {
         None => "not looked into".to_owned(),
         Some(impact) if impact.whole => "whole".to_owned(),
-        Some(impact) => format!("{} to {}", impact.from, impact.to),
+        Some(impact) => {
+            let without = if impact.missing { ", without what is missing" } else { "" };
+            format!("{} to {}{without}", impact.from, impact.to)
+        }
     }
 }
 

@@ -25,7 +25,9 @@ impl NoStore {
             Ok(found) => !missing(found).is_empty(),
             Err(ReplayError::Range(_)) => true,
             // By event time an alert is what the requests make it.
-            Err(ReplayError::Alert(NoAlert::Unknown { clock, .. })) => *clock == Clock::Event,
+            Err(ReplayError::Alert(NoAlert::Unknown { clock, .. } | NoAlert::NoEpisode { clock, .. })) => {
+                *clock == Clock::Event
+            }
             Err(_) => false,
         };
         if let Some(error) = self.0.as_ref().filter(|_| missed) {

@@ -118,7 +118,7 @@ pub async fn backtest(
         slot_seconds,
         notes: notes.concat(),
         parts: about.parts,
-        missing: about.missing,
+        missing: about.gaps.iter().map(Missing::from).collect(),
         stopped: about.to < to,
     })
 }
