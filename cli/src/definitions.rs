@@ -142,7 +142,7 @@ pub fn load_valid(paths: &[PathBuf]) -> Result<Loaded> {
         output::say_as_is(render(&loaded.diagnostics, output::colour_on_stderr()).trim_end());
     }
     if !loaded.is_valid() {
-        bail!("the definitions have errors: nothing was published");
+        bail!("the definitions have errors: nothing was done");
     }
     Ok(loaded)
 }

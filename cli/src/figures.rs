@@ -48,6 +48,25 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
+/// A span of seconds in its two largest units: 9h14m, 4m6s, 40s.
+pub fn long_span(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let first = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(units.len() - 1);
+    let told = units[first..].iter().take(2).scan(seconds, |rest, (size, unit)| {
+        let whole = *rest / size;
+        *rest %= size;
+        Some((whole, unit))
+    });
+    let told: Vec<String> =
+        told.enumerate().filter(|(at, (n, _))| *at == 0 || *n > 0).map(|(_, (n, unit))| format!("{n}{unit}")).collect();
+    told.concat()
+}
+
+/// A count of alerts: 1 alert, 1,200 alerts.
+pub fn alerts(n: i64) -> String {
+    counted(n, "alert")
+}
+
 /// A count in groups of three digits: 56,070.
 pub fn count(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
@@ -153,6 +172,15 @@ mod tests {
             [(1.0, "100.0 %"), (0.9999, "99.99 %"), (-0.0004, "-0.04 %"), (0.43, "43.0 %"), (1e-16, "0.0 %")]
         {
             assert_eq!(rough_percent(share, &[]), text);
+        }
+    }
+
+    #[test]
+    fn a_long_span_has_two_units() {
+        let table =
+            [(0, "0s"), (40, "40s"), (246, "4m6s"), (3_600, "1h"), (33_252, "9h14m"), (90_061, "1d1h"), (86_461, "1d")];
+        for (seconds, text) in table {
+            assert_eq!(long_span(seconds), text);
         }
     }
 

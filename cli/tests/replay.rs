@@ -255,6 +255,55 @@ fn what_an_edited_filter_can_no_longer_decide_is_told() {
 }
 
 #[test]
+fn the_alert_that_was_asked_for_is_told_first() {
+    let home = tempfile::tempdir().unwrap();
+    imported(home.path());
+    let by_event = ["replay", "--clock", "event", "--slos", "slos.yaml", "--data", "data"];
+    let (_, whole, _) = said(home.path(), &[&by_event[..], &["--json"]].concat());
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    let named = |at: usize| {
+        let alert = &whole["alerts"][at];
+        format!("{}/{}", alert["id"].as_str().unwrap(), alert["episode"])
+    };
+    for at in [0, 1] {
+        let (_, told, _) = said(home.path(), &[&by_event[..], &["--alert", &named(at), "--around", "2h"]].concat());
+        let details: Vec<&str> = told.lines().filter(|line| line.starts_with("answers answered, ")).collect();
+        let expected = [named(at), named(1 - at)].map(|id| format!("answers answered, {id}"));
+        assert_eq!(details, expected);
+    }
+}
+
+#[test]
+fn what_keeps_alerts_from_being_told_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    imported(home.path());
+    let (code, told, _) = said(home.path(), &["replay", "--clock", "event", "--data", "data"]);
+    assert!(code == Some(0) && told.contains("no definitions were in force: pass some with --slos"), "{told}");
+
+    // One clock was wrong by years.
+    let line = "192.0.2.7 - - [05/Jan/2019:10:00:00 +0000] \"GET /pay HTTP/1.1\" 200 12\n";
+    std::fs::write(home.path().join("old.log"), line).unwrap();
+    let import = ["import", "--format", "common", "--service", "web", "old.log", "--data", "data"];
+    assert_eq!(said(home.path(), &import).0, Some(0));
+    let by_event = ["replay", "--clock", "event", "--slos", "slos.yaml", "--data", "data"];
+    let (code, _, stderr) = said(home.path(), &by_event);
+    let want =
+        "requests happened from 2019-01-05T10:00:00Z to 2026-01-05T12:29:59Z, which is years: was a clock wrong?";
+    assert!(code == Some(1) && stderr.contains(want), "{stderr}");
+    let range = ["--from", "2026-01-05", "--to", "2026-01-06"];
+    let (code, told, stderr) = said(home.path(), &[&by_event[..], &range].concat());
+    assert!(code == Some(0) && told.contains(": 9,000 events"), "{told}{stderr}");
+
+    let (code, _, stderr) = said(home.path(), &[&by_event[..], &["--report", "no/such/folder.html"]].concat());
+    assert!(code == Some(1) && stderr.contains("no/such"), "before anything is read: {stderr}");
+    let (_, _, stderr) = said(home.path(), &[&by_event[..], &range, &["--step", "1s", "--csv"]].concat());
+    assert!(stderr.contains("steps are of 5s: there would be too many shorter ones"), "{stderr}");
+    let range = ["--from", "2026-01-05T10:00:00Z", "--to", "2026-01-06"];
+    let (_, _, stderr) = said(home.path(), &[&by_event[..], &range, &["--step", "1s", "--csv"]].concat());
+    assert!(!stderr.contains("steps are of"), "less than 10,000 seconds: {stderr}");
+}
+
+#[test]
 fn around_an_alert_leaves_no_range_to_choose_but_that_in_which_it_is_looked_for() {
     let home = tempfile::tempdir().unwrap();
     imported(home.path());

@@ -10,7 +10,9 @@ use slipstream_store::alerts::{AlertEpisode, AlertState};
 use slipstream_store::text;
 
 use crate::contributors::Makeups;
-use crate::engine::{Case, Notes, Read, SeriesName, SeriesNotes, StepNotes, Steps, Traffic, TrafficCell};
+use crate::engine::{
+    Case, EpisodeKey, Extremes, Notes, Read, SeriesName, SeriesNotes, StepNotes, Steps, Traffic, TrafficCell,
+};
 use crate::outcome::{
     AlertHistory, Clock, Contributors, Counted, MarkerShown, Missing, Outcome, Part, ServiceTraffic, SloHistory,
     SloStep, Threshold, TrafficStep, TransitionShown,
@@ -66,7 +68,7 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
         parts: about.parts.clone(),
         missing: about.gaps.iter().map(Missing::from).collect(),
         slos: slos(about, case, &notes, &makeups),
-        alerts: alerts(about, case, notes.transitions),
+        alerts: alerts(about, case, notes.transitions, &notes.extremes),
         traffic: traffic.clone(),
         markers: about.markers.clone(),
     };
@@ -113,7 +115,12 @@ fn timeline(noted: &SeriesNotes, steps: &Steps) -> Vec<SloStep> {
 }
 
 /// Episodes that were open in the range, by their beginning.
-fn alerts(about: &About, case: &Case, transitions: Vec<AlertTransition>) -> Vec<AlertHistory> {
+fn alerts(
+    about: &About,
+    case: &Case,
+    transitions: Vec<AlertTransition>,
+    extremes: &BTreeMap<EpisodeKey, Extremes>,
+) -> Vec<AlertHistory> {
     let (from, to) = (about.from.tick(), about.to.0.div_euclid(1_000));
     let mut episodes: BTreeMap<(i64, String), Vec<AlertTransition>> = BTreeMap::new();
     for open in case.open_before.iter().flatten() {
@@ -125,17 +132,24 @@ fn alerts(about: &About, case: &Case, transitions: Vec<AlertTransition>) -> Vec<
     let in_range = |transitions: &Vec<AlertTransition>| {
         transitions.last().is_some_and(|last| last.tick >= from || AlertState::after(last.kind).is_open())
     };
-    episodes.into_values().filter(in_range).map(|records| alert(from, case, records)).collect()
+    let told = |((episode, id), records): ((i64, String), _)| alert(from, case, records, extremes.get(&(id, episode)));
+    episodes.into_iter().filter(|(_, records)| in_range(records)).map(told).collect()
 }
 
-fn alert(from: i64, case: &Case, records: Vec<AlertTransition>) -> AlertHistory {
+fn alert(from: i64, case: &Case, records: Vec<AlertTransition>, extremes: Option<&Extremes>) -> AlertHistory {
     // There is one at least: an episode is made by its first.
     let episode = AlertEpisode::new(&records[records.len() - 1]);
     let shown = records.iter().filter(|t| t.tick >= from).map(shown).collect();
     let thresholds = thresholds(case, &records[records.len() - 1]);
+    let is_its = |window: &String| thresholds.iter().any(|t| t.window == *window || t.short_window == *window);
+    let burn = extremes.into_iter().flat_map(|found| &found.burn);
+    let burn =
+        burn.map(|(seconds, rate)| (text::length(*seconds), *rate)).filter(|(window, _)| is_its(window)).collect();
     AlertHistory {
         open_before: records[0].episode < from,
         transitions: shown,
+        highest_burn_rates: burn,
+        lowest_budget: extremes.and_then(|found| found.budget),
         thresholds,
         began_at: None,
         began_earlier: false,

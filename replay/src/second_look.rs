@@ -89,12 +89,15 @@ impl SecondLook {
     fn ask(&mut self, about: &About, (case, alert): Of<'_>, of: (usize, usize)) {
         let Some((side, fired)) = side(case, alert).zip(fired(alert)) else { return };
         let (pending, end) = what_if::times(alert);
-        let rule = fired_by(alert, &side.slo);
+        // The worst rule says since when: one that watches days takes failures of hours before for its beginning.
+        let told = told_by(alert, &side.slo).or_else(|| Some((fired_by(alert, &side.slo)?, fired)));
+        let (rule, told) = told.map_or((None, fired), |(rule, told)| (Some(rule), told));
         let objective = side.slo.objectives.iter().find(|objective| objective.name == side.objective);
         let is_in_range = fired >= about.from.tick();
         let search = rule.zip(objective).filter(|_| is_in_range).map(|(rule, objective)| {
             let from = (pending - rule.condition.long).max(fired + 1 - LONGEST);
-            self.searches.push(Search { span: within(about, from, fired + 1), side: side.clone() });
+            let to = (told + 1).min(fired + 1 + LONGEST);
+            self.searches.push(Search { span: within(about, from, to), side: side.clone() });
             (self.searches.len() - 1, Pace::of(objective, rule))
         });
         // Where no beginning is found, the requests that made it pending are in its short window.
@@ -251,6 +254,14 @@ fn is_of_the_rest(outcome: &Outcome, alert: &AlertHistory) -> bool {
 
 fn fired(alert: &AlertHistory) -> Option<i64> {
     alert.records.last().and_then(|last| last.fired_at)
+}
+
+/// The rule that made an alert as bad as it became, and when.
+fn told_by<'s>(alert: &AlertHistory, slo: &'s Slo) -> Option<(&'s Rule, i64)> {
+    let (at, severity, name) = alert.severities().into_iter().next_back()?;
+    let at = alert.records.iter().find(|t| text::seconds(t.tick) == at && t.severity == severity && t.rule == name)?;
+    let rules = slo.rules_of(&at.objective).unwrap_or_default();
+    rules.iter().find(|rule| rule.name == at.rule && rule.rule_set == at.rule_set).map(|rule| (rule, at.tick))
 }
 
 /// The rule that made an alert fire.

@@ -40,7 +40,7 @@ pub struct Replay {
     /// What if these definitions had been in force: files and directories, beside those of then
     #[arg(long, value_name = "PATH")]
     pub slos: Vec<PathBuf>,
-    /// Show the timeline of each SLO, a row per this much time [default: none as text, else about 120 rows]
+    /// Show the timeline of each SLO, a row per this much time, and 10,000 at most [default: none as text, else about 120 rows]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub step: Option<Duration>,
     /// Read as far back as budgets reach, not only as far as the rules do

@@ -10,6 +10,7 @@ use slipstream_slo::hash::target_partition;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
 
+use super::extremes::Watched;
 use super::notes::{Noted, Notes};
 use super::slots::Slotting;
 use super::steps::Steps;
@@ -47,6 +48,8 @@ struct Alerts<'a> {
     transitions: Vec<AlertTransition>,
     /// See [`Notes::spent`].
     spent: BTreeMap<(String, i64), f64>,
+    /// See [`Notes::extremes`].
+    watched: Watched,
 }
 
 impl<'a> Fold<'a> {
@@ -78,6 +81,7 @@ impl<'a> Fold<'a> {
                     before: case.open_before.as_ref().map(mine),
                     transitions: Vec::new(),
                     spent: BTreeMap::new(),
+                    watched: Watched::default(),
                 },
                 noted: Noted::default(),
                 last_ticks,
@@ -119,8 +123,8 @@ impl<'a> Fold<'a> {
         // One that came again is told as it is now.
         states.extend(ended.into_iter().filter(|(slo, _)| !there.contains(*slo)).flat_map(|(_, states)| states));
         alerts.begin_range(i64::MAX, &steps);
-        let Alerts { transitions, spent, .. } = alerts;
-        Ok(Notes { states, last_tick, transitions, spent, series: noted.into_notes() })
+        let Alerts { transitions, spent, watched, .. } = alerts;
+        Ok(Notes { states, last_tick, transitions, spent, extremes: watched.found, series: noted.into_notes() })
     }
 }
 
@@ -173,6 +177,8 @@ impl Alerts<'_> {
         let told = made.iter().filter(is_told);
         let spent = told.map(|told| ((told.alert_id.clone(), told.tick), 1.0 - rates.budget_remaining));
         self.spent.extend(spent);
+        made.iter().for_each(|transition| self.watched.step(transition));
+        self.watched.evaluated(rates);
         self.transitions.extend(made);
     }
 
@@ -183,9 +189,12 @@ impl Alerts<'_> {
             && let Some(before) = self.before.take()
         {
             self.open = OpenAlerts::default();
+            self.watched.forget();
             self.transitions.retain(|transition| !self.known.has(transition));
-            self.transitions.iter().cloned().for_each(|transition| self.open.apply(transition));
-            before.into_iter().for_each(|transition| self.open.apply(transition));
+            for transition in self.transitions.iter().chain(&before) {
+                self.open.apply(transition.clone());
+                self.watched.step(transition);
+            }
         }
     }
 }

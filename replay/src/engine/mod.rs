@@ -8,6 +8,7 @@
 mod alerting;
 mod copies;
 mod dictionary;
+mod extremes;
 mod fold;
 mod notes;
 mod pipeline;
@@ -31,6 +32,7 @@ use crate::source::Span;
 pub use alerting::Alerting;
 pub use copies::{Copies, KnownCopies};
 pub use dictionary::Tuple;
+pub use extremes::{EpisodeKey, Extremes};
 pub use notes::{Notes, SeriesName, SeriesNotes, Standing, StepNotes, Stepped};
 pub use pipeline::run;
 pub use progress::{Now, Phase, Progress};

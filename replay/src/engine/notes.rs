@@ -7,6 +7,7 @@ use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates, TallyEntry};
 use slipstream_slo::burn::Taken;
 
+use super::extremes::{EpisodeKey, Extremes};
 use super::slots::{Slotted, Slotting};
 use super::steps::Steps;
 
@@ -127,6 +128,8 @@ pub struct Notes {
     pub transitions: Vec<AlertTransition>,
     /// Alert and tick: the share of the budget that was spent when it fired, or its severity changed.
     pub spent: BTreeMap<(String, i64), f64>,
+    /// Of each episode.
+    pub extremes: BTreeMap<EpisodeKey, Extremes>,
     /// Of each series.
     pub series: BTreeMap<SeriesName, SeriesNotes>,
     /// How each series stood at the end; those of an SLO that was deleted in the range, right before that.
@@ -142,6 +145,7 @@ impl Notes {
         for notes in all {
             joined.transitions.extend(notes.transitions);
             joined.spent.extend(notes.spent);
+            joined.extremes.extend(notes.extremes);
             joined.series.extend(notes.series);
             joined.states.extend(notes.states);
             joined.last_tick = joined.last_tick.max(notes.last_tick);

@@ -1,5 +1,7 @@
 //! What is told of an alert.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use slipstream_definitions::definition::Severity;
 use slipstream_schemas::records::AlertTransition;
@@ -21,8 +23,13 @@ pub struct AlertHistory {
     pub transitions: Vec<TransitionShown>,
     /// Burn rates that its rules must exceed: rule, window in seconds, threshold.
     pub thresholds: Vec<Threshold>,
-    /// Since when its budget burned too fast: from here on until it fired, the burn rate over the short window of the rule that
-    /// fired (an hour of it at most) was above 1, or above the rule's threshold where that is lower. Requests are looked at from
+    /// The highest burn rate in each window of its rules while it was open, second by second: `{"5m": 147.8}`; of one that was open
+    /// before the range, from there on. Empty if it was open for no evaluation.
+    pub highest_burn_rates: BTreeMap<String, f64>,
+    /// The least budget that was left meanwhile; null likewise.
+    pub lowest_budget: Option<f64>,
+    /// Since when its budget burned too fast: from here on until its worst rule told of it, the burn rate over the short window of
+    /// that rule (an hour of it at most) was above 1, or above the rule's threshold where that is lower. Requests are looked at from
     /// the rule's long window before the pending on, and from six hours before it fired at the earliest. Null: it was not looked
     /// into, it fired before the range, or nothing of that kind was found.
     pub began_at: Option<String>,

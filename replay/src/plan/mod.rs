@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::try_join;
 use slipstream_log::SharedLog;
 use slipstream_query::definitions::revisions;
-use slipstream_schemas::LogTime;
+use slipstream_schemas::{EventTime, LogTime};
 use slipstream_slo::revision::Revisions;
 
 use crate::assemble::time;
@@ -154,6 +154,9 @@ impl Past {
             return Err(ReplayError::Stopped);
         }
         let Some((first, last)) = sorted.all else { return Err(nothing_in(self.held.is_some())) };
+        if (asked.from.is_none() || asked.to.is_none()) && last.millis() - first.millis() > MOST_MS {
+            return Err(far_apart(first, last));
+        }
         let (from, to) = self.range(asked, (LogTime(first.millis()), LogTime(last.millis() + 1)))?;
         let first_second = LogTime(first.millis().div_euclid(1_000) * 1_000);
         let span = Span { from: warm_up(from).unwrap_or(from).max(first_second).min(from), to };
@@ -215,6 +218,16 @@ impl Past {
         let parts = plan_log(log, retained, span, self.window_ms).await?;
         join(log, self.held.as_ref(), parts, span, wanted).await
     }
+}
+
+/// By event time, requests of more than so long are hardly of one history: three years.
+const MOST_MS: i64 = 3 * 366 * 86_400_000;
+
+fn far_apart(first: EventTime, last: EventTime) -> ReplayError {
+    let [first, last] = [first, last].map(|at| time(LogTime(at.millis())));
+    ReplayError::Range(format!(
+        "requests happened from {first} to {last}, which is years: was a clock wrong? Say with --from and --to which of them are meant"
+    ))
 }
 
 fn who_hold(with_store: bool) -> &'static str {

@@ -34,7 +34,8 @@ pub struct Facts<'a> {
     pub end: Micros,
     /// Seconds from that beginning to firing; at least so many if `began_earlier`.
     pub detection: Option<i64>,
-    /// Highest burn rate in a window of its rules, and that window, such as `5m`.
+    /// Highest burn rate in a window of its rules, and that window, such as `5m`: of each second, or, where it was open for none that
+    /// was evaluated, of the ends of steps.
     pub peak: Option<(f64, &'a str)>,
     /// Budget left before, if known, and after.
     pub budget: Option<(Option<f64>, f64)>,
@@ -130,10 +131,15 @@ fn of_alert<'a>(outcome: &'a Outcome, alert: &'a AlertHistory, times: Times) -> 
         since,
         end,
         detection: began.zip(fired).map(|(began, fired)| (fired - began) / SECOND).filter(|s| *s >= 0),
-        peak: slo.and_then(|slo| peak(alert, slo, (begin, end), step)),
-        budget: slo.and_then(|slo| budget(slo, begin, end, step)),
+        peak: highest(alert).or_else(|| slo.and_then(|slo| peak(alert, slo, (begin, end), step))),
+        budget: slo.and_then(|slo| budget(slo, (began.is_some(), begin), end, step)),
         change: change_before(outcome, alert, since),
     }
+}
+
+fn highest(alert: &AlertHistory) -> Option<(f64, &str)> {
+    let rates = alert.highest_burn_rates.iter().map(|(window, rate)| (*rate, window.as_str()));
+    rates.max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 fn peak<'a>(
@@ -148,11 +154,22 @@ fn peak<'a>(
     rates.map(|(window, rate)| (*rate, window.as_str())).max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
-fn budget(slo: &SloHistory, begin: Micros, end: Micros, step: Micros) -> Option<(Option<f64>, f64)> {
+fn budget(
+    slo: &SloHistory,
+    (is_begin_known, begin): (bool, Micros),
+    end: Micros,
+    step: Micros,
+) -> Option<(Option<f64>, f64)> {
     let ends = || slo.timeline.iter().filter_map(|s| Some((times::parse(&s.at)? + step, s.budget_remaining)));
-    let before = ends().take_while(|(at, _)| *at <= begin).last();
+    let before = ends().take_while(|(at, _)| *at <= begin);
+    // Where it is not known when it began, that was before it became pending: what was left is the most of the hour before.
+    let is_near = |(at, _): &(Micros, f64)| *at > begin - CHANGE_BEFORE_MS * 1_000;
+    let before = match is_begin_known {
+        true => before.last().map(|(_, left)| left),
+        false => before.filter(is_near).map(|(_, left)| left).max_by(f64::total_cmp),
+    };
     let after = ends().find(|(at, _)| *at >= end).or_else(|| ends().next_back())?;
-    Some((before.map(|(_, left)| left), after.1))
+    Some((before, after.1))
 }
 
 fn change_before<'a>(outcome: &'a Outcome, alert: &AlertHistory, begin: Micros) -> Option<(&'a MarkerShown, i64)> {

@@ -7,7 +7,7 @@ use super::markup::Markup;
 use super::tables::{self, Cell};
 use super::times::{SECOND, Times};
 use super::{Told, summary, words};
-use crate::outcome::Impact;
+use crate::outcome::{AlertHistory, Impact};
 
 /// Nothing may be loaded, run or sent, whatever a name in the page contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -46,7 +46,11 @@ pub fn title(m: &mut Markup, told: &Told<'_>, facts: &[Facts<'_>], times: Times)
         if facts.is_empty() && told.outcome.is_of_another_time() {
             m.leaf("p", &[("class", "note")], ANOTHER_TIME);
         }
-        let figures = facts.first().map_or_else(|| of_range(told), |worst| of_worst(worst, times));
+        let mut figures = facts.first().map_or_else(|| of_range(told), |worst| of_worst(worst, times));
+        if let [worst, _, ..] = facts {
+            let of = format!("one of {} alerts; the figures are its", words::count(facts.len() as i64));
+            figures.insert(0, ("Alert", worst.name.clone(), of));
+        }
         m.within("dl", &[("class", "figures")], |m| {
             for (name, figure, more) in figures {
                 m.within("div", &[], |m| {
@@ -155,7 +159,7 @@ fn alerts(m: &mut Markup, facts: &[Facts<'_>], times: Times) {
         };
         vec![
             Cell::Text(facts.name.clone()),
-            Cell::or_dash(Some(facts.alert.worst().0.to_owned())),
+            Cell::or_dash(Some(severities(facts.alert, times))),
             Cell::Text(state(episode.state).to_owned()),
             Cell::Figure(times.at_text(&episode.pending_at)),
             time(&episode.fired_at),
@@ -167,6 +171,14 @@ fn alerts(m: &mut Markup, facts: &[Facts<'_>], times: Times) {
     };
     let rows: Vec<Vec<Cell>> = facts.iter().map(row).collect();
     tables::write(m, "Alerts (times in UTC)", &heads, &rows);
+}
+
+/// What it fired as, and what it became: `ticket, page from 09:18:31 on`.
+fn severities(alert: &AlertHistory, times: Times) -> String {
+    let steps = alert.severities();
+    let Some(((_, first, _), rises)) = steps.split_first() else { return alert.worst().0.to_owned() };
+    let rise = |(at, severity, _): &(String, &str, &str)| format!(", {severity} from {} on", times.at_text(at));
+    (*first).to_owned() + &rises.iter().map(rise).collect::<String>()
 }
 
 fn state(state: AlertState) -> &'static str {

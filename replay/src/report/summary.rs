@@ -137,12 +137,18 @@ pub fn budget(facts: &Facts<'_>, times: Times) -> Option<String> {
     let since = facts.slo.and_then(|slo| counted_since(slo, times)).unwrap_or_default();
     let left = words::rough_percent(after);
     let spent = if after < 0.0 { ": more than all of it is spent" } else { "" };
-    Some(match before {
-        None => format!("At its end, {left} of the budget was left{since}{spent}."),
-        Some(before) if words::rough_percent(before) == left => {
+    let lowest = facts.alert.lowest_budget.filter(|lowest| *lowest < after);
+    let lowest = lowest.map(words::rough_percent).filter(|lowest| *lowest != left);
+    Some(match (before, lowest) {
+        (before, Some(lowest)) => {
+            let from = before.map_or_else(String::new, |before| format!(" from {}", words::rough_percent(before)));
+            format!("The budget left fell{from} to {lowest}, and was {left} at its end{since}{spent}.")
+        }
+        (None, None) => format!("At its end, {left} of the budget was left{since}{spent}."),
+        (Some(before), None) if words::rough_percent(before) == left => {
             format!("The budget left stayed at {left}{since}{spent}.")
         }
-        Some(before) => {
+        (Some(before), None) => {
             let verb = if after < before { "fell" } else { "rose" };
             format!("The budget left {verb} from {} to {left}{since}{spent}.", words::rough_percent(before))
         }

@@ -43,6 +43,8 @@ fn episode_of(id: &str, slo: &str, group: Option<&str>, steps: &[Step]) -> Alert
         })
         .collect();
     AlertHistory {
+        highest_burn_rates: BTreeMap::new(),
+        lowest_budget: None,
         episode: AlertEpisode::new(&records[records.len() - 1]),
         open_before: false,
         transitions: Vec::new(),

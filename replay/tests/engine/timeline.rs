@@ -1,8 +1,11 @@
 //! The timeline has every event of its range, wherever that ends.
 
+use std::collections::BTreeMap;
+
 use slipstream_replay::Asked;
-use slipstream_replay::outcome::{Counted, SloHistory};
+use slipstream_replay::outcome::{Counted, SloHistory, SloStep};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent};
+use slipstream_store::alerts::AlertState;
 
 use crate::world::{What, World, second};
 
@@ -66,4 +69,34 @@ async fn the_sum_of_all_steps_is_the_range_wherever_it_ends() {
             }
         }
     }
+}
+
+/// Steps of a second are as fine as it gets.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_tells_its_extremes_second_by_second_whatever_the_steps() {
+    let world = World::busy(2).await;
+    let fine = world.replay(Asked { step: Some(1), ..Asked::default() }).await;
+    let coarse = world.replay(Asked { step: Some(60), ..Asked::default() }).await;
+    let mut compared = 0;
+    for (alert, same) in fine.alerts.iter().zip(&coarse.alerts) {
+        assert_eq!((&alert.highest_burn_rates, alert.lowest_budget), (&same.highest_burn_rates, same.lowest_budget));
+        let (of, group) = (&alert.episode, Some(alert.episode.group.clone()).filter(|group| !group.is_empty()));
+        let is_its = |slo: &&SloHistory| {
+            (&slo.status.name, &slo.status.objective, &slo.status.group) == (&of.slo, &of.objective, &group)
+        };
+        let slo = fine.slos.iter().find(is_its).unwrap();
+        let last = &alert.records[alert.records.len() - 1];
+        let end = if AlertState::after(last.kind).is_open() { i64::MAX } else { last.tick };
+        let tick = |step: &SloStep| step.at.parse::<jiff::Timestamp>().unwrap().as_second();
+        let open = || slo.timeline.iter().filter(|step| (of.episode..end).contains(&tick(step)));
+        let windows = alert.thresholds.iter().flat_map(|rule| [&rule.window, &rule.short_window]);
+        let highest: BTreeMap<String, f64> = windows
+            .map(|window| (window.clone(), open().map(|step| step.burn_rates[window]).fold(f64::MIN, f64::max)))
+            .collect();
+        assert_eq!(alert.highest_burn_rates, highest, "{}/{}", of.id, of.episode);
+        let lowest = open().map(|step| step.budget_remaining).fold(f64::MAX, f64::min);
+        assert_eq!(alert.lowest_budget, Some(lowest), "{}/{}", of.id, of.episode);
+        compared += 1;
+    }
+    assert!(compared > 2, "{compared}");
 }

@@ -221,6 +221,8 @@ pub fn alert() -> AlertHistory {
         burn,
     };
     AlertHistory {
+        highest_burn_rates: BTreeMap::new(),
+        lowest_budget: None,
         episode: episode(),
         open_before: false,
         transitions: vec![

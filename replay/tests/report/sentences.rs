@@ -147,6 +147,19 @@ fn a_budget_that_covers_less_than_its_period_says_so() {
     );
 }
 
+/// Steps tell how it was at their ends.
+#[test]
+fn the_worst_is_that_of_each_second_where_it_is_known() {
+    let text = with_alert(|alert| {
+        alert.highest_burn_rates = [("5m".to_owned(), 311.0), ("1h".to_owned(), 25.0)].into();
+        alert.lowest_budget = Some(-0.2);
+    });
+    assert!(text.contains("at up to 311 times the allowed rate (over 5m)."), "{text}");
+    assert!(text.contains("The budget left fell from 93 % to −20 %, and was 62 % at its end."), "{text}");
+    let text = with_alert(|alert| alert.lowest_budget = Some(0.9));
+    assert!(text.contains("The budget left fell from 93 % to 62 %."), "{text}");
+}
+
 #[test]
 fn of_several_alerts_three_are_told_and_the_rest_is_in_the_table() {
     let mut outcome = made_up::incident();

@@ -36,7 +36,7 @@ fn windows(sides: &[(&str, &Outcome)]) -> BTreeSet<(i64, String)> {
 }
 
 /// The length of a window by its name, such as 5m.
-fn seconds(window: &str) -> i64 {
+pub(super) fn seconds(window: &str) -> i64 {
     let (number, unit) = window.split_at(window.len() - 1);
     let unit = match unit {
         "d" => 86_400,

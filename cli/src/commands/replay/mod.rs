@@ -23,7 +23,7 @@ use slipstream_schemas::LogTime;
 use crate::args::{ClockName, Replay, as_argument};
 use crate::session::Interrupted;
 use crate::wrong_use::WrongUse;
-use crate::{output, parts};
+use crate::{figures, output, parts};
 
 /// Replays, and prints what was found.
 ///
@@ -34,6 +34,11 @@ pub async fn run(args: Replay) -> Result<ExitCode> {
     if named.is_some() && args.clock == ClockName::Log && (args.from.is_some() || args.to.is_some()) {
         let what = "--alert is around one alert: leave out --from and --to. With --clock event they say where it is looked for";
         return Err(WrongUse(what.to_owned()).into());
+    }
+    if let Some(folder) = args.report.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::metadata(folder)
+            .with_context(|| format!("--report: {} is no folder to write to", folder.display()))?;
     }
     let (config, loaded) = args.place.load_with(&args.slos)?;
     let slos = (!args.slos.is_empty()).then_some(loaded.slos);
@@ -115,10 +120,8 @@ fn named(named: &str) -> Result<(&str, Option<i64>)> {
 }
 
 async fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>, log: &SharedLog) -> Result<()> {
-    // First: a reader of the text may have seen enough and close the pipe.
-    if let Some(file) = &args.report {
-        write_report(file, &found.told, around)?;
-    }
+    // First: a reader of the text may have seen enough and close the pipe. If it cannot be written, the text is there all the same.
+    let written = args.report.as_deref().map_or(Ok(()), |file| write_report(file, &found.told, around));
     if args.json {
         match &found.told {
             Told::One(outcome) => output::print_json(outcome)?,
@@ -127,7 +130,12 @@ async fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>, log: &S
     } else if args.csv {
         output::print(&csv::timelines(&found.told))?;
     } else {
-        output::print(&show::text(&found.told, args.step.is_some()))?;
+        output::print(&show::text(&found.told, args.step.is_some(), around))?;
+    }
+    written?;
+    let steps = found.told.outcome().step_seconds;
+    if args.step.is_some_and(|step| step.as_secs() < steps.unsigned_abs()) {
+        output::say(format_args!("steps are of {}: there would be too many shorter ones", figures::span(steps)));
     }
     match &args.report {
         Some(file) => output::say(format_args!("report: {}", file.display())),

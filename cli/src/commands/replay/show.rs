@@ -2,28 +2,36 @@
 
 mod what_if;
 
-use slipstream_replay::Told;
-use slipstream_replay::outcome::{AlertHistory, Contributor, Counted, Impact, Outcome, Request, SloHistory};
+use std::cmp::Reverse;
+
+use slipstream_definitions::definition::Severity;
+use slipstream_replay::outcome::{
+    AlertHistory, Contributor, Contributors, Counted, Impact, Outcome, Request, SloHistory,
+};
+use slipstream_replay::{Episode, Told};
 use slipstream_schemas::records::BudgetUnit;
 
 use crate::{figures, output};
 
 /// Alerts of which more is told than a row.
 const TOLD: usize = 3;
+/// A dimension is told if a value of it has this share of the bad requests.
+const LEAST: f64 = 0.02;
 /// A column that is there where a filter could not be decided for some.
 const UNKNOWN: &str = "UNKNOWN";
 /// Requests that are told of one.
 const REQUESTS: usize = 5;
 
 /// Tables of SLOs and alerts, and what is behind the first alerts; with `timeline` that of each SLO.
-pub fn text(told: &Told, timeline: bool) -> String {
+/// `around`: the episode that the range is around; it is told first, then the worst.
+pub fn text(told: &Told, timeline: bool, around: Option<&Episode>) -> String {
     match told {
-        Told::One(outcome) => of_one(outcome, timeline),
+        Told::One(outcome) => of_one(outcome, timeline, around),
         Told::Both(what_if) => what_if::text(what_if, timeline),
     }
 }
 
-fn of_one(outcome: &Outcome, timeline: bool) -> String {
+fn of_one(outcome: &Outcome, timeline: bool, around: Option<&Episode>) -> String {
     let mut text = about(outcome);
     text += &slos(outcome);
     if timeline {
@@ -35,8 +43,17 @@ fn of_one(outcome: &Outcome, timeline: bool) -> String {
     }
     text += "\n";
     text += &alerts(outcome);
-    let fired = outcome.alerts.iter().filter(|alert| alert.episode.fired_at.is_some());
-    fired.take(TOLD).for_each(|alert| text += &behind(alert));
+    let mut fired: Vec<&AlertHistory> =
+        outcome.alerts.iter().filter(|alert| alert.episode.fired_at.is_some()).collect();
+    fired.sort_by_key(|alert| {
+        let is_meant = around.is_some_and(|of| (&of.id, of.episode) == (&alert.episode.id, alert.episode.episode));
+        let bad = alert.impact.as_ref().map(|impact| impact.bad);
+        (!is_meant, Reverse(Severity::named(alert.worst().0).rank), Reverse(bad))
+    });
+    fired.iter().take(TOLD).for_each(|alert| text += &behind(alert));
+    if fired.len() > TOLD {
+        text += &format!("\n{} more: --json and --report have them\n", figures::alerts((fired.len() - TOLD) as i64));
+    }
     text
 }
 
@@ -53,6 +70,9 @@ fn about(outcome: &Outcome) -> String {
     text += "\n";
     if outcome.stopped {
         text += "stopped before the end\n";
+    }
+    if outcome.slos.is_empty() {
+        text += "no definitions were in force: pass some with --slos\n";
     }
     if outcome.alerts.is_empty() && outcome.is_of_another_time() {
         text +=
@@ -122,6 +142,7 @@ fn steps(slo: &SloHistory) -> String {
             windows.push(window.clone());
         }
     }
+    windows.sort_by_key(|window| super::csv::seconds(window));
     let burns: Vec<String> = windows.iter().map(|window| format!("BURN {window}")).collect();
     let is_known = slo.timeline.iter().all(|step| step.counted.unknown == 0);
     let mut head = vec!["AT", "GOOD", "TOTAL"];
@@ -148,6 +169,7 @@ fn markers(outcome: &Outcome) -> String {
         let version = marker.version.clone().unwrap_or_default();
         vec![
             marker.time.clone(),
+            marker.until.clone().unwrap_or_default(),
             marker.kind.clone(),
             marker.service.clone(),
             marker.environment.clone(),
@@ -155,7 +177,7 @@ fn markers(outcome: &Outcome) -> String {
             marker.text.clone(),
         ]
     });
-    format!("\n{}", output::table(&["MARKED", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "TEXT"], &[], rows))
+    format!("\n{}", output::table(&["MARKED", "UNTIL", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "TEXT"], &[], rows))
 }
 
 fn alerts(outcome: &Outcome) -> String {
@@ -190,8 +212,8 @@ fn alerts(outcome: &Outcome) -> String {
             episode.slo.clone(),
             episode.objective.clone(),
             group.join(", "),
-            alert.worst().0.to_owned(),
-            alert.worst().1.to_owned(),
+            severities(alert),
+            rules(alert),
             figure(&|impact| Some(figures::count(impact.bad))),
             figure(&|impact| Some(figures::count(impact.total))),
             figure(&users),
@@ -201,6 +223,25 @@ fn alerts(outcome: &Outcome) -> String {
         row
     });
     output::table(&head, &["BAD", "OF", "USERS"], rows)
+}
+
+/// What it fired as, and what it became: `ticket, page 4m6s later`.
+fn severities(alert: &AlertHistory) -> String {
+    let steps = alert.severities();
+    let Some(((at, first, _), rises)) = steps.split_first() else { return alert.worst().0.to_owned() };
+    let second = |at: &str| at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_second());
+    let later = |(rise, severity, _): &(String, &str, &str)| {
+        format!(", {severity} {} later", figures::long_span(second(rise) - second(at)))
+    };
+    first.to_string() + &rises.iter().map(later).collect::<String>()
+}
+
+/// The rules of those.
+fn rules(alert: &AlertHistory) -> String {
+    match alert.severities().as_slice() {
+        [] => alert.worst().1.to_owned(),
+        steps => steps.iter().map(|(_, _, rule)| *rule).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Different users that had a bad request.
@@ -236,7 +277,9 @@ fn behind(alert: &AlertHistory) -> String {
     if alert.impact.as_ref().is_some_and(|impact| !impact.whole) {
         text += &format!("  requests from {}\n", counted(alert));
     }
-    for found in &alert.contributors {
+    // Where no value has more than a few of them, they have nothing in common.
+    let tells = |found: &&Contributors| found.values.first().is_some_and(|most| most.share_of_bad >= LEAST);
+    for found in alert.contributors.iter().filter(tells) {
         let values: Vec<String> = found.values.iter().take(3).map(contributor).collect();
         text += &format!("  {}: {}\n", found.dimension, values.join("; "));
     }

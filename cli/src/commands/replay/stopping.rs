@@ -7,6 +7,7 @@ use slipstream_replay::ReplayError;
 use slipstream_replay::engine::Progress;
 use slipstream_runtime::signal;
 
+use crate::output;
 use crate::session::Interrupted;
 
 /// Runs to its end; at the first signal it is told to stop, and what it has is its result.
@@ -18,6 +19,7 @@ pub async fn on_signal<T>(progress: &Progress, work: impl Future<Output = T>) ->
         done = &mut work => done,
         _ = watch.received() => {
             progress.stop();
+            output::say("stopping: what was read is told; another signal ends it at once");
             work.await
         }
     }

@@ -65,7 +65,7 @@ fn changed_alerts(alerts: &[AlertChange]) -> String {
     let rows = alerts.iter().map(|alert| {
         let time = |at: &Option<String>| at.clone().unwrap_or("-".to_owned());
         let group: Vec<&str> = alert.group.iter().flatten().map(|(_, value)| value.as_str()).collect();
-        let mut row = vec![alert.in_words(figures::span), alert.slo.clone(), alert.objective.clone()];
+        let mut row = vec![alert.in_words(figures::long_span), alert.slo.clone(), alert.objective.clone()];
         row.extend(is_grouped.then(|| group.join(", ")));
         row.extend([
             alert.severity.clone(),
