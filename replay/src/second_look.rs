@@ -80,7 +80,15 @@ impl SecondLook {
                 let is_rest = |outcome: &Outcome, at: Option<usize>| {
                     at.is_some_and(|at| is_of_the_rest(outcome, &outcome.alerts[at]))
                 };
+                let known = second.changes.len();
                 second.compare(about, pair, [of_then, given], is_rest(before, b) || is_rest(after, a));
+                if let Some(change) = second.changes.get_mut(known) {
+                    change.within = match (change.change, b, a) {
+                        (Change::Lost, Some(b), _) => what_if::within(&before.alerts[b], &after.alerts),
+                        (Change::Gained, _, Some(a)) => what_if::within(&after.alerts[a], &before.alerts),
+                        _ => None,
+                    };
+                }
             }
         }
         second

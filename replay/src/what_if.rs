@@ -135,11 +135,23 @@ pub fn change(before: Option<&AlertHistory>, after: Option<&AlertHistory>) -> Op
         fired_after: after.and_then(|alert| alert.episode.fired_at.clone()),
         resolved_before: resolved(before),
         resolved_after: resolved(after),
+        within: None,
         looked_from: None,
         looked_to: None,
         requests: Vec::new(),
         changed_requests: None,
     })
+}
+
+/// When another alert of the same series fired that was firing already when this one did.
+pub fn within(alert: &AlertHistory, others: &[AlertHistory]) -> Option<String> {
+    let at = fired(alert)?;
+    let series = |alert: &AlertHistory| {
+        (alert.episode.slo.clone(), alert.episode.objective.clone(), alert.episode.group.clone())
+    };
+    let is_firing = |other: &&AlertHistory| fired(other).is_some_and(|fired| fired <= at) && times(other).1 > at;
+    let mut of_it = others.iter().filter(|other| series(other) == series(alert)).filter(is_firing);
+    of_it.next().and_then(|other| other.episode.fired_at.clone())
 }
 
 /// The second from which on an episode is not the same any more; `None` if it always is.
@@ -186,8 +198,11 @@ impl AlertChange {
     pub fn in_words(&self, span: fn(i64) -> String) -> String {
         let first = match (self.change, self.by_seconds) {
             (Change::Same, _) => return "same".to_owned(),
-            (Change::Gained, _) => return "gained".to_owned(),
-            (Change::Lost, _) => return "lost".to_owned(),
+            (Change::Gained | Change::Lost, _) => {
+                let word = if self.change == Change::Gained { "gained" } else { "lost" };
+                let part = self.within.as_ref().map(|at| format!(": part of what fired at {at}"));
+                return word.to_owned() + &part.unwrap_or_default();
+            }
             (Change::Earlier, by) => Some(format!("{} earlier", by.map(|by| span(by.abs())).unwrap_or_default())),
             (Change::Later, by) => Some(format!("{} later", by.map(|by| span(by.abs())).unwrap_or_default())),
             (Change::Severity | Change::Resolved, _) => None,

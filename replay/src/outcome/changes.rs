@@ -99,6 +99,9 @@ pub struct AlertChange {
     pub resolved_before: Option<String>,
     /// When it is resolved by the given ones; null: not in the range.
     pub resolved_after: Option<String>,
+    /// Of a lost alert, when that fired by the given definitions which was firing already when this one fired by those of then; of a
+    /// gained one the other way round. Null: none was.
+    pub within: Option<String>,
     /// Requests from here on were looked at for what made the difference: those of the long window before it, the last six
     /// hours at most. Null: none were, because nothing changed, more than 200 alerts did, or the replay was stopped.
     pub looked_from: Option<String>,

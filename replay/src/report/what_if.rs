@@ -42,7 +42,7 @@ pub fn write(m: &mut Markup, what_if: &WhatIf, times: Times) {
 pub fn in_words(what_if: &WhatIf) -> String {
     let kinds = [
         (Change::Gained, "more alert", "would fire"),
-        (Change::Lost, "alert", "would not fire"),
+        (Change::Lost, "alert", "would not fire by itself"),
         (Change::Earlier, "alert", "would fire earlier"),
         (Change::Later, "alert", "would fire later"),
         (Change::Severity, "alert", "would have another severity"),

@@ -181,3 +181,24 @@ fn an_episode_belongs_to_that_of_its_alert_or_else_of_its_series_at_the_same_tim
         assert_eq!(pairs(&then, &given), expected, "{what}");
     }
 }
+
+#[test]
+fn one_that_is_lost_may_be_part_of_another() {
+    let lost = episode(&[PENDING, PAGE, OVER]);
+    let other = |slo: &str, from: i64, to: i64| {
+        let steps = [(from, Kind::Pending, ""), (from + 10, Kind::Firing, "page"), (to, Kind::Resolved, "page")];
+        episode_of("b", slo, None, &steps)
+    };
+    let rows = [
+        (other("checkout", 0, 500), Some("1970-01-01T00:00:10Z")),
+        (other("checkout", 0, 150), None),
+        (other("checkout", 160, 500), None),
+        (other("pay", 0, 500), None),
+    ];
+    for (other, expected) in rows {
+        let found = within(&lost, &[other]);
+        assert_eq!(found.as_deref(), expected);
+        let told = AlertChange { within: found, ..change(Some(&lost), None).unwrap() }.in_words(|_| String::new());
+        assert_eq!(told, expected.map_or("lost".to_owned(), |at| format!("lost: part of what fired at {at}")));
+    }
+}

@@ -316,6 +316,7 @@ pub fn what_if() -> WhatIf {
         fired_after: fired[1].clone(),
         resolved_before: fired[0].as_ref().map(|_| at(1_990)),
         resolved_after: fired[1].as_ref().map(|_| at(2_050)),
+        within: None,
         looked_from: Some(at(300)),
         looked_to: Some(at(926)),
         requests: vec![RequestChange { request: request(904, NASTY, 429), before: "good", after: "bad" }],

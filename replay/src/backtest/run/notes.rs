@@ -52,7 +52,8 @@ pub(super) fn about_slos(slos: &[Slo], notes: &Notes) -> Vec<String> {
     if without.is_empty() {
         return Vec::new();
     }
-    vec![format!("No request was counted by {}: no rule of it could fire.", some(&without))]
+    let of = if without.len() == 1 { "it" } else { "them" };
+    vec![format!("No request was counted by {}: no rule of {of} could fire.", some(&without))]
 }
 
 /// Incidents that nothing could find.
@@ -73,10 +74,10 @@ fn outside(incidents: &[Incident], what: &str, range: Range, clock: Clock) -> Op
         Some((noun, rest)) => [what.to_owned(), format!("{noun}s {rest}")],
         None => [what.to_owned(), format!("{what}s")],
     };
-    let begin = if outside.len() == 1 { "begins" } else { "begin" };
+    let (begin, are) = if outside.len() == 1 { ("begins", "is") } else { ("begin", "are") };
     let when = if first == last { text(first) } else { format!("{} to {}", text(first), text(last)) };
     let mut note = format!(
-        "{} of {} {begin} outside of the range ({when}) and are not judged",
+        "{} of {} {begin} outside of the range ({when}) and {are} not judged",
         outside.len(),
         counted(incidents.len() as u64, &one, &many)
     );

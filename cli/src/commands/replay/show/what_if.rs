@@ -35,7 +35,8 @@ fn changed_slos(what_if: &WhatIf) -> String {
     }
     let unknown = |range: Option<Counted>| range.map_or(0, |range| range.unknown);
     let is_known = what_if.slos.iter().all(|slo| unknown(slo.range_before) + unknown(slo.range_after) == 0);
-    let mut head = vec!["SLO", "OBJECTIVE", "GROUP", "SLI THEN", "SLI NOW", "BUDGET LEFT THEN", "BUDGET LEFT NOW"];
+    let mut head =
+        vec!["SLO", "OBJECTIVE", "GROUP", "WINDOW SLI THEN", "WINDOW SLI NOW", "BUDGET LEFT THEN", "BUDGET LEFT NOW"];
     // A filter that can no longer be decided is an SLI of fewer requests, or of none.
     head.extend([UNKNOWN_THEN, UNKNOWN_NOW].into_iter().filter(|_| !is_known));
     let rows = what_if.slos.iter().map(|slo| {
