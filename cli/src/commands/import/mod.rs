@@ -105,7 +105,8 @@ fn finish(
     }
     if slos == Some(0) && report.events > 0 {
         output::say(
-            "no SLOs yet: an SLO counts only events that arrive after it, so pass --slos PATH with the first import of a file",
+            "no SLOs yet, and one counts only events that arrive after it. What yours would have said of these: slipstream replay \
+             --clock event --slos PATH",
         );
     }
     if let (Some(who), true) = (who, report.events > 0) {
