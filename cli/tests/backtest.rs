@@ -5,10 +5,10 @@ mod past;
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::{Value, json as object};
-use support::{arg, json, run};
+use support::{arg, json, run, told};
 
 /// A page and a ticket, in one rule set, for each of two services.
 const SLOS: &str = r#"
@@ -96,11 +96,6 @@ fn arguments<'a>(home: &'a Path, paths: &'a [PathBuf; 3], more: &[&'a str]) -> V
 
 fn paths(home: &Path) -> [PathBuf; 3] {
     ["data", "slos.yaml", "incidents.csv"].map(|name| home.join(name))
-}
-
-fn told(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 /// found, missed, false, repeats.

@@ -5,10 +5,9 @@ mod support;
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Output;
 
 use serde_json::{Value, json as object};
-use support::{arg, run, slipstream};
+use support::{arg, run, slipstream, told};
 
 const SLOS: &str = r#"
 apiVersion: openslo/v1
@@ -114,9 +113,7 @@ fn second(time: &Value) -> i64 {
 
 /// Standard output and standard error of a command in a directory, by what it ended with.
 fn said(home: &Path, args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = slipstream(args).current_dir(home).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
+    told(&slipstream(args).current_dir(home).output().unwrap())
 }
 
 #[test]

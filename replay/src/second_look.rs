@@ -76,19 +76,7 @@ impl SecondLook {
         }
         if let ([of_then, given], [before, after]) = (cases, outcomes) {
             for (b, a) in what_if::pairs(&before.alerts, &after.alerts) {
-                let pair = (b.map(|b| (of_then, &before.alerts[b])), a.map(|a| (given, &after.alerts[a])));
-                let is_rest = |outcome: &Outcome, at: Option<usize>| {
-                    at.is_some_and(|at| is_of_the_rest(outcome, &outcome.alerts[at]))
-                };
-                let known = second.changes.len();
-                second.compare(about, pair, [of_then, given], is_rest(before, b) || is_rest(after, a));
-                if let Some(change) = second.changes.get_mut(known) {
-                    change.within = match (change.change, b, a) {
-                        (Change::Lost, Some(b), _) => what_if::within(&before.alerts[b], &after.alerts),
-                        (Change::Gained, _, Some(a)) => what_if::within(&after.alerts[a], &before.alerts),
-                        _ => None,
-                    };
-                }
+                second.compare(about, [(of_then, before, b), (given, after, a)]);
             }
         }
         second
@@ -114,17 +102,21 @@ impl SecondLook {
         self.alerts.push(Asked { of, side, pending, fired, end, search, begin });
     }
 
-    fn compare(
-        &mut self,
-        about: &About,
-        (before, after): (Option<Of<'_>>, Option<Of<'_>>),
-        [of_then, given]: [&Case; 2],
-        is_rest: bool,
-    ) {
+    /// Of each set of definitions: its outcome, and the place of the alert there.
+    fn compare(&mut self, about: &About, sets: [(&Case, &Outcome, Option<usize>); 2]) {
+        let [before, after] = sets.map(|(case, outcome, at)| Some((case, &outcome.alerts[at?])));
+        let [(of_then, then, _), (given, now, _)] = sets;
         let histories = (before.map(|(_, b)| b), after.map(|(_, a)| a));
-        let Some(change) = what_if::change(histories.0, histories.1) else { return };
+        let Some(mut change) = what_if::change(histories.0, histories.1) else { return };
         let made = change.change;
+        change.within = match (made, histories) {
+            (Change::Lost, (Some(b), _)) => what_if::within(b, &now.alerts),
+            (Change::Gained, (_, Some(a))) => what_if::within(a, &then.alerts),
+            _ => None,
+        };
         self.changes.push(change);
+        let is_rest =
+            sets.iter().any(|(_, outcome, at)| at.is_some_and(|at| is_of_the_rest(outcome, &outcome.alerts[at])));
         if made == Change::Same || is_rest || self.differing.len() >= ALERTS {
             return;
         }
@@ -266,24 +258,25 @@ fn fired(alert: &AlertHistory) -> Option<i64> {
 
 /// The rule that made an alert as bad as it became, and when.
 fn told_by<'s>(alert: &AlertHistory, slo: &'s Slo) -> Option<(&'s Rule, i64)> {
-    let (at, severity, name) = alert.severities().into_iter().next_back()?;
-    let at = alert.records.iter().find(|t| text::seconds(t.tick) == at && t.severity == severity && t.rule == name)?;
-    let rules = slo.rules_of(&at.objective).unwrap_or_default();
-    rules.iter().find(|rule| rule.name == at.rule && rule.rule_set == at.rule_set).map(|rule| (rule, at.tick))
+    let rise = alert.rises().pop()?;
+    named(rise, slo).map(|rule| (rule, rise.tick))
 }
 
 /// The rule that made an alert fire.
 fn fired_by<'s>(alert: &AlertHistory, slo: &'s Slo) -> Option<&'s Rule> {
-    let named = |t: &AlertTransition| {
-        let rules = slo.rules_of(&t.objective).unwrap_or_default();
-        rules.iter().find(|rule| rule.name == t.rule && rule.rule_set == t.rule_set)
-    };
+    let named = |t: &AlertTransition| named(t, slo);
     alert
         .records
         .iter()
         .filter(|t| t.fired_at.is_some())
         .find_map(named)
         .or_else(|| alert.records.iter().find_map(named))
+}
+
+/// The rule that a transition names.
+fn named<'s>(t: &AlertTransition, slo: &'s Slo) -> Option<&'s Rule> {
+    let rules = slo.rules_of(&t.objective).unwrap_or_default();
+    rules.iter().find(|rule| rule.name == t.rule && rule.rule_set == t.rule_set)
 }
 
 fn within(about: &About, from: i64, to: i64) -> Span {

@@ -8,7 +8,7 @@ use slipstream_role::names::ALERTER;
 use slipstream_role::reading::{ReadError, Reader, decoded};
 use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{Topic, codec};
-use slipstream_store::alerts::AlertState;
+use slipstream_store::alerts::{AlertEpisode, AlertState};
 
 use crate::error::ReplayError;
 use crate::outcome::Clock;
@@ -85,6 +85,13 @@ pub struct Episode {
     pub episode: i64,
     /// The tick of its end; `None` if it is open.
     pub end: Option<i64>,
+}
+
+impl Episode {
+    /// Whether it is this one.
+    pub fn is_of(&self, alert: &AlertEpisode) -> bool {
+        (&self.id, self.episode) == (&alert.id, alert.episode)
+    }
 }
 
 /// An alert that was asked for is not there.

@@ -57,10 +57,6 @@ pub fn pairs(before: &[AlertHistory], after: &[AlertHistory]) -> Vec<(Option<Pla
     let mut pairs = Vec::new();
     // First the same alert; then, because an edited policy may have another name, the same series.
     let same_alert = |a: &AlertHistory, b: &AlertHistory| a.episode.id == b.episode.id;
-    let same_series = |a: &AlertHistory, b: &AlertHistory| {
-        (&a.episode.slo, &a.episode.objective, &a.episode.group)
-            == (&b.episode.slo, &b.episode.objective, &b.episode.group)
-    };
     pair(&mut pairs, (before, &mut lost), (after, &mut gained), same_alert);
     pair(&mut pairs, (before, &mut lost), (after, &mut gained), same_series);
     pairs.extend(lost.into_iter().map(|at| (Some(at), None)));
@@ -84,6 +80,10 @@ fn pair(
         pairs.push((Some(*b), Some(gained.remove(at))));
         false
     });
+}
+
+fn same_series(a: &AlertHistory, b: &AlertHistory) -> bool {
+    (&a.episode.slo, &a.episode.objective, &a.episode.group) == (&b.episode.slo, &b.episode.objective, &b.episode.group)
 }
 
 fn overlap(a: &AlertHistory, b: &AlertHistory) -> bool {
@@ -146,11 +146,8 @@ pub fn change(before: Option<&AlertHistory>, after: Option<&AlertHistory>) -> Op
 /// When another alert of the same series fired that was firing already when this one did.
 pub fn within(alert: &AlertHistory, others: &[AlertHistory]) -> Option<String> {
     let at = fired(alert)?;
-    let series = |alert: &AlertHistory| {
-        (alert.episode.slo.clone(), alert.episode.objective.clone(), alert.episode.group.clone())
-    };
     let is_firing = |other: &&AlertHistory| fired(other).is_some_and(|fired| fired <= at) && times(other).1 > at;
-    let mut of_it = others.iter().filter(|other| series(other) == series(alert)).filter(is_firing);
+    let mut of_it = others.iter().filter(|other| same_series(other, alert)).filter(is_firing);
     of_it.next().and_then(|other| other.episode.fired_at.clone())
 }
 

@@ -16,13 +16,19 @@ pub struct Extremes {
 
 /// An alert and an episode of it.
 pub type EpisodeKey = (String, i64);
-/// An SLO, an objective, values of its groups.
-type Series = (String, String, Vec<String>);
 
+#[derive(Debug)]
+struct Open {
+    objective: String,
+    /// Values of groupBy.
+    group: Vec<String>,
+    episode: EpisodeKey,
+}
 /// Extremes of all episodes.
 #[derive(Debug, Default)]
 pub struct Watched {
-    open: BTreeMap<Series, Vec<EpisodeKey>>,
+    /// By SLO: those that are open. Every evaluation of every series asks here.
+    open: BTreeMap<String, Vec<Open>>,
     /// What they were.
     pub found: BTreeMap<EpisodeKey, Extremes>,
 }
@@ -35,23 +41,20 @@ impl Watched {
 
     /// An alert took a step.
     pub fn step(&mut self, transition: &AlertTransition) {
-        let group = transition.group.iter().map(|label| label.value.clone()).collect();
-        let series = (transition.slo.clone(), transition.objective.clone(), group);
         let episode = (transition.alert_id.clone(), transition.episode);
-        let open = self.open.entry(series).or_default();
-        open.retain(|known| *known != episode);
+        let open = self.open.entry(transition.slo.clone()).or_default();
+        open.retain(|known| known.episode != episode);
         if AlertState::after(transition.kind).is_open() {
-            open.push(episode);
+            let group = transition.group.iter().map(|label| label.value.clone()).collect();
+            open.push(Open { objective: transition.objective.clone(), group, episode });
         }
     }
 
     /// A series was evaluated.
     pub fn evaluated(&mut self, rates: &BurnRates) {
-        if self.open.is_empty() {
-            return;
-        }
-        let series = (rates.slo.clone(), rates.objective.clone(), rates.group.clone());
-        for episode in self.open.get(&series).into_iter().flatten() {
+        let of_slo = self.open.get(&rates.slo).into_iter().flatten();
+        for Open { episode, .. } in of_slo.filter(|open| open.objective == rates.objective && open.group == rates.group)
+        {
             let found = self.found.entry(episode.clone()).or_default();
             for window in &rates.windows {
                 let highest = found.burn.entry(window.seconds).or_insert(window.burn);

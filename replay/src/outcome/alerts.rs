@@ -66,21 +66,19 @@ impl AlertHistory {
     /// The severity that it fired with, and each one that was worse than all before: from when on (RFC 3339), the severity, and
     /// its rule. Empty if it never fired. Of an alert that fired before the range this begins with what it had last then.
     pub fn severities(&self) -> Vec<(String, &str, &str)> {
-        let fired = self.records.iter().filter(|t| t.fired_at.is_some());
-        let mut steps: Vec<(String, &str, &str)> =
-            fired.map(|t| (text::seconds(t.tick), t.severity.as_str(), t.rule.as_str())).collect();
-        if steps.is_empty() && self.episode.fired_at.is_some() {
-            let told = self.transitions.iter().filter(|t| !t.severity.is_empty());
-            steps = told.map(|t| (t.at.clone(), t.severity.as_str(), t.rule.as_str())).collect();
+        let rises = self.rises().into_iter();
+        let steps: Vec<_> = rises.map(|t| (text::seconds(t.tick), t.severity.as_str(), t.rule.as_str())).collect();
+        if !steps.is_empty() || self.episode.fired_at.is_none() {
+            return steps;
         }
-        let mut worst = None;
-        steps.retain(|(_, severity, _)| {
-            let rank = Some(Severity::named(severity).rank);
-            let is_worse = rank > worst;
-            worst = worst.max(rank);
-            is_worse
-        });
-        steps
+        let told = self.transitions.iter().filter(|t| !t.severity.is_empty());
+        let steps = told.map(|t| (t.at.clone(), t.severity.as_str(), t.rule.as_str())).collect();
+        rising(steps, |(_, severity, _)| severity)
+    }
+
+    /// The transition that it fired with, and each one that made it worse than all before.
+    pub fn rises(&self) -> Vec<&AlertTransition> {
+        rising(self.records.iter().filter(|t| t.fired_at.is_some()).collect(), |t| &t.severity)
     }
 
     /// The worst severity that it had, and its rule; as of now where it never fired.
@@ -88,6 +86,18 @@ impl AlertHistory {
         let fallback = (self.episode.severity.as_str(), self.episode.rule.as_str());
         self.severities().last().map_or(fallback, |(_, severity, rule)| (*severity, *rule))
     }
+}
+
+/// Those that are worse than all before them.
+fn rising<T>(mut steps: Vec<T>, severity: impl Fn(&T) -> &str) -> Vec<T> {
+    let mut worst = None;
+    steps.retain(|step| {
+        let rank = Some(Severity::named(severity(step)).rank);
+        let is_worse = rank > worst;
+        worst = worst.max(rank);
+        is_worse
+    });
+    steps
 }
 
 /// What a rule demands.

@@ -12,7 +12,7 @@ pub fn timelines(told: &Told) -> String {
         Told::One(outcome) => vec![("", outcome)],
         Told::Both(what_if) => vec![("then", &what_if.before), ("given", &what_if.after)],
     };
-    let windows = windows(&sides);
+    let windows = windows(sides.iter().flat_map(|(_, outcome)| &outcome.slos));
     let mut head: Vec<String> =
         ["definitions", "at", "slo", "objective", "group", "good", "total", "unknown", "sli", "budget_remaining"]
             .map(str::to_owned)
@@ -30,13 +30,13 @@ pub fn timelines(told: &Told) -> String {
 }
 
 /// Every window, shortest first.
-fn windows(sides: &[(&str, &Outcome)]) -> BTreeSet<(i64, String)> {
-    let steps = sides.iter().flat_map(|(_, outcome)| &outcome.slos).flat_map(|slo| &slo.timeline);
+pub(super) fn windows<'o>(slos: impl IntoIterator<Item = &'o SloHistory>) -> BTreeSet<(i64, String)> {
+    let steps = slos.into_iter().flat_map(|slo| &slo.timeline);
     steps.flat_map(|step| step.burn_rates.keys()).map(|window| (seconds(window), window.clone())).collect()
 }
 
 /// The length of a window by its name, such as 5m.
-pub(super) fn seconds(window: &str) -> i64 {
+fn seconds(window: &str) -> i64 {
     let (number, unit) = window.split_at(window.len() - 1);
     let unit = match unit {
         "d" => 86_400,

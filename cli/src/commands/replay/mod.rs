@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use slipstream_definitions::definition::Slo;
 use slipstream_log::SharedLog;
 use slipstream_replay::engine::Progress;
-use slipstream_replay::outcome::{Clock, Outcome};
+use slipstream_replay::outcome::{AlertHistory, Clock, Outcome};
 use slipstream_replay::report::{self, html};
 use slipstream_replay::{Asked, Episode, ReplayError, Replayed, Sources, Told, episode, episode_by_event_time, replay};
 use slipstream_schemas::LogTime;
@@ -168,9 +168,8 @@ fn write_report(file: &Path, told: &Told, around: Option<&Episode>) -> Result<()
         Told::Both(what_if) => Some(what_if.as_ref()),
     };
     let focus = around.map(|found| format!("{}/{}", found.id, found.episode));
-    let of_focus = told.outcome().alerts.iter().find(|alert| {
-        around.is_some_and(|found| (&alert.episode.id, alert.episode.episode) == (&found.id, found.episode))
-    });
+    let is_meant = |alert: &&AlertHistory| around.is_some_and(|found| found.is_of(&alert.episode));
+    let of_focus = told.outcome().alerts.iter().find(is_meant);
     let title = of_focus.map_or("Replay".to_owned(), |alert| format!("Incident: {}", alert.episode.slo));
     let page = html(&report::Told {
         title: &title,

@@ -46,7 +46,7 @@ fn of_one(outcome: &Outcome, timeline: bool, around: Option<&Episode>) -> String
     let mut fired: Vec<&AlertHistory> =
         outcome.alerts.iter().filter(|alert| alert.episode.fired_at.is_some()).collect();
     fired.sort_by_key(|alert| {
-        let is_meant = around.is_some_and(|of| (&of.id, of.episode) == (&alert.episode.id, alert.episode.episode));
+        let is_meant = around.is_some_and(|of| of.is_of(&alert.episode));
         let bad = alert.impact.as_ref().map(|impact| impact.bad);
         (!is_meant, Reverse(Severity::named(alert.worst().0).rank), Reverse(bad))
     });
@@ -136,14 +136,8 @@ fn group(slo: &SloHistory) -> String {
 /// The timeline of an SLO: what happened in each step, and how budget and burn rates stood at its end.
 fn steps(slo: &SloHistory) -> String {
     let name = [slo.status.name.clone(), slo.status.objective.clone(), group(slo)].join(" ");
-    let mut windows: Vec<String> = Vec::new();
-    for window in slo.timeline.iter().flat_map(|step| step.burn_rates.keys()) {
-        if !windows.contains(window) {
-            windows.push(window.clone());
-        }
-    }
-    windows.sort_by_key(|window| super::csv::seconds(window));
-    let burns: Vec<String> = windows.iter().map(|window| format!("BURN {window}")).collect();
+    let windows = super::csv::windows([slo]);
+    let burns: Vec<String> = windows.iter().map(|(_, window)| format!("BURN {window}")).collect();
     let is_known = slo.timeline.iter().all(|step| step.counted.unknown == 0);
     let mut head = vec!["AT", "GOOD", "TOTAL"];
     head.extend((!is_known).then_some(UNKNOWN));
@@ -154,7 +148,7 @@ fn steps(slo: &SloHistory) -> String {
         row.extend(counts(slo, step.counted, step.sli, is_known));
         row.push(figures::rough_percent(step.budget_remaining, &[]));
         row.extend(
-            windows.iter().map(|window| step.burn_rates.get(window).map_or(String::new(), |b| format!("{b:.2}"))),
+            windows.iter().map(|(_, window)| step.burn_rates.get(window).map_or(String::new(), |b| format!("{b:.2}"))),
         );
         row
     });

@@ -26,10 +26,9 @@ pub async fn on_signal<T>(progress: &Progress, work: impl Future<Output = T>) ->
 }
 
 /// One that was stopped before it had anything to tell has not failed.
-pub fn interrupted(error: impl Into<anyhow::Error>) -> anyhow::Error {
-    let error = error.into();
-    match error.downcast_ref::<ReplayError>() {
-        Some(ReplayError::Stopped) => Interrupted::new(error.to_string()).into(),
-        _ => error,
+pub fn interrupted(error: ReplayError) -> anyhow::Error {
+    match error {
+        ReplayError::Stopped => Interrupted::new(error.to_string()).into(),
+        failed => failed.into(),
     }
 }
