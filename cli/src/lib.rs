@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+mod answering;
 pub mod args;
 mod catch_up;
 mod commands;
@@ -49,6 +50,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Backtest(args) => commands::backtest::run(args).await,
         Command::Mark(command) => commands::mark::run(command).await,
+        Command::Api(api) => commands::api::run(api),
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {

@@ -17,7 +17,8 @@ use slipstream_runtime::supervise::{Bounds, Supervisor};
 use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
-use crate::parts::{Installation, Writes};
+use crate::answering::Answering;
+use crate::parts::{Installation, ReadPlace, Writes};
 use crate::pipeline::Pipeline;
 use crate::place::{both, say_ignored};
 use crate::{args, definitions, output, parts};
@@ -58,6 +59,7 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
         roles: (!args.roles.is_empty()).then(|| args.roles.join(",")),
         listen: args.listen.clone(),
         ops_listen: args.ops_listen.clone(),
+        api_listen: args.api_listen.clone(),
         slos: args.slos.iter().map(|path| path.display().to_string()).collect(),
         webhooks: args.webhook.clone(),
         drain: args.drain.clone(),
@@ -73,9 +75,13 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
         false => None,
     };
+    let api_listener = match config.roles.contains(&Role::Api) {
+        true => Some(listen(config.api_listen, "the API", "--api-listen").await?),
+        false => None,
+    };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
 
-    let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()? };
+    let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()?, api: None };
     let mut supervisor = Supervisor::new(bounds(&config));
     let health = supervisor.health();
     if let Some(listener) = gateway_listener {
@@ -92,6 +98,12 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
     if let Some(cut_in) = installation.cut_in {
         let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
         supervisor.job(Stage::Intake, "definitions", wait);
+    }
+    if let Some(listener) = api_listener {
+        listens.api = Some(listener.local_addr()?);
+        let place = ReadPlace::of(&config, installation.store.as_ref());
+        Answering { log: installation.log.shared(), place, health: health.clone(), stage: config.shutdown_timeout }
+            .start(&mut supervisor, listener);
     }
     pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
     // Only when all are on the board: who connected early must not see the first one alone.
@@ -164,6 +176,7 @@ async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListen
 struct Listens {
     gateway: Option<SocketAddr>,
     ops: SocketAddr,
+    api: Option<SocketAddr>,
 }
 
 fn greet(config: &Config, listens: Listens, slos: usize) {
@@ -175,6 +188,9 @@ fn greet(config: &Config, listens: Listens, slos: usize) {
     ));
     if let Some(gateway) = listens.gateway {
         output::say(format_args!("  events   POST http://{gateway}/v1/events"));
+    }
+    if let Some(api) = listens.api {
+        output::say(format_args!("  API      http://{api}/api/v1/"));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", listens.ops));
     if slos == 0 {

@@ -56,6 +56,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where health and metrics are served.
     pub ops_listen: SocketAddr,
+    /// Where the API listens.
+    pub api_listen: SocketAddr,
     /// Where people reach this installation, for notifications.
     pub external_url: Option<String>,
     /// Where an alert links to, with names of its fields in braces; `None` if that is `external_url`.
@@ -95,11 +97,14 @@ pub enum Role {
     Alerter,
     /// Sends alerts to receivers.
     Notifier,
+    /// Answers questions over HTTP.
+    Api,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 6] = [Role::Gateway, Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier];
+    pub const ALL: [Role; 7] =
+        [Role::Gateway, Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier, Role::Api];
 
     /// Its name on the command line and in the file.
     pub const fn name(self) -> &'static str {
@@ -110,6 +115,7 @@ impl Role {
             Role::Sink => "sink",
             Role::Alerter => "alerter",
             Role::Notifier => "notifier",
+            Role::Api => "api",
         }
     }
 }
