@@ -1,7 +1,5 @@
 //! Why a question has no answer.
 
-use slipstream_log::LogError;
-use slipstream_query::{DefinitionsError, FollowError};
 use slipstream_role::patience::passes;
 use slipstream_role::reading::ReadError;
 use slipstream_schemas::Cause;
@@ -65,30 +63,12 @@ impl From<StoreError> for AskError {
     }
 }
 
-/// An error of the log while something was done.
-pub(crate) fn of_log(doing: &str, error: LogError) -> AskError {
-    let doing = doing.to_owned();
-    if passes(&error) {
-        AskError::Unavailable { doing, cause: Cause::of(error) }
-    } else {
-        AskError::Broken { doing, cause: Cause::of(error) }
-    }
-}
-
 impl From<ReadError> for AskError {
     fn from(error: ReadError) -> Self {
-        AskError::Broken { doing: "reading the log".to_owned(), cause: Cause::of(error) }
-    }
-}
-
-impl From<FollowError> for AskError {
-    fn from(error: FollowError) -> Self {
-        AskError::Broken { doing: "following the SLOs".to_owned(), cause: Cause::of(error) }
-    }
-}
-
-impl From<DefinitionsError> for AskError {
-    fn from(error: DefinitionsError) -> Self {
-        AskError::Broken { doing: "reading the definitions".to_owned(), cause: Cause::of(error) }
+        let doing = "reading the log".to_owned();
+        match &error {
+            ReadError::Log { cause, .. } if passes(cause) => AskError::Unavailable { doing, cause: Cause::of(error) },
+            ReadError::Log { .. } | ReadError::Record { .. } => AskError::Broken { doing, cause: Cause::of(error) },
+        }
     }
 }

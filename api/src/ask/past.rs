@@ -18,7 +18,6 @@ use super::answers::kpis::{Endpoints, Key, KpiAnswer, KpiRow, KpiRows, KpiTotal,
 use super::answers::markers::Markers;
 use super::answers::notifications::Notifications;
 use super::answers::past_slos::{Contributors, History as SloHistory};
-use super::error::of_log;
 use super::questions::{
     AlertsQuestion, BucketsQuestion, ContributorsQuestion, EventQuestion, EventsQuestion, Grain, HistoryQuestion,
     KpisQuestion, MarkersQuestion, NotificationsQuestion, TopQuestion,
@@ -200,25 +199,21 @@ impl Past {
     }
 
     async fn positions(&self) -> Result<Vec<Position>, AskError> {
-        let mut told = Vec::new();
-        for position in self.store()?.positions().await? {
-            let lag = self.lag(&position).await.ok();
-            told.push(Position {
-                topic: position.topic.name().to_owned(),
-                partition: position.partition,
-                offset: position.offset,
-                lag,
-                log_time: log_time(position.log_time),
-            });
-        }
-        Ok(told)
-    }
-
-    async fn lag(&self, position: &StorePosition) -> Result<i64, AskError> {
-        let partition = TopicPartition { topic: position.topic, partition: position.partition };
-        let bounds = self.log.bounds(partition).await;
-        let (_, end) = bounds.map_err(|error| of_log("looking up a partition's bounds", error))?;
-        Ok((end - position.offset).max(0))
+        let stored = self.store()?.positions().await?;
+        let of = |p: &StorePosition| TopicPartition { topic: p.topic, partition: p.partition };
+        let bounds = self.log.all_bounds(&stored.iter().map(of).collect::<Vec<_>>()).await;
+        let lag = |i: usize, position: &StorePosition| {
+            let (_, end) = bounds.as_ref().ok()?.get(i)?;
+            Some((end - position.offset).max(0))
+        };
+        let position = |(i, position): (usize, &StorePosition)| Position {
+            topic: position.topic.name().to_owned(),
+            partition: position.partition,
+            offset: position.offset,
+            lag: lag(i, position),
+            log_time: log_time(position.log_time),
+        };
+        Ok(stored.iter().enumerate().map(position).collect())
     }
 }
 
