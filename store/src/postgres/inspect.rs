@@ -74,7 +74,7 @@ pub struct Inspection {
 const DOING: &str = "inspecting the database";
 
 /// Tables, and the version that each came with: without one of them nothing can be written.
-const TABLES: [(&str, i32); 12] = [
+const TABLES: [(&str, i32); 15] = [
     ("positions", 1),
     ("dimensions", 1),
     ("days", 1),
@@ -87,6 +87,9 @@ const TABLES: [(&str, i32); 12] = [
     ("events", 1),
     ("topics", 3),
     ("kept", 4),
+    ("closed", 5),
+    ("stale_hours", 5),
+    ("stale_days", 5),
 ];
 
 /// Tables that a version has and that are not `there`.

@@ -29,6 +29,16 @@ async fn answers_conform() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn looking_conforms() {
+    conformance::looking::all(&Databases::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_conform() {
+    conformance::aggregates::all(&Databases::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn raw_events_conform() {
     conformance::raw::all(&Databases::new().await).await;
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use slipstream_store::Cursor;
+use slipstream_store::{Cursor, EventQuestion};
 
 use super::{filter, history};
 use crate::args::What;
@@ -12,7 +12,8 @@ use crate::output;
 /// Prints a page of events.
 pub async fn run(limit: usize, after: Option<&str>, what: &What) -> Result<ExitCode> {
     let after = after.map(str::parse::<Cursor>).transpose()?;
-    let page = history(&what.place).await?.events(&filter(what), limit, after).await?;
+    let question = EventQuestion::oldest(filter(what), limit, after);
+    let page = history(&what.place).await?.events(&question).await?;
     if what.json {
         output::print_json(&page)?;
         return Ok(ExitCode::SUCCESS);

@@ -19,7 +19,7 @@ pub async fn run(by: Option<By>, step: Option<Duration>, what: &What) -> Result<
         By::StatusCode => Field::StatusCode,
     });
     let step = step.map(|s| i64::try_from(s.as_secs())).transpose().context("the step is too long")?;
-    let question = KpiQuestion { filter: filter(what), by: field, step };
+    let question = KpiQuestion { filter: filter(what), by: field.into_iter().collect(), step, source: None };
     let answer = history(&what.place).await?.kpis(&question).await?;
     if what.json {
         output::print_json(&answer)?;
