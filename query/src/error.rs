@@ -88,7 +88,9 @@ pub enum QueryError {
         at: String,
     },
     /// Retention has removed some of what was known then.
-    #[error("some of what was known at {at} was removed by retention (retention.events): the store has all from {kept} on")]
+    #[error(
+        "some of what was known at {at} was removed by retention (retention.events): the store has all from {kept} on"
+    )]
     Gone {
         /// The time that was asked for.
         at: String,

@@ -43,7 +43,7 @@ pub struct AggregateState {
 /// The hours that are closed at a log time end at this microsecond.
 pub fn closed_at(now: LogTime) -> i64 {
     let settled = now.0.saturating_sub(SETTLE_MS).saturating_mul(1_000);
-    settled - settled.rem_euclid(HOUR_US)
+    settled.saturating_sub(settled.rem_euclid(HOUR_US))
 }
 
 /// Start of the hour that an event time falls into.

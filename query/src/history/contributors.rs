@@ -39,7 +39,10 @@ impl Dimension {
         }
         let field = FIELDS.into_iter().find(|field| *field == name).map(Dimension::Field);
         field.ok_or_else(|| {
-            QueryError::Refused(format!("cannot group by `{name}`; use one of {}, or {ATTRIBUTE}NAME", FIELDS.join(", ")))
+            QueryError::Refused(format!(
+                "cannot group by `{name}`; use one of {}, or {ATTRIBUTE}NAME",
+                FIELDS.join(", ")
+            ))
         })
     }
 
@@ -188,7 +191,8 @@ impl History {
                 }
             }
             if judged.by.len() > MOST_VALUES {
-                let most = format!("more than {MOST_VALUES} different values: choose another field, or a shorter range");
+                let most =
+                    format!("more than {MOST_VALUES} different values: choose another field, or a shorter range");
                 return Err(QueryError::Refused(most));
             }
             after = page.next;
@@ -222,7 +226,9 @@ impl History {
         let from = question.from.unwrap_or(EventTime(to.0.saturating_sub(HOUR_US)));
         let hits = total(Some(from), Some(to)).await?.hits;
         if hits > MOST_EVENTS {
-            let most = format!("the range has {hits} requests, and at most {MOST_EVENTS} are judged one by one: ask for a shorter one");
+            let most = format!(
+                "the range has {hits} requests, and at most {MOST_EVENTS} are judged one by one: ask for a shorter one"
+            );
             return Err(QueryError::Refused(most));
         }
         Ok((from, to))
@@ -281,7 +287,11 @@ fn view(event: &RequestEvent) -> EventView<'_> {
         weight: event.weight as u32,
         trace_id: event.trace_id.as_deref().map(Into::into),
         user_ref: event.user_ref.as_deref().map(Into::into),
-        attributes: event.attributes.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
+        attributes: event
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect(),
     }
 }
 
@@ -299,8 +309,11 @@ fn answer(question: &ContributorQuestion, judged: Judged<String>) -> Contributor
     let has_others = others.is_some();
     values.extend(others);
     let shares = shares(&values.iter().map(|(_, counts)| counts.bad).collect::<Vec<_>>());
-    let row = |((value, counts), share): ((String, Counts), f64)| {
-        ContributorRow { value, bad: counts.bad, total: counts.total, share }
+    let row = |((value, counts), share): ((String, Counts), f64)| ContributorRow {
+        value,
+        bad: counts.bad,
+        total: counts.total,
+        share,
     };
     let mut contributors: Vec<ContributorRow> = values.into_iter().zip(shares).map(row).collect();
     let others = if has_others { contributors.pop() } else { None };
@@ -364,10 +377,13 @@ mod tests {
     #[test]
     fn the_others_are_one() {
         let counts = |bad| Counts { bad, total: 10 };
-        let by = BTreeMap::from([("/a", 5), ("/b", 3), ("/c", 1), ("/d", 1), ("/e", 0)].map(|(value, bad)| (value.to_owned(), counts(bad))));
+        let by = BTreeMap::from(
+            [("/a", 5), ("/b", 3), ("/c", 1), ("/d", 1), ("/e", 0)].map(|(value, bad)| (value.to_owned(), counts(bad))),
+        );
         let judged = Judged { objective: "o".into(), range: (EventTime(0), EventTime(1)), unknown: 4, by };
         let found = answer(&ContributorQuestion { limit: 2, ..ContributorQuestion::default() }, judged);
-        let told: Vec<(&str, i64, f64)> = found.contributors.iter().map(|row| (row.value.as_str(), row.bad, row.share)).collect();
+        let told: Vec<(&str, i64, f64)> =
+            found.contributors.iter().map(|row| (row.value.as_str(), row.bad, row.share)).collect();
         assert_eq!(told, [("/a", 5, 0.5), ("/b", 3, 0.3)]);
         assert_eq!(found.others.map(|row| (row.value, row.bad, row.total, row.share)), Some(("2".into(), 2, 20, 0.2)));
         assert_eq!((found.bad, found.total, found.unknown), (10, 50, 4));

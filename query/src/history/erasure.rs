@@ -35,8 +35,10 @@ impl History {
         }
         let more_to_come = self.is_behind().await?;
         let erased = self.store.erase_user(user_ref).await?;
-        let (log_holds_until, dead_letters_hold_until) = (until(Topic::RequestEvents, now), until(Topic::DeadLetters, now));
-        let again = if more_to_come { " Requests that are not stored yet may have it: erase again in a minute." } else { "" };
+        let (log_holds_until, dead_letters_hold_until) =
+            (until(Topic::RequestEvents, now), until(Topic::DeadLetters, now));
+        let again =
+            if more_to_come { " Requests that are not stored yet may have it: erase again in a minute." } else { "" };
         let note = format!(
             "{erased} stored requests no longer name this user; no count has changed. The log is not changed: it holds requests \
              until {log_holds_until} at the latest, refused ones until {dead_letters_hold_until} (dead-letters); replays of that \

@@ -111,7 +111,10 @@ impl History {
         let points: Vec<HistoryPoint> =
             living.map(|state| standing(definition, state)).filter(wanted).map(HistoryPoint::from).collect();
         if points.len() > MOST_POINTS {
-            let most = format!("{} points, of {MOST_POINTS} at most: use longer steps, or name an objective or a group", points.len());
+            let most = format!(
+                "{} points, of {MOST_POINTS} at most: use longer steps, or name an objective or a group",
+                points.len()
+            );
             return Err(QueryError::Refused(most));
         }
         let (from, to) = (text::seconds(*from), text::seconds(*to));

@@ -139,9 +139,17 @@ impl History {
         objective: Option<&str>,
     ) -> Result<(), QueryError> {
         let (from, to) = (filter.from, filter.to);
-        let question = ContributorQuestion { slo: slo.into(), objective: objective.map(Into::into), from, to, ..ContributorQuestion::default() };
+        let question = ContributorQuestion {
+            slo: slo.into(),
+            objective: objective.map(Into::into),
+            from,
+            to,
+            ..ContributorQuestion::default()
+        };
         let Judged { objective, by, .. } = self
-            .judged(&question, |event| [&*event.service, &*event.environment, &*event.endpoint, &*event.method].map(str::to_owned))
+            .judged(&question, |event| {
+                [&*event.service, &*event.environment, &*event.endpoint, &*event.method].map(str::to_owned)
+            })
             .await?;
         let allowed: f64 = self
             .store

@@ -219,7 +219,9 @@ fn inner((from, to): Span, unit: i64) -> Option<Span> {
 
 /// The hours of a span that the aggregates have, as few spans as may be.
 fn closed_hours(minutes: Span, known: &Known) -> Vec<Span> {
-    let Some(hours) = inner((minutes.0, minutes.1.min(known.closed)), HOUR_US) else { return Vec::new() };
+    let end = minutes.1.min(known.closed);
+    let hours = if minutes.0 < end { inner((minutes.0, end), HOUR_US) } else { None };
+    let Some(hours) = hours else { return Vec::new() };
     let stale: Vec<Span> = known.stale.iter().map(|hour| (*hour, hour + HOUR_US)).collect();
     without(hours, &stale)
 }

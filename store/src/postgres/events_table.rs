@@ -105,62 +105,19 @@ pub async fn ensure(session: &mut Session, days: &[Day]) -> Result<Layout, Store
     transaction.execute_typed(lock, &[]).await.map_err(error::at(doing))?;
     let layout = Layout::find(&transaction, doing).await?;
     let days = if layout.events { &[] } else { days };
-    for day in days {
-        let name = name(*day);
-        let there = transaction.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await;
-        if there.map_err(error::at(doing))?.get(0) {
-            continue;
-        }
-        // Attached, not created in place: that would lock the whole table against readers.
-        let (from, to) = (day.begin_sql(), Day(day.0 + 1).begin_sql());
-        let sql = format!(
-            "CREATE TABLE {name} (LIKE events INCLUDING INDEXES);
-             ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');"
-        );
-        transaction.batch_execute(&sql).await.map_err(error::at(doing))?;
+    for Day(day) in days {
+        let sql = "SELECT events_make_day($1)";
+        transaction.execute_typed(sql, &[(day, Type::INT4)]).await.map_err(error::at(doing))?;
     }
     transaction.commit().await.map_err(error::at(doing))?;
     Ok(layout)
 }
 
 /// Drops what holds only days before `day`. The caller holds the lock on the table.
-pub async fn drop_before(
-    transaction: &Transaction<'_>,
-    is_hypertable: bool,
-    day: Day,
-    doing: &str,
-) -> Result<u64, StoreError> {
-    match is_hypertable {
-        true => {
-            let sql = "SELECT count(*) FROM drop_chunks('events', older_than => $1::timestamptz)";
-            let dropped = transaction.query_typed_one(sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await;
-            Ok(dropped.map_err(error::at(doing))?.get::<_, i64>(0) as u64)
-        }
-        false => {
-            let past: Vec<String> =
-                partitions(transaction, doing).await?.into_iter().filter(|d| *d < day).map(name).collect();
-            if !past.is_empty() {
-                let sql = format!("DROP TABLE {}", past.join(", "));
-                transaction.batch_execute(&sql).await.map_err(error::at(doing))?;
-            }
-            Ok(past.len() as u64)
-        }
-    }
-}
-
-async fn partitions(transaction: &Transaction<'_>, doing: &str) -> Result<Vec<Day>, StoreError> {
-    let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-               WHERE i.inhparent = 'events'::regclass";
-    let rows = transaction.query_typed(sql, &[]).await.map_err(error::at(doing))?;
-    Ok(rows.iter().filter_map(|row| day_of(row.get(0))).collect())
-}
-
-fn name(day: Day) -> String {
-    format!("events_{}", day.digits())
-}
-
-fn day_of(name: &str) -> Option<Day> {
-    Day::from_digits(name.strip_prefix("events_")?)
+pub async fn drop_before(transaction: &Transaction<'_>, day: Day, doing: &str) -> Result<u64, StoreError> {
+    let sql = "SELECT events_drop_before($1)";
+    let dropped = transaction.query_typed_one(sql, &[(&day.0, Type::INT4)]).await.map_err(error::at(doing))?;
+    Ok(dropped.get::<_, i64>(0) as u64)
 }
 
 /// The days of log time that some events fall into.

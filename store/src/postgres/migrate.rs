@@ -179,9 +179,11 @@ async fn version_under_lock(transaction: &Transaction<'_>, schema: &str, doing: 
     if there.try_get::<_, i64>(0).map_err(error::at(doing))? == 0 {
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(error::at(doing))?;
     }
-    let sql = "CREATE TABLE IF NOT EXISTS schema_versions (version integer PRIMARY KEY,
-               applied_at timestamptz NOT NULL DEFAULT now())";
-    transaction.batch_execute(sql).await.map_err(error::at(doing))?;
+    if !exists(transaction, schema, doing).await? {
+        let sql =
+            "CREATE TABLE schema_versions (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
+        transaction.batch_execute(sql).await.map_err(error::at(doing))?;
+    }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_versions";
     let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
     row.try_get(0).map_err(error::at(doing))

@@ -12,6 +12,7 @@ mod copy;
 mod erase;
 mod error;
 mod events_table;
+mod grants;
 mod ids;
 mod inspect;
 mod layout;
@@ -49,6 +50,7 @@ use crate::port::{
     Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError, StorePosition,
     WriteBatch,
 };
+pub use grants::grant;
 pub use inspect::{Inspection, inspect};
 pub use layout::Layout;
 pub use move_tables::{Progress, to_hypertables};

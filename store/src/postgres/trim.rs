@@ -61,7 +61,7 @@ async fn days(transaction: &Transaction<'_>, is_hypertable: bool, before: LogTim
     if !is_hypertable {
         transaction.batch_execute(lock).await.map_err(error::at(DOING))?;
     }
-    events_table::drop_before(transaction, is_hypertable, day, DOING).await?;
+    events_table::drop_before(transaction, day, DOING).await?;
     let sql = "UPDATE minutes SET raw_gone = true WHERE oldest_log < $1 AND NOT raw_gone";
     execute(transaction, sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await?;
     let sql = "INSERT INTO kept AS k (one, raw_from) VALUES (true, $1)
@@ -106,7 +106,7 @@ async fn burn_rate_chunk(transaction: &Transaction<'_>, before: Stamp) -> Answer
                   AND NOT EXISTS (SELECT FROM burn_rates n WHERE n.series = b.series AND n.\"time\" >= $2)";
     let newest = transaction.query_typed_one(newest, &range).await.map_err(error::at(DOING))?;
     if newest.get::<_, i64>(0) == 0 {
-        let sql = "SELECT count(*) FROM drop_chunks('burn_rates', newer_than => $1, older_than => $2)";
+        let sql = "SELECT burn_rates_drop($1, $2)";
         return Ok(transaction.query_typed_one(sql, &range).await.map_err(error::at(DOING))?.get::<_, i64>(0) as u64);
     }
     let sql = "DELETE FROM burn_rates b WHERE b.\"time\" >= $1 AND b.\"time\" < $2

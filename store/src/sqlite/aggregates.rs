@@ -12,6 +12,9 @@ use crate::spread::Spread;
 const MINUTES: i64 = HOUR_US / MINUTE_US;
 const HOURS: i64 = DAY_US / HOUR_US;
 
+/// An hour before every event, and far from overflow.
+const EARLIEST: i64 = -1_000_000_000;
+
 /// The columns that are added up, and how.
 const SUMS: &str = "sum(hits), sum(errors), sum(latency_count), sum(latency_sum), min(latency_min), max(latency_max), sketch_merge(sketch)";
 
@@ -54,7 +57,7 @@ fn close(transaction: &Transaction<'_>, until: i64) -> rusqlite::Result<()> {
     if before.is_some_and(|before| before >= until) {
         return Ok(());
     }
-    let from = before.unwrap_or(i64::MIN / MINUTES);
+    let from = before.unwrap_or(EARLIEST);
     transaction.execute(
         "INSERT OR IGNORE INTO stale_hours SELECT DISTINCT floor_div(minute, ?3) FROM minutes WHERE minute >= ?1 AND minute < ?2",
         (from * MINUTES, until * MINUTES, MINUTES),
@@ -154,7 +157,7 @@ pub struct Standing {
 
 /// How the aggregates of a span of event time stand, microseconds.
 pub fn standing(reader: &Connection, (from, to): (i64, i64)) -> rusqlite::Result<Standing> {
-    let none = Standing { closed: i64::MIN / HOUR_US, stale_hours: Vec::new(), stale_days: Vec::new() };
+    let none = Standing { closed: EARLIEST, stale_hours: Vec::new(), stale_days: Vec::new() };
     if !are_known(reader)? {
         return Ok(none);
     }
