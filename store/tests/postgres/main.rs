@@ -4,6 +4,7 @@
 mod between;
 mod extension;
 mod failures;
+mod grants;
 mod history;
 mod migrations;
 mod pooler;
