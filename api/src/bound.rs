@@ -20,15 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one is asked.
 const DEADLINE: Duration = Duration::from_secs(15);
 
+/// Erasures at a time: each reads every row there is.
+const ERASING: usize = 1;
+
 /// See the module.
 pub struct Bound {
     running: Semaphore,
+    erasing: Semaphore,
     waiting: AtomicUsize,
 }
 
 impl Default for Bound {
     fn default() -> Self {
-        Bound { running: Semaphore::new(RUNNING), waiting: AtomicUsize::new(0) }
+        Bound { running: Semaphore::new(RUNNING), erasing: Semaphore::new(ERASING), waiting: AtomicUsize::new(0) }
     }
 }
 
@@ -46,6 +50,15 @@ impl Bound {
             Ok(answer) => answer.map_err(refused),
             Err(_) => Err(Refusal::Later(format!("there was no answer within {} s", DEADLINE.as_secs()))),
         }
+    }
+
+    /// Erases, for as long as that takes, unless another erasure is under way.
+    ///
+    /// # Errors
+    /// When there is one, or it fails.
+    pub async fn erase<T>(&self, erasure: impl Future<Output = Result<T, AskError>>) -> Result<T, Refusal> {
+        let _alone = self.erasing.try_acquire().map_err(|_| Refusal::Busy)?;
+        erasure.await.map_err(refused)
     }
 }
 

@@ -94,7 +94,7 @@ pub struct Called {
 }
 
 /// `format=csv`
-const FORMAT: Param<Format> = Param::new("format", "Overrides Accept", "json").or("what Accept asks for");
+pub const FORMAT: Param<Format> = Param::new("format", "Overrides Accept", "json").or("what Accept asks for");
 
 /// A question, and in which format its answer is wanted.
 struct InFormat<Q> {

@@ -141,7 +141,6 @@ impl Refusal {
 impl From<AskError> for Refusal {
     fn from(error: AskError) -> Self {
         match error {
-            AskError::Wrong { parameter, message } => Refusal::Mistakes(vec![Mistake::new(parameter, message)]),
             AskError::NoSuch { what, name } => Refusal::NoSuch { what, name },
             AskError::Unanswerable(why) => Refusal::Unanswerable(why),
             AskError::NotYet(_) | AskError::Unavailable { .. } => Refusal::Later(error.to_string()),

@@ -32,6 +32,8 @@ async fn events_are_found_by_all_that_they_have_page_by_page() {
         ("attribute.region=r1&limit=2", &["event-1", "event-3"]),
         ("attribute.region=r1&attribute.other=x", &[]),
         ("to=2001-01-01", &[]),
+        ("order=desc&limit=2", &["event-39", "event-38"]),
+        ("order=desc&attribute.region=r0&max_latency_ms=9&limit=1", &["event-8"]),
     ] {
         assert_eq!(ids(query).await, expected, "{query}");
     }
@@ -58,12 +60,13 @@ async fn one_event_has_everything_that_was_sent() {
     world.take(&sent).await;
     let found = world.api.get("/events/event-3").await.ok();
     let expected = json!({
-        "time": sent[3].time.rfc3339(), "log_time": null, "event_id": "event-3", "service": "cart",
+        "time": sent[3].time.rfc3339(), "log_time": found["log_time"], "event_id": "event-3", "service": "cart",
         "environment": "prod", "endpoint": "/endpoint/0", "method": "GET", "status_code": 200, "latency_ms": 3.0,
         "weight": 1, "trace_id": "00000000000000000000000000000003", "user_ref": "user-3",
         "attributes": {"region": "r1"},
     });
     assert_eq!(found, expected);
+    assert!(found["log_time"].as_str() > found["time"].as_str(), "{found}");
     let time = sent[3].time.rfc3339();
     assert_eq!(world.api.get(&format!("/events/event-3?time={time}")).await.ok(), expected);
     assert_eq!(world.api.get("/events/event-3?time=2001-01-01").await.status, 404);
@@ -88,6 +91,12 @@ async fn kpis_are_one_total_or_rows() {
         rows(&codes, |row| (row["status_code"].as_i64(), row["hits"].as_u64())),
         [(Some(200), Some(12)), (Some(503), Some(2))]
     );
+    let pairs = world.api.get("/kpis?by=service&by=status_code").await.ok();
+    let of = |row: &Value| (row["service"].to_string(), row["status_code"].as_i64(), row["hits"].as_u64());
+    assert!(rows(&pairs, of).contains(&("\"pay\"".to_owned(), Some(503), Some(4))), "{pairs}");
+    assert_eq!(world.api.get("/kpis?source=raw").await.ok()["source"], "raw");
+    // What only single requests know is not in rollups.
+    assert_eq!(world.api.get("/kpis?source=rollup&user_ref=user-1").await.status, 422);
     for path in ["/kpis?step=1d", "/hourly", "/daily", "/kpis?step=1h&service=pay"] {
         let answer = world.api.get(path).await.ok();
         let hits: u64 = rows(&answer, |row| row["hits"].as_u64().unwrap()).iter().sum();
@@ -200,6 +209,94 @@ async fn the_past_of_an_slo_is_what_was_published_of_it() {
 }
 
 #[tokio::test]
+async fn who_spent_a_budget_adds_up_to_all_of_it() {
+    let world = World::new().await;
+    world.take(&events(0..40)).await;
+    for (by, limit, values) in [
+        ("endpoint", 20, &["/endpoint/0", "/endpoint/1", "/endpoint/2"][..]),
+        ("attribute.region", 1, &["r0"]),
+        ("user_ref", 1, &["user-0"]),
+    ] {
+        let found = world.api.get(&format!("/slos/all/contributors?by={by}&limit={limit}")).await.ok();
+        assert_eq!((&found["bad"], &found["total"], &found["by"]), (&json!(4), &json!(40), &json!(by)), "{found}");
+        let listed: Vec<&str> =
+            found["contributors"].as_array().unwrap().iter().map(|c| c["value"].as_str().unwrap()).collect();
+        assert_eq!(listed, values, "{found}");
+        let all = found["contributors"].as_array().unwrap().iter().chain([&found["other"]]);
+        let shares: f64 = all.filter_map(|c| c["share"].as_f64()).sum();
+        assert!((shares - 1.0).abs() < 1e-9, "{found}");
+    }
+    assert_eq!(world.api.get("/slos/nobody/contributors").await.status, 404);
+    assert_eq!(world.api.get("/slos/all/contributors?by=latency_ms").await.status, 400);
+
+    let top = world.api.get("/endpoints/top?sort=budget_spent&slo=all&limit=2").await.ok();
+    let first = &top["endpoints"][0];
+    assert_eq!(
+        (&first["endpoint"], &first["bad"], &first["hits"]),
+        (&json!("/endpoint/0"), &json!(2), &json!(7)),
+        "{top}"
+    );
+    assert!(first["budget_spent"].as_f64().unwrap() > 0.0 && top["endpoints"].as_array().unwrap().len() == 2, "{top}");
+    let top = world.api.get("/endpoints/top?sort=p95").await.ok();
+    assert_eq!((&top["endpoints"][0]["bad"], &top["endpoints_total"]), (&Value::Null, &json!(6)), "{top}");
+    assert_eq!(world.api.get("/endpoints/top?slo=nobody").await.status, 404);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_was_known_then_is_answered_the_same_for_ever() {
+    let world = World::new().await;
+    world.take(&events(0..20)).await;
+    // A moment of which everything is known: the events above, and no later ones.
+    let then = world.api.get("/slos").await.ok()["as_of"].as_str().unwrap().to_owned();
+    let paths: Vec<String> = ["/slos?", "/slos/all?", "/kpis?", "/kpis?by=endpoint&", "/events?limit=3&", "/alerts?"]
+        .iter()
+        .map(|path| format!("{path}as_of={then}"))
+        .collect();
+    let all_known = async || {
+        let mut known = true;
+        for path in &paths {
+            let answer = world.api.get(path).await;
+            assert!(matches!(answer.status, 200 | 503), "{path}: {}", answer.text());
+            assert_eq!(answer.header("retry-after"), if answer.status == 503 { "1" } else { "" });
+            known &= answer.status == 200;
+        }
+        known
+    };
+    until("everything of that moment is stored", all_known).await;
+    let mut before = Vec::new();
+    for path in &paths {
+        before.push(world.api.get(path).await.text());
+    }
+    assert!(before[2].contains("\"hits\":20"), "{}", before[2]);
+    world.take(&events(20..40)).await;
+    define(world.log.as_ref(), "all", None).await;
+    until("it is another present", async || world.api.get("/kpis").await.ok()["hits"] == 40).await;
+    until("the definition is gone", async || world.api.get("/slos/all").await.status == 404).await;
+    for (path, before) in paths.iter().zip(before) {
+        until("it can be answered", async || world.api.get(path).await.status == 200).await;
+        assert_eq!(world.api.get(path).await.text(), before, "{path}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_user_is_erased_and_no_count_changes() {
+    let world = World::new().await;
+    world.take(&events(0..40)).await;
+    let erase = world.api.request(Method::POST, "/erasures").json(&json!({"user_ref": "user-1"}));
+    let erased = answer(erase).await;
+    assert_eq!((erased.ok()["erased"].clone(), erased.header("etag")), (json!(10), ""));
+    assert!(erased.json()["log_holds_until"].is_string() && erased.text().contains("no longer name this user"));
+    let of = async |user: &str| {
+        world.api.get(&format!("/events?user_ref={user}")).await.ok()["events"].as_array().unwrap().len()
+    };
+    assert_eq!((of("user-1").await, of("user-2").await), (0, 10));
+    assert_eq!(world.api.get("/kpis").await.ok()["hits"], 40);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn rows_are_tables_for_whoever_wants_them() {
     let world = World::new().await;
     world.take(&events(0..4)).await;
@@ -212,6 +309,9 @@ async fn rows_are_tables_for_whoever_wants_them() {
         ("/hourly", "start,service,environment,", 1),
         ("/slos?name=by", "name,service,objective,group,", 3),
         ("/alerts?slo=all", "id,slo,severity,state,", 1),
+        ("/endpoints/top", "service,environment,endpoint,method,", 4),
+        ("/slos/all/contributors", "value,bad,total,share", 1),
+        ("/notifications", "at,alert_id,episode,", 0),
     ] {
         let (answer, format) =
             (world.api.get_with(path, "accept", "text/csv").await, if path.contains('?') { "&" } else { "?" });
@@ -219,7 +319,7 @@ async fn rows_are_tables_for_whoever_wants_them() {
         assert_eq!((answer.status, answer.header("content-type")), (200, "text/csv; charset=utf-8"), "{text}");
         assert!(text.starts_with(head), "{path}: {text}");
         assert_eq!(text.trim_end().split("\r\n").count(), rows + 1, "{path}: {text}");
-        assert!(!answer.header("slipstream-as-of").is_empty(), "{path}");
+        assert_eq!(answer.header("slipstream-as-of").is_empty(), path == "/notifications", "{path}");
         let asked = world.api.get(&format!("{path}{format}format=csv")).await;
         assert!(asked.text().starts_with(head), "{path}");
     }
@@ -274,6 +374,7 @@ async fn health_says_how_far_everything_is() {
     let events = stored.iter().filter(|p| p["topic"] == "request-events");
     let offset: i64 = events.map(|p| p["offset"].as_i64().unwrap()).sum();
     assert_eq!((offset, &health["store"]["answers"]), (4, &json!(true)), "{health}");
+    assert_eq!((&health["store"]["lag"], &health["store"]["stale_aggregates"]), (&json!(0), &json!(0)), "{health}");
     assert!(health["follower"]["as_of"].is_string() && health["follower"]["complete"] == true, "{health}");
     world.end().await;
 }

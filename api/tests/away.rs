@@ -28,13 +28,13 @@ async fn what_is_known_is_answered_and_said_to_be_stale() {
     let switch = away.clone();
     let world = World::with(|log| Hooked::over(log, &Arc::new(Away(switch))), true).await;
     world.take(&events(0..4)).await;
-    let fresh = world.api.get("/slos").await;
+    let fresh = world.api.get("/slos?name=all").await;
     assert_eq!((fresh.ok().get("stale_for_seconds"), fresh.header("slipstream-stale-for")), (None, ""));
 
     away.store(true, Ordering::SeqCst);
     publish(world.log.as_ref(), &events(4..8)).await;
     until("it is said to be stale", async || world.api.get("/slos").await.ok()["stale_for_seconds"].is_u64()).await;
-    let stale = world.api.get("/slos").await;
+    let stale = world.api.get("/slos?name=all").await;
     let answer = stale.ok();
     assert_eq!(
         (&answer["complete"], &answer["slos"][0]["name"]),

@@ -51,6 +51,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backtest(args) => commands::backtest::run(args).await,
         Command::Mark(command) => commands::mark::run(command).await,
         Command::Api(api) => commands::api::run(api),
+        Command::Store(command) => commands::store::run(command).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {
@@ -70,6 +71,13 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
             || cause.is::<wrong_use::WrongUse>()
             || matches!(cause.downcast_ref(), Some(slipstream_runtime::telemetry::TelemetryError::Filter(_)))
             || matches!(cause.downcast_ref(), Some(slipstream_store::StoreError::Refused(_)))
+            || matches!(
+                cause.downcast_ref(),
+                Some(
+                    slipstream_query::QueryError::Refused(_)
+                        | slipstream_query::QueryError::Store(slipstream_store::StoreError::Refused(_))
+                )
+            )
     };
     error.chain().any(wrong)
 }

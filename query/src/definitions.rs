@@ -30,6 +30,11 @@ pub async fn revisions(log: &dyn Log) -> Result<Revisions, DefinitionsError> {
 
 /// The SLOs in force by all revisions that were read, including those whose cut is still to come.
 pub fn in_force(revisions: &Revisions) -> Vec<Slo> {
-    let active = revisions.active_at(LogTime(i64::MAX), revisions.end());
+    in_force_at(revisions, LogTime(i64::MAX))
+}
+
+/// The SLOs that were in force at a log time.
+pub fn in_force_at(revisions: &Revisions, at: LogTime) -> Vec<Slo> {
+    let active = revisions.active_at(at, revisions.end());
     active.into_iter().map(|active| Slo::clone(&active.slo)).collect()
 }

@@ -1,10 +1,11 @@
-//! Why a query of the log failed. Queries of the store fail with the store's errors.
+//! Why a question has no answer.
 
 use slipstream_log::{LogError, TopicPartition};
 use slipstream_role::burn_state::BurnStateError;
 use slipstream_role::definitions::PARTITION;
 use slipstream_role::revisions::RevisionsError;
 use slipstream_slo::revision::RevisionError;
+use slipstream_store::StoreError;
 
 /// Why it is not known which definitions are in force.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,66 @@ impl FollowError {
             FollowError::Definitions(DefinitionsError::Reading(error))
             | FollowError::State(BurnStateError::Log(error)) => Some(error),
             _ => None,
+        }
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The store cannot be read, or refuses the question.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The definitions are not known.
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
+    /// The question makes no sense.
+    #[error("{0}")]
+    Refused(String),
+    /// There is nothing of this name.
+    #[error("there is no {what} `{name}`")]
+    Unknown {
+        /// What it would be.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Not everything of that time is there yet: ask again.
+    #[error("not everything up to {at} is {what} yet: ask again in a moment")]
+    NotYet {
+        /// How far it has to get.
+        what: &'static str,
+        /// The time that was asked for.
+        at: String,
+    },
+    /// Retention has removed some of what was known then.
+    #[error(
+        "some of what was known at {at} was removed by retention (retention.events): the store has all from {kept} on"
+    )]
+    Gone {
+        /// The time that was asked for.
+        at: String,
+        /// From which on it can be answered.
+        kept: String,
+    },
+    /// It takes the log to answer, and there is none here.
+    #[error("this takes the log, too: say where it is (--log, or --data)")]
+    NoLog,
+}
+
+impl QueryError {
+    /// Whether to ask again may help: log or store are away, or have not got there yet.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            QueryError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
+            QueryError::Log(error) | QueryError::Definitions(DefinitionsError::Reading(error)) => {
+                matches!(error, LogError::Transient { .. } | LogError::Busy { .. })
+            }
+            QueryError::NotYet { .. } => true,
+            _ => false,
         }
     }
 }

@@ -10,6 +10,6 @@ pub mod follower;
 pub mod history;
 pub mod slos;
 
-pub use error::{DefinitionsError, FollowError};
+pub use error::{DefinitionsError, FollowError, QueryError};
 pub use follower::Follower;
 pub use history::History;

@@ -5,6 +5,7 @@
 //! positions are not used. What cannot be decoded is skipped and counted: tally puts it into dead-letters. What the store
 //! cannot hold goes there from here.
 
+mod aggregates;
 pub mod error;
 pub mod fold;
 mod gains;

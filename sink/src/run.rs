@@ -17,6 +17,7 @@ use slipstream_store::SharedStore;
 use tokio::time::Instant;
 
 use crate::SinkError;
+use crate::aggregates::Aggregates;
 use crate::fold::Fold;
 use crate::gains::{Begin, Gains};
 use crate::telemetry::{Gained, Moved};
@@ -69,6 +70,7 @@ async fn work(
     let waiting = Waiting::new(health.clone(), shutdown.clone());
     let writing = Writing { log, store: store.clone(), waiting };
     let mut sink = Sink {
+        aggregates: Aggregates::new(store.clone()),
         store,
         consumer,
         health,
@@ -104,6 +106,7 @@ struct Sink {
     /// What a new writer needs.
     writing: Writing,
     paused: bool,
+    aggregates: Aggregates,
     /// Greatest log time read.
     read: LogTime,
     /// When retention is due next; `None` while it is being applied.
@@ -120,6 +123,7 @@ impl Sink {
             self.begin(partition, begin).await?;
         }
         self.start_work();
+        self.aggregates.turn(self.read);
         self.hold_back();
         let due = self.since.map_or(IDLE, |since| LINGER.saturating_sub(since.elapsed()));
         let wait = if self.writer.is_idle() && self.gains.is_empty() { due } else { GLANCE };

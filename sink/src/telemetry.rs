@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::{GaugeVec, IntCounterVec};
+use prometheus::{GaugeVec, IntCounterVec, IntGauge};
 use slipstream_log::{Offset, TopicId, TopicPartition};
-use slipstream_runtime::event::Event;
-use slipstream_runtime::metrics::{counter, seconds};
+use slipstream_runtime::event::{Event, Seldom};
+use slipstream_runtime::metrics::{counter, gauge, seconds};
 use slipstream_schemas::Topic;
+use slipstream_store::StoreError;
+use slipstream_store::aggregates::Refreshed;
 
 use crate::fold::Counted;
 
@@ -23,6 +25,51 @@ static LOG_TIME: LazyLock<GaugeVec> = LazyLock::new(|| {
 static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_sink_trimmed_rows_total", "Rows removed because they were past retention", &[])
 });
+
+static AGGREGATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "slipstream_sink_aggregates_total",
+        "Aggregates that were made anew, by the length of what they cover",
+        &["length"],
+    )
+});
+static STALE: LazyLock<IntGauge> = LazyLock::new(|| {
+    let help = "Hours and days whose aggregates are not up to date: questions read their rollups, which takes longer";
+    gauge("slipstream_sink_stale_aggregates", help, &[]).with_label_values::<&str>(&[])
+});
+
+/// Aggregates were made anew.
+pub struct Aggregated {
+    /// How many, and what is left.
+    pub done: Refreshed,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Event for Aggregated {
+    fn emit(self) {
+        let Refreshed { hours, days, stale } = self.done;
+        AGGREGATED.with_label_values(&["hour"]).inc_by(hours);
+        AGGREGATED.with_label_values(&["day"]).inc_by(days);
+        STALE.set(stale as i64);
+        tracing::debug!(hours, days, stale, took_ms = self.took.as_millis() as u64, "aggregates are up to date");
+    }
+}
+
+/// Aggregates could not be made anew.
+pub struct NotAggregated<'a> {
+    /// Why.
+    pub cause: &'a StoreError,
+}
+
+impl Event for NotAggregated<'_> {
+    fn emit(self) {
+        static SELDOM: Seldom = Seldom::every(Duration::from_secs(600));
+        if let Some(times) = SELDOM.count(1) {
+            tracing::warn!(cause = %self.cause, times, "aggregates are not made anew: questions over days read more rows and take longer");
+        }
+    }
+}
 
 static RECREATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter("slipstream_sink_topics_recreated_total", "Topics that were found deleted and recreated", &["topic"])

@@ -36,7 +36,7 @@ async fn every_record_becomes_its_row() {
     reached(&store, Topic::Alerts, &[2]).await;
     sink.stop().await;
     assert_stored_once(&store, &events(0..500)).await;
-    assert_eq!(store.slo_states().await.unwrap(), rates[1..]);
+    assert_eq!(store.slo_states(None).await.unwrap(), rates[1..]);
     assert_eq!(store.transitions("x").await.unwrap(), transitions);
     assert_eq!(store.counts().await.unwrap().notifications, 1);
 }

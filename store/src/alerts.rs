@@ -20,6 +20,8 @@ pub struct AlertFilter {
     pub from: Option<i64>,
     /// Episode began before this Unix second.
     pub to: Option<i64>,
+    /// As they were at this tick: later transitions do not count.
+    pub until: Option<i64>,
     /// At most this many; `None` for all.
     pub limit: Option<usize>,
 }

@@ -12,7 +12,7 @@ use crate::spread::Spread;
 pub(crate) use stored::Stored;
 
 /// The dimensions that few values of repeat over many events; stored once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dimensions {
     /// See [`RequestEvent::service`].
     pub service: String,

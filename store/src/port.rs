@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
-use slipstream_schemas::{EventView, LogTime, RequestEvent, Topic};
+use slipstream_schemas::{EventTime, EventView, LogTime, Topic};
 
+use crate::aggregates::{AggregateState, Refreshed};
 use crate::alerts::{AlertEpisode, AlertFilter};
 pub use crate::error::StoreError;
 use crate::events::Events;
-use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
+use crate::notifications::{NotificationPage, NotificationQuestion};
+use crate::page::{EventPage, EventQuestion, StoredEvent};
 pub use crate::raw::{RawBounds, RawCursor, RawPage, RawWindow};
 use crate::rollup::Rollup;
 
@@ -147,26 +149,6 @@ pub struct Counts {
     pub notifications: u64,
 }
 
-/// A page of events.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct EventPage {
-    /// In order of event time, partition, offset.
-    pub events: Vec<RequestEvent>,
-    /// Where the next page starts; `None` at the end.
-    pub next: Option<Cursor>,
-}
-
-/// A place in the order of events: behind the event it names. Its text form is opaque to its user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
-    /// Event time, microseconds.
-    pub time: i64,
-    /// Partition of request-events, as the store orders it.
-    pub partition: i64,
-    /// Offset there.
-    pub offset: i64,
-}
-
 /// The outcome, by its positions, of a batch whose writing ended without a clear result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchFate {
@@ -226,11 +208,26 @@ pub trait Store: Send + Sync + 'static {
     /// rows went; 0: nothing is left to remove.
     async fn trim(&self, now: LogTime) -> Result<u64, StoreError>;
 
-    /// Hits, errors, latencies: in total, by a field, by steps of time.
+    /// Makes some of the aggregates anew that are not up to date, after closing the hours that are over at `now`
+    /// ([`crate::aggregates`]). Call it until nothing is stale. May be called beside everything else, by several at once.
+    async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError>;
+
+    /// How far the aggregates are.
+    async fn aggregates(&self) -> Result<AggregateState, StoreError>;
+
+    /// Overwrites the `user_ref` of every raw event that has this one, and of no other: the rows stay, so counts do not
+    /// change. Returns how many. What comes from the log later may have it again.
+    async fn erase_user(&self, user_ref: &str) -> Result<u64, StoreError>;
+
+    /// Hits, errors, latencies: in total, by fields, by steps of time.
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError>;
 
-    /// Raw events in order of event time, at most `limit`, behind `after`.
-    async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError>;
+    /// A page of raw events.
+    async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError>;
+
+    /// The raw events of an id, oldest first: there are several where copies were sent further apart than the redelivery
+    /// window. Where its time is known, it is looked for within a minute around it, which is quick; else everywhere.
+    async fn event(&self, event_id: &str, time: Option<EventTime>) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// What raw events there are, by log time: each partition of the present request-events that has a position, in order.
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError>;
@@ -244,11 +241,12 @@ pub trait Store: Send + Sync + 'static {
         after: Option<RawCursor>,
     ) -> Result<RawPage, StoreError>;
 
-    /// The newest BurnRates of every series that is not retired, by SLO, objective, group.
-    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError>;
+    /// The newest BurnRates of every series that is not retired, by SLO, objective, group; of ticks up to `until`, if given.
+    async fn slo_states(&self, until: Option<i64>) -> Result<Vec<BurnRates>, StoreError>;
 
-    /// All BurnRates of an SLO with `from <= tick < to`, by tick, then objective and group.
-    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError>;
+    /// The BurnRates of an SLO with `from <= tick < to`, by tick, then objective and group; of each series and generation the last
+    /// in each step of so many seconds (1: all), which begin at multiples of their length.
+    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError>;
 
     /// Episodes of alerts, each with its latest transition, newest first.
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError>;
@@ -256,29 +254,12 @@ pub trait Store: Send + Sync + 'static {
     /// All transitions of an alert, by episode and seq.
     async fn transitions(&self, alert_id: &str) -> Result<Vec<AlertTransition>, StoreError>;
 
+    /// A page of what became of notifications, newest first.
+    async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError>;
+
     /// How much there is.
     async fn counts(&self) -> Result<Counts, StoreError>;
 }
 
 /// A shared store.
 pub type SharedStore = Arc<dyn Store>;
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}-{}", self.time, self.partition, self.offset)
-    }
-}
-
-impl std::str::FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let refused =
-            || StoreError::Refused(format!("`{text}` is not a cursor: pass the `next` of the previous page unchanged"));
-        let mut parts = text.split('-').map(|part| part.parse::<i64>().ok());
-        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
-            (Some(time), Some(partition), Some(offset), None) => Ok(Cursor { time, partition, offset }),
-            _ => Err(refused()),
-        }
-    }
-}

@@ -69,6 +69,11 @@ impl Sketch {
         visit(bytes, |index, count| self.count_in(index, count))
     }
 
+    /// Adds what an encoded sketch holds, in one pass. When it is damaged, some of it may have been added.
+    pub fn add_encoded(&mut self, bytes: &[u8]) -> Result<(), SketchError> {
+        visit(bytes, |index, count| self.count_in(index, count))
+    }
+
     /// The weight it holds.
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(self.zero, |sum, count| sum.saturating_add(*count))

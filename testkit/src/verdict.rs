@@ -13,7 +13,7 @@ use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::burn::Burn;
 use slipstream_slo::revision::Revisions;
 use slipstream_slo::scale::Scale;
-use slipstream_store::{EventFilter, Store};
+use slipstream_store::{EventFilter, EventQuestion, Store};
 
 use crate::recount::Recount;
 
@@ -57,8 +57,8 @@ pub async fn stored_once(store: &dyn Store, recount: &Recount) -> Result<()> {
     let mut stored: Vec<RequestEvent> = Vec::new();
     let mut after = None;
     loop {
-        let page = store.events(&EventFilter::default(), 10_000, after).await?;
-        stored.extend(page.events);
+        let page = store.events(&EventQuestion::oldest(EventFilter::default(), 10_000, after)).await?;
+        stored.extend(page.events.into_iter().map(|stored| stored.event));
         match page.next {
             Some(next) => after = Some(next),
             None => break,

@@ -1,5 +1,7 @@
 //! Why a question has no answer.
 
+use slipstream_log::LogError;
+use slipstream_query::QueryError;
 use slipstream_role::patience::passes;
 use slipstream_role::reading::ReadError;
 use slipstream_schemas::Cause;
@@ -8,14 +10,6 @@ use slipstream_store::StoreError;
 /// Why a question has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AskError {
-    /// It contradicts itself.
-    #[error("{parameter}: {message}")]
-    Wrong {
-        /// What of it.
-        parameter: &'static str,
-        /// Why, and what to do.
-        message: String,
-    },
     /// It is about something that does not exist.
     #[error("there is no {what} `{name}`")]
     NoSuch {
@@ -50,25 +44,50 @@ pub enum AskError {
     },
 }
 
+impl AskError {
+    /// `passes`: whether to ask again may help.
+    fn of(doing: &str, passes: bool, cause: Cause) -> Self {
+        let doing = doing.to_owned();
+        if passes { AskError::Unavailable { doing, cause } } else { AskError::Broken { doing, cause } }
+    }
+}
+
 impl From<StoreError> for AskError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable { doing, cause } => AskError::Unavailable { doing, cause },
             StoreError::Fatal { doing, cause } => AskError::Broken { doing, cause },
             StoreError::Refused(why) => AskError::Unanswerable(why),
-            StoreError::Moved { .. } => {
-                AskError::Broken { doing: "asking the store".to_owned(), cause: Cause::of(error) }
-            }
+            StoreError::Moved { .. } => AskError::of("asking the store", false, Cause::of(error)),
         }
+    }
+}
+
+impl From<LogError> for AskError {
+    fn from(error: LogError) -> Self {
+        AskError::of("reading the log", passes(&error), Cause::of(error))
     }
 }
 
 impl From<ReadError> for AskError {
     fn from(error: ReadError) -> Self {
-        let doing = "reading the log".to_owned();
-        match &error {
-            ReadError::Log { cause, .. } if passes(cause) => AskError::Unavailable { doing, cause: Cause::of(error) },
-            ReadError::Log { .. } | ReadError::Record { .. } => AskError::Broken { doing, cause: Cause::of(error) },
+        let passes = matches!(&error, ReadError::Log { cause, .. } if passes(cause));
+        AskError::of("reading the log", passes, Cause::of(error))
+    }
+}
+
+impl From<QueryError> for AskError {
+    fn from(error: QueryError) -> Self {
+        let passes = error.may_pass();
+        match error {
+            QueryError::Store(error) => error.into(),
+            QueryError::Log(error) => error.into(),
+            QueryError::Unknown { what, name } => AskError::NoSuch { what, name },
+            QueryError::NotYet { .. } => AskError::NotYet(error.to_string()),
+            QueryError::Refused(_) | QueryError::Gone { .. } => AskError::Unanswerable(error.to_string()),
+            QueryError::Definitions(_) | QueryError::NoLog => {
+                AskError::of("reading the definitions", passes, Cause::of(error))
+            }
         }
     }
 }

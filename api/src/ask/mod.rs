@@ -1,14 +1,11 @@
-//! What the store and the log know, asked by the role: the one place that changes when `query` answers more.
-//!
-//! Questions and answers are typed and know nothing of HTTP.
+//! What the store and the log know, asked by the role, in the words of its answers. Questions are those of `query`; nothing here
+//! knows of HTTP.
 
 pub mod answers;
 pub mod detail;
 mod error;
 mod past;
-pub mod questions;
-mod scan;
-mod slo;
+mod slos;
 
 pub use error::AskError;
-pub use past::{Past, StoreCell};
+pub use past::{MarkerQuestion, Past, StoreCell};

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use slipstream_store::alerts::AlertState;
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::Outcome;
+use slipstream_store::alerts::{AlertFilter, AlertState};
+use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::events::{LIMIT, USUAL};
 use super::filter::{SERVICE, as_of, range, unix};
 use crate::api::Api;
 use crate::ask::answers::alerts::{AlertDetail, Alerts};
-use crate::ask::answers::notifications::{Notifications, Outcome};
-use crate::ask::questions::{AlertsQuestion, NotificationsQuestion};
+use crate::ask::answers::notifications::Notifications;
 use crate::operation::{Called, Operation};
-use crate::question::{Asking, Choice, Limit, Name, Param, Question, Time};
+use crate::question::{Asking, Choice, Limit, Name, Param, Question, Time, Value};
 use crate::refusal::Refusal;
 
 impl Choice for AlertState {
@@ -39,6 +42,17 @@ impl Choice for Outcome {
     }
 }
 
+impl Value for NotificationCursor {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "expected the `next` of the previous page, unchanged".to_owned())
+    }
+
+    fn schema() -> Schema {
+        // An opaque text, of which a pattern says no more than how it begins.
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^\[-?[0-9]{1,18},")).build().into()
+    }
+}
+
 const SLO: Param<Name> = Param::new("slo", "Of exactly this SLO", "payment-availability");
 const SEVERITY: Param<Name> = Param::new("severity", "Exactly this severity", "page");
 const STATE: Param<AlertState> = Param::new("state", "In this state; several for any of them", "firing");
@@ -46,37 +60,47 @@ const ID: Param<Name> = Param::new("id", "Its id", "5a2f9c01d3b7e846");
 const RECEIVER: Param<Name> = Param::new("receiver", "At exactly this receiver", "on-call");
 const OUTCOME: Param<Outcome> = Param::new("outcome", "That ended so", "delivered");
 const ALERT_ID: Param<Name> = Param::new("alert_id", "Of exactly this alert", "5a2f9c01d3b7e846");
-const AFTER: Param<Name> =
-    Param::new("after", "Behind this place: `next` of the page before, unchanged", "1796031072118-0-17");
+const AFTER: Param<NotificationCursor> = Param::new(
+    "after",
+    "Behind this place: `next` of the page before, unchanged",
+    r#"[1796031072118,"5a2f9c01d3b7e846",1796031070,2,"on-call"]"#,
+);
 
-impl Question for AlertsQuestion {
+/// Alerts, as they were known at a time.
+struct Listed {
+    filter: AlertFilter,
+    as_of: Option<LogTime>,
+}
+
+impl Question for Listed {
     fn read(asking: &mut Asking) -> Self {
         let (from, to) = range(asking);
-        AlertsQuestion {
+        let filter = AlertFilter {
             from: from.map(unix),
             to: to.map(unix),
             slo: asking.one(&SLO).map(|Name(name)| name),
             service: asking.one(&SERVICE).map(|Name(name)| name),
             severity: asking.one(&SEVERITY).map(|Name(name)| name),
             states: asking.all(&STATE),
-            limit: asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit),
-            as_of: as_of(asking),
-        }
+            limit: Some(asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit)),
+            ..AlertFilter::default()
+        };
+        Listed { filter, as_of: as_of(asking) }
     }
 }
 
-impl Question for NotificationsQuestion {
+impl Question for NotificationQuestion {
     fn read(asking: &mut Asking) -> Self {
         let (from, to) = range(asking);
         let millis = |Time(time): Time| time.as_millisecond();
-        NotificationsQuestion {
+        NotificationQuestion {
             from: from.map(millis),
             to: to.map(millis),
             receiver: asking.one(&RECEIVER).map(|Name(name)| name),
             outcome: asking.one(&OUTCOME),
             alert_id: asking.one(&ALERT_ID).map(|Name(name)| name),
             limit: asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit),
-            after: asking.one(&AFTER).map(|Name(name)| name),
+            after: asking.one(&AFTER),
         }
     }
 }
@@ -115,14 +139,14 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn alerts(api: Arc<Api>, question: AlertsQuestion) -> Result<Alerts, Refusal> {
-    api.bound.ask(api.past.alerts(&question)).await
+async fn alerts(api: Arc<Api>, Listed { filter, as_of }: Listed) -> Result<Alerts, Refusal> {
+    api.bound.ask(api.past.alerts(&filter, as_of)).await
 }
 
 async fn alert(api: Arc<Api>, Alert(id): Alert) -> Result<AlertDetail, Refusal> {
     api.bound.ask(api.past.alert(&id)).await
 }
 
-async fn notifications(api: Arc<Api>, question: NotificationsQuestion) -> Result<Notifications, Refusal> {
+async fn notifications(api: Arc<Api>, question: NotificationQuestion) -> Result<Notifications, Refusal> {
     api.bound.ask(api.past.notifications(&question)).await
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use slipstream_schemas::LogTime;
 use utoipa::ToSchema;
 
 use crate::api::Api;
@@ -48,5 +50,5 @@ fn read(Erasure { user_ref }: Erasure) -> Result<String, Refusal> {
 }
 
 async fn erase(api: Arc<Api>, user_ref: String) -> Result<Erased, Refusal> {
-    api.bound.ask(api.past.erase(&user_ref)).await
+    api.bound.erase(api.past.erase(&user_ref, LogTime(Timestamp::now().as_millisecond()))).await
 }

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use slipstream_store::Cursor;
+use slipstream_schemas::EventTime;
+use slipstream_store::{Cursor, EventQuestion, Order};
 
-use super::filter::{as_of, event_time, everything};
+use super::filter::{event_time, everything};
 use crate::api::Api;
 use crate::ask::answers::events::{Event, Events};
-use crate::ask::questions::{EventQuestion, EventsQuestion, Order};
 use crate::operation::{Called, Operation};
 use crate::question::{Asking, Choice, Limit, Name, Param, Question, Time};
 use crate::refusal::Refusal;
 
 impl Choice for Order {
-    const ALL: &'static [Self] = &[Order::Ascending, Order::Descending];
+    const ALL: &'static [Self] = &[Order::Oldest, Order::Newest];
 
     fn name(self) -> &'static str {
         match self {
-            Order::Ascending => "asc",
-            Order::Descending => "desc",
+            Order::Oldest => "asc",
+            Order::Newest => "desc",
         }
     }
 }
@@ -29,27 +29,32 @@ const AFTER: Param<Cursor> =
     Param::new("after", "Behind this place: `next` of the page before, unchanged", "1796031000250000-0-41");
 const EVENT_ID: Param<Name> = Param::new("event_id", "Its id", "0193b6b2-6f0c-7a31-9d1e-1c2b3a4d5e6f");
 const TIME: Param<Time> =
-    Param::new("time", "About when it ended, within a second: makes it fast", "2026-11-29T09:30:00Z");
+    Param::new("time", "About when it ended, within a minute: makes it fast", "2026-11-29T09:30:00Z");
 
 /// How many, where the request does not say.
 pub const USUAL: usize = 100;
 
-impl Question for EventsQuestion {
+impl Question for EventQuestion {
     fn read(asking: &mut Asking) -> Self {
-        EventsQuestion {
+        EventQuestion {
             filter: everything(asking),
             order: asking.one(&ORDER).unwrap_or_default(),
             limit: asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit),
             after: asking.one(&AFTER),
-            as_of: as_of(asking),
         }
     }
 }
 
-impl Question for EventQuestion {
+/// One event.
+struct Named {
+    event_id: String,
+    time: Option<EventTime>,
+}
+
+impl Question for Named {
     fn read(asking: &mut Asking) -> Self {
         let Name(event_id) = asking.path(&EVENT_ID);
-        EventQuestion { event_id, time: asking.one(&TIME).map(event_time) }
+        Named { event_id, time: asking.one(&TIME).map(event_time) }
     }
 }
 
@@ -71,10 +76,10 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn events(api: Arc<Api>, question: EventsQuestion) -> Result<Events, Refusal> {
+async fn events(api: Arc<Api>, question: EventQuestion) -> Result<Events, Refusal> {
     api.bound.ask(api.past.events(&question)).await
 }
 
-async fn event(api: Arc<Api>, question: EventQuestion) -> Result<Event, Refusal> {
-    api.bound.ask(api.past.event(&question)).await
+async fn event(api: Arc<Api>, Named { event_id, time }: Named) -> Result<Event, Refusal> {
+    api.bound.ask(api.past.event(&event_id, time)).await
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use slipstream_schemas::{EventTime, LogTime};
+use slipstream_store::EventFilter;
 
-use crate::ask::questions::Filter;
 use crate::question::{Asking, EndpointName, Millis, Name, Param, StatusClass, StatusCode, Text, Time, TraceId, Yes};
 
 pub const FROM: Param<Time> =
@@ -58,9 +58,9 @@ pub fn range(asking: &mut Asking) -> (Option<Time>, Option<Time>) {
 }
 
 /// Conditions on the dimensions that aggregates have.
-pub fn dimensions(asking: &mut Asking) -> Filter {
+pub fn dimensions(asking: &mut Asking) -> EventFilter {
     let (from, to) = range(asking);
-    Filter {
+    EventFilter {
         from: from.map(event_time),
         to: to.map(event_time),
         service: asking.one(&SERVICE).map(|Name(name)| name),
@@ -68,28 +68,29 @@ pub fn dimensions(asking: &mut Asking) -> Filter {
         endpoint: asking.one(&ENDPOINT).map(|EndpointName(name)| name),
         method: asking.one(&METHOD).map(|Name(name)| name),
         status_class: asking.one(&STATUS_CLASS).map(|StatusClass(class)| class),
-        errors: asking.one(&ERRORS).is_some_and(|Yes(yes)| yes),
-        ..Filter::default()
+        errors_only: asking.one(&ERRORS).is_some_and(|Yes(yes)| yes),
+        ..EventFilter::default()
     }
 }
 
-/// Conditions on all that an event has.
-pub fn everything(asking: &mut Asking) -> Filter {
-    let filter = Filter { status_code: None, ..dimensions(asking) };
+/// Conditions on all that an event has, and on when it was logged.
+pub fn everything(asking: &mut Asking) -> EventFilter {
+    let filter = dimensions(asking);
     let (least, most) = (asking.one(&MIN_LATENCY), asking.one(&MAX_LATENCY));
     if let (Some(Millis(least)), Some(Millis(most))) = (least, most)
         && least > most
     {
         asking.complain(MIN_LATENCY.name, "it is greater than `max_latency_ms`; swap them".to_owned());
     }
-    Filter {
+    EventFilter {
         status_code: asking.one(&STATUS_CODE).map(|StatusCode(code)| code),
         min_latency_ms: least.map(|Millis(ms)| ms),
         max_latency_ms: most.map(|Millis(ms)| ms),
         trace_id: asking.one(&TRACE_ID).map(|TraceId(id)| id),
         user_ref: asking.one(&USER_REF).map(|Name(name)| name),
         event_id: asking.one(&EVENT_ID).map(|Name(name)| name),
-        attributes: asking.attributes(&ATTRIBUTE),
+        attributes: asking.named("attribute.", &ATTRIBUTE),
+        logged_by: as_of(asking),
         ..filter
     }
 }

@@ -23,9 +23,8 @@ pub fn operations() -> Vec<Operation> {
 
 async fn health(api: Arc<Api>, (): (), asked: Asked) -> Result<Reply, Refusal> {
     negotiate(&asked.headers, None, &[Format::Json])?;
-    let unknown = |detail| StoreState { answers: false, detail: Some(detail), positions: Vec::new(), lag: None };
-    let store = api.bound.ask(async { Ok(api.past.store_state().await) }).await;
-    let store = store.unwrap_or_else(|refusal| unknown(refusal.to_string()));
+    let store = api.bound.ask(api.past.store_state()).await;
+    let store = store.unwrap_or_else(|refusal| StoreState::silent(refusal.to_string()));
     let follower = api.live.now().ok().map(|(_, known)| known);
     let roles = api.health.snapshot();
     let works = roles.values().all(|state| *state == State::Ready);

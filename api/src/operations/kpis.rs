@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use slipstream_store::kpis::Field;
+use slipstream_query::history::{TopQuestion, TopSort};
+use slipstream_store::kpis::{Field, KpiQuestion, Level};
 
 use super::events::{LIMIT, USUAL};
-use super::filter::{as_of, dimensions, everything};
+use super::filter::{dimensions, everything};
 use crate::api::Api;
-use crate::ask::answers::kpis::{Endpoints, KpiAnswer, KpiRows};
-use crate::ask::questions::{BucketsQuestion, Grain, KpisQuestion, Sort, Source, TopQuestion};
-use crate::operation::{Called, Operation};
+use crate::ask::answers::endpoints::Endpoints;
+use crate::ask::answers::kpis::{KpiAnswer, KpiRows};
+use crate::operation::{Called, FORMAT, Operation};
 use crate::question::{Asking, Choice, Length, Limit, Name, Param, Question};
 use crate::refusal::Refusal;
 use crate::reply::{Format, Reply, negotiate};
@@ -22,45 +23,36 @@ impl Choice for Field {
     }
 }
 
-impl Choice for Source {
-    const ALL: &'static [Self] = &[Source::Daily, Source::Hourly, Source::Rollup, Source::Raw];
+impl Choice for Level {
+    const ALL: &'static [Self] = &Level::ALL;
 
     fn name(self) -> &'static str {
-        match self {
-            Source::Daily => "daily",
-            Source::Hourly => "hourly",
-            Source::Rollup => "rollup",
-            Source::Raw => "raw",
-        }
+        Level::name(self)
     }
 }
 
-impl Choice for Sort {
-    const ALL: &'static [Self] = &[Sort::Hits, Sort::Errors, Sort::ErrorRate, Sort::P95, Sort::BudgetSpent];
+impl Choice for TopSort {
+    const ALL: &'static [Self] = &TopSort::ALL;
 
     fn name(self) -> &'static str {
-        match self {
-            Sort::Hits => "hits",
-            Sort::Errors => "errors",
-            Sort::ErrorRate => "error_rate",
-            Sort::P95 => "p95",
-            Sort::BudgetSpent => "budget_spent",
-        }
+        TopSort::name(self)
     }
 }
 
+/// Fields that rows may be by at once.
+const FIELDS: usize = 2;
 const BY: Param<Field> = Param::new("by", "A row for each value; two fields for each pair of values", "endpoint");
 const STEP: Param<Length> = Param::new("step", "A row for each step of time", "1h");
-const SOURCE: Param<Source> =
+const SOURCE: Param<Level> =
     Param::new("source", "Read from this alone", "rollup").or("the fastest that has everything asked for");
-const SORT: Param<Sort> = Param::new("sort", "Which come first", "errors").or("hits");
+const SORT: Param<TopSort> = Param::new("sort", "Which come first", "errors").or("hits");
 const SLO: Param<Name> = Param::new("slo", "Whose budget the endpoints spend", "payment-availability");
-const FORMAT: Param<Format> = Param::new("format", "Overrides Accept", "json").or("what Accept asks for");
+const OBJECTIVE: Param<Name> = Param::new("objective", "Of which objective of it, if it has several", "0");
 
-/// Fields to group by: two at most, each once.
+/// Fields to group by, each once.
 fn fields(asking: &mut Asking) -> Vec<Field> {
     let fields: Vec<Field> = asking.all(&BY);
-    if fields.len() > 2 {
+    if fields.len() > FIELDS {
         asking.complain(BY.name, format!("{} fields; give two at most", fields.len()));
     }
     if let [one, other] = fields[..]
@@ -73,50 +65,55 @@ fn fields(asking: &mut Asking) -> Vec<Field> {
 
 /// A question for totals or rows, of which CSV has rows in any case.
 struct Figures {
-    question: KpisQuestion,
+    question: KpiQuestion,
     format: Option<Format>,
 }
 
 impl Question for Figures {
     fn read(asking: &mut Asking) -> Self {
-        let question = KpisQuestion {
+        let question = KpiQuestion {
             filter: everything(asking),
             by: fields(asking),
             step: asking.one(&STEP).map(|Length(seconds)| seconds),
             source: asking.one(&SOURCE),
-            as_of: as_of(asking),
         };
         Figures { question, format: asking.one(&FORMAT) }
     }
 }
 
 /// Hours.
-struct Hours(BucketsQuestion);
+struct Hours(KpiQuestion);
 
 /// Days.
-struct Days(BucketsQuestion);
+struct Days(KpiQuestion);
 
 impl Question for Hours {
     fn read(asking: &mut Asking) -> Self {
-        Hours(BucketsQuestion { grain: Grain::Hour, filter: dimensions(asking), by: fields(asking) })
+        Hours(buckets_of(Level::Hourly, asking))
     }
 }
 
 impl Question for Days {
     fn read(asking: &mut Asking) -> Self {
-        Days(BucketsQuestion { grain: Grain::Day, filter: dimensions(asking), by: fields(asking) })
+        Days(buckets_of(Level::Daily, asking))
     }
+}
+
+fn buckets_of(level: Level, asking: &mut Asking) -> KpiQuestion {
+    KpiQuestion { filter: dimensions(asking), by: fields(asking), step: Some(level.seconds()), source: Some(level) }
 }
 
 impl Question for TopQuestion {
     fn read(asking: &mut Asking) -> Self {
+        let filter = dimensions(asking);
+        let (slo, objective) = (asking.one(&SLO), asking.one(&OBJECTIVE).map(|Name(name)| name));
         let question = TopQuestion {
-            filter: dimensions(asking),
+            filter,
             sort: asking.one(&SORT).unwrap_or_default(),
-            slo: asking.one(&SLO).map(|Name(name)| name),
             limit: asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit),
+            slo: slo.map(|Name(name)| (name, objective)),
         };
-        if question.sort == Sort::BudgetSpent && question.slo.is_none() {
+        if question.sort == TopSort::BudgetSpent && question.slo.is_none() {
             asking.complain(SORT.name, "whose budget? give `slo`, too".to_owned());
         }
         question
@@ -166,8 +163,8 @@ fn none(_: &KpiRows) -> Option<&str> {
     None
 }
 
-async fn buckets(api: Arc<Api>, question: BucketsQuestion) -> Result<KpiRows, Refusal> {
-    api.bound.ask(api.past.buckets(&question)).await
+async fn buckets(api: Arc<Api>, question: KpiQuestion) -> Result<KpiRows, Refusal> {
+    Ok(api.bound.ask(api.past.kpis(&question)).await?.into_rows())
 }
 
 async fn top(api: Arc<Api>, question: TopQuestion) -> Result<Endpoints, Refusal> {

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use slipstream_schemas::EventTime;
+
 use super::filter::{SERVICE, event_time, range};
 use crate::api::Api;
+use crate::ask::MarkerQuestion;
 use crate::ask::answers::markers::Markers;
-use crate::ask::questions::MarkersQuestion;
 use crate::operation::{Called, Operation};
 use crate::question::{Asking, Name, Question};
 use crate::refusal::Refusal;
 
-impl Question for MarkersQuestion {
+impl Question for MarkerQuestion {
     fn read(asking: &mut Asking) -> Self {
         let (from, to) = range(asking);
-        MarkersQuestion {
-            from: from.map(event_time),
-            to: to.map(event_time),
+        MarkerQuestion {
+            from: from.map_or(EventTime::MIN, event_time),
+            to: to.map_or(EventTime::MAX, event_time),
             service: asking.one(&SERVICE).map(|Name(name)| name),
         }
     }
@@ -34,6 +36,6 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn markers(api: Arc<Api>, question: MarkersQuestion) -> Result<Markers, Refusal> {
+async fn markers(api: Arc<Api>, question: MarkerQuestion) -> Result<Markers, Refusal> {
     api.bound.ask(api.past.markers(&question)).await
 }

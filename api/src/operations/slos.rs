@@ -1,46 +1,53 @@
-//! How the SLOs stand: from what is known here, without asking anybody.
+//! How the SLOs stand: from what is known here, without asking anybody; and how they stood, from what is stored.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use slipstream_store::alerts::AlertState;
+use slipstream_schemas::LogTime;
+use slipstream_store::alerts::{AlertFilter, AlertState};
 
 use super::filter::{SERVICE, as_of};
 use crate::api::Api;
-use crate::ask::AskError;
+use crate::ask::answers::alerts::Alert;
 use crate::ask::answers::slos::{Known, STANDING, SloDetail, Slos};
 use crate::ask::detail::detail;
-use crate::ask::questions::{AlertsQuestion, SloQuestion, SlosQuestion};
-use crate::operation::{Asked, Called, Operation};
+use crate::operation::{Asked, Called, FORMAT, Operation};
 use crate::question::{Asking, Limit, Name, Param, Question};
 use crate::refusal::Refusal;
 use crate::reply::{Format, Reply, Tag, negotiate};
 
 const BEGINNING: Param<Name> = Param::new("name", "Whose name begins so", "payment");
 pub const NAME: Param<Name> = Param::new("name", "Name of the SLO", "payment-availability");
-const FORMAT: Param<Format> = Param::new("format", "Overrides Accept", "json").or("what Accept asks for");
 
 /// SLOs, in a format.
 struct Listed {
-    question: SlosQuestion,
+    service: Option<String>,
+    beginning: Option<String>,
+    as_of: Option<LogTime>,
     format: Option<Format>,
 }
 
 impl Question for Listed {
     fn read(asking: &mut Asking) -> Self {
-        let question = SlosQuestion {
+        Listed {
             service: asking.one(&SERVICE).map(|Name(name)| name),
-            name: asking.one(&BEGINNING).map(|Name(name)| name),
+            beginning: asking.one(&BEGINNING).map(|Name(name)| name),
             as_of: as_of(asking),
-        };
-        Listed { question, format: asking.one(&FORMAT) }
+            format: asking.one(&FORMAT),
+        }
     }
 }
 
-impl Question for SloQuestion {
+/// One SLO.
+struct Named {
+    name: String,
+    as_of: Option<LogTime>,
+}
+
+impl Question for Named {
     fn read(asking: &mut Asking) -> Self {
         let Name(name) = asking.path(&NAME);
-        SloQuestion { name, as_of: as_of(asking) }
+        Named { name, as_of: as_of(asking) }
     }
 }
 
@@ -66,22 +73,24 @@ pub fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn slos(api: Arc<Api>, Listed { question, format }: Listed, asked: Asked) -> Result<Reply, Refusal> {
+async fn slos(api: Arc<Api>, listed: Listed, asked: Asked) -> Result<Reply, Refusal> {
+    let Listed { service, beginning, as_of, format } = listed;
     let format = negotiate(&asked.headers, format, Format::BOTH)?;
-    if question.as_of.is_some() {
-        return Err(not_in_this_version());
+    if let Some(at) = as_of {
+        let is = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(fits);
+        let then = api.past.slos(at, |standing| {
+            is(&service, &|service| standing.service == service)
+                && is(&beginning, &|beginning| standing.name.starts_with(beginning))
+        });
+        return Reply::rows(&api.bound.ask(then).await?, format);
     }
     let (snapshot, known) = api.live.now()?;
-    let (body, tag) = snapshot.only(question.service.as_deref(), question.name.as_deref());
+    let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
     let reply = match format {
         Format::Json => json(body, tag, &known),
         Format::Csv => csv(&body)?,
     };
     Ok(reply.as_of(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
-}
-
-fn not_in_this_version() -> Refusal {
-    AskError::Unanswerable("as_of: this version cannot answer that yet".to_owned()).into()
 }
 
 /// Standings and what is known, around bytes that are there already.
@@ -101,19 +110,25 @@ fn csv(body: &Bytes) -> Result<Reply, Refusal> {
     Reply::table(STANDING, &rows)
 }
 
-async fn slo(api: Arc<Api>, question: SloQuestion) -> Result<SloDetail, Refusal> {
-    if question.as_of.is_some() {
-        return Err(not_in_this_version());
+async fn slo(api: Arc<Api>, Named { name, as_of }: Named) -> Result<SloDetail, Refusal> {
+    if let Some(at) = as_of {
+        let then = api.bound.ask(api.past.slo(&name, at)).await?;
+        let alerts = open_alerts(&api, &name, as_of).await?;
+        return Ok(detail(then.slo.as_ref(), then.standings, &then.states, alerts, then.known));
     }
     let (snapshot, known) = api.live.now()?;
-    let unknown = || Refusal::NoSuch { what: "SLO", name: question.name.clone() };
-    let (slo, standings, states) = snapshot.one(&question.name).ok_or_else(unknown)?;
-    let open = AlertsQuestion {
-        slo: Some(question.name.clone()),
-        states: vec![AlertState::Pending, AlertState::Firing],
-        limit: Limit::MOST,
-        ..AlertsQuestion::default()
-    };
-    let alerts = api.bound.ask(api.past.alerts(&open)).await?.alerts;
+    let unknown = || Refusal::NoSuch { what: "SLO", name: name.clone() };
+    let (slo, standings, states) = snapshot.one(&name).ok_or_else(unknown)?;
+    let alerts = open_alerts(&api, &name, None).await?;
     Ok(detail(slo, standings, states, alerts, known))
+}
+
+async fn open_alerts(api: &Api, slo: &str, as_of: Option<LogTime>) -> Result<Vec<Alert>, Refusal> {
+    let open = AlertFilter {
+        slo: Some(slo.to_owned()),
+        states: vec![AlertState::Pending, AlertState::Firing],
+        limit: Some(Limit::MOST),
+        ..AlertFilter::default()
+    };
+    Ok(api.bound.ask(api.past.alerts(&open, as_of)).await?.alerts)
 }

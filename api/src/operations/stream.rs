@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures::stream;
 use serde::Serialize;
 use slipstream_runtime::event::Event;
-use slipstream_store::text;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
@@ -33,7 +32,7 @@ use crate::telemetry::{Follows, TooSlow};
 const EVENT_STREAM: &str = "text/event-stream";
 /// Clients at a time; a further one is told to come again.
 const CLIENTS: usize = 256;
-/// After so long without an event a comment is sent, so that nobody on the way takes the connection for dead.
+/// After so long without an event a comment is sent, and how far the standings are known.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How often a stream looks whether it is to end, and whether its state is stale.
 const LOOK: Duration = Duration::from_secs(1);
@@ -287,22 +286,18 @@ impl Listener {
         }
     }
 
-    /// Says that the state is stale when it begins to be, and a comment now and then.
+    /// Says that the state is stale when it begins to be; and now and then how far it is known, so that nobody on the way takes
+    /// the connection for dead.
     fn look(&mut self) {
-        let known = self.api.live.now().ok().map(|(_, known)| known);
-        let stale = known.filter(|known| known.stale_for_seconds.is_some());
-        let due = self.spoken.elapsed() >= HEARTBEAT;
-        match stale {
-            Some(known) if self.hears(Topic::Slos) && (due || !self.told_stale) => {
-                self.told_stale = true;
-                self.queue(Topic::Slos, slos_data(b"", b"", &known));
-            }
-            _ if due => {
-                let now = text::seconds(self.tick);
-                self.waiting.push_back(Bytes::from(format!(": known up to {now}\n\n")));
-            }
-            _ => {}
+        let Ok((_, known)) = self.api.live.now() else { return };
+        let (stale, due) = (known.stale_for_seconds.is_some(), self.spoken.elapsed() >= HEARTBEAT);
+        if due {
+            self.waiting.push_back(Bytes::from_static(b": alive\n\n"));
         }
+        if self.hears(Topic::Slos) && (due || (stale && !self.told_stale)) {
+            self.queue(Topic::Slos, slos_data(b"", b"", &known));
+        }
+        self.told_stale = stale;
     }
 }
 

@@ -25,9 +25,6 @@ pub use values::{
 /// Parameters of a request, as they were sent.
 pub type Pairs = Vec<(String, String)>;
 
-/// Names of attributes follow this.
-const ATTRIBUTE: &str = "attribute.";
-
 /// What a request can ask.
 pub trait Question: Sized + Send + 'static {
     /// Reads every parameter there is, whatever the others are: the list of what was read is the list of parameters.
@@ -96,7 +93,7 @@ impl Asking {
         words.into_iter().filter_map(|word| self.value(param.name, word)).collect()
     }
 
-    /// `attribute.NAME=VALUE`, as often as you like.
+    /// `PREFIX.NAME=VALUE` with a name of the asker's, any number of them.
     pub fn named(&mut self, prefix: &str, param: &Param<Text>) -> BTreeMap<String, String> {
         self.asked.push(param.documented(Place::Query));
         let (named, rest) = std::mem::take(&mut self.query).into_iter().partition(|(name, _)| name.starts_with(prefix));
@@ -114,11 +111,6 @@ impl Asking {
             }
         }
         found
-    }
-
-    /// Attributes that an event has to have.
-    pub fn attributes(&mut self, param: &Param<Text>) -> BTreeMap<String, String> {
-        self.named(ATTRIBUTE, param)
     }
 
     /// Notes a mistake, also one that only several parameters together make.

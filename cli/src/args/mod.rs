@@ -8,6 +8,7 @@ mod query;
 mod replay;
 mod run;
 mod slo;
+mod store;
 mod topics;
 mod traffic;
 mod values;
@@ -18,10 +19,11 @@ pub use api::Api;
 pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
 pub use place::{Place, as_argument, called};
-pub use query::{By, Query, What};
+pub use query::{By, OutcomeName, Query, Sort, Source, State, What};
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
 pub use slo::Slo;
+pub use store::Store;
 pub use topics::Topics;
 pub use traffic::{Format, Import, Simulate};
 
@@ -58,7 +60,7 @@ pub enum Command {
     /// Check, test and list SLO definitions, and show their status
     #[command(subcommand)]
     Slo(Slo),
-    /// Query events, KPIs, SLOs and alerts
+    /// Query KPIs, endpoints, events, SLOs, alerts and notifications
     #[command(subcommand)]
     Query(Query),
     /// Print what describes the HTTP API
@@ -71,6 +73,9 @@ pub enum Command {
     /// Record deploys, changes of configuration, incidents and notes, and list them
     #[command(subcommand)]
     Mark(Mark),
+    /// Look after the store: aggregates, hypertables, rights, erasing a user
+    #[command(subcommand)]
+    Store(Store),
     /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),

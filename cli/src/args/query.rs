@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::place::Place;
-use super::values::{duration, limit, status_code, time};
+use super::values::{duration, latency, limit, pair, status_class, status_code, time};
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
@@ -14,24 +14,53 @@ use super::values::{duration, limit, status_code, time};
 pub enum Query {
     /// Show hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
-        slipstream query kpis --service web \\\n      --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m")]
+        slipstream query kpis --by endpoint --by status_code --step 5m\n  \
+        slipstream query kpis --service web \\\n      --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --step 5m\n\n\
+        Whole days and hours come from aggregates, minutes from rollups, the rest from raw events: `source` says from which.")]
     Kpis {
-        /// One row per value
-        #[arg(long, value_enum, conflicts_with = "step")]
-        by: Option<By>,
+        /// One row per value; up to 4 fields, each with its own --by
+        #[arg(long, value_enum)]
+        by: Vec<By>,
         /// One row per time step
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         step: Option<Duration>,
+        /// Read these rows only, to compare [default: the coarsest that serve]
+        #[arg(long, value_enum)]
+        source: Option<Source>,
+        /// What to look at
+        #[command(flatten)]
+        what: What,
+    },
+    /// Show the endpoints with the most requests, errors or latency, or that spent most of an SLO's budget
+    #[command(after_help = "Examples:\n  slipstream query top\n  slipstream query top --sort p95 --limit 5\n  \
+        slipstream query top --sort budget_spent --slo payment-availability")]
+    Top {
+        /// What comes first
+        #[arg(long, value_enum, default_value = "hits")]
+        sort: Sort,
+        /// Whose budget
+        #[arg(long, value_name = "NAME", required_if_eq("sort", "budget_spent"))]
+        slo: Option<String>,
+        /// Which of its objectives [default: its only one]
+        #[arg(long, value_name = "NAME", requires = "slo")]
+        objective: Option<String>,
+        /// At most this many
+        #[arg(long, default_value = "20", value_parser = limit)]
+        limit: usize,
         /// What to look at
         #[command(flatten)]
         what: What,
     },
     /// List stored events, oldest first
-    #[command(after_help = "Example:\n  slipstream query events --service payment --status-code 503 --limit 20")]
+    #[command(after_help = "Examples:\n  slipstream query events --service payment --status-code 503 --limit 20\n  \
+        slipstream query events --newest --min-latency 500 --attribute region=eu")]
     Events {
         /// At most this many
         #[arg(long, default_value = "100", value_parser = limit)]
         limit: usize,
+        /// Newest first
+        #[arg(long)]
+        newest: bool,
         /// Continue after the `next` of the previous page
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
@@ -40,14 +69,76 @@ pub enum Query {
         what: What,
     },
     /// Show the status of every SLO, and the markers of the last day
-    #[command(after_help = "Example:\n  slipstream query slos --json")]
+    #[command(
+        after_help = "Examples:\n  slipstream query slos --json\n  slipstream query slos --as-of 2026-01-31T10:00:00Z"
+    )]
     Slos {
+        /// As it was known at this time, from the store
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        as_of: Option<Timestamp>,
         /// Print JSON
         #[arg(long)]
         json: bool,
         /// Where from
         #[command(flatten)]
         from: Place,
+    },
+    /// Show how an SLO stood over time
+    #[command(
+        after_help = "Example:\n  slipstream query history payment-availability --from 2026-01-31 --to 2026-02-01 --step 1h"
+    )]
+    History {
+        /// The SLO
+        slo: String,
+        /// Ticks at or after [default: a day before --to]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<Timestamp>,
+        /// Ticks before [default: now]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        to: Option<Timestamp>,
+        /// A point per step [default: as many as make 500 points]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        step: Option<Duration>,
+        /// Only this objective
+        #[arg(long, value_name = "NAME")]
+        objective: Option<String>,
+        /// Only groups with this value: LABEL=VALUE
+        #[arg(long, value_name = "LABEL=VALUE", value_parser = pair)]
+        group: Vec<(String, String)>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where from
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show who is behind the bad requests of an SLO
+    #[command(after_help = "Examples:\n  slipstream query contributors payment-availability\n  \
+        slipstream query contributors payment-availability --by attribute.region --from 2026-01-31T10:00:00Z")]
+    Contributors {
+        /// The SLO
+        slo: String,
+        /// A field (service, environment, endpoint, method, status_code, user_ref), or attribute.NAME
+        #[arg(long, default_value = "endpoint")]
+        by: String,
+        /// Which objective [default: its only one]
+        #[arg(long, value_name = "NAME")]
+        objective: Option<String>,
+        /// Requests that ended at or after [default: an hour before --to]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<Timestamp>,
+        /// Requests that ended before [default: all]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        to: Option<Timestamp>,
+        /// At most this many values; the others are one line
+        #[arg(long, default_value = "20", value_parser = limit)]
+        limit: usize,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where from
+        #[command(flatten)]
+        place: Place,
     },
     /// List alerts and their states
     #[command(after_help = "Example:\n  slipstream query alerts --from 2026-01-31T00:00:00Z")]
@@ -61,6 +152,49 @@ pub enum Query {
         /// Only this SLO
         #[arg(long)]
         slo: Option<String>,
+        /// Only this severity
+        #[arg(long)]
+        severity: Option<String>,
+        /// Only this state; repeat it for several
+        #[arg(long, value_enum)]
+        state: Vec<State>,
+        /// As they were at this time
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        as_of: Option<Timestamp>,
+        /// At most this many
+        #[arg(long, value_parser = limit)]
+        limit: Option<usize>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where from
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List what became of notifications, newest first
+    #[command(after_help = "Example:\n  slipstream query notifications --outcome refused")]
+    Notifications {
+        /// Ended at or after
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<Timestamp>,
+        /// Ended before
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        to: Option<Timestamp>,
+        /// Only of this alert
+        #[arg(long, value_name = "ID")]
+        alert: Option<String>,
+        /// Only to this receiver
+        #[arg(long, value_name = "NAME")]
+        receiver: Option<String>,
+        /// Only with this outcome
+        #[arg(long, value_enum)]
+        outcome: Option<OutcomeName>,
+        /// At most this many
+        #[arg(long, default_value = "100", value_parser = limit)]
+        limit: usize,
+        /// Continue after the `next` of the previous page
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -94,6 +228,33 @@ pub struct What {
     /// Only this status
     #[arg(long, value_parser = status_code)]
     pub status_code: Option<u16>,
+    /// Only this class of status: 5 or 5xx
+    #[arg(long, value_name = "CLASS", value_parser = status_class)]
+    pub status_class: Option<u8>,
+    /// Only status 500 and above
+    #[arg(long)]
+    pub errors: bool,
+    /// Only this latency or more, milliseconds
+    #[arg(long, value_name = "MS", value_parser = latency)]
+    pub min_latency: Option<f64>,
+    /// Only this latency or less, milliseconds
+    #[arg(long, value_name = "MS", value_parser = latency)]
+    pub max_latency: Option<f64>,
+    /// Only this event
+    #[arg(long, value_name = "ID")]
+    pub event_id: Option<String>,
+    /// Only this trace
+    #[arg(long, value_name = "ID")]
+    pub trace_id: Option<String>,
+    /// Only this user
+    #[arg(long, value_name = "REF")]
+    pub user_ref: Option<String>,
+    /// Only with this value of an attribute: NAME=VALUE
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub attribute: Vec<(String, String)>,
+    /// As it was known at this time: of what the log had taken by then
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub as_of: Option<Timestamp>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -108,10 +269,68 @@ pub struct What {
 pub enum By {
     /// The service
     Service,
+    /// The environment
+    Environment,
     /// The endpoint
     Endpoint,
     /// The method
     Method,
     /// The status code
     StatusCode,
+    /// The status code divided by 100
+    StatusClass,
+}
+
+/// What figures are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// Raw events
+    Raw,
+    /// Rollups per minute
+    Rollup,
+    /// Aggregates per hour
+    Hourly,
+    /// Aggregates per day
+    Daily,
+}
+
+/// What endpoints are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Sort {
+    /// Requests
+    Hits,
+    /// Requests with status 500 and above
+    Errors,
+    /// Their share
+    ErrorRate,
+    /// 95th percentile of the latency
+    P95,
+    /// Share of the SLO's budget that their bad requests have spent
+    BudgetSpent,
+}
+
+/// States of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum State {
+    /// A condition holds, `for` runs
+    Pending,
+    /// It ended before it was due
+    Inactive,
+    /// It fires
+    Firing,
+    /// It fired and is over
+    Resolved,
+}
+
+/// Outcomes of notifications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum OutcomeName {
+    /// The receiver took it
+    Delivered,
+    /// The receiver refused it
+    Refused,
+    /// It was not due
+    NotDue,
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use jiff::Timestamp;
 
 use super::place::Place;
+use super::values::time;
 
 /// `slipstream slo ...`
 #[derive(Debug, Subcommand)]
@@ -52,8 +54,13 @@ pub enum Slo {
         from: Place,
     },
     /// Show the status of every SLO, worst budget first, and the markers of the last day
-    #[command(after_help = "Example:\n  slipstream slo status --data slipstream-data")]
+    #[command(
+        after_help = "Examples:\n  slipstream slo status --data slipstream-data\n  slipstream slo status --as-of 2026-01-31T10:00:00Z"
+    )]
     Status {
+        /// As it was known at this time, from the store
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        as_of: Option<Timestamp>,
         /// Print JSON
         #[arg(long)]
         json: bool,

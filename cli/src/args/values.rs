@@ -74,6 +74,26 @@ pub(super) fn status_code(text: &str) -> Result<u16, String> {
     whole(text, 100, 599)
 }
 
+/// The class of a status code: `5` or `5xx`.
+pub(super) fn status_class(text: &str) -> Result<u8, String> {
+    let class = text.strip_suffix("xx").unwrap_or(text);
+    whole(class, 1, 5).map_err(|_| "expected a class from 1xx to 5xx".to_owned())
+}
+
+/// A latency in milliseconds.
+pub(super) fn latency(text: &str) -> Result<f64, String> {
+    let latency = text.parse::<f64>().ok().filter(|ms| (0.0..=86_400_000.0).contains(ms));
+    latency.ok_or_else(|| "expected milliseconds from 0 to 86400000".to_owned())
+}
+
+/// A name and its value.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
 /// A duration as the configuration takes them: `90s`, `5m`, `2h`, `1h30m`, `1d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let sensible = |d: &Duration| (SHORTEST..=LONGEST).contains(d);

@@ -30,7 +30,7 @@ pub async fn run(command: args::Slo) -> Result<ExitCode> {
         args::Slo::Validate { paths, json } => validate(&paths, json),
         args::Slo::Test { paths, filter, json } => super::slo_test::run(&paths, filter.as_deref(), json),
         args::Slo::List { paths, json, from } => list(&paths, json, &from).await,
-        args::Slo::Status { json, from } => super::query::slos::run(json, &from).await,
+        args::Slo::Status { as_of, json, from } => super::query::slos::run(as_of, json, &from).await,
     }
 }
 

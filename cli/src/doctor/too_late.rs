@@ -20,10 +20,10 @@ pub async fn examine(config: &Config) -> Option<Finding> {
 
 async fn states(config: &Config) -> Result<Vec<BurnRates>, StoreError> {
     match &config.store {
-        StoreAddress::Sqlite(dir) => SqliteStore::open_read_only(dir)?.slo_states().await,
+        StoreAddress::Sqlite(dir) => SqliteStore::open_read_only(dir)?.slo_states(None).await,
         StoreAddress::Postgres(url) => {
             let store = PostgresStore::connect_read_only(parts::store::postgres_options(config, url)).await?;
-            let states = store.slo_states().await;
+            let states = store.slo_states(None).await;
             store.close().await;
             states
         }

@@ -90,7 +90,7 @@ impl StorePlace {
 #[derive(Clone)]
 pub enum ReadPlace {
     /// Open.
-    Open(OpenStore),
+    Open(SharedStore),
     /// A file that another process may write, or none yet.
     Sqlite(PathBuf),
     /// A database, which may not be up yet.
@@ -101,7 +101,7 @@ impl ReadPlace {
     /// Where this process reads: `own` is what it writes.
     pub fn of(config: &Config, own: Option<&StorePlace>) -> ReadPlace {
         match (own, &config.store) {
-            (Some(StorePlace::Open(store)), _) => ReadPlace::Open(store.clone()),
+            (Some(StorePlace::Open(store)), _) => ReadPlace::Open(store.shared()),
             (_, StoreAddress::Sqlite(dir)) => ReadPlace::Sqlite(dir.clone()),
             (_, StoreAddress::Postgres(url)) => ReadPlace::Postgres(postgres_options(config, url)),
         }
@@ -109,7 +109,7 @@ impl ReadPlace {
 
     async fn open(&self) -> Result<SharedStore, StoreError> {
         Ok(match self {
-            ReadPlace::Open(store) => store.shared(),
+            ReadPlace::Open(store) => store.clone(),
             ReadPlace::Sqlite(dir) => SqliteStore::open_read_only(dir)?,
             ReadPlace::Postgres(options) => PostgresStore::connect_read_only(options.clone()).await?,
         })

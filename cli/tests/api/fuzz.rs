@@ -24,7 +24,8 @@ async fn the_api_does_what_its_description_says_whatever_it_is_asked() {
     run.current_dir(folder.path()).env("NO_COLOR", "1");
     run.arg("run").arg(format!("{}/api/v1/openapi.json", process.api()));
     // `make test-api` gives it more time, and another seed.
-    let seconds = std::env::var("SLIPSTREAM_TEST_API_SECONDS").ok().filter(|s| !s.is_empty()).unwrap_or("25".to_owned());
+    let seconds =
+        std::env::var("SLIPSTREAM_TEST_API_SECONDS").ok().filter(|s| !s.is_empty()).unwrap_or("25".to_owned());
     let seed = std::env::var("SLIPSTREAM_TEST_API_SEED").ok().filter(|s| !s.is_empty()).unwrap_or("1".to_owned());
     run.args(["--max-time", &seconds, "--seed", &seed, "--workers", "2"]);
     let ran = timeout(PATIENCE, run.stdin(Stdio::null()).kill_on_drop(true).output()).await.expect("in time").unwrap();

@@ -121,7 +121,9 @@ async fn requests_of_the_guide_are_answered_as_it_shows() {
         }
         let body = body.replace("...", "");
         match serde_json::from_str::<Value>(&body) {
-            Ok(shown) => agrees(&shown, &serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")), &command),
+            Ok(shown) => {
+                agrees(&shown, &serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")), &command)
+            }
             // A table, or the stream: its first words are.
             Err(_) => {
                 let first = body.lines().next().unwrap_or_default();
@@ -138,7 +140,8 @@ fn every_operation_is_in_the_guide() {
     let api: Value = serde_json::from_str(&slipstream_api::openapi_text()).unwrap();
     for path in api["paths"].as_object().unwrap().keys() {
         let path = path.strip_prefix("/api/v1").unwrap();
-        let described = path.starts_with("/viewer") || GUIDE.contains(&format!("`{path}`")) || GUIDE.contains(&format!("{path}`"));
+        let described =
+            path.starts_with("/viewer") || GUIDE.contains(&format!("`{path}`")) || GUIDE.contains(&format!("{path}`"));
         assert!(described, "{path} is not in docs/api.md");
     }
 }

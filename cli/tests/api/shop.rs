@@ -28,15 +28,15 @@ pub async fn with_traffic(arguments: &[&str]) -> Slipstream {
         json!({
             "event_id": format!("e-{i}"),
             "time": (now - jiff::SignedDuration::from_secs(i / 2)).to_string(),
-            "service": ["payment", "cart", "catalog"][(i % 3) as usize],
+            "service": (["payment", "cart", "catalog"][(i % 3) as usize]),
             "environment": "prod",
-            "endpoint": ["/payments", "/cart", "/products"][(i % 3) as usize],
-            "method": ["POST", "GET"][(i % 2) as usize],
-            "status_code": if i % 6 == 0 { 503 } else { 200 },
+            "endpoint": (["/payments", "/cart", "/products"][(i % 3) as usize]),
+            "method": (["POST", "GET"][(i % 2) as usize]),
+            "status_code": (if i % 6 == 0 { 503 } else { 200 }),
             "latency_ms": i as f64 / 2.0,
             "trace_id": format!("{i:032x}"),
             "user_ref": format!("u-{}", i % 20),
-            "attributes": {"region": ["eu-central-1", "us-east-1"][(i % 2) as usize]},
+            "attributes": {"region": (["eu-central-1", "us-east-1"][(i % 2) as usize])},
         })
     };
     let events: Vec<Value> = (0..600).map(event).collect();
@@ -46,7 +46,8 @@ pub async fn with_traffic(arguments: &[&str]) -> Slipstream {
     let marked = client().post(format!("{}/v1/markers", process.gateway())).json(&marker).send().await.unwrap();
     assert_eq!(marked.status(), 200, "{}", marked.text().await.unwrap());
     until("the requests are stored", async || get(&process, "/kpis").await["hits"] == 600).await;
-    until("an alert is stored", async || !get(&process, "/alerts").await["alerts"].as_array().unwrap().is_empty()).await;
+    until("an alert is stored", async || !get(&process, "/alerts").await["alerts"].as_array().unwrap().is_empty())
+        .await;
     until("burn rates are stored", async || {
         !get(&process, "/slos/payment-availability/history").await["points"].as_array().unwrap().is_empty()
     })

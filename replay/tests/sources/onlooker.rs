@@ -9,12 +9,14 @@ use slipstream_log::memory::MemoryLog;
 use slipstream_log::{Fetch, Offset, TopicPartition};
 use slipstream_replay::engine::Progress;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::{EventTime, LogTime, Topic};
+use slipstream_store::aggregates::{AggregateState, Refreshed};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
+use slipstream_store::notifications::{NotificationPage, NotificationQuestion};
 use slipstream_store::{
-    Claim, Claimed, Counts, Cursor, EventFilter, EventPage, RawBounds, RawCursor, RawPage, RawWindow, Refusal,
-    SharedStore, Store, StoreError, StorePosition, WriteBatch,
+    Claim, Claimed, Counts, EventPage, EventQuestion, RawBounds, RawCursor, RawPage, RawWindow, Refusal, SharedStore,
+    Store, StoreError, StorePosition, StoredEvent, WriteBatch,
 };
 use slipstream_testkit::hooked::Hooks;
 
@@ -106,16 +108,36 @@ impl Store for Onlooker {
         self.inner.kpis(question).await
     }
 
-    async fn events(&self, f: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
-        self.inner.events(f, limit, after).await
+    async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError> {
+        self.inner.refresh(now).await
     }
 
-    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {
-        self.inner.slo_states().await
+    async fn aggregates(&self) -> Result<AggregateState, StoreError> {
+        self.inner.aggregates().await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError> {
-        self.inner.burn_history(slo, from, to).await
+    async fn erase_user(&self, user_ref: &str) -> Result<u64, StoreError> {
+        self.inner.erase_user(user_ref).await
+    }
+
+    async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError> {
+        self.inner.events(question).await
+    }
+
+    async fn event(&self, id: &str, time: Option<EventTime>) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner.event(id, time).await
+    }
+
+    async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError> {
+        self.inner.notifications(question).await
+    }
+
+    async fn slo_states(&self, until: Option<i64>) -> Result<Vec<BurnRates>, StoreError> {
+        self.inner.slo_states(until).await
+    }
+
+    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
+        self.inner.burn_history(slo, from, to, step).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

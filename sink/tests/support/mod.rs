@@ -19,11 +19,13 @@ use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
 use slipstream_sink::SinkError;
+use slipstream_store::aggregates::{AggregateState, Refreshed};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
+use slipstream_store::notifications::{NotificationPage, NotificationQuestion};
 use slipstream_store::{
-    Claim, Claimed, Counts, Cursor, EventFilter, EventPage, EventRef, RawBounds, RawCursor, RawPage, RawWindow,
-    Refusal, SharedStore, SqliteStore, Store, StoreError, StorePosition, WriteBatch,
+    Claim, Claimed, Counts, EventFilter, EventPage, EventQuestion, EventRef, RawBounds, RawCursor, RawPage, RawWindow,
+    Refusal, SharedStore, SqliteStore, Store, StoreError, StorePosition, StoredEvent, WriteBatch,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -113,8 +115,8 @@ pub async fn stored(store: &SharedStore) -> BTreeMap<String, Vec<RequestEvent>> 
     let mut all: BTreeMap<String, Vec<RequestEvent>> = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = store.events(&EventFilter::default(), 10_000, after).await.unwrap();
-        for event in page.events {
+        let page = store.events(&EventQuestion::oldest(EventFilter::default(), 10_000, after)).await.unwrap();
+        for StoredEvent { event, .. } in page.events {
             all.entry(event.event_id.clone()).or_default().push(event);
         }
         after = page.next;
@@ -288,8 +290,28 @@ impl Store for Faulty {
         self.inner.kpis(question).await
     }
 
-    async fn events(&self, f: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
-        self.inner.events(f, limit, after).await
+    async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError> {
+        self.inner.refresh(now).await
+    }
+
+    async fn aggregates(&self) -> Result<AggregateState, StoreError> {
+        self.inner.aggregates().await
+    }
+
+    async fn erase_user(&self, user_ref: &str) -> Result<u64, StoreError> {
+        self.inner.erase_user(user_ref).await
+    }
+
+    async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError> {
+        self.inner.events(question).await
+    }
+
+    async fn event(&self, id: &str, time: Option<EventTime>) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner.event(id, time).await
+    }
+
+    async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError> {
+        self.inner.notifications(question).await
     }
 
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
@@ -300,12 +322,12 @@ impl Store for Faulty {
         self.inner.raw_events(w, limit, after).await
     }
 
-    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {
-        self.inner.slo_states().await
+    async fn slo_states(&self, until: Option<i64>) -> Result<Vec<BurnRates>, StoreError> {
+        self.inner.slo_states(until).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError> {
-        self.inner.burn_history(slo, from, to).await
+    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
+        self.inner.burn_history(slo, from, to, step).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

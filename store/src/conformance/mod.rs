@@ -1,7 +1,9 @@
 //! What every adapter of the port must do: run by each adapter's tests through a [`Fixture`].
 //!
-//! Each function of [`writing`], [`questions`] and [`raw`] is one promise; it panics where the store breaks it.
+//! Each function of [`writing`], [`questions`], [`looking`], [`aggregates`] and [`raw`] is one promise; it panics where the store breaks it.
 
+pub mod aggregates;
+pub mod looking;
 pub mod made;
 pub mod questions;
 pub mod raw;
@@ -25,5 +27,7 @@ pub trait Fixture: Send + Sync {
 pub async fn all(fixture: &dyn Fixture) {
     writing::all(fixture).await;
     questions::all(fixture).await;
+    looking::all(fixture).await;
+    aggregates::all(fixture).await;
     raw::all(fixture).await;
 }

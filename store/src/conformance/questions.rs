@@ -11,7 +11,8 @@ use super::made::{self, BEGIN, Dice};
 use crate::alerts::{AlertFilter, AlertState};
 use crate::filter::EventFilter;
 use crate::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Kpis};
-use crate::port::{Cursor, SharedStore, StoreError, StoredBurnRates, WriteBatch};
+use crate::page::{Cursor, EventQuestion, Order};
+use crate::port::{SharedStore, StoreError, StoredBurnRates, WriteBatch};
 
 /// Every promise of this file.
 pub async fn all(fixture: &dyn Fixture) {
@@ -55,8 +56,17 @@ fn a_filter(dice: &mut Dice) -> EventFilter {
         status_class: (dice.below(6) == 0).then_some(2),
         errors_only: dice.below(6) == 0,
         trace_id: (dice.below(8) == 0).then(|| format!("{:032x}", 3)),
+        min_latency_ms: (dice.below(10) == 0).then_some(20.0),
+        max_latency_ms: (dice.below(10) == 0).then_some(900.0),
+        event_id: (dice.below(20) == 0).then(|| "event-3".to_owned()),
+        user_ref: (dice.below(12) == 0).then(|| "user-1".to_owned()),
+        attributes: match dice.below(8) {
+            0 => BTreeMap::from([("region".to_owned(), "eu".to_owned())]),
+            _ => BTreeMap::new(),
+        },
         from,
         to,
+        logged_by: None,
     }
 }
 
@@ -65,31 +75,35 @@ async fn kpis_equal_a_recount(fixture: &dyn Fixture) {
         let (store, events) = filled(fixture, seed, 400).await;
         let mut dice = Dice(seed + 1_000);
         for _ in 0..40 {
-            let by = [None, Some(dice.one_of(&Field::ALL))][dice.below(2) as usize];
+            let mut by: Vec<Field> = (0..dice.below(3)).map(|_| dice.one_of(&Field::ALL)).collect();
+            by.dedup();
             let step = dice.one_of(&[None, Some(60), Some(120), Some(7)]);
-            let question = KpiQuestion { filter: a_filter(&mut dice), by, step };
+            let question = KpiQuestion { filter: a_filter(&mut dice), by, step, source: None };
             let answer = store.kpis(&question).await.expect("an answer");
             compare(&question, &answer, &events);
         }
     }
 }
 
-/// Value of the field and start of the step.
-type Key = (Option<FieldValue>, Option<i64>);
+/// Values of the fields and start of the step.
+type Key = (Vec<FieldValue>, Option<i64>);
 
 fn key(question: &KpiQuestion, event: &RequestEvent) -> Key {
-    let value = question.by.map(|field| match field {
+    let value = |field: &Field| match field {
         Field::Service => FieldValue::Text(event.service.clone()),
         Field::Environment => FieldValue::Text(event.environment.clone()),
         Field::Endpoint => FieldValue::Text(event.endpoint.clone()),
         Field::Method => FieldValue::Text(event.method.clone()),
         Field::StatusCode => FieldValue::Number(event.status_code.into()),
         Field::StatusClass => FieldValue::Number((event.status_code / 100).into()),
-    });
-    (value, question.step.map(|step| event.time.0 / (step * 1_000_000) * step * 1_000_000))
+    };
+    (
+        question.by.iter().map(value).collect(),
+        question.step.map(|step| event.time.0 / (step * 1_000_000) * step * 1_000_000),
+    )
 }
 
-fn compare(question: &KpiQuestion, answer: &KpiAnswer, events: &[RequestEvent]) {
+pub(super) fn compare(question: &KpiQuestion, answer: &KpiAnswer, events: &[RequestEvent]) {
     let mut expected: BTreeMap<Key, Vec<&RequestEvent>> = BTreeMap::new();
     for event in events.iter().filter(|event| question.filter.admits(event)) {
         expected.entry(key(question, event)).or_default().push(event);
@@ -103,12 +117,12 @@ fn compare(question: &KpiQuestion, answer: &KpiAnswer, events: &[RequestEvent]) 
     };
     assert_eq!(rows.len(), expected.len(), "{question:?}");
     for row in rows {
-        let value = question.by.map(|field| row.key[field.name()].clone());
+        let values: Vec<FieldValue> = question.by.iter().map(|field| row.key[field.name()].clone()).collect();
         let start = question.step.map(|_| match &row.key["start"] {
             FieldValue::Text(start) => start.parse::<jiff::Timestamp>().expect("RFC 3339").as_microsecond(),
             FieldValue::Number(_) => panic!("a start is text"),
         });
-        let events = expected.get(&(value, start)).unwrap_or_else(|| panic!("{question:?}: no such row: {row:?}"));
+        let events = expected.get(&(values, start)).unwrap_or_else(|| panic!("{question:?}: no such row: {row:?}"));
         compare_kpis(question, &row.kpis, events);
     }
 }
@@ -148,16 +162,16 @@ async fn sources_are_named_and_agree(fixture: &dyn Fixture) {
     let (store, events) = filled(fixture, 77, 500).await;
     let at = |seconds: i64| Some(EventTime(BEGIN + seconds * 1_000_000));
     let rows = [
-        (None, None, None, "rollups"),
-        (at(60), at(180), None, "rollups"),
-        (at(61), at(240), None, "rollups+events"),
-        (at(60), at(200), None, "rollups+events"),
-        (at(61), at(119), None, "events"),
-        (None, None, Some(Field::StatusCode), "events"),
+        (None, None, None, "rollup"),
+        (at(60), at(180), None, "rollup"),
+        (at(61), at(240), None, "rollup+raw"),
+        (at(60), at(200), None, "rollup+raw"),
+        (at(61), at(119), None, "raw"),
+        (None, None, Some(Field::StatusCode), "raw"),
     ];
     for (from, to, by, source) in rows {
         let filter = EventFilter { from, to, ..EventFilter::default() };
-        let question = KpiQuestion { filter, by, step: None };
+        let question = KpiQuestion { filter, by: by.into_iter().collect(), ..KpiQuestion::default() };
         let answer = store.kpis(&question).await.expect("an answer");
         compare(&question, &answer, &events);
         match answer {
@@ -176,17 +190,21 @@ async fn events_come_in_pages_without_gap_or_repeat(fixture: &dyn Fixture) {
     let (store, events) = filled(fixture, 9, 200).await;
     let mut dice = Dice(10);
     for _ in 0..15 {
-        let filter = a_filter(&mut dice);
+        let (filter, order) = (a_filter(&mut dice), dice.one_of(&[Order::Oldest, Order::Newest]));
         let mut expected: Vec<(usize, &RequestEvent)> =
             events.iter().enumerate().filter(|(_, event)| filter.admits(event)).collect();
         expected.sort_by_key(|(offset, event)| (event.time, *offset));
+        if order == Order::Newest {
+            expected.reverse();
+        }
         let expected: Vec<&RequestEvent> = expected.into_iter().map(|(_, event)| event).collect();
         let limit = 1 + dice.below(60) as usize;
         let (mut found, mut after): (Vec<RequestEvent>, Option<Cursor>) = (Vec::new(), None);
         loop {
-            let page = store.events(&filter, limit, after).await.expect("a page");
+            let question = EventQuestion { filter: filter.clone(), order, limit, after };
+            let page = store.events(&question).await.expect("a page");
             assert!(page.events.len() <= limit);
-            found.extend(page.events);
+            found.extend(page.events.into_iter().map(|stored| stored.event));
             // The cursor survives its way through text.
             after = page.next.map(|next| next.to_string().parse().expect("a cursor"));
             if after.is_none() {
@@ -220,10 +238,12 @@ async fn the_newest_state_of_each_living_series_is_found(fixture: &dyn Fixture) 
         ..WriteBatch::default()
     };
     store.write(Arc::new(batch)).await.expect("written");
-    let states = store.slo_states().await.expect("states");
+    let states = store.slo_states(None).await.expect("states");
     assert_eq!(states, [rates[5].clone(), rates[2].clone(), rates[0].clone()]);
-    let history = store.burn_history("b", 90, 110).await.expect("history");
+    let history = store.burn_history("b", 90, 110, 1).await.expect("history");
     assert_eq!(history, [rates[2].clone(), rates[1].clone()]);
+    let last = store.burn_history("b", 0, 1_000, 60).await.expect("history");
+    assert_eq!(last, [rates[2].clone(), rates[0].clone()], "of each series the last in its step");
 }
 
 async fn an_alert_has_one_entry_per_episode(fixture: &dyn Fixture) {

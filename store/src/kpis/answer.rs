@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use slipstream_schemas::EventTime;
 
-use super::{FieldValue, KpiQuestion, RowKey, Tally};
+use super::{FieldValue, KpiQuestion, KpiSources, Names, RowKey, Tally};
 use crate::rollup::Sums;
 use crate::text;
 
@@ -23,6 +23,8 @@ pub struct Kpis {
     pub errors: u64,
     /// errors / hits; 0 without hits.
     pub error_rate: f64,
+    /// Hits per second from `from` to `to`; null where that takes no time.
+    pub throughput: Option<f64>,
     /// Average latency; null if none was measured.
     pub avg_latency_ms: Option<f64>,
     /// Median latency.
@@ -33,14 +35,18 @@ pub struct Kpis {
     pub p99_latency_ms: Option<f64>,
     /// Greatest latency.
     pub max_latency_ms: Option<f64>,
-    /// `rollups`, `events` or `rollups+events`.
-    pub source: &'static str,
+    /// Which rows were read, coarsest first: `daily`, `hourly`, `rollup`, `raw`, or several, joined by `+`.
+    pub source: String,
 }
+
+/// What a result covers; `None` if nothing is stored.
+type Reported = (Option<EventTime>, Option<EventTime>);
 
 impl Kpis {
     /// Reads the figures off the sums.
-    pub fn new(sums: &Sums, range: (Option<EventTime>, Option<EventTime>), source: &'static str) -> Self {
+    pub fn new(sums: &Sums, range: Reported, source: &str) -> Self {
         let latency = &sums.latency;
+        let seconds = range.0.zip(range.1).map(|(from, to)| to.0.saturating_sub(from.0) as f64 / 1e6);
         let measured = |value: f64| (latency.count > 0).then_some(value);
         // The sketch knows buckets only; the true extremes bound what it reads.
         let quantile = |p| latency.sketch.quantile(p).map(|value: f64| value.max(latency.min).min(latency.max));
@@ -50,12 +56,13 @@ impl Kpis {
             hits: sums.hits,
             errors: sums.errors,
             error_rate: if sums.hits == 0 { 0.0 } else { sums.errors as f64 / sums.hits as f64 },
+            throughput: seconds.filter(|seconds| *seconds > 0.0).map(|seconds| sums.hits as f64 / seconds),
             avg_latency_ms: measured(latency.sum / latency.count as f64),
             p50_latency_ms: quantile(0.5),
             p95_latency_ms: quantile(0.95),
             p99_latency_ms: quantile(0.99),
             max_latency_ms: measured(latency.max),
-            source,
+            source: source.to_owned(),
         }
     }
 }
@@ -63,7 +70,7 @@ impl Kpis {
 /// One row of a result by field or step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KpiRow {
-    /// The field's name and value, and `start` of the step, as requested.
+    /// The fields' names and values, and `start` of the step, as requested.
     #[serde(flatten)]
     pub key: BTreeMap<&'static str, FieldValue>,
     /// The figures.
@@ -77,7 +84,7 @@ pub struct KpiRow {
 pub enum KpiAnswer {
     /// In total.
     Total(Kpis),
-    /// By field (most hits first), by step, or both (by start, then value).
+    /// By fields (most hits first), by step, or both (by start, then values).
     Rows {
         /// The rows.
         rows: Vec<KpiRow>,
@@ -87,40 +94,30 @@ pub enum KpiAnswer {
 impl KpiAnswer {
     /// The result of an empty store.
     pub fn nothing(question: &KpiQuestion) -> Self {
-        KpiAnswer::new(question, Tally::default(), (question.filter.from, question.filter.to), "rollups")
+        let range = (question.filter.from, question.filter.to);
+        KpiAnswer::new(question, Tally::new(question), &Names::new(), range, &KpiSources::default())
     }
 
     /// Converts the sums to the contract's shape. `range` is what the result covers.
-    pub fn new(
-        question: &KpiQuestion,
-        mut tally: Tally,
-        range: (Option<EventTime>, Option<EventTime>),
-        source: &'static str,
-    ) -> Self {
-        if question.by.is_none() && question.step.is_none() {
-            let sums = tally.rows.remove(&RowKey::default()).unwrap_or_default();
-            return KpiAnswer::Total(Kpis::new(&sums, range, source));
+    pub fn new(question: &KpiQuestion, tally: Tally<'_>, names: &Names, range: Reported, sources: &KpiSources) -> Self {
+        let source = sources.name();
+        let mut rows = tally.rows(names);
+        if question.by.is_empty() && question.step.is_none() {
+            let sums = rows.remove(&RowKey::default()).unwrap_or_default();
+            return KpiAnswer::Total(Kpis::new(&sums, range, &source));
         }
-        let mut rows: Vec<(RowKey, Sums)> = tally.rows.into_iter().filter(|(_, sums)| sums.hits > 0).collect();
+        let mut rows: Vec<(RowKey, Sums)> = rows.into_iter().filter(|(_, sums)| sums.hits > 0).collect();
         if question.step.is_none() {
             rows.sort_by_key(|(_, sums)| Reverse(sums.hits));
         }
-        let rows = rows.into_iter().map(|(key, sums)| row(question, key, &sums, range, source)).collect();
+        let rows = rows.into_iter().map(|(key, sums)| row(question, key, &sums, range, &source)).collect();
         KpiAnswer::Rows { rows }
     }
 }
 
-fn row(
-    question: &KpiQuestion,
-    key: RowKey,
-    sums: &Sums,
-    range: (Option<EventTime>, Option<EventTime>),
-    source: &'static str,
-) -> KpiRow {
-    let mut shown = BTreeMap::new();
-    if let (Some(field), Some(value)) = (question.by, key.value) {
-        shown.insert(field.name(), value);
-    }
+fn row(question: &KpiQuestion, key: RowKey, sums: &Sums, range: Reported, source: &str) -> KpiRow {
+    let fields = question.by.iter().map(|field| field.name());
+    let mut shown: BTreeMap<&'static str, FieldValue> = fields.zip(key.values).collect();
     let mut covered = range;
     if let (Some(start), Some(step)) = (key.start, question.step) {
         shown.insert("start", FieldValue::Text(text::micros(EventTime(start))));

@@ -106,7 +106,18 @@ impl Conditions {
         }
     }
 
-    /// The conditions of a filter on a raw event `e`, except for time.
+    /// The conditions of a filter on an aggregate, except for time.
+    pub fn aggregate(&mut self, filter: &EventFilter) {
+        self.dimensions("dimensions", filter);
+        if let Some(class) = filter.status_class {
+            self.and(format!("status_class = {class}"));
+        }
+        if filter.errors_only {
+            self.and("status_class >= 5".to_owned());
+        }
+    }
+
+    /// The conditions of a filter on a raw event `e`, except for event time.
     pub fn raw_event(&mut self, filter: &EventFilter) {
         self.dimensions("e.dimensions", filter);
         if let Some(code) = filter.status_code {
@@ -117,6 +128,25 @@ impl Conditions {
         }
         if filter.errors_only {
             self.and("e.status_code >= 500".to_owned());
+        }
+        for (bound, latency) in [(">=", filter.min_latency_ms), ("<=", filter.max_latency_ms)] {
+            if let Some(latency) = latency {
+                let value = self.value(latency, Type::FLOAT8);
+                self.and(format!("e.latency_ms {bound} {value}"));
+            }
+        }
+        self.equal(&[("e.event_id", &filter.event_id), ("e.user_ref", &filter.user_ref)]);
+        for (name, value) in &filter.attributes {
+            if name.contains('\0') || value.contains('\0') {
+                self.and("false".to_owned());
+                continue;
+            }
+            let (name, value) = (self.value(name.clone(), Type::TEXT), self.value(value.clone(), Type::TEXT));
+            self.and(format!("e.attributes ->> {name} = {value}"));
+        }
+        if let Some(by) = filter.logged_by {
+            let by = self.value(Stamp::log(by), Type::TIMESTAMPTZ);
+            self.and(format!("e.log_time <= {by}"));
         }
         // No event has an invalid trace id.
         match filter.trace_id.as_ref().map(|trace| trace_bytes(trace)) {

@@ -11,20 +11,12 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::error;
+use super::layout::Layout;
 use super::options::Target;
 use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day};
 use crate::port::StoreError;
 use crate::spread::Spread;
-
-/// How raw events are kept; decided when the tables are created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventsTable {
-    /// Native partitions, created by the writer.
-    Partitions,
-    /// A hypertable of TimescaleDB.
-    Hypertable,
-}
 
 /// TimescaleDB, enabled in the database.
 pub struct Extension {
@@ -33,16 +25,29 @@ pub struct Extension {
     /// Whether the user may use them.
     usable: bool,
     user: String,
+    community: bool,
 }
 
 impl Extension {
     /// Looks for it.
     pub async fn find(transaction: &Transaction<'_>, doing: &str) -> Result<Option<Extension>, StoreError> {
-        let sql = "SELECT quote_ident(n.nspname), has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user)
+        let sql = "SELECT quote_ident(n.nspname), has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user),
+                   current_setting('timescaledb.license', true) IS NOT DISTINCT FROM 'timescale'
                    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb'";
         let rows = transaction.query_typed(sql, &[]).await.map_err(error::at(doing))?;
-        let extension = |row: &Row| Extension { schema: row.get(0), usable: row.get(1), user: row.get(2) };
+        let extension =
+            |row: &Row| Extension { schema: row.get(0), usable: row.get(1), user: row.get(2), community: row.get(3) };
         Ok(rows.first().map(extension))
+    }
+
+    /// The schema of its functions, as SQL takes it.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Whether it has what is under the community licence: compression, continuous aggregates, jobs.
+    pub fn is_community(&self) -> bool {
+        self.community
     }
 
     /// Refuses an extension whose schema the user may not use: the server reports that its functions do not exist.
@@ -90,99 +95,29 @@ async fn is_enabled(target: &Target, doing: &str) -> Result<bool, StoreError> {
     Ok(enabled)
 }
 
-/// What the tables use.
-pub async fn found(transaction: &Transaction<'_>, doing: &str) -> Result<EventsTable, StoreError> {
-    let sql = "SELECT relkind::text FROM pg_class WHERE oid = 'events'::regclass";
-    let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
-    Ok(if row.get::<_, &str>(0) == "p" { EventsTable::Partitions } else { EventsTable::Hypertable })
-}
-
-/// Compression after two days, if the licence includes it: the Apache build of TimescaleDB refuses.
-pub async fn compress_old_chunks(session: &mut Session) -> Result<(), StoreError> {
-    let doing = "checking whether old events are compressed";
-    let transaction = session.begin(doing).await?;
-    let sql = "SELECT bool_or(compression_enabled) FROM timescaledb_information.hypertables
-               WHERE hypertable_schema = current_schema() AND hypertable_name = 'events'";
-    let asked = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
-    if asked.get::<_, Option<bool>>(0) == Some(true) {
-        return transaction.commit().await.map_err(error::at(doing));
-    }
-    let sql = "ALTER TABLE events SET (timescaledb.compress, timescaledb.compress_segmentby = 'dimensions',
-               timescaledb.compress_orderby = '\"time\", partition, \"offset\"');
-               SELECT add_compression_policy('events', INTERVAL '2 days', if_not_exists => true);";
-    let done = match transaction.batch_execute(sql).await {
-        Ok(()) => transaction.commit().await,
-        Err(error) => Err(error),
-    };
-    if let Err(cause) = done {
-        let cause = chain(&cause);
-        tracing::info!(%cause, "TimescaleDB does not compress here: raw events stay uncompressed");
-    }
-    Ok(())
-}
-
 /// Creates missing partitions of days. Not in the transaction that writes: they are empty, and
-/// it must not wait for other writers.
-pub async fn ensure(session: &mut Session, days: &[Day]) -> Result<(), StoreError> {
+/// it must not wait for other writers. Returns how the tables are kept: what were partitions may have become a hypertable, which
+/// creates its chunks itself.
+pub async fn ensure(session: &mut Session, days: &[Day]) -> Result<Layout, StoreError> {
     let doing = "creating a partition for raw events";
     let transaction = session.begin(doing).await?;
     let lock = "SELECT pg_advisory_xact_lock('events'::regclass::oid::bigint)";
     transaction.execute_typed(lock, &[]).await.map_err(error::at(doing))?;
-    for day in days {
-        let name = name(*day);
-        let there = transaction.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await;
-        if there.map_err(error::at(doing))?.get(0) {
-            continue;
-        }
-        // Attached, not created in place: that would lock the whole table against readers.
-        let (from, to) = (day.begin_sql(), Day(day.0 + 1).begin_sql());
-        let sql = format!(
-            "CREATE TABLE {name} (LIKE events INCLUDING INDEXES);
-             ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');"
-        );
-        transaction.batch_execute(&sql).await.map_err(error::at(doing))?;
+    let layout = Layout::find(&transaction, doing).await?;
+    let days = if layout.events { &[] } else { days };
+    for Day(day) in days {
+        let sql = "SELECT events_make_day($1)";
+        transaction.execute_typed(sql, &[(day, Type::INT4)]).await.map_err(error::at(doing))?;
     }
-    transaction.commit().await.map_err(error::at(doing))
+    transaction.commit().await.map_err(error::at(doing))?;
+    Ok(layout)
 }
 
 /// Drops what holds only days before `day`. The caller holds the lock on the table.
-pub async fn drop_before(
-    transaction: &Transaction<'_>,
-    table: EventsTable,
-    day: Day,
-    doing: &str,
-) -> Result<u64, StoreError> {
-    match table {
-        EventsTable::Hypertable => {
-            let sql = "SELECT count(*) FROM drop_chunks('events', older_than => $1::timestamptz)";
-            let dropped = transaction.query_typed_one(sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await;
-            Ok(dropped.map_err(error::at(doing))?.get::<_, i64>(0) as u64)
-        }
-        EventsTable::Partitions => {
-            let past: Vec<String> =
-                partitions(transaction, doing).await?.into_iter().filter(|d| *d < day).map(name).collect();
-            if !past.is_empty() {
-                let sql = format!("DROP TABLE {}", past.join(", "));
-                transaction.batch_execute(&sql).await.map_err(error::at(doing))?;
-            }
-            Ok(past.len() as u64)
-        }
-    }
-}
-
-async fn partitions(transaction: &Transaction<'_>, doing: &str) -> Result<Vec<Day>, StoreError> {
-    let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-               WHERE i.inhparent = 'events'::regclass";
-    let rows = transaction.query_typed(sql, &[]).await.map_err(error::at(doing))?;
-    Ok(rows.iter().filter_map(|row| day_of(row.get(0))).collect())
-}
-
-fn name(day: Day) -> String {
-    format!("events_{}", day.digits())
-}
-
-fn day_of(name: &str) -> Option<Day> {
-    Day::from_digits(name.strip_prefix("events_")?)
+pub async fn drop_before(transaction: &Transaction<'_>, day: Day, doing: &str) -> Result<u64, StoreError> {
+    let sql = "SELECT events_drop_before($1)";
+    let dropped = transaction.query_typed_one(sql, &[(&day.0, Type::INT4)]).await.map_err(error::at(doing))?;
+    Ok(dropped.get::<_, i64>(0) as u64)
 }
 
 /// The days of log time that some events fall into.

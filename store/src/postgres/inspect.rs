@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
+use super::layout::Layout;
 use super::options::{PostgresOptions, Target};
 use super::session::Session;
 use super::{error, migrate};
@@ -45,6 +46,8 @@ pub struct Inspection {
     pub timescaledb_usable: Option<bool>,
     /// Whether raw events are in a hypertable; null if there is no table for them yet.
     pub events_in_hypertable: Option<bool>,
+    /// How all tables are kept; null if there are none yet.
+    pub layout: Option<Layout>,
     /// The user we are, as SQL takes it.
     pub user: String,
     /// The schema that was inspected.
@@ -74,7 +77,7 @@ pub struct Inspection {
 const DOING: &str = "inspecting the database";
 
 /// Tables, and the version that each came with: without one of them nothing can be written.
-const TABLES: [(&str, i32); 12] = [
+const TABLES: [(&str, i32); 15] = [
     ("positions", 1),
     ("dimensions", 1),
     ("days", 1),
@@ -87,6 +90,9 @@ const TABLES: [(&str, i32); 12] = [
     ("events", 1),
     ("topics", 3),
     ("kept", 4),
+    ("closed", 5),
+    ("stale_hours", 5),
+    ("stale_days", 5),
 ];
 
 /// Tables that a version has and that are not `there`.
@@ -123,6 +129,10 @@ pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError
     let number: i32 = row.get(1);
     let extension = extension(&asked).await?;
     let (events_in_hypertable, there) = tables(&asked, schema).await?;
+    let layout = match events_in_hypertable {
+        Some(_) => Some(Layout::find(&asked, DOING).await?),
+        None => None,
+    };
     // Last, because a refusal ends the transaction: who may not look into the schema is told by the rights above.
     let schema_version = match migrate::version(&asked, schema).await {
         Ok(version) => version,
@@ -144,7 +154,8 @@ pub async fn inspect(options: &PostgresOptions) -> Result<Inspection, StoreError
         timescaledb_apache_build: extension.apache_build,
         timescaledb_schema: extension.schema,
         timescaledb_usable: extension.usable,
-        events_in_hypertable,
+        events_in_hypertable: layout.map(|layout| layout.events),
+        layout,
         user: row.get(8),
         schema: schema.clone(),
         schema_exists: row.get(9),

@@ -6,53 +6,77 @@
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
-use super::error;
-use super::events_table::{self, EventsTable, Extension};
+use super::events_table::{self, Extension};
+use super::layout::Layout;
 use super::options::Target;
 use super::session::Session;
+use super::{compression, error};
 use crate::port::StoreError;
 
 /// Migrations in order, by version from 1.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         tables: include_str!("sql/v1_tables.sql"),
         functions: include_str!("sql/v1_sketch.sql"),
-        partitions: include_str!("sql/v1_events_partitions.sql"),
-        hypertable: include_str!("sql/v1_events_hypertable.sql"),
+        plain: include_str!("sql/v1_events_partitions.sql"),
+        timescale: include_str!("sql/v1_events_hypertable.sql"),
         views: include_str!("sql/v1_views.sql"),
+        ..NOTHING
     },
+    Migration { tables: include_str!("sql/v2_tables.sql"), views: include_str!("sql/v2_views.sql"), ..NOTHING },
+    Migration { tables: include_str!("sql/v3_tables.sql"), ..NOTHING },
+    Migration { tables: include_str!("sql/v4_tables.sql"), ..NOTHING },
     Migration {
-        tables: include_str!("sql/v2_tables.sql"),
-        functions: "",
-        partitions: "",
-        hypertable: "",
-        views: include_str!("sql/v2_views.sql"),
+        tables: include_str!("sql/v5_tables.sql"),
+        functions: include_str!("sql/v5_functions.sql"),
+        timescale: include_str!("sql/v5_hypertables.sql"),
+        aggregate_tables: concat!(include_str!("sql/v5_aggregate_tables.sql"), include_str!("sql/v5_views_tables.sql")),
+        continuous: concat!(include_str!("sql/v5_continuous.sql"), include_str!("sql/v5_views_continuous.sql")),
+        views: V5_VIEWS,
+        ..NOTHING
     },
-    Migration { tables: include_str!("sql/v3_tables.sql"), functions: "", partitions: "", hypertable: "", views: "" },
-    Migration { tables: include_str!("sql/v4_tables.sql"), functions: "", partitions: "", hypertable: "", views: "" },
 ];
+
+const V5_VIEWS: &str = include_str!("sql/v5_views.sql");
+
+/// What makes aggregates continuous where there are none.
+pub const CONTINUOUS: &str = concat!(
+    include_str!("sql/v5_continuous.sql"),
+    include_str!("sql/v5_views_continuous.sql"),
+    include_str!("sql/v5_views.sql")
+);
 
 /// The oldest server that supports our SQL: function bodies that are bound when they are created (14).
 pub const OLDEST_SERVER: i32 = 140_000;
 
+/// Statements of a version, in the order of these fields. Of each pair one is run.
 struct Migration {
     tables: &'static str,
     functions: &'static str,
-    partitions: &'static str,
-    hypertable: &'static str,
+    /// Without TimescaleDB,
+    plain: &'static str,
+    /// and with it.
+    timescale: &'static str,
+    /// Without continuous aggregates,
+    aggregate_tables: &'static str,
+    /// and with them.
+    continuous: &'static str,
     views: &'static str,
 }
+
+const NOTHING: Migration =
+    Migration { tables: "", functions: "", plain: "", timescale: "", aggregate_tables: "", continuous: "", views: "" };
 
 /// The version of the tables that this build creates.
 pub fn known_version() -> i32 {
     MIGRATIONS.len() as i32
 }
 
-/// Migrates the schema. Returns a session to continue with, and how the tables keep raw events.
+/// Migrates the schema. Returns a session to continue with, and how the tables are kept.
 ///
 /// # Errors
 /// When the schema is newer than this build, rights are missing, or the server cannot serve.
-pub async fn migrate(target: &Target) -> Result<(Session, EventsTable), StoreError> {
+pub async fn migrate(target: &Target) -> Result<(Session, Layout), StoreError> {
     let doing = format!("creating the tables of {} in {}", target.schema, target.place);
     if is_new(target, &doing).await? {
         events_table::try_extension(target).await?;
@@ -62,9 +86,7 @@ pub async fn migrate(target: &Target) -> Result<(Session, EventsTable), StoreErr
     let transaction = session.begin(&doing).await?;
     let found = make_tables(&transaction, target, &doing).await?;
     transaction.commit().await.map_err(error::at(doing))?;
-    if found == EventsTable::Hypertable {
-        events_table::compress_old_chunks(&mut session).await?;
-    }
+    compression::ensure(&mut session, found).await?;
     Ok((session, found))
 }
 
@@ -76,33 +98,29 @@ async fn is_new(target: &Target, doing: &str) -> Result<bool, StoreError> {
     Ok(!exists(&transaction, &target.schema, doing).await?)
 }
 
-async fn make_tables(transaction: &Transaction<'_>, target: &Target, doing: &str) -> Result<EventsTable, StoreError> {
+async fn make_tables(transaction: &Transaction<'_>, target: &Target, doing: &str) -> Result<Layout, StoreError> {
     lock(transaction, &target.schema, doing).await?;
     let version = version_under_lock(transaction, &target.schema, doing).await?;
     refuse_newer(version, doing)?;
     let extension = Extension::find(transaction, doing).await?;
-    let wanted = if extension.is_some() { EventsTable::Hypertable } else { EventsTable::Partitions };
-    let check = |table| match (&extension, table) {
-        (Some(extension), EventsTable::Hypertable) => extension.require_usable(doing),
-        _ => Ok(()),
-    };
-    if version == 0 {
-        check(wanted)?;
-    }
+    // Tables that are there stay as they are: `slipstream store migrate` turns them into hypertables.
+    let timescale = extension.as_ref().filter(|_| version == 0);
+    timescale.map_or(Ok(()), |extension| extension.require_usable(doing))?;
     for (done, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
-        let events = match wanted {
-            EventsTable::Partitions => migration.partitions,
-            EventsTable::Hypertable => migration.hypertable,
-        };
-        for part in [migration.tables, migration.functions, events, migration.views] {
+        let events = if timescale.is_some() { migration.timescale } else { migration.plain };
+        let is_community = timescale.is_some_and(Extension::is_community);
+        let aggregates = if is_community { migration.continuous } else { migration.aggregate_tables };
+        for part in [migration.tables, migration.functions, events, aggregates, migration.views] {
             transaction.batch_execute(part).await.map_err(error::at(doing))?;
         }
         let noted = format!("INSERT INTO schema_versions (version) VALUES ({})", done + 1);
         transaction.batch_execute(&noted).await.map_err(error::at(doing))?;
     }
-    let found = events_table::found(transaction, doing).await?;
-    check(found)?;
-    Ok(found)
+    let found = Layout::find(transaction, doing).await?;
+    match extension.filter(|_| found.events) {
+        Some(extension) => extension.require_usable(doing).map(|()| found),
+        None => Ok(found),
+    }
 }
 
 /// Checks that the tables have the version of this build. Changes nothing.
@@ -161,9 +179,11 @@ async fn version_under_lock(transaction: &Transaction<'_>, schema: &str, doing: 
     if there.try_get::<_, i64>(0).map_err(error::at(doing))? == 0 {
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(error::at(doing))?;
     }
-    let sql = "CREATE TABLE IF NOT EXISTS schema_versions (version integer PRIMARY KEY,
-               applied_at timestamptz NOT NULL DEFAULT now())";
-    transaction.batch_execute(sql).await.map_err(error::at(doing))?;
+    if !exists(transaction, schema, doing).await? {
+        let sql =
+            "CREATE TABLE schema_versions (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
+        transaction.batch_execute(sql).await.map_err(error::at(doing))?;
+    }
     let sql = "SELECT coalesce(max(version), 0) FROM schema_versions";
     let row = transaction.query_typed_one(sql, &[]).await.map_err(error::at(doing))?;
     row.try_get(0).map_err(error::at(doing))

@@ -4,15 +4,23 @@
 //! so they resolve a commit in doubt. Failures of the database are `Unavailable` and end the connection; the next
 //! attempt opens another. Tables and views: `sql/`, and comments in the database itself.
 
+mod aggregates;
+mod compression;
 mod conditions;
+mod continuous;
 mod copy;
+mod erase;
 mod error;
 mod events_table;
+mod grants;
 mod ids;
 mod inspect;
+mod layout;
 mod migrate;
+mod move_tables;
 mod options;
 mod read;
+mod read_events;
 mod read_kpis;
 mod read_raw;
 mod refuse;
@@ -30,17 +38,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{LogTime, Retention, Topic};
+use slipstream_schemas::{EventTime, LogTime, Retention, Topic};
 use tokio::sync::Mutex;
 
+use crate::aggregates::{AggregateState, Refreshed};
 use crate::alerts::{AlertEpisode, AlertFilter};
-use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
+use crate::notifications::{NotificationPage, NotificationQuestion};
+use crate::page::{EventPage, EventQuestion, StoredEvent};
 use crate::port::{
-    Claim, Claimed, Counts, Cursor, EventPage, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError,
-    StorePosition, WriteBatch,
+    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError, StorePosition,
+    WriteBatch,
 };
+pub use grants::grant;
 pub use inspect::{Inspection, inspect};
+pub use layout::Layout;
+pub use move_tables::{Progress, to_hypertables};
 use options::Target;
 pub use options::{PostgresOptions, SCHEMA};
 use session::Readers;
@@ -128,14 +141,31 @@ impl Store for PostgresStore {
         writer.as_mut().ok_or_else(|| self.no_writer(trim::DOING))?.trim(self.retention, now).await
     }
 
+    async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError> {
+        aggregates::refresh(&self.target, now).await
+    }
+
+    async fn aggregates(&self) -> Result<AggregateState, StoreError> {
+        self.readers.ask("reading how far the aggregates are", |asked| Box::pin(aggregates::state(asked))).await
+    }
+
+    async fn erase_user(&self, user_ref: &str) -> Result<u64, StoreError> {
+        erase::user(&self.target, user_ref).await
+    }
+
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
         let question = question.clone();
         self.readers.ask("computing KPIs", |asked| Box::pin(read_kpis::answer(asked, question.clone()))).await
     }
 
-    async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
-        let filter = filter.clone();
-        self.readers.ask("reading events", |asked| Box::pin(read::events(asked, filter.clone(), limit, after))).await
+    async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError> {
+        let question = question.clone();
+        self.readers.ask("reading events", |asked| Box::pin(read_events::page(asked, question.clone()))).await
+    }
+
+    async fn event(&self, event_id: &str, time: Option<EventTime>) -> Result<Vec<StoredEvent>, StoreError> {
+        let id = event_id.to_owned();
+        self.readers.ask("looking for an event", |asked| Box::pin(read_events::single(asked, id.clone(), time))).await
     }
 
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
@@ -153,14 +183,14 @@ impl Store for PostgresStore {
         self.readers.ask(doing, |asked| Box::pin(read_raw::events(asked, window.clone(), limit, after))).await
     }
 
-    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {
-        self.readers.ask("reading the state of SLOs", |asked| Box::pin(read::slo_states(asked))).await
+    async fn slo_states(&self, until: Option<i64>) -> Result<Vec<BurnRates>, StoreError> {
+        self.readers.ask("reading the state of SLOs", |asked| Box::pin(read::slo_states(asked, until))).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError> {
+    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
         let slo = slo.to_owned();
         let doing = "reading burn-rate history";
-        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, slo.clone(), from, to))).await
+        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, slo.clone(), (from, to), step))).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {
@@ -172,6 +202,11 @@ impl Store for PostgresStore {
         let alert = alert_id.to_owned();
         let doing = "reading an alert's transitions";
         self.readers.ask(doing, |asked| Box::pin(read::transitions(asked, alert.clone()))).await
+    }
+
+    async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError> {
+        let question = question.clone();
+        self.readers.ask("reading notifications", |asked| Box::pin(read::notifications(asked, question.clone()))).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

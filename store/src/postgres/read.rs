@@ -1,21 +1,20 @@
-//! Questions for rows: positions, events, states of SLOs, alerts, counts.
+//! Questions for rows: positions, states of SLOs, alerts, notifications, counts.
 
-use std::collections::BTreeMap;
-
-use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent, Topic, codec};
+use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
+use slipstream_schemas::{Cause, LogTime, Topic, codec};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::conditions::Conditions;
-use super::error;
 use super::stamp::Stamp;
+use super::{error, write_history};
 use crate::alerts::{AlertEpisode, AlertFilter};
-use crate::filter::EventFilter;
-use crate::port::{Counts, Cursor, EventPage, StoreError, StorePosition};
+use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
+use crate::port::{Counts, StoreError, StorePosition};
 
 type Answer<T> = Result<T, StoreError>;
-type Values<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+/// Values of a query, with their types.
+pub type Values<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 /// Every row of a query.
 pub async fn rows(asked: &Transaction<'_>, doing: &str, sql: &str, values: Values<'_>) -> Answer<Vec<Row>> {
@@ -37,82 +36,32 @@ pub async fn positions(asked: &impl GenericClient) -> Answer<Vec<StorePosition>>
     rows.iter().map(position).collect()
 }
 
-pub async fn events(
-    asked: &Transaction<'_>,
-    filter: EventFilter,
-    limit: usize,
-    after: Option<Cursor>,
-) -> Answer<EventPage> {
-    let mut conditions = Conditions::default();
-    let from = filter.from.map(|from| from.0).into_iter().chain(after.map(|cursor| cursor.time)).max();
-    // The cursor's time again as a bound: the index can use only that.
-    conditions.between("e.\"time\"", from.unwrap_or(i64::MIN), filter.to.map_or(i64::MAX, |to| to.0));
-    if let Some(Cursor { time, partition, offset }) = after {
-        let time = conditions.value(Stamp(time), Type::TIMESTAMPTZ);
-        let partition = conditions.value(i32::try_from(partition).unwrap_or(i32::MAX), Type::INT4);
-        let offset = conditions.value(offset, Type::INT8);
-        conditions.and(format!("(e.\"time\", e.partition, e.\"offset\") > ({time}, {partition}, {offset})"));
-    }
-    conditions.raw_event(&filter);
-    let limit = limit.clamp(1, 100_000);
-    // One more than requested, to see whether there is a next page.
-    let sql = format!(
-        "SELECT e.\"time\", e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
-         e.latency_ms, e.weight, e.event_id, replace(e.trace_id::text, '-', ''), e.user_ref, e.attributes::text
-         FROM (SELECT * FROM events e WHERE {} ORDER BY \"time\", partition, \"offset\" LIMIT {}) e
-         JOIN dimensions d ON d.id = e.dimensions ORDER BY e.\"time\", e.partition, e.\"offset\"",
-        conditions.sql(),
-        limit + 1
-    );
-    let found = rows(asked, "reading events", &sql, &conditions.values()).await?;
-    let more = found.len() > limit;
-    let shown = &found[..found.len().min(limit)];
-    let next = shown.last().filter(|_| more).map(cursor);
-    Ok(EventPage { events: shown.iter().map(event).collect::<Answer<_>>()?, next })
-}
-
-fn cursor(row: &Row) -> Cursor {
-    let Stamp(time) = row.get(0);
-    Cursor { time, partition: row.get::<_, i32>(1).into(), offset: row.get(2) }
-}
-
-fn event(row: &Row) -> Answer<RequestEvent> {
-    let attributes: Option<&str> = row.get(13);
-    let attributes: Option<BTreeMap<String, String>> = attributes
-        .map(serde_json::from_str)
-        .transpose()
-        .map_err(|cause| error::unreadable("the attributes of an event", Cause::of(cause)))?;
-    Ok(RequestEvent {
-        event_id: row.get(10),
-        time: EventTime(cursor(row).time),
-        service: row.get(3),
-        environment: row.get(4),
-        endpoint: row.get(5),
-        method: row.get(6),
-        status_code: row.get::<_, i16>(7).into(),
-        latency_ms: row.get(8),
-        weight: row.get(9),
-        trace_id: row.get(11),
-        user_ref: row.get(12),
-        attributes: attributes.unwrap_or_default(),
-    })
-}
-
-pub async fn slo_states(asked: &Transaction<'_>) -> Answer<Vec<BurnRates>> {
+pub async fn slo_states(asked: &Transaction<'_>, until: Option<i64>) -> Answer<Vec<BurnRates>> {
     let sql = "SELECT n.body FROM series s
-               CROSS JOIN LATERAL (SELECT body, retired FROM burn_rates b WHERE b.series = s.id
+               CROSS JOIN LATERAL (SELECT body, retired FROM burn_rates b WHERE b.series = s.id AND b.\"time\" <= $1
                                    ORDER BY b.\"time\" DESC, b.generation DESC LIMIT 1) n
                WHERE NOT n.retired ORDER BY s.slo, s.objective, s.group_values";
-    stored_rates(&rows(asked, "reading the state of SLOs", sql, &[]).await?)
+    let until = until.map_or(Stamp(i64::MAX), Stamp::seconds);
+    stored_rates(&rows(asked, "reading the state of SLOs", sql, &[(&until, Type::TIMESTAMPTZ)]).await?)
 }
 
-pub async fn burn_history(asked: &Transaction<'_>, slo: String, from: i64, to: i64) -> Answer<Vec<BurnRates>> {
+pub async fn burn_history(
+    asked: &Transaction<'_>,
+    slo: String,
+    (from, to): (i64, i64),
+    step: i64,
+) -> Answer<Vec<BurnRates>> {
     let mut conditions = Conditions::default();
     conditions.equal(&[("s.slo", &Some(slo))]);
     conditions.between("b.\"time\"", Stamp::seconds(from).0, Stamp::seconds(to).0);
+    let step = conditions.value(step.max(1), Type::INT8);
     let sql = format!(
-        "SELECT b.body FROM series s JOIN burn_rates b ON b.series = s.id WHERE {}
-         ORDER BY b.\"time\", s.objective, s.group_values, b.generation",
+        "SELECT body FROM (
+           SELECT DISTINCT ON (b.series, b.generation, floor(extract(epoch FROM b.\"time\"))::bigint / {step})
+                  b.body, b.\"time\", s.objective, s.group_values, b.generation
+           FROM series s JOIN burn_rates b ON b.series = s.id WHERE {}
+           ORDER BY b.series, b.generation, floor(extract(epoch FROM b.\"time\"))::bigint / {step}, b.\"time\" DESC
+         ) last ORDER BY \"time\", objective, group_values, generation",
         conditions.sql()
     );
     stored_rates(&rows(asked, "reading burn-rate history", &sql, &conditions.values()).await?)
@@ -129,9 +78,11 @@ pub async fn alerts(asked: &Transaction<'_>, filter: AlertFilter) -> Answer<Vec<
         let to = conditions.value(to, Type::INT8);
         conditions.and(format!("episode < {to}"));
     }
+    let until = conditions.value(filter.until.map_or(Stamp(i64::MAX), Stamp::seconds), Type::TIMESTAMPTZ);
     let sql = format!(
         "SELECT body FROM alert_transitions t
-         WHERE seq = (SELECT max(seq) FROM alert_transitions o WHERE o.alert_id = t.alert_id AND o.episode = t.episode)
+         WHERE seq = (SELECT max(seq) FROM alert_transitions o
+                      WHERE o.alert_id = t.alert_id AND o.episode = t.episode AND o.\"time\" <= {until})
          AND {} ORDER BY \"time\" DESC, episode DESC, alert_id",
         conditions.sql()
     );
@@ -149,6 +100,52 @@ pub async fn transitions(asked: &Transaction<'_>, alert_id: String) -> Answer<Ve
     conditions.equal(&[("alert_id", &Some(alert_id))]);
     let sql = format!("SELECT body FROM alert_transitions WHERE {} ORDER BY episode, seq", conditions.sql());
     stored_transitions(&rows(asked, "reading an alert's transitions", &sql, &conditions.values()).await?)
+}
+
+pub async fn notifications(asked: &Transaction<'_>, question: NotificationQuestion) -> Answer<NotificationPage> {
+    let mut conditions = Conditions::default();
+    let outcome =
+        question.outcome.map(|outcome| write_history::word("asking for notifications", &outcome)).transpose()?;
+    conditions.equal(&[("alert_id", &question.alert_id), ("receiver", &question.receiver), ("outcome", &outcome)]);
+    let bound = |at: Option<i64>, open: i64| at.map_or(open, |at| Stamp::millis(at).0);
+    conditions.between("\"at\"", bound(question.from, i64::MIN), bound(question.to, i64::MAX));
+    if let Some(NotificationCursor(at, alert, episode, seq, receiver)) = question.after {
+        let at = conditions.value(Stamp::millis(at), Type::TIMESTAMPTZ);
+        let [alert, receiver] = [alert, receiver].map(|text| conditions.value(write_history::plain(&text), Type::TEXT));
+        let (episode, seq) = (conditions.value(episode, Type::INT8), conditions.value(seq, Type::INT4));
+        conditions.and(format!(
+            "\"at\" <= {at} AND (\"at\" < {at} OR (alert_id, episode, seq, receiver) > ({alert}, {episode}, {seq}, {receiver}))"
+        ));
+    }
+    let limit = question.limit.clamp(1, MOST_NOTIFICATIONS);
+    let sql = format!(
+        "SELECT alert_id, episode, seq, receiver, outcome, status, attempts, detail, \"at\" FROM notifications
+         WHERE {} ORDER BY \"at\" DESC, alert_id, episode, seq, receiver LIMIT {}",
+        conditions.sql(),
+        limit + 1
+    );
+    let found = rows(asked, "reading notifications", &sql, &conditions.values()).await?;
+    let mut notifications = found.iter().map(notification).collect::<Answer<Vec<_>>>()?;
+    let more = notifications.len() > limit;
+    notifications.truncate(limit);
+    let next = notifications.last().filter(|_| more).map(NotificationCursor::of);
+    Ok(NotificationPage { notifications, next })
+}
+
+fn notification(row: &Row) -> Answer<Notification> {
+    let outcome: &str = row.get(4);
+    let unknown = |cause| error::unreadable("a notification", Cause::of(cause));
+    Ok(Notification {
+        alert_id: row.get(0),
+        episode: row.get(1),
+        seq: row.get(2),
+        receiver: row.get(3),
+        outcome: serde_json::from_value(outcome.into()).map_err(unknown)?,
+        status: row.get(5),
+        attempts: row.get(6),
+        detail: row.get(7),
+        at: row.get::<_, Stamp>(8).0.div_euclid(1_000),
+    })
 }
 
 pub async fn counts(asked: &Transaction<'_>) -> Answer<Counts> {

@@ -1,36 +1,56 @@
-//! KPIs: rollups for whole minutes, raw events for the rest, added up by row; the database adds up what it can.
+//! KPIs: aggregates for whole days, hours and minutes, raw events for the rest, added up by row.
+//!
+//! Aggregates are added up here, row by row: the database would take many times as long to merge their sketches. Raw events are
+//! added up by the database, by bucket of the sketch: few rows come back, however many events there are.
 
-use crate::sketch::{LONGEST_MS, SHORTEST_MS, Sketch};
+use futures::{TryStreamExt, pin_mut};
+use hashbrown::HashMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
+use super::aggregates::standing;
 use super::conditions::Conditions;
+use super::sketch::Cells;
 use super::stamp::Stamp;
-use super::{read, sketch};
-use crate::kpis::{Extent, Field, FieldValue, KpiAnswer, KpiQuestion, RowKey, Tally};
+use super::{error, read, sketch};
+use crate::events::Dimensions;
+use crate::kpis::{Extent, Field, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
 use crate::port::StoreError;
-use crate::rollup::{LatencySums, MINUTE_US, Sums};
+use crate::rollup::{MINUTE_US, Sums};
+use crate::sketch::{LONGEST_MS, SHORTEST_MS};
 
 type Answer<T> = Result<T, StoreError>;
 
 pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion) -> Answer<KpiAnswer> {
     let question = &question;
     question.check()?;
-    let Some(extent) = extent(asked).await? else { return Ok(KpiAnswer::nothing(question)) };
-    let (from, to) = question.range(extent);
-    let gone = raw_gone(asked, [from, to]).await?;
-    let sources = question.sources(from, to, |minute| gone.contains(&minute));
-    let mut tally = Tally::default();
-    if let Some(minutes) = sources.rollups {
-        add_rollups(asked, question, minutes, &mut tally).await?;
+    let Some(extent) = extent(asked, question).await? else { return Ok(KpiAnswer::nothing(question)) };
+    let range = question.range(extent);
+    let sources = question.sources(range, &known(asked, extent, range).await?)?;
+    let mut tally = Tally::new(question);
+    for (table, spans) in [(DAILY, &sources.daily), (HOURLY, &sources.hourly), (ROLLUPS, &sources.rollups)] {
+        for span in spans {
+            add_aggregates(asked, question, table, *span, &mut tally).await?;
+        }
     }
-    for range in &sources.events {
-        add_events(asked, question, *range, &mut tally).await?;
+    for span in &sources.raw {
+        add_events(asked, question, *span, &mut tally).await?;
     }
-    Ok(KpiAnswer::new(question, tally, question.reported(&sources, extent), sources.source()))
+    let names = names(asked, &tally).await?;
+    Ok(KpiAnswer::new(question, tally, &names, question.reported(&sources, extent), &sources))
 }
 
-async fn extent(asked: &Transaction<'_>) -> Answer<Option<Extent>> {
+/// Tables of aggregates, and the column of their begin.
+const DAILY: (&str, &str) = ("daily", "\"time\"");
+const HOURLY: (&str, &str) = ("hourly", "\"time\"");
+const ROLLUPS: (&str, &str) = ("rollups", "minute");
+
+/// The times of the first and the last event; by a log time, of those that had come by then.
+async fn extent(asked: &Transaction<'_>, question: &KpiQuestion) -> Answer<Option<Extent>> {
+    if let Some(by) = question.as_of() {
+        let by = Some(Stamp::log(by));
+        return Ok(event(asked, "", by).await?.zip(event(asked, "DESC", by).await?));
+    }
     let doing = "reading the range of what is stored";
     let sql = "SELECT f.minute, f.raw_gone, l.minute, l.raw_gone
                FROM (SELECT minute, raw_gone FROM minutes ORDER BY minute LIMIT 1) f,
@@ -38,99 +58,106 @@ async fn extent(asked: &Transaction<'_>) -> Answer<Option<Extent>> {
     let found = read::rows(asked, doing, sql, &[]).await?;
     let Some(minutes) = found.first() else { return Ok(None) };
     let (Stamp(first), Stamp(last)): (Stamp, Stamp) = (minutes.get(0), minutes.get(2));
-    let begin = if minutes.get(1) { None } else { event(asked, "SELECT min(\"time\") FROM events").await? };
-    let end = if minutes.get(3) { None } else { event(asked, "SELECT max(\"time\") FROM events").await? };
+    let begin = if minutes.get(1) { None } else { event(asked, "", None).await? };
+    let end = if minutes.get(3) { None } else { event(asked, "DESC", None).await? };
     Ok(Some((begin.unwrap_or(first), end.unwrap_or(last + MINUTE_US - 1))))
 }
 
-async fn event(asked: &Transaction<'_>, sql: &str) -> Answer<Option<i64>> {
-    let found = read::rows(asked, "reading the range of what is stored", sql, &[]).await?;
-    Ok(found.first().and_then(|row| row.get::<_, Option<Stamp>>(0)).map(|time| time.0))
+async fn event(asked: &Transaction<'_>, order: &str, by: Option<Stamp>) -> Answer<Option<i64>> {
+    let sql =
+        format!("SELECT \"time\" FROM events WHERE $1 IS NULL OR log_time <= $1 ORDER BY \"time\" {order} LIMIT 1");
+    let found = read::rows(asked, "reading the range of what is stored", &sql, &[(&by, Type::TIMESTAMPTZ)]).await?;
+    Ok(found.first().map(|row| row.get::<_, Stamp>(0).0))
 }
 
-/// Which minutes of some times have lost raw events to retention.
-async fn raw_gone(asked: &Transaction<'_>, times: [i64; 2]) -> Answer<Vec<i64>> {
-    let minutes = times.map(|time| Stamp(time - time.rem_euclid(MINUTE_US))).to_vec();
-    let sql = "SELECT minute FROM minutes WHERE minute = ANY ($1) AND raw_gone";
-    let found = read::rows(asked, "looking up minutes", sql, &[(&minutes, Type::TIMESTAMPTZ_ARRAY)]).await?;
-    Ok(found.iter().map(|row| row.get::<_, Stamp>(0).0.div_euclid(MINUTE_US)).collect())
+async fn known(asked: &Transaction<'_>, extent: Extent, range: Span) -> Answer<Known> {
+    let standing = standing(asked, range).await?;
+    let [first, end] = [range.0, range.1].map(|time| Stamp(time - time.rem_euclid(MINUTE_US)));
+    let sql = "SELECT min(minute) FILTER (WHERE minute < $3), max(minute) FILTER (WHERE minute < $3),
+               bool_or(minute = $1), bool_or(minute = $2) FROM minutes WHERE minute >= $1 AND minute <= $2 AND raw_gone";
+    let to = Stamp(range.1);
+    let values: read::Values<'_> = &[(&first, Type::TIMESTAMPTZ), (&end, Type::TIMESTAMPTZ), (&to, Type::TIMESTAMPTZ)];
+    let found = read::rows(asked, "looking up minutes", sql, values).await?;
+    let gone = |i| found[0].get::<_, Option<Stamp>>(i).map(|stamp| stamp.0);
+    let ends = [(first, 2), (end, 3)].into_iter().filter(|(_, i)| found[0].get::<_, Option<bool>>(*i) == Some(true));
+    Ok(Known {
+        extent,
+        closed: standing.closed,
+        stale: standing.hours,
+        stale_days: standing.days,
+        gone: gone(0).zip(gone(1)),
+        gone_at_ends: ends.map(|(minute, _)| minute.0).collect(),
+    })
 }
 
-/// Start of the step that a time falls into, as SQL.
-fn start(question: &KpiQuestion, time: &str) -> String {
-    let bin = |step| format!("date_bin('{step} seconds', {time}, timestamptz '1970-01-01 00:00:00+00')");
-    question.step.map_or("NULL::timestamptz".to_owned(), bin)
-}
-
-async fn add_rollups(
+async fn add_aggregates(
     asked: &Transaction<'_>,
     question: &KpiQuestion,
-    minutes: (i64, i64),
-    tally: &mut Tally,
+    (table, begin): (&str, &str),
+    span: Span,
+    tally: &mut Tally<'_>,
 ) -> Answer<()> {
     let mut conditions = Conditions::default();
-    let bound = |minute: i64| minute.saturating_mul(MINUTE_US);
-    conditions.between("r.minute", bound(minutes.0), bound(minutes.1));
-    conditions.dimensions("r.dimensions", &question.filter);
-    if let Some(class) = question.filter.status_class {
-        conditions.and(format!("r.status_class = {class}"));
-    }
-    if question.filter.errors_only {
-        conditions.and("r.status_class >= 5".to_owned());
-    }
-    let (number, text) = match question.by {
-        None | Some(Field::StatusCode) => ("NULL::bigint".to_owned(), "NULL::text".to_owned()),
-        Some(Field::StatusClass) => ("r.status_class::bigint".to_owned(), "NULL::text".to_owned()),
-        Some(field) => ("NULL::bigint".to_owned(), format!("d.{}", field.name())),
-    };
+    conditions.between(begin, span.0, span.1);
+    conditions.aggregate(&question.filter);
     let sql = format!(
-        "SELECT {}, {number}, {text}, sum(r.hits)::bigint, sum(r.errors)::bigint, sum(r.latency_count)::bigint,
-         sum(r.latency_sum), min(r.latency_min), max(r.latency_max), sketch_merge(r.sketch)
-         FROM rollups r JOIN dimensions d ON d.id = r.dimensions WHERE {} GROUP BY 1, 2, 3",
-        start(question, "r.minute"),
+        "SELECT {begin}, dimensions, status_class, hits, errors, latency_count, latency_sum, latency_min, latency_max, sketch
+         FROM {table} WHERE {}",
         conditions.sql()
     );
-    for row in read::rows(asked, "adding up rollups", &sql, &conditions.values()).await? {
-        let mut sums = sums(&row);
-        if let Some(cells) = row.get::<_, Option<Vec<i64>>>(9) {
-            sketch::add(&mut sums.latency.sketch, &cells)?;
+    let failed = || error::asking("adding up aggregates");
+    let rows = asked.query_typed_raw(&sql, conditions.values()).await.map_err(failed())?;
+    pin_mut!(rows);
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
+        let Stamp(time) = row.get(0);
+        let sums = tally.aggregate(question.start_of(time), row.get::<_, i32>(1).into(), row.get::<_, i16>(2).into());
+        add_row(sums, &row);
+        if let Some(cells) = row.get::<_, Option<Cells<'_>>>(9) {
+            cells.add_to(&mut sums.latency.sketch)?;
         }
-        tally.row(key(&row)).merge(&sums);
     }
     Ok(())
 }
 
-async fn add_events(
-    asked: &Transaction<'_>,
-    question: &KpiQuestion,
-    range: (i64, i64),
-    tally: &mut Tally,
-) -> Answer<()> {
+/// Adds counts, sum and extremes from the columns behind the key.
+fn add_row(sums: &mut Sums, row: &Row) {
+    let count = |i| row.get::<_, i64>(i) as u64;
+    sums.hits += count(3);
+    sums.errors += count(4);
+    let latency = &mut sums.latency;
+    latency.count += count(5);
+    latency.sum += row.get::<_, f64>(6);
+    latency.min = latency.min.min(row.get::<_, Option<f64>>(7).unwrap_or(f64::INFINITY));
+    latency.max = latency.max.max(row.get::<_, Option<f64>>(8).unwrap_or(f64::NEG_INFINITY));
+}
+
+async fn add_events(asked: &Transaction<'_>, question: &KpiQuestion, span: Span, tally: &mut Tally<'_>) -> Answer<()> {
     let mut conditions = Conditions::default();
-    conditions.between("e.\"time\"", range.0, range.1);
+    conditions.between("e.\"time\"", span.0, span.1);
     conditions.raw_event(&question.filter);
-    let (number, text) = match question.by {
-        None => ("NULL::bigint".to_owned(), "NULL::text".to_owned()),
-        Some(Field::StatusCode) => ("e.status_code::bigint".to_owned(), "NULL::text".to_owned()),
-        Some(Field::StatusClass) => ("(e.status_code / 100)::bigint".to_owned(), "NULL::text".to_owned()),
-        Some(field) => ("NULL::bigint".to_owned(), format!("d.{}", field.name())),
+    let bin = |step| format!("date_bin('{step} seconds', e.\"time\", timestamptz '1970-01-01 00:00:00+00')");
+    let start = question.step.map_or("NULL::timestamptz".to_owned(), bin);
+    let dimensions = if tally.needs_names() { "e.dimensions" } else { "0" };
+    let code = match (question.by.contains(&Field::StatusCode), question.by.contains(&Field::StatusClass)) {
+        (true, _) => "e.status_code::integer",
+        (false, true) => "e.status_code / 100 * 100",
+        (false, false) => "0",
     };
-    // Added up by bucket of the sketch: few rows come back, however many events there are.
     let sql = format!(
-        "SELECT {}, {number}, {text}, sum(e.weight)::bigint,
+        "SELECT {start}, {dimensions}, {code}, sum(e.weight)::bigint,
          coalesce(sum(e.weight) FILTER (WHERE e.status_code >= 500), 0)::bigint,
          coalesce(sum(e.weight) FILTER (WHERE e.latency_ms IS NOT NULL), 0)::bigint,
          coalesce(sum(e.latency_ms * e.weight), 0), min(e.latency_ms), max(e.latency_ms), {PLACE} AS place
-         FROM events e JOIN dimensions d ON d.id = e.dimensions WHERE {} GROUP BY 1, 2, 3, place",
-        start(question, "e.\"time\""),
+         FROM events e WHERE {} GROUP BY 1, 2, 3, place",
         conditions.sql()
     );
     for row in read::rows(asked, "adding up events", &sql, &conditions.values()).await? {
-        let mut sums = sums(&row);
+        let start = row.get::<_, Option<Stamp>>(0).map(|start| start.0);
+        let sums = tally.raw(start, row.get::<_, i32>(1).into(), row.get::<_, i32>(2).into());
+        add_row(sums, &row);
         if let Some(place) = row.get::<_, Option<i32>>(9) {
-            sketch::add_place(&mut sums.latency.sketch, place, sums.latency.count)?;
+            sketch::add_place(&mut sums.latency.sketch, place, row.get::<_, i64>(5) as u64)?;
         }
-        tally.row(key(&row)).merge(&sums);
     }
     Ok(())
 }
@@ -140,20 +167,17 @@ const PLACE: &str = "CASE WHEN e.latency_ms < 1e-6 THEN 0
                      ELSE 1024 + ceil(ln(least(e.latency_ms, 86400000)) * 46.16624130844683)::integer END";
 const _: () = assert!(SHORTEST_MS == 1e-6 && LONGEST_MS == 86_400_000.0, "the bounds of PLACE");
 
-fn key(row: &Row) -> RowKey {
-    let start = row.get::<_, Option<Stamp>>(0).map(|start| start.0);
-    let number = row.get::<_, Option<i64>>(1).map(FieldValue::Number);
-    RowKey { start, value: number.or_else(|| row.get::<_, Option<String>>(2).map(FieldValue::Text)) }
-}
-
-fn sums(row: &Row) -> Sums {
-    let count = |i| row.get::<_, i64>(i) as u64;
-    let latency = LatencySums {
-        count: count(5),
-        sum: row.get(6),
-        min: row.get::<_, Option<f64>>(7).unwrap_or(f64::INFINITY),
-        max: row.get::<_, Option<f64>>(8).unwrap_or(f64::NEG_INFINITY),
-        sketch: Sketch::new(),
+/// The texts of the tuples that rows are told apart by.
+async fn names(asked: &Transaction<'_>, tally: &Tally<'_>) -> Answer<Names> {
+    let ids: Vec<i32> = tally.unnamed().into_iter().filter_map(|id| id.try_into().ok()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = "SELECT id, service, environment, endpoint, method FROM dimensions WHERE id = ANY ($1)";
+    let found = read::rows(asked, "looking up dimensions", sql, &[(&ids, Type::INT4_ARRAY)]).await?;
+    let named = |row: &Row| {
+        let (service, environment, endpoint, method) = (row.get(1), row.get(2), row.get(3), row.get(4));
+        (row.get::<_, i32>(0).into(), Dimensions { service, environment, endpoint, method })
     };
-    Sums { hits: count(3), errors: count(4), latency }
+    Ok(found.iter().map(named).collect())
 }

@@ -80,6 +80,14 @@ impl Session {
         self.client.batch_execute(statement).await
     }
 
+    /// Runs a statement outside of a transaction of ours: one that makes its own. Nothing is set for it.
+    ///
+    /// # Errors
+    /// As reported by the server.
+    pub async fn alone(&mut self, statement: &str) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(statement).await
+    }
+
     /// Whether the connection broke.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
@@ -113,7 +121,8 @@ async fn settings(client: &Client, schema: &str) -> Result<String, tokio_postgre
     let sql = "SELECT (SELECT quote_ident(nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
                        WHERE e.extname = 'timescaledb'),
                EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)),
-               EXISTS (SELECT FROM pg_settings WHERE name = 'transaction_timeout')";
+               EXISTS (SELECT FROM pg_settings WHERE name = 'transaction_timeout'),
+               EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction')";
     let row = client.query_typed_one(sql, &[]).await?;
     let path = [Some(schema), Some("public"), row.get(0)].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let statement = STATEMENT.as_millis();
@@ -132,6 +141,10 @@ async fn settings(client: &Client, schema: &str) -> Result<String, tokio_postgre
     // From PostgreSQL 17 on. A role's limit is for others: a batch or a migration may take as long as its statements.
     if row.get(2) {
         fixed.push(("transaction_timeout", "0"));
+    }
+    // What comes late into a compressed chunk is written whatever it takes: the limit is for those who do so by mistake.
+    if row.get(3) {
+        fixed.push(("timescaledb.max_tuples_decompressed_per_dml_transaction", "0"));
     }
     let set = |(name, value): (&str, &str)| format!("set_config('{name}', '{}', true)", value.replace('\'', "''"));
     let fixed: Vec<String> = fixed.into_iter().map(set).collect();

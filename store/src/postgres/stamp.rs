@@ -80,27 +80,6 @@ impl Day {
     pub fn begin(self) -> Stamp {
         Stamp::millis(i64::from(self.0) * DAY_MS)
     }
-
-    /// The same as a literal.
-    pub fn begin_sql(self) -> String {
-        self.written("%Y-%m-%d 00:00:00+00")
-    }
-
-    /// Digits of year, month and day.
-    pub fn digits(self) -> String {
-        self.written("%Y%m%d")
-    }
-
-    /// The day of such digits.
-    pub fn from_digits(digits: &str) -> Option<Self> {
-        let date = jiff::civil::Date::strptime("%Y%m%d", digits).ok()?;
-        let begin = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-        i32::try_from(begin.as_millisecond().div_euclid(DAY_MS)).ok().map(Day)
-    }
-
-    fn written(self, format: &str) -> String {
-        jiff::Timestamp::from_microsecond(self.begin().0).unwrap_or_default().strftime(format).to_string()
-    }
 }
 
 #[cfg(test)]
@@ -108,15 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_have_names_that_read_back() {
-        let rows = [(0, "19700101"), (1_700_000_000_000, "20231114"), (-1, "19691231"), (i64::MAX, "99990101")];
-        for (ms, digits) in rows {
-            let day = day(LogTime(ms));
-            assert_eq!(day.digits(), digits);
-            assert_eq!(Day::from_digits(digits), Some(day));
+    fn a_day_begins_where_its_log_times_do() {
+        let day_ms = 86_400_000;
+        for (ms, number) in [(0, 0), (day_ms - 1, 0), (day_ms, 1), (-1, -1), (1_700_000_000_000, 19_675)] {
+            assert_eq!(day(LogTime(ms)), Day(number), "{ms}");
         }
-        assert_eq!(Day(1).begin_sql(), "1970-01-02 00:00:00+00");
-        assert_eq!(Day::from_digits("2023111x"), None);
+        assert_eq!(Day(1).begin(), Stamp::millis(day_ms));
     }
 
     #[test]

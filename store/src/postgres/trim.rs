@@ -8,10 +8,10 @@ use slipstream_schemas::{LogTime, Retention};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::error;
-use super::events_table::{self, EventsTable};
+use super::layout::Layout;
 use super::session::Session;
 use super::stamp::{self, Stamp};
+use super::{aggregates, error, events_table};
 use crate::port::StoreError;
 
 /// Rows that one slice removes at most of each kind, about.
@@ -24,14 +24,18 @@ pub const DOING: &str = "removing what is past retention";
 type Answer<T> = Result<T, StoreError>;
 
 /// Removes some of the rows older than retention before `now`; returns how many.
-pub async fn slice(session: &mut Session, table: EventsTable, retention: Retention, now: LogTime) -> Answer<u64> {
+pub async fn slice(session: &mut Session, retention: Retention, now: LogTime) -> Answer<u64> {
     let (raw, history) = retention.before(now);
     let transaction = session.begin(DOING).await?;
-    let mut removed = days(&transaction, table, LogTime(raw)).await?;
+    let layout = Layout::find(&transaction, DOING).await?;
+    let mut removed = days(&transaction, layout.events, LogTime(raw)).await?;
     transaction.commit().await.map_err(error::at(DOING))?;
     let transaction = session.begin(DOING).await?;
     removed += minutes(&transaction, Stamp::millis(history)).await?;
-    removed += burn_rates(&transaction, Stamp::millis(raw)).await?;
+    removed += match layout.burn_rates {
+        true => burn_rate_chunk(&transaction, Stamp::millis(raw)).await?,
+        false => burn_rates(&transaction, Stamp::millis(raw)).await?,
+    };
     removed += alerts(&transaction, Stamp::millis(history)).await?;
     transaction.commit().await.map_err(error::at(DOING))?;
     Ok(removed)
@@ -42,7 +46,7 @@ async fn execute(transaction: &Transaction<'_>, sql: &str, values: &[(&(dyn ToSq
 }
 
 /// Raw events of days of log time that are past retention.
-async fn days(transaction: &Transaction<'_>, table: EventsTable, before: LogTime) -> Answer<u64> {
+async fn days(transaction: &Transaction<'_>, is_hypertable: bool, before: LogTime) -> Answer<u64> {
     // The day that holds `before` is not over.
     let day = stamp::day(before);
     let number: [(&(dyn ToSql + Sync), Type); 1] = [(&day.0, Type::INT4)];
@@ -54,10 +58,10 @@ async fn days(transaction: &Transaction<'_>, table: EventsTable, before: LogTime
     // Waits for readers and writers, but not for long: while this waits, they queue behind it. The lock comes before
     // any row's, as writers have it.
     let lock = "SET LOCAL lock_timeout TO 2000; LOCK TABLE events IN ACCESS EXCLUSIVE MODE";
-    if table == EventsTable::Partitions {
+    if !is_hypertable {
         transaction.batch_execute(lock).await.map_err(error::at(DOING))?;
     }
-    events_table::drop_before(transaction, table, day, DOING).await?;
+    events_table::drop_before(transaction, day, DOING).await?;
     let sql = "UPDATE minutes SET raw_gone = true WHERE oldest_log < $1 AND NOT raw_gone";
     execute(transaction, sql, &[(&day.begin(), Type::TIMESTAMPTZ)]).await?;
     let sql = "INSERT INTO kept AS k (one, raw_from) VALUES (true, $1)
@@ -82,7 +86,32 @@ async fn minutes(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
     let minutes: Vec<Stamp> = gone.iter().map(|row| row.get(0)).collect();
     let sql = "DELETE FROM rollups WHERE minute = ANY ($1)";
     let rollups = execute(transaction, sql, &[(&minutes, Type::TIMESTAMPTZ_ARRAY)]).await?;
+    aggregates::changed(transaction, minutes).await?;
     Ok(rollups + gone.len() as u64)
+}
+
+/// Of a hypertable, the oldest chunk that is past retention: dropped, unless it has the newest row of a series, which stays. Then
+/// all others are deleted.
+async fn burn_rate_chunk(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
+    let sql = "SELECT c.range_start, c.range_end FROM timescaledb_information.chunks c
+               WHERE c.hypertable_schema = current_schema() AND c.hypertable_name = 'burn_rates' AND c.range_end <= $1
+               AND EXISTS (SELECT FROM burn_rates b WHERE b.\"time\" >= c.range_start AND b.\"time\" < c.range_end
+                           AND EXISTS (SELECT FROM burn_rates n WHERE n.series = b.series AND n.\"time\" > b.\"time\"))
+               ORDER BY 1 LIMIT 1";
+    let found = transaction.query_typed(sql, &[(&before, Type::TIMESTAMPTZ)]).await.map_err(error::at(DOING))?;
+    let Some(chunk) = found.first() else { return Ok(0) };
+    let (from, to): (Stamp, Stamp) = (chunk.get(0), chunk.get(1));
+    let range: [(&(dyn ToSql + Sync), Type); 2] = [(&from, Type::TIMESTAMPTZ), (&to, Type::TIMESTAMPTZ)];
+    let newest = "SELECT count(DISTINCT b.series) FROM burn_rates b WHERE b.\"time\" >= $1 AND b.\"time\" < $2
+                  AND NOT EXISTS (SELECT FROM burn_rates n WHERE n.series = b.series AND n.\"time\" >= $2)";
+    let newest = transaction.query_typed_one(newest, &range).await.map_err(error::at(DOING))?;
+    if newest.get::<_, i64>(0) == 0 {
+        let sql = "SELECT burn_rates_drop($1, $2)";
+        return Ok(transaction.query_typed_one(sql, &range).await.map_err(error::at(DOING))?.get::<_, i64>(0) as u64);
+    }
+    let sql = "DELETE FROM burn_rates b WHERE b.\"time\" >= $1 AND b.\"time\" < $2
+               AND EXISTS (SELECT FROM burn_rates n WHERE n.series = b.series AND n.\"time\" > b.\"time\")";
+    execute(transaction, sql, &range).await
 }
 
 /// The newest of each series stays: it is the series' state.

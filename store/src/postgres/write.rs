@@ -7,13 +7,14 @@ use slipstream_schemas::{LogTime, Retention, Topic};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::events_table::{self, EventsTable};
+use super::events_table;
 use super::ids::Ids;
+use super::layout::Layout;
 use super::options::Target;
 use super::session::{DEADLINE, Session, within};
 use super::stamp::{self, Day, Stamp};
 use super::write_rollups::add_rollups;
-use super::{copy, error, migrate, read, topics, trim, write_history};
+use super::{aggregates, copy, error, migrate, read, topics, trim, write_history};
 use crate::events::Events;
 use crate::port::{Claim, PositionMove, StoreError, StorePosition, WriteBatch};
 use crate::rollup::MINUTE_US;
@@ -24,7 +25,7 @@ type Done = Result<(), StoreError>;
 pub struct Writer {
     target: Target,
     session: Option<Session>,
-    table: EventsTable,
+    layout: Layout,
     ids: Ids,
     /// Days of log time whose partitions are there.
     days: HashSet<Day>,
@@ -36,8 +37,8 @@ impl Writer {
     /// # Errors
     /// When connecting fails, or the tables cannot be created.
     pub async fn open(target: Target) -> Result<Self, StoreError> {
-        let (session, table) = migrate::migrate(&target).await?;
-        Ok(Writer { target, session: Some(session), table, ids: Ids::default(), days: HashSet::new() })
+        let (session, layout) = migrate::migrate(&target).await?;
+        Ok(Writer { target, session: Some(session), layout, ids: Ids::default(), days: HashSet::new() })
     }
 
     /// Exactly once: rows and positions commit together, and a batch whose `from` is not what is stored leaves nothing.
@@ -60,7 +61,7 @@ impl Writer {
     /// As the port has them.
     pub async fn trim(&mut self, retention: Retention, now: LogTime) -> Result<u64, StoreError> {
         let mut session = self.take_session().await?;
-        let slice = trim::slice(&mut session, self.table, retention, now);
+        let slice = trim::slice(&mut session, retention, now);
         let answer = within(DEADLINE, trim::DOING, slice).await;
         self.give_back(session, &answer);
         answer
@@ -118,18 +119,19 @@ impl Writer {
         add_days(&transaction, &batch.events).await?;
         add_minutes(&transaction, &batch.events).await?;
         add_rollups(&transaction, &batch.rollups, &dimensions).await?;
+        aggregates::touched(&transaction, batch.events.spread()).await?;
         // A crash before this line leaves nothing, after it everything; in between, the positions decide.
         transaction.commit().await.map_err(error::at("committing to the store"))
     }
 
     async fn make_partitions(&mut self, session: &mut Session, events: &Events) -> Done {
-        if self.table == EventsTable::Hypertable {
+        if self.layout.events {
             return Ok(());
         }
         let missing: Vec<Day> =
             events_table::days(events.spread()).into_iter().filter(|day| !self.days.contains(day)).collect();
         if !missing.is_empty() {
-            events_table::ensure(session, &missing).await?;
+            self.layout = events_table::ensure(session, &missing).await?;
             self.days.extend(missing);
         }
         Ok(())

@@ -202,6 +202,6 @@ fn json(doing: &str, value: &impl serde::Serialize) -> Result<String, StoreError
 }
 
 /// The name of an enum's case, as its records have it.
-fn word(doing: &str, case: &impl serde::Serialize) -> Result<String, StoreError> {
+pub fn word(doing: &str, case: &impl serde::Serialize) -> Result<String, StoreError> {
     Ok(json(doing, case)?.trim_matches('"').to_owned())
 }

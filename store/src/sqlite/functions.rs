@@ -1,5 +1,6 @@
 //! SQL functions over latency sketches, the same by name in every SQL store:
-//! `sketch_merge(blob)` (aggregate), `sketch_quantile(blob, p)` in milliseconds, and `sketch_add(a, b)`.
+//! `sketch_merge(blob)` (aggregate), `sketch_quantile(blob, p)` in milliseconds, and `sketch_add(a, b)`. And
+//! `floor_div(a, b)`: SQLite's own division rounds towards zero, so that hours before 1970 would begin late.
 
 use crate::sketch::Sketch;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
@@ -15,6 +16,10 @@ pub fn register(connection: &Connection) -> Result<()> {
         add(context, 0, &mut sum)?;
         add(context, 1, &mut sum)?;
         Ok(sum.map(|sketch| sketch.encode()))
+    })?;
+    connection.create_scalar_function("floor_div", 2, flags, |context| {
+        let (a, b): (i64, i64) = (context.get(0)?, context.get(1)?);
+        Ok(a.checked_div_euclid(b))
     })?;
     connection.create_scalar_function("sketch_quantile", 2, flags, |context| {
         let p: Option<f64> = context.get(1)?;

@@ -1,12 +1,16 @@
 //! The store in one SQLite file, `store.db` in a data directory: WAL, synchronous=FULL, one writing connection, and
 //! readers beside it that see the last committed transaction.
 
+mod aggregates;
+mod conditions;
+mod erase;
 mod error;
 mod functions;
 mod open;
 #[cfg(test)]
 mod raw_tests;
 mod read;
+mod read_events;
 mod read_kpis;
 mod read_raw;
 #[cfg(test)]
@@ -22,14 +26,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{Cause, LogTime, Retention, Topic};
+use slipstream_schemas::{Cause, EventTime, LogTime, Retention, Topic};
 
+use crate::aggregates::{AggregateState, Refreshed};
 use crate::alerts::{AlertEpisode, AlertFilter};
-use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
+use crate::notifications::{NotificationPage, NotificationQuestion};
+use crate::page::{EventPage, EventQuestion, StoredEvent};
 use crate::port::{
-    Claim, Claimed, Counts, Cursor, EventPage, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError,
-    StorePosition, WriteBatch,
+    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError, StorePosition, WriteBatch,
 };
 pub use open::{FILE, VERSION};
 use write::Writer;
@@ -43,7 +48,7 @@ use write::Writer;
 /// use slipstream_schemas::{LogTime, Topic};
 /// use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 /// use slipstream_store::rollup;
-/// use slipstream_store::{EventFilter, Events, PositionMove, Retention, SqliteStore, Store, WriteBatch};
+/// use slipstream_store::{EventFilter, EventQuestion, Events, PositionMove, Retention, SqliteStore, Store, WriteBatch};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,8 +69,8 @@ use write::Writer;
 /// assert!(store.write(batch).await.is_err(), "once: the position is no longer where the batch begins");
 ///
 /// let errors = EventFilter { errors_only: true, ..EventFilter::default() };
-/// let page = store.events(&errors, 10, None).await?;
-/// assert_eq!(page.events[0].event_id, "e-1");
+/// let page = store.events(&EventQuestion::oldest(errors, 10, None)).await?;
+/// assert_eq!(page.events[0].event.event_id, "e-1");
 /// let KpiAnswer::Total(total) = store.kpis(&KpiQuestion::default()).await? else { panic!("one row was asked for") };
 /// assert_eq!((total.hits, total.errors), (1, 1));
 /// # Ok(())
@@ -226,14 +231,32 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError> {
+        self.change("making aggregates anew", move |writer| aggregates::refresh(writer.connection(), now)).await
+    }
+
+    async fn aggregates(&self) -> Result<AggregateState, StoreError> {
+        self.ask("reading how far the aggregates are", aggregates::state).await
+    }
+
+    async fn erase_user(&self, user_ref: &str) -> Result<u64, StoreError> {
+        let user_ref = user_ref.to_owned();
+        self.change("erasing a user from raw events", move |writer| erase::user(writer.connection(), &user_ref)).await
+    }
+
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
         let question = question.clone();
         self.ask("computing KPIs", move |reader| read_kpis::answer(reader, &question)).await
     }
 
-    async fn events(&self, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Result<EventPage, StoreError> {
-        let filter = filter.clone();
-        self.ask("reading events", move |reader| read::events(reader, &filter, limit, after)).await
+    async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError> {
+        let question = question.clone();
+        self.ask("reading events", move |reader| read_events::page(reader, &question)).await
+    }
+
+    async fn event(&self, event_id: &str, time: Option<EventTime>) -> Result<Vec<StoredEvent>, StoreError> {
+        let event_id = event_id.to_owned();
+        self.ask("looking for an event", move |reader| read_events::single(reader, &event_id, time)).await
     }
 
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
@@ -250,13 +273,13 @@ impl Store for SqliteStore {
         self.ask(read_raw::EVENTS, move |reader| read_raw::events(reader, &window, limit, after)).await
     }
 
-    async fn slo_states(&self) -> Result<Vec<BurnRates>, StoreError> {
-        self.ask("reading the state of SLOs", read::slo_states).await
+    async fn slo_states(&self, until: Option<i64>) -> Result<Vec<BurnRates>, StoreError> {
+        self.ask("reading the state of SLOs", move |reader| read::slo_states(reader, until)).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64) -> Result<Vec<BurnRates>, StoreError> {
+    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
         let slo = slo.to_owned();
-        self.ask("reading burn-rate history", move |reader| read::burn_history(reader, &slo, from, to)).await
+        self.ask("reading burn-rate history", move |reader| read::burn_history(reader, &slo, (from, to), step)).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {
@@ -267,6 +290,11 @@ impl Store for SqliteStore {
     async fn transitions(&self, alert_id: &str) -> Result<Vec<AlertTransition>, StoreError> {
         let alert_id = alert_id.to_owned();
         self.ask("reading an alert's transitions", move |reader| read::transitions(reader, &alert_id)).await
+    }
+
+    async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError> {
+        let question = question.clone();
+        self.ask("reading notifications", move |reader| read::notifications(reader, &question)).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

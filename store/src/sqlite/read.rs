@@ -1,80 +1,17 @@
-//! Questions for rows: positions, events, states of SLOs, alerts, counts.
+//! Questions for rows: positions, states of SLOs, alerts, notifications, counts.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
-use slipstream_schemas::records::{AlertTransition, BurnRates};
-use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent, Topic, codec};
+use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome};
+use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
+use super::conditions::Conditions;
 use super::error;
 use crate::alerts::{AlertEpisode, AlertFilter};
-use crate::events::trace_bytes;
-use crate::filter::EventFilter;
-use crate::port::{Counts, Cursor, EventPage, StoreError, StorePosition};
+use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
+use crate::port::{Counts, StoreError, StorePosition};
 
 type Answer<T> = Result<T, StoreError>;
-
-/// Conditions that must all hold, as SQL, and their values.
-#[derive(Default)]
-pub struct Conditions {
-    sql: Vec<String>,
-    /// In the order of the question marks.
-    pub values: Vec<Value>,
-}
-
-impl Conditions {
-    /// One more; `values` for its question marks.
-    pub fn and<const N: usize>(&mut self, sql: &str, values: [Value; N]) {
-        self.sql.push(sql.to_owned());
-        self.values.extend(values);
-    }
-
-    /// All of them.
-    pub fn sql(&self) -> String {
-        if self.sql.is_empty() { "1".to_owned() } else { self.sql.join(" AND ") }
-    }
-
-    /// `column = value` for each field of the filter.
-    pub fn equal(&mut self, wanted: &[(&str, &Option<String>)]) {
-        for (column, value) in wanted {
-            if let Some(value) = value {
-                self.and(&format!("{column} = ?"), [Value::Text(value.clone())]);
-            }
-        }
-    }
-
-    /// The dimensions of a filter, on a column that holds their id.
-    pub fn dimensions(&mut self, filter: &EventFilter) {
-        let mut tuple = Conditions::default();
-        tuple.equal(&[
-            ("service", &filter.service),
-            ("environment", &filter.environment),
-            ("endpoint", &filter.endpoint),
-            ("method", &filter.method),
-        ]);
-        if !tuple.sql.is_empty() {
-            self.sql.push(format!("dimensions IN (SELECT id FROM dimensions WHERE {})", tuple.sql()));
-            self.values.extend(tuple.values);
-        }
-    }
-
-    /// The conditions of a filter on a raw event, except for time.
-    pub fn raw_event(&mut self, filter: &EventFilter) {
-        self.dimensions(filter);
-        if let Some(code) = filter.status_code {
-            self.and("status_code = ?", [Value::Integer(code.into())]);
-        }
-        if let Some(class) = filter.status_class {
-            self.and("status_code / 100 = ?", [Value::Integer(class.into())]);
-        }
-        if filter.errors_only {
-            self.and("status_code >= 500", []);
-        }
-        if let Some(trace) = &filter.trace_id {
-            // What is not a trace id matches no event.
-            self.and("trace_id = ?", [trace_bytes(trace).map_or(Value::Null, |bytes| Value::Blob(bytes.to_vec()))]);
-        }
-    }
-}
 
 pub fn positions(reader: &Connection) -> Answer<Vec<StorePosition>> {
     let rows: Vec<(String, u32, i64, i64)> = all(
@@ -93,75 +30,22 @@ pub fn positions(reader: &Connection) -> Answer<Vec<StorePosition>> {
         .collect()
 }
 
-pub fn events(reader: &Connection, filter: &EventFilter, limit: usize, after: Option<Cursor>) -> Answer<EventPage> {
-    let mut conditions = Conditions::default();
-    if let Some(from) = filter.from {
-        conditions.and("time >= ?", [Value::Integer(from.0)]);
-    }
-    if let Some(to) = filter.to {
-        conditions.and("time < ?", [Value::Integer(to.0)]);
-    }
-    if let Some(Cursor { time, partition, offset }) = after {
-        let place = [Value::Integer(time), Value::Integer(partition), Value::Integer(offset)];
-        conditions.and("(time, partition, \"offset\") > (?, ?, ?)", place);
-    }
-    conditions.raw_event(filter);
-    let limit = limit.clamp(1, 100_000);
-    // One more than requested, to see whether there is a next page.
-    let sql = format!(
-        "SELECT e.time, e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
-         e.latency_ms, e.weight, e.event_id, lower(hex(e.trace_id)), e.trace_id IS NULL, e.user_ref, e.attributes
-         FROM (SELECT * FROM events WHERE {} ORDER BY time, partition, \"offset\" LIMIT {}) e
-         JOIN dimensions d ON d.id = e.dimensions ORDER BY e.time, e.partition, e.\"offset\"",
-        conditions.sql(),
-        limit + 1
-    );
-    let mut rows = all(reader, "reading events", &sql, params_from_iter(conditions.values), event)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(cursor, _)| *cursor);
-    Ok(EventPage { events: rows.into_iter().map(|(_, event)| event).collect(), next })
-}
-
-fn event(row: &Row<'_>) -> rusqlite::Result<(Cursor, RequestEvent)> {
-    let cursor = Cursor { time: row.get(0)?, partition: row.get(1)?, offset: row.get(2)? };
-    let untraced: bool = row.get(12)?;
-    let attributes: Option<String> = row.get(14)?;
-    let attributes = attributes.map(|json| {
-        serde_json::from_str(&json).map_err(|cause| {
-            rusqlite::Error::FromSqlConversionFailure(14, rusqlite::types::Type::Text, Box::new(cause))
-        })
-    });
-    let event = RequestEvent {
-        event_id: row.get(10)?,
-        time: EventTime(cursor.time),
-        service: row.get(3)?,
-        environment: row.get(4)?,
-        endpoint: row.get(5)?,
-        method: row.get(6)?,
-        status_code: row.get(7)?,
-        latency_ms: row.get(8)?,
-        weight: row.get(9)?,
-        trace_id: if untraced { None } else { Some(row.get(11)?) },
-        user_ref: row.get(13)?,
-        attributes: attributes.transpose()?.unwrap_or_default(),
-    };
-    Ok((cursor, event))
-}
-
-pub fn slo_states(reader: &Connection) -> Answer<Vec<BurnRates>> {
+pub fn slo_states(reader: &Connection, until: Option<i64>) -> Answer<Vec<BurnRates>> {
     let sql = "SELECT b.body FROM series s JOIN burn_rates b ON b.series = s.id
-               WHERE (b.tick, b.generation) = (SELECT tick, generation FROM burn_rates WHERE series = s.id
+               WHERE (b.tick, b.generation) = (SELECT tick, generation FROM burn_rates WHERE series = s.id AND tick <= ?1
                                                ORDER BY tick DESC, generation DESC LIMIT 1)
                AND NOT b.retired ORDER BY s.slo, s.objective, s.group_values";
-    stored_rates(reader, sql, [])
+    stored_rates(reader, sql, [until.unwrap_or(i64::MAX)])
 }
 
-pub fn burn_history(reader: &Connection, slo: &str, from: i64, to: i64) -> Answer<Vec<BurnRates>> {
-    let sql = "SELECT b.body FROM series s CROSS JOIN burn_rates b ON b.series = s.id
-               WHERE s.slo = ?1 AND b.tick >= ?2 AND b.tick < ?3
-               ORDER BY b.tick, s.objective, s.group_values, b.generation";
-    stored_rates(reader, sql, params![slo, from, to])
+pub fn burn_history(reader: &Connection, slo: &str, (from, to): (i64, i64), step: i64) -> Answer<Vec<BurnRates>> {
+    // With max() the other columns are those of its row.
+    let sql = "SELECT body FROM (
+                 SELECT b.body, max(b.tick) AS tick, s.objective, s.group_values, b.generation
+                 FROM series s CROSS JOIN burn_rates b ON b.series = s.id
+                 WHERE s.slo = ?1 AND b.tick >= ?2 AND b.tick < ?3 GROUP BY b.series, b.generation, b.tick / ?4
+               ) ORDER BY tick, objective, group_values, generation";
+    stored_rates(reader, sql, params![slo, from, to, step.max(1)])
 }
 
 pub fn alerts(reader: &Connection, filter: &AlertFilter) -> Answer<Vec<AlertEpisode>> {
@@ -173,9 +57,11 @@ pub fn alerts(reader: &Connection, filter: &AlertFilter) -> Answer<Vec<AlertEpis
     if let Some(to) = filter.to {
         conditions.and("episode < ?", [Value::Integer(to)]);
     }
+    let until = filter.until.unwrap_or(i64::MAX);
     let sql = format!(
         "SELECT body FROM alert_transitions t
-         WHERE seq = (SELECT max(seq) FROM alert_transitions o WHERE o.alert_id = t.alert_id AND o.episode = t.episode)
+         WHERE seq = (SELECT max(seq) FROM alert_transitions o
+                      WHERE o.alert_id = t.alert_id AND o.episode = t.episode AND o.tick <= {until})
          AND {} ORDER BY tick DESC, episode DESC, alert_id",
         conditions.sql()
     );
@@ -193,6 +79,58 @@ pub fn transitions(reader: &Connection, alert_id: &str) -> Answer<Vec<AlertTrans
     stored_transitions(reader, sql, params![alert_id])
 }
 
+pub fn notifications(reader: &Connection, question: &NotificationQuestion) -> Answer<NotificationPage> {
+    let mut conditions = Conditions::default();
+    let outcome = question.outcome.map(word);
+    conditions.equal(&[("alert_id", &question.alert_id), ("receiver", &question.receiver), ("outcome", &outcome)]);
+    conditions.and("at >= ?", [Value::Integer(question.from.unwrap_or(i64::MIN))]);
+    conditions.and("at < ?", [Value::Integer(question.to.unwrap_or(i64::MAX))]);
+    if let Some(NotificationCursor(at, alert, episode, seq, receiver)) = &question.after {
+        let behind = [
+            Value::Integer(-at),
+            Value::Text(alert.clone()),
+            Value::Integer(*episode),
+            Value::Integer((*seq).into()),
+            Value::Text(receiver.clone()),
+        ];
+        conditions.and("(-at, alert_id, episode, seq, receiver) > (?, ?, ?, ?, ?)", behind);
+    }
+    let limit = question.limit.clamp(1, MOST_NOTIFICATIONS);
+    let sql = format!(
+        "SELECT alert_id, episode, seq, receiver, outcome, status, attempts, detail, at FROM notifications
+         WHERE {} ORDER BY at DESC, alert_id, episode, seq, receiver LIMIT {}",
+        conditions.sql(),
+        limit + 1
+    );
+    let mut found = all(reader, "reading notifications", &sql, params_from_iter(conditions.values), notification)?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(NotificationCursor::of);
+    Ok(NotificationPage { notifications: found, next })
+}
+
+/// The name of an outcome, as it is stored.
+fn word(outcome: Outcome) -> String {
+    serde_json::to_string(&outcome).unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn notification(row: &Row<'_>) -> rusqlite::Result<Notification> {
+    let outcome: String = row.get(4)?;
+    let outcome = serde_json::from_str(&format!("\"{outcome}\""))
+        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(cause)))?;
+    Ok(Notification {
+        alert_id: row.get(0)?,
+        episode: row.get(1)?,
+        seq: row.get(2)?,
+        receiver: row.get(3)?,
+        outcome,
+        status: row.get(5)?,
+        attempts: row.get(6)?,
+        detail: row.get(7)?,
+        at: row.get(8)?,
+    })
+}
+
 pub fn counts(reader: &Connection) -> Answer<Counts> {
     let sql =
         "SELECT (SELECT ifnull(sum(events), 0) FROM minutes WHERE NOT raw_gone), (SELECT count(*) FROM burn_rates),
@@ -208,6 +146,25 @@ pub fn counts(reader: &Connection) -> Answer<Counts> {
             })
         })
         .map_err(error::at("counting"))
+}
+
+/// Gives every row of a question to `take`.
+pub fn each(
+    reader: &Connection,
+    doing: &str,
+    sql: &str,
+    values: impl rusqlite::Params,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> Answer<()> {
+    let query = || -> rusqlite::Result<()> {
+        let mut statement = reader.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+        Ok(())
+    };
+    query().map_err(error::at(doing))
 }
 
 /// Every row of a question, as `read` makes it.

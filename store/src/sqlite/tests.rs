@@ -12,6 +12,11 @@ use super::{FILE, SqliteStore};
 use crate::conformance::made::{self, Dice};
 use crate::conformance::{self, Fixture};
 use crate::port::{SharedStore, Store, StoreError, StoredBurnRates, WriteBatch};
+use crate::{Cursor, EventFilter, EventQuestion};
+
+fn page(limit: usize, after: Option<Cursor>) -> EventQuestion {
+    EventQuestion::oldest(EventFilter::default(), limit, after)
+}
 
 struct Files {
     dir: TempDir,
@@ -52,6 +57,16 @@ async fn answers_conform() {
 }
 
 #[tokio::test]
+async fn looking_conforms() {
+    conformance::looking::all(&Files::new()).await;
+}
+
+#[tokio::test]
+async fn aggregates_conform() {
+    conformance::aggregates::all(&Files::new()).await;
+}
+
+#[tokio::test]
 async fn raw_events_conform() {
     conformance::raw::all(&Files::new()).await;
 }
@@ -71,7 +86,7 @@ async fn rates_that_a_former_version_stored_are_read() {
     let beside = rusqlite::Connection::open(files.dir.path().join(FILE)).unwrap();
     assert_eq!(beside.execute("UPDATE burn_rates SET body = ?1", [former]).unwrap(), 1);
     drop(beside);
-    assert_eq!(files.open().slo_states().await.unwrap(), [rates]);
+    assert_eq!(files.open().slo_states(None).await.unwrap(), [rates]);
 }
 
 #[tokio::test]
@@ -187,13 +202,13 @@ async fn what_a_former_version_made_is_read_as_it_is_and_upgraded_by_a_writer() 
     of_version_1(&files);
     let reader = SqliteStore::open_read_only(files.dir.path()).unwrap();
     assert_eq!(reader.version().unwrap(), 1);
-    assert_eq!(reader.events(&Default::default(), 10, None).await.unwrap().events[0].event_id, "old");
+    assert_eq!(reader.events(&page(10, None)).await.unwrap().events[0].event.event_id, "old");
     assert_eq!(reader.positions().await.unwrap()[0].offset, 8);
     assert_eq!(reader.claimed_topics().await.unwrap(), []);
     let writer = files.open();
     assert_eq!((writer.version().unwrap(), reader.version().unwrap()), (super::VERSION, super::VERSION));
     for store in [writer, reader] {
-        assert_eq!(store.events(&Default::default(), 10, None).await.unwrap().events[0].event_id, "old");
+        assert_eq!(store.events(&page(10, None)).await.unwrap().events[0].event.event_id, "old");
     }
 }
 
@@ -217,7 +232,7 @@ async fn events_of_a_recreated_topic_are_in_the_partition_that_they_came_from() 
     assert_eq!(places(&files), [(0, 0), (0, 0), (0, 1), (0, 1)]);
     let (mut seen, mut after) = (0, None);
     loop {
-        let page = store.events(&Default::default(), 1, after).await.unwrap();
+        let page = store.events(&page(1, after)).await.unwrap();
         seen += page.events.len();
         let Some(next) = page.next else { break };
         after = Some(next.to_string().parse().unwrap());
@@ -242,7 +257,7 @@ async fn damage_behind_the_header_is_fatal_not_waited_for() {
     bytes[16_384..len].fill(0x55);
     std::fs::write(&path, bytes).unwrap();
     let found = match SqliteStore::open(files.dir.path(), Retention::default()) {
-        Ok(store) => store.events(&Default::default(), 10_000, None).await.unwrap_err(),
+        Ok(store) => store.events(&page(10_000, None)).await.unwrap_err(),
         Err(error) => error,
     };
     assert!(matches!(found, StoreError::Fatal { .. }), "{found:?}");

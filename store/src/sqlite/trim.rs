@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use slipstream_schemas::{LogTime, Retention};
 
-use super::error;
+use super::{aggregates, error};
 use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
 
@@ -86,6 +86,7 @@ fn whole_minutes(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result
     let minute: Option<i64> = transaction.prepare_cached(sql)?.query_row([before], |row| row.get(0)).optional()?;
     let Some(minute) = minute else { return Ok(0) };
     let removed = transaction.execute("DELETE FROM rollups WHERE minute = ?1", [minute])?;
+    aggregates::removed(transaction, minute)?;
     Ok(removed + transaction.execute("DELETE FROM minutes WHERE minute = ?1", [minute])?)
 }
 

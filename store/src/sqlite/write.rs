@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 use slipstream_schemas::Topic;
 
+use super::aggregates;
 use super::error;
 use super::topics::{self, EPOCH_SHIFT};
 use super::write_history::{insert_burn_rates, insert_notifications, insert_transitions};
@@ -60,6 +61,7 @@ impl Writer {
         insert_events(&transaction, &batch.events, &ids, epoch).map_err(error::at("storing events"))?;
         add_minutes(&transaction, &batch.events).map_err(error::at("counting events per minute"))?;
         add_rollups(&transaction, &batch.rollups, &ids).map_err(error::at("adding to rollups"))?;
+        aggregates::touched(&transaction, batch.events.spread()).map_err(error::at("noting changed hours"))?;
         insert_burn_rates(&transaction, &batch.burn_rates)?;
         insert_transitions(&transaction, &batch.transitions)?;
         insert_notifications(&transaction, &batch.notifications)?;

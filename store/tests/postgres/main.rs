@@ -4,6 +4,7 @@
 mod between;
 mod extension;
 mod failures;
+mod grants;
 mod history;
 mod migrations;
 mod pooler;
@@ -26,6 +27,16 @@ async fn writing_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_conform() {
     conformance::questions::all(&Databases::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_conforms() {
+    conformance::looking::all(&Databases::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_conform() {
+    conformance::aggregates::all(&Databases::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

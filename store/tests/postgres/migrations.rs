@@ -24,7 +24,7 @@ async fn of_many_that_start_together_one_makes_the_tables() {
         store.unwrap().close().await;
     }
     let beside = Beside::connect(&options.url).await;
-    assert_eq!(beside.one::<i64>("SELECT count(*) FROM schema_versions", &[]).await, 4);
+    assert_eq!(beside.one::<i64>("SELECT count(*) FROM schema_versions", &[]).await, 5);
     let again = PostgresStore::connect(options.clone()).await.unwrap();
     assert_eq!(again.counts().await.unwrap(), Default::default());
     assert_eq!(PostgresStore::connect_read_only(options).await.unwrap().counts().await.unwrap(), Default::default());

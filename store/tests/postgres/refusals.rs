@@ -61,7 +61,7 @@ async fn history_with_nul_is_stored_all_the_same() {
         ..WriteBatch::default()
     };
     store.write(Arc::new(batch)).await.unwrap();
-    assert_eq!(store.slo_states().await.unwrap(), [rates]);
+    assert_eq!(store.slo_states(None).await.unwrap(), [rates]);
     assert_eq!(store.transitions("x").await.unwrap(), [transition]);
     assert_eq!(store.transitions("\0").await.unwrap(), []);
 }

@@ -8,7 +8,8 @@ use slipstream_store::conformance::Fixture;
 use slipstream_store::conformance::made;
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion, Kpis};
 use slipstream_store::{
-    BatchFate, EventFilter, PostgresOptions, PostgresStore, SharedStore, Store, StoreError, WriteBatch, settled,
+    BatchFate, EventFilter, EventQuestion, PostgresOptions, PostgresStore, SharedStore, Store, StoreError, WriteBatch,
+    settled,
 };
 use slipstream_testkit::services::{self, Postgres};
 use tokio::task::JoinSet;
@@ -97,8 +98,8 @@ impl Beside {
 pub async fn all_events(store: &PostgresStore) -> Vec<slipstream_schemas::RequestEvent> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = store.events(&EventFilter::default(), 5_000, after).await.unwrap();
-        all.extend(page.events);
+        let page = store.events(&EventQuestion::oldest(EventFilter::default(), 5_000, after)).await.unwrap();
+        all.extend(page.events.into_iter().map(|stored| stored.event));
         after = page.next;
         if after.is_none() {
             return all;

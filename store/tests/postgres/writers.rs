@@ -76,7 +76,7 @@ async fn retention_waits_for_readers_only_so_long() {
     reader.run("COMMIT").await;
     assert_eq!(store.trim(now).await.unwrap(), 10);
     let kpis = total(&store).await;
-    assert_eq!((store.counts().await.unwrap().events, kpis.source), (0, "rollups"));
+    assert_eq!((store.counts().await.unwrap().events, kpis.source.as_str()), (0, "rollup"));
     assert!(kpis.hits > 0);
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipstream_query::history;
 use slipstream_store::alerts::{AlertEpisode, AlertState};
 use utoipa::ToSchema;
 
 use super::notifications::Notification;
-use super::transitions::Transition;
+use super::transitions::Step;
 use super::{Example, Rows, at};
 
 /// The state of an alert's episode.
@@ -106,12 +107,28 @@ pub struct Alerts {
 pub struct AlertDetail {
     /// Its newest episode.
     pub alert: Alert,
-    /// Every transition that is stored, of all episodes, by episode and seq.
-    pub transitions: Vec<Transition>,
-    /// What became of its notifications.
+    /// All its episodes, newest first.
+    pub episodes: Vec<Alert>,
+    /// Every transition that is stored, of all episodes, oldest first.
+    pub transitions: Vec<Step>,
+    /// What became of its notifications, newest first; at most 10,000.
     pub notifications: Vec<Notification>,
     /// Log time up to which the store has all transitions; null if it has none yet.
     pub as_of: Option<String>,
+}
+
+impl AlertDetail {
+    /// What was answered, and up to when that is known. `None` if it has no episode: then there is no alert.
+    pub fn new(answer: history::AlertDetail, as_of: Option<String>) -> Option<AlertDetail> {
+        let episodes: Vec<Alert> = answer.episodes.into_iter().map(Alert::from).collect();
+        Some(AlertDetail {
+            alert: episodes.first()?.clone(),
+            episodes,
+            transitions: answer.transitions.into_iter().map(Step::from).collect(),
+            notifications: answer.notifications.into_iter().map(Notification::from).collect(),
+            as_of,
+        })
+    }
 }
 
 impl Rows for Alerts {
@@ -175,7 +192,8 @@ impl Example for AlertDetail {
     fn example() -> Self {
         AlertDetail {
             alert: Alert::example(),
-            transitions: vec![Transition::example()],
+            episodes: vec![Alert::example()],
+            transitions: vec![Step::example()],
             notifications: vec![Notification::example()],
             as_of: Some(at("10:00:02")),
         }

@@ -24,8 +24,8 @@ pub struct Events {
 pub struct Event {
     /// When it ended.
     pub time: String,
-    /// When the log took it; null where the store does not tell.
-    pub log_time: Option<String>,
+    /// When the log took it.
+    pub log_time: String,
     /// Its id.
     pub event_id: String,
     /// The service that answered.
@@ -54,7 +54,7 @@ impl From<EventRow> for Event {
     fn from(row: EventRow) -> Self {
         Event {
             time: row.time,
-            log_time: None,
+            log_time: row.log_time,
             event_id: row.event_id,
             service: row.service,
             environment: row.environment,
@@ -101,7 +101,7 @@ impl Example for Event {
     fn example() -> Self {
         Event {
             time: at("09:30:00.250000"),
-            log_time: Some(at("09:30:00.300")),
+            log_time: at("09:30:00.300000"),
             event_id: "0193b6b2-6f0c-7a31-9d1e-1c2b3a4d5e6f".to_owned(),
             service: "payment".to_owned(),
             environment: "prod".to_owned(),

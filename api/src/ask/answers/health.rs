@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipstream_query::history::{StoreStanding, TopicStanding};
 use utoipa::ToSchema;
 
 use super::slos::Known;
@@ -36,10 +37,16 @@ pub struct Position {
     pub partition: u32,
     /// Next offset to be stored.
     pub offset: i64,
-    /// Records of the log that are not stored yet; null if the log does not answer.
-    pub lag: Option<i64>,
     /// Log time of the last record stored.
     pub log_time: String,
+    /// Records that the log has and the store does not.
+    pub lag: Option<i64>,
+}
+
+impl From<TopicStanding> for Position {
+    fn from(of: TopicStanding) -> Self {
+        Position { topic: of.topic, partition: of.partition, offset: of.offset, log_time: of.log_time, lag: of.behind }
+    }
 }
 
 /// How the store is.
@@ -53,6 +60,38 @@ pub struct StoreState {
     pub positions: Vec<Position>,
     /// Records that are not stored yet, of all partitions; null if that is not known.
     pub lag: Option<i64>,
+    /// Hours before it are in the aggregates; null if none is, or that is not known.
+    pub aggregated_until: Option<String>,
+    /// Hours and days of them that are not up to date: questions read their rollups instead. Null if that is not known.
+    pub stale_aggregates: Option<u64>,
+}
+
+impl StoreState {
+    /// Of a store that does not answer.
+    pub fn silent(why: String) -> StoreState {
+        StoreState {
+            answers: false,
+            detail: Some(why),
+            positions: Vec::new(),
+            lag: None,
+            aggregated_until: None,
+            stale_aggregates: None,
+        }
+    }
+}
+
+impl From<StoreStanding> for StoreState {
+    fn from(standing: StoreStanding) -> Self {
+        let positions: Vec<Position> = standing.topics.into_iter().map(Position::from).collect();
+        StoreState {
+            answers: true,
+            detail: None,
+            lag: positions.iter().map(|position| position.lag).sum(),
+            positions,
+            aggregated_until: standing.aggregated_until,
+            stale_aggregates: Some(standing.stale_aggregates),
+        }
+    }
 }
 
 /// How this is.
@@ -74,13 +113,20 @@ impl Example for Health {
             topic: "request-events".to_owned(),
             partition: 0,
             offset: 36_000,
+            log_time: at("10:00:01.870000"),
             lag: Some(0),
-            log_time: at("10:00:01.870"),
         };
         Health {
             status: Status::Ok,
             roles: BTreeMap::from([("api".to_owned(), RoleState { state: "ready".to_owned(), detail: None })]),
-            store: StoreState { answers: true, detail: None, positions: vec![position], lag: Some(0) },
+            store: StoreState {
+                answers: true,
+                detail: None,
+                positions: vec![position],
+                lag: Some(0),
+                aggregated_until: Some(at("09:00:00.000000")),
+                stale_aggregates: Some(0),
+            },
             follower: Some(Known::example()),
         }
     }

@@ -1,6 +1,7 @@
 //! Hits, errors, latencies: in total, by fields, by steps of time.
 
 use serde::Serialize;
+use slipstream_store::kpis::{self, Field, FieldValue};
 use utoipa::ToSchema;
 
 use super::{Example, Rows, at};
@@ -100,7 +101,55 @@ pub enum KpiAnswer {
     Rows(KpiRows),
 }
 
+impl From<kpis::Kpis> for Kpis {
+    fn from(of: kpis::Kpis) -> Self {
+        Kpis {
+            from: of.from,
+            to: of.to,
+            hits: of.hits,
+            errors: of.errors,
+            error_rate: of.error_rate,
+            throughput: of.throughput,
+            avg_latency_ms: of.avg_latency_ms,
+            p50_latency_ms: of.p50_latency_ms,
+            p95_latency_ms: of.p95_latency_ms,
+            p99_latency_ms: of.p99_latency_ms,
+            max_latency_ms: of.max_latency_ms,
+            source: of.source,
+        }
+    }
+}
+
+impl From<kpis::KpiRow> for KpiRow {
+    fn from(row: kpis::KpiRow) -> Self {
+        let mut key = Key::default();
+        for (name, value) in row.key {
+            match (Field::ALL.into_iter().find(|field| field.name() == name), value) {
+                (Some(Field::Service), FieldValue::Text(text)) => key.service = Some(text),
+                (Some(Field::Environment), FieldValue::Text(text)) => key.environment = Some(text),
+                (Some(Field::Endpoint), FieldValue::Text(text)) => key.endpoint = Some(text),
+                (Some(Field::Method), FieldValue::Text(text)) => key.method = Some(text),
+                (Some(Field::StatusCode), FieldValue::Number(number)) => key.status_code = Some(number),
+                (Some(Field::StatusClass), FieldValue::Number(number)) => key.status_class = Some(number),
+                (None, FieldValue::Text(text)) => key.start = Some(text),
+                _ => {}
+            }
+        }
+        KpiRow { key, kpis: row.kpis.into() }
+    }
+}
+
 impl KpiAnswer {
+    /// What was answered, and up to when that is known.
+    pub fn new(answer: kpis::KpiAnswer, as_of: Option<String>) -> KpiAnswer {
+        match answer {
+            kpis::KpiAnswer::Total(total) => KpiAnswer::Total(KpiTotal { kpis: total.into(), as_of }),
+            kpis::KpiAnswer::Rows { rows } => {
+                KpiAnswer::Rows(KpiRows { rows: rows.into_iter().map(KpiRow::from).collect(), as_of })
+            }
+        }
+    }
+
     /// The total as a row without a key.
     pub fn into_rows(self) -> KpiRows {
         match self {
@@ -110,39 +159,6 @@ impl KpiAnswer {
             }
         }
     }
-}
-
-/// An endpoint, and how it fares.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Endpoint {
-    /// Its service.
-    pub service: String,
-    /// Its environment.
-    pub environment: String,
-    /// Its name.
-    pub endpoint: String,
-    /// Its method.
-    pub method: String,
-    /// The figures.
-    #[serde(flatten)]
-    pub kpis: Kpis,
-    /// The share of the SLO's budget that it spent; null unless an SLO was named.
-    pub budget_spent: Option<f64>,
-    /// What was bad by the SLO's measure; null unless an SLO was named.
-    pub bad: Option<i64>,
-    /// What the SLO's budget allows to be bad; null unless an SLO was named.
-    pub allowed: Option<f64>,
-}
-
-/// Endpoints, in the order that was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Endpoints {
-    /// The endpoints.
-    pub endpoints: Vec<Endpoint>,
-    /// What answered.
-    pub source: String,
-    /// Log time up to which the store has everything; null if it has nothing yet.
-    pub as_of: Option<String>,
 }
 
 impl Rows for KpiRows {
@@ -178,39 +194,6 @@ impl Rows for KpiRows {
     }
 }
 
-impl Rows for Endpoints {
-    const COLUMNS: &'static [&'static str] = &[
-        "service",
-        "environment",
-        "endpoint",
-        "method",
-        "from",
-        "to",
-        "hits",
-        "errors",
-        "error_rate",
-        "throughput",
-        "avg_latency_ms",
-        "p50_latency_ms",
-        "p95_latency_ms",
-        "p99_latency_ms",
-        "max_latency_ms",
-        "budget_spent",
-        "bad",
-        "allowed",
-        "source",
-    ];
-    type Row = Endpoint;
-
-    fn rows(&self) -> &[Endpoint] {
-        &self.endpoints
-    }
-
-    fn as_of(&self) -> Option<&str> {
-        self.as_of.as_deref()
-    }
-}
-
 impl Example for Kpis {
     fn example() -> Self {
         Kpis {
@@ -225,7 +208,7 @@ impl Example for Kpis {
             p95_latency_ms: Some(140.9),
             p99_latency_ms: Some(402.1),
             max_latency_ms: Some(1_871.0),
-            source: "rollups".to_owned(),
+            source: "rollup".to_owned(),
         }
     }
 }
@@ -240,21 +223,5 @@ impl Example for KpiRows {
 impl Example for KpiAnswer {
     fn example() -> Self {
         KpiAnswer::Total(KpiTotal { kpis: Kpis::example(), as_of: Some(at("10:00:02")) })
-    }
-}
-
-impl Example for Endpoints {
-    fn example() -> Self {
-        let endpoint = Endpoint {
-            service: "payment".to_owned(),
-            environment: "prod".to_owned(),
-            endpoint: "/pay".to_owned(),
-            method: "POST".to_owned(),
-            kpis: Kpis::example(),
-            budget_spent: Some(0.35),
-            bad: Some(63),
-            allowed: Some(180.0),
-        };
-        Endpoints { endpoints: vec![endpoint], source: "rollups".to_owned(), as_of: Some(at("10:00:02")) }
     }
 }

@@ -2,13 +2,15 @@
 //! those that are rows have columns.
 
 pub mod alerts;
+pub mod contributors;
+pub mod endpoints;
 pub mod erasure;
 pub mod events;
 pub mod health;
+pub mod history;
 pub mod kpis;
 pub mod markers;
 pub mod notifications;
-pub mod past_slos;
 pub mod slos;
 pub mod transitions;
 

@@ -1,6 +1,8 @@
 //! What became of notifications.
 
 use serde::Serialize;
+use slipstream_query::history::{NotificationAnswer, NotificationRow};
+use slipstream_schemas::records;
 use utoipa::ToSchema;
 
 use super::{Example, Rows, at};
@@ -17,9 +19,21 @@ pub enum Outcome {
     NotDue,
 }
 
+impl From<records::Outcome> for Outcome {
+    fn from(outcome: records::Outcome) -> Self {
+        match outcome {
+            records::Outcome::Delivered => Outcome::Delivered,
+            records::Outcome::Refused => Outcome::Refused,
+            records::Outcome::NotDue => Outcome::NotDue,
+        }
+    }
+}
+
 /// What became of a transition at a receiver.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Notification {
+    /// When it ended, by the notifier's clock.
+    pub at: String,
     /// The alert.
     pub alert_id: String,
     /// Its episode.
@@ -36,8 +50,22 @@ pub struct Notification {
     pub attempts: i32,
     /// What the receiver or the transport said, for people.
     pub detail: String,
-    /// When it ended.
-    pub at: String,
+}
+
+impl From<NotificationRow> for Notification {
+    fn from(row: NotificationRow) -> Self {
+        Notification {
+            at: row.at,
+            alert_id: row.alert_id,
+            episode: row.episode,
+            seq: row.seq,
+            receiver: row.receiver,
+            outcome: row.outcome.into(),
+            status: row.status,
+            attempts: row.attempts,
+            detail: row.detail,
+        }
+    }
 }
 
 /// A page of notifications.
@@ -49,9 +77,16 @@ pub struct Notifications {
     pub next: Option<String>,
 }
 
+impl From<NotificationAnswer> for Notifications {
+    fn from(answer: NotificationAnswer) -> Self {
+        let notifications = answer.notifications.into_iter().map(Notification::from).collect();
+        Notifications { notifications, next: answer.next }
+    }
+}
+
 impl Rows for Notifications {
     const COLUMNS: &'static [&'static str] =
-        &["alert_id", "episode", "seq", "receiver", "outcome", "status", "attempts", "detail", "at"];
+        &["at", "alert_id", "episode", "seq", "receiver", "outcome", "status", "attempts", "detail"];
     type Row = Notification;
 
     fn rows(&self) -> &[Notification] {
@@ -62,6 +97,7 @@ impl Rows for Notifications {
 impl Example for Notification {
     fn example() -> Self {
         Notification {
+            at: at("09:31:12.118000"),
             alert_id: "5a2f9c01d3b7e846".to_owned(),
             episode: 1_796_031_070,
             seq: 2,
@@ -70,7 +106,6 @@ impl Example for Notification {
             status: Some(200),
             attempts: 1,
             detail: String::new(),
-            at: at("09:31:12.118"),
         }
     }
 }

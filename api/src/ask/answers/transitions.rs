@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipstream_query::history::TransitionRow;
 use slipstream_schemas::records;
 use slipstream_store::text;
 use utoipa::ToSchema;
@@ -88,6 +89,57 @@ impl From<&records::AlertTransition> for Transition {
             rule: of.rule.clone(),
             severity: of.severity.clone(),
             complete: of.complete,
+        }
+    }
+}
+
+/// A step of one alert, with the burn rates that mattered.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Step {
+    /// The tick of its pending: it identifies an episode of the alert.
+    pub episode: i64,
+    /// 1 for pending, then counting.
+    pub seq: i32,
+    /// When.
+    pub at: String,
+    /// What happened.
+    pub kind: Kind,
+    /// Severity after it; empty while no rule is ripe.
+    pub severity: String,
+    /// The worst ripe rule.
+    pub rule: String,
+    /// Burn rate by rule and window: `1h/5m 1h`.
+    pub burn_rates: BTreeMap<String, f64>,
+    /// Whether no source was missing.
+    pub complete: bool,
+}
+
+impl From<TransitionRow> for Step {
+    fn from(row: TransitionRow) -> Self {
+        Step {
+            episode: row.episode,
+            seq: row.seq,
+            at: row.at,
+            kind: row.kind.into(),
+            severity: row.severity,
+            rule: row.rule,
+            burn_rates: row.burn_rates,
+            complete: row.complete,
+        }
+    }
+}
+
+impl Example for Step {
+    fn example() -> Self {
+        Step {
+            episode: 1_796_031_070,
+            seq: 2,
+            at: at("09:31:10"),
+            kind: Kind::Firing,
+            severity: "page".to_owned(),
+            rule: "1h/5m".to_owned(),
+            burn_rates: BTreeMap::from([("1h/5m 1h".to_owned(), 21.3), ("1h/5m 5m".to_owned(), 40.0)]),
+            complete: true,
         }
     }
 }

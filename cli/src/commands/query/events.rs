@@ -3,16 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use slipstream_store::Cursor;
+use slipstream_store::EventQuestion;
 
-use super::{filter, history};
+use super::history;
 use crate::args::What;
 use crate::output;
 
 /// Prints a page of events.
-pub async fn run(limit: usize, after: Option<&str>, what: &What) -> Result<ExitCode> {
-    let after = after.map(str::parse::<Cursor>).transpose()?;
-    let page = history(&what.place).await?.events(&filter(what), limit, after).await?;
+pub async fn run(question: &EventQuestion, what: &What) -> Result<ExitCode> {
+    let page = history(&what.place).await?.events(question).await?;
     if what.json {
         output::print_json(&page)?;
         return Ok(ExitCode::SUCCESS);

@@ -1,21 +1,32 @@
 //! `slipstream query ...`: queries the installation, also while a process owns the directory.
 
 mod alerts;
+mod contributors;
 mod events;
+mod history;
 mod kpis;
+mod notifications;
 pub mod slos;
+mod top;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use jiff::Timestamp;
 use slipstream_query::History;
-use slipstream_schemas::EventTime;
-use slipstream_store::EventFilter;
-use slipstream_store::alerts::AlertFilter;
+use slipstream_query::history::{ContributorQuestion, Dimension, HistoryQuestion, TopQuestion, TopSort};
+use slipstream_schemas::records::Outcome;
+use slipstream_schemas::{EventTime, LogTime};
+use slipstream_store::alerts::{AlertFilter, AlertState};
+use slipstream_store::kpis::{Field, KpiQuestion, Level};
+use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
+use slipstream_store::{Cursor, EventFilter, EventQuestion, Order};
 
-use crate::args::{Place, Query, What};
+use crate::args::{By, OutcomeName, Place, Query, Sort, Source, State, What};
 use crate::parts;
+
+/// A day, seconds.
+const DAY: i64 = 86_400;
 
 /// Runs a subcommand.
 ///
@@ -23,35 +34,144 @@ use crate::parts;
 /// When log or store cannot be read, or the query is invalid.
 pub async fn run(query: Query) -> Result<ExitCode> {
     match query {
-        Query::Kpis { by, step, what } => kpis::run(by, step, &what).await,
-        Query::Events { limit, after, what } => events::run(limit, after.as_deref(), &what).await,
-        Query::Slos { json, from } => slos::run(json, &from).await,
-        Query::Alerts { from, to, slo, json, place } => {
+        Query::Kpis { by, step, source, what } => {
+            let step = step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX));
+            let question = KpiQuestion {
+                filter: filter(&what),
+                by: by.into_iter().map(field).collect(),
+                step,
+                source: source.map(level),
+            };
+            kpis::run(&question, &what).await
+        }
+        Query::Top { sort, slo, objective, limit, what } => {
+            let slo = slo.map(|slo| (slo, objective));
+            top::run(&TopQuestion { filter: filter(&what), sort: top_sort(sort), limit, slo }, &what).await
+        }
+        Query::Events { limit, newest, after, what } => {
+            let after = after.as_deref().map(str::parse::<Cursor>).transpose()?;
+            let order = if newest { Order::Newest } else { Order::Oldest };
+            events::run(&EventQuestion { filter: filter(&what), order, limit, after }, &what).await
+        }
+        Query::Slos { as_of, json, from } => slos::run(as_of, json, &from).await,
+        Query::History { slo, from, to, step, objective, group, json, place } => {
+            let to = to.unwrap_or_else(Timestamp::now).as_second();
+            let from = from.map_or(to - DAY, Timestamp::as_second);
+            let step = step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX));
+            let group = group.into_iter().collect();
+            history::run(&HistoryQuestion { slo, from, to, step, objective, group }, json, &place).await
+        }
+        Query::Contributors { slo, by, objective, from, to, limit, json, place } => {
+            let by = Dimension::named(&by)?;
+            let (from, to) = (from.map(micros), to.map(micros));
+            contributors::run(&ContributorQuestion { slo, objective, from, to, by, limit }, json, &place).await
+        }
+        Query::Alerts { from, to, slo, severity, state, as_of, limit, json, place } => {
             let filter = AlertFilter {
                 slo,
+                severity,
+                states: state.into_iter().map(alert_state).collect(),
                 from: from.map(Timestamp::as_second),
                 to: to.map(Timestamp::as_second),
+                until: as_of.map(Timestamp::as_second),
+                limit,
                 ..AlertFilter::default()
             };
             alerts::run(&filter, json, &place).await
         }
+        Query::Notifications { from, to, alert, receiver, outcome, limit, after, json, place } => {
+            let question = NotificationQuestion {
+                alert_id: alert,
+                receiver,
+                outcome: outcome.map(notification_outcome),
+                from: from.map(Timestamp::as_millisecond),
+                to: to.map(Timestamp::as_millisecond),
+                limit,
+                after: after.as_deref().map(str::parse::<NotificationCursor>).transpose()?,
+            };
+            notifications::run(&question, json, &place).await
+        }
     }
 }
 
+/// The store; with the log where that can be read.
 async fn history(place: &Place) -> Result<History> {
-    Ok(History::of(parts::store_of(&place.load()?).await?))
+    let config = place.load()?;
+    let history = History::of(parts::store_of(&config).await?);
+    Ok(match parts::log_of(&config).await {
+        Ok(log) => history.with_log(log),
+        Err(_) => history,
+    })
+}
+
+fn micros(time: Timestamp) -> EventTime {
+    EventTime(time.as_microsecond())
 }
 
 fn filter(what: &What) -> EventFilter {
-    let micros = |t: Timestamp| EventTime(t.as_microsecond());
     EventFilter {
         service: what.service.clone(),
         environment: what.environment.clone(),
         endpoint: what.endpoint.clone(),
         method: what.method.clone(),
         status_code: what.status_code,
+        status_class: what.status_class,
+        errors_only: what.errors,
+        min_latency_ms: what.min_latency,
+        max_latency_ms: what.max_latency,
+        event_id: what.event_id.clone(),
+        trace_id: what.trace_id.clone(),
+        user_ref: what.user_ref.clone(),
+        attributes: what.attribute.iter().cloned().collect(),
         from: what.from.map(micros),
         to: what.to.map(micros),
-        ..EventFilter::default()
+        logged_by: what.as_of.map(|at| LogTime(at.as_millisecond())),
+    }
+}
+
+fn field(by: By) -> Field {
+    match by {
+        By::Service => Field::Service,
+        By::Environment => Field::Environment,
+        By::Endpoint => Field::Endpoint,
+        By::Method => Field::Method,
+        By::StatusCode => Field::StatusCode,
+        By::StatusClass => Field::StatusClass,
+    }
+}
+
+fn level(source: Source) -> Level {
+    match source {
+        Source::Raw => Level::Raw,
+        Source::Rollup => Level::Rollup,
+        Source::Hourly => Level::Hourly,
+        Source::Daily => Level::Daily,
+    }
+}
+
+fn top_sort(sort: Sort) -> TopSort {
+    match sort {
+        Sort::Hits => TopSort::Hits,
+        Sort::Errors => TopSort::Errors,
+        Sort::ErrorRate => TopSort::ErrorRate,
+        Sort::P95 => TopSort::P95,
+        Sort::BudgetSpent => TopSort::BudgetSpent,
+    }
+}
+
+fn alert_state(state: State) -> AlertState {
+    match state {
+        State::Pending => AlertState::Pending,
+        State::Inactive => AlertState::Inactive,
+        State::Firing => AlertState::Firing,
+        State::Resolved => AlertState::Resolved,
+    }
+}
+
+fn notification_outcome(outcome: OutcomeName) -> Outcome {
+    match outcome {
+        OutcomeName::Delivered => Outcome::Delivered,
+        OutcomeName::Refused => Outcome::Refused,
+        OutcomeName::NotDue => Outcome::NotDue,
     }
 }

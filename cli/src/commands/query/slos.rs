@@ -6,13 +6,13 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 use slipstream_log::Log;
-use slipstream_query::Follower;
 use slipstream_query::slos::SloStatus;
+use slipstream_query::{Follower, History};
 use slipstream_role::markers::markers;
-use slipstream_schemas::EventTime;
 use slipstream_schemas::marker::MarkerJson;
 use slipstream_schemas::records::Marker;
 use slipstream_schemas::visible::visible;
+use slipstream_schemas::{EventTime, LogTime};
 
 use crate::args::Place;
 use crate::{figures, output, parts};
@@ -33,10 +33,18 @@ struct Status<'a> {
 ///
 /// # Errors
 /// When the log cannot be read.
-pub async fn run(json: bool, from: &Place) -> Result<ExitCode> {
-    let log = parts::log_of(&from.load()?).await?;
-    let answer = Follower::open(log.clone(), parts::PROCESS).await?.slos()?;
-    let markers = recent(log.as_ref(), &answer.slos).await;
+pub async fn run(as_of: Option<Timestamp>, json: bool, from: &Place) -> Result<ExitCode> {
+    let config = from.load()?;
+    let log = parts::log_of(&config).await?;
+    let answer = match as_of {
+        Some(at) => {
+            let history = History::of(parts::store_of(&config).await?).with_log(log.clone());
+            history.slos_as_of(LogTime(at.as_millisecond())).await?
+        }
+        None => Follower::open(log.clone(), parts::PROCESS).await?.slos()?,
+    };
+    // Those recorded since would change what was known then.
+    let markers = if as_of.is_some() { Vec::new() } else { recent(log.as_ref(), &answer.slos).await };
     if json {
         let markers = markers.iter().map(MarkerJson::from).collect();
         output::print_json(&Status { slos: &answer.slos, markers })?;

@@ -1,23 +1,25 @@
-//! What happened, from the store: KPIs, events, alerts.
+//! KPIs and raw events.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use slipstream_schemas::RequestEvent;
-use slipstream_store::alerts::{AlertEpisode, AlertFilter};
+use slipstream_schemas::EventTime;
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
-use slipstream_store::{Cursor, EventFilter, SharedStore, StoreError, text};
+use slipstream_store::{EventQuestion, StoredEvent, text};
+
+use super::History;
+use crate::QueryError;
 
 /// A page of events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EventAnswer {
-    /// Oldest first.
+    /// In the order that was asked for.
     pub events: Vec<EventRow>,
     /// Where the next page starts, as text; null at the end.
     pub next: Option<String>,
 }
 
-/// An event by the names of the schema, its time in RFC 3339.
+/// An event by the names of the schema, its time in RFC 3339, and when the log took it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the schema has them")]
 pub struct EventRow {
@@ -33,61 +35,46 @@ pub struct EventRow {
     pub trace_id: Option<String>,
     pub user_ref: Option<String>,
     pub attributes: BTreeMap<String, String>,
-}
-
-/// Alerts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AlertAnswer {
-    /// One for each episode, newest first.
-    pub alerts: Vec<AlertEpisode>,
-}
-
-/// What a store holds, for questions.
-#[derive(Clone)]
-pub struct History {
-    store: SharedStore,
+    pub log_time: String,
 }
 
 impl History {
-    /// For a store, which may be open for reading only.
-    pub fn of(store: SharedStore) -> History {
-        History { store }
-    }
-
-    /// Hits, errors and latencies.
+    /// Hits, errors and latencies. With a time by which events were logged, of exactly those.
     ///
     /// # Errors
-    /// When the store cannot be read, or refuses the question.
-    pub async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
-        self.store.kpis(question).await
+    /// When the store cannot be read, lacks what was logged by then, or refuses the question.
+    pub async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, QueryError> {
+        if let Some(at) = question.as_of() {
+            self.require_stored(at).await?;
+        }
+        Ok(self.store.kpis(question).await?)
     }
 
-    /// At most `limit` events, from `after` on.
+    /// A page of events. With a time by which they were logged, of exactly those.
     ///
     /// # Errors
-    /// When the store cannot be read, or refuses the question.
-    pub async fn events(
-        &self,
-        filter: &EventFilter,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<EventAnswer, StoreError> {
-        let page = self.store.events(filter, limit, after).await?;
+    /// As of [`History::kpis`].
+    pub async fn events(&self, question: &EventQuestion) -> Result<EventAnswer, QueryError> {
+        if let Some(at) = question.filter.logged_by {
+            self.require_stored(at).await?;
+        }
+        let page = self.store.events(question).await?;
         let events = page.events.into_iter().map(EventRow::from).collect();
         Ok(EventAnswer { events, next: page.next.map(|cursor| cursor.to_string()) })
     }
 
-    /// Alerts and their states.
+    /// The event of an id: of several copies the first. Where its time is known, it is found quickly.
     ///
     /// # Errors
-    /// When the store cannot be read, or refuses the question.
-    pub async fn alerts(&self, filter: &AlertFilter) -> Result<AlertAnswer, StoreError> {
-        Ok(AlertAnswer { alerts: self.store.alerts(filter).await? })
+    /// `Unknown` if none is stored; when the store cannot be read.
+    pub async fn event(&self, event_id: &str, time: Option<EventTime>) -> Result<EventRow, QueryError> {
+        let found = self.store.event(event_id, time).await?.into_iter().next().map(EventRow::from);
+        found.ok_or_else(|| QueryError::Unknown { what: "event", name: event_id.to_owned() })
     }
 }
 
-impl From<RequestEvent> for EventRow {
-    fn from(e: RequestEvent) -> Self {
+impl From<StoredEvent> for EventRow {
+    fn from(StoredEvent { event: e, log_time, .. }: StoredEvent) -> Self {
         EventRow {
             time: text::micros(e.time),
             event_id: e.event_id,
@@ -101,6 +88,7 @@ impl From<RequestEvent> for EventRow {
             trace_id: e.trace_id,
             user_ref: e.user_ref,
             attributes: e.attributes,
+            log_time: text::micros(EventTime(log_time.0.saturating_mul(1_000))),
         }
     }
 }
@@ -108,7 +96,7 @@ impl From<RequestEvent> for EventRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use slipstream_schemas::EventTime;
+    use slipstream_schemas::{LogTime, RequestEvent};
 
     #[test]
     fn an_event_reads_as_the_contract_has_it() {
@@ -126,11 +114,12 @@ mod tests {
             user_ref: None,
             attributes: [("region".to_owned(), "eu".to_owned())].into(),
         };
-        let answer = EventAnswer { events: vec![event.into()], next: None };
+        let stored = StoredEvent { event, log_time: LogTime(2_500), partition: 0, offset: 0 };
+        let answer = EventAnswer { events: vec![stored.into()], next: None };
         let expected = concat!(
             r#"{"events":[{"time":"1970-01-01T00:00:01.500000Z","event_id":"e-1","service":"shop","environment":"","#,
             r#""endpoint":"/pay","method":"POST","status_code":503,"latency_ms":12.5,"weight":1,"trace_id":null,"#,
-            r#""user_ref":null,"attributes":{"region":"eu"}}],"next":null}"#,
+            r#""user_ref":null,"attributes":{"region":"eu"},"log_time":"1970-01-01T00:00:02.500000Z"}],"next":null}"#,
         );
         assert_eq!(serde_json::to_string(&answer).unwrap(), expected);
     }

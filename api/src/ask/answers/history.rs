@@ -1,8 +1,9 @@
-//! The past of an SLO: how it stood, and who spent its budget.
+//! How an SLO stood.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipstream_query::history::{HistoryAnswer, HistoryPoint};
 use utoipa::ToSchema;
 
 use super::{Example, Rows, at};
@@ -26,68 +27,63 @@ pub struct Point {
     pub total: i64,
     /// Weight of events that could not be decided.
     pub unknown: i64,
+    /// What may be bad over the period.
+    pub budget_total: f64,
     /// Share of the budget that was left; negative when overspent.
     pub budget_remaining: f64,
     /// Burn rate by window, such as `5m`.
     pub burn_rates: BTreeMap<String, f64>,
-    /// False if a source was missing at that tick.
-    pub complete: bool,
+    /// When the budget would have been spent at that rate; null if it was not being spent.
+    pub exhaustion_at: Option<String>,
     /// Since when the counts covered everything.
     pub covered_from: Option<String>,
+    /// False if a source was missing at that tick.
+    pub complete: bool,
+}
+
+impl From<HistoryPoint> for Point {
+    fn from(point: HistoryPoint) -> Self {
+        Point {
+            at: point.at,
+            objective: point.objective,
+            group: point.group,
+            sli: point.sli,
+            good: point.good,
+            total: point.total,
+            unknown: point.unknown,
+            budget_total: point.budget_total,
+            budget_remaining: point.budget_remaining,
+            burn_rates: point.burn_rates,
+            exhaustion_at: point.exhaustion_at,
+            covered_from: point.covered_from,
+            complete: point.complete,
+        }
+    }
 }
 
 /// How an SLO stood.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct History {
-    /// By time, then objective and group; of each step the last one that is stored.
+    /// The SLO.
+    pub slo: String,
+    /// Start of the range.
+    pub from: String,
+    /// Its end.
+    pub to: String,
+    /// Length of a step: `5m`.
+    pub step: String,
+    /// By time, then objective and group; of each the last that was published in its step.
     pub points: Vec<Point>,
     /// Log time up to which the store has everything; null if it has nothing yet.
     pub as_of: Option<String>,
 }
 
-/// A value, and what was bad with it.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Contributor {
-    /// The value; empty where requests had none.
-    pub value: String,
-    /// What was bad.
-    pub bad: i64,
-    /// Good and bad.
-    pub total: i64,
-    /// Its share of all that was bad; all shares, with that of the others, are 1.
-    pub share: f64,
-}
-
-/// All that are not listed.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Others {
-    /// How many values.
-    pub values: u64,
-    /// What was bad.
-    pub bad: i64,
-    /// Good and bad.
-    pub total: i64,
-    /// Their share of all that was bad.
-    pub share: f64,
-}
-
-/// Who spent a budget.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Contributors {
-    /// What was bad.
-    pub bad: i64,
-    /// Good and bad.
-    pub total: i64,
-    /// Weight of events that could not be decided.
-    pub unknown: i64,
-    /// The field.
-    pub by: String,
-    /// Worst first.
-    pub contributors: Vec<Contributor>,
-    /// All that are not listed.
-    pub other: Others,
-    /// Log time up to which the store has everything; null if it has nothing yet.
-    pub as_of: Option<String>,
+impl History {
+    /// What was answered, and up to when that is known.
+    pub fn new(answer: HistoryAnswer, as_of: Option<String>) -> History {
+        let HistoryAnswer { slo, from, to, step, points } = answer;
+        History { slo, from, to, step, points: points.into_iter().map(Point::from).collect(), as_of }
+    }
 }
 
 impl Rows for History {
@@ -99,28 +95,17 @@ impl Rows for History {
         "good",
         "total",
         "unknown",
+        "budget_total",
         "budget_remaining",
         "burn_rates",
-        "complete",
+        "exhaustion_at",
         "covered_from",
+        "complete",
     ];
     type Row = Point;
 
     fn rows(&self) -> &[Point] {
         &self.points
-    }
-
-    fn as_of(&self) -> Option<&str> {
-        self.as_of.as_deref()
-    }
-}
-
-impl Rows for Contributors {
-    const COLUMNS: &'static [&'static str] = &["value", "bad", "total", "share"];
-    type Row = Contributor;
-
-    fn rows(&self) -> &[Contributor] {
-        &self.contributors
     }
 
     fn as_of(&self) -> Option<&str> {
@@ -138,25 +123,19 @@ impl Example for History {
             good: 35_910,
             total: 36_000,
             unknown: 0,
+            budget_total: 180.0,
             budget_remaining: 0.5,
             burn_rates: BTreeMap::from([("1h".to_owned(), 1.2), ("5m".to_owned(), 2.4)]),
-            complete: true,
+            exhaustion_at: None,
             covered_from: Some("2026-10-30T00:00:00Z".to_owned()),
+            complete: true,
         };
-        History { points: vec![point], as_of: Some(at("10:00:02")) }
-    }
-}
-
-impl Example for Contributors {
-    fn example() -> Self {
-        let contributor = |value: &str, bad, total, share| Contributor { value: value.to_owned(), bad, total, share };
-        Contributors {
-            bad: 90,
-            total: 36_000,
-            unknown: 0,
-            by: "endpoint".to_owned(),
-            contributors: vec![contributor("/pay", 81, 12_000, 0.9)],
-            other: Others { values: 4, bad: 9, total: 24_000, share: 0.1 },
+        History {
+            slo: "payment-availability".to_owned(),
+            from: at("09:00:00"),
+            to: at("10:00:00"),
+            step: "5m".to_owned(),
+            points: vec![point],
             as_of: Some(at("10:00:02")),
         }
     }

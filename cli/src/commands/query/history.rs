@@ -1,0 +1,37 @@
+//! `slipstream query history`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use slipstream_query::history::HistoryQuestion;
+
+use crate::args::Place;
+use crate::{figures, output};
+
+/// Prints how an SLO stood over time.
+pub async fn run(question: &HistoryQuestion, json: bool, place: &Place) -> Result<ExitCode> {
+    let answer = super::history(place).await?.points(question).await?;
+    if json {
+        output::print_json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = ["AT", "OBJECTIVE", "GROUP", "SLI", "BUDGET LEFT", "GOOD", "TOTAL", "BURN RATES", "COMPLETE"];
+    let rows = answer.points.iter().map(|point| {
+        let group: Vec<&str> = point.group.iter().flat_map(|group| group.values().map(String::as_str)).collect();
+        let burn: Vec<String> = point.burn_rates.iter().map(|(window, burn)| format!("{window} {burn:.2}")).collect();
+        vec![
+            point.at.clone(),
+            point.objective.clone(),
+            group.join(", "),
+            point.sli.map_or("no traffic".to_owned(), |sli| figures::percent(sli, &[])),
+            figures::rough_percent(point.budget_remaining, &[]),
+            figures::count(point.good),
+            figures::count(point.total),
+            burn.join(", "),
+            if point.complete { "yes" } else { "no" }.to_owned(),
+        ]
+    });
+    output::print(&output::table(&head, &["SLI", "BUDGET LEFT", "GOOD", "TOTAL"], rows))?;
+    output::say(format_args!("{} points, a step of {}", answer.points.len(), answer.step));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,48 @@
+//! `slipstream query top`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use slipstream_query::history::TopQuestion;
+
+use super::history;
+use crate::args::What;
+use crate::{figures, output};
+
+/// Prints the endpoints that stand out.
+pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
+    let answer = history(&what.place).await?.top(question).await?;
+    if what.json {
+        output::print_json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut head = vec!["SERVICE", "METHOD", "ENDPOINT", "HITS", "ERRORS", "ERROR RATE", "P50 MS", "P95 MS", "P99 MS"];
+    if question.slo.is_some() {
+        head.extend(["BAD", "BUDGET SPENT"]);
+    }
+    let millis = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.1}"));
+    let rows = answer.endpoints.iter().map(|row| {
+        let mut cells = vec![
+            row.service.clone(),
+            row.method.clone(),
+            row.endpoint.clone(),
+            figures::count(i64::try_from(row.hits).unwrap_or(i64::MAX)),
+            figures::count(i64::try_from(row.errors).unwrap_or(i64::MAX)),
+            figures::percent(row.error_rate, &[]),
+            millis(row.p50_latency_ms),
+            millis(row.p95_latency_ms),
+            millis(row.p99_latency_ms),
+        ];
+        if question.slo.is_some() {
+            cells.push(row.bad.map_or("-".to_owned(), figures::count));
+            cells.push(row.budget_spent.map_or("-".to_owned(), |spent| figures::rough_percent(spent, &[])));
+        }
+        cells
+    });
+    output::print(&output::table(&head, &head[3..], rows))?;
+    if answer.endpoints_total > answer.endpoints.len() {
+        let more = answer.endpoints_total - answer.endpoints.len();
+        output::say(format_args!("{} more: --limit", figures::count(more as i64)));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,391 @@
+//! Who is behind the bad requests of an SLO: its own decision over the stored requests, counted by one of their fields.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use slipstream_definitions::definition::Slo;
+use slipstream_schemas::event::EventView;
+use slipstream_schemas::{EventTime, LogTime, RequestEvent};
+use slipstream_slo::matcher::{Active, Matcher, Verdict};
+use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
+use slipstream_store::{EventFilter, EventQuestion, text};
+
+use super::History;
+use crate::QueryError;
+
+/// A field of an event, or one of its attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dimension {
+    /// A field that an event has.
+    Field(&'static str),
+    /// The attribute of this name; of events without it, empty.
+    Attribute(String),
+}
+
+/// Fields that requests are told apart by.
+const FIELDS: [&str; 6] = ["service", "environment", "endpoint", "method", "status_code", "user_ref"];
+/// What the names of attributes begin with.
+const ATTRIBUTE: &str = "attribute.";
+
+impl Dimension {
+    /// The one of a name: `endpoint`, `attribute.region`.
+    ///
+    /// # Errors
+    /// `Refused` if there is none, with those that there are.
+    pub fn named(name: &str) -> Result<Dimension, QueryError> {
+        if let Some(attribute) = name.strip_prefix(ATTRIBUTE).filter(|attribute| !attribute.is_empty()) {
+            return Ok(Dimension::Attribute(attribute.to_owned()));
+        }
+        let field = FIELDS.into_iter().find(|field| *field == name).map(Dimension::Field);
+        field.ok_or_else(|| {
+            QueryError::Refused(format!(
+                "cannot group by `{name}`; use one of {}, or {ATTRIBUTE}NAME",
+                FIELDS.join(", ")
+            ))
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        match self {
+            Dimension::Field(name) => (*name).to_owned(),
+            Dimension::Attribute(name) => format!("{ATTRIBUTE}{name}"),
+        }
+    }
+
+    fn of(&self, event: &EventView<'_>) -> String {
+        match self {
+            Dimension::Field("service") => event.service.clone().into_owned(),
+            Dimension::Field("environment") => event.environment.clone().into_owned(),
+            Dimension::Field("method") => event.method.clone().into_owned(),
+            Dimension::Field("status_code") => event.status_code.to_string(),
+            Dimension::Field("user_ref") => event.user_ref.as_deref().unwrap_or_default().to_owned(),
+            Dimension::Field(_) => event.endpoint.clone().into_owned(),
+            Dimension::Attribute(name) => event.attribute(name).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// The question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContributorQuestion {
+    /// Which SLO.
+    pub slo: String,
+    /// Which objective; `None` for its only one.
+    pub objective: Option<String>,
+    /// Event time at or after; `None`: an hour before the end.
+    pub from: Option<EventTime>,
+    /// Event time before; `None`: behind the last event that is stored.
+    pub to: Option<EventTime>,
+    /// What requests are told apart by.
+    pub by: Dimension,
+    /// Values that are told at most; the others are one.
+    pub limit: usize,
+}
+
+impl Default for ContributorQuestion {
+    fn default() -> Self {
+        let (slo, by) = (String::new(), Dimension::Field("endpoint"));
+        ContributorQuestion { slo, objective: None, from: None, to: None, by, limit: 20 }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ContributorAnswer {
+    /// The SLO.
+    pub slo: String,
+    /// Its objective.
+    pub objective: String,
+    /// Start of the range, RFC 3339.
+    pub from: String,
+    /// Its end.
+    pub to: String,
+    /// The field.
+    pub by: String,
+    /// Weight of bad requests.
+    pub bad: i64,
+    /// Weight of good and bad requests.
+    pub total: i64,
+    /// Weight of requests that could not be decided.
+    pub unknown: i64,
+    /// By value, most bad requests first. The shares, those of `others` included, add up to exactly 1.
+    pub contributors: Vec<ContributorRow>,
+    /// All other values together; null if there are none.
+    pub others: Option<ContributorRow>,
+}
+
+/// The requests of one value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ContributorRow {
+    /// The value; of the others, how many values they are.
+    pub value: String,
+    /// Weight of its bad requests.
+    pub bad: i64,
+    /// Weight of its good and bad requests.
+    pub total: i64,
+    /// Its share of all bad requests, to four digits; 0 if there are none.
+    pub share: f64,
+}
+
+/// How requests count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Weight of bad ones.
+    pub bad: i64,
+    /// Weight of good and bad ones.
+    pub total: i64,
+}
+
+/// Requests of a range, judged.
+pub(super) struct Judged<K> {
+    pub objective: String,
+    pub range: (EventTime, EventTime),
+    pub unknown: i64,
+    pub by: BTreeMap<K, Counts>,
+}
+
+/// Events that are judged at most: they are read one by one.
+const MOST_EVENTS: u64 = 5_000_000;
+/// Different values that are counted at most.
+const MOST_VALUES: usize = 100_000;
+const PAGE: usize = 20_000;
+const HOUR_US: i64 = 3_600_000_000;
+
+impl History {
+    /// Who is behind the bad requests of an SLO.
+    ///
+    /// # Errors
+    /// `Unknown` if there is no such SLO in force; when log or store cannot be read; when the range has too many events.
+    pub async fn contributors(&self, question: &ContributorQuestion) -> Result<ContributorAnswer, QueryError> {
+        let judged = self.judged(question, |event| question.by.of(event)).await?;
+        Ok(answer(question, judged))
+    }
+
+    /// Judges every stored request of a range by an SLO as it is in force, and counts by a key.
+    pub(super) async fn judged<K: Ord>(
+        &self,
+        question: &ContributorQuestion,
+        key: impl Fn(&EventView<'_>) -> K,
+    ) -> Result<Judged<K>, QueryError> {
+        let slo = self.slo_in_force(&question.slo).await?;
+        let objective = objective(&slo, question.objective.as_deref())?;
+        let (from, to) = self.range(question).await?;
+        let mut judged = Judged { objective: objective.clone(), range: (from, to), unknown: 0, by: BTreeMap::new() };
+        let mut judge = Judge::new(slo, objective);
+        let filter = EventFilter { from: Some(from), to: Some(to), ..EventFilter::default() };
+        let mut after = None;
+        loop {
+            let page = self.store.events(&EventQuestion::oldest(filter.clone(), PAGE, after)).await?;
+            for stored in &page.events {
+                let event = view(&stored.event);
+                match judge.judge(&event) {
+                    Some(Verdict::Unknown) => judged.unknown += i64::from(event.weight),
+                    Some(verdict) => {
+                        let counts = judged.by.entry(key(&event)).or_default();
+                        counts.total += i64::from(event.weight);
+                        counts.bad += i64::from(event.weight) * i64::from(verdict == Verdict::Bad);
+                    }
+                    None => {}
+                }
+            }
+            if judged.by.len() > MOST_VALUES {
+                let most =
+                    format!("more than {MOST_VALUES} different values: choose another field, or a shorter range");
+                return Err(QueryError::Refused(most));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(judged);
+            }
+        }
+    }
+
+    async fn slo_in_force(&self, name: &str) -> Result<Slo, QueryError> {
+        let found = self.definitions_at(LogTime(i64::MAX)).await?.into_iter().find(|slo| slo.name == name);
+        found.ok_or_else(|| QueryError::Unknown { what: "SLO", name: name.to_owned() })
+    }
+
+    /// The range, if it is not too much to read.
+    async fn range(&self, question: &ContributorQuestion) -> Result<(EventTime, EventTime), QueryError> {
+        let total = async |from, to| {
+            let filter = EventFilter { from, to, ..EventFilter::default() };
+            match self.store.kpis(&KpiQuestion { filter, ..KpiQuestion::default() }).await? {
+                KpiAnswer::Total(kpis) => Ok::<_, QueryError>(kpis),
+                KpiAnswer::Rows { .. } => Err(QueryError::Refused("the range cannot be told".to_owned())),
+            }
+        };
+        let to = match question.to {
+            Some(to) => to,
+            None => {
+                let last = total(None, None).await?.to.and_then(|to| to.parse::<jiff::Timestamp>().ok());
+                EventTime(last.map_or(0, |last| last.as_microsecond() + 1))
+            }
+        };
+        let from = question.from.unwrap_or(EventTime(to.0.saturating_sub(HOUR_US)));
+        let hits = total(Some(from), Some(to)).await?.hits;
+        if hits > MOST_EVENTS {
+            let most = format!(
+                "the range has {hits} requests, and at most {MOST_EVENTS} are judged one by one: ask for a shorter one"
+            );
+            return Err(QueryError::Refused(most));
+        }
+        Ok((from, to))
+    }
+}
+
+/// The objective that is meant.
+fn objective(slo: &Slo, asked: Option<&str>) -> Result<String, QueryError> {
+    let names = || slo.objectives.iter().map(|objective| objective.name.as_str());
+    match asked {
+        Some(name) if names().any(|known| known == name) => Ok(name.to_owned()),
+        Some(name) => Err(QueryError::Unknown { what: "objective", name: name.to_owned() }),
+        None if slo.objectives.len() == 1 => Ok(slo.objectives[0].name.clone()),
+        None => {
+            let names: Vec<&str> = names().collect();
+            Err(QueryError::Refused(format!("{} has several objectives: say which of {}", slo.name, names.join(", "))))
+        }
+    }
+}
+
+/// An SLO's decision over single events.
+struct Judge {
+    active: Active,
+    objective: String,
+    matcher: Matcher,
+}
+
+impl Judge {
+    fn new(slo: Slo, objective: String) -> Judge {
+        let active = Active { slo: Arc::new(slo), generation: 0 };
+        Judge { matcher: Matcher::new(std::slice::from_ref(&active)), active, objective }
+    }
+
+    /// `None` if the event does not count for it.
+    fn judge(&mut self, event: &EventView<'_>) -> Option<Verdict> {
+        if self.matcher.series_len() > MOST_VALUES {
+            self.matcher = Matcher::new(std::slice::from_ref(&self.active));
+        }
+        let mut hits = Vec::new();
+        self.matcher.apply(event, &mut |series, verdict| hits.push((series, verdict)));
+        let counts = |series| self.matcher.series(series).objectives().any(|o| o.name == self.objective);
+        hits.into_iter().find(|(series, _)| counts(*series)).map(|(_, verdict)| verdict)
+    }
+}
+
+fn view(event: &RequestEvent) -> EventView<'_> {
+    EventView {
+        event_id: event.event_id.as_str().into(),
+        time: event.time,
+        service: event.service.as_str().into(),
+        environment: event.environment.as_str().into(),
+        endpoint: event.endpoint.as_str().into(),
+        method: event.method.as_str().into(),
+        status_code: event.status_code as u16,
+        latency_ms: event.latency_ms,
+        weight: event.weight as u32,
+        trace_id: event.trace_id.as_deref().map(Into::into),
+        user_ref: event.user_ref.as_deref().map(Into::into),
+        attributes: event
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect(),
+    }
+}
+
+fn answer(question: &ContributorQuestion, judged: Judged<String>) -> ContributorAnswer {
+    let Judged { objective, range, unknown, by } = judged;
+    let sum = |count: fn(&Counts) -> i64| by.values().map(count).sum();
+    let (bad, total) = (sum(|counts| counts.bad), sum(|counts| counts.total));
+    let mut values: Vec<(String, Counts)> = by.into_iter().filter(|(_, counts)| counts.bad > 0).collect();
+    values.sort_by(|(a, x), (b, y)| (y.bad, a).cmp(&(x.bad, b)));
+    let rest = values.split_off(values.len().min(question.limit.max(1)));
+    let others = (!rest.is_empty()).then(|| {
+        let add = |sum: Counts, counts: &Counts| Counts { bad: sum.bad + counts.bad, total: sum.total + counts.total };
+        (rest.len().to_string(), rest.iter().map(|(_, counts)| counts).fold(Counts::default(), add))
+    });
+    let has_others = others.is_some();
+    values.extend(others);
+    let shares = shares(&values.iter().map(|(_, counts)| counts.bad).collect::<Vec<_>>());
+    let row = |((value, counts), share): ((String, Counts), f64)| ContributorRow {
+        value,
+        bad: counts.bad,
+        total: counts.total,
+        share,
+    };
+    let mut contributors: Vec<ContributorRow> = values.into_iter().zip(shares).map(row).collect();
+    let others = if has_others { contributors.pop() } else { None };
+    ContributorAnswer {
+        slo: question.slo.clone(),
+        objective,
+        from: text::micros(range.0),
+        to: text::micros(range.1),
+        by: question.by.name(),
+        bad,
+        total,
+        unknown,
+        contributors,
+        others,
+    }
+}
+
+/// Parts of a whole, as whole numbers.
+const PARTS: i64 = 10_000;
+
+/// Shares to four digits that add up to exactly 1: what rounding down leaves goes to the greatest remainders.
+fn shares(parts: &[i64]) -> Vec<f64> {
+    let whole: i64 = parts.iter().sum();
+    if whole == 0 {
+        return vec![0.0; parts.len()];
+    }
+    let scaled = |part: i64| i128::from(part) * i128::from(PARTS);
+    let mut rounded: Vec<i64> = parts.iter().map(|part| (scaled(*part) / i128::from(whole)) as i64).collect();
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|at| (std::cmp::Reverse(scaled(parts[*at]) % i128::from(whole)), *at));
+    let left = PARTS - rounded.iter().sum::<i64>();
+    order.into_iter().take(left as usize).for_each(|at| rounded[at] += 1);
+    rounded.into_iter().map(|parts| parts as f64 / PARTS as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_to_exactly_one() {
+        for parts in [&[1, 1, 1][..], &[7], &[2, 1], &[1; 13], &[999_999_999_999, 1, 1], &[0, 3, 3, 1]] {
+            let shares = shares(parts);
+            let sum: i64 = shares.iter().map(|share| (share * PARTS as f64).round() as i64).sum();
+            assert_eq!(sum, PARTS, "{parts:?}: {shares:?}");
+            assert!(shares.iter().zip(parts).all(|(share, part)| *part > 0 || *share == 0.0), "{parts:?}: {shares:?}");
+        }
+        assert_eq!(shares(&[1, 2]), [0.3333, 0.6667]);
+        assert_eq!(shares(&[0, 0]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_dimension_has_a_name() {
+        for name in ["endpoint", "status_code", "attribute.region"] {
+            assert_eq!(Dimension::named(name).map(|dimension| dimension.name()).ok().as_deref(), Some(name));
+        }
+        let error = Dimension::named("endpiont").map(drop).unwrap_err().to_string();
+        assert!(error.contains("service, environment, endpoint"), "{error}");
+    }
+
+    #[test]
+    fn the_others_are_one() {
+        let counts = |bad| Counts { bad, total: 10 };
+        let by = BTreeMap::from(
+            [("/a", 5), ("/b", 3), ("/c", 1), ("/d", 1), ("/e", 0)].map(|(value, bad)| (value.to_owned(), counts(bad))),
+        );
+        let judged = Judged { objective: "o".into(), range: (EventTime(0), EventTime(1)), unknown: 4, by };
+        let found = answer(&ContributorQuestion { limit: 2, ..ContributorQuestion::default() }, judged);
+        let told: Vec<(&str, i64, f64)> =
+            found.contributors.iter().map(|row| (row.value.as_str(), row.bad, row.share)).collect();
+        assert_eq!(told, [("/a", 5, 0.5), ("/b", 3, 0.3)]);
+        assert_eq!(found.others.map(|row| (row.value, row.bad, row.total, row.share)), Some(("2".into(), 2, 20, 0.2)));
+        assert_eq!((found.bad, found.total, found.unknown), (10, 50, 4));
+    }
+}

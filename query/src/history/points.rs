@@ -1,0 +1,143 @@
+//! The history of an SLO: what was published of it, a point for each step of time.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use slipstream_store::text;
+
+use super::History;
+use crate::QueryError;
+use crate::slos::{SloStatus, standing};
+
+/// The question.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryQuestion {
+    /// Which SLO.
+    pub slo: String,
+    /// Ticks at or after, Unix seconds.
+    pub from: i64,
+    /// Ticks before.
+    pub to: i64,
+    /// Length of a step in seconds; `None`: as many as make some 500 points.
+    pub step: Option<i64>,
+    /// Only this objective.
+    pub objective: Option<String>,
+    /// Only groups that have these values of these labels.
+    pub group: BTreeMap<String, String>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HistoryAnswer {
+    /// The SLO.
+    pub slo: String,
+    /// Start of the range, RFC 3339.
+    pub from: String,
+    /// Its end.
+    pub to: String,
+    /// Length of a step: `5m`.
+    pub step: String,
+    /// By time, then objective and group; of each the last that was published in its step.
+    pub points: Vec<HistoryPoint>,
+}
+
+/// How an objective, or a group of it, stood.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HistoryPoint {
+    /// The end of the tick, RFC 3339.
+    pub at: String,
+    /// The objective.
+    pub objective: String,
+    /// groupBy labels and their values; absent when not grouped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<BTreeMap<String, String>>,
+    /// good / total over the budget's period; null without traffic.
+    pub sli: Option<f64>,
+    /// What was good over the period.
+    pub good: i64,
+    /// Good and bad over the period.
+    pub total: i64,
+    /// Weight of events that could not be decided.
+    pub unknown: i64,
+    /// What may be bad over the period.
+    pub budget_total: f64,
+    /// Share of the budget that is left.
+    pub budget_remaining: f64,
+    /// By window: `5m`.
+    pub burn_rates: BTreeMap<String, f64>,
+    /// When the budget will be spent at that rate, RFC 3339; null if it was not being spent.
+    pub exhaustion_at: Option<String>,
+    /// Since when the counts cover everything, RFC 3339.
+    pub covered_from: Option<String>,
+    /// False if a source was missing.
+    pub complete: bool,
+}
+
+/// Points of a series, where no step is given.
+const POINTS: i64 = 500;
+/// Points of all series at most.
+const MOST_POINTS: usize = 100_000;
+
+impl History {
+    /// The history of an SLO.
+    ///
+    /// # Errors
+    /// When log or store cannot be read, or the range is empty or has too many points.
+    pub async fn points(&self, question: &HistoryQuestion) -> Result<HistoryAnswer, QueryError> {
+        let HistoryQuestion { slo, from, to, .. } = question;
+        if from >= to {
+            return Err(QueryError::Refused("the range ends before it begins: swap its ends".to_owned()));
+        }
+        let step = question.step.unwrap_or_else(|| ((to - from) / POINTS).max(1));
+        if step < 1 {
+            return Err(QueryError::Refused(format!("a step of {step} s: expected 1 s or more")));
+        }
+        // Where the definitions cannot be read, groups have numbers instead of names.
+        let definitions = match self.log {
+            Some(_) => self.definitions_at(slipstream_schemas::LogTime(i64::MAX)).await?,
+            None => Vec::new(),
+        };
+        let definition = definitions.iter().find(|known| known.name == *slo);
+        let states = self.store.burn_history(slo, *from, *to, step).await?;
+        if states.is_empty() && definition.is_none() {
+            return Err(QueryError::Unknown { what: "SLO", name: slo.clone() });
+        }
+        let wanted = |status: &SloStatus| {
+            let group = status.group.clone().unwrap_or_default();
+            question.objective.as_ref().is_none_or(|objective| *objective == status.objective)
+                && question.group.iter().all(|(label, value)| group.get(label) == Some(value))
+        };
+        let living = states.iter().filter(|state| !state.retired);
+        let points: Vec<HistoryPoint> =
+            living.map(|state| standing(definition, state)).filter(wanted).map(HistoryPoint::from).collect();
+        if points.len() > MOST_POINTS {
+            let most = format!(
+                "{} points, of {MOST_POINTS} at most: use longer steps, or name an objective or a group",
+                points.len()
+            );
+            return Err(QueryError::Refused(most));
+        }
+        let (from, to) = (text::seconds(*from), text::seconds(*to));
+        Ok(HistoryAnswer { slo: slo.clone(), from, to, step: text::length(step), points })
+    }
+}
+
+impl From<SloStatus> for HistoryPoint {
+    fn from(status: SloStatus) -> Self {
+        HistoryPoint {
+            at: status.as_of.unwrap_or_default(),
+            objective: status.objective,
+            group: status.group,
+            sli: status.sli,
+            good: status.good,
+            total: status.total,
+            unknown: status.unknown,
+            budget_total: status.budget_total,
+            budget_remaining: status.budget_remaining,
+            burn_rates: status.burn_rates,
+            exhaustion_at: status.exhaustion_at,
+            covered_from: status.covered_from,
+            complete: status.complete,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Pages of raw events, and single ones.
+
+use std::collections::BTreeMap;
+
+use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
+
+use super::conditions::Conditions;
+use super::stamp::Stamp;
+use super::{error, read};
+use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
+use crate::port::StoreError;
+use crate::rollup::MINUTE_US;
+
+type Answer<T> = Result<T, StoreError>;
+
+/// A page.
+pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<EventPage> {
+    let EventQuestion { filter, order, after, .. } = &question;
+    filter.check()?;
+    let (mut from, mut to) = (filter.from.map_or(i64::MIN, |from| from.0), filter.to.map_or(i64::MAX, |to| to.0));
+    // The cursor's time again as a bound: the index can use only that.
+    match (order, after) {
+        (Order::Oldest, Some(after)) => from = from.max(after.time),
+        (Order::Newest, Some(after)) => to = to.min(after.time.saturating_add(1)),
+        (_, None) => {}
+    }
+    let mut conditions = Conditions::default();
+    conditions.between("e.\"time\"", from, to);
+    if let Some(Cursor { time, partition, offset }) = *after {
+        let time = conditions.value(Stamp(time), Type::TIMESTAMPTZ);
+        let partition = conditions.value(i32::try_from(partition).unwrap_or(i32::MAX), Type::INT4);
+        let offset = conditions.value(offset, Type::INT8);
+        let more = if *order == Order::Oldest { ">" } else { "<" };
+        conditions.and(format!("(e.\"time\", e.partition, e.\"offset\") {more} ({time}, {partition}, {offset})"));
+    }
+    conditions.raw_event(filter);
+    // One more than requested, to see whether there is a next page.
+    let found = read(asked, &conditions, *order, question.most() + 1).await?;
+    let is_more = found.len() > question.most();
+    let shown = &found[..found.len().min(question.most())];
+    let next = shown.last().filter(|_| is_more).map(cursor);
+    Ok(EventPage { events: shown.iter().map(event).collect::<Answer<_>>()?, next })
+}
+
+/// Events of one id that are looked at.
+const MOST_COPIES: usize = 100;
+
+/// Those of an id.
+pub async fn single(asked: &Transaction<'_>, event_id: String, time: Option<EventTime>) -> Answer<Vec<StoredEvent>> {
+    let mut conditions = Conditions::default();
+    if let Some(EventTime(time)) = time {
+        conditions.between("e.\"time\"", time.saturating_sub(MINUTE_US), time.saturating_add(MINUTE_US));
+    }
+    conditions.equal(&[("e.event_id", &Some(event_id))]);
+    read(asked, &conditions, Order::Oldest, MOST_COPIES).await?.iter().map(event).collect()
+}
+
+async fn read(asked: &Transaction<'_>, conditions: &Conditions, order: Order, limit: usize) -> Answer<Vec<Row>> {
+    let place = |e: &str| {
+        let direction = if order == Order::Oldest { "" } else { " DESC" };
+        format!("{e}\"time\"{direction}, {e}partition{direction}, {e}\"offset\"{direction}")
+    };
+    let sql = format!(
+        "SELECT e.\"time\", e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
+         e.latency_ms, e.weight, e.event_id, replace(e.trace_id::text, '-', ''), e.user_ref, e.attributes::text, e.log_time
+         FROM (SELECT * FROM events e WHERE {} ORDER BY {} LIMIT {limit}) e
+         JOIN dimensions d ON d.id = e.dimensions ORDER BY {}",
+        conditions.sql(),
+        place(""),
+        place("e."),
+    );
+    read::rows(asked, "reading events", &sql, &conditions.values()).await
+}
+
+fn cursor(row: &Row) -> Cursor {
+    let Stamp(time) = row.get(0);
+    Cursor { time, partition: row.get::<_, i32>(1).into(), offset: row.get(2) }
+}
+
+fn event(row: &Row) -> Answer<StoredEvent> {
+    let attributes: Option<&str> = row.get(13);
+    let attributes: Option<BTreeMap<String, String>> = attributes
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|cause| error::unreadable("the attributes of an event", Cause::of(cause)))?;
+    let event = RequestEvent {
+        event_id: row.get(10),
+        time: EventTime(cursor(row).time),
+        service: row.get(3),
+        environment: row.get(4),
+        endpoint: row.get(5),
+        method: row.get(6),
+        status_code: row.get::<_, i16>(7).into(),
+        latency_ms: row.get(8),
+        weight: row.get(9),
+        trace_id: row.get(11),
+        user_ref: row.get(12),
+        attributes: attributes.unwrap_or_default(),
+    };
+    let log_time = LogTime(row.get::<_, Stamp>(14).0.div_euclid(1_000));
+    Ok(StoredEvent { event, log_time, partition: row.get::<_, i32>(1) as u32, offset: row.get(2) })
+}

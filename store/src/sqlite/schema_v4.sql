@@ -1,0 +1,38 @@
+-- What the rollups of an hour (since 1970), and of a day, add up to: of closed hours and days. See `closed`.
+CREATE TABLE hourly (
+    hour INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    status_class INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    latency_count INTEGER NOT NULL,
+    latency_sum REAL NOT NULL,
+    latency_min REAL,
+    latency_max REAL,
+    sketch BLOB,
+    PRIMARY KEY (hour, dimensions, status_class)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE daily (
+    day INTEGER NOT NULL,
+    dimensions INTEGER NOT NULL,
+    status_class INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    latency_count INTEGER NOT NULL,
+    latency_sum REAL NOT NULL,
+    latency_min REAL,
+    latency_max REAL,
+    sketch BLOB,
+    PRIMARY KEY (day, dimensions, status_class)
+) STRICT, WITHOUT ROWID;
+
+-- Hours before it are closed: the aggregates have them, but for the stale ones. No row: none is closed yet.
+CREATE TABLE closed (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    until INTEGER NOT NULL
+) STRICT;
+
+-- Closed hours, and closed days, whose rollups have changed since they were added up.
+CREATE TABLE stale_hours (hour INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE stale_days (day INTEGER PRIMARY KEY) STRICT;
