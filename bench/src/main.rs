@@ -3,8 +3,9 @@
 //! `slipstream-bench` runs every part in its own process, so that one does not warm or fill memory for the next, and
 //! prints a table. Figures only: nothing is asserted, because a busy machine is not a bug. `slipstream-bench PART` runs
 //! one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among hostile
-//! clients, `slipstream-bench replay` a replay of the embedded log.
+//! clients, `slipstream-bench replay` a replay of the embedded log, `slipstream-bench api` the API under load.
 
+mod api;
 mod definitions;
 mod hostile;
 mod kafka;
@@ -37,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         Some((kafka::COMMAND, rest)) => return kafka::run(rest),
         Some((replay::COMMAND, rest)) => return replay::run(rest),
         Some((hostile::COMMAND, rest)) => return hostile::run(rest),
+        Some((api::COMMAND, rest)) => return api::run(rest),
         Some((kafka::raw::COMMAND, rest)) => {
             writeln!(std::io::stdout(), "{}", kafka::raw::run(rest)?)?;
             return Ok(());
