@@ -154,7 +154,7 @@ shutdown_timeout: 5s
     assert_eq!(config.log, LogAddress::Sqlite(directory.path().join("here/log")));
     assert_eq!(config.roles, [Role::Gateway, Role::Tally].into());
     assert_eq!(config.ops_listen, SocketAddr::from(([127, 0, 0, 1], 81)));
-    let tls = config.tls.unwrap();
+    let tls = config.tls.clone().unwrap();
     assert_eq!((tls.certificate, tls.key), (directory.path().join("tls.crt"), PathBuf::from("/etc/tls.key")));
     let limits = [config.rate_limits.ingest, config.rate_limits.read, config.rate_limits.operate];
     assert_eq!(limits.map(|limit| limit.map(NonZeroU32::get)), [Some(5_000), None, Some(20)]);

@@ -37,6 +37,11 @@ impl<'a> Asked<'a> {
         };
         Asked { credentials: credentials(headers), local }
     }
+
+    /// What somebody of another machine shows who has nothing but this token.
+    pub(super) fn with(token: Presented<'a>) -> Self {
+        Asked { credentials: Credentials::Token(token), local: Err(Stranger::Peer) }
+    }
 }
 
 fn credentials(headers: &HeaderMap) -> Credentials<'_> {

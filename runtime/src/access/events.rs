@@ -15,7 +15,8 @@ use crate::metrics::counter;
 static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
         "slipstream_access_requests_total",
-        "Requests by the scope that they need and their outcome: the status, or why access was refused.",
+        "Requests by the scope that they need and their outcome: the status, why access was refused, or that the client left \
+         before it was answered (left).",
         &["scope", "outcome"],
     )
 });
@@ -44,27 +45,25 @@ impl What {
     }
 }
 
-/// A request was answered.
-pub(super) struct Answered<'a> {
+/// A request was answered, or left.
+pub(super) struct Ended<'a> {
     pub who: &'a Principal,
     pub what: &'a What,
-    pub status: StatusCode,
+    /// `None`: its client left before it was answered. What it asked for may be done nevertheless.
+    pub status: Option<StatusCode>,
     /// Whether it is one that changes something.
     pub changes: bool,
 }
 
-impl Event for Answered<'_> {
+impl Event for Ended<'_> {
     fn emit(self) {
-        let Answered { who, what, status, changes } = self;
-        REQUESTS.with_label_values(&[what.scope.name(), status.as_str()]).inc();
-        let (method, scope, status) = (&what.method, what.scope.name(), status.as_u16());
+        let Ended { who, what, status, changes } = self;
+        let outcome = status.as_ref().map_or("left", StatusCode::as_str);
+        REQUESTS.with_label_values(&[what.scope.name(), outcome]).inc();
+        let (method, scope, route, peer) = (&what.method, what.scope.name(), what.route(), what.peer());
         match changes {
-            true => {
-                tracing::info!(target: "audit", %who, peer = what.peer(), %method, route = what.route(), scope, status, "answered");
-            }
-            false => {
-                tracing::debug!(target: "audit", %who, peer = what.peer(), %method, route = what.route(), scope, status, "answered");
-            }
+            true => tracing::info!(target: "audit", %who, peer, %method, route, scope, outcome, "answered"),
+            false => tracing::debug!(target: "audit", %who, peer, %method, route, scope, outcome, "answered"),
         }
     }
 }
@@ -81,8 +80,8 @@ impl Event for Turned<'_> {
         REQUESTS.with_label_values(&[what.scope.name(), why.code()]).inc();
         let Some(refusals) = REFUSALS[number(why)].count(1) else { return };
         let who = who.as_ref().map_or_else(|| "-".to_owned(), Principal::to_string);
-        let (method, route, scope, reason) = (&what.method, what.route(), what.scope.name(), why.code());
-        tracing::info!(target: "audit", who, peer = what.peer(), %method, route, scope, reason, refusals, "refused");
+        let (method, route, scope, outcome) = (&what.method, what.route(), what.scope.name(), why.code());
+        tracing::info!(target: "audit", who, peer = what.peer(), %method, route, scope, outcome, refusals, "refused");
     }
 }
 

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::events::{Answered, Turned, What};
+use super::events::{Ended, Turned, What};
 use super::{Access, Asked, Denied, Principal, Refused, Scope};
 use crate::event::Event;
 use crate::http::Peer;
@@ -77,7 +77,8 @@ where
         match access.admit(&Asked::of(what.peer, request.uri(), request.headers()), *scope) {
             Ok(who) => {
                 request.extensions_mut().insert(who.clone());
-                Box::pin(answered(self.inner.call(request), who, what, *changes))
+                let open = Open { who, what, status: None, changes: *changes };
+                Box::pin(answered(self.inner.call(request), open))
             }
             Err(refused) => {
                 let response = turned(&refused, &what, refuse(&refused.why, request.headers()));
@@ -94,15 +95,24 @@ fn what(request: &Request, scope: Scope) -> What {
     What { method: request.method().clone(), route, scope, peer: peer.map(|ip: IpAddr| ip.to_canonical()) }
 }
 
-async fn answered<E>(
-    answer: impl Future<Output = Result<Response, E>>,
+async fn answered<E>(answer: impl Future<Output = Result<Response, E>>, mut open: Open) -> Result<Response, E> {
+    let response = answer.await?;
+    open.status = Some(response.status());
+    Ok(response)
+}
+
+/// A request that was let in. Whatever becomes of it, the audit tells: a client that leaves ends what was done for it.
+struct Open {
     who: Principal,
     what: What,
+    status: Option<StatusCode>,
     changes: bool,
-) -> Result<Response, E> {
-    let response = answer.await?;
-    Answered { who: &who, what: &what, status: response.status(), changes }.emit();
-    Ok(response)
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        Ended { who: &self.who, what: &self.what, status: self.status, changes: self.changes }.emit();
+    }
 }
 
 fn turned(refused: &Refused, what: &What, mut response: Response) -> Response {

@@ -55,6 +55,7 @@ pub use text::NewToken;
 use crate::config::RateLimits;
 use limits::Limiter;
 use table::Table;
+use text::Presented;
 
 /// Who may ask for what, in this process: the tokens that it knows, and how often each was used lately. Clones share both.
 #[derive(Clone)]
@@ -91,6 +92,12 @@ impl Access {
     /// The token of an id.
     pub fn token(&self, id: &str) -> Option<Token> {
         self.table().token(id).cloned()
+    }
+
+    /// Whether a token's text is that of a valid one with a scope.
+    pub fn recognises(&self, text: &str, scope: Scope) -> bool {
+        let asked = Presented::parse(text).map(Asked::with);
+        asked.is_some_and(|asked| decide::decide(&self.table(), &asked, scope, now()).is_ok())
     }
 
     /// Decides about a request.
