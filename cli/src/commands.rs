@@ -9,4 +9,5 @@ pub mod run;
 pub mod simulate;
 pub mod slo;
 pub mod slo_test;
+pub mod token;
 pub mod topics;

@@ -6,7 +6,9 @@ mod place;
 mod query;
 mod replay;
 mod run;
+mod server;
 mod slo;
+mod token;
 mod topics;
 mod traffic;
 mod values;
@@ -19,7 +21,9 @@ pub use place::{Place, as_argument, called};
 pub use query::{By, Query, What};
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
+pub use server::Server;
 pub use slo::Slo;
+pub use token::{Through, Token};
 pub use topics::Topics;
 pub use traffic::{Format, Import, Simulate};
 
@@ -66,6 +70,9 @@ pub enum Command {
     /// Record deploys, changes of configuration, incidents and notes, and list them
     #[command(subcommand)]
     Mark(Mark),
+    /// Make, list and revoke the tokens that requests need
+    #[command(subcommand)]
+    Token(Token),
     /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),
