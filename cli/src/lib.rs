@@ -17,6 +17,7 @@ mod output;
 mod parts;
 mod pipeline;
 mod place;
+mod server;
 mod session;
 mod wrong_use;
 
@@ -50,6 +51,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backtest(args) => commands::backtest::run(args).await,
         Command::Mark(command) => commands::mark::run(command).await,
         Command::Store(command) => commands::store::run(command).await,
+        Command::Token(command) => commands::token::run(command).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {

@@ -17,6 +17,8 @@ use slipstream_runtime::supervise::{Bounds, Supervisor};
 use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
+use crate::args::Place;
+use crate::parts::doors::{self, Doors};
 use crate::parts::{Installation, Writes};
 use crate::pipeline::Pipeline;
 use crate::place::{both, say_ignored};
@@ -33,7 +35,7 @@ pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode>
         tracing::warn!("{warning}");
     }
     let stop = signal::watch().context("watching for signals")?;
-    serve(config, loaded, stop).await
+    serve(config, loaded, &args.place, stop).await
 }
 
 /// The configuration and the definitions that it names. Errors in either are reported at once.
@@ -41,7 +43,9 @@ fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)>
     let mut found = None;
     let check = |config: &Config| {
         found = Some(definitions::load_valid(&config.slos));
-        parts::mistakes(config)
+        let mut mistakes = parts::mistakes(config);
+        mistakes.extend(doors::mistake(config));
+        mistakes
     };
     let config =
         Config::load_checked(args.place.config.as_deref(), std::env::vars_os(), overrides(args, log_level), check);
@@ -66,7 +70,7 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
     }
 }
 
-async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitCode> {
+async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) -> Result<ExitCode> {
     // Addresses first: errors in them are reported before anything is touched.
     let ops_listener = listen(config.ops_listen, "health and metrics", "--ops-listen").await?;
     let gateway_listener = match config.roles.contains(&Role::Gateway) {
@@ -74,20 +78,31 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
         false => None,
     };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
+    let doors = match open_doors(&config, &installation, gateway_listener.as_ref(), place).await {
+        Ok(doors) => doors,
+        Err(error) => {
+            installation.close().await?;
+            return Err(error);
+        }
+    };
 
     let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()? };
     let mut supervisor = Supervisor::new(bounds(&config));
     let health = supervisor.health();
-    if let Some(listener) = gateway_listener {
+    if let (Some(listener), Some(doors)) = (gateway_listener, &doors) {
         parts::open_files::allow_for(config.gateway.max_connections);
         let address = listener.local_addr()?;
-        listens.gateway = Some(address);
-        installation.log.announce(address).context("writing where the gateway listens")?;
+        listens.gateway = Some((address, doors.with_tls()));
+        installation.log.announce(address, doors.with_tls()).context("writing where the gateway listens")?;
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
-        let gateway = gateway::serve(listener, installation.log.patient(), limits, health.clone(), shutdown);
+        let (listening, log) = (doors.listening(listener), installation.log.patient());
+        let gateway = gateway::serve(listening, log, doors.access(), limits, health.clone(), shutdown);
         supervisor.task(Stage::Intake, "gateway", gateway);
+    }
+    if let Some(doors) = doors {
+        doors.follow(&mut supervisor);
     }
     if let Some(cut_in) = installation.cut_in {
         let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
@@ -108,6 +123,19 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
     }
     output::say(format_args!("error: {outcome}"));
     Ok(ExitCode::from(1))
+}
+
+/// The doors of the servers for clients, if there are any.
+async fn open_doors(
+    config: &Config,
+    installation: &Installation,
+    gateway: Option<&TcpListener>,
+    place: &Place,
+) -> Result<Option<Doors>> {
+    let Some(listener) = gateway else { return Ok(None) };
+    let doors = Doors::open(config, &installation.log).await?;
+    doors.check(listener.local_addr()?, "--listen", place)?;
+    Ok(Some(doors))
 }
 
 /// A process without a gateway gets no work from clients: its roles read it from the log, and release it when they end.
@@ -162,7 +190,8 @@ async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListen
 /// Where this process listens: with port 0 the system has chosen one.
 #[derive(Debug, Clone, Copy)]
 struct Listens {
-    gateway: Option<SocketAddr>,
+    /// And whether with TLS.
+    gateway: Option<(SocketAddr, bool)>,
     ops: SocketAddr,
 }
 
@@ -173,8 +202,9 @@ fn greet(config: &Config, listens: Listens, slos: usize) {
         roles.join(", "),
         parts::describe(config, writes(config))
     ));
-    if let Some(gateway) = listens.gateway {
-        output::say(format_args!("  events   POST http://{gateway}/v1/events"));
+    if let Some((gateway, with_tls)) = listens.gateway {
+        let scheme = if with_tls { "https" } else { "http" };
+        output::say(format_args!("  events   POST {scheme}://{gateway}/v1/events"));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", listens.ops));
     if slos == 0 {

@@ -147,6 +147,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            // Many clients of TLS just close. Where more was to come, the length of the body tells.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
             Poll::Ready(read) => {
                 if buf.filled().len() > before {
                     this.phase.bytes_came();
@@ -188,10 +190,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes when it has written all that it has.
+    /// hyper flushes when it has written all that it has. With TLS some of that may still be on its way to the socket.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        match Pin::new(&mut this.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => return this.wait_for_writing(cx).map(Err),
+        }
         this.writing = None;
         if this.phase.now() % PHASES == ENDING {
             this.phase.change_to(BETWEEN);
@@ -201,7 +206,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// With TLS there is something to be written: that it ends.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_shutdown(cx) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => this.wait_for_writing(cx).map(Err),
+        }
     }
 }
