@@ -25,7 +25,7 @@ BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 # all of them once more.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-model test-clients test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-api test-model test-clients test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -66,6 +66,10 @@ test-cel: setup ## Compare filters with cel-go: the recorded table, the test vec
 	@command -v go >/dev/null || { echo "make test-cel needs Go" >&2; exit 2; }
 	@cd definitions/tests/cel/record && go run . table ../filters.tsv ../events.json --check
 	cargo test --quiet --workspace --locked --features slipstream-definitions/cel-go --test cel --test cel_reference -- --nocapture
+
+test-api: setup-test ## Fuzz the API of a real process by its OpenAPI document: make test-api [SECONDS=600] [SEED=n]
+	cargo test --workspace --locked --test api --no-run
+	@SLIPSTREAM_TEST_API_SECONDS=$(SECONDS) SLIPSTREAM_TEST_API_SEED=$(SEED) cargo test --quiet --workspace --locked --test api fuzz -- --nocapture
 
 test-faults: setup-test ## Run real processes under faults for a long time, with a report: make test-faults [SECONDS=600] [SEED=n]
 	cargo test --workspace --locked --test faults --no-run

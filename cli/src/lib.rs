@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+mod answering;
 pub mod args;
 mod catch_up;
 mod commands;
@@ -50,6 +51,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Backtest(args) => commands::backtest::run(args).await,
         Command::Mark(command) => commands::mark::run(command).await,
+        Command::Api(api) => commands::api::run(api),
         Command::Store(command) => commands::store::run(command).await,
         Command::Token(command) => commands::token::run(command).await,
         Command::Topics(topics) => commands::topics::run(topics).await,

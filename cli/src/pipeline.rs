@@ -35,11 +35,11 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Hands the roles to the supervisor; all are on the board when it returns. Roles that compute have threads of their
-    /// own. The gateway, which needs a listener, is the caller's.
+    /// own. Gateway and API, which need a listener, are the caller's.
     pub fn start(&self, supervisor: &mut Supervisor, roles: &BTreeSet<Role>) {
         for role in roles {
             match role {
-                Role::Gateway => {}
+                Role::Gateway | Role::Api => {}
                 Role::Tally => self.tally(supervisor),
                 Role::Burn => self.burn(supervisor),
                 Role::Sink => self.sink(supervisor),

@@ -270,7 +270,7 @@ fn a_role_that_is_none_is_told_with_the_other_mistakes() {
     }
     let help = text(&run(&["run", "--help"]).stdout);
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("gateway, tally, burn, sink, alerter, notifier"), "{help}");
+    assert!(words.contains("gateway, tally, burn, sink, alerter, notifier, api"), "{help}");
 }
 
 #[test]
@@ -577,7 +577,8 @@ fn ended(child: &mut Child) -> Option<i32> {
 #[test]
 fn a_port_that_the_system_chose_is_told() {
     let home = tempfile::tempdir().unwrap();
-    let anywhere = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--drain", "0s"];
+    let anywhere =
+        ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0", "--drain", "0s"];
     let mut process = spawned(&[&["run", "--data", arg(home.path())], &anywhere[..]].concat());
     let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut told = Vec::new();

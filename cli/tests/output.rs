@@ -256,7 +256,17 @@ fn a_demo_that_nobody_watches_ends() {
 #[test]
 fn log_lines_that_nobody_reads_end_no_role() {
     let home = tempfile::tempdir().unwrap();
-    let args = ["run", "--data", arg(home.path()), "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+    let args = [
+        "run",
+        "--data",
+        arg(home.path()),
+        "--listen",
+        "127.0.0.1:0",
+        "--ops-listen",
+        "127.0.0.1:0",
+        "--api-listen",
+        "127.0.0.1:0",
+    ];
     let mut child = slipstream(&args)
         .args(["--log-level", "debug"])
         .stdin(Stdio::null())

@@ -91,6 +91,18 @@ impl Follower {
         Ok(states)
     }
 
+    /// Up to when everything is known: the end of the last tick that every partition has evaluated, Unix seconds. `None`
+    /// before the first tick.
+    pub fn known_up_to(&self) -> Option<i64> {
+        let states = self.partitions.iter().filter_map(|followed| followed.state.as_ref());
+        states.filter_map(|state| state.burn().next_tick()).min()
+    }
+
+    /// By which revision the definitions are: another one if any of them changed.
+    pub fn revision(&self) -> i64 {
+        self.definitions.revisions().end()
+    }
+
     /// The SLOs in force.
     pub fn definitions(&self) -> Vec<Slo> {
         in_force(self.definitions.revisions())

@@ -37,6 +37,7 @@ fn without_a_file_everything_has_a_default() {
     assert_eq!(config.log, LogAddress::Sqlite("slipstream-data".into()));
     assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8480)));
     assert_eq!(config.ops_listen, SocketAddr::from(([127, 0, 0, 1], 8490)));
+    assert_eq!(config.api_listen, SocketAddr::from(([127, 0, 0, 1], 8470)));
     assert_eq!(config.roles, Role::ALL.into());
     assert_eq!(config.retention.events, Duration::from_secs(35 * 86_400));
     assert!(config.receivers.is_empty() && config.slos.is_empty());
@@ -292,7 +293,7 @@ drain: 0s
             "1:1: unknown key `lisen`; did you mean `listen`?",
             "2:9: `listen`: expected an address like `127.0.0.1:8480`, found `here`",
             "3:18: `roles`: unknown role `sinc`; did you mean `sink`?",
-            "3:24: `roles`: expected one of gateway, tally, burn, sink, alerter, notifier, found `cook`",
+            "3:24: `roles`: expected one of gateway, tally, burn, sink, alerter, notifier, api, found `cook`",
             "4:6: `log`: expected brokers as `host:port`, found `broker`",
             "5:8: `store`: expected `sqlite:DIR` or `postgres://user@host:port/database`, found `mysql://…@db`",
             "7:13: `gateway.max_body`: expected a size from 1 byte to 1024GiB, like `65536`, `64KiB` or `16MiB`, found `16 megs`",
@@ -380,6 +381,7 @@ fn mistakes_of_form() {
         ("kafka: !map {prefix: a}\n", "1:8: `!` begins a YAML tag here; put the value in quotes"),
         ("listen: {a: 1}\n", "1:9: `listen`: expected an address like `127.0.0.1:8480`, found a map"),
         ("ops_listen: 127.0.0.1:8480\n", "1:13: `listen` and `ops_listen` are the same address"),
+        ("api_listen: 127.0.0.1:8490\n", "1:13: `ops_listen` and `api_listen` are the same address"),
         ("drain: 1s\n \0roels: x\n", "2:2: not valid YAML: a NUL character"),
         ("\0\0", "1:1: not valid YAML: a NUL character"),
         ("roles: []\n", "1:8: `roles`: the list is empty"),

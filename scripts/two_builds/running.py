@@ -1,5 +1,6 @@
 """Running the program as a user does: to its end, or as a process that is stopped or killed."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -35,12 +36,20 @@ def output(told):
     return told.split("--- out\n", 1)[1].rsplit("--- err\n", 1)[0]
 
 
+@functools.cache
+def has_api(program):
+    """Whether a build has the API, which listens as well."""
+    return b"--api-listen" in subprocess.run([program, "run", "--help"], capture_output=True).stdout
+
+
 class Process:
     """A `slipstream run` with a gateway on its own port."""
 
     def __init__(self, build, cwd, args, port):
         self.gateway, self.ops = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
         listen = ["--listen", f"127.0.0.1:{port}", "--ops-listen", f"127.0.0.1:{port + 1}"]
+        if has_api(build.program):
+            listen += ["--api-listen", "127.0.0.1:0"]
         self.said = cwd / f"stderr-{time.monotonic_ns()}"
         with open(self.said, "wb") as err:
             env = {**PLAIN, "HOME": str(cwd)}

@@ -9,5 +9,6 @@ pub mod process;
 pub mod recount;
 pub mod replays;
 pub mod services;
+pub mod tools;
 pub mod verdict;
 pub mod webhook;

@@ -1,5 +1,6 @@
 //! The built `slipstream` as a real process on its own data directory, that can be killed and restarted.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ pub struct Slipstream {
     arguments: Vec<OsString>,
     gateway: String,
     ops: String,
+    api: String,
     child: Option<Child>,
 }
 
@@ -33,8 +35,8 @@ impl Slipstream {
     /// A process to be, of the binary that the caller has from `env!("CARGO_BIN_EXE_slipstream")`.
     pub fn new(binary: impl Into<PathBuf>) -> Result<Slipstream> {
         let home = tempfile::tempdir().context("creating a directory for the process")?;
-        let (gateway, ops) = free_addresses()?;
-        Ok(Slipstream { binary: binary.into(), home, arguments: Vec::new(), gateway, ops, child: None })
+        let [gateway, ops, api] = free_addresses()?;
+        Ok(Slipstream { binary: binary.into(), home, arguments: Vec::new(), gateway, ops, api, child: None })
     }
 
     /// Adds arguments to `run`.
@@ -59,6 +61,11 @@ impl Slipstream {
         format!("http://{}", self.ops)
     }
 
+    /// The address of its API: `http://127.0.0.1:PORT`.
+    pub fn api(&self) -> String {
+        format!("http://{}", self.api)
+    }
+
     /// Its process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
@@ -69,7 +76,8 @@ impl Slipstream {
         ensure!(self.child.is_none(), "the process is already running");
         let mut command = Command::new(&self.binary);
         command.arg("run").arg("--data").arg(self.data());
-        command.args(["--listen", &self.gateway, "--ops-listen", &self.ops]).args(&self.arguments);
+        command.args(["--listen", &self.gateway, "--ops-listen", &self.ops, "--api-listen", &self.api]);
+        command.args(&self.arguments);
         // There is no load balancer. A test of draining passes --drain, which takes precedence.
         command.env("SLIPSTREAM_DRAIN", "0s");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.errors()?).kill_on_drop(true);
@@ -192,16 +200,14 @@ pub async fn command(
     command.output().await.with_context(|| format!("running {}", binary.display()))
 }
 
-/// Two loopback addresses that were free a moment ago.
-fn free_addresses() -> Result<(String, String)> {
-    let gateway = ports::free()?;
-    let ops = loop {
-        let port = ports::free()?;
-        if port != gateway {
-            break port;
-        }
-    };
-    Ok((format!("127.0.0.1:{gateway}"), format!("127.0.0.1:{ops}")))
+/// Loopback addresses that were free a moment ago, each another one.
+fn free_addresses<const N: usize>() -> Result<[String; N]> {
+    let mut ports = BTreeSet::new();
+    while ports.len() < N {
+        ports.insert(ports::free()?);
+    }
+    let mut ports = ports.into_iter();
+    Ok(std::array::from_fn(|_| format!("127.0.0.1:{}", ports.next().unwrap_or_default())))
 }
 
 /// The status of a plain GET.

@@ -30,7 +30,16 @@ impl Process {
         let home = tempfile::tempdir().context("creating a directory for the process")?;
         let mut command = Command::new(program);
         command.arg("run").arg("--data").arg(home.path().join("data"));
-        command.args(["--listen", &gateway.to_string(), "--ops-listen", &ops.to_string(), "--drain", "0s"]);
+        command.args([
+            "--listen",
+            &gateway.to_string(),
+            "--ops-listen",
+            &ops.to_string(),
+            "--api-listen",
+            "127.0.0.1:0",
+            "--drain",
+            "0s",
+        ]);
         let mut process = process::Process::start(&mut command, home.path().join("stderr"))?;
         let deadline = Instant::now() + READY_WITHIN;
         while TcpStream::connect(gateway).is_err() {

@@ -44,7 +44,14 @@ impl Role {
     pub fn launch(mut command: Command, home: &Path) -> Result<Role> {
         let (ops, gateway) = (free()?, free()?);
         let said = home.join(format!("run-{}.log", ops.port()));
-        command.args(["--ops-listen", &ops.to_string(), "--listen", &gateway.to_string()]);
+        command.args([
+            "--ops-listen",
+            &ops.to_string(),
+            "--listen",
+            &gateway.to_string(),
+            "--api-listen",
+            "127.0.0.1:0",
+        ]);
         command.env("SLIPSTREAM_DRAIN", "0s");
         Ok(Role { process: Process::start(&mut command, said)?, ops, gateway })
     }

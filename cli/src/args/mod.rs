@@ -1,5 +1,6 @@
 //! The command line. Names and machine output are a contract; every command has an example in its help.
 
+mod api;
 mod backtest;
 mod mark;
 mod place;
@@ -16,6 +17,7 @@ mod values;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use api::Api;
 pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
 pub use place::{Place, as_argument, called};
@@ -53,7 +55,7 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in one process, with synthetic traffic, a fault, and the alert it causes
     Demo(Demo),
-    /// Run the pipeline: gateway, tally, burn, sink, alerter and notifier
+    /// Run the pipeline: gateway, tally, burn, sink, alerter and notifier, and the API
     Run(Run),
     /// Import access logs and event files
     Import(Import),
@@ -65,6 +67,9 @@ pub enum Command {
     /// Query KPIs, endpoints, events, SLOs, alerts and notifications
     #[command(subcommand)]
     Query(Query),
+    /// Print what describes the HTTP API
+    #[command(subcommand)]
+    Api(Api),
     /// Read requests again: what happened, and what other definitions would have made of it
     Replay(Replay),
     /// Test rules on the past: what they would have found, missed and paged for, and which would fit

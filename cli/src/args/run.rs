@@ -55,6 +55,9 @@ pub struct Run {
     /// Address of health and metrics [default: 127.0.0.1:8490]
     #[arg(long, value_name = "ADDR")]
     pub ops_listen: Option<String>,
+    /// Address of the API [default: 127.0.0.1:8470]
+    #[arg(long, value_name = "ADDR")]
+    pub api_listen: Option<String>,
     /// SLO definitions to publish at start: a file or a directory (repeatable)
     #[arg(long, value_name = "PATH")]
     pub slos: Vec<PathBuf>,

@@ -17,9 +17,10 @@ use slipstream_runtime::supervise::{Bounds, Supervisor};
 use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
+use crate::answering::Answering;
 use crate::args::Place;
 use crate::parts::doors::{self, Doors};
-use crate::parts::{Installation, Writes};
+use crate::parts::{Installation, ReadPlace, Writes};
 use crate::pipeline::Pipeline;
 use crate::place::{both, say_ignored};
 use crate::{args, definitions, output, parts};
@@ -62,6 +63,7 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
         roles: (!args.roles.is_empty()).then(|| args.roles.join(",")),
         listen: args.listen.clone(),
         ops_listen: args.ops_listen.clone(),
+        api_listen: args.api_listen.clone(),
         slos: args.slos.iter().map(|path| path.display().to_string()).collect(),
         webhooks: args.webhook.clone(),
         drain: args.drain.clone(),
@@ -77,8 +79,13 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
         true => Some(listen(config.listen, "the gateway", "--listen").await?),
         false => None,
     };
+    let api_listener = match config.roles.contains(&Role::Api) {
+        true => Some(listen(config.api_listen, "the API", "--api-listen").await?),
+        false => None,
+    };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
-    let doors = match open_doors(&config, &installation, gateway_listener.as_ref(), place).await {
+    let served = [(gateway_listener.as_ref(), "--listen"), (api_listener.as_ref(), "--api-listen")];
+    let doors = match open_doors(&config, &installation, served, place).await {
         Ok(doors) => doors,
         Err(error) => {
             installation.close().await?;
@@ -86,7 +93,7 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
         }
     };
 
-    let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()? };
+    let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()?, api: None };
     let mut supervisor = Supervisor::new(bounds(&config));
     let health = supervisor.health();
     if let (Some(listener), Some(doors)) = (gateway_listener, &doors) {
@@ -101,12 +108,19 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
         let gateway = gateway::serve(listening, log, doors.access(), limits, health.clone(), shutdown);
         supervisor.task(Stage::Intake, "gateway", gateway);
     }
-    if let Some(doors) = doors {
-        doors.follow(&mut supervisor);
-    }
     if let Some(cut_in) = installation.cut_in {
         let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
         supervisor.job(Stage::Intake, "definitions", wait);
+    }
+    if let (Some(listener), Some(doors)) = (api_listener, &doors) {
+        listens.api = Some((listener.local_addr()?, doors.with_tls()));
+        let place = ReadPlace::of(&config, installation.store.as_ref());
+        let (log, access, stage) = (installation.log.shared(), doors.access(), config.shutdown_timeout);
+        Answering { log, place, health: health.clone(), access, stage }
+            .start(&mut supervisor, doors.listening(listener));
+    }
+    if let Some(doors) = doors {
+        doors.follow(&mut supervisor);
     }
     pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
     // Only when all are on the board: who connected early must not see the first one alone.
@@ -129,12 +143,18 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
 async fn open_doors(
     config: &Config,
     installation: &Installation,
-    gateway: Option<&TcpListener>,
+    served: [(Option<&TcpListener>, &str); 2],
     place: &Place,
 ) -> Result<Option<Doors>> {
-    let Some(listener) = gateway else { return Ok(None) };
+    if served.iter().all(|(listener, _)| listener.is_none()) {
+        return Ok(None);
+    }
     let doors = Doors::open(config, &installation.log).await?;
-    doors.check(listener.local_addr()?, "--listen", place)?;
+    for (listener, flag) in served {
+        if let Some(listener) = listener {
+            doors.check(listener.local_addr()?, flag, place)?;
+        }
+    }
     Ok(Some(doors))
 }
 
@@ -193,6 +213,8 @@ struct Listens {
     /// And whether with TLS.
     gateway: Option<(SocketAddr, bool)>,
     ops: SocketAddr,
+    /// And whether with TLS.
+    api: Option<(SocketAddr, bool)>,
 }
 
 fn greet(config: &Config, listens: Listens, slos: usize) {
@@ -205,6 +227,10 @@ fn greet(config: &Config, listens: Listens, slos: usize) {
     if let Some((gateway, with_tls)) = listens.gateway {
         let scheme = if with_tls { "https" } else { "http" };
         output::say(format_args!("  events   POST {scheme}://{gateway}/v1/events"));
+    }
+    if let Some((api, with_tls)) = listens.api {
+        let scheme = if with_tls { "https" } else { "http" };
+        output::say(format_args!("  API      {scheme}://{api}/api/v1/"));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", listens.ops));
     if slos == 0 {

@@ -21,18 +21,22 @@ use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simu
 use slipstream_query::Follower;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::access::Access;
+use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::config::{Config, Overrides};
 use slipstream_runtime::stage::Stage;
 use slipstream_schemas::{EventTime, Topic};
 use slipstream_store::SharedStore;
 use slipstream_store::alerts::AlertEpisode;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::keys::Keys;
 use self::receiver::{Received, Receiver};
 use self::screen::Screen;
-use crate::parts::{Installation, Writes};
+use crate::answering::Answering;
+use crate::parts::{Installation, ReadPlace, Writes};
 use crate::session::{Session, digested};
 use crate::{args, catch_up, figures, logging, output, parts};
 
@@ -52,6 +56,10 @@ const FAULT_FOR: Duration = Duration::from_secs(45);
 /// How long a headless demo runs by default.
 const HEADLESS_FOR: Duration = Duration::from_secs(150);
 const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// Where its API is, unless something else is there.
+const API: &str = "127.0.0.1:8470";
+/// How long requests that are being answered may take at the end.
+const API_ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the demo.
 ///
@@ -68,15 +76,27 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
 
     let receiver = Receiver::bind().await?;
     let log = installation.log.patient();
+    let shared = installation.log.shared();
     let receivers = vec![ReceiverConfig::webhook(RECEIVER, receiver.url())];
     let mut session = Session::new(installation, receivers).await?;
     let store = session.store.clone();
+    let api = match TcpListener::bind(API).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind("127.0.0.1:0").await.context("listening for the API")?,
+    };
+    let address = api.local_addr()?;
+    let health = session.supervisor.health();
+    // It has no tokens, and listens on a loopback address.
+    let access = Access::new(RateLimits::default());
+    Answering { log: shared, place: ReadPlace::Open(store.clone()), health, access, stage: API_ENDS_WITHIN }
+        .start(&mut session.supervisor, api.into());
     let (got, alerts) = mpsc::unbounded_channel();
     let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
     session.supervisor.task(Stage::Serve, "receiver", serve);
 
     let stop = session.supervisor.token(Stage::Intake);
     let demo = Demo { log, store, screen, stop, args };
+    demo.screen.plain(format_args!("What it knows, over HTTP, while it runs: http://{address}/"))?;
     let (json, kept) = (demo.args.json, demo.args.data.is_some());
     let report = session.run(demo.play(alerts)).await?;
     if json {

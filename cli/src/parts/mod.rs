@@ -24,7 +24,7 @@ use slipstream_store::SharedStore;
 
 pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options, without_gateway};
 pub use look::{existing, log_of, store_of};
-pub use store::StorePlace;
+pub use store::{ReadPlace, StorePlace};
 
 use crate::definitions;
 

@@ -1,6 +1,8 @@
 //! The store of the process that runs the sink.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use slipstream_role::patience::Patience;
@@ -79,6 +81,63 @@ impl StorePlace {
             }
             if !patience.wait(|_, _| ()).await {
                 return Ok(None);
+            }
+        }
+    }
+}
+
+/// A store that is asked questions: that of this process, or one that has to be reached.
+#[derive(Clone)]
+pub enum ReadPlace {
+    /// Open.
+    Open(SharedStore),
+    /// A file that another process may write, or none yet.
+    Sqlite(PathBuf),
+    /// A database, which may not be up yet.
+    Postgres(PostgresOptions),
+}
+
+impl ReadPlace {
+    /// Where this process reads: `own` is what it writes.
+    pub fn of(config: &Config, own: Option<&StorePlace>) -> ReadPlace {
+        match (own, &config.store) {
+            (Some(StorePlace::Open(store)), _) => ReadPlace::Open(store.shared()),
+            (_, StoreAddress::Sqlite(dir)) => ReadPlace::Sqlite(dir.clone()),
+            (_, StoreAddress::Postgres(url)) => ReadPlace::Postgres(postgres_options(config, url)),
+        }
+    }
+
+    async fn open(&self) -> Result<SharedStore, StoreError> {
+        Ok(match self {
+            ReadPlace::Open(store) => store.clone(),
+            ReadPlace::Sqlite(dir) => SqliteStore::open_read_only(dir)?,
+            ReadPlace::Postgres(options) => PostgresStore::connect_read_only(options.clone()).await?,
+        })
+    }
+
+    /// Puts the store into its cell once it can be opened, or ends on shutdown. What does not let us in, or has no tables yet, may
+    /// do so later: whoever asks meanwhile is told that the store was not reached.
+    ///
+    /// # Errors
+    /// Never: it returns a result only to be a supervised job.
+    pub async fn await_open(&self, cell: &OnceLock<SharedStore>, shutdown: &Shutdown) -> Result<(), Infallible> {
+        let mut patience = Patience::new(Backoff::PEER, u64::from(std::process::id()), shutdown.clone());
+        loop {
+            match self.open().await {
+                Ok(store) => {
+                    let _ = cell.set(store);
+                    return Ok(());
+                }
+                Err(error) => {
+                    let say = |failures, _| {
+                        if failures == 1 {
+                            tracing::warn!(role = "api", "{error}; retrying");
+                        }
+                    };
+                    if !patience.wait(say).await {
+                        return Ok(());
+                    }
+                }
             }
         }
     }

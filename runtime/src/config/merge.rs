@@ -24,6 +24,8 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `--ops-listen ADDRESS`
     pub ops_listen: Option<String>,
+    /// `--api-listen ADDRESS`
+    pub api_listen: Option<String>,
     /// `--slos PATH`, repeatable
     pub slos: Vec<String>,
     /// `--webhook URL`, repeatable
@@ -69,6 +71,7 @@ const SETTINGS: &[Setting] = &[
     one(&["rate_limits", "ingest"]),
     one(&["rate_limits", "read"]),
     one(&["rate_limits", "operate"]),
+    one(&["api_listen"]),
     one(&["external_url"]),
     one(&["alert_url"]),
     many(&["slos"]),
@@ -162,12 +165,13 @@ fn is_of_kubernetes(own: &str, value: &str) -> bool {
 
 /// Lays the flags over a tree.
 pub(super) fn flags(root: &mut Node, flags: &Overrides) {
-    let singles: [(&str, &[&'static str], &Option<String>); 8] = [
+    let singles: [(&str, &[&'static str], &Option<String>); 9] = [
         ("--data", &["data"], &flags.data),
         ("--log", &["log"], &flags.log),
         ("--store", &["store"], &flags.store),
         ("--listen", &["listen"], &flags.listen),
         ("--ops-listen", &["ops_listen"], &flags.ops_listen),
+        ("--api-listen", &["api_listen"], &flags.api_listen),
         ("--drain", &["drain"], &flags.drain),
         ("--log-level", &["logging", "level"], &flags.log_level),
         ("--log-format", &["logging", "format"], &flags.log_format),

@@ -62,6 +62,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// How often a client may ask.
     pub rate_limits: RateLimits,
+    /// Where the API listens.
+    pub api_listen: SocketAddr,
     /// Where people reach this installation, for notifications.
     pub external_url: Option<String>,
     /// Where an alert links to, with names of its fields in braces; `None` if that is `external_url`.
@@ -101,11 +103,14 @@ pub enum Role {
     Alerter,
     /// Sends alerts to receivers.
     Notifier,
+    /// Answers questions over HTTP.
+    Api,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 6] = [Role::Gateway, Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier];
+    pub const ALL: [Role; 7] =
+        [Role::Gateway, Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier, Role::Api];
 
     /// Its name on the command line and in the file.
     pub const fn name(self) -> &'static str {
@@ -116,6 +121,7 @@ impl Role {
             Role::Sink => "sink",
             Role::Alerter => "alerter",
             Role::Notifier => "notifier",
+            Role::Api => "api",
         }
     }
 }

@@ -120,6 +120,7 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
         tls: serving::tls(top.section("tls", &absent), problems),
         rate_limits: serving::rate_limits(top.section("rate_limits", &absent)),
+        api_listen: top.value("api_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8470))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
         alert_url: top.value("alert_url", receiver::ALERT_URL, receiver::alert_url),
         slos: slos(&top, problems),
@@ -133,16 +134,21 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         warnings,
     };
     config.gateway.finish = http::finish_within(config.shutdown_timeout);
-    if config.listen == config.ops_listen && config.listen.port() != 0 {
-        let node = top.get("ops_listen").or_else(|| top.get("listen")).unwrap_or(root);
-        complain(
-            problems,
-            &node.place,
-            "`listen` and `ops_listen` are the same address; give each its own port".into(),
-        );
-    }
+    own_ports(&config, &top, root, problems);
     top.finish();
     config
+}
+
+/// Each server has an address of its own.
+fn own_ports(config: &Config, top: &Section<'_>, root: &Node, problems: &Problems) {
+    let addresses = [("listen", config.listen), ("ops_listen", config.ops_listen), ("api_listen", config.api_listen)];
+    for (i, (key, address)) in addresses.iter().enumerate() {
+        let same = addresses[..i].iter().find(|(_, other)| other == address && address.port() != 0);
+        let Some((other, _)) = same else { continue };
+        let node = top.get(key).or_else(|| top.get(other)).unwrap_or(root);
+        let message = format!("`{other}` and `{key}` are the same address; give each its own port");
+        complain(problems, &node.place, message);
+    }
 }
 
 fn directory(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {

@@ -1,0 +1,160 @@
+//! What the store holds, and what is read from the log for one question.
+
+use std::sync::{Arc, OnceLock};
+
+use slipstream_log::SharedLog;
+use slipstream_query::History;
+use slipstream_query::history::{ContributorQuestion, HistoryQuestion, TopQuestion};
+use slipstream_role::markers::markers;
+use slipstream_schemas::{EventTime, LogTime, Topic};
+use slipstream_store::alerts::AlertFilter;
+use slipstream_store::kpis::KpiQuestion;
+use slipstream_store::notifications::NotificationQuestion;
+use slipstream_store::{EventQuestion, SharedStore, text};
+
+use super::AskError;
+use super::answers::alerts::{AlertDetail, Alerts};
+use super::answers::contributors::Contributors;
+use super::answers::endpoints::Endpoints;
+use super::answers::erasure::Erased;
+use super::answers::events::{Event, Events};
+use super::answers::health::StoreState;
+use super::answers::history::History as Points;
+use super::answers::kpis::KpiAnswer;
+use super::answers::markers::Markers;
+use super::answers::notifications::Notifications;
+
+/// A store that may not have been reached yet.
+pub type StoreCell = Arc<OnceLock<SharedStore>>;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Past {
+    store: StoreCell,
+    log: SharedLog,
+}
+
+/// Markers of an interval: those that touch it.
+pub struct MarkerQuestion {
+    /// That were not over then.
+    pub from: EventTime,
+    /// That had begun before.
+    pub to: EventTime,
+    /// Of this service, or of all.
+    pub service: Option<String>,
+}
+
+impl Past {
+    /// Of a store, once it is in its cell, and a log.
+    pub fn of(store: StoreCell, log: SharedLog) -> Past {
+        Past { store, log }
+    }
+
+    /// The store.
+    pub(super) fn store(&self) -> Result<&SharedStore, AskError> {
+        self.store.get().ok_or_else(|| AskError::NotYet("the store has not been reached yet; ask again".to_owned()))
+    }
+
+    /// The log.
+    pub(super) fn log(&self) -> &SharedLog {
+        &self.log
+    }
+
+    /// Store and log together.
+    pub(super) fn history(&self) -> Result<History, AskError> {
+        Ok(History::of(self.store()?.clone()).with_log(self.log.clone()))
+    }
+
+    /// A page of events.
+    pub async fn events(&self, question: &EventQuestion) -> Result<Events, AskError> {
+        let as_of = self.known(question.filter.logged_by, Topic::RequestEvents).await?;
+        let page = self.history()?.events(question).await?;
+        Ok(Events { events: page.events.into_iter().map(Event::from).collect(), next: page.next, as_of })
+    }
+
+    /// One event.
+    pub async fn event(&self, event_id: &str, time: Option<EventTime>) -> Result<Event, AskError> {
+        Ok(self.history()?.event(event_id, time).await?.into())
+    }
+
+    /// Hits, errors and latencies.
+    pub async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, AskError> {
+        let as_of = self.known(question.as_of(), Topic::RequestEvents).await?;
+        Ok(KpiAnswer::new(self.history()?.kpis(question).await?, as_of))
+    }
+
+    /// The endpoints that stand out.
+    pub async fn top(&self, question: &TopQuestion) -> Result<Endpoints, AskError> {
+        let as_of = self.known(None, Topic::RequestEvents).await?;
+        Ok(Endpoints::new(self.history()?.top(question).await?, as_of))
+    }
+
+    /// How an SLO stood. An end that is left open is that of what is stored.
+    pub async fn points(&self, question: &HistoryQuestion) -> Result<Points, AskError> {
+        let as_of = self.known(None, Topic::BurnRates).await?;
+        Ok(Points::new(self.history()?.points(question).await?, as_of))
+    }
+
+    /// Who spent an SLO's budget.
+    pub async fn contributors(&self, question: &ContributorQuestion) -> Result<Contributors, AskError> {
+        let as_of = self.known(None, Topic::RequestEvents).await?;
+        Ok(Contributors::new(self.history()?.contributors(question).await?, as_of))
+    }
+
+    /// Alerts, newest first; as they were known at `as_of`.
+    pub async fn alerts(&self, filter: &AlertFilter, as_of: Option<LogTime>) -> Result<Alerts, AskError> {
+        if let Some(at) = as_of {
+            self.require_alerts(at).await?;
+        }
+        let filter = AlertFilter { until: as_of.map(|at| at.0.div_euclid(1_000)), ..filter.clone() };
+        let as_of = self.known(as_of, Topic::Alerts).await?;
+        let answer = self.history()?.alerts(&filter).await?;
+        Ok(Alerts { alerts: answer.alerts.into_iter().map(Into::into).collect(), as_of })
+    }
+
+    /// One alert, and what happened to it.
+    pub async fn alert(&self, id: &str) -> Result<AlertDetail, AskError> {
+        let as_of = self.known(None, Topic::Alerts).await?;
+        let none = || AskError::NoSuch { what: "alert", name: id.to_owned() };
+        AlertDetail::new(self.history()?.alert(id).await?, as_of).ok_or_else(none)
+    }
+
+    /// What became of notifications.
+    pub async fn notifications(&self, question: &NotificationQuestion) -> Result<Notifications, AskError> {
+        Ok(self.history()?.notifications(question).await?.into())
+    }
+
+    /// Markers, oldest first.
+    pub async fn markers(&self, question: &MarkerQuestion) -> Result<Markers, AskError> {
+        let mut found = markers(self.log.as_ref(), question.from, question.to).await?;
+        let wanted = |service: &str| question.service.as_deref().is_none_or(|s| service == s || service.is_empty());
+        found.retain(|marker| wanted(&marker.service));
+        Ok(Markers { markers: found.into_iter().map(Into::into).collect() })
+    }
+
+    /// Overwrites a `user_ref` wherever the store has it.
+    pub async fn erase(&self, user_ref: &str, now: LogTime) -> Result<Erased, AskError> {
+        Ok(self.history()?.erase_user(user_ref, now).await?.into())
+    }
+
+    /// How the store is.
+    pub async fn store_state(&self) -> Result<StoreState, AskError> {
+        Ok(self.history()?.standing().await?.into())
+    }
+
+    /// Up to when an answer is known: as it was asked, or log time up to which the store has everything of a topic; `None` if it
+    /// has nothing yet.
+    pub(super) async fn known(&self, asked: Option<LogTime>, topic: Topic) -> Result<Option<String>, AskError> {
+        if let Some(asked) = asked {
+            return Ok(Some(log_time(asked)));
+        }
+        let positions = self.store()?.positions().await?;
+        let least = positions.iter().filter(|p| p.topic == topic).map(|p| p.log_time).min();
+        Ok(least.map(log_time))
+    }
+}
+
+/// RFC 3339.
+pub(super) fn log_time(time: LogTime) -> String {
+    text::micros(EventTime(time.0.saturating_mul(1_000)))
+}

@@ -1,0 +1,197 @@
+//! What is known of the SLOs at one tick, made once for all answers.
+//!
+//! The standings are kept as JSON, one after the other, and answers are put together from that: whoever asks for all of
+//! 25,000 gets bytes that are there already.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use slipstream_definitions::definition::Slo;
+use slipstream_query::slos::{SloAnswer, status};
+use slipstream_query::{FollowError, Follower};
+use slipstream_schemas::records::BurnRates;
+use twox_hash::XxHash3_64;
+
+use crate::ask::answers::slos::Standing;
+use crate::reply::Tag;
+
+/// See the module.
+pub struct Snapshot {
+    as_of: Option<i64>,
+    complete: bool,
+    definitions: Arc<[Slo]>,
+    /// By SLO.
+    states: Vec<BurnRates>,
+    /// Worst budget first.
+    entries: Vec<Entry>,
+    body: Bytes,
+    tag: Tag,
+    /// By series, what its standing is but for the time.
+    marks: HashMap<u64, u64>,
+}
+
+/// A standing in the body.
+struct Entry {
+    name: String,
+    service: String,
+    at: Range<usize>,
+    series: u64,
+}
+
+/// What names a series, in JSON.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    name: &'a RawValue,
+    #[serde(borrow)]
+    objective: &'a RawValue,
+    #[serde(borrow, default)]
+    group: Option<&'a RawValue>,
+}
+
+impl Snapshot {
+    /// What a follower knows. `definitions` are its own, which it takes time to list.
+    ///
+    /// # Errors
+    /// When the follower has no state.
+    pub fn of(follower: &Follower, definitions: Arc<[Slo]>) -> Result<Snapshot, FollowError> {
+        let mut states = follower.states()?;
+        states.sort_by(|a, b| a.slo.cmp(&b.slo));
+        Ok(Snapshot::new(follower.known_up_to(), definitions, states))
+    }
+
+    /// From definitions, and states by SLO.
+    fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>) -> Snapshot {
+        let standings = SloAnswer::worst_first(&definitions, &states).slos;
+        let complete = standings.iter().all(|standing| standing.complete);
+        let mut snapshot = Snapshot {
+            as_of,
+            complete,
+            definitions,
+            states,
+            entries: Vec::with_capacity(standings.len()),
+            body: Bytes::new(),
+            tag: Tag::of(&[]),
+            marks: HashMap::with_capacity(standings.len()),
+        };
+        let mut body = Vec::new();
+        for standing in standings {
+            snapshot.push(&mut body, standing.into());
+        }
+        snapshot.body = Bytes::from(body);
+        snapshot.tag = Tag::of(std::slice::from_ref(&snapshot.body));
+        snapshot
+    }
+
+    fn push(&mut self, body: &mut Vec<u8>, standing: Standing) {
+        if !body.is_empty() {
+            body.push(b',');
+        }
+        let begin = body.len();
+        // A standing is texts and numbers: nothing of it cannot be written.
+        if serde_json::to_writer(&mut *body, &standing).is_err() {
+            body.truncate(begin.saturating_sub(1));
+            return;
+        }
+        let series = series_of(&standing);
+        // All but the last field, which is the time, and is another one at every tick.
+        let time = standing.as_of.as_ref().map_or(4, |as_of| as_of.len() + 2) + 1;
+        self.marks.insert(series, hash(&body[begin..body.len() - time]));
+        self.entries.push(Entry { name: standing.name, service: standing.service, at: begin..body.len(), series });
+    }
+
+    /// End of the last tick that is known, Unix seconds; `None` before the first.
+    pub fn as_of(&self) -> Option<i64> {
+        self.as_of
+    }
+
+    /// Whether no source was missing.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// How many series there are.
+    pub fn series(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Every standing as JSON, separated by commas.
+    pub fn all(&self) -> (Bytes, Tag) {
+        (self.body.clone(), self.tag)
+    }
+
+    /// Those of a service, or whose name begins so, as [`Snapshot::all`].
+    pub fn only(&self, service: Option<&str>, beginning: Option<&str>) -> (Bytes, Tag) {
+        if service.is_none() && beginning.is_none() {
+            return self.all();
+        }
+        let wanted = |entry: &&Entry| {
+            service.is_none_or(|service| entry.service == service)
+                && beginning.is_none_or(|beginning| entry.name.starts_with(beginning))
+        };
+        let body = self.joined(self.entries.iter().filter(wanted));
+        let tag = Tag::of(std::slice::from_ref(&body));
+        (body, tag)
+    }
+
+    /// Those that are not as they were before.
+    pub fn changed_since(&self, before: &Snapshot) -> Bytes {
+        let changed = |entry: &&Entry| before.marks.get(&entry.series) != self.marks.get(&entry.series);
+        self.joined(self.entries.iter().filter(changed))
+    }
+
+    /// The names, as JSON, of the series that were there before and are gone.
+    pub fn gone_since(&self, before: &Snapshot) -> Bytes {
+        let gone = before.entries.iter().filter(|entry| !self.marks.contains_key(&entry.series));
+        let names = gone.filter_map(|entry| {
+            let Named { name, objective, group } = serde_json::from_slice(&before.body[entry.at.clone()]).ok()?;
+            let group = group.map(|group| format!(",\"group\":{group}")).unwrap_or_default();
+            Some(format!("{{\"name\":{name},\"objective\":{objective}{group}}}"))
+        });
+        Bytes::from(names.collect::<Vec<String>>().join(","))
+    }
+
+    fn joined<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Bytes {
+        let mut body = Vec::new();
+        for entry in entries {
+            if !body.is_empty() {
+                body.push(b',');
+            }
+            body.extend_from_slice(&self.body[entry.at.clone()]);
+        }
+        Bytes::from(body)
+    }
+
+    /// One SLO: its definition if it is in force, its standings, and the states of its series.
+    pub fn one(&self, name: &str) -> Option<(Option<&Slo>, Vec<Standing>, &[BurnRates])> {
+        let slo = self.definitions.iter().find(|slo| slo.name == name);
+        let begin = self.states.partition_point(|state| state.slo.as_str() < name);
+        let states = &self.states[begin..];
+        let states = &states[..states.partition_point(|state| state.slo == name)];
+        if slo.is_none() && states.is_empty() {
+            return None;
+        }
+        let standings = status(slo.map(std::slice::from_ref).unwrap_or_default(), states);
+        Some((slo, standings.into_iter().map(Standing::from).collect(), states))
+    }
+}
+
+/// What tells a series from others.
+fn series_of(standing: &Standing) -> u64 {
+    let mut hasher = XxHash3_64::with_seed(0);
+    let labels = standing.group.iter().flatten().flat_map(|(label, value)| [label.as_str(), value.as_str()]);
+    for part in [standing.name.as_str(), standing.objective.as_str()].into_iter().chain(labels) {
+        hasher.write(part.as_bytes());
+        hasher.write_u8(0xff);
+    }
+    hasher.finish()
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}

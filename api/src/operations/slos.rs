@@ -1,0 +1,134 @@
+//! How the SLOs stand: from what is known here, without asking anybody; and how they stood, from what is stored.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use slipstream_schemas::LogTime;
+use slipstream_store::alerts::{AlertFilter, AlertState};
+
+use super::filter::{SERVICE, as_of};
+use crate::api::Api;
+use crate::ask::answers::alerts::Alert;
+use crate::ask::answers::slos::{Known, STANDING, SloDetail, Slos};
+use crate::ask::detail::detail;
+use crate::operation::{Asked, Called, FORMAT, Operation};
+use crate::question::{Asking, Limit, Name, Param, Question};
+use crate::refusal::Refusal;
+use crate::reply::{Format, Reply, Tag, negotiate};
+
+const BEGINNING: Param<Name> = Param::new("name", "Whose name begins so", "payment");
+pub const NAME: Param<Name> = Param::new("name", "Name of the SLO", "payment-availability");
+
+/// SLOs, in a format.
+struct Listed {
+    service: Option<String>,
+    beginning: Option<String>,
+    as_of: Option<LogTime>,
+    format: Option<Format>,
+}
+
+impl Question for Listed {
+    fn read(asking: &mut Asking) -> Self {
+        Listed {
+            service: asking.one(&SERVICE).map(|Name(name)| name),
+            beginning: asking.one(&BEGINNING).map(|Name(name)| name),
+            as_of: as_of(asking),
+            format: asking.one(&FORMAT),
+        }
+    }
+}
+
+/// One SLO.
+struct Named {
+    name: String,
+    as_of: Option<LogTime>,
+}
+
+impl Question for Named {
+    fn read(asking: &mut Asking) -> Self {
+        let Name(name) = asking.path(&NAME);
+        Named { name, as_of: as_of(asking) }
+    }
+}
+
+pub fn operations() -> Vec<Operation> {
+    const SLOS: Called = Called {
+        path: "/slos",
+        id: "listSlos",
+        tag: "SLOs",
+        summary: "How every objective stands, worst budget first",
+    };
+    const SLO: Called = Called { path: "/slos/{name}", id: "getSlo", tag: "SLOs", summary: "One SLO in detail" };
+    vec![
+        Operation::raw(SLOS, slos)
+            .answering::<Slos>(Format::BOTH)
+            .about(
+                "Exact up to the last second that is known, `as_of`. While nothing new is heard of, `complete` is false, \
+                 and `stale_for_seconds` says for how long.",
+            )
+            .refusing(&[422]),
+        Operation::json(SLO, slo)
+            .about("Its definition in brief, how its objectives stand, what its rules find, bad requests, open alerts.")
+            .refusing(&[404, 422]),
+    ]
+}
+
+async fn slos(api: Arc<Api>, listed: Listed, asked: Asked) -> Result<Reply, Refusal> {
+    let Listed { service, beginning, as_of, format } = listed;
+    let format = negotiate(&asked.headers, format, Format::BOTH)?;
+    if let Some(at) = as_of {
+        let is = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(fits);
+        let then = api.past.slos(at, |standing| {
+            is(&service, &|service| standing.service == service)
+                && is(&beginning, &|beginning| standing.name.starts_with(beginning))
+        });
+        return Reply::rows(&api.bound.ask(then).await?, format);
+    }
+    let (snapshot, known) = api.live.now()?;
+    let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
+    let reply = match format {
+        Format::Json => json(body, tag, &known),
+        Format::Csv => csv(&body)?,
+    };
+    Ok(reply.as_of(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
+}
+
+/// Standings and what is known, around bytes that are there already.
+fn json(body: Bytes, tag: Tag, known: &Known) -> Reply {
+    let known = serde_json::to_vec(known).unwrap_or_default();
+    // What is known is an object, too: its fields follow the list.
+    let end = [b"],", known.get(1..).unwrap_or_default()].concat();
+    let tag = tag.around(&[&end]);
+    let body = vec![Bytes::from_static(b"{\"slos\":["), body, Bytes::from(end)];
+    Reply { body, media: Format::Json.media(), tag: Some(tag), headers: Vec::new() }
+}
+
+fn csv(body: &Bytes) -> Result<Reply, Refusal> {
+    let list = [b"[", body.as_ref(), b"]"].concat();
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_slice(&list).map_err(|error| Refusal::Broken(format!("reading standings: {error}")))?;
+    Reply::table(STANDING, &rows)
+}
+
+async fn slo(api: Arc<Api>, Named { name, as_of }: Named) -> Result<SloDetail, Refusal> {
+    if let Some(at) = as_of {
+        let then = api.bound.ask(api.past.slo(&name, at)).await?;
+        let alerts = open_alerts(&api, &name, as_of).await?;
+        return Ok(detail(then.slo.as_ref(), then.standings, &then.states, alerts, then.known));
+    }
+    let (snapshot, known) = api.live.now()?;
+    let unknown = || Refusal::NoSuch { what: "SLO", name: name.clone() };
+    let (slo, standings, states) = snapshot.one(&name).ok_or_else(unknown)?;
+    let alerts = open_alerts(&api, &name, None).await?;
+    Ok(detail(slo, standings, states, alerts, known))
+}
+
+async fn open_alerts(api: &Api, slo: &str, as_of: Option<LogTime>) -> Result<Vec<Alert>, Refusal> {
+    let open = AlertFilter {
+        slo: Some(slo.to_owned()),
+        states: vec![AlertState::Pending, AlertState::Firing],
+        limit: Some(Limit::MOST),
+        ..AlertFilter::default()
+    };
+    Ok(api.bound.ask(api.past.alerts(&open, as_of)).await?.alerts)
+}
