@@ -5,10 +5,12 @@ mod between;
 mod extension;
 mod failures;
 mod history;
+mod majors;
 mod migrations;
 mod pooler;
 mod raw;
 mod refusals;
+mod settings;
 mod sketches;
 mod support;
 mod timescale;
@@ -16,19 +18,19 @@ mod tls;
 mod writers;
 
 use slipstream_store::conformance;
-use support::Databases;
+use support::Schemas;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writing_conforms() {
-    conformance::writing::all(&Databases::new().await).await;
+    conformance::writing::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_conform() {
-    conformance::questions::all(&Databases::new().await).await;
+    conformance::questions::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn raw_events_conform() {
-    conformance::raw::all(&Databases::new().await).await;
+    conformance::raw::all(&Schemas::new().await).await;
 }

@@ -1,16 +1,16 @@
-//! The same suite where TimescaleDB is. It is in no package registry: the report of the run says whether one was there.
+//! The same suite where TimescaleDB is: a server that was given, its image, or WASM. The report of the run says which.
 
 use slipstream_store::conformance;
 use slipstream_store::postgres::inspect;
 use slipstream_store::{PostgresOptions, PostgresStore};
 use slipstream_testkit::services;
 
-use crate::support::{Beside, Databases};
+use crate::support::{Beside, Schemas};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_conforms_on_hypertables() {
     let Some(server) = services::timescale().await else { return };
-    conformance::all(&Databases::on(server)).await;
+    conformance::all(&Schemas::on(&server).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
