@@ -74,6 +74,8 @@ async fn its_commands_run_in_its_order() {
             process.start().await.unwrap_or_else(|e| panic!("{e:#}"));
         }
     }
+    let trial = slipstream_runtime::http::Tls::load(&folder.join("trial.crt"), &folder.join("trial.key"));
+    assert!(trial.is_ok(), "{trial:?}");
     let inserted = printed.iter().any(|out| out.contains(r#""inserted":1"#));
     assert!(inserted && printed.last().unwrap().starts_with("revoked: shop ("), "{printed:#?}");
     assert!(process.stop().await.unwrap().success());

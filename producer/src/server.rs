@@ -148,9 +148,8 @@ pub fn cause_of(error: reqwest::Error) -> String {
 /// What a server said to a request that it refused, and what to do about it where that is a matter of the token.
 pub fn refusal(status: StatusCode, message: &str) -> String {
     let advice = match status {
-        StatusCode::UNAUTHORIZED => "; pass a token with --token-file FILE, SLIPSTREAM_TOKEN_FILE or SLIPSTREAM_TOKEN",
-        StatusCode::FORBIDDEN => {
-            "; pass another token with --token-file FILE, SLIPSTREAM_TOKEN_FILE or SLIPSTREAM_TOKEN"
+        StatusCode::UNAUTHORIZED => {
+            "; pass one with --token-file FILE, or in SLIPSTREAM_TOKEN_FILE or SLIPSTREAM_TOKEN"
         }
         _ => "",
     };

@@ -132,6 +132,18 @@ async fn a_refusal_has_the_shape_and_the_id_of_every_answer() {
 }
 
 #[tokio::test]
+async fn who_sends_much_without_a_token_is_told_why_it_is_refused() {
+    let house = house(Limits::default()).await;
+    made(&house, None, json!({"name": "o", "scopes": ["operate"]})).await;
+    // More than sockets hold: the answer comes while it is being sent.
+    let much = bytes::Bytes::from(vec![b' '; 12 << 20]);
+    for i in 0..20 {
+        let (status, answer) = asked(house.post("/v1/events").body(much.clone())).await;
+        assert_eq!((status, &answer["error"]), (401, &json!("token-missing")), "{i}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_token_is_refused_with_the_reason() {
     let house = house(Limits::default()).await;
     for (body, status, code, said) in [

@@ -164,12 +164,49 @@ impl Service<Request<Incoming>> for Phased {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.phase.working();
         request.extensions_mut().insert(self.peer);
-        let (answer, phase) = (self.service.call(request), self.phase.clone());
+        let phase = self.phase.clone();
+        let answer = self.service.call(request.map(|body| Asked { body, phase, ended: false }));
+        let phase = self.phase.clone();
         Box::pin(async move {
             let answer = answer.await?;
             phase.answering();
             Ok(answer.map(|body| Written { body, phase }))
         })
+    }
+}
+
+/// The body of a request, which tells the stream when it is dropped before its end.
+struct Asked {
+    body: Incoming,
+    phase: Arc<Phase>,
+    ended: bool,
+}
+
+impl HttpBody for Asked {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        this.ended |= matches!(polled, Poll::Ready(None));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if !self.ended && !self.body.is_end_stream() {
+            self.phase.leaves_unread();
+        }
     }
 }
 
