@@ -474,6 +474,7 @@ fn machine_output_is_the_contract() {
             "environment",
             "event_id",
             "latency_ms",
+            "log_time",
             "method",
             "service",
             "status_code",
