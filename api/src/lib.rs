@@ -32,10 +32,10 @@ use axum::Router;
 use bytes::Bytes;
 use serde_json::Value;
 use slipstream_log::SharedLog;
+use slipstream_runtime::access::Access;
 use slipstream_runtime::event::Event;
-use slipstream_runtime::http::{self, Limits};
+use slipstream_runtime::http::{self, Limits, Listening};
 use slipstream_runtime::{Health, Shutdown};
-use tokio::net::TcpListener;
 
 use api::{Api, Documents};
 use ask::Past;
@@ -55,6 +55,8 @@ pub struct Parts {
     pub store: StoreCell,
     /// The board of states.
     pub health: Health,
+    /// Whom it answers.
+    pub access: Access,
 }
 
 /// The role: a reader of the log, and a server.
@@ -82,7 +84,7 @@ impl Role {
     /// Never: it returns a result only to be a supervised task.
     pub fn serve(
         &self,
-        listener: TcpListener,
+        listener: Listening,
         stage: Duration,
         shutdown: Shutdown,
     ) -> impl Future<Output = Result<(), Infallible>> + Send + use<> {
@@ -109,7 +111,7 @@ impl Role {
             documents: Documents { postman: Bytes::from(postman_of(&openapi)), openapi: Bytes::from(openapi) },
             shutdown,
         };
-        router::router(Arc::new(api), operations)
+        router::router(Arc::new(api), operations, &self.parts.access)
     }
 }
 

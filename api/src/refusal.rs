@@ -75,6 +75,16 @@ pub enum Refusal {
     /// It may be answered later.
     #[error("{0}")]
     Later(String),
+    /// Who asks is not let in.
+    #[error("{why}")]
+    Denied {
+        /// Its status.
+        status: StatusCode,
+        /// Its code.
+        code: &'static str,
+        /// And why, for people.
+        why: String,
+    },
     /// A mistake in the program, or something that is broken for good.
     #[error("{0}")]
     Broken(String),
@@ -127,6 +137,7 @@ impl Refusal {
             }
             Refusal::Unanswerable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unanswerable", "Nothing knows the answer"),
             Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many questions at a time"),
+            Refusal::Denied { status, code, .. } => (*status, code, "Not for you"),
             Refusal::Later(_) => (StatusCode::SERVICE_UNAVAILABLE, "later", "Not to be answered yet"),
             Refusal::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "broken", "Something is broken"),
         }

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use slipstream_runtime::access::{self, Access, Denied};
 use slipstream_runtime::event::Event;
 
 use crate::api::Api;
 use crate::openapi::BASE;
-use crate::operation::Operation;
+use crate::operation::{Operation, Scope};
 use crate::problem;
 use crate::refusal::Refusal;
 use crate::telemetry::{Answered, InFlight};
@@ -20,19 +22,29 @@ use crate::telemetry::{Answered, InFlight};
 /// The path of requests for nothing, in metrics.
 const OTHER: &str = "other";
 
-/// A router of these operations.
-pub fn router(api: Arc<Api>, operations: Vec<Operation>) -> Router {
+/// A router of these operations, for whom `access` lets in: it decides before anything of a body is read.
+pub fn router(api: Arc<Api>, operations: Vec<Operation>, access: &Access) -> Router {
     let mut routes = Router::new();
     for operation in operations {
-        // Who may is decided here, around the handler and before a body is read.
         let path = operation.path;
-        let route = operation.route.layer(from_fn(move |request, next| counted(path, request, next)));
+        let guarded = match operation.scope {
+            Scope::Open => operation.route,
+            Scope::Read => operation.route.layer(access.layer(access::Scope::Read, refused)),
+            Scope::Operate => operation.route.layer(access.layer(access::Scope::Operate, refused)),
+        };
+        let route = guarded.layer(from_fn(move |request, next| counted(path, request, next)));
         routes = routes.route(&format!("{BASE}{path}"), route);
     }
     let home = get(async || Redirect::temporary("/api/v1/")).fallback(nothing);
     let rest = from_fn(|request, next| counted(OTHER, request, next));
     let other = Router::new().route("/", home.clone()).route(BASE, home).fallback(nothing).layer(rest);
     routes.with_state(api).merge(other)
+}
+
+/// Who is not let in is told as everybody is.
+fn refused(denied: &Denied, _: &HeaderMap) -> Response {
+    problem::response(&Refusal::Denied { status: denied.status(), code: denied.code(), why: denied.to_string() })
+        .into_response()
 }
 
 async fn nothing() -> Response {

@@ -3,7 +3,8 @@
 //! `slipstream-bench` runs every part in its own process, so that one does not warm or fill memory for the next, and
 //! prints a table. Figures only: nothing is asserted, because a busy machine is not a bug. `slipstream-bench PART` runs
 //! one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among hostile
-//! clients, `slipstream-bench replay` a replay of the embedded log, `slipstream-bench api` the API under load.
+//! clients, `slipstream-bench replay` a replay of the embedded log, `slipstream-bench questions` questions of a store,
+//! `slipstream-bench api` the API under load.
 
 mod api;
 mod definitions;
@@ -12,6 +13,7 @@ mod kafka;
 mod load;
 mod matching;
 mod process;
+mod questions;
 mod replay;
 mod series;
 mod table;
@@ -37,6 +39,7 @@ fn main() -> anyhow::Result<()> {
     match arguments.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         Some((kafka::COMMAND, rest)) => return kafka::run(rest),
         Some((replay::COMMAND, rest)) => return replay::run(rest),
+        Some((questions::COMMAND, rest)) => return questions::run(rest),
         Some((hostile::COMMAND, rest)) => return hostile::run(rest),
         Some((api::COMMAND, rest)) => return api::run(rest),
         Some((kafka::raw::COMMAND, rest)) => {

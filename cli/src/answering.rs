@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use slipstream_api::{Parts, Role, StoreCell};
 use slipstream_log::SharedLog;
+use slipstream_runtime::access::Access;
 use slipstream_runtime::config::Role as Name;
 use slipstream_runtime::health::Health;
+use slipstream_runtime::http::Listening;
 use slipstream_runtime::stage::Stage;
 use slipstream_runtime::supervise::Supervisor;
-use tokio::net::TcpListener;
 
 use crate::parts::ReadPlace;
 
@@ -21,6 +22,8 @@ pub struct Answering {
     pub place: ReadPlace,
     /// The board of states.
     pub health: Health,
+    /// Whom it answers.
+    pub access: Access,
     /// How long a stage of the shutdown may take.
     pub stage: Duration,
 }
@@ -28,11 +31,11 @@ pub struct Answering {
 impl Answering {
     /// Hands the role to the supervisor: it answers until the very end, as health and metrics do. It is on the board when this
     /// returns.
-    pub fn start(self, supervisor: &mut Supervisor, listener: TcpListener) {
-        let Answering { log, place, health, stage } = self;
+    pub fn start(self, supervisor: &mut Supervisor, listener: Listening) {
+        let Answering { log, place, health, access, stage } = self;
         health.announce(Name::Api.name());
         let store = StoreCell::default();
-        let role = Arc::new(Role::of(Parts { log, store: store.clone(), health }));
+        let role = Arc::new(Role::of(Parts { log, store: store.clone(), health, access }));
         let serve = role.serve(listener, stage, supervisor.token(Stage::Serve));
         supervisor.task(Stage::Serve, "api", serve);
         let shutdown = supervisor.token(Stage::Serve);

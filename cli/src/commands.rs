@@ -11,4 +11,5 @@ pub mod simulate;
 pub mod slo;
 pub mod slo_test;
 pub mod store;
+pub mod token;
 pub mod topics;

@@ -18,6 +18,7 @@ mod output;
 mod parts;
 mod pipeline;
 mod place;
+mod server;
 mod session;
 mod wrong_use;
 
@@ -52,6 +53,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Mark(command) => commands::mark::run(command).await,
         Command::Api(api) => commands::api::run(api),
         Command::Store(command) => commands::store::run(command).await,
+        Command::Token(command) => commands::token::run(command).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {

@@ -24,7 +24,7 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 26] = [
+    let commands: [&[&str]; 30] = [
         &[],
         &["demo"],
         &["run"],
@@ -46,6 +46,10 @@ fn every_command_has_help_with_an_example() {
         &["mark", "incident"],
         &["mark", "note"],
         &["mark", "list"],
+        &["token"],
+        &["token", "create"],
+        &["token", "list"],
+        &["token", "revoke"],
         &["topics"],
         &["topics", "ensure"],
         &["topics", "list"],
@@ -470,6 +474,7 @@ fn machine_output_is_the_contract() {
             "environment",
             "event_id",
             "latency_ms",
+            "log_time",
             "method",
             "service",
             "status_code",

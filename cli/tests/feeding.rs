@@ -129,7 +129,7 @@ async fn who_finds_no_place_is_told_at_once_and_so_is_who_operates() {
     // Accepted in order: there is no place for this one, long before the first one's time is over.
     let mut heard = String::new();
     let mut late = TcpStream::connect(address).await.unwrap();
-    late.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    late.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     timeout(SOON, late.read_to_string(&mut heard)).await.expect("at once").unwrap();
     assert!(heard.starts_with("HTTP/1.1 503") && heard.contains("too-many-connections"), "{heard}");
     let deadline = Instant::now() + SOON;

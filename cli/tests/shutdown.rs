@@ -18,7 +18,7 @@ fn host(url: &str) -> &str {
 async fn post(process: &Slipstream) -> std::io::Result<String> {
     let event = r#"{"time":1772359200250000,"service":"s","endpoint":"/","method":"GET","status_code":200}"#;
     let mut stream = TcpStream::connect(host(&process.gateway())).await?;
-    let head = format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", event.len());
+    let head = format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", event.len());
     stream.write_all((head + event).as_bytes()).await?;
     let mut answer = vec![0; 4_096];
     let read = stream.read(&mut answer).await?;
@@ -62,7 +62,7 @@ async fn clients_that_hang_do_not_keep_it_from_ending_well() {
     for (address, said) in [
         (process.gateway(), ""),
         (process.gateway(), "POST /v1/ev"),
-        (process.gateway(), "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[1"),
+        (process.gateway(), "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n[1"),
         (process.ops(), "GET /met"),
     ] {
         let mut stream = TcpStream::connect(host(&address)).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_client_that_does_not_read_its_answer_does_not_keep_it_from_ending_wel
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut stream = socket.connect(host(&process.gateway()).parse().unwrap()).await.unwrap();
-    let head = format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes()).await.unwrap();
     tokio::time::timeout(3 * SOON, stream.readable()).await.expect("the answer begins").unwrap();
 

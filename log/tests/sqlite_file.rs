@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slipstream_log::conformance::{input, publish, read_all, record};
 use slipstream_log::sqlite::{LOCK_FILE, LOG_FILE, OpenError, SqliteLog, SqliteOptions};
-use slipstream_log::{Fetch, Log, LogError, SharedLog, TopicPartition};
+use slipstream_log::{Fetch, Log, LogError, Outgoing, SharedLog, TopicPartition};
 use slipstream_schemas::Topic;
 use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
@@ -150,13 +150,18 @@ async fn a_directory_of_an_earlier_version_gets_the_topics_that_came_since() {
     log.close().await;
     drop(log);
     let earlier = rusqlite::Connection::open(dir.path().join(LOG_FILE)).unwrap();
-    assert_eq!(earlier.execute("DELETE FROM partitions WHERE topic = 'markers'", []).unwrap(), 1);
+    assert_eq!(earlier.execute("DELETE FROM partitions WHERE topic IN ('markers', 'tokens')", []).unwrap(), 2);
     drop(earlier);
     let reader = SqliteLog::open_read_only(dir.path()).unwrap();
-    assert_eq!(reader.partitions(Topic::Markers).await.unwrap(), 0, "reading makes nothing");
+    for topic in [Topic::Markers, Topic::Tokens] {
+        assert_eq!(reader.partitions(topic).await.unwrap(), 0, "reading makes nothing");
+    }
     let log: SharedLog = open(&dir).unwrap();
-    assert_eq!(log.partitions(Topic::Markers).await.unwrap(), 1);
-    log.publish(vec![record(TopicPartition { topic: Topic::Markers, partition: 0 }, "m")]).await.unwrap();
+    for topic in [Topic::Markers, Topic::Tokens] {
+        assert_eq!(log.partitions(topic).await.unwrap(), 1);
+        let record = record(TopicPartition { topic, partition: 0 }, "m");
+        log.publish(vec![Outgoing { key: Some("k".into()), ..record }]).await.unwrap();
+    }
     assert_eq!(read_all(&log, input(0)).await.len(), 3);
 }
 

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 /// |---|---|
 /// | 200 | at least one event is in the log, or none was sent; `rejected` counts the others |
 /// | 400 | the body, or a parameter, could not be read as a whole: nothing was written |
+/// | 401, 403 | it may not be done without a token, or with this one: nothing was written |
 /// | 405 | not a POST |
 /// | 408 | the body did not arrive in time: nothing was written |
 /// | 413 | too many bytes, as sent or decompressed, too many events or gzip members: nothing was written |
 /// | 415 | an unsupported content type or encoding: nothing was written |
 /// | 422 | every event is invalid, or one is and `strict=true` was requested: nothing was written |
+/// | 429 | more requests than the token may send: nothing was written, see Retry-After |
 /// | 500 | the log is broken: what was written is not known |
 /// | 503 | too busy, see Retry-After: retry with the same event_ids |
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

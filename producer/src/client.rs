@@ -1,7 +1,7 @@
 //! A client of the gateway for Rust: sends events in batches, and again while the gateway or the way to it is unwell.
 //! Events keep their event_id over repetitions, so a redelivery is recognised downstream.
 //!
-//! TLS needs a crypto provider for the process; `main` installs one, once:
+//! A gateway that asks for a token gets it by [`Client::with_credentials`]. TLS needs a crypto provider for the process; `main` installs one, once:
 //! `rustls::crypto::ring::default_provider().install_default()`.
 //!
 //! ```
@@ -13,11 +13,12 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let access = slipstream_runtime::access::Access::new(config::RateLimits::default());
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let address = format!("http://{}", listener.local_addr()?);
 //! # let log = MemoryLog::new(MemoryOptions::default());
 //! # let limits = config::Gateway::default();
-//! # let gateway = gateway::serve(listener, log, limits, Health::default(), Shutdown::new());
+//! # let gateway = gateway::serve(listener, log, access, limits, Health::default(), Shutdown::new());
 //! rustls::crypto::ring::default_provider().install_default().expect("the first one");
 //! let event = RequestEvent {
 //!     event_id: "01a1fb21-f56c-72d5-8e9d-e49fa1347594".to_owned(), // yours, and kept when you send again
@@ -50,14 +51,14 @@
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
-use rustls::crypto::CryptoProvider;
+use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use slipstream_runtime::backoff::{Backoff, Retry};
 use slipstream_runtime::config::without_secrets;
-use slipstream_schemas::{Cause, RequestEvent};
+use slipstream_schemas::{RequestEvent, cause::chain};
 
 use crate::answer::Answer;
+use crate::server::{Credentials, Server, ServerError, refusal};
 
 /// How a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,23 +90,17 @@ impl Default for ClientOptions {
 /// Why events could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address of the gateway is none.
-    #[error("the gateway's address {address:?}: {cause}; expected one like http://127.0.0.1:8480")]
-    Address {
-        /// As given.
+    /// There is no way to the gateway.
+    #[error("the gateway's address {address:?}: {cause}")]
+    Server {
+        /// As given, but for what may be secret.
         address: String,
         /// What is wrong.
         #[source]
-        cause: Cause,
+        cause: ServerError,
     },
-    /// The process has no provider of cryptography.
-    #[error("no crypto provider is installed; call rustls::crypto::ring::default_provider().install_default()")]
-    NoCrypto,
-    /// The HTTP client could not be created.
-    #[error("setting up the HTTP client: {0}")]
-    Setup(#[source] reqwest::Error),
     /// The gateway refused a request, and would refuse it again.
-    #[error("the gateway refused {events} events with status {status}: {message}")]
+    #[error("the gateway refused {events} events with {message}")]
     Refused {
         /// HTTP status.
         status: u16,
@@ -131,8 +126,7 @@ pub enum ClientError {
 /// A client of one gateway. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    events: Url,
+    server: Server,
     options: ClientOptions,
 }
 
@@ -153,7 +147,7 @@ impl Client {
     /// A client of the gateway at `address`, such as `http://127.0.0.1:8480`.
     ///
     /// # Errors
-    /// When the address is none, or the process has no provider of cryptography.
+    /// When there is no way to it.
     pub fn new(address: &str) -> Result<Self, ClientError> {
         Client::with_options(address, ClientOptions::default())
     }
@@ -163,17 +157,20 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn with_options(address: &str, options: ClientOptions) -> Result<Self, ClientError> {
-        let wrong = |cause: Cause| ClientError::Address { address: without_secrets(address), cause };
-        let base: Url = address.parse().map_err(|e| wrong(Cause::of(e)))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(wrong("neither http nor https".into()));
-        }
-        let events = base.join("/v1/events").map_err(|e| wrong(Cause::of(e)))?;
-        if CryptoProvider::get_default().is_none() {
-            return Err(ClientError::NoCrypto);
-        }
-        let http = reqwest::Client::builder().timeout(options.timeout).build().map_err(ClientError::Setup)?;
-        Ok(Client { http, events, options })
+        Client::with_credentials(address, options, &Credentials::default())
+    }
+
+    /// As [`Client::with_options`], for a gateway that asks for a token, or whose certificate the system does not trust.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_credentials(
+        address: &str,
+        options: ClientOptions,
+        credentials: &Credentials,
+    ) -> Result<Self, ClientError> {
+        let wrong = |cause| ClientError::Server { address: without_secrets(address), cause };
+        Ok(Client { server: Server::new(address, credentials, options.timeout).map_err(wrong)?, options })
     }
 
     /// Sends events. The response covers all of them, with indices into `events`. An invalid event does not affect the
@@ -222,7 +219,7 @@ impl Client {
 
     async fn attempt(&self, batch: &[RequestEvent]) -> Result<Answer, Attempt> {
         let later = |e: reqwest::Error| Attempt::Later { why: chain(&e), after: None };
-        let request = self.http.post(self.events.clone()).header(CONTENT_TYPE, "application/json");
+        let request = self.server.post("/v1/events").header(CONTENT_TYPE, "application/json");
         let response = request.json(&Body { events: batch }).send().await.map_err(later)?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
@@ -233,8 +230,8 @@ impl Client {
         if status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY {
             return response.json().await.map_err(later);
         }
-        let (status, message) = (status.as_u16(), said(response).await);
-        Err(Attempt::Refused(ClientError::Refused { status, events: batch.len(), message }))
+        let message = refusal(status, &said(response).await);
+        Err(Attempt::Refused(ClientError::Refused { status: status.as_u16(), events: batch.len(), message }))
     }
 }
 
@@ -248,15 +245,4 @@ async fn said(response: Response) -> String {
     let text = response.text().await.unwrap_or_else(|e| format!("(no body: {e})"));
     let message = serde_json::from_str::<Answer>(&text).ok().and_then(|answer| answer.message);
     message.unwrap_or_else(|| text.chars().take(200).collect())
-}
-
-/// An error with its causes: reqwest's own text omits why a connection failed.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode, Url};
-use rustls::crypto::CryptoProvider;
+use reqwest::{Response, StatusCode};
 use slipstream_log::Outgoing;
 use slipstream_runtime::backoff::{Backoff, Retry};
 use slipstream_runtime::config::without_secrets;
-use slipstream_schemas::cause::chain;
 use slipstream_schemas::marker::MarkerJson;
 use slipstream_schemas::records::Marker;
 use slipstream_schemas::{Topic, codec};
 
 use crate::answer::Answer;
+use crate::server::{Credentials, Server, cause_of, refusal};
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,15 +76,15 @@ enum Failed {
 /// Sends a marker to the gateway at an address such as `http://127.0.0.1:8480`; again while it cannot be reached or is busy.
 ///
 /// # Errors
-/// When the address is none, or the gateway refuses the marker or takes nothing for some seconds.
-pub async fn send(address: &str, marker: &Marker) -> Result<(), MarkingError> {
+/// When there is no way to it, or the gateway refuses the marker or takes nothing for some seconds.
+pub async fn send(address: &str, credentials: &Credentials, marker: &Marker) -> Result<(), MarkingError> {
     let shown = without_secrets(address);
     let set_up = |cause| MarkingError::Setup { address: shown.clone(), cause };
-    let (http, url) = client(address).map_err(set_up)?;
+    let server = Server::new(address, credentials, TIMEOUT).map_err(|e| set_up(e.to_string()))?;
     let body = serde_json::to_vec(&MarkerJson::from(marker)).map_err(|e| set_up(e.to_string()))?;
     let mut retry = Retry::new(Backoff::PEER, rand::random());
     loop {
-        let request = http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone());
+        let request = server.post("/v1/markers").header(CONTENT_TYPE, "application/json").body(body.clone());
         let cause = match attempt(request).await {
             Ok(()) => return Ok(()),
             Err(Failed::ForGood(cause)) => return Err(MarkingError::Refused { address: shown, cause }),
@@ -100,22 +99,8 @@ pub async fn send(address: &str, marker: &Marker) -> Result<(), MarkingError> {
     }
 }
 
-fn client(address: &str) -> Result<(reqwest::Client, Url), String> {
-    let base: Url = address.parse().map_err(|_| "expected an address like http://host:8480".to_owned())?;
-    if !matches!(base.scheme(), "http" | "https") {
-        return Err("neither http nor https; expected an address like http://host:8480".to_owned());
-    }
-    if CryptoProvider::get_default().is_none() {
-        return Err("no provider of cryptography is installed".to_owned());
-    }
-    let url = base.join("/v1/markers").map_err(|e| e.to_string())?;
-    let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|e| e.to_string())?;
-    Ok((http, url))
-}
-
 async fn attempt(request: reqwest::RequestBuilder) -> Result<(), Failed> {
-    // The address, which is said beside it, may hold a secret.
-    let response = request.send().await.map_err(|e| Failed::Later(chain(&e.without_url())))?;
+    let response = request.send().await.map_err(|e| Failed::Later(cause_of(e)))?;
     let status = response.status();
     match status {
         StatusCode::OK => Ok(()),
@@ -137,5 +122,5 @@ async fn said(response: Response) -> String {
     let answer = serde_json::from_str::<Answer>(&text).unwrap_or_default();
     let of_marker = answer.errors.into_iter().next().map(|error| error.message);
     let message = of_marker.or(answer.message).unwrap_or_else(|| text.chars().take(200).collect());
-    format!("status {status}: {message}")
+    refusal(status, &message)
 }

@@ -2,7 +2,8 @@
 //!
 //! Waiting out temporary errors ([`patience`]); taking over partitions ([`takeover`]) with their former state
 //! ([`reading`], [`redelivery`], [`burn_state`]); the definitions, and kept up to date ([`definitions`],
-//! [`revisions`]); records that are not counted ([`dead_letters`]); what was done to services ([`markers`]).
+//! [`revisions`]); records that are not counted ([`dead_letters`]); what was done to services ([`markers`]);
+//! who may ask for what ([`tokens`]).
 
 pub mod burn_state;
 pub mod dead_letters;
@@ -15,3 +16,4 @@ pub mod redelivery;
 pub mod revisions;
 pub mod takeover;
 pub mod telemetry;
+pub mod tokens;

@@ -1,5 +1,7 @@
-//! What every role needs: configuration, telemetry, supervision, shutdown, health and metrics endpoints.
+//! What every role needs: configuration, telemetry, supervision, shutdown, who may ask for what, health and metrics
+//! endpoints.
 
+pub mod access;
 pub mod backoff;
 pub mod config;
 pub mod event;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +42,22 @@ fn without_a_file_everything_has_a_default() {
     assert_eq!(config.retention.events, Duration::from_secs(35 * 86_400));
     assert!(config.receivers.is_empty() && config.slos.is_empty());
     assert!(config.warnings.is_empty() && config.ignored.is_empty());
+}
+
+#[test]
+fn a_certificate_has_a_key_and_a_limit_is_a_number_or_none() {
+    let tls = |text: &str, env: &[(&str, &str)]| mistakes(load(text, env, Overrides::default()));
+    let lacks = "`tls.certificate` is set, and `tls.key` is not; set both, or neither";
+    assert_eq!(tls("tls: {certificate: a}\n", &[]), [format!("1:20: {lacks}")]);
+    let of_env = [("SLIPSTREAM_TLS_KEY", "a")];
+    let lacks = "`tls.key` is set, and `tls.certificate` is not; set both, or neither";
+    assert_eq!(tls("", &of_env), [format!("SLIPSTREAM_TLS_KEY: {lacks}")]);
+    assert!(load("tls: {certificate: a}\n", &of_env, Overrides::default()).unwrap().tls.is_some());
+    let rate = "a whole number of requests a second from 1 to 1000000, or `none`";
+    for wrong in ["0", "-1", "1.5", "1000001", "many"] {
+        let told = mistakes(load(&format!("rate_limits: {{read: {wrong}}}\n"), &[], Overrides::default()));
+        assert_eq!(told, [format!("1:21: `rate_limits.read`: expected {rate}, found `{wrong}`")]);
+    }
 }
 
 #[test]
@@ -108,6 +125,8 @@ log: sqlite:here/log
 roles: [gateway, tally]
 listen: 0.0.0.0:80
 ops_listen: localhost:81
+tls: {certificate: tls.crt, key: /etc/tls.key}
+rate_limits: {ingest: 5_000, read: none}
 slos: [slos, /etc/slos/more.yaml]
 gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s,
   idle_timeout: 4s, write_timeout: 3s, publish_timeout: 2s}
@@ -136,6 +155,10 @@ shutdown_timeout: 5s
     assert_eq!(config.log, LogAddress::Sqlite(directory.path().join("here/log")));
     assert_eq!(config.roles, [Role::Gateway, Role::Tally].into());
     assert_eq!(config.ops_listen, SocketAddr::from(([127, 0, 0, 1], 81)));
+    let tls = config.tls.clone().unwrap();
+    assert_eq!((tls.certificate, tls.key), (directory.path().join("tls.crt"), PathBuf::from("/etc/tls.key")));
+    let limits = [config.rate_limits.ingest, config.rate_limits.read, config.rate_limits.operate];
+    assert_eq!(limits.map(|limit| limit.map(NonZeroU32::get)), [Some(5_000), None, Some(20)]);
     assert_eq!(config.slos, [directory.path().join("slos"), PathBuf::from("/etc/slos/more.yaml")]);
     assert_eq!(
         (config.gateway.max_body, config.gateway.max_events, config.gateway.max_in_flight),

@@ -11,7 +11,7 @@ use serde_avro_fast::ser::SerializerConfig;
 use crate::cause::Cause;
 use crate::event::RequestEvent;
 use crate::records::{
-    AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Marker, Notification, TallyBatch,
+    AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Marker, Notification, TallyBatch, Token,
 };
 
 /// The two bytes every single-object encoding begins with.
@@ -64,6 +64,7 @@ wire! {
     Definition => "definition.avsc";
     BurnChunk => "burn_chunk.avsc", formerly "burn_chunk_1.avsc";
     Marker => "marker.avsc";
+    Token => "token.avsc";
 }
 
 fn parse(text: &str, file: &str) -> Schema {

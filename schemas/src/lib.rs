@@ -13,6 +13,7 @@ pub mod marker;
 pub mod records;
 pub mod retention;
 pub mod time;
+pub mod token;
 pub mod topics;
 pub mod visible;
 

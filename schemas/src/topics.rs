@@ -27,6 +27,8 @@ pub enum Topic {
     DeadLetters,
     /// Marker, keyed by its id.
     Markers,
+    /// Token, keyed by its id.
+    Tokens,
 }
 
 /// How long records stay.
@@ -71,7 +73,7 @@ const fn days(n: u32) -> Kept {
 }
 
 /// Every topic there is.
-pub const TOPICS: [TopicSpec; 10] = [
+pub const TOPICS: [TopicSpec; 11] = [
     row(Topic::RequestEvents, "request-events", 8, days(7), true),
     row(Topic::SloDefinitions, "slo-definitions", 1, Kept::Forever, true),
     row(Topic::SliTallies, "sli-tallies", 4, days(3), true),
@@ -82,6 +84,7 @@ pub const TOPICS: [TopicSpec; 10] = [
     row(Topic::ImportPositions, "import-positions", 1, ANY_TIME, true),
     row(Topic::DeadLetters, "dead-letters", 4, days(14), true),
     row(Topic::Markers, "markers", 1, days(400), true),
+    row(Topic::Tokens, "tokens", 1, ANY_TIME, true),
 ];
 
 impl Topic {

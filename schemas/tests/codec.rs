@@ -284,6 +284,19 @@ fn the_small_records_agree_too() {
     agree(&Marker { kind: MarkerKind::Config, link: Some("https://x/1".into()), ..note.clone() });
     agree(&Marker { kind: MarkerKind::Incident, until: Some(EventTime(7)), ..note.clone() });
     agree(&note);
+    let token = Token {
+        id: "9f86d081884c7d65".into(),
+        name: "ci".into(),
+        hash: "0".repeat(64),
+        scopes: Scope::ALL.into(),
+        created_at: EventTime(8),
+        created_by: String::new(),
+        expires_at: None,
+        revoked_at: None,
+    };
+    agree(&Token { scopes: vec![Scope::Read], expires_at: Some(EventTime(9)), ..token.clone() });
+    agree(&Token { revoked_at: Some(EventTime(10)), ..token.clone() });
+    agree(&token);
 }
 
 #[test]

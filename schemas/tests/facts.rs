@@ -17,6 +17,7 @@ fn topics_have_the_names_that_installations_know() {
         (Topic::ImportPositions, "import-positions"),
         (Topic::DeadLetters, "dead-letters"),
         (Topic::Markers, "markers"),
+        (Topic::Tokens, "tokens"),
     ];
     assert_eq!(names.len(), TOPICS.len());
     for (topic, name) in names {

@@ -5,6 +5,7 @@
 
 pub mod aggregates;
 pub mod alerts;
+mod cached;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod error;

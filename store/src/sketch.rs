@@ -162,7 +162,7 @@ impl Sketch {
     }
 
     /// Counts in a bucket, or in that of zero.
-    fn count_in(&mut self, index: Option<i32>, weight: u64) {
+    pub(crate) fn count_in(&mut self, index: Option<i32>, weight: u64) {
         let cell = match index {
             None => &mut self.zero,
             Some(index) => self.cell(index),

@@ -31,7 +31,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.insert("testkit", [&MEANING[..], &PARTS, &LOOPS].concat());
     arrows.insert("oracles", MEANING.to_vec());
     arrows.insert("sim", [&MEANING[..], &PARTS, &LOOPS, &ROLES, &["replay", "testkit", "oracles"]].concat());
-    arrows.insert("bench", [&MEANING[..], &["log"]].concat());
+    arrows.insert("bench", [&MEANING[..], &["log", "store"]].concat());
     arrows
 }
 

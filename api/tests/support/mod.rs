@@ -16,6 +16,8 @@ use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, Outgoing, SharedLog};
 use slipstream_processor::{burn, tally};
 use slipstream_role::definitions::{SLO_KIND, ensure_settings, publish_changed};
+use slipstream_runtime::access::Access;
+use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::{Health, Shutdown};
 use slipstream_schemas::records::{Definition, Settings};
 use slipstream_schemas::{EventTime, RequestEvent, Topic, codec};
@@ -63,11 +65,12 @@ impl World {
         if has_store {
             let _ = cell.set(store.clone());
         }
-        let parts = Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone() };
+        let access = Access::new(RateLimits::default());
+        let parts = Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone(), access };
         let role = Role::of(parts);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Client::of(listener.local_addr().unwrap());
-        let (follow, serve) = (role.follow(shutdown.clone()), role.serve(listener, DEADLINE, shutdown.clone()));
+        let (follow, serve) = (role.follow(shutdown.clone()), role.serve(listener.into(), DEADLINE, shutdown.clone()));
         tasks.spawn(async { follow.await.unwrap() });
         tasks.spawn(async { serve.await.unwrap() });
         World { log, store, cell, health, api, shutdown, tasks, _dir: dir }

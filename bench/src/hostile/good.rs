@@ -108,7 +108,7 @@ fn request(Habit { name, events, .. }: Habit, number: usize) -> String {
         })
         .collect();
     let body = format!("[{}]", events.join(","));
-    format!("POST /v1/events HTTP/1.1\r\nHost: gateway\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// The status of a response that was read to its end.

@@ -61,7 +61,7 @@ pub fn all() -> [Kind; 14] {
 
 fn post(headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head = format!("POST /v1/events HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n{headers}\r\n");
+    let head = format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -102,7 +102,7 @@ fn long_names() -> Vec<u8> {
 }
 
 fn half_body(sent: usize) -> Vec<u8> {
-    let head = format!("POST /v1/events HTTP/1.1\r\nHost: gateway\r\nContent-Length: {}\r\n\r\n[", 16 * MIB);
+    let head = format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n[", 16 * MIB);
     [head.as_bytes(), &vec![b' '; sent]].concat()
 }
 
@@ -113,6 +113,6 @@ fn long_head() -> Vec<u8> {
 
 fn long_head_and_half_a_body() -> Vec<u8> {
     let (name, length) = ("x".repeat(15_000), 16 * MIB);
-    let head = format!("POST /v1/events HTTP/1.1\r\nHost: gateway\r\nX: {name}\r\nContent-Length: {length}\r\n\r\n[");
+    let head = format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nX: {name}\r\nContent-Length: {length}\r\n\r\n[");
     [head.as_bytes(), &[b' '; 1_000]].concat()
 }

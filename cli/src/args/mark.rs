@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::place::Place;
+use super::server::Server;
 use super::values::{GatewayAddress, environment_name, service_name, time};
 
 /// `slipstream mark ...`
@@ -101,6 +102,9 @@ pub struct Marking {
     #[arg(long = "to", value_name = "URL", value_parser = GatewayAddress)]
     #[arg(conflicts_with_all = ["data", "log", "store"])]
     pub gateway: Option<String>,
+    /// What it may ask for
+    #[command(flatten)]
+    pub server: Server,
     /// Where to
     #[command(flatten)]
     pub place: Place,

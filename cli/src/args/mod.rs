@@ -7,8 +7,10 @@ mod place;
 mod query;
 mod replay;
 mod run;
+mod server;
 mod slo;
 mod store;
+mod token;
 mod topics;
 mod traffic;
 mod values;
@@ -22,8 +24,10 @@ pub use place::{Place, as_argument, called};
 pub use query::{By, OutcomeName, Query, Sort, Source, State, What};
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
+pub use server::Server;
 pub use slo::Slo;
 pub use store::Store;
+pub use token::{Through, Token};
 pub use topics::Topics;
 pub use traffic::{Format, Import, Simulate};
 
@@ -76,6 +80,9 @@ pub enum Command {
     /// Look after the store: aggregates, hypertables, rights, erasing a user
     #[command(subcommand)]
     Store(Store),
+    /// Make, list and revoke the tokens that requests need
+    #[command(subcommand)]
+    Token(Token),
     /// Create and inspect the topics of an installation on Kafka
     #[command(subcommand)]
     Topics(Topics),

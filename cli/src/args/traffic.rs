@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use slipstream_producer::import::LatencyField;
 
 use super::place::Place;
+use super::server::Server;
 use super::values::{GatewayAddress, duration, environment_name, rate, seed, service_name};
 
 /// `slipstream import`
@@ -53,6 +54,9 @@ pub struct Import {
     #[arg(long = "to", value_name = "URL", value_parser = GatewayAddress)]
     #[arg(conflicts_with_all = ["data", "log", "store", "slos"])]
     pub gateway: Option<String>,
+    /// What it may ask for
+    #[command(flatten)]
+    pub server: Server,
     /// Where to
     #[command(flatten)]
     pub to: Place,

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
-use slipstream_log::sqlite::OpenError;
 use slipstream_producer::marking::{self, new_id, outgoing};
+use slipstream_producer::server::Credentials;
 use slipstream_role::markers::markers;
 use slipstream_runtime::config::LogAddress;
 use slipstream_schemas::EventTime;
@@ -14,12 +14,9 @@ use slipstream_schemas::marker::{MarkerJson, validate};
 use slipstream_schemas::records::{Marker, MarkerKind};
 
 use crate::args::{Mark, Marking, Place};
-use crate::parts::{OpenLog, gateway_of_owner};
+use crate::parts::{OpenLog, gateway_of_owner, without_gateway};
 use crate::wrong_use::WrongUse;
-use crate::{figures, output, parts};
-
-/// Who records a marker where nobody is named.
-const NOBODY: &str = "slipstream";
+use crate::{figures, output, parts, server};
 
 /// Markers in machine output.
 #[derive(Serialize)]
@@ -57,12 +54,13 @@ async fn record(
         version,
         text: what.text.unwrap_or_default(),
         link: what.link,
-        author: what.author.unwrap_or_else(user),
+        author: what.author.unwrap_or_else(server::user),
     };
     validate(&marker).map_err(|error| WrongUse(error.to_string()))?;
+    let credentials = what.server.credentials()?;
     match &what.gateway {
-        Some(address) => marking::send(address, &marker).await?,
-        None => write(&marker, &what.place).await?,
+        Some(address) => marking::send(address, &credentials, &marker).await?,
+        None => write(&marker, &what.place, &credentials).await?,
     }
     if what.json {
         output::enough(output::print_json(&MarkerJson::from(&marker)))?;
@@ -73,7 +71,7 @@ async fn record(
 }
 
 /// Into the log, or through the gateway of the process that owns its directory.
-async fn write(marker: &Marker, place: &Place) -> Result<()> {
+async fn write(marker: &Marker, place: &Place, credentials: &Credentials) -> Result<()> {
     let config = place.load()?;
     if let LogAddress::Sqlite(dir) = &config.log {
         // Not created: a marker in a directory that nobody reads would be lost.
@@ -84,25 +82,15 @@ async fn write(marker: &Marker, place: &Place) -> Result<()> {
         Err(error) => match gateway_of_owner(&error) {
             Some(address) => {
                 output::say(format_args!("the directory is in use: recording through the gateway at {address}"));
-                return Ok(marking::send(&address, marker).await?);
+                return Ok(marking::send(&address, credentials, marker).await?);
             }
-            None => return Err(with_advice(error)),
+            None => return Err(without_gateway(error)),
         },
     };
     let doing = || format!("recording the marker (to try again: --id {})", marker.id);
     let published = log.patient().publish(vec![outgoing(marker)]).await.with_context(doing);
     log.close().await;
     published.map(drop)
-}
-
-/// What to do about a directory whose owner has no gateway.
-fn with_advice(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref() {
-        Some(owned @ OpenError::Owned { .. }) => {
-            anyhow!("{owned}, or pass the address of a gateway that writes to it: --to http://127.0.0.1:8480")
-        }
-        _ => error,
-    }
 }
 
 /// The kind and what it is of, in one line.
@@ -112,11 +100,6 @@ fn line(marker: &Marker) -> String {
     words.extend(marker.version.as_deref());
     let until = marker.until.map(|until| format!(" to {}", figures::moment(until))).unwrap_or_default();
     format!("{} at {}{until}", words.join(" "), figures::moment(marker.time))
-}
-
-fn user() -> String {
-    let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-    named.unwrap_or_else(|| NOBODY.to_owned())
 }
 
 fn micros(time: Timestamp) -> EventTime {

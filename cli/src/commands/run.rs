@@ -18,6 +18,8 @@ use slipstream_runtime::{Shutdown, ops, signal, telemetry};
 use tokio::net::TcpListener;
 
 use crate::answering::Answering;
+use crate::args::Place;
+use crate::parts::doors::{self, Doors};
 use crate::parts::{Installation, ReadPlace, Writes};
 use crate::pipeline::Pipeline;
 use crate::place::{both, say_ignored};
@@ -34,7 +36,7 @@ pub async fn run(args: args::Run, log_level: Option<String>) -> Result<ExitCode>
         tracing::warn!("{warning}");
     }
     let stop = signal::watch().context("watching for signals")?;
-    serve(config, loaded, stop).await
+    serve(config, loaded, &args.place, stop).await
 }
 
 /// The configuration and the definitions that it names. Errors in either are reported at once.
@@ -42,7 +44,9 @@ fn load(args: &args::Run, log_level: Option<String>) -> Result<(Config, Loaded)>
     let mut found = None;
     let check = |config: &Config| {
         found = Some(definitions::load_valid(&config.slos));
-        parts::mistakes(config)
+        let mut mistakes = parts::mistakes(config);
+        mistakes.extend(doors::mistake(config));
+        mistakes
     };
     let config =
         Config::load_checked(args.place.config.as_deref(), std::env::vars_os(), overrides(args, log_level), check);
@@ -68,7 +72,7 @@ fn overrides(args: &args::Run, log_level: Option<String>) -> Overrides {
     }
 }
 
-async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitCode> {
+async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) -> Result<ExitCode> {
     // Addresses first: errors in them are reported before anything is touched.
     let ops_listener = listen(config.ops_listen, "health and metrics", "--ops-listen").await?;
     let gateway_listener = match config.roles.contains(&Role::Gateway) {
@@ -80,30 +84,43 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
         false => None,
     };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
+    let served = [(gateway_listener.as_ref(), "--listen"), (api_listener.as_ref(), "--api-listen")];
+    let doors = match open_doors(&config, &installation, served, place).await {
+        Ok(doors) => doors,
+        Err(error) => {
+            installation.close().await?;
+            return Err(error);
+        }
+    };
 
     let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()?, api: None };
     let mut supervisor = Supervisor::new(bounds(&config));
     let health = supervisor.health();
-    if let Some(listener) = gateway_listener {
+    if let (Some(listener), Some(doors)) = (gateway_listener, &doors) {
         parts::open_files::allow_for(config.gateway.max_connections);
         let address = listener.local_addr()?;
-        listens.gateway = Some(address);
-        installation.log.announce(address).context("writing where the gateway listens")?;
+        listens.gateway = Some((address, doors.with_tls()));
+        installation.log.announce(address, doors.with_tls()).context("writing where the gateway listens")?;
         health.announce(Role::Gateway.name());
         let limits = gateway::Limits::from(config.gateway);
         let shutdown = supervisor.token(Stage::Intake);
-        let gateway = gateway::serve(listener, installation.log.patient(), limits, health.clone(), shutdown);
+        let (listening, log) = (doors.listening(listener), installation.log.patient());
+        let gateway = gateway::serve(listening, log, doors.access(), limits, health.clone(), shutdown);
         supervisor.task(Stage::Intake, "gateway", gateway);
     }
     if let Some(cut_in) = installation.cut_in {
         let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
         supervisor.job(Stage::Intake, "definitions", wait);
     }
-    if let Some(listener) = api_listener {
-        listens.api = Some(listener.local_addr()?);
+    if let (Some(listener), Some(doors)) = (api_listener, &doors) {
+        listens.api = Some((listener.local_addr()?, doors.with_tls()));
         let place = ReadPlace::of(&config, installation.store.as_ref());
-        Answering { log: installation.log.shared(), place, health: health.clone(), stage: config.shutdown_timeout }
-            .start(&mut supervisor, listener);
+        let (log, access, stage) = (installation.log.shared(), doors.access(), config.shutdown_timeout);
+        Answering { log, place, health: health.clone(), access, stage }
+            .start(&mut supervisor, doors.listening(listener));
+    }
+    if let Some(doors) = doors {
+        doors.follow(&mut supervisor);
     }
     pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
     // Only when all are on the board: who connected early must not see the first one alone.
@@ -120,6 +137,25 @@ async fn serve(config: Config, loaded: Loaded, stop: StopSignal) -> Result<ExitC
     }
     output::say(format_args!("error: {outcome}"));
     Ok(ExitCode::from(1))
+}
+
+/// The doors of the servers for clients, if there are any.
+async fn open_doors(
+    config: &Config,
+    installation: &Installation,
+    served: [(Option<&TcpListener>, &str); 2],
+    place: &Place,
+) -> Result<Option<Doors>> {
+    if served.iter().all(|(listener, _)| listener.is_none()) {
+        return Ok(None);
+    }
+    let doors = Doors::open(config, &installation.log).await?;
+    for (listener, flag) in served {
+        if let Some(listener) = listener {
+            doors.check(listener.local_addr()?, flag, place)?;
+        }
+    }
+    Ok(Some(doors))
 }
 
 /// A process without a gateway gets no work from clients: its roles read it from the log, and release it when they end.
@@ -174,9 +210,11 @@ async fn listen(address: SocketAddr, what: &str, flag: &str) -> Result<TcpListen
 /// Where this process listens: with port 0 the system has chosen one.
 #[derive(Debug, Clone, Copy)]
 struct Listens {
-    gateway: Option<SocketAddr>,
+    /// And whether with TLS.
+    gateway: Option<(SocketAddr, bool)>,
     ops: SocketAddr,
-    api: Option<SocketAddr>,
+    /// And whether with TLS.
+    api: Option<(SocketAddr, bool)>,
 }
 
 fn greet(config: &Config, listens: Listens, slos: usize) {
@@ -186,11 +224,13 @@ fn greet(config: &Config, listens: Listens, slos: usize) {
         roles.join(", "),
         parts::describe(config, writes(config))
     ));
-    if let Some(gateway) = listens.gateway {
-        output::say(format_args!("  events   POST http://{gateway}/v1/events"));
+    if let Some((gateway, with_tls)) = listens.gateway {
+        let scheme = if with_tls { "https" } else { "http" };
+        output::say(format_args!("  events   POST {scheme}://{gateway}/v1/events"));
     }
-    if let Some(api) = listens.api {
-        output::say(format_args!("  API      http://{api}/api/v1/"));
+    if let Some((api, with_tls)) = listens.api {
+        let scheme = if with_tls { "https" } else { "http" };
+        output::say(format_args!("  API      {scheme}://{api}/api/v1/"));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", listens.ops));
     if slos == 0 {

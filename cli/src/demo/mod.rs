@@ -21,6 +21,8 @@ use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simu
 use slipstream_query::Follower;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::access::Access;
+use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::config::{Config, Overrides};
 use slipstream_runtime::stage::Stage;
 use slipstream_schemas::{EventTime, Topic};
@@ -84,8 +86,10 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     };
     let address = api.local_addr()?;
     let health = session.supervisor.health();
-    Answering { log: shared, place: ReadPlace::Open(store.clone()), health, stage: API_ENDS_WITHIN }
-        .start(&mut session.supervisor, api);
+    // It has no tokens, and listens on a loopback address.
+    let access = Access::new(RateLimits::default());
+    Answering { log: shared, place: ReadPlace::Open(store.clone()), health, access, stage: API_ENDS_WITHIN }
+        .start(&mut session.supervisor, api.into());
     let (got, alerts) = mpsc::unbounded_channel();
     let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
     session.supervisor.task(Stage::Serve, "receiver", serve);

@@ -1,7 +1,7 @@
 //! The store in PostgreSQL: version, extension, rights, tables, clock.
 
 use slipstream_log::kafka::admin::Finding;
-use slipstream_store::postgres::{Inspection, inspect};
+use slipstream_store::postgres::{Inspection, Layout, inspect};
 use slipstream_store::{PostgresOptions, PostgresStore, SharedStore, StoreError};
 
 use super::clocks::{self, Ahead};
@@ -84,12 +84,18 @@ fn extension(facts: &Inspection) -> Finding {
 }
 
 fn enabled(facts: &Inspection, version: &str) -> Finding {
-    let events = match facts.events_in_hypertable {
-        Some(true) => "events are in a hypertable",
-        Some(false) => {
-            return Finding::ok(TIMESCALE, format!("{version}, enabled after the tables were created: {NATIVE}"));
+    let kept = match facts.layout {
+        Some(layout) => {
+            let plain = plain_tables(layout, facts.timescaledb_license.as_deref() != Some("apache"));
+            if !plain.is_empty() && facts.timescaledb_usable != Some(false) {
+                let message =
+                    format!("{version}, enabled after the tables were created: {} as without it", plain.join(", "));
+                let todo = Some("slipstream store migrate, as the owner of the tables".to_owned());
+                return Finding { todo, ..Finding::ok(TIMESCALE, message) };
+            }
+            "events, rollups and burn rates are in hypertables"
         }
-        None => "the first sink will put events into a hypertable",
+        None => "the first sink will put events, rollups and burn rates into hypertables",
     };
     if let (Some(schema), Some(false)) = (&facts.timescaledb_schema, facts.timescaledb_usable) {
         let user = &facts.user;
@@ -98,14 +104,28 @@ fn enabled(facts: &Inspection, version: &str) -> Finding {
         return Finding::error(TIMESCALE, message, format!("GRANT USAGE ON SCHEMA {schema} TO {user}"));
     }
     if facts.timescaledb_license.as_deref() == Some("apache") {
-        let message = format!("{version} under the Apache licence, which does not compress; {events}");
+        let message = format!(
+            "{version} under the Apache licence, which does not compress and has no continuous aggregates; {kept}"
+        );
         let todo = match facts.timescaledb_apache_build {
             true => "this build is Apache-only; install the community edition to save four fifths of the space",
             false => "timescaledb.license = 'timescale' saves four fifths of the space",
         };
         return Finding::warn(TIMESCALE, message, todo);
     }
-    Finding::ok(TIMESCALE, format!("{version}: {events}"))
+    Finding::ok(TIMESCALE, format!("{version}: {kept}"))
+}
+
+/// What is kept as if there were no TimescaleDB.
+fn plain_tables(layout: Layout, is_community: bool) -> Vec<&'static str> {
+    let Layout { events, rollups, burn_rates, continuous } = layout;
+    let kept = [
+        (events, "events"),
+        (rollups, "rollups"),
+        (burn_rates, "burn rates"),
+        (continuous || !is_community, "aggregates"),
+    ];
+    kept.into_iter().filter(|(is_timescale, _)| !is_timescale).map(|(_, name)| name).collect()
 }
 
 const NATIVE: &str = "events are in native partitions";
@@ -113,14 +133,12 @@ const NATIVE: &str = "events are in native partitions";
 /// Installed, and not enabled in this database.
 fn available(facts: &Inspection, version: &str) -> Finding {
     if facts.schema_version.is_some() {
-        return Finding::ok(
-            TIMESCALE,
-            format!("{version} is installed but was not enabled when the tables were created: {NATIVE}"),
-        );
+        let message = format!("{version} is installed but was not enabled when the tables were created: {NATIVE}");
+        let todo = Some("to change that: CREATE EXTENSION timescaledb; slipstream store migrate".to_owned());
+        return Finding { todo, ..Finding::ok(TIMESCALE, message) };
     }
-    let message = format!(
-        "{version} is installed but not enabled: the first sink will put events into native partitions, permanently"
-    );
+    let message =
+        format!("{version} is installed but not enabled: the first sink will put events into native partitions");
     match facts.timescaledb_preloaded {
         Some(false) => {
             let message =
@@ -233,6 +251,7 @@ mod tests {
             timescaledb_schema: None,
             timescaledb_usable: None,
             events_in_hypertable: Some(false),
+            layout: Some(Layout::default()),
             missing_tables: Vec::new(),
             user: "slip".into(),
             schema: "slipstream".into(),
@@ -275,10 +294,10 @@ mod tests {
                 Warn,
                 "is installed but not enabled",
             ),
-            (|f| (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache(), Warn, "does not compress"),
+            (|f| (f.timescaledb, f.timescaledb_license, f.layout) = apache(), Warn, "does not compress"),
             (
                 |f| {
-                    (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache();
+                    (f.timescaledb, f.timescaledb_license, f.layout) = apache();
                     f.timescaledb_apache_build = true;
                 },
                 Warn,
@@ -286,7 +305,7 @@ mod tests {
             ),
             (
                 |f| {
-                    (f.timescaledb, f.events_in_hypertable) = (Some("2.1".into()), None);
+                    (f.timescaledb, f.layout) = (Some("2.1".into()), None);
                     (f.timescaledb_schema, f.timescaledb_usable) = (Some("ts".into()), Some(false));
                 },
                 Error,
@@ -305,8 +324,21 @@ mod tests {
         }
     }
 
-    fn apache() -> (Option<String>, Option<String>, Option<bool>) {
-        (Some("2.1".into()), Some("apache".into()), Some(true))
+    const HYPER: Layout = Layout { events: true, rollups: true, burn_rates: true, continuous: true };
+
+    fn apache() -> (Option<String>, Option<String>, Option<Layout>) {
+        (Some("2.1".into()), Some("apache".into()), Some(Layout { continuous: false, ..HYPER }))
+    }
+
+    #[test]
+    fn tables_that_could_be_hypertables_are_named() {
+        let mut facts = healthy();
+        facts.timescaledb = Some("2.28".into());
+        let found = extension(&facts);
+        assert!(found.message.contains("events, rollups, burn rates, aggregates as without it"), "{}", found.message);
+        assert!(found.todo.unwrap_or_default().contains("slipstream store migrate"));
+        facts.layout = Some(HYPER);
+        assert_eq!(extension(&facts).todo, None);
     }
 
     #[test]
@@ -318,17 +350,17 @@ mod tests {
         };
         let installed: fn(&mut Inspection) = |f| (f.timescaledb_available, f.schema_version) = (Some("2".into()), None);
         assert!(todo(installed).contains("shared_preload_libraries = 'timescaledb'"));
-        let licence = todo(|f| (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache());
+        let licence = todo(|f| (f.timescaledb, f.timescaledb_license, f.layout) = apache());
         assert!(licence.contains("timescaledb.license"), "{licence}");
         let build = todo(|f| {
-            (f.timescaledb, f.timescaledb_license, f.events_in_hypertable) = apache();
+            (f.timescaledb, f.timescaledb_license, f.layout) = apache();
             f.timescaledb_apache_build = true;
         });
         assert!(build.contains("community") && !build.contains("license ="), "{build}");
         let usage = todo(|f| {
             (f.timescaledb, f.timescaledb_schema, f.timescaledb_usable) =
                 (Some("2".into()), Some("ts".into()), Some(false));
-            f.events_in_hypertable = Some(true);
+            f.layout = Some(HYPER);
         });
         assert_eq!(usage, "GRANT USAGE ON SCHEMA ts TO slip");
     }
@@ -339,7 +371,10 @@ mod tests {
             |_| {},
             |f| (f.timescaledb, f.timescaledb_usable) = (Some("2.1".into()), Some(false)),
             |f| (f.place, f.encrypted) = ("postgres://db:5432/shop".into(), true),
-            |f| (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("timescale".into())),
+            |f| {
+                (f.timescaledb, f.timescaledb_license) = (Some("2.1".into()), Some("timescale".into()));
+                f.layout = Some(HYPER);
+            },
             |f| (f.schema_exists, f.can_write, f.schema_version) = (false, None, None),
             |f| f.can_create_schema = false,
         ];

@@ -7,6 +7,7 @@ mod disk;
 mod embedded;
 mod kafka;
 mod positions;
+mod tokens;
 mod too_late;
 
 use std::process::ExitCode;
@@ -90,6 +91,8 @@ async fn examine(config: &Config) -> Result<Vec<Finding>> {
     }
     let (late, _) = within("store", async { (Vec::from_iter(too_late::examine(config).await), None::<()>) }).await;
     findings.extend(late);
+    let (expiring, _) = within("tokens", async { (Vec::from_iter(tokens::examine(config).await), None::<()>) }).await;
+    findings.extend(expiring);
     Ok(findings)
 }
 

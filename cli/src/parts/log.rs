@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, PropertyError, admin, check_properties};
 use slipstream_log::sqlite::{OpenError, SqliteLog, SqliteOptions};
 use slipstream_log::{LogError, SharedLog};
@@ -94,13 +94,14 @@ impl OpenLog {
         patient(self.shared(), PROCESS)
     }
 
-    /// Says, for whoever finds a directory in use, where the gateway of this process listens.
+    /// Says, for whoever finds a directory in use, where the gateway of this process listens, and whether with TLS.
     ///
     /// # Errors
     /// When the lock file of the directory cannot be written.
-    pub fn announce(&self, gateway: SocketAddr) -> std::io::Result<()> {
+    pub fn announce(&self, gateway: SocketAddr, with_tls: bool) -> std::io::Result<()> {
+        let scheme = if with_tls { "https" } else { "http" };
         match self {
-            OpenLog::Sqlite(log) => log.announce(&format!("http://{}", reachable(gateway))),
+            OpenLog::Sqlite(log) => log.announce(&format!("{scheme}://{}", reachable(gateway))),
             OpenLog::Kafka(_) => Ok(()),
         }
     }
@@ -134,6 +135,16 @@ pub fn gateway_of_owner(error: &anyhow::Error) -> Option<String> {
     match error.downcast_ref() {
         Some(OpenError::Owned { owner: Some(owner), .. }) => owner.gateway.clone(),
         _ => None,
+    }
+}
+
+/// What to do about a directory whose owner has no gateway.
+pub fn without_gateway(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(owned @ OpenError::Owned { .. }) => {
+            anyhow!("{owned}, or pass the address of a gateway that writes to it: --to http://127.0.0.1:8480")
+        }
+        _ => error,
     }
 }
 

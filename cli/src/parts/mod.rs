@@ -2,6 +2,7 @@
 //! force.
 
 mod data;
+pub mod doors;
 mod log;
 mod look;
 pub mod open_files;
@@ -21,7 +22,7 @@ use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
 
-pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options};
+pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options, without_gateway};
 pub use look::{existing, log_of, store_of};
 pub use store::{ReadPlace, StorePlace};
 

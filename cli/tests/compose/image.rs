@@ -34,6 +34,12 @@ impl Image {
         docker(build.into_iter().chain([file.to_str().unwrap(), context.path().to_str().unwrap()]));
         Image { name }
     }
+
+    /// What another command of it prints, on the data of a volume.
+    pub fn run(&self, volume: &Volume, command: &[&str]) -> String {
+        let data = volume.option();
+        docker(["run", "--rm", &data, &self.name].into_iter().chain(command.iter().copied()))
+    }
 }
 
 impl Drop for Image {
@@ -58,6 +64,29 @@ fn base() -> String {
     output(&mut Command::new(Compose::original().join("base-image")))
 }
 
+/// A volume for data that is removed with this value.
+pub struct Volume {
+    name: String,
+}
+
+impl Volume {
+    pub fn new() -> Volume {
+        let name = format!("slipstream-data-{:08x}", rand::random::<u32>());
+        docker(["volume", "create", &name]);
+        Volume { name }
+    }
+
+    fn option(&self) -> String {
+        format!("--volume={}:/data", self.name)
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _removed = Command::new("docker").args(["volume", "rm", "--force", &self.name]).output();
+    }
+}
+
 /// A container that is removed with this value.
 pub struct Container {
     name: String,
@@ -65,10 +94,11 @@ pub struct Container {
 
 impl Container {
     /// Starts it as compose would: all that it may write to is its volume.
-    pub fn run(image: &Image) -> Container {
+    pub fn run(image: &Image, volume: &Volume) -> Container {
         let name = format!("slipstream-image-{:08x}", rand::random::<u32>());
         let limits = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp"];
-        let rest = ["--volume=/data", "--publish=127.0.0.1::8480", &image.name];
+        let data = volume.option();
+        let rest = [&data, "--publish=127.0.0.1::8480", &image.name];
         docker(["run", "--detach", "--name", &name].into_iter().chain(limits).chain(rest));
         Container { name }
     }

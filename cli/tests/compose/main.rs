@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use folder::Compose;
-use image::{Container, Image};
+use image::{Container, Image, Volume};
 use serde_json::Value;
 use slipstream_testkit::services;
 
@@ -72,6 +72,16 @@ fn compose_takes_the_file() {
             assert_eq!(waits["timescaledb"]["condition"], "service_healthy", "{name}");
         }
     }
+    // Other machines' clients reach the gateway by its container's address: it serves nobody without a token.
+    let (gateway, token) = (&services["gateway"], &services["token"]);
+    assert_eq!(gateway["depends_on"]["token"]["condition"], "service_completed_successfully");
+    let file = gateway["environment"]["SLIPSTREAM_TOKEN_FILE"].as_str().unwrap();
+    let command: Vec<&str> = token["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(command.starts_with(&["token", "create"]) && command.contains(&file), "{command:?}");
+    for service in [gateway, token] {
+        let volume = &service["volumes"][0];
+        assert!(volume["source"] == "tokens" && file.starts_with(volume["target"].as_str().unwrap()), "{volume}");
+    }
     for secret in SECRETS.map(|name| compose.read(&format!("secrets/{name}"))) {
         assert!(!config.to_string().contains(&secret), "no password is in a container's environment");
     }
@@ -102,14 +112,17 @@ async fn the_image_becomes_healthy_takes_events_and_stops_in_order() {
         return;
     }
     let image = Image::of_the_binary(env!("CARGO_BIN_EXE_slipstream"));
-    let container = Container::run(&image);
+    let volume = Volume::new();
+    let token = image.run(&volume, &["token", "create", "--data", "/data", "--name", "test", "--scopes", "ingest"]);
+    let container = Container::run(&image, &volume);
     container.until_healthy(PATIENCE).await;
 
     let gateway = format!("http://{}/v1/events", container.published(8480));
     let event = r#"{"event_id":"a","time":"2026-01-31T10:00:00Z","service":"shop","endpoint":"/","method":"GET","status_code":200}"#;
     // A second one to install it is told so, and may go on.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let post = reqwest::Client::new().post(gateway).header("content-type", "application/json").body(event);
+    let post =
+        reqwest::Client::new().post(gateway).bearer_auth(token).header("content-type", "application/json").body(event);
     assert!(post.send().await.unwrap().status().is_success());
 
     let process = container.exec(&["cat", "/proc/1/status"]);

@@ -12,4 +12,5 @@ mod place;
 mod recreated;
 mod roles;
 mod stream;
+mod tokens;
 mod topics;

@@ -10,19 +10,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use jiff::Timestamp;
-use slipstream_log::{LogError, Outgoing};
-use slipstream_runtime::event::Event;
 use slipstream_schemas::EventTime;
 use slipstream_schemas::decode::EventError;
 use slipstream_schemas::marker::from_json;
 use slipstream_schemas::records::Marker;
-use tokio::time::timeout;
 
 use super::budget::{Budget, Reservation};
-use super::events::LogFailed;
 use super::form::{self, Declared, FormError};
 use super::gzip::{self, Bounds, MEMBERS};
 use super::held::Held;
+use super::recording::Failed;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::request::{Coding, request_id};
@@ -30,6 +27,8 @@ use super::work::Job;
 use super::{Gateway, not_allowed};
 use crate::answer::{Answer, ERRORS, ItemError, MarkersAccepted};
 use crate::marking::{new_id, outgoing};
+
+const MARKERS_FAILED: Failed = Failed { what: "marking", code: "markers-failed" };
 
 /// Bytes of a body, as sent and decompressed.
 const BODY: usize = 1 << 20;
@@ -68,39 +67,13 @@ impl Gateway {
                 // Written before anything is published: from then on nothing may keep the sender from being told.
                 let accepted = MarkersAccepted { accepted: markers.len() as u64, ids };
                 let reply = Reply::other(StatusCode::OK, "ok", &accepted, &self.budget)?;
-                self.publish_markers(markers.iter().map(outgoing).collect(), id).await?;
+                self.record(markers.iter().map(outgoing).collect(), &MARKERS_FAILED, id).await?;
                 Ok(reply)
             }
             Err(errors) => {
                 let answer = rejected(errors);
                 Ok(Reply::other(StatusCode::UNPROCESSABLE_ENTITY, "rejected", &answer, &self.budget)?)
             }
-        }
-    }
-
-    async fn publish_markers(&self, records: Vec<Outgoing>, id: &str) -> Result<(), Refusal> {
-        let events = records.len();
-        if events == 0 {
-            return Ok(());
-        }
-        let refusal = match timeout(self.limits.publish_timeout, self.log.publish(records)).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => self.markers_failed(error).await,
-            Err(_) => Refusal::LogSlow(self.limits.publish_timeout),
-        };
-        LogFailed { request_id: id, events, why: &refusal.to_string() }.emit();
-        Err(refusal)
-    }
-
-    /// That no marker can be written may be a matter of their topic alone, such as a right that is missing: then events are
-    /// taken as before.
-    async fn markers_failed(&self, error: LogError) -> Refusal {
-        match error {
-            LogError::Fatal { .. } => match self.log.publish(Vec::new()).await {
-                Err(broken @ LogError::Fatal { .. }) => self.failed(broken),
-                _ => Refusal::NotMarked(error),
-            },
-            error => self.failed(error),
         }
     }
 }

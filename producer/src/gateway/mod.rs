@@ -10,6 +10,10 @@
 //!
 //! `POST /v1/imports/find` and `POST /v1/imports` take files from `slipstream import --to` ([`imports`]).
 //!
+//! `GET` and `POST /v1/tokens` and `DELETE /v1/tokens/{id}` list, make and revoke tokens ([`tokens`]).
+//!
+//! Who may do what is decided before anything of a body is read ([`slipstream_runtime::access`]); only `GET /` asks nobody.
+//!
 //! No client can make it large or slow. What requests hold is reserved within a budget before it is allocated
 //! ([`budget`]), answers included; what costs time is bounded by a request's bytes ([`gzip`]), and a large request does not
 //! stand in the way of smaller ones ([`work`]); connections have time-outs and a bound of their own
@@ -27,9 +31,11 @@ mod imports;
 mod intake;
 mod markers;
 mod odd_times;
+mod recording;
 mod refusal;
 mod reply;
 mod request;
+mod tokens;
 mod work;
 
 #[cfg(test)]
@@ -40,14 +46,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use slipstream_log::{LogError, SharedLog};
+use slipstream_runtime::access::{Access, Denied, Scope};
 use slipstream_runtime::event::Event;
-use slipstream_runtime::http::Limits as ConnectionLimits;
+use slipstream_runtime::http::{Limits as ConnectionLimits, Listening};
 use slipstream_runtime::{Health, Shutdown, config, health, http};
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use budget::Budget;
@@ -75,6 +81,7 @@ pub enum GatewayError {
 /// What all requests share.
 struct Gateway {
     log: SharedLog,
+    access: Access,
     limits: Limits,
     budget: Budget,
     workshop: Workshop,
@@ -84,13 +91,15 @@ struct Gateway {
     stop: Shutdown,
 }
 
-/// Serves on `listener` until `shutdown`; then finishes requests in progress, within [`Limits::finish`].
+/// Serves whoever `access` lets in on `listening` until `shutdown`; then finishes requests in progress, within
+/// [`Limits::finish`].
 ///
 /// # Errors
 /// When the log fails permanently.
 pub async fn serve(
-    listener: TcpListener,
+    listening: impl Into<Listening>,
     log: SharedLog,
+    access: Access,
     limits: Limits,
     health: Health,
     shutdown: Shutdown,
@@ -99,15 +108,15 @@ pub async fn serve(
     let budget = Budget::new(limits.max_in_flight, limits.max_connections);
     let workshop = Workshop::new(budget.clone(), limits);
     let (broken, bell, board) = (Mutex::default(), stop.clone(), health.clone());
-    let gateway = Arc::new(Gateway { log, limits, budget, workshop, health: board, broken, stop: bell });
-    if let Ok(address) = listener.local_addr() {
+    let gateway = Arc::new(Gateway { log, access, limits, budget, workshop, health: board, broken, stop: bell });
+    let listening = listening.into();
+    if let Ok(address) = listening.local_addr() {
         tracing::info!(%address, "taking events");
     }
     Serving { limit: limits.max_in_flight }.emit();
     health.set(ROLE, health::State::Ready);
-    let imports = imports::router(gateway.clone(), stop.clone());
-    let all = router(gateway.clone()).merge(imports).merge(markers::router(gateway.clone()));
-    http::serve(ROLE, listener, all, connection_limits(&limits), stop).await;
+    let routes = router(&gateway, &stop);
+    http::serve(ROLE, listening, routes, connection_limits(&limits), stop).await;
     match gateway.broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(GatewayError::Log(error)),
         None => Ok(()),
@@ -124,12 +133,24 @@ fn connection_limits(limits: &Limits) -> ConnectionLimits {
     }
 }
 
-fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/", get(async || GREETING).fallback(not_allowed))
+/// All routes, each behind the scope that it needs.
+fn router(gateway: &Arc<Gateway>, stop: &Shutdown) -> Router {
+    let guard = |scope| gateway.access.layer(scope, refused);
+    let open = Router::new().route("/", get(async || GREETING).fallback(only_read));
+    let events = Router::new()
         .route("/v1/events", post(take).fallback(not_allowed))
         .fallback(not_found)
-        .with_state(gateway)
+        .with_state(gateway.clone())
+        .merge(imports::router(gateway.clone(), stop.clone()));
+    open.merge(events.layer(guard(Scope::Ingest)))
+        .merge(markers::router(gateway.clone()).layer(guard(Scope::Ingest).changing()))
+        .merge(tokens::router(gateway.clone()).layer(guard(Scope::Operate)))
+}
+
+/// The response to who may not do what was asked for.
+fn refused(denied: &Denied, headers: &HeaderMap) -> Response {
+    let response = Reply::refuse(&Refusal::Denied(*denied)).response();
+    with_id(response, &request_id(headers))
 }
 
 const GREETING: &str = "This is Slipstream's gateway. POST events to /v1/events: one JSON object, a list, \
@@ -141,11 +162,29 @@ async fn not_found(request: Request) -> Response {
 }
 
 async fn not_allowed(request: Request) -> Response {
-    let refusal = Refusal::Method(request.method().clone());
-    let allowed = if request.uri().path() == "/" { "GET, HEAD" } else { "POST" };
+    let method = request.method().clone();
     body::linger_over(request).await;
-    let mut response = Reply::refuse(&refusal).response();
+    only("POST", method)
+}
+
+/// Anybody may ask this, so nothing of a body is read.
+async fn only_read(method: Method) -> Response {
+    let mut response = only("GET, HEAD", method);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The response to another method than those that are allowed.
+fn only(allowed: &'static str, method: Method) -> Response {
+    let mut response = Reply::refuse(&Refusal::Method(method)).response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn with_id(mut response: Response, id: &str) -> Response {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     response
 }
 
@@ -213,10 +252,7 @@ impl Gateway {
     }
 
     fn response(&self, reply: Reply, id: &str) -> Response {
-        let mut response = reply.response();
-        if let Ok(id) = HeaderValue::from_str(id) {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
+        let mut response = with_id(reply.response(), id);
         if self.health.is_stopping() {
             // The client takes its next request elsewhere before this connection is closed.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

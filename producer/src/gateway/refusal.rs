@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use slipstream_log::LogError;
+use slipstream_runtime::access::Denied;
+use slipstream_schemas::decode::EventError;
 
 use super::budget::Full;
 use super::form::FormError;
@@ -57,8 +59,18 @@ pub(super) enum Refusal {
     Markers(String),
     #[error("more than {0} markers; send fewer at a time")]
     TooManyMarkers(usize),
-    #[error("marking: {0}")]
-    NotMarked(LogError),
+    #[error("{what}: {cause}")]
+    NotRecorded { what: &'static str, code: &'static str, cause: LogError },
+    #[error("{0}")]
+    Denied(Denied),
+    #[error("{0}")]
+    Token(String),
+    #[error("{0}")]
+    TokenRule(EventError),
+    #[error("there is no token with this id; one that was just made is known everywhere within two seconds")]
+    NoSuchToken,
+    #[error("the log did not answer in time: list the tokens, and revoke one of this name that nobody has")]
+    TokenInDoubt,
     #[error("{0} is not allowed here; POST events to /v1/events")]
     Method(Method),
 }
@@ -104,11 +116,17 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Denied(denied) => denied.status(),
+            Refusal::Token(_) => StatusCode::BAD_REQUEST,
+            Refusal::TokenRule(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::NoSuchToken => StatusCode::NOT_FOUND,
+            // Sent again, it would make another one.
+            Refusal::TokenInDoubt => StatusCode::GATEWAY_TIMEOUT,
             Refusal::ContentType(_) | Refusal::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Busy | Refusal::NoThread(_) | Refusal::Later(_) | Refusal::LogSlow(_) | Refusal::LogBusy(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Refusal::LogBroken(_) | Refusal::NotImportable(_) | Refusal::NotMarked(_) | Refusal::Mistake(_) => {
+            Refusal::LogBroken(_) | Refusal::NotImportable(_) | Refusal::NotRecorded { .. } | Refusal::Mistake(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
@@ -121,7 +139,12 @@ impl Refusal {
             Refusal::Form(FormError::TooMany(_)) => "too-many-events",
             Refusal::Form(_) | Refusal::Markers(_) => "malformed-body",
             Refusal::TooManyMarkers(_) => "too-many-markers",
-            Refusal::NotMarked(_) => "markers-failed",
+            Refusal::NotRecorded { code, .. } => code,
+            Refusal::Denied(denied) => denied.code(),
+            Refusal::Token(_) => "malformed-body",
+            Refusal::TokenRule(error) => error.class.name(),
+            Refusal::NoSuchToken => "no-such-token",
+            Refusal::TokenInDoubt => "token-in-doubt",
             Refusal::Broken(_) => "broken-body",
             Refusal::Gzip(GzipError::TooLarge(_)) => "body-too-large",
             Refusal::Gzip(GzipError::TooManyMembers(_)) => "too-many-gzip-members",

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{StatusCode, Url};
-use rustls::crypto::CryptoProvider;
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use slipstream_log::Outgoing;
 use slipstream_runtime::Shutdown;
@@ -14,6 +13,7 @@ use slipstream_schemas::records::ImportPosition;
 
 use super::error::ImportError;
 use super::wire::{Found, Stands, body};
+use crate::server::{Credentials, Server, cause_of, refusal};
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,12 +23,11 @@ const ATTEMPTS: u32 = 20;
 /// A gateway that takes imports.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    http: reqwest::Client,
-    /// As given, but for what may be secret.
-    address: String,
-    find: Url,
-    commit: Url,
+    server: Server,
 }
+
+const FIND: &str = "/v1/imports/find";
+const COMMIT: &str = "/v1/imports";
 
 /// What came of an attempt.
 enum Attempt<T> {
@@ -44,20 +43,11 @@ impl Remote {
     /// A gateway at an address such as `http://127.0.0.1:8480`.
     ///
     /// # Errors
-    /// When the address is none, or the process has no provider of cryptography.
-    pub fn new(address: &str) -> Result<Self, ImportError> {
-        let shown = without_secrets(address);
-        let wrong = |cause: String| ImportError::Gateway { address: shown.clone(), cause };
-        let base: Url = address.parse().map_err(|_| wrong("expected an address like http://host:8480".to_owned()))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(wrong("neither http nor https; expected an address like http://host:8480".to_owned()));
-        }
-        if CryptoProvider::get_default().is_none() {
-            return Err(wrong("no provider of cryptography is installed".to_owned()));
-        }
-        let join = |path: &str| base.join(path).map_err(|e| wrong(e.to_string()));
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|e| wrong(e.to_string()))?;
-        Ok(Remote { http, address: shown.clone(), find: join("/v1/imports/find")?, commit: join("/v1/imports")? })
+    /// When there is no way to it.
+    pub fn new(address: &str, credentials: &Credentials) -> Result<Self, ImportError> {
+        let wrong = |cause: String| ImportError::Gateway { address: without_secrets(address), cause };
+        let server = Server::new(address, credentials, TIMEOUT).map_err(|e| wrong(e.to_string()))?;
+        Ok(Remote { server })
     }
 
     /// The positions of files that begin with `head`. `None` if it was shut down before an answer came.
@@ -67,7 +57,7 @@ impl Remote {
         shutdown: &Shutdown,
     ) -> Result<Option<Vec<ImportPosition>>, ImportError> {
         let head = Bytes::copy_from_slice(head);
-        let attempt = || self.post::<Found>(&self.find, head.clone());
+        let attempt = || self.post::<Found>(FIND, head.clone());
         let found = self.until_answered(attempt, shutdown).await?;
         Ok(found.map(|(_, found)| found.positions))
     }
@@ -81,7 +71,7 @@ impl Remote {
         shutdown: &Shutdown,
     ) -> Result<bool, ImportError> {
         let body = Bytes::from(body(records, from, to)?);
-        let attempt = || self.post::<Stands>(&self.commit, body.clone());
+        let attempt = || self.post::<Stands>(COMMIT, body.clone());
         match self.until_answered(attempt, shutdown).await? {
             None => Ok(false),
             Some((StatusCode::OK, _)) => Ok(true),
@@ -100,7 +90,7 @@ impl Remote {
         F: Future<Output = Attempt<(StatusCode, T)>>,
     {
         let mut retry = Retry::new(Backoff::PEER, rand::random());
-        let failed = |cause| ImportError::Gateway { address: self.address.clone(), cause };
+        let failed = |cause| ImportError::Gateway { address: self.server.shown().to_owned(), cause };
         loop {
             let (what, why) = tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
@@ -115,7 +105,7 @@ impl Remote {
             if retry.failures() >= ATTEMPTS {
                 return Err(failed(format!("{what}: {why}; tried {ATTEMPTS} times")));
             }
-            tracing::warn!(gateway = self.address, %why, ?pause, "{what}; retrying");
+            tracing::warn!(gateway = self.server.shown(), %why, ?pause, "{what}; retrying");
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(pause) => {}
@@ -123,8 +113,8 @@ impl Remote {
         }
     }
 
-    async fn post<T: DeserializeOwned>(&self, url: &Url, body: Bytes) -> Attempt<(StatusCode, T)> {
-        let response = match self.http.post(url.clone()).body(body).send().await {
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> Attempt<(StatusCode, T)> {
+        let response = match self.server.post(path).body(body).send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Attempt::Unreachable(cause_of(error)),
             Err(error) => return Attempt::Later(cause_of(error)),
@@ -149,13 +139,8 @@ impl Remote {
     }
 }
 
-/// Why a request failed. Its address, which is said beside it, may hold a secret.
-fn cause_of(error: reqwest::Error) -> String {
-    slipstream_schemas::cause::chain(&error.without_url())
-}
-
 fn said(status: StatusCode, text: &str) -> String {
     let message = serde_json::from_str::<Stands>(text).ok().and_then(|stands| stands.message);
     let message = message.unwrap_or_else(|| text.chars().take(200).collect());
-    format!("it answers {status}: {message}")
+    format!("it answers {}", refusal(status, &message))
 }

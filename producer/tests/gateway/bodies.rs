@@ -159,7 +159,7 @@ async fn a_body_that_is_refused_as_a_whole_says_why_and_leaves_nothing() {
 async fn a_body_of_unannounced_size_is_held_to_the_limit_too() {
     let house = house(Limits { max_body: 4096, ..Limits::default() }).await;
     let mut stream = TcpStream::connect(house.address).await.unwrap();
-    let head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("3e8\r\n{}\r\n", " ".repeat(1000));
     stream.write_all(format!("{head}{}0\r\n\r\n", chunk.repeat(5)).as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -192,8 +192,9 @@ async fn a_sender_that_asks_first_is_refused_before_it_sends() {
     let house = house(Limits { max_body: 4096, ..Limits::default() }).await;
     for (length, more, expected) in [(5000, "", "HTTP/1.1 413"), (10, "Content-Type: text/xml\r\n", "HTTP/1.1 415")] {
         let mut stream = TcpStream::connect(house.address).await.unwrap();
-        let head =
-            format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n");
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n"
+        );
         stream.write_all(format!("{head}{more}\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         timeout(SOON, stream.read_to_string(&mut answer)).await.expect("answered, and closed").unwrap();

@@ -107,7 +107,8 @@ async fn sent(address: SocketAddr, head: &str, body: &[u8]) -> TcpStream {
 }
 
 async fn announced(address: SocketAddr, length: usize, body: &[u8]) -> TcpStream {
-    sent(address, &format!("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"), body).await
+    sent(address, &format!("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"), body)
+        .await
 }
 
 #[tokio::test]
@@ -165,7 +166,7 @@ async fn an_answer_that_nobody_reads_holds_its_room_until_it_is_cut_off() {
     let body = gzip(anonymous(50_000));
     assert_eq!(reply(packed(&house, body.clone())).await.counts(), (200, 50_000, 0), "there is room");
     let head = format!(
-        "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     let mut unread = Vec::new();

@@ -9,6 +9,8 @@ use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_producer::answer::Answer;
 use slipstream_producer::gateway::{self, GatewayError, Limits};
+use slipstream_runtime::access::Access;
+use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::{Health, Shutdown};
 use slipstream_schemas::{RequestEvent, Topic, codec};
 use slipstream_testkit::hooked::{Hooked, Hooks};
@@ -23,6 +25,7 @@ pub const SOON: Duration = Duration::from_secs(20);
 pub struct House {
     pub address: SocketAddr,
     pub log: Arc<MemoryLog>,
+    pub access: Access,
     pub health: Health,
     pub http: reqwest::Client,
     pub shutdown: Shutdown,
@@ -46,12 +49,12 @@ pub async fn house(limits: Limits) -> House {
 pub async fn house_on(seen: SharedLog, log: Arc<MemoryLog>, limits: Limits) -> House {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (health, shutdown) = (Health::default(), Shutdown::new());
+    let (health, shutdown, access) = (Health::default(), Shutdown::new(), Access::new(RateLimits::default()));
     let mut server = JoinSet::new();
-    server.spawn(gateway::serve(listener, seen, limits, health.clone(), shutdown.clone()));
+    server.spawn(gateway::serve(listener, seen, access.clone(), limits, health.clone(), shutdown.clone()));
     // Another test of this process may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    House { address, log, health, http: reqwest::Client::new(), shutdown, server }
+    House { address, log, access, health, http: reqwest::Client::new(), shutdown, server }
 }
 
 impl House {

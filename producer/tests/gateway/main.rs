@@ -8,3 +8,4 @@ mod hostile;
 mod house;
 mod markers;
 mod pressure;
+mod tokens;

@@ -6,6 +6,7 @@ use slipstream_log::{Fetch, Log, TopicPartition};
 use slipstream_producer::answer::MarkersAccepted;
 use slipstream_producer::gateway::Limits;
 use slipstream_producer::marking::{self, MarkingError};
+use slipstream_producer::server::Credentials;
 use slipstream_schemas::records::{Marker, MarkerKind};
 use slipstream_schemas::{EventTime, Topic, codec};
 use tokio::time::timeout;
@@ -159,13 +160,14 @@ async fn the_client_sends_a_marker_and_tells_what_is_wrong() {
         link: Some("https://x/1".to_owned()),
         author: "ops".to_owned(),
     };
-    marking::send(&address, &marker).await.unwrap();
+    let none = Credentials::default();
+    marking::send(&address, &none, &marker).await.unwrap();
     assert_eq!(stored(&house.log).await, std::slice::from_ref(&marker));
     let wrong = Marker { text: "x".repeat(1_001), ..marker.clone() };
-    let error = marking::send(&address, &wrong).await.unwrap_err();
+    let error = marking::send(&address, &none, &wrong).await.unwrap_err();
     assert!(matches!(error, MarkingError::Refused { .. }), "{error}");
     let said = error.to_string();
     assert!(said.contains("must be 0 to 1000 bytes, is 1001") && !said.contains("s3cret"), "{said}");
-    let none = marking::send("ftp://u:s3cret@x", &marker).await.unwrap_err().to_string();
-    assert!(none.contains("expected an address like") && !none.contains("s3cret"), "{none}");
+    let wrong = marking::send("ftp://u:s3cret@x", &none, &marker).await.unwrap_err().to_string();
+    assert!(wrong.contains("expected an address like") && !wrong.contains("s3cret"), "{wrong}");
 }

@@ -7,6 +7,9 @@ use slipstream_log::faults::CommitFault;
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_producer::gateway::{self, GatewayError, Limits};
 use slipstream_producer::import::{Format, ImportError, Remote, Summary, Target, import_file};
+use slipstream_producer::server::Credentials;
+use slipstream_runtime::access::Access;
+use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::{Health, Shutdown};
 use slipstream_schemas::records::ImportPosition;
 use tokio::net::TcpListener;
@@ -33,8 +36,8 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
-        let (seen, health) = (log.clone(), Health::default());
-        server.spawn(gateway::serve(listener, seen, limits, health.clone(), Shutdown::new()));
+        let (seen, health, access) = (log.clone(), Health::default(), Access::new(RateLimits::default()));
+        server.spawn(gateway::serve(listener, seen, access, limits, health.clone(), Shutdown::new()));
         // Another test of this process may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Gateway { log, address, health, server }
@@ -45,7 +48,7 @@ impl Gateway {
     }
 
     fn target(&self) -> Target {
-        Target::Gateway(Remote::new(&self.address).unwrap())
+        Target::Gateway(Remote::new(&self.address, &Credentials::default()).unwrap())
     }
 
     async fn import(&self, file: &TestFile, format: Format) -> Result<Summary, ImportError> {
@@ -279,13 +282,14 @@ async fn a_log_that_does_not_answer_is_told_with_the_time_to_come_again() {
 
 #[tokio::test]
 async fn an_address_where_no_gateway_is_is_named() {
-    assert!(Remote::new("ftp://host").is_err() && Remote::new("host:8480").is_err());
+    let none = Credentials::default();
+    assert!(Remote::new("ftp://host", &none).is_err() && Remote::new("host:8480", &none).is_err());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let mut server = JoinSet::new();
     server.spawn(async move { axum::serve(listener, axum::Router::new()).await });
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let target = Target::Gateway(Remote::new(&address).unwrap());
+    let target = Target::Gateway(Remote::new(&address, &none).unwrap());
     let file = TestFile::new(json_lines(1));
     let error = import_file(&target, &file.path, &options(Format::Json), &mut |_| {}, &Shutdown::new()).await;
     let error = error.unwrap_err().to_string();

@@ -66,6 +66,11 @@ const SETTINGS: &[Setting] = &[
     many(&["roles"]),
     one(&["listen"]),
     one(&["ops_listen"]),
+    one(&["tls", "certificate"]),
+    one(&["tls", "key"]),
+    one(&["rate_limits", "ingest"]),
+    one(&["rate_limits", "read"]),
+    one(&["rate_limits", "operate"]),
     one(&["api_listen"]),
     one(&["external_url"]),
     one(&["alert_url"]),
@@ -93,7 +98,7 @@ const PREFIX: &str = "SLIPSTREAM_";
 static LEVEL: (&str, Setting) = ("LOG_LEVEL", one(&["logging", "level"]));
 
 /// Variables of ours that are not settings, without the prefix: the command line reads them.
-const ELSEWHERE: [&str; 1] = ["CONFIG"];
+const ELSEWHERE: [&str; 4] = ["CONFIG", "TOKEN", "TOKEN_FILE", "CA_FILE"];
 /// Variables that the tests read begin so.
 const TESTS: [&str; 4] = ["TEST_", "SIM_", "FUZZ_", "CEL_"];
 /// Further ones of the tests and the compose files. In full: `TAGS` and `SECRETS_FILE` are nobody's.
@@ -251,6 +256,10 @@ mod tests {
             ("SLIPSTREAM_SECRETS", "x", None),
             ("SLIPSTREAM_MODEL", "x", None),
             ("SLIPSTREAM_CONFIG", "x", None),
+            ("SLIPSTREAM_TOKEN", "x", None),
+            ("SLIPSTREAM_TOKEN_FILE", "x", None),
+            ("SLIPSTREAM_TOKENFILE", "x", Some("; did you mean SLIPSTREAM_TOKEN_FILE?")),
+            ("SLIPSTREAM_CA_FILE", "x", None),
             ("SLIPSTREAM_LOG_LEVEL", "x", None),
             ("SLIPSTREAMING", "x", None),
         ] {

@@ -15,6 +15,7 @@ mod problem;
 mod receiver;
 mod secret;
 mod section;
+mod serving;
 mod settings;
 mod tree;
 mod units;
@@ -32,6 +33,7 @@ pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use receiver::{Receiver, ReceiverFormat, is_web_address};
 pub use secret::Secret;
+pub use serving::{RateLimits, Tls};
 pub use slipstream_schemas::Retention;
 pub use units::duration;
 
@@ -56,6 +58,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where health and metrics are served.
     pub ops_listen: SocketAddr,
+    /// Certificate and key of the servers for clients; `None`: they speak HTTP without TLS.
+    pub tls: Option<Tls>,
+    /// How often a client may ask.
+    pub rate_limits: RateLimits,
     /// Where the API listens.
     pub api_listen: SocketAddr,
     /// Where people reach this installation, for notifications.

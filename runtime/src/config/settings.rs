@@ -15,7 +15,9 @@ use super::problem::{ConfigErrors, Place, Problem};
 use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
 use super::units::{self, COUNT, DURATION, POSITIVE, SIZE, count, positive, size};
-use super::{Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver};
+use super::{
+    Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver, serving,
+};
 use crate::http;
 
 const DATA: &str = "slipstream-data";
@@ -116,6 +118,8 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         roles: roles(&top, problems),
         listen: top.value("listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
         ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
+        tls: serving::tls(top.section("tls", &absent), problems),
+        rate_limits: serving::rate_limits(top.section("rate_limits", &absent)),
         api_listen: top.value("api_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8470))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
         alert_url: top.value("alert_url", receiver::ALERT_URL, receiver::alert_url),

@@ -21,10 +21,14 @@ static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 static CUT_OFF: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
         "slipstream_http_connections_cut_off_total",
-        "Connections that were closed because the client took too long (timeout), or that ended in an error.",
+        "Connections that were closed because the client took too long (timeout), spoke TLS where it is not expected (tls) or \
+         did not where it is (no-tls), or that ended in an error.",
         &["server", "reason"],
     )
 });
+
+/// Clients of one kind of mistake are many, or none.
+const MISTAKEN_SELDOM: Duration = Duration::from_secs(60);
 
 /// So many connections are open.
 pub(super) struct Connections {
@@ -56,22 +60,62 @@ impl Event for Full<'_> {
     }
 }
 
-/// A connection ended badly: its client was too slow, left, or did not speak HTTP.
-pub(super) struct CutOff {
-    pub server: &'static str,
-    /// Whether it was the stream that ended it, after a time-out.
-    pub timed_out: bool,
-    /// What hyper makes of it: nothing, where nothing was sent.
-    pub error: Option<hyper::Error>,
+/// Why a connection was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The client was too slow.
+    Timeout,
+    /// It left, or did not speak HTTP, or not TLS as it should.
+    Error,
 }
 
-impl Event for CutOff {
+/// A connection ended badly.
+pub(super) struct CutOff<'a> {
+    pub server: &'static str,
+    pub reason: Reason,
+    pub why: &'a str,
+}
+
+impl Event for CutOff<'_> {
     fn emit(self) {
-        let CutOff { server, timed_out, error } = self;
-        let reason = if timed_out { "timeout" } else { "error" };
+        let CutOff { server, reason, why } = self;
+        let reason = match reason {
+            Reason::Timeout => "timeout",
+            Reason::Error => "error",
+        };
         CUT_OFF.with_label_values(&[server, reason]).inc();
-        let why = error.map_or_else(|| "nothing was sent".to_owned(), |error| slipstream_schemas::cause::chain(&error));
-        tracing::debug!(server, %why, "a connection was cut off");
+        tracing::debug!(server, why, "a connection was cut off");
+    }
+}
+
+/// A client speaks TLS where it is not expected, or does not where it is.
+pub(super) struct Mistaken {
+    pub server: &'static str,
+    pub expected_tls: bool,
+}
+
+impl Event for Mistaken {
+    fn emit(self) {
+        static WITHOUT: Seldom = Seldom::every(MISTAKEN_SELDOM);
+        static WITH: Seldom = Seldom::every(MISTAKEN_SELDOM);
+        let Mistaken { server, expected_tls } = self;
+        let (seldom, reason) = if expected_tls { (&WITHOUT, "no-tls") } else { (&WITH, "tls") };
+        CUT_OFF.with_label_values(&[server, reason]).inc();
+        let Some(connections) = seldom.count(1) else { return };
+        match expected_tls {
+            true => tracing::warn!(
+                server,
+                connections,
+                "clients speak plain HTTP to a port with TLS: they should use https://"
+            ),
+            false => {
+                tracing::warn!(
+                    server,
+                    connections,
+                    "clients speak TLS to a port without: set tls.certificate and tls.key, or use http://"
+                );
+            }
+        }
     }
 }
 

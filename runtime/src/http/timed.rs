@@ -28,7 +28,13 @@ pub(super) struct Allowed {
 pub(super) struct Phase {
     number: AtomicU32,
     timed_out: AtomicBool,
+    /// The last request has a body of which something was not read.
+    unread: AtomicBool,
 }
+
+/// A connection that is closed while something comes that nobody reads is reset, and its client may never see the answer:
+/// it has so long to see it. Nothing is read meanwhile.
+const TO_BE_SEEN: Duration = Duration::from_millis(300);
 
 /// Nothing has come of the connection's first request.
 const FIRST: u32 = 0;
@@ -47,7 +53,13 @@ const PHASES: u32 = 6;
 impl Phase {
     /// A request is being worked on from here on.
     pub(super) fn working(&self) {
+        self.unread.store(false, Ordering::Relaxed);
         self.change_to(WORKING);
+    }
+
+    /// Nobody will read the rest of its body.
+    pub(super) fn leaves_unread(&self) {
+        self.unread.store(true, Ordering::Relaxed);
     }
 
     /// It is worked on no longer: its answer is given to the client.
@@ -104,11 +116,13 @@ pub(super) struct Timed<S> {
     reading: Option<(u32, Pin<Box<Sleep>>)>,
     /// The client has taken nothing since it was set.
     writing: Option<Pin<Box<Sleep>>>,
+    /// All is said, and its end set.
+    leaving: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Timed<S> {
     pub(super) fn new(stream: S, allowed: Allowed, phase: Arc<Phase>) -> Self {
-        Timed { stream, allowed, phase, reading: None, writing: None }
+        Timed { stream, allowed, phase, reading: None, writing: None, leaving: None }
     }
 
     /// Pending while the client has time to send.
@@ -147,6 +161,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
+            // Many clients of TLS just close. Where more was to come, the length of the body tells.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
             Poll::Ready(read) => {
                 if buf.filled().len() > before {
                     this.phase.bytes_came();
@@ -188,10 +204,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes when it has written all that it has.
+    /// hyper flushes when it has written all that it has. With TLS some of that may still be on its way to the socket.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        match Pin::new(&mut this.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => return this.wait_for_writing(cx).map(Err),
+        }
         this.writing = None;
         if this.phase.now() % PHASES == ENDING {
             this.phase.change_to(BETWEEN);
@@ -201,7 +220,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// With TLS there is something to be written: that it ends.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.leaving.is_none() {
+            match Pin::new(&mut this.stream).poll_shutdown(cx) {
+                Poll::Ready(ended) => ended?,
+                Poll::Pending => return this.wait_for_writing(cx).map(Err),
+            }
+        }
+        if !this.phase.unread.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        let seen = this.leaving.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + TO_BE_SEEN)));
+        seen.as_mut().poll(cx).map(Ok)
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::Tls;
+use super::connection::Serving;
 use super::events::Full;
 use crate::event::{Event, Seldom};
 
@@ -34,21 +36,33 @@ const LINGERING: usize = 64;
 pub(super) struct TurnedAway {
     server: &'static str,
     limit: usize,
+    tls: Option<Tls>,
     seldom: Seldom,
     lingering: JoinSet<()>,
 }
 
 impl TurnedAway {
-    pub(super) fn new(server: &'static str, limit: usize) -> Self {
-        TurnedAway { server, limit, seldom: Seldom::every(SELDOM), lingering: JoinSet::new() }
+    pub(super) fn new(serving: &Serving) -> Self {
+        let (limit, tls) = (serving.limits.connections, serving.tls.clone());
+        TurnedAway { server: serving.name, limit, tls, seldom: Seldom::every(SELDOM), lingering: JoinSet::new() }
     }
 
     pub(super) fn tell(&mut self, stream: TcpStream) {
         Full { server: self.server, limit: self.limit, seldom: &self.seldom }.emit();
-        // It fits into the socket's buffer, which is empty; whoever is gone already need not be told.
-        let told = stream.try_write(&ANSWER).is_ok_and(|written| written == ANSWER.len());
-        if told && self.lingering.len() < LINGERING {
-            self.lingering.spawn(linger(stream));
+        let is_room = self.lingering.len() < LINGERING;
+        match &self.tls {
+            // A handshake costs something: those for whom there is no time are closed without a word.
+            Some(tls) if is_room => {
+                self.lingering.spawn(tell_by_tls(tls.clone(), stream));
+            }
+            Some(_) => {}
+            None => {
+                // It fits into the socket's buffer, which is empty; whoever is gone already need not be told.
+                let told = stream.try_write(&ANSWER).is_ok_and(|written| written == ANSWER.len());
+                if told && is_room {
+                    self.lingering.spawn(linger(stream));
+                }
+            }
         }
     }
 
@@ -60,7 +74,19 @@ impl TurnedAway {
     }
 }
 
-async fn linger(mut stream: TcpStream) {
+async fn tell_by_tls(tls: Tls, stream: TcpStream) {
+    let told = async {
+        let mut stream = tls.accept(stream).await.ok()?;
+        stream.write_all(&ANSWER).await.ok()?;
+        stream.shutdown().await.ok()?;
+        Some(stream)
+    };
+    if let Ok(Some(stream)) = timeout(LINGER, told).await {
+        linger(stream).await;
+    }
+}
+
+async fn linger(mut stream: impl AsyncRead + Unpin) {
     let to_the_end = async {
         let (mut read, mut buffer) = (0, [0; 1024]);
         while let Ok(n @ 1..) = stream.read(&mut buffer).await {

@@ -8,6 +8,7 @@ mod imports;
 mod markers;
 mod snapshots;
 mod tallies;
+mod tokens;
 
 pub use alerts::{AlertTransition, AlertValue, GroupLabel, Label, Notification, Outcome, TransitionKind};
 pub use burn::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
@@ -16,3 +17,4 @@ pub use imports::{ImportCheck, ImportPosition, ImportReading};
 pub use markers::{Marker, MarkerKind};
 pub use snapshots::{BurnChunk, BurnHead, PeriodSnapshot, RingSnapshot, SeriesSnapshot, SlicesSnapshot, SloSnapshot};
 pub use tallies::{Exemplar, Origin, TallyBatch, TallyEntry, TallyExemplar};
+pub use tokens::{Scope, Token, TokenState};

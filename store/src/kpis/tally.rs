@@ -72,6 +72,11 @@ impl<'a> Tally<'a> {
         self.cells.entry(cell).or_default()
     }
 
+    /// The sums of each cell.
+    pub fn cells(&self) -> impl Iterator<Item = (&Cell, &Sums)> {
+        self.cells.iter()
+    }
+
     /// Which tuples have to be named.
     pub fn unnamed(&self) -> BTreeSet<i64> {
         let needed = self.needs_names();

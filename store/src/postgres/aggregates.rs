@@ -4,6 +4,7 @@
 //! open, and its rollups are there when the hour is added up, or it notes that the hour has changed. An hour that changes while it
 //! is added up has a greater number of changes afterwards, and stays stale.
 
+use hashbrown::HashMap;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
@@ -174,6 +175,12 @@ async fn settled(
     }
     let (begins, changes): (Vec<Stamp>, Vec<i64>) = done.iter().map(|stale| (stale.begin, stale.changes)).unzip();
     let transaction = session.begin(DOING).await?;
+    if days.is_none() {
+        // With the end of their being stale: who read them before has another version.
+        let sql = "INSERT INTO made_days AS m (day, version) SELECT n.day, 1 FROM unnest($1::timestamptz[]) AS n (day)
+                   ORDER BY 1 ON CONFLICT (day) DO UPDATE SET version = m.version + 1";
+        execute(&transaction, sql, &[(&begins, Type::TIMESTAMPTZ_ARRAY)]).await?;
+    }
     if let Some(days) = days {
         let sql = "INSERT INTO stale_days AS s (day, changes)
                    SELECT n.day, 1 FROM unnest($1::timestamptz[]) AS n (day), closed WHERE n.day + interval '1 day' <= closed.until
@@ -228,6 +235,13 @@ pub async fn state(asked: &Transaction<'_>) -> Answer<AggregateState> {
     let found = rows(asked, sql, &[]).await?;
     let closed = found[0].get::<_, Option<Stamp>>(0).map(|stamp| stamp.0);
     Ok(AggregateState { closed, stale: found[0].get::<_, i64>(1) as u64 })
+}
+
+/// The version of each day of a range that was ever added up.
+pub async fn versions(asked: &Transaction<'_>, (from, to): (i64, i64)) -> Answer<HashMap<i64, i64>> {
+    let sql = "SELECT day, version FROM made_days WHERE day >= $1 AND day < $2";
+    let found = rows(asked, sql, &[(&Stamp(from), Type::TIMESTAMPTZ), (&Stamp(to), Type::TIMESTAMPTZ)]).await?;
+    Ok(found.iter().map(|row| (row.get::<_, Stamp>(0).0, row.get(1))).collect())
 }
 
 /// How the aggregates of a range stand: the first hour that is not closed, and what is stale, in order.

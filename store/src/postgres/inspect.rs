@@ -77,7 +77,7 @@ pub struct Inspection {
 const DOING: &str = "inspecting the database";
 
 /// Tables, and the version that each came with: without one of them nothing can be written.
-const TABLES: [(&str, i32); 15] = [
+const TABLES: [(&str, i32); 16] = [
     ("positions", 1),
     ("dimensions", 1),
     ("days", 1),
@@ -93,6 +93,7 @@ const TABLES: [(&str, i32); 15] = [
     ("closed", 5),
     ("stale_hours", 5),
     ("stale_days", 5),
+    ("made_days", 5),
 ];
 
 /// Tables that a version has and that are not `there`.

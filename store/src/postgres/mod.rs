@@ -43,6 +43,7 @@ use tokio::sync::Mutex;
 
 use crate::aggregates::{AggregateState, Refreshed};
 use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::cached::Days;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::notifications::{NotificationPage, NotificationQuestion};
 use crate::page::{EventPage, EventQuestion, StoredEvent};
@@ -66,6 +67,7 @@ pub struct PostgresStore {
     /// `None` if opened for reading only, or closed.
     writer: Mutex<Option<Writer>>,
     readers: Readers,
+    days: Arc<Days>,
 }
 
 impl PostgresStore {
@@ -91,7 +93,7 @@ impl PostgresStore {
 
     fn with(target: Target, retention: Retention, writer: Option<Writer>) -> Arc<Self> {
         let readers = Readers::new(target.clone());
-        Arc::new(PostgresStore { target, retention, writer: Mutex::new(writer), readers })
+        Arc::new(PostgresStore { target, retention, writer: Mutex::new(writer), readers, days: Arc::default() })
     }
 
     /// Ends every connection; later work is refused. Not needed for anything that was written: that is durable.
@@ -155,7 +157,13 @@ impl Store for PostgresStore {
 
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
         let question = question.clone();
-        self.readers.ask("computing KPIs", |asked| Box::pin(read_kpis::answer(asked, question.clone()))).await
+        let days = &self.days;
+        self.readers
+            .ask("computing KPIs", |asked| {
+                let (question, days) = (question.clone(), days.clone());
+                Box::pin(async move { read_kpis::answer(asked, question, &days).await })
+            })
+            .await
     }
 
     async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError> {

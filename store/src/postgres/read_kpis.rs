@@ -3,16 +3,20 @@
 //! Aggregates are added up here, row by row: the database would take many times as long to merge their sketches. Raw events are
 //! added up by the database, by bucket of the sketch: few rows come back, however many events there are.
 
+use std::sync::Arc;
+
 use futures::{TryStreamExt, pin_mut};
 use hashbrown::HashMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
-use super::aggregates::standing;
+use super::aggregates::{standing, versions};
 use super::conditions::Conditions;
 use super::sketch::Cells;
 use super::stamp::Stamp;
 use super::{error, read, sketch};
+use crate::aggregates::DAY_US;
+use crate::cached::{Day, Days, Wanted};
 use crate::events::Dimensions;
 use crate::kpis::{Extent, Field, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
 use crate::port::StoreError;
@@ -21,14 +25,15 @@ use crate::sketch::{LONGEST_MS, SHORTEST_MS};
 
 type Answer<T> = Result<T, StoreError>;
 
-pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion) -> Answer<KpiAnswer> {
+pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion, days: &Days) -> Answer<KpiAnswer> {
     let question = &question;
     question.check()?;
     let Some(extent) = extent(asked, question).await? else { return Ok(KpiAnswer::nothing(question)) };
     let range = question.range(extent);
     let sources = question.sources(range, &known(asked, extent, range).await?)?;
     let mut tally = Tally::new(question);
-    for (table, spans) in [(DAILY, &sources.daily), (HOURLY, &sources.hourly), (ROLLUPS, &sources.rollups)] {
+    add_days(asked, question, &sources.daily, days, &mut tally).await?;
+    for (table, spans) in [(HOURLY, &sources.hourly), (ROLLUPS, &sources.rollups)] {
         for span in spans {
             add_aggregates(asked, question, table, *span, &mut tally).await?;
         }
@@ -88,6 +93,61 @@ async fn known(asked: &Transaction<'_>, extent: Extent, range: Span) -> Answer<K
         gone: gone(0).zip(gone(1)),
         gone_at_ends: ends.map(|(minute, _)| minute.0).collect(),
     })
+}
+
+/// Whole days, from memory where they are there.
+async fn add_days(
+    asked: &Transaction<'_>,
+    question: &KpiQuestion,
+    spans: &[Span],
+    days: &Days,
+    tally: &mut Tally<'_>,
+) -> Answer<()> {
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let wanted = wanted(asked, question).await?;
+    for span in spans {
+        let versions = versions(asked, *span).await?;
+        for begin in (span.0..span.1).step_by(DAY_US as usize) {
+            let key = (begin, versions.get(&begin).copied().unwrap_or_default());
+            let day = match days.get(key) {
+                Some(day) => day,
+                None => {
+                    let day = Arc::new(day(asked, begin).await?);
+                    days.keep(key, &day);
+                    day
+                }
+            };
+            day.add_to(&wanted, question.start_of(begin), tally);
+        }
+    }
+    Ok(())
+}
+
+/// All rows of a day: other questions are about others of them.
+async fn day(asked: &Transaction<'_>, begin: i64) -> Answer<Day> {
+    let all = KpiQuestion { by: vec![Field::Service, Field::StatusClass], ..KpiQuestion::default() };
+    let mut tally = Tally::new(&all);
+    add_aggregates(asked, &all, DAILY, (begin, begin + DAY_US), &mut tally).await?;
+    let mut day = Day::default();
+    tally.cells().for_each(|(cell, sums)| day.push(cell.dimensions, cell.class, sums));
+    Ok(day)
+}
+
+/// What a question wants of a day.
+async fn wanted(asked: &Transaction<'_>, question: &KpiQuestion) -> Answer<Wanted> {
+    let filter = &question.filter;
+    let (class, errors_only) = (filter.status_class.map(i64::from), filter.errors_only);
+    let mut conditions = Conditions::default();
+    conditions.dimensions("id", filter);
+    if conditions.values().is_empty() && conditions.sql() == "true" {
+        return Ok(Wanted { dimensions: None, class, errors_only });
+    }
+    let sql = format!("SELECT id FROM dimensions WHERE {}", conditions.sql());
+    let found = read::rows(asked, "looking up dimensions", &sql, &conditions.values()).await?;
+    let dimensions = Some(found.iter().map(|row| row.get::<_, i32>(0).into()).collect());
+    Ok(Wanted { dimensions, class, errors_only })
 }
 
 async fn add_aggregates(

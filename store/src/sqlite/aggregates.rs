@@ -99,6 +99,9 @@ fn day_anew(transaction: &Transaction<'_>, day: i64) -> rusqlite::Result<i64> {
     let hours = (day * HOURS, (day + 1) * HOURS);
     transaction.prepare_cached(&sql)?.execute((day, hours.0, hours.1))?;
     transaction.prepare_cached("DELETE FROM stale_days WHERE day = ?1")?.execute([day])?;
+    transaction
+        .prepare_cached("INSERT INTO made_days VALUES (?1, 1) ON CONFLICT (day) DO UPDATE SET version = version + 1")?
+        .execute([day])?;
     let count = "SELECT 1 + count(*) FROM hourly WHERE hour >= ?1 AND hour < ?2";
     transaction.prepare_cached(count)?.query_row(hours, |row| row.get(0))
 }
@@ -153,6 +156,12 @@ pub struct Standing {
     pub stale_hours: Vec<i64>,
     /// Days.
     pub stale_days: Vec<i64>,
+}
+
+/// How often a day was added up.
+pub fn version(reader: &Connection, day: i64) -> rusqlite::Result<i64> {
+    let mut asked = reader.prepare_cached("SELECT version FROM made_days WHERE day = ?1")?;
+    asked.query_row([day], |row| row.get(0)).optional().map(Option::unwrap_or_default)
 }
 
 /// How the aggregates of a span of event time stand, microseconds.

@@ -37,16 +37,21 @@ impl Conditions {
     /// The dimensions of a filter, on a column that holds their id.
     pub fn dimensions(&mut self, filter: &EventFilter) {
         let mut tuple = Conditions::default();
-        tuple.equal(&[
+        tuple.tuple(filter);
+        if !tuple.sql.is_empty() {
+            self.sql.push(format!("dimensions IN (SELECT id FROM dimensions WHERE {})", tuple.sql()));
+            self.values.extend(tuple.values);
+        }
+    }
+
+    /// The dimensions of a filter, on their table.
+    pub fn tuple(&mut self, filter: &EventFilter) {
+        self.equal(&[
             ("service", &filter.service),
             ("environment", &filter.environment),
             ("endpoint", &filter.endpoint),
             ("method", &filter.method),
         ]);
-        if !tuple.sql.is_empty() {
-            self.sql.push(format!("dimensions IN (SELECT id FROM dimensions WHERE {})", tuple.sql()));
-            self.values.extend(tuple.values);
-        }
     }
 
     /// The conditions of a filter on an aggregate, except for time.

@@ -30,6 +30,7 @@ use slipstream_schemas::{Cause, EventTime, LogTime, Retention, Topic};
 
 use crate::aggregates::{AggregateState, Refreshed};
 use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::cached::Days;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::notifications::{NotificationPage, NotificationQuestion};
 use crate::page::{EventPage, EventQuestion, StoredEvent};
@@ -87,6 +88,7 @@ struct Inner {
     writer: Mutex<Option<Writer>>,
     /// Idle readers; one more is opened when all are busy.
     readers: Mutex<Vec<Connection>>,
+    days: Days,
 }
 
 impl SqliteStore {
@@ -123,7 +125,9 @@ impl SqliteStore {
 
     fn with(dir: &Path, retention: Retention, writer: Option<Writer>) -> Arc<Self> {
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Arc::new(SqliteStore { inner: Arc::new(Inner { dir: dir.to_owned(), retention, writer, readers }) })
+        Arc::new(SqliteStore {
+            inner: Arc::new(Inner { dir: dir.to_owned(), retention, writer, readers, days: Days::default() }),
+        })
     }
 
     /// Folds the write-ahead log into the file and ends the writer; later writes are refused. Not needed for anything
@@ -246,7 +250,8 @@ impl Store for SqliteStore {
 
     async fn kpis(&self, question: &KpiQuestion) -> Result<KpiAnswer, StoreError> {
         let question = question.clone();
-        self.ask("computing KPIs", move |reader| read_kpis::answer(reader, &question)).await
+        let inner = self.inner.clone();
+        self.ask("computing KPIs", move |reader| read_kpis::answer(reader, &question, &inner.days)).await
     }
 
     async fn events(&self, question: &EventQuestion) -> Result<EventPage, StoreError> {

@@ -1,16 +1,19 @@
 //! KPIs: aggregates for whole days, hours and minutes, raw events for the rest, added up by row.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use slipstream_schemas::Cause;
 
-use super::aggregates::standing;
+use super::aggregates::{standing, version};
 use super::conditions::Conditions;
 use super::{error, read};
 use crate::aggregates::{DAY_US, HOUR_US};
+use crate::cached::{Day, Days, Wanted};
 use crate::events::Dimensions;
-use crate::kpis::{Extent, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
+use crate::kpis::{Extent, Field, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
 use crate::port::StoreError;
 use crate::rollup::{MINUTE_US, Sums};
 
@@ -21,7 +24,7 @@ const DAILY: (&str, &str, i64) = ("daily", "day", DAY_US);
 const HOURLY: (&str, &str, i64) = ("hourly", "hour", HOUR_US);
 const ROLLUPS: (&str, &str, i64) = ("rollups", "minute", MINUTE_US);
 
-pub fn answer(reader: &Connection, question: &KpiQuestion) -> Answer<KpiAnswer> {
+pub fn answer(reader: &Connection, question: &KpiQuestion, days: &Days) -> Answer<KpiAnswer> {
     question.check()?;
     // One snapshot for all parts of the result.
     let snapshot = reader.unchecked_transaction().map_err(error::at("computing KPIs"))?;
@@ -29,7 +32,8 @@ pub fn answer(reader: &Connection, question: &KpiQuestion) -> Answer<KpiAnswer> 
     let range = question.range(extent);
     let sources = question.sources(range, &known(&snapshot, extent, range)?)?;
     let mut tally = Tally::new(question);
-    for (table, spans) in [(DAILY, &sources.daily), (HOURLY, &sources.hourly), (ROLLUPS, &sources.rollups)] {
+    add_days(&snapshot, question, &sources.daily, days, &mut tally)?;
+    for (table, spans) in [(HOURLY, &sources.hourly), (ROLLUPS, &sources.rollups)] {
         for span in spans {
             add_aggregates(&snapshot, question, table, *span, &mut tally)?;
         }
@@ -86,6 +90,58 @@ fn known(reader: &Connection, extent: Extent, range: Span) -> Answer<Known> {
         })
     };
     ask().map_err(error::at("looking up what is stored of a range"))
+}
+
+/// Whole days, from memory where they are there.
+fn add_days(
+    reader: &Connection,
+    question: &KpiQuestion,
+    spans: &[Span],
+    days: &Days,
+    tally: &mut Tally<'_>,
+) -> Answer<()> {
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let wanted = wanted(reader, question)?;
+    for begin in spans.iter().flat_map(|span| (span.0..span.1).step_by(DAY_US as usize)) {
+        let version = version(reader, begin / DAY_US).map_err(error::at("looking up a day"))?;
+        let day = match days.get((begin, version)) {
+            Some(day) => day,
+            None => {
+                let day = Arc::new(day(reader, begin)?);
+                days.keep((begin, version), &day);
+                day
+            }
+        };
+        day.add_to(&wanted, question.start_of(begin), tally);
+    }
+    Ok(())
+}
+
+/// All rows of a day: other questions are about others of them.
+fn day(reader: &Connection, begin: i64) -> Answer<Day> {
+    let all = KpiQuestion { by: vec![Field::Service, Field::StatusClass], ..KpiQuestion::default() };
+    let mut tally = Tally::new(&all);
+    add_aggregates(reader, &all, DAILY, (begin, begin + DAY_US), &mut tally)?;
+    let mut day = Day::default();
+    tally.cells().for_each(|(cell, sums)| day.push(cell.dimensions, cell.class, sums));
+    Ok(day)
+}
+
+/// What a question wants of a day.
+fn wanted(reader: &Connection, question: &KpiQuestion) -> Answer<Wanted> {
+    let filter = &question.filter;
+    let (class, errors_only) = (filter.status_class.map(i64::from), filter.errors_only);
+    let mut tuple = Conditions::default();
+    tuple.tuple(filter);
+    if tuple.values.is_empty() {
+        return Ok(Wanted { dimensions: None, class, errors_only });
+    }
+    let sql = format!("SELECT id FROM dimensions WHERE {}", tuple.sql());
+    let ids: Vec<i64> =
+        read::all(reader, "looking up dimensions", &sql, params_from_iter(tuple.values), |row| row.get(0))?;
+    Ok(Wanted { dimensions: Some(ids.into_iter().collect()), class, errors_only })
 }
 
 fn add_aggregates(

@@ -36,3 +36,9 @@ CREATE TABLE closed (
 -- Closed hours, and closed days, whose rollups have changed since they were added up.
 CREATE TABLE stale_hours (hour INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE stale_days (day INTEGER PRIMARY KEY) STRICT;
+
+-- How often each day was added up: who keeps its aggregates in memory knows by it whether they are still right.
+CREATE TABLE made_days (
+    day INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL
+) STRICT;

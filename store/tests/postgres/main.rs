@@ -6,10 +6,12 @@ mod extension;
 mod failures;
 mod grants;
 mod history;
+mod majors;
 mod migrations;
 mod pooler;
 mod raw;
 mod refusals;
+mod settings;
 mod sketches;
 mod support;
 mod timescale;
@@ -17,29 +19,29 @@ mod tls;
 mod writers;
 
 use slipstream_store::conformance;
-use support::Databases;
+use support::Schemas;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writing_conforms() {
-    conformance::writing::all(&Databases::new().await).await;
+    conformance::writing::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_conform() {
-    conformance::questions::all(&Databases::new().await).await;
+    conformance::questions::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn looking_conforms() {
-    conformance::looking::all(&Databases::new().await).await;
+    conformance::looking::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aggregates_conform() {
-    conformance::aggregates::all(&Databases::new().await).await;
+    conformance::aggregates::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn raw_events_conform() {
-    conformance::raw::all(&Databases::new().await).await;
+    conformance::raw::all(&Schemas::new().await).await;
 }

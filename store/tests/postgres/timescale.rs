@@ -11,7 +11,7 @@ use slipstream_store::postgres::{Layout, Progress, inspect, to_hypertables};
 use slipstream_store::{EventFilter, PostgresOptions, PostgresStore, Store, StoreError, StoredBurnRates, WriteBatch};
 use slipstream_testkit::services;
 
-use crate::support::{Beside, Databases, all_events};
+use crate::support::{Beside, Schemas, all_events};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -20,7 +20,7 @@ const ALL: Layout = Layout { events: true, rollups: true, burn_rates: true, cont
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_conforms_on_hypertables() {
     let Some(server) = services::timescale().await else { return };
-    conformance::all(&Databases::on(server)).await;
+    conformance::all(&Schemas::on(&server).await).await;
 }
 
 async fn fresh() -> Option<(Arc<PostgresStore>, Beside, PostgresOptions)> {

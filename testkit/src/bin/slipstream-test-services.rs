@@ -1,7 +1,7 @@
-//! Runs a command, usually `cargo test`, with one Kafka and one PostgreSQL for all of its processes, and closes by
-//! saying what ran against what.
+//! Runs a command, usually `cargo test`, with one Kafka, one PostgreSQL and one TimescaleDB for all of its processes, and closes
+//! by saying what ran against what.
 //!
-//! `slipstream-test-services [--full] COMMAND...`: with `--full` a service that no test used is a failure, because then
+//! `slipstream-test-services [--full] COMMAND...`: with `--full` a service that no test asked for is a failure, because then
 //! something was silently skipped.
 
 use std::env::args;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
-use slipstream_testkit::services::{self, Kafka, Postgres, Uses};
+use slipstream_testkit::services::{self, Kafka, MAJORS, Postgres, Uses};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -32,6 +32,11 @@ async fn main() -> Result<ExitCode> {
     Ok(if passed && !skipped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The key of each major of PostgreSQL in the report, and its name.
+fn majors() -> impl Iterator<Item = (String, String)> {
+    MAJORS.iter().map(|major| (format!("postgres-{major}"), format!("PostgreSQL {major}")))
+}
+
 fn owned((program, arguments): (&String, &[String])) -> (String, Vec<String>) {
     (program.clone(), arguments.to_vec())
 }
@@ -50,7 +55,7 @@ impl Run {
         let mut command = Command::new(program);
         command.args(arguments);
         command.env(services::KAFKA, self.kafka.bootstrap()).env(services::POSTGRES, self.postgres.url());
-        let timescale = self.timescale.as_ref().map_or_else(|| "none".to_owned(), |timescale| timescale.url());
+        let timescale = self.timescale.as_ref().map_or_else(|| services::NONE.to_owned(), |timescale| timescale.url());
         command.env(services::TIMESCALE, timescale).env(services::REPORT, self.folder.path().join("report"));
         let status = command.status().await.with_context(|| format!("running {program}"))?;
         Ok(status.success())
@@ -66,12 +71,17 @@ impl Run {
 
     /// Prints what ran against what. A command that is not a test reports itself what it did.
     fn close(&self, uses: &Uses, full: bool) -> io::Result<()> {
-        let timescale = self.timescale.as_ref().map(|timescale| timescale.describe()).unwrap_or_default();
-        let mut lines = uses.lines("kafka", "Apache Kafka", &self.kafka.describe());
-        lines.extend(uses.lines("postgres", "PostgreSQL", &self.postgres.describe()));
-        lines.extend(uses.lines("timescale", "TimescaleDB", &format!("TimescaleDB on {timescale}")));
-        lines.extend(uses.lines("prometheus", "Prometheus", ""));
-        lines.extend(uses.lines("docker", "Docker", ""));
+        let timescale = self.timescale.as_ref().map(|timescale| timescale.describe());
+        let mut lines = uses.lines("kafka", "Apache Kafka", Some(&self.kafka.describe()));
+        lines.extend(uses.lines("postgres", "PostgreSQL", Some(&self.postgres.describe())));
+        for (service, name) in majors() {
+            lines.extend(uses.lines(&service, &name, None));
+        }
+        lines.extend(uses.lines("pgbouncer", "PgBouncer", None));
+        lines.extend(uses.lines("timescale", "TimescaleDB", timescale.as_deref()));
+        lines.extend(uses.lines("timescale-wasm", "TimescaleDB in WASM", None));
+        lines.extend(uses.lines("prometheus", "Prometheus", None));
+        lines.extend(uses.lines("docker", "Docker", None));
         if lines.is_empty() && !full {
             return Ok(());
         }
@@ -80,10 +90,14 @@ impl Run {
         lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
     }
 
-    /// Says which service no test used.
+    /// Says which service no test used. TimescaleDB and the majors of PostgreSQL may be missing, which the tests have said; not
+    /// even to ask for them is to skip them.
     fn has_unused(&self, uses: &Uses) -> Result<bool> {
-        let named = [("kafka", "Apache Kafka"), ("postgres", "PostgreSQL")];
-        let unused: Vec<&str> = named.iter().filter(|(key, _)| uses.count(key) == 0).map(|(_, name)| *name).collect();
+        let always = [("kafka", "Apache Kafka"), ("postgres", "PostgreSQL")];
+        let always = always.iter().filter(|(key, _)| uses.count(key) == 0).map(|(_, name)| (*name).to_owned());
+        let optional = [("timescale".to_owned(), "TimescaleDB".to_owned())].into_iter().chain(majors());
+        let optional = optional.filter(|(key, _)| uses.unwanted(key)).map(|(_, name)| name);
+        let unused: Vec<String> = always.chain(optional).collect();
         if !unused.is_empty() {
             writeln!(io::stderr(), "no test ran against {}: this is not a full run", unused.join(" nor "))?;
         }

@@ -13,6 +13,8 @@ use super::ports;
 use super::programs::as_postgres;
 use super::report::{self, Use};
 
+/// How long it keeps a session that nobody uses: a suite uses one database after the other, and the server has an end.
+const IDLE_SECONDS: u32 = 5;
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,6 +46,13 @@ impl Pooler {
         self.url.clone()
     }
 
+    /// Another database of the same server by way of the pooler, given its URL.
+    pub fn url_of(&self, database: &str) -> String {
+        let (pooler, _) = self.url.rsplit_once('/').unwrap_or((&self.url, ""));
+        let (_, name) = database.rsplit_once('/').unwrap_or_default();
+        format!("{pooler}/{name}")
+    }
+
     fn start(program: PathBuf, url: &str, mode: &str, sessions: usize) -> Result<Pooler> {
         let (scheme, rest) = url.split_once("://").context("a URL has a scheme")?;
         let (credentials, rest) = rest.rsplit_once('@').context("the URL has no user")?;
@@ -53,7 +62,8 @@ impl Pooler {
         let (folder, port) = (Folder::new("KILL")?, ports::free()?);
         let settings = format!(
             "[databases]\n* = host={host} port={server} user={user} password={password}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nauth_type = any\npool_mode = {mode}\ndefault_pool_size = {sessions}\nunix_socket_dir =\n"
+             listen_port = {port}\nauth_type = any\npool_mode = {mode}\ndefault_pool_size = {sessions}\nunix_socket_dir =\n\
+             server_idle_timeout = {IDLE_SECONDS}\n"
         );
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, settings).context("writing its settings")?;

@@ -1,10 +1,11 @@
 //! PostgreSQL: a separate server with one superuser, and databases with random names.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rand::RngExt;
 use testcontainers_modules::postgres as containers;
 use testcontainers_modules::testcontainers::{ContainerRequest, ImageExt};
@@ -25,8 +26,6 @@ use super::way::{self, Way};
 const USER: &str = "postgres";
 const WANTED: Wanted =
     Wanted { variable: "SLIPSTREAM_TEST_POSTGRES_IMAGE", official: "postgres:17.6", built: Some("postgres") };
-const TIMESCALE: Wanted =
-    Wanted { variable: "SLIPSTREAM_TEST_TIMESCALE_IMAGE", official: "timescale/timescaledb:2.28.3-pg17", built: None };
 /// Of a container, for parallel queries; bytes.
 const SHARED_MEMORY: u64 = 256 << 20;
 /// What a test server has that an ordinary one has not; durability is as in production, because tests kill it.
@@ -98,25 +97,8 @@ impl Postgres {
     /// The shared one: external, by its address, or our own.
     pub(super) async fn shared() -> Result<Arc<Postgres>> {
         let postgres = match way::given(way::POSTGRES)? {
-            Some(url) => {
-                Postgres { url, description: String::new(), instance: Instance::Given }.described("given").await
-            }
+            Some(url) => Postgres::at(url, Instance::Given, "given").await,
             None => Postgres::of_our_own().await,
-        };
-        postgres.map(Arc::new)
-    }
-
-    /// One with the TimescaleDB extension: external, by its URL, or the official image in a container.
-    pub(super) async fn timescale() -> Result<Arc<Postgres>> {
-        let postgres = match way::given(way::TIMESCALE)? {
-            Some(none) if none == "none" => bail!("{}=none", way::TIMESCALE),
-            Some(url) => {
-                Postgres { url, description: String::new(), instance: Instance::Given }.described("given").await
-            }
-            None => match way::own(TIMESCALE).await? {
-                Way::Docker(image) => Postgres::in_container(image).await,
-                Way::Native => bail!("it exists only as a Docker image, and none is available"),
-            },
         };
         postgres.map(Arc::new)
     }
@@ -124,7 +106,7 @@ impl Postgres {
     async fn of_our_own() -> Result<Postgres> {
         match way::own(WANTED).await? {
             Way::Docker(image) => Postgres::in_container(image).await,
-            Way::Native => Postgres::native(&[]).await,
+            Way::Native => Postgres::native(None, &[], "native process").await,
         }
     }
 
@@ -134,13 +116,14 @@ impl Postgres {
     /// # Panics
     /// When none can be started, saying what to do.
     pub async fn with_extension_files(files: &'static [(&'static str, &'static str)]) -> Postgres {
-        let started = on_own_runtime(Postgres::native(files)).await;
+        let started = on_own_runtime(Postgres::native(None, files, "native process")).await;
         let postgres = started.unwrap_or_else(|error| panic!("{}", way::advice("PostgreSQL", &error)));
         report::note("postgres", Use::Own, &postgres.description);
         postgres
     }
 
-    async fn in_container(image: Image) -> Result<Postgres> {
+    /// A container of an image that takes what the official one takes.
+    pub(super) async fn in_container(image: Image) -> Result<Postgres> {
         let port = ports::free()?;
         let mut command = vec!["postgres".to_owned()];
         for setting in SETTINGS {
@@ -151,13 +134,17 @@ impl Postgres {
         let container = Container::start_new(request, &image, (5432, port)).await?;
         let url = format!("postgres://{USER}:{USER}@127.0.0.1:{port}/{USER}");
         let instance = Instance::Docker(container);
-        let origin = format!("testcontainers, image {image}");
-        Postgres { url, description: String::new(), instance }.described(&origin).await
+        Postgres::at(url, instance, &format!("testcontainers, image {image}")).await
     }
 
-    async fn native(extension_files: &[(&str, &str)]) -> Result<Postgres> {
+    /// A process of this machine. `home` has bin, lib and share; without one those that are installed are run.
+    pub(super) async fn native(
+        home: Option<PathBuf>,
+        extension_files: &[(&str, &str)],
+        origin: &str,
+    ) -> Result<Postgres> {
         let folder = Folder::new("QUIT")?;
-        let programs = programs::for_native(folder.path(), extension_files)?;
+        let programs = programs::for_native(folder.path(), home, extension_files)?;
         let (data, sockets) = (folder.path().join("data"), folder.path().join("sockets"));
         for owned in [&data, &sockets] {
             make_owned(owned)?;
@@ -176,20 +163,28 @@ impl Postgres {
         let native = Native::new(folder, command)?;
         native.start()?;
         let url = format!("postgres://{USER}:{USER}@127.0.0.1:{port}/{USER}");
-        let instance = Instance::Native(Box::new(native));
-        Postgres { url, description: String::new(), instance }.described("native process").await
+        Postgres::at(url, Instance::Native(Box::new(native)), origin).await
     }
 
-    /// The same with its version in the description, once it responds.
-    async fn described(mut self, origin: &str) -> Result<Postgres> {
-        let version = self.answers().await?;
-        self.description = format!("PostgreSQL {version} ({origin})");
-        Ok(self)
+    /// The one at this URL, once it responds, described by its version and where it comes from.
+    pub(super) async fn at(url: String, instance: Instance, origin: &str) -> Result<Postgres> {
+        let mut postgres = Postgres { url, description: String::new(), instance };
+        let version = postgres.answers().await?;
+        postgres.description = format!("PostgreSQL {version} ({origin})");
+        Ok(postgres)
+    }
+
+    /// Puts something before what it is described as.
+    pub(super) fn described(mut self, before: &str) -> Postgres {
+        self.description.insert_str(0, before);
+        self
     }
 
     /// Waits until the server responds, and returns its version.
     async fn answers(&self) -> Result<String> {
-        let answered = until_it_answers("PostgreSQL", &self.instance, || version(&self.url));
+        let answered = until_it_answers("PostgreSQL", &self.instance, || {
+            ask(&self.url, "SELECT split_part(current_setting('server_version'), ' ', 1)")
+        });
         answered.await.with_context(|| format!("PostgreSQL: {}", self.instance.last_words()))
     }
 
@@ -209,12 +204,12 @@ impl Postgres {
     }
 }
 
-async fn version(url: &str) -> Result<String> {
+/// Asks for a text on a connection of its own.
+pub(super) async fn ask(url: &str, query: &str) -> Result<String> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("connecting")?;
-    let asked = async move { client.query_one("SHOW server_version", &[]).await };
+    let asked = async move { client.query_one(query, &[]).await };
     let (answer, _ended) = tokio::join!(asked, connection);
-    let version: String = answer.context("reading the version")?.get(0);
-    Ok(version.split(' ').next().unwrap_or_default().to_owned())
+    answer.with_context(|| query.to_owned())?.try_get(0).with_context(|| query.to_owned())
 }
 
 /// A URL without its database, and its parameters with their question mark.
@@ -225,7 +220,7 @@ fn split_database(url: &str) -> (&str, &str) {
     (server, parameters)
 }
 
-fn initialise(programs: &std::path::Path, data: &std::path::Path, password: &std::path::Path) -> Result<()> {
+fn initialise(programs: &Path, data: &Path, password: &Path) -> Result<()> {
     let mut words = as_postgres();
     words.push(programs.join("initdb").display().to_string());
     let mut command = Command::new(&words[0]);

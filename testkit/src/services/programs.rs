@@ -31,17 +31,17 @@ pub(super) fn make_owned(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder with `initdb` and `postgres` for a service that lives in `folder`.
-pub(super) fn for_native(folder: &Path, extension_files: &[(&str, &str)]) -> Result<PathBuf> {
-    let home = way::given(POSTGRES_HOME)?.map(PathBuf::from);
-    if home.is_none() && extension_files.is_empty() {
-        return installed();
-    }
+/// The folder with `initdb` and `postgres` for a service that lives in `folder`: those of `home`, else of the folder that
+/// the environment names, else those that are installed.
+pub(super) fn for_native(folder: &Path, home: Option<PathBuf>, extension_files: &[(&str, &str)]) -> Result<PathBuf> {
+    let home = home.or(way::given(POSTGRES_HOME)?.map(PathBuf::from));
     let from = match home {
+        // As root we run it as another user, who may not look into it.
+        Some(home) if as_postgres().is_empty() && extension_files.is_empty() => return Ok(home.join("bin")),
         Some(home) => Parts::of_home(&home),
+        None if extension_files.is_empty() => return installed(),
         None => Parts::of_debian(&installed()?)?,
     };
-    // A named folder may be one that only we may look into.
     copy(&from, &folder.join("server"), extension_files)
 }
 

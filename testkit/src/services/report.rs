@@ -65,19 +65,24 @@ impl Uses {
         Uses { tests }
     }
 
+    /// Whether no test wanted the service: one that wanted it and did without has said so.
+    pub fn unwanted(&self, service: &str) -> bool {
+        !self.tests.keys().any(|(name, _, _)| name == service)
+    }
+
     /// How many tests used the service, shared or of their own.
     pub fn count(&self, service: &str) -> usize {
         let used = self.tests.iter().filter(|((name, how, _), _)| name == service && *how != Use::Missing);
         used.flat_map(|(_, tests)| tests).collect::<BTreeSet<_>>().len()
     }
 
-    /// One line for each kind of use of the service. `shared` describes the shared one, as its starter
-    /// knows it; `name` is the service's name for people.
-    pub fn lines(&self, service: &str, name: &str, shared: &str) -> Vec<String> {
+    /// One line for each kind of use of the service. `shared` describes the shared one if its starter
+    /// knows more than the tests; `name` is the service's name for people.
+    pub fn lines(&self, service: &str, name: &str, shared: Option<&str>) -> Vec<String> {
         let of_it = self.tests.iter().filter(|((used, _, _), _)| used == service);
         let mut by_kind: BTreeMap<(Use, &str), BTreeSet<&(String, String)>> = BTreeMap::new();
         for ((_, how, description), tests) in of_it {
-            let description = if *how == Use::Shared { shared } else { description };
+            let description = shared.filter(|_| *how == Use::Shared).unwrap_or(description);
             by_kind.entry((*how, description)).or_default().extend(tests);
         }
         let told = by_kind.iter().map(|((how, description), tests)| match how {
@@ -111,8 +116,11 @@ mod tests {
         assert_eq!((uses.count("kafka"), uses.count("postgres"), uses.count("timescale")), (3, 0, 0));
         let kafka =
             ["Kafka 4 (docker): 2 tests in 2 suites", "Kafka 4 (native), dedicated to single tests: 1 test in 1 suite"];
-        assert_eq!(uses.lines("kafka", "Kafka", "Kafka 4 (docker)"), kafka);
+        assert_eq!(uses.lines("kafka", "Kafka", Some("Kafka 4 (docker)")), kafka);
+        assert_eq!(uses.lines("kafka", "Kafka", None)[0], "at 127.0.0.1:1: 2 tests in 2 suites");
         let missing = ["TimescaleDB: not available, 1 test in 1 suite did not run against it (no image)"];
-        assert_eq!(uses.lines("timescale", "TimescaleDB", ""), missing);
+        assert_eq!(uses.lines("timescale", "TimescaleDB", None), missing);
+        let unwanted = ["kafka", "postgres", "timescale"].map(|service| uses.unwanted(service));
+        assert_eq!(unwanted, [false, true, false], "a test that did without has said so");
     }
 }

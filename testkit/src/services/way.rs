@@ -11,8 +11,10 @@ use super::image::{self, Image, Wanted};
 pub const KAFKA: &str = "SLIPSTREAM_TEST_KAFKA";
 /// The variable with a PostgreSQL's URL, `postgres://...`, of a user who may create databases.
 pub const POSTGRES: &str = "SLIPSTREAM_TEST_POSTGRES";
-/// The variable with the URL of a PostgreSQL that has the TimescaleDB extension; `none` says that there is none.
+/// The variable with the URL of a PostgreSQL that has the TimescaleDB extension; [`NONE`] says that there is none.
 pub const TIMESCALE: &str = "SLIPSTREAM_TEST_TIMESCALE";
+/// In place of an address: do without, and do not look for another.
+pub const NONE: &str = "none";
 /// The variable that forces a way, `docker` or `native`.
 pub const SERVICES: &str = "SLIPSTREAM_TEST_SERVICES";
 
@@ -49,6 +51,11 @@ pub(super) async fn own(wanted: Wanted) -> Result<Way> {
     }
 }
 
+/// Whether a service that some machines do not have has to be there: on a machine of CI nothing is left out silently.
+pub(super) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
+}
+
 /// The message of a test that does not get its service.
 pub(super) fn advice(service: &str, error: &anyhow::Error) -> String {
     format!(
@@ -66,7 +73,7 @@ pub(super) async fn script(name: &str, arguments: &[&str]) -> Result<String> {
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let ran = command.output().await.with_context(|| format!("running {}", path.display()))?;
     let said = String::from_utf8_lossy(&ran.stderr);
-    ensure!(ran.status.success(), "{} {}: {said}", path.display(), arguments.join(" "));
+    ensure!(ran.status.success(), "{name} {}: {}", arguments.join(" "), said.trim());
     let answer = String::from_utf8(ran.stdout).context("a script's output is not UTF-8")?;
     answer.lines().last().map(str::to_owned).with_context(|| format!("{} printed nothing", path.display()))
 }

@@ -80,7 +80,8 @@ async fn through(address: &str, args: args::Import) -> Result<ExitCode> {
     // Another address may be another machine: its store is not known here.
     let flags = args.gateway.is_none().then(|| args.to.flags());
     let json = args.json;
-    let work = Work { target: Target::Gateway(Remote::new(address)?), slos: 0, args };
+    let remote = Remote::new(address, &args.server.credentials()?)?;
+    let work = Work { target: Target::Gateway(remote), slos: 0, args };
     let report = interruptible(async |shutdown| work.run(None, shutdown).await).await?;
     finish(&report, json, None, Some("the gateway"), flags.as_deref())
 }

@@ -19,4 +19,10 @@ CREATE TABLE stale_days (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stale_days IS 'The same for days, whose hours may be up to date already.';
 
+CREATE TABLE made_days (
+    day timestamptz PRIMARY KEY,
+    version bigint NOT NULL
+) WITH (fillfactor = 70);
+COMMENT ON TABLE made_days IS 'How often each day was added up: who keeps its aggregates in memory knows by it whether they are still right.';
+
 CREATE INDEX notifications_by_time ON notifications ("at");

@@ -1,0 +1,112 @@
+//! The topic tokens: read to its end before anything is served, then followed, so that a new token and a revocation take
+//! effect in every process within about two seconds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use slipstream_log::{Offset, RecordRef, SharedLog, TopicPartition};
+use slipstream_runtime::Shutdown;
+use slipstream_runtime::access::Access;
+use slipstream_runtime::config::RateLimits;
+use slipstream_runtime::event::Event;
+use slipstream_schemas::records::Token;
+use slipstream_schemas::{Topic, codec};
+use tokio::time::Instant;
+
+use crate::reading::{ReadError, Reader, decoded};
+use crate::telemetry::{TokensRead, TokensUnread};
+
+/// Name of the reader, where the log asks for one.
+const READER: &str = "tokens";
+/// How often the log is asked for new ones.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long one look may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All tokens of a log, and where it was read to.
+pub struct Tokens {
+    log: SharedLog,
+    access: Access,
+    next: BTreeMap<TopicPartition, Offset>,
+}
+
+impl Tokens {
+    /// Reads the topic to its end. A log of an earlier version, which has no such topic, has no tokens.
+    ///
+    /// # Errors
+    /// When the log fails, or a record was written by a newer version.
+    pub async fn read(log: SharedLog, limits: RateLimits) -> Result<Self, ReadError> {
+        let mut tokens = Tokens { log, access: Access::new(limits), next: BTreeMap::new() };
+        tokens.look().await?;
+        Ok(tokens)
+    }
+
+    /// Who may ask for what: kept up to date by [`Tokens::follow`].
+    pub fn access(&self) -> Access {
+        self.access.clone()
+    }
+
+    /// Goes on reading until `shutdown`. While the log cannot be read, the tokens that are known keep working, and a metric and
+    /// a warning say so.
+    ///
+    /// # Errors
+    /// When a record was written by a newer version: it may be a revocation.
+    pub async fn follow(mut self, shutdown: Shutdown) -> Result<(), ReadError> {
+        let mut last = Instant::now();
+        TokensRead { after: None }.emit();
+        let mut is_behind = false;
+        while tokio::time::timeout(LOOK_EVERY, shutdown.cancelled()).await.is_err() {
+            let looked = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                looked = tokio::time::timeout(PATIENCE, self.look()) => looked,
+            };
+            let cause = match looked {
+                Ok(Ok(())) => {
+                    TokensRead { after: is_behind.then(|| last.elapsed()) }.emit();
+                    (last, is_behind) = (Instant::now(), false);
+                    continue;
+                }
+                Ok(Err(error @ ReadError::Record { .. })) => return Err(error),
+                Ok(Err(ReadError::Log { cause, .. })) => cause.to_string(),
+                Err(_) => format!("the log did not answer within {PATIENCE:?}"),
+            };
+            is_behind |= TokensUnread::is_due(last.elapsed());
+            TokensUnread { since: last.elapsed(), cause: &cause }.emit();
+        }
+        Ok(())
+    }
+
+    /// Reads what has come since the last time.
+    async fn look(&mut self) -> Result<(), ReadError> {
+        let reader = Reader { log: self.log.as_ref(), role: READER };
+        for partition in reader.partitions(Topic::Tokens).await? {
+            let (first, end) = reader.bounds(partition).await?;
+            let next = self.next.get(&partition).copied().unwrap_or(first);
+            // A topic that was made again begins anew; what is known stays.
+            let from = if next > end { first } else { next.max(first) };
+            let mut found = Vec::new();
+            let next = reader.each(partition, from, end, |record| take(partition, record, &mut found)).await?;
+            if !found.is_empty() {
+                self.access.learn(found);
+            }
+            self.next.insert(partition, next);
+        }
+        Ok(())
+    }
+}
+
+/// A record's id, and the token unless the record says that it is withdrawn.
+fn take(
+    partition: TopicPartition,
+    record: RecordRef<'_>,
+    found: &mut Vec<(String, Option<Token>)>,
+) -> Result<(), ReadError> {
+    found.push(match record.value() {
+        Some(_) => {
+            let token: Token = decoded(partition, record, codec::decode)?;
+            (token.id.clone(), Some(token))
+        }
+        None => (String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned(), None),
+    });
+    Ok(())
+}

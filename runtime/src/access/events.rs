@@ -1,0 +1,99 @@
+//! The audit: who did what, and what came of it. Log lines have the target `audit`, so that they can be kept apart
+//! (`logging.level: info,audit=debug`). Nothing here ever has a header or a token's text.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use prometheus::IntCounterVec;
+
+use super::{Denied, Principal, Refused, Scope};
+use crate::event::{Event, Seldom};
+use crate::metrics::counter;
+
+static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counter(
+        "slipstream_access_requests_total",
+        "Requests by the scope that they need and their outcome: the status, why access was refused, or that the client left \
+         before it was answered (left).",
+        &["scope", "outcome"],
+    )
+});
+
+/// Refusals that are alike are told once in a while.
+const SELDOM: Duration = Duration::from_secs(10);
+/// By reason: many of one kind hide none of another.
+static REFUSALS: [Seldom; 8] = [const { Seldom::every(SELDOM) }; 8];
+
+/// What was asked for.
+pub(super) struct What {
+    pub method: Method,
+    /// The route as it is written in the program; `None` where there is none of the request's path.
+    pub route: Option<String>,
+    pub scope: Scope,
+    pub peer: Option<IpAddr>,
+}
+
+impl What {
+    fn route(&self) -> &str {
+        self.route.as_deref().unwrap_or("-")
+    }
+
+    fn peer(&self) -> String {
+        self.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string())
+    }
+}
+
+/// A request was answered, or left.
+pub(super) struct Ended<'a> {
+    pub who: &'a Principal,
+    pub what: &'a What,
+    /// `None`: its client left before it was answered. What it asked for may be done nevertheless.
+    pub status: Option<StatusCode>,
+    /// Whether it is one that changes something.
+    pub changes: bool,
+}
+
+impl Event for Ended<'_> {
+    fn emit(self) {
+        let Ended { who, what, status, changes } = self;
+        let outcome = status.as_ref().map_or("left", StatusCode::as_str);
+        REQUESTS.with_label_values(&[what.scope.name(), outcome]).inc();
+        let (method, scope, route, peer) = (&what.method, what.scope.name(), what.route(), what.peer());
+        match changes {
+            true => tracing::info!(target: "audit", %who, peer, %method, route, scope, outcome, "answered"),
+            false => tracing::debug!(target: "audit", %who, peer, %method, route, scope, outcome, "answered"),
+        }
+    }
+}
+
+/// A request was refused before anything of it was read.
+pub(super) struct Turned<'a> {
+    pub refused: &'a Refused,
+    pub what: &'a What,
+}
+
+impl Event for Turned<'_> {
+    fn emit(self) {
+        let Turned { refused: Refused { who, why }, what } = self;
+        REQUESTS.with_label_values(&[what.scope.name(), why.code()]).inc();
+        let Some(refusals) = REFUSALS[number(why)].count(1) else { return };
+        let who = who.as_ref().map_or_else(|| "-".to_owned(), Principal::to_string);
+        let (method, route, scope, outcome) = (&what.method, what.route(), what.scope.name(), why.code());
+        tracing::info!(target: "audit", who, peer = what.peer(), %method, route, scope, outcome, refusals, "refused");
+    }
+}
+
+fn number(why: &Denied) -> usize {
+    match why {
+        Denied::Missing => 0,
+        Denied::Malformed => 1,
+        Denied::Unknown => 2,
+        Denied::Expired => 3,
+        Denied::Revoked => 4,
+        Denied::Scope(_) => 5,
+        Denied::Stranger(_) => 6,
+        Denied::TooMany { .. } => 7,
+    }
+}
