@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use slipstream_runtime::access::Access;
 use slipstream_runtime::{Health, Shutdown};
 
 use crate::ask::Past;
@@ -17,6 +18,8 @@ pub struct Api {
     pub live: Arc<Live>,
     /// The roles of this process.
     pub health: Health,
+    /// Whom it answers.
+    pub access: Access,
     /// How many questions the store is asked at a time.
     pub bound: Bound,
     /// What describes the API.

@@ -107,6 +107,7 @@ impl Role {
             past: Past::of(self.parts.store.clone(), self.parts.log.clone()),
             live: self.live.clone(),
             health: self.parts.health.clone(),
+            access: self.parts.access.clone(),
             bound: Bound::default(),
             documents: Documents { postman: Bytes::from(postman_of(&openapi)), openapi: Bytes::from(openapi) },
             shutdown,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::Method;
 use serde_json::json;
+use slipstream_runtime::access::{self, Denied};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathsBuilder};
@@ -147,25 +148,14 @@ fn refusals() -> Vec<(u16, &'static str, Problem)> {
         ("Broken", Refusal::Broken("reading events: this cannot be answered".to_owned())),
         ("Later", Refusal::Busy),
     ];
-    let known = examples.map(|(name, refusal)| (refusal.status().as_u16(), name, Problem::from(&refusal)));
-    let of_access = |status: u16, code: &str, title: &str, detail: &str| Problem {
-        kind: format!("urn:slipstream:problem:{code}"),
-        title: title.to_owned(),
-        status,
-        detail: detail.to_owned(),
-        errors: Vec::new(),
-    };
-    let token = "send `Authorization: Bearer TOKEN`; slipstream token create makes one";
-    let mut all = Vec::from(known);
-    all.extend([
-        (401, "Unauthorized", of_access(401, "unauthorized", "A token is missing or not known", token)),
-        (
-            403,
-            "Forbidden",
-            of_access(403, "forbidden", "The token does not allow this", "this takes the scope operate"),
-        ),
-        (429, "TooManyRequests", of_access(429, "too-many-requests", "Too many requests", "ask again later")),
-    ]);
+    let denied = [
+        ("Unauthorized", Denied::Missing),
+        ("Forbidden", Denied::Scope(access::Scope::Operate)),
+        ("TooManyRequests", Denied::TooMany { retry_after: 1 }),
+    ];
+    let denied = denied.map(|(name, denied)| (name, Refusal::from(&denied)));
+    let told = |(name, refusal): (&'static str, Refusal)| (refusal.status().as_u16(), name, Problem::from(&refusal));
+    let mut all: Vec<_> = examples.into_iter().chain(denied).map(told).collect();
     all.sort_by_key(|(status, ..)| *status);
     all
 }
@@ -180,4 +170,21 @@ fn refusal(status: u16, example: &Problem) -> Response {
         response = response.header("Retry-After", header.build());
     }
     response.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_for_one_schema() {
+        let operations = crate::operations::all();
+        let mut known = BTreeMap::new();
+        for (name, schema) in operations.iter().flat_map(|operation| operation.schemas.iter()) {
+            let schema = json!(schema);
+            let first = known.entry(name).or_insert_with(|| schema.clone());
+            assert_eq!(*first, schema, "two types are called {name}");
+        }
+        assert!(known.len() > 20, "{known:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde::Serialize;
+use slipstream_runtime::access::Denied;
 use slipstream_runtime::event::Event;
 use utoipa::ToSchema;
 
@@ -146,6 +147,12 @@ impl Refusal {
     /// Whole seconds after which to ask again, if that may help.
     pub fn retry_after(&self) -> Option<u32> {
         (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1)
+    }
+}
+
+impl From<&Denied> for Refusal {
+    fn from(denied: &Denied) -> Self {
+        Refusal::Denied { status: denied.status(), code: denied.code(), why: denied.to_string() }
     }
 }
 

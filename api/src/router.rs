@@ -43,8 +43,7 @@ pub fn router(api: Arc<Api>, operations: Vec<Operation>, access: &Access) -> Rou
 
 /// Who is not let in is told as everybody is.
 fn refused(denied: &Denied, _: &HeaderMap) -> Response {
-    problem::response(&Refusal::Denied { status: denied.status(), code: denied.code(), why: denied.to_string() })
-        .into_response()
+    problem::response(&Refusal::from(denied)).into_response()
 }
 
 async fn nothing() -> Response {

@@ -5,10 +5,14 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use slipstream_log::{LogError, TopicPartition};
+use slipstream_log::{Fetch, LogError, TopicPartition};
+use slipstream_schemas::Topic;
 use slipstream_testkit::hooked::{Hooked, Hooks};
-use support::{World, events, publish, until};
+use support::{World, events, mark, publish, until};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// A log that is away while the switch is on.
 struct Away(Arc<AtomicBool>);
@@ -93,5 +97,44 @@ async fn before_the_state_is_restored_the_slos_are_asked_to_come_again() {
     away.store(false, Ordering::SeqCst);
     until("it is ready", async || world.health.ready()).await;
     assert_eq!(world.api.get("/slos").await.status, 200);
+    world.end().await;
+}
+
+/// A log whose reads of markers wait while the switch is on.
+struct Slow(Arc<AtomicBool>);
+
+#[async_trait::async_trait]
+impl Hooks for Slow {
+    async fn reading(&self, partition: TopicPartition, _: Fetch) {
+        while partition.topic == Topic::Markers && self.0.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn too_many_questions_are_sent_away_and_who_goes_away_takes_the_question_along() {
+    let slow = Arc::new(AtomicBool::new(true));
+    let switch = slow.clone();
+    let world = World::with(|log| Hooked::over(log, &Arc::new(Slow(switch))), true).await;
+    world.take(&events(0..4)).await;
+    mark(world.log.as_ref(), "m-1").await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..8 {
+        let api = world.api.clone();
+        waiting.spawn(async move { api.get("/markers").await });
+    }
+    // Once all of them are asked, a further question waits in vain.
+    until("there is no room", async || world.api.get("/kpis").await.status == 503).await;
+    let busy = world.api.get("/kpis").await;
+    assert_eq!((busy.status, busy.header("retry-after")), (503, "1"), "{}", busy.text());
+    assert!(busy.json()["type"] == "urn:slipstream:problem:busy", "{}", busy.text());
+    // The SLOs are answered meanwhile: they ask nobody.
+    assert_eq!(world.api.get("/slos").await.status, 200);
+    waiting.shutdown().await;
+    until("there is room again", async || world.api.get("/kpis").await.status == 200).await;
+    slow.store(false, Ordering::SeqCst);
+    let markers = world.api.get("/markers").await.ok();
+    assert_eq!(markers["markers"][0]["id"], "m-1");
     world.end().await;
 }

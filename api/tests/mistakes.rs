@@ -52,7 +52,7 @@ async fn every_wrong_parameter_is_told_at_once() {
         ("trace_id", "expected 32 lower-case hex digits, found `XYZ`"),
         ("min_latency_ms", "expected milliseconds from 0 to 86400000, found `-1`"),
         ("after", "expected the `next` of the previous page, unchanged, found `1-2`"),
-        ("user_ref", "expected 1 to 256 bytes without control characters, found ``"),
+        ("user_ref", "expected 1 to 256 characters without control characters, found ``"),
         ("service", "given 2 times; give it once"),
         ("attribute.", "expected the name after `attribute.`"),
     ] {

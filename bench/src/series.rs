@@ -77,6 +77,8 @@ fn rows(what: &str, budgeting: Budgeting, fill: impl Fn(&mut SeriesSnapshot)) ->
         folds.push(folding + evaluating);
     }
     let all = resident()?.saturating_sub(before);
+    let (looking, states) = timed(|| burn.states(&revisions));
+    ensure!(states?.len() == SERIES, "not every series has a state");
     let what = format!("{SERIES} series with 30 d of data, {what}");
     let first = evaluations.remove(0);
     folds.remove(0);
@@ -98,6 +100,7 @@ fn rows(what: &str, budgeting: Budgeting, fill: impl Fn(&mut SeriesSnapshot)) ->
         ),
         Row::new(format!("{what}: the first one after a restart (all published)"), shown(first), ""),
         Row::new(format!("{what}: a tick with the tallies read"), shown(median(folds)), ""),
+        Row::new(format!("{what}: a look at the state of all of them"), shown(looking), ""),
     ])
 }
 

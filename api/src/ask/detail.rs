@@ -8,7 +8,8 @@ use slipstream_schemas::records::BurnRates;
 use slipstream_store::text;
 
 use super::answers::alerts::Alert;
-use super::answers::slos::{Definition, Exemplar, Known, RuleState, SloDetail, Standing};
+use super::answers::slo::{Definition, Exemplar, RuleState, SloDetail};
+use super::answers::slos::{Known, Standing};
 
 /// Exemplars of an answer.
 const EXEMPLARS: usize = 20;

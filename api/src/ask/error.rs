@@ -25,54 +25,56 @@ pub enum AskError {
     #[error("{0}")]
     NotYet(String),
     /// Store or log do not answer at the moment.
-    #[error("{doing}: no answer at the moment; ask again")]
+    #[error("{who} does not answer at the moment; ask again")]
     Unavailable {
-        /// What was being done.
-        doing: String,
-        /// Why, for the log: it may name hosts.
+        /// The store, or the log.
+        who: &'static str,
+        /// What was being done, and why it failed: for the log, since it may name hosts.
         #[source]
         cause: Cause,
     },
     /// Store or log are broken, or hold what this version cannot read.
-    #[error("{doing}: this cannot be answered; the log of this process says why")]
+    #[error("{who} cannot answer this; the log of this process says why")]
     Broken {
-        /// What was being done.
-        doing: String,
-        /// Why, for the log.
+        /// The store, or the log.
+        who: &'static str,
+        /// What was being done, and why it failed: for the log.
         #[source]
         cause: Cause,
     },
 }
 
+const STORE: &str = "the store";
+const LOG: &str = "the log";
+
 impl AskError {
     /// `passes`: whether to ask again may help.
-    fn of(doing: &str, passes: bool, cause: Cause) -> Self {
-        let doing = doing.to_owned();
-        if passes { AskError::Unavailable { doing, cause } } else { AskError::Broken { doing, cause } }
+    fn of(who: &'static str, passes: bool, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let cause = Cause::of(error);
+        if passes { AskError::Unavailable { who, cause } } else { AskError::Broken { who, cause } }
     }
 }
 
 impl From<StoreError> for AskError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { doing, cause } => AskError::Unavailable { doing, cause },
-            StoreError::Fatal { doing, cause } => AskError::Broken { doing, cause },
             StoreError::Refused(why) => AskError::Unanswerable(why),
-            StoreError::Moved { .. } => AskError::of("asking the store", false, Cause::of(error)),
+            StoreError::Unavailable { .. } => AskError::of(STORE, true, error),
+            StoreError::Fatal { .. } | StoreError::Moved { .. } => AskError::of(STORE, false, error),
         }
     }
 }
 
 impl From<LogError> for AskError {
     fn from(error: LogError) -> Self {
-        AskError::of("reading the log", passes(&error), Cause::of(error))
+        AskError::of(LOG, passes(&error), error)
     }
 }
 
 impl From<ReadError> for AskError {
     fn from(error: ReadError) -> Self {
         let passes = matches!(&error, ReadError::Log { cause, .. } if passes(cause));
-        AskError::of("reading the log", passes, Cause::of(error))
+        AskError::of(LOG, passes, error)
     }
 }
 
@@ -86,7 +88,7 @@ impl From<QueryError> for AskError {
             QueryError::NotYet { .. } => AskError::NotYet(error.to_string()),
             QueryError::Refused(_) | QueryError::Gone { .. } => AskError::Unanswerable(error.to_string()),
             QueryError::Definitions(_) | QueryError::NoLog => {
-                AskError::of("reading the definitions", passes, Cause::of(error))
+                AskError::of(LOG, passes, error)
             }
         }
     }

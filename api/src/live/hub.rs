@@ -1,7 +1,7 @@
 //! What is sent to all clients of the stream, kept once for all of them.
 //!
-//! A client reads at its own speed from where it is. It holds nothing here: how much there is depends on the hub's bounds
-//! alone, however many clients there are and however slow they are. A client that has fallen behind what is kept has missed
+//! A client reads at its own speed from where it is, a frame at a time. How much is kept depends on the hub's bounds alone, however
+//! many clients there are and however slow they are. A client that has fallen behind what is kept has missed
 //! something, and its stream ends; it comes back with `Last-Event-ID` and is told what it needs.
 
 use std::collections::VecDeque;
@@ -102,12 +102,14 @@ impl Hub {
         (kept.first + kept.frames.len() as u64, kept.alerts.clone())
     }
 
-    /// The frames from a place on, and the place behind them.
-    pub fn from(&self, place: Place) -> Result<(Vec<Arc<Frame>>, Place), Missed> {
+    /// The frame at a place; `None` if it has not come yet.
+    ///
+    /// # Errors
+    /// When it is not kept any more.
+    pub fn at(&self, place: Place) -> Result<Option<Arc<Frame>>, Missed> {
         let kept = self.kept();
         let skip = place.checked_sub(kept.first).ok_or(Missed)?;
-        let frames = kept.frames.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).cloned().collect();
-        Ok((frames, kept.first + kept.frames.len() as u64))
+        Ok(kept.frames.get(usize::try_from(skip).unwrap_or(usize::MAX)).cloned())
     }
 
     /// Rings when there is a new frame.
@@ -151,8 +153,13 @@ mod tests {
         hub.send(Topic::Slos, tick, Bytes::from(vec![b' '; bytes]), Offsets::default());
     }
 
-    fn ticks(hub: &Hub, place: Place) -> Result<Vec<i64>, Missed> {
-        hub.from(place).map(|(frames, _)| frames.iter().map(|frame| frame.tick).collect())
+    fn ticks(hub: &Hub, from: Place) -> Result<Vec<i64>, Missed> {
+        let mut ticks = Vec::new();
+        for place in from.. {
+            let Some(frame) = hub.at(place)? else { break };
+            ticks.push(frame.tick);
+        }
+        Ok(ticks)
     }
 
     #[test]
@@ -165,7 +172,7 @@ mod tests {
             send(&hub, tick, 10);
         }
         assert_eq!(ticks(&hub, place), Ok(vec![2, 3, 4]));
-        assert_eq!(ticks(&hub, hub.from(place).unwrap().1), Ok(vec![]));
+        assert_eq!(ticks(&hub, place + 3), Ok(vec![]));
         // Larger than all that is kept: it alone stays.
         send(&hub, 5, BYTES + 1);
         assert_eq!((ticks(&hub, place), ticks(&hub, place + 3)), (Err(Missed), Ok(vec![5])));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use slipstream_runtime::health::State;
 
 use crate::api::Api;
-use crate::ask::answers::health::{Health, RoleState, Status, StoreState};
+use crate::ask::answers::health::{Health, HealthStatus, RoleState, StoreState};
 use crate::operation::{Asked, Called, Operation};
 use crate::refusal::Refusal;
 use crate::reply::{Format, Reply, negotiate};
@@ -29,7 +29,7 @@ async fn health(api: Arc<Api>, (): (), asked: Asked) -> Result<Reply, Refusal> {
     let roles = api.health.snapshot();
     let works = roles.values().all(|state| *state == State::Ready);
     let knows = follower.as_ref().is_some_and(|known| known.complete);
-    let status = if works && store.answers && knows { Status::Ok } else { Status::Degraded };
+    let status = if works && store.answers && knows { HealthStatus::Ok } else { HealthStatus::Degraded };
     let roles = roles.into_iter().map(|(name, state)| (name, told(state))).collect();
     let health = Health { status, roles, store, follower };
     Ok(Reply { tag: None, ..Reply::json(&health)? })

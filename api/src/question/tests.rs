@@ -54,7 +54,7 @@ fn a_query_string_is_read_as_forms_write_it() {
 
 #[test]
 fn mistakes_are_told_in_the_order_of_parameters_and_unknown_ones_last() {
-    let names = "expected 1 to 256 bytes without control characters";
+    let names = "expected 1 to 256 characters without control characters";
     for (query, expected) in [
         ("size=1", vec!["size: unknown parameter; did you mean `sizes`?".to_owned()]),
         ("weight=1", vec!["weight: unknown parameter; known: colour, sizes, extra.NAME".to_owned()]),

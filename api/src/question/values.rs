@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use slipstream_runtime::config;
-use slipstream_schemas::decode::ENVIRONMENT_BYTES;
 use slipstream_store::Cursor;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
 
-/// Bytes of an endpoint's name.
-const ENDPOINT_BYTES: usize = 1_024;
+/// Characters of an endpoint's name.
+const ENDPOINT: usize = 1_024;
+/// Of any other.
+const TEXT: usize = 256;
 
 /// A kind of values.
 pub trait Value: Sized {
@@ -99,57 +100,59 @@ impl Value for Length {
     }
 }
 
-/// The name of something that a filter is equal to: 1 to 256 bytes.
+/// The name of something that a filter is equal to: 1 to 256 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Name(pub String);
 
 impl Value for Name {
     fn read(text: &str) -> Result<Self, String> {
-        Ok(Name(bounded(text, 1, ENVIRONMENT_BYTES)?))
+        Ok(Name(bounded(text, 1, TEXT)?))
     }
 
     fn schema() -> Schema {
-        bounded_schema(1, ENVIRONMENT_BYTES)
+        bounded_schema(1, TEXT)
     }
 }
 
-/// The name of an endpoint: 1 to 1,024 bytes.
+/// The name of an endpoint: 1 to 1,024 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EndpointName(pub String);
 
 impl Value for EndpointName {
     fn read(text: &str) -> Result<Self, String> {
-        Ok(EndpointName(bounded(text, 1, ENDPOINT_BYTES)?))
+        Ok(EndpointName(bounded(text, 1, ENDPOINT)?))
     }
 
     fn schema() -> Schema {
-        bounded_schema(1, ENDPOINT_BYTES)
+        bounded_schema(1, ENDPOINT)
     }
 }
 
-/// A text that may be empty, as environments and attributes may: at most 256 bytes.
+/// A text that may be empty, as environments and attributes may: at most 256 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text(pub String);
 
 impl Value for Text {
     fn read(text: &str) -> Result<Self, String> {
-        Ok(Text(bounded(text, 0, ENVIRONMENT_BYTES)?))
+        Ok(Text(bounded(text, 0, TEXT)?))
     }
 
     fn schema() -> Schema {
-        bounded_schema(0, ENVIRONMENT_BYTES)
+        bounded_schema(0, TEXT)
     }
 }
 
-/// No event has control characters, and no store takes a NUL.
+/// No event has control characters, and no store takes a NUL. Characters are counted, as schemas count them: what has more bytes
+/// than an event may have finds nothing.
 fn bounded(text: &str, least: usize, most: usize) -> Result<String, String> {
-    let fits = (least..=most).contains(&text.len()) && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(format!("expected {least} to {most} bytes without control characters")) }
+    let fits = (least..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let expected = || format!("expected {least} to {most} characters without control characters");
+    if fits { Ok(text.to_owned()) } else { Err(expected()) }
 }
 
-/// The bound of a schema is in characters, of which each has at least a byte.
 fn bounded_schema(least: usize, most: usize) -> Schema {
-    string().min_length(Some(least)).max_length(Some(most)).build().into()
+    let visible = r"^[^\x00-\x1f\x7f-\x9f]*$";
+    string().min_length(Some(least)).max_length(Some(most)).pattern(Some(visible)).build().into()
 }
 
 /// How many rows at most: 1 to 10,000.

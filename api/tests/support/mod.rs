@@ -19,7 +19,7 @@ use slipstream_role::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_runtime::access::Access;
 use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::{Health, Shutdown};
-use slipstream_schemas::records::{Definition, Settings};
+use slipstream_schemas::records::{Definition, Marker, MarkerKind, Settings};
 use slipstream_schemas::{EventTime, RequestEvent, Topic, codec};
 use slipstream_store::{SharedStore, SqliteStore};
 use tempfile::TempDir;
@@ -38,6 +38,7 @@ pub struct World {
     pub store: SharedStore,
     pub cell: StoreCell,
     pub health: Health,
+    pub access: Access,
     pub api: Client,
     pub shutdown: Shutdown,
     tasks: JoinSet<()>,
@@ -66,14 +67,15 @@ impl World {
             let _ = cell.set(store.clone());
         }
         let access = Access::new(RateLimits::default());
-        let parts = Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone(), access };
+        let parts =
+            Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone(), access: access.clone() };
         let role = Role::of(parts);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Client::of(listener.local_addr().unwrap());
         let (follow, serve) = (role.follow(shutdown.clone()), role.serve(listener.into(), DEADLINE, shutdown.clone()));
         tasks.spawn(async { follow.await.unwrap() });
         tasks.spawn(async { serve.await.unwrap() });
-        World { log, store, cell, health, api, shutdown, tasks, _dir: dir }
+        World { log, store, cell, health, access, api, shutdown, tasks, _dir: dir }
     }
 
     /// Publishes events, and waits until they are stored, and known in the SLOs.
@@ -177,6 +179,30 @@ pub async fn publish(log: &dyn Log, events: &[RequestEvent]) {
         headers: Vec::new(),
     };
     log.publish(events.iter().map(record).collect()).await.unwrap();
+}
+
+/// Records a note.
+pub async fn mark(log: &dyn Log, id: &str) {
+    let marker = Marker {
+        id: id.to_owned(),
+        kind: MarkerKind::Note,
+        service: String::new(),
+        environment: String::new(),
+        time: EventTime(1_000_000),
+        until: None,
+        version: None,
+        text: String::new(),
+        link: None,
+        author: String::new(),
+    };
+    let record = Outgoing {
+        topic: Topic::Markers,
+        partition: None,
+        key: Some(Bytes::copy_from_slice(id.as_bytes())),
+        value: Some(Bytes::from(codec::encode(&marker))),
+        headers: Vec::new(),
+    };
+    log.publish(vec![record]).await.unwrap();
 }
 
 /// Waits for a condition.

@@ -11,6 +11,7 @@ use crate::shop;
 
 /// What is checked, and why the others are not.
 const CONFIGURATION: &str = include_str!("schemathesis.toml");
+const HOOKS: &str = include_str!("hooks.py");
 /// Longer than it takes in any case.
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -20,6 +21,7 @@ async fn the_api_does_what_its_description_says_whatever_it_is_asked() {
     let mut process = shop::with_traffic(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("schemathesis.toml"), CONFIGURATION).unwrap();
+    std::fs::write(folder.path().join("hooks.py"), HOOKS).unwrap();
     let mut run = Command::new(schemathesis);
     run.current_dir(folder.path()).env("NO_COLOR", "1");
     run.arg("run").arg(format!("{}/api/v1/openapi.json", process.api()));

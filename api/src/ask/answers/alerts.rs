@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use slipstream_query::history;
-use slipstream_store::alerts::{AlertEpisode, AlertState};
+use slipstream_store::alerts::{self, AlertEpisode};
 use utoipa::ToSchema;
 
 use super::notifications::Notification;
@@ -14,7 +14,7 @@ use super::{Example, Rows, at};
 /// The state of an alert's episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum AlertState {
     /// A condition holds, `for` runs.
     Pending,
     /// It ended before it was due: it never fired.
@@ -25,13 +25,13 @@ pub enum State {
     Resolved,
 }
 
-impl From<AlertState> for State {
-    fn from(state: AlertState) -> Self {
+impl From<alerts::AlertState> for AlertState {
+    fn from(state: alerts::AlertState) -> Self {
         match state {
-            AlertState::Pending => State::Pending,
-            AlertState::Inactive => State::Inactive,
-            AlertState::Firing => State::Firing,
-            AlertState::Resolved => State::Resolved,
+            alerts::AlertState::Pending => AlertState::Pending,
+            alerts::AlertState::Inactive => AlertState::Inactive,
+            alerts::AlertState::Firing => AlertState::Firing,
+            alerts::AlertState::Resolved => AlertState::Resolved,
         }
     }
 }
@@ -46,7 +46,7 @@ pub struct Alert {
     /// Severity of the worst ripe rule; of an episode that is over, the last one; empty where none was ripe.
     pub severity: String,
     /// Its state.
-    pub state: State,
+    pub state: AlertState,
     /// Its latest transition.
     pub at: String,
     /// Burn rate in the long window of the worst rule at that transition.
@@ -166,7 +166,7 @@ impl Example for Alert {
             id: "5a2f9c01d3b7e846".to_owned(),
             slo: "payment-availability".to_owned(),
             severity: "page".to_owned(),
-            state: State::Firing,
+            state: AlertState::Firing,
             at: at("09:31:10"),
             value: Some(21.3),
             threshold: Some(14.4),

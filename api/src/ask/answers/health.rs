@@ -12,7 +12,7 @@ use super::{Example, at};
 /// In a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum HealthStatus {
     /// Everything works.
     Ok,
     /// Something waits, lags or does not answer; the rest says what.
@@ -98,7 +98,7 @@ impl From<StoreStanding> for StoreState {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Health {
     /// In a word.
-    pub status: Status,
+    pub status: HealthStatus,
     /// The roles of this process.
     pub roles: BTreeMap<String, RoleState>,
     /// The store.
@@ -117,7 +117,7 @@ impl Example for Health {
             lag: Some(0),
         };
         Health {
-            status: Status::Ok,
+            status: HealthStatus::Ok,
             roles: BTreeMap::from([("api".to_owned(), RoleState { state: "ready".to_owned(), detail: None })]),
             store: StoreState {
                 answers: true,

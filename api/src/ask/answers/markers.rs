@@ -9,7 +9,7 @@ use super::{Example, at};
 /// What a marker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum MarkerKind {
     /// A version went into service.
     Deploy,
     /// A change of configuration.
@@ -26,7 +26,7 @@ pub struct Marker {
     /// Its id.
     pub id: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MarkerKind,
     /// The service; empty: every service.
     pub service: String,
     /// The environment; empty: every environment.
@@ -48,10 +48,10 @@ pub struct Marker {
 impl From<records::Marker> for Marker {
     fn from(marker: records::Marker) -> Self {
         let kind = match marker.kind {
-            records::MarkerKind::Deploy => Kind::Deploy,
-            records::MarkerKind::Config => Kind::Config,
-            records::MarkerKind::Incident => Kind::Incident,
-            records::MarkerKind::Note => Kind::Note,
+            records::MarkerKind::Deploy => MarkerKind::Deploy,
+            records::MarkerKind::Config => MarkerKind::Config,
+            records::MarkerKind::Incident => MarkerKind::Incident,
+            records::MarkerKind::Note => MarkerKind::Note,
         };
         Marker {
             id: marker.id,
@@ -79,7 +79,7 @@ impl Example for Markers {
     fn example() -> Self {
         let marker = Marker {
             id: "0193b6a0-51aa-7c1f-b2fd-0f9a4c8e7d21".to_owned(),
-            kind: Kind::Deploy,
+            kind: MarkerKind::Deploy,
             service: "payment".to_owned(),
             environment: "prod".to_owned(),
             time: at("09:28:00.000000"),

@@ -13,7 +13,7 @@ use super::{Example, at};
 /// What happened to an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum TransitionKind {
     /// A condition began to hold; `for` runs.
     Pending,
     /// It ceased before it was ripe.
@@ -30,17 +30,17 @@ pub enum Kind {
     Resolved,
 }
 
-impl From<records::TransitionKind> for Kind {
+impl From<records::TransitionKind> for TransitionKind {
     fn from(kind: records::TransitionKind) -> Self {
         use records::TransitionKind as Of;
         match kind {
-            Of::Pending => Kind::Pending,
-            Of::Inactive => Kind::Inactive,
-            Of::Firing => Kind::Firing,
-            Of::Keeping => Kind::Keeping,
-            Of::Resumed => Kind::Resumed,
-            Of::Severity => Kind::Severity,
-            Of::Resolved => Kind::Resolved,
+            Of::Pending => TransitionKind::Pending,
+            Of::Inactive => TransitionKind::Inactive,
+            Of::Firing => TransitionKind::Firing,
+            Of::Keeping => TransitionKind::Keeping,
+            Of::Resumed => TransitionKind::Resumed,
+            Of::Severity => TransitionKind::Severity,
+            Of::Resolved => TransitionKind::Resolved,
         }
     }
 }
@@ -63,7 +63,7 @@ pub struct Transition {
     /// groupBy labels and values; empty when not grouped.
     pub group: BTreeMap<String, String>,
     /// What happened.
-    pub kind: Kind,
+    pub kind: TransitionKind,
     /// When.
     pub at: String,
     /// The worst ripe rule.
@@ -103,7 +103,7 @@ pub struct Step {
     /// When.
     pub at: String,
     /// What happened.
-    pub kind: Kind,
+    pub kind: TransitionKind,
     /// Severity after it; empty while no rule is ripe.
     pub severity: String,
     /// The worst ripe rule.
@@ -135,7 +135,7 @@ impl Example for Step {
             episode: 1_796_031_070,
             seq: 2,
             at: at("09:31:10"),
-            kind: Kind::Firing,
+            kind: TransitionKind::Firing,
             severity: "page".to_owned(),
             rule: "1h/5m".to_owned(),
             burn_rates: BTreeMap::from([("1h/5m 1h".to_owned(), 21.3), ("1h/5m 5m".to_owned(), 40.0)]),
@@ -154,7 +154,7 @@ impl Example for Transition {
             service: "payment".to_owned(),
             objective: "0".to_owned(),
             group: BTreeMap::new(),
-            kind: Kind::Firing,
+            kind: TransitionKind::Firing,
             at: at("09:31:10"),
             rule: "1h/5m".to_owned(),
             severity: "page".to_owned(),

@@ -1,5 +1,4 @@
-//! An operation: what it is called, what it asks, what it answers, and who answers. The router and the OpenAPI document are made
-//! of the same ones, so there is no route that is not documented, and nothing documented that is no route.
+//! How an operation answers: from a request to a question, and from an answer to a response.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,89 +8,20 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, on};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use slipstream_runtime::access::Principal;
 use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, schema::Schema};
 
+use super::{Called, Operation, content};
 use crate::api::Api;
 use crate::ask::answers::{Example, Rows};
 use crate::body;
 use crate::problem;
-use crate::question::{Asking, Documented, Param, Question, documented, read};
+use crate::question::{Asking, Param, Question, documented, read};
 use crate::refusal::{Mistake, Refusal};
 use crate::reply::{Format, Reply, negotiate};
-
-/// What its caller has to be allowed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Nothing: it tells nothing of the installation.
-    Open,
-    /// To read.
-    Read,
-    /// To operate.
-    Operate,
-}
-
-/// What an answer looks like in the document.
-pub struct Content {
-    /// Media type.
-    pub media: &'static str,
-    /// Its schema; `None` where a schema says nothing.
-    pub schema: Option<RefOr<Schema>>,
-    /// An example.
-    pub example: Option<Value>,
-}
-
-/// The named schemas that others refer to.
-pub type Schemas = Vec<(String, RefOr<Schema>)>;
-
-/// See the module.
-pub struct Operation {
-    /// GET (and so HEAD), or POST.
-    pub method: Method,
-    /// Below `/api/v1`.
-    pub path: &'static str,
-    /// Its id in the document.
-    pub id: &'static str,
-    /// What it belongs to.
-    pub tag: &'static str,
-    /// In a few words.
-    pub summary: &'static str,
-    /// In more words.
-    pub about: &'static str,
-    /// Who may.
-    pub scope: Scope,
-    /// What it can be asked.
-    pub parameters: Vec<Documented>,
-    /// Its body, if it takes one.
-    pub body: Option<Content>,
-    /// What it answers, by media type.
-    pub answers: Vec<Content>,
-    /// Schemas that these refer to.
-    pub schemas: Schemas,
-    /// Statuses of refusals beside those that every operation has.
-    pub refuses: &'static [u16],
-    /// Whether its answers have ETags.
-    pub tagged: bool,
-    /// Who answers.
-    pub route: MethodRouter<Arc<Api>>,
-}
-
-/// What an operation is called.
-#[derive(Debug, Clone, Copy)]
-pub struct Called {
-    /// Below `/api/v1`.
-    pub path: &'static str,
-    /// Its id in the document.
-    pub id: &'static str,
-    /// What it belongs to.
-    pub tag: &'static str,
-    /// In a few words.
-    pub summary: &'static str,
-}
 
 /// `format=csv`
 pub const FORMAT: Param<Format> = Param::new("format", "Overrides Accept", "json").or("what Accept asks for");
@@ -114,6 +44,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// Its query string.
     pub query: String,
+    /// Who asks; `None` where nobody has to be anybody.
+    pub who: Option<Principal>,
 }
 
 impl Operation {
@@ -223,91 +155,6 @@ impl Operation {
         operation.body = Some(content::<B>(Format::Json.media(), true, &mut operation.schemas));
         operation.untagged().refusing(&[413, 415]).answering::<A>(&[Format::Json])
     }
-
-    fn new(
-        called: Called,
-        method: Method,
-        parameters: Vec<Documented>,
-        route: MethodRouter<Arc<Api>>,
-        allowed: &'static str,
-    ) -> Operation {
-        let Called { path, id, tag, summary } = called;
-        let not_allowed = async move || problem::response(&Refusal::Method { allowed });
-        Operation {
-            method,
-            path,
-            id,
-            tag,
-            summary,
-            about: "",
-            scope: Scope::Read,
-            parameters,
-            body: None,
-            answers: Vec::new(),
-            schemas: Vec::new(),
-            refuses: &[],
-            tagged: true,
-            route: route.fallback(not_allowed),
-        }
-    }
-
-    /// What there is to say about it.
-    #[must_use]
-    pub fn about(self, about: &'static str) -> Operation {
-        Operation { about, ..self }
-    }
-
-    /// Who may.
-    #[must_use]
-    pub fn for_scope(self, scope: Scope) -> Operation {
-        Operation { scope, ..self }
-    }
-
-    /// Further statuses of refusals.
-    #[must_use]
-    pub fn refusing(self, refuses: &'static [u16]) -> Operation {
-        Operation { refuses, ..self }
-    }
-
-    /// Its answers are not to be kept.
-    #[must_use]
-    pub fn untagged(self) -> Operation {
-        Operation { tagged: false, ..self }
-    }
-
-    /// It answers a type in these formats.
-    #[must_use]
-    pub fn answering<A: ToSchema + Example + Serialize>(mut self, formats: &[Format]) -> Operation {
-        for format in formats {
-            let content = content::<A>(format.media(), *format == Format::Json, &mut self.schemas);
-            self.answers.push(content);
-        }
-        self
-    }
-
-    /// The document describes this type, too: parts of what it answers are of it.
-    #[must_use]
-    pub fn knowing<A: ToSchema + Example + Serialize>(mut self) -> Operation {
-        content::<A>(Format::Json.media(), true, &mut self.schemas);
-        self
-    }
-
-    /// It answers what no schema describes.
-    #[must_use]
-    pub fn answering_text(mut self, media: &'static str) -> Operation {
-        self.answers.push(Content { media, schema: None, example: None });
-        self
-    }
-}
-
-fn content<A: ToSchema + Example + Serialize>(media: &'static str, is_json: bool, schemas: &mut Schemas) -> Content {
-    if !is_json {
-        return Content { media, schema: None, example: None };
-    }
-    schemas.push((A::name().into_owned(), A::schema()));
-    A::schemas(schemas);
-    let schema = utoipa::openapi::Ref::from_schema_name(A::name());
-    Content { media, schema: Some(schema.into()), example: serde_json::to_value(A::example()).ok() }
 }
 
 type PathParts = Result<RawPathParams, RawPathParamsRejection>;
@@ -319,5 +166,6 @@ fn question_of<Q: Question>(path: PathParts, head: Parts) -> Result<(Q, Asked), 
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = head.uri.query().unwrap_or_default().to_owned();
     let question = read(path, &query).map_err(Refusal::Mistakes)?;
-    Ok((question, Asked { headers: head.headers, query }))
+    let who = head.extensions.get::<Principal>().cloned();
+    Ok((question, Asked { headers: head.headers, query, who }))
 }

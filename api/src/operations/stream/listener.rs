@@ -1,35 +1,22 @@
-//! What changes, as it changes: server-sent events.
-//!
-//! First comes how every objective stands, then what changes with each tick, and each transition of an alert as it comes into
-//! the log. Every event has an id; a client that comes back with the last one (`Last-Event-ID`) misses no alert.
+//! One client of the stream: where it is, and what it is sent next.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Response, header};
 use bytes::Bytes;
-use futures::stream;
-use serde::Serialize;
+use slipstream_runtime::access::{Principal, Scope};
 use slipstream_runtime::event::Event;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use utoipa::ToSchema;
 
 use crate::api::Api;
-use crate::ask::answers::Example;
-use crate::ask::answers::slos::{Known, Standing};
-use crate::live::{Frame, Offsets, Place, Topic, slos_data};
-use crate::operation::{Asked, Called, Operation};
-use crate::question::{Asking, Choice, Param, Question};
+use crate::live::{Frame, Missed, Offsets, Place, Topic, slos_data};
+use crate::operation::Asked;
+use crate::question::Choice;
 use crate::refusal::Refusal;
-use crate::reply::best;
 use crate::telemetry::{Follows, TooSlow};
 
-/// The media type.
-const EVENT_STREAM: &str = "text/event-stream";
 /// Clients at a time; a further one is told to come again.
 const CLIENTS: usize = 256;
 /// After so long without an event a comment is sent, and how far the standings are known.
@@ -41,95 +28,10 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// `Last-Event-ID`
 const LAST: &str = "last-event-id";
 
-impl Choice for Topic {
-    const ALL: &'static [Self] = &[Topic::Slos, Topic::Alerts];
-
-    fn name(self) -> &'static str {
-        match self {
-            Topic::Slos => "slos",
-            Topic::Alerts => "alerts",
-        }
-    }
-}
-
-const EVENTS: Param<Topic> = Param::new("events", "Only these kinds of events", "slos").or("all of them");
-
-/// What a client wants to hear.
-struct Listening(Vec<Topic>);
-
-impl Question for Listening {
-    fn read(asking: &mut Asking) -> Self {
-        let topics = asking.all(&EVENTS);
-        Listening(if topics.is_empty() { Topic::ALL.to_vec() } else { topics })
-    }
-}
-
-/// The data of an event `slos`.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SlosChanged {
-    /// Standings that are others than before; at first, all.
-    slos: Vec<Standing>,
-    /// Series that are gone.
-    gone: Vec<Gone>,
-    /// Up to when this is known.
-    #[serde(flatten)]
-    known: Known,
-}
-
-/// The name of a series.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Gone {
-    /// Name of the SLO.
-    name: String,
-    /// The objective's name.
-    objective: String,
-    /// groupBy labels and their values; absent when not grouped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    group: Option<std::collections::BTreeMap<String, String>>,
-}
-
-impl Example for SlosChanged {
-    fn example() -> Self {
-        SlosChanged { slos: vec![Standing::example()], gone: Vec::new(), known: Known::example() }
-    }
-}
-
-pub fn operations() -> Vec<Operation> {
-    const STREAM: Called =
-        Called { path: "/stream", id: "followStream", tag: "Live", summary: "What changes, as it changes" };
-    let operation = Operation::responding(STREAM, listen)
-        .answering_text(EVENT_STREAM)
-        .knowing::<SlosChanged>()
-        .knowing::<crate::ask::answers::transitions::Transition>()
-        .untagged()
-        .about(
-            "Server-sent events. `slos` has the standings that changed (SlosChanged), at first all; `alerts` a transition \
-             (Transition). With `Last-Event-ID` no transition is missed. A comment comes every 15 s. A client that reads \
-             too slowly is cut off, and a stream ends after an hour: come back with the last id.",
-        );
-    vec![operation]
-}
-
-async fn listen(api: Arc<Api>, Listening(topics): Listening, asked: Asked) -> Result<Response<Body>, Refusal> {
-    best(&asked.headers, &[EVENT_STREAM])?;
-    let listener = Listener::new(api, topics, &asked.headers)?;
-    let chunks = stream::unfold(listener, |mut listener| async move {
-        let chunk = listener.next().await?;
-        Some((Ok::<Bytes, Infallible>(chunk), listener))
-    });
-    let mut response = Response::new(Body::from_stream(chunks));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would wait for more before it sends anything on.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
-}
-
 /// A client, and what it is still to be sent.
-struct Listener {
+pub(super) struct Listener {
     api: Arc<Api>,
+    who: Option<Principal>,
     topics: Vec<Topic>,
     place: Place,
     bell: watch::Receiver<Place>,
@@ -162,7 +64,11 @@ impl Drop for Joined {
 }
 
 impl Listener {
-    fn new(api: Arc<Api>, topics: Vec<Topic>, headers: &HeaderMap) -> Result<Listener, Refusal> {
+    pub(super) fn new(
+        api: Arc<Api>,
+        topics: Vec<Topic>,
+        Asked { headers, who, .. }: Asked,
+    ) -> Result<Listener, Refusal> {
         // In this order: what is sent from here on changes what is known then, or an earlier state of it.
         let joined = Joined::one(&api)?;
         let (place, now) = api.live.hub().now();
@@ -179,6 +85,7 @@ impl Listener {
             told_stale: known.stale_for_seconds.is_some(),
             _one: (joined, Follows::one()),
             api,
+            who,
             topics,
             place,
             alerts,
@@ -195,7 +102,7 @@ impl Listener {
     }
 
     /// What is sent next; `None`: the stream ends.
-    async fn next(&mut self) -> Option<Bytes> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(chunk) = self.waiting.pop_front() {
                 self.spoken = Instant::now();
@@ -205,15 +112,16 @@ impl Listener {
                 return None;
             }
             self.catch_up().await?;
-            self.take_new()?;
-            if self.waiting.is_empty() {
+            if !self.take_new()? && self.waiting.is_empty() {
                 self.wait().await;
             }
         }
     }
 
+    /// Whether the process ends, it has gone on for long enough, or its client's token is not good any more.
     fn is_over(&self) -> bool {
-        self.api.shutdown.is_cancelled() || self.api.health.is_stopping() || Instant::now() >= self.ends
+        let stranger = self.who.as_ref().is_some_and(|who| !self.api.access.still(who, Scope::Read));
+        stranger || self.api.shutdown.is_cancelled() || self.api.health.is_stopping() || Instant::now() >= self.ends
     }
 
     /// Transitions that it missed while it was away: from the log itself.
@@ -237,20 +145,24 @@ impl Listener {
         Some(())
     }
 
-    /// What is new for all. `None` if it has missed some of that: it read too slowly.
-    fn take_new(&mut self) -> Option<()> {
+    /// The next that is new for all: whether there was any. It holds no more than that, so a client that does not read costs no more.
+    /// `None` if it has missed some of it: it read too slowly.
+    fn take_new(&mut self) -> Option<bool> {
         if self.missed_up_to.is_some() && self.hears(Topic::Alerts) {
-            return Some(());
+            return Some(true);
         }
-        let Ok((frames, place)) = self.api.live.hub().from(self.place) else {
-            TooSlow.emit();
-            return None;
-        };
-        self.place = place;
-        for frame in frames {
-            self.take(&frame);
+        match self.api.live.hub().at(self.place) {
+            Ok(None) => Some(false),
+            Ok(Some(frame)) => {
+                self.place += 1;
+                self.take(&frame);
+                Some(true)
+            }
+            Err(Missed) => {
+                TooSlow.emit();
+                None
+            }
         }
-        Some(())
     }
 
     fn take(&mut self, frame: &Frame) {
