@@ -25,11 +25,11 @@ pub enum AskError {
     #[error("{0}")]
     NotYet(String),
     /// Store or log do not answer at the moment.
-    #[error("{doing}: no answer at the moment; ask again")]
+    #[error("store or log give no answer at the moment; ask again")]
     Unavailable {
-        /// What was being done.
+        /// What was being done, for the log: it may name hosts.
         doing: String,
-        /// Why, for the log: it may name hosts.
+        /// Why, for the log, too.
         #[source]
         cause: Cause,
     },

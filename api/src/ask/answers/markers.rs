@@ -9,6 +9,7 @@ use super::{Example, at};
 /// What a marker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MarkerKind)]
 pub enum Kind {
     /// A version went into service.
     Deploy,

@@ -13,6 +13,7 @@ use super::{Example, at};
 /// What happened to an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TransitionKind)]
 pub enum Kind {
     /// A condition began to hold; `for` runs.
     Pending,
