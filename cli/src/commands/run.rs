@@ -78,7 +78,8 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
         false => None,
     };
     let installation = Installation::open(&config, &loaded, writes(&config)).await?;
-    let doors = match open_doors(&config, &installation, gateway_listener.as_ref(), place).await {
+    let servers = [("--listen", gateway_listener.as_ref())];
+    let doors = match open_doors(&config, &installation, &servers, place).await {
         Ok(doors) => doors,
         Err(error) => {
             installation.close().await?;
@@ -125,16 +126,21 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
     Ok(ExitCode::from(1))
 }
 
-/// The doors of the servers for clients, if there are any.
+/// The doors of the servers for clients, if there are any: each with the flag that says where it listens.
 async fn open_doors(
     config: &Config,
     installation: &Installation,
-    gateway: Option<&TcpListener>,
+    servers: &[(&str, Option<&TcpListener>)],
     place: &Place,
 ) -> Result<Option<Doors>> {
-    let Some(listener) = gateway else { return Ok(None) };
+    if servers.iter().all(|(_, listener)| listener.is_none()) {
+        return Ok(None);
+    }
     let doors = Doors::open(config, &installation.log).await?;
-    doors.check(listener.local_addr()?, "--listen", place)?;
+    for (flag, listener) in servers {
+        let address = listener.map(TcpListener::local_addr).transpose()?;
+        address.map_or(Ok(()), |address| doors.check(address, flag, place))?;
+    }
     Ok(Some(doors))
 }
 
