@@ -3,8 +3,10 @@
 //! `slipstream-bench` runs every part in its own process, so that one does not warm or fill memory for the next, and
 //! prints a table. Figures only: nothing is asserted, because a busy machine is not a bug. `slipstream-bench PART` runs
 //! one. `slipstream-bench kafka` measures the roles on a real Kafka, `slipstream-bench hostile` a gateway among hostile
-//! clients, `slipstream-bench replay` a replay of the embedded log, `slipstream-bench questions` questions of a store.
+//! clients, `slipstream-bench replay` a replay of the embedded log, `slipstream-bench questions` questions of a store,
+//! `slipstream-bench api` the API under load.
 
+mod api;
 mod definitions;
 mod hostile;
 mod kafka;
@@ -39,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Some((replay::COMMAND, rest)) => return replay::run(rest),
         Some((questions::COMMAND, rest)) => return questions::run(rest),
         Some((hostile::COMMAND, rest)) => return hostile::run(rest),
+        Some((api::COMMAND, rest)) => return api::run(rest),
         Some((kafka::raw::COMMAND, rest)) => {
             writeln!(std::io::stdout(), "{}", kafka::raw::run(rest)?)?;
             return Ok(());
