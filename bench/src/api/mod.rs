@@ -63,7 +63,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     let (ticks, took) = (after.0 - before.0, after.1 - before.1);
     let each = Duration::from_secs_f64(took / ticks.max(1.0));
-    writeln!(out, "{}", Row::new(format!("{series} series: what is answered about SLOs made anew, a tick"), shown(each), ""))?;
+    writeln!(
+        out,
+        "{}",
+        Row::new(format!("{series} series: what is answered about SLOs made anew, a tick"), shown(each), "")
+    )?;
     shop.close()
 }
 
@@ -72,9 +76,24 @@ fn habits() -> Vec<Habit> {
     vec![
         Habit { name: "all SLOs", path: |_| "/slos".to_owned(), per_second: 20, clients: 4 },
         Habit { name: "one SLO", path: |n| format!("/slos/slo-{}", n % 100), per_second: 60, clients: 6 },
-        Habit { name: "SLOs of a service", path: |n| format!("/slos?service=service-{}", n % 100), per_second: 200, clients: 6 },
-        Habit { name: "KPIs of a service", path: |n| format!("/kpis?service=service-{}", n % 100), per_second: 60, clients: 6 },
-        Habit { name: "a page of events", path: |_| "/events?limit=20&order=desc".to_owned(), per_second: 60, clients: 6 },
+        Habit {
+            name: "SLOs of a service",
+            path: |n| format!("/slos?service=service-{}", n % 100),
+            per_second: 200,
+            clients: 6,
+        },
+        Habit {
+            name: "KPIs of a service",
+            path: |n| format!("/kpis?service=service-{}", n % 100),
+            per_second: 60,
+            clients: 6,
+        },
+        Habit {
+            name: "a page of events",
+            path: |_| "/events?limit=20&order=desc".to_owned(),
+            per_second: 60,
+            clients: 6,
+        },
         Habit { name: "the OpenAPI document", path: |_| "/openapi.json".to_owned(), per_second: 100, clients: 4 },
     ]
 }
@@ -82,7 +101,12 @@ fn habits() -> Vec<Habit> {
 fn rows(answers: &[Answers], series: usize) -> Vec<Row> {
     let row = |of: &Answers| {
         let goal = if of.name == "all SLOs" { "p99 20 ms" } else { "" };
-        let figures = format!("p50 {}, p99 {}, max {}", shown(of.quantile(0.5)), shown(of.quantile(0.99)), shown(of.quantile(1.0)));
+        let figures = format!(
+            "p50 {}, p99 {}, max {}",
+            shown(of.quantile(0.5)),
+            shown(of.quantile(0.99)),
+            shown(of.quantile(1.0))
+        );
         let failed = if of.failed == 0 { String::new() } else { format!(", {} not 200", of.failed) };
         let what = format!("{series} series, {}: {} a second, {} KiB", of.name, of.per_second, of.bytes >> 10);
         Row::new(what, format!("{figures}{failed}"), goal)

@@ -66,8 +66,10 @@ impl Shop {
         let mut connection = None;
         for batch in 0..EVENTS / BATCH {
             let body = events(batch);
-            let head = format!("POST /v1/events HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.gateway, body.len());
-            let (status, answer) = send(&mut connection, self.gateway, [head.as_bytes(), body.as_bytes()].concat().as_slice())?;
+            let head =
+                format!("POST /v1/events HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.gateway, body.len());
+            let (status, answer) =
+                send(&mut connection, self.gateway, [head.as_bytes(), body.as_bytes()].concat().as_slice())?;
             ensure!(status == 200, "the gateway answered {status}: {}", String::from_utf8_lossy(&answer));
         }
         self.until("stored", |shop| {
@@ -118,7 +120,8 @@ impl Shop {
 
 /// The same definitions, of which none has groups.
 fn ungrouped(text: &str) -> String {
-    let bare = |line: &str| line.split_once("groupBy: ").map_or(line.to_owned(), |(before, _)| format!("{before}groupBy: []"));
+    let bare =
+        |line: &str| line.split_once("groupBy: ").map_or(line.to_owned(), |(before, _)| format!("{before}groupBy: []"));
     text.lines().map(|line| bare(line) + "\n").collect()
 }
 
