@@ -108,7 +108,7 @@ impl QueryError {
         match self {
             QueryError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
             QueryError::Log(error) | QueryError::Definitions(DefinitionsError::Reading(error)) => {
-                matches!(error, LogError::Transient { .. } | LogError::Busy { .. })
+                matches!(error, LogError::Transient { .. } | LogError::Busy)
             }
             QueryError::NotYet { .. } => true,
             _ => false,

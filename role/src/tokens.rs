@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use slipstream_log::{Offset, RecordRef, SharedLog, TopicPartition};
+use slipstream_log::{Log, Offset, RecordRef, SharedLog, TopicPartition};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::access::Access;
 use slipstream_runtime::config::RateLimits;
@@ -25,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All tokens of a log, and where it was read to.
 pub struct Tokens {
-    log: SharedLog,
     access: Access,
     next: BTreeMap<TopicPartition, Offset>,
 }
@@ -35,9 +34,9 @@ impl Tokens {
     ///
     /// # Errors
     /// When the log fails, or a record was written by a newer version.
-    pub async fn read(log: SharedLog, limits: RateLimits) -> Result<Self, ReadError> {
-        let mut tokens = Tokens { log, access: Access::new(limits), next: BTreeMap::new() };
-        tokens.look().await?;
+    pub async fn read(log: &dyn Log, limits: RateLimits) -> Result<Self, ReadError> {
+        let mut tokens = Tokens { access: Access::new(limits), next: BTreeMap::new() };
+        tokens.look(log).await?;
         Ok(tokens)
     }
 
@@ -46,19 +45,19 @@ impl Tokens {
         self.access.clone()
     }
 
-    /// Goes on reading until `shutdown`. While the log cannot be read, the tokens that are known keep working, and a metric and
-    /// a warning say so.
+    /// Goes on reading until `shutdown`, from a log that says when it cannot be read, and not one that waits. While it cannot,
+    /// the tokens that are known keep working, and a metric and a warning say so.
     ///
     /// # Errors
     /// When a record was written by a newer version: it may be a revocation.
-    pub async fn follow(mut self, shutdown: Shutdown) -> Result<(), ReadError> {
+    pub async fn follow(mut self, log: SharedLog, shutdown: Shutdown) -> Result<(), ReadError> {
         let mut last = Instant::now();
         TokensRead { after: None }.emit();
         let mut is_behind = false;
         while tokio::time::timeout(LOOK_EVERY, shutdown.cancelled()).await.is_err() {
             let looked = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                looked = tokio::time::timeout(PATIENCE, self.look()) => looked,
+                looked = tokio::time::timeout(PATIENCE, self.look(log.as_ref())) => looked,
             };
             let cause = match looked {
                 Ok(Ok(())) => {
@@ -77,8 +76,8 @@ impl Tokens {
     }
 
     /// Reads what has come since the last time.
-    async fn look(&mut self) -> Result<(), ReadError> {
-        let reader = Reader { log: self.log.as_ref(), role: READER };
+    async fn look(&mut self, log: &dyn Log) -> Result<(), ReadError> {
+        let reader = Reader { log, role: READER };
         for partition in reader.partitions(Topic::Tokens).await? {
             let (first, end) = reader.bounds(partition).await?;
             let next = self.next.get(&partition).copied().unwrap_or(first);

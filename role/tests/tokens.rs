@@ -77,9 +77,10 @@ async fn house(tokens: &[&Token]) -> House {
         publish(&log, token).await;
     }
     let (away, shutdown, mut following) = (Arc::new(Away::default()), Shutdown::new(), JoinSet::new());
-    let read = Tokens::read(Hooked::over(log.clone(), &away), RateLimits::default()).await.unwrap();
+    let seen = Hooked::over(log.clone(), &away);
+    let read = Tokens::read(seen.as_ref(), RateLimits::default()).await.unwrap();
     let access = read.access();
-    following.spawn(read.follow(shutdown.clone()));
+    following.spawn(read.follow(seen, shutdown.clone()));
     House { log, away, access, shutdown, following }
 }
 
@@ -146,6 +147,6 @@ async fn a_record_of_a_newer_version_ends_it_because_it_may_be_a_revocation() {
     let ended = timeout(SOON, house.following.join_next()).await.unwrap().unwrap().unwrap();
     let said = ended.unwrap_err().to_string();
     assert!(said.contains("tokens") && said.ends_with("upgrade the readers first"), "{said}");
-    let read = Tokens::read(house.log.clone(), RateLimits::default()).await;
+    let read = Tokens::read(house.log.as_ref(), RateLimits::default()).await;
     assert!(read.is_err(), "nor does one begin with it");
 }

@@ -91,7 +91,7 @@ async fn slos(api: Arc<Api>, listed: Listed, asked: Asked) -> Result<Reply, Refu
         Format::Json => json(body, tag, &known),
         Format::Csv => csv(&body)?,
     };
-    Ok(reply.as_of(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
+    Ok(reply.known_at(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
 }
 
 /// Standings and what is known, around bytes that are there already.

@@ -91,7 +91,8 @@ fn values_are_what_they_are_said_to_be() {
     fn accepts<T: Value>(text: &str) -> bool {
         T::read(text).is_ok()
     }
-    let table: [(fn(&str) -> bool, &[&str], &[&str]); 8] = [
+    type Row = (fn(&str) -> bool, &'static [&'static str], &'static [&'static str]);
+    let table: [Row; 8] = [
         (
             accepts::<Time>,
             &["2026-11-29", "2026-11-29T10:00:00Z", "2026-11-29T10:00:00.123456789+01:00", "2026-11-29T10:00:00-08:00"],

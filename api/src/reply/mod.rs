@@ -60,12 +60,12 @@ impl Reply {
             Format::Json => Reply::json(answer)?,
             Format::Csv => Reply::table(A::COLUMNS, answer.rows())?,
         };
-        Ok(reply.as_of(answer.as_of()))
+        Ok(reply.known_at(answer.as_of()))
     }
 
     /// Tells in a header, too, up to when it is known: a table has no other place for it.
     #[must_use]
-    pub fn as_of(self, as_of: Option<&str>) -> Reply {
+    pub fn known_at(self, as_of: Option<&str>) -> Reply {
         self.with(AS_OF, as_of.and_then(|as_of| HeaderValue::from_str(as_of).ok()))
     }
 

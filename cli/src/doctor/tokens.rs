@@ -18,7 +18,7 @@ const NAMED: usize = 5;
 /// Checks the tokens; `None` if all is well, or the log cannot be read, which other findings report.
 pub async fn examine(config: &Config) -> Option<Finding> {
     let log = parts::log_of(config).await.ok()?;
-    let tokens = Tokens::read(log, RateLimits::default()).await.ok()?;
+    let tokens = Tokens::read(log.as_ref(), RateLimits::default()).await.ok()?;
     judge(&tokens.access().tokens(), EventTime(jiff::Timestamp::now().as_microsecond()))
 }
 

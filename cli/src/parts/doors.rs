@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
+use slipstream_log::SharedLog;
 use slipstream_role::tokens::Tokens;
 use slipstream_runtime::access::Access;
 use slipstream_runtime::config::{Config, Problem};
@@ -16,6 +17,7 @@ use crate::args::Place;
 
 /// Tokens and certificate, before they are followed.
 pub struct Doors {
+    log: SharedLog,
     tokens: Tokens,
     tls: Option<Tls>,
 }
@@ -26,8 +28,8 @@ impl Doors {
     /// # Errors
     /// When one of them cannot be read.
     pub async fn open(config: &Config, log: &OpenLog) -> Result<Doors> {
-        let tokens = Tokens::read(log.shared(), config.rate_limits).await.context("reading the tokens")?;
-        Ok(Doors { tokens, tls: load(config)? })
+        let tokens = Tokens::read(log.patient().as_ref(), config.rate_limits).await.context("reading the tokens")?;
+        Ok(Doors { log: log.shared(), tokens, tls: load(config)? })
     }
 
     /// Whom they let in.
@@ -65,7 +67,7 @@ impl Doors {
     pub fn follow(self, supervisor: &mut Supervisor) {
         let shutdown = || supervisor.token(Stage::Serve);
         let (tokens, certificate) = (shutdown(), shutdown());
-        supervisor.task(Stage::Serve, "tokens", self.tokens.follow(tokens));
+        supervisor.task(Stage::Serve, "tokens", self.tokens.follow(self.log, tokens));
         if let Some(tls) = self.tls {
             supervisor.task(Stage::Serve, "certificate", tls.follow(certificate));
         }

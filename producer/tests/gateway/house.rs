@@ -11,6 +11,7 @@ use slipstream_producer::answer::Answer;
 use slipstream_producer::gateway::{self, GatewayError, Limits};
 use slipstream_runtime::access::Access;
 use slipstream_runtime::config::RateLimits;
+use slipstream_runtime::http::{Listening, Tls};
 use slipstream_runtime::{Health, Shutdown};
 use slipstream_schemas::{RequestEvent, Topic, codec};
 use slipstream_testkit::hooked::{Hooked, Hooks};
@@ -47,11 +48,16 @@ pub async fn house(limits: Limits) -> House {
 
 /// A house whose gateway writes to `seen`, which leads to `log`.
 pub async fn house_on(seen: SharedLog, log: Arc<MemoryLog>, limits: Limits) -> House {
+    house_behind(None, seen, log, limits).await
+}
+
+/// The same, with a certificate.
+pub async fn house_behind(tls: Option<Tls>, seen: SharedLog, log: Arc<MemoryLog>, limits: Limits) -> House {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (health, shutdown, access) = (Health::default(), Shutdown::new(), Access::new(RateLimits::default()));
-    let mut server = JoinSet::new();
-    server.spawn(gateway::serve(listener, seen, access.clone(), limits, health.clone(), shutdown.clone()));
+    let (mut server, listening) = (JoinSet::new(), Listening::with(listener, tls));
+    server.spawn(gateway::serve(listening, seen, access.clone(), limits, health.clone(), shutdown.clone()));
     // Another test of this process may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     House { address, log, access, health, http: reqwest::Client::new(), shutdown, server }

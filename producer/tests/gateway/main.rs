@@ -8,4 +8,5 @@ mod hostile;
 mod house;
 mod markers;
 mod pressure;
+mod tls;
 mod tokens;

@@ -157,7 +157,7 @@ pub async fn assert_stored_once(store: &SharedStore, expected: &[RequestEvent]) 
         panic!("no rows asked for")
     };
     let errors = expected.iter().filter(|e| e.status_code >= 500);
-    assert_eq!(kpis.source, "rollups");
+    assert_eq!(kpis.source, "rollup");
     assert_eq!(kpis.hits, expected.iter().map(|e| e.weight as u64).sum::<u64>());
     assert_eq!(kpis.errors, errors.map(|e| e.weight as u64).sum::<u64>());
 }

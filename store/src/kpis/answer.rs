@@ -39,6 +39,11 @@ pub struct Kpis {
     pub source: String,
 }
 
+/// To eleven digits: the others depend on the order in which a database adds up, and the same question gives the same bytes.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.10e}").parse().unwrap_or(value)
+}
+
 /// What a result covers; `None` if nothing is stored.
 type Reported = (Option<EventTime>, Option<EventTime>);
 
@@ -57,7 +62,7 @@ impl Kpis {
             errors: sums.errors,
             error_rate: if sums.hits == 0 { 0.0 } else { sums.errors as f64 / sums.hits as f64 },
             throughput: seconds.filter(|seconds| *seconds > 0.0).map(|seconds| sums.hits as f64 / seconds),
-            avg_latency_ms: measured(latency.sum / latency.count as f64),
+            avg_latency_ms: measured(rounded(latency.sum / latency.count as f64)),
             p50_latency_ms: quantile(0.5),
             p95_latency_ms: quantile(0.95),
             p99_latency_ms: quantile(0.99),

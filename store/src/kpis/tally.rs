@@ -9,7 +9,7 @@ use crate::events::Dimensions;
 use crate::rollup::Sums;
 
 /// What rows are first added up by. What is not asked for is 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
     /// Start of the step, microseconds.
     pub start: Option<i64>,
@@ -87,7 +87,10 @@ impl<'a> Tally<'a> {
     pub fn rows(self, names: &Names) -> BTreeMap<RowKey, Sums> {
         let nameless = Dimensions::default();
         let mut rows: BTreeMap<RowKey, Sums> = BTreeMap::new();
-        for (cell, sums) in self.cells {
+        // In one order: sums of floats depend on it.
+        let mut cells: Vec<(Cell, Sums)> = self.cells.into_iter().collect();
+        cells.sort_unstable_by_key(|(cell, _)| *cell);
+        for (cell, sums) in cells {
             let tuple = names.get(&cell.dimensions).unwrap_or(&nameless);
             let values = self.question.by.iter().map(|field| value(*field, cell, tuple)).collect();
             rows.entry(RowKey { start: cell.start, values }).or_default().merge(&sums);

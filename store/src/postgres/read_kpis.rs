@@ -162,7 +162,7 @@ async fn add_aggregates(
     conditions.aggregate(&question.filter);
     let sql = format!(
         "SELECT {begin}, dimensions, status_class, hits, errors, latency_count, latency_sum, latency_min, latency_max, sketch
-         FROM {table} WHERE {}",
+         FROM {table} WHERE {} ORDER BY 1, 2, 3",
         conditions.sql()
     );
     let failed = || error::asking("adding up aggregates");
@@ -208,7 +208,7 @@ async fn add_events(asked: &Transaction<'_>, question: &KpiQuestion, span: Span,
          coalesce(sum(e.weight) FILTER (WHERE e.status_code >= 500), 0)::bigint,
          coalesce(sum(e.weight) FILTER (WHERE e.latency_ms IS NOT NULL), 0)::bigint,
          coalesce(sum(e.latency_ms * e.weight), 0), min(e.latency_ms), max(e.latency_ms), {PLACE} AS place
-         FROM events e WHERE {} GROUP BY 1, 2, 3, place",
+         FROM events e WHERE {} GROUP BY 1, 2, 3, place ORDER BY 1, 2, 3, place",
         conditions.sql()
     );
     for row in read::rows(asked, "adding up events", &sql, &conditions.values()).await? {

@@ -8,7 +8,7 @@ use slipstream_store::kpis::KpiQuestion;
 use slipstream_store::postgres::grant;
 use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError};
 use slipstream_testkit::services;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::support::Beside;
 
@@ -27,13 +27,6 @@ async fn users(url: &str, owner: &Beside) -> [(String, String); 2] {
     made.try_into().unwrap()
 }
 
-async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client.batch_execute("SET search_path TO slipstream, public").await.unwrap();
-    client
-}
-
 async fn refused(client: &Client, sql: &str) {
     let error = client.batch_execute(sql).await.expect_err(sql);
     let code = error.as_db_error().map(|error| error.code().code().to_owned());
@@ -46,7 +39,7 @@ async fn each_may_what_it_needs_and_no_more() {
     let options = PostgresOptions::new(url.clone());
     let owner = Beside::connect(&url).await;
     let [(writer, writers), (reader, readers)] = users(&url, &owner).await;
-    grant(&options, &[reader.clone()], &[writer.clone()]).await.unwrap();
+    grant(&options, std::slice::from_ref(&reader), std::slice::from_ref(&writer)).await.unwrap();
 
     let sink = PostgresStore::connect(PostgresOptions::new(writers.clone())).await.unwrap();
     let events = made::events(&mut Dice(1), 50);
@@ -68,7 +61,8 @@ async fn each_may_what_it_needs_and_no_more() {
     let written = written.write(Arc::new(made::batch(&events[40..], Some(30), 40 * DAY_MS))).await;
     assert!(matches!(written, Err(StoreError::Fatal { .. })), "{written:?}");
 
-    let client = connect(&readers).await;
+    let beside = Beside::connect(&readers).await;
+    let client = &beside.client;
     for view in [
         "request_events",
         "http_requests_1m",
@@ -90,9 +84,10 @@ async fn each_may_what_it_needs_and_no_more() {
         "DROP TABLE kept",
         "CREATE TABLE mine (i int)",
     ] {
-        refused(&client, sql).await;
+        refused(client, sql).await;
     }
-    let client = connect(&writers).await;
+    let beside = Beside::connect(&writers).await;
+    let client = &beside.client;
     for sql in [
         "DROP TABLE events",
         "DROP VIEW alerts",
@@ -102,7 +97,7 @@ async fn each_may_what_it_needs_and_no_more() {
         "CREATE FUNCTION mine() RETURNS int LANGUAGE sql RETURN 1",
         "DELETE FROM schema_versions",
     ] {
-        refused(&client, sql).await;
+        refused(client, sql).await;
     }
     for store in [sink, looking] {
         store.close().await;

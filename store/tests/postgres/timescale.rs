@@ -267,7 +267,8 @@ async fn a_migration_that_broke_off_continues_behind_the_parts_that_are_copied()
         store.write(Arc::new(batch)).await.unwrap();
     }
     // It ends with the third step, wherever that is.
-    let broken = tokio::spawn({
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn({
         let options = options.clone();
         async move {
             let mut steps = 0;
@@ -279,7 +280,7 @@ async fn a_migration_that_broke_off_continues_behind_the_parts_that_are_copied()
             .map(drop)
         }
     });
-    assert!(broken.await.unwrap_err().is_panic());
+    assert!(tasks.join_next().await.unwrap().unwrap_err().is_panic());
     let copied: i64 = sql.one("SELECT count(*) FROM moving", &[]).await;
     assert!(copied >= 2, "{copied}");
     // Meanwhile somebody is erased, and more comes.

@@ -153,7 +153,7 @@ fn advise(is_first: bool, access: &Access) {
 }
 
 async fn known(log: SharedLog) -> Result<Access> {
-    Ok(Tokens::read(log, RateLimits::default()).await.context("reading the tokens")?.access())
+    Ok(Tokens::read(log.as_ref(), RateLimits::default()).await.context("reading the tokens")?.access())
 }
 
 /// The tokens, as they are in the log.

@@ -70,7 +70,8 @@ fn with_tokens_only_a_good_one_counts_wherever_it_comes_from() {
     // The id of one, the secret of another.
     let mixed = format!("{}{}", &good_text[..21], &revoked_text[21..]);
     let bearer = |text: &str| format!("Bearer {text}");
-    let rows: [(Vec<String>, Scope, Option<Denied>, Option<&Token>); 16] = [
+    type Row<'a> = (Vec<String>, Scope, Option<Denied>, Option<&'a Token>);
+    let rows: [Row<'_>; 16] = [
         (vec![bearer(&good_text)], Scope::Ingest, None, Some(&good)),
         (vec![format!("bearer  {good_text} ")], Scope::Read, None, Some(&good)),
         (vec![bearer(&late_text)], Scope::Operate, None, Some(&late)),

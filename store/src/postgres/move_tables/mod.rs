@@ -114,14 +114,12 @@ async fn move_table(session: &mut Session, table: Table, tell: &mut impl FnMut(P
     let copied = table.copied(&transaction).await?;
     commit(transaction).await?;
     let left: Vec<&Part> = all.iter().filter(|part| !copied.iter().any(|copy| copy.begin == part.begin)).collect();
-    let mut done = all.len() - left.len();
-    for part in left {
+    for (done, part) in (all.len() - left.len() + 1..).zip(left) {
         let transaction = begin(session).await?;
         // An erasure waits until the part is there, and then finds it.
         run(&transaction, LOCK).await?;
         table.copy(&transaction, part.begin).await?;
         commit(transaction).await?;
-        done += 1;
         tell(Progress::Copied { table: table.name(), done, of: all.len() });
     }
     exchange(session, table).await?;
