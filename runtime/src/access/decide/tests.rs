@@ -54,6 +54,9 @@ fn without_tokens_loopback_may_everything_and_nobody_else_anything() {
     }
 }
 
+/// Values of the header Authorization, the scope that is needed, why it is refused, and whose it is.
+type Row<'t> = (Vec<String>, Scope, Option<Denied>, Option<&'t Token>);
+
 #[test]
 fn with_tokens_only_a_good_one_counts_wherever_it_comes_from() {
     let (good_text, good) = token(&[Scope::Ingest, Scope::Read]);
@@ -70,7 +73,7 @@ fn with_tokens_only_a_good_one_counts_wherever_it_comes_from() {
     // The id of one, the secret of another.
     let mixed = format!("{}{}", &good_text[..21], &revoked_text[21..]);
     let bearer = |text: &str| format!("Bearer {text}");
-    let rows: [(Vec<String>, Scope, Option<Denied>, Option<&Token>); 16] = [
+    let rows: [Row<'_>; 16] = [
         (vec![bearer(&good_text)], Scope::Ingest, None, Some(&good)),
         (vec![format!("bearer  {good_text} ")], Scope::Read, None, Some(&good)),
         (vec![bearer(&late_text)], Scope::Operate, None, Some(&late)),
