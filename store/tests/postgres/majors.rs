@@ -8,8 +8,9 @@ use slipstream_testkit::services::{self, MAJORS, Pooler, Postgres};
 
 use crate::support::Schemas;
 
-/// Modules whose tests start a server of their own, or are about one that is not the shared one.
-const ELSEWHERE: [&str; 5] = ["extension::", "failures::", "majors::", "settings::", "timescale::"];
+/// Modules whose tests start a server of their own, are about another than the shared one, or about what is before it.
+const ELSEWHERE: [&str; 7] =
+    ["extension::", "failures::", "majors::", "pooler::", "settings::", "timescale::", "tls::"];
 /// At least so many tests are left.
 const TESTS: usize = 20;
 

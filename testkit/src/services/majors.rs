@@ -6,11 +6,14 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use super::instance::Instance;
-use super::postgres::Postgres;
+use super::postgres::{Postgres, Setup};
 use super::way;
 
 /// The majors that we support.
 pub const MAJORS: [u32; 5] = [14, 15, 16, 17, 18];
+
+/// Nobody kills these, and five servers on one disk wait for it.
+const VOLATILE: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 
 /// The variable with the URL of a PostgreSQL of this major, in place of a process of our own; `none`: do without.
 pub(super) fn variable(major: u32) -> String {
@@ -26,7 +29,8 @@ pub(super) async fn shared(major: u32) -> Result<Arc<Postgres>> {
         None => {
             let home = way::script("postgres-home", &[&major.to_string()]).await.context("its programs")?;
             let origin = "native process, @embedded-postgres from npm";
-            Postgres::native(Some(PathBuf::from(home)), &[], origin).await?
+            let setup = Setup { home: Some(PathBuf::from(home)), settings: &VOLATILE, origin, ..Setup::default() };
+            Postgres::native(&setup).await?
         }
     };
     Ok(Arc::new(postgres))

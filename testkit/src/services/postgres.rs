@@ -31,6 +31,24 @@ const SHARED_MEMORY: u64 = 256 << 20;
 /// What a test server has that an ordinary one has not; durability is as in production, because tests kill it.
 const SETTINGS: [&str; 3] = ["max_connections=200", "shared_buffers=64MB", "timezone=UTC"];
 
+/// What a native server is made of.
+pub(super) struct Setup<'a> {
+    /// A folder with bin, lib and share; without one those that are installed are run.
+    pub(super) home: Option<PathBuf>,
+    /// More files in its folder of extensions: names and contents.
+    pub(super) extension_files: &'a [(&'a str, &'a str)],
+    /// More settings, each `NAME=VALUE`.
+    pub(super) settings: &'a [&'a str],
+    /// Where it comes from, in a few words.
+    pub(super) origin: &'a str,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup { home: None, extension_files: &[], settings: &[], origin: "native process" }
+    }
+}
+
 /// A PostgreSQL to test with.
 #[derive(Debug)]
 pub struct Postgres {
@@ -106,7 +124,7 @@ impl Postgres {
     async fn of_our_own() -> Result<Postgres> {
         match way::own(WANTED).await? {
             Way::Docker(image) => Postgres::in_container(image).await,
-            Way::Native => Postgres::native(None, &[], "native process").await,
+            Way::Native => Postgres::native(&Setup::default()).await,
         }
     }
 
@@ -116,7 +134,11 @@ impl Postgres {
     /// # Panics
     /// When none can be started, saying what to do.
     pub async fn with_extension_files(files: &'static [(&'static str, &'static str)]) -> Postgres {
-        let started = on_own_runtime(Postgres::native(None, files, "native process")).await;
+        let started =
+            on_own_runtime(
+                async move { Postgres::native(&Setup { extension_files: files, ..Setup::default() }).await },
+            )
+            .await;
         let postgres = started.unwrap_or_else(|error| panic!("{}", way::advice("PostgreSQL", &error)));
         report::note("postgres", Use::Own, &postgres.description);
         postgres
@@ -137,14 +159,10 @@ impl Postgres {
         Postgres::at(url, instance, &format!("testcontainers, image {image}")).await
     }
 
-    /// A process of this machine. `home` has bin, lib and share; without one those that are installed are run.
-    pub(super) async fn native(
-        home: Option<PathBuf>,
-        extension_files: &[(&str, &str)],
-        origin: &str,
-    ) -> Result<Postgres> {
+    /// A process of this machine.
+    pub(super) async fn native(setup: &Setup<'_>) -> Result<Postgres> {
         let folder = Folder::new("QUIT")?;
-        let programs = programs::for_native(folder.path(), home, extension_files)?;
+        let programs = programs::for_native(folder.path(), setup.home.as_deref(), setup.extension_files)?;
         let (data, sockets) = (folder.path().join("data"), folder.path().join("sockets"));
         for owned in [&data, &sockets] {
             make_owned(owned)?;
@@ -157,13 +175,14 @@ impl Postgres {
         command.extend([programs.join("postgres").display().to_string(), "-D".to_owned(), data.display().to_string()]);
         let own = ["listen_addresses=127.0.0.1".to_owned(), format!("port={port}")];
         let own = own.into_iter().chain([format!("unix_socket_directories={}", sockets.display())]);
-        for setting in own.chain(SETTINGS.map(str::to_owned)) {
+        let settings = SETTINGS.iter().chain(setup.settings).map(|setting| (*setting).to_owned());
+        for setting in own.chain(settings) {
             command.extend(["-c".to_owned(), setting]);
         }
         let native = Native::new(folder, command)?;
         native.start()?;
         let url = format!("postgres://{USER}:{USER}@127.0.0.1:{port}/{USER}");
-        Postgres::at(url, Instance::Native(Box::new(native)), origin).await
+        Postgres::at(url, Instance::Native(Box::new(native)), setup.origin).await
     }
 
     /// The one at this URL, once it responds, described by its version and where it comes from.

@@ -33,8 +33,8 @@ pub(super) fn make_owned(folder: &Path) -> Result<()> {
 
 /// The folder with `initdb` and `postgres` for a service that lives in `folder`: those of `home`, else of the folder that
 /// the environment names, else those that are installed.
-pub(super) fn for_native(folder: &Path, home: Option<PathBuf>, extension_files: &[(&str, &str)]) -> Result<PathBuf> {
-    let home = home.or(way::given(POSTGRES_HOME)?.map(PathBuf::from));
+pub(super) fn for_native(folder: &Path, home: Option<&Path>, extension_files: &[(&str, &str)]) -> Result<PathBuf> {
+    let home = home.map(Path::to_owned).or(way::given(POSTGRES_HOME)?.map(PathBuf::from));
     let from = match home {
         // As root we run it as another user, who may not look into it.
         Some(home) if as_postgres().is_empty() && extension_files.is_empty() => return Ok(home.join("bin")),
@@ -109,7 +109,12 @@ fn link_all(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy_all(from: &Path, to: &Path) -> Result<()> {
-    let copied = Command::new("cp").arg("-rL").arg(from.join(".")).arg(to).status().context("running cp")?;
+    let copied = Command::new("cp")
+        .args(["-rL", "--preserve=links"])
+        .arg(from.join("."))
+        .arg(to)
+        .status()
+        .context("running cp")?;
     ensure!(copied.success(), "cp failed");
     let readable = Command::new("chmod").args(["-R", "a+rX"]).arg(to).status().context("running chmod")?;
     ensure!(readable.success(), "chmod failed");
