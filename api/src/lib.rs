@@ -11,6 +11,7 @@ mod api;
 pub mod ask;
 mod body;
 mod bound;
+mod gauges;
 mod live;
 pub mod openapi;
 mod operation;
@@ -35,11 +36,13 @@ use slipstream_log::SharedLog;
 use slipstream_runtime::access::Access;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::http::{self, Limits, Listening};
+use slipstream_runtime::metrics::Source;
 use slipstream_runtime::{Health, Shutdown};
 
 use api::{Api, Documents};
 use ask::Past;
 use bound::Bound;
+use gauges::Gauges;
 use live::Live;
 use telemetry::Serving;
 
@@ -70,6 +73,11 @@ impl Role {
     pub fn of(parts: Parts) -> Role {
         let live = Live::new(parts.log.clone());
         Role { parts, live }
+    }
+
+    /// How SLOs stand, as metrics of at most so many series.
+    pub fn metrics(&self, most: usize) -> Arc<dyn Source> {
+        Arc::new(Gauges::new(self.live.clone(), self.live.counts().clone(), most))
     }
 
     /// What knows of the SLOs, until `shutdown`: it computes much, so it is for a thread of its own.

@@ -30,8 +30,8 @@ pub struct Answering {
 
 impl Answering {
     /// Hands the role to the supervisor: it answers until the very end, as health and metrics do. It is on the board when this
-    /// returns.
-    pub fn start(self, supervisor: &mut Supervisor, listener: Listening) {
+    /// returns, which is the role itself.
+    pub fn start(self, supervisor: &mut Supervisor, listener: Listening) -> Arc<Role> {
         let Answering { log, place, health, access, stage } = self;
         health.announce(Name::Api.name());
         let store = StoreCell::default();
@@ -39,8 +39,12 @@ impl Answering {
         let serve = role.serve(listener, stage, supervisor.token(Stage::Serve));
         supervisor.task(Stage::Serve, "api", serve);
         let shutdown = supervisor.token(Stage::Serve);
-        supervisor.thread(Stage::Serve, "api-follower", move || role.follow(shutdown));
+        supervisor.thread(Stage::Serve, "api-follower", {
+            let role = role.clone();
+            move || role.follow(shutdown)
+        });
         let shutdown = supervisor.token(Stage::Serve);
         supervisor.job(Stage::Serve, "api-store", async move { place.await_open(&store, &shutdown).await });
+        role
     }
 }

@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod duration;
 pub mod filter;
+pub mod labels;
 pub mod openslo;
 pub mod policy;
 pub mod suggest;

@@ -14,6 +14,7 @@ use slipstream_role::revisions::Definitions;
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::BurnRates;
 
+use crate::counts::Counts;
 use crate::definitions::in_force;
 use crate::error::{DefinitionsError, FollowError};
 use crate::slos::SloAnswer;
@@ -24,6 +25,7 @@ pub struct Follower {
     role: &'static str,
     definitions: Definitions,
     partitions: Vec<Followed>,
+    counts: Counts,
 }
 
 /// A partition of sli-tallies.
@@ -45,7 +47,7 @@ impl Follower {
         let followed =
             |partition| Followed { partition: TopicPartition { topic: Topic::SliTallies, partition }, state: None };
         let partitions = (0..partitions).map(followed).collect();
-        let mut follower = Follower { log, role, definitions, partitions };
+        let mut follower = Follower { log, role, definitions, partitions, counts: Counts::default() };
         follower.fold().await?;
         Ok(follower)
     }
@@ -58,7 +60,25 @@ impl Follower {
     /// As of [`Follower::open`].
     pub async fn follow(&mut self) -> Result<(), FollowError> {
         self.read_definitions().await.map_err(FollowError::Definitions)?;
-        self.fold().await
+        self.fold().await?;
+        self.forget_gone()
+    }
+
+    /// Counts what series take in from here on.
+    #[must_use]
+    pub fn counting(self, counts: Counts) -> Follower {
+        Follower { counts, ..self }
+    }
+
+    /// Groups come and go: what was counted of many that are gone is forgotten.
+    fn forget_gone(&self) -> Result<(), FollowError> {
+        const SOME: usize = 1_000;
+        let series = self.partitions.iter().filter_map(|followed| followed.state.as_ref());
+        let series: usize = series.map(|state| state.burn().series()).sum();
+        if self.counts.len() > 2 * series + SOME {
+            self.counts.keep(&self.states()?);
+        }
+        Ok(())
     }
 
     async fn read_definitions(&mut self) -> Result<(), DefinitionsError> {
@@ -72,7 +92,7 @@ impl Follower {
 
     async fn fold(&mut self) -> Result<(), FollowError> {
         for followed in &mut self.partitions {
-            followed.follow(self.log.as_ref(), &mut self.definitions).await?;
+            followed.follow(self.log.as_ref(), &mut self.definitions, &mut self.counts).await?;
         }
         Ok(())
     }
@@ -118,9 +138,14 @@ impl Follower {
 }
 
 impl Followed {
-    async fn follow(&mut self, log: &dyn Log, definitions: &mut Definitions) -> Result<(), BurnStateError> {
+    async fn follow(
+        &mut self,
+        log: &dyn Log,
+        definitions: &mut Definitions,
+        counts: &mut Counts,
+    ) -> Result<(), BurnStateError> {
         if let Some(state) = &mut self.state {
-            match read_on(state, log, definitions).await {
+            match read_on(state, log, definitions, counts).await {
                 // If even a restore does not join, the restore reports it.
                 Err(BurnStateError::Log(LogError::OutOfRange { .. }) | BurnStateError::Fault(_)) => self.state = None,
                 answer => return answer,
@@ -131,12 +156,17 @@ impl Followed {
     }
 }
 
-async fn read_on(state: &mut Folded, log: &dyn Log, definitions: &mut Definitions) -> Result<(), BurnStateError> {
+async fn read_on(
+    state: &mut Folded,
+    log: &dyn Log,
+    definitions: &mut Definitions,
+    counts: &mut Counts,
+) -> Result<(), BurnStateError> {
     let (partition, offset) = (state.partition(), state.next());
     let (first, end) = log.bounds(partition).await?;
     if !(first..=end).contains(&offset) {
         return Err(LogError::OutOfRange { partition, offset, first, end }.into());
     }
-    state.read_on(log, end, definitions).await?;
+    state.read_on(log, end, definitions, counts).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! them are in force; [`History`] the past from the store: events, KPIs, alerts. A caller needs only the part for its
 //! query.
 
+pub mod counts;
 pub mod definitions;
 pub mod error;
 pub mod follower;

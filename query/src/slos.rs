@@ -78,6 +78,11 @@ pub struct SloStatus {
 /// One entry per objective and group, by name, objective, group. An SLO that has no series yet has its objectives with
 /// nothing counted; a series whose definition is missing (it was deleted a moment ago) is shown without target.
 pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
+    of_series(definitions, states).into_iter().map(|(status, _)| status).collect()
+}
+
+/// As [`status`], each with its state; an objective that has no series yet has none.
+pub fn of_series<'a>(definitions: &[Slo], states: &'a [BurnRates]) -> Vec<(SloStatus, Option<&'a BurnRates>)> {
     let mut series: BTreeMap<(&str, &str), Vec<&BurnRates>> = BTreeMap::new();
     for state in states {
         series.entry((&state.slo, &state.objective)).or_default().push(state);
@@ -85,15 +90,16 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
     let mut entries = Vec::new();
     for promise in definitions.iter().flat_map(promises) {
         match series.remove(&(promise.slo.name.as_str(), promise.objective)) {
-            None => entries.push((Vec::new(), not_evaluated(&promise))),
-            Some(states) => {
-                entries.extend(states.into_iter().map(|s| (s.group.clone(), evaluated(Some(&promise), s))));
-            }
+            None => entries.push((not_evaluated(&promise), None)),
+            Some(states) => entries.extend(states.into_iter().map(|s| (evaluated(Some(&promise), s), Some(s)))),
         }
     }
-    entries.extend(series.into_values().flatten().map(|s| (s.group.clone(), evaluated(None, s))));
-    entries.sort_by(|(group, a), (other, b)| (&a.name, &a.objective, group).cmp(&(&b.name, &b.objective, other)));
-    entries.into_iter().map(|(_, status)| status).collect()
+    entries.extend(series.into_values().flatten().map(|s| (evaluated(None, s), Some(s))));
+    let group = |state: Option<&'a BurnRates>| state.map(|state| state.group.as_slice()).unwrap_or_default();
+    entries.sort_by(|(a, one), (b, other)| {
+        (&a.name, &a.objective, group(*one)).cmp(&(&b.name, &b.objective, group(*other)))
+    });
+    entries
 }
 
 /// How a series stands by its state and its definition; `None`: the definition is not known.

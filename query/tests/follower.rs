@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use bytes::Bytes;
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog, TopicPartition};
+use slipstream_query::counts::Counts;
 use slipstream_query::{FollowError, Follower};
 use slipstream_role::burn_state::{BurnStateError, current_states};
 use slipstream_role::patience::patient;
-use slipstream_schemas::records::{Origin, TallyBatch};
+use slipstream_schemas::records::{BurnRates, Origin, TallyBatch};
 use slipstream_schemas::topics::TOPICS;
 use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_testkit::hooked::Hooked;
@@ -230,6 +232,52 @@ async fn following_costs_no_restore_joins_no_group_and_writes_nothing() {
     for partition in 0..TARGETS {
         assert_eq!(world.log.committed("test", tallies(partition)).await.unwrap(), None);
     }
+}
+
+/// What is good and what is bad over the period, of each series.
+fn sums(follower: &Follower) -> BTreeMap<(String, Vec<String>), (u64, u64)> {
+    let whole = |state: BurnRates| {
+        let period = state.windows.last().cloned().unwrap();
+        ((state.slo, state.group), (period.good as u64, (period.total - period.good) as u64))
+    };
+    follower.states().unwrap().into_iter().map(whole).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_series_take_in_is_counted_once_from_when_counting_began() {
+    let mut world = World::new().await;
+    world.start();
+    world.traffic(100).await;
+    sleep(Duration::from_secs(3)).await;
+    let counts = Counts::default();
+    let mut follower = world.follower().await.counting(counts.clone());
+    let before = sums(&follower);
+    assert!(!before.is_empty());
+    for _ in 0..4 {
+        world.traffic(50).await;
+        follower.follow().await.unwrap();
+    }
+    sleep(Duration::from_secs(3)).await;
+    world.same(&mut follower, "all of it").await;
+    let mut counted = 0;
+    for state in follower.states().unwrap() {
+        let key = (state.slo.clone(), state.group.clone());
+        let (good, bad) = sums(&follower)[&key];
+        let (good_before, bad_before) = before.get(&key).copied().unwrap_or_default();
+        let count = counts.of(&state);
+        assert_eq!((count.good, count.bad), (good - good_before, bad - bad_before), "{key:?}");
+        counted += count.good + count.bad;
+    }
+    assert_eq!(counted, 2 * 200, "of two SLOs");
+    world.rest().await;
+    // A restore counts nothing again.
+    for partition in 0..TARGETS {
+        let end = world.log.bounds(tallies(partition)).await.unwrap().1;
+        world.log.trim(tallies(partition), end);
+    }
+    follower.follow().await.unwrap();
+    let again: u64 = follower.states().unwrap().iter().map(|s| counts.of(s)).map(|count| count.good + count.bad).sum();
+    assert_eq!(again, counted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use crate::takeover::Turns;
 use slipstream_log::{Log, LogError, Offset, Position, RecordRef, SharedLog, TopicPartition};
 use slipstream_schemas::records::{BurnRates, TallyBatch};
 use slipstream_schemas::{Cause, Topic, codec};
-use slipstream_slo::burn::{Burn, BurnFault};
+use slipstream_slo::burn::{Burn, BurnFault, Nobody, Watch};
 use tokio::time::Instant;
 
 use crate::names::BURN;
@@ -98,7 +98,7 @@ async fn restore(
     let read = Instant::now();
     // The snapshot may know definitions that the next batch does not name.
     definitions.read_new().await?;
-    let replayed = state.read_on(log, committed, definitions).await?;
+    let replayed = state.read_on(log, committed, definitions, &mut Nobody).await?;
     let (reading, folding) = (read - began, read.elapsed());
     let cost = RestoreCost { series: state.burn.series(), chunks, bytes, replayed, reading, folding };
     Ok((state.burn, cost))
@@ -141,9 +141,23 @@ pub async fn apply(
     record: &RecordRef<'_>,
     definitions: &mut Definitions,
 ) -> Result<Vec<BurnRates>, BurnStateError> {
+    apply_watched(burn, partition, record, definitions, &mut Nobody).await
+}
+
+/// As [`apply`], and `watch` looks on.
+///
+/// # Errors
+/// When it cannot be read, does not join what was folded before, or the definitions are not known.
+async fn apply_watched(
+    burn: &mut Burn,
+    partition: TopicPartition,
+    record: &RecordRef<'_>,
+    definitions: &mut Definitions,
+    watch: &mut (dyn Watch + Send),
+) -> Result<Vec<BurnRates>, BurnStateError> {
     let place = || format!("{partition} at offset {}", record.offset());
     let tally: TallyBatch = codec::decode(record.value().unwrap_or_default())
         .map_err(|e| BurnStateError::Unreadable { place: place(), cause: Cause::of(e) })?;
     definitions.read_up_to(tally.revision).await?;
-    Ok(burn.apply(record.offset(), &tally, definitions.revisions())?)
+    Ok(burn.apply_watched(record.offset(), &tally, definitions.revisions(), watch)?)
 }

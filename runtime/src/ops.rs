@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State as Shared;
-use axum::http::{StatusCode, header};
+use axum::extract::{FromRef, Query, State as Shared};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::Shutdown;
 use crate::health::{Health, State};
 use crate::http::{self, Limits};
-use crate::metrics;
+use crate::metrics::{Family, Format, Kind, Labels, Page, Source};
 
 /// What answers at once is not waited for any longer at the end.
 const FINISH: Duration = Duration::from_secs(2);
@@ -38,21 +39,42 @@ fn limits(stage: Duration) -> Limits {
 pub async fn serve(
     listener: TcpListener,
     health: Health,
+    page: Page,
     stage: Duration,
     shutdown: Shutdown,
 ) -> Result<(), Infallible> {
-    http::serve("ops", listener, router(health), limits(stage), shutdown).await;
+    http::serve("ops", listener, router(health, page), limits(stage), shutdown).await;
     Ok(())
 }
 
 /// The endpoint itself, to be tested or mounted elsewhere.
-pub fn router(health: Health) -> Router {
+pub fn router(health: Health, page: Page) -> Router {
+    let page = page.with(Arc::new(Roles(health.clone())));
     Router::new()
         .route("/", get(async || "slipstream: /healthz /readyz /metrics\n"))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
-        .with_state(health)
+        .with_state(Asked { health, page: Arc::new(page) })
+}
+
+/// What is asked.
+#[derive(Clone)]
+struct Asked {
+    health: Health,
+    page: Arc<Page>,
+}
+
+impl FromRef<Asked> for Health {
+    fn from_ref(asked: &Asked) -> Health {
+        asked.health.clone()
+    }
+}
+
+impl FromRef<Asked> for Arc<Page> {
+    fn from_ref(asked: &Asked) -> Arc<Page> {
+        asked.page.clone()
+    }
 }
 
 /// The answer of /readyz.
@@ -91,6 +113,41 @@ async fn ready(Shared(health): Shared<Health>) -> Response {
     (status, Json(Readiness { ready, stopping: health.is_stopping(), roles })).into_response()
 }
 
-async fn render() -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render()).into_response()
+/// What may be asked of /metrics.
+#[derive(Debug, Deserialize)]
+struct Metrics {
+    /// Names that metrics are told by besides their own, separated by commas.
+    #[serde(default)]
+    names: String,
+}
+
+/// In OpenMetrics for who asks for it, as Prometheus does.
+async fn render(Shared(page): Shared<Arc<Page>>, Query(asked): Query<Metrics>, headers: HeaderMap) -> Response {
+    let names = match page.names(&asked.names) {
+        Ok(names) => names,
+        Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
+    };
+    let format = Format::for_client(&headers);
+    // Much to write where there are many SLOs: not on a thread that others wait for.
+    match tokio::task::spawn_blocking(move || page.render(format, &names)).await {
+        Ok(text) => ([(header::CONTENT_TYPE, format.media())], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The roles of this process, and the program itself.
+struct Roles(Health);
+
+impl Source for Roles {
+    fn families(&self, _also: &[&str]) -> Vec<Family> {
+        let labels = |name: &str, value: &str| Labels::from([(name.to_owned(), value.to_owned())]);
+        let help = "Whether a role of this process works: 0 while it starts, or waits for what is away.";
+        let mut ready = Family::new(Kind::Gauge, "slipstream_role_ready", help);
+        for (role, state) in self.0.snapshot() {
+            ready.push(&labels("role", &role), f64::from(u8::from(matches!(state, State::Ready))));
+        }
+        let mut build = Family::new(Kind::Gauge, "slipstream_build_info", "The program: its version.");
+        build.push(&labels("version", env!("CARGO_PKG_VERSION")), 1.0);
+        vec![ready, build]
+    }
 }

@@ -127,6 +127,7 @@ listen: 0.0.0.0:80
 ops_listen: localhost:81
 tls: {certificate: tls.crt, key: /etc/tls.key}
 rate_limits: {ingest: 5_000, read: none}
+metrics: {slo_series: 50}
 slos: [slos, /etc/slos/more.yaml]
 gateway: {max_body: 1MiB, max_events: 1_000, max_in_flight: 8MiB, max_connections: 10, read_timeout: 5s,
   idle_timeout: 4s, write_timeout: 3s, publish_timeout: 2s}
@@ -159,6 +160,7 @@ shutdown_timeout: 5s
     assert_eq!((tls.certificate, tls.key), (directory.path().join("tls.crt"), PathBuf::from("/etc/tls.key")));
     let limits = [config.rate_limits.ingest, config.rate_limits.read, config.rate_limits.operate];
     assert_eq!(limits.map(|limit| limit.map(NonZeroU32::get)), [Some(5_000), None, Some(20)]);
+    assert_eq!(config.slo_series, 50);
     assert_eq!(config.slos, [directory.path().join("slos"), PathBuf::from("/etc/slos/more.yaml")]);
     assert_eq!(
         (config.gateway.max_body, config.gateway.max_events, config.gateway.max_in_flight),

@@ -14,7 +14,8 @@ use axum::routing::get;
 use hyper::body::Frame;
 use slipstream_runtime::health::State;
 use slipstream_runtime::http::{self, Limits};
-use slipstream_runtime::{Health, Shutdown, metrics, ops};
+use slipstream_runtime::metrics::{self, Page};
+use slipstream_runtime::{Health, Shutdown, ops};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -46,7 +47,7 @@ async fn readiness_follows_the_roles() {
     let (listener, address) = listener().await;
     let (health, shutdown) = (Health::default(), Shutdown::new());
     let mut server = JoinSet::new();
-    server.spawn(ops::serve(listener, health.clone(), SOON, shutdown.clone()));
+    server.spawn(ops::serve(listener, health.clone(), Page::default(), SOON, shutdown.clone()));
 
     assert_eq!(ask(address, "/healthz").await, (200, "ok\n".into()));
     assert_eq!(ask(address, "/readyz").await, (503, r#"{"ready":false,"roles":{}}"#.into()));
@@ -322,7 +323,7 @@ async fn the_endpoint_ends_within_its_stage_whatever_its_clients_do() {
     let stage = Duration::from_millis(500);
     let (listener, address) = listener().await;
     let (shutdown, mut owner) = (Shutdown::new(), JoinSet::new());
-    owner.spawn(ops::serve(listener, Health::default(), stage, shutdown.clone()));
+    owner.spawn(ops::serve(listener, Health::default(), Page::default(), stage, shutdown.clone()));
     let stream = open(address, b"GET /metrics HT").await;
     assert_eq!(ask(address, "/healthz").await.0, 200, "the one before it is served, too");
     shutdown.cancel();

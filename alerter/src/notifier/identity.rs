@@ -3,6 +3,7 @@
 //! Receivers know an alert by its label set, `severity` among them: they route by it. So a change of severity is told
 //! as Alertmanager would tell of two rules: in one message the old label set is resolved and the new one fires.
 
+use slipstream_definitions::labels::{legal, of_group};
 use slipstream_schemas::records::AlertTransition;
 
 use crate::notifier::payload::Labels;
@@ -32,18 +33,7 @@ pub fn labels(transition: &AlertTransition) -> Labels {
         ("rule_set", t.rule_set.clone()),
     ];
     labels.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    let mut taken: Vec<String> = Vec::new();
-    for dimension in &t.group {
-        let mut name = legal(&dimension.name);
-        if OURS.contains(&name.as_str()) {
-            name.insert_str(0, "group_");
-        }
-        while taken.contains(&name) {
-            name.push('_');
-        }
-        labels.insert(name.clone(), dimension.value.clone());
-        taken.push(name);
-    }
+    labels.extend(of_group(t.group.iter().map(|d| (d.name.as_str(), d.value.as_str())), &OURS));
     labels.retain(|_, value| !value.is_empty());
     labels.entry(INSTANCE.to_owned()).or_insert_with(|| instance(t));
     labels
@@ -84,15 +74,6 @@ fn alertname(rule_set: &str) -> String {
         name.push_str(letters.as_str());
         name
     })
-}
-
-/// A name that every receiver accepts: letters, digits and `_`, not a digit first.
-fn legal(name: &str) -> String {
-    let mut legal: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if legal.is_empty() || legal.starts_with(|c: char| c.is_ascii_digit()) {
-        legal.insert(0, '_');
-    }
-    legal
 }
 
 #[cfg(test)]

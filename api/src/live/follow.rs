@@ -44,7 +44,7 @@ pub async fn follow(log: SharedLog, live: Arc<Live>, health: Health, shutdown: S
     let work = async {
         let at = alerts::ends(log.as_ref()).await.map_err(LiveError::Alerts)?;
         live.hub.begin_alerts(at.clone());
-        let follower = Follower::open(log.clone(), ROLE).await?;
+        let follower = Follower::open(log.clone(), ROLE).await?.counting(live.counts().clone());
         let following =
             Following { log, live, health, follower, alerts: at, definitions: (-1, Arc::default()), newest: None };
         following.on().await

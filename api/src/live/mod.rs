@@ -12,6 +12,7 @@ mod snapshot;
 use std::sync::Arc;
 
 use slipstream_log::SharedLog;
+use slipstream_query::counts::Counts;
 use tokio::sync::watch;
 
 use crate::ask::answers::slos::Known;
@@ -32,13 +33,14 @@ pub struct Live {
     newest: watch::Sender<Option<Arc<Snapshot>>>,
     fresh: Fresh,
     hub: Hub,
+    counts: Counts,
 }
 
 impl Live {
     /// Nothing is known yet. `log` is read for clients of the stream that were away.
     pub fn new(log: SharedLog) -> Arc<Live> {
         let (newest, _) = watch::channel(None);
-        Arc::new(Live { log, newest, fresh: Fresh::default(), hub: Hub::default() })
+        Arc::new(Live { log, newest, fresh: Fresh::default(), hub: Hub::default(), counts: Counts::default() })
     }
 
     /// The newest snapshot, and up to when it knows everything.
@@ -64,6 +66,11 @@ impl Live {
     /// What is sent to clients of the stream.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// What series took in since the state is followed.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// The log.

@@ -115,6 +115,16 @@ impl Snapshot {
         self.complete
     }
 
+    /// The SLOs in force.
+    pub fn definitions(&self) -> &[Slo] {
+        &self.definitions
+    }
+
+    /// The state of every series, by SLO.
+    pub fn states(&self) -> &[BurnRates] {
+        &self.states
+    }
+
     /// How many series there are.
     pub fn series(&self) -> usize {
         self.entries.len()

@@ -11,6 +11,7 @@ use slipstream_definitions::openslo::Loaded;
 use slipstream_producer::gateway;
 use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
 use slipstream_runtime::health::{Health, State};
+use slipstream_runtime::metrics::Page;
 use slipstream_runtime::signal::StopSignal;
 use slipstream_runtime::stage::Stage;
 use slipstream_runtime::supervise::{Bounds, Supervisor};
@@ -112,19 +113,21 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
         let wait = until_the_cut(cut_in, health.clone(), supervisor.token(Stage::Intake));
         supervisor.job(Stage::Intake, "definitions", wait);
     }
+    let mut page = Page::default();
     if let (Some(listener), Some(doors)) = (api_listener, &doors) {
         listens.api = Some((listener.local_addr()?, doors.with_tls()));
         let place = ReadPlace::of(&config, installation.store.as_ref());
         let (log, access, stage) = (installation.log.shared(), doors.access(), config.shutdown_timeout);
-        Answering { log, place, health: health.clone(), access, stage }
+        let api = Answering { log, place, health: health.clone(), access, stage }
             .start(&mut supervisor, doors.listening(listener));
+        page = page.with(api.metrics(config.slo_series));
     }
     if let Some(doors) = doors {
         doors.follow(&mut supervisor);
     }
     pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
     // Only when all are on the board: who connected early must not see the first one alone.
-    let ops = ops::serve(ops_listener, health, config.shutdown_timeout, supervisor.token(Stage::Serve));
+    let ops = ops::serve(ops_listener, health, page, config.shutdown_timeout, supervisor.token(Stage::Serve));
     supervisor.task(Stage::Serve, "ops", ops);
     greet(&config, listens, installation.slos);
 

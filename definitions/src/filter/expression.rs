@@ -176,6 +176,11 @@ impl Expression {
         self.reads(&|part| matches!(part, Expression::Field(Field::Endpoint)))
     }
 
+    /// Whether the latency is read anywhere in it.
+    pub fn reads_latency(&self) -> bool {
+        self.reads(&|part| matches!(part, Expression::Field(Field::LatencyMs)))
+    }
+
     /// Whether such a part is anywhere in it.
     pub(super) fn reads(&self, what: &impl Fn(&Expression) -> bool) -> bool {
         let mut found = what(self);

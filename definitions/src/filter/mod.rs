@@ -113,6 +113,11 @@ impl Filter {
         self.expression.reads_attributes()
     }
 
+    /// Whether it reads the latency.
+    pub fn reads_latency(&self) -> bool {
+        self.expression.reads_latency()
+    }
+
     /// The expression, to be reduced and evaluated without the filter.
     pub fn into_expression(self) -> Expression {
         self.expression

@@ -2,12 +2,12 @@
 
 use slipstream_log::{Fetch, Log, Offset, TopicPartition};
 use slipstream_schemas::Topic;
-use slipstream_slo::burn::Burn;
+use slipstream_slo::burn::{Burn, Nobody, Watch};
 use slipstream_slo::scale::Scale;
 
 use super::chunks::read_chunks;
 use super::snapshots::CHUNKS;
-use super::{BurnStateError, apply};
+use super::{BurnStateError, apply_watched};
 use crate::revisions::Definitions;
 
 /// See the module.
@@ -34,7 +34,7 @@ impl Folded {
         definitions.read_new().await?;
         // Looked up after the chunks were read: the tallies in each of them are below it.
         let (_, end) = log.bounds(partition).await?;
-        state.read_on(log, end, definitions).await?;
+        state.read_on(log, end, definitions, &mut Nobody).await?;
         Ok(state)
     }
 
@@ -54,7 +54,7 @@ impl Folded {
         Ok((Folded { partition, burn, next }, chunks, bytes))
     }
 
-    /// Folds the partition's batches below `end`; returns how many. After an error of the log, or if it is
+    /// Folds the partition's batches below `end`, while `watch` looks on; returns how many. After an error of the log, or if it is
     /// dropped while it waits, the state is consistent, and reading continues from its position.
     ///
     /// # Errors
@@ -65,6 +65,7 @@ impl Folded {
         log: &dyn Log,
         end: Offset,
         definitions: &mut Definitions,
+        watch: &mut (dyn Watch + Send),
     ) -> Result<u64, BurnStateError> {
         let mut folded = 0;
         while self.next < end {
@@ -73,7 +74,7 @@ impl Folded {
                 break;
             }
             for record in batch.iter() {
-                apply(&mut self.burn, self.partition, &record, definitions).await?;
+                apply_watched(&mut self.burn, self.partition, &record, definitions, watch).await?;
                 self.next = record.offset() + 1;
                 folded += 1;
                 tokio::task::yield_now().await;

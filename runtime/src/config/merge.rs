@@ -71,6 +71,7 @@ const SETTINGS: &[Setting] = &[
     one(&["rate_limits", "ingest"]),
     one(&["rate_limits", "read"]),
     one(&["rate_limits", "operate"]),
+    one(&["metrics", "slo_series"]),
     one(&["api_listen"]),
     one(&["external_url"]),
     one(&["alert_url"]),

@@ -62,6 +62,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// How often a client may ask.
     pub rate_limits: RateLimits,
+    /// How many series of SLOs, groups among them, the metrics of the role `api` have at most.
+    pub slo_series: usize,
     /// Where the API listens.
     pub api_listen: SocketAddr,
     /// Where people reach this installation, for notifications.

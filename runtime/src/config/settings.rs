@@ -120,6 +120,7 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         ops_listen: top.value("ops_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8490))),
         tls: serving::tls(top.section("tls", &absent), problems),
         rate_limits: serving::rate_limits(top.section("rate_limits", &absent)),
+        slo_series: slo_series(top.section("metrics", &absent)),
         api_listen: top.value("api_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8470))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
         alert_url: top.value("alert_url", receiver::ALERT_URL, receiver::alert_url),
@@ -212,6 +213,14 @@ fn gateway(section: Section<'_>, problems: &Problems) -> Gateway {
     };
     section.finish();
     gateway
+}
+
+/// How many series of SLOs /metrics tells of.
+fn slo_series(section: Section<'_>) -> usize {
+    const SOME: usize = 2_000;
+    let series = section.value("slo_series", COUNT, count).unwrap_or(SOME);
+    section.finish();
+    series
 }
 
 /// The bound for all requests. One that the largest request does not fit into would send its sender away for ever.

@@ -9,6 +9,7 @@
 //!
 //! (axum's own `serve` has none of these bounds.)
 
+pub mod accept;
 mod connection;
 mod events;
 mod listening;

@@ -38,12 +38,11 @@ use since::Meanwhile;
 use slo::SloState;
 use snapshot::Changes;
 use sums::{Member, Sums};
-use watch::Nobody;
 
 pub use parts::PART_BYTES;
 pub use restore::Restoring;
 pub use slo::is_other;
-pub use watch::{Taken, Watch};
+pub use watch::{Nobody, Taken, Watch};
 
 /// Why a fold cannot continue. Each of these stops the role: its output could not be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

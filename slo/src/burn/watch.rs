@@ -41,7 +41,8 @@ impl<F: FnMut(&Burn, i64, &mut Vec<BurnRates>) -> Result<(), BurnFault>> Watch f
 }
 
 /// Nobody looks on.
-pub(super) struct Nobody;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
 
 impl Watch for Nobody {
     fn evaluated(&mut self, _: &Burn, _: i64, _: &mut Vec<BurnRates>) -> Result<(), BurnFault> {

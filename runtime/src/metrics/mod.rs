@@ -1,5 +1,12 @@
 //! Metrics in the process-wide Prometheus registry. Names begin with `slipstream_`; units are base units, written out:
-//! `_seconds`, `_bytes`.
+//! `_seconds`, `_bytes`; counters end in `_total`. What is made at each scrape, out of what is known then, comes from a [`Source`];
+//! a [`Page`] has both.
+
+mod family;
+mod page;
+
+pub use family::{Exemplar, Family, Kind, Labels, Sample, Source, Value};
+pub use page::{Format, Names, Page};
 
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts};
 
@@ -8,6 +15,7 @@ use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeV
 /// # Panics
 /// When the name is malformed or registered already: a mistake in the program.
 pub fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    assert!(name.ends_with("_total"), "metric {name}: counters end in _total");
     let vec = IntCounterVec::new(Opts::new(name, help), labels).unwrap_or_else(|e| panic!("metric {name}: {e}"));
     register(name, vec.clone());
     vec
@@ -50,12 +58,7 @@ fn register(name: &str, collector: impl prometheus::core::Collector + 'static) {
     }
 }
 
-/// All metrics in Prometheus' text format.
+/// The metrics of the registry in Prometheus' text format.
 pub fn render() -> String {
-    let mut text = String::new();
-    let encoder = prometheus::TextEncoder::new();
-    match encoder.encode_utf8(&prometheus::gather(), &mut text) {
-        Ok(()) => text,
-        Err(e) => format!("# metrics could not be rendered: {e}\n"),
-    }
+    Page::default().render(Format::Text, &Names::default())
 }

@@ -1,0 +1,34 @@
+//! By the names that recording rules of teams without an SLO tool have: the good share over five minutes.
+
+use slipstream_definitions::definition::{Indicator, Side};
+use slipstream_definitions::filter::Filter;
+use slipstream_runtime::metrics::{Family, Kind};
+
+use super::series::{Series, good};
+
+/// What is asked for.
+pub const NAME: &str = "sli";
+
+/// The window of the names.
+const FIVE_MINUTES: i64 = 300;
+
+/// Those of series that have a window of five minutes, as those with the default rules have.
+pub fn families(series: &[Series<'_>]) -> Vec<Family> {
+    let help = "The share that was good over five minutes, where latency has no part in it.";
+    let mut availability = Family::new(Kind::Gauge, "sli:availability:ratio_rate5m", help);
+    let help = "The share that was good over five minutes, where latency has a part in it.";
+    let mut latency = Family::new(Kind::Gauge, "sli:latency:ratio_rate5m", help);
+    for one in series {
+        let Some(objective) = one.objective() else { continue };
+        let window = one.windows().0.iter().find(|window| window.seconds == FIVE_MINUTES);
+        let Some(good) = window.and_then(good) else { continue };
+        let family = if by_latency(&objective.indicator) { &mut latency } else { &mut availability };
+        family.push(&one.labels, good);
+    }
+    vec![availability, latency]
+}
+
+/// Whether an event is good or bad by its latency, or also by its latency.
+fn by_latency(Indicator { side: Side::Good(side) | Side::Bad(side), .. }: &Indicator) -> bool {
+    Filter::compile(side).is_ok_and(|filter| filter.reads_latency())
+}
