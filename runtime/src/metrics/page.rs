@@ -154,10 +154,10 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 /// A counter that has come so far, its last step being the exemplar.
-fn counted(value: f64, exemplar: &Exemplar) -> CounterWithExemplar<Vec<(String, String)>, f64, AtomicU64> {
+fn counted(value: f64, exemplar: &Exemplar) -> CounterWithExemplar<Vec<(String, String)>, u64, AtomicU64> {
     let counter = CounterWithExemplar::default();
-    counter.inc_by(value - 1.0, None, None);
-    counter.inc_by(1.0, Some(exemplar.labels.clone()), Some(exemplar.time));
+    counter.inc_by((value as u64).saturating_sub(1), None, None);
+    counter.inc_by(1, Some(exemplar.labels.clone()), Some(exemplar.time));
     counter
 }
 
@@ -249,7 +249,7 @@ mod tests {
         let open = lines(Format::OpenMetrics, "sloth, sli");
         for line in left.iter().map(String::as_str).chain([
             "# TYPE page_test_events counter",
-            &format!("page_test_events_total{{{labels}}} 7.0 # {{trace_id=\"4bf9\"}} 1.0 1.5"),
+            &format!("page_test_events_total{{{labels}}} 7 # {{trace_id=\"4bf9\"}} 1.0 1.5"),
             "sloth:page:test 1",
             "sli:page:test 1",
             "# EOF",
