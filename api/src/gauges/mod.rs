@@ -8,6 +8,8 @@ mod own;
 mod series;
 mod sli;
 mod sloth;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

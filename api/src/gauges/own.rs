@@ -30,10 +30,7 @@ pub fn families(series: &[Series<'_>], counts: &Counts) -> Vec<Family> {
     for one in series {
         let (labels, status) = (&one.labels, &one.status);
         let window = status.window.clone().unwrap_or_default();
-        info.push(&also(labels, &[("window", &window)]), 1.0);
-        if let Some(last) = info.samples.last_mut() {
-            last.own = Some(("budgeting", one.budgeting().to_owned()));
-        }
+        info.push_own(&with_window(labels, window), ("budgeting", one.budgeting().to_owned()), 1.0);
         if let Some(share) = status.target {
             target.push(labels, share);
         }
@@ -59,9 +56,9 @@ pub fn families(series: &[Series<'_>], counts: &Counts) -> Vec<Family> {
     vec![info, target, sli, burn, left, exhaustion, good, bad, complete, covered, events]
 }
 
-fn also(labels: &Labels, more: &[(&str, &str)]) -> Labels {
-    let more = more.iter().filter(|(_, value)| !value.is_empty());
-    labels.iter().cloned().chain(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
+fn with_window(labels: &Labels, window: String) -> Labels {
+    let window = Some(("window".to_owned(), window)).filter(|(_, window)| !window.is_empty());
+    labels.iter().cloned().chain(window).collect()
 }
 
 fn flag(holds: bool) -> f64 {

@@ -105,10 +105,7 @@ impl Following {
             self.definitions = (revision, self.follower.definitions().into());
         }
         let snapshot = Arc::new(Snapshot::of(&self.follower, self.definitions.1.clone())?);
-        if !known {
-            self.live.fresh.moved();
-        }
-        self.live.newest.send_replace(Some(snapshot.clone()));
+        self.live.renew(snapshot.clone(), !known);
         if let Some(before) = self.newest.replace(snapshot.clone()) {
             self.tell_slos(&snapshot, &before);
         }

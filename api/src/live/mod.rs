@@ -56,6 +56,20 @@ impl Live {
         Ok((snapshot, known))
     }
 
+    /// A snapshot is the newest one from now on.
+    fn renew(&self, snapshot: Arc<Snapshot>, moved: bool) {
+        if moved {
+            self.fresh.moved();
+        }
+        self.newest.send_replace(Some(snapshot));
+    }
+
+    /// As if it had just followed the log that far.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, snapshot: Snapshot) {
+        self.renew(Arc::new(snapshot), true);
+    }
+
     /// Up to when a snapshot knows everything.
     pub fn known(&self, snapshot: &Snapshot) -> Known {
         let stale_for_seconds = self.fresh.stale_for(snapshot.as_of()).map(|stale| stale.as_secs());

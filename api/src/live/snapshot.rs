@@ -66,7 +66,7 @@ impl Snapshot {
     }
 
     /// From definitions, and states by SLO.
-    fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>) -> Snapshot {
+    pub(crate) fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>) -> Snapshot {
         let standings = SloAnswer::worst_first(&definitions, &states).slos;
         let complete = standings.iter().all(|standing| standing.complete);
         let mut snapshot = Snapshot {

@@ -18,6 +18,7 @@ use slipstream_processor::{burn, tally};
 use slipstream_role::definitions::{SLO_KIND, ensure_settings, publish_changed};
 use slipstream_runtime::access::Access;
 use slipstream_runtime::config::RateLimits;
+use slipstream_runtime::metrics::Source;
 use slipstream_runtime::{Health, Shutdown};
 use slipstream_schemas::records::{Definition, Marker, MarkerKind, Settings};
 use slipstream_schemas::{EventTime, RequestEvent, Topic, codec};
@@ -40,6 +41,8 @@ pub struct World {
     pub health: Health,
     pub access: Access,
     pub api: Client,
+    /// How the SLOs stand, as metrics.
+    pub metrics: Arc<dyn Source>,
     pub shutdown: Shutdown,
     tasks: JoinSet<()>,
     _dir: TempDir,
@@ -70,12 +73,13 @@ impl World {
         let parts =
             Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone(), access: access.clone() };
         let role = Role::of(parts);
+        let metrics = role.metrics(100);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Client::of(listener.local_addr().unwrap());
         let (follow, serve) = (role.follow(shutdown.clone()), role.serve(listener.into(), DEADLINE, shutdown.clone()));
         tasks.spawn(async { follow.await.unwrap() });
         tasks.spawn(async { serve.await.unwrap() });
-        World { log, store, cell, health, access, api, shutdown, tasks, _dir: dir }
+        World { log, store, cell, health, access, api, metrics, shutdown, tasks, _dir: dir }
     }
 
     /// Publishes events, and waits until they are stored, and known in the SLOs.

@@ -31,6 +31,7 @@ async fn every_query_of_every_dashboard_has_something_to_show() {
         shop.serve(minute).await;
     }
     shop.has_told().await;
+    shop.is_asked().await;
     let sql = Sql::connect(&database).await;
     let units = "SELECT count(*) FROM slo_state HAVING array_agg(DISTINCT unit) = '{events,seconds,share}'";
     sql.shows(units, false).await.unwrap();
@@ -64,7 +65,42 @@ async fn every_query_of_every_dashboard_has_something_to_show() {
         }
     }
     assert!(empty.is_empty(), "{} of {} queries:\n{}", empty.len(), asked.len(), empty.join("\n\n"));
-    assert!(asked.len() > 60, "only {} queries were found: {asked:?}", asked.len());
+    assert!(asked.len() > 80, "only {} queries were found: {asked:?}", asked.len());
+    other_names(&prometheus).await;
+    exemplars(&prometheus).await;
+}
+
+/// What dashboards of sloth ask, and its rules hold of each other.
+async fn other_names(prometheus: &Prometheus) {
+    const SAME: &str = "on (sloth_id, sloth_slo, sloth_service)";
+    let budget = format!("{SAME} group_left slo:error_budget:ratio");
+    let current = format!("slo:sli_error:ratio_rate5m / {budget}");
+    let queries = [
+        "slo:sli_error:ratio_rate5m{sloth_service=\"payment\"}".to_owned(),
+        "1 - slo:sli_error:ratio_rate30d{sloth_slo=\"payment-availability\"}".to_owned(),
+        "slo:period_error_budget_remaining:ratio{sloth_id=\"payment-payment-availability\"} or on() vector(1)"
+            .to_owned(),
+        "slo:objective:ratio{sloth_service=\"payment\"}".to_owned(),
+        "slo:time_period:days == 30".to_owned(),
+        "sloth_slo_info{sloth_objective=~\".+\"}".to_owned(),
+        format!("sum by (sloth_slo) ({current})"),
+        format!("abs({current} - {SAME} slo:current_burn_rate:ratio) < 1e-9"),
+        format!("abs(slo:sli_error:ratio_rate30d / {budget} - {SAME} slo:period_burn_rate:ratio) < 1e-9"),
+        "sli:availability:ratio_rate5m < 1".to_owned(),
+        "sli:latency:ratio_rate5m < 1".to_owned(),
+    ];
+    for query in queries {
+        prometheus.shows(&query).await.unwrap_or_else(|why| panic!("{query}: {why}"));
+    }
+}
+
+/// A bad event is an exemplar of what is bad.
+async fn exemplars(prometheus: &Prometheus) {
+    let found = prometheus.exemplars("slipstream_slo_events_total{outcome=\"bad\"}").await;
+    for labels in &found {
+        assert_eq!(labels["trace_id"].as_str().map(str::len), Some(32), "{labels}");
+        assert!(labels["event_id"].as_str().unwrap().starts_with("request-"), "{labels}");
+    }
 }
 
 #[test]

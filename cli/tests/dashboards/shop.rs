@@ -50,6 +50,12 @@ impl Shop {
         assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap());
     }
 
+    /// Somebody asks its API.
+    pub async fn is_asked(&self) {
+        let answer = http().get(format!("{}/api/v1/slos", self.process.api())).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
     /// Waits until it has told someone of an alert.
     pub async fn has_told(&self) {
         let told = self.receiver.until(PATIENCE, |deliveries| !deliveries.is_empty()).await;
@@ -69,6 +75,7 @@ fn request(now: Timestamp, minutes_ago: i64, i: i64) -> Value {
     let time = now - SignedDuration::from_mins(minutes_ago) - SignedDuration::from_millis(900 * i);
     json!({
         "event_id": format!("request-{minutes_ago}-{i}"),
+        "trace_id": format!("{:032x}", minutes_ago * 1_000 + i),
         "time": time.to_string(),
         "service": service,
         "environment": if i % 3 == 0 { "" } else { "production" },

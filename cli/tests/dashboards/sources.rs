@@ -86,14 +86,15 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A Prometheus that scrapes `target` (`http://HOST:PORT`), once it answers.
+    /// A Prometheus that scrapes `target` (`http://HOST:PORT`), and SLOs by other names, too, once it answers.
     pub async fn scraping(target: &str) -> Prometheus {
         let home = tempfile::tempdir().unwrap();
         let config = home.path().join("prometheus.yaml");
         let address = target.trim_start_matches("http://");
         let text = format!(
             "global: {{scrape_interval: 500ms, scrape_timeout: 400ms}}\n\
-             scrape_configs: [{{job_name: slipstream, static_configs: [{{targets: ['{address}']}}]}}]\n"
+             scrape_configs: [{{job_name: slipstream, static_configs: [{{targets: ['{address}']}}],\n\
+             params: {{names: ['sloth,sli']}}}}]\n"
         );
         std::fs::write(&config, text).unwrap();
         let listen = format!("127.0.0.1:{}", services::ports::free().unwrap());
@@ -101,6 +102,7 @@ impl Prometheus {
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", home.path().join("data").display()))
+            .arg("--enable-feature=exemplar-storage")
             .arg(format!("--web.listen-address={listen}"));
         let errors = std::fs::File::create(home.path().join("stderr")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).kill_on_drop(true);
@@ -157,8 +159,31 @@ impl Prometheus {
         }
     }
 
+    /// Labels of the exemplars that a query of the last hour has, once there are some.
+    pub async fn exemplars(&self, query: &str) -> Vec<Value> {
+        let now = jiff::Timestamp::now().as_second();
+        let times = [("start", (now - 3_600).to_string()), ("end", (now + 60).to_string())];
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask_for("query_exemplars", query, &times).await;
+            let series = answer["data"].as_array().unwrap_or_else(|| panic!("{answer}"));
+            let all = series.iter().flat_map(|series| series["exemplars"].as_array().unwrap());
+            let labels: Vec<Value> = all.map(|exemplar| exemplar["labels"].clone()).collect();
+            if !labels.is_empty() {
+                return labels;
+            }
+            assert!(Instant::now() < deadline, "no exemplars of {query}: {answer}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     async fn ask(&self, query: &str) -> Value {
-        let url = reqwest::Url::parse_with_params(&format!("{}/api/v1/query", self.url), [("query", query)]).unwrap();
+        self.ask_for("query", query, &[]).await
+    }
+
+    async fn ask_for(&self, what: &str, query: &str, more: &[(&str, String)]) -> Value {
+        let all = [("query", query)].into_iter().chain(more.iter().map(|(name, value)| (*name, value.as_str())));
+        let url = reqwest::Url::parse_with_params(&format!("{}/api/v1/{what}", self.url), all).unwrap();
         let answer = self.http.get(url).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
