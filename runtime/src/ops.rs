@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::Shutdown;
 use crate::health::{Health, State};
 use crate::http::{self, Limits};
-use crate::metrics::{Family, Format, Kind, Labels, Page, Source};
+use crate::metrics::{Family, Format, Labels, Page, Source};
 
 /// What answers at once is not waited for any longer at the end.
 const FINISH: Duration = Duration::from_secs(2);
@@ -142,11 +142,11 @@ impl Source for Roles {
     fn families(&self, _also: &[&str]) -> Vec<Family> {
         let labels = |name: &str, value: &str| Labels::from([(name.to_owned(), value.to_owned())]);
         let help = "Whether a role of this process works: 0 while it starts, or waits for what is away.";
-        let mut ready = Family::new(Kind::Gauge, "slipstream_role_ready", help);
+        let mut ready = Family::gauge("slipstream_role_ready", help);
         for (role, state) in self.0.snapshot() {
             ready.push(&labels("role", &role), f64::from(u8::from(matches!(state, State::Ready))));
         }
-        let mut build = Family::new(Kind::Gauge, "slipstream_build_info", "The program: its version.");
+        let mut build = Family::gauge("slipstream_build_info", "The program: its version.");
         build.push(&labels("version", env!("CARGO_PKG_VERSION")), 1.0);
         vec![ready, build]
     }

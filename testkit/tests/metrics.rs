@@ -1,5 +1,5 @@
 //! Names of metrics: base units written out, as Prometheus requires (promtool check metrics), and nothing refers to one
-//! that is not there: not a dashboard, not a document.
+//! that is not there: not a dashboard, not a document; and the guide to metrics has every one.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeSet;
@@ -80,4 +80,12 @@ fn dashboards_and_documents_speak_of_metrics_that_are_there() {
             assert!(there, "{}: no metric {name}", path.display());
         }
     }
+}
+
+#[test]
+fn the_guide_lists_every_metric() {
+    let guide = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let first = |line| str::strip_prefix(line, "| `").and_then(|rest| rest.split(['`', '{']).next());
+    let listed = guide.lines().filter_map(first).filter(|name| name.starts_with("slipstream_"));
+    assert_eq!(listed.map(str::to_owned).collect::<BTreeSet<_>>(), metrics());
 }

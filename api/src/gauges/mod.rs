@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_query::counts::Counts;
-use slipstream_runtime::metrics::{Family, Kind, Labels, Source};
+use slipstream_runtime::metrics::{Family, Labels, Source};
 
 use crate::live::Live;
 use series::Series;
@@ -41,8 +41,7 @@ impl Source for Gauges {
     fn families(&self, also: &[&str]) -> Vec<Family> {
         let Ok((snapshot, known)) = self.live.now() else { return Vec::new() };
         let none = Labels::default();
-        let mut known_until = Family::new(
-            Kind::Gauge,
+        let mut known_until = Family::gauge(
             "slipstream_slo_known_until_timestamp_seconds",
             "Up to when everything is known that SLOs count: the end of the newest tick, Unix time.",
         );
@@ -55,7 +54,7 @@ impl Source for Gauges {
         let (definitions, states) = (snapshot.definitions(), snapshot.states());
         let (series, left_out) = Series::some(definitions, states, self.most);
         let help = "Series of SLOs that these metrics tell of, and those that metrics.slo_series leaves out.";
-        let mut how_many = Family::new(Kind::Gauge, "slipstream_slo_series", help);
+        let mut how_many = Family::gauge("slipstream_slo_series", help);
         let shown = |shown: &str| Labels::from([("shown".to_owned(), shown.to_owned())]);
         how_many.push(&shown("true"), series.len() as f64);
         how_many.push(&shown("false"), left_out as f64);

@@ -3,30 +3,39 @@
 use std::time::{Duration, SystemTime};
 
 use slipstream_query::counts::Counts;
-use slipstream_runtime::metrics::{Exemplar, Family, Kind, Labels, Sample, Value};
+use slipstream_runtime::metrics::{Exemplar, Family, Labels, Sample, Value};
 use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use super::series::Series;
 
 /// The standings of these series, and what they counted.
 pub fn families(series: &[Series<'_>], counts: &Counts) -> Vec<Family> {
-    let gauge = |name: &str, help: &str| Family::new(Kind::Gauge, &format!("slipstream_slo_{name}"), help);
-    let mut info = gauge("info", "An objective: its budget's window, and how the budget is counted.");
-    let mut target = gauge("objective_ratio", "The objective: which share is to be good.");
-    let mut sli = gauge("sli_ratio", "The SLI over the budget's window: which share was good. None without traffic.");
-    let mut burn = gauge("burn_rate", "The burn rate over a window: 1 spends the budget in just its own window.");
-    let mut left =
-        gauge("error_budget_remaining_ratio", "Share of the error budget that is left; negative when overspent.");
-    let mut exhaustion = gauge(
-        "error_budget_exhaustion_seconds",
+    let mut info =
+        Family::gauge("slipstream_slo_info", "An objective: its budget's window, and how the budget is counted.");
+    let mut target = Family::gauge("slipstream_slo_objective_ratio", "The objective: which share is to be good.");
+    let mut sli = Family::gauge(
+        "slipstream_slo_sli_ratio",
+        "The SLI over the budget's window: which share was good. None without traffic.",
+    );
+    let mut burn = Family::gauge(
+        "slipstream_slo_burn_rate",
+        "The burn rate over a window: 1 spends the budget in just its own window.",
+    );
+    let mut left = Family::gauge(
+        "slipstream_slo_error_budget_remaining_ratio",
+        "Share of the error budget that is left; negative when overspent.",
+    );
+    let mut exhaustion = Family::gauge(
+        "slipstream_slo_error_budget_exhaustion_seconds",
         "Time until the error budget is spent at the present rate: 0 when it is, +Inf while it is not being spent.",
     );
-    let mut good = gauge("window_good", "What was good over the budget's window, by unit.");
-    let mut bad = gauge("window_bad", "What was bad over the budget's window, by unit.");
-    let mut complete = gauge("complete", "1 if no source was missing at the newest tick.");
-    let mut covered = gauge("window_covered", "1 if the counts cover the whole window of the budget.");
+    let mut good = Family::gauge("slipstream_slo_window_good", "What was good over the budget's window, by unit.");
+    let mut bad = Family::gauge("slipstream_slo_window_bad", "What was bad over the budget's window, by unit.");
+    let mut complete = Family::gauge("slipstream_slo_complete", "1 if no source was missing at the newest tick.");
+    let mut covered =
+        Family::gauge("slipstream_slo_window_covered", "1 if the counts cover the whole window of the budget.");
     let help = "Events that a series took in since this process began, by whether they were good, bad, or could not be decided.";
-    let mut events = Family::new(Kind::Counter, "slipstream_slo_events_total", help);
+    let mut events = Family::counter("slipstream_slo_events_total", help);
     for one in series {
         let (labels, status) = (&one.labels, &one.status);
         let window = status.window.clone().unwrap_or_default();

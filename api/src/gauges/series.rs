@@ -106,3 +106,8 @@ fn labels(slo: Option<&Slo>, status: &SloStatus, state: Option<&BurnRates>) -> L
 pub fn good(window: &WindowRates) -> Option<f64> {
     (window.total > 0).then(|| window.good as f64 / window.total as f64)
 }
+
+/// The share of a window that was bad; `None` without traffic.
+pub fn bad(window: &WindowRates) -> Option<f64> {
+    (window.total > 0).then(|| (window.total - window.good) as f64 / window.total as f64)
+}

@@ -2,7 +2,7 @@
 
 use slipstream_definitions::definition::{Indicator, Side};
 use slipstream_definitions::filter::Filter;
-use slipstream_runtime::metrics::{Family, Kind};
+use slipstream_runtime::metrics::Family;
 
 use super::series::{Series, good};
 
@@ -15,9 +15,9 @@ const FIVE_MINUTES: i64 = 300;
 /// Those of series that have a window of five minutes, as those with the default rules have.
 pub fn families(series: &[Series<'_>]) -> Vec<Family> {
     let help = "The share that was good over five minutes, where latency has no part in it.";
-    let mut availability = Family::new(Kind::Gauge, "sli:availability:ratio_rate5m", help);
+    let mut availability = Family::gauge("sli:availability:ratio_rate5m", help);
     let help = "The share that was good over five minutes, where latency has a part in it.";
-    let mut latency = Family::new(Kind::Gauge, "sli:latency:ratio_rate5m", help);
+    let mut latency = Family::gauge("sli:latency:ratio_rate5m", help);
     for one in series {
         let Some(objective) = one.objective() else { continue };
         let window = one.windows().0.iter().find(|window| window.seconds == FIVE_MINUTES);

@@ -3,27 +3,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use slipstream_runtime::metrics::{Family, Kind, Labels};
+use slipstream_runtime::metrics::{Family, Labels};
 use slipstream_store::text;
 
-use super::series::{Series, good};
+use super::series::{Series, bad};
 
 /// What is asked for.
 pub const NAME: &str = "sloth";
 
 /// All that sloth's rules record.
 pub fn families(series: &[Series<'_>]) -> Vec<Family> {
-    let gauge = |name: &str, help: &str| Family::new(Kind::Gauge, name, help);
     let mut errors: BTreeMap<i64, Family> = BTreeMap::new();
-    let mut objective = gauge("slo:objective:ratio", "The objective, as sloth names it.");
-    let mut budget = gauge("slo:error_budget:ratio", "The share that may be bad, as sloth names it.");
-    let mut days = gauge("slo:time_period:days", "The budget's window, as sloth names it.");
+    let mut objective = Family::gauge("slo:objective:ratio", "The objective, as sloth names it.");
+    let mut budget = Family::gauge("slo:error_budget:ratio", "The share that may be bad, as sloth names it.");
+    let mut days = Family::gauge("slo:time_period:days", "The budget's window, as sloth names it.");
     let mut current =
-        gauge("slo:current_burn_rate:ratio", "The burn rate over the shortest window, as sloth names it.");
-    let mut period = gauge("slo:period_burn_rate:ratio", "The burn rate over the budget's window, as sloth names it.");
-    let mut left =
-        gauge("slo:period_error_budget_remaining:ratio", "The share of the budget that is left, as sloth names it.");
-    let mut info = gauge("sloth_slo_info", "An SLO, as sloth names it.");
+        Family::gauge("slo:current_burn_rate:ratio", "The burn rate over the shortest window, as sloth names it.");
+    let mut period =
+        Family::gauge("slo:period_burn_rate:ratio", "The burn rate over the budget's window, as sloth names it.");
+    let mut left = Family::gauge(
+        "slo:period_error_budget_remaining:ratio",
+        "The share of the budget that is left, as sloth names it.",
+    );
+    let mut info = Family::gauge("sloth_slo_info", "An SLO, as sloth names it.");
     for one in series {
         let (Some(slo), Some(target)) = (one.slo, one.status.target) else { continue };
         let labels = labels(one);
@@ -44,13 +46,13 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
         // A calendar's period has a nominal length, which another window may have.
         let mut told: BTreeSet<i64> = BTreeSet::new();
         for (seconds, window) in shorter.iter().map(|w| (w.seconds, w)).chain(whole.map(|w| (length, w))) {
-            let Some(good) = good(window).filter(|_| told.insert(seconds)) else { continue };
+            let Some(bad) = bad(window).filter(|_| told.insert(seconds)) else { continue };
             let name = text::length(seconds);
             let family = errors.entry(seconds).or_insert_with(|| {
                 let help = format!("The share that was bad over {name}, as sloth names it.");
-                gauge(&format!("slo:sli_error:ratio_rate{name}"), &help)
+                Family::gauge(&format!("slo:sli_error:ratio_rate{name}"), &help)
             });
-            family.push_own(&labels, ("sloth_window", name), 1.0 - good);
+            family.push_own(&labels, ("sloth_window", name), bad);
         }
         if let Some(shortest) = shorter.iter().min_by_key(|window| window.seconds).or(whole) {
             current.push(&labels, shortest.burn);

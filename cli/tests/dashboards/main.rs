@@ -26,12 +26,15 @@ async fn every_query_of_every_dashboard_has_something_to_show() {
     let prometheus = Prometheus::scraping(&shop.ops()).await;
     // A rate is what a counter grew by since it was seen first.
     shop.serve(shop::MINUTES.start).await;
-    prometheus.shows("slipstream_gateway_request_seconds_count").await.unwrap();
+    shop.is_asked().await;
+    for counter in ["slipstream_gateway_request_seconds_count", "slipstream_api_request_seconds_count"] {
+        prometheus.shows(counter).await.unwrap();
+    }
     for minute in shop::MINUTES.skip(1) {
         shop.serve(minute).await;
+        shop.is_asked().await;
     }
     shop.has_told().await;
-    shop.is_asked().await;
     let sql = Sql::connect(&database).await;
     let units = "SELECT count(*) FROM slo_state HAVING array_agg(DISTINCT unit) = '{events,seconds,share}'";
     sql.shows(units, false).await.unwrap();

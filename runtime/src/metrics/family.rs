@@ -99,9 +99,14 @@ pub trait Source: Send + Sync {
 }
 
 impl Family {
-    /// A family without samples.
-    pub fn new(kind: Kind, name: &str, help: &str) -> Family {
-        Family { name: name.to_owned(), help: help.to_owned(), kind, samples: Vec::new() }
+    /// A gauge without samples.
+    pub fn gauge(name: &str, help: &str) -> Family {
+        Family { name: name.to_owned(), help: help.to_owned(), kind: Kind::Gauge, samples: Vec::new() }
+    }
+
+    /// A counter without samples.
+    pub fn counter(name: &str, help: &str) -> Family {
+        Family { kind: Kind::Counter, ..Family::gauge(name, help) }
     }
 
     /// Adds a number.
