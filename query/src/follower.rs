@@ -12,7 +12,7 @@ use slipstream_role::burn_state::{BurnStateError, Folded};
 use slipstream_role::definitions::PARTITION as DEFINITIONS;
 use slipstream_role::revisions::Definitions;
 use slipstream_schemas::Topic;
-use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::records::{BurnRates, WindowRates};
 
 use crate::counts::Counts;
 use crate::definitions::in_force;
@@ -107,6 +107,20 @@ impl Follower {
         for Followed { partition, state } in &self.partitions {
             let state = state.as_ref().ok_or(FollowError::NotRestored(*partition))?;
             states.extend(state.burn().states(self.definitions.revisions()).map_err(BurnStateError::Fault)?);
+        }
+        Ok(states)
+    }
+
+    /// As [`Follower::states`], each with a window of so many seconds, whether its rules look at that or not.
+    ///
+    /// # Errors
+    /// As of [`Follower::states`].
+    pub fn states_over(&self, seconds: i64) -> Result<Vec<(BurnRates, Option<WindowRates>)>, FollowError> {
+        let mut states = Vec::new();
+        for Followed { partition, state } in &self.partitions {
+            let state = state.as_ref().ok_or(FollowError::NotRestored(*partition))?;
+            let revisions = self.definitions.revisions();
+            states.extend(state.burn().states_over(revisions, seconds).map_err(BurnStateError::Fault)?);
         }
         Ok(states)
     }

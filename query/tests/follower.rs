@@ -281,6 +281,47 @@ async fn what_series_take_in_is_counted_once_from_when_counting_began() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_window_that_no_rule_looks_at_counts_what_it_counts_for_others() {
+    const POLICY: &str = "  alertPolicies:
+    - kind: AlertPolicy
+      metadata: {name: own}
+      spec:
+        alertWhenBreaching: true
+        notificationTargets: [{kind: AlertNotificationTarget, metadata: {name: nobody}, spec: {target: webhook}}]
+        conditions:
+          - kind: AlertCondition
+            metadata: {name: own, annotations: {slipstream.dev/short-window: 30s}}
+            spec:
+              severity: page
+              condition: {kind: burnrate, op: gt, threshold: 10, lookbackWindow: 1m, alertAfter: 0m}
+";
+    let mut world = World::new().await;
+    define(world.log.as_ref(), "own", Some(slo("own", "0.99", "'true'") + POLICY)).await;
+    world.start();
+    let mut follower = world.follower().await;
+    // Over more than five minutes.
+    for _ in 0..4 {
+        world.traffic(50).await;
+        sleep(Duration::from_secs(100)).await;
+    }
+    world.rest().await;
+    follower.follow().await.unwrap();
+    let of = |slo: &str, seconds| {
+        let all = follower.states_over(seconds).unwrap();
+        let (state, window) = all.into_iter().find(|(state, _)| state.slo == slo).unwrap();
+        let named = state.windows.iter().any(|window| window.seconds == seconds);
+        (named, window.map(|window| (window.seconds, window.good, window.total, window.burn)))
+    };
+    let (named, usual) = of("all", 300);
+    assert!(named && usual.is_some_and(|(_, _, total, _)| total > 0 && total < 200), "{usual:?}");
+    assert_eq!(of("own", 300), (false, usual));
+    assert_eq!(of("own", 3_600), (false, of("all", 3_600).1));
+    assert_eq!(of("own", 400 * 86_400), (false, None), "no ring is that long");
+    let states: Vec<BurnRates> = follower.states_over(300).unwrap().into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, follower.states().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_retention_has_passed_is_restored_anew() {
     let mut world = World::new().await;
     world.start();

@@ -51,8 +51,7 @@ impl Source for Gauges {
         if known.stale_for_seconds.is_some_and(|seconds| seconds > OLD.as_secs()) {
             return vec![known_until];
         }
-        let (definitions, states) = (snapshot.definitions(), snapshot.states());
-        let (series, left_out) = Series::some(definitions, states, self.most);
+        let (series, left_out) = Series::some(&snapshot, self.most);
         let help = "Series of SLOs that these metrics tell of, and those that metrics.slo_series leaves out.";
         let mut how_many = Family::gauge("slipstream_slo_series", help);
         let shown = |shown: &str| Labels::from([("shown".to_owned(), shown.to_owned())]);

@@ -8,6 +8,8 @@ use slipstream_query::slos::{SloStatus, of_series};
 use slipstream_runtime::metrics::Labels;
 use slipstream_schemas::records::{BurnRates, WindowRates};
 
+use crate::live::Snapshot;
+
 /// Names that are ours; a dimension of such a name becomes `group_<name>`.
 const OURS: [&str; 6] = ["slo", "objective", "window", "unit", "outcome", "budgeting"];
 
@@ -19,6 +21,8 @@ pub struct Series<'a> {
     pub status: SloStatus,
     /// Its state, once it has one.
     pub state: Option<&'a BurnRates>,
+    /// Its window of five minutes, whether its rules look at that or not.
+    pub short: Option<&'a WindowRates>,
     /// `slo`, `service`, `objective`, and the dimensions of its group.
     pub labels: Labels,
 }
@@ -26,7 +30,8 @@ pub struct Series<'a> {
 impl<'a> Series<'a> {
     /// At most so many, by name, and how many are left out. Of each objective as many groups as of any other, where it has as
     /// many: one with thousands of groups takes nothing away from others.
-    pub fn some(definitions: &'a [Slo], states: &'a [BurnRates], most: usize) -> (Vec<Series<'a>>, usize) {
+    pub fn some(snapshot: &'a Snapshot, most: usize) -> (Vec<Series<'a>>, usize) {
+        let (definitions, states) = (snapshot.definitions(), snapshot.states());
         let slos: HashMap<&str, &Slo> = definitions.iter().map(|slo| (slo.name.as_str(), slo)).collect();
         let all = of_series(definitions, states);
         let total = all.len();
@@ -52,7 +57,8 @@ impl<'a> Series<'a> {
         let series = ranked.into_iter().map(|(_, status, state)| {
             let slo = slos.get(status.name.as_str()).copied();
             let labels = labels(slo, &status, state);
-            Series { slo, status, state, labels }
+            let short = state.and_then(|state| snapshot.short(state));
+            Series { slo, status, state, short, labels }
         });
         (series.collect(), left_out)
     }
@@ -73,7 +79,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Its windows but for the period, and the period.
+    /// Its windows but for the period, the shortest first, and the period.
     pub fn windows(&self) -> (&'a [WindowRates], Option<&'a WindowRates>) {
         match self.state.and_then(|state| state.windows.split_last()) {
             Some((period, shorter)) => (shorter, Some(period)),

@@ -9,10 +9,7 @@ use super::series::{Series, good};
 /// What is asked for.
 pub const NAME: &str = "sli";
 
-/// The window of the names.
-const FIVE_MINUTES: i64 = 300;
-
-/// Those of series that have a window of five minutes, as those with the default rules have.
+/// Those of series that count events, or time.
 pub fn families(series: &[Series<'_>]) -> Vec<Family> {
     let help = "The share that was good over five minutes, where latency has no part in it.";
     let mut availability = Family::gauge("sli:availability:ratio_rate5m", help);
@@ -20,8 +17,7 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
     let mut latency = Family::gauge("sli:latency:ratio_rate5m", help);
     for one in series {
         let Some(objective) = one.objective() else { continue };
-        let window = one.windows().0.iter().find(|window| window.seconds == FIVE_MINUTES);
-        let Some(good) = window.and_then(good) else { continue };
+        let Some(good) = one.short.and_then(good) else { continue };
         let family = if by_latency(&objective.indicator) { &mut latency } else { &mut availability };
         family.push(&one.labels, good);
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_runtime::metrics::{Family, Labels};
+use slipstream_schemas::records::WindowRates;
 use slipstream_store::text;
 
 use super::series::{Series, bad};
@@ -18,7 +19,7 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
     let mut budget = Family::gauge("slo:error_budget:ratio", "The share that may be bad, as sloth names it.");
     let mut days = Family::gauge("slo:time_period:days", "The budget's window, as sloth names it.");
     let mut current =
-        Family::gauge("slo:current_burn_rate:ratio", "The burn rate over the shortest window, as sloth names it.");
+        Family::gauge("slo:current_burn_rate:ratio", "The burn rate over five minutes, as sloth names it.");
     let mut period =
         Family::gauge("slo:period_burn_rate:ratio", "The burn rate over the budget's window, as sloth names it.");
     let mut left = Family::gauge(
@@ -43,9 +44,10 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
         ]);
         info.push(&about.into(), 1.0);
         let (shorter, whole) = one.windows();
+        let shorter: Vec<&WindowRates> = one.short.into_iter().chain(shorter).collect();
         // A calendar's period has a nominal length, which another window may have.
         let mut told: BTreeSet<i64> = BTreeSet::new();
-        for (seconds, window) in shorter.iter().map(|w| (w.seconds, w)).chain(whole.map(|w| (length, w))) {
+        for (seconds, window) in shorter.iter().map(|w| (w.seconds, *w)).chain(whole.map(|w| (length, w))) {
             let Some(bad) = bad(window).filter(|_| told.insert(seconds)) else { continue };
             let name = text::length(seconds);
             let family = errors.entry(seconds).or_insert_with(|| {
@@ -54,8 +56,8 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
             });
             family.push_own(&labels, ("sloth_window", name), bad);
         }
-        if let Some(shortest) = shorter.iter().min_by_key(|window| window.seconds).or(whole) {
-            current.push(&labels, shortest.burn);
+        if let Some(short) = one.short {
+            current.push(&labels, short.burn);
         }
         if let Some(whole) = whole {
             period.push(&labels, whole.burn);

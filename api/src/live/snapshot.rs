@@ -14,11 +14,15 @@ use serde_json::value::RawValue;
 use slipstream_definitions::definition::Slo;
 use slipstream_query::slos::{SloAnswer, status};
 use slipstream_query::{FollowError, Follower};
-use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::records::{BurnRates, WindowRates};
+use slipstream_slo::hash::series_hash;
 use twox_hash::XxHash3_64;
 
 use crate::ask::answers::slos::Standing;
 use crate::reply::Tag;
+
+/// A window that dashboards ask for, whatever rules look at, seconds.
+const SHORT: i64 = 300;
 
 /// See the module.
 pub struct Snapshot {
@@ -27,6 +31,8 @@ pub struct Snapshot {
     definitions: Arc<[Slo]>,
     /// By SLO.
     states: Vec<BurnRates>,
+    /// The window of [`SHORT`], by series, of those whose rules do not look at it.
+    short: HashMap<u64, WindowRates>,
     /// Worst budget first.
     entries: Vec<Entry>,
     body: Bytes,
@@ -60,9 +66,28 @@ impl Snapshot {
     /// # Errors
     /// When the follower has no state.
     pub fn of(follower: &Follower, definitions: Arc<[Slo]>) -> Result<Snapshot, FollowError> {
-        let mut states = follower.states()?;
-        states.sort_by(|a, b| a.slo.cmp(&b.slo));
-        Ok(Snapshot::new(follower.known_up_to(), definitions, states))
+        let mut found = follower.states_over(SHORT)?;
+        found.sort_by(|(a, _), (b, _)| a.slo.cmp(&b.slo));
+        let mut short = HashMap::new();
+        let mut states = Vec::with_capacity(found.len());
+        for (state, window) in found {
+            if let Some(window) = window.filter(|_| !state.windows.iter().any(|window| window.seconds == SHORT)) {
+                short.insert(hash_of(&state), window);
+            }
+            states.push(state);
+        }
+        Ok(Snapshot::new(follower.known_up_to(), definitions, states).with_short(short))
+    }
+
+    /// With a window of [`SHORT`] for those states that have none.
+    pub(crate) fn with_short(self, short: HashMap<u64, WindowRates>) -> Snapshot {
+        Snapshot { short, ..self }
+    }
+
+    /// The window of [`SHORT`] of one of its states.
+    pub fn short<'a>(&'a self, state: &'a BurnRates) -> Option<&'a WindowRates> {
+        let own = state.windows.iter().find(|window| window.seconds == SHORT);
+        own.or_else(|| self.short.get(&hash_of(state)))
     }
 
     /// From definitions, and states by SLO.
@@ -77,6 +102,7 @@ impl Snapshot {
             entries: Vec::with_capacity(standings.len()),
             body: Bytes::new(),
             tag: Tag::of(&[]),
+            short: HashMap::new(),
             marks: HashMap::with_capacity(standings.len()),
         };
         let mut body = Vec::new();
@@ -200,6 +226,10 @@ fn series_of(standing: &Standing) -> u64 {
         hasher.write_u8(0xff);
     }
     hasher.finish()
+}
+
+fn hash_of(state: &BurnRates) -> u64 {
+    series_hash(&state.slo, &state.objective, &state.group)
 }
 
 fn hash(bytes: &[u8]) -> u64 {

@@ -193,7 +193,8 @@ fn rates(plan: &EvaluationPlan, series: &Series, sums: &Sums, moment: &Moment) -
     }
 }
 
-fn window(plan: &EvaluationPlan, seconds: i64, row: &Row) -> WindowRates {
+/// The rates of a window, as they are published.
+pub(super) fn window(plan: &EvaluationPlan, seconds: i64, row: &Row) -> WindowRates {
     let shown = shown(plan, row.counts);
     WindowRates {
         seconds,

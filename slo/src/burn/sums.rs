@@ -49,15 +49,22 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Of a series that counts.
-    pub(super) fn of_series(plan: &EvaluationPlan, series: &Series, tick: i64, scale: &Scale) -> Sums {
-        let windows = plan.windows.iter().map(|window| row(plan, series, *window, tick, scale)).collect();
+    /// Of a series that counts, over these windows and its period.
+    pub(super) fn of_series(
+        plan: &EvaluationPlan,
+        windows: &[(i64, usize)],
+        series: &Series,
+        tick: i64,
+        scale: &Scale,
+    ) -> Sums {
+        let windows = windows.iter().map(|window| row(plan, series, *window, tick, scale)).collect();
         let period = plan.clock.as_ref().map(|clock| of_periods(series, &clock.at(tick), tick));
         Sums { windows, period, of_members: None }
     }
 
-    /// Of a composite: the mean of its members' shares, by weight. One that has no traffic has no bad either.
-    pub(super) fn of_composite(plan: &EvaluationPlan, members: &[Member], tick: i64) -> Sums {
+    /// Of a composite, over so many windows of its members: the mean of their shares, by weight. One that has no traffic has no
+    /// bad either.
+    pub(super) fn of_composite(plan: &EvaluationPlan, windows: usize, members: &[Member], tick: i64) -> Sums {
         let weights = Weights::of(members.iter().map(|member| member.weight));
         let mean = |of: &dyn Fn(&Sums) -> Option<Row>| {
             let row = |member: &Member| member.told.as_ref().and_then(|(sums, _, _)| of(sums)).unwrap_or_default();
@@ -78,7 +85,7 @@ impl Sums {
         });
         let told = || members.iter().filter_map(|member| member.told.as_ref());
         let of_members = (told().map(|(_, unknown, _)| unknown).sum(), told().map(|(_, _, late)| late).sum());
-        Sums { windows: (0..plan.windows.len()).map(window).collect(), period, of_members: Some(of_members) }
+        Sums { windows: (0..windows).map(window).collect(), period, of_members: Some(of_members) }
     }
 
     /// Of the window that the budget is for.
