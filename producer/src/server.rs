@@ -118,6 +118,14 @@ impl Server {
         self.http.request(method, url)
     }
 
+    /// A GET of a path with parameters.
+    pub fn get(&self, path: &str, params: &[(String, String)]) -> reqwest::RequestBuilder {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url.query_pairs_mut().clear().extend_pairs(params);
+        self.http.get(url)
+    }
+
     /// A POST to a path.
     pub fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.request(reqwest::Method::POST, path)

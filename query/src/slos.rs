@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_definitions::definition::{COMPOSITE, Ratio, Rule, Slo, Window};
 use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
@@ -25,7 +25,7 @@ impl SloAnswer {
 }
 
 /// An objective of an SLO, or one group of it; serialised as the contract has it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SloStatus {
     /// SLO name.
     pub name: String,

@@ -1,6 +1,6 @@
 //! Alerts as a question finds them: one per alert and episode, with its latest transition.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_schemas::records::{AlertTransition, AlertValue, TransitionKind};
 
 use crate::text;
@@ -27,7 +27,7 @@ pub struct AlertFilter {
 }
 
 /// The state of an alert's episode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// A condition holds, `for` runs.
@@ -60,7 +60,7 @@ impl AlertState {
 }
 
 /// An episode of an alert.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertEpisode {
     /// The alert's id: the same in all its episodes.
     pub id: String,

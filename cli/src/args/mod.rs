@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub use api::Api;
 pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
-pub use place::{Place, as_argument, called};
+pub use place::{AskedOf, Place, as_argument, called};
 pub use query::{By, OutcomeName, Query, Sort, Source, State, What};
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use slipstream_runtime::config::found;
 
+use super::server::Server;
+
 /// Where an installation is. What is not given here comes from SLIPSTREAM_* variables and the configuration file.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
@@ -20,6 +22,20 @@ pub struct Place {
     /// The store: sqlite:DIR or postgres://user@host:port/database [default: under --data]
     #[arg(long, value_name = "ADDRESS")]
     pub store: Option<String>,
+}
+
+/// Whom a question is asked of: log and store, or a server that has both.
+#[derive(Debug, Clone, Args)]
+pub struct AskedOf {
+    /// Ask the API of a running installation instead: http://HOST:8470
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "log", "store"])]
+    pub server: Option<String>,
+    /// What it may ask for
+    #[command(flatten)]
+    pub access: Server,
+    /// Where log and store are
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// A value as one enters it in a shell. Of an address without user, password and parameters.

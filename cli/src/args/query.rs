@@ -5,12 +5,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::place::Place;
+use super::place::AskedOf;
 use super::values::{duration, latency, limit, pair, status_class, status_code, time};
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  slipstream query kpis --by service\n  slipstream query alerts --json")]
+#[command(after_help = "Examples:\n  slipstream query kpis --by service\n  slipstream query alerts --json\n  \
+    slipstream query slos --server https://slipstream.example.org:8470 --token-file token")]
 pub enum Query {
     /// Show hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
@@ -81,7 +82,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        from: Place,
+        from: AskedOf,
     },
     /// Show how an SLO stood over time
     #[command(
@@ -110,7 +111,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        place: Place,
+        place: AskedOf,
     },
     /// Show who is behind the bad requests of an SLO
     #[command(after_help = "Examples:\n  slipstream query contributors payment-availability\n  \
@@ -138,7 +139,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        place: Place,
+        place: AskedOf,
     },
     /// List alerts and their states
     #[command(after_help = "Example:\n  slipstream query alerts --from 2026-01-31T00:00:00Z")]
@@ -169,7 +170,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        place: Place,
+        place: AskedOf,
     },
     /// List what became of notifications, newest first
     #[command(after_help = "Example:\n  slipstream query notifications --outcome refused")]
@@ -200,7 +201,7 @@ pub enum Query {
         json: bool,
         /// Where from
         #[command(flatten)]
-        place: Place,
+        place: AskedOf,
     },
 }
 
@@ -260,7 +261,7 @@ pub struct What {
     pub json: bool,
     /// Where from
     #[command(flatten)]
-    pub place: Place,
+    pub place: AskedOf,
 }
 
 /// Dimensions of `query kpis --by`.

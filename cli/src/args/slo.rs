@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::place::Place;
+use super::place::{AskedOf, Place};
 use super::values::time;
 
 /// `slipstream slo ...`
@@ -66,6 +66,6 @@ pub enum Slo {
         json: bool,
         /// Where from
         #[command(flatten)]
-        from: Place,
+        from: AskedOf,
     },
 }

@@ -5,4 +5,5 @@ mod away;
 mod fuzz;
 mod guide;
 mod newman;
+mod remote;
 mod shop;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_schemas::EventTime;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
@@ -13,7 +13,7 @@ use super::History;
 use crate::QueryError;
 
 /// Alerts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertAnswer {
     /// One for each episode, newest first.
     pub alerts: Vec<AlertEpisode>,
@@ -69,7 +69,7 @@ impl TransitionRow {
 }
 
 /// A page of notifications.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationAnswer {
     /// Newest first.
     pub notifications: Vec<NotificationRow>,
@@ -78,7 +78,7 @@ pub struct NotificationAnswer {
 }
 
 /// What became of a transition at a receiver.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotificationRow {
     /// When it ended, RFC 3339, by the notifier's clock.
     pub at: String,

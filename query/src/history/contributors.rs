@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_definitions::definition::Slo;
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::{EventTime, LogTime, RequestEvent};
@@ -92,7 +92,7 @@ impl Default for ContributorQuestion {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContributorAnswer {
     /// The SLO.
     pub slo: String,
@@ -110,14 +110,15 @@ pub struct ContributorAnswer {
     pub total: i64,
     /// Weight of requests that could not be decided.
     pub unknown: i64,
-    /// By value, most bad requests first. The shares, those of `others` included, add up to exactly 1.
+    /// By value, most bad requests first. The shares, that of `other` included, add up to exactly 1.
     pub contributors: Vec<ContributorRow>,
     /// All other values together; null if there are none.
+    #[serde(rename = "other")]
     pub others: Option<ContributorRow>,
 }
 
 /// The requests of one value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContributorRow {
     /// The value; of the others, how many values they are.
     pub value: String,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_schemas::EventTime;
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::{EventQuestion, StoredEvent, text};
@@ -11,7 +11,7 @@ use super::History;
 use crate::QueryError;
 
 /// A page of events.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventAnswer {
     /// In the order that was asked for.
     pub events: Vec<EventRow>,
@@ -20,7 +20,7 @@ pub struct EventAnswer {
 }
 
 /// An event by the names of the schema, its time in RFC 3339, and when the log took it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the schema has them")]
 pub struct EventRow {
     pub time: String,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_store::text;
 
 use super::History;
@@ -27,7 +27,7 @@ pub struct HistoryQuestion {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryAnswer {
     /// The SLO.
     pub slo: String,
@@ -42,7 +42,7 @@ pub struct HistoryAnswer {
 }
 
 /// How an objective, or a group of it, stood.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HistoryPoint {
     /// The end of the tick, RFC 3339.
     pub at: String,

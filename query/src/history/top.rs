@@ -1,6 +1,6 @@
 //! The endpoints that stand out: by requests, by errors, by latency, by what they have spent of an error budget.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_schemas::records::BudgetUnit;
 use slipstream_store::EventFilter;
 use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, KpiRow};
@@ -56,7 +56,7 @@ pub struct TopQuestion {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TopAnswer {
     /// Start of the range, RFC 3339.
     pub from: Option<String>,
@@ -71,7 +71,7 @@ pub struct TopAnswer {
 }
 
 /// An endpoint.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TopRow {
     /// The service.
     pub service: String,

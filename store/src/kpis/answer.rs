@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_schemas::EventTime;
 
 use super::{FieldValue, KpiQuestion, KpiSources, Names, RowKey, Tally};
@@ -11,7 +11,7 @@ use crate::rollup::Sums;
 use crate::text;
 
 /// Hits, errors and latencies of a range; serialised as the contract has it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kpis {
     /// Start of the range, RFC 3339; by default the time of the first event stored. Null if nothing is stored.
     pub from: Option<String>,

@@ -1,6 +1,6 @@
 //! The fields that figures are grouped by.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 
@@ -56,7 +56,7 @@ impl std::str::FromStr for Field {
 }
 
 /// Value of a field, as part of the key of a row.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FieldValue {
     /// Of a status code or class.

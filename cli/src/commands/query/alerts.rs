@@ -3,20 +3,20 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_query::History;
 use slipstream_slo::rule::words::figure;
-use slipstream_store::alerts::{AlertEpisode, AlertFilter};
+use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
 
-use super::history;
-use crate::args::Place;
+use super::answered;
+use super::remote::{self, Params, given};
+use crate::args::AskedOf;
 use crate::output;
 
 /// Prints alerts and their states.
-pub async fn run(filter: &AlertFilter, json: bool, place: &Place) -> Result<ExitCode> {
-    let answer = history(place).await?.alerts(filter).await?;
-    if json {
-        output::print_json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+pub async fn run(filter: &AlertFilter, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+    let here = async |history: History| Ok(history.alerts(filter).await?);
+    let answer = answered(asked, json, ("/alerts", params(filter)), here).await?;
+    let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     output::print(&table(&answer.alerts))?;
     if answer.alerts.is_empty() {
         output::say("no alerts");
@@ -34,7 +34,7 @@ fn table(alerts: &[AlertEpisode]) -> String {
             alert.objective.clone(),
             group.join(", "),
             alert.severity.clone(),
-            format!("{:?}", alert.state).to_lowercase(),
+            name(alert.state),
             time(&alert.fired_at),
             time(&alert.resolved_at),
             alert.rule.clone(),
@@ -43,4 +43,22 @@ fn table(alerts: &[AlertEpisode]) -> String {
         ]
     });
     output::table(&head, &["BURN RATE"], rows)
+}
+
+fn name(state: AlertState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
+fn params(filter: &AlertFilter) -> Params {
+    let mut params = Params::new();
+    given(&mut params, "from", filter.from.map(remote::second));
+    given(&mut params, "to", filter.to.map(remote::second));
+    given(&mut params, "slo", filter.slo.as_ref());
+    given(&mut params, "severity", filter.severity.as_ref());
+    for state in &filter.states {
+        given(&mut params, "state", Some(name(*state)));
+    }
+    given(&mut params, "as_of", filter.until.map(remote::second));
+    given(&mut params, "limit", filter.limit);
+    params
 }

@@ -3,18 +3,24 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, ContributorRow};
 
-use crate::args::Place;
+use super::answered;
+use super::remote::{self, Params, given};
+use crate::args::AskedOf;
 use crate::{figures, output};
 
 /// Prints who is behind the bad requests of an SLO.
-pub async fn run(question: &ContributorQuestion, json: bool, place: &Place) -> Result<ExitCode> {
-    let answer = super::history(place).await?.contributors(question).await?;
-    if json {
-        output::print_json(&answer)?;
+///
+/// # Errors
+/// When whoever is asked has no answer.
+pub async fn run(question: &ContributorQuestion, by: &str, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+    let here = async |history: History| Ok(history.contributors(question).await?);
+    let path = format!("/slos/{}/contributors", question.slo);
+    let Some(answer) = answered(asked, json, (&path, params(question, by)), here).await? else {
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     let by = answer.by.to_uppercase();
     let head = [by.as_str(), "BAD", "TOTAL", "SHARE OF BAD"];
     let cells = |value: String, row: &ContributorRow| {
@@ -34,4 +40,14 @@ pub async fn run(question: &ContributorQuestion, json: bool, place: &Place) -> R
         answer.to
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn params(question: &ContributorQuestion, by: &str) -> Params {
+    let mut params = Params::new();
+    given(&mut params, "by", Some(by));
+    given(&mut params, "objective", question.objective.as_ref());
+    given(&mut params, "from", question.from.map(remote::time));
+    given(&mut params, "to", question.to.map(remote::time));
+    given(&mut params, "limit", Some(question.limit));
+    params
 }

@@ -3,19 +3,19 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use slipstream_store::EventQuestion;
+use slipstream_query::History;
+use slipstream_store::{EventQuestion, Order};
 
-use super::history;
+use super::answered;
+use super::remote::{self, Params, given};
 use crate::args::What;
 use crate::output;
 
 /// Prints a page of events.
 pub async fn run(question: &EventQuestion, what: &What) -> Result<ExitCode> {
-    let page = history(&what.place).await?.events(question).await?;
-    if what.json {
-        output::print_json(&page)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let here = async |history: History| Ok(history.events(question).await?);
+    let page = answered(&what.place, what.json, ("/events", params(question)), here).await?;
+    let Some(page) = page else { return Ok(ExitCode::SUCCESS) };
     let rows = page.events.into_iter().map(|e| {
         let latency = e.latency_ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"));
         vec![e.time, e.service, e.method, e.endpoint, e.status_code.to_string(), latency, e.event_id]
@@ -26,4 +26,12 @@ pub async fn run(question: &EventQuestion, what: &What) -> Result<ExitCode> {
         output::say(format_args!("next: repeat with --after {next}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn params(question: &EventQuestion) -> Params {
+    let mut params = remote::of_filter(&question.filter);
+    given(&mut params, "order", Some(if question.order == Order::Newest { "desc" } else { "asc" }));
+    given(&mut params, "limit", Some(question.limit));
+    given(&mut params, "after", question.after);
+    params
 }

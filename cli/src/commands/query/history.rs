@@ -3,18 +3,21 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_query::History;
 use slipstream_query::history::HistoryQuestion;
 
-use crate::args::Place;
+use super::answered;
+use super::remote::{self, Params, given};
+use crate::args::AskedOf;
 use crate::{figures, output};
 
 /// Prints how an SLO stood over time.
-pub async fn run(question: &HistoryQuestion, json: bool, place: &Place) -> Result<ExitCode> {
-    let answer = super::history(place).await?.points(question).await?;
-    if json {
-        output::print_json(&answer)?;
+pub async fn run(question: &HistoryQuestion, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+    let here = async |history: History| Ok(history.points(question).await?);
+    let path = format!("/slos/{}/history", question.slo);
+    let Some(answer) = answered(asked, json, (&path, params(question)), here).await? else {
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     let head = ["AT", "OBJECTIVE", "GROUP", "SLI", "BUDGET LEFT", "GOOD", "TOTAL", "BURN RATES", "COMPLETE"];
     let rows = answer.points.iter().map(|point| {
         let group: Vec<&str> = point.group.iter().flat_map(|group| group.values().map(String::as_str)).collect();
@@ -34,4 +37,16 @@ pub async fn run(question: &HistoryQuestion, json: bool, place: &Place) -> Resul
     output::print(&output::table(&head, &["SLI", "BUDGET LEFT", "GOOD", "TOTAL"], rows))?;
     output::say(format_args!("{} points, a step of {}", answer.points.len(), answer.step));
     Ok(ExitCode::SUCCESS)
+}
+
+fn params(question: &HistoryQuestion) -> Params {
+    let mut params = Params::new();
+    given(&mut params, "from", Some(remote::second(question.from)));
+    given(&mut params, "to", Some(remote::second(question.to)));
+    given(&mut params, "step", question.step.map(|seconds| format!("{seconds}s")));
+    given(&mut params, "objective", question.objective.as_ref());
+    for (label, value) in &question.group {
+        given(&mut params, &format!("group.{label}"), Some(value));
+    }
+    params
 }

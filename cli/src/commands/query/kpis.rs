@@ -3,26 +3,26 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use slipstream_store::kpis::{FieldValue, KpiAnswer, KpiQuestion, Kpis};
+use serde_json::Value;
+use slipstream_query::History;
+use slipstream_store::kpis::{FieldValue, KpiAnswer, KpiQuestion, KpiRow, Kpis, Level};
 
-use super::history;
+use super::answered_as;
+use super::remote::{self, Answer, Params, given};
 use crate::args::What;
 use crate::{figures, output};
 
 /// Prints hits, errors and latencies.
 pub async fn run(question: &KpiQuestion, what: &What) -> Result<ExitCode> {
-    let answer = history(&what.place).await?.kpis(question).await?;
-    if what.json {
-        output::print_json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let here = async |history: History| Ok(history.kpis(question).await?);
+    let there = ("/kpis", params(question));
+    let answer = answered_as(&what.place, what.json, there, here, |answer| read(question, answer)).await?;
+    let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     let (keys, rows) = match answer {
         KpiAnswer::Total(total) => (Vec::new(), vec![(Vec::new(), total)]),
         KpiAnswer::Rows { rows } => {
-            let start = question.step.map(|_| "start");
-            let keys: Vec<&str> = start.into_iter().chain(question.by.iter().map(|field| field.name())).collect();
-            let values =
-                |row: &slipstream_store::kpis::KpiRow| keys.iter().map(|key| label(row.key.get(key))).collect();
+            let keys: Vec<&str> = keys(question).collect();
+            let values = |row: &KpiRow| keys.iter().map(|key| label(row.key.get(key))).collect();
             let rows = rows.iter().map(|row| (values(row), row.kpis.clone())).collect();
             (keys, rows)
         }
@@ -34,6 +34,34 @@ pub async fn run(question: &KpiQuestion, what: &What) -> Result<ExitCode> {
         None => output::say("nothing fits"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What tells rows apart.
+fn keys(question: &KpiQuestion) -> impl Iterator<Item = &'static str> {
+    question.step.map(|_| "start").into_iter().chain(question.by.iter().map(|field| field.name()))
+}
+
+fn params(question: &KpiQuestion) -> Params {
+    let mut params = remote::of_filter(&question.filter);
+    for field in &question.by {
+        given(&mut params, "by", Some(field.name()));
+    }
+    given(&mut params, "step", question.step.map(|seconds| format!("{seconds}s")));
+    given(&mut params, "source", question.source.map(Level::name));
+    params
+}
+
+/// A server's answer: rows have their keys beside their figures.
+fn read(question: &KpiQuestion, answer: &Answer) -> Result<KpiAnswer> {
+    let mut answer = answer.value()?;
+    let Some(rows) = answer.get_mut("rows") else { return Ok(KpiAnswer::Total(serde_json::from_value(answer)?)) };
+    let row = |row: Value| {
+        let named = |name| Ok((name, serde_json::from_value(row[name].clone())?));
+        let key = keys(question).map(named).collect::<Result<_>>()?;
+        Ok(KpiRow { key, kpis: serde_json::from_value(row)? })
+    };
+    let rows: Vec<Value> = serde_json::from_value(rows.take())?;
+    Ok(KpiAnswer::Rows { rows: rows.into_iter().map(row).collect::<Result<_>>()? })
 }
 
 fn label(value: Option<&FieldValue>) -> String {

@@ -6,6 +6,7 @@ mod events;
 mod history;
 mod kpis;
 mod notifications;
+pub mod remote;
 pub mod slos;
 mod top;
 
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, Dimension, HistoryQuestion, TopQuestion, TopSort};
 use slipstream_schemas::records::Outcome;
@@ -22,8 +25,9 @@ use slipstream_store::kpis::{Field, KpiQuestion, Level};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
 use slipstream_store::{Cursor, EventFilter, EventQuestion, Order};
 
-use crate::args::{By, OutcomeName, Place, Query, Sort, Source, State, What};
-use crate::parts;
+use crate::args::{AskedOf, By, OutcomeName, Place, Query, Sort, Source, State, What};
+use crate::{output, parts};
+use remote::{Answer, Params, Remote};
 
 /// A day, seconds.
 const DAY: i64 = 86_400;
@@ -62,9 +66,10 @@ pub async fn run(query: Query) -> Result<ExitCode> {
             history::run(&HistoryQuestion { slo, from, to, step, objective, group }, json, &place).await
         }
         Query::Contributors { slo, by, objective, from, to, limit, json, place } => {
-            let by = Dimension::named(&by)?;
+            let dimension = Dimension::named(&by)?;
             let (from, to) = (from.map(micros), to.map(micros));
-            contributors::run(&ContributorQuestion { slo, objective, from, to, by, limit }, json, &place).await
+            let question = ContributorQuestion { slo, objective, from, to, by: dimension, limit };
+            contributors::run(&question, &by, json, &place).await
         }
         Query::Alerts { from, to, slo, severity, state, as_of, limit, json, place } => {
             let filter = AlertFilter {
@@ -92,6 +97,41 @@ pub async fn run(query: Query) -> Result<ExitCode> {
             notifications::run(&question, json, &place).await
         }
     }
+}
+
+/// The answer of whoever is asked: of a server to the question with this path and these parameters, or from `here`. `None` if it
+/// was to be printed as JSON, which is done.
+async fn answered<T: Serialize + DeserializeOwned>(
+    asked: &AskedOf,
+    json: bool,
+    (path, params): (&str, Params),
+    here: impl AsyncFnOnce(History) -> Result<T>,
+) -> Result<Option<T>> {
+    answered_as(asked, json, (path, params), here, Answer::read).await
+}
+
+/// As [`answered`]; `read` reads the server's answer.
+async fn answered_as<T: Serialize>(
+    asked: &AskedOf,
+    json: bool,
+    (path, params): (&str, Params),
+    here: impl AsyncFnOnce(History) -> Result<T>,
+    read: impl FnOnce(&Answer) -> Result<T>,
+) -> Result<Option<T>> {
+    let Some(remote) = Remote::of(asked)? else {
+        let answer = here(history(&asked.place).await?).await?;
+        if json {
+            output::print_json(&answer)?;
+            return Ok(None);
+        }
+        return Ok(Some(answer));
+    };
+    let answer = remote.ask(path, &params).await?;
+    if json {
+        answer.print()?;
+        return Ok(None);
+    }
+    Ok(Some(read(&answer)?))
 }
 
 /// The store; with the log where that can be read.

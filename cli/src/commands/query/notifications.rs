@@ -3,24 +3,27 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_query::History;
+use slipstream_schemas::EventTime;
+use slipstream_schemas::records::Outcome;
 use slipstream_store::notifications::NotificationQuestion;
 
-use crate::args::Place;
+use super::answered;
+use super::remote::{self, Params, given};
+use crate::args::AskedOf;
 use crate::output;
 
 /// Prints what became of notifications.
-pub async fn run(question: &NotificationQuestion, json: bool, place: &Place) -> Result<ExitCode> {
-    let page = super::history(place).await?.notifications(question).await?;
-    if json {
-        output::print_json(&page)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+pub async fn run(question: &NotificationQuestion, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+    let here = async |history: History| Ok(history.notifications(question).await?);
+    let page = answered(asked, json, ("/notifications", params(question)), here).await?;
+    let Some(page) = page else { return Ok(ExitCode::SUCCESS) };
     let head = ["AT", "RECEIVER", "OUTCOME", "STATUS", "ATTEMPTS", "ALERT", "SEQ", "DETAIL"];
     let rows = page.notifications.iter().map(|n| {
         vec![
             n.at.clone(),
             n.receiver.clone(),
-            serde_json::to_string(&n.outcome).unwrap_or_default().trim_matches('"').to_owned(),
+            name(n.outcome),
             n.status.map_or("-".to_owned(), |status| status.to_string()),
             n.attempts.to_string(),
             n.alert_id.clone(),
@@ -35,4 +38,21 @@ pub async fn run(question: &NotificationQuestion, json: bool, place: &Place) -> 
         None => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn name(outcome: Outcome) -> String {
+    serde_json::to_string(&outcome).unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn params(question: &NotificationQuestion) -> Params {
+    let time = |millis: i64| remote::time(EventTime(millis.saturating_mul(1_000)));
+    let mut params = Params::new();
+    given(&mut params, "from", question.from.map(time));
+    given(&mut params, "to", question.to.map(time));
+    given(&mut params, "alert_id", question.alert_id.as_ref());
+    given(&mut params, "receiver", question.receiver.as_ref());
+    given(&mut params, "outcome", question.outcome.map(name));
+    given(&mut params, "limit", Some(question.limit));
+    given(&mut params, "after", question.after.as_ref());
+    params
 }

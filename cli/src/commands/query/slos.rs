@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use slipstream_log::Log;
 use slipstream_query::slos::SloStatus;
 use slipstream_query::{Follower, History};
@@ -14,7 +14,8 @@ use slipstream_schemas::records::Marker;
 use slipstream_schemas::visible::visible;
 use slipstream_schemas::{EventTime, LogTime};
 
-use crate::args::Place;
+use super::remote::{self, Params, Remote, given};
+use crate::args::AskedOf;
 use crate::{figures, output, parts};
 
 /// How far back markers are shown, microseconds: 24 h.
@@ -33,7 +34,11 @@ struct Status<'a> {
 ///
 /// # Errors
 /// When the log cannot be read.
-pub async fn run(as_of: Option<Timestamp>, json: bool, from: &Place) -> Result<ExitCode> {
+pub async fn run(as_of: Option<Timestamp>, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+    if let Some(remote) = Remote::of(asked)? {
+        return there(&remote, as_of, json).await;
+    }
+    let from = &asked.place;
     let config = from.load()?;
     let log = parts::log_of(&config).await?;
     let answer = match as_of {
@@ -51,7 +56,8 @@ pub async fn run(as_of: Option<Timestamp>, json: bool, from: &Place) -> Result<E
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&table(&answer.slos))?;
-    output::print(&lines(&markers))?;
+    let shown: Vec<MarkerJson<'_>> = markers.iter().take(MARKERS).map(MarkerJson::from).collect();
+    output::print(&lines(&serde_json::from_value::<Vec<Marked>>(serde_json::to_value(shown)?)?))?;
     if let Some(more) = markers.len().checked_sub(MARKERS + 1) {
         let flags = from.flags();
         output::say(format_args!(
@@ -59,13 +65,64 @@ pub async fn run(as_of: Option<Timestamp>, json: bool, from: &Place) -> Result<E
             figures::count(more as i64 + 1)
         ));
     }
-    for slo in answer.slos.iter().filter(|slo| slo.too_late > 0) {
+    remarks(&answer.slos);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A server's answer.
+#[derive(Deserialize)]
+struct Standings {
+    slos: Vec<SloStatus>,
+}
+
+/// A server's markers.
+#[derive(Deserialize)]
+struct Markers {
+    markers: Vec<Marked>,
+}
+
+/// What is shown of a marker.
+#[derive(Deserialize)]
+struct Marked {
+    time: String,
+    kind: String,
+    service: String,
+    environment: String,
+    version: Option<String>,
+    text: String,
+}
+
+/// Prints what a server says of the SLOs.
+async fn there(remote: &Remote, as_of: Option<Timestamp>, json: bool) -> Result<ExitCode> {
+    let mut params = Params::new();
+    given(&mut params, "as_of", as_of.map(remote::moment));
+    let answer = remote.ask("/slos", &params).await?;
+    if json {
+        answer.print()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Standings { slos } = answer.read()?;
+    output::print(&table(&slos))?;
+    if as_of.is_none() {
+        let mut params = Params::new();
+        let from = Timestamp::now().as_microsecond() - BACK;
+        given(&mut params, "from", Some(remote::time(EventTime(from))));
+        let Markers { mut markers } = remote.ask("/markers", &params).await?.read()?;
+        markers.reverse();
+        output::print(&lines(&markers))?;
+    }
+    remarks(&slos);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be said below the table.
+fn remarks(slos: &[SloStatus]) {
+    for slo in slos.iter().filter(|slo| slo.too_late > 0) {
         output::say(too_late(slo));
     }
-    if answer.slos.is_empty() {
+    if slos.is_empty() {
         output::say("no SLOs yet; next: slipstream run --slos PATH");
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The markers, newest first: those from 24 h before the last tick that was evaluated, and incidents that go on. Where they
@@ -86,14 +143,17 @@ async fn recent(log: &dyn Log, slos: &[SloStatus]) -> Vec<Marker> {
 }
 
 /// The newest markers below the table, a line each; nothing if there are none.
-fn lines(markers: &[Marker]) -> String {
+fn lines(markers: &[Marked]) -> String {
     if markers.is_empty() {
         return String::new();
     }
     let rows = markers.iter().take(MARKERS).map(|marker| {
         vec![
-            figures::moment(marker.time),
-            marker.kind.name().to_owned(),
+            marker
+                .time
+                .parse()
+                .map_or(marker.time.clone(), |time: Timestamp| figures::moment(EventTime(time.as_microsecond()))),
+            marker.kind.clone(),
             figures::or_dash(&marker.service),
             figures::or_dash(&marker.environment),
             marker.version.clone().unwrap_or("-".to_owned()),

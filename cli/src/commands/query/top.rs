@@ -3,19 +3,19 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_query::History;
 use slipstream_query::history::TopQuestion;
 
-use super::history;
+use super::answered;
+use super::remote::{self, Params, given};
 use crate::args::What;
 use crate::{figures, output};
 
 /// Prints the endpoints that stand out.
 pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
-    let answer = history(&what.place).await?.top(question).await?;
-    if what.json {
-        output::print_json(&answer)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let here = async |history: History| Ok(history.top(question).await?);
+    let answer = answered(&what.place, what.json, ("/endpoints/top", params(question)), here).await?;
+    let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     let mut head = vec!["SERVICE", "METHOD", "ENDPOINT", "HITS", "ERRORS", "ERROR RATE", "P50 MS", "P95 MS", "P99 MS"];
     if question.slo.is_some() {
         head.extend(["BAD", "BUDGET SPENT"]);
@@ -45,4 +45,15 @@ pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
         output::say(format_args!("{} more: --limit", figures::count(more as i64)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn params(question: &TopQuestion) -> Params {
+    let mut params = remote::of_filter(&question.filter);
+    given(&mut params, "sort", Some(question.sort.name()));
+    given(&mut params, "limit", Some(question.limit));
+    if let Some((slo, objective)) = &question.slo {
+        given(&mut params, "slo", Some(slo));
+        given(&mut params, "objective", objective.as_ref());
+    }
+    params
 }
