@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use slipstream_runtime::access::{Access, Denied, NewToken, Principal, Scope};
 use slipstream_runtime::config::RateLimits;
-use slipstream_runtime::http::{self, Limits};
+use slipstream_runtime::http::{self, Beyond, Limits};
 use slipstream_runtime::{Shutdown, metrics};
 use slipstream_schemas::EventTime;
 use slipstream_schemas::records::Token;
@@ -27,8 +27,14 @@ use tokio::time::{Instant, timeout};
 const SOON: Duration = Duration::from_secs(10);
 const MIB: usize = 1 << 20;
 
-const LIMITS: Limits =
-    Limits { connections: 20, head_timeout: SOON, idle_timeout: SOON, write_timeout: SOON, finish: SOON };
+const LIMITS: Limits = Limits {
+    connections: 20,
+    head_timeout: SOON,
+    idle_timeout: SOON,
+    write_timeout: SOON,
+    finish: SOON,
+    beyond: Beyond::TEXT,
+};
 
 fn refuse(denied: &Denied, _headers: &HeaderMap) -> Response {
     (denied.status(), denied.code()).into_response()
@@ -73,6 +79,7 @@ impl House {
             created_by: String::new(),
             expires_at: None,
             revoked_at: None,
+            revoked_by: None,
         };
         self.access.learn([(token.id.clone(), Some(token))]);
         new.text().reveal().to_owned()

@@ -14,7 +14,7 @@ use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, version};
-use slipstream_runtime::http::{self, Limits, Listening, Tls, TlsError};
+use slipstream_runtime::http::{self, Beyond, Limits, Listening, Tls, TlsError};
 use slipstream_runtime::{Shutdown, metrics};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,6 +32,7 @@ const LIMITS: Limits = Limits {
     idle_timeout: Duration::from_millis(300),
     write_timeout: Duration::from_millis(500),
     finish: SOON,
+    beyond: Beyond::TEXT,
 };
 
 fn pair() -> CertifiedKey<KeyPair> {

@@ -14,7 +14,7 @@ use slipstream_schemas::marker::{MarkerJson, validate};
 use slipstream_schemas::records::{Marker, MarkerKind};
 
 use crate::args::{Mark, Marking, Place};
-use crate::parts::{OpenLog, gateway_of_owner, without_gateway};
+use crate::parts::{OpenLog, gateway_of_owner, named_as_certified, without_gateway};
 use crate::wrong_use::WrongUse;
 use crate::{figures, output, parts, server};
 
@@ -82,7 +82,8 @@ async fn write(marker: &Marker, place: &Place, credentials: &Credentials) -> Res
         Err(error) => match gateway_of_owner(&error) {
             Some(address) => {
                 output::say(format_args!("the directory is in use: recording through the gateway at {address}"));
-                return Ok(marking::send(&address, credentials, marker).await?);
+                let sent = marking::send(&address, credentials, marker).await;
+                return sent.map_err(named_as_certified(&address));
             }
             None => return Err(without_gateway(error)),
         },
