@@ -34,7 +34,7 @@ use listening::Accepting;
 use turned_away::TurnedAway;
 
 pub use listening::Listening;
-pub use tls::{Tls, TlsError};
+pub use tls::{Dates, Standing, Tls, TlsError};
 pub use turned_away::Beyond;
 
 /// Bytes of a request's head. hyper's own bound is 400 KiB, which a client that never ends its head would hold for as
