@@ -223,6 +223,8 @@ async fn a_page_of_another_site_gets_nothing_and_no_answer_ever_allows_one() {
         ("POST /take", format!("{host}Origin: null\r\nContent-Length: 0\r\n"), "403"),
         ("OPTIONS /take", format!("{host}{preflight}"), "403"),
         ("GET /who/1", "Host: rebound.example\r\nOrigin: http://rebound.example\r\n".to_owned(), "403"),
+        ("GET /who/1", format!("{host}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"), "403"),
+        ("GET /who/1", format!("{host}X-Forwarded-For: 192.0.2.1\r\n"), "403"),
     ] {
         let (head, _) = house.ask(line, &headers).await;
         assert_eq!(status(&head), expected, "{headers}");
@@ -234,7 +236,9 @@ async fn a_page_of_another_site_gets_nothing_and_no_answer_ever_allows_one() {
     heads.push(head);
     heads.push(house.ask("OPTIONS /take", &format!("{}{preflight}", bearer(&token))).await.0);
     assert_eq!(house.taken.load(Ordering::SeqCst), 0);
-    assert!(heads.iter().all(|head| !head.to_ascii_lowercase().contains("access-control")), "{heads:?}");
+    let heads: Vec<String> = heads.iter().map(|head| head.to_ascii_lowercase()).collect();
+    assert!(heads.iter().all(|head| !head.contains("access-control")), "{heads:?}");
+    assert!(heads.iter().all(|head| head.contains("x-content-type-options: nosniff")), "{heads:?}");
 }
 
 #[tokio::test]

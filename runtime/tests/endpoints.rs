@@ -33,8 +33,13 @@ async fn listener() -> (TcpListener, SocketAddr) {
 
 /// Status and body of a GET on a connection of its own.
 async fn ask(address: SocketAddr, path: &str) -> (u16, String) {
+    ask_as(address, "localhost", path).await
+}
+
+/// The same, to a host.
+async fn ask_as(address: SocketAddr, host: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(SOON, stream.read_to_string(&mut answer)).await.expect("answered").unwrap();
@@ -74,6 +79,30 @@ async fn readiness_follows_the_roles() {
     assert!(status == 503 && body.starts_with(r#"{"ready":false,"stopping":true,"#), "{body}");
     assert_eq!(ask(address, "/healthz").await.0, 200, "it lives");
 
+    shutdown.cancel();
+    timeout(SOON, server.join_all()).await.expect("ends");
+}
+
+#[tokio::test]
+async fn on_a_loopback_address_it_answers_only_to_names_of_the_loopback() {
+    let (health, shutdown, mut server) = (Health::default(), Shutdown::new(), JoinSet::new());
+    for (bound, by_another_name) in [("127.0.0.1:0", 403), ("0.0.0.0:0", 200)] {
+        let listener = TcpListener::bind(bound).await.unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+        server.spawn(ops::serve(listener, health.clone(), Page::default(), SOON, shutdown.clone()));
+        for (host, expected) in [
+            (address.to_string(), 200),
+            ("localhost".to_owned(), 200),
+            ("rebound.example".to_owned(), by_another_name),
+            (format!("metrics.example:{}", address.port()), by_another_name),
+        ] {
+            for path in ["/healthz", "/metrics"] {
+                let (status, body) = ask_as(address, &host, path).await;
+                assert_eq!(status, expected, "{bound} as {host}: {body}");
+                assert_eq!(status == 403, body.contains("ask it as 127.0.0.1 or localhost"), "{body}");
+            }
+        }
+    }
     shutdown.cancel();
     timeout(SOON, server.join_all()).await.expect("ends");
 }
