@@ -282,6 +282,36 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_certificate_is_for_a_name_alone_it_is_told_how_to_use_it() {
+    let home = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
+    std::fs::write(home.path().join("tls.crt"), pair.cert.pem()).unwrap();
+    std::fs::write(home.path().join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
+    let (config, authority) = (home.path().join("slipstream.yaml"), home.path().join("tls.crt"));
+    std::fs::write(&config, "tls: {certificate: tls.crt, key: tls.key}\n").unwrap();
+    let mut process = Slipstream::new(BINARY).unwrap().with(["--config", arg(&config)]);
+    process.start().await.unwrap();
+    let (code, _, said) =
+        told(&token(&process.data(), &["create", "--name", "x", "--scopes", "operate", "--ca-file", arg(&authority)]));
+    let port = process.gateway().rsplit_once(':').unwrap().1.to_owned();
+    let advice = format!("name the gateway as its certificate does: --to https://HOST:{port}");
+    assert!(code == Some(1) && said.contains(&advice), "{said}");
+    assert!(process.stop().await.unwrap().success());
+}
+
+#[test]
+fn a_token_that_goes_over_a_network_without_tls_is_warned_of() {
+    for (to, warned) in
+        [("http://gateway.invalid:8480", true), ("https://gateway.invalid:8480", false), ("http://[::1]:1", false)]
+    {
+        let list = slipstream(&["token", "list", "--to", to]).env("SLIPSTREAM_TOKEN", "slp_abab").output().unwrap();
+        let (_, _, said) = told(&list);
+        assert_eq!(said.contains("the token is sent without TLS"), warned, "{to}: {said}");
+        assert!(!said.contains("slp_abab"), "{said}");
+    }
+}
+
 #[test]
 fn the_demo_goes_by_the_tokens_of_its_directory() {
     let home = tempfile::tempdir().unwrap();

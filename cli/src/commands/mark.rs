@@ -16,7 +16,7 @@ use slipstream_schemas::records::{Marker, MarkerKind};
 use crate::args::{Mark, Marking, Place};
 use crate::parts::{OpenLog, gateway_of_owner, named_as_certified, without_gateway};
 use crate::wrong_use::WrongUse;
-use crate::{figures, output, parts, server};
+use crate::{figures, logging, output, parts, server};
 
 /// Markers in machine output.
 #[derive(Serialize)]
@@ -28,7 +28,8 @@ struct Listing<'a> {
 ///
 /// # Errors
 /// When the marker breaks a rule, or the log cannot be used.
-pub async fn run(command: Mark) -> Result<ExitCode> {
+pub async fn run(command: Mark, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
     match command {
         Mark::Deploy { version, what } => record(MarkerKind::Deploy, version, None, what).await,
         Mark::Config(what) => record(MarkerKind::Config, None, None, what).await,

@@ -21,14 +21,15 @@ use slipstream_schemas::token::{TokenJson, validate};
 use crate::args::{self, Through};
 use crate::parts::{OpenLog, gateway_of_owner, named_as_certified, without_gateway};
 use crate::wrong_use::WrongUse;
-use crate::{figures, output, parts, server};
+use crate::{figures, logging, output, parts, server};
 use file::NewFile;
 
 /// Runs a subcommand.
 ///
 /// # Errors
 /// When a rule is broken, or the log or the gateway cannot be used.
-pub async fn run(command: args::Token) -> Result<ExitCode> {
+pub async fn run(command: args::Token, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
     match command {
         args::Token::Create { name, scopes, expires, out, reuse, json, through } => {
             let wanted = Wanted { name, scopes: in_order(scopes), expires_at: expires_at(expires)? };
