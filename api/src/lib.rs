@@ -35,7 +35,7 @@ use serde_json::Value;
 use slipstream_log::SharedLog;
 use slipstream_runtime::access::Access;
 use slipstream_runtime::event::Event;
-use slipstream_runtime::http::{self, Limits, Listening};
+use slipstream_runtime::http::{self, Beyond, Limits, Listening};
 use slipstream_runtime::metrics::Source;
 use slipstream_runtime::{Health, Shutdown};
 
@@ -124,13 +124,17 @@ impl Role {
     }
 }
 
+/// Connections that may be open; a further one is told so.
+pub const CONNECTIONS: usize = 1_024;
+
 fn limits(stage: Duration) -> Limits {
     Limits {
-        connections: 1_024,
+        connections: CONNECTIONS,
         head_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(75),
         write_timeout: Duration::from_secs(10),
         finish: http::finish_within(stage),
+        beyond: Beyond { media: problem::PROBLEM_JSON, body: problem::TOO_MANY_CONNECTIONS },
     }
 }
 

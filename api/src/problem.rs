@@ -10,6 +10,9 @@ use crate::refusal::{Mistake, Refusal};
 /// The media type.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// What a connection is told beyond those that may be open: nothing of it has been read.
+pub const TOO_MANY_CONNECTIONS: &str = r#"{"type":"urn:slipstream:problem:too-many-connections","title":"Too many connections at a time","status":503,"detail":"too many connections are open; ask again later"}"#;
+
 /// Why a request got no answer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
@@ -69,4 +72,22 @@ pub fn response(refusal: &Refusal) -> Response<Body> {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn who_has_no_connection_is_told_as_everybody_is() {
+        let told: Value = serde_json::from_str(TOO_MANY_CONNECTIONS).unwrap_or_default();
+        let usual = serde_json::to_value(Problem::from(&Refusal::Busy)).unwrap_or_default();
+        let names = |problem: &Value| problem.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>());
+        assert!(names(&told).is_some() && names(&told) == names(&usual), "{told}");
+        assert!(
+            told["status"] == 503 && told["type"].as_str().is_some_and(|t| t.starts_with("urn:slipstream:problem:"))
+        );
+    }
 }

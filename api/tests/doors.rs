@@ -22,6 +22,7 @@ fn token(world: &World, scopes: &[Scope]) -> String {
         created_by: String::new(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
     };
     world.access.learn([(token.id.clone(), Some(token))]);
     new.text().reveal().to_owned()

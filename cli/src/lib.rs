@@ -50,10 +50,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Query(query) => commands::query::run(query).await,
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Backtest(args) => commands::backtest::run(args).await,
-        Command::Mark(command) => commands::mark::run(command).await,
+        Command::Mark(command) => commands::mark::run(command, cli.log_level).await,
         Command::Api(api) => commands::api::run(api),
         Command::Store(command) => commands::store::run(command).await,
-        Command::Token(command) => commands::token::run(command).await,
+        Command::Token(command) => commands::token::run(command, cli.log_level).await,
         Command::Topics(topics) => commands::topics::run(topics).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Completions { shell } => {

@@ -148,12 +148,19 @@ fn what_is_wrong_is_told_and_a_token_in_the_wrong_place_is_not_repeated() {
 fn another_address_than_loopback_is_not_served_without_tokens_and_it_is_told_how_to_make_one() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("my data");
-    let args = ["run", "--listen", "0.0.0.0:0", "--ops-listen", "127.0.0.1:0", "--data", arg(&data)];
-    let (code, _, said) = told(&run(&args));
+    let slos = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/shop");
+    let local = ["run", "--ops-listen", "127.0.0.1:0", "--slos", slos, "--data", arg(&data)];
+    let args = [&local[..], &["--listen", "0.0.0.0:0", "--api-listen", "127.0.0.1:0"]].concat();
+    let api = [&local[..], &["--listen", "127.0.0.1:0", "--api-listen", "0.0.0.0:0"]].concat();
     let command =
         format!("slipstream token create --name admin --scopes ingest,read,operate --data '{}'", data.display());
-    assert!(code == Some(1) && said.contains(&command), "{said}");
-    assert!(said.contains("--listen 0.0.0.0:") && said.contains("only loopback is served"), "{said}");
+    for (args, flag) in [(&args, "--listen 0.0.0.0:"), (&api, "--api-listen 0.0.0.0:")] {
+        let (code, _, said) = told(&run(args));
+        assert!(code == Some(1) && said.contains(&command), "{said}");
+        assert!(said.contains(flag) && said.contains("only loopback is served"), "{said}");
+        let slos = json(&["query", "slos", "--json", "--data", arg(&data)]);
+        assert_eq!(slos["slos"], object!([]), "nothing is in force");
+    }
     // As it is told.
     created(&data, "admin", "ingest,read,operate", &[]);
     let mut process = slipstream(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
@@ -164,6 +171,7 @@ fn another_address_than_loopback_is_not_served_without_tokens_and_it_is_told_how
         said += &lines.next().unwrap_or_else(|| panic!("it ends: {said}")).unwrap();
         assert!(begun.elapsed() < 3 * SOON, "{said}");
     }
+    assert!(said.contains("without `tls`, tokens can be read on their way"), "{said}");
     process.kill().unwrap();
     process.wait().unwrap();
 }
@@ -176,9 +184,13 @@ async fn while_a_process_runs_tokens_go_through_its_gateway_and_take_effect_at_o
     assert_eq!(posted(&gateway, None).await.0, 200, "without tokens loopback may everything");
     let home = tempfile::tempdir().unwrap();
     let admin = home.path().join("admin.token");
+    let (code, _, said) = told(&token(&data, &["create", "--name", "shop", "--scopes", "ingest"]));
+    assert!(code == Some(1) && said.contains("must have `operate` in the installation's first token"), "{said}");
+    assert_eq!(posted(&gateway, None).await.0, 200, "nobody is locked out");
     let (code, _, said) =
         told(&token(&data, &["create", "--name", "admin", "--scopes", "operate", "--out", arg(&admin)]));
     assert!(code == Some(0) && said.contains("the directory is in use: asking the gateway at"), "{said}");
+    assert!(said.contains("every request to it needs one") && !said.contains("no token has the scope"), "{said}");
     assert_eq!(posted(&gateway, None).await.1["error"], "token-missing");
 
     let (code, _, said) = told(&token(&data, &["create", "--name", "shop", "--scopes", "ingest"]));
@@ -194,6 +206,18 @@ async fn while_a_process_runs_tokens_go_through_its_gateway_and_take_effect_at_o
     assert_eq!(posted(&gateway, Some(&shop)).await.1["error"], "token-revoked");
     let states: Vec<Value> = listed(&data).into_iter().map(|token| token["state"].clone()).collect();
     assert_eq!(states, ["valid", "revoked"], "read beside the owner");
+
+    // A proxy of the environment sees nothing of it.
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let variable = format!("http://{}", proxy.local_addr().unwrap());
+    let mut list = slipstream(&["token", "list", "--to", &gateway, "--token-file", arg(&admin)]);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        list.env(name, &variable);
+    }
+    let (code, _, said) = told(&list.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(proxy.accept().is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock));
 
     let short = created(&data, "short", "ingest", &[&shown[..], &["--expires", "1s"]].concat());
     until(&gateway, Some(&short), Some("token-expired")).await;
@@ -225,7 +249,9 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
     let config = home.path().join("slipstream.yaml");
     std::fs::write(&config, "tls: {certificate: tls.crt, key: tls.key}\n").unwrap();
     let mut process = Slipstream::new(BINARY).unwrap().with(["--config", arg(&config)]);
-    let shop = created(&process.data(), "shop", "ingest", &[]);
+    let shop = created(&process.data(), "shop", "ingest,read", &[]);
+    let api = process.api().replace("http://", "https://");
+    let trusted = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap();
     let token_file = home.path().join("shop.token");
     std::fs::write(&token_file, &shop).unwrap();
     let gateway = process.gateway().replace("http://", "https://");
@@ -234,6 +260,11 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
         let args = ["mark", "note", "x", "--id", id, "--to", &gateway, "--token-file", arg(&token_file)];
         let trusting = run(&[&args[..], &["--ca-file", arg(&certificate)]].concat());
         assert!(trusting.status.success(), "{}", told(&trusting).2);
+        // The same token and certificate at the other server.
+        let client = reqwest::Client::builder().tls_certs_only([trusted.clone()]).build().unwrap();
+        let slos = client.get(format!("{api}/api/v1/slos"));
+        assert_eq!(slos.try_clone().unwrap().send().await.unwrap().status(), 401);
+        assert_eq!(slos.bearer_auth(&shop).send().await.unwrap().status(), 200);
         let owner =
             token(&process.data(), &["create", "--name", "x", "--scopes", "read", "--ca-file", arg(&certificate)]);
         let (code, _, said) = told(&owner);
@@ -249,6 +280,58 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
         said.contains("`tls`: ") && said.contains("tls.key: it holds no private key (PEM); it holds a certificate"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_certificate_is_for_a_name_alone_it_is_told_how_to_use_it() {
+    let home = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
+    std::fs::write(home.path().join("tls.crt"), pair.cert.pem()).unwrap();
+    std::fs::write(home.path().join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
+    let (config, authority) = (home.path().join("slipstream.yaml"), home.path().join("tls.crt"));
+    std::fs::write(&config, "tls: {certificate: tls.crt, key: tls.key}\n").unwrap();
+    let mut process = Slipstream::new(BINARY).unwrap().with(["--config", arg(&config)]);
+    process.start().await.unwrap();
+    let (code, _, said) =
+        told(&token(&process.data(), &["create", "--name", "x", "--scopes", "operate", "--ca-file", arg(&authority)]));
+    let port = process.gateway().rsplit_once(':').unwrap().1.to_owned();
+    let advice = format!("name the gateway as its certificate does: --to https://HOST:{port}");
+    assert!(code == Some(1) && said.contains(&advice), "{said}");
+    assert!(process.stop().await.unwrap().success());
+}
+
+#[test]
+fn a_token_that_goes_over_a_network_without_tls_is_warned_of() {
+    for (to, warned) in
+        [("http://gateway.invalid:8480", true), ("https://gateway.invalid:8480", false), ("http://[::1]:1", false)]
+    {
+        let list = slipstream(&["token", "list", "--to", to]).env("SLIPSTREAM_TOKEN", "slp_abab").output().unwrap();
+        let (_, _, said) = told(&list);
+        assert_eq!(said.contains("the token is sent without TLS"), warned, "{to}: {said}");
+        assert!(!said.contains("slp_abab"), "{said}");
+    }
+}
+
+#[test]
+fn the_demo_goes_by_the_tokens_of_its_directory() {
+    let home = tempfile::tempdir().unwrap();
+    created(home.path(), "admin", "operate", &[]);
+    let mut demo = slipstream(&["demo", "--headless", "--for", "60s", "--data", arg(home.path())]);
+    let mut demo = demo.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(demo.stdout.take().unwrap()));
+    let address = lines.map_while(Result::ok).find_map(|line| {
+        line.strip_prefix("What it knows, over HTTP, while it runs: http://")
+            .map(|rest| rest.trim_matches('/').to_owned())
+    });
+    let status = address.map(|address| {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        let request = format!("GET /api/v1/slos HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    });
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(status.as_ref().is_some_and(|answer| answer.starts_with("HTTP/1.1 401")), "{status:?}");
 }
 
 /// Every form in which the secret of a token could be found.
@@ -315,6 +398,8 @@ async fn no_token_reaches_a_line_or_a_metric_whatever_is_logged() {
         (&made["level"], &made["who"], &made["method"]),
         (&object!("INFO"), &object!(who(&other, "other")), &object!("POST"))
     );
+    let recorded = find(&|line| line["message"] == "a token was made");
+    assert_eq!((&recorded["who"], &recorded["name"]), (&object!(who(&other, "other")), &object!("new")), "{audit:#?}");
     let lacking = find(&|line| line["outcome"] == "scope-missing");
     assert_eq!(
         (&lacking["level"], &lacking["who"], &lacking["scope"]),

@@ -8,6 +8,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, StatusCode, Url};
 use rustls::crypto::CryptoProvider;
 use slipstream_runtime::config::{Secret, without_secrets};
+use slipstream_runtime::event::Event;
+use slipstream_runtime::loopback::is_loopback_url;
 use slipstream_schemas::Cause;
 use slipstream_schemas::cause::chain;
 
@@ -93,6 +95,13 @@ impl Server {
         }
         // A server of ours does not redirect; whoever does gets no token.
         let mut http = Client::builder().timeout(timeout).redirect(Policy::none());
+        if is_loopback_url(&base) {
+            // A proxy of the environment would see what is sent, the token among it, and lead to its own machine.
+            http = http.no_proxy();
+        }
+        if credentials.has_token() && base.scheme() == "http" && !is_loopback_url(&base) {
+            TokenInTheOpen { server: &without_secrets(address) }.emit();
+        }
         if let Some(token) = &credentials.token {
             http = http.default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer(token)?)]));
             // They would become another Authorization.
@@ -129,6 +138,17 @@ impl Server {
     /// A POST to a path.
     pub fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.request(reqwest::Method::POST, path)
+    }
+}
+
+/// A token goes over a network as it is.
+struct TokenInTheOpen<'a> {
+    server: &'a str,
+}
+
+impl Event for TokenInTheOpen<'_> {
+    fn emit(self) {
+        tracing::warn!(server = self.server, "the token is sent without TLS and can be read on its way: use https://");
     }
 }
 

@@ -12,7 +12,8 @@ use slipstream_role::reading::ReadError;
 use slipstream_role::tokens::Tokens;
 use slipstream_runtime::access::{Access, NewToken, Scope};
 use slipstream_runtime::config::RateLimits;
-use slipstream_runtime::{Shutdown, metrics};
+use slipstream_runtime::health::State;
+use slipstream_runtime::{Health, Shutdown, metrics};
 use slipstream_schemas::records::Token;
 use slipstream_schemas::{EventTime, Topic, codec};
 use slipstream_testkit::hooked::{Hooked, Hooks};
@@ -37,6 +38,7 @@ fn token() -> Token {
         created_by: String::new(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
     }
 }
 
@@ -49,14 +51,21 @@ async fn publish(log: &MemoryLog, token: &Token) {
     log.publish(vec![record(&token.id, Some(codec::encode(token)))]).await.unwrap();
 }
 
-/// A log of tokens that is away when it is told to be.
+/// A log of tokens that is away, or gone, when it is told to be.
 #[derive(Default)]
-struct Away(AtomicBool);
+struct Away {
+    for_now: AtomicBool,
+    for_good: AtomicBool,
+}
 
 impl Hooks for Away {
     fn failing(&self, _partition: TopicPartition) -> Result<(), LogError> {
-        match self.0.load(Ordering::Relaxed) {
-            true => Err(LogError::Transient { doing: "reading".to_owned(), cause: "it is away".into() }),
+        let doing = || "reading".to_owned();
+        if self.for_good.load(Ordering::Relaxed) {
+            return Err(LogError::Fatal { doing: doing(), cause: "there is no such topic".into() });
+        }
+        match self.for_now.load(Ordering::Relaxed) {
+            true => Err(LogError::Transient { doing: doing(), cause: "it is away".into() }),
             false => Ok(()),
         }
     }
@@ -66,6 +75,7 @@ struct House {
     log: Arc<MemoryLog>,
     away: Arc<Away>,
     access: Access,
+    health: Health,
     shutdown: Shutdown,
     following: JoinSet<Result<(), ReadError>>,
 }
@@ -80,8 +90,9 @@ async fn house(tokens: &[&Token]) -> House {
     let seen = Hooked::over(log.clone(), &away);
     let read = Tokens::read(seen.as_ref(), RateLimits::default()).await.unwrap();
     let access = read.access();
-    following.spawn(read.follow(seen, shutdown.clone()));
-    House { log, away, access, shutdown, following }
+    let health = Health::default();
+    following.spawn(read.follow(seen, health.clone(), shutdown.clone()));
+    House { log, away, access, health, shutdown, following }
 }
 
 impl House {
@@ -124,16 +135,30 @@ async fn while_the_log_is_away_known_tokens_keep_working_and_it_is_told_since_wh
         line.map(str::to_owned).unwrap()
     };
     assert!(house.until(|_| metrics::render().contains("slipstream_tokens_read_seconds ")).await);
-    house.away.0.store(true, Ordering::Relaxed);
+    house.away.for_now.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(house.health.snapshot()["tokens"], State::Ready, "a moment is not worth a word");
     let before = read_at();
     let late = token();
     publish(&house.log, &late).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((house.access.tokens(), read_at()), (vec![known.clone()], before.clone()));
-    house.away.0.store(false, Ordering::Relaxed);
+    let State::Waiting(detail) = house.health.snapshot()["tokens"].clone() else { panic!("it waits") };
+    assert!(detail.starts_with("not read for 6"), "{detail}");
+    house.away.for_now.store(false, Ordering::Relaxed);
     assert!(house.until(|access| access.tokens().len() == 2).await);
     assert!(read_at() > before, "its time is the same number of digits");
+    assert_eq!(house.health.snapshot()["tokens"], State::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_is_never_read_again_ends_it_because_a_revocation_would_be_missed() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut house = house(&[&token()]).await;
+    house.away.for_good.store(true, Ordering::Relaxed);
+    let ended = timeout(SOON, house.following.join_next()).await.unwrap().unwrap().unwrap();
+    let said = ended.unwrap_err().to_string();
+    assert!(said.contains("there is no such topic"), "{said}");
 }
 
 #[tokio::test(start_paused = true)]

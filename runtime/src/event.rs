@@ -26,6 +26,12 @@ impl Seldom {
         Seldom { every, state: Mutex::new((None, 0)) }
     }
 
+    /// Whether the next one would be told at once.
+    pub fn is_due(&self) -> bool {
+        let (said, _) = &*self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        said.is_none_or(|said| said.elapsed() >= self.every)
+    }
+
     /// `n` more; if a line is due, how many it stands for.
     ///
     /// ```

@@ -8,6 +8,7 @@ pub mod event;
 pub mod filter;
 pub mod health;
 pub mod http;
+pub mod loopback;
 pub mod metrics;
 pub mod ops;
 pub mod outcome;

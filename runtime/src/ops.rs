@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, Query, State as Shared};
+use axum::extract::{FromRef, Query, Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::Shutdown;
+use crate::access::is_to_loopback;
 use crate::health::{Health, State};
-use crate::http::{self, Limits};
+use crate::http::{self, Beyond, Limits};
+use crate::loopback::is_loopback;
 use crate::metrics::{Family, Format, Labels, Page, Source};
 
 /// What answers at once is not waited for any longer at the end.
@@ -28,11 +31,13 @@ fn limits(stage: Duration) -> Limits {
         idle_timeout: Duration::from_secs(60),
         write_timeout: Duration::from_secs(10),
         finish: FINISH.min(http::finish_within(stage)),
+        beyond: Beyond::TEXT,
     }
 }
 
-/// Serves on `listener` until `shutdown`, and ends within `stage` then, whatever its clients do. A client may have connected before: announce all roles on the board first
-/// ([`Health::announce`]).
+/// Serves on `listener` until `shutdown`, and ends within `stage` then, whatever its clients do. A client may have connected
+/// before: announce all roles on the board first ([`Health::announce`]). On a loopback address it answers only to names of the
+/// loopback: a page in a browser may reach it by a name of its own that leads here.
 ///
 /// # Errors
 /// Never: it returns a result only to be a supervised task.
@@ -43,9 +48,24 @@ pub async fn serve(
     stage: Duration,
     shutdown: Shutdown,
 ) -> Result<(), Infallible> {
-    http::serve("ops", listener, router(health, page), limits(stage), shutdown).await;
+    let is_local = listener.local_addr().is_ok_and(|address| is_loopback(address.ip()));
+    let router = match is_local {
+        true => router(health, page).layer(from_fn(to_loopback)),
+        false => router(health, page),
+    };
+    http::serve("ops", listener, router, limits(stage), shutdown).await;
     Ok(())
 }
+
+async fn to_loopback(request: Request, next: Next) -> Response {
+    match is_to_loopback(request.uri(), request.headers()) {
+        true => next.run(request).await,
+        false => (StatusCode::FORBIDDEN, ELSEWHERE).into_response(),
+    }
+}
+
+const ELSEWHERE: &str = "this address is served to its own machine: ask it as 127.0.0.1 or localhost (header Host), or set \
+                         ops_listen to another address\n";
 
 /// The endpoint itself, to be tested or mounted elsewhere.
 pub fn router(health: Health, page: Page) -> Router {

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use slipstream_runtime::access::{Access, Denied, NewToken, Principal, Scope};
 use slipstream_runtime::config::RateLimits;
-use slipstream_runtime::http::{self, Limits};
+use slipstream_runtime::http::{self, Beyond, Limits};
 use slipstream_runtime::{Shutdown, metrics};
 use slipstream_schemas::EventTime;
 use slipstream_schemas::records::Token;
@@ -27,8 +27,14 @@ use tokio::time::{Instant, timeout};
 const SOON: Duration = Duration::from_secs(10);
 const MIB: usize = 1 << 20;
 
-const LIMITS: Limits =
-    Limits { connections: 20, head_timeout: SOON, idle_timeout: SOON, write_timeout: SOON, finish: SOON };
+const LIMITS: Limits = Limits {
+    connections: 20,
+    head_timeout: SOON,
+    idle_timeout: SOON,
+    write_timeout: SOON,
+    finish: SOON,
+    beyond: Beyond::TEXT,
+};
 
 fn refuse(denied: &Denied, _headers: &HeaderMap) -> Response {
     (denied.status(), denied.code()).into_response()
@@ -73,6 +79,7 @@ impl House {
             created_by: String::new(),
             expires_at: None,
             revoked_at: None,
+            revoked_by: None,
         };
         self.access.learn([(token.id.clone(), Some(token))]);
         new.text().reveal().to_owned()
@@ -216,6 +223,8 @@ async fn a_page_of_another_site_gets_nothing_and_no_answer_ever_allows_one() {
         ("POST /take", format!("{host}Origin: null\r\nContent-Length: 0\r\n"), "403"),
         ("OPTIONS /take", format!("{host}{preflight}"), "403"),
         ("GET /who/1", "Host: rebound.example\r\nOrigin: http://rebound.example\r\n".to_owned(), "403"),
+        ("GET /who/1", format!("{host}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"), "403"),
+        ("GET /who/1", format!("{host}X-Forwarded-For: 192.0.2.1\r\n"), "403"),
     ] {
         let (head, _) = house.ask(line, &headers).await;
         assert_eq!(status(&head), expected, "{headers}");
@@ -227,7 +236,9 @@ async fn a_page_of_another_site_gets_nothing_and_no_answer_ever_allows_one() {
     heads.push(head);
     heads.push(house.ask("OPTIONS /take", &format!("{}{preflight}", bearer(&token))).await.0);
     assert_eq!(house.taken.load(Ordering::SeqCst), 0);
-    assert!(heads.iter().all(|head| !head.to_ascii_lowercase().contains("access-control")), "{heads:?}");
+    let heads: Vec<String> = heads.iter().map(|head| head.to_ascii_lowercase()).collect();
+    assert!(heads.iter().all(|head| !head.contains("access-control")), "{heads:?}");
+    assert!(heads.iter().all(|head| head.contains("x-content-type-options: nosniff")), "{heads:?}");
 }
 
 #[tokio::test]

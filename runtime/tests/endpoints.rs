@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::routing::get;
 use hyper::body::Frame;
 use slipstream_runtime::health::State;
-use slipstream_runtime::http::{self, Limits};
+use slipstream_runtime::http::{self, Beyond, Limits};
 use slipstream_runtime::metrics::{self, Page};
 use slipstream_runtime::{Health, Shutdown, ops};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,8 +33,13 @@ async fn listener() -> (TcpListener, SocketAddr) {
 
 /// Status and body of a GET on a connection of its own.
 async fn ask(address: SocketAddr, path: &str) -> (u16, String) {
+    ask_as(address, "localhost", path).await
+}
+
+/// The same, to a host.
+async fn ask_as(address: SocketAddr, host: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(SOON, stream.read_to_string(&mut answer)).await.expect("answered").unwrap();
@@ -78,6 +83,30 @@ async fn readiness_follows_the_roles() {
     timeout(SOON, server.join_all()).await.expect("ends");
 }
 
+#[tokio::test]
+async fn on_a_loopback_address_it_answers_only_to_names_of_the_loopback() {
+    let (health, shutdown, mut server) = (Health::default(), Shutdown::new(), JoinSet::new());
+    for (bound, by_another_name) in [("127.0.0.1:0", 403), ("0.0.0.0:0", 200)] {
+        let listener = TcpListener::bind(bound).await.unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+        server.spawn(ops::serve(listener, health.clone(), Page::default(), SOON, shutdown.clone()));
+        for (host, expected) in [
+            (address.to_string(), 200),
+            ("localhost".to_owned(), 200),
+            ("rebound.example".to_owned(), by_another_name),
+            (format!("metrics.example:{}", address.port()), by_another_name),
+        ] {
+            for path in ["/healthz", "/metrics"] {
+                let (status, body) = ask_as(address, &host, path).await;
+                assert_eq!(status, expected, "{bound} as {host}: {body}");
+                assert_eq!(status == 403, body.contains("ask it as 127.0.0.1 or localhost"), "{body}");
+            }
+        }
+    }
+    shutdown.cancel();
+    timeout(SOON, server.join_all()).await.expect("ends");
+}
+
 /// A server whose one route answers when it is released.
 async fn slow_server(
     limits: Limits,
@@ -106,6 +135,7 @@ const LIMITS: Limits = Limits {
     idle_timeout: Duration::from_millis(300),
     write_timeout: Duration::from_millis(200),
     finish: SOON,
+    beyond: Beyond::TEXT,
 };
 
 #[tokio::test]
@@ -178,7 +208,7 @@ async fn a_connection_is_kept_for_a_while_between_requests() {
     let mut stream = open(address, b"").await;
     for _ in 0..2 {
         gates.1.notify_one();
-        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"done\n") {
             assert_ne!(timeout(SOON, stream.read_buf(&mut answer)).await.expect("answered").unwrap(), 0, "it is kept");
@@ -218,7 +248,7 @@ async fn a_connection_too_many_is_told_so_at_once() {
     let held = [open(address, b"GET /slow HT").await, open(address, b"GET /slow HT").await];
     // Accepted in order: by now both have their slots.
     for _ in 0..3 {
-        let answer = rest(open(address, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await).await;
+        let answer = rest(open(address, b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await).await;
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("too-many-connections"), "{answer}");
         assert!(answer.contains("Retry-After: 1\r\n"), "{answer}");
     }
@@ -244,7 +274,7 @@ async fn wordy_server() -> (SocketAddr, Shutdown, JoinSet<()>) {
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_cut_off() {
     let (address, shutdown, owner) = wordy_server().await;
-    let stream = open(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let stream = open(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let cut_off = r#"slipstream_http_connections_cut_off_total{reason="timeout",server="wordy"} 1"#;
     timeout(SOON, async {
         while !metrics::render().contains(cut_off) {
@@ -254,7 +284,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
     .await
     .expect("cut off");
     // One that reads gets all of it.
-    let answer = rest(open(address, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await).await;
+    let answer = rest(open(address, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await).await;
     assert!(answer.len() > 24 << 20, "{}", answer.len());
     drop(stream);
     shutdown.cancel();
@@ -264,7 +294,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
 #[tokio::test]
 async fn an_answer_that_is_being_read_at_shutdown_is_read_to_its_end() {
     let (address, shutdown, owner) = wordy_server().await;
-    let mut stream = open(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut stream = open(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let mut answer = vec![0; 1 << 20];
     timeout(SOON, stream.read_exact(&mut answer)).await.expect("it begins").unwrap();
     shutdown.cancel();
@@ -299,7 +329,7 @@ async fn an_answer_in_parts_is_not_at_its_end_while_more_comes() {
     let route = get(async move || Body::new(parts.lock().unwrap().take().unwrap()));
     let router = Router::new().route("/", route);
     owner.spawn(http::serve("parts", listener, router, LIMITS, shutdown.clone()));
-    let mut stream = open(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut stream = open(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let mut answer = Vec::new();
     for (part, sent) in [("first", false), ("second", true)] {
         more.send(part).unwrap();
@@ -358,7 +388,7 @@ async fn what_hangs_at_shutdown_is_closed_after_a_while_and_what_is_silent_at_on
         let (address, _gates, shutdown, ended, _owner) = slow_server(Limits { finish, ..patient }).await;
         let stream = open(address, said).await;
         // It is served when a later one is.
-        drop(open(address, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").await.readable().await);
+        drop(open(address, b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n").await.readable().await);
         shutdown.cancel();
         timeout(SOON / 2, ended).await.expect("ends").unwrap();
         drop(stream);
@@ -373,7 +403,7 @@ async fn an_answer_that_nobody_reads_does_not_hold_up_a_shutdown() {
     // Patient with clients, until it is to end.
     let limits = Limits { write_timeout: 2 * SOON, finish: Duration::from_millis(100), ..LIMITS };
     owner.spawn(http::serve("unread", listener, router, limits, shutdown.clone()));
-    let stream = open(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let stream = open(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     timeout(SOON, stream.readable()).await.expect("it begins").unwrap();
     shutdown.cancel();
     timeout(SOON / 2, owner.join_all()).await.expect("ends");

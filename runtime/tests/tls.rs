@@ -6,15 +6,15 @@ use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::get;
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, version};
-use slipstream_runtime::http::{self, Limits, Listening, Tls, TlsError};
+use slipstream_runtime::http::{self, Beyond, Limits, Listening, Tls, TlsError};
 use slipstream_runtime::{Shutdown, metrics};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,6 +32,7 @@ const LIMITS: Limits = Limits {
     idle_timeout: Duration::from_millis(300),
     write_timeout: Duration::from_millis(500),
     finish: SOON,
+    beyond: Beyond::TEXT,
 };
 
 fn pair() -> CertifiedKey<KeyPair> {
@@ -273,6 +274,31 @@ async fn what_the_files_hold_is_used_within_seconds_and_what_is_broken_is_not() 
     assert!(reloads("kept") >= kept + 3);
     write(house.folder.path(), &first);
     until_presented(house.address, &[&first, &second], 0).await;
+}
+
+/// A pair that is valid from and to so many seconds from now.
+fn pair_of(from: i64, to: i64) -> CertifiedKey<KeyPair> {
+    let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let at = |seconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(now.saturating_add_signed(seconds));
+    (parameters.not_before, parameters.not_after) = (at(from), at(to));
+    let signing_key = KeyPair::generate().unwrap();
+    CertifiedKey { cert: parameters.self_signed(&signing_key).unwrap(), signing_key }
+}
+
+#[tokio::test]
+async fn a_pair_that_is_not_valid_now_is_not_used_until_it_is() {
+    let (first, expired, next) = (pair(), pair_of(-7_200, -3_600), pair_of(5, 3_600));
+    let house = house("tls-dates", Limits { connections: 50, ..LIMITS }, &first).await;
+    until(|| metrics::render().contains("slipstream_tls_not_after_seconds 6")).await;
+    let before = reloads("kept");
+    write(house.folder.path(), &expired);
+    until(|| reloads("kept") > before).await;
+    assert_eq!(presented(house.address, &[&first]).await, Some(0), "the one before it stays");
+    let before = reloads("kept");
+    write(house.folder.path(), &next);
+    until(|| reloads("kept") > before).await;
+    until_presented(house.address, &[&first, &next], 1).await;
 }
 
 #[tokio::test]

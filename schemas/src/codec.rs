@@ -64,7 +64,7 @@ wire! {
     Definition => "definition.avsc";
     BurnChunk => "burn_chunk.avsc", formerly "burn_chunk_1.avsc";
     Marker => "marker.avsc";
-    Token => "token.avsc";
+    Token => "token.avsc", formerly "token_1.avsc";
 }
 
 fn parse(text: &str, file: &str) -> Schema {

@@ -29,6 +29,8 @@ pub struct TokenJson<'a> {
     pub expires_at: Option<String>,
     /// RFC 3339 in UTC, with microseconds.
     pub revoked_at: Option<String>,
+    /// See [`Token::revoked_by`].
+    pub revoked_by: Option<&'a str>,
 }
 
 impl<'a> TokenJson<'a> {
@@ -43,6 +45,7 @@ impl<'a> TokenJson<'a> {
             created_by: &token.created_by,
             expires_at: token.expires_at.map(EventTime::rfc3339),
             revoked_at: token.revoked_at.map(EventTime::rfc3339),
+            revoked_by: token.revoked_by.as_deref(),
         }
     }
 }
@@ -68,6 +71,7 @@ pub fn is_id(text: &str) -> bool {
 ///     created_by: "ada".to_owned(),
 ///     expires_at: None,
 ///     revoked_at: None,
+///     revoked_by: None,
 /// };
 /// assert_eq!(validate(&token), Ok(()));
 /// let error = validate(&Token { scopes: vec![], ..token }).unwrap_err();

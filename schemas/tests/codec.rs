@@ -293,9 +293,12 @@ fn the_small_records_agree_too() {
         created_by: String::new(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
     };
     agree(&Token { scopes: vec![Scope::Read], expires_at: Some(EventTime(9)), ..token.clone() });
-    agree(&Token { revoked_at: Some(EventTime(10)), ..token.clone() });
+    agree(&Token { revoked_at: Some(EventTime(10)), revoked_by: Some("ada".into()), ..token.clone() });
+    let former = as_formerly(&token, include_str!("../avsc/former/token_1.avsc"));
+    assert_eq!(decode::<Token>(&former), Ok(token.clone()));
     agree(&token);
 }
 

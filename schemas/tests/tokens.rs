@@ -19,6 +19,7 @@ fn token() -> Token {
         created_by: "ada".to_owned(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
     }
 }
 
@@ -69,7 +70,7 @@ fn json_says_all_but_the_hash() {
     let token = Token { expires_at: Some(LATER), ..token() };
     let expected = json!({"id": "9f86d081884c7d65", "name": "ci", "scopes": ["ingest", "read"], "state": "valid",
         "created_at": "2026-01-31T09:30:00.000000Z", "created_by": "ada",
-        "expires_at": "2026-01-31T09:30:00.000001Z", "revoked_at": null});
+        "expires_at": "2026-01-31T09:30:00.000001Z", "revoked_at": null, "revoked_by": null});
     assert_eq!(serde_json::to_value(TokenJson::at(&token, NOW)).unwrap(), expected);
 }
 

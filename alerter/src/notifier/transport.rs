@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use slipstream_runtime::loopback::is_loopback_url;
 
 use crate::error::AlerterError;
 use crate::notifier::dispatch::{Answer, Delivery};
@@ -116,7 +117,7 @@ fn client(url: &Url, config: &ReceiverConfig) -> Result<Client, reqwest::Error> 
         // Nothing to verify: a machine without certificates can send too.
         builder = builder.tls_certs_only([]);
     }
-    if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+    if is_loopback_url(url) {
         builder = builder.no_proxy();
     }
     builder.build()

@@ -14,9 +14,9 @@ use slipstream_schemas::marker::{MarkerJson, validate};
 use slipstream_schemas::records::{Marker, MarkerKind};
 
 use crate::args::{Mark, Marking, Place};
-use crate::parts::{OpenLog, gateway_of_owner, without_gateway};
+use crate::parts::{OpenLog, gateway_of_owner, named_as_certified, without_gateway};
 use crate::wrong_use::WrongUse;
-use crate::{figures, output, parts, server};
+use crate::{figures, logging, output, parts, server};
 
 /// Markers in machine output.
 #[derive(Serialize)]
@@ -28,7 +28,8 @@ struct Listing<'a> {
 ///
 /// # Errors
 /// When the marker breaks a rule, or the log cannot be used.
-pub async fn run(command: Mark) -> Result<ExitCode> {
+pub async fn run(command: Mark, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
     match command {
         Mark::Deploy { version, what } => record(MarkerKind::Deploy, version, None, what).await,
         Mark::Config(what) => record(MarkerKind::Config, None, None, what).await,
@@ -82,7 +83,8 @@ async fn write(marker: &Marker, place: &Place, credentials: &Credentials) -> Res
         Err(error) => match gateway_of_owner(&error) {
             Some(address) => {
                 output::say(format_args!("the directory is in use: recording through the gateway at {address}"));
-                return Ok(marking::send(&address, credentials, marker).await?);
+                let sent = marking::send(&address, credentials, marker).await;
+                return sent.map_err(named_as_certified(&address));
             }
             None => return Err(without_gateway(error)),
         },

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use crate::answering::Answering;
 use crate::args::Place;
 use crate::parts::doors::{self, Doors};
-use crate::parts::{Installation, ReadPlace, Writes};
+use crate::parts::{Installation, OpenLog, ReadPlace, Writes};
 use crate::pipeline::Pipeline;
 use crate::place::{both, say_ignored};
 use crate::{args, definitions, output, parts};
@@ -84,21 +84,15 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
         true => Some(listen(config.api_listen, "the API", "--api-listen").await?),
         false => None,
     };
-    let installation = Installation::open(&config, &loaded, writes(&config)).await?;
     let served = [(gateway_listener.as_ref(), "--listen"), (api_listener.as_ref(), "--api-listen")];
-    let doors = match open_doors(&config, &installation, served, place).await {
-        Ok(doors) => doors,
-        Err(error) => {
-            installation.close().await?;
-            return Err(error);
-        }
-    };
+    let check = async |log: &OpenLog| open_doors(&config, log, served, place).await;
+    let (installation, doors) = Installation::open_if(&config, &loaded, writes(&config), check).await?;
+    parts::open_files::allow_for(connections(&config));
 
     let mut listens = Listens { gateway: None, ops: ops_listener.local_addr()?, api: None };
     let mut supervisor = Supervisor::new(bounds(&config));
     let health = supervisor.health();
     if let (Some(listener), Some(doors)) = (gateway_listener, &doors) {
-        parts::open_files::allow_for(config.gateway.max_connections);
         let address = listener.local_addr()?;
         listens.gateway = Some((address, doors.with_tls()));
         installation.log.announce(address, doors.with_tls()).context("writing where the gateway listens")?;
@@ -145,20 +139,30 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
 /// The doors of the servers for clients, if there are any.
 async fn open_doors(
     config: &Config,
-    installation: &Installation,
+    log: &OpenLog,
     served: [(Option<&TcpListener>, &str); 2],
     place: &Place,
 ) -> Result<Option<Doors>> {
     if served.iter().all(|(listener, _)| listener.is_none()) {
         return Ok(None);
     }
-    let doors = Doors::open(config, &installation.log).await?;
+    let doors = Doors::open(config, log).await?;
     for (listener, flag) in served {
         if let Some(listener) = listener {
             doors.check(listener.local_addr()?, flag, place)?;
         }
     }
     Ok(Some(doors))
+}
+
+/// Connections that clients of this process may have open.
+fn connections(config: &Config) -> usize {
+    let of = |role| match role {
+        Role::Gateway => config.gateway.max_connections,
+        Role::Api => slipstream_api::CONNECTIONS,
+        _ => 0,
+    };
+    config.roles.iter().copied().map(of).fold(0, usize::saturating_add)
 }
 
 /// A process without a gateway gets no work from clients: its roles read it from the log, and release it when they end.
@@ -259,6 +263,16 @@ fn tally_threads() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_allowed_for_the_clients_of_all_servers_of_a_process() {
+        let of = |roles: &str| {
+            let overrides = Overrides { roles: Some(roles.to_owned()), ..Overrides::default() };
+            Config::load(None, [], overrides).map(|config| connections(&config)).unwrap_or_default()
+        };
+        assert_eq!((of("sink,tally"), of("api"), of("gateway")), (0, 1_024, 2_048));
+        assert_eq!(of("gateway,api,burn"), 3_072);
+    }
 
     #[tokio::test]
     async fn a_process_waits_for_the_cut_from_before_its_wait_is_polled() {

@@ -21,8 +21,6 @@ use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simu
 use slipstream_query::Follower;
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
-use slipstream_runtime::access::Access;
-use slipstream_runtime::config::RateLimits;
 use slipstream_runtime::config::{Config, Overrides};
 use slipstream_runtime::stage::Stage;
 use slipstream_schemas::{EventTime, Topic};
@@ -36,6 +34,7 @@ use self::keys::Keys;
 use self::receiver::{Received, Receiver};
 use self::screen::Screen;
 use crate::answering::Answering;
+use crate::parts::doors::Doors;
 use crate::parts::{Installation, ReadPlace, Writes};
 use crate::session::{Session, digested};
 use crate::{args, catch_up, figures, logging, output, parts};
@@ -73,6 +72,8 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     // Nothing of the environment: the demo is the same everywhere.
     let config = Config::load(None, [], Overrides { data: Some(data.display().to_string()), ..Overrides::default() })?;
     let installation = Installation::open(&config, &shop_slos()?, Writes::LogAndStore).await?;
+    // The directory may have tokens: from the first one on, nobody is served without.
+    let doors = Doors::open(&config, &installation.log).await?;
 
     let receiver = Receiver::bind().await?;
     let log = installation.log.patient();
@@ -86,10 +87,10 @@ pub async fn run(args: args::Demo, log_level: Option<String>) -> Result<ExitCode
     };
     let address = api.local_addr()?;
     let health = session.supervisor.health();
-    // It has no tokens, and listens on a loopback address.
-    let access = Access::new(RateLimits::default());
-    Answering { log: shared, place: ReadPlace::Open(store.clone()), health, access, stage: API_ENDS_WITHIN }
-        .start(&mut session.supervisor, api.into());
+    let (place, access) = (ReadPlace::Open(store.clone()), doors.access());
+    Answering { log: shared, place, health, access, stage: API_ENDS_WITHIN }
+        .start(&mut session.supervisor, doors.listening(api));
+    doors.follow(&mut session.supervisor);
     let (got, alerts) = mpsc::unbounded_channel();
     let serve = receiver.serve(got, session.supervisor.token(Stage::Serve));
     session.supervisor.task(Stage::Serve, "receiver", serve);

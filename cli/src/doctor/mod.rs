@@ -1,6 +1,7 @@
 //! `slipstream doctor`: whether an installation is healthy. Facts are collected here and in the parts' own crates;
 //! what they mean is decided by pure functions.
 
+mod certificate;
 mod clocks;
 mod database;
 mod disk;
@@ -93,6 +94,7 @@ async fn examine(config: &Config) -> Result<Vec<Finding>> {
     findings.extend(late);
     let (expiring, _) = within("tokens", async { (Vec::from_iter(tokens::examine(config).await), None::<()>) }).await;
     findings.extend(expiring);
+    findings.extend(certificate::examine(config));
     Ok(findings)
 }
 

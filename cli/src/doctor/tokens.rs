@@ -61,6 +61,7 @@ mod tests {
             created_by: String::new(),
             expires_at: expires_in.map(|micros| EventTime(NOW.0 + micros)),
             revoked_at,
+            revoked_by: None,
         }
     }
 

@@ -138,6 +138,22 @@ pub fn gateway_of_owner(error: &anyhow::Error) -> Option<String> {
     }
 }
 
+/// What to do where the gateway of the process that has the directory cannot be reached at the address by which it was found: its
+/// certificate may be for a name alone.
+pub fn named_as_certified<E: Into<anyhow::Error>>(address: &str) -> impl FnOnce(E) -> anyhow::Error + use<E> {
+    let port = address.rsplit_once(':').map(|(_, port)| port.to_owned()).filter(|_| address.starts_with("https://"));
+    move |error| {
+        let error = error.into();
+        match port {
+            // As rustls says it.
+            Some(port) if format!("{error:#}").contains("not valid for name") => {
+                anyhow!("{error:#}; name the gateway as its certificate does: --to https://HOST:{port}")
+            }
+            _ => error,
+        }
+    }
+}
+
 /// What to do about a directory whose owner has no gateway.
 pub fn without_gateway(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref() {

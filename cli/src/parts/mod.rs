@@ -22,7 +22,7 @@ use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
 
-pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options, without_gateway};
+pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options, named_as_certified, without_gateway};
 pub use look::{existing, log_of, store_of};
 pub use store::{ReadPlace, StorePlace};
 
@@ -88,8 +88,29 @@ impl Installation {
     /// # Errors
     /// When another process owns a directory, the cluster does not respond or is not set up, or a part cannot be used.
     pub async fn open(config: &Config, loaded: &Loaded, writes: Writes) -> Result<Installation> {
+        let (installation, ()) = Installation::open_if(config, loaded, writes, async |_| Ok(())).await?;
+        Ok(installation)
+    }
+
+    /// The same if `check` has nothing against it, which sees the log before definitions are published; and what it returns.
+    ///
+    /// # Errors
+    /// As [`Installation::open`], and those of `check`.
+    pub async fn open_if<T>(
+        config: &Config,
+        loaded: &Loaded,
+        writes: Writes,
+        check: impl AsyncFnOnce(&OpenLog) -> Result<T>,
+    ) -> Result<(Installation, T)> {
         let log = OpenLog::open(config).await?;
         let settings = settings(&log).await?;
+        let checked = match check(&log).await {
+            Ok(checked) => checked,
+            Err(error) => {
+                log.close().await;
+                return Err(error);
+            }
+        };
         let store = match writes {
             Writes::LogAndStore => Some(StorePlace::prepare(config)?),
             Writes::LogOnly => None,
@@ -103,7 +124,7 @@ impl Installation {
         };
         let cut_in = cut_in.filter(|delay| !delay.is_zero());
         let slos = in_force(&revisions).len();
-        Ok(Installation { log, store, settings, slos, cut_in })
+        Ok((Installation { log, store, settings, slos, cut_in }, checked))
     }
 
     /// Ends the writers in order. Call it when no role is left.

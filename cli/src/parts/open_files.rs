@@ -5,8 +5,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files that a process has open in addition to its clients' connections: the log, the store, connections to Kafka.
 const BESIDE: u64 = 512;
 
-/// Raises the soft limit, which is often 1,024, to what this many connections need; warns if the hard limit is lower.
+/// Raises the soft limit, which is often 1,024, to what this many connections need, those of all servers of this process; warns
+/// if the hard limit is lower. Call it before any of them begins.
 pub fn allow_for(connections: usize) {
+    if connections == 0 {
+        return;
+    }
     let needed = connections as u64 + BESIDE;
     let limit = getrlimit(Resource::Nofile);
     // `None` means no limit.
@@ -19,8 +23,8 @@ pub fn allow_for(connections: usize) {
         tracing::warn!(
             limit = possible,
             connections,
-            "open files are limited to less than gateway.max_connections needs: raise the limit (ulimit -n), or lower \
-             max_connections"
+            "open files are limited to less than the connections of this process need: raise the limit (ulimit -n), or lower \
+             gateway.max_connections"
         );
     }
 }

@@ -98,7 +98,7 @@ impl Container {
         let name = format!("slipstream-image-{:08x}", rand::random::<u32>());
         let limits = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp"];
         let data = volume.option();
-        let rest = [&data, "--publish=127.0.0.1::8480", &image.name];
+        let rest = [&data, "--publish=127.0.0.1::8470", "--publish=127.0.0.1::8480", &image.name];
         docker(["run", "--detach", "--name", &name].into_iter().chain(limits).chain(rest));
         Container { name }
     }

@@ -13,11 +13,11 @@ use std::time::Duration;
 use folder::Compose;
 use image::{Container, Image, Volume};
 use serde_json::Value;
+use slipstream_runtime::config::Role;
 use slipstream_testkit::services;
 
 const SECRETS: [&str; 4] =
     ["grafana_admin_password", "grafana_reader_password", "postgres_password", "slipstream_password"];
-const ROLES: [&str; 6] = ["gateway", "tally", "burn", "sink", "alerter", "notifier"];
 /// How long a container may take until it is healthy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ fn compose_takes_the_file() {
     let services = config["services"].as_object().unwrap();
 
     let run: BTreeSet<&str> = services.values().filter_map(role).collect();
-    assert_eq!(run, BTreeSet::from(ROLES), "every role runs");
+    assert_eq!(run, Role::ALL.map(Role::name).into(), "every role runs");
     for (name, service) in services {
         let image = service["image"].as_str().unwrap_or_else(|| panic!("{name} has an image"));
         let (_, tag) = image.rsplit_once(':').unwrap_or_else(|| panic!("{name}: {image} has a version"));
@@ -72,9 +72,12 @@ fn compose_takes_the_file() {
             assert_eq!(waits["timescaledb"]["condition"], "service_healthy", "{name}");
         }
     }
-    // Other machines' clients reach the gateway by its container's address: it serves nobody without a token.
-    let (gateway, token) = (&services["gateway"], &services["token"]);
-    assert_eq!(gateway["depends_on"]["token"]["condition"], "service_completed_successfully");
+    // Other machines' clients reach both by their containers' addresses: they serve nobody without a token.
+    let (gateway, api, token) = (&services["gateway"], &services["api"], &services["token"]);
+    for (server, port) in [(gateway, 8480), (api, 8470)] {
+        assert_eq!(server["depends_on"]["token"]["condition"], "service_completed_successfully");
+        assert_eq!(server["ports"][0]["target"], port);
+    }
     let file = gateway["environment"]["SLIPSTREAM_TOKEN_FILE"].as_str().unwrap();
     let command: Vec<&str> = token["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(command.starts_with(&["token", "create"]) && command.contains(&file), "{command:?}");
@@ -103,7 +106,7 @@ fn prometheus_scrapes_every_role() {
 
     let yaml: Value = serde_yaml_ng::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     let names = yaml["scrape_configs"][0]["dns_sd_configs"][0]["names"].as_array().unwrap();
-    assert_eq!(names.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>(), ROLES);
+    assert_eq!(names.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>(), Role::ALL.map(Role::name));
 }
 
 #[tokio::test]
@@ -113,7 +116,8 @@ async fn the_image_becomes_healthy_takes_events_and_stops_in_order() {
     }
     let image = Image::of_the_binary(env!("CARGO_BIN_EXE_slipstream"));
     let volume = Volume::new();
-    let token = image.run(&volume, &["token", "create", "--data", "/data", "--name", "test", "--scopes", "ingest"]);
+    let token =
+        image.run(&volume, &["token", "create", "--data", "/data", "--name", "test", "--scopes", "ingest,read"]);
     let container = Container::run(&image, &volume);
     container.until_healthy(PATIENCE).await;
 
@@ -121,9 +125,13 @@ async fn the_image_becomes_healthy_takes_events_and_stops_in_order() {
     let event = r#"{"event_id":"a","time":"2026-01-31T10:00:00Z","service":"shop","endpoint":"/","method":"GET","status_code":200}"#;
     // A second one to install it is told so, and may go on.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let post =
-        reqwest::Client::new().post(gateway).bearer_auth(token).header("content-type", "application/json").body(event);
+    let http = reqwest::Client::new();
+    let post = http.post(gateway).bearer_auth(&token).header("content-type", "application/json").body(event);
     assert!(post.send().await.unwrap().status().is_success());
+    let slos = http.get(format!("http://{}/api/v1/slos", container.published(8470)));
+    let (with, without) = (slos.try_clone().unwrap().bearer_auth(&token), slos);
+    assert_eq!(with.send().await.unwrap().status(), 200);
+    assert_eq!(without.send().await.unwrap().status(), 401);
 
     let process = container.exec(&["cat", "/proc/1/status"]);
     let ids = process.lines().find(|line| line.starts_with("Uid:")).unwrap();

@@ -59,6 +59,18 @@ async fn every_gateway_goes_by_the_tokens_of_the_log() {
     until(&addresses[1], made["token"].as_str(), None).await;
     for gateway in &mut gateways {
         assert!(gateway.stop().await.unwrap().success(), "{}", gateway.stderr());
+        // Whoever made or revoked it, a command or the other gateway, every log has a line of it, and one.
+        let lines = gateway.stderr();
+        let audit: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let told = |message: &str, name: &str| {
+            let is_it = |line: &&Value| line["target"] == "audit" && line["message"] == message && line["name"] == name;
+            let found: Vec<&Value> = audit.iter().filter(is_it).collect();
+            assert!(found.len() == 1 && found[0]["who"] != "-", "{message} {name}: {lines}");
+        };
+        told("a token was made", "shop");
+        told("a token was revoked", "shop");
+        told("a token was made", "admin");
+        told("a token was made", "ci");
     }
 }
 

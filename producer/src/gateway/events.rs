@@ -4,11 +4,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus::{HistogramVec, IntCounterVec, IntGauge};
-use slipstream_runtime::access::Principal;
 use slipstream_runtime::event::{Event, Seldom};
 use slipstream_runtime::metrics::{counter, gauge, histogram};
-use slipstream_schemas::records::Token;
-use slipstream_schemas::visible::visible;
 
 static REQUESTS: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter("slipstream_gateway_requests_total", "POSTs of events by their response.", &["answer"]));
@@ -142,27 +139,6 @@ impl Event for OddlyTimed<'_> {
                 ahead,
                 "accepted events that are too late for any window, or in the future; is their `time` in microseconds?"
             );
-        }
-    }
-}
-
-/// A token was made, or revoked: which one is not in the route.
-pub(super) struct TokenRecorded<'a> {
-    pub who: &'a Principal,
-    pub token: &'a Token,
-}
-
-impl Event for TokenRecorded<'_> {
-    fn emit(self) {
-        let TokenRecorded { who, token: Token { id, name, scopes, revoked_at, .. } } = self;
-        let scopes = scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(",");
-        match revoked_at {
-            None => {
-                tracing::info!(target: "audit", %who, token = id, name = %visible(name), scopes, "a token was made")
-            }
-            Some(_) => {
-                tracing::info!(target: "audit", %who, token = id, name = %visible(name), scopes, "a token was revoked")
-            }
         }
     }
 }

@@ -52,7 +52,7 @@ use axum::routing::{get, post};
 use slipstream_log::{LogError, SharedLog};
 use slipstream_runtime::access::{Access, Denied, Scope};
 use slipstream_runtime::event::Event;
-use slipstream_runtime::http::{Limits as ConnectionLimits, Listening};
+use slipstream_runtime::http::{Beyond, Limits as ConnectionLimits, Listening};
 use slipstream_runtime::{Health, Shutdown, config, health, http};
 use tokio::time::timeout;
 
@@ -66,6 +66,9 @@ use work::{Job, Worked, Workshop};
 
 /// The gateway's name on the board of health, and its server's in metrics.
 const ROLE: &str = "gateway";
+
+/// What a connection is told beyond those that may be open, in the shape of every [`Answer`](crate::answer::Answer).
+const TOO_MANY_CONNECTIONS: &str = r#"{"inserted":0,"rejected":0,"errors":[],"error":"too-many-connections","message":"too many connections are open; retry this request later"}"#;
 
 /// What a gateway takes; see [`config::Gateway`] for what each means.
 pub type Limits = config::Gateway;
@@ -130,6 +133,7 @@ fn connection_limits(limits: &Limits) -> ConnectionLimits {
         idle_timeout: limits.idle_timeout,
         write_timeout: limits.write_timeout,
         finish: limits.finish,
+        beyond: Beyond { media: "application/json", body: TOO_MANY_CONNECTIONS },
     }
 }
 

@@ -69,7 +69,10 @@ pub(super) enum Refusal {
     TokenRule(EventError),
     #[error("there is no token with this id; one that was just made is known everywhere within two seconds")]
     NoSuchToken,
-    #[error("the log did not answer in time: list the tokens, and revoke one of this name that nobody has")]
+    #[error(
+        "it is not known whether the log has the token: list the tokens, and revoke one of this name that nobody has; if every \
+         request needs a token now and there is no other, stop the process and run `slipstream token create` on its directory"
+    )]
     TokenInDoubt,
     #[error("{0} is not allowed here; POST events to /v1/events")]
     Method(Method),

@@ -11,14 +11,13 @@ use axum::routing::{delete, get};
 use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
+use slipstream_log::LogError;
 use slipstream_runtime::access::{NewToken, Principal, Scope};
-use slipstream_runtime::event::Event;
 use slipstream_schemas::EventTime;
-use slipstream_schemas::decode::rfc3339;
+use slipstream_schemas::decode::{EventError, rfc3339};
 use slipstream_schemas::records::Token;
 use slipstream_schemas::token::{TokenJson, validate};
 
-use super::events::TokenRecorded;
 use super::recording::Failed;
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -86,30 +85,44 @@ impl Gateway {
         let new = NewToken::generate().map_err(|e| Refusal::Mistake(format!("no random numbers: {e}")))?;
         let token = token(&new, wanted, who.to_string())?;
         validate(&token).map_err(Refusal::TokenRule)?;
+        self.check_first(&token).map_err(Refusal::TokenRule)?;
         // Written before it is recorded: from then on nothing may keep the sender from being told.
         let text = new.text();
         let made = Made { record: TokenJson::at(&token, token.created_at), token: text.reveal() };
         let reply = Reply::other(StatusCode::CREATED, "ok", &made, &self.budget)?;
-        self.record_token(&token, who, id).await.map_err(|refusal| match refusal {
-            Refusal::LogSlow(_) => Refusal::TokenInDoubt,
+        self.record_token(&token, id).await.map_err(|refusal| match refusal {
+            // Not written, or written and not known to be: sent again, it would make another one.
+            Refusal::LogSlow(_) | Refusal::LogBusy(LogError::Transient { .. }) => Refusal::TokenInDoubt,
             refusal => refusal,
         })?;
         Ok(reply)
     }
 
+    /// With the first token every request needs one, those that make tokens as well.
+    fn check_first(&self, token: &Token) -> Result<(), EventError> {
+        if self.access.needs_token() || token.scopes.contains(&Scope::Operate) {
+            return Ok(());
+        }
+        let scopes = token.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
+        let rule = "must have `operate` in the installation's first token: without, no further one could be made or revoked here";
+        Err(EventError::rule("scopes", scopes, rule))
+    }
+
     /// Again is as good as once: it stays revoked since the first time.
     async fn revoke_token(&self, token: &str, who: &Principal, id: &str) -> Result<Reply, Refusal> {
         let token = self.access.token(token).ok_or(Refusal::NoSuchToken)?;
-        let revoked = Token { revoked_at: token.revoked_at.or_else(|| Some(now())), ..token };
+        let revoked = match token.revoked_at {
+            Some(_) => token,
+            None => Token { revoked_at: Some(now()), revoked_by: Some(who.to_string()), ..token },
+        };
         let reply = Reply::other(StatusCode::OK, "ok", &TokenJson::at(&revoked, now()), &self.budget)?;
-        self.record_token(&revoked, who, id).await?;
+        self.record_token(&revoked, id).await?;
         Ok(reply)
     }
 
-    async fn record_token(&self, token: &Token, who: &Principal, id: &str) -> Result<(), Refusal> {
+    async fn record_token(&self, token: &Token, id: &str) -> Result<(), Refusal> {
         self.record(vec![outgoing(token)], &TOKENS_FAILED, id).await?;
-        TokenRecorded { who, token }.emit();
-        self.access.learn([(token.id.clone(), Some(token.clone()))]);
+        self.access.learn_news([(token.id.clone(), Some(token.clone()))]);
         Ok(())
     }
 }
@@ -128,6 +141,7 @@ fn token(new: &NewToken, wanted: Wanted, created_by: String) -> Result<Token, Re
         created_by,
         expires_at: expires_at.map(time).transpose()?,
         revoked_at: None,
+        revoked_by: None,
     })
 }
 

@@ -112,8 +112,14 @@ async fn it_waits_as_long_as_it_is_told_to() {
         _ => (StatusCode::OK, [("retry-after", "0")], r#"{"inserted":1,"rejected":0,"errors":[]}"#.to_owned()),
     });
     let long = Duration::from_secs(9);
-    let limits =
-        http::Limits { connections: 9, head_timeout: long, idle_timeout: long, write_timeout: long, finish: long };
+    let limits = http::Limits {
+        connections: 9,
+        head_timeout: long,
+        idle_timeout: long,
+        write_timeout: long,
+        finish: long,
+        beyond: http::Beyond::TEXT,
+    };
     let mut server = JoinSet::new();
     server.spawn(http::serve("busy", listener, Router::new().route("/v1/events", busy_once), limits, Shutdown::new()));
 

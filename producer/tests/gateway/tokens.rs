@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use slipstream_log::faults::PublishFault;
 use slipstream_log::memory::MemoryLog;
 use slipstream_log::{Fetch, Log, TopicPartition};
 use slipstream_producer::client::{Client, ClientError, ClientOptions};
@@ -71,7 +72,7 @@ async fn a_token_is_made_listed_and_revoked_and_its_secret_is_told_once() {
 
     let revoke = |id: &str| request(&house, "DELETE", &format!("/v1/tokens/{id}"), Some(&text));
     let (status, revoked) = asked(revoke(second_id)).await;
-    assert_eq!((status, &revoked["state"]), (200, &json!("revoked")), "{revoked}");
+    assert_eq!((status, &revoked["state"], &revoked["revoked_by"]), (200, &json!("revoked"), &json!(by)), "{revoked}");
     let (status, again) = asked(revoke(second_id)).await;
     assert_eq!((status, &again["revoked_at"]), (200, &revoked["revoked_at"]), "since the first time");
     let refused = asked(request(&house, "POST", "/v1/events", Some(&second)).body(event("a"))).await;
@@ -154,6 +155,13 @@ async fn what_is_no_token_is_refused_with_the_reason() {
         (r#"{"name": "a", "scopes": ["read"], "expires_at": "soon"}"#, 400, "malformed-body", "expires_at is no time"),
         (r#"{"name": "a", "scopes": []}"#, 422, "rule-broken", "one or more of ingest, read, operate"),
         (r#"{"name": "", "scopes": ["read"]}"#, 422, "rule-broken", "1 to 128 bytes"),
+        // With it every request would need a token, and none could be made.
+        (
+            r#"{"name": "a", "scopes": ["ingest", "read"]}"#,
+            422,
+            "rule-broken",
+            "`operate` in the installation's first token",
+        ),
         (
             r#"{"name": "a", "scopes": ["read"], "expires_at": "2000-01-01T00:00:00Z"}"#,
             422,
@@ -181,9 +189,22 @@ async fn l1_a_token_is_told_when_the_log_has_it_and_else_that_it_is_in_doubt() {
     let (status, answer) = asked(request(&house, "POST", "/v1/tokens", None).body(wanted.to_string())).await;
     assert_eq!((status, answer["error"].as_str()), (504, Some("token-in-doubt")), "{answer}");
     assert!(!house.access.needs_token(), "nobody has it, so nobody is asked for one");
+    // Where it lands nevertheless, nobody may list it.
+    assert!(answer["message"].as_str().unwrap().contains("`slipstream token create` on its directory"), "{answer}");
     gated.gate.open(10);
     made(&house, None, wanted).await;
     assert!(house.access.needs_token());
+}
+
+#[tokio::test]
+async fn a_token_is_in_doubt_after_every_error_after_which_the_log_may_have_it() {
+    let house = house(Limits::default()).await;
+    house.log.faults().fail_publishes([PublishFault::Busy, PublishFault::Transient]);
+    let wanted = json!({"name": "a", "scopes": ["operate"]}).to_string();
+    for expected in [(503, "log-busy"), (504, "token-in-doubt")] {
+        let (status, answer) = asked(request(&house, "POST", "/v1/tokens", None).body(wanted.clone())).await;
+        assert_eq!((status, answer["error"].as_str().unwrap()), expected, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,8 @@ pub enum Denied {
 pub enum Stranger {
     /// It comes from another machine.
     Peer,
+    /// A proxy passes it on, of whom that is not known.
+    Proxy,
     /// It was sent to a name that is not one of the loopback: that of an attacker's site, which leads here (DNS rebinding), or
     /// of a proxy.
     Host,
@@ -67,8 +69,11 @@ impl std::fmt::Display for Stranger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Stranger::Peer => "the request comes from another machine",
+            Stranger::Proxy => {
+                "the request comes through a proxy (header Forwarded, X-Forwarded-..., X-Real-IP or Via)"
+            }
             Stranger::Host => "the request is to a host (header Host) that is not this machine's loopback",
-            Stranger::Origin => "the request comes from a page of another site (header Origin)",
+            Stranger::Origin => "the request comes from a page of another site (header Origin or Sec-Fetch-Site)",
         })
     }
 }

@@ -3,13 +3,15 @@
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use prometheus::IntCounterVec;
+use slipstream_schemas::records::Token;
+use slipstream_schemas::visible::visible;
 
-use super::{Denied, Principal, Refused, Scope};
-use crate::event::{Event, Seldom};
+use super::refusals::Refusals;
+use super::{Principal, Refused, Scope};
+use crate::event::Event;
 use crate::metrics::counter;
 
 static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -21,10 +23,7 @@ static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
-/// Refusals that are alike are told once in a while.
-const SELDOM: Duration = Duration::from_secs(10);
-/// By reason: many of one kind hide none of another.
-static REFUSALS: [Seldom; 8] = [const { Seldom::every(SELDOM) }; 8];
+static REFUSALS: LazyLock<Refusals> = LazyLock::new(Refusals::new);
 
 /// What was asked for.
 pub(super) struct What {
@@ -76,24 +75,49 @@ pub(super) struct Turned<'a> {
 
 impl Event for Turned<'_> {
     fn emit(self) {
-        let Turned { refused: Refused { who, why }, what } = self;
+        let Turned { refused, what } = self;
+        let Refused { who, why } = refused;
         REQUESTS.with_label_values(&[what.scope.name(), why.code()]).inc();
-        let Some(refusals) = REFUSALS[number(why)].count(1) else { return };
+        let Some(refusals) = REFUSALS.count(refused) else { return };
         let who = who.as_ref().map_or_else(|| "-".to_owned(), Principal::to_string);
         let (method, route, scope, outcome) = (&what.method, what.route(), what.scope.name(), why.code());
         tracing::info!(target: "audit", who, peer = what.peer(), %method, route, scope, outcome, refusals, "refused");
     }
 }
 
-fn number(why: &Denied) -> usize {
-    match why {
-        Denied::Missing => 0,
-        Denied::Malformed => 1,
-        Denied::Unknown => 2,
-        Denied::Expired => 3,
-        Denied::Revoked => 4,
-        Denied::Scope(_) => 5,
-        Denied::Stranger(_) => 6,
-        Denied::TooMany { .. } => 7,
+/// What became of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    Made,
+    Changed,
+    Revoked,
+    Withdrawn,
+}
+
+/// There is another token, or one is another: whoever recorded it, a server or a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TokenChanged {
+    pub became: Became,
+    pub token: Token,
+}
+
+impl Event for TokenChanged {
+    fn emit(self) {
+        let TokenChanged { became, token: Token { id, name, scopes, created_by, revoked_by, .. } } = self;
+        let who = match became {
+            Became::Made => created_by,
+            Became::Revoked => revoked_by.unwrap_or_default(),
+            Became::Changed | Became::Withdrawn => String::new(),
+        };
+        let who = if who.is_empty() { "-".to_owned() } else { visible(&who).to_string() };
+        let (name, scopes) = (visible(&name), scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(","));
+        match became {
+            Became::Made => tracing::info!(target: "audit", who, token = id, %name, scopes, "a token was made"),
+            Became::Changed => tracing::info!(target: "audit", who, token = id, %name, scopes, "a token was changed"),
+            Became::Revoked => tracing::info!(target: "audit", who, token = id, %name, scopes, "a token was revoked"),
+            Became::Withdrawn => {
+                tracing::info!(target: "audit", who, token = id, %name, scopes, "a token was withdrawn")
+            }
+        }
     }
 }

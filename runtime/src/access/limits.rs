@@ -19,7 +19,7 @@ const KEYS: usize = 10_000;
 
 /// Who is counted by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
+pub(super) enum Key {
     Token(Arc<str>),
     Peer(IpAddr),
     Others,
@@ -68,7 +68,7 @@ impl<C: Clock + Clone> Limiter<C> {
     }
 }
 
-fn key(who: &Principal) -> Key {
+pub(super) fn key(who: &Principal) -> Key {
     match who {
         Principal::Token { id, .. } => Key::Token(id.clone()),
         Principal::Loopback(address) => Key::Peer(*address),

@@ -32,6 +32,7 @@ mod events;
 mod guard;
 mod limits;
 mod principal;
+mod refusals;
 mod site;
 mod table;
 mod text;
@@ -50,9 +51,11 @@ pub use decide::Asked;
 pub use denied::{Denied, Refused, Stranger};
 pub use guard::{Guard, Guarded};
 pub use principal::Principal;
+pub(crate) use site::is_to_loopback;
 pub use text::NewToken;
 
 use crate::config::RateLimits;
+use crate::event::Event;
 use limits::Limiter;
 use table::Table;
 use text::Presented;
@@ -77,6 +80,19 @@ impl Access {
     pub fn learn(&self, records: impl IntoIterator<Item = (String, Option<Token>)>) {
         let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
         *table = Arc::new(records.into_iter().fold(Table::clone(&table), |table, (id, token)| table.with(id, token)));
+    }
+
+    /// The same for records of which this process has not been told before: the audit tells each change, who made it among
+    /// that, and what this process knows already is told no more.
+    pub fn learn_news(&self, records: impl IntoIterator<Item = (String, Option<Token>)>) {
+        let mut changes = Vec::new();
+        let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
+        *table = Arc::new(records.into_iter().fold(Table::clone(&table), |table, (id, token)| {
+            changes.extend(table.change(&id, token.as_ref()));
+            table.with(id, token)
+        }));
+        drop(table);
+        changes.into_iter().for_each(Event::emit);
     }
 
     /// Whether every request needs a token: the installation has had one.

@@ -1,25 +1,40 @@
 //! Whether a request without a token is from a program of this machine. A browser is one, and does what pages of other sites
-//! tell it: it sends their requests to loopback addresses with the header Origin, or to the page's own name, which its owner
-//! lets lead to loopback (DNS rebinding), with that name in the header Host.
+//! tell it: it sends their requests to loopback addresses with the header Origin, and those of an image or a script with
+//! Sec-Fetch-Site alone; or to the page's own name, which its owner lets lead to loopback (DNS rebinding), with that name in the
+//! header Host. A proxy is one as well, and does what anybody tells it. Most say so in a header; one that does not, and puts
+//! this machine's address into Host, cannot be told from a program of this machine.
 
 use std::net::IpAddr;
 
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{FORWARDED, HOST, ORIGIN, VIA};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, Uri};
 
 use super::Stranger;
+use crate::loopback::{is_loopback, is_loopback_name};
+
+/// What proxies add to what they pass on.
+const PROXY: [HeaderName; 5] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// What gives a request away; `None` where nothing does.
 pub(super) fn stranger(peer: Option<IpAddr>, uri: &Uri, headers: &HeaderMap) -> Option<Stranger> {
     if !peer.is_some_and(is_loopback) {
         return Some(Stranger::Peer);
     }
-    let hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
-    // In the absolute form, which is meant for proxies, the host stands in the request line as well.
-    let mut hosts = hosts.chain(uri.authority().map(|authority| Some(authority.as_str())));
-    if !hosts.all(|host| host.is_some_and(is_loopback_host)) {
+    if PROXY.iter().any(|name| headers.contains_key(name)) {
+        return Some(Stranger::Proxy);
+    }
+    if !is_to_loopback(uri, headers) {
         return Some(Stranger::Host);
+    }
+    if !is_own_site(headers) {
+        return Some(Stranger::Origin);
     }
     let own = headers.get(HOST).and_then(|host| host.to_str().ok());
     let is_own = |origin: &str| {
@@ -31,19 +46,30 @@ pub(super) fn stranger(peer: Option<IpAddr>, uri: &Uri, headers: &HeaderMap) -> 
     (!all_own).then_some(Stranger::Origin)
 }
 
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
+/// Whether a request was sent to a name, or an address, of the loopback, or to none.
+pub(crate) fn is_to_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
+    let hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
+    // In the absolute form, which is meant for proxies, the host stands in the request line as well.
+    let mut hosts = hosts.chain(uri.authority().map(|authority| Some(authority.as_str())));
+    hosts.all(|host| host.is_some_and(is_loopback_host))
+}
+
+/// What a browser says of whose page a request is for. It says it to loopback addresses; other programs do not.
+fn is_own_site(headers: &HeaderMap) -> bool {
+    let all = |name: &'static str, right: &[&str]| {
+        headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(|value| right.contains(&value)))
+    };
+    let is = |name: &'static str, value: &str| headers.contains_key(name) && all(name, &[value]);
+    // Somebody follows a link: the page that it is on does not see the answer.
+    let is_link = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    all("sec-fetch-site", &["same-origin", "none"]) || is_link
 }
 
 /// Whether a host, with or without a port, is the loopback: an address, or a name that resolves to nothing else (RFC 6761).
 fn is_loopback_host(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return is_loopback(address);
-    }
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
+    name.parse::<IpAddr>().map_or_else(|_| is_loopback_name(name), is_loopback)
 }
 
 #[cfg(test)]
@@ -106,6 +132,50 @@ mod tests {
         assert_eq!(with(&[("host", "localhost"), ("host", "evil.example")]), Some(Stranger::Host));
         let absolute = Uri::from_static("http://evil.example/v1/events");
         assert_eq!(stranger(HERE, &absolute, &headers(&[("host", "localhost")])), Some(Stranger::Host));
+    }
+
+    #[test]
+    fn what_comes_through_a_proxy_is_not_of_this_machine() {
+        for (name, value) in [
+            ("forwarded", "for=192.0.2.1"),
+            ("X-Forwarded-For", "192.0.2.1"),
+            ("X-Forwarded-Host", "localhost"),
+            ("X-Real-IP", "127.0.0.1"),
+            ("via", "1.1 proxy"),
+            ("via", ""),
+        ] {
+            assert_eq!(with(&[("host", "localhost"), (name, value)]), Some(Stranger::Proxy), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_browser_fetches_for_another_site_is_refused_and_a_link_is_followed() {
+        let sent = |site: &str, mode: &str, dest: &str| {
+            with(&[
+                ("host", "localhost:8470"),
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", mode),
+                ("sec-fetch-dest", dest),
+            ])
+        };
+        for (site, mode, dest, expected) in [
+            ("same-origin", "cors", "empty", None),
+            ("none", "navigate", "document", None),
+            ("cross-site", "navigate", "document", None),
+            ("same-site", "navigate", "document", None),
+            ("cross-site", "no-cors", "image", Some(Stranger::Origin)),
+            ("cross-site", "no-cors", "script", Some(Stranger::Origin)),
+            ("cross-site", "navigate", "iframe", Some(Stranger::Origin)),
+            ("cross-site", "cors", "document", Some(Stranger::Origin)),
+            // A page of another port of this machine.
+            ("same-site", "cors", "empty", Some(Stranger::Origin)),
+            ("", "no-cors", "empty", Some(Stranger::Origin)),
+        ] {
+            assert_eq!(sent(site, mode, dest), expected, "{site} {mode} {dest}");
+        }
+        assert_eq!(with(&[("sec-fetch-site", "cross-site")]), Some(Stranger::Origin), "it says no more");
+        let twice = [("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(with(&twice), Some(Stranger::Origin));
     }
 
     #[test]

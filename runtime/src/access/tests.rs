@@ -15,6 +15,7 @@ fn token(scopes: &[Scope]) -> Token {
         created_by: String::new(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
     }
 }
 

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::{HeaderValue, Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -168,7 +169,8 @@ impl Service<Request<Incoming>> for Phased {
         let answer = self.service.call(request.map(|body| Asked { body, phase, ended: false }));
         let phase = self.phase.clone();
         Box::pin(async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
+            answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             phase.answering();
             Ok(answer.map(|body| Written { body, phase }))
         })

@@ -34,7 +34,8 @@ use listening::Accepting;
 use turned_away::TurnedAway;
 
 pub use listening::Listening;
-pub use tls::{Tls, TlsError};
+pub use tls::{Dates, Standing, Tls, TlsError};
+pub use turned_away::Beyond;
 
 /// Bytes of a request's head. hyper's own bound is 400 KiB, which a client that never ends its head would hold for as
 /// long as it may take.
@@ -61,6 +62,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long requests in progress may take after a shutdown; then they are closed.
     pub finish: Duration,
+    /// What a connection beyond the limit is answered.
+    pub beyond: Beyond,
 }
 
 /// Who sent a request: in the extensions of each.
@@ -73,7 +76,7 @@ pub fn finish_within(stage: Duration) -> Duration {
 }
 
 /// Serves until `shutdown`; then accepts no more connections, finishes the requests in progress for [`Limits::finish`],
-/// closes what is left with a warning, and returns. `name` is the server's in log lines and metrics.
+/// closes what is left with a warning, and returns. Browsers take every answer for what its Content-Type says. `name` is the server's in log lines and metrics.
 pub async fn serve(
     name: &'static str,
     listening: impl Into<Listening>,

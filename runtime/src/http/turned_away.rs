@@ -1,6 +1,6 @@
 //! Connections beyond the limit: each gets a 503 at once instead of a place in an invisible queue.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -13,14 +13,29 @@ use super::connection::Serving;
 use super::events::Full;
 use crate::event::{Event, Seldom};
 
-/// In the shape of the gateway's answers, which a client of it has to read anyway.
-const BODY: &str = r#"{"inserted":0,"rejected":0,"errors":[],"error":"too-many-connections","message":"too many connections are open; retry this request later"}"#;
+/// What a connection beyond the limit is answered, in the shape that the clients of a server have to read anyway. The status is
+/// 503, with Retry-After.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beyond {
+    /// The media type of the body.
+    pub media: &'static str,
+    /// The body.
+    pub body: &'static str,
+}
 
-static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let head =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close";
-    format!("{head}\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len()).into_bytes()
-});
+impl Beyond {
+    /// For people.
+    pub const TEXT: Beyond = Beyond {
+        media: "text/plain; charset=utf-8",
+        body: "too-many-connections: too many connections are open; retry this request later\n",
+    };
+
+    fn response(self) -> Vec<u8> {
+        let Beyond { media, body } = self;
+        let head = "HTTP/1.1 503 Service Unavailable\r\nX-Content-Type-Options: nosniff\r\nRetry-After: 1\r\nConnection: close";
+        format!("{head}\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+}
 
 /// A server whose clients open too many connections is said to do so once in a while.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -37,6 +52,7 @@ pub(super) struct TurnedAway {
     server: &'static str,
     limit: usize,
     tls: Option<Tls>,
+    response: Arc<[u8]>,
     seldom: Seldom,
     lingering: JoinSet<()>,
 }
@@ -44,7 +60,15 @@ pub(super) struct TurnedAway {
 impl TurnedAway {
     pub(super) fn new(serving: &Serving) -> Self {
         let (limit, tls) = (serving.limits.connections, serving.tls.clone());
-        TurnedAway { server: serving.name, limit, tls, seldom: Seldom::every(SELDOM), lingering: JoinSet::new() }
+        let response = serving.limits.beyond.response().into();
+        TurnedAway {
+            server: serving.name,
+            limit,
+            tls,
+            response,
+            seldom: Seldom::every(SELDOM),
+            lingering: JoinSet::new(),
+        }
     }
 
     pub(super) fn tell(&mut self, stream: TcpStream) {
@@ -53,12 +77,12 @@ impl TurnedAway {
         match &self.tls {
             // A handshake costs something: those for whom there is no time are closed without a word.
             Some(tls) if is_room => {
-                self.lingering.spawn(tell_by_tls(tls.clone(), stream));
+                self.lingering.spawn(tell_by_tls(tls.clone(), stream, self.response.clone()));
             }
             Some(_) => {}
             None => {
                 // It fits into the socket's buffer, which is empty; whoever is gone already need not be told.
-                let told = stream.try_write(&ANSWER).is_ok_and(|written| written == ANSWER.len());
+                let told = stream.try_write(&self.response).is_ok_and(|written| written == self.response.len());
                 if told && is_room {
                     self.lingering.spawn(linger(stream));
                 }
@@ -74,10 +98,10 @@ impl TurnedAway {
     }
 }
 
-async fn tell_by_tls(tls: Tls, stream: TcpStream) {
+async fn tell_by_tls(tls: Tls, stream: TcpStream, response: Arc<[u8]>) {
     let told = async {
         let mut stream = tls.accept(stream).await.ok()?;
-        stream.write_all(&ANSWER).await.ok()?;
+        stream.write_all(&response).await.ok()?;
         stream.shutdown().await.ok()?;
         Some(stream)
     };
@@ -106,9 +130,10 @@ mod tests {
 
     #[test]
     fn the_answer_is_as_long_as_it_says() {
-        let text = std::str::from_utf8(&ANSWER).expect("text");
+        let response = Beyond::TEXT.response();
+        let text = std::str::from_utf8(&response).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{}", body.len());
-        assert!(body.starts_with(r#"{"inserted":0,"rejected":0,"errors":[],"error":"#), "{body}");
+        assert_eq!(body, Beyond::TEXT.body);
     }
 }

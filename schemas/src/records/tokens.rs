@@ -63,6 +63,9 @@ pub struct Token {
     /// When it was revoked; `None`: it was not.
     #[serde(default)]
     pub revoked_at: Option<EventTime>,
+    /// Who revoked it; `None`: it was not, or that is not known.
+    #[serde(default)]
+    pub revoked_by: Option<String>,
 }
 
 /// Whether a token may be used.

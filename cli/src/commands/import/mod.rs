@@ -19,7 +19,7 @@ use slipstream_schemas::visible::visible;
 use slipstream_store::SharedStore;
 
 use crate::args::{self, Format};
-use crate::parts::{Installation, Writes, gateway_of_owner};
+use crate::parts::{Installation, Writes, gateway_of_owner, named_as_certified};
 use crate::session::{Interrupted, Session, beside, digested, evaluated, interruptible};
 use crate::wrong_use::WrongUse;
 use crate::{figures, logging, output};
@@ -44,7 +44,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
             Some(address) => {
                 output::say(format_args!("the directory is in use: importing through the gateway at {address}"));
                 refuse_definitions(&loaded)?;
-                through(&address, args).await
+                through(&address, args).await.map_err(named_as_certified(&address))
             }
             None => Err(error),
         },

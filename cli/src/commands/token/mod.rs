@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use slipstream_log::SharedLog;
-use slipstream_producer::tokens::{self, Listed, Made, NewOne, outgoing};
+use slipstream_producer::tokens::{self, Listed, Made, NewOne, RemoteError, outgoing};
 use slipstream_role::tokens::Tokens;
 use slipstream_runtime::access::{Access, NewToken, Scope};
 use slipstream_runtime::config::{Config, LogAddress, RateLimits};
@@ -19,16 +19,17 @@ use slipstream_schemas::records::{Token, TokenState};
 use slipstream_schemas::token::{TokenJson, validate};
 
 use crate::args::{self, Through};
-use crate::parts::{OpenLog, gateway_of_owner, without_gateway};
+use crate::parts::{OpenLog, gateway_of_owner, named_as_certified, without_gateway};
 use crate::wrong_use::WrongUse;
-use crate::{figures, output, parts, server};
+use crate::{figures, logging, output, parts, server};
 use file::NewFile;
 
 /// Runs a subcommand.
 ///
 /// # Errors
 /// When a rule is broken, or the log or the gateway cannot be used.
-pub async fn run(command: args::Token) -> Result<ExitCode> {
+pub async fn run(command: args::Token, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
     match command {
         args::Token::Create { name, scopes, expires, out, reuse, json, through } => {
             let wanted = Wanted { name, scopes: in_order(scopes), expires_at: expires_at(expires)? };
@@ -63,21 +64,37 @@ fn expires_at(after: Option<Duration>) -> Result<Option<Timestamp>> {
 /// Where tokens are written.
 enum Door {
     Log(Box<OpenLog>),
-    Gateway(tokens::Tokens),
+    Gateway(Gateway),
+}
+
+struct Gateway {
+    tokens: tokens::Tokens,
+    /// Its address, where it is that of the process that owns the directory.
+    of_owner: Option<String>,
+}
+
+impl Gateway {
+    /// What it answers, or why it does not.
+    fn told<T>(&self, answer: Result<T, RemoteError>) -> Result<T> {
+        match &self.of_owner {
+            Some(address) => answer.map_err(named_as_certified(address)),
+            None => Ok(answer?),
+        }
+    }
 }
 
 /// The log itself, or the gateway that is named, or that of the process that owns the directory.
 async fn door(through: &Through) -> Result<Door> {
-    let gateway = |address: &str| Ok(Door::Gateway(tokens::Tokens::at(address, &through.server.credentials()?)?));
+    let tokens = |address: &str| anyhow::Ok(tokens::Tokens::at(address, &through.server.credentials()?)?);
     if let Some(address) = &through.gateway {
-        return gateway(address);
+        return Ok(Door::Gateway(Gateway { tokens: tokens(address)?, of_owner: None }));
     }
     match OpenLog::open(&through.place.load()?).await {
         Ok(log) => Ok(Door::Log(Box::new(log))),
         Err(error) => match gateway_of_owner(&error) {
             Some(address) => {
                 output::say(format_args!("the directory is in use: asking the gateway at {address}"));
-                gateway(&address)
+                Ok(Door::Gateway(Gateway { tokens: tokens(&address)?, of_owner: Some(address) }))
             }
             None => Err(without_gateway(error)),
         },
@@ -93,11 +110,7 @@ async fn create(wanted: Wanted, out: Option<&Path>, replace: bool, json: bool, t
             log.close().await;
             made?
         }
-        Door::Gateway(tokens) => {
-            let Wanted { name, scopes, expires_at } = &wanted;
-            let expires_at = expires_at.map(|time| time.to_string());
-            tokens.make(&NewOne { name, scopes, expires_at }).await?
-        }
+        Door::Gateway(gateway) => through_gateway(&wanted, &gateway).await?,
     };
     let text = made["token"].as_str().context("the gateway sent no token")?.to_owned();
     let id = made["id"].as_str().unwrap_or_default().to_owned();
@@ -119,6 +132,20 @@ async fn create(wanted: Wanted, out: Option<&Path>, replace: bool, json: bool, t
     Ok(ExitCode::SUCCESS)
 }
 
+async fn through_gateway(wanted: &Wanted, gateway: &Gateway) -> Result<Value> {
+    let Wanted { name, scopes, expires_at } = wanted;
+    let before = gateway.told(gateway.tokens.list().await)?;
+    let expires_at = expires_at.map(|time| time.to_string());
+    let made = gateway.told(gateway.tokens.make(&NewOne { name, scopes, expires_at }).await)?;
+    let before = before["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let may_operate = |token: &Value| {
+        let has = |scope: &Value| scope.as_str() == Some(Scope::Operate.name());
+        token["state"] == TokenState::Valid.name() && token["scopes"].as_array().is_some_and(|all| all.iter().any(has))
+    };
+    advise(before.is_empty(), before.iter().chain([&made]).any(may_operate));
+    Ok(made)
+}
+
 async fn into_log(wanted: &Wanted, log: SharedLog) -> Result<Value> {
     let access = known(log.clone()).await?;
     let new = NewToken::generate().context("asking the operating system for random numbers")?;
@@ -131,23 +158,24 @@ async fn into_log(wanted: &Wanted, log: SharedLog) -> Result<Value> {
         created_by: server::user(),
         expires_at: wanted.expires_at.map(|time| EventTime(time.as_microsecond())),
         revoked_at: None,
+        revoked_by: None,
     };
     validate(&token).map_err(|error| WrongUse(error.to_string()))?;
     log.publish(vec![outgoing(&token)]).await.context("recording the token")?;
     let is_first = !access.needs_token();
     access.learn([(token.id.clone(), Some(token.clone()))]);
-    advise(is_first, &access);
+    let may_operate = |token: &Token| token.scopes.contains(&Scope::Operate) && token.state(now()) == TokenState::Valid;
+    advise(is_first, access.tokens().iter().any(may_operate));
     let text = new.text();
     Ok(serde_json::to_value(Made { record: TokenJson::at(&token, now()), token: text.reveal() })?)
 }
 
 /// What a new token changes for others.
-fn advise(is_first: bool, access: &Access) {
+fn advise(is_first: bool, may_one_operate: bool) {
     if is_first {
         output::say("the installation has a token now: from now on every request to it needs one, on this machine too");
     }
-    let may_operate = |token: &Token| token.scopes.contains(&Scope::Operate) && token.state(now()) == TokenState::Valid;
-    if !access.tokens().iter().any(may_operate) {
+    if !may_one_operate {
         output::say("no token has the scope operate: through a gateway, no token can be made or revoked");
     }
 }
@@ -229,7 +257,7 @@ async fn revoke(id: &str, json: bool, through: &Through) -> Result<ExitCode> {
             log.close().await;
             revoked?
         }
-        Door::Gateway(tokens) => tokens.revoke(id).await?,
+        Door::Gateway(gateway) => gateway.told(gateway.tokens.revoke(id).await)?,
     };
     if json {
         output::print_json(&revoked)?;
@@ -245,7 +273,10 @@ async fn revoke_in(id: &str, log: SharedLog) -> Result<Value> {
         bail!("there is no token with the id {id} (slipstream token list)");
     };
     let is_new = token.revoked_at.is_none();
-    let revoked = Token { revoked_at: token.revoked_at.or_else(|| Some(now())), ..token };
+    let revoked = match is_new {
+        true => Token { revoked_at: Some(now()), revoked_by: Some(server::user()), ..token },
+        false => token,
+    };
     if is_new {
         log.publish(vec![outgoing(&revoked)]).await.context("recording that the token is revoked")?;
     }

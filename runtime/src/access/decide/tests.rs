@@ -22,6 +22,7 @@ fn token(scopes: &[Scope]) -> (String, Token) {
         created_by: String::new(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
     };
     (new.text().reveal().to_owned(), token)
 }

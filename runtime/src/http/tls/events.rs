@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use prometheus::IntCounterVec;
+use prometheus::{GaugeVec, IntCounterVec};
 
+use super::dates::{Dates, Standing};
 use crate::event::Event;
-use crate::metrics::counter;
+use crate::metrics::{counter, seconds};
 
 static RELOADS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter(
@@ -15,6 +16,29 @@ static RELOADS: LazyLock<IntCounterVec> = LazyLock::new(|| {
         &["outcome"],
     )
 });
+
+static NOT_AFTER: LazyLock<GaugeVec> = LazyLock::new(|| {
+    seconds("slipstream_tls_not_after_seconds", "When the certificate in use expires, seconds since 1970.", &[])
+});
+
+/// How the certificate in use stands: at first, and whenever that changes.
+pub(super) struct InUse<'a> {
+    pub certificate: &'a Path,
+    pub dates: Dates,
+    pub standing: Standing,
+}
+
+impl Event for InUse<'_> {
+    fn emit(self) {
+        let InUse { certificate, dates, standing } = self;
+        if let Some(not_after) = dates.not_after_seconds() {
+            NOT_AFTER.with_label_values::<&str>(&[]).set(not_after as f64);
+        }
+        if let Some(why) = standing.complaint(dates) {
+            tracing::warn!(certificate = %certificate.display(), "the certificate in use {why}: renew it");
+        }
+    }
+}
 
 /// The files have changed, and what they hold is in use from here on.
 pub(super) struct Renewed<'a> {

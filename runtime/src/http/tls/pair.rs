@@ -11,6 +11,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::dates::Dates;
+
 /// Bytes of a file at most: a long chain has 20 KiB.
 const MOST: u64 = 1 << 20;
 
@@ -54,6 +56,14 @@ pub enum TlsError {
         /// What is wrong with it.
         what: String,
     },
+    /// It is right, but not now.
+    #[error("{}: the certificate {what}", .file.display())]
+    Dates {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with its dates.
+        what: String,
+    },
     /// Both are right, and not of each other.
     #[error("{} is not the key of the certificate in {}", .key.display(), .certificate.display())]
     Mismatch {
@@ -73,14 +83,15 @@ impl Files {
         Ok(Contents { certificate: read(&self.certificate)?, key: read(&self.key)? })
     }
 
-    /// Makes what a server needs of what both files hold.
+    /// Makes what a server needs of what both files hold, and says when it is valid.
     ///
     /// # Errors
     /// When that is not a certificate and its key.
-    pub(super) fn certified(&self, contents: &Contents) -> Result<CertifiedKey, TlsError> {
+    pub(super) fn certified(&self, contents: &Contents) -> Result<(CertifiedKey, Dates), TlsError> {
         let chain = self.chain(&contents.certificate)?;
         let key = self.private_key(&contents.key)?;
-        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
+        let dates = chain.first().and_then(|own| Dates::of(own)).unwrap_or(Dates::ANY);
+        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 TlsError::Mismatch { certificate: self.certificate.clone(), key: self.key.clone() }
             }
@@ -88,7 +99,17 @@ impl Files {
                 content(&self.certificate, format!("the certificate cannot be used: {why:?}"))
             }
             _ => content(&self.key, "the key is of a kind that is not supported; use ECDSA, Ed25519 or RSA".to_owned()),
-        })
+        })?;
+        Ok((certified, dates))
+    }
+
+    /// When the certificate is valid; its key is not read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is none.
+    pub(super) fn dates(&self) -> Result<Dates, TlsError> {
+        let chain = self.chain(&read(&self.certificate)?)?;
+        Ok(chain.first().and_then(|own| Dates::of(own)).unwrap_or(Dates::ANY))
     }
 
     fn chain(&self, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
