@@ -23,6 +23,7 @@ use super::answers::history::History as Points;
 use super::answers::kpis::KpiAnswer;
 use super::answers::markers::Markers;
 use super::answers::notifications::Notifications;
+use super::known::KnownUpTo;
 
 /// A store that may not have been reached yet.
 pub type StoreCell = Arc<OnceLock<SharedStore>>;
@@ -32,6 +33,9 @@ pub type StoreCell = Arc<OnceLock<SharedStore>>;
 pub struct Past {
     store: StoreCell,
     log: SharedLog,
+    /// Of both, once there is a store. It remembers what it found.
+    history: Arc<OnceLock<History>>,
+    known: Arc<KnownUpTo>,
 }
 
 /// Markers of an interval: those that touch it.
@@ -47,7 +51,7 @@ pub struct MarkerQuestion {
 impl Past {
     /// Of a store, once it is in its cell, and a log.
     pub fn of(store: StoreCell, log: SharedLog) -> Past {
-        Past { store, log }
+        Past { store, log, history: Arc::default(), known: Arc::default() }
     }
 
     /// The store.
@@ -55,14 +59,10 @@ impl Past {
         self.store.get().ok_or_else(|| AskError::NotYet("the store has not been reached yet; ask again".to_owned()))
     }
 
-    /// The log.
-    pub(super) fn log(&self) -> &SharedLog {
-        &self.log
-    }
-
     /// Store and log together.
-    pub(super) fn history(&self) -> Result<History, AskError> {
-        Ok(History::of(self.store()?.clone()).with_log(self.log.clone()))
+    pub(super) fn history(&self) -> Result<&History, AskError> {
+        let store = self.store()?;
+        Ok(self.history.get_or_init(|| History::of(store.clone()).with_log(self.log.clone())))
     }
 
     /// A page of events.
@@ -103,13 +103,9 @@ impl Past {
 
     /// Alerts, newest first; as they were known at `as_of`.
     pub async fn alerts(&self, filter: &AlertFilter, as_of: Option<LogTime>) -> Result<Alerts, AskError> {
-        if let Some(at) = as_of {
-            self.require_alerts(at).await?;
-        }
-        let filter = AlertFilter { until: as_of.map(|at| at.0.div_euclid(1_000)), ..filter.clone() };
-        let as_of = self.known(as_of, Topic::Alerts).await?;
-        let answer = self.history()?.alerts(&filter).await?;
-        Ok(Alerts { alerts: answer.alerts.into_iter().map(Into::into).collect(), as_of })
+        let known = self.known(as_of, Topic::Alerts).await?;
+        let answer = self.history()?.alerts(filter, as_of).await?;
+        Ok(Alerts { alerts: answer.alerts.into_iter().map(Into::into).collect(), as_of: known })
     }
 
     /// One alert, and what happened to it.
@@ -121,7 +117,8 @@ impl Past {
 
     /// What became of notifications.
     pub async fn notifications(&self, question: &NotificationQuestion) -> Result<Notifications, AskError> {
-        Ok(self.history()?.notifications(question).await?.into())
+        let as_of = self.known(None, Topic::Notifications).await?;
+        Ok(Notifications::new(self.history()?.notifications(question).await?, as_of))
     }
 
     /// Markers, oldest first.
@@ -148,9 +145,7 @@ impl Past {
         if let Some(asked) = asked {
             return Ok(Some(log_time(asked)));
         }
-        let positions = self.store()?.positions().await?;
-        let least = positions.iter().filter(|p| p.topic == topic).map(|p| p.log_time).min();
-        Ok(least.map(log_time))
+        Ok(self.known.of(self.history()?, topic).await?.map(log_time))
     }
 }
 

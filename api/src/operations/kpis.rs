@@ -137,7 +137,7 @@ pub fn operations() -> Vec<Operation> {
             let format = negotiate(&asked.headers, format, Format::BOTH)?;
             let answer = api.bound.ask(api.past.kpis(&question)).await?;
             match format {
-                Format::Json => Reply::json(&answer),
+                Format::Json => Reply::known(&answer, answer.as_of()),
                 Format::Csv => Reply::rows(&answer.into_rows(), format),
             }
         })

@@ -1,14 +1,16 @@
 //! How the SLOs stand: from what is known here, without asking anybody; and how they stood, from what is stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_schemas::LogTime;
 use slipstream_store::alerts::{AlertFilter, AlertState};
+use tokio::time::timeout;
 
 use super::filter::{SERVICE, as_of};
 use crate::api::Api;
-use crate::ask::answers::alerts::Alert;
+use crate::ask::answers::alerts::Alerts;
 use crate::ask::answers::slo::SloDetail;
 use crate::ask::answers::slos::{Known, STANDING, Slos};
 use crate::ask::detail::detail;
@@ -19,6 +21,9 @@ use crate::reply::{Format, Reply, Tag, negotiate};
 
 const BEGINNING: Param<Name> = Param::new("name", "Whose name begins so", "payment");
 pub const NAME: Param<Name> = Param::new("name", "Name of the SLO", "payment-availability");
+
+/// How long one SLO's answer waits for its alerts.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// SLOs, in a format.
 struct Listed {
@@ -115,21 +120,25 @@ async fn slo(api: Arc<Api>, Named { name, as_of }: Named) -> Result<SloDetail, R
     if let Some(at) = as_of {
         let then = api.bound.ask(api.past.slo(&name, at)).await?;
         let alerts = open_alerts(&api, &name, as_of).await?;
-        return Ok(detail(then.slo.as_ref(), then.standings, &then.states, alerts, then.known));
+        return Ok(detail(then.slo.as_ref(), then.standings, &then.states, Some(alerts), then.known));
     }
     let (snapshot, known) = api.live.now()?;
     let unknown = || Refusal::NoSuch { what: "SLO", name: name.clone() };
     let (slo, standings, states) = snapshot.one(&name).ok_or_else(unknown)?;
-    let alerts = open_alerts(&api, &name, None).await?;
+    // All else is known here: that is answered while the store is away.
+    let alerts = match timeout(STORE_PATIENCE, open_alerts(&api, &name, None)).await {
+        Ok(Err(Refusal::Later(_) | Refusal::Busy)) | Err(_) => None,
+        Ok(alerts) => Some(alerts?),
+    };
     Ok(detail(slo, standings, states, alerts, known))
 }
 
-async fn open_alerts(api: &Api, slo: &str, as_of: Option<LogTime>) -> Result<Vec<Alert>, Refusal> {
+async fn open_alerts(api: &Api, slo: &str, as_of: Option<LogTime>) -> Result<Alerts, Refusal> {
     let open = AlertFilter {
         slo: Some(slo.to_owned()),
         states: vec![AlertState::Pending, AlertState::Firing],
         limit: Some(Limit::MOST),
         ..AlertFilter::default()
     };
-    Ok(api.bound.ask(api.past.alerts(&open, as_of)).await?.alerts)
+    api.bound.ask(api.past.alerts(&open, as_of)).await
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use slipstream_schemas::EventTime;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::{EventTime, LogTime};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::text;
@@ -120,12 +120,15 @@ impl From<Notification> for NotificationRow {
 const TOLD: usize = 10_000;
 
 impl History {
-    /// Alerts and their states.
+    /// Alerts and their states; as they were known at a time, if one is given.
     ///
     /// # Errors
-    /// When the store cannot be read, or refuses the question.
-    pub async fn alerts(&self, filter: &AlertFilter) -> Result<AlertAnswer, QueryError> {
-        Ok(AlertAnswer { alerts: self.store.alerts(filter).await? })
+    /// When the store cannot be read, lacks what was known then, or refuses the question.
+    pub async fn alerts(&self, filter: &AlertFilter, as_of: Option<LogTime>) -> Result<AlertAnswer, QueryError> {
+        let Some(at) = as_of else { return Ok(AlertAnswer { alerts: self.store.alerts(filter).await? }) };
+        self.require_alerts(at).await?;
+        let filter = AlertFilter { until: Some(at.0.div_euclid(1_000)), ..filter.clone() };
+        Ok(AlertAnswer { alerts: self.store.alerts(&filter).await? })
     }
 
     /// An alert with its transitions and notifications.

@@ -1,15 +1,18 @@
 //! Whether everything is stored that was known at a time: only then the answer stays the same for ever.
 //!
 //! What was logged by T is known once tally has read beyond T: by its horizon (L7) nothing more will come. What was evaluated by
-//! T is known once burn has folded all of that, and the store has what burn has published.
+//! T is known once burn has folded all of that, and the store has what burn has published. Alerts of T are known once the alerter
+//! has decided all of this, and the store has what it decided.
 
 use slipstream_definitions::definition::Slo;
-use slipstream_log::{Log, TopicPartition};
-use slipstream_role::names::{BURN, TALLY};
+use slipstream_log::{Offset, TopicPartition};
+use slipstream_role::names::{ALERTER, BURN, TALLY};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_store::{StorePosition, text};
+use slipstream_store::text;
+use tokio::time::Instant;
 
 use super::History;
+use super::reached::{Reader, deadline, ends, partitions, position};
 use crate::QueryError;
 use crate::definitions::{in_force_at, revisions};
 use crate::slos::SloAnswer;
@@ -42,51 +45,82 @@ impl History {
     ///
     /// # Errors
     /// As of [`History::slos_as_of`].
-    pub async fn require_stored(&self, at: LogTime) -> Answer<()> {
+    pub(super) async fn require_stored(&self, at: LogTime) -> Answer<()> {
         self.require_kept(at).await?;
-        let (log, stored) = (self.log()?, self.store.positions().await?);
-        for partition in partitions(log.as_ref(), Topic::RequestEvents).await? {
-            // Within a partition log time never runs backwards.
-            if position(&stored, partition).is_some_and(|stored| stored.log_time > at) {
-                continue;
-            }
-            self.require_read(partition, at).await?;
-            let end = log.offset_at(partition, LogTime(at.0 + 1)).await?;
-            require_offset(&stored, partition, end, at)?;
+        if self.reached.stored.has(at) {
+            return Ok(());
         }
+        let (log, stored, deadline) = (self.log()?, self.store.positions().await?, deadline());
+        // Within a partition log time never runs backwards.
+        let is_beyond = |partition| position(&stored, partition).is_some_and(|stored| stored.log_time > at);
+        let mut rest = partitions(log.as_ref(), Topic::RequestEvents).await?;
+        rest.retain(|partition| !is_beyond(*partition));
+        if !rest.is_empty() {
+            self.require_read(&rest, at, at, deadline).await?;
+            let after: Vec<_> = rest.iter().map(|partition| (*partition, LogTime(at.0 + 1))).collect();
+            let ends = log.all_offsets_at(&after).await?;
+            self.require_reached(Reader::Store, rest.into_iter().zip(ends).collect(), "stored", at, deadline).await?;
+        }
+        self.reached.stored.note(at);
         Ok(())
     }
 
     /// Refuses a time of which not every tick is evaluated and stored.
-    async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
+    pub(super) async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
         self.require_kept(at).await?;
-        let log = self.log()?;
-        let read = LogTime(at.0 + EVALUATED_MS);
-        for partition in partitions(log.as_ref(), Topic::RequestEvents).await? {
-            self.require_read(partition, read).await?;
+        if self.reached.evaluated.has(at) {
+            return Ok(());
         }
-        for partition in partitions(log.as_ref(), Topic::SliTallies).await? {
-            let (_, end) = log.bounds(partition).await?;
-            let folded = log.committed(BURN, partition).await?.map_or(0, |position| position.offset);
-            if folded < end {
-                return Err(not_yet("evaluated", at));
-            }
-        }
-        // Read last: all that was published by the steps above is below these ends.
-        let stored = self.store.positions().await?;
-        for partition in partitions(log.as_ref(), Topic::BurnRates).await? {
-            let (_, end) = log.bounds(partition).await?;
-            require_offset(&stored, partition, end, at)?;
-        }
+        let (log, deadline) = (self.log()?, deadline());
+        let requests = partitions(log.as_ref(), Topic::RequestEvents).await?;
+        let read = self.require_read(&requests, LogTime(at.0 + EVALUATED_MS), at, deadline).await?;
+        // Each end is read once the step before is done: all that it has led to lies below.
+        let tallies = ends(log.as_ref(), Topic::SliTallies).await?;
+        self.require_reached(Reader::Role(BURN), tallies, "evaluated", at, deadline).await?;
+        let rates = ends(log.as_ref(), Topic::BurnRates).await?;
+        self.require_reached(Reader::Store, rates, "stored", at, deadline).await?;
+        self.reached.evaluated.note(LogTime(read.0.saturating_sub(EVALUATED_MS + 1)));
         Ok(())
     }
 
-    /// Whether tally has read beyond a time.
-    async fn require_read(&self, partition: TopicPartition, at: LogTime) -> Answer<()> {
-        let committed = self.log()?.committed(TALLY, partition).await?;
-        match committed {
-            Some(position) if position.log_time > at => Ok(()),
-            _ => Err(not_yet("read", at)),
+    /// Refuses a time of which not every transition is stored: those that burn's records of that time have led to.
+    pub(super) async fn require_alerts(&self, at: LogTime) -> Answer<()> {
+        self.require_evaluated(at).await?;
+        if self.reached.alerted.has(at) {
+            return Ok(());
+        }
+        let (log, deadline) = (self.log()?, deadline());
+        let rates = ends(log.as_ref(), Topic::BurnRates).await?;
+        self.require_reached(Reader::Role(ALERTER), rates, "decided", at, deadline).await?;
+        let alerts = ends(log.as_ref(), Topic::Alerts).await?;
+        self.require_reached(Reader::Store, alerts, "stored", at, deadline).await?;
+        self.reached.alerted.note(at);
+        Ok(())
+    }
+
+    /// Whether tally has read beyond a time, and how far; `asked` is what is told.
+    async fn require_read(
+        &self,
+        requests: &[TopicPartition],
+        beyond: LogTime,
+        asked: LogTime,
+        deadline: Instant,
+    ) -> Answer<LogTime> {
+        let read = self.read_beyond(TALLY, requests, beyond, deadline).await?;
+        read.ok_or_else(|| not_yet("read", asked))
+    }
+
+    async fn require_reached(
+        &self,
+        reader: Reader,
+        places: Vec<(TopicPartition, Offset)>,
+        what: &'static str,
+        at: LogTime,
+        deadline: Instant,
+    ) -> Answer<()> {
+        match self.reach(reader, places, deadline).await? {
+            true => Ok(()),
+            false => Err(not_yet(what, at)),
         }
     }
 
@@ -98,19 +132,6 @@ impl History {
             _ => Ok(()),
         }
     }
-}
-
-fn require_offset(stored: &[StorePosition], partition: TopicPartition, end: i64, at: LogTime) -> Answer<()> {
-    let offset = position(stored, partition).map_or(0, |stored| stored.offset);
-    if offset < end { Err(not_yet("stored", at)) } else { Ok(()) }
-}
-
-fn position(stored: &[StorePosition], partition: TopicPartition) -> Option<&StorePosition> {
-    stored.iter().find(|stored| stored.topic == partition.topic && stored.partition == partition.partition)
-}
-
-async fn partitions(log: &dyn Log, topic: Topic) -> Answer<Vec<TopicPartition>> {
-    Ok((0..log.partitions(topic).await?).map(|partition| TopicPartition { topic, partition }).collect())
 }
 
 fn not_yet(what: &'static str, at: LogTime) -> QueryError {

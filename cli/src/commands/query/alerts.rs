@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use jiff::Timestamp;
+use slipstream_schemas::LogTime;
 use slipstream_slo::rule::words::figure;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 
@@ -11,8 +13,9 @@ use crate::args::Place;
 use crate::output;
 
 /// Prints alerts and their states.
-pub async fn run(filter: &AlertFilter, json: bool, place: &Place) -> Result<ExitCode> {
-    let answer = history(place).await?.alerts(filter).await?;
+pub async fn run(filter: &AlertFilter, as_of: Option<Timestamp>, json: bool, place: &Place) -> Result<ExitCode> {
+    let as_of = as_of.map(|at| LogTime(at.as_millisecond()));
+    let answer = history(place).await?.alerts(filter, as_of).await?;
     if json {
         output::print_json(&answer)?;
         return Ok(ExitCode::SUCCESS);
