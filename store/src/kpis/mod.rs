@@ -11,6 +11,7 @@ mod tally;
 
 pub use answer::{KpiAnswer, KpiRow, Kpis};
 pub use field::{Field, FieldValue};
+pub(crate) use plan::raw_is_gone;
 pub use plan::{Known, KpiSources, Level, Span};
 pub use tally::{Cell, Names, RowKey, Tally};
 

@@ -9,6 +9,8 @@ use tokio_postgres::{Row, Transaction};
 use super::conditions::Conditions;
 use super::stamp::Stamp;
 use super::{error, read};
+use crate::filter::EventFilter;
+use crate::kpis::raw_is_gone;
 use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
 use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
@@ -19,6 +21,7 @@ type Answer<T> = Result<T, StoreError>;
 pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<EventPage> {
     let EventQuestion { filter, order, after, .. } = &question;
     filter.check()?;
+    whole(asked, filter).await?;
     let (mut from, mut to) = (filter.from.map_or(i64::MIN, |from| from.0), filter.to.map_or(i64::MAX, |to| to.0));
     // The cursor's time again as a bound: the index can use only that.
     match (order, after) {
@@ -42,6 +45,18 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
     let shown = &found[..found.len().min(question.most())];
     let next = shown.last().filter(|_| is_more).map(cursor);
     Ok(EventPage { events: shown.iter().map(event).collect::<Answer<_>>()?, next })
+}
+
+/// Refuses a range of which retention has removed some; from an open begin a page has what is left.
+async fn whole(asked: &Transaction<'_>, filter: &EventFilter) -> Answer<()> {
+    let Some(from) = filter.from else { return Ok(()) };
+    let mut minutes = Conditions::default();
+    let to = filter.to.map_or(i64::MAX, |to| to.0);
+    minutes.between("minute", from.0.saturating_sub(from.0.rem_euclid(MINUTE_US)), to);
+    let sql = format!("SELECT min(minute), max(minute) FROM minutes WHERE raw_gone AND {}", minutes.sql());
+    let found = read::rows(asked, "looking up minutes", &sql, &minutes.values()).await?;
+    let minute = |i| found.first().and_then(|row| row.get::<_, Option<Stamp>>(i)).map(|stamp| stamp.0);
+    minute(0).zip(minute(1)).map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
 }
 
 /// Events of one id that are looked at.

@@ -5,8 +5,11 @@ use rusqlite::{Connection, Row, params_from_iter};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent};
 
 use super::conditions::Conditions;
+use super::error;
 use super::read::all;
+use super::read_kpis::raw_gone;
 use super::topics::EPOCH_SHIFT;
+use crate::kpis::raw_is_gone;
 use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
 use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
@@ -16,6 +19,7 @@ type Answer<T> = Result<T, StoreError>;
 /// A page.
 pub fn page(reader: &Connection, question: &EventQuestion) -> Answer<EventPage> {
     question.filter.check()?;
+    whole(reader, question)?;
     let (more, place) = match question.order {
         Order::Oldest => (">", "time, partition, \"offset\""),
         Order::Newest => ("<", "time DESC, partition DESC, \"offset\" DESC"),
@@ -33,6 +37,14 @@ pub fn page(reader: &Connection, question: &EventQuestion) -> Answer<EventPage> 
     rows.truncate(question.most());
     let next = rows.last().filter(|_| is_more).map(|(cursor, _)| *cursor);
     Ok(EventPage { events: rows.into_iter().map(|(_, event)| event).collect(), next })
+}
+
+/// Refuses a range of which retention has removed some; from an open begin a page has what is left.
+fn whole(reader: &Connection, question: &EventQuestion) -> Answer<()> {
+    let Some(from) = question.filter.from else { return Ok(()) };
+    let to = question.filter.to.map_or(i64::MAX, |to| to.0);
+    let gone = raw_gone(reader, (from.0, to)).map_err(error::at("looking up what is stored of a range"))?;
+    gone.map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
 }
 
 /// Those of an id.
