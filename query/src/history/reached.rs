@@ -178,3 +178,54 @@ impl Mark {
         self.0.fetch_max(at.0, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use slipstream_log::Outgoing;
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+    use slipstream_schemas::Cause;
+    use slipstream_store::{SharedStore, SqliteStore};
+
+    use super::*;
+
+    const REQUESTS: TopicPartition = TopicPartition { topic: Topic::RequestEvents, partition: 0 };
+
+    async fn publish(log: &MemoryLog, count: usize) {
+        let record = Outgoing {
+            topic: Topic::RequestEvents,
+            partition: Some(0),
+            key: None,
+            value: Some("x".into()),
+            headers: Vec::new(),
+        };
+        log.publish(vec![record; count]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_lies_between_the_last_record_and_the_end() {
+        let log = MemoryLog::new(MemoryOptions::default());
+        publish(&log, 3).await;
+        for (from, to, expected) in [(0, 3, false), (2, 3, false), (3, 3, true), (5, 3, true), (0, 0, true)] {
+            let found = nothing_between(log.as_ref(), REQUESTS, from, to).await.unwrap();
+            assert_eq!(found, expected, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_mark_only_moves_forward() {
+        let Reached { stored, .. } = Reached::default();
+        assert!(!stored.has(LogTime(i64::MIN + 1)));
+        stored.note(LogTime(20));
+        stored.note(LogTime(10));
+        assert!(stored.has(LogTime(20)) && !stored.has(LogTime(21)));
+    }
+
+    #[tokio::test]
+    async fn who_named_a_log_that_cannot_be_opened_is_told_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: SharedStore = SqliteStore::open(folder.path(), Default::default()).unwrap();
+        let history = History::of(store).without_log(Cause::from("kafka://down:9092 does not answer"));
+        let said = history.slos_as_of(LogTime(0)).await.unwrap_err().to_string();
+        assert_eq!(said, "this takes the log, too, which cannot be opened: kafka://down:9092 does not answer");
+    }
+}
