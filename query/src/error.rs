@@ -89,14 +89,14 @@ pub enum QueryError {
         at: String,
     },
     /// Retention has removed some of what was known then.
-    #[error(
-        "some of what was known at {at} was removed by retention (retention.events): the store has all from {kept} on"
-    )]
+    #[error("some of what was known at {at} was removed by retention ({setting}): the store has all from {kept} on")]
     Gone {
         /// The time that was asked for.
         at: String,
         /// From which on it can be answered.
         kept: String,
+        /// For how long it is kept.
+        setting: &'static str,
     },
     /// It takes the log to answer, and there is none here.
     #[error("this takes the log, too: say where it is (--log, or --data)")]

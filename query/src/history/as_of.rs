@@ -30,6 +30,8 @@ impl History {
     pub async fn slos_as_of(&self, at: LogTime) -> Answer<SloAnswer> {
         self.require_evaluated(at).await?;
         let states = self.store.slo_states(Some(at.0.div_euclid(1_000))).await?;
+        // Asked last: what was removed while they were read is missing in them.
+        whole(at, self.store.whole_from().await?.burn_rates, "retention.events")?;
         Ok(SloAnswer::worst_first(&self.definitions_at(at).await?, &states))
     }
 
@@ -46,7 +48,10 @@ impl History {
     /// # Errors
     /// As of [`History::slos_as_of`].
     pub(super) async fn require_stored(&self, at: LogTime) -> Answer<()> {
-        self.require_kept(at).await?;
+        let kept = self.store.raw_bounds().await?.into_iter().filter_map(|bounds| bounds.kept_from).max();
+        if let Some(kept) = kept.filter(|kept| at < *kept) {
+            return Err(gone(at, kept, "retention.events"));
+        }
         if self.reached.stored.has(at) {
             return Ok(());
         }
@@ -67,7 +72,6 @@ impl History {
 
     /// Refuses a time of which not every tick is evaluated and stored.
     pub(super) async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
-        self.require_kept(at).await?;
         if self.reached.evaluated.has(at) {
             return Ok(());
         }
@@ -85,6 +89,7 @@ impl History {
 
     /// Refuses a time of which not every transition is stored: those that burn's records of that time have led to.
     pub(super) async fn require_alerts(&self, at: LogTime) -> Answer<()> {
+        whole(at, self.store.whole_from().await?.alerts, "retention.history")?;
         self.require_evaluated(at).await?;
         if self.reached.alerted.has(at) {
             return Ok(());
@@ -123,15 +128,18 @@ impl History {
             false => Err(not_yet(what, at)),
         }
     }
+}
 
-    /// What retention has removed cannot be told as it was.
-    async fn require_kept(&self, at: LogTime) -> Answer<()> {
-        let kept = self.store.raw_bounds().await?.into_iter().filter_map(|bounds| bounds.kept_from).max();
-        match kept {
-            Some(kept) if at < kept => Err(QueryError::Gone { at: told(at), kept: told(kept) }),
-            _ => Ok(()),
-        }
+/// What retention has removed cannot be told as it was.
+fn whole(at: LogTime, from_tick: Option<i64>, setting: &'static str) -> Answer<()> {
+    match from_tick.map(|tick| LogTime(tick.saturating_mul(1_000))) {
+        Some(kept) if at < kept => Err(gone(at, kept, setting)),
+        _ => Ok(()),
     }
+}
+
+fn gone(at: LogTime, kept: LogTime, setting: &'static str) -> QueryError {
+    QueryError::Gone { at: told(at), kept: told(kept), setting }
 }
 
 fn not_yet(what: &'static str, at: LogTime) -> QueryError {
@@ -140,4 +148,19 @@ fn not_yet(what: &'static str, at: LogTime) -> QueryError {
 
 fn told(at: LogTime) -> String {
     text::micros(slipstream_schemas::EventTime(at.0.saturating_mul(1_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_whole_any_more_is_refused_with_where_it_begins() {
+        let refused = |at, from| whole(LogTime(at), from, "retention.events").map_err(|error| error.to_string());
+        assert_eq!(refused(0, None), Ok(()));
+        assert_eq!(refused(100_000, Some(100)), Ok(()));
+        let said = refused(99_999, Some(100)).unwrap_err();
+        assert!(said.contains("1970-01-01T00:01:39.999000Z") && said.contains("(retention.events)"), "{said}");
+        assert!(said.ends_with("the store has all from 1970-01-01T00:01:40.000000Z on"), "{said}");
+    }
 }

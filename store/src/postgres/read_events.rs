@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::conditions::Conditions;
+use super::read_kpis::raw_gone;
 use super::stamp::Stamp;
 use super::{error, read};
 use crate::filter::EventFilter;
@@ -49,14 +50,10 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
 
 /// Refuses a range of which retention has removed some; from an open begin a page has what is left.
 async fn whole(asked: &Transaction<'_>, filter: &EventFilter) -> Answer<()> {
-    let Some(from) = filter.from else { return Ok(()) };
-    let mut minutes = Conditions::default();
-    let to = filter.to.map_or(i64::MAX, |to| to.0);
-    minutes.between("minute", from.0.saturating_sub(from.0.rem_euclid(MINUTE_US)), to);
-    let sql = format!("SELECT min(minute), max(minute) FROM minutes WHERE raw_gone AND {}", minutes.sql());
-    let found = read::rows(asked, "looking up minutes", &sql, &minutes.values()).await?;
-    let minute = |i| found.first().and_then(|row| row.get::<_, Option<Stamp>>(i)).map(|stamp| stamp.0);
-    minute(0).zip(minute(1)).map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
+    // As of a time the answer never changes: what is left would.
+    let Some(from) = filter.from.or(filter.logged_by.map(|_| EventTime::MIN)) else { return Ok(()) };
+    let gone = raw_gone(asked, (from.0, filter.to.map_or(i64::MAX, |to| to.0))).await?;
+    gone.map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
 }
 
 /// Events of one id that are looked at.

@@ -9,6 +9,7 @@ use super::error;
 use super::read::all;
 use super::read_kpis::raw_gone;
 use super::topics::EPOCH_SHIFT;
+use crate::filter::EventFilter;
 use crate::kpis::raw_is_gone;
 use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
 use crate::port::StoreError;
@@ -41,8 +42,10 @@ pub fn page(reader: &Connection, question: &EventQuestion) -> Answer<EventPage> 
 
 /// Refuses a range of which retention has removed some; from an open begin a page has what is left.
 fn whole(reader: &Connection, question: &EventQuestion) -> Answer<()> {
-    let Some(from) = question.filter.from else { return Ok(()) };
-    let to = question.filter.to.map_or(i64::MAX, |to| to.0);
+    let EventFilter { from, to, logged_by, .. } = &question.filter;
+    // As of a time the answer never changes: what is left would.
+    let Some(from) = from.or(logged_by.map(|_| EventTime::MIN)) else { return Ok(()) };
+    let to = to.map_or(i64::MAX, |to| to.0);
     let gone = raw_gone(reader, (from.0, to)).map_err(error::at("looking up what is stored of a range"))?;
     gone.map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
 }

@@ -28,6 +28,9 @@ pub fn answer(reader: &Connection, question: &KpiQuestion, days: &Days) -> Answe
     question.check()?;
     // One snapshot for all parts of the result.
     let snapshot = reader.unchecked_transaction().map_err(error::at("computing KPIs"))?;
+    if let Some(range) = question.must_be_whole() {
+        question.refuse_gone(raw_gone(&snapshot, range).map_err(error::at("looking up minutes"))?)?;
+    }
     let Some(extent) = extent(&snapshot, question)? else { return Ok(KpiAnswer::nothing(question)) };
     let range = question.range(extent);
     let sources = question.sources(range, &known(&snapshot, extent, range)?)?;
