@@ -46,6 +46,8 @@ pub struct MarkerQuestion {
     pub to: EventTime,
     /// Of this service, or of all.
     pub service: Option<String>,
+    /// At most so many, the newest.
+    pub limit: usize,
 }
 
 impl Past {
@@ -126,7 +128,9 @@ impl Past {
         let mut found = markers(self.log.as_ref(), question.from, question.to).await?;
         let wanted = |service: &str| question.service.as_deref().is_none_or(|s| service == s || service.is_empty());
         found.retain(|marker| wanted(&marker.service));
-        Ok(Markers { markers: found.into_iter().map(Into::into).collect() })
+        let markers_total = found.len();
+        found.drain(..markers_total.saturating_sub(question.limit));
+        Ok(Markers { markers_total, markers: found.into_iter().map(Into::into).collect() })
     }
 
     /// Overwrites a `user_ref` wherever the store has it.

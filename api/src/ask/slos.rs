@@ -43,6 +43,7 @@ impl Past {
 }
 
 fn known_at(at: LogTime, slos: &[Standing]) -> Known {
-    let complete = slos.iter().all(|standing| standing.complete);
+    // As of what is known now: what was never evaluated lacks nothing.
+    let complete = slos.iter().filter(|standing| standing.as_of.is_some()).all(|standing| standing.complete);
     Known { as_of: Some(log_time(at)), complete, stale_for_seconds: None }
 }

@@ -12,9 +12,9 @@ use super::filter::{SERVICE, as_of};
 use crate::api::Api;
 use crate::ask::answers::alerts::Alerts;
 use crate::ask::answers::slo::SloDetail;
-use crate::ask::answers::slos::{Known, STANDING, Slos};
+use crate::ask::answers::slos::{Known, Slos};
 use crate::ask::detail::detail;
-use crate::operation::{Asked, Called, FORMAT, Operation};
+use crate::operation::{Asked, Called, FORMAT, Operation, Told};
 use crate::question::{Asking, Limit, Name, Param, Question};
 use crate::refusal::Refusal;
 use crate::reply::{Format, Reply, Tag, negotiate};
@@ -68,6 +68,7 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation::raw(SLOS, slos)
             .answering::<Slos>(Format::BOTH)
+            .telling(&[Told::AsOf, Told::StaleFor])
             .about(
                 "Exact up to the last second that is known, `as_of`. While nothing new is heard of, `complete` is false, \
                  and `stale_for_seconds` says for how long.",
@@ -91,10 +92,12 @@ async fn slos(api: Arc<Api>, listed: Listed, asked: Asked) -> Result<Reply, Refu
         return Reply::rows(&api.bound.ask(then).await?, format);
     }
     let (snapshot, known) = api.live.now()?;
-    let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
     let reply = match format {
-        Format::Json => json(body, tag, &known),
-        Format::Csv => csv(&body)?,
+        Format::Json => {
+            let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
+            json(body, tag, &known)
+        }
+        Format::Csv => Reply::of(snapshot.table(service.as_deref(), beginning.as_deref()).await?, Format::Csv.media()),
     };
     Ok(reply.known_at(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
 }
@@ -107,13 +110,6 @@ fn json(body: Bytes, tag: Tag, known: &Known) -> Reply {
     let tag = tag.around(&[&end]);
     let body = vec![Bytes::from_static(b"{\"slos\":["), body, Bytes::from(end)];
     Reply { body, media: Format::Json.media(), tag: Some(tag), headers: Vec::new() }
-}
-
-fn csv(body: &Bytes) -> Result<Reply, Refusal> {
-    let list = [b"[", body.as_ref(), b"]"].concat();
-    let rows: Vec<serde_json::Value> =
-        serde_json::from_slice(&list).map_err(|error| Refusal::Broken(format!("reading standings: {error}")))?;
-    Reply::table(STANDING, &rows)
 }
 
 async fn slo(api: Arc<Api>, Named { name, as_of }: Named) -> Result<SloDetail, Refusal> {

@@ -15,6 +15,7 @@ use crate::ask::answers::Rows;
 use crate::refusal::Refusal;
 
 pub use accept::{Format, best, negotiate};
+pub use csv::{csv_head, csv_line};
 pub use tag::Tag;
 
 /// An answer, before it is known whether its reader has it already.
@@ -69,7 +70,7 @@ impl Reply {
     pub fn rows<A: Rows + Serialize>(answer: &A, format: Format) -> Result<Reply, Refusal> {
         match format {
             Format::Json => Reply::known(answer, answer.as_of()),
-            Format::Csv => Ok(Reply::table(A::COLUMNS, answer.rows())?.known_at(answer.as_of())),
+            Format::Csv => Ok(Reply::table(A::COLUMNS, answer.rows(), answer.last_row())?.known_at(answer.as_of())),
         }
     }
 
@@ -94,8 +95,8 @@ impl Reply {
     ///
     /// # Errors
     /// When they cannot be written: a mistake in the program.
-    pub fn table<R: Serialize>(columns: &[&str], rows: &[R]) -> Result<Reply, Refusal> {
-        Ok(Reply::of(csv::table(columns, rows)?, Format::Csv.media()))
+    fn table<R: Serialize>(columns: &[&str], rows: &[R], last: Option<serde_json::Value>) -> Result<Reply, Refusal> {
+        Ok(Reply::of(csv::table(columns, rows, last)?, Format::Csv.media()))
     }
 
     /// Tells where the next page is: the same question, behind this place.
