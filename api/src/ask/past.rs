@@ -1,16 +1,18 @@
 //! What the store holds, and what is read from the log for one question.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use slipstream_log::SharedLog;
-use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, HistoryQuestion, TopQuestion};
+use slipstream_query::{History, QueryError};
 use slipstream_role::markers::markers;
 use slipstream_schemas::{EventTime, LogTime, Topic};
 use slipstream_store::alerts::AlertFilter;
 use slipstream_store::kpis::KpiQuestion;
 use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::{EventQuestion, SharedStore, text};
+use tokio::time::timeout;
 
 use super::AskError;
 use super::answers::alerts::{AlertDetail, Alerts};
@@ -37,6 +39,9 @@ pub struct Past {
     history: Arc<OnceLock<History>>,
     known: Arc<KnownUpTo>,
 }
+
+/// How long the log may take to tell its ends, for a lag.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Markers of an interval: those that touch it.
 pub struct MarkerQuestion {
@@ -140,7 +145,12 @@ impl Past {
 
     /// How the store is.
     pub async fn store_state(&self) -> Result<StoreState, AskError> {
-        Ok(self.history()?.standing().await?.into())
+        match timeout(LOG_PATIENCE, self.history()?.standing()).await {
+            Err(_) | Ok(Err(QueryError::Log(_))) => {}
+            Ok(standing) => return Ok(standing?.into()),
+        }
+        // The log is away: how far the store is behind it is not known then, and the rest is.
+        Ok(History::of(self.store()?.clone()).standing().await?.into())
     }
 
     /// Up to when an answer is known: as it was asked, or log time up to which the store has everything of a topic; `None` if it

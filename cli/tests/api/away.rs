@@ -143,7 +143,9 @@ async fn a_broker_that_is_killed_costs_no_wrong_answer_and_nothing_is_stale_with
         assert!(told.is_some_and(|told| told <= killed), "{path}: {told:?}, killed at {killed}");
     }
     assert_eq!(shop::get(&process, &past).await, before);
-    assert_eq!(shop::get(&process, "/health").await["status"], "degraded");
+    let health = shop::get(&process, "/health").await;
+    assert_eq!((&health["status"], &health["store"]["answers"]), (&"degraded".into(), &true.into()), "{health}");
+    assert_eq!(health["store"]["lag"], Value::Null, "{health}");
 
     kafka.start().await.unwrap();
     let back = Timestamp::now();
