@@ -80,5 +80,10 @@ async fn what_was_stored_once_is_answered_at_once_under_traffic_without_end() {
         assert!(Instant::now() < deadline, "{health}");
         sleep(Duration::from_millis(100)).await;
     }
+    let user = serde_json::json!({"user_ref": "nobody"});
+    let erase =
+        reqwest::Client::new().post(format!("{}/api/v1/erasures", process.api())).json(&user).send().await.unwrap();
+    let erased: Value = erase.json().await.unwrap();
+    assert_eq!(erased["more_to_come"], false, "{erased}");
     assert!(process.stop().await.unwrap().success(), "{}", process.stderr());
 }
