@@ -18,10 +18,11 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::operation::{Content, Operation, Scope};
+use crate::operation::{Content, Operation, Scope, Told};
 use crate::operations::TAGS;
 use crate::problem::{PROBLEM_JSON, Problem};
 use crate::refusal::{Mistake, Refusal};
+use crate::reply::{AS_OF, STALE_FOR};
 
 /// Everything is below this.
 pub const BASE: &str = "/api/v1";
@@ -29,7 +30,7 @@ pub const BASE: &str = "/api/v1";
 const ABOUT: &str = "What Slipstream knows: how SLOs stand and stood, requests and what they add up to, alerts and what became \
 of them. Times are RFC 3339 in UTC; where a time is asked for, a date is its midnight in UTC. Durations are 90s, 5m, 1h, 1d. \
 An unknown parameter is an error, and all errors of a request are told at once, as application/problem+json. Answers have \
-strong ETags; rows are also given as CSV (Accept: text/csv). Every answer that may be behind says up to when it knows \
+ETags, weak where only `as_of` moves on; rows are also given as CSV (Accept: text/csv). Every answer that may be behind says up to when it knows \
 everything: `as_of`.";
 
 /// Statuses that every operation may refuse with.
@@ -96,12 +97,9 @@ fn described(operation: &Operation) -> utoipa::openapi::path::Operation {
         described = described.request_body(Some(body.build()));
     }
     if operation.tagged {
-        described = described.response(
-            "304",
-            ResponseBuilder::new()
-                .description("The reader has this answer already: it named its ETag in If-None-Match.")
-                .build(),
-        );
+        let known = "The reader has this answer already: it named its ETag in If-None-Match.";
+        let known = with_told(ResponseBuilder::new().description(known), operation);
+        described = described.response("304", known.build());
     }
     for (status, name, _) in refusals() {
         let of_caller = operation.scope != Scope::Open && OF_CALLERS.contains(&status);
@@ -125,9 +123,27 @@ fn answer(operation: &Operation) -> Response {
     }
     if operation.tagged {
         let tag = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-        response = response.header("ETag", tag.description(Some("Of these bytes")).build());
+        response = response.header("ETag", tag.description(Some("Of these bytes; weak: but for `as_of`")).build());
     }
-    response.build()
+    with_told(response, operation).build()
+}
+
+/// Headers that tell of an answer what a table has no place for, and what moves on while a reader has the answer already.
+fn with_told(mut response: ResponseBuilder, operation: &Operation) -> ResponseBuilder {
+    for told in operation.told {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let (name, schema, about) = match told {
+            Told::AsOf => (AS_OF.to_string(), text, "Up to when this is known, if anything is: `as_of`"),
+            Told::StaleFor => {
+                let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+                (STALE_FOR.to_string(), seconds, "For so many seconds this has not moved on; absent while it does")
+            }
+            Told::Link => ("link".to_owned(), text, "Where the next page is (rel=next); absent at the end"),
+        };
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about));
+        response = response.header(name, header.build());
+    }
+    response
 }
 
 fn content(content: &Content) -> utoipa::openapi::Content {

@@ -5,7 +5,8 @@ mod support;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{World, answer, define, events, publish, slo, until};
+use slipstream_schemas::{EventTime, RequestEvent};
+use support::{World, answer, define, events, mark, publish, slo, until};
 
 #[tokio::test]
 async fn events_are_found_by_all_that_they_have_page_by_page() {
@@ -244,39 +245,39 @@ async fn who_spent_a_budget_adds_up_to_all_of_it() {
 }
 
 #[tokio::test]
-async fn what_was_known_then_is_answered_the_same_for_ever() {
+async fn what_endpoints_spent_is_of_the_requests_of_their_rows() {
     let world = World::new().await;
-    world.take(&events(0..20)).await;
-    // A moment of which everything is known: the events above, and no later ones.
-    let then = world.api.get("/slos").await.ok()["as_of"].as_str().unwrap().to_owned();
-    let paths: Vec<String> = ["/slos?", "/slos/all?", "/kpis?", "/kpis?by=endpoint&", "/events?limit=3&", "/alerts?"]
-        .iter()
-        .map(|path| format!("{path}as_of={then}"))
-        .collect();
-    let all_known = async || {
-        let mut known = true;
-        for path in &paths {
-            let answer = world.api.get(path).await;
-            assert!(matches!(answer.status, 200 | 503), "{path}: {}", answer.text());
-            assert_eq!(answer.header("retry-after"), if answer.status == 503 { "1" } else { "" });
-            known &= answer.status == 200;
-        }
-        known
+    let old = |e: RequestEvent| RequestEvent { time: EventTime(e.time.0 - 7_200_000_000), status_code: 503, ..e };
+    let mut all = events(0..40);
+    all.extend(events(40..44).into_iter().map(old));
+    world.take(&all).await;
+    let of = async |query: &str| {
+        let top = world.api.get(&format!("/endpoints/top?slo=all&limit=100{query}")).await.ok();
+        let sum = |field: &str| top["endpoints"].as_array().unwrap().iter().map(|e| e[field].as_i64().unwrap()).sum();
+        let sums: (i64, i64, i64) = (sum("hits"), sum("errors"), sum("bad"));
+        sums
     };
-    until("everything of that moment is stored", all_known).await;
-    let mut before = Vec::new();
-    for path in &paths {
-        before.push(world.api.get(path).await.text());
+    let from = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(3);
+    assert_eq!(of(&format!("&from={from}")).await, (44, 8, 8), "those of two hours ago, too");
+    assert_eq!(of("").await, (40, 4, 4), "the last hour");
+    assert_eq!(of("&status_class=2xx").await, (36, 0, 0));
+    assert_eq!(of("&errors=true&service=pay").await, (4, 4, 4));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn of_markers_the_newest_are_told() {
+    let world = World::new().await;
+    for id in ["m-1", "m-2", "m-3"] {
+        mark(world.log.as_ref(), id).await;
     }
-    assert!(before[2].contains("\"hits\":20"), "{}", before[2]);
-    world.take(&events(20..40)).await;
-    define(world.log.as_ref(), "all", None).await;
-    until("it is another present", async || world.api.get("/kpis").await.ok()["hits"] == 40).await;
-    until("the definition is gone", async || world.api.get("/slos/all").await.status == 404).await;
-    for (path, before) in paths.iter().zip(before) {
-        until("it can be answered", async || world.api.get(path).await.status == 200).await;
-        assert_eq!(world.api.get(path).await.text(), before, "{path}");
-    }
+    let ids = async |query: &str| {
+        let told = world.api.get(&format!("/markers{query}")).await.ok();
+        let ids: Vec<String> = told["markers"].as_array().unwrap().iter().map(|m| m["id"].to_string()).collect();
+        (ids.join(" "), told["markers_total"].clone())
+    };
+    assert_eq!(ids("").await, (r#""m-1" "m-2" "m-3""#.to_owned(), json!(3)));
+    assert_eq!(ids("?limit=2").await, (r#""m-2" "m-3""#.to_owned(), json!(3)));
     world.end().await;
 }
 
@@ -310,7 +311,7 @@ async fn rows_are_tables_for_whoever_wants_them() {
         ("/slos?name=by", "name,service,objective,group,", 3),
         ("/alerts?slo=all", "id,slo,severity,state,", 1),
         ("/endpoints/top", "service,environment,endpoint,method,", 4),
-        ("/slos/all/contributors", "value,bad,total,share", 1),
+        ("/slos/all/contributors", "value,bad,total,share,other", 1),
         ("/notifications", "at,alert_id,episode,", 0),
     ] {
         let (answer, format) =
@@ -319,10 +320,18 @@ async fn rows_are_tables_for_whoever_wants_them() {
         assert_eq!((answer.status, answer.header("content-type")), (200, "text/csv; charset=utf-8"), "{text}");
         assert!(text.starts_with(head), "{path}: {text}");
         assert_eq!(text.trim_end().split("\r\n").count(), rows + 1, "{path}: {text}");
-        assert_eq!(answer.header("slipstream-as-of").is_empty(), path == "/notifications", "{path}");
+        until("it is told up to when", async || !world.api.get(path).await.header("slipstream-as-of").is_empty()).await;
         let asked = world.api.get(&format!("{path}{format}format=csv")).await;
         assert!(asked.text().starts_with(head), "{path}");
     }
+    let failing: Vec<_> = events(10..20).into_iter().map(|e| RequestEvent { status_code: 500, ..e }).collect();
+    world.take(&failing).await;
+    until("they are stored", async || world.api.get("/kpis").await.ok()["hits"] == 14).await;
+    let shares = world.api.get("/slos/all/contributors?limit=1&format=csv").await.text();
+    let share = |line: &str| line.split(',').nth(3).unwrap().parse::<f64>().unwrap();
+    let lines: Vec<&str> = shares.trim_end().split("\r\n").collect();
+    assert!((share(lines[1]) + share(lines[2]) - 1.0).abs() < 1e-9 && lines[2].starts_with("2,"), "{shares}");
+    assert!(lines[2].ends_with(",true") && lines[1].ends_with(','), "{shares}");
     let cell = world.api.get("/events?limit=1&format=csv").await.text();
     assert!(cell.contains(",\"{\"\"region\"\":\"\"r0\"\"}\"\r\n"), "{cell}");
     world.end().await;
@@ -335,10 +344,14 @@ async fn an_answer_is_not_sent_to_who_has_it() {
     for path in ["/kpis", "/events", "/slos/all/contributors", "/markers", "/openapi.json", "/", "/viewer.js"] {
         let first = world.api.get(path).await;
         let tag = first.header("etag").to_owned();
-        assert_eq!((first.status, tag.len()), (200, 18), "{path}: {tag}");
-        for (sent, expected) in
-            [(tag.as_str(), 304), (&format!("\"other\", W/{tag}"), 304), ("*", 304), ("\"other\"", 200), ("", 200)]
-        {
+        assert_eq!((first.status, tag.trim_start_matches("W/").len()), (200, 18), "{path}: {tag}");
+        for (sent, expected) in [
+            (tag.as_str(), 304),
+            (&format!("\"other\", W/{}", tag.trim_start_matches("W/")), 304),
+            ("*", 304),
+            ("\"other\"", 200),
+            ("", 200),
+        ] {
             let again = world.api.get_with(path, "if-none-match", sent).await;
             assert_eq!((again.status, again.header("etag")), (expected, tag.as_str()), "{path} {sent}");
             assert_eq!(again.body.is_empty(), expected == 304, "{path} {sent}");

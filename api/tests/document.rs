@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::Value;
-use support::{World, answer, events};
+use support::{Answer, World, answer, events};
 
 /// Path, method and operation of each.
 fn operations(api: &Value) -> Vec<(&str, Method, &Value)> {
@@ -40,6 +40,38 @@ fn example_of(path: &str, operation: &Value) -> (String, String) {
     (path, query.join("&"))
 }
 
+/// What an answer has of the headers of this API is in the document.
+fn headers_are_documented(operation: &Value, answer: &Answer, path: &str) {
+    let documented = &operation["responses"][answer.status.to_string()]["headers"];
+    for name in ["etag", "link", "retry-after", "slipstream-as-of", "slipstream-stale-for"] {
+        let is_told = documented.as_object().into_iter().flatten().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let by_reference = documented.is_null() && answer.status != 200;
+        assert!(answer.header(name).is_empty() || is_told || by_reference, "{path}: {name} is not documented");
+    }
+}
+
+#[tokio::test]
+async fn what_tables_have_no_place_for_is_in_documented_headers() {
+    let world = World::new().await;
+    world.take(&events(0..4)).await;
+    let api = world.api.get("/openapi.json").await.ok();
+    for (path, asked, headers) in [
+        ("/events", "limit=1&format=csv", &["etag", "link", "slipstream-as-of"][..]),
+        ("/kpis", "format=csv", &["etag", "slipstream-as-of"]),
+        ("/slos", "format=csv", &["etag", "slipstream-as-of"]),
+        ("/notifications", "format=csv", &["etag", "slipstream-as-of"]),
+    ] {
+        let answer = world.api.get(&format!("{path}?{asked}")).await;
+        for name in headers {
+            assert!(!answer.header(name).is_empty(), "{path}: no {name}");
+        }
+        headers_are_documented(&api["paths"][format!("/api/v1{path}")]["get"], &answer, path);
+    }
+    let stale = &api["paths"]["/api/v1/slos"]["get"]["responses"]["200"]["headers"]["slipstream-stale-for"];
+    assert_eq!(stale["schema"]["type"], "integer");
+    world.end().await;
+}
+
 #[tokio::test]
 async fn every_documented_operation_is_a_route_and_its_examples_are_understood() {
     let world = World::new().await;
@@ -69,6 +101,7 @@ async fn every_documented_operation_is_a_route_and_its_examples_are_understood()
             // Nothing of an example is wrong: it finds something, or nothing, or is not known yet.
             assert!(matches!(answer.status, 200 | 404 | 422 | 503), "{path}?{query}: {}: {said}", answer.status);
             assert!(!said.contains("no-such-path"), "{path} is no route");
+            headers_are_documented(operation, &answer, &path);
         }
         // A parameter that is not documented is refused.
         let strange = answer(world.api.request(Method::GET, &format!("{path}?not_documented=1"))).await;

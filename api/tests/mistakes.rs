@@ -24,10 +24,32 @@ fn refused(answer: &Answer, status: u16, code: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
+async fn no_more_attributes_are_asked_for_than_an_event_may_have() {
+    let world = World::new().await;
+    let asked = |count: usize| {
+        let attributes: Vec<String> = (0..count).map(|i| format!("attribute.a{i}=x")).collect();
+        format!("/events?{}", attributes.join("&"))
+    };
+    assert_eq!(world.api.get(&asked(32)).await.ok()["events"], serde_json::json!([]));
+    for count in [33, 500] {
+        let problem = refused(&world.api.get(&asked(count)).await, 400, "wrong-parameters");
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(
+            (errors.len(), &errors[0]["message"]),
+            (1, &format!("{count} of them; give 32 at most").into()),
+            "{problem}"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn every_wrong_parameter_is_told_at_once() {
     let world = World::new().await;
     let wrong = "/events?servise=pay&limit=0&from=yesterday&status_code=99&status_class=9xx&errors=yes&order=ascending\
-                 &trace_id=XYZ&min_latency_ms=-1&after=1-2&user_ref=&service=a&service=b&attribute.=x&x=%ff";
+                 &trace_id=XYZ&min_latency_ms=-1&after=1-2&user_ref=&service=a&service=b&attribute.=x";
+    let long = format!("attribute.{}", "n".repeat(65));
+    let (wrong, long) = (&format!("{wrong}&{long}=x&x=%ff"), long.as_str());
     let answer = world.api.get(wrong).await;
     // What is no text is told first: nothing is known of the rest then.
     let problem = refused(&answer, 400, "wrong-parameters");
@@ -55,10 +77,11 @@ async fn every_wrong_parameter_is_told_at_once() {
         ("user_ref", "expected 1 to 256 characters without control characters, found ``"),
         ("service", "given 2 times; give it once"),
         ("attribute.", "expected the name after `attribute.`"),
+        (long, "expected a name of 64 bytes at most, without control characters, after `attribute.`"),
     ] {
         assert!(found.contains(&(parameter, message)), "{parameter}: {message} in {found:#?}");
     }
-    assert_eq!(found.len(), 13, "{found:#?}");
+    assert_eq!(found.len(), 14, "{found:#?}");
     world.end().await;
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Response};
 use serde_json::Value;
-use support::{DEADLINE, World, define, events, publish, until};
+use support::{DEADLINE, World, define, events, publish, slo, until};
 use tokio::time::{Instant, timeout};
 
 /// An event of the stream.
@@ -135,21 +135,45 @@ async fn who_comes_back_misses_no_alert_and_hears_none_twice() {
 }
 
 #[tokio::test]
-async fn who_comes_back_within_a_tick_is_not_told_everything_again() {
+async fn who_comes_back_is_told_the_whole_and_then_what_changes() {
     let world = World::new().await;
     world.take(&events(0..2)).await;
-    // Within one tick, if it does not just end.
-    for i in 2..20 {
-        let id = Listener::of(&world, "events=slos", None).await.next().await.unwrap().id;
-        let mut again = Listener::of(&world, "events=slos", Some(&id)).await;
-        publish(world.log.as_ref(), &events(i..i + 1)).await;
-        let next = again.next().await.unwrap();
-        if next.data["slos"].as_array().unwrap().len() < 4 {
-            world.end().await;
-            return;
-        }
+    let mut listener = Listener::of(&world, "events=slos", None).await;
+    let first = listener.next().await.unwrap();
+    assert_eq!(first.data["whole"], true, "{first:?}");
+    publish(world.log.as_ref(), &events(2..3)).await;
+    let changed = listener.until("slos", |data| total(data, "all") == 3).await;
+    assert_eq!(changed.data["whole"], false, "{changed:?}");
+    drop(listener);
+    // What went meanwhile is not in the whole. Also within one tick: nobody knows what of it a client has.
+    define(world.log.as_ref(), "all", None).await;
+    until("it is gone", async || world.api.get("/slos/all").await.status == 404).await;
+    for id in [&first.id, &changed.id] {
+        let mut again = Listener::of(&world, "events=slos", Some(id)).await;
+        let all = again.next().await.unwrap();
+        assert_eq!((&all.data["whole"], total(&all.data, "all")), (&true.into(), -1), "{all:?}");
+        let mut again = Listener::of(&world, "events=slos", Some(&all.id)).await;
+        assert_eq!(again.next().await.unwrap().data["whole"], true);
     }
-    panic!("everything was told again each time");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_definition_without_traffic_that_comes_or_goes_is_told() {
+    let world = World::new().await;
+    world.take(&events(0..2)).await;
+    let mut listener = Listener::of(&world, "events=slos", None).await;
+    assert!(listener.next().await.is_some());
+    let has = |data: &Value, list: &str, name: &str| data[list].as_array().unwrap().iter().any(|s| s["name"] == name);
+    // Read in between two ticks, most of them.
+    for i in 0..6 {
+        let name = format!("quiet-{i}");
+        define(world.log.as_ref(), &name, Some(slo(&name, "'false', groupBy: [endpoint]"))).await;
+        listener.until("slos", |data| has(data, "slos", &name)).await;
+        define(world.log.as_ref(), &name, None).await;
+        listener.until("slos", |data| has(data, "gone", &name)).await;
+    }
+    world.end().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use slipstream_log::{LogError, TopicPartition};
 use slipstream_role::burn_state::BurnStateError;
 use slipstream_role::definitions::PARTITION;
 use slipstream_role::revisions::RevisionsError;
+use slipstream_schemas::Cause;
 use slipstream_slo::revision::RevisionError;
 use slipstream_store::StoreError;
 
@@ -88,21 +89,29 @@ pub enum QueryError {
         at: String,
     },
     /// Retention has removed some of what was known then.
-    #[error(
-        "some of what was known at {at} was removed by retention (retention.events): the store has all from {kept} on"
-    )]
+    #[error("some of what was known at {at} was removed by retention ({setting}): the store has all from {kept} on")]
     Gone {
         /// The time that was asked for.
         at: String,
         /// From which on it can be answered.
         kept: String,
+        /// For how long it is kept.
+        setting: &'static str,
     },
     /// It takes the log to answer, and there is none here.
     #[error("this takes the log, too: say where it is (--log, or --data)")]
     NoLog,
+    /// It takes the log to answer, and that cannot be opened.
+    #[error("this takes the log, too, which cannot be opened: {0}")]
+    LogNotOpen(#[source] Cause),
 }
 
 impl QueryError {
+    /// There is no log, or it cannot be opened.
+    pub(crate) fn no_log(why: Option<Cause>) -> QueryError {
+        why.map_or(QueryError::NoLog, QueryError::LogNotOpen)
+    }
+
     /// Whether to ask again may help: log or store are away, or have not got there yet.
     pub fn may_pass(&self) -> bool {
         match self {

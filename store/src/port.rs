@@ -149,6 +149,16 @@ pub struct Counts {
     pub notifications: u64,
 }
 
+/// From which tick on (Unix seconds) nothing is missing that is asked for as of a tick: retention has removed some of what was known
+/// before. `None`: it has removed none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WholeFrom {
+    /// Of each series there is the record that was its newest at that tick, and all since.
+    pub burn_rates: Option<i64>,
+    /// Every episode of an alert that was not over by then is there.
+    pub alerts: Option<i64>,
+}
+
 /// The outcome, by its positions, of a batch whose writing ended without a clear result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchFate {
@@ -231,6 +241,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What raw events there are, by log time: each partition of the present request-events that has a position, in order.
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError>;
+
+    /// From when on burn rates and alerts are whole. It only moves forward, and retention moves it in the transaction that removes.
+    async fn whole_from(&self) -> Result<WholeFrom, StoreError> {
+        Ok(WholeFrom::default())
+    }
 
     /// Raw events of a window of log time, about `limit` at most (some 10,000 are a good page), behind `after`. All pages
     /// together have each event once.

@@ -7,23 +7,25 @@ use slipstream_schemas::EventTime;
 use slipstream_schemas::records::BurnRates;
 use slipstream_store::text;
 
-use super::answers::alerts::Alert;
+use super::answers::alerts::Alerts;
 use super::answers::slo::{Definition, Exemplar, RuleState, SloDetail};
 use super::answers::slos::{Known, Standing};
 
 /// Exemplars of an answer.
 const EXEMPLARS: usize = 20;
 
-/// Its definition if it is in force, its standings, the states of its series, its open alerts.
+/// Its definition if it is in force, its standings, the states of its series, its open alerts if the store tells them.
 pub fn detail(
     slo: Option<&Slo>,
     objectives: Vec<Standing>,
     states: &[BurnRates],
-    alerts: Vec<Alert>,
+    alerts: Option<Alerts>,
     known: Known,
 ) -> SloDetail {
     let rules = slo.map(|slo| states.iter().flat_map(|state| rules(slo, state)).collect()).unwrap_or_default();
-    SloDetail { slo: slo.map(Definition::from), objectives, rules, exemplars: exemplars(states), alerts, known }
+    let (alerts, alerts_as_of) = alerts.map_or((None, None), |Alerts { alerts, as_of }| (Some(alerts), as_of));
+    let (slo, exemplars) = (slo.map(Definition::from), exemplars(states));
+    SloDetail { slo, objectives, rules, exemplars, alerts, alerts_as_of, known }
 }
 
 /// The rules that guard a series. Where its SLO was changed a moment ago, those that both know.

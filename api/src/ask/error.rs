@@ -87,7 +87,9 @@ impl From<QueryError> for AskError {
             QueryError::Unknown { what, name } => AskError::NoSuch { what, name },
             QueryError::NotYet { .. } => AskError::NotYet(error.to_string()),
             QueryError::Refused(_) | QueryError::Gone { .. } => AskError::Unanswerable(error.to_string()),
-            QueryError::Definitions(_) | QueryError::NoLog => AskError::of(LOG, passes, error),
+            QueryError::Definitions(_) | QueryError::NoLog | QueryError::LogNotOpen(_) => {
+                AskError::of(LOG, passes, error)
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod detail;
 mod error;
+mod known;
 mod past;
 mod slos;
 

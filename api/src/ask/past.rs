@@ -1,16 +1,18 @@
 //! What the store holds, and what is read from the log for one question.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use slipstream_log::SharedLog;
-use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, HistoryQuestion, TopQuestion};
+use slipstream_query::{History, QueryError};
 use slipstream_role::markers::markers;
 use slipstream_schemas::{EventTime, LogTime, Topic};
 use slipstream_store::alerts::AlertFilter;
 use slipstream_store::kpis::KpiQuestion;
 use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::{EventQuestion, SharedStore, text};
+use tokio::time::timeout;
 
 use super::AskError;
 use super::answers::alerts::{AlertDetail, Alerts};
@@ -23,6 +25,7 @@ use super::answers::history::History as Points;
 use super::answers::kpis::KpiAnswer;
 use super::answers::markers::Markers;
 use super::answers::notifications::Notifications;
+use super::known::KnownUpTo;
 
 /// A store that may not have been reached yet.
 pub type StoreCell = Arc<OnceLock<SharedStore>>;
@@ -32,7 +35,13 @@ pub type StoreCell = Arc<OnceLock<SharedStore>>;
 pub struct Past {
     store: StoreCell,
     log: SharedLog,
+    /// Of both, once there is a store. It remembers what it found.
+    history: Arc<OnceLock<History>>,
+    known: Arc<KnownUpTo>,
 }
+
+/// How long the log may take to tell its ends, for a lag.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Markers of an interval: those that touch it.
 pub struct MarkerQuestion {
@@ -42,12 +51,14 @@ pub struct MarkerQuestion {
     pub to: EventTime,
     /// Of this service, or of all.
     pub service: Option<String>,
+    /// At most so many, the newest.
+    pub limit: usize,
 }
 
 impl Past {
     /// Of a store, once it is in its cell, and a log.
     pub fn of(store: StoreCell, log: SharedLog) -> Past {
-        Past { store, log }
+        Past { store, log, history: Arc::default(), known: Arc::default() }
     }
 
     /// The store.
@@ -55,14 +66,10 @@ impl Past {
         self.store.get().ok_or_else(|| AskError::NotYet("the store has not been reached yet; ask again".to_owned()))
     }
 
-    /// The log.
-    pub(super) fn log(&self) -> &SharedLog {
-        &self.log
-    }
-
     /// Store and log together.
-    pub(super) fn history(&self) -> Result<History, AskError> {
-        Ok(History::of(self.store()?.clone()).with_log(self.log.clone()))
+    pub(super) fn history(&self) -> Result<&History, AskError> {
+        let store = self.store()?;
+        Ok(self.history.get_or_init(|| History::of(store.clone()).with_log(self.log.clone())))
     }
 
     /// A page of events.
@@ -103,13 +110,9 @@ impl Past {
 
     /// Alerts, newest first; as they were known at `as_of`.
     pub async fn alerts(&self, filter: &AlertFilter, as_of: Option<LogTime>) -> Result<Alerts, AskError> {
-        if let Some(at) = as_of {
-            self.require_alerts(at).await?;
-        }
-        let filter = AlertFilter { until: as_of.map(|at| at.0.div_euclid(1_000)), ..filter.clone() };
-        let as_of = self.known(as_of, Topic::Alerts).await?;
-        let answer = self.history()?.alerts(&filter).await?;
-        Ok(Alerts { alerts: answer.alerts.into_iter().map(Into::into).collect(), as_of })
+        let known = self.known(as_of, Topic::Alerts).await?;
+        let answer = self.history()?.alerts(filter, as_of).await?;
+        Ok(Alerts { alerts: answer.alerts.into_iter().map(Into::into).collect(), as_of: known })
     }
 
     /// One alert, and what happened to it.
@@ -121,7 +124,8 @@ impl Past {
 
     /// What became of notifications.
     pub async fn notifications(&self, question: &NotificationQuestion) -> Result<Notifications, AskError> {
-        Ok(self.history()?.notifications(question).await?.into())
+        let as_of = self.known(None, Topic::Notifications).await?;
+        Ok(Notifications::new(self.history()?.notifications(question).await?, as_of))
     }
 
     /// Markers, oldest first.
@@ -129,7 +133,9 @@ impl Past {
         let mut found = markers(self.log.as_ref(), question.from, question.to).await?;
         let wanted = |service: &str| question.service.as_deref().is_none_or(|s| service == s || service.is_empty());
         found.retain(|marker| wanted(&marker.service));
-        Ok(Markers { markers: found.into_iter().map(Into::into).collect() })
+        let markers_total = found.len();
+        found.drain(..markers_total.saturating_sub(question.limit));
+        Ok(Markers { markers_total, markers: found.into_iter().map(Into::into).collect() })
     }
 
     /// Overwrites a `user_ref` wherever the store has it.
@@ -139,7 +145,12 @@ impl Past {
 
     /// How the store is.
     pub async fn store_state(&self) -> Result<StoreState, AskError> {
-        Ok(self.history()?.standing().await?.into())
+        match timeout(LOG_PATIENCE, self.history()?.standing()).await {
+            Err(_) | Ok(Err(QueryError::Log(_))) => {}
+            Ok(standing) => return Ok(standing?.into()),
+        }
+        // The log is away: how far the store is behind it is not known then, and the rest is.
+        Ok(History::of(self.store()?.clone()).standing().await?.into())
     }
 
     /// Up to when an answer is known: as it was asked, or log time up to which the store has everything of a topic; `None` if it
@@ -148,9 +159,7 @@ impl Past {
         if let Some(asked) = asked {
             return Ok(Some(log_time(asked)));
         }
-        let positions = self.store()?.positions().await?;
-        let least = positions.iter().filter(|p| p.topic == topic).map(|p| p.log_time).min();
-        Ok(least.map(log_time))
+        Ok(self.known.of(self.history()?, topic).await?.map(log_time))
     }
 }
 

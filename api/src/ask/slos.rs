@@ -1,10 +1,8 @@
 //! The SLOs and their alerts as they were known at a time.
 
 use slipstream_definitions::definition::Slo;
-use slipstream_log::TopicPartition;
-use slipstream_role::names::ALERTER;
+use slipstream_schemas::LogTime;
 use slipstream_schemas::records::BurnRates;
-use slipstream_schemas::{LogTime, Topic};
 
 use super::answers::slos::{Known, Slos, Standing};
 use super::past::log_time;
@@ -42,35 +40,10 @@ impl Past {
         states.retain(|state| state.slo == name);
         Ok(SloThen { slo, standings, states, known })
     }
-
-    /// Refuses a time of which not every transition is stored: those that burn's records of that time have led to.
-    pub(super) async fn require_alerts(&self, at: LogTime) -> Result<(), AskError> {
-        // Until then everything is evaluated, and burn rates are stored.
-        self.history()?.slos_as_of(at).await?;
-        let not_yet =
-            || AskError::NotYet(format!("not every alert up to {} is stored yet: ask again in a moment", log_time(at)));
-        let log = self.log();
-        for partition in 0..log.partitions(Topic::BurnRates).await? {
-            let partition = TopicPartition { topic: Topic::BurnRates, partition };
-            let (_, end) = log.bounds(partition).await?;
-            let decided = log.committed(ALERTER, partition).await?.map_or(0, |position| position.offset);
-            if decided < end {
-                return Err(not_yet());
-            }
-        }
-        let stored = self.store()?.positions().await?;
-        for partition in 0..log.partitions(Topic::Alerts).await? {
-            let (_, end) = log.bounds(TopicPartition { topic: Topic::Alerts, partition }).await?;
-            let found = stored.iter().find(|p| p.topic == Topic::Alerts && p.partition == partition);
-            if found.map_or(0, |position| position.offset) < end {
-                return Err(not_yet());
-            }
-        }
-        Ok(())
-    }
 }
 
 fn known_at(at: LogTime, slos: &[Standing]) -> Known {
-    let complete = slos.iter().all(|standing| standing.complete);
+    // As of what is known now: what was never evaluated lacks nothing.
+    let complete = slos.iter().filter(|standing| standing.as_of.is_some()).all(|standing| standing.complete);
     Known { as_of: Some(log_time(at)), complete, stale_for_seconds: None }
 }

@@ -139,10 +139,22 @@ impl Hub {
 
 /// The data of an event of standings: which are others than before, which are gone, and up to when that is known.
 pub fn slos_data(changed: &[u8], gone: &[u8], known: &Known) -> Bytes {
-    // Of one shape with the answer of `/slos`: what is known follows in the same object.
+    let parts: [&[u8]; 5] = [BEGIN, changed, b"],\"gone\":[", gone, b"],\"whole\":false,"];
+    Bytes::from([&parts.concat(), &in_object(known)[..]].concat())
+}
+
+/// What stands around all standings, which are not copied for each client that they are sent to.
+pub fn around_all(known: &Known) -> (Bytes, Bytes) {
+    let parts: [&[u8]; 2] = [b"],\"gone\":[],\"whole\":true,", &in_object(known)];
+    (Bytes::from_static(BEGIN), Bytes::from(parts.concat()))
+}
+
+const BEGIN: &[u8] = b"{\"slos\":[";
+
+/// Of one shape with the answer of `/slos`: what is known follows in the same object.
+fn in_object(known: &Known) -> Vec<u8> {
     let known = serde_json::to_vec(known).unwrap_or_default();
-    let parts: [&[u8]; 6] = [b"{\"slos\":[", changed, b"],\"gone\":[", gone, b"],", known.get(1..).unwrap_or_default()];
-    Bytes::from(parts.concat())
+    known.get(1..).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]

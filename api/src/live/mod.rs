@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
 pub use alerts::Offsets;
 pub use follow::{LiveError, follow};
 pub use fresh::Fresh;
-pub use hub::{Frame, Hub, Missed, Place, Topic, slos_data};
+pub use hub::{Frame, Hub, Missed, Place, Topic, around_all, slos_data};
 pub use snapshot::Snapshot;
 
 /// Name of the role, and of its reader where the log asks for one.

@@ -16,10 +16,12 @@ use slipstream_query::slos::{SloAnswer, status};
 use slipstream_query::{FollowError, Follower};
 use slipstream_schemas::records::{BurnRates, WindowRates};
 use slipstream_slo::hash::series_hash;
+use tokio::sync::OnceCell;
 use twox_hash::XxHash3_64;
 
-use crate::ask::answers::slos::Standing;
-use crate::reply::Tag;
+use crate::ask::answers::slos::{STANDING, Standing};
+use crate::refusal::Refusal;
+use crate::reply::{Tag, csv_head, csv_line};
 
 /// A window that dashboards ask for, whatever rules look at, seconds.
 const SHORT: i64 = 300;
@@ -37,6 +39,8 @@ pub struct Snapshot {
     entries: Vec<Entry>,
     body: Bytes,
     tag: Tag,
+    /// The same as CSV, once somebody wants it.
+    table: OnceCell<Table>,
     /// By series, what its standing is but for the time.
     marks: HashMap<u64, u64>,
 }
@@ -47,6 +51,12 @@ struct Entry {
     service: String,
     at: Range<usize>,
     series: u64,
+}
+
+/// Lines of CSV behind their head, one for each entry.
+struct Table {
+    text: Bytes,
+    lines: Vec<Range<usize>>,
 }
 
 /// What names a series, in JSON.
@@ -93,7 +103,9 @@ impl Snapshot {
     /// From definitions, and states by SLO.
     pub(crate) fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>) -> Snapshot {
         let standings = SloAnswer::worst_first(&definitions, &states).slos;
-        let complete = standings.iter().all(|standing| standing.complete);
+        // What was never evaluated, such as a grouped SLO without any request yet, lacks nothing.
+        let mut evaluated = standings.iter().filter(|standing| standing.as_of.is_some());
+        let complete = as_of.is_some() && evaluated.all(|standing| standing.complete);
         let mut snapshot = Snapshot {
             as_of,
             complete,
@@ -103,6 +115,7 @@ impl Snapshot {
             body: Bytes::new(),
             tag: Tag::of(&[]),
             short: HashMap::new(),
+            table: OnceCell::new(),
             marks: HashMap::with_capacity(standings.len()),
         };
         let mut body = Vec::new();
@@ -166,13 +179,46 @@ impl Snapshot {
         if service.is_none() && beginning.is_none() {
             return self.all();
         }
-        let wanted = |entry: &&Entry| {
-            service.is_none_or(|service| entry.service == service)
-                && beginning.is_none_or(|beginning| entry.name.starts_with(beginning))
-        };
-        let body = self.joined(self.entries.iter().filter(wanted));
+        let body = self.joined(self.entries.iter().filter(|entry| entry.is_wanted(service, beginning)));
         let tag = Tag::of(std::slice::from_ref(&body));
         (body, tag)
+    }
+
+    /// The same as CSV, with its head. It is made once for all, and not where requests are answered.
+    ///
+    /// # Errors
+    /// When it cannot be written: a mistake in the program.
+    pub async fn table(self: &Arc<Self>, service: Option<&str>, beginning: Option<&str>) -> Result<Bytes, Refusal> {
+        let make = async || {
+            let snapshot = self.clone();
+            let made = tokio::task::spawn_blocking(move || snapshot.make_table()).await;
+            made.map_err(|error| Refusal::Broken(format!("writing CSV: {error}")))?
+        };
+        let Table { text, lines } = self.table.get_or_try_init(make).await?;
+        if service.is_none() && beginning.is_none() {
+            return Ok(text.clone());
+        }
+        let head = lines.first().map_or(text.len(), |first| first.start);
+        let mut some = text[..head].to_vec();
+        for (entry, line) in self.entries.iter().zip(lines) {
+            if entry.is_wanted(service, beginning) {
+                some.extend_from_slice(&text[line.clone()]);
+            }
+        }
+        Ok(Bytes::from(some))
+    }
+
+    fn make_table(&self) -> Result<Table, Refusal> {
+        let unreadable = |error| Refusal::Broken(format!("reading standings: {error}"));
+        let mut text = csv_head(STANDING)?;
+        let mut lines = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            let row = serde_json::from_slice(&self.body[entry.at.clone()]).map_err(unreadable)?;
+            let begin = text.len();
+            text.extend_from_slice(&csv_line(STANDING, &row)?);
+            lines.push(begin..text.len());
+        }
+        Ok(Table { text: Bytes::from(text), lines })
     }
 
     /// Those that are not as they were before.
@@ -217,6 +263,13 @@ impl Snapshot {
     }
 }
 
+impl Entry {
+    fn is_wanted(&self, service: Option<&str>, beginning: Option<&str>) -> bool {
+        service.is_none_or(|service| self.service == service)
+            && beginning.is_none_or(|beginning| self.name.starts_with(beginning))
+    }
+}
+
 /// What tells a series from others.
 fn series_of(standing: &Standing) -> u64 {
     let mut hasher = XxHash3_64::with_seed(0);
@@ -234,4 +287,49 @@ fn hash_of(state: &BurnRates) -> u64 {
 
 fn hash(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_definitions::definition::{GroupKey, Indicator, Objective, Ratio, Side, Window};
+
+    use super::*;
+
+    fn grouped(name: &str) -> Slo {
+        let indicator = Indicator { total: "true".into(), side: Side::Good("status_code < 500".into()) };
+        Slo {
+            name: name.into(),
+            display_name: name.into(),
+            service: "=shop".into(),
+            description: String::new(),
+            group_by: vec![GroupKey::Endpoint],
+            window: Window::Rolling(2_592_000),
+            objectives: vec![Objective::new("0", indicator, Ratio { num: 995, den: 1_000 })],
+            composite: None,
+            labels: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_never_evaluated_lacks_nothing() {
+        let definitions: Arc<[Slo]> = [grouped("quiet")].into();
+        assert!(Snapshot::new(Some(10), definitions.clone(), Vec::new()).complete());
+        assert!(!Snapshot::new(None, definitions, Vec::new()).complete(), "nothing is known yet");
+    }
+
+    #[tokio::test]
+    async fn a_table_of_some_has_the_lines_of_all() {
+        let snapshot = Arc::new(Snapshot::new(Some(10), ["a", "b", "bc"].map(grouped).into(), Vec::new()));
+        let lines = async |service: Option<&str>, beginning: Option<&str>| {
+            let text = snapshot.table(service, beginning).await.unwrap();
+            let lines: Vec<String> =
+                std::str::from_utf8(&text).unwrap().split_terminator("\r\n").map(str::to_owned).collect();
+            lines
+        };
+        let all = lines(None, None).await;
+        assert!(all[0].starts_with("name,service,objective") && all[1].starts_with("a,'=shop,0"), "{all:?}");
+        assert_eq!(lines(None, Some("b")).await, [all[0].clone(), all[2].clone(), all[3].clone()]);
+        assert_eq!(lines(Some("other"), None).await, all[..1]);
+        assert_eq!(lines(Some("=shop"), None).await, all);
+    }
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use slipstream_runtime::access::Principal;
 use utoipa::ToSchema;
 
-use super::{Called, Operation, content};
+use super::{Called, Operation, Told, content};
 use crate::api::Api;
 use crate::ask::answers::{Example, Rows};
 use crate::body;
@@ -66,11 +66,12 @@ impl Operation {
         operation.answering::<A>(&[Format::Json])
     }
 
-    /// One that answers rows, as JSON or CSV. `next` is where the next page begins, where there are pages.
+    /// One that answers rows, as JSON or CSV. `next` is where the next page begins; `None` if there are no
+    /// pages.
     pub fn rows<Q, A, F>(
         called: Called,
         ask: impl Fn(Arc<Api>, Q) -> F + Clone + Send + Sync + 'static,
-        next: fn(&A) -> Option<&str>,
+        next: Option<fn(&A) -> Option<&str>>,
     ) -> Operation
     where
         Q: Question,
@@ -82,10 +83,11 @@ impl Operation {
             async move {
                 let format = negotiate(&asked.headers, format, Format::BOTH)?;
                 let answer = answer.await?;
-                Ok(Reply::rows(&answer, format)?.with_next(&asked.query, next(&answer)))
+                Ok(Reply::rows(&answer, format)?.with_next(&asked.query, next.and_then(|next| next(&answer))))
             }
         });
-        operation.answering::<A>(Format::BOTH)
+        let told: &[Told] = if next.is_some() { &[Told::AsOf, Told::Link] } else { &[Told::AsOf] };
+        operation.answering::<A>(Format::BOTH).telling(told)
     }
 
     /// One that makes its reply itself.

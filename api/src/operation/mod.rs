@@ -33,6 +33,17 @@ pub enum Scope {
     Operate,
 }
 
+/// What a header tells of an answer: of a table there is no other place for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Up to when it is known.
+    AsOf,
+    /// For how long what it is made of has not moved on.
+    StaleFor,
+    /// Where the next page is.
+    Link,
+}
+
 /// What an answer looks like in the document.
 pub struct Content {
     /// Media type.
@@ -72,6 +83,8 @@ pub struct Operation {
     pub schemas: Schemas,
     /// Statuses of refusals beside those that every operation has.
     pub refuses: &'static [u16],
+    /// What headers tell of its answers, beside the ETag.
+    pub told: &'static [Told],
     /// Whether its answers have ETags.
     pub tagged: bool,
     /// Who answers.
@@ -114,6 +127,7 @@ impl Operation {
             answers: Vec::new(),
             schemas: Vec::new(),
             refuses: &[],
+            told: &[],
             tagged: true,
             route: route.fallback(not_allowed),
         }
@@ -135,6 +149,12 @@ impl Operation {
     #[must_use]
     pub fn refusing(self, refuses: &'static [u16]) -> Operation {
         Operation { refuses, ..self }
+    }
+
+    /// What headers tell of its answers.
+    #[must_use]
+    pub fn telling(self, told: &'static [Told]) -> Operation {
+        Operation { told, ..self }
     }
 
     /// Its answers are not to be kept.

@@ -125,7 +125,7 @@ pub fn operations() -> Vec<Operation> {
         summary: "What became of notifications, page by page",
     };
     vec![
-        Operation::rows(ALERTS, alerts, |_| None)
+        Operation::rows(ALERTS, alerts, None)
             .about(
                 "One entry for each episode: `from` is compared with its latest transition, `to` with its beginning.",
             )
@@ -133,7 +133,7 @@ pub fn operations() -> Vec<Operation> {
         Operation::json(ALERT, alert)
             .about("Its newest episode, every transition of all episodes, and what became of its notifications.")
             .refusing(&[404]),
-        Operation::rows(NOTIFICATIONS, notifications, |page: &Notifications| page.next.as_deref())
+        Operation::rows(NOTIFICATIONS, notifications, Some(|page: &Notifications| page.next.as_deref()))
             .about("What each receiver took or refused, and what was not told, with the reason.")
             .refusing(&[422]),
     ]

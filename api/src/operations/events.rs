@@ -64,7 +64,7 @@ pub fn operations() -> Vec<Operation> {
     const EVENT: Called =
         Called { path: "/events/{event_id}", id: "getEvent", tag: "Requests", summary: "One request" };
     vec![
-        Operation::rows(EVENTS, events, |page: &Events| page.next.as_deref())
+        Operation::rows(EVENTS, events, Some(|page: &Events| page.next.as_deref()))
             .about(
                 "Every filter must hold. The next page begins behind `next`; the header Link has its address, too. \
                  `as_of` gives the pages as they would have been then.",

@@ -27,7 +27,7 @@ const TRACE_ID: Param<TraceId> = Param::new("trace_id", "Exactly this trace", "4
 const USER_REF: Param<Name> = Param::new("user_ref", "Exactly this user", "u-17");
 const EVENT_ID: Param<Name> = Param::new("event_id", "Exactly this event", "0193b6b2-6f0c-7a31-9d1e-1c2b3a4d5e6f");
 const ATTRIBUTE: Param<Text> =
-    Param::new("attribute.NAME", "Exactly this value of the attribute NAME; any number of them", "eu-central-1");
+    Param::new("attribute.NAME", "Exactly this value of the attribute NAME; up to 32 of them", "eu-central-1");
 
 /// Microseconds, as events have them.
 pub fn event_time(Time(time): Time) -> EventTime {

@@ -10,7 +10,7 @@ use super::filter::{dimensions, everything};
 use crate::api::Api;
 use crate::ask::answers::endpoints::Endpoints;
 use crate::ask::answers::kpis::{KpiAnswer, KpiRows};
-use crate::operation::{Called, FORMAT, Operation};
+use crate::operation::{Called, FORMAT, Operation, Told};
 use crate::question::{Asking, Choice, Length, Limit, Name, Param, Question};
 use crate::refusal::Refusal;
 use crate::reply::{Format, Reply, negotiate};
@@ -137,30 +137,27 @@ pub fn operations() -> Vec<Operation> {
             let format = negotiate(&asked.headers, format, Format::BOTH)?;
             let answer = api.bound.ask(api.past.kpis(&question)).await?;
             match format {
-                Format::Json => Reply::json(&answer),
+                Format::Json => Reply::known(&answer, answer.as_of()),
                 Format::Csv => Reply::rows(&answer.into_rows(), format),
             }
         })
         .answering::<KpiAnswer>(Format::BOTH)
+        .telling(&[Told::AsOf])
         .about(
             "One total; with `by` or `step`, `rows`. Counts are exact whatever answers; quantiles are within 2 %. Errors \
              are status 500 and above. `source` names what was read.",
         )
         .refusing(&[422]),
-        Operation::rows(HOURLY, async |api: Arc<Api>, Hours(question)| buckets(api, question).await, none)
+        Operation::rows(HOURLY, async |api: Arc<Api>, Hours(question)| buckets(api, question).await, None)
             .about("From hourly aggregates, the present hour included.")
             .refusing(&[422]),
-        Operation::rows(DAILY, async |api: Arc<Api>, Days(question)| buckets(api, question).await, none)
+        Operation::rows(DAILY, async |api: Arc<Api>, Days(question)| buckets(api, question).await, None)
             .about("From daily aggregates (days of UTC), the present day included.")
             .refusing(&[422]),
-        Operation::rows(TOP, top, |_| None)
-            .about("With `slo`, what each endpoint spent of that SLO's budget.")
+        Operation::rows(TOP, top, None)
+            .about("With `slo`, what each endpoint spent of that SLO's budget; an open `from` is an hour before the end then.")
             .refusing(&[404, 422]),
     ]
-}
-
-fn none(_: &KpiRows) -> Option<&str> {
-    None
 }
 
 async fn buckets(api: Arc<Api>, question: KpiQuestion) -> Result<KpiRows, Refusal> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use slipstream_schemas::EventTime;
 
+use super::events::{LIMIT, USUAL};
 use super::filter::{SERVICE, event_time, range};
 use crate::api::Api;
 use crate::ask::MarkerQuestion;
 use crate::ask::answers::markers::Markers;
 use crate::operation::{Called, Operation};
-use crate::question::{Asking, Name, Question};
+use crate::question::{Asking, Limit, Name, Question};
 use crate::refusal::Refusal;
 
 impl Question for MarkerQuestion {
@@ -19,6 +20,7 @@ impl Question for MarkerQuestion {
             from: from.map_or(EventTime::MIN, event_time),
             to: to.map_or(EventTime::MAX, event_time),
             service: asking.one(&SERVICE).map(|Name(name)| name),
+            limit: asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit),
         }
     }
 }
@@ -32,7 +34,10 @@ pub fn operations() -> Vec<Operation> {
     };
     vec![
         Operation::json(MARKERS, markers)
-            .about("Oldest first. With `service`, those of all services, too. They are recorded at the gateway."),
+            .about(
+                "Oldest first; of more than `limit`, the newest. With `service`, those of all services, too. They are recorded at the \
+                 gateway.",
+            ),
     ]
 }
 

@@ -20,7 +20,7 @@ const STEP: Param<Length> =
     Param::new("step", "One point for each step of time: the last that was published", "5m").or("some 500 points");
 const OBJECTIVE: Param<Name> = Param::new("objective", "Only this objective", "0");
 const GROUP: Param<Text> =
-    Param::new("group.NAME", "Only groups with exactly this value of the label NAME; any number of them", "/pay");
+    Param::new("group.NAME", "Only groups with exactly this value of the label NAME; up to 32 of them", "/pay");
 const BY: Param<Dimension> = Param::new("by", "A field of events, or attribute.NAME", "endpoint").or("endpoint");
 /// Where neither end of a history is given: the last day.
 const DAY: i64 = 86_400;
@@ -83,13 +83,13 @@ pub fn operations() -> Vec<Operation> {
         summary: "Who spent an SLO's budget",
     };
     vec![
-        Operation::rows(HISTORY, history, |_| None)
+        Operation::rows(HISTORY, history, None)
             .about(
                 "Points as they were published: every ten seconds with traffic, every minute without. Without `to` up to \
                  now, without `from` the day before.",
             )
             .refusing(&[404, 422]),
-        Operation::rows(CONTRIBUTORS, contributors, |_| None)
+        Operation::rows(CONTRIBUTORS, contributors, None)
             .about(
                 "Bad requests of an hour, or of `from` to `to`, by the values of a field: the shares, with that of `other`, \
                  add up to exactly 1.",

@@ -1,24 +1,29 @@
 //! How the SLOs stand: from what is known here, without asking anybody; and how they stood, from what is stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_schemas::LogTime;
 use slipstream_store::alerts::{AlertFilter, AlertState};
+use tokio::time::timeout;
 
 use super::filter::{SERVICE, as_of};
 use crate::api::Api;
-use crate::ask::answers::alerts::Alert;
+use crate::ask::answers::alerts::Alerts;
 use crate::ask::answers::slo::SloDetail;
-use crate::ask::answers::slos::{Known, STANDING, Slos};
+use crate::ask::answers::slos::{Known, Slos};
 use crate::ask::detail::detail;
-use crate::operation::{Asked, Called, FORMAT, Operation};
+use crate::operation::{Asked, Called, FORMAT, Operation, Told};
 use crate::question::{Asking, Limit, Name, Param, Question};
 use crate::refusal::Refusal;
 use crate::reply::{Format, Reply, Tag, negotiate};
 
 const BEGINNING: Param<Name> = Param::new("name", "Whose name begins so", "payment");
 pub const NAME: Param<Name> = Param::new("name", "Name of the SLO", "payment-availability");
+
+/// How long one SLO's answer waits for its alerts.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// SLOs, in a format.
 struct Listed {
@@ -63,6 +68,7 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation::raw(SLOS, slos)
             .answering::<Slos>(Format::BOTH)
+            .telling(&[Told::AsOf, Told::StaleFor])
             .about(
                 "Exact up to the last second that is known, `as_of`. While nothing new is heard of, `complete` is false, \
                  and `stale_for_seconds` says for how long.",
@@ -86,10 +92,12 @@ async fn slos(api: Arc<Api>, listed: Listed, asked: Asked) -> Result<Reply, Refu
         return Reply::rows(&api.bound.ask(then).await?, format);
     }
     let (snapshot, known) = api.live.now()?;
-    let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
     let reply = match format {
-        Format::Json => json(body, tag, &known),
-        Format::Csv => csv(&body)?,
+        Format::Json => {
+            let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
+            json(body, tag, &known)
+        }
+        Format::Csv => Reply::of(snapshot.table(service.as_deref(), beginning.as_deref()).await?, Format::Csv.media()),
     };
     Ok(reply.known_at(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
 }
@@ -104,32 +112,29 @@ fn json(body: Bytes, tag: Tag, known: &Known) -> Reply {
     Reply { body, media: Format::Json.media(), tag: Some(tag), headers: Vec::new() }
 }
 
-fn csv(body: &Bytes) -> Result<Reply, Refusal> {
-    let list = [b"[", body.as_ref(), b"]"].concat();
-    let rows: Vec<serde_json::Value> =
-        serde_json::from_slice(&list).map_err(|error| Refusal::Broken(format!("reading standings: {error}")))?;
-    Reply::table(STANDING, &rows)
-}
-
 async fn slo(api: Arc<Api>, Named { name, as_of }: Named) -> Result<SloDetail, Refusal> {
     if let Some(at) = as_of {
         let then = api.bound.ask(api.past.slo(&name, at)).await?;
         let alerts = open_alerts(&api, &name, as_of).await?;
-        return Ok(detail(then.slo.as_ref(), then.standings, &then.states, alerts, then.known));
+        return Ok(detail(then.slo.as_ref(), then.standings, &then.states, Some(alerts), then.known));
     }
     let (snapshot, known) = api.live.now()?;
     let unknown = || Refusal::NoSuch { what: "SLO", name: name.clone() };
     let (slo, standings, states) = snapshot.one(&name).ok_or_else(unknown)?;
-    let alerts = open_alerts(&api, &name, None).await?;
+    // All else is known here: that is answered while the store is away.
+    let alerts = match timeout(STORE_PATIENCE, open_alerts(&api, &name, None)).await {
+        Ok(Err(Refusal::Later(_) | Refusal::Busy)) | Err(_) => None,
+        Ok(alerts) => Some(alerts?),
+    };
     Ok(detail(slo, standings, states, alerts, known))
 }
 
-async fn open_alerts(api: &Api, slo: &str, as_of: Option<LogTime>) -> Result<Vec<Alert>, Refusal> {
+async fn open_alerts(api: &Api, slo: &str, as_of: Option<LogTime>) -> Result<Alerts, Refusal> {
     let open = AlertFilter {
         slo: Some(slo.to_owned()),
         states: vec![AlertState::Pending, AlertState::Firing],
         limit: Some(Limit::MOST),
         ..AlertFilter::default()
     };
-    Ok(api.bound.ask(api.past.alerts(&open, as_of)).await?.alerts)
+    api.bound.ask(api.past.alerts(&open, as_of)).await
 }

@@ -22,6 +22,19 @@ pub use values::{
     Choice, EndpointName, Length, Limit, Millis, Name, StatusClass, StatusCode, Text, Time, TraceId, Value, Yes,
 };
 
+/// Parameters with names of the asker's: no event has more attributes, and no SLO more labels.
+const MOST_NAMED: usize = 32;
+/// Bytes of such a name.
+const NAMED: usize = 64;
+
+fn is_name(name: &str) -> bool {
+    name.len() <= NAMED && !name.chars().any(char::is_control)
+}
+
+fn wrong_name(prefix: &str) -> String {
+    format!("expected a name of {NAMED} bytes at most, without control characters, after `{prefix}`")
+}
+
 /// Parameters of a request, as they were sent.
 pub type Pairs = Vec<(String, String)>;
 
@@ -93,7 +106,7 @@ impl Asking {
         words.into_iter().filter_map(|word| self.value(param.name, word)).collect()
     }
 
-    /// `PREFIX.NAME=VALUE` with a name of the asker's, any number of them.
+    /// `PREFIX.NAME=VALUE` with a name of the asker's, as many as an event may have attributes.
     pub fn named(&mut self, prefix: &str, param: &Param<Text>) -> BTreeMap<String, String> {
         self.asked.push(param.documented(Place::Query));
         let (named, rest) = std::mem::take(&mut self.query).into_iter().partition(|(name, _)| name.starts_with(prefix));
@@ -102,6 +115,7 @@ impl Asking {
         for (name, value) in Pairs::into_iter(named) {
             match &name[prefix.len()..] {
                 "" => self.complain(&name, format!("expected the name after `{prefix}`")),
+                of if !is_name(of) => self.complain(&name, wrong_name(prefix)),
                 of if found.contains_key(of) => self.complain(&name, "given twice; give it once".to_owned()),
                 of => {
                     if let Some(Text(text)) = self.value(&name, &value) {
@@ -109,6 +123,9 @@ impl Asking {
                     }
                 }
             }
+        }
+        if found.len() > MOST_NAMED {
+            self.complain(param.name, format!("{} of them; give {MOST_NAMED} at most", found.len()));
         }
         found
     }

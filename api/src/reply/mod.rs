@@ -15,6 +15,7 @@ use crate::ask::answers::Rows;
 use crate::refusal::Refusal;
 
 pub use accept::{Format, best, negotiate};
+pub use csv::{csv_head, csv_line};
 pub use tag::Tag;
 
 /// An answer, before it is known whether its reader has it already.
@@ -51,16 +52,26 @@ impl Reply {
         Ok(Reply::of(body, Format::Json.media()))
     }
 
+    /// JSON that says up to when it is known.
+    ///
+    /// # Errors
+    /// As of [`Reply::json`].
+    pub fn known(answer: &impl Serialize, as_of: Option<&str>) -> Result<Reply, Refusal> {
+        let reply = Reply::json(answer)?;
+        let Some(as_of) = as_of else { return Ok(reply) };
+        let tag = reply.body.first().map(|body| Tag::but_for(body, as_of));
+        Ok(Reply { tag, ..reply }.known_at(Some(as_of)))
+    }
+
     /// Rows, as JSON or CSV.
     ///
     /// # Errors
     /// When they cannot be written: a mistake in the program.
     pub fn rows<A: Rows + Serialize>(answer: &A, format: Format) -> Result<Reply, Refusal> {
-        let reply = match format {
-            Format::Json => Reply::json(answer)?,
-            Format::Csv => Reply::table(A::COLUMNS, answer.rows())?,
-        };
-        Ok(reply.known_at(answer.as_of()))
+        match format {
+            Format::Json => Reply::known(answer, answer.as_of()),
+            Format::Csv => Ok(Reply::table(A::COLUMNS, answer.rows(), answer.last_row())?.known_at(answer.as_of())),
+        }
     }
 
     /// Tells in a header, too, up to when it is known: a table has no other place for it.
@@ -84,8 +95,8 @@ impl Reply {
     ///
     /// # Errors
     /// When they cannot be written: a mistake in the program.
-    pub fn table<R: Serialize>(columns: &[&str], rows: &[R]) -> Result<Reply, Refusal> {
-        Ok(Reply::of(csv::table(columns, rows)?, Format::Csv.media()))
+    fn table<R: Serialize>(columns: &[&str], rows: &[R], last: Option<serde_json::Value>) -> Result<Reply, Refusal> {
+        Ok(Reply::of(csv::table(columns, rows, last)?, Format::Csv.media()))
     }
 
     /// Tells where the next page is: the same question, behind this place.

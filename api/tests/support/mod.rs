@@ -44,6 +44,8 @@ pub struct World {
     /// How the SLOs stand, as metrics.
     pub metrics: Arc<dyn Source>,
     pub shutdown: Shutdown,
+    /// Ends the sink alone.
+    pub sink: Shutdown,
     tasks: JoinSet<()>,
     _dir: TempDir,
 }
@@ -64,7 +66,8 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store: SharedStore = SqliteStore::open(dir.path(), Default::default()).unwrap();
         let (health, shutdown, mut tasks) = (Health::default(), Shutdown::new(), JoinSet::new());
-        roles(&mut tasks, log.clone(), store.clone(), &shutdown);
+        let sink = Shutdown::new();
+        roles(&mut tasks, log.clone(), store.clone(), &shutdown, &sink);
         let cell = StoreCell::default();
         if has_store {
             let _ = cell.set(store.clone());
@@ -72,14 +75,15 @@ impl World {
         let access = Access::new(RateLimits::default());
         let parts =
             Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone(), access: access.clone() };
-        let role = Role::of(parts);
-        let metrics = role.metrics(100);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let api = Client::of(listener.local_addr().unwrap());
-        let (follow, serve) = (role.follow(shutdown.clone()), role.serve(listener.into(), DEADLINE, shutdown.clone()));
-        tasks.spawn(async { follow.await.unwrap() });
-        tasks.spawn(async { serve.await.unwrap() });
-        World { log, store, cell, health, access, api, metrics, shutdown, tasks, _dir: dir }
+        let (api, metrics) = served(&mut tasks, parts, &shutdown).await;
+        World { log, store, cell, health, access, api, metrics, shutdown, sink, tasks, _dir: dir }
+    }
+
+    /// Another process with the API, which has seen nothing yet.
+    pub async fn another_api(&mut self) -> Client {
+        let (cell, health) = (self.cell.clone(), Health::default());
+        let parts = Parts { log: self.log.clone(), store: cell, health, access: self.access.clone() };
+        served(&mut self.tasks, parts, &self.shutdown).await.0
     }
 
     /// Publishes events, and waits until they are stored, and known in the SLOs.
@@ -102,19 +106,31 @@ impl World {
     /// Ends the installation, in order.
     pub async fn end(mut self) {
         self.shutdown.cancel();
+        self.sink.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
         }
     }
 }
 
-fn roles(tasks: &mut JoinSet<()>, log: Arc<MemoryLog>, store: SharedStore, shutdown: &Shutdown) {
+async fn served(tasks: &mut JoinSet<()>, parts: Parts, shutdown: &Shutdown) -> (Client, Arc<dyn Source>) {
+    let role = Role::of(parts);
+    let metrics = role.metrics(100);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = Client::of(listener.local_addr().unwrap());
+    let (follow, serve) = (role.follow(shutdown.clone()), role.serve(listener.into(), DEADLINE, shutdown.clone()));
+    tasks.spawn(async { follow.await.unwrap() });
+    tasks.spawn(async { serve.await.unwrap() });
+    (api, metrics)
+}
+
+fn roles(tasks: &mut JoinSet<()>, log: Arc<MemoryLog>, store: SharedStore, shutdown: &Shutdown, sink: &Shutdown) {
     let log: SharedLog = log;
     let health = Health::default;
     let tally = tally::run(log.clone(), tally::Thread::alone(), health(), shutdown.clone());
     let burn = burn::run(log.clone(), health(), shutdown.clone());
     let alerter = slipstream_alerter::run(log.clone(), health(), shutdown.clone());
-    let sink = slipstream_sink::run(log, store, WINDOW_MS, health(), shutdown.clone());
+    let sink = slipstream_sink::run(log, store, WINDOW_MS, health(), sink.clone());
     tasks.spawn(async { tally.await.unwrap() });
     tasks.spawn(async { burn.await.unwrap() });
     tasks.spawn(async { alerter.await.unwrap() });

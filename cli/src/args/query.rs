@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::place::AskedOf;
-use super::values::{duration, latency, limit, pair, status_class, status_code, time};
+use super::values::{latency, limit, pair, status_class, status_code, step, time};
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
@@ -23,7 +23,7 @@ pub enum Query {
         #[arg(long, value_enum)]
         by: Vec<By>,
         /// One row per time step
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        #[arg(long, value_name = "DURATION", value_parser = step)]
         step: Option<Duration>,
         /// Read these rows only, to compare [default: the coarsest that serve]
         #[arg(long, value_enum)]
@@ -39,7 +39,7 @@ pub enum Query {
         /// What comes first
         #[arg(long, value_enum, default_value = "hits")]
         sort: Sort,
-        /// Whose budget
+        /// Whose budget: each request is judged; without --from those of the last hour
         #[arg(long, value_name = "NAME", required_if_eq("sort", "budget_spent"))]
         slo: Option<String>,
         /// Which of its objectives [default: its only one]
@@ -98,7 +98,7 @@ pub enum Query {
         #[arg(long, value_name = "TIME", value_parser = time)]
         to: Option<Timestamp>,
         /// A point per step [default: as many as make 500 points]
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        #[arg(long, value_name = "DURATION", value_parser = step)]
         step: Option<Duration>,
         /// Only this objective
         #[arg(long, value_name = "NAME")]

@@ -100,6 +100,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text).filter(sensible).ok_or_else(|| EXPECTED.to_owned())
 }
 
+/// The length of a step: whole seconds.
+pub(super) fn step(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        step if step.subsec_nanos() == 0 => Ok(step),
+        _ => Err("expected whole seconds, like 1s, 5m or 1d".to_owned()),
+    }
+}
+
 /// A duration that may be nothing.
 pub(super) fn grace(text: &str) -> Result<Duration, String> {
     match text {

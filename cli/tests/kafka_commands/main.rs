@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod acls;
+mod as_of;
 mod doctor;
 mod elastic;
 mod follower;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use slipstream_schemas::EventTime;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
-use slipstream_store::alerts::{AlertEpisode, AlertFilter};
+use slipstream_schemas::{EventTime, LogTime};
+use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
 use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::text;
 
@@ -116,16 +116,35 @@ impl From<Notification> for NotificationRow {
     }
 }
 
+/// Whether episodes that were over by a tick would be among those that are asked for.
+fn reaches(filter: &AlertFilter, found: usize, over_by: i64) -> bool {
+    let is_open = |state: &AlertState| matches!(state, AlertState::Pending | AlertState::Firing);
+    let only_open = !filter.states.is_empty() && filter.states.iter().all(is_open);
+    let is_full = filter.limit.is_some_and(|limit| found >= limit);
+    !only_open && !is_full && filter.from.is_none_or(|from| from < over_by)
+}
+
 /// Notifications of an alert that are told with it.
 const TOLD: usize = 10_000;
 
 impl History {
-    /// Alerts and their states.
+    /// Alerts and their states; as they were known at a time, if one is given.
     ///
     /// # Errors
-    /// When the store cannot be read, or refuses the question.
-    pub async fn alerts(&self, filter: &AlertFilter) -> Result<AlertAnswer, QueryError> {
-        Ok(AlertAnswer { alerts: self.store.alerts(filter).await? })
+    /// When the store cannot be read, lacks what was known then, or refuses the question.
+    pub async fn alerts(&self, filter: &AlertFilter, as_of: Option<LogTime>) -> Result<AlertAnswer, QueryError> {
+        let Some(at) = as_of else { return Ok(AlertAnswer { alerts: self.store.alerts(filter).await? }) };
+        self.require_alerts(at).await?;
+        let filter = AlertFilter { until: Some(at.0.div_euclid(1_000)), ..filter.clone() };
+        let alerts = self.store.alerts(&filter).await?;
+        // Asked last: what was removed while they were read is missing in them.
+        if let Some(from) = self.store.whole_from().await?.alerts.filter(|from| reaches(&filter, alerts.len(), *from)) {
+            return Err(QueryError::Refused(format!(
+                "alerts that were over by {from} were removed by retention (retention.history): begin at {from}",
+                from = text::seconds(from)
+            )));
+        }
+        Ok(AlertAnswer { alerts })
     }
 
     /// An alert with its transitions and notifications.
@@ -156,5 +175,32 @@ impl History {
         let page = self.store.notifications(question).await?;
         let notifications = page.notifications.into_iter().map(NotificationRow::from).collect();
         Ok(NotificationAnswer { notifications, next: page.next.map(|next| next.to_string()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_would_be_told_of_what_was_removed_is_refused() {
+        let filter = |from, states: &[AlertState], limit| AlertFilter {
+            from,
+            states: states.to_vec(),
+            limit,
+            ..AlertFilter::default()
+        };
+        for (filter, expected) in [
+            (filter(None, &[], None), true),
+            (filter(None, &[AlertState::Firing, AlertState::Resolved], None), true),
+            (filter(Some(99), &[], None), true),
+            (filter(Some(100), &[], None), false),
+            (filter(None, &[AlertState::Firing, AlertState::Pending], None), false),
+            // The newest fill the page.
+            (filter(None, &[], Some(3)), false),
+            (filter(None, &[], Some(4)), true),
+        ] {
+            assert_eq!(reaches(&filter, 3, 100), expected, "{filter:?}");
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! Whether everything is stored that was known at a time: only then the answer stays the same for ever.
 //!
 //! What was logged by T is known once tally has read beyond T: by its horizon (L7) nothing more will come. What was evaluated by
-//! T is known once burn has folded all of that, and the store has what burn has published.
+//! T is known once burn has folded all of that, and the store has what burn has published. Alerts of T are known once the alerter
+//! has decided all of this, and the store has what it decided.
 
 use slipstream_definitions::definition::Slo;
-use slipstream_log::{Log, TopicPartition};
-use slipstream_role::names::{BURN, TALLY};
+use slipstream_log::{Offset, TopicPartition};
+use slipstream_role::names::{ALERTER, BURN, TALLY};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_store::{StorePosition, text};
+use slipstream_store::text;
+use tokio::time::Instant;
 
 use super::History;
+use super::reached::{Reader, deadline, ends, partitions, position};
 use crate::QueryError;
 use crate::definitions::{in_force_at, revisions};
 use crate::slos::SloAnswer;
@@ -27,6 +30,8 @@ impl History {
     pub async fn slos_as_of(&self, at: LogTime) -> Answer<SloAnswer> {
         self.require_evaluated(at).await?;
         let states = self.store.slo_states(Some(at.0.div_euclid(1_000))).await?;
+        // Asked last: what was removed while they were read is missing in them.
+        whole(at, self.store.whole_from().await?.burn_rates, "retention.events")?;
         Ok(SloAnswer::worst_first(&self.definitions_at(at).await?, &states))
     }
 
@@ -42,75 +47,99 @@ impl History {
     ///
     /// # Errors
     /// As of [`History::slos_as_of`].
-    pub async fn require_stored(&self, at: LogTime) -> Answer<()> {
-        self.require_kept(at).await?;
-        let (log, stored) = (self.log()?, self.store.positions().await?);
-        for partition in partitions(log.as_ref(), Topic::RequestEvents).await? {
-            // Within a partition log time never runs backwards.
-            if position(&stored, partition).is_some_and(|stored| stored.log_time > at) {
-                continue;
-            }
-            self.require_read(partition, at).await?;
-            let end = log.offset_at(partition, LogTime(at.0 + 1)).await?;
-            require_offset(&stored, partition, end, at)?;
+    pub(super) async fn require_stored(&self, at: LogTime) -> Answer<()> {
+        let kept = self.store.raw_bounds().await?.into_iter().filter_map(|bounds| bounds.kept_from).max();
+        if let Some(kept) = kept.filter(|kept| at < *kept) {
+            return Err(gone(at, kept, "retention.events"));
         }
+        if self.reached.stored.has(at) {
+            return Ok(());
+        }
+        let (log, stored, deadline) = (self.log()?, self.store.positions().await?, deadline());
+        // Within a partition log time never runs backwards.
+        let is_beyond = |partition| position(&stored, partition).is_some_and(|stored| stored.log_time > at);
+        let mut rest = partitions(log.as_ref(), Topic::RequestEvents).await?;
+        rest.retain(|partition| !is_beyond(*partition));
+        if !rest.is_empty() {
+            self.require_read(&rest, at, at, deadline).await?;
+            let after: Vec<_> = rest.iter().map(|partition| (*partition, LogTime(at.0 + 1))).collect();
+            let ends = log.all_offsets_at(&after).await?;
+            self.require_reached(Reader::Store, rest.into_iter().zip(ends).collect(), "stored", at, deadline).await?;
+        }
+        self.reached.stored.note(at);
         Ok(())
     }
 
     /// Refuses a time of which not every tick is evaluated and stored.
-    async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
-        self.require_kept(at).await?;
-        let log = self.log()?;
-        let read = LogTime(at.0 + EVALUATED_MS);
-        for partition in partitions(log.as_ref(), Topic::RequestEvents).await? {
-            self.require_read(partition, read).await?;
+    pub(super) async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
+        if self.reached.evaluated.has(at) {
+            return Ok(());
         }
-        for partition in partitions(log.as_ref(), Topic::SliTallies).await? {
-            let (_, end) = log.bounds(partition).await?;
-            let folded = log.committed(BURN, partition).await?.map_or(0, |position| position.offset);
-            if folded < end {
-                return Err(not_yet("evaluated", at));
-            }
-        }
-        // Read last: all that was published by the steps above is below these ends.
-        let stored = self.store.positions().await?;
-        for partition in partitions(log.as_ref(), Topic::BurnRates).await? {
-            let (_, end) = log.bounds(partition).await?;
-            require_offset(&stored, partition, end, at)?;
-        }
+        let (log, deadline) = (self.log()?, deadline());
+        let requests = partitions(log.as_ref(), Topic::RequestEvents).await?;
+        let read = self.require_read(&requests, LogTime(at.0 + EVALUATED_MS), at, deadline).await?;
+        // Each end is read once the step before is done: all that it has led to lies below.
+        let tallies = ends(log.as_ref(), Topic::SliTallies).await?;
+        self.require_reached(Reader::Role(BURN), tallies, "evaluated", at, deadline).await?;
+        let rates = ends(log.as_ref(), Topic::BurnRates).await?;
+        self.require_reached(Reader::Store, rates, "stored", at, deadline).await?;
+        self.reached.evaluated.note(LogTime(read.0.saturating_sub(EVALUATED_MS + 1)));
         Ok(())
     }
 
-    /// Whether tally has read beyond a time.
-    async fn require_read(&self, partition: TopicPartition, at: LogTime) -> Answer<()> {
-        let committed = self.log()?.committed(TALLY, partition).await?;
-        match committed {
-            Some(position) if position.log_time > at => Ok(()),
-            _ => Err(not_yet("read", at)),
+    /// Refuses a time of which not every transition is stored: those that burn's records of that time have led to.
+    pub(super) async fn require_alerts(&self, at: LogTime) -> Answer<()> {
+        whole(at, self.store.whole_from().await?.alerts, "retention.history")?;
+        self.require_evaluated(at).await?;
+        if self.reached.alerted.has(at) {
+            return Ok(());
         }
+        let (log, deadline) = (self.log()?, deadline());
+        let rates = ends(log.as_ref(), Topic::BurnRates).await?;
+        self.require_reached(Reader::Role(ALERTER), rates, "decided", at, deadline).await?;
+        let alerts = ends(log.as_ref(), Topic::Alerts).await?;
+        self.require_reached(Reader::Store, alerts, "stored", at, deadline).await?;
+        self.reached.alerted.note(at);
+        Ok(())
     }
 
-    /// What retention has removed cannot be told as it was.
-    async fn require_kept(&self, at: LogTime) -> Answer<()> {
-        let kept = self.store.raw_bounds().await?.into_iter().filter_map(|bounds| bounds.kept_from).max();
-        match kept {
-            Some(kept) if at < kept => Err(QueryError::Gone { at: told(at), kept: told(kept) }),
-            _ => Ok(()),
+    /// Whether tally has read beyond a time, and how far; `asked` is what is told.
+    async fn require_read(
+        &self,
+        requests: &[TopicPartition],
+        beyond: LogTime,
+        asked: LogTime,
+        deadline: Instant,
+    ) -> Answer<LogTime> {
+        let read = self.read_beyond(TALLY, requests, beyond, deadline).await?;
+        read.ok_or_else(|| not_yet("read", asked))
+    }
+
+    async fn require_reached(
+        &self,
+        reader: Reader,
+        places: Vec<(TopicPartition, Offset)>,
+        what: &'static str,
+        at: LogTime,
+        deadline: Instant,
+    ) -> Answer<()> {
+        match self.reach(reader, places, deadline).await? {
+            true => Ok(()),
+            false => Err(not_yet(what, at)),
         }
     }
 }
 
-fn require_offset(stored: &[StorePosition], partition: TopicPartition, end: i64, at: LogTime) -> Answer<()> {
-    let offset = position(stored, partition).map_or(0, |stored| stored.offset);
-    if offset < end { Err(not_yet("stored", at)) } else { Ok(()) }
+/// What retention has removed cannot be told as it was.
+fn whole(at: LogTime, from_tick: Option<i64>, setting: &'static str) -> Answer<()> {
+    match from_tick.map(|tick| LogTime(tick.saturating_mul(1_000))) {
+        Some(kept) if at < kept => Err(gone(at, kept, setting)),
+        _ => Ok(()),
+    }
 }
 
-fn position(stored: &[StorePosition], partition: TopicPartition) -> Option<&StorePosition> {
-    stored.iter().find(|stored| stored.topic == partition.topic && stored.partition == partition.partition)
-}
-
-async fn partitions(log: &dyn Log, topic: Topic) -> Answer<Vec<TopicPartition>> {
-    Ok((0..log.partitions(topic).await?).map(|partition| TopicPartition { topic, partition }).collect())
+fn gone(at: LogTime, kept: LogTime, setting: &'static str) -> QueryError {
+    QueryError::Gone { at: told(at), kept: told(kept), setting }
 }
 
 fn not_yet(what: &'static str, at: LogTime) -> QueryError {
@@ -119,4 +148,19 @@ fn not_yet(what: &'static str, at: LogTime) -> QueryError {
 
 fn told(at: LogTime) -> String {
     text::micros(slipstream_schemas::EventTime(at.0.saturating_mul(1_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_whole_any_more_is_refused_with_where_it_begins() {
+        let refused = |at, from| whole(LogTime(at), from, "retention.events").map_err(|error| error.to_string());
+        assert_eq!(refused(0, None), Ok(()));
+        assert_eq!(refused(100_000, Some(100)), Ok(()));
+        let said = refused(99_999, Some(100)).unwrap_err();
+        assert!(said.contains("1970-01-01T00:01:39.999000Z") && said.contains("(retention.events)"), "{said}");
+        assert!(said.ends_with("the store has all from 1970-01-01T00:01:40.000000Z on"), "{said}");
+    }
 }

@@ -139,16 +139,15 @@ pub(super) struct Counts {
     pub total: i64,
 }
 
-/// Requests of a range, judged.
+/// Requests, judged.
 pub(super) struct Judged<K> {
     pub objective: String,
-    pub range: (EventTime, EventTime),
     pub unknown: i64,
     pub by: BTreeMap<K, Counts>,
 }
 
-/// Events that are judged at most: they are read one by one.
-const MOST_EVENTS: u64 = 5_000_000;
+/// Events that are judged at most: they are read one by one, which takes some seconds for so many.
+const MOST_EVENTS: usize = 1_000_000;
 /// Different values that are counted at most.
 const MOST_VALUES: usize = 100_000;
 const PAGE: usize = 20_000;
@@ -158,27 +157,31 @@ impl History {
     /// Who is behind the bad requests of an SLO.
     ///
     /// # Errors
-    /// `Unknown` if there is no such SLO in force; when log or store cannot be read; when the range has too many events.
+    /// `Unknown` if there is no such SLO in force; when log or store cannot be read; when the range has too many events, or
+    /// retention has removed some of them.
     pub async fn contributors(&self, question: &ContributorQuestion) -> Result<ContributorAnswer, QueryError> {
-        let judged = self.judged(question, |event| question.by.of(event)).await?;
-        Ok(answer(question, judged))
+        let (from, to) = self.last_hour(question.from, question.to).await?;
+        let filter = EventFilter { from: Some(from), to: Some(to), ..EventFilter::default() };
+        let of = (question.slo.as_str(), question.objective.as_deref());
+        let judged = self.judged(of, &filter, |event| question.by.of(event)).await?;
+        Ok(answer(question, (from, to), judged))
     }
 
-    /// Judges every stored request of a range by an SLO as it is in force, and counts by a key.
+    /// Judges every stored request that passes a filter by an SLO as it is in force, and counts by a key.
     pub(super) async fn judged<K: Ord>(
         &self,
-        question: &ContributorQuestion,
+        (slo, asked): (&str, Option<&str>),
+        filter: &EventFilter,
         key: impl Fn(&EventView<'_>) -> K,
     ) -> Result<Judged<K>, QueryError> {
-        let slo = self.slo_in_force(&question.slo).await?;
-        let objective = objective(&slo, question.objective.as_deref())?;
-        let (from, to) = self.range(question).await?;
-        let mut judged = Judged { objective: objective.clone(), range: (from, to), unknown: 0, by: BTreeMap::new() };
+        let slo = self.slo_in_force(slo).await?;
+        let objective = objective(&slo, asked)?;
+        let mut judged = Judged { objective: objective.clone(), unknown: 0, by: BTreeMap::new() };
         let mut judge = Judge::new(slo, objective);
-        let filter = EventFilter { from: Some(from), to: Some(to), ..EventFilter::default() };
-        let mut after = None;
+        let (mut after, mut read) = (None, 0);
         loop {
             let page = self.store.events(&EventQuestion::oldest(filter.clone(), PAGE, after)).await?;
+            read += page.events.len();
             for stored in &page.events {
                 let event = view(&stored.event);
                 match judge.judge(&event) {
@@ -191,12 +194,8 @@ impl History {
                     None => {}
                 }
             }
-            if judged.by.len() > MOST_VALUES {
-                let most =
-                    format!("more than {MOST_VALUES} different values: choose another field, or a shorter range");
-                return Err(QueryError::Refused(most));
-            }
             after = page.next;
+            bounded(read, after.is_some(), judged.by.len())?;
             if after.is_none() {
                 return Ok(judged);
             }
@@ -208,32 +207,39 @@ impl History {
         found.ok_or_else(|| QueryError::Unknown { what: "SLO", name: name.to_owned() })
     }
 
-    /// The range, if it is not too much to read.
-    async fn range(&self, question: &ContributorQuestion) -> Result<(EventTime, EventTime), QueryError> {
-        let total = async |from, to| {
-            let filter = EventFilter { from, to, ..EventFilter::default() };
-            match self.store.kpis(&KpiQuestion { filter, ..KpiQuestion::default() }).await? {
-                KpiAnswer::Total(kpis) => Ok::<_, QueryError>(kpis),
-                KpiAnswer::Rows { .. } => Err(QueryError::Refused("the range cannot be told".to_owned())),
-            }
+    /// The range that is asked for; what is open is the hour before its end, and the end of what is stored.
+    pub(super) async fn last_hour(
+        &self,
+        from: Option<EventTime>,
+        to: Option<EventTime>,
+    ) -> Result<(EventTime, EventTime), QueryError> {
+        let to = match (to, self.store.kpis(&KpiQuestion::default()).await?) {
+            (Some(to), _) => to,
+            (None, KpiAnswer::Total(all)) => behind(all.to.as_deref()),
+            (None, KpiAnswer::Rows { .. }) => return Err(QueryError::Refused("the range cannot be told".to_owned())),
         };
-        let to = match question.to {
-            Some(to) => to,
-            None => {
-                let last = total(None, None).await?.to.and_then(|to| to.parse::<jiff::Timestamp>().ok());
-                EventTime(last.map_or(0, |last| last.as_microsecond() + 1))
-            }
-        };
-        let from = question.from.unwrap_or(EventTime(to.0.saturating_sub(HOUR_US)));
-        let hits = total(Some(from), Some(to)).await?.hits;
-        if hits > MOST_EVENTS {
-            let most = format!(
-                "the range has {hits} requests, and at most {MOST_EVENTS} are judged one by one: ask for a shorter one"
-            );
-            return Err(QueryError::Refused(most));
-        }
-        Ok((from, to))
+        Ok((from.unwrap_or(EventTime(to.0.saturating_sub(HOUR_US))), to))
     }
+}
+
+/// Right behind the time of the last event.
+fn behind(last: Option<&str>) -> EventTime {
+    let last = last.and_then(|last| last.parse::<jiff::Timestamp>().ok());
+    EventTime(last.map_or(0, |last| last.as_microsecond() + 1))
+}
+
+/// Refuses what takes too long to read, or too much memory to count.
+fn bounded(read: usize, is_more: bool, values: usize) -> Result<(), QueryError> {
+    if read >= MOST_EVENTS && is_more {
+        return Err(QueryError::Refused(format!(
+            "the range has more than {MOST_EVENTS} stored requests, and they are judged one by one: ask for a shorter one"
+        )));
+    }
+    if values > MOST_VALUES {
+        let most = format!("more than {MOST_VALUES} different values: choose another field, or a shorter range");
+        return Err(QueryError::Refused(most));
+    }
+    Ok(())
 }
 
 /// The objective that is meant.
@@ -296,8 +302,8 @@ fn view(event: &RequestEvent) -> EventView<'_> {
     }
 }
 
-fn answer(question: &ContributorQuestion, judged: Judged<String>) -> ContributorAnswer {
-    let Judged { objective, range, unknown, by } = judged;
+fn answer(question: &ContributorQuestion, range: (EventTime, EventTime), judged: Judged<String>) -> ContributorAnswer {
+    let Judged { objective, unknown, by } = judged;
     let sum = |count: fn(&Counts) -> i64| by.values().map(count).sum();
     let (bad, total) = (sum(|counts| counts.bad), sum(|counts| counts.total));
     let mut values: Vec<(String, Counts)> = by.into_iter().filter(|(_, counts)| counts.bad > 0).collect();
@@ -376,13 +382,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_is_bounded_by_rows_not_by_what_they_stand_for() {
+        let refused = |read, is_more, values| bounded(read, is_more, values).map_err(|error| error.to_string());
+        assert_eq!(refused(6, false, 1), Ok(()));
+        assert_eq!(refused(MOST_EVENTS, false, 1), Ok(()));
+        let said = refused(MOST_EVENTS, true, 1).unwrap_err();
+        assert!(said.contains("more than 1000000 stored requests") && said.contains("shorter"), "{said}");
+        assert!(refused(1, true, MOST_VALUES + 1).is_err_and(|said| said.contains("another field")));
+    }
+
+    #[test]
     fn the_others_are_one() {
         let counts = |bad| Counts { bad, total: 10 };
         let by = BTreeMap::from(
             [("/a", 5), ("/b", 3), ("/c", 1), ("/d", 1), ("/e", 0)].map(|(value, bad)| (value.to_owned(), counts(bad))),
         );
-        let judged = Judged { objective: "o".into(), range: (EventTime(0), EventTime(1)), unknown: 4, by };
-        let found = answer(&ContributorQuestion { limit: 2, ..ContributorQuestion::default() }, judged);
+        let judged = Judged { objective: "o".into(), unknown: 4, by };
+        let question = ContributorQuestion { limit: 2, ..ContributorQuestion::default() };
+        let found = answer(&question, (EventTime(0), EventTime(1)), judged);
         let told: Vec<(&str, i64, f64)> =
             found.contributors.iter().map(|row| (row.value.as_str(), row.bad, row.share)).collect();
         assert_eq!(told, [("/a", 5, 0.5), ("/b", 3, 0.3)]);

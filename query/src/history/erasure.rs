@@ -1,12 +1,12 @@
 //! Erasing a user from the store, and what the log still holds.
 
 use serde::Serialize;
-use slipstream_log::TopicPartition;
 use slipstream_schemas::topics::Kept;
 use slipstream_schemas::{EventTime, LogTime, Topic};
 use slipstream_store::text;
 
 use super::History;
+use super::reached::{ends, nothing_between, position};
 use crate::QueryError;
 
 /// What was erased, and what was not.
@@ -49,12 +49,12 @@ impl History {
 
     /// Whether the log has requests that the store does not have yet.
     async fn is_behind(&self) -> Result<bool, QueryError> {
-        let Some(log) = &self.log else { return Ok(true) };
+        let Ok(log) = &self.log else { return Ok(true) };
+        let ends = ends(log.as_ref(), Topic::RequestEvents).await?;
         let stored = self.store.positions().await?;
-        for partition in 0..log.partitions(Topic::RequestEvents).await? {
-            let (_, end) = log.bounds(TopicPartition { topic: Topic::RequestEvents, partition }).await?;
-            let of = stored.iter().find(|stored| stored.topic == Topic::RequestEvents && stored.partition == partition);
-            if of.map_or(0, |stored| stored.offset) < end {
+        for (partition, end) in ends {
+            let from = position(&stored, partition).map_or(0, |stored| stored.offset);
+            if !nothing_between(log.as_ref(), partition, from, end).await? {
                 return Ok(true);
             }
         }

@@ -5,11 +5,17 @@ mod as_of;
 mod contributors;
 mod erasure;
 mod events;
+mod known;
 mod points;
+mod reached;
 mod standing;
 mod top;
 
+use std::sync::Arc;
+
+use reached::Reached;
 use slipstream_log::SharedLog;
+use slipstream_schemas::Cause;
 use slipstream_store::SharedStore;
 
 pub use alerts::{AlertAnswer, AlertDetail, NotificationAnswer, NotificationRow, TransitionRow};
@@ -24,23 +30,31 @@ pub use top::{TopAnswer, TopQuestion, TopRow, TopSort};
 #[derive(Clone)]
 pub struct History {
     store: SharedStore,
-    /// For what only the log knows: definitions, and how far the store is behind it.
-    log: Option<SharedLog>,
+    /// For what only the log knows: definitions, and how far the store is behind it; or why there is none.
+    log: Result<SharedLog, Option<Cause>>,
+    /// What was found to be there, by this one and those that were cloned from it.
+    reached: Arc<Reached>,
 }
 
 impl History {
     /// For a store, which may be open for reading only.
     pub fn of(store: SharedStore) -> History {
-        History { store, log: None }
+        History { store, log: Err(None), reached: Arc::default() }
     }
 
     /// With the log that it is filled from.
     #[must_use]
     pub fn with_log(self, log: SharedLog) -> History {
-        History { log: Some(log), ..self }
+        History { log: Ok(log), ..self }
+    }
+
+    /// Without the log, which cannot be opened: questions that take it say why.
+    #[must_use]
+    pub fn without_log(self, why: Cause) -> History {
+        History { log: Err(Some(why)), ..self }
     }
 
     fn log(&self) -> Result<&SharedLog, crate::QueryError> {
-        self.log.as_ref().ok_or(crate::QueryError::NoLog)
+        self.log.as_ref().map_err(|why| crate::QueryError::no_log(why.clone()))
     }
 }

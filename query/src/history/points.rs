@@ -94,8 +94,8 @@ impl History {
         }
         // Where the definitions cannot be read, groups have numbers instead of names.
         let definitions = match self.log {
-            Some(_) => self.definitions_at(slipstream_schemas::LogTime(i64::MAX)).await?,
-            None => Vec::new(),
+            Ok(_) => self.definitions_at(slipstream_schemas::LogTime(i64::MAX)).await?,
+            Err(_) => Vec::new(),
         };
         let definition = definitions.iter().find(|known| known.name == *slo);
         let states = self.store.burn_history(slo, *from, *to, step).await?;

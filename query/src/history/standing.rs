@@ -1,11 +1,12 @@
 //! How the store stands: how far it is behind the log, and how far its aggregates are.
 
 use serde::Serialize;
-use slipstream_log::TopicPartition;
+use slipstream_log::{Log, LogError, Offset, TopicPartition};
 use slipstream_schemas::EventTime;
 use slipstream_store::text;
 
 use super::History;
+use super::reached::nothing_between;
 use crate::QueryError;
 
 /// How the store stands.
@@ -32,7 +33,7 @@ pub struct TopicStanding {
     pub offset: i64,
     /// Log time of the last record below it, RFC 3339.
     pub log_time: String,
-    /// Records that the log has and the store does not; null if the log is not asked.
+    /// Offsets of the log that the store is behind, 0 if it has all there is; null if the log is not asked.
     pub behind: Option<i64>,
 }
 
@@ -46,8 +47,8 @@ impl History {
         for stored in self.store.positions().await? {
             let partition = TopicPartition { topic: stored.topic, partition: stored.partition };
             let behind = match &self.log {
-                Some(log) => Some((log.bounds(partition).await?.1 - stored.offset).max(0)),
-                None => None,
+                Ok(log) => Some(behind(log.as_ref(), partition, stored.offset).await?),
+                Err(_) => None,
             };
             let log_time = text::micros(EventTime(stored.log_time.0.saturating_mul(1_000)));
             let topic = stored.topic.name().to_owned();
@@ -57,4 +58,10 @@ impl History {
         let aggregated_until = aggregates.closed.map(|until| text::micros(EventTime(until)));
         Ok(StoreStanding { store: self.store.describe(), topics, aggregated_until, stale_aggregates: aggregates.stale })
     }
+}
+
+async fn behind(log: &dyn Log, partition: TopicPartition, stored: Offset) -> Result<i64, LogError> {
+    let (_, end) = log.bounds(partition).await?;
+    // Behind the last record a transaction has ended: nothing is missing.
+    Ok(if nothing_between(log, partition, stored, end).await? { 0 } else { end - stored })
 }

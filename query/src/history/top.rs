@@ -6,7 +6,7 @@ use slipstream_store::EventFilter;
 use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, KpiRow};
 
 use super::History;
-use super::contributors::{ContributorQuestion, Judged};
+use super::contributors::Judged;
 use crate::QueryError;
 
 /// What endpoints are sorted by, greatest first.
@@ -51,7 +51,8 @@ pub struct TopQuestion {
     pub sort: TopSort,
     /// At most so many.
     pub limit: usize,
-    /// Whose budget; its name, and its objective if it has several.
+    /// Whose budget; its name, and its objective if it has several. Its requests are judged one by one: an open begin is an hour
+    /// before the end.
     pub slo: Option<(String, Option<String>)>,
 }
 
@@ -99,7 +100,7 @@ pub struct TopRow {
     pub p99_latency_ms: Option<f64>,
     /// Greatest latency.
     pub max_latency_ms: Option<f64>,
-    /// Requests that were bad by the SLO; null without one.
+    /// Of these requests, those that were bad by the SLO; null without one.
     pub bad: Option<i64>,
     /// Share of the SLO's budget, as it is now, that these have spent; null without one, or while it allows nothing.
     pub budget_spent: Option<f64>,
@@ -112,18 +113,27 @@ impl History {
     /// The endpoints that stand out.
     ///
     /// # Errors
-    /// When log or store cannot be read, or the question makes no sense.
+    /// When log or store cannot be read, the store lacks what was logged by the time that is asked for, or the question makes no
+    /// sense.
     pub async fn top(&self, question: &TopQuestion) -> Result<TopAnswer, QueryError> {
         if question.sort == TopSort::BudgetSpent && question.slo.is_none() {
             return Err(QueryError::Refused("sorted by budget_spent: say of which SLO".to_owned()));
         }
-        let kpis = KpiQuestion { filter: question.filter.clone(), by: FIELDS.to_vec(), ..KpiQuestion::default() };
+        if let Some(at) = question.filter.logged_by {
+            self.require_stored(at).await?;
+        }
+        let mut filter = question.filter.clone();
+        if question.slo.is_some() {
+            let (from, to) = self.last_hour(filter.from, filter.to).await?;
+            (filter.from, filter.to) = (Some(from), Some(to));
+        }
+        let kpis = KpiQuestion { filter: filter.clone(), by: FIELDS.to_vec(), ..KpiQuestion::default() };
         let KpiAnswer::Rows { rows } = self.store.kpis(&kpis).await? else { return Ok(TopAnswer::nothing()) };
         let Some(first) = rows.first() else { return Ok(TopAnswer::nothing()) };
         let (from, to, source) = (first.kpis.from.clone(), first.kpis.to.clone(), first.kpis.source.clone());
         let mut endpoints: Vec<TopRow> = rows.iter().map(TopRow::new).collect();
         if let Some((slo, objective)) = &question.slo {
-            self.add_spent(&mut endpoints, &question.filter, slo, objective.as_deref()).await?;
+            self.add_spent(&mut endpoints, &filter, (slo, objective.as_deref())).await?;
         }
         endpoints.sort_by(|a, b| b.key(question.sort).total_cmp(&a.key(question.sort)));
         let endpoints_total = endpoints.len();
@@ -135,19 +145,11 @@ impl History {
         &self,
         endpoints: &mut [TopRow],
         filter: &EventFilter,
-        slo: &str,
-        objective: Option<&str>,
+        (slo, objective): (&str, Option<&str>),
     ) -> Result<(), QueryError> {
-        let (from, to) = (filter.from, filter.to);
-        let question = ContributorQuestion {
-            slo: slo.into(),
-            objective: objective.map(Into::into),
-            from,
-            to,
-            ..ContributorQuestion::default()
-        };
+        // The requests of the rows, and no others.
         let Judged { objective, by, .. } = self
-            .judged(&question, |event| {
+            .judged((slo, objective), filter, |event| {
                 [&*event.service, &*event.environment, &*event.endpoint, &*event.method].map(str::to_owned)
             })
             .await?;

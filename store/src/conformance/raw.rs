@@ -8,6 +8,9 @@ use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
 use super::Fixture;
 use super::made::{self, BEGIN, Dice};
 use crate::events::Events;
+use crate::filter::EventFilter;
+use crate::kpis::KpiQuestion;
+use crate::page::EventQuestion;
 use crate::port::{PositionMove, RawBounds, RawWindow, SharedStore, WriteBatch};
 use crate::rollup;
 
@@ -192,9 +195,32 @@ async fn what_retention_removed_is_said(fixture: &dyn Fixture) {
         let kept = complete_from(&store, &placed).await;
         assert!(before <= kept && kept <= now - 35 * DAY_MS, "{before} {kept} {now}");
         assert!(kept > now - 37 * DAY_MS, "no more is given up than a day and what was not written: {kept} {now}");
+        what_is_left_is_not_told_as_all(&store, LogTime(kept)).await;
         before = kept;
     }
     assert_eq!(kept_from(&fixture.reopened().await).await, Some(LogTime(before)));
+}
+
+/// Where single events are asked for, and where the answer must never change.
+async fn what_is_left_is_not_told_as_all(store: &SharedStore, kept: LogTime) {
+    let from = |from, logged_by| EventFilter { from, logged_by, ..EventFilter::default() };
+    let begin = Some(EventTime(0));
+    for (filter, refused) in [
+        (from(begin, None), true),
+        (from(None, Some(kept)), true),
+        (from(begin, Some(kept)), true),
+        (from(None, None), false),
+        (from(Some(EventTime(19 * DAY_MS * 1_000)), None), false),
+    ] {
+        let page = store.events(&EventQuestion::oldest(filter.clone(), 10, None)).await;
+        let said = page.as_ref().map_err(ToString::to_string).err().unwrap_or_default();
+        assert_eq!(page.is_err(), refused, "{filter:?}: {said}");
+        assert!(!refused || said.contains("removed by retention"), "{said}");
+        if filter.logged_by.is_some() {
+            let question = KpiQuestion { filter, ..KpiQuestion::default() };
+            assert!(store.kpis(&question).await.is_err(), "{question:?}");
+        }
+    }
 }
 
 async fn kept_from(store: &SharedStore) -> Option<LogTime> {

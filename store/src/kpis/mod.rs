@@ -11,6 +11,7 @@ mod tally;
 
 pub use answer::{KpiAnswer, KpiRow, Kpis};
 pub use field::{Field, FieldValue};
+pub(crate) use plan::raw_is_gone;
 pub use plan::{Known, KpiSources, Level, Span};
 pub use tally::{Cell, Names, RowKey, Tally};
 
@@ -95,6 +96,17 @@ impl KpiQuestion {
             (None, covered) => covered.map(|_| EventTime(extent.1)),
         };
         (from, to)
+    }
+
+    /// The range that no raw event may be missing in: what is as of a time never changes, and what is left of it would.
+    pub(crate) fn must_be_whole(&self) -> Option<Span> {
+        let end = |end: Option<EventTime>, open| end.map_or(open, |end| end.0);
+        self.as_of().map(|_| (end(self.filter.from, i64::MIN), end(self.filter.to, i64::MAX)))
+    }
+
+    /// Refuses it if some minutes of that range have lost raw events.
+    pub(crate) fn refuse_gone(&self, gone: Option<(i64, i64)>) -> Result<(), StoreError> {
+        gone.map_or(Ok(()), |gone| Err(raw_is_gone(gone, self.raw_only().unwrap_or("raw rows"))))
     }
 
     /// Whether, and by when, everything that it counts must have been logged.

@@ -165,11 +165,16 @@ impl KpiQuestion {
             return only(last + MINUTE_US);
         }
         let what = self.raw_only().unwrap_or(if self.source.is_some() { "raw rows" } else { "steps that cut minutes" });
-        let (first, after) = (text::micros(EventTime(first)), text::micros(EventTime(last + MINUTE_US)));
-        Err(StoreError::Refused(format!(
-            "raw events from {first} on were removed by retention (retention.events), and only they know {what}: begin at {after}"
-        )))
+        Err(raw_is_gone((first, last), what))
     }
+}
+
+/// Of the minutes of a range that have lost raw events, the first and the last; and what nothing else knows.
+pub(crate) fn raw_is_gone((first, last): (i64, i64), what: &str) -> StoreError {
+    let (first, after) = (text::micros(EventTime(first)), text::micros(EventTime(last + MINUTE_US)));
+    StoreError::Refused(format!(
+        "raw events from {first} on were removed by retention (retention.events), and only they know {what}: begin at {after}"
+    ))
 }
 
 /// Whole minutes, and what lies before and behind them.

@@ -7,8 +7,11 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::conditions::Conditions;
+use super::read_kpis::raw_gone;
 use super::stamp::Stamp;
 use super::{error, read};
+use crate::filter::EventFilter;
+use crate::kpis::raw_is_gone;
 use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
 use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
@@ -19,6 +22,7 @@ type Answer<T> = Result<T, StoreError>;
 pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<EventPage> {
     let EventQuestion { filter, order, after, .. } = &question;
     filter.check()?;
+    whole(asked, filter).await?;
     let (mut from, mut to) = (filter.from.map_or(i64::MIN, |from| from.0), filter.to.map_or(i64::MAX, |to| to.0));
     // The cursor's time again as a bound: the index can use only that.
     match (order, after) {
@@ -42,6 +46,14 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
     let shown = &found[..found.len().min(question.most())];
     let next = shown.last().filter(|_| is_more).map(cursor);
     Ok(EventPage { events: shown.iter().map(event).collect::<Answer<_>>()?, next })
+}
+
+/// Refuses a range of which retention has removed some; from an open begin a page has what is left.
+async fn whole(asked: &Transaction<'_>, filter: &EventFilter) -> Answer<()> {
+    // As of a time the answer never changes: what is left would.
+    let Some(from) = filter.from.or(filter.logged_by.map(|_| EventTime::MIN)) else { return Ok(()) };
+    let gone = raw_gone(asked, (from.0, filter.to.map_or(i64::MAX, |to| to.0))).await?;
+    gone.map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
 }
 
 /// Events of one id that are looked at.

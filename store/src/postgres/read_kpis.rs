@@ -28,6 +28,9 @@ type Answer<T> = Result<T, StoreError>;
 pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion, days: &Days) -> Answer<KpiAnswer> {
     let question = &question;
     question.check()?;
+    if let Some(range) = question.must_be_whole() {
+        question.refuse_gone(raw_gone(asked, range).await?)?;
+    }
     let Some(extent) = extent(asked, question).await? else { return Ok(KpiAnswer::nothing(question)) };
     let range = question.range(extent);
     let sources = question.sources(range, &known(asked, extent, range).await?)?;
@@ -73,6 +76,16 @@ async fn event(asked: &Transaction<'_>, order: &str, by: Option<Stamp>) -> Answe
         format!("SELECT \"time\" FROM events WHERE $1 IS NULL OR log_time <= $1 ORDER BY \"time\" {order} LIMIT 1");
     let found = read::rows(asked, "reading the range of what is stored", &sql, &[(&by, Type::TIMESTAMPTZ)]).await?;
     Ok(found.first().map(|row| row.get::<_, Stamp>(0).0))
+}
+
+/// The first and the last minute of a range that have lost raw events.
+pub(super) async fn raw_gone(asked: &Transaction<'_>, (from, to): Span) -> Answer<Option<(i64, i64)>> {
+    let mut minutes = Conditions::default();
+    minutes.between("minute", from.saturating_sub(from.rem_euclid(MINUTE_US)), to);
+    let sql = format!("SELECT min(minute), max(minute) FROM minutes WHERE raw_gone AND {}", minutes.sql());
+    let found = read::rows(asked, "looking up minutes", &sql, &minutes.values()).await?;
+    let minute = |i| found.first().and_then(|row| row.get::<_, Option<Stamp>>(i)).map(|stamp| stamp.0);
+    Ok(minute(0).zip(minute(1)))
 }
 
 async fn known(asked: &Transaction<'_>, extent: Extent, range: Span) -> Answer<Known> {

@@ -5,8 +5,12 @@ use rusqlite::{Connection, Row, params_from_iter};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent};
 
 use super::conditions::Conditions;
+use super::error;
 use super::read::all;
+use super::read_kpis::raw_gone;
 use super::topics::EPOCH_SHIFT;
+use crate::filter::EventFilter;
+use crate::kpis::raw_is_gone;
 use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
 use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
@@ -16,6 +20,7 @@ type Answer<T> = Result<T, StoreError>;
 /// A page.
 pub fn page(reader: &Connection, question: &EventQuestion) -> Answer<EventPage> {
     question.filter.check()?;
+    whole(reader, question)?;
     let (more, place) = match question.order {
         Order::Oldest => (">", "time, partition, \"offset\""),
         Order::Newest => ("<", "time DESC, partition DESC, \"offset\" DESC"),
@@ -33,6 +38,16 @@ pub fn page(reader: &Connection, question: &EventQuestion) -> Answer<EventPage> 
     rows.truncate(question.most());
     let next = rows.last().filter(|_| is_more).map(|(cursor, _)| *cursor);
     Ok(EventPage { events: rows.into_iter().map(|(_, event)| event).collect(), next })
+}
+
+/// Refuses a range of which retention has removed some; from an open begin a page has what is left.
+fn whole(reader: &Connection, question: &EventQuestion) -> Answer<()> {
+    let EventFilter { from, to, logged_by, .. } = &question.filter;
+    // As of a time the answer never changes: what is left would.
+    let Some(from) = from.or(logged_by.map(|_| EventTime::MIN)) else { return Ok(()) };
+    let to = to.map_or(i64::MAX, |to| to.0);
+    let gone = raw_gone(reader, (from.0, to)).map_err(error::at("looking up what is stored of a range"))?;
+    gone.map_or(Ok(()), |gone| Err(raw_is_gone(gone, "single requests")))
 }
 
 /// Those of an id.

@@ -28,6 +28,9 @@ pub fn answer(reader: &Connection, question: &KpiQuestion, days: &Days) -> Answe
     question.check()?;
     // One snapshot for all parts of the result.
     let snapshot = reader.unchecked_transaction().map_err(error::at("computing KPIs"))?;
+    if let Some(range) = question.must_be_whole() {
+        question.refuse_gone(raw_gone(&snapshot, range).map_err(error::at("looking up minutes"))?)?;
+    }
     let Some(extent) = extent(&snapshot, question)? else { return Ok(KpiAnswer::nothing(question)) };
     let range = question.range(extent);
     let sources = question.sources(range, &known(&snapshot, extent, range)?)?;
@@ -71,11 +74,7 @@ fn known(reader: &Connection, extent: Extent, range: Span) -> Answer<Known> {
     let ask = || -> rusqlite::Result<Known> {
         let standing = standing(reader, range)?;
         let minutes = [range.0, range.1].map(|time| time.div_euclid(MINUTE_US));
-        let gone = "SELECT min(minute), max(minute) FROM minutes WHERE minute >= ?1 AND minute * ?3 < ?2 AND raw_gone";
-        let gone = reader.prepare_cached(gone)?.query_row((minutes[0], range.1, MINUTE_US), |row| {
-            let ends: (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
-            Ok(ends.0.zip(ends.1).map(|(first, last)| (first * MINUTE_US, last * MINUTE_US)))
-        })?;
+        let gone = raw_gone(reader, range)?;
         let mut at = reader.prepare_cached("SELECT minute FROM minutes WHERE minute IN (?1, ?2) AND raw_gone")?;
         let gone_at_ends =
             at.query_map(minutes, |row| Ok(row.get::<_, i64>(0)? * MINUTE_US))?.collect::<Result<_, _>>()?;
@@ -90,6 +89,16 @@ fn known(reader: &Connection, extent: Extent, range: Span) -> Answer<Known> {
         })
     };
     ask().map_err(error::at("looking up what is stored of a range"))
+}
+
+/// The first and the last minute of a range that have lost raw events.
+pub(super) fn raw_gone(reader: &Connection, (from, to): Span) -> rusqlite::Result<Option<(i64, i64)>> {
+    let gone = "SELECT min(minute), max(minute) FROM minutes WHERE minute >= ?1 AND minute <= ?2 AND raw_gone";
+    let last = to.saturating_sub(1).div_euclid(MINUTE_US);
+    reader.prepare_cached(gone)?.query_row((from.div_euclid(MINUTE_US), last), |row| {
+        let ends: (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(ends.0.zip(ends.1).map(|(first, last)| (first * MINUTE_US, last * MINUTE_US)))
+    })
 }
 
 /// Whole days, from memory where they are there.

@@ -72,11 +72,18 @@ impl Contributors {
 }
 
 impl Rows for Contributors {
-    const COLUMNS: &'static [&'static str] = &["value", "bad", "total", "share"];
+    const COLUMNS: &'static [&'static str] = &["value", "bad", "total", "share", "other"];
     type Row = Contributor;
 
     fn rows(&self) -> &[Contributor] {
         &self.contributors
+    }
+
+    /// All others: the column `other` tells it from a value, which may be a number, too.
+    fn last_row(&self) -> Option<serde_json::Value> {
+        let mut row = serde_json::to_value(self.other.as_ref()?).ok()?;
+        row.as_object_mut()?.insert("other".to_owned(), true.into());
+        Some(row)
     }
 
     fn as_of(&self) -> Option<&str> {

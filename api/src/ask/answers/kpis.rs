@@ -101,6 +101,16 @@ pub enum KpiAnswer {
     Rows(KpiRows),
 }
 
+impl KpiAnswer {
+    /// Up to when it is known.
+    pub fn as_of(&self) -> Option<&str> {
+        match self {
+            KpiAnswer::Total(total) => total.as_of.as_deref(),
+            KpiAnswer::Rows(rows) => rows.as_of.as_deref(),
+        }
+    }
+}
+
 impl From<kpis::Kpis> for Kpis {
     fn from(of: kpis::Kpis) -> Self {
         Kpis {

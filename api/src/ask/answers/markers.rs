@@ -71,8 +71,10 @@ impl From<records::Marker> for Marker {
 /// Markers, oldest first.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Markers {
-    /// The markers.
+    /// The markers; of more than were asked for, the newest.
     pub markers: Vec<Marker>,
+    /// How many there are in all.
+    pub markers_total: usize,
 }
 
 impl Example for Markers {
@@ -89,6 +91,6 @@ impl Example for Markers {
             link: Some("https://ci.example.org/payment/2.14.0".to_owned()),
             author: "ana".to_owned(),
         };
-        Markers { markers: vec![marker] }
+        Markers { markers: vec![marker], markers_total: 1 }
     }
 }

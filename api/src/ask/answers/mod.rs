@@ -33,6 +33,11 @@ pub trait Rows {
     /// The rows.
     fn rows(&self) -> &[Self::Row];
 
+    /// One more for tables, of what else the answer has.
+    fn last_row(&self) -> Option<serde_json::Value> {
+        None
+    }
+
     /// Up to when they are known, where that is told: a table has no other place for it.
     fn as_of(&self) -> Option<&str> {
         None

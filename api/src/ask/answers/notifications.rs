@@ -75,12 +75,15 @@ pub struct Notifications {
     pub notifications: Vec<Notification>,
     /// `after` of the next page; null at the end.
     pub next: Option<String>,
+    /// Log time up to which the store has all of them; null if it has none of some yet.
+    pub as_of: Option<String>,
 }
 
-impl From<NotificationAnswer> for Notifications {
-    fn from(answer: NotificationAnswer) -> Self {
+impl Notifications {
+    /// What was answered, and up to when that is known.
+    pub fn new(answer: NotificationAnswer, as_of: Option<String>) -> Notifications {
         let notifications = answer.notifications.into_iter().map(Notification::from).collect();
-        Notifications { notifications, next: answer.next }
+        Notifications { notifications, next: answer.next, as_of }
     }
 }
 
@@ -91,6 +94,10 @@ impl Rows for Notifications {
 
     fn rows(&self) -> &[Notification] {
         &self.notifications
+    }
+
+    fn as_of(&self) -> Option<&str> {
+        self.as_of.as_deref()
     }
 }
 
@@ -112,6 +119,6 @@ impl Example for Notification {
 
 impl Example for Notifications {
     fn example() -> Self {
-        Notifications { notifications: vec![Notification::example()], next: None }
+        Notifications { notifications: vec![Notification::example()], next: None, as_of: Some(at("10:00:02")) }
     }
 }

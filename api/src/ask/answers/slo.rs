@@ -22,8 +22,10 @@ pub struct SloDetail {
     pub rules: Vec<RuleState>,
     /// Some bad requests, the newest first.
     pub exemplars: Vec<Exemplar>,
-    /// Its alerts that are open.
-    pub alerts: Vec<Alert>,
+    /// Its alerts that are open, from the store; null while that does not answer.
+    pub alerts: Option<Vec<Alert>>,
+    /// Log time up to which the store has all transitions of alerts; null if it does not answer, or has none yet.
+    pub alerts_as_of: Option<String>,
     /// Up to when this is known.
     #[serde(flatten)]
     pub known: Known,
@@ -171,7 +173,8 @@ impl Example for SloDetail {
             objectives: vec![Standing::example()],
             rules: vec![rule],
             exemplars: vec![exemplar],
-            alerts: Vec::new(),
+            alerts: Some(Vec::new()),
+            alerts_as_of: Some(at("10:00:02")),
             known: Known::example(),
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::api::Api;
-use crate::live::{Frame, Missed, Offsets, Place, Topic, slos_data};
+use crate::live::{Frame, Missed, Offsets, Place, Topic, around_all, slos_data};
 use crate::operation::Asked;
 use crate::question::Choice;
 use crate::refusal::Refusal;
@@ -90,9 +90,10 @@ impl Listener {
             place,
             alerts,
         };
-        if listener.hears(Topic::Slos) && last.is_none_or(|last| last.tick != listener.tick) {
-            let data = slos_data(&snapshot.all().0, b"", &known);
-            listener.queue(Topic::Slos, data);
+        // Also to who comes back: what has gone meanwhile, nobody can tell it.
+        if listener.hears(Topic::Slos) {
+            let (head, tail) = around_all(&known);
+            listener.queue(Topic::Slos, [head, snapshot.all().0, tail]);
         }
         Ok(listener)
     }
@@ -137,7 +138,7 @@ impl Listener {
         let is_all = missed.is_empty() && self.alerts == up_to;
         for (data, at) in missed {
             self.alerts = at;
-            self.queue(Topic::Alerts, Bytes::from(data.unwrap_or_default()));
+            self.queue(Topic::Alerts, [Bytes::from(data.unwrap_or_default())]);
         }
         if is_all {
             self.missed_up_to = None;
@@ -168,21 +169,23 @@ impl Listener {
     fn take(&mut self, frame: &Frame) {
         self.alerts = frame.alerts.clone();
         match frame.topic {
-            // Older than what it was sent at first.
-            Topic::Slos if frame.tick <= self.tick => return,
+            // Older than what it was sent at first. Of the same tick there may be several: a definition comes or goes between two.
+            Topic::Slos if frame.tick < self.tick => return,
             Topic::Slos => (self.tick, self.told_stale) = (frame.tick, false),
             Topic::Alerts => {}
         }
         if self.hears(frame.topic) {
-            self.queue(frame.topic, frame.data.clone());
+            self.queue(frame.topic, [frame.data.clone()]);
         }
     }
 
     /// An event in pieces: its data is the same for all, and not copied.
-    fn queue(&mut self, topic: Topic, data: Bytes) {
+    fn queue<const N: usize>(&mut self, topic: Topic, data: [Bytes; N]) {
         let id = Id { tick: self.tick, alerts: self.alerts.clone() };
         let head = format!("event: {}\nid: {}\ndata: ", topic.name(), id.text());
-        self.waiting.extend([Bytes::from(head), data, Bytes::from_static(b"\n\n")]);
+        self.waiting.push_back(Bytes::from(head));
+        self.waiting.extend(data);
+        self.waiting.push_back(Bytes::from_static(b"\n\n"));
     }
 
     /// Until there is something new, or a look is due.
@@ -207,7 +210,7 @@ impl Listener {
             self.waiting.push_back(Bytes::from_static(b": alive\n\n"));
         }
         if self.hears(Topic::Slos) && (due || (stale && !self.told_stale)) {
-            self.queue(Topic::Slos, slos_data(b"", b"", &known));
+            self.queue(Topic::Slos, [slos_data(b"", b"", &known)]);
         }
         self.told_stale = stale;
     }

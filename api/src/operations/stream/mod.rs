@@ -1,7 +1,8 @@
 //! What changes, as it changes: server-sent events.
 //!
 //! First comes how every objective stands, then what changes with each tick, and each transition of an alert as it comes into
-//! the log. Every event has an id; a client that comes back with the last one (`Last-Event-ID`) misses no alert.
+//! the log. Every event has an id; a client that comes back with the last one (`Last-Event-ID`) misses no alert, and is told how
+//! everything stands again.
 
 mod listener;
 
@@ -54,10 +55,12 @@ impl Question for Listening {
 /// The data of an event `slos`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SlosChanged {
-    /// Standings that are others than before; at first, all.
+    /// All standings if `whole`, else those that are others than before.
     slos: Vec<Standing>,
-    /// Series that are gone.
+    /// Series that are gone since the last event.
     gone: Vec<Gone>,
+    /// Whether `slos` is all there is, as it is at first, and after coming back: forget what was known before.
+    whole: bool,
     /// Up to when this is known.
     #[serde(flatten)]
     known: Known,
@@ -78,7 +81,7 @@ pub struct Gone {
 
 impl Example for SlosChanged {
     fn example() -> Self {
-        SlosChanged { slos: vec![Standing::example()], gone: Vec::new(), known: Known::example() }
+        SlosChanged { slos: vec![Standing::example()], gone: Vec::new(), whole: true, known: Known::example() }
     }
 }
 
@@ -91,7 +94,7 @@ pub fn operations() -> Vec<Operation> {
         .knowing::<crate::ask::answers::transitions::Transition>()
         .untagged()
         .about(
-            "Server-sent events. `slos` has the standings that changed (SlosChanged), at first all; `alerts` a transition \
+            "Server-sent events. `slos` has all standings at first (SlosChanged, `whole`), then those that changed; `alerts` a transition \
              (Transition). With `Last-Event-ID` no transition is missed. A comment comes every 15 s. A client that reads \
              too slowly is cut off, and a stream ends after an hour: come back with the last id.",
         );

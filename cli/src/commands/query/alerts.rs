@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use jiff::Timestamp;
 use slipstream_query::History;
+use slipstream_schemas::LogTime;
 use slipstream_slo::rule::words::figure;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
 
@@ -13,9 +15,10 @@ use crate::args::AskedOf;
 use crate::output;
 
 /// Prints alerts and their states.
-pub async fn run(filter: &AlertFilter, json: bool, asked: &AskedOf) -> Result<ExitCode> {
-    let here = async |history: History| Ok(history.alerts(filter).await?);
-    let answer = answered(asked, json, ("/alerts", params(filter)), here).await?;
+pub async fn run(filter: &AlertFilter, as_of: Option<Timestamp>, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+    let then = as_of.map(|at| LogTime(at.as_millisecond()));
+    let here = async |history: History| Ok(history.alerts(filter, then).await?);
+    let answer = answered(asked, json, ("/alerts", params(filter, as_of)), here).await?;
     let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     output::print(&table(&answer.alerts))?;
     if answer.alerts.is_empty() {
@@ -49,7 +52,7 @@ fn name(state: AlertState) -> String {
     format!("{state:?}").to_lowercase()
 }
 
-fn params(filter: &AlertFilter) -> Params {
+fn params(filter: &AlertFilter, as_of: Option<Timestamp>) -> Params {
     let mut params = Params::new();
     given(&mut params, "from", filter.from.map(remote::second));
     given(&mut params, "to", filter.to.map(remote::second));
@@ -58,7 +61,7 @@ fn params(filter: &AlertFilter) -> Params {
     for state in &filter.states {
         given(&mut params, "state", Some(name(*state)));
     }
-    given(&mut params, "as_of", filter.until.map(remote::second));
+    given(&mut params, "as_of", as_of.map(remote::moment));
     given(&mut params, "limit", filter.limit);
     params
 }

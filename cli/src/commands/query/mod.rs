@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, Dimension, HistoryQuestion, TopQuestion, TopSort};
 use slipstream_schemas::records::Outcome;
-use slipstream_schemas::{EventTime, LogTime};
+use slipstream_schemas::{Cause, EventTime, LogTime};
 use slipstream_store::alerts::{AlertFilter, AlertState};
 use slipstream_store::kpis::{Field, KpiQuestion, Level};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
@@ -78,11 +78,10 @@ pub async fn run(query: Query) -> Result<ExitCode> {
                 states: state.into_iter().map(alert_state).collect(),
                 from: from.map(Timestamp::as_second),
                 to: to.map(Timestamp::as_second),
-                until: as_of.map(Timestamp::as_second),
                 limit,
                 ..AlertFilter::default()
             };
-            alerts::run(&filter, json, &place).await
+            alerts::run(&filter, as_of, json, &place).await
         }
         Query::Notifications { from, to, alert, receiver, outcome, limit, after, json, place } => {
             let question = NotificationQuestion {
@@ -140,7 +139,7 @@ async fn history(place: &Place) -> Result<History> {
     let history = History::of(parts::store_of(&config).await?);
     Ok(match parts::log_of(&config).await {
         Ok(log) => history.with_log(log),
-        Err(_) => history,
+        Err(error) => history.without_log(Cause::from(format!("{error:#}"))),
     })
 }
 
