@@ -128,6 +128,7 @@ fn wrong_use_is_2_and_failure_is_1() {
 fn what_a_value_should_look_like_is_said_in_our_own_words() {
     for (args, said) in [
         (["kpis", "--step", "1month"], "expected a duration from 1ms to 87840h, like 90s, 5m, 2h or 1d\n"),
+        (["kpis", "--step", "1500ms"], "expected whole seconds, like 1s, 5m or 1d\n"),
         (["kpis", "--from", "yesterday"], "expected a time like 2026-11-29T00:00:00Z, found `yesterday`\n"),
         (["alerts", "--to", "2026-11-31"], "expected a time like 2026-11-29T00:00:00Z, found `2026-11-31`\n"),
     ] {
