@@ -35,8 +35,7 @@ use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::notifications::{NotificationPage, NotificationQuestion};
 use crate::page::{EventPage, EventQuestion, StoredEvent};
 use crate::port::{
-    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError, StorePosition, WholeFrom,
-    WriteBatch,
+    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError, StorePosition, WriteBatch,
 };
 pub use open::{FILE, VERSION};
 use write::Writer;
@@ -267,10 +266,6 @@ impl Store for SqliteStore {
 
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError> {
         self.ask(read_raw::BOUNDS, read_raw::bounds).await
-    }
-
-    async fn whole_from(&self) -> Result<WholeFrom, StoreError> {
-        self.ask(read_raw::WHOLE, read_raw::whole_from).await
     }
 
     async fn raw_events(

@@ -11,7 +11,7 @@ use slipstream_schemas::{EventTime, LogTime, Topic};
 use super::error;
 use super::topics::{self, EPOCH_SHIFT};
 use crate::events::Stored;
-use crate::port::{RawBounds, RawCursor, RawPage, RawWindow, StoreError, WholeFrom};
+use crate::port::{RawBounds, RawCursor, RawPage, RawWindow, StoreError};
 use crate::rollup::MINUTE_US;
 
 /// The version of the tables that knows when a minute's oldest event was logged, and what retention removed.
@@ -23,9 +23,6 @@ type Answer<T> = Result<T, StoreError>;
 pub const BOUNDS: &str = "reading which raw events there are";
 /// And here.
 pub const EVENTS: &str = "reading raw events";
-pub const WHOLE: &str = "looking up what retention left";
-/// The version of the tables that note from when on burn rates and alerts are whole.
-const KNOWS_WHOLE: i64 = 5;
 
 pub fn bounds(reader: &Connection) -> Answer<Vec<RawBounds>> {
     find_bounds(reader).map_err(error::at(BOUNDS))
@@ -48,18 +45,6 @@ fn find_bounds(reader: &Connection) -> rusqlite::Result<Vec<RawBounds>> {
         Ok(RawBounds { epoch, partition, offset, log_time, kept_from: kept_from.map(LogTime) })
     })?;
     bounds.collect()
-}
-
-/// From which ticks on burn rates and alerts are whole; of a store of a former version nobody knows.
-pub fn whole_from(reader: &Connection) -> Answer<WholeFrom> {
-    let ask = || -> rusqlite::Result<WholeFrom> {
-        if version(reader)? < KNOWS_WHOLE {
-            return Ok(WholeFrom::default());
-        }
-        let sql = "SELECT max(rates_from), max(alerts_from) FROM kept";
-        reader.query_row(sql, [], |row| Ok(WholeFrom { burn_rates: row.get(0)?, alerts: row.get(1)? }))
-    };
-    ask().map_err(error::at(WHOLE))
 }
 
 fn version(reader: &Connection) -> rusqlite::Result<i64> {

@@ -52,7 +52,7 @@ fn raw_events(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<us
         // With the first rows of the minute, not with the last: from here on it is not complete.
         transaction.execute(
             "INSERT INTO kept (one, raw_from) VALUES (1, ?1)
-             ON CONFLICT (one) DO UPDATE SET raw_from = max(ifnull(raw_from, excluded.raw_from), excluded.raw_from)",
+             ON CONFLICT (one) DO UPDATE SET raw_from = max(raw_from, excluded.raw_from)",
             [newest + 1],
         )?;
     }
@@ -90,29 +90,15 @@ fn whole_minutes(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result
     Ok(removed + transaction.execute("DELETE FROM minutes WHERE minute = ?1", [minute])?)
 }
 
-/// The newest of each series stays: it is the series' state. Of those before the tick, too: it is what was known then.
+/// The newest of each series stays: it is the series' state.
 fn burn_rates(transaction: &Transaction<'_>, before_tick: i64) -> rusqlite::Result<usize> {
-    let removed = transaction
+    transaction
         .prepare_cached(
             "DELETE FROM burn_rates WHERE (series, tick, generation) IN
              (SELECT b.series, b.tick, b.generation FROM series s CROSS JOIN burn_rates b ON b.series = s.id
-              WHERE b.tick < (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id AND n.tick <= ?1) LIMIT ?2)",
+              WHERE b.tick < min(?1, (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id)) LIMIT ?2)",
         )?
-        .execute((before_tick, SLICE))?;
-    note(transaction, "rates_from", removed, before_tick)?;
-    Ok(removed)
-}
-
-/// From which tick on a kind of rows is whole, with the first that were removed.
-fn note(transaction: &Transaction<'_>, column: &str, removed: usize, from_tick: i64) -> rusqlite::Result<()> {
-    if removed > 0 {
-        let sql = format!(
-            "INSERT INTO kept (one, {column}) VALUES (1, ?1)
-             ON CONFLICT (one) DO UPDATE SET {column} = max(ifnull({column}, excluded.{column}), excluded.{column})"
-        );
-        transaction.execute(&sql, [from_tick])?;
-    }
-    Ok(())
+        .execute((before_tick, SLICE))
 }
 
 /// Whole episodes, once they have been over for so long.
@@ -124,7 +110,6 @@ fn alerts(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize>
               WHERE tick < ?1 AND kind IN ('resolved', 'inactive') LIMIT ?2)",
         )?
         .execute((before.div_euclid(1_000), SLICE))?;
-    note(transaction, "alerts_from", transitions, before.div_euclid(1_000))?;
     let notifications = transaction.prepare_cached("DELETE FROM notifications WHERE at < ?1")?.execute([before])?;
     Ok(transitions + notifications)
 }
