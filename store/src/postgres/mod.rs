@@ -23,6 +23,7 @@ mod read;
 mod read_events;
 mod read_kpis;
 mod read_raw;
+mod refresh;
 mod refuse;
 mod session;
 mod sketch;
@@ -144,7 +145,7 @@ impl Store for PostgresStore {
     }
 
     async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError> {
-        aggregates::refresh(&self.target, now).await
+        refresh::refresh(&self.target, now).await
     }
 
     async fn aggregates(&self) -> Result<AggregateState, StoreError> {

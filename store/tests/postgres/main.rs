@@ -10,6 +10,7 @@ mod majors;
 mod migrations;
 mod pooler;
 mod raw;
+mod refreshing;
 mod refusals;
 mod settings;
 mod sketches;

@@ -78,6 +78,27 @@ impl Fixture for Schemas {
     }
 }
 
+/// A TimescaleDB that has several sessions at once, where there is one.
+pub async fn timescale_server() -> Option<Arc<Postgres>> {
+    services::timescale().await.filter(|server| !server.describe().contains("WASM"))
+}
+
+/// How many sessions of this database wait for a lock.
+pub async fn blocked(sql: &Beside) -> i64 {
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    sql.one(waiting, &[]).await
+}
+
+/// Until so many sessions of this database wait for a lock.
+pub async fn until_blocked(sql: &Beside, sessions: i64) {
+    let begin = Instant::now();
+    while blocked(sql).await < sessions {
+        assert!(begin.elapsed() < DEADLINE, "nobody waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A connection beside the store's.
 pub struct Beside {
     pub client: Client,

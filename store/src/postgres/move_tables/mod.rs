@@ -165,7 +165,7 @@ async fn continuous(session: &mut Session) -> Answer<()> {
         &transaction,
         "LOCK TABLE closed IN ACCESS EXCLUSIVE MODE;
          DROP VIEW http_requests_1d, http_requests_1h; DROP TABLE hourly, daily;
-         DELETE FROM closed; DELETE FROM stale_hours; DELETE FROM stale_days;",
+         UPDATE closed SET until = '-infinity'; DELETE FROM stale_hours; DELETE FROM stale_days;",
     )
     .await?;
     run(&transaction, migrate::CONTINUOUS).await?;

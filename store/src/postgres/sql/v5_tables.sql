@@ -3,19 +3,21 @@ CREATE TABLE closed (
     one boolean PRIMARY KEY CHECK (one),
     until timestamptz NOT NULL
 );
-COMMENT ON TABLE closed IS 'How far hourly and daily go. No row: nowhere yet.';
+-- Every batch shares this row, and closing hours waits for it: so it is there from the beginning on.
+INSERT INTO closed (one, until) VALUES (true, '-infinity');
+COMMENT ON TABLE closed IS 'How far hourly and daily go.';
 COMMENT ON COLUMN closed.until IS 'Hours before it are closed: hourly has them, and daily the days before it, but for those that are stale.';
 
 CREATE TABLE stale_hours (
     hour timestamptz PRIMARY KEY,
-    changes bigint NOT NULL
+    mark bigint NOT NULL
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stale_hours IS 'Closed hours whose rollups have changed since they were added up: until they are again, their rollups answer.';
-COMMENT ON COLUMN stale_hours.changes IS 'How many changes: an hour that changes while it is added up stays stale.';
+COMMENT ON COLUMN stale_hours.mark IS 'The transaction that changed it last: an hour that changes while it is added up stays stale.';
 
 CREATE TABLE stale_days (
     day timestamptz PRIMARY KEY,
-    changes bigint NOT NULL
+    mark bigint NOT NULL
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stale_days IS 'The same for days, whose hours may be up to date already.';
 
