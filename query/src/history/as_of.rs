@@ -60,6 +60,10 @@ impl History {
     /// Refuses a time of which not every tick is evaluated and stored.
     async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
         self.require_kept(at).await?;
+        // Burn rates go by the tick, raw events by the day.
+        if let Some(kept) = self.store.states_from().await?.filter(|kept| at.0.div_euclid(1_000) < *kept) {
+            return Err(QueryError::Gone { at: told(at), kept: told(LogTime(kept * 1_000)) });
+        }
         let log = self.log()?;
         let read = LogTime(at.0 + EVALUATED_MS);
         for partition in partitions(log.as_ref(), Topic::RequestEvents).await? {

@@ -24,8 +24,8 @@ use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::notifications::{NotificationPage, NotificationQuestion};
 use slipstream_store::{
-    Claim, Claimed, Counts, EventFilter, EventPage, EventQuestion, EventRef, RawBounds, RawCursor, RawPage, RawWindow,
-    Refusal, SharedStore, SqliteStore, Store, StoreError, StorePosition, StoredEvent, WriteBatch,
+    BurnQuestion, Claim, Claimed, Counts, EventFilter, EventPage, EventQuestion, EventRef, RawBounds, RawCursor,
+    RawPage, RawWindow, Refusal, SharedStore, SqliteStore, Store, StoreError, StorePosition, StoredEvent, WriteBatch,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -326,8 +326,12 @@ impl Store for Faulty {
         self.inner.slo_states(until).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
-        self.inner.burn_history(slo, from, to, step).await
+    async fn states_from(&self) -> Result<Option<i64>, StoreError> {
+        self.inner.states_from().await
+    }
+
+    async fn burn_history(&self, question: &BurnQuestion) -> Result<Vec<BurnRates>, StoreError> {
+        self.inner.burn_history(question).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

@@ -3,7 +3,6 @@
 //! Hours are closed under a lock on one row that every writer shares ([`super::refresh`]), so that no batch is in between: it either
 //! finds the hour open, and its rollups are there when the hour is added up, or it notes that the hour has changed.
 
-use hashbrown::HashMap;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
@@ -54,9 +53,9 @@ pub async fn state(asked: &Transaction<'_>) -> Answer<AggregateState> {
     Ok(AggregateState { closed, stale: found[0].get::<_, i64>(1) as u64 })
 }
 
-/// The version of each day of a range that was ever added up.
-pub async fn versions(asked: &Transaction<'_>, (from, to): (i64, i64)) -> Answer<HashMap<i64, i64>> {
-    let sql = "SELECT day, version FROM made_days WHERE day >= $1 AND day < $2";
+/// The begin of each day of a span that was ever added up, and how often it was, in order.
+pub async fn versions(asked: &Transaction<'_>, (from, to): (i64, i64)) -> Answer<Vec<(i64, i64)>> {
+    let sql = "SELECT day, version FROM made_days WHERE day >= $1 AND day < $2 ORDER BY day";
     let found = rows(asked, sql, &[(&Stamp(from), Type::TIMESTAMPTZ), (&Stamp(to), Type::TIMESTAMPTZ)]).await?;
     Ok(found.iter().map(|row| (row.get::<_, Stamp>(0).0, row.get(1))).collect())
 }

@@ -4,6 +4,7 @@
 //! (a pooler would hand it to others): what it needs is named in full.
 
 use slipstream_schemas::cause::chain;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::error;
@@ -42,7 +43,8 @@ pub async fn anew(session: &mut Session, target: &Target, unit: Unit, stale: &[S
 /// In 2.22 to 2.25 a second one that comes in between skips what the first has taken, and returns as if all were there.
 async fn others_are_done(session: &mut Session, unit: Unit, (from, to): (i64, i64)) -> Result<(), StoreError> {
     let asked = session.begin_reading(DOING).await?;
-    let known = "SELECT to_regclass('_timescaledb_catalog.continuous_aggs_materialization_ranges') IS NOT NULL";
+    let known =
+        "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb' AND extversion ~ '^2[.]2[2-5]([.]|$)')";
     let taken = "SELECT EXISTS (
                    SELECT FROM _timescaledb_catalog.continuous_aggs_materialization_ranges r
                    JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = r.materialization_id
@@ -77,6 +79,13 @@ async fn written(session: &mut Session, at: i64) -> Result<String, StoreError> {
 /// A refresh that meets another one of the same aggregate, by its policy perhaps, is due again later.
 fn refused(error: tokio_postgres::Error) -> StoreError {
     let said = chain(&error);
+    // TimescaleDB lets nobody else: the right cannot be granted.
+    if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        let cause = format!(
+            "{said}: only the owner of the tables refreshes them; policies do so each hour, and `slipstream store refresh` as that user"
+        );
+        return StoreError::Fatal { doing: DOING.to_owned(), cause: cause.into() };
+    }
     if said.contains("concurrent refresh") || said.contains("being refreshed") {
         return StoreError::Unavailable { doing: DOING.to_owned(), cause: said.into() };
     }

@@ -19,6 +19,7 @@ mod layout;
 mod migrate;
 mod move_tables;
 mod options;
+mod owner;
 mod read;
 mod read_events;
 mod read_kpis;
@@ -49,8 +50,8 @@ use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::notifications::{NotificationPage, NotificationQuestion};
 use crate::page::{EventPage, EventQuestion, StoredEvent};
 use crate::port::{
-    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError, StorePosition,
-    WriteBatch,
+    BurnQuestion, Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError,
+    StorePosition, WriteBatch,
 };
 pub use grants::grant;
 pub use inspect::{Inspection, inspect};
@@ -196,10 +197,14 @@ impl Store for PostgresStore {
         self.readers.ask("reading the state of SLOs", |asked| Box::pin(read::slo_states(asked, until))).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
-        let slo = slo.to_owned();
+    async fn states_from(&self) -> Result<Option<i64>, StoreError> {
+        self.readers.ask("reading what is kept of burn rates", |asked| Box::pin(read::states_from(asked))).await
+    }
+
+    async fn burn_history(&self, question: &BurnQuestion) -> Result<Vec<BurnRates>, StoreError> {
+        let question = question.clone();
         let doing = "reading burn-rate history";
-        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, slo.clone(), (from, to), step))).await
+        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, question.clone()))).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

@@ -90,15 +90,22 @@ fn whole_minutes(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result
     Ok(removed + transaction.execute("DELETE FROM minutes WHERE minute = ?1", [minute])?)
 }
 
-/// The newest of each series stays: it is the series' state.
+/// The newest of each series before that stays: from then on every state of the series can be told.
 fn burn_rates(transaction: &Transaction<'_>, before_tick: i64) -> rusqlite::Result<usize> {
-    transaction
+    let removed = transaction
         .prepare_cached(
             "DELETE FROM burn_rates WHERE (series, tick, generation) IN
              (SELECT b.series, b.tick, b.generation FROM series s CROSS JOIN burn_rates b ON b.series = s.id
-              WHERE b.tick < min(?1, (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id)) LIMIT ?2)",
+              WHERE b.tick < min(?1, (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id AND n.tick <= ?1)) LIMIT ?2)",
         )?
-        .execute((before_tick, SLICE))
+        .execute((before_tick, SLICE))?;
+    if removed > 0 {
+        transaction.execute(
+            "INSERT INTO kept_burn_rates (one, tick) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET tick = max(tick, excluded.tick)",
+            [before_tick],
+        )?;
+    }
+    Ok(removed)
 }
 
 /// Whole episodes, once they have been over for so long.

@@ -38,6 +38,11 @@ async fn looking_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bounds_conform() {
+    conformance::bounds::all(&Schemas::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn aggregates_conform() {
     conformance::aggregates::all(&Schemas::new().await).await;
 }

@@ -160,3 +160,56 @@ async fn hours_that_are_closed_while_a_batch_is_in_progress_are_added_up_with_it
         store.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_have_every_hour_and_day_whatever_is_made_of_them() {
+    for site in sites().await {
+        let (store, sql) = (&site.store, site.beside().await);
+        let is_continuous: bool =
+            sql.one("SELECT relkind = 'v' FROM pg_class WHERE oid = 'hourly'::regclass", &[]).await;
+        let mut events = of_hour(5, 100, 3);
+        events.extend(of_hour(6, 100, 23));
+        events.extend(of_hour(7, 100, 30));
+        let check = async |events: &[RequestEvent], what: &str| {
+            let expected: i64 = events.iter().map(|event| i64::from(event.weight)).sum();
+            for (view, length) in [("1m", 60), ("1h", 3_600), ("1d", 86_400)] {
+                let hits = format!("SELECT sum(hits)::bigint FROM http_requests_{view}");
+                assert_eq!(sql.one::<i64>(&hits, &[]).await, expected, "{view}, {what}");
+                let rows = format!(
+                    "SELECT count(*) FROM (SELECT FROM http_requests_{view}
+                     GROUP BY \"time\", service, environment, endpoint, method, status_class HAVING count(*) > 1) twice"
+                );
+                assert_eq!(sql.one::<i64>(&rows, &[]).await, 0, "{view}, {what}");
+                let whole = format!(
+                    "SELECT bool_and(extract(epoch FROM \"time\")::bigint % {length} = 0) FROM http_requests_{view}"
+                );
+                assert!(sql.one::<bool>(&whole, &[]).await, "{view}, {what}");
+            }
+        };
+        write(store, &events, 0).await;
+        check(&events, "nothing is closed").await;
+        // The day is over, the next one is not.
+        refreshed(store).await;
+        check(&events, "all is up to date").await;
+        let before = events.len();
+        events.extend(of_hour(8, 30, 3));
+        events.extend(of_hour(9, 30, 12));
+        write(store, &events, before).await;
+        if !is_continuous {
+            check(&events, "hours are stale").await;
+            // Hours are up to date, and their day is not yet.
+            store.refresh(NOW).await.unwrap();
+            check(&events, "a day is stale").await;
+            // Nothing reads all rollups.
+            sql.run("ANALYZE; SET enable_seqscan = off").await;
+            for view in ["http_requests_1h", "http_requests_1d"] {
+                let plan = sql.client.query(&format!("EXPLAIN SELECT * FROM {view}"), &[]).await.unwrap();
+                let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+                assert!(!plan.iter().any(|line| line.contains("Seq Scan on rollups")), "{}", plan.join("\n"));
+            }
+        }
+        refreshed(store).await;
+        check(&events, "all is up to date again").await;
+        store.close().await;
+    }
+}

@@ -27,4 +27,17 @@ CREATE TABLE made_days (
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE made_days IS 'How often each day was added up: who keeps its aggregates in memory knows by it whether they are still right.';
 
+CREATE TABLE kept_burn_rates (
+    one boolean PRIMARY KEY CHECK (one),
+    from_time timestamptz NOT NULL
+);
+COMMENT ON TABLE kept_burn_rates IS 'What retention left of burn rates. No row: it removed none yet.';
+COMMENT ON COLUMN kept_burn_rates.from_time IS 'From which tick on the states of all series can be told.';
+
+-- Where it was at work before: rows that another one of their series follows are all there from the oldest of them on.
+INSERT INTO kept_burn_rates (one, from_time)
+SELECT true, min(f.first) FROM kept, series s
+CROSS JOIN LATERAL (SELECT min(b."time") AS first, max(b."time") AS last FROM burn_rates b WHERE b.series = s.id) f
+WHERE f.first < f.last HAVING count(*) > 0;
+
 CREATE INDEX notifications_by_time ON notifications ("at");
