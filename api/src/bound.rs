@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use slipstream_store::patience;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -17,7 +18,9 @@ const RUNNING: usize = 8;
 const WAITING: usize = 128;
 /// How long one waits.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long one is asked.
+/// How long the store works on one: then it refuses it.
+const WORKING: Duration = Duration::from_secs(12);
+/// How long one is asked, with all that it takes beside the store.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Erasures at a time: each reads every row there is.
@@ -37,7 +40,8 @@ impl Default for Bound {
 }
 
 impl Bound {
-    /// Asks, when it is its turn. If the asker goes away, so does the question: nothing here outlives its future.
+    /// Asks, when it is its turn. If the asker goes away, so does the question: nothing here outlives its future, and the store
+    /// breaks off what nobody waits for.
     ///
     /// # Errors
     /// When too many wait, it takes too long, or it has no answer.
@@ -46,9 +50,15 @@ impl Bound {
         let turn = timeout(PATIENCE, self.running.acquire()).await;
         drop(waits);
         let Ok(Ok(_turn)) = turn else { return Err(Refusal::Busy) };
-        match timeout(DEADLINE, question).await {
+        match timeout(DEADLINE, patience::within(WORKING, question)).await {
             Ok(answer) => answer.map_err(refused),
-            Err(_) => Err(Refusal::Later(format!("there was no answer within {} s", DEADLINE.as_secs()))),
+            // Asked again it would take as long again.
+            Err(_) => {
+                let waited = DEADLINE.as_secs();
+                let why =
+                    format!("there is no answer within {waited} s: ask for a shorter time range, or for less of it");
+                Err(Refusal::Unanswerable(why))
+            }
         }
     }
 
@@ -95,7 +105,7 @@ mod tests {
         let of = |wanted: fn(&Refusal) -> bool| outcomes.iter().filter(|o| o.as_ref().is_err_and(wanted)).count();
         // All that waited were given up; those that ran were given up later.
         assert_eq!(of(|refusal| matches!(refusal, Refusal::Busy)), WAITING + 5);
-        assert_eq!(of(|refusal| matches!(refusal, Refusal::Later(_))), RUNNING);
+        assert_eq!(of(|refusal| matches!(refusal, Refusal::Unanswerable(_))), RUNNING);
 
         let gone = join_all((0..RUNNING).map(|_| stuck()));
         let _ = timeout(Duration::from_millis(10), gone).await;

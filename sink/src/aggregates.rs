@@ -17,11 +17,14 @@ const EVERY: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 const SHARE: u32 = 4;
 
+/// What was done, how long it took, and how much is left where it failed.
+type Work = (Duration, Result<Refreshed, StoreError>, Option<u64>);
+
 /// The work in progress, or when it is due.
 pub struct Aggregates {
     store: SharedStore,
     due: Instant,
-    work: JoinSet<(Duration, Result<Refreshed, StoreError>)>,
+    work: JoinSet<Work>,
 }
 
 impl Aggregates {
@@ -32,11 +35,11 @@ impl Aggregates {
 
     /// Takes note of what was done, and does more if it is due; `now` is the log time that was read.
     pub fn turn(&mut self, now: LogTime) {
-        while let Some(Ok((took, done))) = self.work.try_join_next() {
+        while let Some(Ok((took, done, left))) = self.work.try_join_next() {
             self.due = Instant::now() + after(took, &done);
             match done {
                 Ok(done) => Aggregated { done, took }.emit(),
-                Err(cause) => NotAggregated { cause: &cause }.emit(),
+                Err(cause) => NotAggregated { cause: &cause, left }.emit(),
             }
         }
         if self.work.is_empty() && Instant::now() >= self.due {
@@ -44,7 +47,11 @@ impl Aggregates {
             self.work.spawn(async move {
                 let began = Instant::now();
                 let done = store.refresh(now).await;
-                (began.elapsed(), done)
+                let left = match &done {
+                    Ok(_) => None,
+                    Err(_) => store.aggregates().await.ok().map(|state| state.stale),
+                };
+                (began.elapsed(), done, left)
             });
         }
     }

@@ -60,10 +60,15 @@ impl Event for Aggregated {
 pub struct NotAggregated<'a> {
     /// Why.
     pub cause: &'a StoreError,
+    /// How many are not up to date, if that can be told.
+    pub left: Option<u64>,
 }
 
 impl Event for NotAggregated<'_> {
     fn emit(self) {
+        if let Some(left) = self.left {
+            STALE.set(left as i64);
+        }
         static SELDOM: Seldom = Seldom::every(Duration::from_secs(600));
         if let Some(times) = SELDOM.count(1) {
             tracing::warn!(cause = %self.cause, times, "aggregates are not made anew: questions over days read more rows and take longer");

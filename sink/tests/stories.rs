@@ -216,3 +216,22 @@ async fn what_the_logs_retention_removed_does_not_stop_the_rest() {
     let expected: VecDeque<RequestEvent> = events(0..10).into_iter().chain(events(20..30)).collect();
     assert_stored_once(&store, &Vec::from(expected)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn hours_that_are_over_are_added_up_beside_the_writing() {
+    let rig = Rig::new(1);
+    let store = rig.store();
+    let sink = rig.sink(store.clone());
+    rig.events(0, &events(0..50)).await;
+    reached(&store, Topic::RequestEvents, &[50]).await;
+    // Time passes by itself while there is nothing to do.
+    for second in 0.. {
+        let state = store.aggregates().await.unwrap();
+        if state.closed.is_some() && state.stale == 0 {
+            break;
+        }
+        assert!(second < 300, "{state:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    sink.stop().await;
+}

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::error::StoreError;
 use crate::kpis::Tally;
 use crate::rollup::Sums;
 
@@ -18,8 +19,8 @@ pub type Key = (i64, i64);
 #[derive(Debug, Default)]
 pub struct Day {
     rows: Vec<Row>,
-    /// Cells of all sketches: index of the bucket, `None` for zero, and weight.
-    cells: Vec<(Option<i16>, u64)>,
+    /// Cells of all sketches: see [`packed`].
+    cells: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Day {
     /// Adds a row.
     pub fn push(&mut self, dimensions: i64, class: i64, sums: &Sums) {
         let latency = &sums.latency;
-        self.cells.extend(latency.sketch.cells().map(|(index, weight)| (index.map(|index| index as i16), weight)));
+        latency.sketch.cells().for_each(|(index, weight)| self.cells.extend(packed(index, weight)));
         self.rows.push(Row {
             dimensions,
             class,
@@ -55,7 +56,10 @@ impl Day {
     }
 
     /// Adds every row that is wanted to the sums of its tuple and class.
-    pub fn add_to(&self, wanted: &Wanted, start: Option<i64>, tally: &mut Tally<'_>) {
+    ///
+    /// # Errors
+    /// As of [`Tally::aggregate`].
+    pub fn add_to(&self, wanted: &Wanted, start: Option<i64>, tally: &mut Tally<'_>) -> Result<(), StoreError> {
         let mut begin = 0;
         for row in &self.rows {
             let cells = begin..row.end as usize;
@@ -63,7 +67,7 @@ impl Day {
             if !wanted.admits(row) {
                 continue;
             }
-            let sums = tally.aggregate(start, row.dimensions, row.class);
+            let sums = tally.aggregate(start, row.dimensions, row.class)?;
             sums.hits += row.hits;
             sums.errors += row.errors;
             let latency = &mut sums.latency;
@@ -71,16 +75,37 @@ impl Day {
             latency.sum += row.sum;
             latency.min = latency.min.min(row.min);
             latency.max = latency.max.max(row.max);
-            for (index, weight) in &self.cells[cells] {
-                latency.sketch.count_in(index.map(i32::from), *weight);
+            for (index, weight) in self.cells[cells].iter().map(|cell| unpacked(*cell)) {
+                latency.sketch.count_in(index, weight);
             }
         }
+        Ok(())
     }
 
+    /// What it takes, with its place among others.
     fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<Row>() + self.cells.len() * size_of::<(Option<i16>, u64)>()
+        const PLACE: usize = 256;
+        PLACE + self.rows.len() * size_of::<Row>() + self.cells.len() * size_of::<u64>()
     }
 }
+
+/// A cell's weight in the upper 48 bits, and its bucket, all ones for that of zero. A greater weight takes several.
+fn packed(index: Option<i32>, weight: u64) -> impl Iterator<Item = u64> {
+    let place = u64::from(index.map_or(ZERO, |index| (index + MIDDLE) as u16));
+    let (whole, rest) = (weight / MOST_WEIGHT, weight % MOST_WEIGHT);
+    let parts = std::iter::repeat_n(MOST_WEIGHT, whole as usize).chain((rest > 0).then_some(rest));
+    parts.map(move |weight| weight << 16 | place)
+}
+
+fn unpacked(cell: u64) -> (Option<i32>, u64) {
+    let place = cell as u16;
+    ((place != ZERO).then(|| i32::from(place) - MIDDLE), cell >> 16)
+}
+
+const ZERO: u16 = u16::MAX;
+/// Buckets are numbered around 0, and none is as far from it.
+const MIDDLE: i32 = 1 << 14;
+const MOST_WEIGHT: u64 = (1 << 48) - 1;
 
 /// Which rows of a day a question is about.
 #[derive(Debug, Default)]
@@ -119,6 +144,24 @@ struct Entry {
     version: i64,
     day: Arc<Day>,
     used: u64,
+}
+
+/// How much of what may be kept the days of one question take. Those beyond are read for it alone, with its filter: to keep them
+/// would drop the others, and the next question of its kind would find none of them.
+#[derive(Debug, Default)]
+pub struct Share(usize);
+
+impl Share {
+    /// Counts a day; whether there is room for it.
+    pub fn takes(&mut self, day: &Day) -> bool {
+        self.0 += day.bytes();
+        self.0 <= MOST_BYTES
+    }
+
+    /// Whether there is none left.
+    pub fn is_used_up(&self) -> bool {
+        self.0 > MOST_BYTES
+    }
 }
 
 impl Days {
@@ -171,7 +214,7 @@ mod tests {
         let question = KpiQuestion::default();
         let total = |wanted: Wanted| {
             let mut tally = Tally::new(&question);
-            day.add_to(&wanted, None, &mut tally);
+            day.add_to(&wanted, None, &mut tally).unwrap();
             let sums = tally.rows(&Names::new()).remove(&RowKey::default()).unwrap_or_default();
             (sums.hits, sums.errors, sums.latency.max, sums.latency.sketch.count())
         };
@@ -190,6 +233,32 @@ mod tests {
         assert!(days.get((5, 1)).is_some() && days.get((5, 2)).is_none() && days.get((6, 1)).is_none());
         days.keep((5, 2), &day);
         assert!(days.get((5, 1)).is_none() && days.get((5, 2)).is_some());
+    }
+
+    #[test]
+    fn cells_of_any_weight_are_packed() {
+        for cell in [(None, 1), (Some(0), 5), (Some(-650), MOST_WEIGHT), (Some(850), 3), (None, MOST_WEIGHT - 1)] {
+            assert_eq!(packed(cell.0, cell.1).map(unpacked).collect::<Vec<_>>(), [cell]);
+        }
+        let parts: Vec<_> = packed(Some(7), 2 * MOST_WEIGHT + 5).map(unpacked).collect();
+        assert_eq!(parts, [(Some(7), MOST_WEIGHT), (Some(7), MOST_WEIGHT), (Some(7), 5)]);
+    }
+
+    #[test]
+    fn days_without_rows_are_bounded_too() {
+        let days = Days::default();
+        let empty = Arc::new(Day::default());
+        (0..262_400).for_each(|begin| days.keep((begin, 1), &empty));
+        assert_eq!(days.held.lock().unwrap().days.len(), MOST_BYTES / 256);
+    }
+
+    #[test]
+    fn one_question_does_not_take_the_place_of_its_own_days() {
+        let mut large = Day::default();
+        large.cells.resize(MOST_BYTES / 8 / 3, 0);
+        let mut share = Share::default();
+        assert_eq!([(); 4].map(|()| share.takes(&large)), [true, true, false, false]);
+        assert!(share.is_used_up());
     }
 
     #[test]

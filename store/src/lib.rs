@@ -14,6 +14,7 @@ pub mod filter;
 pub mod kpis;
 pub mod notifications;
 pub mod page;
+pub mod patience;
 pub mod port;
 pub mod postgres;
 pub mod raw;

@@ -58,8 +58,26 @@ impl std::str::FromStr for NotificationCursor {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        serde_json::from_str(text).map_err(|_| {
+        // Far beyond every time of the notifier, and far from overflow.
+        const LATEST: i64 = 100_000_000_000_000;
+        let read = serde_json::from_str(text).ok().filter(|NotificationCursor(at, ..)| (-LATEST..=LATEST).contains(at));
+        read.ok_or_else(|| {
             StoreError::Refused(format!("`{text}` is not a cursor: pass the `next` of the previous page unchanged"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_no_page_has_is_refused() {
+        let cursor = NotificationCursor(1_700_000_000_000, "a".into(), 1, 1, "r".into());
+        assert_eq!(cursor.to_string().parse::<NotificationCursor>().ok(), Some(cursor));
+        for at in [i64::MIN, i64::MAX] {
+            let text = format!("[{at},\"a\",1,1,\"r\"]");
+            assert!(text.parse::<NotificationCursor>().is_err(), "{text}");
+        }
     }
 }

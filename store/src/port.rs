@@ -108,6 +108,25 @@ impl Claimed {
     }
 }
 
+/// A question for the BurnRates of an SLO: of each series and generation the last in each step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BurnQuestion {
+    /// Which SLO.
+    pub slo: String,
+    /// Ticks at or after,
+    pub from: i64,
+    /// and before.
+    pub to: i64,
+    /// Seconds of a step (1: every tick); steps begin at multiples of their length.
+    pub step: i64,
+    /// Only this objective.
+    pub objective: Option<String>,
+    /// Only groups that have these values at these places.
+    pub group: Vec<(usize, String)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// A row of burn-rate history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredBurnRates {
@@ -243,9 +262,7 @@ pub trait Store: Send + Sync + 'static {
     async fn raw_bounds(&self) -> Result<Vec<RawBounds>, StoreError>;
 
     /// From when on burn rates and alerts are whole. It only moves forward, and retention moves it in the transaction that removes.
-    async fn whole_from(&self) -> Result<WholeFrom, StoreError> {
-        Ok(WholeFrom::default())
-    }
+    async fn whole_from(&self) -> Result<WholeFrom, StoreError>;
 
     /// Raw events of a window of log time, about `limit` at most (some 10,000 are a good page), behind `after`. All pages
     /// together have each event once.
@@ -259,9 +276,8 @@ pub trait Store: Send + Sync + 'static {
     /// The newest BurnRates of every series that is not retired, by SLO, objective, group; of ticks up to `until`, if given.
     async fn slo_states(&self, until: Option<i64>) -> Result<Vec<BurnRates>, StoreError>;
 
-    /// The BurnRates of an SLO with `from <= tick < to`, by tick, then objective and group; of each series and generation the last
-    /// in each step of so many seconds (1: all), which begin at multiples of their length.
-    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError>;
+    /// The history of an SLO, by tick, then objective and group.
+    async fn burn_history(&self, question: &BurnQuestion) -> Result<Vec<BurnRates>, StoreError>;
 
     /// Episodes of alerts, each with its latest transition, newest first.
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError>;

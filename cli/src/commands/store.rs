@@ -97,14 +97,19 @@ async fn nobody_owns(config: &Config, what: &str) -> Result<Option<parts::OpenLo
     }
 }
 
+/// Failures in a row, a second apart: a refresh of somebody else's takes minutes at most.
+const MOST_FAILURES: u32 = 600;
+
 async fn refresh(json: bool, place: &Place) -> Result<ExitCode> {
     let config = place.load()?;
     let _owned = nobody_owns(&config, "its owner makes aggregates anew by itself").await?;
     let store = to_change(&config).await?;
     let mut all = Refreshed::default();
+    let mut failures = 0;
     loop {
         match store.refresh(now()).await {
             Ok(done) => {
+                failures = 0;
                 all = Refreshed { hours: all.hours + done.hours, days: all.days + done.days, stale: done.stale };
                 if done.stale == 0 || done.hours + done.days == 0 {
                     break;
@@ -112,7 +117,8 @@ async fn refresh(json: bool, place: &Place) -> Result<ExitCode> {
                 output::say(format_args!("{} hours and days to go", figures::count(done.stale as i64)));
             }
             // A refresh by TimescaleDB's own policy is under way.
-            Err(StoreError::Unavailable { doing, cause }) => {
+            Err(StoreError::Unavailable { doing, cause }) if failures < MOST_FAILURES => {
+                failures += 1;
                 output::say(format_args!("{doing}: {cause}; trying again"));
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use slipstream_store::text;
+use slipstream_store::{BurnQuestion, text};
 
 use super::History;
 use crate::QueryError;
@@ -98,7 +98,23 @@ impl History {
             Err(_) => Vec::new(),
         };
         let definition = definitions.iter().find(|known| known.name == *slo);
-        let states = self.store.burn_history(slo, *from, *to, step).await?;
+        let labels = definition.map_or(&[][..], |slo| &slo.group_by);
+        let place = |label: &String| labels.iter().position(|known| known.label() == label.as_str());
+        let asked = BurnQuestion {
+            slo: slo.clone(),
+            from: *from,
+            to: *to,
+            step,
+            objective: question.objective.clone(),
+            group: question.group.iter().filter_map(|(label, value)| Some((place(label)?, value.clone()))).collect(),
+            limit: MOST_POINTS + 1,
+        };
+        let states = self.store.burn_history(&asked).await?;
+        if states.len() > MOST_POINTS {
+            let most =
+                format!("more than {MOST_POINTS} points: use longer steps, a shorter range, an objective or a group");
+            return Err(QueryError::Refused(most));
+        }
         if states.is_empty() && definition.is_none() {
             return Err(QueryError::Unknown { what: "SLO", name: slo.clone() });
         }
@@ -110,13 +126,6 @@ impl History {
         let living = states.iter().filter(|state| !state.retired);
         let points: Vec<HistoryPoint> =
             living.map(|state| standing(definition, state)).filter(wanted).map(HistoryPoint::from).collect();
-        if points.len() > MOST_POINTS {
-            let most = format!(
-                "{} points, of {MOST_POINTS} at most: use longer steps, or name an objective or a group",
-                points.len()
-            );
-            return Err(QueryError::Refused(most));
-        }
         let (from, to) = (text::seconds(*from), text::seconds(*to));
         Ok(HistoryAnswer { slo: slo.clone(), from, to, step: text::length(step), points })
     }

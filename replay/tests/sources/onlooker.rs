@@ -15,8 +15,8 @@ use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::notifications::{NotificationPage, NotificationQuestion};
 use slipstream_store::{
-    Claim, Claimed, Counts, EventPage, EventQuestion, RawBounds, RawCursor, RawPage, RawWindow, Refusal, SharedStore,
-    Store, StoreError, StorePosition, StoredEvent, WriteBatch,
+    BurnQuestion, Claim, Claimed, Counts, EventPage, EventQuestion, RawBounds, RawCursor, RawPage, RawWindow, Refusal,
+    SharedStore, Store, StoreError, StorePosition, StoredEvent, WholeFrom, WriteBatch,
 };
 use slipstream_testkit::hooked::Hooks;
 
@@ -136,8 +136,12 @@ impl Store for Onlooker {
         self.inner.slo_states(until).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
-        self.inner.burn_history(slo, from, to, step).await
+    async fn whole_from(&self) -> Result<WholeFrom, StoreError> {
+        self.inner.whole_from().await
+    }
+
+    async fn burn_history(&self, question: &BurnQuestion) -> Result<Vec<BurnRates>, StoreError> {
+        self.inner.burn_history(question).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

@@ -23,6 +23,48 @@ pub async fn all(fixture: &dyn Fixture) {
     an_erased_user_leaves_the_counts_as_they_were(fixture).await;
     states_and_alerts_of_the_past_are_those_of_then(fixture).await;
     notifications_come_in_pages(fixture).await;
+    states_of_the_past_are_told_as_long_as_retention_leaves_them(fixture).await;
+}
+
+async fn states_of_the_past_are_told_as_long_as_retention_leaves_them(fixture: &dyn Fixture) {
+    const DAY: i64 = 86_400;
+    let store = fixture.empty().await;
+    // One that is published each minute, one that paused, one that ended.
+    let begin = 100 * DAY + 43_200;
+    let every =
+        |slo: &str, ticks: Vec<i64>| ticks.into_iter().map(|tick| made::burn_rates(slo, &[], 1, tick)).collect();
+    let rates: [Vec<_>; 3] = [
+        every("busy", (0..40).map(|i| begin + 25 + i * 60).collect()),
+        every("paused", vec![begin + 7, begin + 900, begin + 1_000]),
+        every("quiet", vec![begin + 3]),
+    ];
+    let stored: Vec<StoredBurnRates> = rates
+        .concat()
+        .into_iter()
+        .enumerate()
+        .map(|(i, rates)| StoredBurnRates { partition: 0, offset: i as i64, rates })
+        .collect();
+    let to = stored.len() as i64;
+    let positions = vec![made::moved(Topic::BurnRates, None, to, 1_000)];
+    let batch = WriteBatch { burn_rates: stored, positions, ..WriteBatch::default() };
+    store.write(Arc::new(batch)).await.expect("written");
+    let ticks: Vec<i64> = (begin..begin + 2_500).step_by(13).collect();
+    let mut before = Vec::new();
+    for tick in &ticks {
+        before.push(store.slo_states(Some(*tick)).await.expect("states"));
+    }
+    assert_eq!(store.whole_from().await.expect("a tick").burn_rates, None);
+    // In the middle of them, and when all of their day is over.
+    for now in [begin + 600 + 35 * DAY, begin + 36 * DAY] {
+        while store.trim(LogTime(now * 1_000)).await.expect("trimmed") > 0 {}
+        let from = store.whole_from().await.expect("a tick").burn_rates.unwrap_or(0);
+        assert!(from <= now - 34 * DAY, "{from} at {now}");
+        for (tick, expected) in ticks.iter().zip(&before).filter(|(tick, _)| **tick >= from) {
+            assert_eq!(store.slo_states(Some(*tick)).await.expect("states"), *expected, "{tick}");
+        }
+    }
+    assert!(store.counts().await.expect("counts").burn_rates < to as u64, "retention was at work");
+    assert!(store.whole_from().await.expect("a tick").burn_rates.is_some());
 }
 
 async fn what_was_known_at_a_time_stays(fixture: &dyn Fixture) {

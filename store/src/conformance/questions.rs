@@ -12,7 +12,7 @@ use crate::alerts::{AlertFilter, AlertState};
 use crate::filter::EventFilter;
 use crate::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, Kpis};
 use crate::page::{Cursor, EventQuestion, Order};
-use crate::port::{SharedStore, StoreError, StoredBurnRates, WriteBatch};
+use crate::port::{BurnQuestion, SharedStore, StoreError, StoredBurnRates, WriteBatch};
 
 /// Every promise of this file.
 pub async fn all(fixture: &dyn Fixture) {
@@ -240,10 +240,21 @@ async fn the_newest_state_of_each_living_series_is_found(fixture: &dyn Fixture) 
     store.write(Arc::new(batch)).await.expect("written");
     let states = store.slo_states(None).await.expect("states");
     assert_eq!(states, [rates[5].clone(), rates[2].clone(), rates[0].clone()]);
-    let history = store.burn_history("b", 90, 110, 1).await.expect("history");
+    let history = store.burn_history(&history_of("b", 90, 110, 1)).await.expect("history");
     assert_eq!(history, [rates[2].clone(), rates[1].clone()]);
-    let last = store.burn_history("b", 0, 1_000, 60).await.expect("history");
+    let all = history_of("b", 0, 1_000, 60);
+    let last = store.burn_history(&all).await.expect("history");
     assert_eq!(last, [rates[2].clone(), rates[0].clone()], "of each series the last in its step");
+    let of_x = BurnQuestion { group: vec![(0, "/x".to_owned())], objective: Some("0".to_owned()), ..all.clone() };
+    assert_eq!(store.burn_history(&of_x).await.expect("history"), [rates[0].clone()]);
+    let none = BurnQuestion { objective: Some("1".to_owned()), ..all.clone() };
+    assert_eq!(store.burn_history(&none).await.expect("history"), []);
+    let first = store.burn_history(&BurnQuestion { limit: 1, ..all }).await.expect("history");
+    assert_eq!(first, [rates[2].clone()], "no more than were asked for");
+}
+
+fn history_of(slo: &str, from: i64, to: i64, step: i64) -> BurnQuestion {
+    BurnQuestion { slo: slo.to_owned(), from, to, step, objective: None, group: Vec::new(), limit: 1_000 }
 }
 
 async fn an_alert_has_one_entry_per_episode(fixture: &dyn Fixture) {

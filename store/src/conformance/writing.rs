@@ -9,7 +9,7 @@ use super::Fixture;
 use super::made::{self, Dice};
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion, Kpis};
-use crate::page::EventQuestion;
+use crate::page::{EventQuestion, Order};
 use crate::port::{BatchFate, Claim, Claimed, Counts, SharedStore, StoreError, StoredBurnRates, WriteBatch, settled};
 
 /// Every promise of this file.
@@ -67,6 +67,24 @@ async fn events_sent_again_into_a_recreated_topic_are_stored_again(fixture: &dyn
     }
     let hits = hits(&store).await.0;
     assert_eq!(hits, 3 * events.iter().map(|e| e.weight as u64).sum::<u64>());
+    // Page by page each of them comes, whichever of equal ones a page ends with.
+    for order in [Order::Oldest, Order::Newest] {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let question = EventQuestion { filter: EventFilter::default(), order, limit: 1, after };
+            let page = store.events(&question).await.expect("a page");
+            all.extend(page.events.into_iter().map(|stored| stored.event.event_id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut expected: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
+        expected.sort();
+        all.sort();
+        assert_eq!(all.len(), 60, "{order:?}");
+        assert!(all.chunks(3).map(|copies| &copies[0]).eq(&expected), "{order:?}: {all:?}");
+    }
 }
 
 async fn a_topic_that_was_left_for_another_is_refused(fixture: &dyn Fixture) {

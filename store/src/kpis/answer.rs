@@ -23,7 +23,7 @@ pub struct Kpis {
     pub errors: u64,
     /// errors / hits; 0 without hits.
     pub error_rate: f64,
-    /// Hits per second from `from` to `to`; null where that takes no time.
+    /// Hits per second from `from` to `to`, or to the last event stored where that is earlier; null where that takes no time.
     pub throughput: Option<f64>,
     /// Average latency; null if none was measured.
     pub avg_latency_ms: Option<f64>,
@@ -49,9 +49,10 @@ type Reported = (Option<EventTime>, Option<EventTime>);
 
 impl Kpis {
     /// Reads the figures off the sums.
-    pub fn new(sums: &Sums, range: Reported, source: &str) -> Self {
+    pub fn new(sums: &Sums, range: Reported, last: Option<EventTime>, source: &str) -> Self {
         let latency = &sums.latency;
-        let seconds = range.0.zip(range.1).map(|(from, to)| to.0.saturating_sub(from.0) as f64 / 1e6);
+        let end = range.1.map(|to| last.map_or(to, |last| last.min(to)));
+        let seconds = range.0.zip(end).map(|(from, to)| to.0.saturating_sub(from.0) as f64 / 1e6);
         let measured = |value: f64| (latency.count > 0).then_some(value);
         // The sketch knows buckets only; the true extremes bound what it reads.
         let quantile = |p| latency.sketch.quantile(p).map(|value: f64| value.max(latency.min).min(latency.max));
@@ -100,27 +101,40 @@ impl KpiAnswer {
     /// The result of an empty store.
     pub fn nothing(question: &KpiQuestion) -> Self {
         let range = (question.filter.from, question.filter.to);
-        KpiAnswer::new(question, Tally::new(question), &Names::new(), range, &KpiSources::default())
+        KpiAnswer::new(question, Tally::new(question), &Names::new(), range, None, &KpiSources::default())
     }
 
-    /// Converts the sums to the contract's shape. `range` is what the result covers.
-    pub fn new(question: &KpiQuestion, tally: Tally<'_>, names: &Names, range: Reported, sources: &KpiSources) -> Self {
+    /// Converts the sums to the contract's shape. `range` is what the result covers, `last` the time of the last event stored.
+    pub fn new(
+        question: &KpiQuestion,
+        tally: Tally<'_>,
+        names: &Names,
+        range: Reported,
+        last: Option<EventTime>,
+        sources: &KpiSources,
+    ) -> Self {
         let source = sources.name();
         let mut rows = tally.rows(names);
         if question.by.is_empty() && question.step.is_none() {
             let sums = rows.remove(&RowKey::default()).unwrap_or_default();
-            return KpiAnswer::Total(Kpis::new(&sums, range, &source));
+            return KpiAnswer::Total(Kpis::new(&sums, range, last, &source));
         }
         let mut rows: Vec<(RowKey, Sums)> = rows.into_iter().filter(|(_, sums)| sums.hits > 0).collect();
         if question.step.is_none() {
             rows.sort_by_key(|(_, sums)| Reverse(sums.hits));
         }
-        let rows = rows.into_iter().map(|(key, sums)| row(question, key, &sums, range, &source)).collect();
+        let rows = rows.into_iter().map(|(key, sums)| row(question, key, &sums, (range, last), &source)).collect();
         KpiAnswer::Rows { rows }
     }
 }
 
-fn row(question: &KpiQuestion, key: RowKey, sums: &Sums, range: Reported, source: &str) -> KpiRow {
+fn row(
+    question: &KpiQuestion,
+    key: RowKey,
+    sums: &Sums,
+    (range, last): (Reported, Option<EventTime>),
+    source: &str,
+) -> KpiRow {
     let fields = question.by.iter().map(|field| field.name());
     let mut shown: BTreeMap<&'static str, FieldValue> = fields.zip(key.values).collect();
     let mut covered = range;
@@ -129,5 +143,5 @@ fn row(question: &KpiQuestion, key: RowKey, sums: &Sums, range: Reported, source
         let end = EventTime(start + step * 1_000_000);
         covered = (range.0.max(Some(EventTime(start))), range.1.map_or(Some(end), |to| Some(to.min(end))));
     }
-    KpiRow { key: shown, kpis: Kpis::new(sums, covered, source) }
+    KpiRow { key: shown, kpis: Kpis::new(sums, covered, last, source) }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::{Field, FieldValue, KpiQuestion};
+use crate::error::StoreError;
 use crate::events::Dimensions;
 use crate::rollup::Sums;
 
@@ -33,17 +34,26 @@ pub struct RowKey {
     pub values: Vec<FieldValue>,
 }
 
+/// Cells of an answer at most: each has a sketch of its own.
+pub const MOST_CELLS: usize = 100_000;
+
 /// Sums per cell while a result is computed.
 #[derive(Debug)]
 pub struct Tally<'a> {
     question: &'a KpiQuestion,
     cells: HashMap<Cell, Sums>,
+    most: usize,
 }
 
 impl<'a> Tally<'a> {
     /// Nothing counted.
     pub fn new(question: &'a KpiQuestion) -> Self {
-        Tally { question, cells: HashMap::new() }
+        Tally { question, cells: HashMap::new(), most: MOST_CELLS }
+    }
+
+    /// For what is bounded by itself.
+    pub fn unbounded(question: &'a KpiQuestion) -> Self {
+        Tally { most: usize::MAX, ..Tally::new(question) }
     }
 
     /// Whether rows are told apart by a part of the tuple of dimensions.
@@ -52,16 +62,22 @@ impl<'a> Tally<'a> {
     }
 
     /// The sums for a raw event, by the start of its step.
-    pub fn raw(&mut self, start: Option<i64>, dimensions: i64, code: i64) -> &mut Sums {
+    ///
+    /// # Errors
+    /// `Refused` when there are too many.
+    pub fn raw(&mut self, start: Option<i64>, dimensions: i64, code: i64) -> Result<&mut Sums, StoreError> {
         self.at(start, dimensions, code, code / 100)
     }
 
     /// The sums for an aggregate, which knows only the class of its status codes.
-    pub fn aggregate(&mut self, start: Option<i64>, dimensions: i64, class: i64) -> &mut Sums {
+    ///
+    /// # Errors
+    /// As for a raw event.
+    pub fn aggregate(&mut self, start: Option<i64>, dimensions: i64, class: i64) -> Result<&mut Sums, StoreError> {
         self.at(start, dimensions, 0, class)
     }
 
-    fn at(&mut self, start: Option<i64>, dimensions: i64, code: i64, class: i64) -> &mut Sums {
+    fn at(&mut self, start: Option<i64>, dimensions: i64, code: i64, class: i64) -> Result<&mut Sums, StoreError> {
         let by = |field| i64::from(self.question.by.contains(&field));
         let cell = Cell {
             start,
@@ -69,7 +85,11 @@ impl<'a> Tally<'a> {
             code: code * by(Field::StatusCode),
             class: class * by(Field::StatusClass),
         };
-        self.cells.entry(cell).or_default()
+        if self.cells.len() >= self.most && !self.cells.contains_key(&cell) {
+            let why = format!("more than {} rows: take longer steps, fewer fields, or a shorter range", self.most);
+            return Err(StoreError::Refused(why));
+        }
+        Ok(self.cells.entry(cell).or_default())
     }
 
     /// The sums of each cell.
@@ -120,9 +140,9 @@ mod tests {
         let question = KpiQuestion { by: vec![Field::Endpoint, Field::StatusClass], ..KpiQuestion::default() };
         let mut tally = Tally::new(&question);
         for (dimensions, code) in [(1, 200), (2, 503), (3, 204), (1, 204)] {
-            tally.raw(None, dimensions, code).add(code as u16, None, 1);
+            tally.raw(None, dimensions, code).unwrap().add(code as u16, None, 1);
         }
-        tally.aggregate(None, 1, 2).add(200, None, 10);
+        tally.aggregate(None, 1, 2).unwrap().add(200, None, 10);
         assert_eq!(tally.unnamed().into_iter().collect::<Vec<_>>(), [1, 2, 3]);
         let named = |endpoint: &str| Dimensions { endpoint: endpoint.into(), ..Dimensions::default() };
         let names: Names = [(1, named("/a")), (2, named("/b")), (3, named("/a"))].into_iter().collect();
@@ -137,11 +157,26 @@ mod tests {
     fn nothing_is_told_apart_that_is_not_asked_for() {
         let question = KpiQuestion::default();
         let mut tally = Tally::new(&question);
-        tally.raw(None, 1, 200).add(200, None, 1);
-        tally.raw(None, 2, 503).add(503, None, 1);
+        tally.raw(None, 1, 200).unwrap().add(200, None, 1);
+        tally.raw(None, 2, 503).unwrap().add(503, None, 1);
         assert!(tally.unnamed().is_empty());
         let rows = tally.rows(&Names::new());
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[&RowKey::default()].hits, 2);
+    }
+
+    #[test]
+    fn rows_are_bounded() {
+        let question = KpiQuestion { step: Some(1), ..KpiQuestion::default() };
+        let mut tally = Tally { most: 2, ..Tally::new(&question) };
+        for start in [1, 2, 1, 2] {
+            tally.raw(Some(start), 0, 200).unwrap().add(200, None, 1);
+        }
+        match tally.raw(Some(3), 0, 200) {
+            Err(StoreError::Refused(why)) => {
+                assert_eq!(why, "more than 2 rows: take longer steps, fewer fields, or a shorter range");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

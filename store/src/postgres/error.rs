@@ -10,6 +10,7 @@ use slipstream_schemas::cause::chain;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
+use crate::patience::LESS;
 use crate::port::StoreError;
 
 /// Adds what was being done, and distinguishes temporary from permanent errors.
@@ -43,7 +44,7 @@ pub fn asking(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| match error.as_db_error() {
         Some(answer) if answer.code().code() == "57014" => {
-            StoreError::Refused(format!("{doing}: {}: query a shorter time range", answer.message()))
+            StoreError::Refused(format!("{doing}: {}: {LESS}", answer.message()))
         }
         _ => at(doing)(error),
     }

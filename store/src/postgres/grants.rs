@@ -17,7 +17,7 @@ type Answer<T> = Result<T, StoreError>;
 
 /// Tables that questions need, and nobody else writes than sinks and retention.
 const WRITTEN: &str = "positions, dimensions, days, minutes, rollups, series, burn_rates, alert_transitions, notifications, \
-                       events, topics, kept, closed, stale_hours, stale_days, made_days";
+                       events, topics, kept, kept_burn_rates, kept_alerts, closed, stale_hours, stale_days, made_days";
 
 /// Grants users of the database what readers and writers may.
 ///

@@ -77,7 +77,7 @@ pub struct Inspection {
 const DOING: &str = "inspecting the database";
 
 /// Tables, and the version that each came with: without one of them nothing can be written.
-const TABLES: [(&str, i32); 16] = [
+const TABLES: [(&str, i32); 18] = [
     ("positions", 1),
     ("dimensions", 1),
     ("days", 1),
@@ -91,6 +91,8 @@ const TABLES: [(&str, i32); 16] = [
     ("topics", 3),
     ("kept", 4),
     ("closed", 5),
+    ("kept_burn_rates", 5),
+    ("kept_alerts", 5),
     ("stale_hours", 5),
     ("stale_days", 5),
     ("made_days", 5),

@@ -10,7 +10,7 @@ use super::events_table::{self, Extension};
 use super::layout::Layout;
 use super::options::Target;
 use super::session::Session;
-use super::{compression, error};
+use super::{compression, error, owner};
 use crate::port::StoreError;
 
 /// Migrations in order, by version from 1.
@@ -106,6 +106,9 @@ async fn make_tables(transaction: &Transaction<'_>, target: &Target, doing: &str
     // Tables that are there stay as they are: `slipstream store migrate` turns them into hypertables.
     let timescale = extension.as_ref().filter(|_| version == 0);
     timescale.map_or(Ok(()), |extension| extension.require_usable(doing))?;
+    if (1..known_version()).contains(&version) {
+        owner::act_as(transaction, "schema_versions").await?;
+    }
     for (done, migration) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let events = if timescale.is_some() { migration.timescale } else { migration.plain };
         let is_community = timescale.is_some_and(Extension::is_community);

@@ -19,10 +19,12 @@ mod layout;
 mod migrate;
 mod move_tables;
 mod options;
+mod owner;
 mod read;
 mod read_events;
 mod read_kpis;
 mod read_raw;
+mod refresh;
 mod refuse;
 mod session;
 mod sketch;
@@ -48,8 +50,8 @@ use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::notifications::{NotificationPage, NotificationQuestion};
 use crate::page::{EventPage, EventQuestion, StoredEvent};
 use crate::port::{
-    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError, StorePosition,
-    WriteBatch,
+    BurnQuestion, Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Refusal, Store, StoreError,
+    StorePosition, WholeFrom, WriteBatch,
 };
 pub use grants::grant;
 pub use inspect::{Inspection, inspect};
@@ -144,7 +146,7 @@ impl Store for PostgresStore {
     }
 
     async fn refresh(&self, now: LogTime) -> Result<Refreshed, StoreError> {
-        aggregates::refresh(&self.target, now).await
+        refresh::refresh(&self.target, now).await
     }
 
     async fn aggregates(&self) -> Result<AggregateState, StoreError> {
@@ -195,10 +197,14 @@ impl Store for PostgresStore {
         self.readers.ask("reading the state of SLOs", |asked| Box::pin(read::slo_states(asked, until))).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
-        let slo = slo.to_owned();
+    async fn whole_from(&self) -> Result<WholeFrom, StoreError> {
+        self.readers.ask("reading what retention has left", |asked| Box::pin(read::whole_from(asked))).await
+    }
+
+    async fn burn_history(&self, question: &BurnQuestion) -> Result<Vec<BurnRates>, StoreError> {
+        let question = question.clone();
         let doing = "reading burn-rate history";
-        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, slo.clone(), (from, to), step))).await
+        self.readers.ask(doing, |asked| Box::pin(read::burn_history(asked, question.clone()))).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

@@ -10,7 +10,7 @@ use super::stamp::Stamp;
 use super::{error, write_history};
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
-use crate::port::{Counts, StoreError, StorePosition};
+use crate::port::{BurnQuestion, Counts, StoreError, StorePosition, WholeFrom};
 
 type Answer<T> = Result<T, StoreError>;
 /// Values of a query, with their types.
@@ -45,24 +45,32 @@ pub async fn slo_states(asked: &Transaction<'_>, until: Option<i64>) -> Answer<V
     stored_rates(&rows(asked, "reading the state of SLOs", sql, &[(&until, Type::TIMESTAMPTZ)]).await?)
 }
 
-pub async fn burn_history(
-    asked: &Transaction<'_>,
-    slo: String,
-    (from, to): (i64, i64),
-    step: i64,
-) -> Answer<Vec<BurnRates>> {
+pub async fn whole_from(asked: &Transaction<'_>) -> Answer<WholeFrom> {
+    let sql = "SELECT (SELECT from_time FROM kept_burn_rates), (SELECT from_time FROM kept_alerts)";
+    let found = rows(asked, "reading what retention has left", sql, &[]).await?;
+    let tick = |column| found.first().and_then(|row| row.get::<_, Option<Stamp>>(column));
+    let tick = |column| tick(column).map(|stamp| stamp.0.div_euclid(1_000_000));
+    Ok(WholeFrom { burn_rates: tick(0), alerts: tick(1) })
+}
+
+pub async fn burn_history(asked: &Transaction<'_>, question: BurnQuestion) -> Answer<Vec<BurnRates>> {
     let mut conditions = Conditions::default();
-    conditions.equal(&[("s.slo", &Some(slo))]);
-    conditions.between("b.\"time\"", Stamp::seconds(from).0, Stamp::seconds(to).0);
-    let step = conditions.value(step.max(1), Type::INT8);
+    conditions.equal(&[("s.slo", &Some(question.slo)), ("s.objective", &question.objective)]);
+    conditions.between("b.\"time\"", Stamp::seconds(question.from).0, Stamp::seconds(question.to).0);
+    for (place, value) in question.group {
+        let value = conditions.value(value, Type::TEXT);
+        conditions.and(format!("s.group_values::json ->> {place} = {value}"));
+    }
+    let step = conditions.value(question.step.max(1), Type::INT8);
     let sql = format!(
         "SELECT body FROM (
            SELECT DISTINCT ON (b.series, b.generation, floor(extract(epoch FROM b.\"time\"))::bigint / {step})
                   b.body, b.\"time\", s.objective, s.group_values, b.generation
            FROM series s JOIN burn_rates b ON b.series = s.id WHERE {}
            ORDER BY b.series, b.generation, floor(extract(epoch FROM b.\"time\"))::bigint / {step}, b.\"time\" DESC
-         ) last ORDER BY \"time\", objective, group_values, generation",
-        conditions.sql()
+         ) last ORDER BY \"time\", objective, group_values, generation LIMIT {}",
+        conditions.sql(),
+        question.limit
     );
     stored_rates(&rows(asked, "reading burn-rate history", &sql, &conditions.values()).await?)
 }

@@ -34,10 +34,10 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
     conditions.between("e.\"time\"", from, to);
     if let Some(Cursor { time, partition, offset }) = *after {
         let time = conditions.value(Stamp(time), Type::TIMESTAMPTZ);
-        let partition = conditions.value(i32::try_from(partition).unwrap_or(i32::MAX), Type::INT4);
+        let partition = conditions.value(partition, Type::INT8);
         let offset = conditions.value(offset, Type::INT8);
         let more = if *order == Order::Oldest { ">" } else { "<" };
-        conditions.and(format!("(e.\"time\", e.partition, e.\"offset\") {more} ({time}, {partition}, {offset})"));
+        conditions.and(format!("(e.\"time\", {}, e.\"offset\") {more} ({time}, {partition}, {offset})", place("e.")));
     }
     conditions.raw_event(filter);
     // One more than requested, to see whether there is a next page.
@@ -70,25 +70,32 @@ pub async fn single(asked: &Transaction<'_>, event_id: String, time: Option<Even
 }
 
 async fn read(asked: &Transaction<'_>, conditions: &Conditions, order: Order, limit: usize) -> Answer<Vec<Row>> {
-    let place = |e: &str| {
+    let ordered = |e: &str| {
         let direction = if order == Order::Oldest { "" } else { " DESC" };
-        format!("{e}\"time\"{direction}, {e}partition{direction}, {e}\"offset\"{direction}")
+        format!("{e}\"time\"{direction}, {}{direction}, {e}\"offset\"{direction}", place(e))
     };
     let sql = format!(
         "SELECT e.\"time\", e.partition, e.\"offset\", d.service, d.environment, d.endpoint, d.method, e.status_code,
-         e.latency_ms, e.weight, e.event_id, replace(e.trace_id::text, '-', ''), e.user_ref, e.attributes::text, e.log_time
+         e.latency_ms, e.weight, e.event_id, replace(e.trace_id::text, '-', ''), e.user_ref, e.attributes::text, e.log_time, {}
          FROM (SELECT * FROM events e WHERE {} ORDER BY {} LIMIT {limit}) e
          JOIN dimensions d ON d.id = e.dimensions ORDER BY {}",
-        conditions.sql(),
-        place(""),
         place("e."),
+        conditions.sql(),
+        ordered(""),
+        ordered("e."),
     );
     read::rows(asked, "reading events", &sql, &conditions.values()).await
 }
 
+/// The partition as events are ordered by it: above it is the epoch of its topic. Events that were sent again into a recreated topic
+/// may have the times and offsets that they had before, and both are there.
+fn place(e: &str) -> String {
+    format!("(coalesce({e}epoch, 0)::bigint << 32 | {e}partition)")
+}
+
 fn cursor(row: &Row) -> Cursor {
     let Stamp(time) = row.get(0);
-    Cursor { time, partition: row.get::<_, i32>(1).into(), offset: row.get(2) }
+    Cursor { time, partition: row.get(15), offset: row.get(2) }
 }
 
 fn event(row: &Row) -> Answer<StoredEvent> {

@@ -16,12 +16,13 @@ use super::sketch::Cells;
 use super::stamp::Stamp;
 use super::{error, read, sketch};
 use crate::aggregates::DAY_US;
-use crate::cached::{Day, Days, Wanted};
+use crate::cached::{Day, Days, Share, Wanted};
 use crate::events::Dimensions;
 use crate::kpis::{Extent, Field, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
 use crate::port::StoreError;
 use crate::rollup::{MINUTE_US, Sums};
 use crate::sketch::{LONGEST_MS, SHORTEST_MS};
+use slipstream_schemas::EventTime;
 
 type Answer<T> = Result<T, StoreError>;
 
@@ -45,7 +46,8 @@ pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion, days: &Days)
         add_events(asked, question, *span, &mut tally).await?;
     }
     let names = names(asked, &tally).await?;
-    Ok(KpiAnswer::new(question, tally, &names, question.reported(&sources, extent), &sources))
+    let (covered, last) = (question.reported(&sources, extent), Some(EventTime(extent.1)));
+    Ok(KpiAnswer::new(question, tally, &names, covered, last, &sources))
 }
 
 /// Tables of aggregates, and the column of their begin.
@@ -108,7 +110,7 @@ async fn known(asked: &Transaction<'_>, extent: Extent, range: Span) -> Answer<K
     })
 }
 
-/// Whole days, from memory where they are there.
+/// Whole days, from memory where they are there: those that were ever added up, the others have no rows.
 async fn add_days(
     asked: &Transaction<'_>,
     question: &KpiQuestion,
@@ -120,19 +122,22 @@ async fn add_days(
         return Ok(());
     }
     let wanted = wanted(asked, question).await?;
+    let mut share = Share::default();
     for span in spans {
-        let versions = versions(asked, *span).await?;
-        for begin in (span.0..span.1).step_by(DAY_US as usize) {
-            let key = (begin, versions.get(&begin).copied().unwrap_or_default());
-            let day = match days.get(key) {
-                Some(day) => day,
-                None => {
-                    let day = Arc::new(day(asked, begin).await?);
+        for (begin, version) in versions(asked, *span).await? {
+            let key = (begin, version);
+            if let Some(day) = days.get(key) {
+                share.takes(&day);
+                day.add_to(&wanted, question.start_of(begin), tally)?;
+            } else if share.is_used_up() {
+                add_aggregates(asked, question, DAILY, (begin, begin + DAY_US), tally).await?;
+            } else {
+                let day = Arc::new(day(asked, begin).await?);
+                if share.takes(&day) {
                     days.keep(key, &day);
-                    day
                 }
-            };
-            day.add_to(&wanted, question.start_of(begin), tally);
+                day.add_to(&wanted, question.start_of(begin), tally)?;
+            }
         }
     }
     Ok(())
@@ -141,7 +146,7 @@ async fn add_days(
 /// All rows of a day: other questions are about others of them.
 async fn day(asked: &Transaction<'_>, begin: i64) -> Answer<Day> {
     let all = KpiQuestion { by: vec![Field::Service, Field::StatusClass], ..KpiQuestion::default() };
-    let mut tally = Tally::new(&all);
+    let mut tally = Tally::unbounded(&all);
     add_aggregates(asked, &all, DAILY, (begin, begin + DAY_US), &mut tally).await?;
     let mut day = Day::default();
     tally.cells().for_each(|(cell, sums)| day.push(cell.dimensions, cell.class, sums));
@@ -183,7 +188,8 @@ async fn add_aggregates(
     pin_mut!(rows);
     while let Some(row) = rows.try_next().await.map_err(failed())? {
         let Stamp(time) = row.get(0);
-        let sums = tally.aggregate(question.start_of(time), row.get::<_, i32>(1).into(), row.get::<_, i16>(2).into());
+        let sums =
+            tally.aggregate(question.start_of(time), row.get::<_, i32>(1).into(), row.get::<_, i16>(2).into())?;
         add_row(sums, &row);
         if let Some(cells) = row.get::<_, Option<Cells<'_>>>(9) {
             cells.add_to(&mut sums.latency.sketch)?;
@@ -224,9 +230,12 @@ async fn add_events(asked: &Transaction<'_>, question: &KpiQuestion, span: Span,
          FROM events e WHERE {} GROUP BY 1, 2, 3, place ORDER BY 1, 2, 3, place",
         conditions.sql()
     );
-    for row in read::rows(asked, "adding up events", &sql, &conditions.values()).await? {
+    let failed = || error::asking("adding up events");
+    let rows = asked.query_typed_raw(&sql, conditions.values()).await.map_err(failed())?;
+    pin_mut!(rows);
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
         let start = row.get::<_, Option<Stamp>>(0).map(|start| start.0);
-        let sums = tally.raw(start, row.get::<_, i32>(1).into(), row.get::<_, i32>(2).into());
+        let sums = tally.raw(start, row.get::<_, i32>(1).into(), row.get::<_, i32>(2).into())?;
         add_row(sums, &row);
         if let Some(place) = row.get::<_, Option<i32>>(9) {
             sketch::add_place(&mut sums.latency.sketch, place, row.get::<_, i64>(5) as u64)?;

@@ -5,16 +5,18 @@
 //! by setting what it needs, for itself only.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, IsolationLevel, Transaction, TransactionBuilder};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error;
 use super::options::Target;
+use crate::patience;
 use crate::port::StoreError;
 
 /// Connections for concurrent queries; further queries wait.
@@ -24,6 +26,11 @@ const READERS: usize = 4;
 const STATEMENT: Duration = Duration::from_secs(60);
 /// and we do not wait much longer for its response.
 pub const DEADLINE: Duration = Duration::from_secs(90);
+
+/// How long the server may take to notice that nobody wants an answer any more.
+const ENDING: Duration = Duration::from_secs(10);
+/// A server that does not begin a transaction for somebody who waits only so long is down.
+const BEGINNING: Duration = Duration::from_secs(5);
 
 /// An open connection. Its task ends with it.
 pub struct Session {
@@ -86,6 +93,16 @@ impl Session {
     /// As reported by the server.
     pub async fn alone(&mut self, statement: &str) -> Result<(), tokio_postgres::Error> {
         self.client.batch_execute(statement).await
+    }
+
+    /// Ends what the server is doing for this session, and waits until it has.
+    async fn end(self, tls: MakeRustlsConnect) {
+        let ended = async {
+            self.client.cancel_token().cancel_query(tls).await?;
+            // Behind all that was sent before, and its end.
+            self.client.batch_execute("").await
+        };
+        drop(tokio::time::timeout(ENDING, ended).await);
     }
 
     /// Whether the connection broke.
@@ -162,13 +179,40 @@ pub type Asked<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 pub struct Readers {
     target: Target,
     idle: Mutex<Vec<Session>>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
+    /// Questions that nobody waits for any more, until the server has ended them.
+    ending: Mutex<JoinSet<()>>,
+}
+
+/// A session that works on a question. Where nobody waits for its end any more, the server is told so, and its turn ends when the
+/// server's work does.
+struct Working<'a> {
+    readers: &'a Readers,
+    session: Option<Session>,
+    turn: Arc<OwnedSemaphorePermit>,
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take().filter(|session| !session.is_closed()) else { return };
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let (tls, turn) = (self.readers.target.tls.clone(), self.turn.clone());
+        let mut ending = self.readers.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        while ending.try_join_next().is_some() {}
+        ending.spawn(async move {
+            session.end(tls).await;
+            drop(turn);
+        });
+    }
 }
 
 impl Readers {
     /// None open yet.
     pub fn new(target: Target) -> Self {
-        Readers { target, idle: Mutex::new(Vec::new()), free: Semaphore::new(READERS) }
+        let (idle, free) = (Mutex::new(Vec::new()), Arc::new(Semaphore::new(READERS)));
+        Readers { target, idle, free, ending: Mutex::default() }
     }
 
     /// Runs a query in a transaction that sees one state of the tables. If its connection is broken, it is run
@@ -181,33 +225,44 @@ impl Readers {
         doing: &str,
         question: impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> Result<T, StoreError> {
-        let _turn = self.free.acquire().await.map_err(|_| closed(doing))?;
+        let turn = Arc::new(self.free.clone().acquire_owned().await.map_err(|_| closed(doing))?);
         let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.is_closed());
         if let Some(session) = used
-            && let (answer, true) = self.ask_on(session, doing, &question).await
+            && let (answer, true) = self.ask_on(session, &turn, doing, &question).await
         {
             return answer;
         }
-        let session = Session::open(&self.target).await?;
-        self.ask_on(session, doing, &question).await.0
+        let opening = patience::current().map_or(DEADLINE, |_| 2 * BEGINNING);
+        let session = within(opening, doing, Session::open(&self.target)).await?;
+        self.ask_on(session, &turn, doing, &question).await.0
     }
 
     /// The result, and whether the connection is still usable.
     async fn ask_on<T>(
         &self,
-        mut session: Session,
+        session: Session,
+        turn: &Arc<OwnedSemaphorePermit>,
         doing: &str,
         question: &impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> (Result<T, StoreError>, bool) {
+        let mut working = Working { readers: self, session: Some(session), turn: turn.clone() };
+        let Some(session) = working.session.as_mut() else { return (Err(closed(doing)), false) };
         let asked = async {
-            let transaction = session.begin_reading(doing).await?;
+            let patience = patience::current().map(|patience| patience.min(STATEMENT));
+            let beginning = patience.map_or(DEADLINE, |_| BEGINNING);
+            let transaction = within(beginning, doing, session.begin_reading(doing)).await?;
+            if let Some(patience) = patience {
+                let limit = format!("SET LOCAL statement_timeout TO {}", patience.as_millis().max(1));
+                transaction.batch_execute(&limit).await.map_err(error::at(doing))?;
+            }
             let answer = question(&transaction).await?;
             transaction.commit().await.map_err(error::at(doing))?;
             Ok(answer)
         };
         let answer = within(DEADLINE, doing, asked).await;
-        let alive = !matches!(answer, Err(StoreError::Unavailable { .. })) && !session.is_closed();
-        if alive {
+        let alive = !matches!(answer, Err(StoreError::Unavailable { .. }));
+        let alive = alive && working.session.as_ref().is_some_and(|session| !session.is_closed());
+        if alive && let Some(session) = working.session.take() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         }
         (answer, alive)

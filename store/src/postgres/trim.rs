@@ -102,10 +102,13 @@ async fn burn_rate_chunk(transaction: &Transaction<'_>, before: Stamp) -> Answer
     let Some(chunk) = found.first() else { return Ok(0) };
     let (from, to): (Stamp, Stamp) = (chunk.get(0), chunk.get(1));
     let range: [(&(dyn ToSql + Sync), Type); 2] = [(&from, Type::TIMESTAMPTZ), (&to, Type::TIMESTAMPTZ)];
-    let newest = "SELECT count(DISTINCT b.series) FROM burn_rates b WHERE b.\"time\" >= $1 AND b.\"time\" < $2
-                  AND NOT EXISTS (SELECT FROM burn_rates n WHERE n.series = b.series AND n.\"time\" >= $2)";
-    let newest = transaction.query_typed_one(newest, &range).await.map_err(error::at(DOING))?;
-    if newest.get::<_, i64>(0) == 0 {
+    // Those that have rows in it are told again when each has come once more.
+    let series = "SELECT count(*) FILTER (WHERE n.next IS NULL), greatest(max(n.next), $2) FROM
+                  (SELECT DISTINCT series FROM burn_rates WHERE \"time\" >= $1 AND \"time\" < $2) s
+                  CROSS JOIN LATERAL (SELECT min(\"time\") AS next FROM burn_rates b WHERE b.series = s.series AND b.\"time\" >= $2) n";
+    let series = transaction.query_typed_one(series, &range).await.map_err(error::at(DOING))?;
+    kept_from(transaction, "kept_burn_rates", series.get(1)).await?;
+    if series.get::<_, i64>(0) == 0 {
         let sql = "SELECT burn_rates_drop($1, $2)";
         return Ok(transaction.query_typed_one(sql, &range).await.map_err(error::at(DOING))?.get::<_, i64>(0) as u64);
     }
@@ -114,17 +117,31 @@ async fn burn_rate_chunk(transaction: &Transaction<'_>, before: Stamp) -> Answer
     execute(transaction, sql, &range).await
 }
 
-/// The newest of each series stays: it is the series' state.
+/// The newest of each series before that stays: from then on every state of the series can be told.
 async fn burn_rates(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
     let sql = "DELETE FROM burn_rates b USING (
                  SELECT o.series, o.\"time\", o.generation FROM series s
-                 CROSS JOIN LATERAL (SELECT max(n.\"time\") AS newest FROM burn_rates n WHERE n.series = s.id) state
+                 CROSS JOIN LATERAL (SELECT max(n.\"time\") AS newest FROM burn_rates n
+                                     WHERE n.series = s.id AND n.\"time\" <= $1) state
                  CROSS JOIN LATERAL (SELECT series, \"time\", generation FROM burn_rates p WHERE p.series = s.id
                                      AND p.\"time\" < least($1, state.newest)) o
                  LIMIT $2
                ) past
                WHERE (b.series, b.\"time\", b.generation) = (past.series, past.\"time\", past.generation)";
-    execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ), (&SLICE, Type::INT8)]).await
+    let removed = execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ), (&SLICE, Type::INT8)]).await?;
+    if removed > 0 {
+        kept_from(transaction, "kept_burn_rates", before).await?;
+    }
+    Ok(removed)
+}
+
+/// In the transaction that removes what was before it.
+async fn kept_from(transaction: &Transaction<'_>, table: &str, tick: Stamp) -> Answer<()> {
+    let sql = format!(
+        "INSERT INTO {table} AS k (one, from_time) VALUES (true, $1)
+         ON CONFLICT (one) DO UPDATE SET from_time = greatest(k.from_time, excluded.from_time)"
+    );
+    execute(transaction, &sql, &[(&tick, Type::TIMESTAMPTZ)]).await.map(drop)
 }
 
 /// Whole episodes, once they have been over for so long.
@@ -133,6 +150,9 @@ async fn alerts(transaction: &Transaction<'_>, before: Stamp) -> Answer<u64> {
                (SELECT alert_id, episode FROM alert_transitions
                 WHERE \"time\" < $1 AND kind IN ('resolved', 'inactive') ORDER BY \"time\" LIMIT $2)";
     let transitions = execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ), (&SLICE, Type::INT8)]).await?;
+    if transitions > 0 {
+        kept_from(transaction, "kept_alerts", before).await?;
+    }
     let sql = "DELETE FROM notifications WHERE \"at\" < $1";
     Ok(transitions + execute(transaction, sql, &[(&before, Type::TIMESTAMPTZ)]).await?)
 }

@@ -158,10 +158,12 @@ pub struct Standing {
     pub stale_days: Vec<i64>,
 }
 
-/// How often a day was added up.
-pub fn version(reader: &Connection, day: i64) -> rusqlite::Result<i64> {
-    let mut asked = reader.prepare_cached("SELECT version FROM made_days WHERE day = ?1")?;
-    asked.query_row([day], |row| row.get(0)).optional().map(Option::unwrap_or_default)
+/// The begin of each day of a span that was ever added up, and how often it was, in order.
+pub fn versions(reader: &Connection, (from, to): (i64, i64)) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let mut asked =
+        reader.prepare_cached("SELECT day, version FROM made_days WHERE day >= ?1 AND day < ?2 ORDER BY day")?;
+    let days = (from.div_euclid(DAY_US), to.div_euclid(DAY_US));
+    asked.query_map(days, |row| Ok((row.get::<_, i64>(0)? * DAY_US, row.get(1)?)))?.collect()
 }
 
 /// How the aggregates of a span of event time stand, microseconds.

@@ -3,12 +3,17 @@
 use rusqlite::{Error, ErrorCode};
 use slipstream_schemas::Cause;
 
+use crate::patience::LESS;
 use crate::port::StoreError;
 
 /// Adds what was being done, and separates temporary from permanent errors.
 pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| {
+        let error = match ours(error) {
+            Ok(ours) => return ours,
+            Err(error) => error,
+        };
         let code = error.sqlite_error_code();
         let cause = Cause::of(error);
         match code {
@@ -22,6 +27,8 @@ pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
                 | ErrorCode::OutOfMemory
                 | ErrorCode::CannotOpen,
             ) => StoreError::Unavailable { doing, cause },
+            // Nothing else interrupts a question.
+            Some(ErrorCode::OperationInterrupted) => StoreError::Refused(format!("{doing} takes too long: {LESS}")),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Fatal {
                 doing,
                 cause: cause.and(
@@ -31,6 +38,18 @@ pub fn at(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
             },
             _ => StoreError::Fatal { doing, cause },
         }
+    }
+}
+
+/// Breaks off a question for a reason of our own, which [`at`] gives back.
+pub fn broken_off(why: StoreError) -> Error {
+    Error::UserFunctionError(Box::new(why))
+}
+
+fn ours(error: Error) -> Result<StoreError, Error> {
+    match error {
+        Error::UserFunctionError(why) => why.downcast::<StoreError>().map(|why| *why).map_err(Error::UserFunctionError),
+        other => Err(other),
     }
 }
 

@@ -2,6 +2,7 @@
 //! readers beside it that see the last committed transaction.
 
 mod aggregates;
+mod asking;
 mod conditions;
 mod erase;
 mod error;
@@ -35,8 +36,10 @@ use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::notifications::{NotificationPage, NotificationQuestion};
 use crate::page::{EventPage, EventQuestion, StoredEvent};
 use crate::port::{
-    Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError, StorePosition, WriteBatch,
+    BurnQuestion, Claim, Claimed, Counts, RawBounds, RawCursor, RawPage, RawWindow, Store, StoreError, StorePosition,
+    WholeFrom, WriteBatch,
 };
+use asking::{GivenUp, Turns, broken_off_when};
 pub use open::{FILE, VERSION};
 use write::Writer;
 
@@ -88,6 +91,8 @@ struct Inner {
     writer: Mutex<Option<Writer>>,
     /// Idle readers; one more is opened when all are busy.
     readers: Mutex<Vec<Connection>>,
+    /// So many questions are worked on at a time. A turn ends with the work, not with who asked.
+    turns: Turns,
     days: Days,
 }
 
@@ -125,9 +130,9 @@ impl SqliteStore {
 
     fn with(dir: &Path, retention: Retention, writer: Option<Writer>) -> Arc<Self> {
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Arc::new(SqliteStore {
-            inner: Arc::new(Inner { dir: dir.to_owned(), retention, writer, readers, days: Days::default() }),
-        })
+        let (turns, days) = (Turns::default(), Days::default());
+        let inner = Inner { dir: dir.to_owned(), retention, writer, readers, turns, days };
+        Arc::new(SqliteStore { inner: Arc::new(inner) })
     }
 
     /// Folds the write-ahead log into the file and ends the writer; later writes are refused. Not needed for anything
@@ -145,20 +150,27 @@ impl SqliteStore {
         .await
     }
 
-    /// Runs a question on a reader, off the async threads.
+    /// Runs a question on a reader, off the async threads. It is broken off when it takes longer than its asker waits, and when
+    /// nobody waits for it any more.
     async fn ask<T: Send + 'static>(
         &self,
         doing: &'static str,
         question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.inner.clone();
-        blocking(doing, move || {
-            let reader = inner.take_reader()?;
-            let answer = question(&reader);
+        let turn = inner.turns.take().await;
+        let waiting = GivenUp::default();
+        let is_over = waiting.is_over();
+        let answer = blocking(doing, move || {
+            let _turn = turn;
+            let mut reader = inner.take_reader()?;
+            let answer = broken_off_when(is_over, &mut reader, doing, question);
             inner.give_back(reader);
             answer
         })
-        .await
+        .await;
+        drop(waiting);
+        answer
     }
 
     /// Runs something on the writer, off the async threads.
@@ -282,9 +294,13 @@ impl Store for SqliteStore {
         self.ask("reading the state of SLOs", move |reader| read::slo_states(reader, until)).await
     }
 
-    async fn burn_history(&self, slo: &str, from: i64, to: i64, step: i64) -> Result<Vec<BurnRates>, StoreError> {
-        let slo = slo.to_owned();
-        self.ask("reading burn-rate history", move |reader| read::burn_history(reader, &slo, (from, to), step)).await
+    async fn whole_from(&self) -> Result<WholeFrom, StoreError> {
+        self.ask("reading what retention has left", read::whole_from).await
+    }
+
+    async fn burn_history(&self, question: &BurnQuestion) -> Result<Vec<BurnRates>, StoreError> {
+        let question = question.clone();
+        self.ask("reading burn-rate history", move |reader| read::burn_history(reader, &question)).await
     }
 
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError> {

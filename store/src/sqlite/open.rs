@@ -31,7 +31,8 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 /// The oldest version that questions can be asked of: what came since is written, or missed by those who read it.
 const OLDEST_READ: i64 = 1;
 
-const BUSY: Duration = Duration::from_secs(10);
+/// How long others are waited for.
+pub const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens, creates or migrates the store for its writer.
 pub fn for_writing(dir: &Path) -> Result<Connection, StoreError> {

@@ -1,15 +1,15 @@
 //! Questions for rows: positions, states of SLOs, alerts, notifications, counts.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome};
 use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
 use super::conditions::Conditions;
-use super::error;
+use super::{aggregates, error};
 use crate::alerts::{AlertEpisode, AlertFilter};
 use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
-use crate::port::{Counts, StoreError, StorePosition};
+use crate::port::{BurnQuestion, Counts, StoreError, StorePosition, WholeFrom};
 
 type Answer<T> = Result<T, StoreError>;
 
@@ -38,14 +38,38 @@ pub fn slo_states(reader: &Connection, until: Option<i64>) -> Answer<Vec<BurnRat
     stored_rates(reader, sql, [until.unwrap_or(i64::MAX)])
 }
 
-pub fn burn_history(reader: &Connection, slo: &str, (from, to): (i64, i64), step: i64) -> Answer<Vec<BurnRates>> {
+pub fn whole_from(reader: &Connection) -> Answer<WholeFrom> {
+    let ask = || -> rusqlite::Result<WholeFrom> {
+        // Tables of version 3 do not tell.
+        if !aggregates::are_known(reader)? {
+            return Ok(WholeFrom::default());
+        }
+        let sql = "SELECT (SELECT tick FROM kept_burn_rates), (SELECT tick FROM kept_alerts)";
+        reader.query_row(sql, [], |row| Ok(WholeFrom { burn_rates: row.get(0)?, alerts: row.get(1)? }))
+    };
+    ask().map_err(error::at("reading what retention has left"))
+}
+
+pub fn burn_history(reader: &Connection, question: &BurnQuestion) -> Answer<Vec<BurnRates>> {
+    let BurnQuestion { slo, from, to, step, objective, group, limit } = question;
+    let mut conditions = Conditions::default();
+    let range = [Value::Integer(*from), Value::Integer(*to)];
+    conditions.equal(&[("s.slo", &Some(slo.clone())), ("s.objective", objective)]);
+    conditions.and("b.tick >= ? AND b.tick < ?", range);
+    for (place, value) in group {
+        conditions.and(&format!("json_extract(s.group_values, '$[{place}]') = ?"), [Value::Text(value.clone())]);
+    }
     // With max() the other columns are those of its row.
-    let sql = "SELECT body FROM (
+    let sql = format!(
+        "SELECT body FROM (
                  SELECT b.body, max(b.tick) AS tick, s.objective, s.group_values, b.generation
                  FROM series s CROSS JOIN burn_rates b ON b.series = s.id
-                 WHERE s.slo = ?1 AND b.tick >= ?2 AND b.tick < ?3 GROUP BY b.series, b.generation, b.tick / ?4
-               ) ORDER BY tick, objective, group_values, generation";
-    stored_rates(reader, sql, params![slo, from, to, step.max(1)])
+                 WHERE {} GROUP BY b.series, b.generation, b.tick / {}
+               ) ORDER BY tick, objective, group_values, generation LIMIT {limit}",
+        conditions.sql(),
+        step.max(&1),
+    );
+    stored_rates(reader, &sql, params_from_iter(conditions.values))
 }
 
 pub fn alerts(reader: &Connection, filter: &AlertFilter) -> Answer<Vec<AlertEpisode>> {
@@ -76,7 +100,7 @@ pub fn alerts(reader: &Connection, filter: &AlertFilter) -> Answer<Vec<AlertEpis
 
 pub fn transitions(reader: &Connection, alert_id: &str) -> Answer<Vec<AlertTransition>> {
     let sql = "SELECT body FROM alert_transitions WHERE alert_id = ?1 ORDER BY episode, seq";
-    stored_transitions(reader, sql, params![alert_id])
+    stored_transitions(reader, sql, [alert_id])
 }
 
 pub fn notifications(reader: &Connection, question: &NotificationQuestion) -> Answer<NotificationPage> {

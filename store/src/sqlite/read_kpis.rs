@@ -5,13 +5,13 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
-use slipstream_schemas::Cause;
+use slipstream_schemas::{Cause, EventTime};
 
-use super::aggregates::{standing, version};
+use super::aggregates::{standing, versions};
 use super::conditions::Conditions;
 use super::{error, read};
 use crate::aggregates::{DAY_US, HOUR_US};
-use crate::cached::{Day, Days, Wanted};
+use crate::cached::{Day, Days, Share, Wanted};
 use crate::events::Dimensions;
 use crate::kpis::{Extent, Field, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
 use crate::port::StoreError;
@@ -45,7 +45,8 @@ pub fn answer(reader: &Connection, question: &KpiQuestion, days: &Days) -> Answe
         add_events(&snapshot, question, *span, &mut tally)?;
     }
     let names = names(&snapshot, &tally)?;
-    Ok(KpiAnswer::new(question, tally, &names, question.reported(&sources, extent), &sources))
+    let (covered, last) = (question.reported(&sources, extent), Some(EventTime(extent.1)));
+    Ok(KpiAnswer::new(question, tally, &names, covered, last, &sources))
 }
 
 /// The times of the first and the last event; by a log time, of those that had come by then.
@@ -101,7 +102,7 @@ pub(super) fn raw_gone(reader: &Connection, (from, to): Span) -> rusqlite::Resul
     })
 }
 
-/// Whole days, from memory where they are there.
+/// Whole days, from memory where they are there: those that were ever added up, the others have no rows.
 fn add_days(
     reader: &Connection,
     question: &KpiQuestion,
@@ -113,17 +114,23 @@ fn add_days(
         return Ok(());
     }
     let wanted = wanted(reader, question)?;
-    for begin in spans.iter().flat_map(|span| (span.0..span.1).step_by(DAY_US as usize)) {
-        let version = version(reader, begin / DAY_US).map_err(error::at("looking up a day"))?;
-        let day = match days.get((begin, version)) {
-            Some(day) => day,
-            None => {
+    let mut share = Share::default();
+    for span in spans {
+        for (begin, version) in versions(reader, *span).map_err(error::at("looking up days"))? {
+            let key = (begin, version);
+            if let Some(day) = days.get(key) {
+                share.takes(&day);
+                day.add_to(&wanted, question.start_of(begin), tally)?;
+            } else if share.is_used_up() {
+                add_aggregates(reader, question, DAILY, (begin, begin + DAY_US), tally)?;
+            } else {
                 let day = Arc::new(day(reader, begin)?);
-                days.keep((begin, version), &day);
-                day
+                if share.takes(&day) {
+                    days.keep(key, &day);
+                }
+                day.add_to(&wanted, question.start_of(begin), tally)?;
             }
-        };
-        day.add_to(&wanted, question.start_of(begin), tally);
+        }
     }
     Ok(())
 }
@@ -131,7 +138,7 @@ fn add_days(
 /// All rows of a day: other questions are about others of them.
 fn day(reader: &Connection, begin: i64) -> Answer<Day> {
     let all = KpiQuestion { by: vec![Field::Service, Field::StatusClass], ..KpiQuestion::default() };
-    let mut tally = Tally::new(&all);
+    let mut tally = Tally::unbounded(&all);
     add_aggregates(reader, &all, DAILY, (begin, begin + DAY_US), &mut tally)?;
     let mut day = Day::default();
     tally.cells().for_each(|(cell, sums)| day.push(cell.dimensions, cell.class, sums));
@@ -173,7 +180,7 @@ fn add_aggregates(
     let mut damaged = None;
     let add = |row: &Row<'_>| -> rusqlite::Result<()> {
         let start = question.start_of(row.get::<_, i64>(0)? * unit);
-        let sums = tally.aggregate(start, row.get(1)?, row.get(2)?);
+        let sums = tally.aggregate(start, row.get(1)?, row.get(2)?).map_err(error::broken_off)?;
         add_row(sums, row)?;
         if let ValueRef::Blob(sketch) = row.get_ref(9)? {
             damaged = sums.latency.sketch.add_encoded(sketch).err().or(damaged.take());
@@ -204,7 +211,8 @@ fn add_events(reader: &Connection, question: &KpiQuestion, span: Span, tally: &m
         format!("SELECT time, dimensions, status_code, latency_ms, weight FROM events WHERE {}", conditions.sql());
     read::each(reader, "adding up events", &sql, params_from_iter(conditions.values), |row| {
         let status: u16 = row.get(2)?;
-        let sums = tally.raw(question.start_of(row.get(0)?), row.get(1)?, status.into());
+        let start = question.start_of(row.get(0)?);
+        let sums = tally.raw(start, row.get(1)?, status.into()).map_err(error::broken_off)?;
         sums.add(status, row.get(3)?, row.get(4)?);
         Ok(())
     })

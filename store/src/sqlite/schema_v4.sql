@@ -42,3 +42,20 @@ CREATE TABLE made_days (
     day INTEGER PRIMARY KEY,
     version INTEGER NOT NULL
 ) STRICT;
+
+-- From which tick on the states of all series can be told; no row: from the first on.
+CREATE TABLE kept_burn_rates (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    tick INTEGER NOT NULL
+) STRICT;
+
+-- From which tick on every episode of an alert that was not over by then is there; no row: all are.
+CREATE TABLE kept_alerts (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    tick INTEGER NOT NULL
+) STRICT;
+
+-- Where retention was at work before: rows that another one of their series follows are all there from the oldest of them on.
+INSERT INTO kept_burn_rates
+SELECT 1, min(f.first) FROM kept, (SELECT min(tick) AS first, max(tick) AS last FROM burn_rates GROUP BY series) f
+WHERE f.first < f.last HAVING count(*) > 0;

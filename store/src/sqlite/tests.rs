@@ -61,6 +61,11 @@ async fn looking_conforms() {
     conformance::looking::all(&Files::new()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_conform() {
+    conformance::bounds::all(&Files::new()).await;
+}
+
 #[tokio::test]
 async fn aggregates_conform() {
     conformance::aggregates::all(&Files::new()).await;
@@ -287,4 +292,27 @@ async fn sql_reads_quantiles_and_events_by_name() {
     assert_eq!(traced as usize, events.iter().filter(|e| e.trace_id == Some(format!("{:032x}", 3))).count());
     let wrong = reader.query_row("SELECT sketch_quantile(x'07', 0.5)", [], |_| Ok(())).unwrap_err();
     assert!(wrong.to_string().contains("version 7"), "{wrong}");
+}
+
+#[tokio::test]
+async fn an_erasure_that_readers_keep_from_the_write_ahead_log_is_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path(), Retention::default()).unwrap();
+    let mut events = made::events(&mut Dice(3), 20);
+    events.iter_mut().for_each(|event| event.user_ref = Some("alice-in-the-log".into()));
+    store.write(Arc::new(made::batch(&events, None, 1_000))).await.unwrap();
+    let reading = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+    reading.execute_batch("BEGIN").unwrap();
+    assert_eq!(reading.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0)).unwrap(), 20);
+    let erased = store.erase_user("alice-in-the-log").await;
+    assert!(
+        matches!(&erased, Err(StoreError::Unavailable { cause, .. }) if cause.text().contains("erase again")),
+        "{erased:?}"
+    );
+    reading.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.erase_user("alice-in-the-log").await.unwrap(), 0);
+    for file in ["store.db", "store.db-wal"] {
+        let bytes = std::fs::read(folder.path().join(file)).unwrap();
+        assert!(!bytes.windows(16).any(|window| window == b"alice-in-the-log"), "{file}");
+    }
 }

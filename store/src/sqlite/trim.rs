@@ -90,15 +90,28 @@ fn whole_minutes(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result
     Ok(removed + transaction.execute("DELETE FROM minutes WHERE minute = ?1", [minute])?)
 }
 
-/// The newest of each series stays: it is the series' state.
+/// The newest of each series before that stays: from then on every state of the series can be told.
 fn burn_rates(transaction: &Transaction<'_>, before_tick: i64) -> rusqlite::Result<usize> {
-    transaction
+    let removed = transaction
         .prepare_cached(
             "DELETE FROM burn_rates WHERE (series, tick, generation) IN
              (SELECT b.series, b.tick, b.generation FROM series s CROSS JOIN burn_rates b ON b.series = s.id
-              WHERE b.tick < min(?1, (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id)) LIMIT ?2)",
+              WHERE b.tick < min(?1, (SELECT max(tick) FROM burn_rates n WHERE n.series = s.id AND n.tick <= ?1)) LIMIT ?2)",
         )?
-        .execute((before_tick, SLICE))
+        .execute((before_tick, SLICE))?;
+    note(transaction, "kept_burn_rates", removed, before_tick)?;
+    Ok(removed)
+}
+
+/// From which tick on rows are whole, with the first that were removed.
+fn note(transaction: &Transaction<'_>, table: &str, removed: usize, from_tick: i64) -> rusqlite::Result<()> {
+    if removed > 0 {
+        let sql = format!(
+            "INSERT INTO {table} (one, tick) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET tick = max(tick, excluded.tick)"
+        );
+        transaction.execute(&sql, [from_tick])?;
+    }
+    Ok(())
 }
 
 /// Whole episodes, once they have been over for so long.
@@ -110,6 +123,7 @@ fn alerts(transaction: &Transaction<'_>, before: i64) -> rusqlite::Result<usize>
               WHERE tick < ?1 AND kind IN ('resolved', 'inactive') LIMIT ?2)",
         )?
         .execute((before.div_euclid(1_000), SLICE))?;
+    note(transaction, "kept_alerts", transitions, before.div_euclid(1_000))?;
     let notifications = transaction.prepare_cached("DELETE FROM notifications WHERE at < ?1")?.execute([before])?;
     Ok(transitions + notifications)
 }

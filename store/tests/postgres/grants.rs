@@ -10,7 +10,7 @@ use slipstream_store::{PostgresOptions, PostgresStore, Store, StoreError};
 use slipstream_testkit::services;
 use tokio_postgres::Client;
 
-use crate::support::Beside;
+use crate::support::{Beside, timescale_server};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -35,7 +35,16 @@ async fn refused(client: &Client, sql: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_may_what_it_needs_and_no_more() {
-    let url = services::postgres().await.fresh_database().await;
+    rights_of_all(services::postgres().await.fresh_database().await, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_may_the_same_on_hypertables() {
+    let Some(server) = timescale_server().await else { return };
+    rights_of_all(server.fresh_database().await, true).await;
+}
+
+async fn rights_of_all(url: String, is_continuous: bool) {
     let options = PostgresOptions::new(url.clone());
     let owner = Beside::connect(&url).await;
     let [(writer, writers), (reader, readers)] = users(&url, &owner).await;
@@ -50,7 +59,24 @@ async fn each_may_what_it_needs_and_no_more() {
     assert_eq!(sink.counts().await.unwrap().events, 30);
     while sink.trim(LogTime(41 * DAY_MS)).await.unwrap() > 0 {}
     assert_eq!(sink.counts().await.unwrap().events, 10, "days past retention are dropped");
-    while sink.refresh(LogTime(made::BEGIN / 1_000 + DAY_MS)).await.unwrap().stale > 0 {}
+    let now = LogTime(made::BEGIN / 1_000 + DAY_MS);
+    if is_continuous {
+        let refused = sink.refresh(now).await.map(drop).unwrap_err().to_string();
+        assert!(refused.contains("`slipstream store refresh` as that user"), "{refused}");
+        let stale = sink.aggregates().await.unwrap().stale;
+        assert!(stale > 0, "the sink tells how much there is to do");
+        let owners = PostgresStore::connect(options.clone()).await.unwrap();
+        while owners.refresh(now).await.unwrap().stale > 0 {}
+        // Late rows of a writer into compressed chunks.
+        for table in ["events", "rollups"] {
+            owner.run(&format!("SELECT compress_chunk(c) FROM show_chunks('{table}') c")).await;
+        }
+        sink.write(Arc::new(made::batch(&events[30..40], Some(30), 40 * DAY_MS))).await.unwrap();
+        while owners.refresh(now).await.unwrap().stale > 0 {}
+        owners.close().await;
+    } else {
+        while sink.refresh(now).await.unwrap().stale > 0 {}
+    }
 
     let looking = PostgresStore::connect_read_only(PostgresOptions::new(readers.clone())).await.unwrap();
     looking.kpis(&KpiQuestion::default()).await.unwrap();
@@ -81,6 +107,7 @@ async fn each_may_what_it_needs_and_no_more() {
         "DELETE FROM rollups",
         "SELECT events_make_day(5)",
         "SELECT events_drop_before(99999)",
+        "SELECT chunks_drop('events', '-infinity', 'infinity')",
         "DROP TABLE kept",
         "CREATE TABLE mine (i int)",
     ] {
@@ -99,6 +126,21 @@ async fn each_may_what_it_needs_and_no_more() {
     ] {
         refused(client, sql).await;
     }
+    // Whoever may make functions in public, as everybody could up to PostgreSQL 14, makes none that the owner's functions call.
+    owner.run(&format!("GRANT CREATE ON SCHEMA public TO {writer}; CREATE TABLE public.caught (who text); GRANT INSERT ON public.caught TO {writer}")).await;
+    for parameters in
+        ["relation text, newer_than timestamptz, older_than timestamptz", "relation text, older_than timestamptz"]
+    {
+        let made = client
+            .batch_execute(&format!(
+                "CREATE FUNCTION public.drop_chunks({parameters}) RETURNS SETOF text LANGUAGE sql AS
+                 'INSERT INTO public.caught VALUES (current_user) RETURNING who'"
+            ))
+            .await;
+        made.unwrap();
+    }
+    client.batch_execute("SELECT burn_rates_drop(now(), now()), events_drop_before(0)").await.unwrap();
+    assert_eq!(owner.one::<i64>("SELECT count(*) FROM public.caught", &[]).await, 0);
     for store in [sink, looking] {
         store.close().await;
     }

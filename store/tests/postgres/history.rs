@@ -137,7 +137,16 @@ async fn of_two_records_for_a_tick_the_later_stays() {
     store.write(Arc::new(batch(None, 2, vec![stored(0, 0.1), stored(1, 0.2)]))).await.unwrap();
     assert_eq!(store.slo_states(None).await.unwrap()[0].sli, Some(0.2));
     store.write(Arc::new(batch(Some(2), 3, vec![stored(2, 0.3)]))).await.unwrap();
-    let history = store.burn_history("a", 0, 1_000, 1).await.unwrap();
+    let question = slipstream_store::BurnQuestion {
+        slo: "a".to_owned(),
+        from: 0,
+        to: 1_000,
+        step: 1,
+        objective: None,
+        group: Vec::new(),
+        limit: 100,
+    };
+    let history = store.burn_history(&question).await.unwrap();
     assert_eq!(history.iter().map(|r| r.sli).collect::<Vec<_>>(), [Some(0.3)]);
 }
 

@@ -10,6 +10,7 @@ mod majors;
 mod migrations;
 mod pooler;
 mod raw;
+mod refreshing;
 mod refusals;
 mod settings;
 mod sketches;
@@ -34,6 +35,11 @@ async fn answers_conform() {
 #[tokio::test(flavor = "multi_thread")]
 async fn looking_conforms() {
     conformance::looking::all(&Schemas::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_conform() {
+    conformance::bounds::all(&Schemas::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

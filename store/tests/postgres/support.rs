@@ -38,6 +38,7 @@ pub struct Schemas {
     made: AtomicUsize,
     /// Closed when the next schema begins: connections of a server are few.
     open: Mutex<Vec<Arc<PostgresStore>>>,
+    has_timers: bool,
 }
 
 impl Schemas {
@@ -49,12 +50,14 @@ impl Schemas {
 
     /// In a new database of a server.
     pub async fn on(server: &Postgres) -> Self {
-        Self::at(server.fresh_database().await)
+        let has_timers = !server.describe().contains("WASM");
+        Schemas { has_timers, ..Self::at(server.fresh_database().await) }
     }
 
     /// In the database of a URL.
     pub fn at(url: String) -> Self {
-        Schemas { options: Mutex::new(PostgresOptions::new(url)), made: AtomicUsize::new(0), open: Mutex::default() }
+        let (options, open) = (Mutex::new(PostgresOptions::new(url)), Mutex::default());
+        Schemas { options, made: AtomicUsize::new(0), open, has_timers: true }
     }
 }
 
@@ -75,6 +78,31 @@ impl Fixture for Schemas {
         let store = PostgresStore::connect(options).await.unwrap();
         self.open.lock().unwrap().push(store.clone());
         store
+    }
+
+    fn breaks_off(&self) -> bool {
+        self.has_timers
+    }
+}
+
+/// A TimescaleDB that has several sessions at once, where there is one.
+pub async fn timescale_server() -> Option<Arc<Postgres>> {
+    services::timescale().await.filter(|server| !server.describe().contains("WASM"))
+}
+
+/// How many sessions of this database wait for a lock.
+pub async fn blocked(sql: &Beside) -> i64 {
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    sql.one(waiting, &[]).await
+}
+
+/// Until so many sessions of this database wait for a lock.
+pub async fn until_blocked(sql: &Beside, sessions: i64) {
+    let begin = Instant::now();
+    while blocked(sql).await < sessions {
+        assert!(begin.elapsed() < DEADLINE, "nobody waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

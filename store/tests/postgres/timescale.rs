@@ -11,7 +11,7 @@ use slipstream_store::postgres::{Layout, Progress, inspect, to_hypertables};
 use slipstream_store::{EventFilter, PostgresOptions, PostgresStore, Store, StoreError, StoredBurnRates, WriteBatch};
 use slipstream_testkit::services;
 
-use crate::support::{Beside, Schemas, all_events};
+use crate::support::{Beside, Schemas, all_events, timescale_server};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -203,13 +203,32 @@ async fn plain_tables_become_hypertables_in_place_while_a_sink_writes() {
     assert_eq!(inspect(&options).await.unwrap().layout, Some(Layout::default()));
     sql.run("CREATE VIEW mine AS SELECT count(*) AS n FROM request_events; COMMENT ON VIEW mine IS 'somebody''s'")
         .await;
+    sql.run("CREATE VIEW hours WITH (security_barrier=true) AS SELECT sum(hits)::bigint AS n FROM http_requests_1h")
+        .await;
+    // Somebody else owns all that.
+    let owner = format!("owner_{}", sql.one::<i32>("SELECT pg_backend_pid()", &[]).await);
+    sql.run(&format!(
+        "CREATE ROLE {owner} LOGIN; GRANT CREATE, USAGE ON SCHEMA slipstream TO {owner};
+         DO $$ DECLARE name text; BEGIN
+           FOR name IN SELECT oid::regclass FROM pg_class WHERE relnamespace = 'slipstream'::regnamespace AND relkind IN ('r', 'p', 'v') LOOP
+             EXECUTE 'ALTER TABLE ' || name || ' OWNER TO {owner}';
+           END LOOP;
+         END $$"
+    ))
+    .await;
+    sql.run("CREATE MATERIALIZED VIEW in_the_way AS SELECT count(*) AS n FROM request_events").await;
+    let refused = to_hypertables(&options, |step| panic!("{step:?}")).await;
+    let said = refused.map(drop).unwrap_err().to_string();
+    assert!(said.contains("materialized view in_the_way reads events: drop it"), "{said}");
+    sql.run("DROP MATERIALIZED VIEW in_the_way").await;
     let events = over_days(5, 500, 19_000, 4);
     for (i, day) in (0..5).enumerate() {
         let batch = made::batch(&events[i * 80..][..80], (i > 0).then_some(i as i64 * 80), (19_000 + day) * DAY_MS);
         store.write(Arc::new(batch)).await.unwrap();
     }
     refreshed(&store, 19_010 * DAY_MS).await;
-    let rates = made::burn_rates("a", &[], 1, 19_001 * 86_400);
+    // A generation is a time in milliseconds.
+    let rates = made::burn_rates("a", &[], i64::MAX / 3, 19_001 * 86_400);
     let batch = WriteBatch {
         burn_rates: vec![StoredBurnRates { partition: 0, offset: 0, rates: rates.clone() }],
         positions: vec![made::moved(Topic::BurnRates, None, 1, 1)],
@@ -248,6 +267,13 @@ async fn plain_tables_become_hypertables_in_place_while_a_sink_writes() {
     assert_eq!(stored.len(), 500);
     assert_eq!(sql.one::<i64>("SELECT n FROM mine", &[]).await, 500);
     assert_eq!(sql.one::<String>("SELECT obj_description('mine'::regclass)", &[]).await, "somebody's");
+    assert_eq!(sql.one::<i64>("SELECT n FROM hours", &[]).await, i64::from(weight));
+    let options_of = "SELECT array_to_string(reloptions, ',') FROM pg_class WHERE oid = $1::text::regclass";
+    assert_eq!(sql.one::<String>(options_of, &[&"hours"]).await, "security_barrier=true");
+    assert_eq!(sql.one::<String>(options_of, &[&"rollups"]).await, "fillfactor=70");
+    let others = "SELECT coalesce(string_agg(oid::regclass::text, ', '), '') FROM pg_class
+                  WHERE relnamespace = 'slipstream'::regnamespace AND relkind IN ('r', 'v') AND pg_get_userbyid(relowner) <> $1";
+    assert_eq!(sql.one::<String>(others, &[&owner]).await, "");
     // And again: there is nothing left to do.
     let again = to_hypertables(&options, |step| panic!("{step:?}")).await.unwrap();
     assert_eq!(again, ALL);
@@ -290,5 +316,51 @@ async fn a_migration_that_broke_off_continues_behind_the_parts_that_are_copied()
     let stored = all_events(&store).await;
     assert_eq!(stored.len(), 300);
     assert!(stored.iter().all(|event| event.user_ref.as_ref() != Some(&user)));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_and_dashboards_do_not_wait_for_each_other() {
+    let Some(server) = timescale_server().await else { return };
+    let options = PostgresOptions::new(server.fresh_database().await);
+    let sql = Beside::connect(&options.url).await;
+    plain(&sql).await;
+    let store = PostgresStore::connect(options.clone()).await.unwrap();
+    store.write(Arc::new(made::batch(&over_days(8, 3_000, 19_000, 20), None, 19_020 * DAY_MS))).await.unwrap();
+    let mut dashboards = tokio::task::JoinSet::new();
+    for view in ["http_requests_1m", "http_requests_1h", "request_events"] {
+        let dashboard = Beside::connect(&options.url).await;
+        dashboards.spawn(async move {
+            loop {
+                dashboard.run(&format!("SELECT count(*), pg_sleep(0.005) FROM {view}")).await;
+            }
+        });
+    }
+    assert_eq!(to_hypertables(&options, |_| {}).await.unwrap(), ALL);
+    assert!(dashboards.try_join_next().is_none(), "one of them failed");
+    dashboards.shutdown().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_refresh_that_broke_off_has_left_holds_up_nothing() {
+    let Some((store, sql, _)) = fresh().await else { return };
+    let ranges = "_timescaledb_catalog.continuous_aggs_materialization_ranges";
+    if sql.one::<bool>("SELECT to_regclass($1) IS NULL", &[&ranges]).await {
+        return;
+    }
+    let events = over_days(9, 100, 19_000, 1);
+    store.write(Arc::new(made::batch(&events, None, 19_002 * DAY_MS))).await.unwrap();
+    refreshed(&store, 19_003 * DAY_MS).await;
+    store.write(Arc::new(made::batch(&over_days(10, 40, 19_000, 1), Some(100), 19_002 * DAY_MS))).await.unwrap();
+    // A policy has taken the day, and has not made it.
+    let begin = 19_000 * DAY_MS * 1_000;
+    let end = begin + DAY_MS * 1_000 - 1;
+    sql.run(&format!("INSERT INTO {ranges} SELECT mat_hypertable_id, {begin}, {end} FROM _timescaledb_catalog.continuous_agg WHERE user_view_name = 'hourly'")).await;
+    refreshed(&store, 19_003 * DAY_MS).await;
+    let expected = kpis(&store, (19_000, 19_001), Some(Level::Rollup)).await.hits;
+    for level in [Level::Hourly, Level::Daily] {
+        assert_eq!(kpis(&store, (19_000, 19_001), Some(level)).await.hits, expected, "{level:?}");
+    }
     store.close().await;
 }

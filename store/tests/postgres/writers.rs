@@ -8,7 +8,9 @@ use slipstream_store::conformance::made;
 use slipstream_store::{PositionMove, PostgresStore, Store, StoreError, WriteBatch, rollup};
 use tokio::task::JoinSet;
 
-use crate::support::{Beside, all_events, events, fresh_store, hits, total, write_until_settled};
+use crate::support::{
+    Beside, all_events, blocked, events, fresh_store, hits, total, until_blocked, write_until_settled,
+};
 
 /// Events at consecutive offsets of a partition.
 fn batch_of(partition: u32, from: i64, events: &[slipstream_schemas::RequestEvent]) -> WriteBatch {
@@ -112,4 +114,26 @@ async fn a_write_that_is_dropped_half_way_leaves_nothing() {
     write_until_settled(&store, made::batch(&all[1_000..], Some(1_000), 1)).await;
     assert_eq!(store.counts().await.unwrap().events, 3_000);
     assert_eq!(hits(&store).await, all.iter().map(|e| e.weight as u64).sum::<u64>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_is_ended_by_the_server() {
+    let (store, options) = fresh_store().await;
+    store.write(Arc::new(made::batch(&events(0..100), None, 1))).await.unwrap();
+    let (held, looking) = (Beside::connect(&options.url).await, Beside::connect(&options.url).await);
+    held.run("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE").await;
+    let mut given_up = JoinSet::new();
+    for _ in 0..12 {
+        let store = store.clone();
+        given_up.spawn(async move { store.event("nobody", None).await });
+    }
+    until_blocked(&looking, 4).await;
+    given_up.shutdown().await;
+    let begin = std::time::Instant::now();
+    while blocked(&looking).await > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "they go on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    held.run("COMMIT").await;
+    assert_eq!(store.event("nobody", None).await.unwrap(), []);
 }

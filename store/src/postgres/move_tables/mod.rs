@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::migrate;
 use super::options::{PostgresOptions, Target};
 use super::session::Session;
-use super::{compression, error};
+use super::{compression, error, owner};
 use crate::port::StoreError;
 use parts::{Part, Table};
 
@@ -56,6 +56,9 @@ pub async fn to_hypertables(options: &PostgresOptions, mut tell: impl FnMut(Prog
     // Opened only now, so that it finds the extension.
     let mut session = Session::open(&target).await?;
     let extension = extension(&mut session).await?;
+    let asked = session.begin_reading(DOING).await?;
+    views::refuse_materialized(&asked).await?;
+    commit(asked).await?;
     for table in Table::ALL {
         if !table.is_hypertable(layout(&mut session).await?) {
             move_table(&mut session, table, &mut tell).await?;
@@ -107,20 +110,25 @@ async fn commit(transaction: Transaction<'_>) -> Answer<()> {
 
 async fn move_table(session: &mut Session, table: Table, tell: &mut impl FnMut(Progress)) -> Answer<()> {
     let transaction = begin(session).await?;
+    owner::act_as(&transaction, table.name()).await?;
     run(&transaction, &table.beside()).await?;
     commit(transaction).await?;
-    let transaction = begin(session).await?;
-    let all = table.parts(&transaction).await?;
-    let copied = table.copied(&transaction).await?;
-    commit(transaction).await?;
-    let left: Vec<&Part> = all.iter().filter(|part| !copied.iter().any(|copy| copy.begin == part.begin)).collect();
-    for (done, part) in (all.len() - left.len() + 1..).zip(left) {
+    // What changes while this copies is copied once more while sinks go on, so that the rest of it is little.
+    for round in 0..2 {
         let transaction = begin(session).await?;
-        // An erasure waits until the part is there, and then finds it.
-        run(&transaction, LOCK).await?;
-        table.copy(&transaction, part.begin).await?;
+        let (all, copied) = (table.parts(&transaction).await?, table.copied(&transaction).await?);
         commit(transaction).await?;
-        tell(Progress::Copied { table: table.name(), done, of: all.len() });
+        let left: Vec<&Part> = all.iter().filter(|part| !copied.contains(part)).collect();
+        for (done, part) in (all.len() - left.len() + 1..).zip(left) {
+            let transaction = begin(session).await?;
+            // An erasure waits until the part is there, and then finds it.
+            run(&transaction, LOCK).await?;
+            table.copy(&transaction, part.begin).await?;
+            commit(transaction).await?;
+            if round == 0 {
+                tell(Progress::Copied { table: table.name(), done, of: all.len() });
+            }
+        }
     }
     exchange(session, table).await?;
     tell(Progress::Moved { table: table.name() });
@@ -135,8 +143,11 @@ async fn exchange(session: &mut Session, table: Table) -> Answer<()> {
     let transaction = begin(session).await?;
     run(&transaction, LOCK).await?;
     let name = table.name();
-    // It waits for those who read and write, and they do not wait for it for ever.
-    run(&transaction, &format!("SET LOCAL lock_timeout TO 0; LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await?;
+    // It waits for those who read and write, and they do not wait for it for ever. Views come first, as in whoever reads them: in the
+    // other order the two would wait for each other.
+    run(&transaction, "SET LOCAL lock_timeout TO 0").await?;
+    let views = views::taken_down(&transaction, name).await?;
+    run(&transaction, &format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await?;
     let (all, copied) = (table.parts(&transaction).await?, table.copied(&transaction).await?);
     for gone in copied.iter().filter(|copy| !all.iter().any(|part| part.begin == copy.begin)) {
         table.remove(&transaction, gone.begin).await?;
@@ -144,7 +155,7 @@ async fn exchange(session: &mut Session, table: Table) -> Answer<()> {
     for part in all.iter().filter(|part| !copied.contains(part)) {
         table.copy(&transaction, part.begin).await?;
     }
-    let (rights, views) = (views::rights(&transaction, name).await?, views::taken_down(&transaction, name).await?);
+    let rights = views::rights(&transaction, name).await?;
     let exchange = format!(
         "DROP TABLE {name}; ALTER TABLE {name}_moving RENAME TO {name}; DELETE FROM moving WHERE table_name = '{name}'"
     );
@@ -154,22 +165,32 @@ async fn exchange(session: &mut Session, table: Table) -> Answer<()> {
     commit(transaction).await
 }
 
+/// Views of ours that continuous aggregates have others of.
+const AGGREGATE_VIEWS: [&str; 2] = ["http_requests_1h", "http_requests_1d"];
+
 /// Continuous aggregates in the place of tables. Nothing is closed then: they fill up from rollups.
 async fn continuous(session: &mut Session) -> Answer<()> {
     let transaction = begin(session).await?;
     let mut rights = Vec::new();
-    for name in ["hourly", "daily", "http_requests_1h", "http_requests_1d"] {
+    for name in ["hourly", "daily"].into_iter().chain(AGGREGATE_VIEWS) {
         rights.extend(views::rights(&transaction, name).await?);
     }
+    run(&transaction, "SET LOCAL lock_timeout TO 0").await?;
+    let mut views = views::taken_down(&transaction, "hourly").await?;
+    views.extend(views::taken_down(&transaction, "daily").await?);
+    views.retain(|view| !view.is_one_of(&AGGREGATE_VIEWS));
     run(
         &transaction,
         "LOCK TABLE closed IN ACCESS EXCLUSIVE MODE;
-         DROP VIEW http_requests_1d, http_requests_1h; DROP TABLE hourly, daily;
-         DELETE FROM closed; DELETE FROM stale_hours; DELETE FROM stale_days;",
+         UPDATE closed SET until = '-infinity'; DELETE FROM stale_hours; DELETE FROM stale_days;",
     )
     .await?;
+    owner::act_as(&transaction, "rollups").await?;
+    run(&transaction, "DROP TABLE hourly, daily").await?;
     run(&transaction, migrate::CONTINUOUS).await?;
+    run(&transaction, "RESET ROLE").await?;
     views::give(&transaction, &rights).await?;
+    views::put_up(&transaction, &views).await?;
     commit(transaction).await
 }
 

@@ -17,11 +17,12 @@ pub enum Table {
 }
 
 /// A day of a table, and what tells whether it has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     pub begin: Stamp,
     rows: i64,
-    sum: i64,
+    /// As the database writes it: it may be greater than any integer.
+    sum: String,
 }
 
 impl Table {
@@ -52,6 +53,15 @@ impl Table {
         }
     }
 
+    /// What is different after each change of a row: of rollups, counts that only grow; of burn rates, all that an update may change.
+    fn sum(self) -> &'static str {
+        match self {
+            Table::Events => "''",
+            Table::Rollups => "coalesce(sum(hits::numeric + latency_count), 0)::text",
+            Table::BurnRates => "coalesce(sum(hashtextextended(md5(body), retired::integer)::numeric), 0)::text",
+        }
+    }
+
     /// Its chunks' length, as a new installation has it (`sql/v1_events_hypertable.sql`, `sql/v5_hypertables.sql`).
     fn chunk(self) -> &'static str {
         match self {
@@ -65,12 +75,16 @@ impl Table {
         let (name, column, chunk) = (self.name(), self.column().trim_matches('"'), self.chunk());
         format!(
             "CREATE TABLE IF NOT EXISTS moving (table_name text NOT NULL, part timestamptz NOT NULL, rows bigint NOT NULL,
-               sum bigint NOT NULL, PRIMARY KEY (table_name, part));
+               sum text NOT NULL, PRIMARY KEY (table_name, part));
              COMMENT ON TABLE moving IS 'What slipstream store migrate has copied already.';
              DO $$ BEGIN
                IF to_regclass('{name}_moving') IS NULL THEN
                  CREATE TABLE {name}_moving (LIKE {name} INCLUDING DEFAULTS INCLUDING INDEXES INCLUDING COMMENTS);
                  EXECUTE format('COMMENT ON TABLE {name}_moving IS %L', obj_description('{name}'::regclass, 'pg_class'));
+                 -- Chunks inherit what rows need: room on the page for the next version.
+                 EXECUTE (SELECT 'ALTER TABLE {name}_moving SET (' || array_to_string(reloptions, ', ') || ')'
+                          FROM pg_class WHERE oid = '{name}'::regclass AND reloptions IS NOT NULL AND relkind = 'r'
+                          UNION ALL SELECT 'SELECT' LIMIT 1);
                  PERFORM create_hypertable('{name}_moving', '{column}', chunk_time_interval => INTERVAL '{chunk}', create_default_indexes => false);
                END IF;
              END $$"
@@ -82,9 +96,14 @@ impl Table {
         let (name, column) = (self.name(), self.column());
         let sql = match self {
             // Counted by the writer.
-            Table::Events => "SELECT day::timestamp AT TIME ZONE 'UTC', sum(events)::bigint, 0::bigint FROM days GROUP BY 1 ORDER BY 1".to_owned(),
-            Table::Rollups => by_day(name, column, "hits + latency_count"),
-            Table::BurnRates => by_day(name, column, "total + good + generation"),
+            Table::Events => {
+                "SELECT day::timestamp AT TIME ZONE 'UTC', sum(events)::bigint, '' FROM days GROUP BY 1 ORDER BY 1"
+                    .to_owned()
+            }
+            Table::Rollups | Table::BurnRates => format!(
+                "SELECT date_trunc('day', {column}, 'UTC'), count(*), {} FROM {name} GROUP BY 1 ORDER BY 1",
+                self.sum()
+            ),
         };
         let found = transaction.query_typed(&sql, &[]).await.map_err(error::at(DOING))?;
         Ok(found.iter().map(part).collect())
@@ -102,15 +121,11 @@ impl Table {
         self.remove(transaction, begin).await?;
         let (name, column) = (self.name(), self.column());
         // Its sums of the same snapshot as its rows: a part that changes meanwhile is different in the end.
-        let sums = match self {
-            Table::Events => "count(*), 0".to_owned(),
-            Table::Rollups => "count(*), coalesce(sum(hits + latency_count), 0)::bigint".to_owned(),
-            Table::BurnRates => "count(*), coalesce(sum(total + good + generation), 0)::bigint".to_owned(),
-        };
         let sql = format!(
             "WITH part AS (INSERT INTO {name}_moving SELECT * FROM {name}
                            WHERE {column} >= $1 AND {column} < $1 + interval '1 day' RETURNING *)
-             INSERT INTO moving (table_name, part, rows, sum) SELECT '{name}', $1, {sums} FROM part"
+             INSERT INTO moving (table_name, part, rows, sum) SELECT '{name}', $1, count(*), {} FROM part",
+            self.sum()
         );
         execute(transaction, &sql, &[(&begin, Type::TIMESTAMPTZ)]).await
     }
@@ -123,12 +138,6 @@ impl Table {
         execute(transaction, &sql, &values).await?;
         execute(transaction, &format!("DELETE FROM moving WHERE table_name = '{name}' AND part = $1"), &values).await
     }
-}
-
-fn by_day(name: &str, column: &str, sum: &str) -> String {
-    format!(
-        "SELECT date_trunc('day', {column}, 'UTC'), count(*), coalesce(sum({sum}), 0)::bigint FROM {name} GROUP BY 1 ORDER BY 1"
-    )
 }
 
 fn part(row: &Row) -> Part {
