@@ -11,7 +11,7 @@ use super::values::{latency, limit, pair, status_class, status_code, step, time}
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  slipstream query alerts --json\n  \
-    slipstream query slos --server https://slipstream.example.org:8470 --token-file token")]
+    slipstream query slos --server http://slo.example.org:8470")]
 pub enum Query {
     /// Show hits, errors and latencies
     #[command(after_help = "Examples:\n  slipstream query kpis --by service\n  \
