@@ -52,12 +52,10 @@ impl Bound {
         let Ok(Ok(_turn)) = turn else { return Err(Refusal::Busy) };
         match timeout(DEADLINE, patience::within(WORKING, question)).await {
             Ok(answer) => answer.map_err(refused),
-            // Asked again it would take as long again.
+            // What takes the store too long it has refused by now: this is a log, or a database, that does not answer.
             Err(_) => {
                 let waited = DEADLINE.as_secs();
-                let why =
-                    format!("there is no answer within {waited} s: ask for a shorter time range, or for less of it");
-                Err(Refusal::Unanswerable(why))
+                Err(Refusal::Later(format!("log or store have not answered within {waited} s; ask again")))
             }
         }
     }
@@ -105,7 +103,7 @@ mod tests {
         let of = |wanted: fn(&Refusal) -> bool| outcomes.iter().filter(|o| o.as_ref().is_err_and(wanted)).count();
         // All that waited were given up; those that ran were given up later.
         assert_eq!(of(|refusal| matches!(refusal, Refusal::Busy)), WAITING + 5);
-        assert_eq!(of(|refusal| matches!(refusal, Refusal::Unanswerable(_))), RUNNING);
+        assert_eq!(of(|refusal| matches!(refusal, Refusal::Later(_))), RUNNING);
 
         let gone = join_all((0..RUNNING).map(|_| stuck()));
         let _ = timeout(Duration::from_millis(10), gone).await;

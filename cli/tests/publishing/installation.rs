@@ -71,7 +71,11 @@ impl Installation {
         // Tally has a thread for each core of the machine.
         let one = |role: &&String| !role.starts_with("tally-");
         let roles: Vec<&String> = board["roles"].as_object().unwrap().keys().filter(one).collect();
-        assert_eq!(roles, ["alerter", "api", "burn", "definitions", "gateway", "notifier", "sink", "tally"], "{board}");
+        assert_eq!(
+            roles,
+            ["alerter", "api", "burn", "definitions", "gateway", "notifier", "sink", "tally", "tokens"],
+            "{board}"
+        );
         assert_eq!(board["ready"], true, "{board}");
     }
 

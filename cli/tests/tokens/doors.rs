@@ -52,6 +52,7 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
     let mut process = Slipstream::new(BINARY).unwrap().with(["--config", arg(&config)]);
     let shop = created(&process.data(), "shop", "ingest,read", &[]);
     let api = process.api().replace("http://", "https://");
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let trusted = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap();
     let token_file = home.path().join("shop.token");
     std::fs::write(&token_file, &shop).unwrap();
