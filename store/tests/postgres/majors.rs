@@ -2,6 +2,7 @@
 //! server's address. And the conformance suite on each, behind PgBouncer in transaction mode.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use slipstream_store::conformance;
 use slipstream_testkit::services::{self, MAJORS, Pooler, Postgres};
@@ -29,7 +30,11 @@ fn passed_on(server: &Postgres) -> usize {
     passed.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{said}"))
 }
 
+/// Each suite keeps a whole machine busy: one after the other, or all of them wait for a disk longer than a store does.
+static ALONE: Mutex<()> = Mutex::new(());
+
 fn the_suite_passes_on(major: u32) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let Some(server) = runtime.block_on(services::postgres_major(major)) else { return };
     let passed = passed_on(&server);
