@@ -33,7 +33,11 @@ pub(super) async fn wasm() -> Result<Arc<Postgres>> {
 
 async fn described(postgres: Postgres) -> Result<Arc<Postgres>> {
     let version = version(&postgres.url()).await?;
-    Ok(Arc::new(postgres.described(&format!("TimescaleDB {version} on "))))
+    // Whoever has started it: it says by what it was compiled.
+    let program = ask(&postgres.url(), "SELECT version()").await?;
+    let unsaid = program.contains("emcc") && !postgres.describe().contains("WASM");
+    let how = if unsaid { " in WASM" } else { "" };
+    Ok(Arc::new(postgres.described(&format!("TimescaleDB {version}{how} on "))))
 }
 
 /// Its image if there is one, whatever the way is for other services: WASM has one session, and no jobs in the background.
