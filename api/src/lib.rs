@@ -38,6 +38,7 @@ use slipstream_runtime::event::Event;
 use slipstream_runtime::http::{self, Beyond, Limits, Listening};
 use slipstream_runtime::metrics::Source;
 use slipstream_runtime::{Health, Shutdown};
+use slipstream_schemas::Cause;
 
 use api::{Api, Documents};
 use ask::Past;
@@ -47,6 +48,7 @@ use live::Live;
 use telemetry::Serving;
 
 pub use ask::StoreCell;
+pub use ask::answers::Tabled;
 pub use live::LiveError;
 
 /// What the role needs of the process.
@@ -77,7 +79,7 @@ impl Role {
 
     /// How SLOs stand, as metrics of at most so many series.
     pub fn metrics(&self, most: usize) -> Arc<dyn Source> {
-        Arc::new(Gauges::new(self.live.clone(), self.live.counts().clone(), most))
+        Arc::new(Gauges::new(self.live.clone(), most))
     }
 
     /// What knows of the SLOs, until `shutdown`: it computes much, so it is for a thread of its own.
@@ -136,6 +138,14 @@ fn limits(stage: Duration) -> Limits {
         finish: http::finish_within(stage),
         beyond: Beyond { media: problem::PROBLEM_JSON, body: problem::TOO_MANY_CONNECTIONS },
     }
+}
+
+/// An answer as the table that the role serves (RFC 4180).
+///
+/// # Errors
+/// When it cannot be written: a mistake in the program.
+pub fn csv<T: Tabled>(answer: T) -> Result<Vec<u8>, Cause> {
+    reply::csv(&answer.tabled()).map_err(|refusal| Cause::from(refusal.to_string()))
 }
 
 /// The OpenAPI document, as the role serves it.

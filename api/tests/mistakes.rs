@@ -91,7 +91,7 @@ async fn what_contradicts_itself_or_lies_ahead_is_wrong() {
     for (path, parameter) in [
         ("/events?from=2026-01-02&to=2026-01-01", "from"),
         ("/events?min_latency_ms=5&max_latency_ms=4", "min_latency_ms"),
-        ("/kpis?by=service&by=endpoint&by=method", "by"),
+        ("/kpis?by=service&by=endpoint&by=method&by=status_code&by=environment", "by"),
         ("/kpis?by=service,service", "by"),
         ("/kpis?step=0s", "step"),
         ("/kpis?step=1.5s", "step"),

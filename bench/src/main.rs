@@ -7,6 +7,7 @@
 //! `slipstream-bench api` the API under load.
 
 mod api;
+mod database;
 mod definitions;
 mod hostile;
 mod kafka;

@@ -55,6 +55,27 @@ pub fn print_json(value: &impl Serialize) -> io::Result<()> {
     json::write(io::BufWriter::new(io::stdout().lock()), value)
 }
 
+/// Writes a JSON document that is text already, and a line end.
+///
+/// # Errors
+/// When it is no JSON, or standard output is closed.
+pub fn print_json_text(text: &str) -> io::Result<()> {
+    json::write_text(io::BufWriter::new(io::stdout().lock()), text)
+}
+
+/// Writes a table in CSV to standard output: to a program as it is, to a terminal without what would control that.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn print_csv(table: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        let lines = String::from_utf8_lossy(table).replace("\r\n", "\n");
+        return out.write_all(visible_lines(&lines).as_bytes());
+    }
+    out.write_all(table)
+}
+
 /// The result of printing, for a command whose exit code says more than that it printed: a reader who has seen enough
 /// (`slipstream slo validate slos/ | head`) is no failure, and no success either.
 ///

@@ -52,7 +52,7 @@ impl Credentials {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
     /// The address is none.
-    #[error("{cause}; expected an address like http://host:8480")]
+    #[error("{cause}; expected an address like http://host:8480 (of a gateway) or http://host:8470 (of an API)")]
     Address {
         /// What is wrong with it.
         #[source]
@@ -119,18 +119,23 @@ impl Server {
         &self.shown
     }
 
+    /// A path behind that of the address: a proxy may have given it one.
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
     /// A request of a path.
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let mut url = self.base.clone();
-        url.set_path(path);
+        let mut url = self.at(path);
         url.set_query(None);
         self.http.request(method, url)
     }
 
     /// A GET of a path with parameters.
     pub fn get(&self, path: &str, params: &[(String, String)]) -> reqwest::RequestBuilder {
-        let mut url = self.base.clone();
-        url.set_path(path);
+        let mut url = self.at(path);
         url.query_pairs_mut().clear().extend_pairs(params);
         self.http.get(url)
     }

@@ -1,9 +1,11 @@
 //! Which definitions are in force.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use slipstream_definitions::definition::Slo;
 use slipstream_log::Log;
-use slipstream_role::definitions::DefinitionReader;
+use slipstream_role::definitions::{DefinitionReader, PARTITION};
 use slipstream_schemas::LogTime;
 use slipstream_slo::revision::Revisions;
 
@@ -21,11 +23,45 @@ pub struct DefinitionAnswer {
 /// # Errors
 /// When the log cannot be read, or holds a definition that this version does not support.
 pub async fn revisions(log: &dyn Log) -> Result<Revisions, DefinitionsError> {
-    let mut revisions = Revisions::new();
-    for revision in DefinitionReader::default().read_new(log).await.map_err(DefinitionsError::Reading)? {
-        revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
+    let mut known = KnownRevisions::default();
+    let revisions = known.read_new(log).await?;
+    drop(known);
+    Ok(Arc::unwrap_or_clone(revisions))
+}
+
+/// Revisions that were read, to read on from.
+#[derive(Default)]
+pub struct KnownRevisions {
+    reader: DefinitionReader,
+    revisions: Arc<Revisions>,
+}
+
+impl KnownRevisions {
+    /// All there are now.
+    ///
+    /// # Errors
+    /// As of [`revisions`].
+    pub async fn read_on(&mut self, log: &dyn Log) -> Result<Arc<Revisions>, DefinitionsError> {
+        let (_, end) = log.bounds(PARTITION).await.map_err(DefinitionsError::Reading)?;
+        if end < self.revisions.end() {
+            // The topic was recreated.
+            *self = KnownRevisions::default();
+        }
+        let answer = self.read_new(log).await;
+        if answer.is_err() {
+            // What was read of it is lost: the next one reads it again.
+            *self = KnownRevisions::default();
+        }
+        answer
     }
-    Ok(revisions)
+
+    async fn read_new(&mut self, log: &dyn Log) -> Result<Arc<Revisions>, DefinitionsError> {
+        for revision in self.reader.read_new(log).await.map_err(DefinitionsError::Reading)? {
+            let revisions = Arc::make_mut(&mut self.revisions);
+            revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
+        }
+        Ok(self.revisions.clone())
+    }
 }
 
 /// The SLOs in force by all revisions that were read, including those whose cut is still to come.

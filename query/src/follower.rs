@@ -11,11 +11,11 @@ use slipstream_log::{Log, LogError, SharedLog, TopicPartition};
 use slipstream_role::burn_state::{BurnStateError, Folded};
 use slipstream_role::definitions::PARTITION as DEFINITIONS;
 use slipstream_role::revisions::Definitions;
-use slipstream_schemas::Topic;
 use slipstream_schemas::records::{BurnRates, WindowRates};
+use slipstream_schemas::{LogTime, Topic};
 
 use crate::counts::Counts;
-use crate::definitions::in_force;
+use crate::definitions::{in_force, in_force_at};
 use crate::error::{DefinitionsError, FollowError};
 use crate::slos::SloAnswer;
 
@@ -132,14 +132,27 @@ impl Follower {
         states.filter_map(|state| state.burn().next_tick()).min()
     }
 
-    /// By which revision the definitions are: another one if any of them changed.
-    pub fn revision(&self) -> i64 {
-        self.definitions.revisions().end()
+    /// By which revisions the definitions are, and how many of those are in force: others if any definition changed.
+    pub fn revision(&self) -> (i64, usize) {
+        let revisions = self.definitions.revisions();
+        (revisions.end(), revisions.in_force(self.evaluated(), revisions.end()))
     }
 
-    /// The SLOs in force.
+    /// The SLOs in force at the last known tick, by which states are, and those that are to come.
     pub fn definitions(&self) -> Vec<Slo> {
-        in_force(self.definitions.revisions())
+        let revisions = self.definitions.revisions();
+        let mut slos = in_force_at(revisions, self.evaluated());
+        let mut to_come = in_force(revisions);
+        // By name, both.
+        to_come.retain(|slo| slos.binary_search_by(|known| known.name.cmp(&slo.name)).is_err());
+        slos.append(&mut to_come);
+        slos.sort_by(|a, b| a.name.cmp(&b.name));
+        slos
+    }
+
+    /// Within the last known tick.
+    fn evaluated(&self) -> LogTime {
+        LogTime(self.known_up_to().map_or(i64::MIN, |end| end * 1_000 - 1))
     }
 
     /// The SLOs in force and the status of each, worst budget first.

@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::Shutdown;
@@ -133,17 +133,15 @@ async fn ready(Shared(health): Shared<Health>) -> Response {
     (status, Json(Readiness { ready, stopping: health.is_stopping(), roles })).into_response()
 }
 
-/// What may be asked of /metrics.
-#[derive(Debug, Deserialize)]
-struct Metrics {
-    /// Names that metrics are told by besides their own, separated by commas.
-    #[serde(default)]
-    names: String,
-}
-
-/// In OpenMetrics for who asks for it, as Prometheus does.
-async fn render(Shared(page): Shared<Arc<Page>>, Query(asked): Query<Metrics>, headers: HeaderMap) -> Response {
-    let names = match page.names(&asked.names) {
+/// In OpenMetrics for who asks for it, as Prometheus does. `names` are names that metrics are told by besides their own: separated by
+/// commas, or each with a parameter of its own.
+async fn render(
+    Shared(page): Shared<Arc<Page>>,
+    Query(asked): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    let names = asked.iter().filter(|(name, _)| name == "names").map(|(_, names)| names.as_str());
+    let names = match page.names(&names.collect::<Vec<_>>().join(",")) {
         Ok(names) => names,
         Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
     };

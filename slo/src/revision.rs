@@ -245,6 +245,17 @@ impl Revisions {
         self.fold(name, self.in_force(at, upto))
     }
 
+    /// The generations of an SLO: the cut of each change of meaning, ms.
+    pub fn generations(&self, name: &str) -> BTreeSet<i64> {
+        let (mut generations, mut before) = (BTreeSet::new(), None);
+        for number in self.of_name.get(name).map_or(&[][..], Vec::as_slice) {
+            let revision = &self.revisions[*number];
+            before = revision.slo.as_ref().map(|slo| succeed(before, slo, revision.cut, self.kinds));
+            generations.extend(before.as_ref().map(|found| found.active.generation));
+        }
+        generations
+    }
+
     /// The next cut after `at` of a revision below `upto`.
     pub fn next_cut_after(&self, at: LogTime, upto: i64) -> Option<LogTime> {
         let next = self.revisions.partition_point(|r| r.cut <= at);

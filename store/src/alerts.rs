@@ -5,6 +5,9 @@ use slipstream_schemas::records::{AlertTransition, AlertValue, TransitionKind};
 
 use crate::text;
 
+/// Transitions of an alert that are told with it.
+pub const MOST_TRANSITIONS: usize = 10_000;
+
 /// Which alerts; the default selects all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlertFilter {

@@ -282,7 +282,7 @@ pub trait Store: Send + Sync + 'static {
     /// Episodes of alerts, each with its latest transition, newest first.
     async fn alerts(&self, filter: &AlertFilter) -> Result<Vec<AlertEpisode>, StoreError>;
 
-    /// All transitions of an alert, by episode and seq.
+    /// Transitions of an alert, by episode and seq: the newest [`MOST_TRANSITIONS`](crate::alerts::MOST_TRANSITIONS), if it has more.
     async fn transitions(&self, alert_id: &str) -> Result<Vec<AlertTransition>, StoreError>;
 
     /// A page of what became of notifications, newest first.

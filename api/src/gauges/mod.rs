@@ -14,7 +14,6 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use slipstream_query::counts::Counts;
 use slipstream_runtime::metrics::{Family, Labels, Source};
 
 use crate::live::Live;
@@ -26,14 +25,13 @@ const OLD: Duration = Duration::from_secs(60);
 /// See the module.
 pub struct Gauges {
     live: Arc<Live>,
-    counts: Counts,
     most: usize,
 }
 
 impl Gauges {
     /// Of at most so many series.
-    pub fn new(live: Arc<Live>, counts: Counts, most: usize) -> Gauges {
-        Gauges { live, counts, most }
+    pub fn new(live: Arc<Live>, most: usize) -> Gauges {
+        Gauges { live, most }
     }
 }
 
@@ -58,7 +56,7 @@ impl Source for Gauges {
         how_many.push(&shown("true"), series.len() as f64);
         how_many.push(&shown("false"), left_out as f64);
         let mut families = vec![known_until, how_many];
-        families.extend(own::families(&series, &self.counts));
+        families.extend(own::families(&series, self.live.counts()));
         if also.contains(&sloth::NAME) {
             families.extend(sloth::families(&series));
         }

@@ -50,8 +50,11 @@ pub fn families(series: &[Series<'_>], counts: &Counts) -> Vec<Family> {
             burn.push_own(labels, ("window", window.clone()), *rate);
         }
         left.push(labels, status.budget_remaining);
-        complete.push(labels, flag(status.complete));
-        covered.push(labels, flag(status.covers_period));
+        // What was never evaluated, such as a group that may still come, lacks nothing.
+        if status.as_of.is_some() {
+            complete.push(labels, flag(status.complete));
+            covered.push(labels, flag(status.covers_period));
+        }
         let unit = || ("unit", unit(status.unit).to_owned());
         good.push_own(labels, unit(), status.good as f64);
         bad.push_own(labels, unit(), (status.total - status.good) as f64);

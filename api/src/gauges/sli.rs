@@ -1,6 +1,8 @@
 //! By the names that recording rules of teams without an SLO tool have: the good share over five minutes.
 
-use slipstream_definitions::definition::{Indicator, Side};
+use std::collections::HashMap;
+
+use slipstream_definitions::definition::{Indicator, Objective, Side};
 use slipstream_definitions::filter::Filter;
 use slipstream_runtime::metrics::Family;
 
@@ -15,10 +17,13 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
     let mut availability = Family::gauge("sli:availability:ratio_rate5m", help);
     let help = "The share that was good over five minutes, where latency has a part in it.";
     let mut latency = Family::gauge("sli:latency:ratio_rate5m", help);
+    // Of the groups of an objective once.
+    let mut known: HashMap<*const Objective, bool> = HashMap::new();
     for one in series {
         let Some(objective) = one.objective() else { continue };
         let Some(good) = one.short.and_then(good) else { continue };
-        let family = if by_latency(&objective.indicator) { &mut latency } else { &mut availability };
+        let by_latency = *known.entry(objective).or_insert_with(|| by_latency(&objective.indicator));
+        let family = if by_latency { &mut latency } else { &mut availability };
         family.push(&one.labels, good);
     }
     vec![availability, latency]

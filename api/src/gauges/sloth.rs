@@ -1,11 +1,10 @@
 //! By the names of sloth's recording rules (sloth 0.12, `pkg/common/conventions`), for dashboards that read them. Each series is
 //! an SLO of sloth's; the 30 days are exact, not a mean of ratios of five minutes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use slipstream_runtime::metrics::{Family, Labels};
 use slipstream_schemas::records::WindowRates;
-use slipstream_store::text;
 
 use super::series::{Series, bad};
 
@@ -27,9 +26,14 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
         "The share of the budget that is left, as sloth names it.",
     );
     let mut info = Family::gauge("sloth_slo_info", "An SLO, as sloth names it.");
+    let mut told_of = HashSet::new();
     for one in series {
         let (Some(slo), Some(target)) = (one.slo, one.status.target) else { continue };
         let labels = labels(one);
+        // An SLO may have the name that an objective of another one gets here: the first of a name is told.
+        if !told_of.insert(labels.clone()) {
+            continue;
+        }
         objective.push(&labels, target);
         budget.push(&labels, 1.0 - target);
         let length = slo.window.nominal_seconds();
@@ -49,7 +53,7 @@ pub fn families(series: &[Series<'_>]) -> Vec<Family> {
         let mut told: BTreeSet<i64> = BTreeSet::new();
         for (seconds, window) in shorter.iter().map(|w| (w.seconds, *w)).chain(whole.map(|w| (length, w))) {
             let Some(bad) = bad(window).filter(|_| told.insert(seconds)) else { continue };
-            let name = text::length(seconds);
+            let name = window_name(seconds);
             let family = errors.entry(seconds).or_insert_with(|| {
                 let help = format!("The share that was bad over {name}, as sloth names it.");
                 Family::gauge(&format!("slo:sli_error:ratio_rate{name}"), &help)
@@ -89,7 +93,48 @@ fn labels(one: &Series<'_>) -> Labels {
     sloth.into_iter().filter(|(_, value)| !value.is_empty()).chain(rest).collect()
 }
 
+/// A window as sloth writes it, which is as Prometheus does: years and weeks only where nothing is left beside them.
+fn window_name(seconds: i64) -> String {
+    let (mut name, mut left) = (String::new(), seconds);
+    for (unit, length, alone) in [
+        ("y", 31_536_000, true),
+        ("w", 604_800, true),
+        ("d", 86_400, false),
+        ("h", 3_600, false),
+        ("m", 60, false),
+        ("s", 1, false),
+    ] {
+        if left >= length && !(alone && left % length != 0) {
+            name.push_str(&format!("{}{unit}", left / length));
+            left %= length;
+        }
+    }
+    name
+}
+
 /// 99.9 is 99.9.
 fn round(percent: f64) -> f64 {
     (percent * 1e9).round() / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window_name;
+
+    #[test]
+    fn windows_are_named_as_prometheus_names_durations() {
+        for (seconds, name) in [
+            (300, "5m"),
+            (5_400, "1h30m"),
+            (21_600, "6h"),
+            (259_200, "3d"),
+            (604_800, "1w"),
+            (2_419_200, "4w"),
+            (2_592_000, "30d"),
+            (7_776_000, "90d"),
+            (31_536_000, "1y"),
+        ] {
+            assert_eq!(window_name(seconds), name);
+        }
+    }
 }

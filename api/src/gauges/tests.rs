@@ -62,7 +62,7 @@ fn gauges(definitions: Vec<Slo>, states: Vec<BurnRates>, most: usize) -> Gauges 
     let live = Live::new(MemoryLog::new(MemoryOptions::default()));
     let now = jiff::Timestamp::now().as_second();
     live.knows(Snapshot::new(Some(now), definitions.into(), states));
-    Gauges::new(live.clone(), live.counts().clone(), most)
+    Gauges::new(live.clone(), most)
 }
 
 /// Each sample by its name and labels.
@@ -259,7 +259,7 @@ async fn a_bad_event_is_the_exemplar_of_what_is_bad() {
         unknown: 0,
     };
     let (slo, objective, entries) = ("pay", "most", [entry]);
-    gauges.counts.clone().taken(Taken { slo, generation: 1, objective, group: &[], entries: &entries });
+    gauges.live.counts().clone().taken(Taken { slo, generation: 1, objective, group: &[], entries: &entries });
     let found = exemplars(&gauges);
     let (labels, time) = found[1].clone().unwrap();
     assert_eq!(labels, [("event_id".to_owned(), "e-2".to_owned())], "the newest one");

@@ -46,7 +46,7 @@ pub async fn follow(log: SharedLog, live: Arc<Live>, health: Health, shutdown: S
         live.hub.begin_alerts(at.clone());
         let follower = Follower::open(log.clone(), ROLE).await?.counting(live.counts().clone());
         let following =
-            Following { log, live, health, follower, alerts: at, definitions: (-1, Arc::default()), newest: None };
+            Following { log, live, health, follower, alerts: at, definitions: ((-1, 0), Arc::default()), newest: None };
         following.on().await
     };
     tokio::select! {
@@ -62,8 +62,8 @@ struct Following {
     health: Health,
     follower: Follower,
     alerts: Offsets,
-    /// Those in force, and the revision by which they are.
-    definitions: (i64, Arc<[Slo]>),
+    /// Those in force, and the revisions by which they are.
+    definitions: ((i64, usize), Arc<[Slo]>),
     newest: Option<Arc<Snapshot>>,
 }
 

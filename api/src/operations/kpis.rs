@@ -40,8 +40,8 @@ impl Choice for TopSort {
 }
 
 /// Fields that rows may be by at once.
-const FIELDS: usize = 2;
-const BY: Param<Field> = Param::new("by", "A row for each value; two fields for each pair of values", "endpoint");
+const FIELDS: usize = 4;
+const BY: Param<Field> = Param::new("by", "A row for each value; of several fields for each combination", "endpoint");
 const STEP: Param<Length> = Param::new("step", "A row for each step of time", "1h");
 const SOURCE: Param<Level> =
     Param::new("source", "Read from this alone", "rollup").or("the fastest that has everything asked for");
@@ -53,12 +53,10 @@ const OBJECTIVE: Param<Name> = Param::new("objective", "Of which objective of it
 fn fields(asking: &mut Asking) -> Vec<Field> {
     let fields: Vec<Field> = asking.all(&BY);
     if fields.len() > FIELDS {
-        asking.complain(BY.name, format!("{} fields; give two at most", fields.len()));
+        asking.complain(BY.name, format!("{} fields; give four at most", fields.len()));
     }
-    if let [one, other] = fields[..]
-        && one == other
-    {
-        asking.complain(BY.name, format!("{} twice; give it once", one.name()));
+    if let Some(twice) = fields.iter().enumerate().find_map(|(i, field)| fields[..i].contains(field).then_some(field)) {
+        asking.complain(BY.name, format!("{} twice; give it once", twice.name()));
     }
     fields
 }
@@ -105,7 +103,7 @@ fn buckets_of(level: Level, asking: &mut Asking) -> KpiQuestion {
 
 impl Question for TopQuestion {
     fn read(asking: &mut Asking) -> Self {
-        let filter = dimensions(asking);
+        let filter = everything(asking);
         let (slo, objective) = (asking.one(&SLO), asking.one(&OBJECTIVE).map(|Name(name)| name));
         let question = TopQuestion {
             filter,

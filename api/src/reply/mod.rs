@@ -70,7 +70,7 @@ impl Reply {
     pub fn rows<A: Rows + Serialize>(answer: &A, format: Format) -> Result<Reply, Refusal> {
         match format {
             Format::Json => Reply::known(answer, answer.as_of()),
-            Format::Csv => Ok(Reply::table(A::COLUMNS, answer.rows(), answer.last_row())?.known_at(answer.as_of())),
+            Format::Csv => Ok(Reply::of(csv(answer)?, format.media()).known_at(answer.as_of())),
         }
     }
 
@@ -89,14 +89,6 @@ impl Reply {
     fn with(mut self, name: HeaderName, value: Option<HeaderValue>) -> Reply {
         self.headers.extend(value.map(|value| (name, value)));
         self
-    }
-
-    /// Rows as CSV.
-    ///
-    /// # Errors
-    /// When they cannot be written: a mistake in the program.
-    fn table<R: Serialize>(columns: &[&str], rows: &[R], last: Option<serde_json::Value>) -> Result<Reply, Refusal> {
-        Ok(Reply::of(csv::table(columns, rows, last)?, Format::Csv.media()))
     }
 
     /// Tells where the next page is: the same question, behind this place.
@@ -136,6 +128,14 @@ impl Reply {
         }
         response
     }
+}
+
+/// Rows as CSV.
+///
+/// # Errors
+/// When they cannot be written: a mistake in the program.
+pub fn csv<A: Rows>(answer: &A) -> Result<Vec<u8>, Refusal> {
+    csv::table(A::COLUMNS, answer.rows(), answer.last_row())
 }
 
 /// A body in pieces that are not copied.

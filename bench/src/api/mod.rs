@@ -5,7 +5,7 @@
 //! Requests are sent when they are due, whether or not the ones before were answered, and are timed from then on: a stall is
 //! seen by all requests that it delays.
 
-mod asking;
+pub mod asking;
 mod shop;
 
 use std::io::Write;
@@ -21,6 +21,9 @@ use shop::Shop;
 
 /// The name of this part.
 pub const COMMAND: &str = "api";
+
+/// Of the habit that has a goal.
+pub const ALL: &str = "all SLOs";
 
 #[derive(Debug, Parser)]
 #[command(name = COMMAND)]
@@ -58,7 +61,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let after = shop.snapshots()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", crate::table::HEAD)?;
-    for row in rows(&answers, series) {
+    for row in rows(&answers, &format!("{series} series")) {
         writeln!(out, "{row}")?;
     }
     let (ticks, took) = (after.0 - before.0, after.1 - before.1);
@@ -74,7 +77,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 /// 500 requests a second.
 fn habits() -> Vec<Habit> {
     vec![
-        Habit { name: "all SLOs", path: |_| "/slos".to_owned(), per_second: 20, clients: 4 },
+        Habit { name: ALL, path: |_| "/slos".to_owned(), per_second: 20, clients: 4 },
         Habit { name: "one SLO", path: |n| format!("/slos/slo-{}", n % 100), per_second: 60, clients: 6 },
         Habit {
             name: "SLOs of a service",
@@ -98,17 +101,18 @@ fn habits() -> Vec<Habit> {
     ]
 }
 
-fn rows(answers: &[Answers], series: usize) -> Vec<Row> {
-    let row = |of: &Answers| {
-        let goal = if of.name == "all SLOs" { "p99 20 ms" } else { "" };
+/// A row for each kind of question.
+pub fn rows(answers: &[Answers], of: &str) -> Vec<Row> {
+    let row = |answers: &Answers| {
+        let goal = if answers.name == ALL { "p99 20 ms" } else { "" };
         let figures = format!(
             "p50 {}, p99 {}, max {}",
-            shown(of.quantile(0.5)),
-            shown(of.quantile(0.99)),
-            shown(of.quantile(1.0))
+            shown(answers.quantile(0.5)),
+            shown(answers.quantile(0.99)),
+            shown(answers.quantile(1.0))
         );
-        let failed = if of.failed == 0 { String::new() } else { format!(", {} not 200", of.failed) };
-        let what = format!("{series} series, {}: {} a second, {} KiB", of.name, of.per_second, of.bytes >> 10);
+        let failed = if answers.failed == 0 { String::new() } else { format!(", {} not 200", answers.failed) };
+        let what = format!("{of}, {}: {} a second, {} KiB", answers.name, answers.per_second, answers.bytes >> 10);
         Row::new(what, format!("{figures}{failed}"), goal)
     };
     answers.iter().map(row).collect()

@@ -23,25 +23,25 @@ use super::options::Options;
 use super::pace::Background;
 use super::place::Place;
 use super::role::Role;
-use super::sink::Database;
 use super::slos;
 use super::traffic::now;
+use crate::database::Database;
 use crate::process::Spent;
 use crate::replay::embedded::replay;
 use crate::replay::middle;
 use crate::table::Row;
 
-const PARTITIONS: u32 = 4;
+pub(super) const PARTITIONS: u32 = 4;
 const RATES: [u64; 2] = [1_000, 50_000];
 /// Events a second while replays run.
 const BESIDE: u64 = 5_000;
 /// Faults, one at a time, each of a separate service.
-const FAULTS: usize = 40;
+pub(super) const FAULTS: usize = 40;
 const FAULT_EVERY: Duration = Duration::from_millis(1_430);
 /// Bad events of a fault.
 const BAD: usize = 5;
-const WARM_UP: Duration = Duration::from_secs(5);
-const READY_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const WARM_UP: Duration = Duration::from_secs(5);
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(30);
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// Bad events are enough, even if they become known late: a minute is longer than any crash. A target of 99 % can burn
@@ -71,14 +71,15 @@ pub fn crashed(options: &Options) -> Result<Vec<Row>> {
 }
 
 /// How late the alerts of a run were.
-struct Latencies {
-    what: String,
+pub(super) struct Latencies {
+    /// What was measured.
+    pub(super) what: String,
     /// Ascending.
-    all: Vec<Duration>,
+    pub(super) all: Vec<Duration>,
 }
 
 impl Latencies {
-    fn row(&self, goal: &'static str) -> Row {
+    pub(super) fn row(&self, goal: &'static str) -> Row {
         let share =
             |share: f64| self.all[((self.all.len() as f64 * share).ceil() as usize).clamp(1, self.all.len()) - 1];
         let [half, most, longest] = [share(0.5), share(0.99), share(1.0)].map(|time| time.as_secs_f64());
@@ -173,12 +174,17 @@ fn service(fault: usize) -> String {
 }
 
 fn definitions() -> String {
+    [slos::documents(0), faulty()].join("---\n")
+}
+
+/// An SLO for each fault.
+pub(super) fn faulty() -> String {
     let faulty = (0..FAULTS).map(|n| slos::document(&service(n), ("availability", "status_code < 500"), POLICY));
-    [slos::documents(0)].into_iter().chain(faulty).collect::<Vec<_>>().join("---\n")
+    faulty.collect::<Vec<_>>().join("---\n")
 }
 
 /// Causes faults; `before` is called before each of them. Returns when each was acknowledged.
-fn cause(
+pub(super) fn cause(
     place: &Place,
     faults: Range<usize>,
     before: &mut impl FnMut(usize) -> Result<()>,
@@ -227,7 +233,7 @@ fn bad(fault: usize, n: usize) -> (String, Vec<u8>) {
 }
 
 /// Waits until every fault was notified, and returns how late.
-fn told(caused: &HashMap<String, Instant>, hooks: &Hooks, roles: &mut [Role]) -> Result<Vec<Duration>> {
+pub(super) fn told(caused: &HashMap<String, Instant>, hooks: &Hooks, roles: &mut [Role]) -> Result<Vec<Duration>> {
     let deadline = Instant::now() + TOLD_WITHIN;
     loop {
         let came = hooks.came();

@@ -3,6 +3,7 @@
 //! Every measurement has its own topics and its own process, so that CPU time and memory are separate.
 //! References run in the same run as what they are compared with. Figures only: nothing is asserted.
 
+mod asked;
 mod backlog;
 mod burn;
 mod embedded;
@@ -32,19 +33,24 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use clap::Parser;
 
+use crate::database::Database;
 use crate::table::{self, Row};
 use options::Options;
 
 /// Name of the subcommand.
 pub const COMMAND: &str = "kafka";
 
+const TIMESCALE: &str = "TimescaleDB";
+
 /// Name, what it measures.
 type Measurement = (&'static str, fn(&Options) -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 13] = [
+const MEASUREMENTS: [Measurement; 16] = [
     ("speed", speed::rows),
     ("replay", replay::rows),
     ("sink", sink::rows),
+    ("hypertable", sink::hypertable),
+    ("questions", questions),
     ("partitions", scaling::partitions),
     ("definitions", scaling::definitions),
     ("backlog", backlog::rows),
@@ -53,6 +59,7 @@ const MEASUREMENTS: [Measurement; 13] = [
     ("gateway", gateway::rows),
     ("latency", latency::healthy),
     ("beside", latency::beside),
+    ("asked", asked::rows),
     ("crash", latency::crashed),
     ("embedded", embedded::rows),
 ];
@@ -78,4 +85,24 @@ pub fn run(arguments: &[String]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Questions of a store that has `--events` of 31 days, in PostgreSQL and in hypertables.
+fn questions(options: &Options) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (n, (server, what)) in [(&options.postgres, "PostgreSQL"), (&options.timescale, TIMESCALE)].iter().enumerate() {
+        match server {
+            Some(server) => {
+                let database = Database::make(server, n)?;
+                let measured = crate::questions::of_database(&database.url, what, options.events);
+                if *what == TIMESCALE && measured.is_ok() {
+                    database.has_hypertable("rollups")?;
+                }
+                database.remove()?;
+                rows.extend(measured?);
+            }
+            None => rows.push(Row::new(format!("{what}: questions"), "no address".to_owned(), "")),
+        }
+    }
+    Ok(rows)
 }

@@ -15,6 +15,12 @@ pub struct Options {
     /// A database of PostgreSQL that may be emptied, as postgres://user@host:port/database
     #[arg(long, env = "SLIPSTREAM_TEST_POSTGRES")]
     pub postgres: Option<String>,
+    /// Likewise one of a PostgreSQL with the extension TimescaleDB; without it hypertables are skipped
+    #[arg(long, env = "SLIPSTREAM_TEST_TIMESCALE")]
+    pub timescale: Option<String>,
+    /// The program timescaledb-parallel-copy; without it the peer is skipped
+    #[arg(long, env = "SLIPSTREAM_BENCH_PARALLEL_COPY")]
+    pub parallel_copy: Option<PathBuf>,
     /// Events of the largest topic; others have a sixth of it, or a fixed time
     #[arg(long, default_value_t = 12_000_000)]
     pub events: u64,

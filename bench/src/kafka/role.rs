@@ -21,6 +21,7 @@ pub struct Role {
     process: Process,
     ops: SocketAddr,
     gateway: SocketAddr,
+    api: SocketAddr,
 }
 
 impl Role {
@@ -42,7 +43,7 @@ impl Role {
     /// # Errors
     /// When it cannot be started.
     pub fn launch(mut command: Command, home: &Path) -> Result<Role> {
-        let (ops, gateway) = (free()?, free()?);
+        let (ops, gateway, api) = (free()?, free()?, free()?);
         let said = home.join(format!("run-{}.log", ops.port()));
         command.args([
             "--ops-listen",
@@ -50,15 +51,20 @@ impl Role {
             "--listen",
             &gateway.to_string(),
             "--api-listen",
-            "127.0.0.1:0",
+            &api.to_string(),
         ]);
         command.env("SLIPSTREAM_DRAIN", "0s");
-        Ok(Role { process: Process::start(&mut command, said)?, ops, gateway })
+        Ok(Role { process: Process::start(&mut command, said)?, ops, gateway, api })
     }
 
     /// Address of its gateway.
     pub fn gateway(&self) -> SocketAddr {
         self.gateway
+    }
+
+    /// Address of its API.
+    pub fn api(&self) -> SocketAddr {
+        self.api
     }
 
     /// Waits until it is ready.

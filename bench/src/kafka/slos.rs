@@ -15,6 +15,15 @@ pub fn documents(others: usize) -> String {
     matching.chain(others).collect::<Vec<_>>().join("---\n")
 }
 
+/// So many for each service that sends events, all of which match.
+pub fn many(each: usize) -> String {
+    let of = |n: usize| {
+        let (kind, good) = GOOD[n % GOOD.len()];
+        (0..SERVICES).map(move |number| document(&service(number), (&format!("{kind}-{n}"), good), ""))
+    };
+    (0..each).flat_map(of).collect::<Vec<_>>().join("---\n")
+}
+
 /// The 40 that match, each with another filter and another target: no alert fires by them, as none does by those.
 pub fn edited() -> String {
     replaced([

@@ -20,6 +20,8 @@ use slipstream_store::{
     EventFilter, EventQuestion, Order, PostgresOptions, PostgresStore, Retention, SharedStore, SqliteStore, StoreError,
 };
 
+use crate::table::{self, Row, shown};
+
 /// The name of this part.
 pub const COMMAND: &str = "questions";
 
@@ -58,80 +60,116 @@ const BEGIN: i64 = 20_000 * DAY_US;
 pub fn run(arguments: &[String]) -> Result<()> {
     let program = std::iter::once(COMMAND.to_owned());
     let options = Options::parse_from(program.chain(arguments.iter().cloned()));
-    tokio::runtime::Runtime::new().context("starting a runtime")?.block_on(measure(&options))
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", table::HEAD)?;
+    for row in wait(measured(&options, "store"))?? {
+        writeln!(out, "{row}")?;
+    }
+    Ok(())
+}
+
+/// The same of an empty database that has `events` then. `what` is what keeps them.
+///
+/// # Errors
+/// When the database cannot be used.
+pub fn of_database(url: &str, what: &str, events: u64) -> Result<Vec<Row>> {
+    let options = [COMMAND, "--store", url, "--events", &events.to_string()];
+    let options = Options::parse_from(options);
+    wait(measured(&options, what))?
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> Result<T> {
+    Ok(tokio::runtime::Runtime::new().context("starting a runtime")?.block_on(work))
 }
 
 async fn opened(address: &str) -> Result<SharedStore> {
     if let Some(dir) = address.strip_prefix("sqlite:") {
-        let retention = Retention { events: Duration::from_secs(86_400 * 36_500), ..Retention::default() };
-        let store: Arc<SqliteStore> = SqliteStore::open(&PathBuf::from(dir), retention)?;
+        let store: Arc<SqliteStore> = SqliteStore::open(&PathBuf::from(dir), kept_for_long())?;
         return Ok(store);
     }
     if !address.starts_with("postgres") {
         bail!("{address}: expected postgres://... or sqlite:DIR");
     }
-    let store: Arc<PostgresStore> = PostgresStore::connect(PostgresOptions::new(address)).await?;
+    let options = PostgresOptions { retention: kept_for_long(), ..PostgresOptions::new(address) };
+    let store: Arc<PostgresStore> = PostgresStore::connect(options).await?;
     Ok(store)
 }
 
-async fn measure(options: &Options) -> Result<()> {
+/// The events are of a certain day, long ago.
+fn kept_for_long() -> Retention {
+    let long = Duration::from_secs(86_400 * 36_500);
+    Retention { events: long, history: long }
+}
+
+async fn measured(options: &Options, what: &str) -> Result<Vec<Row>> {
     let store = opened(&options.store).await?;
     let end = BEGIN + options.days * DAY_US;
+    let mut rows = Vec::new();
     if !options.kept {
         let began = Instant::now();
         fill::fill(&store, options.events, options.days, options.endpoints).await?;
-        say(&format!("{} events stored in {:.0} s", options.events, began.elapsed().as_secs_f64()))?;
+        let took = began.elapsed();
+        let name = format!(
+            "{what}: {:.1} M events of {} endpoints in {} days, stored",
+            options.events as f64 / 1e6,
+            options.endpoints,
+            options.days
+        );
+        rows.push(Row::new(
+            name,
+            format!("{:.0} s, {:.0} events/s", took.as_secs_f64(), options.events as f64 / took.as_secs_f64()),
+            "",
+        ));
     }
     let began = Instant::now();
     while refresh(&store, LogTime(end / 1_000 + 3_600_000)).await? > 0 {}
-    say(&format!("aggregates up to date after {:.0} s", began.elapsed().as_secs_f64()))?;
-    say("| question | p50 ms | p99 ms | goal ms | reference, same run | p50 ms |")?;
-    say("|---|---|---|---|---|---|")?;
+    rows.push(Row::new(format!("{what}: hourly and daily made"), shown(began.elapsed()), ""));
+    rows.extend(kpis_of(&store, options, what).await?);
+    rows.extend(pages_of(&store, options, what).await?);
+    Ok(rows)
+}
+
+async fn kpis_of(store: &SharedStore, options: &Options, what: &str) -> Result<Vec<Row>> {
     let whole = (BEGIN, BEGIN + 30 * DAY_US);
     let ragged = (BEGIN + 7_384_123_456, BEGIN + 30 * DAY_US + 45_123_000_001);
-    let by = |by: &[Field]| by.to_vec();
-    let rows = [
-        ("KPIs of 30 whole days, in total", whole, by(&[]), None, "50"),
-        ("the same by endpoint", whole, by(&[Field::Endpoint]), None, "50"),
+    let endpoint = || vec![Field::Endpoint];
+    let questions = [
+        ("KPIs of 30 whole days, in total", kpis(whole, Vec::new(), None), "p99 50 ms"),
+        ("KPIs of 30 whole days by endpoint", kpis(whole, endpoint(), None), "p99 50 ms"),
         (
-            "the same by endpoint and status class, per day",
-            whole,
-            by(&[Field::Endpoint, Field::StatusClass]),
-            Some(86_400),
+            "KPIs of 30 whole days by endpoint and status class, per day",
+            kpis(whole, vec![Field::Endpoint, Field::StatusClass], Some(86_400)),
             "",
         ),
-        ("KPIs of 30 days with ragged edges, by endpoint", ragged, by(&[Field::Endpoint]), None, "300"),
+        ("KPIs of 30 days with ragged edges, by endpoint", kpis(ragged, endpoint(), None), "p99 300 ms"),
     ];
-    for (name, span, by, step, goal) in rows {
-        let question = kpis(span, by, step, None);
+    let mut rows = Vec::new();
+    for (name, question, goal) in questions {
         let figures = timed(options.asked, async || store.kpis(&question).await.map(drop)).await?;
-        let reference =
-            KpiQuestion { filter: kpis(whole, Vec::new(), None, None).filter, source: Some(Level::Rollup), ..question };
-        let reference = timed(3, async || store.kpis(&reference).await.map(drop)).await?;
-        row(name, figures, goal, "from rollups", reference)?;
+        let rollups = KpiQuestion { filter: whole_minutes(&question.filter), source: Some(Level::Rollup), ..question };
+        let reference = timed(3, async || store.kpis(&rollups).await.map(drop)).await?;
+        rows.push(row(&format!("{what}: {name}"), figures, goal, "from rollups", reference));
     }
+    Ok(rows)
+}
+
+async fn pages_of(store: &SharedStore, options: &Options, what: &str) -> Result<Vec<Row>> {
     let page = |filter, order| EventQuestion { filter, order, limit: 100, after: None };
-    let pages = [
+    let middle = EventFilter { from: Some(EventTime(BEGIN + 15 * DAY_US)), ..EventFilter::default() };
+    let errors = EventFilter { endpoint: Some("/endpoint/7".into()), errors_only: true, ..EventFilter::default() };
+    let questions = [
         ("a page of 100 events, newest first", page(EventFilter::default(), Order::Newest)),
-        (
-            "a page of 100 events in the middle",
-            page(EventFilter { from: Some(EventTime(BEGIN + 15 * DAY_US)), ..EventFilter::default() }, Order::Oldest),
-        ),
-        (
-            "a page of 100 errors of an endpoint, newest first",
-            page(
-                EventFilter { endpoint: Some("/endpoint/7".into()), errors_only: true, ..EventFilter::default() },
-                Order::Newest,
-            ),
-        ),
+        ("a page of 100 events in the middle", page(middle, Order::Oldest)),
+        ("a page of 100 errors of an endpoint, newest first", page(errors, Order::Newest)),
     ];
-    for (name, question) in pages {
+    let mut rows = Vec::new();
+    for (name, question) in questions {
         let figures = timed(options.asked, async || store.events(&question).await.map(drop)).await?;
         let everything = EventQuestion { limit: 10_000, ..question };
         let reference = timed(3, async || store.events(&everything).await.map(drop)).await?;
-        row(name, figures, "50", "10,000 of them", reference)?;
+        rows.push(row(&format!("{what}: {name}"), figures, "p99 50 ms", "10,000 of them", reference));
     }
-    Ok(())
+    Ok(rows)
 }
 
 async fn refresh(store: &SharedStore, now: LogTime) -> Result<u64> {
@@ -142,9 +180,15 @@ async fn refresh(store: &SharedStore, now: LogTime) -> Result<u64> {
     }
 }
 
-fn kpis(span: (i64, i64), by: Vec<Field>, step: Option<i64>, source: Option<Level>) -> KpiQuestion {
-    let filter = EventFilter { from: Some(EventTime(span.0)), to: Some(EventTime(span.1)), ..EventFilter::default() };
-    KpiQuestion { filter, by, step, source }
+fn kpis((from, to): (i64, i64), by: Vec<Field>, step: Option<i64>) -> KpiQuestion {
+    let filter = EventFilter { from: Some(EventTime(from)), to: Some(EventTime(to)), ..EventFilter::default() };
+    KpiQuestion { filter, by, step, source: None }
+}
+
+/// Rollups have nothing of parts of a minute.
+fn whole_minutes(filter: &EventFilter) -> EventFilter {
+    let whole = |time: Option<EventTime>| time.map(|time| EventTime(time.0 - time.0.rem_euclid(60_000_000)));
+    EventFilter { from: whole(filter.from), to: whole(filter.to), ..filter.clone() }
 }
 
 /// p50 and p99, milliseconds. The first answer is not counted.
@@ -161,10 +205,7 @@ async fn timed<E: Into<anyhow::Error>>(asked: usize, ask: impl AsyncFn() -> Resu
     Ok((at(0.5), at(0.99)))
 }
 
-fn row(name: &str, (p50, p99): (f64, f64), goal: &str, reference: &str, (of_reference, _): (f64, f64)) -> Result<()> {
-    say(&format!("| {name} | {p50:.1} | {p99:.1} | {goal} | {reference} | {of_reference:.1} |"))
-}
-
-fn say(line: &str) -> Result<()> {
-    Ok(writeln!(std::io::stdout(), "{line}")?)
+fn row(what: &str, (p50, p99): (f64, f64), goal: &'static str, reference: &str, (of_reference, _): (f64, f64)) -> Row {
+    Row::new(what, format!("p50 {p50:.1} ms, p99 {p99:.1} ms"), goal)
+        .against(format!("{reference}: p50 {of_reference:.1} ms"), p50 / of_reference)
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::place::Place;
 use super::server::Server;
-use super::values::{GatewayAddress, environment_name, service_name, time};
+use super::values::{GATEWAY, environment_name, service_name, time};
 
 /// `slipstream mark ...`
 #[derive(Debug, Subcommand)]
@@ -99,7 +99,7 @@ pub struct Marking {
     #[arg(long)]
     pub json: bool,
     /// Through the gateway at this address, which takes it into its installation
-    #[arg(long = "to", value_name = "URL", value_parser = GatewayAddress)]
+    #[arg(long = "to", value_name = "URL", value_parser = GATEWAY)]
     #[arg(conflicts_with_all = ["data", "log", "store"])]
     pub gateway: Option<String>,
     /// What it may ask for

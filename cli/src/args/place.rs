@@ -6,6 +6,7 @@ use clap::Args;
 use slipstream_runtime::config::found;
 
 use super::server::Server;
+use super::values::API;
 
 /// Where an installation is. What is not given here comes from SLIPSTREAM_* variables and the configuration file.
 #[derive(Debug, Clone, Args)]
@@ -28,7 +29,7 @@ pub struct Place {
 #[derive(Debug, Clone, Args)]
 pub struct AskedOf {
     /// Ask the API of a running installation instead: http://HOST:8470
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "log", "store"])]
+    #[arg(long, value_name = "URL", value_parser = API, conflicts_with_all = ["data", "log", "store"])]
     pub server: Option<String>,
     /// What it may ask for
     #[command(flatten)]

@@ -32,6 +32,26 @@ pub enum Query {
         #[command(flatten)]
         what: What,
     },
+    /// Show hits, errors and latencies hour by hour, from hourly aggregates
+    #[command(after_help = "Example:\n  slipstream query hourly --by service --from 2026-01-31 --to 2026-02-01 --csv")]
+    Hourly {
+        /// One row per hour and value; up to 4 fields, each with its own --by
+        #[arg(long, value_enum)]
+        by: Vec<By>,
+        /// What to look at
+        #[command(flatten)]
+        what: What,
+    },
+    /// Show hits, errors and latencies day by day (UTC), from daily aggregates
+    #[command(after_help = "Example:\n  slipstream query daily --by endpoint --from 2026-01-01 --to 2026-02-01 --csv")]
+    Daily {
+        /// One row per day and value; up to 4 fields, each with its own --by
+        #[arg(long, value_enum)]
+        by: Vec<By>,
+        /// What to look at
+        #[command(flatten)]
+        what: What,
+    },
     /// Show the endpoints with the most requests, errors or latency, or that spent most of an SLO's budget
     #[command(after_help = "Examples:\n  slipstream query top\n  slipstream query top --sort p95 --limit 5\n  \
         slipstream query top --sort budget_spent --slo payment-availability")]
@@ -69,6 +89,24 @@ pub enum Query {
         #[command(flatten)]
         what: What,
     },
+    /// Show all that is stored of one request
+    #[command(
+        after_help = "Example:\n  slipstream query event 0193b6b2-6f0c-7a31-9d1e-1c2b3a4d5e6f --time 2026-01-31T10:00:00Z"
+    )]
+    Event {
+        /// Its event_id
+        #[arg(value_name = "ID")]
+        id: String,
+        /// About when it ended, within a minute: makes it fast
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        time: Option<Timestamp>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where from
+        #[command(flatten)]
+        place: AskedOf,
+    },
     /// Show the status of every SLO, and the markers of the last day
     #[command(
         after_help = "Examples:\n  slipstream query slos --json\n  slipstream query slos --as-of 2026-01-31T10:00:00Z"
@@ -77,9 +115,9 @@ pub enum Query {
         /// As it was known at this time, from the store
         #[arg(long, value_name = "TIME", value_parser = time)]
         as_of: Option<Timestamp>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
         /// Where from
         #[command(flatten)]
         from: AskedOf,
@@ -106,9 +144,9 @@ pub enum Query {
         /// Only groups with this value: LABEL=VALUE
         #[arg(long, value_name = "LABEL=VALUE", value_parser = pair)]
         group: Vec<(String, String)>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
         /// Where from
         #[command(flatten)]
         place: AskedOf,
@@ -134,9 +172,9 @@ pub enum Query {
         /// At most this many values; the others are one line
         #[arg(long, default_value = "20", value_parser = limit)]
         limit: usize,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
         /// Where from
         #[command(flatten)]
         place: AskedOf,
@@ -165,6 +203,19 @@ pub enum Query {
         /// At most this many
         #[arg(long, value_parser = limit)]
         limit: Option<usize>,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
+        /// Where from
+        #[command(flatten)]
+        place: AskedOf,
+    },
+    /// Show one alert: its episodes, its transitions, and what became of its notifications
+    #[command(after_help = "Example:\n  slipstream query alert 5a2f9c01d3b7e846")]
+    Alert {
+        /// Its id, as `slipstream query alerts` tells it
+        #[arg(value_name = "ID")]
+        id: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -196,13 +247,33 @@ pub enum Query {
         /// Continue after the `next` of the previous page
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
         /// Where from
         #[command(flatten)]
         place: AskedOf,
     },
+}
+
+impl Query {
+    /// Whom it is asked of.
+    pub fn asked(&self) -> &AskedOf {
+        match self {
+            Query::Kpis { what, .. }
+            | Query::Hourly { what, .. }
+            | Query::Daily { what, .. }
+            | Query::Top { what, .. }
+            | Query::Events { what, .. } => &what.place,
+            Query::Event { place, .. }
+            | Query::Slos { from: place, .. }
+            | Query::History { place, .. }
+            | Query::Contributors { place, .. }
+            | Query::Alerts { place, .. }
+            | Query::Alert { place, .. }
+            | Query::Notifications { place, .. } => place,
+        }
+    }
 }
 
 /// Filters of events.
@@ -256,12 +327,23 @@ pub struct What {
     /// As it was known at this time: of what the log had taken by then
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub as_of: Option<Timestamp>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// How it is printed
+    #[command(flatten)]
+    pub form: Form,
     /// Where from
     #[command(flatten)]
     pub place: AskedOf,
+}
+
+/// How an answer is printed; as a table for people, unless a flag says otherwise.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Form {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
 }
 
 /// Dimensions of `query kpis --by`.

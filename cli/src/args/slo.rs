@@ -6,6 +6,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 
 use super::place::{AskedOf, Place};
+use super::query::Form;
 use super::values::time;
 
 /// `slipstream slo ...`
@@ -61,9 +62,9 @@ pub enum Slo {
         /// As it was known at this time, from the store
         #[arg(long, value_name = "TIME", value_parser = time)]
         as_of: Option<Timestamp>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
         /// Where from
         #[command(flatten)]
         from: AskedOf,

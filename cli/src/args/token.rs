@@ -12,7 +12,7 @@ use slipstream_schemas::token::is_id;
 
 use super::place::Place;
 use super::server::Server;
-use super::values::{GatewayAddress, duration};
+use super::values::{GATEWAY, duration};
 
 /// `slipstream token ...`
 #[derive(Debug, Subcommand)]
@@ -79,7 +79,7 @@ pub enum Token {
 #[derive(Debug, Args)]
 pub struct Through {
     /// Through the gateway at this address
-    #[arg(long = "to", id = "to", value_name = "URL", value_parser = GatewayAddress)]
+    #[arg(long = "to", id = "to", value_name = "URL", value_parser = GATEWAY)]
     #[arg(conflicts_with_all = ["data", "log", "store"])]
     pub gateway: Option<String>,
     /// What it may ask for

@@ -8,7 +8,7 @@ use slipstream_producer::import::LatencyField;
 
 use super::place::Place;
 use super::server::Server;
-use super::values::{GatewayAddress, duration, environment_name, rate, seed, service_name};
+use super::values::{GATEWAY, duration, environment_name, rate, seed, service_name};
 
 /// `slipstream import`
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub struct Import {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Through the gateway at this address, which takes them into its installation
-    #[arg(long = "to", value_name = "URL", value_parser = GatewayAddress)]
+    #[arg(long = "to", value_name = "URL", value_parser = GATEWAY)]
     #[arg(conflicts_with_all = ["data", "log", "store", "slos"])]
     pub gateway: Option<String>,
     /// What it may ask for

@@ -132,11 +132,16 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     time.ok_or_else(|| format!("expected a time like 2026-11-29T00:00:00Z, found `{text}`"))
 }
 
-/// The address of a gateway. It may hold a password, which clap would print with its own error.
+/// The address of a server, and what one looks like. It may hold a password, which clap would print with its own error.
 #[derive(Debug, Clone)]
-pub(super) struct GatewayAddress;
+pub(super) struct WebAddress(&'static str);
 
-impl TypedValueParser for GatewayAddress {
+/// The address of a gateway.
+pub(super) const GATEWAY: WebAddress = WebAddress("http://host:8480");
+/// The address of an API.
+pub(super) const API: WebAddress = WebAddress("http://host:8470");
+
+impl TypedValueParser for WebAddress {
     type Value = String;
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
@@ -145,7 +150,7 @@ impl TypedValueParser for GatewayAddress {
         }
         let flag = arg.and_then(Arg::get_long).unwrap_or("to");
         let given = found(&value.to_string_lossy());
-        let message = format!("--{flag}: expected an address like http://host:8480, found {}\n", visible(&given));
+        let message = format!("--{flag}: expected an address like {}, found {}\n", self.0, visible(&given));
         Err(Error::raw(ErrorKind::ValueValidation, message).with_cmd(command))
     }
 }

@@ -25,12 +25,15 @@ struct Verdict {
 ///
 /// # Errors
 /// When files or the log cannot be read.
-pub async fn run(command: args::Slo) -> Result<ExitCode> {
+pub async fn run(command: args::Slo, log_level: Option<String>) -> Result<ExitCode> {
     match command {
         args::Slo::Validate { paths, json } => validate(&paths, json),
         args::Slo::Test { paths, filter, json } => super::slo_test::run(&paths, filter.as_deref(), json),
         args::Slo::List { paths, json, from } => list(&paths, json, &from).await,
-        args::Slo::Status { as_of, json, from } => super::query::slos::run(as_of, json, &from).await,
+        args::Slo::Status { as_of, form, from } => {
+            super::query::heard(&from, log_level)?;
+            super::query::slos::run(as_of, form, &from).await
+        }
     }
 }
 

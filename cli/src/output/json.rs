@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use slipstream_schemas::visible::acts;
 
@@ -14,6 +15,27 @@ pub(super) fn write(mut out: impl Write, value: &impl Serialize) -> io::Result<(
     out.flush()
 }
 
+/// Writes a document that is text already, as it is but for what a terminal would act on: that can only lie in its strings.
+///
+/// # Errors
+/// When it is no JSON, or cannot be written.
+pub(super) fn write_text(mut out: impl Write, text: &str) -> io::Result<()> {
+    serde_json::from_str::<IgnoredAny>(text)?;
+    let mut rest = text.trim_end();
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| *c >= '\u{7f}' && acts(*c)) {
+        out.write_all(&rest.as_bytes()[..at])?;
+        escaped(&mut out, c)?;
+        rest = &rest[at + c.len_utf8()..];
+    }
+    out.write_all(rest.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn escaped(out: &mut (impl Write + ?Sized), c: char) -> io::Result<()> {
+    c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
+}
+
 /// Strings are handled here, the rest by [`PrettyFormatter`].
 struct Visible<'a>(PrettyFormatter<'a>);
 
@@ -22,9 +44,7 @@ impl Formatter for Visible<'_> {
         let mut rest = fragment;
         while let Some((at, c)) = rest.char_indices().find(|(_, c)| acts(*c)) {
             out.write_all(&rest.as_bytes()[..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(out, "\\u{unit:04x}")?;
-            }
+            escaped(out, c)?;
             rest = &rest[at + c.len_utf8()..];
         }
         out.write_all(rest.as_bytes())
@@ -72,6 +92,18 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn a_text_stays_the_same_json() {
+        let value = json!({"endpoint": "/na\u{ef}ve\u{200d}\u{9b}", "attributes": {"x": "\u{202e}gpj"}, "n": -1.5});
+        let text = serde_json::to_string_pretty(&value).unwrap() + "\n\n";
+        let mut bytes = Vec::new();
+        write_text(&mut bytes, &text).unwrap();
+        let shown = String::from_utf8(bytes).unwrap();
+        assert!(!shown.chars().any(|c| c != '\n' && acts(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        assert!(write_text(Vec::new(), "<html>").is_err());
+    }
 
     #[test]
     fn a_parser_reads_the_same_and_a_terminal_sees_no_control() {

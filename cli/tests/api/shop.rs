@@ -36,7 +36,8 @@ pub async fn with_traffic(arguments: &[&str]) -> Slipstream {
             "latency_ms": i as f64 / 2.0,
             "trace_id": format!("{i:032x}"),
             "user_ref": format!("u-{}", i % 20),
-            "attributes": {"region": (["eu-central-1", "us-east-1"][(i % 2) as usize])},
+            // What a terminal would act on is one character of a text.
+            "attributes": {"region": (["eu-central-1", "us-east-1"][(i % 2) as usize]), "note": "a\u{202e}b"},
         })
     };
     let events: Vec<Value> = (0..600).map(event).collect();

@@ -111,6 +111,11 @@ fn a_token_that_goes_over_a_network_without_tls_is_warned_of() {
         let (_, _, said) = told(&list);
         assert_eq!(said.contains("the token is sent without TLS"), warned, "{to}: {said}");
         assert!(!said.contains("slp_abab"), "{said}");
+        let asked =
+            slipstream(&["query", "kpis", "--server", to]).env("SLIPSTREAM_TOKEN", "slp_abab").output().unwrap();
+        let (_, _, said) = told(&asked);
+        assert_eq!(said.contains("the token is sent without TLS"), warned, "{to}: {said}");
+        assert!(!said.contains("slp_abab"), "{said}");
     }
 }
 

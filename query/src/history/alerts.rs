@@ -20,18 +20,18 @@ pub struct AlertAnswer {
 }
 
 /// An alert with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertDetail {
     /// Its episodes, newest first.
     pub episodes: Vec<AlertEpisode>,
-    /// Every transition, oldest first.
+    /// Every transition, oldest first; the newest 10,000.
     pub transitions: Vec<TransitionRow>,
     /// What became of its notifications, newest first; at most 10,000.
     pub notifications: Vec<NotificationRow>,
 }
 
 /// A transition of an alert.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransitionRow {
     /// Which episode it belongs to.
     pub episode: i64,

@@ -14,11 +14,11 @@ use tokio::time::Instant;
 use super::History;
 use super::reached::{Reader, deadline, ends, partitions, position};
 use crate::QueryError;
-use crate::definitions::{in_force_at, revisions};
+use crate::definitions::in_force_at;
 use crate::slos::SloAnswer;
 
 /// From the end of a tick to when it is evaluated, at most: a second for the tick, and one for the stamps behind it.
-const EVALUATED_MS: i64 = 2_000;
+pub(super) const EVALUATED_MS: i64 = 2_000;
 
 type Answer<T> = Result<T, QueryError>;
 
@@ -28,7 +28,7 @@ impl History {
     /// # Errors
     /// `NotYet` if the store lacks some of it, `Gone` if retention has removed some, and when log or store cannot be read.
     pub async fn slos_as_of(&self, at: LogTime) -> Answer<SloAnswer> {
-        self.require_evaluated(at).await?;
+        self.require_evaluated(at, deadline()).await?;
         let states = self.store.slo_states(Some(at.0.div_euclid(1_000))).await?;
         // Asked last: what was removed while they were read is missing in them.
         whole(at, self.store.whole_from().await?.burn_rates, "retention.events")?;
@@ -40,7 +40,7 @@ impl History {
     /// # Errors
     /// When the log cannot be read.
     pub async fn definitions_at(&self, at: LogTime) -> Answer<Vec<Slo>> {
-        Ok(in_force_at(&revisions(self.log()?.as_ref()).await?, at))
+        Ok(in_force_at(self.revisions().await?.as_ref(), at))
     }
 
     /// Refuses a time of which not every request is stored that was logged by then.
@@ -71,11 +71,11 @@ impl History {
     }
 
     /// Refuses a time of which not every tick is evaluated and stored.
-    pub(super) async fn require_evaluated(&self, at: LogTime) -> Answer<()> {
+    pub(super) async fn require_evaluated(&self, at: LogTime, deadline: Instant) -> Answer<()> {
         if self.reached.evaluated.has(at) {
             return Ok(());
         }
-        let (log, deadline) = (self.log()?, deadline());
+        let log = self.log()?;
         let requests = partitions(log.as_ref(), Topic::RequestEvents).await?;
         let read = self.require_read(&requests, LogTime(at.0 + EVALUATED_MS), at, deadline).await?;
         // Each end is read once the step before is done: all that it has led to lies below.
@@ -90,11 +90,13 @@ impl History {
     /// Refuses a time of which not every transition is stored: those that burn's records of that time have led to.
     pub(super) async fn require_alerts(&self, at: LogTime) -> Answer<()> {
         whole(at, self.store.whole_from().await?.alerts, "retention.history")?;
-        self.require_evaluated(at).await?;
+        // One patience for both.
+        let deadline = deadline();
+        self.require_evaluated(at, deadline).await?;
         if self.reached.alerted.has(at) {
             return Ok(());
         }
-        let (log, deadline) = (self.log()?, deadline());
+        let log = self.log()?;
         let rates = ends(log.as_ref(), Topic::BurnRates).await?;
         self.require_reached(Reader::Role(ALERTER), rates, "decided", at, deadline).await?;
         let alerts = ends(log.as_ref(), Topic::Alerts).await?;

@@ -203,7 +203,9 @@ impl History {
     }
 
     async fn slo_in_force(&self, name: &str) -> Result<Slo, QueryError> {
-        let found = self.definitions_at(LogTime(i64::MAX)).await?.into_iter().find(|slo| slo.name == name);
+        let revisions = self.revisions().await?;
+        let found =
+            revisions.slo_at(name, LogTime(i64::MAX), revisions.end()).map(|found| Slo::clone(&found.active.slo));
         found.ok_or_else(|| QueryError::Unknown { what: "SLO", name: name.to_owned() })
     }
 
@@ -213,10 +215,12 @@ impl History {
         from: Option<EventTime>,
         to: Option<EventTime>,
     ) -> Result<(EventTime, EventTime), QueryError> {
-        let to = match (to, self.store.kpis(&KpiQuestion::default()).await?) {
-            (Some(to), _) => to,
-            (None, KpiAnswer::Total(all)) => behind(all.to.as_deref()),
-            (None, KpiAnswer::Rows { .. }) => return Err(QueryError::Refused("the range cannot be told".to_owned())),
+        let to = match to {
+            Some(to) => to,
+            None => match self.store.kpis(&KpiQuestion::default()).await? {
+                KpiAnswer::Total(all) => behind(all.to.as_deref()),
+                KpiAnswer::Rows { .. } => return Err(QueryError::Refused("the range cannot be told".to_owned())),
+            },
         };
         Ok((from.unwrap_or(EventTime(to.0.saturating_sub(HOUR_US))), to))
     }

@@ -16,7 +16,11 @@ use std::sync::Arc;
 use reached::Reached;
 use slipstream_log::SharedLog;
 use slipstream_schemas::Cause;
+use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
+use tokio::sync::Mutex;
+
+use crate::definitions::KnownRevisions;
 
 pub use alerts::{AlertAnswer, AlertDetail, NotificationAnswer, NotificationRow, TransitionRow};
 pub use contributors::{ContributorAnswer, ContributorQuestion, ContributorRow, Dimension};
@@ -34,12 +38,14 @@ pub struct History {
     log: Result<SharedLog, Option<Cause>>,
     /// What was found to be there, by this one and those that were cloned from it.
     reached: Arc<Reached>,
+    /// Likewise the definitions that were read.
+    known: Arc<Mutex<KnownRevisions>>,
 }
 
 impl History {
     /// For a store, which may be open for reading only.
     pub fn of(store: SharedStore) -> History {
-        History { store, log: Err(None), reached: Arc::default() }
+        History { store, log: Err(None), reached: Arc::default(), known: Arc::default() }
     }
 
     /// With the log that it is filled from.
@@ -52,6 +58,15 @@ impl History {
     #[must_use]
     pub fn without_log(self, why: Cause) -> History {
         History { log: Err(Some(why)), ..self }
+    }
+
+    /// Every revision of the definitions: what is new is read.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds a definition that this version does not support.
+    async fn revisions(&self) -> Result<Arc<Revisions>, crate::QueryError> {
+        let log = self.log()?;
+        Ok(self.known.lock().await.read_on(log.as_ref()).await?)
     }
 
     fn log(&self) -> Result<&SharedLog, crate::QueryError> {

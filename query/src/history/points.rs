@@ -1,8 +1,13 @@
 //! The history of an SLO: what was published of it, a point for each step of time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use slipstream_definitions::definition::Slo;
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::BurnRates;
+use slipstream_slo::revision::Revisions;
 use slipstream_store::{BurnQuestion, text};
 
 use super::History;
@@ -93,13 +98,15 @@ impl History {
             return Err(QueryError::Refused(format!("a step of {step} s: expected 1 s or more")));
         }
         // Where the definitions cannot be read, groups have numbers instead of names.
-        let definitions = match self.log {
-            Ok(_) => self.definitions_at(slipstream_schemas::LogTime(i64::MAX)).await?,
-            Err(_) => Vec::new(),
+        let revisions = match self.log {
+            Ok(_) => self.revisions().await?,
+            Err(_) => Arc::default(),
         };
-        let definition = definitions.iter().find(|known| known.name == *slo);
-        let labels = definition.map_or(&[][..], |slo| &slo.group_by);
-        let place = |label: &String| labels.iter().position(|known| known.label() == label.as_str());
+        let mut meanings = Meanings { slo, revisions: &revisions, found: HashMap::new() };
+        let definition = meanings.at(LogTime(i64::MAX), revisions.end());
+        // Where groups meant something else once, what they mean is known of each point alone.
+        let labels = definition.as_ref().filter(|_| revisions.generations(slo).len() == 1).map(|slo| &slo.group_by[..]);
+        let place = |label: &String| labels?.iter().position(|known| known.label() == label.as_str());
         let asked = BurnQuestion {
             slo: slo.clone(),
             from: *from,
@@ -124,10 +131,29 @@ impl History {
                 && question.group.iter().all(|(label, value)| group.get(label) == Some(value))
         };
         let living = states.iter().filter(|state| !state.retired);
-        let points: Vec<HistoryPoint> =
-            living.map(|state| standing(definition, state)).filter(wanted).map(HistoryPoint::from).collect();
+        // Burn applies a revision from the tick that holds its cut.
+        let mut meaning = |state: &BurnRates| meanings.at(LogTime(state.tick * 1_000 + 999), state.revision);
+        let points: Vec<HistoryPoint> = living
+            .map(|state| standing(meaning(state).as_deref(), state))
+            .filter(wanted)
+            .map(HistoryPoint::from)
+            .collect();
         let (from, to) = (text::seconds(*from), text::seconds(*to));
         Ok(HistoryAnswer { slo: slo.clone(), from, to, step: text::length(step), points })
+    }
+}
+
+/// What an SLO was at a time, by its revisions. Few are in force at the many times that are asked for.
+struct Meanings<'a> {
+    slo: &'a str,
+    revisions: &'a Revisions,
+    found: HashMap<usize, Option<Arc<Slo>>>,
+}
+
+impl Meanings<'_> {
+    fn at(&mut self, at: LogTime, upto: i64) -> Option<Arc<Slo>> {
+        let found = self.found.entry(self.revisions.in_force(at, upto));
+        found.or_insert_with(|| Some(self.revisions.slo_at(self.slo, at, upto)?.active.slo)).clone()
     }
 }
 

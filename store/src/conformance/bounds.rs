@@ -4,18 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_schemas::EventTime;
+use slipstream_schemas::records::TransitionKind;
 
 use super::Fixture;
 use super::made::{self, Dice};
+use crate::alerts::MOST_TRANSITIONS;
 use crate::filter::EventFilter;
 use crate::kpis::{KpiAnswer, KpiQuestion};
 use crate::patience;
-use crate::port::StoreError;
+use crate::port::{StoreError, WriteBatch};
 
 /// Every promise of this file.
 pub async fn all(fixture: &dyn Fixture) {
     rates_are_over_what_is_stored(fixture).await;
     too_many_rows_are_refused(fixture).await;
+    of_an_alert_the_newest_transitions_are_told(fixture).await;
+}
+
+async fn of_an_alert_the_newest_transitions_are_told(fixture: &dyn Fixture) {
+    let store = fixture.empty().await;
+    let most = MOST_TRANSITIONS as i64;
+    let transitions: Vec<_> =
+        (0..=most).map(|n| made::transition("x", n / 2, (n % 2) as i32 + 1, TransitionKind::Pending)).collect();
+    let batch = WriteBatch { transitions: transitions.clone(), ..WriteBatch::default() };
+    store.write(Arc::new(batch)).await.expect("written");
+    assert!(store.transitions("x").await.expect("transitions") == transitions[1..], "but for the oldest one");
 }
 
 async fn rates_are_over_what_is_stored(fixture: &dyn Fixture) {

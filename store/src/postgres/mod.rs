@@ -5,6 +5,7 @@
 //! attempt opens another. Tables and views: `sql/`, and comments in the database itself.
 
 mod aggregates;
+mod brought;
 mod compression;
 mod conditions;
 mod continuous;

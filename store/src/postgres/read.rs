@@ -8,7 +8,7 @@ use tokio_postgres::{GenericClient, Row, Transaction};
 use super::conditions::Conditions;
 use super::stamp::Stamp;
 use super::{error, write_history};
-use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::alerts::{AlertEpisode, AlertFilter, MOST_TRANSITIONS};
 use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
 use crate::port::{BurnQuestion, Counts, StoreError, StorePosition, WholeFrom};
 
@@ -106,8 +106,14 @@ pub async fn alerts(asked: &Transaction<'_>, filter: AlertFilter) -> Answer<Vec<
 pub async fn transitions(asked: &Transaction<'_>, alert_id: String) -> Answer<Vec<AlertTransition>> {
     let mut conditions = Conditions::default();
     conditions.equal(&[("alert_id", &Some(alert_id))]);
-    let sql = format!("SELECT body FROM alert_transitions WHERE {} ORDER BY episode, seq", conditions.sql());
-    stored_transitions(&rows(asked, "reading an alert's transitions", &sql, &conditions.values()).await?)
+    let sql = format!(
+        "SELECT body FROM alert_transitions WHERE {} ORDER BY episode DESC, seq DESC LIMIT {MOST_TRANSITIONS}",
+        conditions.sql()
+    );
+    let mut newest =
+        stored_transitions(&rows(asked, "reading an alert's transitions", &sql, &conditions.values()).await?)?;
+    newest.reverse();
+    Ok(newest)
 }
 
 pub async fn notifications(asked: &Transaction<'_>, question: NotificationQuestion) -> Answer<NotificationPage> {

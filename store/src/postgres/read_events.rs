@@ -6,6 +6,7 @@ use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
+use super::brought::Brought;
 use super::conditions::Conditions;
 use super::read_kpis::raw_gone;
 use super::stamp::Stamp;
@@ -17,6 +18,10 @@ use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
 
 type Answer<T> = Result<T, StoreError>;
+
+/// Minutes with events that are looked at first for a page, and how many times more after each look that did not fill it.
+const FIRST_MINUTES: i64 = 8;
+const MORE_MINUTES: i64 = 8;
 
 /// A page.
 pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<EventPage> {
@@ -30,22 +35,36 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
         (Order::Newest, Some(after)) => to = to.min(after.time.saturating_add(1)),
         (_, None) => {}
     }
-    let mut conditions = Conditions::default();
-    conditions.between("e.\"time\"", from, to);
-    if let Some(Cursor { time, partition, offset }) = *after {
-        let time = conditions.value(Stamp(time), Type::TIMESTAMPTZ);
-        let partition = conditions.value(partition, Type::INT8);
-        let offset = conditions.value(offset, Type::INT8);
-        let more = if *order == Order::Oldest { ">" } else { "<" };
-        conditions.and(format!("(e.\"time\", {}, e.\"offset\") {more} ({time}, {partition}, {offset})", place("e.")));
+    // One more than requested, to see whether there is a next page. Few minutes first: mostly those have a page.
+    let (mut found, mut minutes) = (Vec::new(), FIRST_MINUTES);
+    while found.len() <= question.most() {
+        let Some(piece) = Brought::first(asked, *order, (from, to), minutes).await? else { break };
+        let mut conditions = Conditions::default();
+        piece.limit(&mut conditions);
+        if let Some(after) = after {
+            behind(&mut conditions, *order, *after);
+        }
+        conditions.raw_event(filter);
+        found.extend(read(asked, &conditions, *order, question.most() + 1 - found.len()).await?);
+        match order {
+            Order::Oldest => from = piece.to,
+            Order::Newest => to = piece.from,
+        }
+        minutes = minutes.saturating_mul(MORE_MINUTES);
     }
-    conditions.raw_event(filter);
-    // One more than requested, to see whether there is a next page.
-    let found = read(asked, &conditions, *order, question.most() + 1).await?;
     let is_more = found.len() > question.most();
     let shown = &found[..found.len().min(question.most())];
     let next = shown.last().filter(|_| is_more).map(cursor);
     Ok(EventPage { events: shown.iter().map(event).collect::<Answer<_>>()?, next })
+}
+
+/// Only what comes behind a place.
+fn behind(conditions: &mut Conditions, order: Order, Cursor { time, partition, offset }: Cursor) {
+    let time = conditions.value(Stamp(time), Type::TIMESTAMPTZ);
+    let partition = conditions.value(partition, Type::INT8);
+    let offset = conditions.value(offset, Type::INT8);
+    let more = if order == Order::Oldest { ">" } else { "<" };
+    conditions.and(format!("(e.\"time\", {}, e.\"offset\") {more} ({time}, {partition}, {offset})", place("e.")));
 }
 
 /// Refuses a range of which retention has removed some; from an open begin a page has what is left.
@@ -63,7 +82,9 @@ const MOST_COPIES: usize = 100;
 pub async fn single(asked: &Transaction<'_>, event_id: String, time: Option<EventTime>) -> Answer<Vec<StoredEvent>> {
     let mut conditions = Conditions::default();
     if let Some(EventTime(time)) = time {
-        conditions.between("e.\"time\"", time.saturating_sub(MINUTE_US), time.saturating_add(MINUTE_US));
+        let (from, to) = (time.saturating_sub(MINUTE_US), time.saturating_add(MINUTE_US));
+        let Some(brought) = Brought::within(asked, from, to).await? else { return Ok(Vec::new()) };
+        brought.limit(&mut conditions);
     }
     conditions.equal(&[("e.event_id", &Some(event_id))]);
     read(asked, &conditions, Order::Oldest, MOST_COPIES).await?.iter().map(event).collect()

@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::aggregates::{standing, versions};
+use super::brought::Brought;
 use super::conditions::Conditions;
 use super::sketch::Cells;
 use super::stamp::Stamp;
@@ -19,6 +20,7 @@ use crate::aggregates::DAY_US;
 use crate::cached::{Day, Days, Share, Wanted};
 use crate::events::Dimensions;
 use crate::kpis::{Extent, Field, Known, KpiAnswer, KpiQuestion, Names, Span, Tally};
+use crate::page::Order;
 use crate::port::StoreError;
 use crate::rollup::{MINUTE_US, Sums};
 use crate::sketch::{LONGEST_MS, SHORTEST_MS};
@@ -58,8 +60,8 @@ const ROLLUPS: (&str, &str) = ("rollups", "minute");
 /// The times of the first and the last event; by a log time, of those that had come by then.
 async fn extent(asked: &Transaction<'_>, question: &KpiQuestion) -> Answer<Option<Extent>> {
     if let Some(by) = question.as_of() {
-        let by = Some(Stamp::log(by));
-        return Ok(event(asked, "", by).await?.zip(event(asked, "DESC", by).await?));
+        let by = Stamp::log(by);
+        return Ok(event_by(asked, Order::Oldest, by).await?.zip(event_by(asked, Order::Newest, by).await?));
     }
     let doing = "reading the range of what is stored";
     let sql = "SELECT f.minute, f.raw_gone, l.minute, l.raw_gone
@@ -68,16 +70,36 @@ async fn extent(asked: &Transaction<'_>, question: &KpiQuestion) -> Answer<Optio
     let found = read::rows(asked, doing, sql, &[]).await?;
     let Some(minutes) = found.first() else { return Ok(None) };
     let (Stamp(first), Stamp(last)): (Stamp, Stamp) = (minutes.get(0), minutes.get(2));
-    let begin = if minutes.get(1) { None } else { event(asked, "", None).await? };
-    let end = if minutes.get(3) { None } else { event(asked, "DESC", None).await? };
+    let begin = if minutes.get(1) { None } else { event(asked, Order::Oldest, first, None).await? };
+    let end = if minutes.get(3) { None } else { event(asked, Order::Newest, last, None).await? };
     Ok(Some((begin.unwrap_or(first), end.unwrap_or(last + MINUTE_US - 1))))
 }
 
-async fn event(asked: &Transaction<'_>, order: &str, by: Option<Stamp>) -> Answer<Option<i64>> {
-    let sql =
-        format!("SELECT \"time\" FROM events WHERE $1 IS NULL OR log_time <= $1 ORDER BY \"time\" {order} LIMIT 1");
-    let found = read::rows(asked, "reading the range of what is stored", &sql, &[(&by, Type::TIMESTAMPTZ)]).await?;
-    Ok(found.first().map(|row| row.get::<_, Stamp>(0).0))
+/// The first event of an order that was logged by a time.
+async fn event_by(asked: &Transaction<'_>, order: Order, by: Stamp) -> Answer<Option<i64>> {
+    let direction = if order == Order::Oldest { "" } else { "DESC" };
+    // The oldest event of such a minute is one.
+    let sql = format!(
+        "SELECT minute FROM minutes WHERE oldest_log <= $1 AND NOT raw_gone ORDER BY minute {direction} LIMIT 1"
+    );
+    let found = read::rows(asked, "looking up minutes", &sql, &[(&by, Type::TIMESTAMPTZ)]).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    event(asked, order, row.get::<_, Stamp>(0).0, Some(by)).await
+}
+
+/// The first event of a minute in an order; by a log time, of those that had come by then.
+async fn event(asked: &Transaction<'_>, order: Order, minute: i64, by: Option<Stamp>) -> Answer<Option<i64>> {
+    let Some(brought) = Brought::within(asked, minute, minute + MINUTE_US).await? else { return Ok(None) };
+    let mut conditions = Conditions::default();
+    brought.limit(&mut conditions);
+    if let Some(by) = by {
+        let by = conditions.value(by, Type::TIMESTAMPTZ);
+        conditions.and(format!("e.log_time <= {by}"));
+    }
+    let which = if order == Order::Oldest { "min" } else { "max" };
+    let sql = format!("SELECT {which}(e.\"time\") FROM events e WHERE {}", conditions.sql());
+    let found = read::rows(asked, "reading the range of what is stored", &sql, &conditions.values()).await?;
+    Ok(found.first().and_then(|row| row.get::<_, Option<Stamp>>(0)).map(|time| time.0))
 }
 
 /// The first and the last minute of a range that have lost raw events.
@@ -211,8 +233,9 @@ fn add_row(sums: &mut Sums, row: &Row) {
 }
 
 async fn add_events(asked: &Transaction<'_>, question: &KpiQuestion, span: Span, tally: &mut Tally<'_>) -> Answer<()> {
+    let Some(brought) = Brought::within(asked, span.0, span.1).await? else { return Ok(()) };
     let mut conditions = Conditions::default();
-    conditions.between("e.\"time\"", span.0, span.1);
+    brought.limit(&mut conditions);
     conditions.raw_event(&question.filter);
     let bin = |step| format!("date_bin('{step} seconds', e.\"time\", timestamptz '1970-01-01 00:00:00+00')");
     let start = question.step.map_or("NULL::timestamptz".to_owned(), bin);

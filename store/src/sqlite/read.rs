@@ -7,7 +7,7 @@ use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
 use super::conditions::Conditions;
 use super::{aggregates, error};
-use crate::alerts::{AlertEpisode, AlertFilter};
+use crate::alerts::{AlertEpisode, AlertFilter, MOST_TRANSITIONS};
 use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
 use crate::port::{BurnQuestion, Counts, StoreError, StorePosition, WholeFrom};
 
@@ -99,8 +99,12 @@ pub fn alerts(reader: &Connection, filter: &AlertFilter) -> Answer<Vec<AlertEpis
 }
 
 pub fn transitions(reader: &Connection, alert_id: &str) -> Answer<Vec<AlertTransition>> {
-    let sql = "SELECT body FROM alert_transitions WHERE alert_id = ?1 ORDER BY episode, seq";
-    stored_transitions(reader, sql, [alert_id])
+    let sql = format!(
+        "SELECT body FROM alert_transitions WHERE alert_id = ?1 ORDER BY episode DESC, seq DESC LIMIT {MOST_TRANSITIONS}"
+    );
+    let mut newest = stored_transitions(reader, &sql, [alert_id])?;
+    newest.reverse();
+    Ok(newest)
 }
 
 pub fn notifications(reader: &Connection, question: &NotificationQuestion) -> Answer<NotificationPage> {

@@ -109,7 +109,7 @@ pub struct AlertDetail {
     pub alert: Alert,
     /// All its episodes, newest first.
     pub episodes: Vec<Alert>,
-    /// Every transition that is stored, of all episodes, oldest first.
+    /// Every transition that is stored, of all episodes, oldest first; the newest 10,000.
     pub transitions: Vec<Step>,
     /// What became of its notifications, newest first; at most 10,000.
     pub notifications: Vec<Notification>,

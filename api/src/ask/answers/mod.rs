@@ -13,9 +13,12 @@ pub mod markers;
 pub mod notifications;
 pub mod slo;
 pub mod slos;
+mod tabled;
 pub mod transitions;
 
 use serde::Serialize;
+
+pub use tabled::Tabled;
 
 /// An answer that the documentation can show.
 pub trait Example {

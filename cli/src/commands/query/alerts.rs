@@ -11,23 +11,31 @@ use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
 
 use super::answered;
 use super::remote::{self, Params, given};
-use crate::args::AskedOf;
-use crate::output;
+use crate::args::{AskedOf, Form};
+use crate::{figures, output};
+
+/// As many as a server tells at once.
+const MOST: usize = 10_000;
 
 /// Prints alerts and their states.
-pub async fn run(filter: &AlertFilter, as_of: Option<Timestamp>, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+pub async fn run(filter: &AlertFilter, as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Result<ExitCode> {
     let then = as_of.map(|at| LogTime(at.as_millisecond()));
     let here = async |history: History| Ok(history.alerts(filter, then).await?);
-    let answer = answered(asked, json, ("/alerts", params(filter, as_of)), here).await?;
+    let answer = answered(asked, form, ("/alerts", params(filter, as_of)), here).await?;
     let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     output::print(&table(&answer.alerts))?;
-    if answer.alerts.is_empty() {
-        output::say("no alerts");
+    match answer.alerts.len() {
+        0 => output::say("no alerts"),
+        n if Some(n) == filter.limit || filter.limit.is_none() && asked.server.is_some() && n == MOST => {
+            output::say(format_args!("the newest {}; for others --limit, --from or --to", figures::count(n as i64)));
+        }
+        _ => {}
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(alerts: &[AlertEpisode]) -> String {
+/// A line for each episode.
+pub fn table(alerts: &[AlertEpisode]) -> String {
     let head = ["SLO", "OBJECTIVE", "GROUP", "SEVERITY", "STATE", "FIRED", "RESOLVED", "RULE", "BURN RATE", "ID"];
     let rows = alerts.iter().map(|alert| {
         let group: Vec<&str> = alert.group.values().map(String::as_str).collect();
@@ -62,6 +70,6 @@ fn params(filter: &AlertFilter, as_of: Option<Timestamp>) -> Params {
         given(&mut params, "state", Some(name(*state)));
     }
     given(&mut params, "as_of", as_of.map(remote::moment));
-    given(&mut params, "limit", filter.limit);
+    given(&mut params, "limit", Some(filter.limit.unwrap_or(MOST)));
     params
 }

@@ -8,17 +8,17 @@ use slipstream_query::history::{ContributorQuestion, ContributorRow};
 
 use super::answered;
 use super::remote::{self, Params, given};
-use crate::args::AskedOf;
+use crate::args::{AskedOf, Form};
 use crate::{figures, output};
 
 /// Prints who is behind the bad requests of an SLO.
 ///
 /// # Errors
 /// When whoever is asked has no answer.
-pub async fn run(question: &ContributorQuestion, by: &str, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+pub async fn run(question: &ContributorQuestion, by: &str, form: Form, asked: &AskedOf) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.contributors(question).await?);
-    let path = format!("/slos/{}/contributors", question.slo);
-    let Some(answer) = answered(asked, json, (&path, params(question, by)), here).await? else {
+    let path = format!("/slos/{}/contributors", remote::segment(&question.slo));
+    let Some(answer) = answered(asked, form, (&path, params(question, by)), here).await? else {
         return Ok(ExitCode::SUCCESS);
     };
     let by = answer.by.to_uppercase();

@@ -14,7 +14,7 @@ use crate::output;
 /// Prints a page of events.
 pub async fn run(question: &EventQuestion, what: &What) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.events(question).await?);
-    let page = answered(&what.place, what.json, ("/events", params(question)), here).await?;
+    let page = answered(&what.place, what.form, ("/events", params(question)), here).await?;
     let Some(page) = page else { return Ok(ExitCode::SUCCESS) };
     let rows = page.events.into_iter().map(|e| {
         let latency = e.latency_ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"));
@@ -22,9 +22,7 @@ pub async fn run(question: &EventQuestion, what: &What) -> Result<ExitCode> {
     });
     let head = ["TIME", "SERVICE", "METHOD", "ENDPOINT", "STATUS", "LATENCY MS", "EVENT ID"];
     output::print(&output::table(&head, &["STATUS", "LATENCY MS"], rows))?;
-    if let Some(next) = page.next {
-        output::say(format_args!("next: repeat with --after {next}"));
-    }
+    remote::say_next(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,14 +8,14 @@ use slipstream_query::history::HistoryQuestion;
 
 use super::answered;
 use super::remote::{self, Params, given};
-use crate::args::AskedOf;
+use crate::args::{AskedOf, Form};
 use crate::{figures, output};
 
 /// Prints how an SLO stood over time.
-pub async fn run(question: &HistoryQuestion, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+pub async fn run(question: &HistoryQuestion, form: Form, asked: &AskedOf) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.points(question).await?);
-    let path = format!("/slos/{}/history", question.slo);
-    let Some(answer) = answered(asked, json, (&path, params(question)), here).await? else {
+    let path = format!("/slos/{}/history", remote::segment(&question.slo));
+    let Some(answer) = answered(asked, form, (&path, params(question)), here).await? else {
         return Ok(ExitCode::SUCCESS);
     };
     let head = ["AT", "OBJECTIVE", "GROUP", "SLI", "BUDGET LEFT", "GOOD", "TOTAL", "BURN RATES", "COMPLETE"];

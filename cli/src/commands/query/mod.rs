@@ -1,7 +1,9 @@
 //! `slipstream query ...`: queries the installation, also while a process owns the directory.
 
+mod alert;
 mod alerts;
 mod contributors;
+mod event;
 mod events;
 mod history;
 mod kpis;
@@ -16,6 +18,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use slipstream_api::Tabled;
 use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, Dimension, HistoryQuestion, TopQuestion, TopSort};
 use slipstream_schemas::records::Outcome;
@@ -25,9 +28,9 @@ use slipstream_store::kpis::{Field, KpiQuestion, Level};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
 use slipstream_store::{Cursor, EventFilter, EventQuestion, Order};
 
-use crate::args::{AskedOf, By, OutcomeName, Place, Query, Sort, Source, State, What};
-use crate::{output, parts};
-use remote::{Answer, Params, Remote};
+use crate::args::{AskedOf, By, Form, OutcomeName, Place, Query, Sort, Source, State, What};
+use crate::{logging, output, parts};
+use remote::{Answer, Media, Params, Remote};
 
 /// A day, seconds.
 const DAY: i64 = 86_400;
@@ -36,7 +39,8 @@ const DAY: i64 = 86_400;
 ///
 /// # Errors
 /// When log or store cannot be read, or the query is invalid.
-pub async fn run(query: Query) -> Result<ExitCode> {
+pub async fn run(query: Query, log_level: Option<String>) -> Result<ExitCode> {
+    heard(query.asked(), log_level)?;
     match query {
         Query::Kpis { by, step, source, what } => {
             let step = step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX));
@@ -48,6 +52,8 @@ pub async fn run(query: Query) -> Result<ExitCode> {
             };
             kpis::run(&question, &what).await
         }
+        Query::Hourly { by, what } => kpis::buckets(Level::Hourly, by.into_iter().map(field).collect(), &what).await,
+        Query::Daily { by, what } => kpis::buckets(Level::Daily, by.into_iter().map(field).collect(), &what).await,
         Query::Top { sort, slo, objective, limit, what } => {
             let slo = slo.map(|slo| (slo, objective));
             top::run(&TopQuestion { filter: filter(&what), sort: top_sort(sort), limit, slo }, &what).await
@@ -57,21 +63,22 @@ pub async fn run(query: Query) -> Result<ExitCode> {
             let order = if newest { Order::Newest } else { Order::Oldest };
             events::run(&EventQuestion { filter: filter(&what), order, limit, after }, &what).await
         }
-        Query::Slos { as_of, json, from } => slos::run(as_of, json, &from).await,
-        Query::History { slo, from, to, step, objective, group, json, place } => {
+        Query::Event { id, time, json, place } => event::run(&id, time.map(micros), json, &place).await,
+        Query::Slos { as_of, form, from } => slos::run(as_of, form, &from).await,
+        Query::History { slo, from, to, step, objective, group, form, place } => {
             let to = to.unwrap_or_else(Timestamp::now).as_second();
             let from = from.map_or(to - DAY, Timestamp::as_second);
             let step = step.map(|step| i64::try_from(step.as_secs()).unwrap_or(i64::MAX));
             let group = group.into_iter().collect();
-            history::run(&HistoryQuestion { slo, from, to, step, objective, group }, json, &place).await
+            history::run(&HistoryQuestion { slo, from, to, step, objective, group }, form, &place).await
         }
-        Query::Contributors { slo, by, objective, from, to, limit, json, place } => {
+        Query::Contributors { slo, by, objective, from, to, limit, form, place } => {
             let dimension = Dimension::named(&by)?;
             let (from, to) = (from.map(micros), to.map(micros));
             let question = ContributorQuestion { slo, objective, from, to, by: dimension, limit };
-            contributors::run(&question, &by, json, &place).await
+            contributors::run(&question, &by, form, &place).await
         }
-        Query::Alerts { from, to, slo, severity, state, as_of, limit, json, place } => {
+        Query::Alerts { from, to, slo, severity, state, as_of, limit, form, place } => {
             let filter = AlertFilter {
                 slo,
                 severity,
@@ -81,9 +88,10 @@ pub async fn run(query: Query) -> Result<ExitCode> {
                 limit,
                 ..AlertFilter::default()
             };
-            alerts::run(&filter, as_of, json, &place).await
+            alerts::run(&filter, as_of, form, &place).await
         }
-        Query::Notifications { from, to, alert, receiver, outcome, limit, after, json, place } => {
+        Query::Alert { id, json, place } => alert::run(&id, json, &place).await,
+        Query::Notifications { from, to, alert, receiver, outcome, limit, after, form, place } => {
             let question = NotificationQuestion {
                 alert_id: alert,
                 receiver,
@@ -93,24 +101,50 @@ pub async fn run(query: Query) -> Result<ExitCode> {
                 limit,
                 after: after.as_deref().map(str::parse::<NotificationCursor>).transpose()?,
             };
-            notifications::run(&question, json, &place).await
+            notifications::run(&question, form, &place).await
         }
     }
 }
 
+/// Sets logging up for who asks a server: that a token goes over the network as it is must be heard.
+///
+/// # Errors
+/// When the level is none.
+pub fn heard(asked: &AskedOf, log_level: Option<String>) -> Result<()> {
+    if asked.server.is_some() { logging::init(log_level) } else { Ok(()) }
+}
+
 /// The answer of whoever is asked: of a server to the question with this path and these parameters, or from `here`. `None` if it
-/// was to be printed as JSON, which is done.
-async fn answered<T: Serialize + DeserializeOwned>(
+/// was to be printed for a program, which is done.
+async fn answered<T: Tabled + Serialize + DeserializeOwned>(
     asked: &AskedOf,
-    json: bool,
-    (path, params): (&str, Params),
+    form: Form,
+    there: (&str, Params),
     here: impl AsyncFnOnce(History) -> Result<T>,
 ) -> Result<Option<T>> {
-    answered_as(asked, json, (path, params), here, Answer::read).await
+    answered_as(asked, form, there, here, Answer::read).await
 }
 
 /// As [`answered`]; `read` reads the server's answer.
-async fn answered_as<T: Serialize>(
+async fn answered_as<T: Tabled + Serialize>(
+    asked: &AskedOf,
+    form: Form,
+    there: (&str, Params),
+    here: impl AsyncFnOnce(History) -> Result<T>,
+    read: impl FnOnce(&Answer) -> Result<T>,
+) -> Result<Option<T>> {
+    if !form.csv {
+        return told(asked, form.json, there, here, read).await;
+    }
+    match Remote::of(asked)? {
+        Some(remote) => remote.ask_for(Media::Csv, there.0, &there.1).await?.print()?,
+        None => print_csv(here(history(&asked.place).await?).await?)?,
+    }
+    Ok(None)
+}
+
+/// As [`answered_as`], of what is no table.
+async fn told<T: Serialize>(
     asked: &AskedOf,
     json: bool,
     (path, params): (&str, Params),
@@ -131,6 +165,14 @@ async fn answered_as<T: Serialize>(
         return Ok(None);
     }
     Ok(Some(read(&answer)?))
+}
+
+/// Prints an answer as the API would, and where its next page is.
+fn print_csv<T: Tabled>(answer: T) -> Result<()> {
+    let next = answer.next().map(str::to_owned);
+    output::print_csv(&slipstream_api::csv(answer)?)?;
+    remote::say_next(next.as_deref());
+    Ok(())
 }
 
 /// The store; with the log where that can be read.

@@ -4,22 +4,34 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use slipstream_query::History;
+use slipstream_query::history::NotificationRow;
 use slipstream_schemas::EventTime;
 use slipstream_schemas::records::Outcome;
 use slipstream_store::notifications::NotificationQuestion;
 
 use super::answered;
 use super::remote::{self, Params, given};
-use crate::args::AskedOf;
+use crate::args::{AskedOf, Form};
 use crate::output;
 
 /// Prints what became of notifications.
-pub async fn run(question: &NotificationQuestion, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+pub async fn run(question: &NotificationQuestion, form: Form, asked: &AskedOf) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.notifications(question).await?);
-    let page = answered(asked, json, ("/notifications", params(question)), here).await?;
+    let page = answered(asked, form, ("/notifications", params(question)), here).await?;
     let Some(page) = page else { return Ok(ExitCode::SUCCESS) };
+    output::print(&table(&page.notifications))?;
+    match page.next {
+        Some(next) => remote::say_next(Some(&next)),
+        None if page.notifications.is_empty() => output::say("no notifications"),
+        None => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each.
+pub fn table(notifications: &[NotificationRow]) -> String {
     let head = ["AT", "RECEIVER", "OUTCOME", "STATUS", "ATTEMPTS", "ALERT", "SEQ", "DETAIL"];
-    let rows = page.notifications.iter().map(|n| {
+    let rows = notifications.iter().map(|n| {
         vec![
             n.at.clone(),
             n.receiver.clone(),
@@ -31,13 +43,7 @@ pub async fn run(question: &NotificationQuestion, json: bool, asked: &AskedOf) -
             n.detail.clone(),
         ]
     });
-    output::print(&output::table(&head, &["STATUS", "ATTEMPTS", "SEQ"], rows))?;
-    match page.next {
-        Some(next) => output::say(format_args!("next: repeat with --after '{next}'")),
-        None if page.notifications.is_empty() => output::say("no notifications"),
-        None => {}
-    }
-    Ok(ExitCode::SUCCESS)
+    output::table(&head, &["STATUS", "ATTEMPTS", "SEQ"], rows)
 }
 
 fn name(outcome: Outcome) -> String {

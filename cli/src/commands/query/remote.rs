@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use slipstream_producer::server::{Server, cause_of, refusal};
 use slipstream_schemas::EventTime;
 use slipstream_store::EventFilter;
 
-use crate::args::AskedOf;
+use crate::args::{AskedOf, as_argument};
 use crate::output;
+use crate::wrong_use::WrongUse;
 
 /// Where the API begins.
 const BASE: &str = "/api/v1";
@@ -48,8 +50,24 @@ struct Mistake {
     message: String,
 }
 
-/// An answer, and its text.
-pub struct Answer(String);
+/// What answers may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// JSON
+    Json,
+    /// A table
+    Csv,
+}
+
+/// An answer.
+pub struct Answer {
+    media: Media,
+    text: String,
+    /// Of a table, what JSON has inside: for how many seconds it has been old, up to when it is known, where the next page is.
+    stale_for_seconds: Option<u64>,
+    as_of: Option<String>,
+    next: Option<String>,
+}
 
 impl Remote {
     /// The server that the flags name, if they do.
@@ -58,7 +76,8 @@ impl Remote {
     /// When its address is none, or a file of the flags cannot be read.
     pub fn of(asked: &AskedOf) -> Result<Option<Remote>> {
         let Some(address) = &asked.server else { return Ok(None) };
-        let server = Server::new(address, &asked.access.credentials()?, PATIENCE).context("--server")?;
+        let server = Server::new(address, &asked.access.credentials()?, PATIENCE)
+            .map_err(|error| WrongUse(format!("--server: {error}")))?;
         Ok(Some(Remote(server)))
     }
 
@@ -67,41 +86,95 @@ impl Remote {
     /// # Errors
     /// When it does not answer, or says why it has no answer.
     pub async fn ask(&self, path: &str, params: &Params) -> Result<Answer> {
+        self.ask_for(Media::Json, path, params).await
+    }
+
+    /// Its answer in a form.
+    ///
+    /// # Errors
+    /// As of [`Remote::ask`].
+    pub async fn ask_for(&self, media: Media, path: &str, params: &Params) -> Result<Answer> {
         let shown = self.0.shown();
         let request = self.0.get(&format!("{BASE}{path}"), params);
-        let response = request.header("accept", "application/json").send().await;
+        let accepted = match media {
+            Media::Json => "application/json",
+            Media::Csv => "text/csv",
+        };
+        let response = request.header("accept", accepted).send().await;
         let response = response.map_err(|e| anyhow::anyhow!("{shown} does not answer: {}", cause_of(e)))?;
         let status = response.status();
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (as_of, stale_for) = (header("slipstream-as-of"), header("slipstream-stale-for"));
+        let next = header("link").and_then(|link| next(&link));
         let text = response.text().await;
         let text = text.map_err(|e| anyhow::anyhow!("{shown}: its answer broke off: {}", cause_of(e)))?;
         if !status.is_success() {
-            bail!("{shown}: {}", refusal(status, &said(&text)));
+            let refused = format!("{shown}: {}", refusal(status, &said(&text)));
+            // As of log and store: the question is wrong, not they.
+            return Err(match status.as_u16() {
+                400 | 422 => WrongUse(refused).into(),
+                _ => anyhow::Error::msg(refused),
+            });
         }
-        Ok(Answer(text))
+        Ok(Answer { media, text, stale_for_seconds: stale_for.and_then(|text| text.parse().ok()), as_of, next })
     }
+}
+
+/// The place behind which the next page begins, in a header Link.
+fn next(link: &str) -> Option<String> {
+    let (address, relation) = link.strip_prefix("<?")?.split_once('>')?;
+    let after = address.split('&').find_map(|parameter| parameter.strip_prefix("after="))?;
+    let after = percent_decode_str(after).decode_utf8().ok()?;
+    relation.contains("rel=\"next\"").then(|| after.into_owned())
+}
+
+/// Says where the next page begins.
+pub fn say_next(next: Option<&str>) {
+    if let Some(next) = next {
+        output::say(format_args!("next: repeat with --after {}", as_argument(next)));
+    }
+}
+
+/// A part of a path.
+pub fn segment(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
 /// What a problem says, and what is wrong with which parameter.
 fn said(text: &str) -> String {
     match serde_json::from_str::<Problem>(text) {
         Ok(Problem { detail, errors }) => {
+            // The detail has them, too, in one line.
             let mistakes = errors.iter().map(|mistake| format!("\n  {}: {}", mistake.parameter, mistake.message));
-            std::iter::once(detail).chain(mistakes).collect()
+            if errors.len() < 2 { detail } else { mistakes.collect() }
         }
-        Err(_) => {
-            let beginning: String = text.chars().take(SHOWN).collect();
-            format!("not an answer of Slipstream's API: {}", beginning.trim())
-        }
+        Err(_) => no_json(text).to_string(),
     }
 }
 
+/// The address is that of something else.
+fn no_json(text: &str) -> anyhow::Error {
+    let beginning: String = text.chars().take(SHOWN).collect();
+    anyhow::anyhow!("not an answer of Slipstream's API: {}", beginning.trim())
+}
+
 impl Answer {
-    /// Prints it as it came.
+    /// Prints it as it came. What it knows beside a table is said.
     ///
     /// # Errors
     /// When it cannot be printed.
     pub fn print(&self) -> Result<()> {
-        output::print(&format!("{}\n", self.0.trim_end()))?;
+        match self.media {
+            Media::Json => output::print_json_text(&self.text).map_err(|error| match error.kind() {
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => no_json(&self.text),
+                _ => error.into(),
+            })?,
+            Media::Csv => {
+                output::print_csv(self.text.as_bytes())?;
+                warn(self.stale_for_seconds, self.as_of.as_deref());
+                say_next(self.next.as_deref());
+            }
+        }
         Ok(())
     }
 
@@ -110,12 +183,12 @@ impl Answer {
     /// # Errors
     /// When it has another form.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        let known: Known = serde_json::from_str(&self.0).unwrap_or_default();
-        if let Some(seconds) = known.stale_for_seconds {
-            let as_of = known.as_of.unwrap_or("unknown".to_owned());
-            output::say(format_args!("warning: the server has heard nothing new for {seconds} s: as of {as_of}"));
+        let known: Known = serde_json::from_str(&self.text).unwrap_or_default();
+        warn(known.stale_for_seconds, known.as_of.as_deref());
+        if serde_json::from_str::<IgnoredAny>(&self.text).is_err() {
+            return Err(no_json(&self.text));
         }
-        serde_json::from_str(&self.0).context("reading the answer; has the server another version?")
+        serde_json::from_str(&self.text).context("reading the answer; has the server another version?")
     }
 
     /// It as JSON.
@@ -124,6 +197,14 @@ impl Answer {
     /// When it is none.
     pub fn value(&self) -> Result<Value> {
         self.read()
+    }
+}
+
+/// That an answer is old.
+fn warn(stale_for_seconds: Option<u64>, as_of: Option<&str>) {
+    if let Some(seconds) = stale_for_seconds {
+        let as_of = as_of.unwrap_or("unknown");
+        output::say(format_args!("warning: the server has heard nothing new for {seconds} s: as of {as_of}"));
     }
 }
 
@@ -202,11 +283,29 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_with_all_its_mistakes() {
-        let problem = r#"{"type":"urn:x","title":"t","status":400,"detail":"two mistakes",
+        let problem = r#"{"type":"urn:x","title":"t","status":400,"detail":"by: no field; to: no time",
             "errors":[{"parameter":"by","message":"no field"},{"parameter":"to","message":"no time"}]}"#;
-        assert_eq!(said(problem), "two mistakes\n  by: no field\n  to: no time");
+        assert_eq!(said(problem), "\n  by: no field\n  to: no time");
         assert_eq!(said(r#"{"detail":"gone"}"#), "gone");
         assert_eq!(said("<html>"), "not an answer of Slipstream's API: <html>");
+    }
+
+    #[test]
+    fn the_next_page_is_found_in_a_link() {
+        for (link, expected) in [
+            (r#"<?service=a&after=%5B17%2C%22x%22%5D>; rel="next""#, Some(r#"[17,"x"]"#)),
+            (r#"<?after=1-0-41>; rel="next""#, Some("1-0-41")),
+            (r#"<?after=1-0-41>; rel="prev""#, None),
+            (r#"<?service=a>; rel="next""#, None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(next(link).as_deref(), expected, "{link}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_part_of_a_path() {
+        assert_eq!(segment("a/b?c d"), "a%2Fb%3Fc%20d");
     }
 
     #[test]

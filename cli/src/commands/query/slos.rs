@@ -14,8 +14,8 @@ use slipstream_schemas::records::Marker;
 use slipstream_schemas::visible::visible;
 use slipstream_schemas::{EventTime, LogTime};
 
-use super::remote::{self, Params, Remote, given};
-use crate::args::AskedOf;
+use super::remote::{self, Media, Params, Remote, given};
+use crate::args::{AskedOf, Form};
 use crate::{figures, output, parts};
 
 /// How far back markers are shown, microseconds: 24 h.
@@ -34,9 +34,9 @@ struct Status<'a> {
 ///
 /// # Errors
 /// When the log cannot be read.
-pub async fn run(as_of: Option<Timestamp>, json: bool, asked: &AskedOf) -> Result<ExitCode> {
+pub async fn run(as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Result<ExitCode> {
     if let Some(remote) = Remote::of(asked)? {
-        return there(&remote, as_of, json).await;
+        return there(&remote, as_of, form).await;
     }
     let from = &asked.place;
     let config = from.load()?;
@@ -48,16 +48,20 @@ pub async fn run(as_of: Option<Timestamp>, json: bool, asked: &AskedOf) -> Resul
         }
         None => Follower::open(log.clone(), parts::PROCESS).await?.slos()?,
     };
+    if form.csv {
+        super::print_csv(answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // Those recorded since would change what was known then.
     let markers = if as_of.is_some() { Vec::new() } else { recent(log.as_ref(), &answer.slos).await };
-    if json {
+    if form.json {
         let markers = markers.iter().map(MarkerJson::from).collect();
         output::print_json(&Status { slos: &answer.slos, markers })?;
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&table(&answer.slos))?;
-    let shown: Vec<MarkerJson<'_>> = markers.iter().take(MARKERS).map(MarkerJson::from).collect();
-    output::print(&lines(&serde_json::from_value::<Vec<Marked>>(serde_json::to_value(shown)?)?))?;
+    let shown: Vec<Marked> = markers.iter().take(MARKERS).map(Marked::from).collect();
+    output::print(&lines(&shown))?;
     if let Some(more) = markers.len().checked_sub(MARKERS + 1) {
         let flags = from.flags();
         output::say(format_args!(
@@ -79,6 +83,7 @@ struct Standings {
 #[derive(Deserialize)]
 struct Markers {
     markers: Vec<Marked>,
+    markers_total: usize,
 }
 
 /// What is shown of a marker.
@@ -92,24 +97,47 @@ struct Marked {
     text: String,
 }
 
+impl From<&Marker> for Marked {
+    fn from(marker: &Marker) -> Self {
+        let MarkerJson { time, kind, service, environment, version, text, .. } = MarkerJson::from(marker);
+        Marked {
+            time,
+            kind: kind.name().to_owned(),
+            service: service.to_owned(),
+            environment: environment.to_owned(),
+            version: version.map(str::to_owned),
+            text: text.to_owned(),
+        }
+    }
+}
+
 /// Prints what a server says of the SLOs.
-async fn there(remote: &Remote, as_of: Option<Timestamp>, json: bool) -> Result<ExitCode> {
+async fn there(remote: &Remote, as_of: Option<Timestamp>, form: Form) -> Result<ExitCode> {
     let mut params = Params::new();
     given(&mut params, "as_of", as_of.map(remote::moment));
-    let answer = remote.ask("/slos", &params).await?;
-    if json {
+    let answer = remote.ask_for(if form.csv { Media::Csv } else { Media::Json }, "/slos", &params).await?;
+    if form.json || form.csv {
         answer.print()?;
         return Ok(ExitCode::SUCCESS);
     }
     let Standings { slos } = answer.read()?;
     output::print(&table(&slos))?;
     if as_of.is_none() {
+        let now = Timestamp::now().as_microsecond();
         let mut params = Params::new();
-        let from = Timestamp::now().as_microsecond() - BACK;
-        given(&mut params, "from", Some(remote::time(EventTime(from))));
-        let Markers { mut markers } = remote.ask("/markers", &params).await?.read()?;
-        markers.reverse();
-        output::print(&lines(&markers))?;
+        given(&mut params, "from", Some(remote::time(EventTime(now - BACK))));
+        given(&mut params, "to", Some(remote::time(EventTime(now + 1))));
+        match remote.ask("/markers", &params).await.and_then(|answer| answer.read::<Markers>()) {
+            Ok(Markers { mut markers, markers_total }) => {
+                markers.reverse();
+                output::print(&lines(&markers))?;
+                if let Some(more) = markers_total.checked_sub(MARKERS + 1) {
+                    output::say(format_args!("{} more in the last day", figures::count(more as i64 + 1)));
+                }
+            }
+            // The log is away: the status is known all the same.
+            Err(error) => output::say(format_args!("warning: the markers could not be read: {error}")),
+        }
     }
     remarks(&slos);
     Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ use crate::{figures, output};
 /// Prints the endpoints that stand out.
 pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.top(question).await?);
-    let answer = answered(&what.place, what.json, ("/endpoints/top", params(question)), here).await?;
+    let answer = answered(&what.place, what.form, ("/endpoints/top", params(question)), here).await?;
     let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     let mut head = vec!["SERVICE", "METHOD", "ENDPOINT", "HITS", "ERRORS", "ERROR RATE", "P50 MS", "P95 MS", "P99 MS"];
     if question.slo.is_some() {
