@@ -6,7 +6,7 @@ mod support;
 use reqwest::Method;
 use serde_json::{Value, json};
 use slipstream_schemas::{EventTime, RequestEvent};
-use support::{World, answer, define, events, mark, publish, slo, until};
+use support::{World, answer, define, event, events, mark, publish, slo, until};
 
 #[tokio::test]
 async fn events_are_found_by_all_that_they_have_page_by_page() {
@@ -207,6 +207,41 @@ async fn the_past_of_an_slo_is_what_was_published_of_it() {
     assert_eq!(points("objective=other").await, json!([]));
     assert_eq!(points("to=2001-01-01").await, json!([]));
     world.end().await;
+}
+
+#[tokio::test]
+async fn groups_of_the_past_are_told_by_the_names_that_they_had() {
+    let world = World::new().await;
+    world.take(&events(0..40)).await;
+    let points = async |query: &str| {
+        let answer = world.api.get(&format!("/slos/by-endpoint/history?step=1s&{query}")).await.ok();
+        answer["points"].as_array().unwrap().clone()
+    };
+    let has = |points: &[Value], label: &str| points.iter().any(|point| point["group"].get(label).is_some());
+    until("burn rates are stored", async || has(&points("").await, "endpoint")).await;
+    define(world.log.as_ref(), "by-endpoint", Some(slo("by-endpoint", "'true', groupBy: [method]"))).await;
+    until("the change is in force", async || {
+        publish(world.log.as_ref(), &[event(unsent())]).await;
+        has(&points("").await, "method")
+    })
+    .await;
+    let all = points("").await;
+    for point in &all {
+        let group = point["group"].as_object().unwrap();
+        let (name, value) = group.iter().next().unwrap();
+        let value = value.as_str().unwrap();
+        assert!(group.len() == 1 && (name == "endpoint") == value.starts_with('/'), "{point}");
+    }
+    let of_one = points("group.endpoint=/endpoint/1").await;
+    assert!(!of_one.is_empty() && of_one.iter().all(|point| point["group"]["endpoint"] == "/endpoint/1"), "{of_one:?}");
+    assert!(of_one.len() < all.len() && points("group.method=GET").await.len() < all.len());
+    world.end().await;
+}
+
+/// Of an event that was not sent yet.
+fn unsent() -> usize {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(1_000);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 #[tokio::test]

@@ -101,12 +101,27 @@ async fn a_quiet_installation_is_known_up_to_now_and_one_that_is_not_stored_any_
     let one = world.api.get("/slos/all").await.ok();
     assert!(one["alerts"].is_array() && one["alerts_as_of"].is_string(), "{one}");
 
+    // What is not decided any more is not known, though all that was decided is stored.
+    world.alerter.cancel();
+    let ended = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    world.take(&events(100..105)).await;
+    for path in ["/slos/all/history", "/kpis"] {
+        until("it is known up to later", async || {
+            as_of(path).await.is_some_and(|told| told.parse::<jiff::Timestamp>().unwrap() > ended)
+        })
+        .await;
+    }
+    for path in ["/alerts", "/notifications"] {
+        let told: jiff::Timestamp = as_of(path).await.unwrap().parse().unwrap();
+        assert!(told < ended, "{path}: {told}");
+    }
+
     world.sink.cancel();
     let ended = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
     let failing: Vec<_> = events(10..40).into_iter().map(|e| RequestEvent { status_code: 500, ..e }).collect();
     publish(world.log.as_ref(), &failing).await;
     until("the SLOs know them", async || {
-        world.api.get("/slos?name=all").await.ok()["slos"][0]["total"].as_i64() == Some(34)
+        world.api.get("/slos?name=all").await.ok()["slos"][0]["total"].as_i64() == Some(39)
     })
     .await;
     for path in ["/kpis", "/events"] {

@@ -39,6 +39,16 @@ impl Database {
         Ok(())
     }
 
+    /// Compresses all there is in hypertables.
+    ///
+    /// # Errors
+    /// When the server does not.
+    pub fn compress(&self) -> Result<()> {
+        let sql = "SELECT compress_chunk(format('%I.%I', chunk_schema, chunk_name)::regclass, true)
+                   FROM timescaledb_information.chunks WHERE hypertable_name IN ('events', 'rollups')";
+        on(&self.url, async |client| client.query(sql, &[]).await.map(drop).context("compressing"))
+    }
+
     /// Drops it.
     ///
     /// # Errors

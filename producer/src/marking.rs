@@ -13,7 +13,7 @@ use slipstream_schemas::records::Marker;
 use slipstream_schemas::{Topic, codec};
 
 use crate::answer::Answer;
-use crate::server::{Credentials, Server, cause_of, refusal};
+use crate::server::{Credentials, Server, cause_of, distrusts, refusal};
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,7 +100,8 @@ pub async fn send(address: &str, credentials: &Credentials, marker: &Marker) -> 
 }
 
 async fn attempt(request: reqwest::RequestBuilder) -> Result<(), Failed> {
-    let response = request.send().await.map_err(|e| Failed::Later(cause_of(e)))?;
+    let failed = |e| if distrusts(&e) { Failed::ForGood(cause_of(e)) } else { Failed::Later(cause_of(e)) };
+    let response = request.send().await.map_err(failed)?;
     let status = response.status();
     match status {
         StatusCode::OK => Ok(()),

@@ -1,6 +1,7 @@
 //! The way to a server of an installation, for every command and client that speaks to one: its address, the token that it
 //! asks for, and whose certificates it is trusted by.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -171,6 +172,20 @@ fn bearer(token: &Secret) -> Result<HeaderValue, ServerError> {
 fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, ServerError> {
     let found = Certificate::from_pem_bundle(pem).map_err(|_| ServerError::Authorities)?;
     if found.is_empty() { Err(ServerError::Authorities) } else { Ok(found) }
+}
+
+/// Whether the server's certificate is not to be trusted, by its name, its dates or whoever signed it: trying again changes nothing.
+pub fn distrusts(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(at) = cause {
+        let inner = at.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| at.downcast_ref());
+        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        cause = at.source();
+    }
+    false
 }
 
 /// Why a request failed. Its address, which is said beside it, may hold a secret.

@@ -349,6 +349,33 @@ async fn what_retention_has_passed_is_restored_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_definition_is_told_from_the_tick_of_its_cut_on() {
+    let mut world = World::new().await;
+    world.start();
+    world.traffic(100).await;
+    world.rest().await;
+    let mut follower = world.follower().await;
+    let target = |follower: &Follower| {
+        let slos = follower.definitions();
+        slos.iter().find(|slo| slo.name == "all").map(|slo| slo.objectives[0].target.as_f64())
+    };
+    let (before, revision) = (target(&follower), follower.revision());
+    define(world.log.as_ref(), "all", Some(slo("all", "0.5", "'true'"))).await;
+    define(world.log.as_ref(), "new", Some(slo("new", "0.9", "'true'"))).await;
+    follower.follow().await.unwrap();
+    assert_eq!(target(&follower), before, "no state is by it yet");
+    assert!(follower.definitions().iter().any(|slo| slo.name == "new"), "one that is to come has nothing else");
+    let read = follower.revision();
+    assert_ne!(read, revision);
+    world.start();
+    world.traffic(100).await;
+    world.rest().await;
+    follower.follow().await.unwrap();
+    assert_eq!(target(&follower), Some(0.5));
+    assert_ne!(follower.revision(), read);
+}
+
+#[tokio::test(start_paused = true)]
 async fn recreated_topics_are_followed_from_their_begin() {
     let mut world = World::new().await;
     world.start();

@@ -366,6 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn generations_are_told_of_those_that_were_deleted_too() {
+        let found = revisions(
+            0,
+            &[
+                (1_000, Some(slo("true", &["0"]))),
+                (2_000, Some(slo("true", &["0", "1"]))),
+                (3_000, Some(slo("false", &["0"]))),
+                (4_000, None),
+                (5_000, Some(slo("false", &["0"]))),
+            ],
+        );
+        assert_eq!(found.generations("a"), [1_000, 3_000, 5_000].into());
+        assert_eq!(found.generations("b"), [].into());
+    }
+
+    #[test]
     fn a_revision_applies_from_its_cut_on() {
         let revisions = revisions(5_000, &[(1_000, Some(slo("true", &["0"])))]);
         assert!(revisions.active_at(LogTime(5_999), ALL).is_empty());

@@ -109,6 +109,8 @@ async fn standings_are_told_by_our_names() {
         (format!("slipstream_slo_sli_ratio{{{quiet}}}"), None),
         (format!("slipstream_slo_error_budget_exhaustion_seconds{{{quiet}}}"), None),
         (format!("slipstream_slo_events_total{{{quiet},outcome=bad}}"), None),
+        (format!("slipstream_slo_complete{{{quiet}}}"), None),
+        (format!("slipstream_slo_window_covered{{{quiet}}}"), None),
         // One whose definition was deleted a moment ago, and whose budget is spent.
         ("slipstream_slo_error_budget_exhaustion_seconds{slo=gone,objective=most,group_0=/a}".to_owned(), Some(0.0)),
         ("slipstream_slo_sli_ratio{slo=gone,objective=most,group_0=/a}".to_owned(), None),
@@ -168,8 +170,10 @@ async fn sloth_s_names_are_those_of_its_rules() {
     two.objectives.push(Objective { name: "other".to_owned(), ..two.objectives[0].clone() });
     let mut silent = state("pay", &[]);
     silent.windows[0] = WindowRates { good: 0, total: 0, burn: 0.0, ..silent.windows[0].clone() };
-    let definitions = vec![slo("pay", "status_code < 500", vec![]), two];
-    let gauges = gauges(definitions, vec![silent, state("two", &["/a"])], 10);
+    // An SLO that has the name of an objective: one of both is told (`samples` finds any that is there twice).
+    let definitions =
+        vec![slo("pay", "status_code < 500", vec![]), two, slo("two-most", "true", vec![GroupKey::Endpoint])];
+    let gauges = gauges(definitions, vec![silent, state("two", &["/a"]), state("two-most", &["/a"])], 10);
     assert!(!samples(&gauges.families(&[])).keys().any(|name| name.contains(':')), "only where it is asked for");
     let samples = samples(&gauges.families(&["sloth"]));
     let pay = "sloth_id=shop-pay,sloth_service=shop,sloth_slo=pay";

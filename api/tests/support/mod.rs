@@ -46,6 +46,8 @@ pub struct World {
     pub shutdown: Shutdown,
     /// Ends the sink alone.
     pub sink: Shutdown,
+    /// Ends the alerter alone.
+    pub alerter: Shutdown,
     tasks: JoinSet<()>,
     _dir: TempDir,
 }
@@ -66,8 +68,8 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store: SharedStore = SqliteStore::open(dir.path(), Default::default()).unwrap();
         let (health, shutdown, mut tasks) = (Health::default(), Shutdown::new(), JoinSet::new());
-        let sink = Shutdown::new();
-        roles(&mut tasks, log.clone(), store.clone(), &shutdown, &sink);
+        let (sink, alerter) = (Shutdown::new(), Shutdown::new());
+        roles(&mut tasks, log.clone(), store.clone(), &shutdown, [&sink, &alerter]);
         let cell = StoreCell::default();
         if has_store {
             let _ = cell.set(store.clone());
@@ -76,7 +78,7 @@ impl World {
         let parts =
             Parts { log: of_api(log.clone()), store: cell.clone(), health: health.clone(), access: access.clone() };
         let (api, metrics) = served(&mut tasks, parts, &shutdown).await;
-        World { log, store, cell, health, access, api, metrics, shutdown, sink, tasks, _dir: dir }
+        World { log, store, cell, health, access, api, metrics, shutdown, sink, alerter, tasks, _dir: dir }
     }
 
     /// Another process with the API, which has seen nothing yet.
@@ -107,6 +109,7 @@ impl World {
     pub async fn end(mut self) {
         self.shutdown.cancel();
         self.sink.cancel();
+        self.alerter.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
         }
@@ -124,12 +127,18 @@ async fn served(tasks: &mut JoinSet<()>, parts: Parts, shutdown: &Shutdown) -> (
     (api, metrics)
 }
 
-fn roles(tasks: &mut JoinSet<()>, log: Arc<MemoryLog>, store: SharedStore, shutdown: &Shutdown, sink: &Shutdown) {
+fn roles(
+    tasks: &mut JoinSet<()>,
+    log: Arc<MemoryLog>,
+    store: SharedStore,
+    shutdown: &Shutdown,
+    [sink, alerter]: [&Shutdown; 2],
+) {
     let log: SharedLog = log;
     let health = Health::default;
     let tally = tally::run(log.clone(), tally::Thread::alone(), health(), shutdown.clone());
     let burn = burn::run(log.clone(), health(), shutdown.clone());
-    let alerter = slipstream_alerter::run(log.clone(), health(), shutdown.clone());
+    let alerter = slipstream_alerter::run(log.clone(), health(), alerter.clone());
     let sink = slipstream_sink::run(log, store, WINDOW_MS, health(), sink.clone());
     tasks.spawn(async { tally.await.unwrap() });
     tasks.spawn(async { burn.await.unwrap() });

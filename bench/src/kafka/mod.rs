@@ -34,6 +34,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 
 use crate::database::Database;
+use crate::questions;
 use crate::table::{self, Row};
 use options::Options;
 
@@ -50,7 +51,7 @@ const MEASUREMENTS: [Measurement; 16] = [
     ("replay", replay::rows),
     ("sink", sink::rows),
     ("hypertable", sink::hypertable),
-    ("questions", questions),
+    ("questions", questions_of_stores),
     ("partitions", scaling::partitions),
     ("definitions", scaling::definitions),
     ("backlog", backlog::rows),
@@ -87,22 +88,28 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Questions of a store that has `--events` of 31 days, in PostgreSQL and in hypertables.
-fn questions(options: &Options) -> Result<Vec<Row>> {
+/// Questions of a store that has `--events` of 31 days, in PostgreSQL and in hypertables: as they are written, and compressed as all
+/// but the last days are.
+fn questions_of_stores(options: &Options) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (n, (server, what)) in [(&options.postgres, "PostgreSQL"), (&options.timescale, TIMESCALE)].iter().enumerate() {
-        match server {
-            Some(server) => {
-                let database = Database::make(server, n)?;
-                let measured = crate::questions::of_database(&database.url, what, options.events);
-                if *what == TIMESCALE && measured.is_ok() {
-                    database.has_hypertable("rollups")?;
-                }
-                database.remove()?;
-                rows.extend(measured?);
+        let Some(server) = server else {
+            rows.push(Row::new(format!("{what}: questions"), "no address".to_owned(), ""));
+            continue;
+        };
+        let database = Database::make(server, n)?;
+        let mut measure = || {
+            rows.extend(questions::of_database(&database.url, what, Some(options.events))?);
+            if *what == TIMESCALE {
+                database.has_hypertable("rollups")?;
+                database.compress()?;
+                rows.extend(questions::of_database(&database.url, &format!("{what}, compressed"), None)?);
             }
-            None => rows.push(Row::new(format!("{what}: questions"), "no address".to_owned(), "")),
-        }
+            anyhow::Ok(())
+        };
+        let measured = measure();
+        database.remove()?;
+        measured?;
     }
     Ok(rows)
 }

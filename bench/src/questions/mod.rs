@@ -68,14 +68,15 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The same of an empty database that has `events` then. `what` is what keeps them.
+/// The same of a database: of an empty one, which is filled with so many events, or of one that has been. `what` is what keeps them.
 ///
 /// # Errors
 /// When the database cannot be used.
-pub fn of_database(url: &str, what: &str, events: u64) -> Result<Vec<Row>> {
-    let options = [COMMAND, "--store", url, "--events", &events.to_string()];
-    let options = Options::parse_from(options);
-    wait(measured(&options, what))?
+pub fn of_database(url: &str, what: &str, filled_with: Option<u64>) -> Result<Vec<Row>> {
+    let events = filled_with.unwrap_or_default().to_string();
+    let mut options = vec![COMMAND, "--store", url, "--events", &events];
+    options.extend(filled_with.is_none().then_some("--kept"));
+    wait(measured(&Options::parse_from(options), what))?
 }
 
 fn wait<T>(work: impl Future<Output = T>) -> Result<T> {

@@ -62,6 +62,13 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
         let args = ["mark", "note", "x", "--id", id, "--to", &gateway, "--token-file", arg(&token_file)];
         let trusting = run(&[&args[..], &["--ca-file", arg(&certificate)]].concat());
         assert!(trusting.status.success(), "{}", told(&trusting).2);
+        // Whoever does not trust the certificate hears that at once: it would not at the next try.
+        let lines = home.path().join("events.ndjson");
+        std::fs::write(&lines, "{}\n").unwrap();
+        for wary in [&args[..], &["import", arg(&lines), "--to", &gateway, "--token-file", arg(&token_file)]] {
+            let (code, _, said) = told(&run(wary));
+            assert!(code == Some(1) && said.contains("certificate") && !said.contains("tried"), "{wary:?}: {said}");
+        }
         // The same token and certificate at the other server.
         let client = reqwest::Client::builder().tls_certs_only([trusted.clone()]).build().unwrap();
         let slos = client.get(format!("{api}/api/v1/slos"));
