@@ -66,6 +66,31 @@ async fn what_was_known_then_is_answered_the_same_for_ever() {
 }
 
 #[tokio::test]
+async fn endpoints_of_the_past_are_those_of_then() {
+    let world = World::new().await;
+    world.take(&events(0..20)).await;
+    until("all of it is known", async || {
+        let then = jiff::Timestamp::now();
+        world.api.get(&format!("/kpis?as_of={then}")).await.status == 200
+    })
+    .await;
+    let then = jiff::Timestamp::now();
+    let question = format!("/endpoints/top?sort=hits&as_of={then}");
+    until("that is stored", async || world.api.get(&question).await.status == 200).await;
+    let before = world.api.get(&question).await;
+    world.take(&events(20..40)).await;
+    let after = world.api.get(&question).await;
+    assert_eq!(before.body, after.body);
+    let told: jiff::Timestamp = after.json()["as_of"].as_str().unwrap().parse().unwrap();
+    assert_eq!(told.as_millisecond(), then.as_millisecond());
+    let hits =
+        after.json()["endpoints"].as_array().unwrap().iter().map(|row| row["hits"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(hits, 20);
+    assert_eq!(world.api.get(&format!("/endpoints/top?slo=all&as_of={then}")).await.status, 422);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_only_rollups_know_is_not_told_as_nothing() {
     let world = World::new().await;
     world.take(&events(0..20)).await;

@@ -13,7 +13,7 @@ use slipstream_schemas::records::Marker;
 use slipstream_schemas::{Topic, codec};
 
 use crate::answer::Answer;
-use crate::server::{Credentials, Server, cause_of, distrusts, refusal};
+use crate::server::{Credentials, Server, TRUST, cause_of, distrusts, refusal};
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +71,8 @@ pub enum MarkingError {
 enum Failed {
     Later(String),
     ForGood(String),
+    /// There is no way to it.
+    Way(String),
 }
 
 /// Sends a marker to the gateway at an address such as `http://127.0.0.1:8480`; again while it cannot be reached or is busy.
@@ -88,6 +90,7 @@ pub async fn send(address: &str, credentials: &Credentials, marker: &Marker) -> 
         let cause = match attempt(request).await {
             Ok(()) => return Ok(()),
             Err(Failed::ForGood(cause)) => return Err(MarkingError::Refused { address: shown, cause }),
+            Err(Failed::Way(cause)) => return Err(set_up(cause)),
             Err(Failed::Later(cause)) => cause,
         };
         let pause = retry.failed();
@@ -100,7 +103,10 @@ pub async fn send(address: &str, credentials: &Credentials, marker: &Marker) -> 
 }
 
 async fn attempt(request: reqwest::RequestBuilder) -> Result<(), Failed> {
-    let failed = |e| if distrusts(&e) { Failed::ForGood(cause_of(e)) } else { Failed::Later(cause_of(e)) };
+    let failed = |e| match distrusts(&e) {
+        true => Failed::Way(cause_of(e) + TRUST),
+        false => Failed::Later(cause_of(e)),
+    };
     let response = request.send().await.map_err(failed)?;
     let status = response.status();
     match status {

@@ -1,7 +1,6 @@
 //! The way to a server of an installation, for every command and client that speaks to one: its address, the token that it
 //! asks for, and whose certificates it is trusted by.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -12,7 +11,7 @@ use slipstream_runtime::config::{Secret, without_secrets};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::loopback::is_loopback_url;
 use slipstream_schemas::Cause;
-use slipstream_schemas::cause::chain;
+use slipstream_schemas::cause::{chain, find};
 
 /// What a server may ask a client for.
 ///
@@ -174,18 +173,13 @@ fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, ServerError> {
     if found.is_empty() { Err(ServerError::Authorities) } else { Ok(found) }
 }
 
+/// What to do where it [`distrusts`].
+pub const TRUST: &str =
+    "; pass the certificate that signed it with --ca-file FILE, or name the server as its certificate does";
+
 /// Whether the server's certificate is not to be trusted, by its name, its dates or whoever signed it: trying again changes nothing.
 pub fn distrusts(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(at) = cause {
-        let inner = at.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| at.downcast_ref());
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = at.source();
-    }
-    false
+    matches!(find(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// Why a request failed. Its address, which is said beside it, may hold a secret.

@@ -13,6 +13,8 @@ use slipstream_role::definitions::PARTITION as DEFINITIONS;
 use slipstream_role::revisions::Definitions;
 use slipstream_schemas::records::{BurnRates, WindowRates};
 use slipstream_schemas::{LogTime, Topic};
+use slipstream_slo::burn::{Burn, BurnFault};
+use slipstream_slo::revision::Revisions;
 
 use crate::counts::Counts;
 use crate::definitions::{in_force, in_force_at};
@@ -103,12 +105,7 @@ impl Follower {
     /// # Errors
     /// When a partition cannot be restored, or a definition cannot be folded.
     pub fn states(&self) -> Result<Vec<BurnRates>, FollowError> {
-        let mut states = Vec::new();
-        for Followed { partition, state } in &self.partitions {
-            let state = state.as_ref().ok_or(FollowError::NotRestored(*partition))?;
-            states.extend(state.burn().states(self.definitions.revisions()).map_err(BurnStateError::Fault)?);
-        }
-        Ok(states)
+        self.of_all(|burn, revisions| burn.states(revisions))
     }
 
     /// As [`Follower::states`], each with a window of so many seconds, whether its rules look at that or not.
@@ -116,11 +113,14 @@ impl Follower {
     /// # Errors
     /// As of [`Follower::states`].
     pub fn states_over(&self, seconds: i64) -> Result<Vec<(BurnRates, Option<WindowRates>)>, FollowError> {
+        self.of_all(|burn, revisions| burn.states_over(revisions, seconds))
+    }
+
+    fn of_all<T>(&self, of: impl Fn(&Burn, &Revisions) -> Result<Vec<T>, BurnFault>) -> Result<Vec<T>, FollowError> {
         let mut states = Vec::new();
         for Followed { partition, state } in &self.partitions {
             let state = state.as_ref().ok_or(FollowError::NotRestored(*partition))?;
-            let revisions = self.definitions.revisions();
-            states.extend(state.burn().states_over(revisions, seconds).map_err(BurnStateError::Fault)?);
+            states.extend(of(state.burn(), self.definitions.revisions()).map_err(BurnStateError::Fault)?);
         }
         Ok(states)
     }

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 /// Why something failed. Two are equal when they say the same.
@@ -92,15 +93,21 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The first error of a type in a chain: what a library said, for who decides by it.
+/// The first error of a type in a chain: what a library said, for who decides by it. I/O errors hide the error that they are made of
+/// from their own chain; it is looked for in there, too.
 pub fn find<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e T> {
-    std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| error.downcast_ref())
+    std::iter::successors(Some(error), |error| behind(*error)).find_map(|error| error.downcast_ref())
+}
+
+fn behind<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(hidden) => Some(hidden),
+        None => error.source(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -109,6 +116,14 @@ mod tests {
         doing: &'static str,
         #[source]
         cause: Cause,
+    }
+
+    #[test]
+    fn an_error_inside_of_io_errors_is_found() {
+        let inner = io::Error::new(io::ErrorKind::InvalidData, Failed { doing: "reading", cause: "no".into() });
+        let error = Failed { doing: "asking", cause: Cause::of(io::Error::other(inner)) };
+        assert_eq!(find::<Failed>(error.source().unwrap()).map(|failed| failed.doing), Some("reading"));
+        assert!(find::<std::num::ParseIntError>(&error).is_none());
     }
 
     #[test]

@@ -245,15 +245,10 @@ impl Revisions {
         self.fold(name, self.in_force(at, upto))
     }
 
-    /// The generations of an SLO: the cut of each change of meaning, ms.
-    pub fn generations(&self, name: &str) -> BTreeSet<i64> {
-        let (mut generations, mut before) = (BTreeSet::new(), None);
-        for number in self.of_name.get(name).map_or(&[][..], Vec::as_slice) {
-            let revision = &self.revisions[*number];
-            before = revision.slo.as_ref().map(|slo| succeed(before, slo, revision.cut, self.kinds));
-            generations.extend(before.as_ref().map(|found| found.active.generation));
-        }
-        generations
+    /// Every definition of an SLO that there was.
+    pub fn definitions_of(&self, name: &str) -> impl Iterator<Item = &Slo> {
+        let numbers = self.of_name.get(name).map_or(&[][..], Vec::as_slice);
+        numbers.iter().filter_map(|number| self.revisions[*number].slo.as_deref())
     }
 
     /// The next cut after `at` of a revision below `upto`.
@@ -366,19 +361,11 @@ mod tests {
     }
 
     #[test]
-    fn generations_are_told_of_those_that_were_deleted_too() {
-        let found = revisions(
-            0,
-            &[
-                (1_000, Some(slo("true", &["0"]))),
-                (2_000, Some(slo("true", &["0", "1"]))),
-                (3_000, Some(slo("false", &["0"]))),
-                (4_000, None),
-                (5_000, Some(slo("false", &["0"]))),
-            ],
-        );
-        assert_eq!(found.generations("a"), [1_000, 3_000, 5_000].into());
-        assert_eq!(found.generations("b"), [].into());
+    fn every_definition_is_told_but_for_deletions() {
+        let list = [(1_000, Some(slo("true", &["0"]))), (2_000, None), (3_000, Some(slo("true", &["0", "1"])))];
+        let found = revisions(0, &list);
+        assert_eq!(found.definitions_of("a").map(|slo| slo.objectives.len()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(found.definitions_of("b").count(), 0);
     }
 
     #[test]

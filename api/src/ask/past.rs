@@ -92,7 +92,7 @@ impl Past {
 
     /// The endpoints that stand out.
     pub async fn top(&self, question: &TopQuestion) -> Result<Endpoints, AskError> {
-        let as_of = self.known(None, Topic::RequestEvents).await?;
+        let as_of = self.known(question.filter.logged_by, Topic::RequestEvents).await?;
         Ok(Endpoints::new(self.history()?.top(question).await?, as_of))
     }
 

@@ -90,7 +90,7 @@ impl Snapshot {
     }
 
     /// With a window of [`SHORT`] for those states that have none.
-    pub(crate) fn with_short(self, short: HashMap<u64, WindowRates>) -> Snapshot {
+    fn with_short(self, short: HashMap<u64, WindowRates>) -> Snapshot {
         Snapshot { short, ..self }
     }
 

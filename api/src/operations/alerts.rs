@@ -131,7 +131,7 @@ pub fn operations() -> Vec<Operation> {
             )
             .refusing(&[422]),
         Operation::json(ALERT, alert)
-            .about("Its newest episode, every transition of all episodes, and what became of its notifications.")
+            .about("Its newest episode, its transitions (the newest 10,000) with their episodes, and what became of its notifications.")
             .refusing(&[404]),
         Operation::rows(NOTIFICATIONS, notifications, Some(|page: &Notifications| page.next.as_deref()))
             .about("What each receiver took or refused, and what was not told, with the reason.")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use slipstream_query::history::{TopQuestion, TopSort};
-use slipstream_store::kpis::{Field, KpiQuestion, Level};
+use slipstream_store::kpis::{Field, KpiQuestion, Level, MOST_FIELDS};
 
 use super::events::{LIMIT, USUAL};
 use super::filter::{dimensions, everything};
@@ -39,8 +39,6 @@ impl Choice for TopSort {
     }
 }
 
-/// Fields that rows may be by at once.
-const FIELDS: usize = 4;
 const BY: Param<Field> = Param::new("by", "A row for each value; of several fields for each combination", "endpoint");
 const STEP: Param<Length> = Param::new("step", "A row for each step of time", "1h");
 const SOURCE: Param<Level> =
@@ -52,8 +50,8 @@ const OBJECTIVE: Param<Name> = Param::new("objective", "Of which objective of it
 /// Fields to group by, each once.
 fn fields(asking: &mut Asking) -> Vec<Field> {
     let fields: Vec<Field> = asking.all(&BY);
-    if fields.len() > FIELDS {
-        asking.complain(BY.name, format!("{} fields; give four at most", fields.len()));
+    if fields.len() > MOST_FIELDS {
+        asking.complain(BY.name, format!("{} fields; give {MOST_FIELDS} at most", fields.len()));
     }
     if let Some(twice) = fields.iter().enumerate().find_map(|(i, field)| fields[..i].contains(field).then_some(field)) {
         asking.complain(BY.name, format!("{} twice; give it once", twice.name()));

@@ -40,7 +40,13 @@ pub enum Query {
         by: Vec<By>,
         /// What to look at
         #[command(flatten)]
-        what: What,
+        part: Part,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
+        /// Where from
+        #[command(flatten)]
+        place: AskedOf,
     },
     /// Show hits, errors and latencies day by day (UTC), from daily aggregates
     #[command(after_help = "Example:\n  slipstream query daily --by endpoint --from 2026-01-01 --to 2026-02-01 --csv")]
@@ -50,7 +56,13 @@ pub enum Query {
         by: Vec<By>,
         /// What to look at
         #[command(flatten)]
-        what: What,
+        part: Part,
+        /// How it is printed
+        #[command(flatten)]
+        form: Form,
+        /// Where from
+        #[command(flatten)]
+        place: AskedOf,
     },
     /// Show the endpoints with the most requests, errors or latency, or that spent most of an SLO's budget
     #[command(after_help = "Examples:\n  slipstream query top\n  slipstream query top --sort p95 --limit 5\n  \
@@ -260,12 +272,10 @@ impl Query {
     /// Whom it is asked of.
     pub fn asked(&self) -> &AskedOf {
         match self {
-            Query::Kpis { what, .. }
-            | Query::Hourly { what, .. }
-            | Query::Daily { what, .. }
-            | Query::Top { what, .. }
-            | Query::Events { what, .. } => &what.place,
-            Query::Event { place, .. }
+            Query::Kpis { what, .. } | Query::Top { what, .. } | Query::Events { what, .. } => &what.place,
+            Query::Hourly { place, .. }
+            | Query::Daily { place, .. }
+            | Query::Event { place, .. }
             | Query::Slos { from: place, .. }
             | Query::History { place, .. }
             | Query::Contributors { place, .. }
@@ -276,9 +286,9 @@ impl Query {
     }
 }
 
-/// Filters of events.
+/// Filters of events that aggregates know, too.
 #[derive(Debug, Clone, Args)]
-pub struct What {
+pub struct Part {
     /// Ended at or after: RFC 3339, or a date (its midnight in UTC)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Timestamp>,
@@ -297,15 +307,23 @@ pub struct What {
     /// Only this method
     #[arg(long)]
     pub method: Option<String>,
-    /// Only this status
-    #[arg(long, value_parser = status_code)]
-    pub status_code: Option<u16>,
     /// Only this class of status: 5 or 5xx
     #[arg(long, value_name = "CLASS", value_parser = status_class)]
     pub status_class: Option<u8>,
     /// Only status 500 and above
     #[arg(long)]
     pub errors: bool,
+}
+
+/// Filters of events.
+#[derive(Debug, Clone, Args)]
+pub struct What {
+    /// What aggregates know, too
+    #[command(flatten)]
+    pub part: Part,
+    /// Only this status
+    #[arg(long, value_parser = status_code)]
+    pub status_code: Option<u16>,
     /// Only this latency or more, milliseconds
     #[arg(long, value_name = "MS", value_parser = latency)]
     pub min_latency: Option<f64>,

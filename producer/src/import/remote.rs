@@ -13,7 +13,7 @@ use slipstream_schemas::records::ImportPosition;
 
 use super::error::ImportError;
 use super::wire::{Found, Stands, body};
-use crate::server::{Credentials, Server, cause_of, distrusts, refusal};
+use crate::server::{Credentials, Server, TRUST, cause_of, distrusts, refusal};
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -116,7 +116,7 @@ impl Remote {
     async fn post<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> Attempt<(StatusCode, T)> {
         let response = match self.server.post(path).body(body).send().await {
             Ok(response) => response,
-            Err(error) if distrusts(&error) => return Attempt::Refused(cause_of(error)),
+            Err(error) if distrusts(&error) => return Attempt::Refused(cause_of(error) + TRUST),
             Err(error) if error.is_connect() => return Attempt::Unreachable(cause_of(error)),
             Err(error) => return Attempt::Later(cause_of(error)),
         };

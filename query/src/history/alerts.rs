@@ -24,7 +24,7 @@ pub struct AlertAnswer {
 pub struct AlertDetail {
     /// Its episodes, newest first.
     pub episodes: Vec<AlertEpisode>,
-    /// Every transition, oldest first; the newest 10,000.
+    /// The newest 10,000 transitions, oldest first.
     pub transitions: Vec<TransitionRow>,
     /// What became of its notifications, newest first; at most 10,000.
     pub notifications: Vec<NotificationRow>,

@@ -5,15 +5,16 @@ use slipstream_schemas::{LogTime, Topic};
 
 use super::History;
 use super::as_of::EVALUATED_MS;
-use super::reached::{ends, nothing_between, partitions, position};
+use super::reached::{ends, first_between, partitions, position};
 use crate::QueryError;
 
 impl History {
     /// Log time up to which the store has everything of a topic; `None` if it has nothing of some partition yet.
     ///
-    /// Of a partition of which records are still to be stored, that is the log time of the last one that is. Where there are none,
-    /// it is the time of which everything has been made that there is to be. So a quiet topic is known up to now, and one that is
-    /// not stored any more stands still; also where whoever writes it does.
+    /// Of a partition of which records are still to be stored, requests are known up to the last one that is, and what is made of them
+    /// up to the time that the first one is of that is not. Where there are none, it is the time of which everything has been made
+    /// that there is to be: by tally's horizon (L7) nothing more will come from before. So a quiet topic is known up to now, and one
+    /// that is not stored any more, or not written, stands still.
     ///
     /// # Errors
     /// When log or store cannot be read.
@@ -26,11 +27,12 @@ impl History {
         let mut least: Option<LogTime> = None;
         for (partition, end) in ends {
             let at = position(&stored, partition);
-            let has_all = nothing_between(log.as_ref(), partition, at.map_or(0, |at| at.offset), end).await?;
-            let known = match at.map(|at| at.log_time) {
-                Some(last) if has_all => Some(now.map_or(last, |now| now.max(last))),
-                None if has_all => now,
-                last => last,
+            let missing = first_between(log.as_ref(), partition, at.map_or(0, |at| at.offset), end).await?;
+            let last = at.map(|at| at.log_time);
+            let known = match missing {
+                _ if is_made(topic) => now.zip(missing.map_or(now, |missing| missing.of)).map(|(a, b)| a.min(b)),
+                Some(_) => last,
+                None => now.max(last),
             };
             let Some(known) = known else { return Ok(None) };
             least = Some(least.map_or(known, |least| least.min(known)));
@@ -39,12 +41,11 @@ impl History {
     }
 
     /// The log time of which everything has led to records of a topic that will; `None` before that has begun. Requests are as far
-    /// as tally has read: by its horizon (L7) nothing more will come from before. Burn rates are as far as burn has folded what
-    /// tally makes of them. Alerts and their notifications are as far as burn rates, once the alerter has read all of those;
-    /// what receivers have not taken yet is not among them.
+    /// as tally has read. Burn rates are as far as burn has folded what tally makes of them. Alerts and their notifications are as far
+    /// as the burn rates that the alerter has read; what receivers have not taken yet is not among them.
     async fn made_up_to(&self, topic: Topic) -> Result<Option<LogTime>, QueryError> {
         let Some(read) = self.read_up_to(TALLY, Topic::RequestEvents).await? else { return Ok(None) };
-        if !matches!(topic, Topic::BurnRates | Topic::Alerts | Topic::Notifications) {
+        if !is_made(topic) {
             return Ok(Some(read));
         }
         let Some(folded) = self.read_up_to(BURN, Topic::SliTallies).await? else { return Ok(None) };
@@ -54,15 +55,14 @@ impl History {
         }
         // Read after what burn has committed: what that has led to lies below.
         let log = self.log()?;
-        let mut decided = evaluated;
+        let mut decided = Some(evaluated);
         for (partition, end) in ends(log.as_ref(), Topic::BurnRates).await? {
-            let at = log.committed(ALERTER, partition).await?;
-            if !nothing_between(log.as_ref(), partition, at.map_or(0, |at| at.offset), end).await? {
-                let Some(at) = at else { return Ok(None) };
-                decided = decided.min(at.log_time);
+            let at = log.committed(ALERTER, partition).await?.map_or(0, |at| at.offset);
+            if let Some(missing) = first_between(log.as_ref(), partition, at, end).await? {
+                decided = decided.zip(missing.of).map(|(decided, of)| decided.min(of));
             }
         }
-        Ok(Some(decided))
+        Ok(decided)
     }
 
     /// The log time up to which a role has read all partitions of a topic; `None` before it has begun.
@@ -75,4 +75,9 @@ impl History {
         }
         Ok(Some(least))
     }
+}
+
+/// Whether records of a topic are made of requests, and say of which time they are.
+fn is_made(topic: Topic) -> bool {
+    matches!(topic, Topic::BurnRates | Topic::Alerts | Topic::Notifications)
 }

@@ -105,7 +105,8 @@ impl History {
         let mut meanings = Meanings { slo, revisions: &revisions, found: HashMap::new() };
         let definition = meanings.at(LogTime(i64::MAX), revisions.end());
         // Where groups meant something else once, what they mean is known of each point alone.
-        let labels = definition.as_ref().filter(|_| revisions.generations(slo).len() == 1).map(|slo| &slo.group_by[..]);
+        let mut groups = revisions.definitions_of(slo).map(|slo| &slo.group_by[..]);
+        let labels = groups.next().filter(|first| groups.all(|other| other == *first));
         let place = |label: &String| labels?.iter().position(|known| known.label() == label.as_str());
         let asked = BurnQuestion {
             slo: slo.clone(),
@@ -118,8 +119,7 @@ impl History {
         };
         let states = self.store.burn_history(&asked).await?;
         if states.len() > MOST_POINTS {
-            let most =
-                format!("more than {MOST_POINTS} points: use longer steps, a shorter range, an objective or a group");
+            let most = format!("more than {MOST_POINTS} points: use longer steps, or a shorter range, or of some only");
             return Err(QueryError::Refused(most));
         }
         if states.is_empty() && definition.is_none() {

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use slipstream_log::{Fetch, Log, LogError, Offset, TopicPartition};
-use slipstream_schemas::{LogTime, Topic};
+use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
+use slipstream_schemas::{LogTime, Topic, codec};
 use slipstream_store::StorePosition;
 use tokio::time::{Instant, sleep};
 
@@ -30,17 +31,53 @@ pub(super) async fn nothing_between(
     from: Offset,
     to: Offset,
 ) -> Result<bool, LogError> {
+    Ok(first_between(log, partition, from, to).await?.is_none())
+}
+
+/// A record that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The begin of the tick that it is of, or when it was told; `None` where a record says no time of its own, or cannot be read.
+    pub of: Option<LogTime>,
+}
+
+/// The first record at or behind an offset, below another one.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(super) async fn first_between(
+    log: &dyn Log,
+    partition: TopicPartition,
+    from: Offset,
+    to: Offset,
+) -> Result<Option<Found>, LogError> {
     let one = Fetch { records: 1, ..Fetch::default() };
     let mut next = from;
     while next < to {
         match log.read(partition, next, to, one).await {
             // Empty only where there is nothing up to `to`.
-            Ok(batch) => return Ok(batch.is_empty()),
+            Ok(batch) => {
+                let found = batch.iter().next();
+                return Ok(
+                    found.map(|record| Found { of: record.value().and_then(|value| time_of(partition.topic, value)) })
+                );
+            }
             Err(LogError::OutOfRange { first, .. }) if first > next => next = first,
             Err(error) => return Err(error),
         }
     }
-    Ok(true)
+    Ok(None)
+}
+
+/// Of which time a record is that was made of requests.
+fn time_of(topic: Topic, value: &[u8]) -> Option<LogTime> {
+    let tick = |tick: i64| LogTime(tick.saturating_mul(1_000));
+    match topic {
+        Topic::BurnRates => codec::decode::<BurnRates>(value).ok().map(|rates| tick(rates.tick)),
+        Topic::Alerts => codec::decode::<AlertTransition>(value).ok().map(|transition| tick(transition.tick)),
+        Topic::Notifications => codec::decode::<Notification>(value).ok().map(|told| LogTime(told.at)),
+        _ => None,
+    }
 }
 
 /// The partitions of a topic.

@@ -119,6 +119,10 @@ impl History {
         if question.sort == TopSort::BudgetSpent && question.slo.is_none() {
             return Err(QueryError::Refused("sorted by budget_spent: say of which SLO".to_owned()));
         }
+        if question.slo.is_some() && question.filter.logged_by.is_some() {
+            let why = "what endpoints spent of a budget is known of now alone: leave out as_of, or the SLO";
+            return Err(QueryError::Refused(why.to_owned()));
+        }
         if let Some(at) = question.filter.logged_by {
             self.require_stored(at).await?;
         }

@@ -19,6 +19,7 @@ pub async fn all(fixture: &dyn Fixture) {
     kpis_equal_a_recount(fixture).await;
     sources_are_named_and_agree(fixture).await;
     events_come_in_pages_without_gap_or_repeat(fixture).await;
+    pages_reach_over_many_minutes_and_days_of_the_log(fixture).await;
     the_newest_state_of_each_living_series_is_found(fixture).await;
     an_alert_has_one_entry_per_episode(fixture).await;
     nonsense_is_refused(fixture).await;
@@ -199,19 +200,58 @@ async fn events_come_in_pages_without_gap_or_repeat(fixture: &dyn Fixture) {
         }
         let expected: Vec<&RequestEvent> = expected.into_iter().map(|(_, event)| event).collect();
         let limit = 1 + dice.below(60) as usize;
-        let (mut found, mut after): (Vec<RequestEvent>, Option<Cursor>) = (Vec::new(), None);
-        loop {
-            let question = EventQuestion { filter: filter.clone(), order, limit, after };
-            let page = store.events(&question).await.expect("a page");
-            assert!(page.events.len() <= limit);
-            found.extend(page.events.into_iter().map(|stored| stored.event));
-            // The cursor survives its way through text.
-            after = page.next.map(|next| next.to_string().parse().expect("a cursor"));
-            if after.is_none() {
-                break;
-            }
-        }
+        let found = in_pages(&store, &filter, order, limit).await;
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+}
+
+/// All events that fit, page by page.
+async fn in_pages(store: &SharedStore, filter: &EventFilter, order: Order, limit: usize) -> Vec<RequestEvent> {
+    let (mut found, mut after): (Vec<RequestEvent>, Option<Cursor>) = (Vec::new(), None);
+    loop {
+        let question = EventQuestion { filter: filter.clone(), order, limit, after };
+        let page = store.events(&question).await.expect("a page");
+        assert!(page.events.len() <= limit);
+        found.extend(page.events.into_iter().map(|stored| stored.event));
+        // The cursor survives its way through text.
+        after = page.next.map(|next| next.to_string().parse().expect("a cursor"));
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
+/// Events of some minutes in a few hours, which the log brought on four days, not in their order.
+async fn pages_reach_over_many_minutes_and_days_of_the_log(fixture: &dyn Fixture) {
+    const MINUTE: i64 = 60_000_000;
+    let store = fixture.empty().await;
+    let mut dice = Dice(21);
+    let mut events = made::events(&mut dice, 240);
+    for event in &mut events {
+        let within = dice.one_of(&[0, 1, 30_000_000, MINUTE - 1]);
+        event.time = EventTime(BEGIN + dice.below(400) as i64 * MINUTE + within);
+    }
+    for (i, chunk) in events.chunks(60).enumerate() {
+        let from = (i > 0).then_some(i as i64 * 60);
+        store.write(Arc::new(made::batch(chunk, from, 1_000 + i as i64 * 86_400_000))).await.expect("written");
+    }
+    for _ in 0..12 {
+        let time = |dice: &mut Dice| match dice.below(3) {
+            0 => None,
+            _ => Some(EventTime(BEGIN + dice.below(400) as i64 * MINUTE + dice.one_of(&[0, 1, 30_000_000]))),
+        };
+        let (from, to) = (time(&mut dice), time(&mut dice));
+        let (from, to) = if from.is_some() && to.is_some() && from > to { (to, from) } else { (from, to) };
+        let filter = EventFilter { from, to, errors_only: dice.below(3) == 0, ..EventFilter::default() };
+        let mut expected: Vec<(usize, &RequestEvent)> =
+            events.iter().enumerate().filter(|(_, event)| filter.admits(event)).collect();
+        expected.sort_by_key(|(offset, event)| (event.time, *offset));
+        for order in [Order::Oldest, Order::Newest] {
+            let limit = 1 + dice.below(80) as usize;
+            let found = in_pages(&store, &filter, order, limit).await;
+            assert!(found.iter().eq(expected.iter().map(|(_, event)| *event)), "{order:?} {limit} {filter:?}");
+            expected.reverse();
+        }
     }
 }
 

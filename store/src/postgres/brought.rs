@@ -36,8 +36,8 @@ impl Brought {
         Ok(log(0).zip(log(1)).map(|(oldest, newest)| Brought { from, to, oldest, newest }))
     }
 
-    /// Of the first minutes of a range in an order, at most so many that hold something. It begins where the range does, so what is
-    /// left of that lies behind it.
+    /// Of the first minutes of a range in an order, at most so many of which something is left. It begins where the range does, so
+    /// what is left of that lies behind it.
     pub async fn first(
         asked: &Transaction<'_>,
         order: Order,
@@ -50,7 +50,9 @@ impl Brought {
         let direction = if order == Order::Oldest { "" } else { "DESC" };
         let sql = format!(
             "SELECT min(minute), max(minute), min(oldest_log), max(newest_log) FROM
-             (SELECT minute, oldest_log, newest_log FROM minutes WHERE {} ORDER BY minute {direction} LIMIT {most}) m",
+             (SELECT minute, oldest_log, newest_log FROM minutes
+              WHERE {} AND (NOT raw_gone OR newest_log >= coalesce((SELECT raw_from FROM kept), '-infinity'))
+              ORDER BY minute {direction} LIMIT {most}) m",
             minutes.sql()
         );
         let found = read::rows(asked, DOING, &sql, &minutes.values()).await?;

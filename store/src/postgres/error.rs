@@ -1,12 +1,11 @@
 //! What PostgreSQL's errors mean for the caller: SQLSTATE classes (PostgreSQL manual, appendix A), and what happened to
 //! the connection.
 
-use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
 use slipstream_schemas::Cause;
-use slipstream_schemas::cause::chain;
+use slipstream_schemas::cause::{chain, find};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
@@ -173,22 +172,6 @@ fn broken(doing: String, error: &Error) -> StoreError {
         return StoreError::Unavailable { doing, cause: said.into() };
     }
     StoreError::Fatal { doing, cause: said.into() }
-}
-
-/// The first error of a kind behind another; also inside of I/O errors, which hide theirs.
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(found) = cause.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let hidden = cause.downcast_ref::<io::Error>().and_then(|io| io.get_ref());
-        if let Some(found) = hidden.and_then(|hidden| hidden.downcast_ref::<T>()) {
-            return Some(found);
-        }
-        next = cause.source();
-    }
-    None
 }
 
 #[cfg(test)]

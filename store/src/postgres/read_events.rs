@@ -1,6 +1,7 @@
 //! Pages of raw events, and single ones.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent};
 use tokio_postgres::types::Type;
@@ -10,7 +11,7 @@ use super::brought::Brought;
 use super::conditions::Conditions;
 use super::read_kpis::raw_gone;
 use super::stamp::Stamp;
-use super::{error, read};
+use super::{error, read, session};
 use crate::filter::EventFilter;
 use crate::kpis::raw_is_gone;
 use crate::page::{Cursor, EventPage, EventQuestion, Order, StoredEvent};
@@ -18,6 +19,8 @@ use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
 
 type Answer<T> = Result<T, StoreError>;
+
+const DOING: &str = "reading events";
 
 /// Minutes with events that are looked at first for a page, and how many times more after each look that did not fill it.
 const FIRST_MINUTES: i64 = 8;
@@ -36,8 +39,12 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
         (_, None) => {}
     }
     // One more than requested, to see whether there is a next page. Few minutes first: mostly those have a page.
-    let (mut found, mut minutes) = (Vec::new(), FIRST_MINUTES);
-    while found.len() <= question.most() {
+    let (mut found, mut minutes, asked_at) = (Vec::new(), FIRST_MINUTES, Instant::now());
+    while found.len() <= question.most() && from < to {
+        // One patience for all looks.
+        if minutes > FIRST_MINUTES {
+            session::have_patience(asked, asked_at.elapsed(), DOING).await?;
+        }
         let Some(piece) = Brought::first(asked, *order, (from, to), minutes).await? else { break };
         let mut conditions = Conditions::default();
         piece.limit(&mut conditions);
@@ -105,7 +112,7 @@ async fn read(asked: &Transaction<'_>, conditions: &Conditions, order: Order, li
         ordered(""),
         ordered("e."),
     );
-    read::rows(asked, "reading events", &sql, &conditions.values()).await
+    read::rows(asked, DOING, &sql, &conditions.values()).await
 }
 
 /// The partition as events are ordered by it: above it is the epoch of its topic. Events that were sent again into a recreated topic

@@ -251,9 +251,8 @@ impl Readers {
             let patience = patience::current().map(|patience| patience.min(STATEMENT));
             let beginning = patience.map_or(DEADLINE, |_| BEGINNING);
             let transaction = within(beginning, doing, session.begin_reading(doing)).await?;
-            if let Some(patience) = patience {
-                let limit = format!("SET LOCAL statement_timeout TO {}", patience.as_millis().max(1));
-                transaction.batch_execute(&limit).await.map_err(error::at(doing))?;
+            if patience.is_some() {
+                have_patience(&transaction, Duration::ZERO, doing).await?;
             }
             let answer = question(&transaction).await?;
             transaction.commit().await.map_err(error::at(doing))?;
@@ -273,6 +272,20 @@ impl Readers {
         self.free.close();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// Lets the server work on what is asked next for as long as the asker still waits, of which some has passed. Who has no patience of its
+/// own waits for each statement as long as any may take.
+///
+/// # Errors
+/// `Refused` when it does not wait any more.
+pub async fn have_patience(asked: &Transaction<'_>, passed: Duration, doing: &str) -> Result<(), StoreError> {
+    let Some(patience) = patience::current() else { return Ok(()) };
+    let Some(left) = patience.min(STATEMENT).checked_sub(passed).filter(|left| !left.is_zero()) else {
+        return Err(StoreError::Refused(format!("{doing}: it takes too long: {}", patience::LESS)));
+    };
+    let limit = format!("SET LOCAL statement_timeout TO {}", left.as_millis().max(1));
+    asked.batch_execute(&limit).await.map_err(error::at(doing))
 }
 
 fn closed(doing: &str) -> StoreError {

@@ -31,7 +31,8 @@ pub async fn slice(session: &mut Session, retention: Retention, now: LogTime) ->
     let mut removed = days(&transaction, layout.events, LogTime(raw)).await?;
     transaction.commit().await.map_err(error::at(DOING))?;
     let transaction = session.begin(DOING).await?;
-    removed += minutes(&transaction, Stamp::millis(history)).await?;
+    // A minute stays as long as its raw events: they are found by it.
+    removed += minutes(&transaction, Stamp::millis(history.min(raw))).await?;
     removed += match layout.burn_rates {
         true => burn_rate_chunk(&transaction, Stamp::millis(raw)).await?,
         false => burn_rates(&transaction, Stamp::millis(raw)).await?,

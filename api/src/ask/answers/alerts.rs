@@ -107,9 +107,9 @@ pub struct Alerts {
 pub struct AlertDetail {
     /// Its newest episode.
     pub alert: Alert,
-    /// All its episodes, newest first.
+    /// Its episodes, newest first: those of the transitions.
     pub episodes: Vec<Alert>,
-    /// Every transition that is stored, of all episodes, oldest first; the newest 10,000.
+    /// The newest 10,000 transitions that are stored, of all episodes, oldest first.
     pub transitions: Vec<Step>,
     /// What became of its notifications, newest first; at most 10,000.
     pub notifications: Vec<Notification>,

@@ -5,30 +5,29 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::Value;
 use slipstream_query::History;
-use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, KpiRow, Kpis, Level};
+use slipstream_store::kpis::{FieldValue, KpiAnswer, KpiQuestion, KpiRow, Kpis, Level};
 
+use super::answered_as;
 use super::remote::{self, Answer, Params, given};
-use super::{answered_as, filter};
-use crate::args::What;
+use crate::args::{AskedOf, Form, What};
 use crate::{figures, output};
 
 /// Prints hits, errors and latencies.
 pub async fn run(question: &KpiQuestion, what: &What) -> Result<ExitCode> {
-    asked(question, ("/kpis", params(question)), what).await
+    asked(question, ("/kpis", params(question)), what.form, &what.place).await
 }
 
 /// Prints the same hour by hour, or day by day, from aggregates of such.
-pub async fn buckets(level: Level, by: Vec<Field>, what: &What) -> Result<ExitCode> {
-    let question = KpiQuestion { filter: filter(what), by, step: Some(level.seconds()), source: Some(level) };
-    let mut params = params(&question);
-    // The path says them.
-    params.retain(|(name, _)| name != "step" && name != "source");
-    asked(&question, (&format!("/{}", level.name()), params), what).await
+pub async fn buckets(level: Level, question: KpiQuestion, form: Form, place: &AskedOf) -> Result<ExitCode> {
+    // The path says step and source.
+    let there = (format!("/{}", level.name()), params(&question));
+    let question = KpiQuestion { step: Some(level.seconds()), source: Some(level), ..question };
+    asked(&question, (&there.0, there.1), form, place).await
 }
 
-async fn asked(question: &KpiQuestion, there: (&str, Params), what: &What) -> Result<ExitCode> {
+async fn asked(question: &KpiQuestion, there: (&str, Params), form: Form, place: &AskedOf) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.kpis(question).await?);
-    let answer = answered_as(&what.place, what.form, there, here, |answer| read(question, answer)).await?;
+    let answer = answered_as(place, form, there, here, |answer| read(question, answer)).await?;
     let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
     let (keys, rows) = match answer {
         KpiAnswer::Total(total) => (Vec::new(), vec![(Vec::new(), total)]),

@@ -28,7 +28,7 @@ use slipstream_store::kpis::{Field, KpiQuestion, Level};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
 use slipstream_store::{Cursor, EventFilter, EventQuestion, Order};
 
-use crate::args::{AskedOf, By, Form, OutcomeName, Place, Query, Sort, Source, State, What};
+use crate::args::{AskedOf, By, Form, OutcomeName, Part, Place, Query, Sort, Source, State, What};
 use crate::{logging, output, parts};
 use remote::{Answer, Media, Params, Remote};
 
@@ -52,8 +52,8 @@ pub async fn run(query: Query, log_level: Option<String>) -> Result<ExitCode> {
             };
             kpis::run(&question, &what).await
         }
-        Query::Hourly { by, what } => kpis::buckets(Level::Hourly, by.into_iter().map(field).collect(), &what).await,
-        Query::Daily { by, what } => kpis::buckets(Level::Daily, by.into_iter().map(field).collect(), &what).await,
+        Query::Hourly { by, part, form, place } => kpis::buckets(Level::Hourly, buckets(by, &part), form, &place).await,
+        Query::Daily { by, part, form, place } => kpis::buckets(Level::Daily, buckets(by, &part), form, &place).await,
         Query::Top { sort, slo, objective, limit, what } => {
             let slo = slo.map(|slo| (slo, objective));
             top::run(&TopQuestion { filter: filter(&what), sort: top_sort(sort), limit, slo }, &what).await
@@ -191,23 +191,34 @@ fn micros(time: Timestamp) -> EventTime {
 
 fn filter(what: &What) -> EventFilter {
     EventFilter {
-        service: what.service.clone(),
-        environment: what.environment.clone(),
-        endpoint: what.endpoint.clone(),
-        method: what.method.clone(),
         status_code: what.status_code,
-        status_class: what.status_class,
-        errors_only: what.errors,
         min_latency_ms: what.min_latency,
         max_latency_ms: what.max_latency,
         event_id: what.event_id.clone(),
         trace_id: what.trace_id.clone(),
         user_ref: what.user_ref.clone(),
         attributes: what.attribute.iter().cloned().collect(),
-        from: what.from.map(micros),
-        to: what.to.map(micros),
         logged_by: what.as_of.map(|at| LogTime(at.as_millisecond())),
+        ..part_of(&what.part)
     }
+}
+
+fn part_of(part: &Part) -> EventFilter {
+    EventFilter {
+        service: part.service.clone(),
+        environment: part.environment.clone(),
+        endpoint: part.endpoint.clone(),
+        method: part.method.clone(),
+        status_class: part.status_class,
+        errors_only: part.errors,
+        from: part.from.map(micros),
+        to: part.to.map(micros),
+        ..EventFilter::default()
+    }
+}
+
+fn buckets(by: Vec<By>, part: &Part) -> KpiQuestion {
+    KpiQuestion { filter: part_of(part), by: by.into_iter().map(field).collect(), ..KpiQuestion::default() }
 }
 
 fn field(by: By) -> Field {

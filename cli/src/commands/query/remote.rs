@@ -106,6 +106,7 @@ impl Remote {
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (as_of, stale_for) = (header("slipstream-as-of"), header("slipstream-stale-for"));
         let next = header("link").and_then(|link| next(&link));
+        let is_table = header("content-type").is_some_and(|media| media.starts_with("text/csv"));
         let text = response.text().await;
         let text = text.map_err(|e| anyhow::anyhow!("{shown}: its answer broke off: {}", cause_of(e)))?;
         if !status.is_success() {
@@ -115,6 +116,9 @@ impl Remote {
                 400 | 422 => WrongUse(refused).into(),
                 _ => anyhow::Error::msg(refused),
             });
+        }
+        if media == Media::Csv && !is_table {
+            return Err(no_answer(&text));
         }
         Ok(Answer { media, text, stale_for_seconds: stale_for.and_then(|text| text.parse().ok()), as_of, next })
     }
@@ -148,12 +152,12 @@ fn said(text: &str) -> String {
             let mistakes = errors.iter().map(|mistake| format!("\n  {}: {}", mistake.parameter, mistake.message));
             if errors.len() < 2 { detail } else { mistakes.collect() }
         }
-        Err(_) => no_json(text).to_string(),
+        Err(_) => no_answer(text).to_string(),
     }
 }
 
 /// The address is that of something else.
-fn no_json(text: &str) -> anyhow::Error {
+fn no_answer(text: &str) -> anyhow::Error {
     let beginning: String = text.chars().take(SHOWN).collect();
     anyhow::anyhow!("not an answer of Slipstream's API: {}", beginning.trim())
 }
@@ -166,7 +170,7 @@ impl Answer {
     pub fn print(&self) -> Result<()> {
         match self.media {
             Media::Json => output::print_json_text(&self.text).map_err(|error| match error.kind() {
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => no_json(&self.text),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => no_answer(&self.text),
                 _ => error.into(),
             })?,
             Media::Csv => {
@@ -186,7 +190,7 @@ impl Answer {
         let known: Known = serde_json::from_str(&self.text).unwrap_or_default();
         warn(known.stale_for_seconds, known.as_of.as_deref());
         if serde_json::from_str::<IgnoredAny>(&self.text).is_err() {
-            return Err(no_json(&self.text));
+            return Err(no_answer(&self.text));
         }
         serde_json::from_str(&self.text).context("reading the answer; has the server another version?")
     }
