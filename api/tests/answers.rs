@@ -204,7 +204,9 @@ async fn the_past_of_an_slo_is_what_was_published_of_it() {
     let point = points("step=366d").await[0].clone();
     assert_eq!((&point["good"], &point["total"], &point["objective"]), (&json!(36), &json!(40), &json!("most")));
     assert!(point["complete"] == true && point["covered_from"].is_string() && point["at"].is_string(), "{point}");
-    assert_eq!(points("objective=other").await, json!([]));
+    for (query, status) in [("objective=other", 404), ("group.endpoint=/endpoint/1", 422)] {
+        assert_eq!(world.api.get(&format!("/slos/all/history?{query}")).await.status, status, "{query}");
+    }
     assert_eq!(points("to=2001-01-01").await, json!([]));
     world.end().await;
 }

@@ -52,7 +52,7 @@ impl Credentials {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
     /// The address is none.
-    #[error("{cause}; expected an address like http://host:8480 (of a gateway) or http://host:8470 (of an API)")]
+    #[error("{cause}; expected an address like http://host:8480")]
     Address {
         /// What is wrong with it.
         #[source]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use super::place::AskedOf;
-use super::values::{latency, limit, pair, status_class, status_code, step, time};
+use super::values::{latency, limit, pair, past, status_class, status_code, step, time};
 
 /// `slipstream query ...`
 #[derive(Debug, Subcommand)]
@@ -125,7 +125,7 @@ pub enum Query {
     )]
     Slos {
         /// As it was known at this time, from the store
-        #[arg(long, value_name = "TIME", value_parser = time)]
+        #[arg(long, value_name = "TIME", value_parser = past)]
         as_of: Option<Timestamp>,
         /// How it is printed
         #[command(flatten)]
@@ -165,7 +165,8 @@ pub enum Query {
     },
     /// Show who is behind the bad requests of an SLO
     #[command(after_help = "Examples:\n  slipstream query contributors payment-availability\n  \
-        slipstream query contributors payment-availability --by attribute.region --from 2026-01-31T10:00:00Z")]
+        slipstream query contributors payment-availability --by attribute.region \\\n      \
+        --from 2026-01-31T10:00:00Z")]
     Contributors {
         /// The SLO
         slo: String,
@@ -210,7 +211,7 @@ pub enum Query {
         #[arg(long, value_enum)]
         state: Vec<State>,
         /// As they were at this time
-        #[arg(long, value_name = "TIME", value_parser = time)]
+        #[arg(long, value_name = "TIME", value_parser = past)]
         as_of: Option<Timestamp>,
         /// At most this many
         #[arg(long, value_parser = limit)]
@@ -343,7 +344,7 @@ pub struct What {
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub attribute: Vec<(String, String)>,
     /// As it was known at this time: of what the log had taken by then
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = past)]
     pub as_of: Option<Timestamp>,
     /// How it is printed
     #[command(flatten)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::place::{AskedOf, Place};
 use super::query::Form;
-use super::values::time;
+use super::values::past;
 
 /// `slipstream slo ...`
 #[derive(Debug, Subcommand)]
@@ -60,7 +60,7 @@ pub enum Slo {
     )]
     Status {
         /// As it was known at this time, from the store
-        #[arg(long, value_name = "TIME", value_parser = time)]
+        #[arg(long, value_name = "TIME", value_parser = past)]
         as_of: Option<Timestamp>,
         /// How it is printed
         #[command(flatten)]

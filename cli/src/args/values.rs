@@ -132,6 +132,12 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     time.ok_or_else(|| format!("expected a time like 2026-11-29T00:00:00Z, found `{text}`"))
 }
 
+/// A time that is over: what was known then.
+pub(super) fn past(text: &str) -> Result<Timestamp, String> {
+    let at = time(text)?;
+    if at > Timestamp::now() { Err(format!("{at} lies ahead: nothing is known of it yet")) } else { Ok(at) }
+}
+
 /// The address of a server, and what one looks like. It may hold a password, which clap would print with its own error.
 #[derive(Debug, Clone)]
 pub(super) struct WebAddress(&'static str);

@@ -110,7 +110,8 @@ async fn what_a_server_refuses_is_told_with_what_to_do() {
     for (question, more, expected) in [
         (&["query", "events"][..], &swapped[..], "status 400"),
         (&["query", "kpis"], &["--by", "service", "--by", "service"], "status 400 Bad Request: by: service twice"),
-        (&["query", "history", "payment-availability"], &["--from", "2020-01-01", "--step", "1s"], "status 422"),
+        (&["query", "hourly"], &["--from", "2026-01-01T00:30:00Z"], "status 422"),
+        (&["query", "history", "payment-availability"], &["--group", "colour=red"], "status 422"),
     ] {
         let (_, said, code) = ended(output(&process.api(), question, more).await);
         assert!(code == Some(2) && said.contains(expected), "{question:?} {more:?}: {code:?} {said}");

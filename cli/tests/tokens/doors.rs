@@ -65,7 +65,10 @@ async fn tokens_and_a_certificate_hold_over_restarts() {
         // Whoever does not trust the certificate hears that at once: it would not at the next try.
         let lines = home.path().join("events.ndjson");
         std::fs::write(&lines, "{}\n").unwrap();
-        for wary in [&args[..], &["import", arg(&lines), "--to", &gateway, "--token-file", arg(&token_file)]] {
+        for wary in [
+            &args[..],
+            &["import", "--format", "json", arg(&lines), "--to", &gateway, "--token-file", arg(&token_file)],
+        ] {
             let (code, _, said) = told(&run(wary));
             assert!(code == Some(1) && said.contains("certificate") && !said.contains("tried"), "{wary:?}: {said}");
         }

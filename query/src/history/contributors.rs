@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use slipstream_definitions::definition::Slo;
 use slipstream_schemas::event::EventView;
-use slipstream_schemas::{EventTime, LogTime, RequestEvent};
+use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
 use slipstream_slo::matcher::{Active, Matcher, Verdict};
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::{EventFilter, EventQuestion, text};
@@ -217,19 +217,29 @@ impl History {
     ) -> Result<(EventTime, EventTime), QueryError> {
         let to = match to {
             Some(to) => to,
-            None => match self.store.kpis(&KpiQuestion::default()).await? {
-                KpiAnswer::Total(all) => behind(all.to.as_deref()),
-                KpiAnswer::Rows { .. } => return Err(QueryError::Refused("the range cannot be told".to_owned())),
-            },
+            None => self.newest().await?,
         };
         Ok((from.unwrap_or(EventTime(to.0.saturating_sub(HOUR_US))), to))
     }
+
+    /// The end of what is stored.
+    async fn newest(&self) -> Result<EventTime, QueryError> {
+        let last = match self.store.kpis(&KpiQuestion::default()).await? {
+            KpiAnswer::Total(all) => all.to,
+            KpiAnswer::Rows { .. } => None,
+        };
+        let stored = self.store.positions().await?;
+        let logged = stored.iter().filter(|at| at.topic == Topic::RequestEvents).map(|at| at.log_time).max();
+        Ok(end_of(last.as_deref(), logged))
+    }
 }
 
-/// Right behind the time of the last event.
-fn behind(last: Option<&str>) -> EventTime {
-    let last = last.and_then(|last| last.parse::<jiff::Timestamp>().ok());
-    EventTime(last.map_or(0, |last| last.as_microsecond() + 1))
+/// Where what is stored ends: right behind the last event, but not behind when the log brought the last one. An event whose clock is
+/// ahead is no reason to look where nothing can be yet.
+fn end_of(last: Option<&str>, logged: Option<LogTime>) -> EventTime {
+    let last = last.and_then(|last| last.parse::<jiff::Timestamp>().ok()).map(|last| last.as_microsecond() + 1);
+    let logged = logged.map(|logged| (logged.0 + 1).saturating_mul(1_000));
+    EventTime(last.into_iter().chain(logged).min().unwrap_or(0))
 }
 
 /// Refuses what takes too long to read, or too much memory to count.
@@ -363,6 +373,23 @@ fn shares(parts: &[i64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_whose_clock_is_ahead_moves_no_end() {
+        let last = |text: &str| Some(text.to_owned());
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        let logged = Some(LogTime(at("2026-12-01T10:00:00Z") / 1_000));
+        for (last, logged, expected) in [
+            (last("2026-12-01T09:59:59.5Z"), logged, at("2026-12-01T09:59:59.500001Z")),
+            (last("2099-01-01T00:00:00Z"), logged, at("2026-12-01T10:00:00.001Z")),
+            (last("2019-01-22T00:29:11Z"), logged, at("2019-01-22T00:29:11.000001Z")),
+            (last("2019-01-22T00:29:11Z"), None, at("2019-01-22T00:29:11.000001Z")),
+            (None, logged, at("2026-12-01T10:00:00.001Z")),
+            (None, None, 0),
+        ] {
+            assert_eq!(end_of(last.as_deref(), logged), EventTime(expected), "{last:?} {logged:?}");
+        }
+    }
 
     #[test]
     fn shares_add_up_to_exactly_one() {

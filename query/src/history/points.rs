@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use slipstream_definitions::definition::Slo;
+use slipstream_definitions::definition::{COMPOSITE, Slo};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::BurnRates;
 use slipstream_slo::revision::Revisions;
@@ -125,6 +125,7 @@ impl History {
         if states.is_empty() && definition.is_none() {
             return Err(QueryError::Unknown { what: "SLO", name: slo.clone() });
         }
+        question.is_about(&revisions)?;
         let wanted = |status: &SloStatus| {
             let group = status.group.clone().unwrap_or_default();
             question.objective.as_ref().is_none_or(|objective| *objective == status.objective)
@@ -140,6 +141,32 @@ impl History {
             .collect();
         let (from, to) = (text::seconds(*from), text::seconds(*to));
         Ok(HistoryAnswer { slo: slo.clone(), from, to, step: text::length(step), points })
+    }
+}
+
+impl HistoryQuestion {
+    /// Refuses an objective, and labels of groups, that the SLO never had.
+    fn is_about(&self, revisions: &Revisions) -> Result<(), QueryError> {
+        let all: Vec<&Slo> = revisions.definitions_of(&self.slo).collect();
+        // Its definitions are not known.
+        if all.is_empty() {
+            return Ok(());
+        }
+        if let Some(name) = &self.objective {
+            let has = |slo: &&Slo| {
+                slo.objectives.iter().any(|objective| objective.name == *name)
+                    || slo.composite.is_some() && name == COMPOSITE
+            };
+            if !all.iter().any(has) {
+                return Err(QueryError::Unknown { what: "objective", name: name.clone() });
+            }
+        }
+        for label in self.group.keys() {
+            if !all.iter().any(|slo| slo.group_by.iter().any(|key| key.label() == label)) {
+                return Err(QueryError::Refused(format!("{} has no groups by `{label}`", self.slo)));
+            }
+        }
+        Ok(())
     }
 }
 

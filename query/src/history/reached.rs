@@ -17,7 +17,7 @@ use super::History;
 use crate::QueryError;
 
 /// How long a question waits for what it asks about to be read, evaluated and stored. Roles commit a few times a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(4);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slipstream_schemas::EventTime;
 use slipstream_schemas::records::TransitionKind;
+use slipstream_schemas::{EventTime, Topic};
 
 use super::Fixture;
 use super::made::{self, Dice};
@@ -26,7 +26,8 @@ async fn of_an_alert_the_newest_transitions_are_told(fixture: &dyn Fixture) {
     let most = MOST_TRANSITIONS as i64;
     let transitions: Vec<_> =
         (0..=most).map(|n| made::transition("x", n / 2, (n % 2) as i32 + 1, TransitionKind::Pending)).collect();
-    let batch = WriteBatch { transitions: transitions.clone(), ..WriteBatch::default() };
+    let positions = vec![made::moved(Topic::Alerts, None, most + 1, 1_000)];
+    let batch = WriteBatch { transitions: transitions.clone(), positions, ..WriteBatch::default() };
     store.write(Arc::new(batch)).await.expect("written");
     assert!(store.transitions("x").await.expect("transitions") == transitions[1..], "but for the oldest one");
 }

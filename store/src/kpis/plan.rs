@@ -209,9 +209,14 @@ fn whole_units(range: Span, level: Level) -> Result<(), StoreError> {
     let unit = level.seconds() * 1_000_000;
     let odd = [range.0, range.1].into_iter().find(|time| time.rem_euclid(unit) != 0);
     odd.map_or(Ok(()), |time| {
-        let (name, length, time) = (level.name(), text::length(level.seconds()), text::micros(EventTime(time)));
+        let (name, length, begin) = (level.name(), text::length(level.seconds()), time - time.rem_euclid(unit));
+        let told = |time| text::micros(EventTime(time));
         Err(StoreError::Refused(format!(
-            "{name} rows have whole units of {length} (UTC), and {time} is not the begin of one"
+            "{name} rows have whole units of {length} (UTC), and {} is within one: give {} or {}, or no source: KPIs with a step of \
+             {length} begin and end anywhere",
+            told(time),
+            told(begin),
+            told(begin.saturating_add(unit)),
         )))
     })
 }
@@ -337,7 +342,9 @@ mod tests {
             Err(StoreError::Refused(why)) => {
                 assert_eq!(
                     why,
-                    "hourly rows have whole units of 1h (UTC), and 1970-01-01T00:01:00.000000Z is not the begin of one"
+                    "hourly rows have whole units of 1h (UTC), and 1970-01-01T00:01:00.000000Z is within one: give \
+                     1970-01-01T00:00:00.000000Z or 1970-01-01T01:00:00.000000Z, or no source: KPIs with a step of 1h begin and end \
+                     anywhere"
                 );
             }
             other => panic!("{other:?}"),

@@ -69,7 +69,7 @@ pub async fn run(as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Resul
             figures::count(more as i64 + 1)
         ));
     }
-    remarks(&answer.slos);
+    remarks(&answer.slos, as_of);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -139,17 +139,19 @@ async fn there(remote: &Remote, as_of: Option<Timestamp>, form: Form) -> Result<
             Err(error) => output::say(format_args!("warning: the markers could not be read: {error}")),
         }
     }
-    remarks(&slos);
+    remarks(&slos, as_of);
     Ok(ExitCode::SUCCESS)
 }
 
 /// What is to be said below the table.
-fn remarks(slos: &[SloStatus]) {
+fn remarks(slos: &[SloStatus], as_of: Option<Timestamp>) {
     for slo in slos.iter().filter(|slo| slo.too_late > 0) {
         output::say(too_late(slo));
     }
-    if slos.is_empty() {
-        output::say("no SLOs yet; next: slipstream run --slos PATH");
+    match as_of {
+        _ if !slos.is_empty() => {}
+        Some(_) => output::say("no SLOs then"),
+        None => output::say("no SLOs yet; next: slipstream run --slos PATH"),
     }
 }
 

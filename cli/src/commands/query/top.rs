@@ -16,30 +16,35 @@ pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
     let here = async |history: History| Ok(history.top(question).await?);
     let answer = answered(&what.place, what.form, ("/endpoints/top", params(question)), here).await?;
     let Some(answer) = answer else { return Ok(ExitCode::SUCCESS) };
-    let mut head = vec!["SERVICE", "METHOD", "ENDPOINT", "HITS", "ERRORS", "ERROR RATE", "P50 MS", "P95 MS", "P99 MS"];
+    let figures_of = ["HITS", "ERRORS", "ERROR RATE", "P50 MS", "P95 MS", "P99 MS"];
+    let mut head = vec!["SERVICE", "METHOD", "ENDPOINT"];
+    // Where there is but one environment, nobody asks for it.
+    let of_several = answer.endpoints.iter().any(|row| row.environment != answer.endpoints[0].environment);
+    head.extend(of_several.then_some("ENVIRONMENT"));
+    let keys = head.len();
+    head.extend(figures_of);
     if question.slo.is_some() {
         head.extend(["BAD", "BUDGET SPENT"]);
     }
     let millis = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.1}"));
     let rows = answer.endpoints.iter().map(|row| {
-        let mut cells = vec![
-            row.service.clone(),
-            row.method.clone(),
-            row.endpoint.clone(),
+        let mut cells = vec![row.service.clone(), row.method.clone(), row.endpoint.clone()];
+        cells.extend(of_several.then(|| row.environment.clone()));
+        cells.extend([
             figures::count(i64::try_from(row.hits).unwrap_or(i64::MAX)),
             figures::count(i64::try_from(row.errors).unwrap_or(i64::MAX)),
             figures::percent(row.error_rate, &[]),
             millis(row.p50_latency_ms),
             millis(row.p95_latency_ms),
             millis(row.p99_latency_ms),
-        ];
+        ]);
         if question.slo.is_some() {
             cells.push(row.bad.map_or("-".to_owned(), figures::count));
             cells.push(row.budget_spent.map_or("-".to_owned(), |spent| figures::rough_percent(spent, &[])));
         }
         cells
     });
-    output::print(&output::table(&head, &head[3..], rows))?;
+    output::print(&output::table(&head, &head[keys..], rows))?;
     if answer.endpoints_total > answer.endpoints.len() {
         let more = answer.endpoints_total - answer.endpoints.len();
         output::say(format_args!("{} more: --limit", figures::count(more as i64)));
