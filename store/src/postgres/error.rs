@@ -38,10 +38,17 @@ fn keeping(told: StoreError, error: Error) -> StoreError {
     }
 }
 
+/// What a query was broken off by: somebody else than us, for nobody waits for an answer to what we break off. A pooler that hands
+/// connections on may hit another one with the end of a question that was given up.
+const BY_OTHERS: &str = "canceling statement due to user request";
+
 /// The same for a query: retrying one that takes too long makes no sense.
 pub fn asking(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| match error.as_db_error() {
+        Some(answer) if answer.code().code() == "57014" && answer.message() == BY_OTHERS => {
+            StoreError::Unavailable { doing, cause: BY_OTHERS.into() }
+        }
         Some(answer) if answer.code().code() == "57014" => {
             StoreError::Refused(format!("{doing}: {}: {LESS}", answer.message()))
         }
