@@ -6,8 +6,8 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::conditions::Conditions;
-use super::read;
 use super::stamp::Stamp;
+use super::{error, read};
 use crate::page::Order;
 use crate::port::StoreError;
 use crate::rollup::MINUTE_US;
@@ -15,6 +15,17 @@ use crate::rollup::MINUTE_US;
 type Answer<T> = Result<T, StoreError>;
 
 const DOING: &str = "looking up minutes";
+
+/// Reads events in the order of the index on event time, and stops where it has enough. Log times say which days are looked at; the
+/// planner would also look them up, and sort all events of the minutes.
+pub async fn in_order(asked: &Transaction<'_>) -> Answer<()> {
+    asked.batch_execute("SET LOCAL enable_bitmapscan TO off").await.map_err(error::at(DOING))
+}
+
+/// Reads as the server thinks best again.
+pub async fn in_any_order(asked: &Transaction<'_>) -> Answer<()> {
+    asked.batch_execute("SET LOCAL enable_bitmapscan TO DEFAULT").await.map_err(error::at(DOING))
+}
 
 /// A range of event time, microseconds, and the log times of all that is stored of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use slipstream_schemas::{Cause, EventTime, LogTime, RequestEvent};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
-use super::brought::Brought;
+use super::brought::{self, Brought};
 use super::conditions::Conditions;
 use super::read_kpis::raw_gone;
 use super::stamp::Stamp;
@@ -39,6 +39,7 @@ pub async fn page(asked: &Transaction<'_>, question: EventQuestion) -> Answer<Ev
         (_, None) => {}
     }
     // One more than requested, to see whether there is a next page. Few minutes first: mostly those have a page.
+    brought::in_order(asked).await?;
     let (mut found, mut minutes, asked_at) = (Vec::new(), FIRST_MINUTES, Instant::now());
     while found.len() <= question.most() && from < to {
         // One patience for all looks.

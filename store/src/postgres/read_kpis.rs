@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::aggregates::{standing, versions};
-use super::brought::Brought;
+use super::brought::{self, Brought};
 use super::conditions::Conditions;
 use super::sketch::Cells;
 use super::stamp::Stamp;
@@ -34,7 +34,10 @@ pub async fn answer(asked: &Transaction<'_>, question: KpiQuestion, days: &Days)
     if let Some(range) = question.must_be_whole() {
         question.refuse_gone(raw_gone(asked, range).await?)?;
     }
-    let Some(extent) = extent(asked, question).await? else { return Ok(KpiAnswer::nothing(question)) };
+    brought::in_order(asked).await?;
+    let extent = extent(asked, question).await?;
+    brought::in_any_order(asked).await?;
+    let Some(extent) = extent else { return Ok(KpiAnswer::nothing(question)) };
     let range = question.range(extent);
     let sources = question.sources(range, &known(asked, extent, range).await?)?;
     let mut tally = Tally::new(question);
@@ -96,10 +99,11 @@ async fn event(asked: &Transaction<'_>, order: Order, minute: i64, by: Option<St
         let by = conditions.value(by, Type::TIMESTAMPTZ);
         conditions.and(format!("e.log_time <= {by}"));
     }
-    let which = if order == Order::Oldest { "min" } else { "max" };
-    let sql = format!("SELECT {which}(e.\"time\") FROM events e WHERE {}", conditions.sql());
+    let direction = if order == Order::Oldest { "" } else { "DESC" };
+    let sql =
+        format!("SELECT e.\"time\" FROM events e WHERE {} ORDER BY e.\"time\" {direction} LIMIT 1", conditions.sql());
     let found = read::rows(asked, "reading the range of what is stored", &sql, &conditions.values()).await?;
-    Ok(found.first().and_then(|row| row.get::<_, Option<Stamp>>(0)).map(|time| time.0))
+    Ok(found.first().map(|row| row.get::<_, Stamp>(0).0))
 }
 
 /// The first and the last minute of a range that have lost raw events.
