@@ -95,7 +95,12 @@ fn copy(from: &Parts, to: &Path, extension_files: &[(&str, &str)]) -> Result<Pat
         link_all(&all, &extensions).context("linking extensions")?;
     }
     for (name, content) in extension_files {
-        fs::write(extensions.join(name), content).with_context(|| format!("writing {name}"))?;
+        let file = extensions.join(name);
+        // Through a link it would be written to the server that is installed.
+        if file.is_symlink() {
+            fs::remove_file(&file).with_context(|| format!("making room for {name}"))?;
+        }
+        fs::write(file, content).with_context(|| format!("writing {name}"))?;
     }
     Ok(to.join(&from.bin.1))
 }
