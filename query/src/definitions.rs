@@ -24,9 +24,8 @@ pub struct DefinitionAnswer {
 /// When the log cannot be read, or holds a definition that this version does not support.
 pub async fn revisions(log: &dyn Log) -> Result<Revisions, DefinitionsError> {
     let mut known = KnownRevisions::default();
-    let revisions = known.read_new(log).await?;
-    drop(known);
-    Ok(Arc::unwrap_or_clone(revisions))
+    known.read_new(log).await?;
+    Ok(Arc::unwrap_or_clone(known.revisions))
 }
 
 /// Revisions that were read, to read on from.
@@ -47,20 +46,20 @@ impl KnownRevisions {
             // The topic was recreated.
             *self = KnownRevisions::default();
         }
-        let answer = self.read_new(log).await;
-        if answer.is_err() {
+        if let Err(error) = self.read_new(log).await {
             // What was read of it is lost: the next one reads it again.
             *self = KnownRevisions::default();
+            return Err(error);
         }
-        answer
+        Ok(self.revisions.clone())
     }
 
-    async fn read_new(&mut self, log: &dyn Log) -> Result<Arc<Revisions>, DefinitionsError> {
+    async fn read_new(&mut self, log: &dyn Log) -> Result<(), DefinitionsError> {
         for revision in self.reader.read_new(log).await.map_err(DefinitionsError::Reading)? {
             let revisions = Arc::make_mut(&mut self.revisions);
             revisions.apply(revision.offset, revision.log_time, &revision.definition)?;
         }
-        Ok(self.revisions.clone())
+        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ impl Brought {
         let mut minutes = Conditions::default();
         minutes.between("minute", minute(from), to);
         let most = minutes.value(most, Type::INT8);
-        let direction = if order == Order::Oldest { "" } else { "DESC" };
+        let direction = direction(order);
         let sql = format!(
             "SELECT min(minute), max(minute), min(oldest_log), max(newest_log) FROM
              (SELECT minute, oldest_log, newest_log FROM minutes
@@ -86,7 +86,12 @@ impl Brought {
     }
 }
 
+/// As SQL has an order.
+pub fn direction(order: Order) -> &'static str {
+    if order == Order::Oldest { "" } else { "DESC" }
+}
+
 /// The minute that a time lies in.
-fn minute(time: i64) -> i64 {
+pub fn minute(time: i64) -> i64 {
     time.saturating_sub(time.rem_euclid(MINUTE_US))
 }

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::aggregates::{standing, versions};
-use super::brought::{self, Brought};
+use super::brought::{self, Brought, direction, minute};
 use super::conditions::Conditions;
 use super::sketch::Cells;
 use super::stamp::Stamp;
@@ -80,7 +80,7 @@ async fn extent(asked: &Transaction<'_>, question: &KpiQuestion) -> Answer<Optio
 
 /// The first event of an order that was logged by a time.
 async fn event_by(asked: &Transaction<'_>, order: Order, by: Stamp) -> Answer<Option<i64>> {
-    let direction = if order == Order::Oldest { "" } else { "DESC" };
+    let direction = direction(order);
     // The oldest event of such a minute is one.
     let sql = format!(
         "SELECT minute FROM minutes WHERE oldest_log <= $1 AND NOT raw_gone ORDER BY minute {direction} LIMIT 1"
@@ -91,15 +91,15 @@ async fn event_by(asked: &Transaction<'_>, order: Order, by: Stamp) -> Answer<Op
 }
 
 /// The first event of a minute in an order; by a log time, of those that had come by then.
-async fn event(asked: &Transaction<'_>, order: Order, minute: i64, by: Option<Stamp>) -> Answer<Option<i64>> {
-    let Some(brought) = Brought::within(asked, minute, minute + MINUTE_US).await? else { return Ok(None) };
+async fn event(asked: &Transaction<'_>, order: Order, within: i64, by: Option<Stamp>) -> Answer<Option<i64>> {
+    let Some(brought) = Brought::within(asked, within, within + MINUTE_US).await? else { return Ok(None) };
     let mut conditions = Conditions::default();
     brought.limit(&mut conditions);
     if let Some(by) = by {
         let by = conditions.value(by, Type::TIMESTAMPTZ);
         conditions.and(format!("e.log_time <= {by}"));
     }
-    let direction = if order == Order::Oldest { "" } else { "DESC" };
+    let direction = direction(order);
     let sql =
         format!("SELECT e.\"time\" FROM events e WHERE {} ORDER BY e.\"time\" {direction} LIMIT 1", conditions.sql());
     let found = read::rows(asked, "reading the range of what is stored", &sql, &conditions.values()).await?;
@@ -109,11 +109,11 @@ async fn event(asked: &Transaction<'_>, order: Order, minute: i64, by: Option<St
 /// The first and the last minute of a range that have lost raw events.
 pub(super) async fn raw_gone(asked: &Transaction<'_>, (from, to): Span) -> Answer<Option<(i64, i64)>> {
     let mut minutes = Conditions::default();
-    minutes.between("minute", from.saturating_sub(from.rem_euclid(MINUTE_US)), to);
+    minutes.between("minute", minute(from), to);
     let sql = format!("SELECT min(minute), max(minute) FROM minutes WHERE raw_gone AND {}", minutes.sql());
     let found = read::rows(asked, "looking up minutes", &sql, &minutes.values()).await?;
-    let minute = |i| found.first().and_then(|row| row.get::<_, Option<Stamp>>(i)).map(|stamp| stamp.0);
-    Ok(minute(0).zip(minute(1)))
+    let gone = |i| found.first().and_then(|row| row.get::<_, Option<Stamp>>(i)).map(|stamp| stamp.0);
+    Ok(gone(0).zip(gone(1)))
 }
 
 async fn known(asked: &Transaction<'_>, extent: Extent, range: Span) -> Answer<Known> {
