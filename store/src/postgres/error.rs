@@ -42,14 +42,16 @@ fn keeping(told: StoreError, error: Error) -> StoreError {
 /// connections on may hit another one with the end of a question that was given up.
 const BY_OTHERS: &str = "canceling statement due to user request";
 
+/// Whether a query was broken off by somebody else: asked again it is answered.
+pub fn is_by_others(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { cause, .. } if cause.text().contains(BY_OTHERS))
+}
+
 /// The same for a query: retrying one that takes too long makes no sense.
 pub fn asking(doing: impl Into<String>) -> impl FnOnce(Error) -> StoreError {
     let doing = doing.into();
     move |error| match error.as_db_error() {
-        Some(answer) if answer.code().code() == "57014" && answer.message() == BY_OTHERS => {
-            StoreError::Unavailable { doing, cause: BY_OTHERS.into() }
-        }
-        Some(answer) if answer.code().code() == "57014" => {
+        Some(answer) if answer.code().code() == "57014" && answer.message() != BY_OTHERS => {
             StoreError::Refused(format!("{doing}: {}: {LESS}", answer.message()))
         }
         _ => at(doing)(error),

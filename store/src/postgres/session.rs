@@ -29,6 +29,8 @@ pub const DEADLINE: Duration = Duration::from_secs(90);
 
 /// How long the server may take to notice that nobody wants an answer any more.
 const ENDING: Duration = Duration::from_secs(10);
+/// So often a question is asked again that somebody else broke off.
+const AGAIN: usize = 4;
 /// A server that does not begin a transaction for somebody who waits only so long is down.
 const BEGINNING: Duration = Duration::from_secs(5);
 
@@ -216,7 +218,7 @@ impl Readers {
     }
 
     /// Runs a query in a transaction that sees one state of the tables. If its connection is broken, it is run
-    /// once more on a new one: the server may have been restarted since.
+    /// once more on a new one: the server may have been restarted since. What others broke off is run again.
     ///
     /// # Errors
     /// When the query fails, or the server does not respond.
@@ -226,15 +228,30 @@ impl Readers {
         question: impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
     ) -> Result<T, StoreError> {
         let turn = Arc::new(self.free.clone().acquire_owned().await.map_err(|_| closed(doing))?);
+        for _ in 0..AGAIN {
+            match self.ask_once(&turn, doing, &question).await {
+                Err(error) if error::is_by_others(&error) => {}
+                answer => return answer,
+            }
+        }
+        self.ask_once(&turn, doing, &question).await
+    }
+
+    async fn ask_once<T>(
+        &self,
+        turn: &Arc<OwnedSemaphorePermit>,
+        doing: &str,
+        question: &impl for<'a> Fn(&'a Transaction<'a>) -> Asked<'a, T>,
+    ) -> Result<T, StoreError> {
         let used = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().filter(|s| !s.is_closed());
         if let Some(session) = used
-            && let (answer, true) = self.ask_on(session, &turn, doing, &question).await
+            && let (answer, true) = self.ask_on(session, turn, doing, question).await
         {
             return answer;
         }
         let opening = patience::current().map_or(DEADLINE, |_| 2 * BEGINNING);
         let session = within(opening, doing, Session::open(&self.target)).await?;
-        self.ask_on(session, &turn, doing, &question).await.0
+        self.ask_on(session, turn, doing, question).await.0
     }
 
     /// The result, and whether the connection is still usable.

@@ -9,7 +9,7 @@ use slipstream_testkit::services::Postgres;
 use tokio::task::JoinSet;
 
 use crate::between::{Between, Lost};
-use crate::support::{all_events, events, fresh_options, hits, write_until_settled};
+use crate::support::{Beside, all_events, events, fresh_options, fresh_store, hits, until_blocked, write_until_settled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_writes_it_loses_and_repeats_nothing() {
@@ -112,5 +112,30 @@ async fn held_for_a_while_it_answers_when_it_goes_on() {
     server.cont().await.unwrap();
     write.await.unwrap();
     assert_eq!(store.counts().await.unwrap().events, 10);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_others_break_off_is_answered() {
+    let (store, options) = fresh_store().await;
+    let all = events(0..10);
+    store.write(Arc::new(made::batch(&all, None, 1))).await.unwrap();
+    let (holder, breaker) = (Beside::connect(&options.url).await, Beside::connect(&options.url).await);
+    holder.run("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE").await;
+    let mut asked = JoinSet::new();
+    asked.spawn({
+        let store = store.clone();
+        let id = all[3].event_id.clone();
+        async move { store.event(&id, None).await }
+    });
+    let end = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..3 {
+        until_blocked(&breaker, 1).await;
+        breaker.one::<i64>(end, &[]).await;
+    }
+    until_blocked(&breaker, 1).await;
+    holder.run("COMMIT").await;
+    assert_eq!(asked.join_next().await.unwrap().unwrap().unwrap().len(), 1);
     store.close().await;
 }
