@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::shop::{self, client, until};
+use crate::shop::{self, client, until, until_ok};
 
 /// What a client saw.
 #[derive(Default)]
@@ -149,10 +149,16 @@ async fn a_broker_that_is_killed_costs_no_wrong_answer_and_nothing_is_stale_with
 
     kafka.start().await.unwrap();
     let back = Timestamp::now();
-    until("everything is known again", async || {
-        known("/kpis", back).await
-            && known("/alerts", back).await
-            && shop::get(&process, "/slos").await["complete"] == true
+    for path in ["/kpis", "/alerts"] {
+        until_ok("what is stored is known again", async || match as_of(&process, path).await {
+            Some(told) if told > back => Ok(()),
+            told => Err(format!("{path} as of {told:?}, back at {back}: {}", process.stderr())),
+        })
+        .await;
+    }
+    until_ok("the SLOs are complete again", async || {
+        let told = shop::get(&process, "/slos").await;
+        if told["complete"] == true { Ok(()) } else { Err(format!("{told}: {}", process.stderr())) }
     })
     .await;
     over.store(true, Ordering::SeqCst);

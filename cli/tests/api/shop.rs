@@ -53,6 +53,11 @@ pub async fn with_traffic(arguments: &[&str]) -> Slipstream {
         !get(&process, "/slos/payment-availability/history").await["points"].as_array().unwrap().is_empty()
     })
     .await;
+    until("the requests are counted where the log is followed", async || {
+        let told = get(&process, "/slos/payment-availability").await;
+        told["exemplars"].as_array().is_some_and(|exemplars| !exemplars.is_empty())
+    })
+    .await;
     process
 }
 
@@ -69,9 +74,14 @@ pub async fn get(process: &Slipstream, path: &str) -> Value {
 
 /// Waits for a condition.
 pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    until_ok(what, async || so().await.then_some(()).ok_or_else(String::new)).await;
+}
+
+/// Waits for a condition that says what it still finds.
+pub async fn until_ok(what: &str, so: impl AsyncFn() -> Result<(), String>) {
     let deadline = Instant::now() + DEADLINE;
-    while !so().await {
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+    while let Err(found) = so().await {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}: {found}");
         sleep(Duration::from_millis(50)).await;
     }
 }
