@@ -6,6 +6,7 @@
 
 mod aggregates;
 mod brought;
+mod cancel;
 mod compression;
 mod conditions;
 mod continuous;

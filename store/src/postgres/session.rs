@@ -12,8 +12,8 @@ use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, IsolationLevel, Transaction, TransactionBuilder};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::cancel::cancel;
 use super::error;
 use super::options::Target;
 use crate::patience;
@@ -39,7 +39,7 @@ pub struct Session {
     client: Client,
     /// What every transaction sets first.
     settings: String,
-    _driver: JoinSet<()>,
+    _driver: JoinSet<Result<(), tokio_postgres::Error>>,
 }
 
 impl Session {
@@ -54,8 +54,19 @@ impl Session {
                 target.config.connect(target.tls.clone()).await.map_err(error::at(doing.clone()))?;
             let mut driver = JoinSet::new();
             // A broken connection is reported to the caller of the next query.
-            driver.spawn(async move { drop(connection.await) });
-            let settings = settings(&client, &target.schema).await.map_err(error::at(doing.clone()))?;
+            driver.spawn(connection.into_future());
+            let settings = match settings(&client, &target.schema).await {
+                Ok(settings) => settings,
+                // What it was closed with says more than that it was.
+                Err(closed) if closed.is_closed() => {
+                    let ended = driver.join_next().await;
+                    return Err(error::at(doing.clone())(match ended {
+                        Some(Ok(Err(why))) => why,
+                        _ => closed,
+                    }));
+                }
+                Err(error) => return Err(error::at(doing.clone())(error)),
+            };
             Ok(Session { client, settings, _driver: driver })
         };
         within(DEADLINE, &doing, opened).await
@@ -98,11 +109,12 @@ impl Session {
     }
 
     /// Ends what the server is doing for this session, and waits until it has.
-    async fn end(self, tls: MakeRustlsConnect) {
+    async fn end(self, target: Target) {
         let ended = async {
-            self.client.cancel_token().cancel_query(tls).await?;
-            // Behind all that was sent before, and its end.
-            self.client.batch_execute("").await
+            if cancel(&target, self.client.cancel_token()).await.is_ok() {
+                // Behind all that was sent before, and its end.
+                drop(self.client.batch_execute("").await);
+            }
         };
         drop(tokio::time::timeout(ENDING, ended).await);
     }
@@ -200,11 +212,11 @@ impl Drop for Working<'_> {
         if tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        let (tls, turn) = (self.readers.target.tls.clone(), self.turn.clone());
+        let (target, turn) = (self.readers.target.clone(), self.turn.clone());
         let mut ending = self.readers.ending.lock().unwrap_or_else(PoisonError::into_inner);
         while ending.try_join_next().is_some() {}
         ending.spawn(async move {
-            session.end(tls).await;
+            session.end(target).await;
             drop(turn);
         });
     }
