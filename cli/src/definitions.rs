@@ -9,7 +9,7 @@ use slipstream_definitions::diagnostic::{Diagnostic, Severity, Snippet, Tier, re
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{self, Loaded, is_meant};
 use slipstream_log::{Log, SharedLog};
-use slipstream_role::definitions::{SLO_KIND, publish_changed};
+use slipstream_role::definitions::publish_changed;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Definition;
 use slipstream_schemas::visible::visible;
@@ -154,7 +154,7 @@ pub fn load_valid(paths: &[PathBuf]) -> Result<Loaded> {
 pub async fn publish(log: &SharedLog, loaded: &Loaded) -> Result<Option<LogTime>> {
     let log: &dyn Log = log.as_ref();
     let definitions = loaded.documents.iter().map(|document| Definition {
-        kind: SLO_KIND.to_owned(),
+        kind: document.kind.clone(),
         name: document.name.clone(),
         document: Some(document.text.clone()),
         author: author(),

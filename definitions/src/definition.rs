@@ -38,6 +38,30 @@ pub struct Slo {
     pub composite: Option<Composite>,
     /// Labels of the SLO, for alerts.
     pub labels: Vec<(String, String)>,
+    /// Which kind of document it is.
+    pub document: Document,
+}
+
+/// The kind of a document that has series of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum Document {
+    /// An SLO: a promise to users, with a budget.
+    #[default]
+    #[serde(rename = "SLO")]
+    Slo,
+    /// A `Rule` with an indicator of its own: it counts and alerts as an SLO does, but promises nothing. Its target, window
+    /// and budget have no meaning.
+    Rule,
+}
+
+impl Document {
+    /// The kind, as documents and records name it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Document::Slo => "SLO",
+            Document::Rule => "Rule",
+        }
+    }
 }
 
 /// Which events count, as the source text of CEL filters; `filter` compiles them.
@@ -147,6 +171,8 @@ impl Budgeting {
 
 /// The name of the objective for a composite SLO as a whole.
 pub const COMPOSITE: &str = "composite";
+/// The name of the objective of a `Rule` with an indicator of its own.
+pub const OF_RULE: &str = "rule";
 
 /// What applies to the objectives of a composite SLO together. Its share of bad is the weighted mean of theirs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -197,39 +223,97 @@ pub struct Rule {
 
 /// The kind of a condition on burn rates, as OpenSLO names it.
 pub const BURN_RATE: &str = "burnrate";
+/// The kind: more than a share is bad.
+pub const ERROR_RATIO: &str = "errorratio";
+/// The kind: less than a share is good.
+pub const RATIO_BELOW: &str = "ratiobelow";
+/// The kind: less than a share is as fast as a limit, so that quantile is above the limit.
+pub const LATENCY_QUANTILE: &str = "latencyquantile";
+/// The kind: nothing comes.
+pub const NO_TRAFFIC: &str = "notraffic";
+/// The kind: less than a share of the budget is left.
+pub const BUDGET_REMAINING: &str = "budgetremaining";
+/// The kind: the budget will be spent soon.
+pub const BUDGET_EXHAUSTED: &str = "budgetexhausted";
 
 /// What must hold, as written: something over a window is held against a threshold. What that is depends on the kind, and
 /// `slo::rule` has a file for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// Its kind: [`BURN_RATE`].
+    /// Its kind: [`BURN_RATE`] and the like.
     pub kind: &'static str,
-    /// Long window, seconds.
+    /// Long window, seconds; 0 where the kind looks at the budget alone.
     pub long: i64,
-    /// Short window, seconds, at most as long: it must agree, so that an alert ends soon after its cause.
+    /// Short window, seconds, at most as long: it must agree, so that an alert ends soon after its cause. As long as the other
+    /// where the kind has one window.
     pub short: i64,
-    /// The exact threshold: of burn rates a factor.
+    /// The exact threshold: of burn rates a factor; of a quantile its share (0.95); of the end of a budget seconds; else a
+    /// share.
     pub threshold: Ratio,
+    /// Of a latency quantile, what it must exceed, milliseconds; it is in the filter of the objective.
+    pub limit_ms: Option<Ratio>,
     /// Low-traffic guard: least total in the long window.
     pub least: i64,
+    /// The same: least bad in the long window.
+    pub least_bad: i64,
+    /// What it means that nothing came.
+    pub no_data: NoData,
+}
+
+/// What it means for a condition that its window has nothing to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoData {
+    /// It does not hold.
+    #[default]
+    Ok,
+    /// It holds.
+    Alert,
+    /// It stays as it was. So it remembers earlier ticks, as `since` does: what P3b promises of a tick does not hold for it after an
+    /// incomplete one.
+    Keep,
 }
 
 impl Condition {
     /// Burn rate strictly greater than `factor` in both windows (seconds), with at least `least` events in the long one.
     pub fn burn_rate(long: i64, short: i64, factor: Ratio, least: i64) -> Condition {
-        Condition { kind: BURN_RATE, long, short, threshold: factor, least }
+        Condition { short, least, ..Condition::of(BURN_RATE, long, factor) }
+    }
+
+    /// A condition of a kind with one window, without guards.
+    pub fn of(kind: &'static str, window: i64, threshold: Ratio) -> Condition {
+        let (least, least_bad) = (0, 0);
+        Condition {
+            kind,
+            long: window,
+            short: window,
+            threshold,
+            limit_ms: None,
+            least,
+            least_bad,
+            no_data: NoData::Ok,
+        }
+    }
+
+    /// The windows that it looks at, seconds.
+    pub fn windows(&self) -> impl Iterator<Item = i64> {
+        [self.long, self.short].into_iter().filter(|window| *window > 0)
     }
 }
 
 impl Serialize for Condition {
-    /// `{"Burn": {long, short, factor, least}}`: so `slo list --json` has shown burn rates from the beginning.
+    /// `{"Burn": {long, short, factor, least}}`: so `slo list --json` has shown burn rates from the beginning. Other kinds
+    /// have `threshold` instead, and all the fields that came since.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (kind, threshold) = if self.kind == BURN_RATE { ("Burn", "factor") } else { (self.kind, "threshold") };
-        let mut fields = serializer.serialize_struct_variant("Condition", 0, kind, 4)?;
+        let mut fields = serializer.serialize_struct_variant("Condition", 0, kind, 7)?;
         fields.serialize_field("long", &self.long)?;
         fields.serialize_field("short", &self.short)?;
         fields.serialize_field(threshold, &self.threshold)?;
+        fields.serialize_field("limit_ms", &self.limit_ms)?;
         fields.serialize_field("least", &self.least)?;
+        fields.serialize_field("least_bad", &self.least_bad)?;
+        fields.serialize_field("no_data", &self.no_data)?;
         fields.end()
     }
 }
@@ -287,7 +371,10 @@ impl Slo {
             (Window::Rolling(_), Window::Rolling(_)) => true,
             (mine, theirs) => mine == theirs,
         };
-        windows && self.group_by == other.group_by && self.objectives.iter().all(|mine| other.keeps_meaning(mine))
+        self.document == other.document
+            && windows
+            && self.group_by == other.group_by
+            && self.objectives.iter().all(|mine| other.keeps_meaning(mine))
     }
 
     /// Whether an objective means the same here, if one of its name is there.
@@ -338,7 +425,7 @@ impl Slo {
             Window::Rolling(seconds) => Some(seconds),
             Window::Calendar(_) => None,
         };
-        let of_rules = rules.iter().flat_map(|rule| [rule.condition.long, rule.condition.short]);
+        let of_rules = rules.iter().flat_map(|rule| rule.condition.windows());
         let mut windows: Vec<i64> = of_rules.chain(rolling).collect();
         windows.sort_unstable();
         windows.dedup();

@@ -13,3 +13,4 @@ pub mod labels;
 pub mod openslo;
 pub mod policy;
 pub mod suggest;
+pub mod template;

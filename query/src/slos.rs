@@ -1,9 +1,9 @@
 //! SLOs as a query returns them: definitions together with the newest burn rates of their series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use slipstream_definitions::definition::{COMPOSITE, Ratio, Rule, Slo, Window};
+use slipstream_definitions::definition::{COMPOSITE, Document, Ratio, Rule, Slo, Window};
 use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use slipstream_store::text;
@@ -83,12 +83,15 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
 
 /// As [`status`], each with its state; an objective that has no series yet has none.
 pub fn of_series<'a>(definitions: &[Slo], states: &'a [BurnRates]) -> Vec<(SloStatus, Option<&'a BurnRates>)> {
+    // A Rule with series of its own promises nothing.
+    let rules: BTreeSet<&str> =
+        definitions.iter().filter(|slo| slo.document == Document::Rule).map(|slo| slo.name.as_str()).collect();
     let mut series: BTreeMap<(&str, &str), Vec<&BurnRates>> = BTreeMap::new();
-    for state in states {
+    for state in states.iter().filter(|state| !rules.contains(state.slo.as_str())) {
         series.entry((&state.slo, &state.objective)).or_default().push(state);
     }
     let mut entries = Vec::new();
-    for promise in definitions.iter().flat_map(promises) {
+    for promise in definitions.iter().filter(|slo| slo.document == Document::Slo).flat_map(promises) {
         match series.remove(&(promise.slo.name.as_str(), promise.objective)) {
             None => entries.push((not_evaluated(&promise), None)),
             Some(states) => entries.extend(states.into_iter().map(|s| (evaluated(Some(&promise), s), Some(s)))),
@@ -253,6 +256,7 @@ mod tests {
             objectives: vec![Objective::new("0", indicator, Ratio { num: 995, den: 1000 })],
             composite: None,
             labels: Vec::new(),
+            document: slipstream_definitions::definition::Document::Slo,
         }
     }
 

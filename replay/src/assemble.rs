@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_definitions::definition::{Rule, Slo};
+use slipstream_definitions::definition::{BURN_RATE, Rule, Slo};
 use slipstream_query::slos::standing;
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::{AlertTransition, BurnRates};
@@ -167,6 +167,7 @@ fn shown(transition: &AlertTransition) -> TransitionShown {
         kind: transition.kind.name().to_owned(),
         severity: transition.severity.clone(),
         rule: transition.rule.clone(),
+        rule_kind: transition.rule_kind.clone(),
         // Those of its end are of an earlier tick.
         value: AlertEpisode::new(transition).value.filter(|_| AlertState::after(transition.kind).is_open()),
     }
@@ -174,7 +175,8 @@ fn shown(transition: &AlertTransition) -> TransitionShown {
 
 fn thresholds(case: &Case, last: &AlertTransition) -> Vec<Threshold> {
     let Some(slo) = slo_at(case, &last.slo, last.tick) else { return Vec::new() };
-    let of_set = |rule: &&Rule| rule.rule_set == last.rule_set;
+    // Beside burn rates: other kinds have thresholds of their own.
+    let of_set = |rule: &&Rule| rule.rule_set == last.rule_set && rule.condition.kind == BURN_RATE;
     let rules = slo.rules_of(&last.objective).unwrap_or_default().iter().filter(of_set);
     rules
         .map(|rule| Threshold {

@@ -4,10 +4,14 @@
 //! in its period; and within the window that first was above it, from where on the bad requests outnumber what is allowed the most.
 //! So an outage begins with its first bad request, and a background failure that the requests after it make up for is none of it.
 
-use slipstream_definitions::definition::{Budgeting, Objective, Rule};
+use slipstream_definitions::definition::{
+    BURN_RATE, Budgeting, Condition, ERROR_RATIO, LATENCY_QUANTILE, NO_TRAFFIC, Objective, RATIO_BELOW, Rule,
+};
 
 /// Of the short window so much is looked at, seconds: one of six hours would not tell an outage from the hours before it.
 const LONGEST_WINDOW: i64 = 3_600;
+/// What is looked at where the rule has no window, seconds.
+const OF_BUDGETS: i64 = 300;
 
 /// What is above the pace: more than `num` bad ones of `den`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,21 +33,32 @@ pub struct Onset {
 
 impl Pace {
     /// What a rule of an objective looks at: its short window, an hour at most, and a burn rate of 1, or its threshold where that is
-    /// lower. Of a budget of timeslices it is the share of bad requests that makes a slice bad.
-    pub fn of(objective: &Objective, rule: &Rule) -> Pace {
+    /// lower. Of a budget of timeslices it is the share of bad requests that makes a slice bad; of a rule on a share, that share.
+    /// `None` where no bad request makes it hold.
+    pub fn of(objective: &Objective, rule: &Rule) -> Option<Pace> {
+        let Condition { kind, short, threshold, .. } = rule.condition;
+        let share = match kind {
+            NO_TRAFFIC => return None,
+            ERROR_RATIO => Some(threshold),
+            RATIO_BELOW | LATENCY_QUANTILE => Some(threshold.complement()?),
+            _ => None,
+        };
+        // A budget has no window of its own.
+        let window = if short > 0 { short } else { OF_BUDGETS }.clamp(1, LONGEST_WINDOW) as usize;
+        if let Some(share) = share {
+            return Some(Pace { num: i128::from(share.num), den: i128::from(share.den), window });
+        }
         let target = match objective.budgeting {
             Budgeting::Timeslices { target, .. } => target,
             Budgeting::Occurrences | Budgeting::RatioTimeslices { .. } => objective.target,
         };
         let (num, den) = (i128::from(target.den) - i128::from(target.num), i128::from(target.den));
-        let threshold = rule.condition.threshold;
-        let (num, den) = if threshold.num < threshold.den {
+        let (num, den) = if kind == BURN_RATE && threshold.num < threshold.den {
             (num * i128::from(threshold.num), den * i128::from(threshold.den))
         } else {
             (num, den)
         };
-        let window = rule.condition.short.clamp(1, LONGEST_WINDOW) as usize;
-        Pace { num, den, window }
+        Some(Pace { num, den, window })
     }
 
     /// Where the stretch begins that lasts until the end. `counts`: bad, and good or bad, of each second from `first` on; the last

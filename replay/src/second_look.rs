@@ -90,11 +90,12 @@ impl SecondLook {
         let (rule, told) = told.map_or((None, fired), |(rule, told)| (Some(rule), told));
         let objective = side.slo.objectives.iter().find(|objective| objective.name == side.objective);
         let is_in_range = fired >= about.from.tick();
-        let search = rule.zip(objective).filter(|_| is_in_range).map(|(rule, objective)| {
+        let search = rule.zip(objective).filter(|_| is_in_range).and_then(|(rule, objective)| {
+            let pace = Pace::of(objective, rule)?;
             let from = (pending - rule.condition.long).max(fired + 1 - LONGEST);
             let to = (told + 1).min(fired + 1 + LONGEST);
             self.searches.push(Search { span: within(about, from, to), side: side.clone() });
-            (self.searches.len() - 1, Pace::of(objective, rule))
+            Some((self.searches.len() - 1, pace))
         });
         // Where no beginning is found, the requests that made it pending are in its short window.
         let short = rule.map_or(0, |rule| rule.condition.short.min(LONGEST));

@@ -14,6 +14,8 @@ pub const SETTINGS_KIND: &str = "Settings";
 pub const SETTINGS_NAME: &str = "installation";
 /// Kind of an SLO's record.
 pub const SLO_KIND: &str = "SLO";
+/// Kind of the record of a Rule that has series of its own: SLOs and they share their names.
+pub const RULE_KIND: &str = "Rule";
 
 /// A record of slo-definitions: a revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,12 +131,19 @@ pub async fn read_settings(log: &dyn Log) -> Result<Option<Settings>, LogError> 
 /// if nothing changed.
 ///
 /// # Errors
-/// When the log fails.
+/// When the log fails, or an SLO and a Rule would have one name: then nothing is published.
 pub async fn publish_changed(log: &dyn Log, definitions: Vec<Definition>) -> Result<Option<LogTime>, LogError> {
     let known = DefinitionReader::default().read_new(log).await?;
     let current = |d: &Definition| {
         known.iter().rev().find(|r| r.definition.kind == d.kind && r.definition.name == d.name).map(|r| &r.definition)
     };
+    if let Some((ours, theirs)) = definitions.iter().find_map(|ours| Some((ours, same_name(&known, ours)?))) {
+        let cause = format!(
+            "the log has the {} {}, and here a {} has that name: choose another one",
+            theirs.kind, theirs.name, ours.kind
+        );
+        return Err(LogError::Fatal { doing: "publishing the definitions".to_owned(), cause: cause.into() });
+    }
     let changed: Vec<Outgoing> = definitions
         .iter()
         .filter(|d| current(d).and_then(|c| c.document.as_ref()) != d.document.as_ref())
@@ -145,6 +154,18 @@ pub async fn publish_changed(log: &dyn Log, definitions: Vec<Definition>) -> Res
     }
     let appended = log.publish(changed).await?;
     Ok(appended.iter().map(|a| a.log_time).max())
+}
+
+/// What is in force of the other kind under the name of a definition.
+fn same_name<'k>(known: &'k [Revision], ours: &Definition) -> Option<&'k Definition> {
+    let other = match ours.kind.as_str() {
+        SLO_KIND => RULE_KIND,
+        RULE_KIND => SLO_KIND,
+        _ => return None,
+    };
+    let of_it = |revision: &&Revision| revision.definition.kind == other && revision.definition.name == ours.name;
+    let newest = &known.iter().rev().find(of_it)?.definition;
+    newest.document.as_ref().and(ours.document.as_ref()).map(|_| newest)
 }
 
 fn outgoing(definition: &Definition) -> Outgoing {
@@ -159,4 +180,28 @@ fn outgoing(definition: &Definition) -> Outgoing {
 
 fn unreadable(error: serde_json::Error) -> LogError {
     LogError::Fatal { doing: "reading the installation's settings".to_owned(), cause: Cause::of(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+
+    use super::*;
+
+    fn definition(kind: &str, document: Option<&str>) -> Definition {
+        let document = document.map(str::to_owned);
+        Definition { kind: kind.to_owned(), name: "checkout".to_owned(), document, author: "test".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn an_slo_and_a_rule_have_names_of_their_own() {
+        let log = MemoryLog::new(MemoryOptions::default());
+        let publish = async |definition| publish_changed(log.as_ref(), vec![definition]).await;
+        assert!(publish(definition(SLO_KIND, Some("a"))).await.unwrap().is_some());
+        assert!(publish(definition(SLO_KIND, Some("a"))).await.unwrap().is_none(), "nothing changed");
+        let refused = publish(definition(RULE_KIND, Some("b"))).await.unwrap_err();
+        assert!(refused.to_string().contains("the log has the SLO checkout"), "{refused}");
+        publish(definition(SLO_KIND, None)).await.unwrap();
+        assert!(publish(definition(RULE_KIND, Some("b"))).await.unwrap().is_some(), "the SLO was deleted");
+    }
 }

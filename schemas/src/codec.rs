@@ -58,7 +58,7 @@ wire! {
     RequestEvent => "request_event.avsc";
     TallyBatch => "tally_batch.avsc";
     BurnRates => "burn_rates.avsc", formerly "burn_rates_1.avsc";
-    AlertTransition => "alert_transition.avsc";
+    AlertTransition => "alert_transition.avsc", formerly "alert_transition_1.avsc";
     Notification => "notification.avsc";
     ImportPosition => "import_position.avsc", formerly "import_position_1.avsc";
     Definition => "definition.avsc";

@@ -248,12 +248,19 @@ fn the_small_records_agree_too() {
         kind: TransitionKind::Firing,
         tick: 3,
         fired_at: Some(3),
-        values: vec![AlertValue { rule: "1h/5m".into(), window_seconds: 3_600, burn: 20.5, threshold: 14.4 }],
+        values: vec![AlertValue {
+            rule: "1h/5m".into(),
+            window_seconds: 3_600,
+            burn: 20.5,
+            threshold: 14.4,
+            ..AlertValue::default()
+        }],
         generation: 4,
         complete: true,
         labels: vec![label("team")],
         annotations: vec![],
         exemplars: vec![],
+        rule_kind: "burnrate".to_owned(),
     });
     agree(&Notification {
         alert_id: "a".into(),

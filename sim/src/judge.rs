@@ -12,7 +12,7 @@ use slipstream_oracles::recount::{Cell, CellName, accepted, cells, evaluate};
 use slipstream_oracles::value::Value;
 use slipstream_replay::{Asked, ReplayError, Sources, replay};
 use slipstream_role::burn_state::current_states;
-use slipstream_role::definitions::{DefinitionReader, SLO_KIND};
+use slipstream_role::definitions::{DefinitionReader, RULE_KIND, SLO_KIND};
 use slipstream_role::names::TALLY;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
@@ -151,10 +151,11 @@ async fn history(log: &dyn Log, accepted: &[Accepted]) -> Result<(History, usize
     }
     let mut revisions = Vec::new();
     for revision in DefinitionReader::default().read_new(log).await? {
-        if revision.definition.kind != SLO_KIND {
+        if ![SLO_KIND, RULE_KIND].contains(&revision.definition.kind.as_str()) {
             continue;
         }
-        let name = ["a", "b", "c"].into_iter().find(|n| *n == revision.definition.name).context("an unknown SLO")?;
+        let name =
+            ["a", "b", "c", "d"].into_iter().find(|n| *n == revision.definition.name).context("an unknown SLO")?;
         let slo = revision.definition.document.as_deref().map(parse_document).transpose();
         let slo = slo.map_err(|found| anyhow::anyhow!("{found:?}"))?;
         revisions.push((revision.log_time, name, slo));
@@ -224,13 +225,15 @@ async fn refold(log: &dyn Log) -> Result<(Vec<BurnRates>, u64, (i64, i64))> {
 /// Returns how many were compared.
 fn complete_ticks(rates: &[BurnRates], history: &History, (first, next): (i64, i64), disturbed: u64) -> Result<usize> {
     let want = evaluate(history, &Scale::REAL, first, next);
-    let mut compared = 0;
+    let (mut compared, remembering) = (0, history.remembering());
     for rates in rates.iter().filter(|r| r.complete && !r.retired && r.tick < next) {
         let series = (rates.slo.clone(), rates.generation, rates.objective.clone(), rates.group.clone());
         let value = want.values.get(&(series, rates.tick));
         let value = value.with_context(|| format!("P3b: series should not exist: {rates:#?}"))?;
         let got = Value::of(rates);
-        let holds = |v: &Value| v.conditions.iter().map(|c| (c.rule.clone(), c.holds)).collect::<Vec<_>>();
+        let told = |rule: &str| disturbed == 0 || !remembering.contains(rule);
+        let told = |v: &Value| v.conditions.iter().filter(|c| told(&c.rule)).cloned().collect::<Vec<_>>();
+        let holds = |v: &Value| told(v).into_iter().map(|c| (c.rule, c.holds)).collect::<Vec<_>>();
         let same = (&got.windows, got.unknown, got.too_late, got.remaining, got.period_start, got.previous)
             == (&value.windows, value.unknown, value.too_late, value.remaining, value.period_start, value.previous)
             && holds(&got) == holds(value);

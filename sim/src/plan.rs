@@ -183,13 +183,13 @@ fn event(dice: &Dice, n: usize, at: i64, badly: bool) -> (String, Vec<u8>) {
     (name, codec::encode(&event))
 }
 
-/// The definition of an SLO in a document.
+/// The definition of an SLO, or a Rule, in a document.
 fn definition(name: &str, text: &str) -> Definition {
     let loaded = load(&[SourceFile { path: "slos.yaml".to_owned(), text: text.to_owned() }]);
     assert!(loaded.is_valid(), "{:?}", loaded.diagnostics);
-    let document = loaded.documents.into_iter().find(|d| d.name == name).map(|d| d.text);
-    assert!(document.is_some(), "no SLO {name}");
-    Definition { kind: SLO_KIND.to_owned(), name: name.to_owned(), document, author: "simulation".to_owned() }
+    let document = loaded.documents.into_iter().find(|d| d.name == name).unwrap_or_else(|| panic!("no SLO {name}"));
+    let (kind, name, author) = (document.kind, name.to_owned(), "simulation".to_owned());
+    Definition { kind, name, document: Some(document.text), author }
 }
 
 fn deleted(name: &str) -> Definition {
@@ -200,7 +200,7 @@ fn revisions(dice: &Dice, span: i64) -> Vec<Revise> {
     let visible_after = dice.pick(&[0, 20, 300, 1_900]);
     let mut revisions = Vec::new();
     let mut revise = |at: i64, definition| revisions.push(Revise { at, definition, visible_after });
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "d"] {
         revise(dice.between(500, 5_000), definition(name, SLOS));
     }
     let retargeted = SLOS.replace("target: 0.8", "target: 0.6");

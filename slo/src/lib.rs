@@ -3,7 +3,7 @@
 //! Pure: no tokio, no clock, no randomness, no environment. Time is an argument.
 //!
 //! ```
-//! use slipstream_definitions::definition::{Indicator, Objective, Ratio, Side, Slo, Window};
+//! use slipstream_definitions::definition::{Document, Indicator, Objective, Ratio, Side, Slo, Window};
 //! use slipstream_schemas::decode::{Attributes, Provenance, decode};
 //! use slipstream_schemas::LogTime;
 //! use slipstream_schemas::records::Settings;
@@ -26,6 +26,7 @@
 //!     objectives: vec![Objective::new("answered", indicator, Ratio { num: 9, den: 10 })],
 //!     composite: None,
 //!     labels: Vec::new(),
+//!     document: Document::Slo,
 //! };
 //! let mut revisions = Revisions::new();
 //! revisions.apply_settings(0, Settings { redelivery_window_ms: 120_000, cut_delay_ms: 0 })?;

@@ -12,7 +12,7 @@ use slipstream_schemas::{Cause, LogTime};
 
 use crate::matcher::Active;
 use crate::rule::Kinds;
-use slipstream_definitions::definition::{Objective, Slo};
+use slipstream_definitions::definition::{Document, Objective, Slo};
 use slipstream_definitions::diagnostic::Diagnostic;
 use slipstream_definitions::openslo;
 
@@ -112,7 +112,7 @@ impl Revisions {
         self.kinds
     }
 
-    /// Applies the record at `offset`. A definition of another kind than SLO and Settings is passed over.
+    /// Applies the record at `offset`. A definition of another kind than SLO, Rule and Settings is passed over.
     ///
     /// # Errors
     /// See [`RevisionError`].
@@ -124,11 +124,15 @@ impl Revisions {
             cause,
         };
         match (definition.kind.as_str(), &definition.document) {
-            ("SLO", None) => self.apply_slo(offset, log_time, &definition.name, None),
-            ("SLO", Some(document)) => {
+            ("SLO" | "Rule", None) => match self.newest(&definition.name) {
+                // One name, two kinds: what the other kind has put there stays.
+                Some(newest) if newest.document.kind() != definition.kind => self.advance(offset),
+                _ => self.apply_slo(offset, log_time, &definition.name, None),
+            },
+            ("SLO" | "Rule", Some(document)) => {
                 let slo = openslo::parse_document(document).map_err(|found| unreadable(first_error(&found).into()))?;
-                if slo.name != definition.name {
-                    return Err(unreadable(format!("its metadata.name is {}", slo.name).into()));
+                if (slo.name.as_str(), slo.document.kind()) != (definition.name.as_str(), definition.kind.as_str()) {
+                    return Err(unreadable(format!("it is the {} {}", slo.document.kind(), slo.name).into()));
                 }
                 self.apply_slo(offset, log_time, &definition.name, Some(slo))
             }
@@ -140,7 +144,13 @@ impl Revisions {
         }
     }
 
-    /// Applies the content of a record about an SLO; `None` if it was deleted.
+    /// The last definition of a name, unless it was deleted.
+    fn newest(&self, name: &str) -> Option<&Slo> {
+        let last = self.of_name.get(name)?.last()?;
+        self.revisions[*last].slo.as_deref()
+    }
+
+    /// Applies the content of a record about an SLO, or a Rule with series of its own; `None` if it was deleted.
     ///
     /// # Errors
     /// When Settings have not come yet, a rule is of an unknown kind, or the offset was applied before.
@@ -161,7 +171,7 @@ impl Revisions {
             );
             return Err(RevisionError::Unreadable {
                 offset,
-                kind: "SLO".to_owned(),
+                kind: slo.as_ref().map_or(Document::Slo, |slo| slo.document).kind().to_owned(),
                 name: name.to_owned(),
                 cause: cause.into(),
             });
@@ -344,6 +354,7 @@ mod tests {
                 .collect(),
             composite: None,
             labels: Vec::new(),
+            document: slipstream_definitions::definition::Document::Slo,
         }
     }
 

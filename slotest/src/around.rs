@@ -68,12 +68,16 @@ fn table(seen: &Seen, series: &SeriesName, at: i64, start: i64, end: i64) -> Opt
     let state = |moment: i64| seen.looks.get(&moment)?.iter().find(|rates| name_of(rates) == *series);
     let any = state(at).or_else(|| moments(at, end).find_map(state))?;
     let windows: Vec<i64> = any.windows.iter().map(|window| window.seconds).collect();
-    let windows = &windows[..windows.len().saturating_sub(1)];
+    // A Rule that counts for itself promises nothing: it has shares instead of burn rates, and no budget.
+    let promises = any.target.is_some();
+    let windows = if promises { &windows[..windows.len().saturating_sub(1)] } else { &windows[..] };
     // A composite has no requests of its own.
     let counts: &[&str] = if any.unit == BudgetUnit::Share { &[] } else { &COUNTS };
-    let burns = windows.iter().map(|seconds| format!("burn {}", span::format(*seconds)));
+    let what = if promises { "burn" } else { "bad" };
+    let rates = windows.iter().map(|seconds| format!("{what} {}", span::format(*seconds)));
     let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let head = [own(&["at"]), own(counts), burns.collect(), own(&["budget left", "conditions", "alert"])].concat();
+    let budget: &[&str] = if promises { &["budget left"] } else { &[] };
+    let head = [own(&["at"]), own(counts), rates.collect(), own(budget), own(&["conditions", "alert"])].concat();
     let (mut rows, mut row_of_failure) = (Vec::new(), 0);
     for moment in moments(at, end) {
         if moment == at {
@@ -82,7 +86,7 @@ fn table(seen: &Seen, series: &SeriesName, at: i64, start: i64, end: i64) -> Opt
         let mut row = vec![span::format(moment)];
         let Arrived { good, bad, unknown } = arrived(seen, series, moment);
         row.extend([good, bad, unknown].iter().take(counts.len()).map(i64::to_string));
-        row.extend(standing(state(moment), windows));
+        row.extend(standing(state(moment), windows, promises));
         row.push(phase_word(worst_phase(&seen.transitions, series, start, moment)).to_owned());
         rows.push(row);
     }
@@ -99,12 +103,19 @@ fn arrived(seen: &Seen, series: &SeriesName, moment: i64) -> Arrived {
     })
 }
 
-/// Burn rates, budget, and the conditions that hold.
-fn standing(rates: Option<&BurnRates>, windows: &[i64]) -> Vec<String> {
-    let Some(rates) = rates else { return vec![String::new(); windows.len() + 2] };
-    let burn = |seconds: &i64| rates.windows.iter().find(|w| w.seconds == *seconds).map_or(0.0, |w| w.burn);
+/// Burn rates and budget, or shares, and the conditions that hold.
+fn standing(rates: Option<&BurnRates>, windows: &[i64], promises: bool) -> Vec<String> {
+    let Some(rates) = rates else { return vec![String::new(); windows.len() + 1 + usize::from(promises)] };
+    let rounded = |share: f64| percent((share * 1e4).round() / 1e4);
+    let figure = |seconds: &i64| {
+        let window = rates.windows.iter().find(|w| w.seconds == *seconds);
+        if promises {
+            return format!("{:.2}", window.map_or(0.0, |w| w.burn));
+        }
+        let share = window.filter(|w| w.total > 0).map(|w| (w.total - w.good) as f64 / w.total as f64);
+        share.map_or("-".to_owned(), rounded)
+    };
     let holding = rates.conditions.iter().filter(|c| c.holds).map(|c| c.rule.as_str());
-    let budget = percent((rates.budget_remaining * 1e4).round() / 1e4);
-    let burns = windows.iter().map(|seconds| format!("{:.2}", burn(seconds)));
-    burns.chain([budget, holding.collect::<Vec<_>>().join(" ")]).collect()
+    let budget = promises.then(|| rounded(rates.budget_remaining));
+    windows.iter().map(figure).chain(budget).chain([holding.collect::<Vec<_>>().join(" ")]).collect()
 }

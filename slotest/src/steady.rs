@@ -51,7 +51,7 @@ impl Lumps {
         });
         let rules = || slos.iter().flat_map(Slo::rules);
         let kinds = Kinds::default();
-        let all_need_bad = rules().all(|rule| kinds.of(&rule.condition).needs_bad());
+        let all_need_bad = rules().all(|rule| kinds.needs_bad(&rule.condition));
         let longest = rules().flat_map(|rule| kinds.of(&rule.condition).windows(&rule.condition)).max().unwrap_or(0);
         let slot = scale.ring_for(longest).map_or(longest, |ring| scale.rings[ring].slot_seconds);
         let slice = slices.iter().copied().max().unwrap_or(0);

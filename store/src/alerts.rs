@@ -75,9 +75,9 @@ pub struct AlertEpisode {
     pub state: AlertState,
     /// Its latest transition, RFC 3339.
     pub at: String,
-    /// Burn rate in the long window of the worst rule at that transition.
+    /// What the worst rule compared at that transition, in its long window: a burn rate, a share of 1, or seconds.
     pub value: Option<f64>,
-    /// Above which burn rate that rule fires.
+    /// What that rule compares it with.
     pub threshold: Option<f64>,
     /// Service of the SLO.
     pub service: String,
@@ -95,6 +95,8 @@ pub struct AlertEpisode {
     pub fired_at: Option<String>,
     /// When it was resolved; null: not yet, or never.
     pub resolved_at: Option<String>,
+    /// The kind of the worst rule: `burnrate`, `errorratio` and the like.
+    pub rule_kind: String,
 }
 
 impl AlertEpisode {
@@ -107,7 +109,7 @@ impl AlertEpisode {
             severity: latest.severity.clone(),
             state,
             at: text::seconds(latest.tick),
-            value: value(latest).map(|value| value.burn),
+            value: value(latest).map(|value| value.value.unwrap_or(value.burn)),
             threshold: value(latest).map(|value| value.threshold),
             service: latest.service.clone(),
             objective: latest.objective.clone(),
@@ -117,6 +119,7 @@ impl AlertEpisode {
             pending_at: text::seconds(latest.episode),
             fired_at: latest.fired_at.map(text::seconds),
             resolved_at: (state == AlertState::Resolved).then(|| text::seconds(latest.tick)),
+            rule_kind: latest.rule_kind.clone(),
         }
     }
 }

@@ -265,6 +265,7 @@ mod tests {
             labels: Vec::new(),
             annotations: Vec::new(),
             exemplars: Vec::new(),
+            rule_kind: "burnrate".to_owned(),
         };
         let resolved = end.map(|tick| at(2, TransitionKind::Resolved, tick));
         std::iter::once(at(1, TransitionKind::Firing, begin)).chain(resolved).collect()

@@ -3,6 +3,7 @@
 //! Receivers know an alert by its label set, `severity` among them: they route by it. So a change of severity is told
 //! as Alertmanager would tell of two rules: in one message the old label set is resolved and the new one fires.
 
+use slipstream_definitions::definition::OF_RULE;
 use slipstream_definitions::labels::{legal, of_group};
 use slipstream_schemas::records::AlertTransition;
 
@@ -28,7 +29,7 @@ pub fn labels(transition: &AlertTransition) -> Labels {
         ("alertname", alertname(&t.rule_set)),
         ("slo", t.slo.clone()),
         ("service", t.service.clone()),
-        ("objective", t.objective.clone()),
+        ("objective", if is_of_rule(t) { String::new() } else { t.objective.clone() }),
         (SEVERITY, t.severity.clone()),
         ("rule_set", t.rule_set.clone()),
     ];
@@ -39,11 +40,19 @@ pub fn labels(transition: &AlertTransition) -> Labels {
     labels
 }
 
-/// `slo/objective`, and behind them the values of the group's dimensions. A slash within a part is escaped where it
+/// Whether it is of a Rule that counts for itself: then `slo` is its name, and there is no objective.
+pub fn is_of_rule(t: &AlertTransition) -> bool {
+    t.slo == t.rule_set && t.objective == OF_RULE
+}
+
+/// `slo/objective`, of a Rule its name, and behind them the values of the group's dimensions. A slash within a part is escaped where it
 /// could make two alerts one; the last part needs no end.
 fn instance(t: &AlertTransition) -> String {
     let escaped = |part: &str| part.replace('%', "%25").replace('/', "%2F");
-    let mut parts = vec![t.slo.clone(), escaped(&t.objective)];
+    let mut parts = vec![t.slo.clone()];
+    if !is_of_rule(t) {
+        parts.push(escaped(&t.objective));
+    }
     match t.group.as_slice() {
         [one] => parts.push(one.value.clone()),
         many => parts.extend(many.iter().map(|dimension| escaped(&dimension.value))),
@@ -62,18 +71,9 @@ pub fn idempotency_key(transition: &AlertTransition, receiver: &str) -> String {
     format!("{}/{}/{}/{receiver}", transition.alert_id, transition.episode, transition.seq)
 }
 
-/// `burn` is SLOBurnRate; another rule set is `SLO` and its words.
+/// `burn` is SLOBurnRate; that of a Rule has its name.
 fn alertname(rule_set: &str) -> String {
-    if rule_set == "burn" {
-        return "SLOBurnRate".to_owned();
-    }
-    let words = rule_set.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    words.fold("SLO".to_owned(), |mut name, word| {
-        let mut letters = word.chars();
-        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
-        name.push_str(letters.as_str());
-        name
-    })
+    if rule_set == "burn" { "SLOBurnRate".to_owned() } else { rule_set.to_owned() }
 }
 
 #[cfg(test)]
@@ -97,6 +97,23 @@ mod tests {
             ("slo", "checkout"),
         ];
         assert_eq!(pairs, want.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn a_rule_that_counts_for_itself_has_no_objective() {
+        let t = AlertTransition {
+            slo: "HighErrorRate".to_owned(),
+            rule_set: "HighErrorRate".to_owned(),
+            objective: "rule".to_owned(),
+            group: vec![GroupLabel { name: "endpoint".to_owned(), value: "/pay".to_owned() }],
+            ..transition()
+        };
+        let labels = labels(&t);
+        assert_eq!(
+            (labels["alertname"].as_str(), labels["instance"].as_str()),
+            ("HighErrorRate", "HighErrorRate//pay")
+        );
+        assert!(!labels.contains_key("objective"), "{labels:?}");
     }
 
     #[test]
@@ -164,7 +181,7 @@ mod tests {
 
     #[test]
     fn rule_sets_have_names() {
-        for (set, name) in [("burn", "SLOBurnRate"), ("no-traffic", "SLONoTraffic"), ("error_ratio", "SLOErrorRatio")] {
+        for (set, name) in [("burn", "SLOBurnRate"), ("HighErrorRate", "HighErrorRate")] {
             assert_eq!(alertname(set), name);
         }
     }

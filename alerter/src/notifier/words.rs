@@ -5,7 +5,7 @@ use slipstream_schemas::records::{AlertTransition, Exemplar};
 use slipstream_slo::rule::words::length;
 use slipstream_slo::rule::{Kind, Kinds, Why};
 
-use crate::notifier::identity::{self, SEVERITY};
+use crate::notifier::identity::{self, SEVERITY, is_of_rule};
 use crate::notifier::links::Links;
 use crate::notifier::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
 
@@ -86,12 +86,8 @@ impl Speaker<'_> {
 
     fn firing_description(&self, t: &AlertTransition) -> String {
         let whose = if t.service.is_empty() { String::new() } else { format!(" of service {}", t.service) };
-        let mut text = format!(
-            "Objective {}{whose}, severity {}, firing since {}.",
-            t.objective,
-            self.severity(t),
-            time(since(t))
-        );
+        let what = if is_of_rule(t) { format!("Rule {}", t.slo) } else { format!("Objective {}", t.objective) };
+        let mut text = format!("{what}{whose}, severity {}, firing since {}.", self.severity(t), time(since(t)));
         let why = why(t).description;
         if !why.is_empty() {
             text.push_str(&format!(" {why}"));
@@ -128,15 +124,16 @@ fn traces(exemplars: &[Exemplar]) -> impl Iterator<Item = &str> {
     exemplars.iter().filter_map(|e| e.trace_id.as_deref())
 }
 
-/// `checkout (endpoint=/pay)`.
+/// `checkout (endpoint=/pay)`: the SLO, or the service of a Rule that counts for itself.
 fn subject(t: &AlertTransition) -> String {
+    let name = if is_of_rule(t) && !t.service.is_empty() { &t.service } else { &t.slo };
     let dimensions: Vec<String> = t.group.iter().map(|g| format!("{}={}", g.name, g.value)).collect();
-    if dimensions.is_empty() { t.slo.clone() } else { format!("{} ({})", t.slo, dimensions.join(", ")) }
+    if dimensions.is_empty() { name.clone() } else { format!("{name} ({})", dimensions.join(", ")) }
 }
 
 /// What the alert is about.
 fn kind(t: &AlertTransition) -> &'static dyn Kind {
-    Kinds::default().of_rule_set(&t.rule_set)
+    Kinds::default().named(&t.rule_kind)
 }
 
 fn why(t: &AlertTransition) -> Why {
@@ -164,8 +161,13 @@ pub(crate) mod tests {
 
     /// A page of SLO checkout at 2026-02-01T10:00:00Z.
     pub(crate) fn transition() -> AlertTransition {
-        let value =
-            |seconds, burn| AlertValue { rule: "1h/5m".to_owned(), window_seconds: seconds, burn, threshold: 14.4 };
+        let value = |seconds, burn| AlertValue {
+            rule: "1h/5m".to_owned(),
+            window_seconds: seconds,
+            burn,
+            threshold: 14.4,
+            ..AlertValue::default()
+        };
         AlertTransition {
             alert_id: "00c0ffee00c0ffee".to_owned(),
             episode: 1_769_940_000,
@@ -186,6 +188,7 @@ pub(crate) mod tests {
             labels: Vec::new(),
             annotations: Vec::new(),
             exemplars: Vec::new(),
+            rule_kind: "burnrate".to_owned(),
         }
     }
 

@@ -98,6 +98,7 @@ pub fn transition(id: &str, episode: i64, seq: i32, kind: TransitionKind) -> Ale
         labels: Vec::new(),
         annotations: Vec::new(),
         exemplars: Vec::new(),
+        rule_kind: "burnrate".to_owned(),
     }
 }
 

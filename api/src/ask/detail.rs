@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use slipstream_definitions::definition::{Rule, Slo};
 use slipstream_schemas::EventTime;
 use slipstream_schemas::records::BurnRates;
+use slipstream_slo::rule::Kinds;
 use slipstream_store::text;
 
 use super::answers::alerts::Alerts;
@@ -52,6 +53,8 @@ fn unknown(slo: &Slo, state: &BurnRates, rule: &Rule) -> RuleState {
         long_window: text::length(rule.condition.long),
         short_window: text::length(rule.condition.short),
         threshold: rule.condition.threshold.as_f64(),
+        kind: rule.condition.kind.to_owned(),
+        says: Kinds::default().of(&rule.condition).words(&rule.condition),
         holds: false,
         since: None,
     }

@@ -24,6 +24,7 @@ fn slo(name: &str, good: &str, group_by: Vec<GroupKey>) -> Slo {
         objectives: vec![Objective::new("most", indicator, Ratio { num: 995, den: 1000 })],
         composite: None,
         labels: Vec::new(),
+        document: slipstream_definitions::definition::Document::Slo,
     }
 }
 

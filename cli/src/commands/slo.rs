@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde::Serialize;
-use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Ratio, Rule, Slo, Window};
+use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Document, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
 use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
@@ -40,7 +40,8 @@ pub async fn run(command: args::Slo, log_level: Option<String>) -> Result<ExitCo
 fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
     let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
     let valid = loaded.is_valid();
-    let found = loaded.slos.len();
+    let of = |document: Document| loaded.slos.iter().filter(|slo| slo.document == document).count();
+    let (found, rules) = (of(Document::Slo), of(Document::Rule));
     let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
     let warnings = loaded.diagnostics.len() - errors;
     if json {
@@ -48,14 +49,15 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
     } else {
         output::enough(output::print_as_is(&render(&loaded.diagnostics, output::colour_on_stdout())))?;
         let verdict = if valid {
-            format!("valid: {found} SLO{}", plural(found))
+            let beside = if rules > 0 { format!(", {rules} Rule{}", plural(rules)) } else { String::new() };
+            format!("valid: {found} SLO{}{beside}", plural(found))
         } else {
             format!("invalid: {errors} error{}", plural(errors))
         };
         let beside = if warnings > 0 { format!(", {warnings} warning{}", plural(warnings)) } else { String::new() };
         output::enough(output::print(&format!("{verdict}{beside}\n")))?;
         definitions::say_skipped(&skipped);
-        if valid && found > 0 {
+        if valid && found + rules > 0 {
             let flags: String = paths.iter().map(|path| flag("slos", path)).collect();
             output::say(format_args!("next: slipstream run{flags}"));
         }
@@ -100,6 +102,12 @@ fn rows(slo: &Slo) -> Vec<Vec<String>> {
 fn row(slo: &Slo, objective: &str, target: Ratio, of: String, rules: &[Rule]) -> Vec<String> {
     let group_by: Vec<&str> = slo.group_by.iter().map(|key| key.label()).collect();
     let rules: Vec<String> = rules.iter().map(|rule| describe(&rule.condition, &rule.severity.name)).collect();
+    if slo.document == Document::Rule {
+        // It promises nothing.
+        let none = || "-".to_owned();
+        let (name, service, groups) = (slo.name.clone(), slo.service.clone(), group_by.join(", "));
+        return vec![name, service, none(), none(), of, none(), groups, rules.join(", ")];
+    }
     vec![
         slo.name.clone(),
         slo.service.clone(),

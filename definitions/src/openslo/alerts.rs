@@ -288,7 +288,7 @@ fn count(report: &mut Report<'_>, text: &str, place: Place) -> i64 {
 }
 
 /// The pairs of both; those of the second win.
-fn merged(first: &[(String, String)], second: &[(String, String)]) -> Vec<(String, String)> {
+pub(super) fn merged(first: &[(String, String)], second: &[(String, String)]) -> Vec<(String, String)> {
     let mut all = first.to_vec();
     for (key, value) in second {
         match all.iter_mut().find(|(known, _)| known == key) {

@@ -34,7 +34,8 @@ fn names_openslo(text: &str) -> bool {
         let word = value.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         KINDS.contains(&word)
     };
-    text.match_indices("kind").any(kind) || text.to_ascii_lowercase().contains("openslo/v")
+    text.match_indices("kind").any(kind)
+        || ["openslo/v", "slipstream/v"].iter().any(|version| text.to_ascii_lowercase().contains(version))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `metadata`: name, displayName, labels, annotations.
 
+use super::rule::check_template;
 use crate::document::fields::{Fields, Text, as_text, as_written};
 use crate::document::report::Report;
 use crate::document::yaml::{Node, Value};
@@ -26,16 +27,57 @@ pub(super) struct Metadata<'n> {
     pub(super) ours: Vec<(&'n str, Text<'n>)>,
 }
 
-/// Reads `metadata` of an object, which must be there. `ours` are the annotations of ours it may have.
+/// Reads `metadata` of an object, which must be there. `ours` are the annotations of ours it may have: one that may have some is
+/// about alerts.
 pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, ours: &[&str]) -> Option<Metadata<'n>> {
+    let of_alerts = !ours.is_empty();
+    read_with(report, object, Manner { ours, of_alerts, is_name: check_name })
+}
+
+/// Reads `metadata` of a Rule. Its name is that of an alert.
+pub(super) fn of_rule<'n>(report: &mut Report<'_>, object: &Fields<'n>) -> Option<Metadata<'n>> {
+    read_with(report, object, Manner { ours: &[], of_alerts: true, is_name: check_alert_name })
+}
+
+/// Labels and annotations beside other fields.
+pub(super) fn pairs(report: &mut Report<'_>, fields: &Fields<'_>) -> (Pairs, Pairs) {
+    let mut metadata = Metadata::default();
+    labels_and_annotations(report, fields, Manner { ours: &[], of_alerts: true, is_name: check_name }, &mut metadata);
+    (metadata.labels, metadata.annotations)
+}
+
+/// Names and values.
+type Pairs = Vec<(String, String)>;
+
+/// How the metadata of an object is read.
+#[derive(Clone, Copy)]
+struct Manner<'o> {
+    /// Annotations of ours that it may have.
+    ours: &'o [&'o str],
+    /// Its annotations go with alerts, and may have places for what an alert knows.
+    of_alerts: bool,
+    is_name: fn(&mut Report<'_>, Text<'_>, &str),
+}
+
+fn read_with<'n>(report: &mut Report<'_>, object: &Fields<'n>, manner: Manner<'_>) -> Option<Metadata<'n>> {
     let fields = object.required_map(report, "metadata")?;
     fields.check_known(report, &["name", "displayName", "labels", "annotations"]);
     let mut metadata = Metadata { name: fields.required_text(report, "name"), ..Metadata::default() };
     if let Some(name) = metadata.name {
-        check_name(report, name, &fields.path_of("name"));
+        (manner.is_name)(report, name, &fields.path_of("name"));
     }
     let display_name = fields.text(report, "displayName").map(|text| text.value.to_owned());
     metadata.display_name = display_name.filter(|text| !text.is_empty());
+    labels_and_annotations(report, &fields, manner, &mut metadata);
+    Some(metadata)
+}
+
+fn labels_and_annotations<'n>(
+    report: &mut Report<'_>,
+    fields: &Fields<'n>,
+    manner: Manner<'_>,
+    metadata: &mut Metadata<'n>,
+) {
     if let Some(labels) = fields.map(report, "labels") {
         for (key, node) in labels.entries() {
             if key.text.is_empty() || key.text.len() > MAX_LABEL {
@@ -49,10 +91,9 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, ours: &[&st
         }
     }
     if let Some(annotations) = fields.map(report, "annotations") {
-        read_annotations(report, &annotations, ours, &mut metadata);
+        read_annotations(report, &annotations, manner, metadata);
     }
-    check_size(report, &fields, &metadata);
-    Some(metadata)
+    check_size(report, fields, metadata);
 }
 
 /// Labels and annotations go with every alert.
@@ -66,7 +107,12 @@ fn check_size(report: &mut Report<'_>, fields: &Fields<'_>, metadata: &Metadata<
     }
 }
 
-fn read_annotations<'n>(report: &mut Report<'_>, annotations: &Fields<'n>, ours: &[&str], metadata: &mut Metadata<'n>) {
+fn read_annotations<'n>(
+    report: &mut Report<'_>,
+    annotations: &Fields<'n>,
+    Manner { ours, of_alerts, .. }: Manner<'_>,
+    metadata: &mut Metadata<'n>,
+) {
     for (key, node) in annotations.entries() {
         let path = annotations.path_of(&key.text);
         if !is_annotation_key(&key.text) {
@@ -76,6 +122,10 @@ fn read_annotations<'n>(report: &mut Report<'_>, annotations: &Fields<'n>, ours:
         }
         let value = if matches!(node.value, Value::Null) { None } else { as_written(report, node, &path) };
         let Some(name) = key.text.strip_prefix(OURS) else {
+            // A log may hold what former versions took.
+            if let Some(text) = value.filter(|_| of_alerts && report.warns()) {
+                check_template(report, text, &path);
+            }
             metadata.annotations.extend(value.map(|value| (key.text.clone(), value.value.to_owned())));
             continue;
         };
@@ -119,6 +169,22 @@ fn check_name(report: &mut Report<'_>, name: Text<'_>, path: &str) {
     );
     let near = near_name(name.value);
     report.error(name.place, code, message, near.map(|near| format!("write `{near}`")));
+}
+
+/// The name of an alert: `HighErrorRate`.
+fn check_alert_name(report: &mut Report<'_>, name: Text<'_>, path: &str) {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let ends = [name.value.bytes().next(), name.value.bytes().last()];
+    let sound = name.value.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric);
+    if sound && (1..=MAX_NAME).contains(&name.value.len()) {
+        return;
+    }
+    let message = format!(
+        "{path}: expected at most {MAX_NAME} letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit, \
+         found `{}`",
+        name.value
+    );
+    report.error(name.place, "invalid-name", message, None);
 }
 
 fn is_label(name: &str) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! SLOs are read completely; SLI, AlertPolicy, AlertCondition, Service and DataSource if an SLO refers to them. Valid
 //! OpenSLO that is not supported is refused by name, with a code that starts with `unsupported-`. Where the authorities
-//! on OpenSLO (its last JSON schema and its Go SDK) disagree, what either accepts is accepted.
+//! on OpenSLO (its last JSON schema and its Go SDK) disagree, what either accepts is accepted. Beside them there are our own
+//! Rules (`rule`).
 //!
 //! Reading goes in three tiers, and on after an error in each: `yaml` (syntax, limits), the schema of each object
 //! (`metadata`, `indicator`, `alerts`, `slo`), and meaning (filters, references: `set`). `canonical` writes what was read
@@ -18,6 +19,7 @@ mod meant;
 mod metadata;
 mod objective;
 mod resolve;
+mod rule;
 mod set;
 mod slo;
 mod source;
@@ -34,7 +36,7 @@ pub use meant::is_meant;
 /// What a set of files holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded {
-    /// The SLOs that are valid, in the order of the files.
+    /// The SLOs that are valid, in the order of the files, then the Rules with an indicator of their own.
     pub slos: Vec<Slo>,
     /// For each of `slos`, at the same index, its self-contained document.
     pub documents: Vec<CanonicalDocument>,
@@ -47,9 +49,9 @@ pub struct Loaded {
 pub struct CanonicalDocument {
     /// metadata.name.
     pub name: String,
-    /// `SLO`.
+    /// `SLO`, or `Rule`.
     pub kind: String,
-    /// OpenSLO v1 as JSON, which is YAML too.
+    /// OpenSLO v1 as JSON, which is YAML too; of an SLO with Rules, a list of it and them.
     pub text: String,
 }
 
@@ -113,7 +115,8 @@ fn load_with(mut report: Report<'_>, sources: &[SourceFile]) -> Loaded {
     }
     let mut loaded = Loaded::default();
     for (slo, text) in set::resolve(&mut report, &documents) {
-        loaded.documents.push(CanonicalDocument { name: slo.name.clone(), kind: "SLO".to_owned(), text });
+        let kind = slo.document.kind().to_owned();
+        loaded.documents.push(CanonicalDocument { name: slo.name.clone(), kind, text });
         loaded.slos.push(slo);
     }
     loaded.diagnostics = report.into_diagnostics();

@@ -7,8 +7,10 @@ use super::metadata::OURS;
 use super::objective::Draft as ObjectiveDraft;
 use super::set::Set;
 use super::slo::Draft;
-use super::{canonical, doubts};
-use crate::definition::{COMPOSITE, Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Side, Slo};
+use super::{canonical, doubts, rule};
+use crate::definition::{
+    COMPOSITE, Composite, Condition, Document, GroupKey, Indicator, Objective, Ratio, Rule, Side, Slo,
+};
 use crate::document::report::{Place, Report};
 use crate::filter::Filter;
 use crate::{duration, policy};
@@ -18,7 +20,7 @@ const MAX_DENOMINATOR: u128 = 1_000_000_000_000_000;
 /// Weights have at most six decimals.
 const MAX_WEIGHT_DENOMINATOR: u128 = 1_000_000;
 /// Seconds for which the events of time slices are counted.
-const COUNTS_KEPT: i64 = 86_400;
+pub(super) const COUNTS_KEPT: i64 = 86_400;
 
 /// The SLO of a draft, and its self-contained document. `None` if it, or something it refers to, is missing or has
 /// errors.
@@ -48,6 +50,7 @@ pub(super) fn slo<'n>(report: &mut Report<'_>, set: &Set<'n>, draft: &Draft<'n>)
         objectives: objectives.map(|(draft, indicator)| objective(draft, indicator)).collect::<Option<_>>()?,
         composite: None,
         labels: draft.metadata.as_ref()?.labels.clone(),
+        document: Document::Slo,
     };
     let period = slo.window.nominal_seconds();
     if draft.composite {
@@ -64,7 +67,9 @@ pub(super) fn slo<'n>(report: &mut Report<'_>, set: &Set<'n>, draft: &Draft<'n>)
     }
     doubts::of_slo(report, &slo, draft, &rules);
     let text = canonical::write(&slo, &written)?;
-    Some((slo, text))
+    let attached = rule::attach(report, set, &mut slo);
+    (report.errors() == errors).then_some(())?;
+    Some((slo, canonical::with_rules(text, &attached)))
 }
 
 fn objective(draft: &ObjectiveDraft<'_>, indicator: Indicator) -> Option<Objective> {

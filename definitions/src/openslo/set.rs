@@ -6,7 +6,7 @@ use super::alerts::{self, AlertCondition, Policy, Reference};
 use super::indicator::{self, Counted};
 use super::slo::{self, Draft};
 use super::source::{self, DataSources};
-use super::{metadata, resolve, unused};
+use super::{metadata, resolve, rule, unused};
 use crate::definition::Slo;
 use crate::document::MAX_DOCUMENTS;
 use crate::document::fields::{Fields, Text};
@@ -24,6 +24,7 @@ pub(super) type Named<'n, T> = BTreeMap<&'n str, Option<T>>;
 #[derive(Default)]
 pub(super) struct Set<'n> {
     pub(super) slos: Vec<Draft<'n>>,
+    pub(super) rules: Vec<rule::Draft<'n>>,
     pub(super) slis: Named<'n, Counted>,
     pub(super) policies: Named<'n, Policy<'n>>,
     pub(super) conditions: Named<'n, AlertCondition<'n>>,
@@ -34,7 +35,8 @@ pub(super) struct Set<'n> {
     pub(super) partial: bool,
 }
 
-/// Checks every document and resolves the SLOs: those without errors, with their canonical text.
+/// Checks every document and resolves the SLOs and the Rules with an indicator of their own: those without errors, with their
+/// canonical text.
 pub(super) fn resolve(report: &mut Report<'_>, documents: &[Document]) -> Vec<(Slo, String)> {
     let mut set = Set { partial: report.errors() > 0, ..Set::default() };
     let objects = objects(report, documents);
@@ -43,7 +45,10 @@ pub(super) fn resolve(report: &mut Report<'_>, documents: &[Document]) -> Vec<(S
         set.add(report, object, *doubtful, &sources);
     }
     unused::warn(report, &set);
-    set.slos.iter().filter_map(|draft| resolve::slo(report, &set, draft)).collect()
+    rule::check_slos(report, &set);
+    let slos: Vec<(Slo, String)> = set.slos.iter().filter_map(|draft| resolve::slo(report, &set, draft)).collect();
+    let rules = set.rules.iter().filter_map(|draft| rule::own(report, &set, draft));
+    slos.into_iter().chain(rules.collect::<Vec<_>>()).collect()
 }
 
 /// An object, and whether its document is doubtful.
@@ -100,6 +105,10 @@ impl<'n> Set<'n> {
         };
         let name = self.name(report, object, kind);
         match kind.value {
+            rule::KIND => match rule::read(report, object, sources) {
+                Some(rule) if !doubtful => self.rules.push(rule),
+                _ => self.partial = true,
+            },
             "SLO" => match slo::read(report, object, sources) {
                 Some(slo) => self.slos.push(Draft { sound: slo.sound && !doubtful, ..slo }),
                 None => self.partial = true,
@@ -146,7 +155,7 @@ impl<'n> Set<'n> {
         if let Some(first) = self.names.insert((kind.value, &name.text), node.place) {
             let place = report.place(first);
             let message = format!("a second {} is named `{}`: the first is in {place}", kind.value, name.text);
-            if matches!(kind.value, "SLO" | "SLI" | "AlertPolicy" | "AlertCondition") {
+            if matches!(kind.value, "SLO" | "SLI" | "AlertPolicy" | "AlertCondition" | rule::KIND) {
                 let help = Some("give each its own name: the name identifies it".to_owned());
                 report.error(node.place, "duplicate-name", message, help);
             } else {
@@ -217,14 +226,28 @@ fn find<'s, 'n, T>(
 /// Checks apiVersion and kind. `None`: the object is not read any further.
 fn header<'n>(report: &mut Report<'_>, object: &Fields<'n>) -> Option<Text<'n>> {
     let version = object.required_text(report, "apiVersion");
-    if let Some(version) = version.filter(|version| version.value != API_VERSION) {
+    let ours = version.is_some_and(|version| version.value == rule::API_VERSION);
+    if let Some(version) = version.filter(|version| !ours && version.value != API_VERSION) {
         let other = version.value.starts_with("openslo");
         let code = if other { "unsupported-api-version" } else { "invalid-api-version" };
-        let message = format!("apiVersion: expected `{API_VERSION}`, found `{}`", version.value);
+        let expected = if version.value.starts_with("slipstream") { rule::API_VERSION } else { API_VERSION };
+        let message = format!("apiVersion: expected `{expected}`, found `{}`", version.value);
         let help = other.then(|| format!("other versions of OpenSLO are not supported: convert it to {API_VERSION}"));
         report.error(version.place, code, message, help);
         return None;
     }
-    object.check_known(report, &["apiVersion", "kind", "metadata", "spec"]);
+    let fields = ["apiVersion", "kind", "metadata", "spec"];
+    if ours {
+        object.check_ours(report, &fields);
+        return object.required_word(report, "kind", &[rule::KIND]);
+    }
+    object.check_known(report, &fields);
+    if let Some(kind) =
+        object.get("kind").filter(|node| matches!(&node.value, Value::Scalar(kind) if kind.text == rule::KIND))
+    {
+        let message = format!("kind: `{}` is not of OpenSLO", rule::KIND);
+        report.error(kind.place, "invalid-value", message, Some(format!("write apiVersion: {}", rule::API_VERSION)));
+        return None;
+    }
     object.required_word(report, "kind", &KINDS)
 }

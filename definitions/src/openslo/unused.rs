@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::alerts::{Policy, Reference};
+use super::rule::On;
 use super::set::{Named, Set};
 use crate::document::report::Report;
 
 /// Warns of each SLI, AlertPolicy and AlertCondition that no SLO of the set uses. A set without SLOs is a library, and of
 /// one that was read in part nothing is known.
 pub(super) fn warn(report: &mut Report<'_>, set: &Set<'_>) {
-    if set.partial || set.slos.is_empty() {
+    if set.partial || (set.slos.is_empty() && set.rules.is_empty()) {
         return;
     }
     let mut slis = BTreeSet::new();
@@ -18,6 +19,11 @@ pub(super) fn warn(report: &mut Report<'_>, set: &Set<'_>) {
         let own = slo.objectives.iter().filter_map(|objective| objective.own.as_ref());
         slis.extend(slo.indicator.iter().chain(own).filter_map(name));
         policies.extend(slo.policies.iter().filter_map(|(_, policy)| name(policy)));
+    }
+    for rule in &set.rules {
+        if let On::Own(Some(indicator)) = &rule.on {
+            slis.extend(name(indicator));
+        }
     }
     unused(report, set, "SLI", &set.slis, &slis);
     unused(report, set, "AlertPolicy", &set.policies, &policies);

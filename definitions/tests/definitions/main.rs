@@ -13,6 +13,7 @@ mod findings;
 mod hostile;
 mod mistakes;
 mod roundtrip;
+mod rules;
 mod scalars;
 mod warnings;
 mod words;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, AlertValue, Notification, Outcome, TransitionKind};
 use slipstream_schemas::{EventTime, LogTime};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
 use slipstream_store::notifications::NotificationQuestion;
@@ -47,6 +47,9 @@ pub struct TransitionRow {
     pub rule: String,
     /// Burn rate by rule and window: `fast-burn 1h`.
     pub burn_rates: BTreeMap<String, f64>,
+    /// What the kind of the rule compares, in the same way: a burn rate, a share of 1, or seconds.
+    #[serde(default)]
+    pub values: BTreeMap<String, f64>,
     /// False if a source was missing at that tick.
     pub complete: bool,
 }
@@ -54,7 +57,8 @@ pub struct TransitionRow {
 impl TransitionRow {
     /// A transition as a row.
     pub fn new(transition: &AlertTransition) -> Self {
-        let burn = transition.values.iter().map(|v| (format!("{} {}", v.rule, text::length(v.window_seconds)), v.burn));
+        let window = |v: &AlertValue| format!("{} {}", v.rule, text::length(v.window_seconds));
+        let values = transition.values.iter().map(|v| (window(v), v.value.unwrap_or(v.burn)));
         TransitionRow {
             episode: transition.episode,
             seq: transition.seq,
@@ -62,7 +66,8 @@ impl TransitionRow {
             kind: transition.kind,
             severity: transition.severity.clone(),
             rule: transition.rule.clone(),
-            burn_rates: burn.collect(),
+            burn_rates: transition.values.iter().map(|v| (window(v), v.burn)).collect(),
+            values: values.collect(),
             complete: transition.complete,
         }
     }

@@ -58,7 +58,9 @@ pub struct TransitionShown {
     pub severity: String,
     /// The worst rule.
     pub rule: String,
-    /// Burn rate in the rule's long window; null where the alert ended.
+    /// Its kind: `burnrate`, `errorratio` and the like.
+    pub rule_kind: String,
+    /// What the rule's kind compares, in its long window: a burn rate, a share of 1, or seconds; null where the alert ended.
     pub value: Option<f64>,
 }
 

@@ -1,5 +1,8 @@
 //! What happened, in order: steps of alerts, first bad requests, markers, missing events.
 
+use slipstream_definitions::definition::BURN_RATE;
+use slipstream_slo::rule::Kinds;
+
 use super::facts::Facts;
 use super::markup::Markup;
 use super::tables::{self, Cell};
@@ -107,7 +110,7 @@ pub fn named(request: &Request) -> String {
 }
 
 fn step_in_words(step: &TransitionShown) -> String {
-    let TransitionShown { kind, severity, rule, value, .. } = step;
+    let TransitionShown { kind, severity, rule, rule_kind, value, .. } = step;
     let what = match kind.as_str() {
         "pending" => "Pending".to_owned(),
         "inactive" => "Over before it fired".to_owned(),
@@ -119,6 +122,10 @@ fn step_in_words(step: &TransitionShown) -> String {
         other => other.to_owned(),
     };
     let rule = if rule.is_empty() { String::new() } else { format!("; rule {rule}") };
-    let value = value.map(|value| format!(", burn rate {}", words::rate(value))).unwrap_or_default();
+    let value = value.map(|value| match rule_kind.as_str() {
+        BURN_RATE => format!(", burn rate {}", words::rate(value)),
+        other => format!(", {}", Kinds::default().named(other).figure(value, None)),
+    });
+    let value = value.unwrap_or_default();
     format!("{what}{rule}{}", if rule.is_empty() { value.replacen(',', ";", 1) } else { value })
 }

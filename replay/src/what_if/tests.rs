@@ -39,6 +39,7 @@ fn episode_of(id: &str, slo: &str, group: Option<&str>, steps: &[Step]) -> Alert
                 labels: Vec::new(),
                 annotations: Vec::new(),
                 exemplars: Vec::new(),
+                rule_kind: "burnrate".to_owned(),
             }
         })
         .collect();

@@ -212,6 +212,7 @@ pub fn alert() -> AlertHistory {
         severity: severity.to_owned(),
         rule: "fast".to_owned(),
         value: Some(value),
+        rule_kind: "burnrate".to_owned(),
     };
     let threshold = |rule: &str, severity: &str, window: &str, short_window: &str, burn| Threshold {
         rule: rule.to_owned(),
@@ -263,6 +264,7 @@ fn episode() -> AlertEpisode {
         objective: "all".to_owned(),
         group: BTreeMap::new(),
         rule: "fast".to_owned(),
+        rule_kind: "burnrate".to_owned(),
         episode: 1_795_947_340,
         pending_at: at(940),
         fired_at: Some(at(945)),

@@ -68,7 +68,7 @@ pub struct AlertTransition {
     pub tick: i64,
     /// Tick at which it fired in this episode; null before.
     pub fired_at: Option<i64>,
-    /// Burn rates that mattered.
+    /// What mattered.
     pub values: Vec<AlertValue>,
     /// Generation of the SLO.
     pub generation: i64,
@@ -80,6 +80,14 @@ pub struct AlertTransition {
     pub annotations: Vec<Label>,
     /// Some bad events.
     pub exemplars: Vec<Exemplar>,
+    /// The kind of `rule`: `burnrate` and the like.
+    #[serde(default = "burn_rate")]
+    pub rule_kind: String,
+}
+
+/// The only kind that former versions knew.
+fn burn_rate() -> String {
+    "burnrate".to_owned()
 }
 
 /// A grouping dimension and its value.
@@ -100,17 +108,30 @@ pub struct Label {
     pub value: String,
 }
 
-/// The burn rate of a rule's window at a transition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a rule looked at in a window at a transition.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlertValue {
     /// Rule name.
     pub rule: String,
-    /// Window in seconds.
+    /// Window in seconds; of a budget its period.
     pub window_seconds: i64,
     /// Burn rate there.
     pub burn: f64,
-    /// What it must exceed.
+    /// What the value is held against: see [`AlertValue::value`].
     pub threshold: f64,
+    /// What the rule's kind compares with its threshold: a burn rate, a share of 1, or seconds. Null where there is none; former
+    /// versions wrote none, and knew burn rates alone.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// What was good there, by the unit of burn-rates; null in former versions.
+    #[serde(default)]
+    pub good: Option<i64>,
+    /// Good and bad there.
+    #[serde(default)]
+    pub total: Option<i64>,
+    /// Of a latency quantile: what the quantile must exceed, milliseconds.
+    #[serde(default)]
+    pub limit: Option<f64>,
 }
 
 /// How a notification ended.

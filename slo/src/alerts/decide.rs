@@ -74,6 +74,7 @@ mod tests {
             objectives: vec![objective],
             composite: None,
             labels: Vec::new(),
+            document: slipstream_definitions::definition::Document::Slo,
         }
     }
 

@@ -24,5 +24,6 @@ pub(super) fn transition() -> AlertTransition {
         labels: Vec::new(),
         annotations: Vec::new(),
         exemplars: Vec::new(),
+        rule_kind: "burnrate".to_owned(),
     }
 }

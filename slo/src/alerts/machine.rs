@@ -12,6 +12,7 @@ use slipstream_schemas::records::{
     AlertTransition, AlertValue, BurnRates, GroupLabel, Label, TransitionKind, TransitionKind as Kind,
 };
 
+use super::told::Known;
 use crate::hash::fnv1a64;
 use crate::rule::Kinds;
 use slipstream_definitions::definition::{Rule, Severity, Slo};
@@ -151,7 +152,7 @@ impl<'a> Facts<'a> {
 
     /// What every rule that holds looks at.
     fn values(&self) -> Vec<AlertValue> {
-        self.holding.iter().flat_map(|rule| self.kinds.of(&rule.condition).values(rule, &self.rates.windows)).collect()
+        self.holding.iter().flat_map(|rule| self.kinds.of(&rule.condition).values(rule, self.rates)).collect()
     }
 
     /// The first transition of an episode.
@@ -178,9 +179,16 @@ impl<'a> Facts<'a> {
             generation: rates.generation,
             complete: rates.complete,
             labels: self.labels(rule),
-            annotations: labels(rule.annotations.iter()),
+            annotations: self.annotations(rule),
             exemplars: rates.exemplars.clone(),
+            rule_kind: rule.condition.kind.to_owned(),
         }
+    }
+
+    /// Those of the rule, with what is known now.
+    fn annotations(&self, rule: &Rule) -> Vec<Label> {
+        let known = Known { rates: self.rates, slo: self.slo, rule, values: &self.values(), kinds: self.kinds };
+        known.fill(labels(rule.annotations.iter()))
     }
 
     /// Labels of the SLO; those of the rule win.
@@ -254,10 +262,11 @@ impl Machine<'_> {
     fn by_rule(&self, last: &AlertTransition, kind: TransitionKind, rule: &Rule) -> AlertTransition {
         AlertTransition {
             rule: rule.name.clone(),
+            rule_kind: rule.condition.kind.to_owned(),
             severity: rule.severity.name.clone(),
             values: self.facts.values(),
             labels: self.facts.labels(rule),
-            annotations: labels(rule.annotations.iter()),
+            annotations: self.facts.annotations(rule),
             ..self.lasting(last, kind)
         }
     }

@@ -8,6 +8,7 @@ mod decide;
 mod fixtures;
 mod machine;
 mod open;
+mod told;
 
 pub use self::decide::decide;
 pub use self::machine::{AlertState, Phase, alert_id, end, rule_sets, step};

@@ -11,9 +11,10 @@ use super::since::end_of;
 use super::sums::{Row, Sums, row};
 use crate::budget::{Course, burn_rate, sli};
 use crate::counts::Counts;
+use crate::rule::{Budget, Counted};
 use crate::scale::Scale;
 use crate::slices::WHOLE;
-use slipstream_definitions::definition::{Budgeting, Rule};
+use slipstream_definitions::definition::{Budgeting, Document, Rule};
 
 /// The tick that is being evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +44,8 @@ pub(super) fn is_quiet(series: &Series, moment: &Moment, scale: &Scale) -> bool 
     }
     let still = |rule: &Rule| {
         let window = plan.windows.iter().find(|(seconds, _)| *seconds == rule.condition.short);
-        let of = |window: &(i64, usize)| row(plan, series, *window, moment.tick, scale).counts;
-        let short = window.map_or(Counts::default(), of);
-        !plan.kinds.of(&rule.condition).may_hold(&rule.condition, plan.target(), short)
+        let short = window.map_or(Row::default(), |window| row(plan, series, *window, moment.tick, scale));
+        !plan.kinds.may_hold(&rule.condition, plan.target(), short.counts, short.events)
     };
     conditions.iter().all(|c| !c.holds && c.since.is_none()) && plan.rules().iter().all(still)
 }
@@ -107,9 +107,9 @@ fn taken_over(rule: &Rule, before: Option<&[ConditionSince]>) -> ConditionSince 
 /// one changed.
 fn judge(plan: &EvaluationPlan, series: &mut Series, sums: &Sums, moment: &Moment) -> bool {
     let mut changed = false;
+    let seen = Seen { plan, sums, now: moment.tick + 1 };
     for (condition, rule) in series.conditions.iter_mut().flatten().zip(plan.rules()) {
-        let row = |seconds| sums.of(plan, seconds);
-        let holds = plan.kinds.holds(&rule.condition, plan.target(), |w| row(w).counts, |w| row(w).events);
+        let holds = plan.kinds.holds(&rule.condition, plan.target(), &seen, condition.holds);
         changed |= condition.holds != holds;
         condition.holds = holds;
         // A source that is missing may hold the bad events: its absence must not end a condition, so nothing resolves by
@@ -121,6 +121,56 @@ fn judge(plan: &EvaluationPlan, series: &mut Series, sums: &Sums, moment: &Momen
         };
     }
     changed
+}
+
+/// A series at a tick, as rules see it.
+struct Seen<'a> {
+    plan: &'a EvaluationPlan,
+    sums: &'a Sums,
+    /// The end of its windows.
+    now: i64,
+}
+
+impl Counted for Seen<'_> {
+    fn counts(&self, window: i64) -> Counts {
+        self.sums.of(self.plan, window).counts
+    }
+
+    fn events(&self, window: i64) -> i64 {
+        self.sums.of(self.plan, window).events
+    }
+
+    fn covers(&self, window: i64) -> bool {
+        self.now - window >= self.plan.covered_from
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        let (plan, counts) = (self.plan, self.sums.budget().counts);
+        let span = self.sums.period.as_ref().map(|period| period.span);
+        let nominal = plan.slo.window.nominal_seconds();
+        let begin = span.map_or(self.now - nominal, |span| span.start);
+        (begin >= plan.covered_from).then_some(())?;
+        let unit = unit(plan);
+        let counts = match plan.budgeting().slice() {
+            // Of time all of the period counts, whether it has come or not.
+            Some(slice) => {
+                let whole = span.map_or(nominal, |span| span.seconds()) / slice.max(1) * of_a_slice(plan);
+                Counts { good: whole - counts.bad(), total: whole }
+            }
+            None => counts,
+        };
+        Some(Budget {
+            counts,
+            grows: span.is_some() && unit != BudgetUnit::Seconds,
+            renewed_in: span.map(|span| span.end - self.now),
+            share_of: (unit == BudgetUnit::Share).then(|| span.map_or(nominal, |span| self.now - span.start)),
+        })
+    }
+}
+
+/// How much a slice of time counts.
+fn of_a_slice(plan: &EvaluationPlan) -> i64 {
+    if matches!(plan.budgeting(), Budgeting::RatioTimeslices { .. }) { WHOLE } else { 1 }
 }
 
 /// The last that is heard of a series: no windows, for nothing counts there any more.
@@ -187,7 +237,7 @@ fn rates(plan: &EvaluationPlan, series: &Series, sums: &Sums, moment: &Moment) -
         sources: moment.sources,
         exemplars: series.exemplars.clone(),
         unit: unit(plan),
-        target: Some(target.as_f64()),
+        target: (plan.slo.document == Document::Slo).then(|| target.as_f64()),
         period_start: period.map(|period| period.span.start),
         previous: period.and_then(|period| previous(plan, period.before)),
     }

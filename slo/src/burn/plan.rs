@@ -84,7 +84,7 @@ impl EvaluationPlan {
                 slices: objective
                     .and_then(|index| slices(slo, &slo.objectives[index], found.kinds, scale))
                     .unwrap_or(0),
-                asks_events: rules.iter().any(|rule| rule.condition.least > 0),
+                asks_events: found.kinds.ask_events(rules),
                 covered_from,
                 kinds: found.kinds,
             })

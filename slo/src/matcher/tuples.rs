@@ -293,6 +293,7 @@ mod tests {
             objectives: vec![Objective::new("0", indicator, Ratio { num: 9, den: 10 })],
             composite: None,
             labels: Vec::new(),
+            document: slipstream_definitions::definition::Document::Slo,
         };
         let mut matcher = Matcher::new(&[Active { slo: Arc::new(slo), generation: 0 }]);
         let mut grown = |path: &str| {

@@ -2,11 +2,11 @@
 //! short one. Source: the SRE workbook, chapter 5.
 
 use slipstream_definitions::definition::{BURN_RATE, Condition, Ratio, Rule};
-use slipstream_definitions::{duration, policy};
-use slipstream_schemas::records::{AlertValue, WindowRates};
+use slipstream_definitions::duration;
+use slipstream_schemas::records::{AlertValue, BurnRates};
 
 use super::words::{figure, length};
-use super::{Kind, Why};
+use super::{Counted, Kind, Why, product, value_of, values_of};
 use crate::counts::Counts;
 
 /// The kind.
@@ -18,20 +18,14 @@ impl Kind for BurnRate {
         BURN_RATE
     }
 
-    fn rule_set(&self) -> &'static str {
-        policy::BURN_RULE_SET
+    fn holds(&self, condition: &Condition, target: Ratio, series: &dyn Counted) -> Option<bool> {
+        let (long, short) = (series.counts(condition.long), series.counts(condition.short));
+        (long.total > 0 && short.total > 0).then_some(())?;
+        let burns = |counts| burns_faster(counts, condition.threshold, target);
+        Some(burns(long) && burns(short))
     }
 
-    fn windows(&self, condition: &Condition) -> Vec<i64> {
-        vec![condition.long, condition.short]
-    }
-
-    fn holds(&self, condition: &Condition, target: Ratio, sums: &dyn Fn(i64) -> Counts) -> bool {
-        let burns = |window| burns_faster(sums(window), condition.threshold, target);
-        burns(condition.long) && burns(condition.short)
-    }
-
-    fn may_hold(&self, condition: &Condition, target: Ratio, short: Counts) -> bool {
+    fn may_hold(&self, condition: &Condition, target: Ratio, short: Counts, _: i64) -> bool {
         burns_faster(short, condition.threshold, target)
     }
 
@@ -39,15 +33,9 @@ impl Kind for BurnRate {
         true
     }
 
-    fn values(&self, rule: &Rule, windows: &[WindowRates]) -> Vec<AlertValue> {
-        let Condition { long, short, threshold, .. } = rule.condition;
-        let value = |seconds| AlertValue {
-            rule: rule.name.clone(),
-            window_seconds: seconds,
-            burn: windows.iter().find(|window| window.seconds == seconds).map_or(0.0, |window| window.burn),
-            threshold: threshold.as_f64(),
-        };
-        vec![value(long), value(short)]
+    fn values(&self, rule: &Rule, rates: &BurnRates) -> Vec<AlertValue> {
+        let value = |seconds| value_of(rule, seconds, rates, |window| window.burn);
+        vec![value(rule.condition.long), value(rule.condition.short)]
     }
 
     /// `>14.4x 1h/5m`.
@@ -57,9 +45,12 @@ impl Kind for BurnRate {
         format!(">{factor}x {}/{}", duration::format(long), duration::format(short))
     }
 
+    fn figure(&self, value: f64, other: Option<f64>) -> String {
+        figure(value, other.as_slice())
+    }
+
     fn why(&self, rule: &str, values: &[AlertValue]) -> Why {
-        let mut values: Vec<&AlertValue> = values.iter().filter(|value| value.rule == rule).collect();
-        values.sort_by_key(|value| value.window_seconds);
+        let values = values_of(rule, values);
         // The shortest window says how it burns now.
         let Some(now) = values.first() else {
             return Why { summary: "is spending its error budget too fast".to_owned(), description: String::new() };
@@ -93,15 +84,9 @@ pub fn burns_faster(counts: Counts, factor: Ratio, target: Ratio) -> bool {
     product(whole, bad) > product(allowed_share, total)
 }
 
-/// a x b as (high, low 64 bits): 128 bits are not enough for the longest decimals times the largest counts.
-fn product(a: u128, b: u64) -> (u128, u64) {
-    let low = (a & u128::from(u64::MAX)) * u128::from(b);
-    let high = (a >> 64) * u128::from(b) + (low >> 64);
-    (high, low as u64)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::Series;
     use super::*;
     use crate::rule::Kinds;
 
@@ -141,7 +126,13 @@ mod tests {
 
     #[test]
     fn what_is_just_above_its_threshold_does_not_look_like_it() {
-        let value = |seconds, burn| AlertValue { rule: "r".to_owned(), window_seconds: seconds, burn, threshold: 14.4 };
+        let value = |window_seconds, burn| AlertValue {
+            rule: "r".to_owned(),
+            window_seconds,
+            burn,
+            threshold: 14.4,
+            ..AlertValue::default()
+        };
         let why = BurnRate.why("r", &[value(3_600, 14.43), value(300, 14.402)]);
         assert_eq!(why.summary, "is spending its error budget 14.402 times too fast");
         assert!(
@@ -156,8 +147,8 @@ mod tests {
     fn both_windows_must_burn_and_the_long_one_must_have_traffic() {
         let rule = |least| Condition::burn_rate(3_600, 300, FACTOR, least);
         let burns = |rule, long: (i64, i64), short: (i64, i64)| {
-            let sums = |w| if w == 3_600 { counts(long.0, long.1) } else { counts(short.0, short.1) };
-            Kinds::default().holds(&rule, TARGET, sums, |w| sums(w).total)
+            let windows = vec![(3_600, long.0, long.1), (300, short.0, short.1)];
+            Kinds::default().holds(&rule, TARGET, &Series { windows, ..Series::default() }, false)
         };
         assert!(burns(rule(0), (50, 1_000), (5, 100)));
         assert!(!burns(rule(0), (50, 1_000), (1, 100)));

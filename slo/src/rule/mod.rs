@@ -4,42 +4,92 @@
 //! kinds: burn evaluates them and decides when to publish, the alert machine what it means, `slo list` and the notifier
 //! print their words. A new kind is a file here and a line in [`Kinds`].
 
+mod budget_exhausted;
+mod budget_remaining;
 mod burn_rate;
+mod error_ratio;
+mod latency_quantile;
+mod no_traffic;
+mod ratio_below;
 pub mod words;
 
 use std::fmt::Debug;
 
-use slipstream_definitions::definition::{Condition, Ratio, Rule};
-use slipstream_schemas::records::{AlertValue, WindowRates};
+use slipstream_definitions::definition::{Condition, NoData, Ratio, Rule};
+use slipstream_schemas::records::{AlertValue, BurnRates, WindowRates};
 
+pub use self::budget_exhausted::BudgetExhausted;
+pub use self::budget_remaining::BudgetRemaining;
 pub use self::burn_rate::{BurnRate, burns_faster};
+pub use self::error_ratio::ErrorRatio;
+pub use self::latency_quantile::LatencyQuantile;
+pub use self::no_traffic::NoTraffic;
+pub use self::ratio_below::RatioBelow;
 use crate::counts::Counts;
+
+/// What a series counts, as rules see it at a tick.
+pub trait Counted {
+    /// What a window of so many seconds counts: events, slices of time, or parts of a composite's share.
+    fn counts(&self, window: i64) -> Counts;
+
+    /// How many events a window had: another number where time is sliced.
+    fn events(&self, window: i64) -> i64;
+
+    /// Whether the series was there during the whole window.
+    fn covers(&self, window: i64) -> bool;
+
+    /// The budget; `None` where its counts do not cover its period.
+    fn budget(&self) -> Option<Budget>;
+}
+
+/// A budget in whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// What was bad in its period, and what the target is a share of, in the unit of [`Counted::counts`].
+    pub counts: Counts,
+    /// Whether it grows with what comes: that of a calendar's period, where time is not sliced.
+    pub grows: bool,
+    /// Seconds until it begins anew; `None` where its window rolls.
+    pub renewed_in: Option<i64>,
+    /// Where counts are parts of a share: seconds of the period that they are a share of.
+    pub share_of: Option<i64>,
+}
 
 /// A kind of rule. Pure: a series' window sums in, a verdict and its words out.
 pub trait Kind: Debug + Sync {
     /// As [`Condition::kind`] names it.
     fn name(&self) -> &'static str;
 
-    /// The rule set of its rules, by which an alert is known.
-    fn rule_set(&self) -> &'static str;
-
     /// The windows whose sums it reads, seconds.
-    fn windows(&self, condition: &Condition) -> Vec<i64>;
+    fn windows(&self, condition: &Condition) -> Vec<i64> {
+        condition.windows().collect()
+    }
 
-    /// Whether it holds. `sums` gives what a window of so many seconds counts. The low-traffic guard is not its business.
-    fn holds(&self, condition: &Condition, target: Ratio, sums: &dyn Fn(i64) -> Counts) -> bool;
+    /// Whether it holds; `None`: there is nothing to look at. The low-traffic guard is not its business.
+    fn holds(&self, condition: &Condition, target: Ratio, series: &dyn Counted) -> Option<bool>;
 
-    /// Whether it may hold, by the sums of its short window alone, which are quickly had. False: it does not, for certain.
-    fn may_hold(&self, condition: &Condition, target: Ratio, short: Counts) -> bool;
+    /// Whether it may hold, by the sums of its short window alone, which are quickly had, and how many events that had.
+    /// False: it does not, for certain.
+    fn may_hold(&self, condition: &Condition, target: Ratio, short: Counts, events: i64) -> bool;
 
     /// Whether it can hold only where something was bad: then quiet stretches may be passed quickly.
     fn needs_bad(&self) -> bool;
 
+    /// Whether it asks how many events there were.
+    fn asks_events(&self) -> bool {
+        false
+    }
+
     /// What an alert keeps of the windows that the rule looks at.
-    fn values(&self, rule: &Rule, windows: &[WindowRates]) -> Vec<AlertValue>;
+    fn values(&self, rule: &Rule, rates: &BurnRates) -> Vec<AlertValue>;
 
     /// The condition in short, for tables.
     fn words(&self, condition: &Condition) -> String;
+
+    /// A value or threshold of the kind for people: told from the other, if there is one. A share is a percentage.
+    fn figure(&self, value: f64, other: Option<f64>) -> String {
+        words::percent(value, other.as_slice())
+    }
 
     /// Why an alert by the rule of that name fires.
     fn why(&self, rule: &str, values: &[AlertValue]) -> Why;
@@ -58,7 +108,8 @@ pub struct Why {
 }
 
 /// The kinds that this version knows.
-const KNOWN: &[&dyn Kind] = &[&BurnRate];
+const KNOWN: &[&dyn Kind] =
+    &[&BurnRate, &ErrorRatio, &RatioBelow, &LatencyQuantile, &NoTraffic, &BudgetRemaining, &BudgetExhausted];
 
 /// Kinds of rules, by name. The default is all that this version knows.
 #[derive(Debug, Clone, Copy)]
@@ -84,34 +135,228 @@ impl Kinds {
 
     /// The kind of a condition. Revisions take no definition with a kind that is not here.
     pub fn of(self, condition: &Condition) -> &'static dyn Kind {
-        self.by(|kind| kind.name() == condition.kind)
+        self.named(condition.kind)
     }
 
-    /// The kind whose rule set that is. Transitions do not name the kind they are of; those of a rule set that no kind
-    /// has are of the first.
-    pub fn of_rule_set(self, rule_set: &str) -> &'static dyn Kind {
-        self.by(|kind| kind.rule_set() == rule_set)
+    /// The kind of that name, as transitions have it; the first for one that is not here.
+    pub fn named(self, name: &str) -> &'static dyn Kind {
+        self.0.iter().copied().find(|kind| kind.name() == name).unwrap_or(self.0[0])
     }
 
-    fn by(self, is: impl Fn(&dyn Kind) -> bool) -> &'static dyn Kind {
-        self.0.iter().copied().find(|kind| is(*kind)).unwrap_or(self.0[0])
+    /// Whether a condition holds: by its kind, with the least events and bad events that it asks for in its long window, and
+    /// by what it says of no data. `before`: whether it held when it was looked at last.
+    pub fn holds(self, condition: &Condition, target: Ratio, series: &dyn Counted, before: bool) -> bool {
+        let Some(holds) = self.of(condition).holds(condition, target, series) else {
+            return match condition.no_data {
+                NoData::Ok => false,
+                NoData::Alert => series.covers(condition.long),
+                NoData::Keep => before,
+            };
+        };
+        let Condition { long, least, least_bad, .. } = *condition;
+        let enough = || least <= 0 || series.events(long) >= least;
+        let enough_bad = || least_bad <= 0 || series.counts(long).bad() >= least_bad;
+        holds && enough() && enough_bad()
     }
 
-    /// Whether a condition holds: by its kind, and with the least events that it asks for in its long window. `counts` gives
-    /// the sums of a window in seconds, `events` how many events it had: they differ where time is sliced.
-    pub fn holds(
-        self,
-        condition: &Condition,
-        target: Ratio,
-        counts: impl Fn(i64) -> Counts,
-        events: impl Fn(i64) -> i64,
-    ) -> bool {
-        let enough = || condition.least <= 0 || events(condition.long) >= condition.least;
-        self.of(condition).holds(condition, target, &counts) && enough()
+    /// Whether a condition may hold: see [`Kind::may_hold`].
+    pub fn may_hold(self, condition: &Condition, target: Ratio, short: Counts, events: i64) -> bool {
+        let silent = condition.no_data == NoData::Alert && short.total <= 0;
+        silent || self.of(condition).may_hold(condition, target, short, events)
+    }
+
+    /// Whether a condition can hold only where something was bad.
+    pub fn needs_bad(self, condition: &Condition) -> bool {
+        condition.no_data != NoData::Alert && self.of(condition).needs_bad()
+    }
+
+    /// Whether one of these rules asks how many events there were.
+    pub fn ask_events(self, rules: &[Rule]) -> bool {
+        rules.iter().any(|rule| rule.condition.least > 0 || self.of(&rule.condition).asks_events())
     }
 
     /// Every window that these rules read, seconds; in no order, and with repeats.
     pub fn windows(self, rules: &[Rule]) -> impl Iterator<Item = i64> {
         rules.iter().flat_map(move |rule| self.of(&rule.condition).windows(&rule.condition))
+    }
+}
+
+/// A window that a rule looks at, as an alert keeps it; zeros where the record does not have it.
+fn value_of(rule: &Rule, seconds: i64, rates: &BurnRates, value: impl Fn(&WindowRates) -> f64) -> AlertValue {
+    let window = rates.windows.iter().find(|window| window.seconds == seconds);
+    AlertValue {
+        rule: rule.name.clone(),
+        window_seconds: seconds,
+        burn: window.map_or(0.0, |window| window.burn),
+        threshold: rule.condition.threshold.as_f64(),
+        value: window.map(value),
+        good: window.map(|window| window.good),
+        total: window.map(|window| window.total),
+        limit: rule.condition.limit_ms.map(Ratio::as_f64),
+    }
+}
+
+/// The share of a window that was good; 0 without traffic.
+fn share_of_good(window: &WindowRates) -> f64 {
+    if window.total > 0 { window.good as f64 / window.total as f64 } else { 0.0 }
+}
+
+/// The share of a window that was bad; 0 without traffic.
+fn share_of_bad(window: &WindowRates) -> f64 {
+    if window.total > 0 { (window.total - window.good) as f64 / window.total as f64 } else { 0.0 }
+}
+
+/// The values of a rule, the shortest window first.
+fn values_of<'v>(rule: &str, values: &'v [AlertValue]) -> Vec<&'v AlertValue> {
+    let mut values: Vec<&AlertValue> = values.iter().filter(|value| value.rule == rule).collect();
+    values.sort_by_key(|value| value.window_seconds);
+    values
+}
+
+/// Whether less than a share is good, exactly: good x den < num x total. `None` without traffic.
+fn is_below(counts: Counts, share: Ratio) -> Option<bool> {
+    let total = u64::try_from(counts.total).ok().filter(|total| *total > 0)?;
+    let good = u64::try_from(counts.good).unwrap_or(0);
+    Some(u128::from(good) * u128::from(share.den) < u128::from(share.num) * u128::from(total))
+}
+
+/// a x b as (high, low 64 bits): 128 bits are not enough for the longest decimals times the largest counts.
+fn product(a: u128, b: u64) -> (u128, u64) {
+    let low = (a & u128::from(u64::MAX)) * u128::from(b);
+    let high = (a >> 64) * u128::from(b) + (low >> 64);
+    (high, low as u64)
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures {
+    use super::*;
+
+    /// A series of which some windows are known.
+    #[derive(Debug, Default)]
+    pub struct Series {
+        /// Seconds, bad, total.
+        pub windows: Vec<(i64, i64, i64)>,
+        pub budget: Option<Budget>,
+        /// Since so many seconds.
+        pub known: i64,
+    }
+
+    impl Counted for Series {
+        fn counts(&self, window: i64) -> Counts {
+            let found = self.windows.iter().find(|(seconds, ..)| *seconds == window);
+            found.map_or(Counts::default(), |(_, bad, total)| Counts { good: total - bad, total: *total })
+        }
+
+        fn events(&self, window: i64) -> i64 {
+            self.counts(window).total
+        }
+
+        fn covers(&self, window: i64) -> bool {
+            self.known >= window
+        }
+
+        fn budget(&self) -> Option<Budget> {
+            self.budget
+        }
+    }
+
+    /// A series with one window of five minutes that has long been known.
+    pub fn five_minutes(bad: i64, total: i64) -> Series {
+        Series { windows: vec![(300, bad, total)], budget: None, known: 86_400 }
+    }
+
+    /// A rule with a condition.
+    pub fn rule(condition: Condition) -> Rule {
+        Rule {
+            name: "r".to_owned(),
+            rule_set: "r".to_owned(),
+            condition,
+            severity: slipstream_definitions::definition::Severity::named("page"),
+            wait: 0,
+            keep: 0,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_definitions::definition::ERROR_RATIO;
+
+    use super::fixtures::five_minutes;
+    use super::*;
+
+    const TARGET: Ratio = Ratio { num: 99, den: 100 };
+    const TWENTIETH: Ratio = Ratio { num: 1, den: 20 };
+
+    fn holds(condition: &Condition, bad: i64, total: i64, before: bool) -> bool {
+        Kinds::default().holds(condition, TARGET, &five_minutes(bad, total), before)
+    }
+
+    #[test]
+    fn guards_ask_for_events_and_for_bad_ones() {
+        let errors = Condition::of(ERROR_RATIO, 300, TWENTIETH);
+        assert!(holds(&errors, 1, 2, false));
+        let guarded = Condition { least: 100, ..errors.clone() };
+        assert!(!holds(&guarded, 50, 99, false));
+        assert!(holds(&guarded, 50, 100, false));
+        let guarded = Condition { least_bad: 5, ..errors };
+        assert!(!holds(&guarded, 4, 4, false));
+        assert!(holds(&guarded, 5, 5, false));
+    }
+
+    #[test]
+    fn no_data_means_what_the_rule_says() {
+        for (no_data, before, holds_then) in [
+            (NoData::Ok, true, false),
+            (NoData::Alert, false, true),
+            (NoData::Keep, true, true),
+            (NoData::Keep, false, false),
+        ] {
+            let errors = Condition { no_data, ..Condition::of(ERROR_RATIO, 300, TWENTIETH) };
+            assert_eq!(holds(&errors, 0, 0, before), holds_then, "{no_data:?}, before: {before}");
+            assert!(!holds(&errors, 0, 10, before), "there is data");
+        }
+        // A series that has just begun has had no time to get any.
+        let alert = Condition { no_data: NoData::Alert, ..Condition::of(ERROR_RATIO, 300, TWENTIETH) };
+        let new = fixtures::Series { known: 299, ..five_minutes(0, 0) };
+        assert!(!Kinds::default().holds(&alert, TARGET, &new, false));
+    }
+
+    #[test]
+    fn what_may_hold_is_looked_at() {
+        let kinds = Kinds::default();
+        for condition in [
+            Condition { no_data: NoData::Alert, ..Condition::of(ERROR_RATIO, 300, TWENTIETH) },
+            Condition::of(slipstream_definitions::definition::NO_TRAFFIC, 300, TWENTIETH),
+        ] {
+            assert!(kinds.may_hold(&condition, TARGET, Counts::default(), 0), "{condition:?}");
+            assert!(!kinds.needs_bad(&condition), "{condition:?}");
+            assert!(!kinds.may_hold(&condition, TARGET, Counts { good: 10, total: 10 }, 10), "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_says_itself_in_words() {
+        use slipstream_definitions::definition as d;
+        let ratio = |num, den| Ratio { num, den };
+        let table = [
+            (Condition::burn_rate(3_600, 300, ratio(144, 10), 0), ">14.4x 1h/5m"),
+            (Condition::of(d::ERROR_RATIO, 300, ratio(5, 100)), ">5% errors 5m"),
+            (Condition::of(d::RATIO_BELOW, 3_600, ratio(2, 10)), "<20% good 1h"),
+            (
+                Condition { limit_ms: Some(ratio(500, 1)), ..Condition::of(d::LATENCY_QUANTILE, 300, ratio(95, 100)) },
+                "p95 >500ms 5m",
+            ),
+            (Condition::of(d::NO_TRAFFIC, 60, ratio(0, 1)), "no traffic 1m"),
+            (Condition::of(d::BUDGET_REMAINING, 0, ratio(1, 10)), "<10% of budget"),
+            (Condition::of(d::BUDGET_EXHAUSTED, 3_600, ratio(14_400, 1)), "budget gone in 4h at 1h"),
+        ];
+        assert_eq!(table.len(), KNOWN.len());
+        for (condition, words) in table {
+            let kind = Kinds::default().of(&condition);
+            assert_eq!((kind.name(), kind.words(&condition).as_str()), (condition.kind, words));
+        }
     }
 }

@@ -15,6 +15,12 @@ pub fn figure(x: f64, others: &[f64]) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
+/// A share of 1 in percent: `7%`, `99.49%` where it must not look like 99.5 or like all of it.
+pub fn percent(share: f64, others: &[f64]) -> String {
+    let others: Vec<f64> = others.iter().map(|other| other * 100.0).chain([100.0]).collect();
+    format!("{}%", figure(share * 100.0, &others))
+}
+
 /// A number with so many decimals that it looks like none of the others, unless it is one of them; `least` at least.
 pub fn apart(value: f64, others: &[f64], least: usize) -> String {
     let noise = NOISE * others.iter().fold(1.0, |largest: f64, other| largest.max(other.abs()));
@@ -50,8 +56,61 @@ pub fn length(seconds: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use slipstream_schemas::records::{BudgetUnit, BurnRates, WindowRates};
+
     use super::*;
+
+    /// A record with these windows: seconds, good, total.
+    pub fn rates(windows: &[(i64, i64, i64)]) -> BurnRates {
+        let window = |(seconds, good, total): &(i64, i64, i64)| WindowRates {
+            seconds: *seconds,
+            slot_seconds: 1,
+            good: *good,
+            total: *total,
+            burn: 1.0,
+        };
+        BurnRates {
+            slo: "checkout".to_owned(),
+            objective: "answered".to_owned(),
+            group: Vec::new(),
+            generation: 0,
+            tick: 1_000_000,
+            revision: 1,
+            complete: true,
+            retired: false,
+            windows: windows.iter().map(window).collect(),
+            sli: None,
+            budget_total: 0.0,
+            budget_remaining: 1.0,
+            exhaustion_at: None,
+            conditions: Vec::new(),
+            unknown: 0,
+            too_late: 0,
+            covered_from: 0,
+            sources_current: 1,
+            sources: 1,
+            exemplars: Vec::new(),
+            unit: BudgetUnit::Events,
+            target: Some(0.99),
+            period_start: None,
+            previous: None,
+        }
+    }
+
+    #[test]
+    fn shares_look_like_no_other() {
+        for (share, others, want) in [
+            (0.07, &[0.05][..], "7%"),
+            (0.9949, &[0.995], "99.49%"),
+            (0.99999, &[], "99.999%"),
+            (1.0, &[], "100%"),
+            (0.0, &[], "0%"),
+            (1.0 - 0.93, &[0.05], "7%"),
+        ] {
+            assert_eq!(percent(share, others), want);
+        }
+    }
 
     #[test]
     fn lengths_and_figures_are_short() {

@@ -26,6 +26,7 @@ pub fn active(name: &str, indicators: Vec<Indicator>, group_by: Vec<GroupKey>) -
         objectives: indicators.into_iter().enumerate().map(objective).collect(),
         composite: None,
         labels: Vec::new(),
+        document: slipstream_definitions::definition::Document::Slo,
     };
     Active { slo: Arc::new(slo), generation: 7 }
 }

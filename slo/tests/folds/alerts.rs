@@ -34,6 +34,7 @@ fn slo(rules: Vec<Rule>) -> Slo {
         objectives: vec![Objective { rules, ..Objective::new("fast", indicator, TARGET) }],
         composite: None,
         labels: vec![("team".into(), "shop-team".into()), ("tier".into(), "1".into())],
+        document: slipstream_definitions::definition::Document::Slo,
     }
 }
 

@@ -28,6 +28,7 @@ pub fn slo(name: &str, period: i64, objectives: &[&str]) -> Slo {
         objectives: objectives.iter().map(|name| objective(name)).collect(),
         composite: None,
         labels: Vec::new(),
+        document: slipstream_definitions::definition::Document::Slo,
     }
 }
 

@@ -30,6 +30,7 @@ fn slo(window: Window, target: &str, budgeting: Budgeting) -> Slo {
         objectives: vec![objective],
         composite: None,
         labels: Vec::new(),
+        document: slipstream_definitions::definition::Document::Slo,
     }
 }
 

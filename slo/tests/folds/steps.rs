@@ -25,6 +25,7 @@ fn slo(name: &str, good: &str, group_by: Vec<GroupKey>) -> Slo {
         objectives: vec![objective("x"), objective("y")],
         composite: None,
         labels: Vec::new(),
+        document: slipstream_definitions::definition::Document::Slo,
     }
 }
 

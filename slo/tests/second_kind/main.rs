@@ -1,14 +1,16 @@
-//! A second kind of rule is one file (`no_traffic.rs`) and one line (the table below): nothing else of tally, burn and the
+//! Another kind of rule is one file (`rush.rs`) and one line (the table below): nothing else of tally, burn and the
 //! alert machine has to know it.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod no_traffic;
+mod rush;
 
 use std::borrow::Cow;
 
-use no_traffic::NoTraffic;
-use slipstream_definitions::definition::{Condition, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window};
+use rush::Rush;
+use slipstream_definitions::definition::{
+    Condition, Document, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Window,
+};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::fixtures::event;
@@ -22,7 +24,7 @@ use slipstream_slo::scale::Scale;
 use slipstream_slo::tally::Tally;
 
 const KINDS: Kinds = Kinds::of_table(&[
-    &BurnRate, &NoTraffic, // The line.
+    &BurnRate, &Rush, // The line.
 ]);
 
 /// The first second.
@@ -44,11 +46,10 @@ fn rule(name: &str, rule_set: &str, condition: Condition) -> Rule {
 /// An SLO with a rule of each kind.
 fn slo() -> Slo {
     let indicator = Indicator { total: "true".to_owned(), side: Side::Good("status_code < 500".to_owned()) };
-    let one = Ratio { num: 1, den: 1 };
-    let silent = Condition { kind: NoTraffic.name(), long: 120, short: 120, threshold: one, least: 0 };
+    let rush = Condition::of(Rush.name(), 120, Ratio { num: 200, den: 1 });
     let rules = vec![
         rule("1h/5m", "burn", Condition::burn_rate(3_600, 300, Ratio { num: 144, den: 10 }, 0)),
-        rule("silent", NoTraffic.rule_set(), silent),
+        rule("busy", "rush", rush),
     ];
     Slo {
         name: "shop".to_owned(),
@@ -60,6 +61,7 @@ fn slo() -> Slo {
         objectives: vec![Objective { rules, ..Objective::new("availability", indicator, Ratio { num: 99, den: 100 }) }],
         composite: None,
         labels: Vec::new(),
+        document: Document::Slo,
     }
 }
 
@@ -70,8 +72,8 @@ fn revisions(kinds: Kinds) -> Result<Revisions, RevisionError> {
     Ok(revisions)
 }
 
-/// The transitions of `seconds`, with a request in each second of which `status` gives one.
-fn transitions(seconds: i64, status: impl Fn(i64) -> Option<u16>) -> Vec<AlertTransition> {
+/// The transitions of `seconds`, with as many requests in each second as there are statuses for it.
+fn transitions(seconds: i64, statuses: impl Fn(i64) -> Vec<u16>) -> Vec<AlertTransition> {
     let revisions = revisions(KINDS).unwrap();
     let mut tally = Tally::new(0, 1, 1, 0, LogTime(START * 1_000), Memory::new(120_000));
     let mut burn = Burn::new(0, 1, 1, Scale::REAL);
@@ -79,7 +81,7 @@ fn transitions(seconds: i64, status: impl Fn(i64) -> Option<u16>) -> Vec<AlertTr
     let (mut offset, mut batches, mut all) = (0, 0, Vec::new());
     for second in 0..seconds {
         let mut step = tally.begin::<()>(&revisions, LogTime(i64::MAX));
-        if let Some(status_code) = status(second) {
+        for status_code in statuses(second) {
             let id = format!("e{offset}");
             let time = slipstream_schemas::EventTime((START + second) * 1_000_000);
             let event = EventView { event_id: Cow::Borrowed(&id), time, status_code, ..event() };
@@ -105,30 +107,30 @@ fn story(transitions: &[AlertTransition]) -> Vec<(&str, TransitionKind)> {
 #[test]
 fn it_fires_and_resolves_like_the_first() {
     use TransitionKind::{Firing, Pending, Resolved};
-    // Traffic for five minutes, none for five, then some again.
-    let made = transitions(900, |second| (!(300..600).contains(&second)).then_some(200));
-    assert_eq!(story(&made), [("silent", Pending), ("silent", Firing), ("silent", Resolved)]);
+    // One request a second, for two minutes two, then one again.
+    let made = transitions(900, |second| vec![200; if (300..420).contains(&second) { 2 } else { 1 }]);
+    assert_eq!(story(&made), [("busy", Pending), ("busy", Firing), ("busy", Resolved)]);
     let (fired, resolved) = (&made[1], &made[2]);
-    // The last request is in second 299: from 420 on two minutes are without. A quiet series is looked at once a minute.
-    assert!((419..480).contains(&(fired.tick - START)), "{fired:?}");
-    assert_eq!(resolved.tick - START, 600);
-    assert_eq!((fired.values[0].window_seconds, fired.values[0].burn), (120, 0.0));
-    assert_eq!(KINDS.of_rule_set(&fired.rule_set).why(&fired.rule, &fired.values).summary, "gets no traffic");
+    // A window of two minutes has 201 once it holds 81 seconds with two, and one of them more or less (its slot is 1 s).
+    assert!((378..=382).contains(&(fired.tick - START)), "{fired:?}");
+    assert!((457..=461).contains(&(resolved.tick - START)), "{resolved:?}");
+    assert_eq!((fired.values[0].window_seconds, fired.values[0].value), (120, Some(201.0)));
+    assert_eq!(KINDS.named(&fired.rule_kind).why(&fired.rule, &fired.values).summary, "gets too many requests");
 }
 
 #[test]
 fn the_first_kind_goes_on_beside_it() {
     use TransitionKind::{Firing, Pending};
-    let made = transitions(400, |second| Some(if second < 100 { 200 } else { 503 }));
+    let made = transitions(400, |second| vec![if second < 100 { 200 } else { 503 }]);
     assert_eq!(story(&made), [("1h/5m", Pending), ("1h/5m", Firing)]);
-    let why = KINDS.of_rule_set(&made[1].rule_set).why(&made[1].rule, &made[1].values);
+    let why = KINDS.named(&made[1].rule_kind).why(&made[1].rule, &made[1].values);
     assert!(why.description.starts_with("Burn rate "), "{why:?}");
 }
 
 #[test]
 fn each_says_itself_in_words() {
     let words: Vec<String> = slo().rules().map(|rule| KINDS.of(&rule.condition).words(&rule.condition)).collect();
-    assert_eq!(words, [">14.4x 1h/5m", "no traffic for 2m"]);
+    assert_eq!(words, [">14.4x 1h/5m", ">200 requests 2m"]);
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn a_kind_that_is_not_known_is_refused_by_name() {
     let error = revisions(Kinds::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "slo-definitions, offset 1: SLO shop cannot be read: rule silent is of the kind notraffic, which this \
+        "slo-definitions, offset 1: SLO shop cannot be read: rule busy is of the kind rush, which this \
          version does not support; upgrade this role if a newer version wrote it"
     );
 }

@@ -120,6 +120,7 @@ fn active(source: &str) -> Active {
         objectives: vec![objective("good", "true", source), objective("total", source, "true")],
         composite: None,
         labels: Vec::new(),
+        document: slipstream_definitions::definition::Document::Slo,
     };
     Active { slo: Arc::new(slo), generation: 0 }
 }

@@ -126,8 +126,13 @@ pub fn burn_rates(slo: &str, group: &[&str], generation: i64, tick: i64) -> Burn
 /// A transition of the alert `id`.
 pub fn transition(id: &str, episode: i64, seq: i32, kind: TransitionKind) -> AlertTransition {
     let tick = episode + 10 * i64::from(seq - 1);
-    let value =
-        |rule: &str, window_seconds, burn| AlertValue { rule: rule.to_owned(), window_seconds, burn, threshold: 14.4 };
+    let value = |rule: &str, window_seconds, burn| AlertValue {
+        rule: rule.to_owned(),
+        window_seconds,
+        burn,
+        threshold: 14.4,
+        ..AlertValue::default()
+    };
     let ripe = !matches!(kind, TransitionKind::Pending | TransitionKind::Inactive);
     AlertTransition {
         alert_id: id.to_owned(),
@@ -149,6 +154,7 @@ pub fn transition(id: &str, episode: i64, seq: i32, kind: TransitionKind) -> Ale
         labels: Vec::new(),
         annotations: Vec::new(),
         exemplars: Vec::new(),
+        rule_kind: "burnrate".to_owned(),
     }
 }
 

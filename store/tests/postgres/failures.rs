@@ -9,7 +9,9 @@ use slipstream_testkit::services::Postgres;
 use tokio::task::JoinSet;
 
 use crate::between::{Between, Lost};
-use crate::support::{Beside, all_events, events, fresh_options, fresh_store, hits, until_blocked, write_until_settled};
+use crate::support::{
+    Beside, all_events, events, fresh_options, fresh_store, hits, until_blocked, write_until_settled,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_writes_it_loses_and_repeats_nothing() {

@@ -1,10 +1,12 @@
 //! Histories: what producers send, what authors revise, and in which order a pipeline happens to work on it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use slipstream_definitions::definition::{
-    Budgeting, Calendar, Composite, Condition, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Slo, Unit,
+    BUDGET_EXHAUSTED, BUDGET_REMAINING, Budgeting, Calendar, Composite, Condition, Document, ERROR_RATIO, GroupKey,
+    Indicator, LATENCY_QUANTILE, NO_TRAFFIC, NoData, Objective, RATIO_BELOW, Ratio, Rule, Severity, Side, Slo, Unit,
     Window,
 };
 use slipstream_schemas::{EventTime, EventView, LogTime};
@@ -78,6 +80,15 @@ pub struct History {
     pub end: i64,
 }
 
+impl History {
+    /// The rules that keep what they were where nothing came: what they say remembers earlier ticks, incomplete ones too (P3b).
+    pub fn remembering(&self) -> BTreeSet<&str> {
+        let definitions = self.revisions.iter().filter_map(|(_, _, slo)| slo.as_ref());
+        let keeps = |rule: &&Rule| rule.condition.no_data == NoData::Keep;
+        definitions.flat_map(Slo::rules).filter(keeps).map(|rule| rule.name.as_str()).collect()
+    }
+}
+
 /// One thing that happens to a pipeline.
 #[derive(Debug, Clone)]
 pub enum Op {
@@ -131,6 +142,7 @@ fn slo(name: &str, total: &str, side: Side, group_by: Vec<GroupKey>, period: i64
         objectives: objectives.into_iter().map(of).collect(),
         composite: None,
         labels: Vec::new(),
+        document: Document::Slo,
     }
 }
 
@@ -151,6 +163,26 @@ fn rules() -> Vec<Rule> {
         rule("page", (10, 4), Ratio { num: 3, den: 1 }, "page", 0, 2),
         rule("ticket", (30, 10), three_halves, "ticket", 2, 2),
     ]
+}
+
+/// Rules of the other kinds, each in a rule set of its own.
+fn other_kinds() -> Vec<Rule> {
+    let of = |kind, window, threshold| Condition::of(kind, window, threshold);
+    let conditions = [
+        ("errors", of(ERROR_RATIO, 4, tenths(3))),
+        ("errors-or-nothing", Condition { no_data: NoData::Alert, least_bad: 2, ..of(ERROR_RATIO, 10, tenths(5)) }),
+        ("conversion", Condition { no_data: NoData::Keep, ..of(RATIO_BELOW, 10, tenths(6)) }),
+        ("slow", Condition { least: 3, limit_ms: Some(tenths(5_000)), ..of(LATENCY_QUANTILE, 10, tenths(7)) }),
+        ("quiet", of(NO_TRAFFIC, 4, tenths(0))),
+        ("little-left", of(BUDGET_REMAINING, 0, tenths(5))),
+        ("soon-gone", of(BUDGET_EXHAUSTED, 10, Ratio { num: 20, den: 1 })),
+    ];
+    let rule = |(name, condition): (&str, Condition)| Rule {
+        rule_set: name.to_owned(),
+        condition,
+        ..rule(name, (1, 1), tenths(10), "ticket", 1, 1)
+    };
+    conditions.map(rule).into()
 }
 
 /// Availability of one service, by two objectives.
@@ -190,6 +222,8 @@ struct Terms {
     /// Of a composite, and the weight of its first objective in tenths.
     composite: Option<u64>,
     least: i64,
+    /// Rules of other kinds beside those on burn rates.
+    others: Vec<Rule>,
 }
 
 fn manner() -> impl Strategy<Value = Manner> {
@@ -219,8 +253,9 @@ fn terms() -> impl Strategy<Value = Terms> {
     let period = prop::sample::select(vec![12i64, 30, 30]);
     let target = prop::sample::select(vec![tenths(5), tenths(8)]);
     let composite = prop::option::of(prop::sample::select(vec![5u64, 7]));
-    (period, target, composite, prop::sample::select(vec![0i64, 2, 11]))
-        .prop_map(|(period, target, composite, least)| Terms { period, target, composite, least })
+    let others = prop::sample::subsequence(other_kinds(), 0..=3);
+    (period, target, composite, prop::sample::select(vec![0i64, 2, 11]), others)
+        .prop_map(|(period, target, composite, least, others)| Terms { period, target, composite, least, others })
 }
 
 /// One objective or two, by events or by slices, over a window that rolls or a calendar, perhaps a composite of both.
@@ -239,11 +274,13 @@ fn any_kind(name: &str, manner: &Manner, terms: &Terms) -> Slo {
     }
     let Condition { least, threshold: factor, .. } = &mut rules[0].condition;
     (*least, *factor) = (terms.least, Ratio { num: 3, den: 2 });
-    let composite = terms.composite.map(|_| Composite { target: terms.target, rules: rules.clone() });
+    // The second objective has one rule on burn rates, and those of other kinds.
+    let with_others = |burn: &[Rule]| burn.iter().chain(&terms.others).cloned().collect::<Vec<_>>();
+    let composite = terms.composite.map(|_| Composite { target: terms.target, rules: with_others(&rules) });
     let objective = |(i, indicator): (usize, Indicator)| Objective {
         budgeting: manner.budgeting,
         weight: tenths(if i == 0 { terms.composite.unwrap_or(10) } else { 3 }),
-        rules: if composite.is_some() { Vec::new() } else { rules[..rules.len() - i * (rules.len() - 1)].to_vec() },
+        rules: if composite.is_some() { Vec::new() } else { with_others(if i == 0 { &rules } else { &rules[..1] }) },
         ..Objective::new(["x", "y"][i], indicator, terms.target)
     };
     let objectives = indicators.into_iter().enumerate().map(objective).collect();

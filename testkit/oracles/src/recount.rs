@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use slipstream_definitions::calendar::Period;
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Indicator, Objective, Rule, Side, Slo, Window};
 use slipstream_schemas::records::ConditionSince;
+use slipstream_slo::counts::Counts;
 use slipstream_slo::hash::series_hash;
 use slipstream_slo::redelivery::id_hash;
-use slipstream_slo::rule::Kinds;
+use slipstream_slo::rule::{Budget, Counted, Kinds};
 use slipstream_slo::scale::Scale;
 
 use crate::exact::{self, Exact, Growth, Kept, Question, Told, shown};
@@ -131,7 +133,13 @@ pub fn evaluate(history: &History, scale: &Scale, first: i64, end: i64) -> Evalu
         good_byes(&definitions, tick, &cells, scale, &mut remembered, &mut out.published);
         for (slo, generation) in definitions.values() {
             let past = past.entry((slo.name.clone(), *generation)).or_default();
-            past.learn(slo, tick, scale);
+            let met = |objective: &str| {
+                let mine = |((name, g, o, _), t, _): &CellName| {
+                    (name, g, o.as_str(), *t < tick) == (&slo.name, generation, objective, true)
+                };
+                slo.group_by.is_empty() || cells.keys().any(mine)
+            };
+            past.learn(slo, (*generation, tick), met, scale);
             let single = slo.objectives.iter().map(|o| o.name.as_str());
             for name in single.chain(slo.composite.as_ref().map(|_| COMPOSITE)) {
                 for (series, members) in series_at(slo, *generation, name, tick, &cells, scale) {
@@ -157,14 +165,37 @@ struct Past {
     rings: BTreeMap<i64, usize>,
     /// Since when there has been a composite: it remembers bad events from then on.
     composite_since: Option<i64>,
+    /// By objective, the first second from which on everything of it counts.
+    covered_from: BTreeMap<String, i64>,
 }
 
 impl Past {
-    fn learn(&mut self, slo: &Slo, tick: i64, scale: &Scale) {
+    /// `met`: whether anything of an objective has been counted before this tick.
+    fn learn(&mut self, slo: &Slo, (generation, tick): (i64, i64), met: impl Fn(&str) -> bool, scale: &Scale) {
+        // Cuts are at odd milliseconds: the first whole second is the next.
+        let since = if self.kept.is_none() { (generation + 999) / 1_000 } else { tick + 1 };
+        self.covered_from.retain(|name, _| slo.objectives.iter().any(|o| o.name == *name));
+        for objective in &slo.objectives {
+            self.covered_from.entry(objective.name.clone()).or_insert(since);
+        }
         self.composite_since = slo.composite.as_ref().map(|_| self.composite_since.unwrap_or(tick));
         let now = exact::kept(slo, scale);
         self.rings.insert(tick, now.rings);
         let names: Vec<String> = slo.objectives.iter().map(|o| o.name.clone()).collect();
+        if let Some((before, old)) = self.kept.as_ref().filter(|_| matches!(slo.window, Window::Rolling(_))) {
+            // A longer window than before is served by what was kept until now.
+            let there = slo.objectives.iter().enumerate().filter(|(_, o)| old.contains(&o.name) && met(&o.name));
+            let reach = there.filter_map(|(i, o)| match o.budgeting.slice() {
+                None => (now.rings > before.rings).then(|| scale.rings[before.rings - 1].reach()),
+                Some(slice) => {
+                    let kept = before.slices[old.iter().position(|name| *name == o.name)?];
+                    (now.slices[i] > kept).then_some((kept - 1) * slice)
+                }
+            });
+            if let Some(shortest) = reach.min() {
+                self.covered_from.values_mut().for_each(|from| *from = (tick + 1 - shortest).max(*from));
+            }
+        }
         if let Some((before, old)) = self.kept.replace((now.clone(), names.clone())).filter(|(_, old)| *old == names) {
             for (i, name) in old.into_iter().enumerate() {
                 let growth = Growth::between(&before, &now, slo, i, tick, scale);
@@ -352,12 +383,14 @@ impl At<'_> {
             let (good, total) = shown(budgeting, self.exact(|question| question.period(before)));
             (before.start, good, total)
         });
-        let condition = |rule: &Rule| {
-            let holds = Kinds::default().holds(&rule.condition, target, |w| window(w).counts, |w| window(w).events);
-            let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name).and_then(|c| c.since);
-            ConditionSince { rule: rule.name.clone(), holds, since: holds.then(|| before.unwrap_or(tick)) }
-        };
         let budget = windows.last().unwrap().1;
+        let seen = Seen { at: self, budgeting, budget: budget.counts, period: periods.map(|(present, _)| present) };
+        let condition = |rule: &Rule| {
+            let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name);
+            let holds = Kinds::default().holds(&rule.condition, target, &seen, before.is_some_and(|c| c.holds));
+            let since = before.and_then(|c| c.since).unwrap_or(tick);
+            ConditionSince { rule: rule.name.clone(), holds, since: holds.then_some(since) }
+        };
         let seconds = periods.map_or(slo.window.nominal_seconds(), |(present, _)| present.seconds());
         let rings = |t: i64| self.past.rings.range(..=t).next_back().map_or(0, |(_, rings)| *rings);
         Value {
@@ -380,6 +413,52 @@ impl At<'_> {
             period_start: periods.map(|(present, _)| present.start),
             previous,
         }
+    }
+}
+
+/// What rules see of a series, by definition.
+struct Seen<'a> {
+    at: &'a At<'a>,
+    budgeting: Budgeting,
+    budget: Counts,
+    /// The present one of a calendar.
+    period: Option<Period>,
+}
+
+impl Counted for Seen<'_> {
+    fn counts(&self, window: i64) -> Counts {
+        self.at.exact(|question| question.window(window)).counts
+    }
+
+    fn events(&self, window: i64) -> i64 {
+        self.at.ask(|question| question.window(window).events).into_iter().sum()
+    }
+
+    fn covers(&self, window: i64) -> bool {
+        let of_objectives = &self.at.past.covered_from;
+        let single = self.at.objective().and_then(|objective| of_objectives.get(&objective.name));
+        let from = single.or(of_objectives.values().max()).copied().unwrap_or_default();
+        self.at.tick + 1 - window >= from
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        let seconds = self.period.map_or(self.at.slo.window.nominal_seconds(), |period| period.seconds());
+        let elapsed = self.period.map_or(seconds, |period| self.at.tick + 1 - period.start);
+        let sliced = |slice: i64, unit: i64| Counts {
+            good: seconds / slice * unit - self.budget.bad(),
+            total: seconds / slice * unit,
+        };
+        let counts = match self.budgeting {
+            Budgeting::Occurrences => self.budget,
+            Budgeting::Timeslices { seconds: slice, .. } => sliced(slice, 1),
+            Budgeting::RatioTimeslices { seconds: slice } => sliced(slice, exact::BILLION),
+        };
+        self.covers(elapsed).then(|| Budget {
+            counts,
+            grows: self.period.is_some() && self.budgeting == Budgeting::Occurrences,
+            renewed_in: self.period.map(|period| period.end - self.at.tick - 1),
+            share_of: self.at.objective().is_none().then_some(elapsed),
+        })
     }
 }
 

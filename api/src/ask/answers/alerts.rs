@@ -49,9 +49,9 @@ pub struct Alert {
     pub state: AlertState,
     /// Its latest transition.
     pub at: String,
-    /// Burn rate in the long window of the worst rule at that transition.
+    /// What the worst rule compared at that transition, in its long window: a burn rate, a share of 1, or seconds.
     pub value: Option<f64>,
-    /// Above which burn rate that rule fires.
+    /// What that rule compares it with.
     pub threshold: Option<f64>,
     /// Service of the SLO.
     pub service: String,
@@ -69,6 +69,8 @@ pub struct Alert {
     pub fired_at: Option<String>,
     /// When it was resolved; null: not yet, or never.
     pub resolved_at: Option<String>,
+    /// The kind of the worst rule: `burnrate`, `errorratio` and the like.
+    pub rule_kind: String,
 }
 
 impl From<AlertEpisode> for Alert {
@@ -89,6 +91,7 @@ impl From<AlertEpisode> for Alert {
             pending_at: episode.pending_at,
             fired_at: episode.fired_at,
             resolved_at: episode.resolved_at,
+            rule_kind: episode.rule_kind,
         }
     }
 }
@@ -148,6 +151,7 @@ impl Rows for Alerts {
         "pending_at",
         "fired_at",
         "resolved_at",
+        "rule_kind",
     ];
     type Row = Alert;
 
@@ -178,6 +182,7 @@ impl Example for Alert {
             pending_at: at("09:31:10"),
             fired_at: Some(at("09:31:10")),
             resolved_at: None,
+            rule_kind: "burnrate".to_owned(),
         }
     }
 }

@@ -80,12 +80,16 @@ pub struct RuleState {
     pub group: Option<BTreeMap<String, String>>,
     /// How bad it would be.
     pub severity: String,
-    /// The long window.
+    /// The long window; `0s` where it looks at the budget alone.
     pub long_window: String,
-    /// The short window.
+    /// The short window; as long as the other where there is one.
     pub short_window: String,
-    /// The burn rate that both must exceed.
+    /// What its value is compared with: of burn rates a factor, of the end of a budget seconds, else a share of 1.
     pub threshold: f64,
+    /// Its kind: `burnrate`, `errorratio`, `ratiobelow`, `latencyquantile`, `notraffic`, `budgetremaining` or `budgetexhausted`.
+    pub kind: String,
+    /// The condition in short, such as `>14.4x 1h/5m`.
+    pub says: String,
     /// Whether its condition holds.
     pub holds: bool,
     /// Since when; null if it does not.
@@ -159,6 +163,8 @@ impl Example for SloDetail {
             long_window: "1h".to_owned(),
             short_window: "5m".to_owned(),
             threshold: 14.4,
+            kind: "burnrate".to_owned(),
+            says: ">14.4x 1h/5m".to_owned(),
             holds: false,
             since: None,
         };

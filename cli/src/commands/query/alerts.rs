@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use slipstream_query::History;
 use slipstream_schemas::LogTime;
-use slipstream_slo::rule::words::figure;
+use slipstream_slo::rule::Kinds;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
 
 use super::answered;
@@ -36,7 +36,7 @@ pub async fn run(filter: &AlertFilter, as_of: Option<Timestamp>, form: Form, ask
 
 /// A line for each episode.
 pub fn table(alerts: &[AlertEpisode]) -> String {
-    let head = ["SLO", "OBJECTIVE", "GROUP", "SEVERITY", "STATE", "FIRED", "RESOLVED", "RULE", "BURN RATE", "ID"];
+    let head = ["SLO", "OBJECTIVE", "GROUP", "SEVERITY", "STATE", "FIRED", "RESOLVED", "RULE", "VALUE", "ID"];
     let rows = alerts.iter().map(|alert| {
         let group: Vec<&str> = alert.group.values().map(String::as_str).collect();
         let time = |time: &Option<String>| time.clone().unwrap_or("-".to_owned());
@@ -49,11 +49,13 @@ pub fn table(alerts: &[AlertEpisode]) -> String {
             time(&alert.fired_at),
             time(&alert.resolved_at),
             alert.rule.clone(),
-            alert.value.map_or("-".to_owned(), |burn| figure(burn, alert.threshold.as_slice())),
+            alert.value.map_or("-".to_owned(), |value| {
+                Kinds::default().named(&alert.rule_kind).figure(value, alert.threshold)
+            }),
             alert.id.clone(),
         ]
     });
-    output::table(&head, &["BURN RATE"], rows)
+    output::table(&head, &["VALUE"], rows)
 }
 
 fn name(state: AlertState) -> String {

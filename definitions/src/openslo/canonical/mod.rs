@@ -1,6 +1,7 @@
 //! A definition as one self-contained document: references inlined, and alert policies too unless they are the default
 //! ones, which follow from the rest. Parsing it alone gives an equal definition.
 
+pub(super) mod rule;
 mod shape;
 
 use serde_json::value::RawValue;
@@ -46,6 +47,11 @@ pub(super) fn write(slo: &Slo, rules: &[Rule]) -> Option<String> {
         },
     };
     serde_json::to_string(&object).ok()
+}
+
+/// An SLO with the Rules that belong to it: a list of documents.
+pub(super) fn with_rules(slo: String, rules: &[String]) -> String {
+    if rules.is_empty() { slo } else { format!("[{slo},{}]", rules.join(",")) }
 }
 
 /// Where the indicators are.
@@ -163,7 +169,7 @@ fn shorthand(seconds: i64) -> String {
 }
 
 fn policy(rule: &Rule) -> Option<Object<'_, PolicyOut<'_>>> {
-    let Condition { kind, long, short, threshold, least } = rule.condition;
+    let Condition { kind, long, short, threshold, least, .. } = rule.condition;
     let mut annotations = rule.annotations.clone();
     annotations.push((format!("{OURS}{SHORT_WINDOW}"), duration::format(short)));
     annotations.push((format!("{OURS}{KEEP_FIRING_FOR}"), duration::format(rule.keep)));

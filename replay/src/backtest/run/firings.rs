@@ -146,6 +146,7 @@ mod tests {
             labels: Vec::new(),
             annotations: Vec::new(),
             exemplars: Vec::new(),
+            rule_kind: "burnrate".to_owned(),
         }
     }
 

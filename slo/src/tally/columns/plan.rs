@@ -137,6 +137,7 @@ mod tests {
             objectives: good.iter().map(objective).collect(),
             composite: None,
             labels: Vec::new(),
+            document: slipstream_definitions::definition::Document::Slo,
         };
         Active { slo: Arc::new(slo), generation: 1 }
     }
