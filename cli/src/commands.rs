@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod alert;
 pub mod api;
 pub mod backtest;
 pub mod import;

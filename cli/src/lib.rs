@@ -51,6 +51,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Backtest(args) => commands::backtest::run(args).await,
         Command::Mark(command) => commands::mark::run(command, cli.log_level).await,
+        Command::Alert(command) => commands::alert::run(command).await,
         Command::Api(api) => commands::api::run(api),
         Command::Store(command) => commands::store::run(command).await,
         Command::Token(command) => commands::token::run(command, cli.log_level).await,

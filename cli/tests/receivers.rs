@@ -108,3 +108,66 @@ async fn an_alert_leads_where_the_configuration_says_and_else_nowhere() {
         assert!(process.stop().await.unwrap().success());
     }
 }
+
+/// Standard output, standard error, and the exit code.
+async fn tried(arguments: &[&str]) -> (String, String, Option<i32>) {
+    let output = Command::new(BINARY).args(["alert", "test"]).args(arguments).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_can_be_tried() {
+    let receiver = webhook::Receiver::start().await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("slipstream.yaml");
+    let secret = home.path().join("secret");
+    tokio::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").await.unwrap();
+    let settings = format!(
+        "external_url: http://grafana.test\nreceivers:\n  - {{name: on-call, url: '{0}', severities: {{page: P1}}, signing_secret_file: '{1}'}}\n  \
+         - {{name: quiet, url: '{0}', send_resolved: false}}\n",
+        receiver.url(),
+        secret.display()
+    );
+    tokio::fs::write(&file, settings).await.unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    let with = |arguments: &[&'static str]| [arguments, &config[..]].concat();
+
+    let (told, verdict, code) = tried(&with(&["on-call", "--severity", "page"])).await;
+    assert_eq!((told.lines().count(), code), (2, Some(0)), "{told}{verdict}");
+    assert!(told.starts_with("firing    200 in ") && told.contains("\nresolved  200 in "), "{told}");
+    assert_eq!(verdict, "receiver on-call takes alerts\n");
+    let came = receiver.deliveries();
+    let [firing, resolved] = &came[..] else { panic!("{came:?}") };
+    let alert = |delivery: &webhook::Delivery| delivery.body["alerts"][0].clone();
+    assert_eq!((&alert(firing)["status"], &alert(resolved)["status"]), (&"firing".into(), &"resolved".into()));
+    assert_eq!(alert(firing)["labels"]["severity"], "P1", "as the receiver calls it");
+    assert_eq!(alert(firing)["labels"], alert(resolved)["labels"]);
+    assert_eq!(alert(firing)["annotations"]["summary"], "Test of the receiver on-call");
+    assert_eq!(firing.body["externalURL"], "http://grafana.test");
+    let keys = [firing.header("idempotency-key").unwrap(), resolved.header("idempotency-key").unwrap()];
+    assert!(keys[0] != keys[1] && keys[0].ends_with("/on-call"), "{keys:?}");
+
+    assert!(firing.header("webhook-signature").unwrap().starts_with("v1,"), "{firing:?}");
+
+    // One that wants no ends is told none, and one that refuses the beginning neither.
+    assert_eq!(tried(&with(&["quiet"])).await.0.lines().count(), 1);
+    receiver.fail_next([404]);
+    let (told, verdict, code) = tried(&["--webhook", receiver.url()]).await;
+    assert!(told.starts_with("firing    404 in ") && told.lines().count() == 1, "{told}");
+    assert!(verdict.contains("did not take it") && code == Some(1), "{verdict}");
+    let (json, _, code) = tried(&["--webhook", "http://127.0.0.1:9/none", "--json"]).await;
+    let verdict: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let answer = &verdict["answers"][0];
+    assert_eq!((&verdict["accepted"], &answer["status"], code), (&false.into(), &serde_json::Value::Null, Some(1)));
+    assert!(!answer["said"].as_str().unwrap().is_empty(), "{json}");
+
+    for (arguments, word) in [
+        (with(&[]), "which receiver? the configuration has on-call, quiet"),
+        (with(&["nobody"]), "no receiver is named `nobody`"),
+        (vec![], "no receivers"),
+    ] {
+        let (_, told, code) = tried(&arguments).await;
+        assert!(told.contains(word) && code == Some(2), "{arguments:?}: {told}");
+    }
+}

@@ -4,6 +4,7 @@
 use serde::ser::SerializeStructVariant;
 use serde::{Serialize, Serializer};
 use slipstream_schemas::records::BudgetUnit;
+pub use slipstream_schemas::records::OF_RULE;
 
 pub use crate::calendar::{Calendar, Unit};
 
@@ -171,8 +172,6 @@ impl Budgeting {
 
 /// The name of the objective for a composite SLO as a whole.
 pub const COMPOSITE: &str = "composite";
-/// The name of the objective of a `Rule` with an indicator of its own.
-pub const OF_RULE: &str = "rule";
 
 /// What applies to the objectives of a composite SLO together. Its share of bad is the weighted mean of theirs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -267,7 +266,7 @@ pub enum NoData {
     /// It does not hold.
     #[default]
     Ok,
-    /// It holds.
+    /// It holds. Where a source is missing it stays as it was, since nobody knows.
     Alert,
     /// It stays as it was. So it remembers earlier ticks, as `since` does: what P3b promises of a tick does not hold for it after an
     /// incomplete one.

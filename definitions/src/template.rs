@@ -76,11 +76,12 @@ pub fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// The text with every name replaced; a name that `value` does not know stays as an empty text, what is broken as it is.
+/// The text with every name replaced. What is broken stays as it is, and so does a name that `value` does not know: former versions took
+/// any text.
 pub fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let part = |part| match part {
         Part::Text(text) | Part::Broken(text) => text.to_owned(),
-        Part::Name(name) => value(name).unwrap_or_default(),
+        Part::Name(name) => value(name).unwrap_or_else(|| format!("{{{{{name}}}}}")),
     };
     parts(text).map(part).collect()
 }
@@ -104,7 +105,7 @@ mod tests {
             ("{{ value }} and {{$value}}, {{ $value }}!", "7% and 7%, 7%!"),
             ("{value} }} {", "{value} }} {"),
             ("é{{value}}é", "é7%é"),
-            ("{{other}}.", "."),
+            ("{{ other }}.", "{{other}}."),
             ("{{value", "{{value"),
             ("a {{}} {{value}}", "a {{}} {{value}}"),
         ] {

@@ -191,7 +191,7 @@ fn evaluated(promise: Option<&Promise<'_>>, state: &BurnRates) -> SloStatus {
         name: state.slo.clone(),
         service: promise.map(|p| p.slo.service.clone()).unwrap_or_default(),
         objective: state.objective.clone(),
-        target: promise.map(|p| p.target.as_f64()),
+        target: promise.filter(|p| p.slo.document == Document::Slo).map(|p| p.target.as_f64()),
         window: period.map(|window| name(window.seconds)),
         sli: state.sli,
         budget_remaining: state.budget_remaining,

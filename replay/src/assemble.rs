@@ -43,6 +43,8 @@ pub struct About {
     pub gaps: Vec<Gap>,
     /// Markers of the range.
     pub markers: Vec<MarkerShown>,
+    /// Rules that are left out.
+    pub left_out: Vec<String>,
 }
 
 /// A log time to people.
@@ -71,6 +73,7 @@ pub fn outcomes(about: &About, cases: &[Case], read: Read) -> Vec<Outcome> {
         alerts: alerts(about, case, notes.transitions, &notes.extremes),
         traffic: traffic.clone(),
         markers: about.markers.clone(),
+        rules_left_out: about.left_out.clone(),
     };
     cases.iter().zip(notes).zip(makeups).map(of).collect()
 }

@@ -1,6 +1,6 @@
 //! Sets of definitions, and how much of the past they look at.
 
-use slipstream_definitions::definition::{Rule, Slo, Window};
+use slipstream_definitions::definition::{BUDGET_EXHAUSTED, BUDGET_REMAINING, Rule, Slo, Window};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::Settings;
 use slipstream_slo::revision::{RevisionError, Revisions};
@@ -34,6 +34,27 @@ pub fn in_force(revisions: &Revisions, from: LogTime, to: LogTime) -> Vec<Slo> {
             _ => return found,
         }
     }
+}
+
+/// Whether a kind of rule looks at a budget.
+pub fn is_on_budgets(kind: &str) -> bool {
+    [BUDGET_REMAINING, BUDGET_EXHAUSTED].contains(&kind)
+}
+
+/// The rules of an SLO that look at its budget: `SLO RULE`.
+pub fn on_budgets(slo: &Slo) -> Vec<String> {
+    let rules = slo.rules().filter(|rule| is_on_budgets(rule.condition.kind));
+    rules.map(|rule| format!("{} {}", slo.name, rule.name)).collect()
+}
+
+/// An SLO without them.
+pub fn without_budgets(slo: &Slo) -> Slo {
+    let mut slo = slo.clone();
+    let objectives = slo.objectives.iter_mut().map(|objective| &mut objective.rules);
+    for rules in objectives.chain(slo.composite.iter_mut().map(|composite| &mut composite.rules)) {
+        rules.retain(|rule| !is_on_budgets(rule.condition.kind));
+    }
+    slo
 }
 
 /// Where reading has to begin so that rules decide at `from` as if they had always been watching: the length of their windows and

@@ -45,7 +45,8 @@ impl Pace {
         };
         // A budget has no window of its own.
         let window = if short > 0 { short } else { OF_BUDGETS }.clamp(1, LONGEST_WINDOW) as usize;
-        if let Some(share) = share {
+        // Of slices of time a share is one of slices; what makes a slice bad is below.
+        if let Some(share) = share.filter(|_| objective.budgeting.slice().is_none()) {
             return Some(Pace { num: i128::from(share.num), den: i128::from(share.den), window });
         }
         let target = match objective.budgeting {

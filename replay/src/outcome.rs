@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use slipstream_query::slos::SloStatus;
-use slipstream_schemas::records::AlertTransition;
+use slipstream_schemas::records::{AlertTransition, OF_RULE};
 
 pub use alerts::{AlertHistory, Impact, Request, Threshold, TransitionShown};
 pub use changes::{AlertChange, Change, RequestChange, SloChange, WhatIf};
@@ -51,6 +51,8 @@ pub struct Outcome {
     pub traffic: Vec<ServiceTraffic>,
     /// Deploys, changes, incidents and notes in the range, and in the hour before it or before the first of its alerts began.
     pub markers: Vec<MarkerShown>,
+    /// Rules on budgets, `SLO RULE`: without `--budgets` they are left out, since their periods are not read.
+    pub rules_left_out: Vec<String>,
 }
 
 /// By which time events are ordered.
@@ -112,6 +114,13 @@ pub struct SloHistory {
     /// very many different values in all, never less than 10,000. If the replay was stopped, partitions that were read
     /// further than others count as far as they were read.
     pub contributors: Vec<Contributors>,
+}
+
+impl SloHistory {
+    /// Whether it is of an SLO: a Rule that counts for itself promises nothing.
+    pub fn promises(&self) -> bool {
+        self.status.target.is_some() || self.status.objective != OF_RULE
+    }
 }
 
 /// Counts of events.

@@ -13,7 +13,7 @@ use crate::assemble::{About, outcomes};
 use crate::engine::{Case, Job, KnownCopies, Progress, Read, Steps, run};
 use crate::error::ReplayError;
 use crate::investigate::{Found, investigate};
-use crate::outcome::{CHANGE_BEFORE_MS, Clock, MarkerShown, Outcome, WhatIf};
+use crate::outcome::{CHANGE_BEFORE_MS, Clock, MarkerShown, Outcome, SloHistory, WhatIf};
 use crate::plan::{Past, Plan, again, plan};
 use crate::requests::{Again, Seconds, count};
 use crate::second_look::{SecondLook, what_if};
@@ -141,7 +141,7 @@ pub(crate) async fn read(
     plan: Plan,
     progress: &Arc<Progress>,
 ) -> Result<(About, Read), ReplayError> {
-    let Plan { span, from, to, cases, known, slots, window_ms, readers, origin, dropped, past: _ } = plan;
+    let Plan { span, from, to, cases, known, slots, window_ms, readers, origin, dropped, left_out, past: _ } = plan;
     let second = |at: LogTime| (at.0 + 999).div_euclid(1_000);
     let steps = match asked.step {
         Some(length) => Steps::new(from.tick(), second(to), length),
@@ -172,6 +172,7 @@ pub(crate) async fn read(
         parts: origin.parts(),
         gaps: origin.gaps(),
         markers: markers_of(&sources.log, LogTime(from.0 - CHANGE_BEFORE_MS), reached).await?,
+        left_out,
     };
     Ok((about, read))
 }
@@ -208,6 +209,8 @@ async fn look_again(
     };
     let unlooked = found.is_none();
     let changes = second.fill(back.about, &mut outcomes, found);
+    // A Rule that counts for itself promises nothing: its alerts are told, and it is no SLO.
+    outcomes.iter_mut().for_each(|outcome| outcome.slos.retain(SloHistory::promises));
     let mut outcomes = outcomes.into_iter();
     match (outcomes.next(), outcomes.next()) {
         (Some(before), Some(after)) => Ok((Told::Both(Box::new(what_if(before, after, changes))), unlooked)),

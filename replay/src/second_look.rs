@@ -92,7 +92,9 @@ impl SecondLook {
         let is_in_range = fired >= about.from.tick();
         let search = rule.zip(objective).filter(|_| is_in_range).and_then(|(rule, objective)| {
             let pace = Pace::of(objective, rule)?;
-            let from = (pending - rule.condition.long).max(fired + 1 - LONGEST);
+            // A budget has no window of its own.
+            let back = if rule.condition.long > 0 { rule.condition.long } else { LONGEST };
+            let from = (pending - back).max(fired + 1 - LONGEST);
             let to = (told + 1).min(fired + 1 + LONGEST);
             self.searches.push(Search { span: within(about, from, to), side: side.clone() });
             Some((self.searches.len() - 1, pace))

@@ -142,7 +142,7 @@ pub async fn publish_changed(log: &dyn Log, definitions: Vec<Definition>) -> Res
             "the log has the {} {}, and here a {} has that name: choose another one",
             theirs.kind, theirs.name, ours.kind
         );
-        return Err(LogError::Fatal { doing: "publishing the definitions".to_owned(), cause: cause.into() });
+        return Err(LogError::Fatal { doing: "looking at their names".to_owned(), cause: cause.into() });
     }
     let changed: Vec<Outgoing> = definitions
         .iter()

@@ -261,6 +261,7 @@ fn the_small_records_agree_too() {
         annotations: vec![],
         exemplars: vec![],
         rule_kind: "burnrate".to_owned(),
+        withdrawn: false,
     });
     agree(&Notification {
         alert_id: "a".into(),

@@ -6,6 +6,7 @@ use slipstream_log::{Batch, Offset, Outgoing, RecordRef, TopicPartition};
 use slipstream_role::dead_letters::dead_letter;
 use slipstream_schemas::codec::{self, Wire};
 use slipstream_schemas::decode::{Attributes, ErrorClass, EventError, decode};
+use slipstream_schemas::records::BurnRates;
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_slo::redelivery::Memory;
 use slipstream_store::{Events, PositionMove, Refusal, StoredBurnRates, WriteBatch, rollup};
@@ -190,7 +191,11 @@ impl Fold {
         self.counted.others += 1;
         match partition.topic {
             Topic::BurnRates => {
-                let rates = read(partition, offset, value)?;
+                let rates: BurnRates = read(partition, offset, value)?;
+                // Who asks the store for SLOs would take it for one.
+                if rates.is_of_rule() {
+                    return Ok(());
+                }
                 self.batch.burn_rates.push(StoredBurnRates { partition: partition.partition, offset, rates });
             }
             Topic::Alerts => self.batch.transitions.push(read(partition, offset, value)?),

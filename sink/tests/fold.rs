@@ -146,3 +146,19 @@ fn a_batch_says_when_it_is_full() {
     fold.decide();
     assert!(!fold.is_full());
 }
+
+#[test]
+fn a_rule_that_promises_nothing_is_no_slo_of_the_store() {
+    let slo = made::burn_rates("checkout", &[], 0, 100);
+    let rule = slipstream_schemas::records::BurnRates { objective: "rule".to_owned(), target: None, ..slo.clone() };
+    let retired = slipstream_schemas::records::BurnRates { retired: true, ..rule.clone() };
+    let partition = of(Topic::BurnRates);
+    let mut fold = Fold::new(|_| None);
+    fold.gain(partition, None, 0, None);
+    let values: Vec<_> = [&slo, &rule, &retired].map(|rates| (0, Some(codec::encode(rates)))).into();
+    fold.take(&records(partition, 0, &values)).unwrap();
+    let Decided { batch, counted, .. } = fold.decide().unwrap();
+    assert_eq!(counted.others, 3, "each is read");
+    let stored: Vec<_> = batch.burn_rates.into_iter().map(|stored| (stored.offset, stored.rates)).collect();
+    assert_eq!(stored, [(0, slo), (2, retired)]);
+}

@@ -7,7 +7,7 @@
 //! in one slot of every ring that will still know it when anything is looked at, or goes wrong, again. Of time slices a
 //! lump may not hold more than one, of a calendar's periods neither.
 
-use slipstream_definitions::definition::{Calendar, Slo, Window};
+use slipstream_definitions::definition::{BUDGET_EXHAUSTED, BUDGET_REMAINING, Calendar, Slo, Window};
 use slipstream_slo::rule::Kinds;
 use slipstream_slo::scale::Scale;
 
@@ -52,7 +52,16 @@ impl Lumps {
         let rules = || slos.iter().flat_map(Slo::rules);
         let kinds = Kinds::default();
         let all_need_bad = rules().all(|rule| kinds.needs_bad(&rule.condition));
-        let longest = rules().flat_map(|rule| kinds.of(&rule.condition).windows(&rule.condition)).max().unwrap_or(0);
+        // A budget changes with all that is in its period.
+        let of_budgets = slos
+            .iter()
+            .filter(|slo| slo.rules().any(|rule| [BUDGET_REMAINING, BUDGET_EXHAUSTED].contains(&rule.condition.kind)));
+        let periods = of_budgets.map(|slo| slo.window.nominal_seconds());
+        let longest = rules()
+            .flat_map(|rule| kinds.of(&rule.condition).windows(&rule.condition))
+            .chain(periods)
+            .max()
+            .unwrap_or(0);
         let slot = scale.ring_for(longest).map_or(longest, |ring| scale.rings[ring].slot_seconds);
         let slice = slices.iter().copied().max().unwrap_or(0);
         // A rule that may hold without anything bad looks at every second.

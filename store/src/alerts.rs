@@ -96,7 +96,15 @@ pub struct AlertEpisode {
     /// When it was resolved; null: not yet, or never.
     pub resolved_at: Option<String>,
     /// The kind of the worst rule: `burnrate`, `errorratio` and the like.
+    #[serde(default = "burn_rate")]
     pub rule_kind: String,
+}
+
+/// What former versions knew alone.
+const BURN_RATE: &str = "burnrate";
+
+fn burn_rate() -> String {
+    BURN_RATE.to_owned()
 }
 
 impl AlertEpisode {
@@ -109,7 +117,7 @@ impl AlertEpisode {
             severity: latest.severity.clone(),
             state,
             at: text::seconds(latest.tick),
-            value: value(latest).map(|value| value.value.unwrap_or(value.burn)),
+            value: value(latest).and_then(|value| compared(latest, value)),
             threshold: value(latest).map(|value| value.threshold),
             service: latest.service.clone(),
             objective: latest.objective.clone(),
@@ -124,9 +132,15 @@ impl AlertEpisode {
     }
 }
 
-/// The longest window of the worst rule; of any rule where the worst has left no value.
+/// What the rule's kind compared. Former versions kept burn rates alone.
+pub fn compared(transition: &AlertTransition, value: &AlertValue) -> Option<f64> {
+    value.value.or((transition.rule_kind == BURN_RATE).then_some(value.burn))
+}
+
+/// The longest window of the worst rule; of any rule on burn rates where the worst has left no value.
 fn value(transition: &AlertTransition) -> Option<&AlertValue> {
     let of_rule = transition.values.iter().filter(|value| value.rule == transition.rule);
     let longest = of_rule.max_by_key(|value| value.window_seconds);
-    longest.or_else(|| transition.values.iter().max_by_key(|value| value.window_seconds))
+    let any = transition.values.iter().filter(|_| transition.rule_kind == BURN_RATE);
+    longest.or_else(|| any.max_by_key(|value| value.window_seconds))
 }

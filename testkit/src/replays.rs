@@ -266,6 +266,7 @@ mod tests {
             annotations: Vec::new(),
             exemplars: Vec::new(),
             rule_kind: "burnrate".to_owned(),
+            withdrawn: false,
         };
         let resolved = end.map(|tick| at(2, TransitionKind::Resolved, tick));
         std::iter::once(at(1, TransitionKind::Firing, begin)).chain(resolved).collect()

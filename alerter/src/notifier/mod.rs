@@ -23,6 +23,8 @@ pub mod links;
 pub mod payload;
 pub mod receiver;
 pub mod restore;
+pub mod sample;
+pub mod signature;
 pub mod transport;
 pub mod words;
 

@@ -9,6 +9,7 @@ use slipstream_role::names::notifier_of;
 use slipstream_runtime::config::{Receiver, Secret};
 
 use crate::error::AlerterError;
+use crate::notifier::signature::Signer;
 use crate::notifier::transport;
 
 /// A receiver of Alertmanager webhooks, version 4.
@@ -34,6 +35,8 @@ pub struct ReceiverConfig {
     pub headers: Vec<(String, Secret)>,
     /// What the receiver calls our severities, in any case; those that are not in it keep their names.
     pub severities: BTreeMap<String, String>,
+    /// With what notifications are signed: secrets in base64, one a line.
+    pub signing: Option<Secret>,
 }
 
 impl ReceiverConfig {
@@ -50,6 +53,7 @@ impl ReceiverConfig {
             max_alerts: 0,
             headers: Vec::new(),
             severities: BTreeMap::new(),
+            signing: None,
         }
     }
 
@@ -84,6 +88,9 @@ impl ReceiverConfig {
         if self.timeout.is_zero() {
             return refuse("timeout: expected a duration above 0".to_owned());
         }
+        if let Err(problem) = Signer::new(self.signing.as_ref()) {
+            return refuse(format!("signing_secret_file: {problem}"));
+        }
         transport::target(self).map(|_| ())
     }
 }
@@ -100,6 +107,7 @@ impl From<Receiver> for ReceiverConfig {
             max_alerts: 0,
             headers: receiver.headers,
             severities: receiver.severities,
+            signing: receiver.signing,
         }
     }
 }
@@ -124,12 +132,14 @@ mod tests {
             ReceiverConfig { name: String::new(), ..good.clone() },
             ReceiverConfig { group_by: vec!["severity".to_owned()], ..good.clone() },
             ReceiverConfig { timeout: Duration::ZERO, ..good.clone() },
+            ReceiverConfig { signing: Some(Secret::new("whsec_!")), ..good.clone() },
             ReceiverConfig {
                 severities: ["page", "Page"].map(|n| (n.to_owned(), "critical".to_owned())).into(),
                 ..good.clone()
             },
         ];
-        let said = ["its name must be", "its name must be", "leave `severity` out", "timeout", "two names differ"];
+        let said =
+            ["its name must be", "its name must be", "leave `severity` out", "timeout", "line 1", "two names differ"];
         for (config, text) in wrong.iter().zip(said) {
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(text), "{error}");

@@ -12,6 +12,7 @@ use slipstream_runtime::loopback::is_loopback_url;
 use crate::error::AlerterError;
 use crate::notifier::dispatch::{Answer, Delivery};
 use crate::notifier::receiver::ReceiverConfig;
+use crate::notifier::signature::Signer;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -36,6 +37,7 @@ pub struct Sender {
     client: Client,
     url: Url,
     headers: HeaderMap,
+    signer: Signer,
 }
 
 impl fmt::Debug for Sender {
@@ -58,7 +60,31 @@ impl Sender {
         let client = client(&url, config).map_err(|e| {
             refuse(format!("the HTTP client cannot be created: {} (https needs ca-certificates)", transport(e)))
         })?;
-        Ok(Sender { client, url, headers })
+        let signer = Signer::new(config.signing.as_ref()).map_err(|e| refuse(format!("signing_secret_file: {e}")))?;
+        Ok(Sender { client, url, headers, signer })
+    }
+
+    /// An attempt, and what the receiver said in its answer, or the transport.
+    pub async fn ask(&self, delivery: &Delivery) -> (Answer, String) {
+        let keys = key(delivery);
+        let mut headers = self.headers.clone();
+        headers.extend(self.signer.headers(&keys, Timestamp::now().as_second(), &delivery.body));
+        let request = self
+            .client
+            .post(self.url.clone())
+            .headers(headers)
+            .header(CONTENT_TYPE, "application/json")
+            .header(IDEMPOTENCY_KEY, keys)
+            .body(delivery.body.clone());
+        match request.send().await {
+            Ok(response) => judge(response).await,
+            Err(error) => {
+                let doubt = !error.is_connect() && !error.is_builder();
+                let detail = transport(error);
+                let said = detail.clone();
+                (Answer::Failed { status: None, doubt, detail, retry_after: None }, said)
+            }
+        }
     }
 }
 
@@ -89,22 +115,7 @@ impl Transport for Sender {
     }
 
     async fn attempt(&self, delivery: &Delivery) -> Answer {
-        let request = self
-            .client
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header(IDEMPOTENCY_KEY, key(delivery))
-            .body(delivery.body.clone());
-        match request.send().await {
-            Ok(response) => judge(response).await,
-            Err(error) => Answer::Failed {
-                status: None,
-                doubt: !error.is_connect() && !error.is_builder(),
-                detail: transport(error),
-                retry_after: None,
-            },
-        }
+        self.ask(delivery).await.0
     }
 }
 
@@ -135,12 +146,12 @@ fn key(delivery: &Delivery) -> String {
 
 /// 2xx is delivered. 5xx, 408 and 429 say that the same request may succeed soon. Everything else says that it will not,
 /// before someone has changed something.
-async fn judge(mut response: Response) -> Answer {
+async fn judge(mut response: Response) -> (Answer, String) {
     let status = response.status();
     if status.is_success() {
         // The connection can be used again only once the body is read; a slow one is not waited for.
-        let _ = tokio::time::timeout(Duration::from_millis(100), said(&mut response)).await;
-        return Answer::Delivered { status: status.as_u16() };
+        let said = tokio::time::timeout(Duration::from_millis(100), said(&mut response)).await;
+        return (Answer::Delivered { status: status.as_u16() }, said.unwrap_or_default());
     }
     let retry_after =
         response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(|v| wait(v, Timestamp::now()));
@@ -149,13 +160,14 @@ async fn judge(mut response: Response) -> Answer {
     if status.is_server_error() || soon {
         // Of these three a receiver has taken nothing.
         let doubt = !soon && status != StatusCode::SERVICE_UNAVAILABLE;
-        return Answer::Failed { status: Some(status.as_u16()), detail, retry_after, doubt };
+        let said = detail.clone();
+        return (Answer::Failed { status: Some(status.as_u16()), detail, retry_after, doubt }, said);
     }
     if status.is_redirection() {
         // Not followed: the headers, secrets among them, are for the configured host.
         detail = "redirects are not followed; configure the URL that it redirects to".to_owned();
     }
-    Answer::Refused { status: status.as_u16(), detail }
+    (Answer::Refused { status: status.as_u16(), detail: detail.clone() }, detail)
 }
 
 /// The beginning of the body, in one line.

@@ -41,6 +41,15 @@ impl Speaker<'_> {
     /// The label set that `told` had, resolved.
     pub fn resolved(&self, told: &AlertTransition, end: End<'_>) -> Alert {
         let (by, summary, description) = match end {
+            End::Over(t) if t.withdrawn => (
+                t,
+                format!("{}: the rule of this alert was withdrawn or changed", subject(told)),
+                format!(
+                    "It fired from {} to {}, when its definition changed. What it was about may go on.",
+                    time(since(told)),
+                    time(t.tick)
+                ),
+            ),
             End::Over(t) => (
                 t,
                 format!("{} {}", subject(told), kind(told).over()),
@@ -189,6 +198,7 @@ pub(crate) mod tests {
             annotations: Vec::new(),
             exemplars: Vec::new(),
             rule_kind: "burnrate".to_owned(),
+            withdrawn: false,
         }
     }
 
@@ -267,5 +277,9 @@ pub(crate) mod tests {
         let words = "It fired from 2026-02-01 10:00:00 UTC to 2026-02-01 10:12:34 UTC (12 min 34 s).";
         assert_eq!(alert.annotations["description"], words);
         assert_eq!(alert.annotations["idempotency_key"], "00c0ffee00c0ffee/1769940000/4/ops");
+        let withdrawn = AlertTransition { withdrawn: true, ..over };
+        let alert = SPEAKER.resolved(&told, End::Over(&withdrawn));
+        assert_eq!(alert.annotations["summary"], "checkout: the rule of this alert was withdrawn or changed");
+        assert!(alert.annotations["description"].ends_with("What it was about may go on."), "{alert:?}");
     }
 }

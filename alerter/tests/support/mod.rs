@@ -99,6 +99,7 @@ pub fn transition(id: &str, episode: i64, seq: i32, kind: TransitionKind) -> Ale
         annotations: Vec::new(),
         exemplars: Vec::new(),
         rule_kind: "burnrate".to_owned(),
+        withdrawn: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The SLOs and their alerts as they were known at a time.
 
-use slipstream_definitions::definition::Slo;
+use slipstream_definitions::definition::{Document, Slo};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::BurnRates;
 
@@ -32,7 +32,12 @@ impl Past {
     /// One SLO as it was known at a time.
     pub async fn slo(&self, name: &str, at: LogTime) -> Result<SloThen, AskError> {
         let Slos { slos: standings, known } = self.slos(at, |standing| standing.name == name).await?;
-        let slo = self.history()?.definitions_at(at).await?.into_iter().find(|slo| slo.name == name);
+        let slo = self
+            .history()?
+            .definitions_at(at)
+            .await?
+            .into_iter()
+            .find(|slo| slo.name == name && slo.document == Document::Slo);
         if slo.is_none() && standings.is_empty() {
             return Err(AskError::NoSuch { what: "SLO", name: name.to_owned() });
         }

@@ -1,5 +1,6 @@
 //! The command line. Names and machine output are a contract; every command has an example in its help.
 
+mod alert;
 mod api;
 mod backtest;
 mod mark;
@@ -17,11 +18,12 @@ mod values;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use alert::Alert;
 pub use api::Api;
 pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
 pub use place::{AskedOf, Place, as_argument, called};
-pub use query::{By, Form, OutcomeName, Part, Query, Sort, Source, State, What};
+pub use query::{Buckets, By, Form, OutcomeName, Part, Query, Sort, Source, State, What};
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
 pub use server::Server;
@@ -67,6 +69,9 @@ pub enum Command {
     /// Query KPIs, endpoints, events, SLOs, alerts and notifications
     #[command(subcommand)]
     Query(Query),
+    /// Try a receiver of alerts
+    #[command(subcommand)]
+    Alert(Alert),
     /// Print what describes the HTTP API
     #[command(subcommand)]
     Api(Api),

@@ -34,36 +34,10 @@ pub enum Query {
     },
     /// Show hits, errors and latencies hour by hour, from hourly aggregates
     #[command(after_help = "Example:\n  slipstream query hourly --by service --from 2026-01-31 --to 2026-02-01 --csv")]
-    Hourly {
-        /// One row per hour and value; up to 4 fields, each with its own --by
-        #[arg(long, value_enum)]
-        by: Vec<By>,
-        /// What to look at
-        #[command(flatten)]
-        part: Part,
-        /// How it is printed
-        #[command(flatten)]
-        form: Form,
-        /// Where from
-        #[command(flatten)]
-        place: AskedOf,
-    },
+    Hourly(Buckets),
     /// Show hits, errors and latencies day by day (UTC), from daily aggregates
     #[command(after_help = "Example:\n  slipstream query daily --by endpoint --from 2026-01-01 --to 2026-02-01 --csv")]
-    Daily {
-        /// One row per day and value; up to 4 fields, each with its own --by
-        #[arg(long, value_enum)]
-        by: Vec<By>,
-        /// What to look at
-        #[command(flatten)]
-        part: Part,
-        /// How it is printed
-        #[command(flatten)]
-        form: Form,
-        /// Where from
-        #[command(flatten)]
-        place: AskedOf,
-    },
+    Daily(Buckets),
     /// Show the endpoints with the most requests, errors or latency, or that spent most of an SLO's budget
     #[command(after_help = "Examples:\n  slipstream query top\n  slipstream query top --sort p95 --limit 5\n  \
         slipstream query top --sort budget_spent --slo payment-availability")]
@@ -274,9 +248,8 @@ impl Query {
     pub fn asked(&self) -> &AskedOf {
         match self {
             Query::Kpis { what, .. } | Query::Top { what, .. } | Query::Events { what, .. } => &what.place,
-            Query::Hourly { place, .. }
-            | Query::Daily { place, .. }
-            | Query::Event { place, .. }
+            Query::Hourly(buckets) | Query::Daily(buckets) => &buckets.place,
+            Query::Event { place, .. }
             | Query::Slos { from: place, .. }
             | Query::History { place, .. }
             | Query::Contributors { place, .. }
@@ -285,6 +258,23 @@ impl Query {
             | Query::Notifications { place, .. } => place,
         }
     }
+}
+
+/// Hours, or days.
+#[derive(Debug, Args)]
+pub struct Buckets {
+    /// A row for each of them and each value; up to 4 fields, each with its own --by
+    #[arg(long, value_enum)]
+    pub by: Vec<By>,
+    /// What to look at
+    #[command(flatten)]
+    pub part: Part,
+    /// How it is printed
+    #[command(flatten)]
+    pub form: Form,
+    /// Where from
+    #[command(flatten)]
+    pub place: AskedOf,
 }
 
 /// Filters of events that aggregates know, too.

@@ -123,7 +123,7 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
     // Only when all are on the board: who connected early must not see the first one alone.
     let ops = ops::serve(ops_listener, health, page, config.shutdown_timeout, supervisor.token(Stage::Serve));
     supervisor.task(Stage::Serve, "ops", ops);
-    greet(&config, listens, installation.slos);
+    greet(&config, listens, (installation.slos, installation.rules));
 
     let outcome = supervisor.run(stop.received()).await;
     let closed = installation.close().await;
@@ -224,7 +224,7 @@ struct Listens {
     api: Option<(SocketAddr, bool)>,
 }
 
-fn greet(config: &Config, listens: Listens, slos: usize) {
+fn greet(config: &Config, listens: Listens, (slos, rules): (usize, usize)) {
     let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
     output::say(format_args!(
         "slipstream is running: {} ({})",
@@ -240,10 +240,11 @@ fn greet(config: &Config, listens: Listens, slos: usize) {
         output::say(format_args!("  API      {scheme}://{api}/api/v1/"));
     }
     output::say(format_args!("  health   http://{0}/readyz, metrics http://{0}/metrics", listens.ops));
-    if slos == 0 {
+    if slos + rules == 0 {
         output::say("  no SLOs yet; next: add --slos PATH (check them with slipstream slo validate PATH)");
     } else {
-        output::say(format_args!("  SLOs     {slos} in force (slipstream query slos)"));
+        let beside = if rules > 0 { format!(", and {rules} Rules of their own") } else { String::new() };
+        output::say(format_args!("  SLOs     {slos} in force{beside} (slipstream query slos)"));
     }
     if !config.roles.contains(&Role::Notifier) {
         return;

@@ -1,5 +1,6 @@
 //! `slipstream slo ...`: check, test and list definitions, and show their status.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Document, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
+use slipstream_definitions::policy::BURN_RULE_SET;
 use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
 
@@ -40,8 +42,10 @@ pub async fn run(command: args::Slo, log_level: Option<String>) -> Result<ExitCo
 fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
     let definitions::Definitions { loaded, skipped } = definitions::load(paths)?;
     let valid = loaded.is_valid();
-    let of = |document: Document| loaded.slos.iter().filter(|slo| slo.document == document).count();
-    let (found, rules) = (of(Document::Slo), of(Document::Rule));
+    let found = loaded.slos.iter().filter(|slo| slo.document == Document::Slo).count();
+    // Those with series of their own, and those of SLOs.
+    let sets = loaded.slos.iter().flat_map(|slo| slo.rules().map(move |rule| (&slo.name, &rule.rule_set)));
+    let rules = sets.filter(|(_, rule_set)| *rule_set != BURN_RULE_SET).collect::<BTreeSet<_>>().len();
     let errors = loaded.diagnostics.iter().filter(|d| d.is_error()).count();
     let warnings = loaded.diagnostics.len() - errors;
     if json {

@@ -1,6 +1,7 @@
 //! The log on Kafka: brokers and topics, the installation's settings, the broker's clock, the groups of the roles.
 
 use bytes::Bytes;
+use slipstream_definitions::definition::Document;
 use slipstream_log::kafka::admin::{self, Finding, Severity};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
 use slipstream_log::{Log, LogError, Outgoing, SharedLog};
@@ -69,7 +70,11 @@ async fn installation(log: &dyn Log) -> Vec<Finding> {
     }
     let definitions = match revisions(log).await.map(|revisions| in_force(&revisions)) {
         Ok(slos) if slos.is_empty() => Finding::warn("definitions", "no SLOs", "slipstream run --slos PATH"),
-        Ok(slos) => Finding::ok("definitions", format!("{} SLOs in force", slos.len())),
+        Ok(found) => {
+            let rules = found.iter().filter(|slo| slo.document == Document::Rule).count();
+            let beside = if rules > 0 { format!(", {rules} Rules") } else { String::new() };
+            Finding::ok("definitions", format!("{} SLOs{beside} in force", found.len() - rules))
+        }
         Err(error) => Finding::error(
             "definitions",
             output::causes(&error.into()),

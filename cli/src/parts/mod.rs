@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use slipstream_alerter::ReceiverConfig;
+use slipstream_definitions::definition::Document;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_log::Log;
 use slipstream_query::definitions::{in_force, revisions};
@@ -56,6 +57,8 @@ pub struct Installation {
     pub settings: Settings,
     /// How many SLOs are in force.
     pub slos: usize,
+    /// Rules in force that count for themselves.
+    pub rules: usize,
     /// Time until this process's definitions apply, no matter which process published them; `None` if they do, or it
     /// has none.
     pub cut_in: Option<Duration>,
@@ -123,8 +126,10 @@ impl Installation {
             (None, true) => None,
         };
         let cut_in = cut_in.filter(|delay| !delay.is_zero());
-        let slos = in_force(&revisions).len();
-        Ok((Installation { log, store, settings, slos, cut_in }, checked))
+        let found = in_force(&revisions);
+        let rules = found.iter().filter(|slo| slo.document == Document::Rule).count();
+        let slos = found.len() - rules;
+        Ok((Installation { log, store, settings, slos, rules, cut_in }, checked))
     }
 
     /// Ends the writers in order. Call it when no role is left.

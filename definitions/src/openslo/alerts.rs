@@ -9,6 +9,7 @@
 //! The durations of these annotations may be in seconds (`30s`).
 
 use super::metadata::{self, Metadata, OURS};
+use super::rule::check_template;
 use crate::definition::{Condition, Ratio, Rule, Severity};
 use crate::document::fields::{Fields, Text};
 use crate::document::report::{Place, Report};
@@ -69,12 +70,20 @@ pub(super) fn policy<'n>(report: &mut Report<'_>, object: &Fields<'n>) -> Option
             "notificationTargets",
         ],
     );
-    let description = spec.description(report);
+    let description = described(report, &spec);
     when(report, &spec);
     let condition = condition_of(report, &spec);
     targets(report, &spec);
     (report.errors() == errors).then_some(())?;
     Some(Policy { metadata: metadata?, description, condition: condition? })
+}
+
+/// The description, which alerts tell with the names in it replaced.
+fn described(report: &mut Report<'_>, spec: &Fields<'_>) -> Option<String> {
+    if let Some(text) = spec.text(report, "description").filter(|_| report.warns()) {
+        check_template(report, text, &spec.path_of("description"));
+    }
+    spec.description(report)
 }
 
 /// alertWhen...: Slipstream alerts on breaching, says when it is over, and has no no-data alert yet.
@@ -163,7 +172,7 @@ pub(super) fn condition<'n>(report: &mut Report<'_>, object: &Fields<'n>) -> Opt
     let metadata = metadata::read(report, object, &ANNOTATIONS);
     let spec = object.required_map(report, "spec")?;
     spec.check_known(report, &["description", "severity", "condition"]);
-    let description = spec.description(report);
+    let description = described(report, &spec);
     let severity = spec.required_text(report, "severity").map(|text| text.value.to_owned());
     let fields = spec.required_map(report, "condition")?;
     fields.check_known(report, &["kind", "op", "threshold", "lookbackWindow", "alertAfter"]);

@@ -1,9 +1,9 @@
 //! Warnings about valid parts without effect: rules that never fire, windows that contradict each other.
 
 use super::slo::Draft;
-use crate::definition::{Budgeting, Condition, Objective, Ratio, Rule, Slo};
+use crate::definition::{BURN_RATE, Budgeting, Condition, Objective, Ratio, Rule, Slo};
 use crate::document::report::{Place, Report};
-use crate::duration;
+use crate::{duration, policy};
 
 /// Warns of a rule whose factor no outage reaches.
 pub(super) fn never_fires(
@@ -57,6 +57,26 @@ pub(super) fn of_slo(report: &mut Report<'_>, slo: &Slo, draft: &Draft<'_>, writ
         }
     }
     duplicates(report, slo, draft);
+}
+
+/// Warns of a condition of a Rule that could never hold, or looks at too little or too much.
+pub(super) fn of_condition(report: &mut Report<'_>, slo: &Slo, (place, name): (Place, &str), condition: &Condition) {
+    let (period, long) = (slo.window.nominal_seconds(), condition.long);
+    if long > period {
+        let (long, period) = (duration::format(long), duration::format(period));
+        let message = format!("condition `{name}`: its window of {long} is longer than the SLO's of {period}");
+        report.warning(place, "window-beyond-period", message, None);
+    }
+    for objective in &slo.objectives {
+        if condition.kind == BURN_RATE && !policy::can_fire(condition.threshold, objective.target) {
+            never_fires(report, place, &objective.name, objective.target, name, condition.threshold, "");
+        }
+        if let Some(slice) = objective.budgeting.slice().filter(|slice| long > 0 && long < *slice) {
+            let (long, slice) = (duration::format(long), duration::format(slice));
+            let message = format!("condition `{name}`: a slice of {slice} is longer than its window of {long}");
+            report.warning(place, "slice-beyond-lookback", message, Some("look back further".to_owned()));
+        }
+    }
 }
 
 fn looks_beyond(report: &mut Report<'_>, period: i64, place: Place, rule: &Rule) {

@@ -172,11 +172,8 @@ fn check_name(report: &mut Report<'_>, name: Text<'_>, path: &str) {
 }
 
 /// The name of an alert: `HighErrorRate`.
-fn check_alert_name(report: &mut Report<'_>, name: Text<'_>, path: &str) {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let ends = [name.value.bytes().next(), name.value.bytes().last()];
-    let sound = name.value.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric);
-    if sound && (1..=MAX_NAME).contains(&name.value.len()) {
+pub(super) fn check_alert_name(report: &mut Report<'_>, name: Text<'_>, path: &str) {
+    if is_alert_name(name.value) {
         return;
     }
     let message = format!(
@@ -185,6 +182,14 @@ fn check_alert_name(report: &mut Report<'_>, name: Text<'_>, path: &str) {
         name.value
     );
     report.error(name.place, "invalid-name", message, None);
+}
+
+/// Letters, digits, `-`, `_` and `.`, not at the ends.
+pub(super) fn is_alert_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let ends = [name.bytes().next(), name.bytes().last()];
+    let sound = name.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric);
+    sound && (1..=MAX_NAME).contains(&name.len())
 }
 
 fn is_label(name: &str) -> bool {

@@ -4,15 +4,16 @@
 //! Its conditions are of one alert: each has a severity, and the worst that has held for its `for` speaks.
 
 use super::alerts::{self, Reference, check_window};
-use super::canonical;
 use super::indicator::{self, Counted, What};
 use super::metadata::{self, Metadata};
 use super::resolve::COUNTS_KEPT;
 use super::set::Set;
 use super::source::DataSources;
+use super::{canonical, doubts};
 use crate::definition::{
-    BUDGET_EXHAUSTED, BUDGET_REMAINING, BURN_RATE, Budgeting, COMPOSITE, Condition, Document, ERROR_RATIO, Indicator,
-    LATENCY_QUANTILE, NO_TRAFFIC, NoData, OF_RULE, Objective, RATIO_BELOW, Ratio, Rule, Severity, Side, Slo, Window,
+    BUDGET_EXHAUSTED, BUDGET_REMAINING, BURN_RATE, Budgeting, COMPOSITE, Condition, Document, ERROR_RATIO, GroupKey,
+    Indicator, LATENCY_QUANTILE, NO_TRAFFIC, NoData, OF_RULE, Objective, RATIO_BELOW, Ratio, Rule, Severity, Side, Slo,
+    Window,
 };
 use crate::document::fields::{Fields, Text, as_written};
 use crate::document::report::{Place, Report};
@@ -89,6 +90,11 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &D
     let spec = object.required_map(report, "spec")?;
     spec.check_ours(report, &FIELDS);
     let mut metadata = metadata?;
+    for field in ["runbook", "description"] {
+        if let Some(text) = spec.text(report, field).filter(|_| report.warns()) {
+            check_template(report, text, &spec.path_of(field));
+        }
+    }
     if let Some(runbook) = spec.text(report, "runbook") {
         metadata.annotations.retain(|(key, _)| key != RUNBOOK);
         metadata.annotations.push((RUNBOOK.to_owned(), runbook.value.to_owned()));
@@ -177,6 +183,14 @@ fn condition(
     fields.check_ours(report, &known);
     let severity = fields.required_text(report, "severity");
     let name = fields.text(report, "name");
+    match (name, severity.filter(|_| several)) {
+        (Some(name), _) => metadata::check_alert_name(report, name, &fields.path_of("name")),
+        (None, Some(severity)) if !metadata::is_alert_name(severity.value) => {
+            let message = format!("{}: a severity that is no name cannot be that of a condition", fields.path);
+            report.error(severity.place, "missing-field", message, Some("give the condition a `name`".to_owned()));
+        }
+        (None, _) => {}
+    }
     let kinds: Vec<(&str, &str)> = KINDS.into_iter().filter(|(field, _)| fields.get(field).is_some()).collect();
     let wait = seconds(report, fields, "for", 0, MAX_WAIT).unwrap_or(0);
     let keep = seconds(report, fields, "keepFiringFor", 0, MAX_WAIT).unwrap_or(0);
@@ -198,9 +212,9 @@ fn condition(
     let what = fields.required_map(report, field)?;
     let own = matches!(on, On::Own(_));
     let (condition, below_objective) = kind_of(report, &what, kind, own)?;
-    if no_data != NoData::Ok && condition.long == 0 {
+    if no_data != NoData::Ok && (condition.long == 0 || kind == NO_TRAFFIC) {
         let place = fields.place_of("noData").unwrap_or(fields.place);
-        let message = format!("{}: a budget has no window that could be empty", fields.path_of("noData"));
+        let message = format!("{}: it has no meaning for {field}", fields.path_of("noData"));
         report.error(place, "no-meaning", message, Some("leave it out".to_owned()));
     }
     for (guard, asked) in [("minRequests", least), ("minBad", least_bad)] {
@@ -240,7 +254,13 @@ fn kind_of(report: &mut Report<'_>, what: &Fields<'_>, kind: &'static str, own: 
             of_slo(report);
             what.check_ours(report, &["above", "over", "shortWindow"]);
             what.required(report, "above");
-            let above = what.number(report, "above").map(|(factor, _)| factor);
+            let above = what.number(report, "above").and_then(|(factor, place)| {
+                if factor.to_decimal().is_none() {
+                    let message = format!("{}: expected at most 15 digits", what.path_of("above"));
+                    report.error(place, "invalid-number", message, Some("a burn rate such as 14.4".to_owned()));
+                }
+                factor.to_decimal().map(|_| factor)
+            });
             let long = window(report, what, true)?;
             let short = seconds(report, what, "shortWindow", 1, long).unwrap_or((long / 12).max(60).min(long));
             Condition::burn_rate(long, short, above?, 0)
@@ -319,12 +339,16 @@ fn written<'n>(report: &mut Report<'_>, fields: &Fields<'n>, name: &str) -> Opti
 /// A duration that may be in seconds.
 fn lasting(report: &mut Report<'_>, fields: &Fields<'_>, name: &str) -> Option<(i64, Place)> {
     let text = written(report, fields, name)?;
+    if text.value == "0" {
+        return Some((0, text.place));
+    }
     match duration::parse_annotation(text.value) {
         Ok(seconds) => Some((seconds, text.place)),
         Err(error) => {
             let message = format!("{}: `{}`: {error}, or 30s", fields.path_of(name), text.value);
-            let help = duration::meant(text.value).map(|meant| format!("write `{meant}`"));
-            report.error(text.place, "invalid-duration", message, help);
+            let bare = text.value.bytes().all(|byte| byte.is_ascii_digit());
+            let meant = if bare { Some(format!("{}s", text.value)) } else { duration::meant(text.value) };
+            report.error(text.place, "invalid-duration", message, meant.map(|meant| format!("write `{meant}`")));
             None
         }
     }
@@ -333,8 +357,12 @@ fn lasting(report: &mut Report<'_>, fields: &Fields<'_>, name: &str) -> Option<(
 fn seconds(report: &mut Report<'_>, fields: &Fields<'_>, name: &str, least: i64, most: i64) -> Option<i64> {
     let (seconds, place) = lasting(report, fields, name)?;
     if !(least..=most).contains(&seconds) {
-        let (least, most) = (duration::format(least), duration::format(most));
-        let message = format!("{}: expected {least} to {most}", fields.path_of(name));
+        let message = if most == i64::MAX {
+            format!("{}: expected at least {}", fields.path_of(name), duration::format(least))
+        } else {
+            let (least, most) = (duration::format(least), duration::format(most));
+            format!("{}: expected {least} to {most}", fields.path_of(name))
+        };
         report.error(place, "invalid-duration", message, None);
         return None;
     }
@@ -372,7 +400,8 @@ fn share(report: &mut Report<'_>, fields: &Fields<'_>, name: &str) -> Option<Rat
                 fields.path_of(name),
                 text.value
             );
-            let help = text.value.parse::<f64>().is_ok().then(|| format!("write `{}%`", text.value));
+            let percent = text.value.parse::<f64>().ok().filter(|number| (1.0..100.0).contains(number));
+            let help = percent.map(|percent| format!("write `{percent}%`"));
             report.error(text.place, "invalid-number", message, help);
             None
         }
@@ -418,7 +447,8 @@ fn milliseconds(report: &mut Report<'_>, fields: &Fields<'_>, name: &str) -> Opt
     if limit.is_none() {
         let message =
             format!("{}: expected a latency such as 500ms or 2s, found `{}`", fields.path_of(name), text.value);
-        report.error(text.place, "invalid-duration", message, None);
+        let bare = Ratio::parse(text.value).is_ok().then(|| format!("write `{}ms`", text.value));
+        report.error(text.place, "invalid-duration", message, bare);
     }
     limit
 }
@@ -491,9 +521,13 @@ pub(super) fn attach(report: &mut Report<'_>, set: &Set<'_>, slo: &mut Slo) -> V
         if !draft.sound {
             continue;
         }
+        check_known(report, draft, &slo.group_by, true);
         let composite = slo.composite.is_some();
         let sliced = slo.objectives.iter().any(|objective| objective.budgeting.slice().is_some());
-        draft.written.iter().for_each(|written| check_events(report, written, composite, sliced));
+        for written in &draft.written {
+            check_events(report, written, composite, sliced);
+            doubts::of_condition(report, slo, (written.place, &written.name), &written.condition);
+        }
         match &mut slo.composite {
             Some(composite) => {
                 let made = draft.rules(COMPOSITE, composite.target);
@@ -522,22 +556,32 @@ fn add(report: &mut Report<'_>, draft: &Draft<'_>, rules: &mut Vec<Rule>, made: 
     }
 }
 
-/// Events are counted for a day where time is sliced; a composite has none.
+/// Events are counted for a day where time is sliced, where a slice without any is good; a composite has none of its own.
 fn check_events(report: &mut Report<'_>, written: &Written, composite: bool, sliced: bool) {
-    let Condition { kind, long, least, least_bad, .. } = written.condition;
-    let guarded = least > 0 || least_bad > 0;
-    let why = if guarded && composite {
-        "a composite has no requests of its own"
-    } else if least_bad > 0 && sliced {
-        "time-slice objectives count bad slices, not bad requests"
-    } else if sliced && long > COUNTS_KEPT && (least > 0 || kind == NO_TRAFFIC) {
-        "time-slice objectives keep request counts for a day only, and it looks back further"
+    let Condition { kind, long, least, least_bad, no_data, .. } = written.condition;
+    let (what, why, help) = if least > 0 && composite {
+        ("minRequests", "a composite has no requests of its own", "leave it out")
+    } else if least_bad > 0 && (composite || sliced) {
+        ("minBad", "what is bad is time here, and no request", "leave it out")
+    } else if sliced && least > 0 && long > COUNTS_KEPT {
+        (
+            "minRequests",
+            "requests of time slices are counted for a day, and it looks back further",
+            "look back 1d at most",
+        )
+    } else if sliced && kind == NO_TRAFFIC && long > COUNTS_KEPT {
+        (
+            "noTraffic",
+            "requests of time slices are counted for a day, and it looks back further",
+            "look back 1d at most",
+        )
+    } else if sliced && no_data != NoData::Ok {
+        ("noData", "a slice of time without requests is good, so there is always something", "use noTraffic")
     } else {
         return;
     };
-    let what = if guarded { "minRequests and minBad are" } else { "noTraffic is" };
-    let message = format!("condition `{}`: {what} not supported here: {why}", written.name);
-    report.error(written.place, "unsupported-min-requests", message, None);
+    let message = format!("condition `{}`: {what} is not supported here: {why}", written.name);
+    report.error(written.place, "unsupported-guard", message, Some(help.to_owned()));
 }
 
 /// Says which Rules belong to no SLO of the set, and which have the name of one.
@@ -553,14 +597,12 @@ pub(super) fn check_slos(report: &mut Report<'_>, set: &Set<'_>) {
                 let message = format!("spec.slo: no SLO named `{}` in the given files", slo.value);
                 report.error(slo.place, "unknown-slo", message, Some(help));
             }
-            On::Own(_) => {
+            On::Own(_) | On::Slo { .. } => {
                 if let Some(name) = draft.metadata.name.filter(|name| names.contains(&name.value)) {
                     let message = format!("metadata.name: an SLO is named `{}`, too", name.value);
-                    let help = "a Rule with an indicator has series of its own: choose another name".to_owned();
-                    report.error(name.place, "duplicate-name", message, Some(help));
+                    report.error(name.place, "duplicate-name", message, Some("choose another name".to_owned()));
                 }
             }
-            On::Slo { .. } => {}
         }
     }
 }
@@ -592,6 +634,9 @@ pub(super) fn own(report: &mut Report<'_>, set: &Set<'_>, draft: &Draft<'_>) -> 
         (What::Latency(_), None) => Side::Good("true".to_owned()),
     };
     draft.sound.then_some(())?;
+    let errors = report.errors();
+    check_known(report, draft, &counted.group_by, false);
+    (report.errors() == errors).then_some(())?;
     let name = draft.metadata.name?.value.to_owned();
     let half = Ratio { num: 1, den: 2 };
     let longest = draft.written.iter().map(|written| written.condition.long).max()?;
@@ -627,6 +672,38 @@ fn limit(report: &mut Report<'_>, draft: &Draft<'_>) -> Option<Option<Ratio>> {
         return None;
     }
     Some(first)
+}
+
+/// Checks that the dimensions and the budget that its texts name are there.
+fn check_known(report: &mut Report<'_>, draft: &Draft<'_>, group_by: &[GroupKey], has_budget: bool) {
+    const OF_BUDGETS: [&str; 4] = ["budget_left", "burn_rate", "exhausted_in", "target"];
+    if !report.warns() {
+        return;
+    }
+    let of_rule = draft.metadata.annotations.iter().map(|(_, text)| (draft.place, text));
+    let own = draft.written.iter().flat_map(|w| w.annotations.iter().map(move |(_, text)| (w.place, text)));
+    for (place, text) in of_rule.chain(own).chain([(draft.place, &draft.description)]) {
+        for part in template::parts(text) {
+            let template::Part::Name(name) = part else { continue };
+            let dimension = name.strip_prefix(template::GROUP);
+            let (message, help) = if let Some(dimension) =
+                dimension.filter(|d| !group_by.iter().any(|key| key.label() == *d))
+            {
+                let labels: Vec<&str> = group_by.iter().map(GroupKey::label).collect();
+                let help = if labels.is_empty() {
+                    "it has no groupBy".to_owned()
+                } else {
+                    format!("groupBy has {}", labels.join(", "))
+                };
+                (format!("`{{{{{name}}}}}`: it is not grouped by `{dimension}`"), help)
+            } else if OF_BUDGETS.contains(&name) && !has_budget {
+                (format!("`{{{{{name}}}}}`: only an SLO has a budget"), "use {{value}} and {{threshold}}".to_owned())
+            } else {
+                continue;
+            };
+            report.error(place, "unknown-template-name", message, Some(help));
+        }
+    }
 }
 
 /// Checks the names in the texts of annotations.

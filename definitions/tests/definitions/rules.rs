@@ -39,7 +39,7 @@ spec:
       severity: critical
       errorRatio: {above: 0.1, over: 30s}
       labels: {team: on-call}
-      annotations: {summary: "{{ $value }}!"}
+      annotations: {summary: "{{ $value }}!", action: "Look at {{group.endpoint}}."}
 "#;
 
 /// Rules of an SLO: every kind that belongs to one.
@@ -217,6 +217,11 @@ fn each_mistake_of_a_rule_has_its_code() {
         (ERRORS, "{{value}}", "{{vlaue}}", "unknown-template-name", "vlaue"),
         (ERRORS, "{{value}} of {{service}} fail", "{{value fails", "broken-template", "without"),
         (ERRORS, "{{service}}", "{{group.}}", "unknown-template-name", "group."),
+        (ERRORS, "{{service}}", "{{group.region}}", "unknown-template-name", "not grouped by `region`"),
+        (ERRORS, "{{service}}", "{{budget_left}}", "unknown-template-name", "only an SLO has a budget"),
+        (ERRORS, "More than usual.", "More than {{usual}}.", "unknown-template-name", "usual"),
+        (ERRORS, "name: quickly", "name: \"\"", "invalid-name", "conditions[1].name"),
+        (ERRORS, "    - severity: warning\n", "    - severity: warn me\n", "missing-field", "no name"),
         (ERRORS, "errorRatio: {above: 0.1, over: 30s}", "budgetRemaining: {below: 10%}", "needs-slo", "budget"),
         (
             ERRORS,
@@ -279,6 +284,10 @@ fn a_rule_and_its_slo_fit() {
             "indicator of its own",
         ),
         ("budgetRemaining: {below: 10%}", "budgetRemaining: {below: 10%}, noData: alert", "no-meaning", "noData"),
+        ("burnRate: {above: 14.4, over: 1h}", "burnRate: {above: 1e15, over: 1h}", "invalid-number", "15 digits"),
+        ("burnRate: {above: 14.4, over: 1h}", "burnRate: {above: 200, over: 1h}", "never-fires", "Burns/fast"),
+        ("over: 3d, shortWindow: 6h", "over: 60d, shortWindow: 6h", "window-beyond-period", "Burns/slow"),
+        ("name: Breach", "name: checkout-availability", "duplicate-name", "an SLO is named"),
     ] {
         let found = with(from, to);
         assert!(found.iter().any(|(c, m)| *c == code && m.contains(word)), "{from} -> {to}: {found:?}");
@@ -305,7 +314,8 @@ fn sliced_time_and_composites_say_what_they_do_not_count() {
         found.into_iter().map(|(code, _)| code).filter(|code| code.starts_with("unsupported")).collect::<Vec<_>>()
     };
     assert_eq!(codes("{severity: page, noTraffic: {over: 1d}}"), [""; 0]);
-    assert_eq!(codes("{severity: page, noTraffic: {over: 2d}}"), ["unsupported-min-requests"]);
-    assert_eq!(codes("{severity: page, errorRatio: {above: 5%, over: 1h}, minBad: 3}"), ["unsupported-min-requests"]);
+    assert_eq!(codes("{severity: page, noTraffic: {over: 2d}}"), ["unsupported-guard"]);
+    assert_eq!(codes("{severity: page, errorRatio: {above: 5%, over: 1h}, minBad: 3}"), ["unsupported-guard"]);
+    assert_eq!(codes("{severity: page, errorRatio: {above: 5%, over: 1h}, noData: alert}"), ["unsupported-guard"]);
     assert_eq!(codes("{severity: page, errorRatio: {above: 5%, over: 1h}, minRequests: 3}"), [""; 0]);
 }

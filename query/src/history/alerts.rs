@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use slipstream_schemas::records::{AlertTransition, AlertValue, Notification, Outcome, TransitionKind};
 use slipstream_schemas::{EventTime, LogTime};
-use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
+use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState, compared};
 use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::text;
 
@@ -47,6 +47,9 @@ pub struct TransitionRow {
     pub rule: String,
     /// Burn rate by rule and window: `fast-burn 1h`.
     pub burn_rates: BTreeMap<String, f64>,
+    /// The rule's kind.
+    #[serde(default)]
+    pub rule_kind: String,
     /// What the kind of the rule compares, in the same way: a burn rate, a share of 1, or seconds.
     #[serde(default)]
     pub values: BTreeMap<String, f64>,
@@ -58,7 +61,7 @@ impl TransitionRow {
     /// A transition as a row.
     pub fn new(transition: &AlertTransition) -> Self {
         let window = |v: &AlertValue| format!("{} {}", v.rule, text::length(v.window_seconds));
-        let values = transition.values.iter().map(|v| (window(v), v.value.unwrap_or(v.burn)));
+        let values = transition.values.iter().filter_map(|v| Some((window(v), compared(transition, v)?)));
         TransitionRow {
             episode: transition.episode,
             seq: transition.seq,
@@ -67,6 +70,7 @@ impl TransitionRow {
             severity: transition.severity.clone(),
             rule: transition.rule.clone(),
             burn_rates: transition.values.iter().map(|v| (window(v), v.burn)).collect(),
+            rule_kind: transition.rule_kind.clone(),
             values: values.collect(),
             complete: transition.complete,
         }

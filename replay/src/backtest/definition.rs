@@ -29,6 +29,14 @@ pub(super) fn write(
     }
     // JSON is YAML, and this reader keeps the order of the fields.
     let mut document: Value = serde_yaml_ng::from_str(history.document.as_ref()?).ok()?;
+    // With Rules it is a list of the SLO and them.
+    let rules = match document {
+        Value::Sequence(mut all) => {
+            document = (!all.is_empty()).then(|| all.remove(0))?;
+            all
+        }
+        _ => Vec::new(),
+    };
     let spec = document.get_mut("spec")?;
     if spec.get("budgetingMethod")?.as_str() != Some("Occurrences") {
         return None;
@@ -51,7 +59,8 @@ pub(super) fn write(
         spec.as_mapping_mut()?.insert("alertPolicies".into(), Value::Sequence(policies));
     }
     let head: String = comments.iter().map(|line| format!("# {line}\n")).collect();
-    Some(head + &serde_yaml_ng::to_string(&document).ok()?)
+    let texts = std::iter::once(&document).chain(&rules).map(serde_yaml_ng::to_string);
+    Some(head + &texts.collect::<Result<Vec<_>, _>>().ok()?.join("---\n"))
 }
 
 fn is_called(objective: &Value, name: &str) -> bool {

@@ -174,7 +174,8 @@ impl Alerts<'_> {
         self.begin_range(rates.tick, steps);
         let made = self.open.decide(rates, revisions);
         let is_told = |t: &&AlertTransition| matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity);
-        let told = made.iter().filter(is_told);
+        // What promises nothing has no budget.
+        let told = made.iter().filter(is_told).filter(|_| rates.target.is_some());
         let spent = told.map(|told| ((told.alert_id.clone(), told.tick), 1.0 - rates.budget_remaining));
         self.spent.extend(spent);
         made.iter().for_each(|transition| self.watched.step(transition));

@@ -12,7 +12,7 @@ use slipstream_schemas::{EventTime, LogTime};
 use slipstream_slo::revision::Revisions;
 
 use crate::assemble::time;
-use crate::definitions::{given, in_force, warm_up_from};
+use crate::definitions::{given, in_force, is_on_budgets, on_budgets, warm_up_from, without_budgets};
 use crate::engine::{Alerting, Begin, Case, Progress, Slotting};
 use crate::error::ReplayError;
 use crate::outcome::Clock;
@@ -47,6 +47,8 @@ pub struct Plan {
     pub past: Arc<Past>,
     /// Copies, and invalid records, that were dropped before the engine sees them.
     pub dropped: (u64, u64),
+    /// Rules that are left out.
+    pub left_out: Vec<String>,
 }
 
 /// What the sources know of the past: what is asked of them once.
@@ -68,13 +70,32 @@ pub struct Past {
 /// When a source cannot be read, nothing is in the range, or definitions do not fit.
 pub async fn plan(sources: &Sources, asked: &Asked, progress: &Arc<Progress>) -> Result<Plan, ReplayError> {
     let past = Arc::new(Past::of(sources, progress).await?);
-    match asked.clock {
-        Clock::Log => past.by_log_time(asked, progress).await,
-        Clock::Event => past.by_event_time(asked, progress).await,
+    let mut plan = match asked.clock {
+        Clock::Log => past.by_log_time(asked, progress).await?,
+        Clock::Event => past.by_event_time(asked, progress).await?,
+    };
+    if !asked.budgets {
+        plan.leave_out_budgets();
     }
+    Ok(plan)
 }
 
 impl Plan {
+    /// Leaves rules on budgets out: they would wait for a period that is not read.
+    fn leave_out_budgets(&mut self) {
+        for case in &mut self.cases {
+            let found: Vec<String> =
+                in_force(&case.revisions, self.from, self.to).iter().flat_map(on_budgets).collect();
+            self.left_out.extend(found);
+            case.revisions = case.revisions.map(without_budgets);
+            for open in case.open_before.iter_mut() {
+                open.retain(|transition| !is_on_budgets(&transition.rule_kind));
+            }
+        }
+        self.left_out.sort_unstable();
+        self.left_out.dedup();
+    }
+
     /// Starts both sets of definitions from the same state: an alert that both have, and that was open when the range began, is
     /// open by both. Without this, definitions that are the same would differ by what the warm-up makes of them.
     pub fn begin_alike(&mut self) {
@@ -126,7 +147,20 @@ impl Past {
         let origin = self.origin(span, wanted).await?;
         let readers = readers(&origin.joined, &origin.noted, self.log(), (span, self.window_ms), progress);
         let (known, window_ms, dropped) = (Alerting::by(&of_then), self.window_ms, (0, 0));
-        Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
+        Ok(Plan {
+            span,
+            from,
+            to,
+            cases,
+            known,
+            slots: None,
+            window_ms,
+            readers,
+            origin,
+            past: self,
+            dropped,
+            left_out: Vec::new(),
+        })
     }
 
     /// Event times have nothing to do with log times, so everything is read. Revisions were cut by log time, which means nothing
@@ -170,7 +204,20 @@ impl Past {
         let dropped = (sorted.duplicates, sorted.invalid);
         let readers: Vec<(Begin, Box<dyn Reader>)> = vec![(begin, Box::new(SortedReader::new(sorted)))];
         let known = Alerting::default();
-        Ok(Plan { span, from, to, cases, known, slots: None, window_ms, readers, origin, past: self, dropped })
+        Ok(Plan {
+            span,
+            from,
+            to,
+            cases,
+            known,
+            slots: None,
+            window_ms,
+            readers,
+            origin,
+            past: self,
+            dropped,
+            left_out: Vec::new(),
+        })
     }
 
     /// The log that is asked.

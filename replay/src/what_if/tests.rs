@@ -40,6 +40,7 @@ fn episode_of(id: &str, slo: &str, group: Option<&str>, steps: &[Step]) -> Alert
                 annotations: Vec::new(),
                 exemplars: Vec::new(),
                 rule_kind: "burnrate".to_owned(),
+                withdrawn: false,
             }
         })
         .collect();

@@ -71,6 +71,7 @@ fn quiet() -> Outcome {
         alerts: Vec::new(),
         traffic: Vec::new(),
         markers: Vec::new(),
+        rules_left_out: Vec::new(),
     }
 }
 

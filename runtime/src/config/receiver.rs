@@ -7,7 +7,7 @@ use url::Url;
 
 use super::found;
 use super::problem::Place;
-use super::secret::{Secret, secret};
+use super::secret::{Secret, long_secret, secret};
 use super::section::{Problems, Section, complain, expected, expected_unseen, plain, text};
 use super::tree::{Key, Node};
 use super::units::{POSITIVE, positive};
@@ -33,6 +33,8 @@ pub struct Receiver {
     pub headers: Vec<(String, Secret)>,
     /// What the receiver calls our severities, in any case; those that are not in it keep their names.
     pub severities: BTreeMap<String, String>,
+    /// With what notifications are signed: secrets in base64, one a line; the role that signs checks them.
+    pub signing: Option<Secret>,
     /// Where it was configured; `None` of one that was not.
     pub place: Option<Place>,
 }
@@ -57,6 +59,7 @@ impl Receiver {
             timeout: Duration::from_secs(10),
             headers: Vec::new(),
             severities: BTreeMap::new(),
+            signing: None,
             place: None,
         }
     }
@@ -117,6 +120,9 @@ fn receiver(node: &Node, problems: &Problems) -> Option<Receiver> {
         timeout: section.value("timeout", POSITIVE, positive).unwrap_or(default.timeout),
         headers: headers(&section, problems),
         severities: severities(&section, problems),
+        signing: section
+            .get("signing_secret_file")
+            .and_then(|node| long_secret(node, "receivers.signing_secret_file", problems)),
         place: Some(node.place.clone()),
         name: name.clone().unwrap_or_default(),
         url: url.clone().unwrap_or_else(|| Secret::new("")),

@@ -83,6 +83,9 @@ pub struct AlertTransition {
     /// The kind of `rule`: `burnrate` and the like.
     #[serde(default = "burn_rate")]
     pub rule_kind: String,
+    /// On the last of an episode: its rule, objective or series is there no more. Nothing is known of what it was about.
+    #[serde(default)]
+    pub withdrawn: bool,
 }
 
 /// The only kind that former versions knew.

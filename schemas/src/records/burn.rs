@@ -64,6 +64,16 @@ pub struct BurnRates {
     pub previous: Option<PeriodCounts>,
 }
 
+/// The objective of a Rule that has series of its own.
+pub const OF_RULE: &str = "rule";
+
+impl BurnRates {
+    /// Whether it is of a Rule that has series of its own: it counts as an SLO does, but promises nothing.
+    pub fn is_of_rule(&self) -> bool {
+        self.objective == OF_RULE && self.target.is_none() && !self.retired
+    }
+}
+
 /// What a budget is counted in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,7 @@ mod tallies;
 mod tokens;
 
 pub use alerts::{AlertTransition, AlertValue, GroupLabel, Label, Notification, Outcome, TransitionKind};
-pub use burn::{BudgetUnit, BurnRates, ConditionSince, PeriodCounts, WindowRates};
+pub use burn::{BudgetUnit, BurnRates, ConditionSince, OF_RULE, PeriodCounts, WindowRates};
 pub use definitions::{Definition, Settings};
 pub use imports::{ImportCheck, ImportPosition, ImportReading};
 pub use markers::{Marker, MarkerKind};

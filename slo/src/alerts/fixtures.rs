@@ -25,5 +25,6 @@ pub(super) fn transition() -> AlertTransition {
         annotations: Vec::new(),
         exemplars: Vec::new(),
         rule_kind: "burnrate".to_owned(),
+        withdrawn: false,
     }
 }

@@ -101,7 +101,8 @@ pub fn end(state: &AlertState, rates: &BurnRates) -> (AlertState, Vec<AlertTrans
         Phase::Pending => Kind::Inactive,
         Phase::Firing | Phase::Keeping => Kind::Resolved,
     };
-    let ended: Vec<AlertTransition> = state.last.iter().map(|last| continued(last, kind, rates)).collect();
+    let withdrawn = |last| AlertTransition { withdrawn: true, ..continued(last, kind, rates) };
+    let ended: Vec<AlertTransition> = state.last.iter().map(withdrawn).collect();
     (ended.first().map_or_else(AlertState::default, AlertState::from), ended)
 }
 
@@ -182,6 +183,7 @@ impl<'a> Facts<'a> {
             annotations: self.annotations(rule),
             exemplars: rates.exemplars.clone(),
             rule_kind: rule.condition.kind.to_owned(),
+            withdrawn: false,
         }
     }
 

@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(known.value("group.endpoint").as_deref(), Some("/pay"));
         assert_eq!(known.value("group.other"), None);
         let label = |value: &str| vec![Label { name: "summary".to_owned(), value: value.to_owned() }];
-        let filled = known.fill(label("{{value}} of {{ $group.endpoint }} failed{{group.other}}"));
-        assert_eq!(filled, label("7% of /pay failed"));
+        let filled = known.fill(label("{{value}} of {{ $group.endpoint }} failed, {{of}} others"));
+        assert_eq!(filled, label("7% of /pay failed, {{of}} others"));
     }
 }

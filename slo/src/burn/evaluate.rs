@@ -109,7 +109,7 @@ fn judge(plan: &EvaluationPlan, series: &mut Series, sums: &Sums, moment: &Momen
     let mut changed = false;
     let seen = Seen { plan, sums, now: moment.tick + 1 };
     for (condition, rule) in series.conditions.iter_mut().flatten().zip(plan.rules()) {
-        let holds = plan.kinds.holds(&rule.condition, plan.target(), &seen, condition.holds);
+        let holds = plan.kinds.holds(&rule.condition, plan.target(), &seen, (condition.holds, moment.complete));
         changed |= condition.holds != holds;
         condition.holds = holds;
         // A source that is missing may hold the bad events: its absence must not end a condition, so nothing resolves by

@@ -19,10 +19,11 @@ impl Kind for BudgetExhausted {
     }
 
     fn holds(&self, condition: &Condition, target: Ratio, series: &dyn Counted) -> Option<bool> {
-        let budget = series.budget()?;
+        // It waits for its period, which is not the same as that nothing came.
+        let Some(budget) = series.budget().filter(|_| series.covers(condition.long)) else { return Some(false) };
         let window = series.counts(condition.long);
-        (series.covers(condition.long) && window.total > 0 && budget.counts.total > 0).then_some(())?;
-        Some(is_gone_within(&budget, window, condition, target))
+        (window.total > 0).then_some(())?;
+        Some(budget.counts.total > 0 && is_gone_within(&budget, window, condition, target))
     }
 
     /// It may be gone by what came before; while nothing is bad it is not being spent.
@@ -147,8 +148,8 @@ mod tests {
         assert_eq!(holds(&series((200, 10_000), (1, 5_000), rolling)), Some(true));
         assert_eq!(holds(&series((200, 10_000), (0, 5_000), rolling)), Some(false));
         assert_eq!(holds(&series((60, 10_000), (0, 0), rolling)), None, "nothing came");
-        assert_eq!(holds(&Series { budget: None, ..series((60, 10_000), (11, 50), rolling) }), None);
-        assert_eq!(holds(&Series { known: HOUR - 1, ..series((60, 10_000), (11, 50), rolling) }), None);
+        assert_eq!(holds(&Series { budget: None, ..series((60, 10_000), (11, 50), rolling) }), Some(false), "it waits");
+        assert_eq!(holds(&Series { known: HOUR - 1, ..series((60, 10_000), (11, 50), rolling) }), Some(false));
         let huge = i64::MAX / 100;
         assert_eq!(holds(&series((0, huge), (huge, huge), rolling)), Some(true), "no overflow");
     }

@@ -4,7 +4,7 @@ use slipstream_definitions::definition::{BUDGET_REMAINING, Condition, Ratio, Rul
 use slipstream_schemas::records::{AlertValue, BurnRates};
 
 use super::words::{length, percent};
-use super::{Counted, Kind, Why, burns_faster, value_of, values_of};
+use super::{Counted, Kind, Why, burns_faster, value_in, values_of};
 use crate::counts::Counts;
 
 /// The kind.
@@ -18,8 +18,8 @@ impl Kind for BudgetRemaining {
 
     /// Less than a share is left: over its period the budget burns faster than the rest of it.
     fn holds(&self, condition: &Condition, target: Ratio, series: &dyn Counted) -> Option<bool> {
-        let budget = series.budget()?;
-        (budget.counts.total > 0).then_some(())?;
+        // It waits for its period.
+        let Some(budget) = series.budget() else { return Some(false) };
         Some(burns_faster(budget.counts, condition.threshold.complement()?, target))
     }
 
@@ -33,9 +33,8 @@ impl Kind for BudgetRemaining {
     }
 
     fn values(&self, rule: &Rule, rates: &BurnRates) -> Vec<AlertValue> {
-        // The budget's period is the last of the windows.
-        let period = rates.windows.last().map_or(0, |window| window.seconds);
-        vec![value_of(rule, period, rates, |_| rates.budget_remaining)]
+        // The budget's period is the last of the windows; another may be as long.
+        vec![value_in(rule, rates.windows.last(), rates, |_| rates.budget_remaining)]
     }
 
     fn words(&self, condition: &Condition) -> String {
@@ -94,7 +93,7 @@ mod tests {
     #[test]
     fn it_waits_for_its_period() {
         let tenth = Condition::of(BUDGET_REMAINING, 0, Ratio { num: 1, den: 10 });
-        assert_eq!(BudgetRemaining.holds(&tenth, TARGET, &Series::default()), None);
-        assert_eq!(BudgetRemaining.holds(&tenth, TARGET, &with(0, 0)), None);
+        assert_eq!(BudgetRemaining.holds(&tenth, TARGET, &Series::default()), Some(false));
+        assert_eq!(BudgetRemaining.holds(&tenth, TARGET, &with(0, 0)), Some(false));
     }
 }

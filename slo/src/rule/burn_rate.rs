@@ -148,7 +148,7 @@ mod tests {
         let rule = |least| Condition::burn_rate(3_600, 300, FACTOR, least);
         let burns = |rule, long: (i64, i64), short: (i64, i64)| {
             let windows = vec![(3_600, long.0, long.1), (300, short.0, short.1)];
-            Kinds::default().holds(&rule, TARGET, &Series { windows, ..Series::default() }, false)
+            Kinds::default().holds(&rule, TARGET, &Series { windows, ..Series::default() }, (false, true))
         };
         assert!(burns(rule(0), (50, 1_000), (5, 100)));
         assert!(!burns(rule(0), (50, 1_000), (1, 100)));

@@ -5,7 +5,7 @@ use slipstream_definitions::duration;
 use slipstream_schemas::records::{AlertValue, BurnRates};
 
 use super::words::{length, percent};
-use super::{Counted, Kind, Why, is_below, share_of_bad, value_of, values_of};
+use super::{Counted, Kind, Why, is_below, nothing_came, share_of_bad, value_of, values_of};
 use crate::counts::Counts;
 
 /// The kind.
@@ -41,6 +41,9 @@ impl Kind for ErrorRatio {
 
     fn why(&self, rule: &str, values: &[AlertValue]) -> Why {
         let values = values_of(rule, values);
+        if let Some(why) = nothing_came(rule, &values) {
+            return why;
+        }
         let Some(now) = values.first() else {
             return Why { summary: "has too many errors".to_owned(), description: String::new() };
         };
@@ -101,5 +104,8 @@ mod tests {
         let why = ErrorRatio.why("r", &values);
         assert_eq!(why.summary, "has 7% errors over the last 5 min");
         assert_eq!(why.description, "70 of 1000 were bad over the last 5 min (rule r fires above 5%).");
+        let nothing = super::super::words::tests::rates(&[(300, 0, 0)]);
+        let why = ErrorRatio.why("r", &ErrorRatio.values(&rule(above(5, 100)), &nothing));
+        assert_eq!(why.summary, "got no requests in the last 5 min");
     }
 }

@@ -6,7 +6,7 @@ use slipstream_definitions::duration;
 use slipstream_schemas::records::{AlertValue, BurnRates};
 
 use super::words::{figure, length, percent};
-use super::{Counted, Kind, Why, is_below, share_of_good, value_of, values_of};
+use super::{Counted, Kind, RatioBelow, Why, nothing_came, values_of};
 use crate::counts::Counts;
 
 /// The kind.
@@ -18,20 +18,20 @@ impl Kind for LatencyQuantile {
         LATENCY_QUANTILE
     }
 
-    fn holds(&self, condition: &Condition, _: Ratio, series: &dyn Counted) -> Option<bool> {
-        is_below(series.counts(condition.long), condition.threshold)
+    fn holds(&self, condition: &Condition, target: Ratio, series: &dyn Counted) -> Option<bool> {
+        RatioBelow.holds(condition, target, series)
     }
 
-    fn may_hold(&self, condition: &Condition, _: Ratio, short: Counts, _: i64) -> bool {
-        is_below(short, condition.threshold).unwrap_or(false)
+    fn may_hold(&self, condition: &Condition, target: Ratio, short: Counts, events: i64) -> bool {
+        RatioBelow.may_hold(condition, target, short, events)
     }
 
     fn needs_bad(&self) -> bool {
-        true
+        RatioBelow.needs_bad()
     }
 
     fn values(&self, rule: &Rule, rates: &BurnRates) -> Vec<AlertValue> {
-        vec![value_of(rule, rule.condition.long, rates, share_of_good)]
+        RatioBelow.values(rule, rates)
     }
 
     fn words(&self, condition: &Condition) -> String {
@@ -42,6 +42,9 @@ impl Kind for LatencyQuantile {
 
     fn why(&self, rule: &str, values: &[AlertValue]) -> Why {
         let values = values_of(rule, values);
+        if let Some(why) = nothing_came(rule, &values) {
+            return why;
+        }
         let Some(now) = values.first() else {
             return Why { summary: "is too slow".to_owned(), description: String::new() };
         };

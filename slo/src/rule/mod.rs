@@ -16,7 +16,7 @@ pub mod words;
 use std::fmt::Debug;
 
 use slipstream_definitions::definition::{Condition, NoData, Ratio, Rule};
-use slipstream_schemas::records::{AlertValue, BurnRates, WindowRates};
+use slipstream_schemas::records::{AlertValue, BudgetUnit, BurnRates, WindowRates};
 
 pub use self::budget_exhausted::BudgetExhausted;
 pub use self::budget_remaining::BudgetRemaining;
@@ -74,6 +74,11 @@ pub trait Kind: Debug + Sync {
 
     /// Whether it can hold only where something was bad: then quiet stretches may be passed quickly.
     fn needs_bad(&self) -> bool;
+
+    /// Whether it holds because something did not come: on a tick that lacks a source nobody knows that.
+    fn is_by_absence(&self) -> bool {
+        false
+    }
 
     /// Whether it asks how many events there were.
     fn asks_events(&self) -> bool {
@@ -144,25 +149,41 @@ impl Kinds {
     }
 
     /// Whether a condition holds: by its kind, with the least events and bad events that it asks for in its long window, and
-    /// by what it says of no data. `before`: whether it held when it was looked at last.
-    pub fn holds(self, condition: &Condition, target: Ratio, series: &dyn Counted, before: bool) -> bool {
-        let Some(holds) = self.of(condition).holds(condition, target, series) else {
+    /// by what it says of no data, which fewer events than it asks for are, too. `before`: whether it held when it was looked at
+    /// last. `complete`: whether no source is missing; where one is, that something did not come is no news.
+    pub fn holds(
+        self,
+        condition: &Condition,
+        target: Ratio,
+        series: &dyn Counted,
+        (before, complete): (bool, bool),
+    ) -> bool {
+        let Condition { long, least, least_bad, .. } = *condition;
+        let kind = self.of(condition);
+        let enough = least <= 0 || series.events(long) >= least;
+        let Some(holds) = kind.holds(condition, target, series).filter(|_| enough) else {
             return match condition.no_data {
                 NoData::Ok => false,
-                NoData::Alert => series.covers(condition.long),
+                NoData::Alert if !complete => before,
+                NoData::Alert => series.covers(long),
                 NoData::Keep => before,
             };
         };
-        let Condition { long, least, least_bad, .. } = *condition;
-        let enough = || least <= 0 || series.events(long) >= least;
-        let enough_bad = || least_bad <= 0 || series.counts(long).bad() >= least_bad;
-        holds && enough() && enough_bad()
+        if kind.is_by_absence() && !complete {
+            return before;
+        }
+        holds && (least_bad <= 0 || series.counts(long).bad() >= least_bad)
     }
 
     /// Whether a condition may hold: see [`Kind::may_hold`].
     pub fn may_hold(self, condition: &Condition, target: Ratio, short: Counts, events: i64) -> bool {
-        let silent = condition.no_data == NoData::Alert && short.total <= 0;
+        let silent = condition.no_data == NoData::Alert && (short.total <= 0 || condition.least > 0);
         silent || self.of(condition).may_hold(condition, target, short, events)
+    }
+
+    /// Whether what a condition says at a tick remembers earlier ticks, incomplete ones too.
+    pub fn remembers(self, condition: &Condition) -> bool {
+        condition.no_data != NoData::Ok || self.of(condition).is_by_absence()
     }
 
     /// Whether a condition can hold only where something was bad.
@@ -184,14 +205,25 @@ impl Kinds {
 /// A window that a rule looks at, as an alert keeps it; zeros where the record does not have it.
 fn value_of(rule: &Rule, seconds: i64, rates: &BurnRates, value: impl Fn(&WindowRates) -> f64) -> AlertValue {
     let window = rates.windows.iter().find(|window| window.seconds == seconds);
+    AlertValue { window_seconds: seconds, ..value_in(rule, window, rates, value) }
+}
+
+/// The same of a window that was found. Counts are of requests: of time and of shares there are none.
+fn value_in(
+    rule: &Rule,
+    window: Option<&WindowRates>,
+    rates: &BurnRates,
+    value: impl Fn(&WindowRates) -> f64,
+) -> AlertValue {
+    let counted = window.filter(|_| rates.unit == BudgetUnit::Events);
     AlertValue {
         rule: rule.name.clone(),
-        window_seconds: seconds,
+        window_seconds: window.map_or(0, |window| window.seconds),
         burn: window.map_or(0.0, |window| window.burn),
         threshold: rule.condition.threshold.as_f64(),
         value: window.map(value),
-        good: window.map(|window| window.good),
-        total: window.map(|window| window.total),
+        good: counted.map(|window| window.good),
+        total: counted.map(|window| window.total),
         limit: rule.condition.limit_ms.map(Ratio::as_f64),
     }
 }
@@ -211,6 +243,16 @@ fn values_of<'v>(rule: &str, values: &'v [AlertValue]) -> Vec<&'v AlertValue> {
     let mut values: Vec<&AlertValue> = values.iter().filter(|value| value.rule == rule).collect();
     values.sort_by_key(|value| value.window_seconds);
     values
+}
+
+/// Why an alert fires by a rule that alerts where nothing came: its values say nothing.
+fn nothing_came(rule: &str, values: &[&AlertValue]) -> Option<Why> {
+    let now = values.first().filter(|now| now.total == Some(0))?;
+    let over = words::length(now.window_seconds);
+    Some(Why {
+        summary: format!("got no requests in the last {over}"),
+        description: format!("There was nothing to look at (rule {rule} alerts then: noData)."),
+    })
 }
 
 /// Whether less than a share is good, exactly: good x den < num x total. `None` without traffic.
@@ -291,7 +333,7 @@ mod tests {
     const TWENTIETH: Ratio = Ratio { num: 1, den: 20 };
 
     fn holds(condition: &Condition, bad: i64, total: i64, before: bool) -> bool {
-        Kinds::default().holds(condition, TARGET, &five_minutes(bad, total), before)
+        Kinds::default().holds(condition, TARGET, &five_minutes(bad, total), (before, true))
     }
 
     #[test]
@@ -321,7 +363,26 @@ mod tests {
         // A series that has just begun has had no time to get any.
         let alert = Condition { no_data: NoData::Alert, ..Condition::of(ERROR_RATIO, 300, TWENTIETH) };
         let new = fixtures::Series { known: 299, ..five_minutes(0, 0) };
-        assert!(!Kinds::default().holds(&alert, TARGET, &new, false));
+        assert!(!Kinds::default().holds(&alert, TARGET, &new, (false, true)));
+        // Too few requests are no data, too: what it was at noon it is at night.
+        let keep = Condition { no_data: NoData::Keep, least: 50, ..Condition::of(ERROR_RATIO, 300, TWENTIETH) };
+        for (bad, total, before, holds_then) in [(30, 50, false, true), (0, 49, true, true), (0, 50, true, false)] {
+            assert_eq!(holds(&keep, bad, total, before), holds_then, "{bad} of {total}");
+        }
+    }
+
+    #[test]
+    fn what_did_not_come_is_no_news_while_a_source_is_missing() {
+        let silent = Condition::of(slipstream_definitions::definition::NO_TRAFFIC, 300, TWENTIETH);
+        let alert = Condition { no_data: NoData::Alert, ..Condition::of(ERROR_RATIO, 300, TWENTIETH) };
+        let kinds = Kinds::default();
+        for condition in [silent, alert] {
+            let holds = |before, complete| kinds.holds(&condition, TARGET, &five_minutes(0, 0), (before, complete));
+            assert_eq!([holds(false, true), holds(false, false), holds(true, false)], [true, false, true]);
+            assert!(kinds.remembers(&condition));
+        }
+        let errors = Condition::of(ERROR_RATIO, 300, TWENTIETH);
+        assert!(kinds.holds(&errors, TARGET, &five_minutes(1, 2), (false, false)), "what is bad is bad");
     }
 
     #[test]

@@ -30,6 +30,10 @@ impl Kind for NoTraffic {
         false
     }
 
+    fn is_by_absence(&self) -> bool {
+        true
+    }
+
     fn asks_events(&self) -> bool {
         true
     }
@@ -54,7 +58,7 @@ impl Kind for NoTraffic {
         let over = length(now.window_seconds);
         Why {
             summary: format!("got no traffic in the last {over}"),
-            description: format!("Not one request came in {over} (rule {rule})."),
+            description: format!("Not one request that counts came in {over} (rule {rule})."),
         }
     }
 

@@ -6,7 +6,7 @@ use slipstream_definitions::duration;
 use slipstream_schemas::records::{AlertValue, BurnRates};
 
 use super::words::{length, percent};
-use super::{Counted, Kind, Why, is_below, share_of_good, value_of, values_of};
+use super::{Counted, Kind, Why, is_below, nothing_came, share_of_good, value_of, values_of};
 use crate::counts::Counts;
 
 /// The kind.
@@ -40,6 +40,9 @@ impl Kind for RatioBelow {
 
     fn why(&self, rule: &str, values: &[AlertValue]) -> Why {
         let values = values_of(rule, values);
+        if let Some(why) = nothing_came(rule, &values) {
+            return why;
+        }
         let Some(now) = values.first() else {
             return Why { summary: "has too few good requests".to_owned(), description: String::new() };
         };

@@ -102,7 +102,7 @@ impl PostgresStore {
 
     /// Ends every connection; later work is refused. Not needed for anything that was written: that is durable.
     pub async fn close(&self) {
-        self.readers.close();
+        self.readers.close().await;
         if let Some(mut writer) = self.writer.lock().await.take() {
             writer.close();
         }

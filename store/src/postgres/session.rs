@@ -296,10 +296,12 @@ impl Readers {
         (answer, alive)
     }
 
-    /// Ends every connection; further questions are refused.
-    pub fn close(&self) {
+    /// Ends every connection, and waits for what is being ended; further questions are refused.
+    pub async fn close(&self) {
         self.free.close();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let ending = std::mem::take(&mut *self.ending.lock().unwrap_or_else(PoisonError::into_inner));
+        ending.join_all().await;
     }
 }
 

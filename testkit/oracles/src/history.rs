@@ -10,6 +10,7 @@ use slipstream_definitions::definition::{
     Window,
 };
 use slipstream_schemas::{EventTime, EventView, LogTime};
+use slipstream_slo::rule::Kinds;
 use slipstream_slo::scale::{RingSize, Scale};
 
 /// Log time at which a history begins, ms. Events have even log times, revisions odd ones.
@@ -81,11 +82,11 @@ pub struct History {
 }
 
 impl History {
-    /// The rules that keep what they were where nothing came: what they say remembers earlier ticks, incomplete ones too (P3b).
+    /// The rules of which what they say at a tick remembers earlier ones, incomplete ones too (P3b).
     pub fn remembering(&self) -> BTreeSet<&str> {
         let definitions = self.revisions.iter().filter_map(|(_, _, slo)| slo.as_ref());
-        let keeps = |rule: &&Rule| rule.condition.no_data == NoData::Keep;
-        definitions.flat_map(Slo::rules).filter(keeps).map(|rule| rule.name.as_str()).collect()
+        let remembers = |rule: &&Rule| Kinds::default().remembers(&rule.condition);
+        definitions.flat_map(Slo::rules).filter(remembers).map(|rule| rule.name.as_str()).collect()
     }
 }
 
@@ -171,11 +172,11 @@ fn other_kinds() -> Vec<Rule> {
     let conditions = [
         ("errors", of(ERROR_RATIO, 4, tenths(3))),
         ("errors-or-nothing", Condition { no_data: NoData::Alert, least_bad: 2, ..of(ERROR_RATIO, 10, tenths(5)) }),
-        ("conversion", Condition { no_data: NoData::Keep, ..of(RATIO_BELOW, 10, tenths(6)) }),
+        ("conversion", Condition { no_data: NoData::Keep, least: 2, ..of(RATIO_BELOW, 10, tenths(6)) }),
         ("slow", Condition { least: 3, limit_ms: Some(tenths(5_000)), ..of(LATENCY_QUANTILE, 10, tenths(7)) }),
         ("quiet", of(NO_TRAFFIC, 4, tenths(0))),
         ("little-left", of(BUDGET_REMAINING, 0, tenths(5))),
-        ("soon-gone", of(BUDGET_EXHAUSTED, 10, Ratio { num: 20, den: 1 })),
+        ("soon-gone", Condition { no_data: NoData::Alert, ..of(BUDGET_EXHAUSTED, 10, Ratio { num: 20, den: 1 }) }),
     ];
     let rule = |(name, condition): (&str, Condition)| Rule {
         rule_set: name.to_owned(),

@@ -387,7 +387,9 @@ impl At<'_> {
         let seen = Seen { at: self, budgeting, budget: budget.counts, period: periods.map(|(present, _)| present) };
         let condition = |rule: &Rule| {
             let before = memory.conditions.iter().flatten().find(|c| c.rule == rule.name);
-            let holds = Kinds::default().holds(&rule.condition, target, &seen, before.is_some_and(|c| c.holds));
+            // The recount knows no incomplete ticks.
+            let held = before.is_some_and(|c| c.holds);
+            let holds = Kinds::default().holds(&rule.condition, target, &seen, (held, true));
             let since = before.and_then(|c| c.since).unwrap_or(tick);
             ConditionSince { rule: rule.name.clone(), holds, since: holds.then_some(since) }
         };

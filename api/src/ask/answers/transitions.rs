@@ -110,6 +110,8 @@ pub struct Step {
     pub rule: String,
     /// Burn rate by rule and window: `1h/5m 1h`.
     pub burn_rates: BTreeMap<String, f64>,
+    /// The rule's kind: `burnrate`, `errorratio` and the like.
+    pub rule_kind: String,
     /// What the kind of the rule compares, in the same way: a burn rate, a share of 1, or seconds.
     pub values: BTreeMap<String, f64>,
     /// Whether no source was missing.
@@ -126,6 +128,7 @@ impl From<TransitionRow> for Step {
             severity: row.severity,
             rule: row.rule,
             burn_rates: row.burn_rates,
+            rule_kind: row.rule_kind,
             values: row.values,
             complete: row.complete,
         }
@@ -142,6 +145,7 @@ impl Example for Step {
             severity: "page".to_owned(),
             rule: "1h/5m".to_owned(),
             burn_rates: BTreeMap::from([("1h/5m 1h".to_owned(), 21.3), ("1h/5m 5m".to_owned(), 40.0)]),
+            rule_kind: "burnrate".to_owned(),
             values: BTreeMap::from([("1h/5m 1h".to_owned(), 21.3), ("1h/5m 5m".to_owned(), 40.0)]),
             complete: true,
         }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use slipstream_query::History;
 use slipstream_query::history::{AlertDetail, TransitionRow};
+use slipstream_slo::rule::Kinds;
 
 use super::remote::{self, Answer, Params};
 use super::{alerts, notifications, told};
@@ -32,9 +33,11 @@ pub async fn run(id: &str, json: bool, asked: &AskedOf) -> Result<ExitCode> {
 }
 
 fn steps(transitions: &[TransitionRow]) -> String {
-    let head = ["AT", "SEQ", "BECAME", "SEVERITY", "RULE", "BURN RATES", "COMPLETE"];
+    let head = ["AT", "SEQ", "BECAME", "SEVERITY", "RULE", "VALUES", "COMPLETE"];
     let rows = transitions.iter().map(|step| {
-        let burn: Vec<String> = step.burn_rates.iter().map(|(name, burn)| format!("{name} {burn:.2}")).collect();
+        let kind = Kinds::default().named(&step.rule_kind);
+        let values: Vec<String> =
+            step.values.iter().map(|(name, value)| format!("{name} {}", kind.figure(*value, None))).collect();
         let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         vec![
             step.at.clone(),
@@ -42,7 +45,7 @@ fn steps(transitions: &[TransitionRow]) -> String {
             format!("{:?}", step.kind).to_lowercase(),
             or_dash(&step.severity),
             or_dash(&step.rule),
-            or_dash(&burn.join(", ")),
+            or_dash(&values.join(", ")),
             if step.complete { "yes" } else { "no" }.to_owned(),
         ]
     });

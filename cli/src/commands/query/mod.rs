@@ -28,7 +28,7 @@ use slipstream_store::kpis::{Field, KpiQuestion, Level};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
 use slipstream_store::{Cursor, EventFilter, EventQuestion, Order};
 
-use crate::args::{AskedOf, By, Form, OutcomeName, Part, Place, Query, Sort, Source, State, What};
+use crate::args::{AskedOf, Buckets, By, Form, OutcomeName, Part, Place, Query, Sort, Source, State, What};
 use crate::{logging, output, parts};
 use remote::{Answer, Media, Params, Remote};
 
@@ -52,8 +52,8 @@ pub async fn run(query: Query, log_level: Option<String>) -> Result<ExitCode> {
             };
             kpis::run(&question, &what).await
         }
-        Query::Hourly { by, part, form, place } => kpis::buckets(Level::Hourly, buckets(by, &part), form, &place).await,
-        Query::Daily { by, part, form, place } => kpis::buckets(Level::Daily, buckets(by, &part), form, &place).await,
+        Query::Hourly(asked) => buckets(Level::Hourly, asked).await,
+        Query::Daily(asked) => buckets(Level::Daily, asked).await,
         Query::Top { sort, slo, objective, limit, what } => {
             let slo = slo.map(|slo| (slo, objective));
             top::run(&TopQuestion { filter: filter(&what), sort: top_sort(sort), limit, slo }, &what).await
@@ -217,8 +217,11 @@ fn part_of(part: &Part) -> EventFilter {
     }
 }
 
-fn buckets(by: Vec<By>, part: &Part) -> KpiQuestion {
-    KpiQuestion { filter: part_of(part), by: by.into_iter().map(field).collect(), ..KpiQuestion::default() }
+async fn buckets(level: Level, asked: Buckets) -> Result<ExitCode> {
+    let Buckets { by, part, form, place } = asked;
+    let by = by.into_iter().map(field).collect();
+    let question = KpiQuestion { filter: part_of(&part), by, ..KpiQuestion::default() };
+    kpis::buckets(level, question, form, &place).await
 }
 
 fn field(by: By) -> Field {

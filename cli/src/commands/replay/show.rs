@@ -72,11 +72,14 @@ fn about(outcome: &Outcome) -> String {
         text += "stopped before the end\n";
     }
     if outcome.slos.is_empty() {
-        text += "no definitions were in force: pass some with --slos\n";
+        text += "no SLOs were in force: pass some with --slos\n";
     }
     if outcome.alerts.is_empty() && outcome.is_of_another_time() {
         text +=
             "most of these happened at other times, as in an import; to order by when they happened: --clock event\n";
+    }
+    if !outcome.rules_left_out.is_empty() {
+        text += &format!("left out, since they take --budgets: {}\n", outcome.rules_left_out.join(", "));
     }
     for missing in &outcome.missing {
         text += &format!(

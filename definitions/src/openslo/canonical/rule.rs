@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::indicator::{Counted, What};
 use super::super::rule::{API_VERSION, Draft, KIND, KINDS, On, Written};
-use super::shape::{Labels, MetadataOut, Object, Sli};
+use super::shape::{Labels, MetadataOut, Object, Sli, as_map};
 use super::{inline, metric, number, ratio};
 use crate::definition::{
     BUDGET_EXHAUSTED, BUDGET_REMAINING, BURN_RATE, Condition, LATENCY_QUANTILE, NO_TRAFFIC, NoData, RATIO_BELOW, Ratio,
@@ -42,10 +42,10 @@ struct ConditionOut<'a> {
     min_requests: i64,
     min_bad: i64,
     no_data: NoData,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    labels: Map<String, Value>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    annotations: Map<String, Value>,
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    labels: Labels<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
+    annotations: Vec<(String, String)>,
 }
 
 /// Writes a Rule as JSON; `counted` is its own indicator. Returns `None` if a number has no exact decimal, which none has that was
@@ -101,8 +101,8 @@ fn condition<'a>(written: &'a Written, rule: &str, several: bool) -> Option<Cond
         min_requests: least,
         min_bad: least_bad,
         no_data,
-        labels: texts(&written.labels),
-        annotations: texts(&written.annotations),
+        labels: Labels(&written.labels),
+        annotations: written.annotations.clone(),
     })
 }
 
@@ -129,12 +129,8 @@ fn what(written: &Written) -> Option<Map<String, Value>> {
     Some(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// As text would be: a float would lose it.
+/// A number of at most 15 digits, which a double holds.
 fn exact(share: Ratio) -> Option<Value> {
     let text: Box<RawValue> = number(share)?;
     serde_json::from_str(text.get()).ok()
-}
-
-fn texts(pairs: &[(String, String)]) -> Map<String, Value> {
-    pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect()
 }

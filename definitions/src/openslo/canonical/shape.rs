@@ -145,7 +145,7 @@ pub(super) struct TargetSpec {
 pub(super) struct Labels<'a>(pub(super) &'a [(String, String)]);
 
 impl Labels<'_> {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -164,6 +164,6 @@ impl Serialize for Labels<'_> {
     }
 }
 
-fn as_map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
 }

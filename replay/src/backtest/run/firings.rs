@@ -147,6 +147,7 @@ mod tests {
             annotations: Vec::new(),
             exemplars: Vec::new(),
             rule_kind: "burnrate".to_owned(),
+            withdrawn: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slipstream_definitions::definition::{Budgeting, Objective, Slo};
+use slipstream_definitions::definition::{Budgeting, Document, Objective, Slo};
 use slipstream_slo::revision::Revisions;
 
 use super::super::Range;
@@ -30,6 +30,11 @@ pub(super) fn slotting(span: Span, (from, to): (slipstream_schemas::LogTime, sli
     Slotting { from: from.tick() - slots * seconds, seconds }
 }
 
+/// Whether there is something to suggest: an SLO with rules of its objectives.
+fn promises(slo: &Slo) -> bool {
+    slo.document == Document::Slo && slo.composite.is_none()
+}
+
 /// Of each objective over events that is in force at the range's end.
 pub(super) fn histories(
     revisions: &Revisions,
@@ -39,7 +44,7 @@ pub(super) fn histories(
     documents: &BTreeMap<String, String>,
 ) -> Vec<History> {
     let slos = revisions.active_at(last(range), revisions.end());
-    let single = slos.iter().map(|active| active.slo.as_ref()).filter(|slo| slo.composite.is_none());
+    let single = slos.iter().map(|active| active.slo.as_ref()).filter(|slo| promises(slo));
     let objectives = single.flat_map(|slo| slo.objectives.iter().map(move |objective| (slo, objective)));
     let counted = objectives.filter(|(_, objective)| objective.budgeting == Budgeting::Occurrences);
     counted

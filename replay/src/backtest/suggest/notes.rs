@@ -98,8 +98,8 @@ fn about_rules(suggestion: &Suggestion, draft: &Draft<'_>) -> Vec<String> {
     if suggestion.rule.is_none() {
         return notes;
     }
-    if !history.rules.is_empty() {
-        let all: Vec<&Rule> = history.rules.iter().collect();
+    if history.rules.iter().any(|rule| rule.rule_set == policy::BURN_RULE_SET) {
+        let all: Vec<&Rule> = history.rules.iter().filter(|rule| rule.rule_set == policy::BURN_RULE_SET).collect();
         notes.push(format!("In the definition this page and the default tickets take the place of {}.", names(&all)));
     }
     let tickets: Vec<Rule> = policy::defaults(history.period, HIGHEST).rules;
