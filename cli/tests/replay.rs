@@ -275,7 +275,7 @@ fn what_keeps_alerts_from_being_told_is_said() {
     let home = tempfile::tempdir().unwrap();
     imported(home.path());
     let (code, told, _) = said(home.path(), &["replay", "--clock", "event", "--data", "data"]);
-    assert!(code == Some(0) && told.contains("no definitions were in force: pass some with --slos"), "{told}");
+    assert!(code == Some(0) && told.contains("no SLOs were in force: pass some with --slos"), "{told}");
 
     // One clock was wrong by years.
     let line = "192.0.2.7 - - [05/Jan/2019:10:00:00 +0000] \"GET /pay HTTP/1.1\" 200 12\n";

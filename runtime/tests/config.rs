@@ -111,6 +111,7 @@ fn the_example_says_every_default() {
     let headers: Vec<String> = std::mem::take(&mut shown.headers).into_iter().map(|(name, _)| name).collect();
     assert_eq!(headers, ["X-Team", "X-Api-Key", "Authorization"]);
     assert!(matches!(shown.place.take(), Some(Place::File { .. })), "it knows where it stands");
+    assert!(shown.signing.take().is_some(), "from its file");
     assert_eq!(shown, Receiver::webhook("on-call", "https://example.org/hook"));
 }
 
