@@ -76,6 +76,23 @@ fn the_definition_can_be_copied() {
 }
 
 #[test]
+fn rules_of_the_slo_stay_beside_the_suggestion() {
+    let (mut history, incidents) = story();
+    let slo = history.document.clone().unwrap();
+    let rule = r#"{"apiVersion": "slipstream/v1", "kind": "Rule", "metadata": {"name": "Silent"}, "spec": {"slo": "web-answers",
+        "conditions": [{"severity": "page", "noTraffic": {"over": "5m"}}]}}"#;
+    // A list of documents is YAML, too, whatever form each has.
+    let document: serde_yaml_ng::Value = serde_yaml_ng::from_str(&slo).unwrap();
+    let both = vec![document, serde_yaml_ng::from_str(rule).unwrap()];
+    history.document = Some(serde_yaml_ng::to_string(&both).unwrap());
+    let suggestion = suggested(&history, Some(&labels(&incidents)));
+    let text = suggestion.definition.as_deref().expect("a definition");
+    let slo = loaded(text);
+    let sets: Vec<&str> = slo.objectives[0].rules.iter().map(|rule| rule.rule_set.as_str()).collect();
+    assert!(sets.contains(&"burn") && sets.contains(&"Silent"), "{sets:?}");
+}
+
+#[test]
 fn without_labels_what_spent_the_budget_takes_their_place() {
     let (history, incidents) = story();
     let suggestion = suggested(&history, None);
