@@ -81,11 +81,14 @@ pub fn status(definitions: &[Slo], states: &[BurnRates]) -> Vec<SloStatus> {
     of_series(definitions, states).into_iter().map(|(status, _)| status).collect()
 }
 
+/// Names of the Rules with series of their own: these promise nothing, and have no standing.
+pub fn rules(definitions: &[Slo]) -> BTreeSet<&str> {
+    definitions.iter().filter(|slo| slo.document == Document::Rule).map(|slo| slo.name.as_str()).collect()
+}
+
 /// As [`status`], each with its state; an objective that has no series yet has none.
 pub fn of_series<'a>(definitions: &[Slo], states: &'a [BurnRates]) -> Vec<(SloStatus, Option<&'a BurnRates>)> {
-    // A Rule with series of its own promises nothing.
-    let rules: BTreeSet<&str> =
-        definitions.iter().filter(|slo| slo.document == Document::Rule).map(|slo| slo.name.as_str()).collect();
+    let rules = rules(definitions);
     let mut series: BTreeMap<(&str, &str), Vec<&BurnRates>> = BTreeMap::new();
     for state in states.iter().filter(|state| !rules.contains(state.slo.as_str())) {
         series.entry((&state.slo, &state.objective)).or_default().push(state);

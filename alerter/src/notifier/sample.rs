@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use slipstream_definitions::definition::NO_TRAFFIC;
+use slipstream_definitions::definition::{NO_TRAFFIC, OF_RULE};
 use slipstream_schemas::records::{AlertTransition, Label, TransitionKind};
 use slipstream_slo::alerts::alert_id;
 
@@ -90,12 +90,12 @@ fn millis(took: Duration) -> u64 {
 fn transition(receiver: &ReceiverConfig, severity: &str, now: i64) -> AlertTransition {
     let note = |name: &str, value: String| Label { name: name.to_owned(), value };
     AlertTransition {
-        alert_id: alert_id(NAME, "rule", &[], NAME),
+        alert_id: alert_id(NAME, OF_RULE, &[], NAME),
         episode: now,
         seq: 2,
         slo: NAME.to_owned(),
         service: String::new(),
-        objective: "rule".to_owned(),
+        objective: OF_RULE.to_owned(),
         group: Vec::new(),
         rule_set: NAME.to_owned(),
         rule: NAME.to_owned(),

@@ -3,7 +3,7 @@
 //! The standings are kept as JSON, one after the other, and answers are put together from that: whoever asks for all of
 //! 25,000 gets bytes that are there already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use slipstream_definitions::definition::{Document, Slo};
-use slipstream_query::slos::{SloAnswer, status};
+use slipstream_definitions::definition::Slo;
+use slipstream_query::slos::{SloAnswer, rules, status};
 use slipstream_query::{FollowError, Follower};
 use slipstream_schemas::records::{BurnRates, WindowRates};
 use slipstream_slo::hash::series_hash;
@@ -102,9 +102,7 @@ impl Snapshot {
 
     /// From definitions, and states by SLO.
     pub(crate) fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>) -> Snapshot {
-        // A Rule with series of its own promises nothing.
-        let rules: HashSet<&str> =
-            definitions.iter().filter(|slo| slo.document == Document::Rule).map(|slo| slo.name.as_str()).collect();
+        let rules = rules(&definitions);
         let promised = |name: &str| !rules.contains(name);
         let states: Vec<BurnRates> = states.into_iter().filter(|state| promised(&state.slo)).collect();
         let definitions: Arc<[Slo]> = if rules.is_empty() {

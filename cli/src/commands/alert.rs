@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
+use slipstream_alerter::ReceiverConfig;
 use slipstream_alerter::notifier::payload::Status;
 use slipstream_alerter::notifier::sample::{self, Told};
-use slipstream_alerter::{Links, ReceiverConfig};
 use slipstream_runtime::config::Config;
 
 use crate::args::{Alert, Place};
-use crate::output;
 use crate::wrong_use::WrongUse;
+use crate::{output, parts};
 
 /// What a receiver made of a sample.
 #[derive(Serialize)]
@@ -43,10 +43,7 @@ async fn test(
         Some(url) => ReceiverConfig::webhook("webhook", url),
         None => chosen(&config, name)?,
     };
-    let links = Links {
-        external: config.external_url.clone().unwrap_or_default(),
-        alert: config.alert_url.clone().unwrap_or_default(),
-    };
+    let links = parts::links(&config);
     let answers = sample::send(&receiver, &links, severity, Timestamp::now().as_second()).await?;
     let accepted = answers.iter().all(|told| told.accepted);
     if json {

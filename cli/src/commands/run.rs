@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use slipstream_alerter::Links;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_producer::gateway;
 use slipstream_runtime::config::{Config, LogAddress, Overrides, Role};
@@ -181,10 +180,7 @@ fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pip
             LogAddress::Sqlite(_) => 1,
         },
         receivers: config.receivers.iter().cloned().map(Into::into).collect(),
-        links: Links {
-            external: config.external_url.clone().unwrap_or_default(),
-            alert: config.alert_url.clone().unwrap_or_default(),
-        },
+        links: parts::links(config),
         health,
     }
 }

@@ -11,7 +11,7 @@ pub mod store;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use slipstream_alerter::ReceiverConfig;
+use slipstream_alerter::{Links, ReceiverConfig};
 use slipstream_definitions::definition::Document;
 use slipstream_definitions::openslo::Loaded;
 use slipstream_log::Log;
@@ -45,6 +45,14 @@ pub fn mistakes(config: &Config) -> Vec<Problem> {
         Some(Problem { place, message })
     }));
     problems
+}
+
+/// What notifications link to; empty where the configuration names nothing.
+pub fn links(config: &Config) -> Links {
+    Links {
+        external: config.external_url.clone().unwrap_or_default(),
+        alert: config.alert_url.clone().unwrap_or_default(),
+    }
 }
 
 /// An installation that this process takes part in, or owns.
