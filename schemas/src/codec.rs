@@ -11,7 +11,8 @@ use serde_avro_fast::ser::SerializerConfig;
 use crate::cause::Cause;
 use crate::event::RequestEvent;
 use crate::records::{
-    AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Marker, Notification, TallyBatch, Token,
+    Acknowledgement, AlertTransition, BurnChunk, BurnRates, Definition, ImportPosition, Marker, Notification, Silence,
+    TallyBatch, Token,
 };
 
 /// The two bytes every single-object encoding begins with.
@@ -59,11 +60,13 @@ wire! {
     TallyBatch => "tally_batch.avsc";
     BurnRates => "burn_rates.avsc", formerly "burn_rates_1.avsc";
     AlertTransition => "alert_transition.avsc", formerly "alert_transition_1.avsc";
-    Notification => "notification.avsc";
+    Notification => "notification.avsc", formerly "notification_1.avsc";
     ImportPosition => "import_position.avsc", formerly "import_position_1.avsc";
     Definition => "definition.avsc";
     BurnChunk => "burn_chunk.avsc", formerly "burn_chunk_1.avsc";
     Marker => "marker.avsc";
+    Silence => "silence.avsc";
+    Acknowledgement => "acknowledgement.avsc";
     Token => "token.avsc", formerly "token_1.avsc";
 }
 

@@ -29,6 +29,8 @@ pub enum Topic {
     Markers,
     /// Token, keyed by its id.
     Tokens,
+    /// Silence, keyed by its id; Acknowledgement, keyed by `ack/` and the alert's id.
+    Silences,
 }
 
 /// How long records stay.
@@ -73,7 +75,7 @@ const fn days(n: u32) -> Kept {
 }
 
 /// Every topic there is.
-pub const TOPICS: [TopicSpec; 11] = [
+pub const TOPICS: [TopicSpec; 12] = [
     row(Topic::RequestEvents, "request-events", 8, days(7), true),
     row(Topic::SloDefinitions, "slo-definitions", 1, Kept::Forever, true),
     row(Topic::SliTallies, "sli-tallies", 4, days(3), true),
@@ -85,6 +87,7 @@ pub const TOPICS: [TopicSpec; 11] = [
     row(Topic::DeadLetters, "dead-letters", 4, days(14), true),
     row(Topic::Markers, "markers", 1, days(400), true),
     row(Topic::Tokens, "tokens", 1, ANY_TIME, true),
+    row(Topic::Silences, "silences", 1, ANY_TIME, true),
 ];
 
 impl Topic {

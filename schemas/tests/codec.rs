@@ -268,12 +268,34 @@ fn the_small_records_agree_too() {
         episode: 1,
         seq: 2,
         receiver: "r".into(),
-        outcome: Outcome::NotDue,
+        outcome: Outcome::HeldBack,
         status: None,
         attempts: 0,
         detail: String::new(),
         at: 5,
+        reason: NotificationReason::Silenced,
+        by: "s".into(),
+        kind: "firing".into(),
+        slo: "checkout".into(),
+        severity: "page".into(),
+        latency_ms: Some(7),
+        repeated: true,
     });
+    let matcher = LabelMatcher { label: "service".into(), op: MatchOp::Nre, value: "a|b".into() };
+    let silence = Silence {
+        id: "s".into(),
+        matchers: vec![matcher],
+        from: 1,
+        to: None,
+        recurrence: None,
+        author: "me".into(),
+        reason: "why".into(),
+        created_at: 2,
+    };
+    agree(&silence);
+    let nightly = Recurrence { cron: "0 2 * * SUN".into(), zone: "Europe/Berlin".into(), seconds: 7_200 };
+    agree(&Silence { to: Some(9), recurrence: Some(nightly), ..silence });
+    agree(&Acknowledgement { alert_id: "a".into(), episode: 1, owner: "me".into(), reason: "why".into(), at: 3 });
     agree(&import_position());
     agree(&Definition { kind: "SLO".into(), name: "n".into(), document: None, author: "me".into() });
     let note = Marker {

@@ -133,8 +133,7 @@ mod tests {
             outcome: Outcome::Delivered,
             status: Some(200),
             attempts: 1,
-            detail: String::new(),
-            at: 0,
+            ..Notification::default()
         };
         Concluded { ticket: Ticket { partition: 0, offset }, notification }
     }

@@ -35,7 +35,7 @@ impl Answered {
                 let last = self.refused.entry(n.alert_id.clone()).or_insert((i64::MIN, 0, 0, 0));
                 *last = (*last).max((n.episode, n.seq, n.attempts, n.at));
             }
-            Outcome::NotDue => {}
+            Outcome::NotDue | Outcome::HeldBack => {}
         }
     }
 
@@ -154,8 +154,8 @@ mod tests {
             outcome,
             status: None,
             attempts: 1,
-            detail: String::new(),
             at: NOW - RESOLVED_FOR_MS,
+            ..Notification::default()
         }
     }
 

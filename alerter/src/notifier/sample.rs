@@ -71,8 +71,9 @@ async fn tell(
         alert_id: transition.alert_id.clone(),
         ticket: Ticket { partition: 0, offset: 0 },
         key: idempotency_key(transition, &receiver.name),
+        transition: transition.clone(),
     };
-    let delivery = Delivery { group, parts: vec![part], body: message.to_bytes(), again: false };
+    let delivery = Delivery { group, parts: vec![part], message, again: false };
     let begin = Instant::now();
     let (answer, said) = sender.ask(&delivery).await;
     let (accepted, status) = match answer {

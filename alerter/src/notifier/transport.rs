@@ -67,15 +67,16 @@ impl Sender {
     /// An attempt, and what the receiver said in its answer, or the transport.
     pub async fn ask(&self, delivery: &Delivery) -> (Answer, String) {
         let keys = key(delivery);
+        let body = delivery.message.to_bytes();
         let mut headers = self.headers.clone();
-        headers.extend(self.signer.headers(&keys, Timestamp::now().as_second(), &delivery.body));
+        headers.extend(self.signer.headers(&keys, Timestamp::now().as_second(), &body));
         let request = self
             .client
             .post(self.url.clone())
             .headers(headers)
             .header(CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, keys)
-            .body(delivery.body.clone());
+            .body(body);
         match request.send().await {
             Ok(response) => judge(response).await,
             Err(error) => {
@@ -207,7 +208,8 @@ fn wait(value: &str, now: Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::notifier::dispatch::{Part, Ticket};
-    use crate::notifier::payload::Labels;
+    use crate::notifier::payload::{Labels, Message};
+    use crate::notifier::words::tests::transition;
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
@@ -234,9 +236,10 @@ mod tests {
                     alert_id: format!("a{i}"),
                     ticket: Ticket { partition: 0, offset: i as i64 },
                     key: format!("a{i}/1769940000/2/ops"),
+                    transition: transition(),
                 })
                 .collect(),
-            body: Vec::new(),
+            message: Message::compose("ops", "", &Labels::new(), Vec::new(), 0),
             again: false,
         };
         assert_eq!(key(&delivery(1)), "a0/1769940000/2/ops");

@@ -31,13 +31,14 @@ impl Choice for AlertState {
 }
 
 impl Choice for Outcome {
-    const ALL: &'static [Self] = &[Outcome::Delivered, Outcome::Refused, Outcome::NotDue];
+    const ALL: &'static [Self] = &[Outcome::Delivered, Outcome::Refused, Outcome::NotDue, Outcome::HeldBack];
 
     fn name(self) -> &'static str {
         match self {
             Outcome::Delivered => "delivered",
             Outcome::Refused => "refused",
             Outcome::NotDue => "not_due",
+            Outcome::HeldBack => "held_back",
         }
     }
 }

@@ -423,6 +423,8 @@ pub enum OutcomeName {
     Delivered,
     /// The receiver refused it
     Refused,
-    /// It was not due
+    /// It is not for this receiver, or came to nothing
     NotDue,
+    /// It was not sent for now: silenced, inhibited, or at a mute time
+    HeldBack,
 }

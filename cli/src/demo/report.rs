@@ -68,7 +68,7 @@ async fn deliveries(log: &dyn Log) -> Result<Deliveries> {
                 match note.outcome {
                     Outcome::Delivered => deliveries.accepted += 1,
                     Outcome::Refused => deliveries.failed += 1,
-                    Outcome::NotDue => {}
+                    Outcome::NotDue | Outcome::HeldBack => {}
                 }
             }
             next = batch.next;

@@ -138,19 +138,47 @@ pub struct AlertValue {
 }
 
 /// How a notification ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The receiver took it.
+    #[default]
     Delivered,
     /// The receiver refused it. Sent again while it is true; if it is taken then, a second record says so.
     Refused,
-    /// It was not due: the episode had begun and ended while the alerter was behind, or its firing was never sent.
+    /// It is not for this receiver, or came to nothing: [`Notification::reason`] says why.
     NotDue,
+    /// It was not sent for now. Told once nothing holds it back and it is still true; then a second record says so.
+    HeldBack,
 }
 
-/// What became of a transition at a receiver: a record, not state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Why a notification was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationReason {
+    /// It was sent, or a former version recorded it.
+    #[default]
+    None,
+    /// A silence holds it back.
+    Silenced,
+    /// Another alert holds it back.
+    Inhibited,
+    /// Its route is mute at this time.
+    Muted,
+    /// No route leads it to the receiver.
+    NoRoute,
+    /// It is an end, and its beginning was not sent.
+    Untold,
+    /// The receiver wants no ends.
+    Unwanted,
+    /// A later state was sent instead.
+    Superseded,
+    /// The episode began and ended before it could be sent.
+    Missed,
+}
+
+/// What became of a transition at a receiver. The notifier restores what it holds back from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// The alert.
     pub alert_id: String,
@@ -170,4 +198,25 @@ pub struct Notification {
     pub detail: String,
     /// When it ended, milliseconds since the epoch by the notifier's clock.
     pub at: i64,
+    /// Why it was not sent.
+    #[serde(default)]
+    pub reason: NotificationReason,
+    /// What holds it back: id of the silence or of the inhibiting alert, or the name of the time interval.
+    #[serde(default)]
+    pub by: String,
+    /// What happened: `firing`, `severity` or `resolved`; empty in former versions.
+    #[serde(default)]
+    pub kind: String,
+    /// SLO name.
+    #[serde(default)]
+    pub slo: String,
+    /// Severity at the transition.
+    #[serde(default)]
+    pub severity: String,
+    /// How long the last attempt took, milliseconds; `None` without one.
+    #[serde(default)]
+    pub latency_ms: Option<i64>,
+    /// Whether the receiver had it already, and was reminded.
+    #[serde(default)]
+    pub repeated: bool,
 }

@@ -171,5 +171,6 @@ pub fn notification(id: &str, seq: i32) -> Notification {
         attempts: 1,
         detail: "OK".to_owned(),
         at: 111_000,
+        ..Notification::default()
     }
 }

@@ -159,6 +159,7 @@ fn notification(row: &Row) -> Answer<Notification> {
         attempts: row.get(6),
         detail: row.get(7),
         at: row.get::<_, Stamp>(8).0.div_euclid(1_000),
+        ..Notification::default()
     })
 }
 

@@ -156,6 +156,7 @@ fn notification(row: &Row<'_>) -> rusqlite::Result<Notification> {
         attempts: row.get(6)?,
         detail: row.get(7)?,
         at: row.get(8)?,
+        ..Notification::default()
     })
 }
 

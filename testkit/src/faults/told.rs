@@ -49,6 +49,7 @@ pub fn told(
         match settled.get(&key).with_context(|| format!("A3: {key} was due and is not settled"))? {
             Outcome::Delivered => told.delivered += 1,
             Outcome::NotDue => told.not_due += 1,
+            Outcome::HeldBack => anyhow::bail!("{key} was held back, and nothing holds anything back"),
             Outcome::Refused => anyhow::bail!("A3: {key} was refused by a receiver that refuses nothing"),
         }
         let missing = settled.get(&key) == Some(&Outcome::Delivered) && !arrived.contains(&key);

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use slipstream_schemas::records::AlertTransition;
+
 use super::{Dispatcher, Head, Pending, Refused, Ticket, Tracked};
 use crate::notifier::identity::{self, SEVERITY};
 use crate::notifier::payload::{Alert, Labels, Message, Status};
@@ -12,7 +14,7 @@ use crate::notifier::words::Speaker;
 pub(super) const NEWS: usize = 256;
 
 /// A transition that a delivery reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// The alert.
     pub alert_id: String,
@@ -20,17 +22,19 @@ pub struct Part {
     pub ticket: Ticket,
     /// A3: the idempotency key, also in the alert's annotations.
     pub key: String,
+    /// What it reports.
+    pub transition: AlertTransition,
 }
 
 /// A notification that was decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// Labels of the group.
     pub group: Labels,
     /// The transitions it reports, at least one.
     pub parts: Vec<Part>,
-    /// The JSON document.
-    pub body: Vec<u8>,
+    /// What is said. How it is written is the transport's.
+    pub message: Message,
     /// Whether it repeats what the receiver refused before.
     pub again: bool,
 }
@@ -86,8 +90,8 @@ impl Dispatcher {
             return None;
         }
         let repeated = repeated.into_iter().map(|t| speaker.firing(t)).collect();
-        let body = self.message(&speaker, group, news, repeated).to_bytes();
-        Some((Delivery { group: group.clone(), parts, body, again: false }, more))
+        let message = self.message(&speaker, group, news, repeated);
+        Some((Delivery { group: group.clone(), parts, message, again: false }, more))
     }
 
     /// The delivery that tells again of what the receiver refused, of one severity and those first that have waited longest,
@@ -114,9 +118,9 @@ impl Dispatcher {
         let others = group.members.iter().filter(|id| !parts.iter().any(|part| part.alert_id == **id));
         let present = others.filter_map(|id| self.alerts.get(id)?.present());
         let repeated = present.map(|t| speaker.firing(t)).collect();
-        let body = self.message(&speaker, labels, alerts, repeated).to_bytes();
+        let message = self.message(&speaker, labels, alerts, repeated);
         let more = all > parts.len();
-        Some((Delivery { group: labels.clone(), parts, body, again: true }, more))
+        Some((Delivery { group: labels.clone(), parts, message, again: true }, more))
     }
 
     fn speaker(&self) -> Speaker<'_> {
@@ -129,7 +133,7 @@ impl Dispatcher {
 
     fn part(&self, id: &str, pending: &Pending) -> Part {
         let key = identity::idempotency_key(&pending.transition, &self.config.name);
-        Part { alert_id: id.to_owned(), ticket: pending.ticket, key }
+        Part { alert_id: id.to_owned(), ticket: pending.ticket, key, transition: pending.transition.clone() }
     }
 
     /// New transitions are never cut: what the receiver already has is omitted first.

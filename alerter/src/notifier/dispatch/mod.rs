@@ -348,6 +348,10 @@ impl Dispatcher {
             attempts,
             detail: detail.to_owned(),
             at: now,
+            kind: t.kind.name().to_owned(),
+            slo: t.slo.clone(),
+            severity: t.severity.clone(),
+            ..Notification::default()
         };
         Concluded { ticket: pending.ticket, notification }
     }

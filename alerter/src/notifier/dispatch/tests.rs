@@ -81,7 +81,7 @@ impl Story {
     fn flush(&mut self, answer: &Answer) -> Vec<Message> {
         let deliveries = self.next();
         deliveries.iter().for_each(|d| self.answer(d, answer));
-        deliveries.iter().map(|d| serde_json::from_slice(&d.body).unwrap()).collect()
+        deliveries.iter().map(|d| d.message.clone()).collect()
     }
 
     /// Lets time pass until the dispatcher has something to do.

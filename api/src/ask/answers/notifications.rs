@@ -15,8 +15,10 @@ pub enum Outcome {
     Delivered,
     /// The receiver refused it.
     Refused,
-    /// It was not due any more.
+    /// It is not for this receiver, or came to nothing.
     NotDue,
+    /// It was not sent for now.
+    HeldBack,
 }
 
 impl From<records::Outcome> for Outcome {
@@ -25,6 +27,7 @@ impl From<records::Outcome> for Outcome {
             records::Outcome::Delivered => Outcome::Delivered,
             records::Outcome::Refused => Outcome::Refused,
             records::Outcome::NotDue => Outcome::NotDue,
+            records::Outcome::HeldBack => Outcome::HeldBack,
         }
     }
 }

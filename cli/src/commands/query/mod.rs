@@ -268,5 +268,6 @@ fn notification_outcome(outcome: OutcomeName) -> Outcome {
         OutcomeName::Delivered => Outcome::Delivered,
         OutcomeName::Refused => Outcome::Refused,
         OutcomeName::NotDue => Outcome::NotDue,
+        OutcomeName::HeldBack => Outcome::HeldBack,
     }
 }

@@ -49,8 +49,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn take(&mut self, body: &[u8], answer: &Answer) {
-        let message: Message = serde_json::from_slice(body).unwrap();
+    fn take(&mut self, message: &Message, answer: &Answer) {
         let took = matches!(answer, Answer::Delivered { .. } | Answer::Failed { doubt: true, .. });
         for alert in message.alerts.iter().filter(|_| took) {
             match alert.status {
@@ -66,8 +65,7 @@ impl Receiver {
     }
 
     /// Whether a body may say so of its group: it is over only where nothing fires, ends that the receiver refused aside.
-    fn agrees(&self, body: &[u8], ended: &BTreeSet<String>) -> bool {
-        let message: Message = serde_json::from_slice(body).unwrap();
+    fn agrees(&self, message: &Message, ended: &BTreeSet<String>) -> bool {
         let over: BTreeSet<&str> =
             message.alerts.iter().filter(|a| a.status == Status::Resolved).map(|a| a.fingerprint.as_str()).collect();
         let others = self.firing.iter().filter(|(fingerprint, _)| !over.contains(fingerprint.as_str()));
@@ -116,8 +114,8 @@ fn send(story: &mut Story, receiver: &mut Receiver, answer: &Answer) {
     for delivery in story.next() {
         let last: BTreeMap<&str, (i32, Outcome)> = story.outcomes.iter().map(|o| (o.0.as_str(), (o.2, o.3))).collect();
         let ended = last.iter().filter(|(_, last)| **last == (4, Refused)).map(|(id, _)| (*id).to_owned()).collect();
-        assert!(receiver.agrees(&delivery.body, &ended), "{}", String::from_utf8_lossy(&delivery.body));
-        receiver.take(&delivery.body, answer);
+        assert!(receiver.agrees(&delivery.message, &ended), "{:?}", delivery.message);
+        receiver.take(&delivery.message, answer);
         story.answer(&delivery, answer);
     }
 }
