@@ -99,13 +99,20 @@ fn the_example_says_every_default() {
     assert_eq!(said.logging.level.take().as_deref(), Some("info"));
     assert_eq!(said, silent);
 
-    // The receiver in the comments is one, too.
+    // What is in the comments can be used, too.
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("PATH"), "secret").unwrap();
-    let uncommented =
-        text.replace("receivers: []\n", "receivers:\n").replace("\n# - ", "\n - ").replace("\n#   ", "\n   ");
+    let begin = text.find("\nreceivers: []").unwrap();
+    let uncommented: Vec<String> = text[begin..]
+        .lines()
+        .filter(|line| !line.starts_with("route: ~"))
+        .map(|line| match line.strip_prefix("# ") {
+            Some(comment) => comment.to_owned(),
+            None => line.strip_suffix(" []").unwrap_or(line).to_owned(),
+        })
+        .collect();
     let file = directory.path().join("slipstream.yaml");
-    std::fs::write(&file, uncommented).unwrap();
+    std::fs::write(&file, [&text[..begin], &uncommented.join("\n")].concat()).unwrap();
     let config = Config::load(Some(&file), [], Overrides::default()).unwrap();
     let mut shown = config.receivers[0].clone();
     let headers: Vec<String> = std::mem::take(&mut shown.headers).into_iter().map(|(name, _)| name).collect();
@@ -113,6 +120,62 @@ fn the_example_says_every_default() {
     assert!(matches!(shown.place.take(), Some(Place::File { .. })), "it knows where it stands");
     assert!(shown.signing.take().is_some(), "from its file");
     assert_eq!(shown, Receiver::webhook("on-call", "https://example.org/hook"));
+    let root = config.routing.root.unwrap();
+    assert_eq!(
+        (root.receiver.as_deref(), root.repeat_interval),
+        (Some("on-call"), Some(Duration::from_secs(4 * 3_600)))
+    );
+    assert!(root.routes[0].goes_on && root.routes[0].mute == ["holidays"], "{root:?}");
+    assert_eq!((config.routing.inhibitions.len(), config.routing.intervals["holidays"].len()), (1, 1));
+}
+
+#[test]
+fn routes_are_read_as_alertmanager_reads_them_and_every_mistake_is_named() {
+    let told = mistakes(load(
+        r#"receivers:
+  - {name: chat, url: http://localhost/chat}
+  - {name: lost, url: http://localhost/lost}
+route:
+  matchers: [severity=page]
+  routes:
+    - matchers: ['severity=~"("', team]
+      receiver: nobody
+      mute_time_intervals: [sundays]
+      group_by: [severity]
+    - {receiver: chat, matcher: a=b}
+inhibit_rules:
+  - source_matchers: [severity=page]
+dependencies: {checkout: [[payment]]}
+time_intervals:
+  - name: nights
+    time_intervals:
+      - {times: [{start_time: "22:00", end_time: "06:00"}], weekdays: [mon], location: Mars}
+  - time_intervals: []
+"#,
+        &[],
+        Overrides::default(),
+    ));
+    let expected = [
+        "no route leads to `lost`",
+        "`route`: set `receiver`",
+        "the first route takes everything",
+        "not a regular expression",
+        "`team` is not a matcher",
+        "there is no receiver `nobody`",
+        "expected the name of one of `time_intervals`, found `sundays`",
+        "leave `severity` out",
+        "unknown key `route.routes.matcher`; did you mean `matchers`?",
+        "set `source_matchers` and `target_matchers`",
+        "`dependencies`: expected the name of a service",
+        "22:00 is not before 06:00: for a time over midnight write two",
+        "expected a weekday or a range",
+        "there is no time zone `Mars`",
+        "an interval without `name`",
+    ];
+    for text in expected {
+        assert!(told.iter().any(|line| line.contains(text)), "{text}: {told:#?}");
+    }
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
 }
 
 #[test]

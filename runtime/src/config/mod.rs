@@ -13,6 +13,7 @@ mod nearest;
 mod parts;
 mod problem;
 mod receiver;
+mod routing;
 mod secret;
 mod section;
 mod serving;
@@ -32,6 +33,7 @@ pub use nearest::nearest;
 pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use receiver::{Receiver, ReceiverFormat, is_web_address};
+pub use routing::{Inhibition, Route, Routing};
 pub use secret::Secret;
 pub use serving::{RateLimits, Tls};
 pub use slipstream_schemas::Retention;
@@ -76,6 +78,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// Receivers of alerts.
     pub receivers: Vec<Receiver>,
+    /// Which alerts go to which receiver, and when not.
+    pub routing: Routing,
     /// How long the store keeps data.
     pub retention: Retention,
     /// Logging.

@@ -16,7 +16,8 @@ use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
 use super::units::{self, COUNT, DURATION, POSITIVE, SIZE, count, positive, size};
 use super::{
-    Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, StoreAddress, address, parts, receiver, serving,
+    Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, Routing, StoreAddress, address, parts, receiver,
+    routing, serving,
 };
 use crate::http;
 
@@ -127,6 +128,7 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         slos: slos(&top, problems),
         gateway: gateway(top.section("gateway", &absent), problems),
         receivers: receiver::receivers(&top, problems),
+        routing: Routing::default(),
         retention: retention(top.section("retention", &absent), &mut warnings),
         logging: logging(top.section("logging", &absent)),
         drain: top.value("drain", DURATION, units::duration).unwrap_or(Duration::from_secs(5)),
@@ -134,6 +136,7 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         ignored,
         warnings,
     };
+    config.routing = routing::routing(&top, &config.receivers, problems);
     config.gateway.finish = http::finish_within(config.shutdown_timeout);
     own_ports(&config, &top, root, problems);
     top.finish();

@@ -6,10 +6,14 @@
 mod decide;
 #[cfg(test)]
 mod fixtures;
+mod labels;
 mod machine;
 mod open;
+mod silences;
 mod told;
 
 pub use self::decide::decide;
+pub use self::labels::{Labels, SEVERITY, is_of_rule, labels};
 pub use self::machine::{AlertState, Phase, alert_id, end, rule_sets, step};
 pub use self::open::{Draft, OpenAlerts, SeriesKey};
+pub use self::silences::{Silence, SilenceError, Silences, Silencing};
