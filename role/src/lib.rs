@@ -3,7 +3,7 @@
 //! Waiting out temporary errors ([`patience`]); taking over partitions ([`takeover`]) with their former state
 //! ([`reading`], [`redelivery`], [`burn_state`]); the definitions, and kept up to date ([`definitions`],
 //! [`revisions`]); records that are not counted ([`dead_letters`]); what was done to services ([`markers`]);
-//! who may ask for what ([`tokens`]).
+//! what people say about alerts ([`silences`]); who may ask for what ([`tokens`]).
 
 pub mod burn_state;
 pub mod dead_letters;
@@ -14,6 +14,7 @@ pub mod patience;
 pub mod reading;
 pub mod redelivery;
 pub mod revisions;
+pub mod silences;
 pub mod takeover;
 pub mod telemetry;
 pub mod tokens;

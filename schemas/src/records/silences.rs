@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{self, CodecError};
+
 /// How a label is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,4 +79,83 @@ pub struct Acknowledgement {
     pub reason: String,
     /// Since when, milliseconds since the epoch.
     pub at: i64,
+}
+
+/// A record of the topic silences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// About alerts that matchers match.
+    Silence(Silence),
+    /// About one episode of one alert.
+    Acknowledgement(Acknowledgement),
+}
+
+impl Said {
+    /// With what the key of an acknowledgement begins, and no id of a silence does.
+    pub const ACKNOWLEDGED: &'static str = "ack/";
+
+    /// Its key in the topic.
+    pub fn key(&self) -> String {
+        match self {
+            Said::Silence(silence) => silence.id.clone(),
+            Said::Acknowledgement(Acknowledgement { alert_id, .. }) => format!("{}{alert_id}", Self::ACKNOWLEDGED),
+        }
+    }
+
+    /// Decodes whichever of the two a value is, by the fingerprint of its schema.
+    ///
+    /// # Errors
+    /// When it is neither, or malformed. What a newer version wrote is not passed over: it may hold alerts back.
+    pub fn decode(bytes: &[u8]) -> Result<Said, CodecError> {
+        match codec::decode(bytes) {
+            Err(CodecError::UnknownFingerprint { .. }) => {}
+            silence => return silence.map(Said::Silence),
+        }
+        codec::decode(bytes).map(Said::Acknowledgement).map_err(|error| match error {
+            CodecError::UnknownFingerprint { fingerprint, .. } => {
+                CodecError::UnknownFingerprint { record: "Silence or Acknowledgement", fingerprint }
+            }
+            malformed => malformed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silence() -> Silence {
+        let matchers = vec![LabelMatcher { label: "slo".into(), op: MatchOp::Eq, value: "checkout".into() }];
+        let (author, reason) = ("ada".to_owned(), "deployment".to_owned());
+        Silence { id: "s-1".into(), matchers, from: 1, to: Some(2), recurrence: None, author, reason, created_at: 1 }
+    }
+
+    fn acknowledgement() -> Acknowledgement {
+        let (alert_id, owner) = ("00000000000000aa".to_owned(), "ada".to_owned());
+        Acknowledgement { alert_id, episode: 7, owner, reason: String::new(), at: 9 }
+    }
+
+    #[test]
+    fn each_is_what_its_fingerprint_says() {
+        let (silence, acknowledgement) = (silence(), acknowledgement());
+        assert_eq!(Said::decode(&codec::encode(&silence)), Ok(Said::Silence(silence)));
+        assert_eq!(Said::decode(&codec::encode(&acknowledgement)), Ok(Said::Acknowledgement(acknowledgement)));
+    }
+
+    #[test]
+    fn keys_of_both_differ() {
+        assert_eq!(Said::Silence(silence()).key(), "s-1");
+        assert_eq!(Said::Acknowledgement(acknowledgement()).key(), "ack/00000000000000aa");
+    }
+
+    #[test]
+    fn what_is_neither_is_an_error() {
+        let mut newer = codec::encode(&silence());
+        newer[3] ^= 1;
+        let unknown = Said::decode(&newer).unwrap_err().to_string();
+        assert!(unknown.starts_with("Silence or Acknowledgement with unknown schema fingerprint"), "{unknown}");
+        let cut = &codec::encode(&acknowledgement())[..12];
+        assert!(matches!(Said::decode(cut), Err(CodecError::Malformed { record: "Acknowledgement", .. })));
+        assert!(matches!(Said::decode(b"{}"), Err(CodecError::NotSingleObject { .. })));
+    }
 }
