@@ -9,6 +9,7 @@ use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics;
 use slipstream_schemas::records::{AlertTransition, Notification, Outcome};
 use slipstream_schemas::visible::visible;
+use slipstream_slo::alerts::SilenceError;
 
 static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_evaluations_total", "Burn-rate records that were evaluated.", &[])
@@ -40,6 +41,10 @@ static SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
 });
 static PENDING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge("slipstream_notifier_pending", "Transitions that wait for a receiver.", &["receiver"])
+});
+static HELD: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let help = "Alerts of which a receiver is not told for now: silenced, inhibited, or at a mute time.";
+    metrics::gauge("slipstream_notifier_held_back", help, &["receiver"])
 });
 static FIRING: LazyLock<IntGaugeVec> =
     LazyLock::new(|| metrics::gauge("slipstream_notifier_firing", "Alerts that fire at a receiver.", &["receiver"]));
@@ -220,12 +225,33 @@ pub struct Standing<'a> {
     pub pending: usize,
     /// Alerts that fire at the receiver.
     pub firing: usize,
+    /// Alerts of which it is not told for now.
+    pub held: usize,
 }
 
 impl Event for Standing<'_> {
     fn emit(self) {
+        HELD.with_label_values(&[self.receiver]).set(self.held as i64);
         PENDING.with_label_values(&[self.receiver]).set(self.pending as i64);
         FIRING.with_label_values(&[self.receiver]).set(self.firing as i64);
+    }
+}
+
+/// A silence in the log that this version cannot work with.
+#[derive(Debug)]
+pub struct UnusableSilence<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Id of the silence.
+    pub id: &'a str,
+    /// What is wrong with it.
+    pub error: &'a SilenceError,
+}
+
+impl Event for UnusableSilence<'_> {
+    fn emit(self) {
+        let UnusableSilence { receiver, id, error } = self;
+        tracing::error!(receiver, silence = %visible(id), %error, "a silence holds nothing back; expire it and add it again");
     }
 }
 

@@ -21,8 +21,6 @@ pub fn idempotency_key(transition: &AlertTransition, receiver: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use slipstream_schemas::records::{GroupLabel, Label};
-
     use super::*;
     use crate::notifier::words::tests::transition;
 

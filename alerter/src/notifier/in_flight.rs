@@ -14,7 +14,15 @@ use crate::notifier::dispatch::{Answer, Delivery};
 use crate::notifier::transport::Transport;
 use crate::telemetry::{AttemptResult, Attempted};
 
-type Finished = (Arc<Delivery>, Answer);
+/// A delivery that came back.
+pub(super) struct Finished {
+    /// What was sent.
+    pub delivery: Arc<Delivery>,
+    /// How the attempt ended.
+    pub answer: Answer,
+    /// How long it took.
+    pub took: Duration,
+}
 
 type Landed = (Arc<Delivery>, Answer, Duration);
 
@@ -54,7 +62,7 @@ impl InFlight {
         let Some((delivery, answer, took)) = ended(joined) else { return };
         let aloud = self.complaint.is_news(&answer, Instant::now());
         attempted(&self.receiver, self.transport.host(), &delivery, &answer, took, aloud).emit();
-        self.finished.push((delivery, answer));
+        self.finished.push(Finished { delivery, answer, took });
     }
 
     /// Waits for something else, and meanwhile for answers; `None` on shutdown.

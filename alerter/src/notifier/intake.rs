@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::Notifier;
 use crate::error::AlerterError;
-use crate::notifier::dispatch::{Dispatcher, Pending, Refused, Ticket};
-use crate::notifier::restore::{Answered, Found, FoundAlert, Refusal};
+use crate::notifier::dispatch::{Dispatcher, Held, Pending, Refused, Ticket};
+use crate::notifier::policy::Hold;
+use crate::notifier::restore::{Answered, Found, FoundAlert, Lacking};
 use crate::telemetry::{Restored, Trimmed};
 
 impl Notifier {
@@ -26,21 +27,33 @@ impl Notifier {
         let now = self.clock.now();
         self.dispatcher.drop_partition(partition.partition);
         let mut restored = 0;
+        found.standing().for_each(|t| self.dispatcher.stands(partition.partition, t));
         for alert in found.into_alerts() {
-            let FoundAlert { first, told, refused } = alert;
+            let FoundAlert { first, told, told_at, lacking } = alert;
             restored += usize::from(told.is_some());
             if let Some(told) = told {
-                self.dispatcher.restore(partition.partition, told, &first);
+                self.dispatcher.restore(partition.partition, told, &first, told_at);
             }
-            if let Some(Refusal { offset, transition, attempts, at }) = refused {
-                let ticket = Ticket { partition: partition.partition, offset };
-                let pending = Pending { ticket, transition, since: now, attempts };
-                self.dispatcher.restore_refused(Refused::new(pending, at), &first, now);
+            if let Some(lacking) = lacking {
+                self.restore_lacking(partition.partition, lacking, &first, now);
             }
         }
         self.ledger.open(partition.partition, position);
         Restored { receiver: &self.receiver, partition, firing: restored }.emit();
         Ok(())
+    }
+
+    fn restore_lacking(&mut self, partition: u32, lacking: Lacking, first: &AlertTransition, now: i64) {
+        let Lacking { offset, transition, attempts, at, held } = lacking;
+        let ticket = Ticket { partition, offset };
+        let pending = Pending { ticket, transition, since: now, attempts, route: None };
+        match held {
+            Some((reason, by)) => {
+                let hold = Hold { reason, by, until: None };
+                self.dispatcher.restore_held(Held { pending, hold }, first);
+            }
+            None => self.dispatcher.restore_refused(Refused::new(pending, at), first, now),
+        }
     }
 
     async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Found, AlerterError> {
@@ -86,7 +99,10 @@ impl Notifier {
             let ticket = Ticket { partition, offset: record.offset() };
             self.ledger.expect(ticket, last);
             let lag = (log_now.0 - last.0).max(0);
-            self.dispatcher.push(Pending { ticket, transition, since: now - lag, attempts: 0 });
+            let pending = Pending { ticket, transition, since: now - lag, attempts: 0, route: None };
+            if let Some(settled) = self.dispatcher.push(pending, now) {
+                self.ledger.settle(settled);
+            }
             self.fresh = self.fresh.or_else(|| Some(Instant::now()));
         }
         self.ledger.read(partition, batch.next, last);

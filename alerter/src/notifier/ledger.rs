@@ -76,15 +76,16 @@ impl Ledger {
 
     /// A record's outcome is known. Returns it where the position has passed the record already, with another outcome (the
     /// receiver took what it had refused): then nothing is left to move, and it is to be recorded by itself. An outcome of
-    /// a partition that was lost is dropped.
+    /// a partition that was lost is dropped. A reminder moves nothing.
     pub fn settle(&mut self, settled: Concluded) -> Option<Notification> {
-        let account = self.accounts.get_mut(&settled.ticket.partition)?;
-        match account.entries.binary_search_by_key(&settled.ticket.offset, |e| e.at.offset) {
+        let Some(ticket) = settled.ticket else { return Some(settled.notification) };
+        let account = self.accounts.get_mut(&ticket.partition)?;
+        match account.entries.binary_search_by_key(&ticket.offset, |e| e.at.offset) {
             Ok(i) => {
                 account.entries[i].outcome = Some(settled.notification);
                 None
             }
-            Err(_) => (settled.ticket.offset < account.committed.offset).then_some(settled.notification),
+            Err(_) => (ticket.offset < account.committed.offset).then_some(settled.notification),
         }
     }
 
@@ -135,7 +136,7 @@ mod tests {
             attempts: 1,
             ..Notification::default()
         };
-        Concluded { ticket: Ticket { partition: 0, offset }, notification }
+        Concluded { ticket: Some(Ticket { partition: 0, offset }), notification }
     }
 
     fn read(ledger: &mut Ledger, offsets: &[Offset], next: Offset) {

@@ -21,6 +21,7 @@ mod intake;
 pub mod ledger;
 pub mod links;
 pub mod payload;
+pub mod policy;
 pub mod receiver;
 pub mod restore;
 pub mod sample;
@@ -36,11 +37,13 @@ use bytes::Bytes;
 use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
 use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
+use slipstream_role::silences::SilenceReader;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
 use slipstream_schemas::records::Notification;
 use slipstream_schemas::{Topic, codec};
+use slipstream_slo::alerts::Silence;
 use tokio::time::Instant;
 
 use crate::error::AlerterError;
@@ -49,8 +52,8 @@ use crate::notifier::ledger::Ledger;
 use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::{Sender, Transport};
-use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing};
-use in_flight::InFlight;
+use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
+use in_flight::{Finished, InFlight};
 
 /// Transitions held at a time; beyond it reading pauses.
 const HELD: usize = 20_000;
@@ -60,6 +63,9 @@ const DRAIN: Duration = Duration::from_millis(100);
 
 /// How long requests and commits in progress may take on shutdown.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How often it is read what people say while something is held back.
+const LISTEN: Duration = Duration::from_millis(500);
 
 /// Positions that cover no outcome are committed at this pace: reading them again would cost little.
 const LAZY: Duration = Duration::from_secs(1);
@@ -128,6 +134,8 @@ async fn work(
         committed_at: Instant::now(),
         amended: Vec::new(),
         last_refusal: None,
+        said: SilenceReader::default(),
+        listened_at: None,
         log,
         receiver: receiver.name,
         role,
@@ -176,6 +184,10 @@ struct Notifier {
     amended: Vec<Notification>,
     /// With which status the receiver refused something last.
     last_refusal: Option<u16>,
+    /// What people say about alerts.
+    said: SilenceReader,
+    /// When it was read last.
+    listened_at: Option<Instant>,
 }
 
 /// Whether to go on.
@@ -202,6 +214,7 @@ impl Notifier {
                 Some(Err(error)) => return Err(AlerterError::log("reading alerts")(error)),
             }
             self.take_finished();
+            self.listen_for_ends().await?;
             self.flush().await?;
             if let Flow::Stop = self.commit().await? {
                 return Ok(Flow::Stop);
@@ -253,11 +266,12 @@ impl Notifier {
     /// What has come back.
     fn take_finished(&mut self) {
         let now = self.clock.now();
-        for (delivery, answer) in self.in_flight.finished() {
+        for Finished { delivery, answer, took } in self.in_flight.finished() {
             if let Answer::Refused { status, .. } = answer {
                 self.last_refusal = Some(status);
             }
-            for settled in self.dispatcher.finished(&delivery, &answer, now) {
+            for mut settled in self.dispatcher.finished(&delivery, &answer, now) {
+                settled.notification.latency_ms = Some(i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
                 self.amended.extend(self.ledger.settle(settled));
             }
         }
@@ -277,11 +291,36 @@ impl Notifier {
             return Ok(());
         }
         self.fresh = None;
+        self.listen().await?;
         let decision = self.dispatcher.next(now);
         for settled in decision.settled {
             self.amended.extend(self.ledger.settle(settled));
         }
         decision.deliveries.into_iter().for_each(|delivery| self.in_flight.start(delivery));
+        Ok(())
+    }
+
+    /// While something is held back somebody may expire what holds it.
+    async fn listen_for_ends(&mut self) -> Result<(), AlerterError> {
+        let lately = self.listened_at.is_some_and(|at| at.elapsed() < LISTEN);
+        if self.dispatcher.held() == 0 || lately { Ok(()) } else { self.listen().await }
+    }
+
+    /// Reads what people say about alerts to its end: no notification is decided on before. A silence that this version cannot
+    /// work with is passed over, aloud: better told than lost.
+    async fn listen(&mut self) -> Result<(), AlerterError> {
+        self.listened_at = Some(Instant::now());
+        if !self.said.read_on(&*self.log).await? {
+            return Ok(());
+        }
+        let mut silences = Vec::new();
+        for written in self.said.silences() {
+            match Silence::new(written.clone()) {
+                Ok(silence) => silences.push(silence),
+                Err(error) => UnusableSilence { receiver: &self.receiver, id: &written.id, error: &error }.emit(),
+            }
+        }
+        self.dispatcher.said(silences.into_iter(), self.said.acknowledgements().cloned());
         Ok(())
     }
 
@@ -372,8 +411,13 @@ impl Notifier {
             (n, _) => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
         self.health.set(&self.role, state);
-        Standing { receiver: &self.receiver, pending: self.dispatcher.pending(), firing: self.dispatcher.firing() }
-            .emit();
+        Standing {
+            receiver: &self.receiver,
+            pending: self.dispatcher.pending(),
+            firing: self.dispatcher.firing(),
+            held: self.dispatcher.held(),
+        }
+        .emit();
     }
 
     /// Told to stop: what is under way may finish, what finished is recorded, nothing new begins.

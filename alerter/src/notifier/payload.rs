@@ -15,7 +15,7 @@ pub type Labels = BTreeMap<String, String>;
 /// endsAt of an alert that fires: Go's zero time.
 pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
-/// The key of our only route.
+/// The key of the first route.
 const ROUTE: &str = "{}";
 
 /// firing or resolved.
@@ -110,7 +110,7 @@ impl Message {
             group_labels: group_labels.clone(),
             external_url: external_url.to_owned(),
             version: "4".to_owned(),
-            group_key: group_key(group_labels),
+            group_key: group_key(ROUTE, group_labels),
             truncated_alerts,
         }
     }
@@ -122,9 +122,9 @@ impl Message {
 }
 
 /// The route's key, a colon, and the group's labels: `{}:{alertname="x", slo="y"}`.
-fn group_key(labels: &Labels) -> String {
+pub fn group_key(route: &str, labels: &Labels) -> String {
     let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", gojson::quote(value))).collect();
-    format!("{ROUTE}:{{{}}}", pairs.join(", "))
+    format!("{route}:{{{}}}", pairs.join(", "))
 }
 
 /// What all of them have.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_definitions::definition::Severity;
 use slipstream_role::names::notifier_of;
-use slipstream_runtime::config::{Receiver, Secret};
+use slipstream_runtime::config::{Receiver, Routing, Secret};
 
 use crate::error::AlerterError;
 use crate::notifier::signature::Signer;
@@ -37,6 +38,10 @@ pub struct ReceiverConfig {
     pub severities: BTreeMap<String, String>,
     /// With what notifications are signed: secrets in base64, one a line.
     pub signing: Option<Secret>,
+    /// How often the receiver has to be sent what fires, lest it takes it for over; `None`: as its routes remind it.
+    pub resend: Option<Duration>,
+    /// Which alerts are its, and when it is not told.
+    pub routing: Arc<Routing>,
 }
 
 impl ReceiverConfig {
@@ -54,7 +59,15 @@ impl ReceiverConfig {
             headers: Vec::new(),
             severities: BTreeMap::new(),
             signing: None,
+            resend: None,
+            routing: Arc::default(),
         }
+    }
+
+    /// With the routes of a configuration.
+    #[must_use]
+    pub fn routed(self, routing: Arc<Routing>) -> Self {
+        ReceiverConfig { routing, ..self }
     }
 
     /// How bad a severity is, by the name that the receiver has for it.
@@ -108,6 +121,8 @@ impl From<Receiver> for ReceiverConfig {
             headers: receiver.headers,
             severities: receiver.severities,
             signing: receiver.signing,
+            resend: None,
+            routing: Arc::default(),
         }
     }
 }

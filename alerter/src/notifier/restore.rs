@@ -8,16 +8,33 @@
 use std::collections::{BTreeMap, HashMap};
 
 use slipstream_log::Offset;
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, Notification, NotificationReason, Outcome, TransitionKind};
 
 use crate::notifier::dispatch::RESOLVED_FOR_MS;
 
-/// Of each alert the last transition that the receiver took, and the last that it refused: episode and seq, attempts and
-/// time.
+/// The last transition of an alert with an outcome of some kind.
+#[derive(Debug, Clone)]
+struct Last {
+    episode: i64,
+    seq: i32,
+    note: Noted,
+}
+
+/// What was noted of it.
+#[derive(Debug, Clone)]
+struct Noted {
+    outcome: Outcome,
+    reason: NotificationReason,
+    by: String,
+    attempts: i32,
+    at: i64,
+}
+
+/// Of each alert the last transition that the receiver took, and the last that it lacks: refused, or held back.
 #[derive(Debug, Default)]
 pub struct Answered {
-    delivered: HashMap<String, (i64, i32)>,
-    refused: HashMap<String, (i64, i32, i32, i64)>,
+    delivered: HashMap<String, Last>,
+    lacking: HashMap<String, Last>,
 }
 
 impl Answered {
@@ -26,41 +43,64 @@ impl Answered {
         if n.receiver != receiver {
             return;
         }
-        match n.outcome {
+        let (outcome, reason) = (n.outcome, n.reason);
+        let note = Noted { outcome, reason, by: n.by.clone(), attempts: n.attempts, at: n.at };
+        let last = Last { episode: n.episode, seq: n.seq, note };
+        match outcome {
             Outcome::Delivered => {
-                let last = self.delivered.entry(n.alert_id.clone()).or_insert((i64::MIN, 0));
-                *last = (*last).max((n.episode, n.seq));
+                // What was taken is lacking no more, nor what came before it.
+                if self.lacking.get(&n.alert_id).is_some_and(|lacking| lacking.until(&last)) {
+                    self.lacking.remove(&n.alert_id);
+                }
+                keep(&mut self.delivered, &n.alert_id, last);
             }
-            Outcome::Refused => {
-                let last = self.refused.entry(n.alert_id.clone()).or_insert((i64::MIN, 0, 0, 0));
-                *last = (*last).max((n.episode, n.seq, n.attempts, n.at));
-            }
-            Outcome::NotDue | Outcome::HeldBack => {}
+            Outcome::Refused | Outcome::HeldBack => keep(&mut self.lacking, &n.alert_id, last),
+            Outcome::NotDue => {}
         }
     }
 
-    fn delivered(&self, t: &AlertTransition) -> bool {
-        self.delivered.get(&t.alert_id).is_some_and(|(episode, seq)| *episode == t.episode && t.seq <= *seq)
+    fn delivered(&self, t: &AlertTransition) -> Option<&Last> {
+        self.delivered.get(&t.alert_id).filter(|last| last.episode == t.episode && t.seq <= last.seq)
     }
 
-    /// How often it was tried, and when it was refused; `None` if it was not.
-    fn refused(&self, t: &AlertTransition) -> Option<(i32, i64)> {
-        let last = self.refused.get(&t.alert_id).filter(|(episode, seq, ..)| (*episode, *seq) == (t.episode, t.seq));
-        last.map(|(.., attempts, at)| (*attempts, *at))
+    /// What was noted of a transition that the receiver lacks.
+    fn lacking(&self, t: &AlertTransition) -> Option<&Noted> {
+        let last = self.lacking.get(&t.alert_id)?;
+        ((last.episode, last.seq) == (t.episode, t.seq)).then_some(&last.note)
     }
 }
 
-/// A transition that the receiver refused, and that is still true.
+impl Last {
+    /// Whether it is another one, or one before it.
+    fn until(&self, other: &Last) -> bool {
+        (self.episode, self.seq) <= (other.episode, other.seq)
+    }
+}
+
+/// Keeps the last one; of two of the same transition the later record.
+fn keep(of: &mut HashMap<String, Last>, id: &str, last: Last) {
+    match of.get_mut(id) {
+        Some(known) if known.until(&last) => *known = last,
+        Some(_) => {}
+        None => {
+            of.insert(id.to_owned(), last);
+        }
+    }
+}
+
+/// A transition that the receiver lacks, and that is still true.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct Lacking {
     /// Its record of `alerts`.
     pub offset: Offset,
     /// What happened.
     pub transition: AlertTransition,
     /// Attempts made.
     pub attempts: i32,
-    /// When it was refused, milliseconds since the epoch.
+    /// When it was refused or held back, milliseconds since the epoch.
     pub at: i64,
+    /// What holds it back, and by what; `None`: it was refused.
+    pub held: Option<(NotificationReason, String)>,
 }
 
 /// An alert that fires, or whose end the receiver refused.
@@ -70,8 +110,10 @@ pub struct FoundAlert {
     pub first: AlertTransition,
     /// The last firing or severity transition that the receiver has.
     pub told: Option<AlertTransition>,
-    /// The last that it refused.
-    pub refused: Option<Refusal>,
+    /// When it was told of it, milliseconds since the epoch.
+    pub told_at: i64,
+    /// The last that it lacks.
+    pub lacking: Option<Lacking>,
 }
 
 /// The alerts of a partition of which the receiver was told, or refused to be told, and which fire as far as it knows.
@@ -79,42 +121,56 @@ pub struct FoundAlert {
 pub struct Found {
     now: i64,
     open: BTreeMap<String, FoundAlert>,
+    standing: BTreeMap<String, AlertTransition>,
 }
 
 impl Found {
     /// Nothing was read. `now`: milliseconds since the epoch.
     pub fn at(now: i64) -> Self {
-        Found { now, open: BTreeMap::new() }
+        Found { now, open: BTreeMap::new(), standing: BTreeMap::new() }
     }
 
     /// Folds a record of `alerts` below the committed position, in order.
     pub fn take(&mut self, answered: &Answered, offset: Offset, t: AlertTransition) {
         match t.kind {
-            TransitionKind::Firing | TransitionKind::Severity if answered.delivered(&t) => {
-                let alert = self.alert(&t);
-                alert.told = Some(t);
-                alert.refused = None;
-            }
             TransitionKind::Firing | TransitionKind::Severity => {
-                if let Some((attempts, at)) = answered.refused(&t) {
-                    let alert = self.alert(&t);
-                    alert.refused = Some(Refusal { offset, transition: t, attempts, at });
-                }
+                self.standing.insert(t.alert_id.clone(), t.clone());
+                self.fires(answered, offset, t);
             }
-            TransitionKind::Resolved => self.over(answered, offset, t),
+            TransitionKind::Resolved => {
+                self.standing.remove(&t.alert_id);
+                self.over(answered, offset, t);
+            }
             _ => {}
         }
     }
 
+    fn fires(&mut self, answered: &Answered, offset: Offset, t: AlertTransition) {
+        if let Some(last) = answered.delivered(&t) {
+            // A severity that is not for this receiver: it was told of the end of the one before.
+            if last.seq == t.seq && last.note.reason == NotificationReason::NoRoute {
+                self.open.remove(&t.alert_id);
+                return;
+            }
+            let alert = self.alert(&t);
+            (alert.told, alert.told_at, alert.lacking) = (Some(t), last.note.at, None);
+        } else if let Some(noted) = answered.lacking(&t) {
+            let lacking = lacking(offset, &t, noted);
+            self.alert(&t).lacking = Some(lacking);
+        }
+    }
+
+    /// What fires, whoever was told.
+    pub fn standing(&self) -> impl Iterator<Item = &AlertTransition> {
+        self.standing.values()
+    }
+
     /// An end that the receiver refused is kept for as long as it would be sent again.
     fn over(&mut self, answered: &Answered, offset: Offset, t: AlertTransition) {
-        let refused =
-            answered.refused(&t).filter(|(_, at)| !answered.delivered(&t) && self.now - at <= RESOLVED_FOR_MS);
+        let refused = answered.lacking(&t).filter(|noted| self.now - noted.at <= RESOLVED_FOR_MS);
         let told = self.open.get_mut(&t.alert_id).filter(|alert| alert.told.is_some());
         match (told, refused) {
-            (Some(alert), Some((attempts, at))) => {
-                alert.refused = Some(Refusal { offset, transition: t, attempts, at });
-            }
+            (Some(alert), Some(noted)) => alert.lacking = Some(lacking(offset, &t, noted)),
             _ => {
                 self.open.remove(&t.alert_id);
             }
@@ -123,7 +179,7 @@ impl Found {
 
     fn alert(&mut self, t: &AlertTransition) -> &mut FoundAlert {
         self.open.retain(|id, alert| *id != t.alert_id || alert.first.episode == t.episode);
-        let new = || FoundAlert { first: t.clone(), told: None, refused: None };
+        let new = || FoundAlert { first: t.clone(), told: None, told_at: 0, lacking: None };
         self.open.entry(t.alert_id.clone()).or_insert_with(new)
     }
 
@@ -131,6 +187,11 @@ impl Found {
     pub fn into_alerts(self) -> impl Iterator<Item = FoundAlert> {
         self.open.into_values()
     }
+}
+
+fn lacking(offset: Offset, t: &AlertTransition, noted: &Noted) -> Lacking {
+    let held = (noted.outcome == Outcome::HeldBack).then(|| (noted.reason, noted.by.clone()));
+    Lacking { offset, transition: t.clone(), attempts: noted.attempts, at: noted.at, held }
 }
 
 #[cfg(test)]
@@ -211,7 +272,7 @@ mod tests {
             for (offset, t) in (0..).zip(transitions) {
                 found.take(&answered, offset, t);
             }
-            let seqs = |a: FoundAlert| (a.first.seq, a.told.map(|t| t.seq), a.refused.map(|r| r.transition.seq));
+            let seqs = |a: FoundAlert| (a.first.seq, a.told.map(|t| t.seq), a.lacking.map(|l| l.transition.seq));
             let alerts: Vec<_> = found.into_alerts().map(seqs).collect();
             assert_eq!(
                 alerts,

@@ -8,7 +8,7 @@ use slipstream_definitions::definition::{NO_TRAFFIC, OF_RULE};
 use slipstream_schemas::records::{AlertTransition, Label, TransitionKind};
 use slipstream_slo::alerts::alert_id;
 
-use super::dispatch::{Answer, Delivery, Part, Ticket};
+use super::dispatch::{Answer, Delivery, GroupKey, Part, Ticket};
 use super::identity::{group_labels, idempotency_key};
 use super::links::Links;
 use super::payload::{Message, Status};
@@ -73,7 +73,8 @@ async fn tell(
         key: idempotency_key(transition, &receiver.name),
         transition: transition.clone(),
     };
-    let delivery = Delivery { group, parts: vec![part], message, again: false };
+    let group = GroupKey { route: String::new(), labels: group };
+    let delivery = Delivery { group, parts: vec![part], message, again: false, reminder: None };
     let begin = Instant::now();
     let (answer, said) = sender.ask(&delivery).await;
     let (accepted, status) = match answer {

@@ -137,7 +137,8 @@ fn client(url: &Url, config: &ReceiverConfig) -> Result<Client, reqwest::Error> 
 
 /// A3: the keys of what is news, or their hash where they are many; each alert's own key is in its annotations.
 fn key(delivery: &Delivery) -> String {
-    let keys: Vec<&str> = delivery.parts.iter().map(|p| p.key.as_str()).collect();
+    let reminder = delivery.reminder.iter().map(|reminder| reminder.key.as_str());
+    let keys: Vec<&str> = delivery.parts.iter().map(|p| p.key.as_str()).chain(reminder).collect();
     let list = keys.join(", ");
     if list.len() <= LONGEST_KEY {
         return list;
@@ -207,7 +208,7 @@ fn wait(value: &str, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notifier::dispatch::{Part, Ticket};
+    use crate::notifier::dispatch::{GroupKey, Part, Ticket};
     use crate::notifier::payload::{Labels, Message};
     use crate::notifier::words::tests::transition;
 
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn a3_the_key_lists_what_is_news_and_stays_short() {
         let delivery = |n: usize| Delivery {
-            group: Labels::new(),
+            group: GroupKey { route: String::new(), labels: Labels::new() },
             parts: (0..n)
                 .map(|i| Part {
                     alert_id: format!("a{i}"),
@@ -241,6 +242,7 @@ mod tests {
                 .collect(),
             message: Message::compose("ops", "", &Labels::new(), Vec::new(), 0),
             again: false,
+            reminder: None,
         };
         assert_eq!(key(&delivery(1)), "a0/1769940000/2/ops");
         assert_eq!(key(&delivery(2)), "a0/1769940000/2/ops, a1/1769940000/2/ops");

@@ -4,14 +4,16 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use slipstream_schemas::records::AlertTransition;
+use slipstream_slo::hash::fnv1a64;
 
+use super::group::GroupKey;
 use super::{Dispatcher, Head, Pending, Refused, Ticket, Tracked};
 use crate::notifier::identity::{self, SEVERITY};
-use crate::notifier::payload::{Alert, Labels, Message, Status};
+use crate::notifier::payload::{Alert, Message, Status, group_key};
 use crate::notifier::words::Speaker;
 
-/// Alerts that are news in one delivery, where the receiver sets no limit.
-pub(super) const NEWS: usize = 256;
+/// Alerts that are news in one delivery, where the receiver sets no limit: a group's are told together, as Alertmanager does.
+pub(super) const NEWS: usize = 20_000;
 
 /// A transition that a delivery reports.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,14 +31,25 @@ pub struct Part {
 /// A notification that was decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Labels of the group.
-    pub group: Labels,
-    /// The transitions it reports, at least one.
+    /// Whose alerts these are.
+    pub group: GroupKey,
+    /// The transitions it reports; none in a reminder.
     pub parts: Vec<Part>,
     /// What is said. How it is written is the transport's.
     pub message: Message,
     /// Whether it repeats what the receiver refused before.
     pub again: bool,
+    /// Of a reminder: what it reminds of, and its idempotency key.
+    pub reminder: Option<Reminder>,
+}
+
+/// What a reminder repeats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reminder {
+    /// The transitions that the receiver has.
+    pub of: Vec<AlertTransition>,
+    /// The same for each attempt.
+    pub key: String,
 }
 
 /// How an attempt ended.
@@ -70,13 +83,13 @@ pub enum Answer {
 impl Dispatcher {
     /// The delivery with the oldest pending transition of each alert of a group, as many as fit;
     /// and whether some did not fit. `None` if there is nothing new.
-    pub(super) fn compose(&self, group: &Labels) -> Option<(Delivery, bool)> {
+    pub(super) fn compose(&self, group: &GroupKey) -> Option<(Delivery, bool)> {
         let speaker = self.speaker();
         let (mut news, mut repeated, mut parts, mut more) = (Vec::new(), Vec::new(), Vec::new(), false);
         for (id, tracked) in self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get_key_value(id)) {
             let due = (tracked.head(self.config.send_resolved) == Head::Due).then(|| tracked.queue.front()).flatten();
             if let Some(pending) = due {
-                let mut alerts = tracked.news(&pending.transition, &speaker, self.config.send_resolved);
+                let mut alerts = tracked.news(pending, &speaker, self.config.send_resolved);
                 if parts.is_empty() || news.len() + alerts.len() <= self.room() {
                     news.append(&mut alerts);
                     parts.push(self.part(id, pending));
@@ -91,13 +104,37 @@ impl Dispatcher {
         }
         let repeated = repeated.into_iter().map(|t| speaker.firing(t)).collect();
         let message = self.message(&speaker, group, news, repeated);
-        Some((Delivery { group: group.clone(), parts, message, again: false }, more))
+        Some((Delivery { group: group.clone(), parts, message, again: false, reminder: None }, more))
+    }
+
+    /// The delivery that reminds of what fires in a group and is not quiet now; `None` if there is nothing of that kind. A receiver that
+    /// takes for over what it is not sent gets everything that it knows to fire.
+    pub(super) fn compose_reminder(&self, group: &GroupKey, now: i64) -> Option<Delivery> {
+        let members = self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get(id));
+        let all = self.config.resend.is_some();
+        let route = |t: &AlertTransition| self.policy.route(&identity::labels(t));
+        let loud = members.filter_map(Tracked::present).filter(|t| all || !self.policy.quiet(t, route(t), now));
+        let of: Vec<AlertTransition> = loud.cloned().collect();
+        if of.is_empty() {
+            return None;
+        }
+        let speaker = self.speaker();
+        let message = self.message(&speaker, group, Vec::new(), of.iter().map(|t| speaker.firing(t)).collect());
+        let hash = fnv1a64([message.group_key.as_str()]);
+        let key = format!("reminder/{hash:016x}/{now}/{}", self.config.name);
+        Some(Delivery {
+            group: group.clone(),
+            parts: Vec::new(),
+            message,
+            again: false,
+            reminder: Some(Reminder { of, key }),
+        })
     }
 
     /// The delivery that tells again of what the receiver refused, of one severity and those first that have waited longest,
     /// and repeats what else fires in the group; and whether some of it was left out. `None` if nothing is due. Of an alert
     /// with news that is told instead.
-    pub(super) fn compose_again(&self, labels: &Labels, now: i64) -> Option<(Delivery, bool)> {
+    pub(super) fn compose_again(&self, labels: &GroupKey, now: i64) -> Option<(Delivery, bool)> {
         let group = self.groups.get(labels).filter(|g| g.again.due_at().is_some_and(|at| at <= now))?;
         let refused = |id: &String| {
             let (id, tracked) = self.alerts.get_key_value(id).filter(|(_, tracked)| tracked.queue.is_empty())?;
@@ -111,7 +148,7 @@ impl Dispatcher {
         waiting.retain(|(.., severity)| *severity == next);
         waiting.truncate(group.again.room);
         let speaker = self.speaker();
-        let news = |t: &Tracked, r: &Refused| t.news(&r.pending.transition, &speaker, self.config.send_resolved);
+        let news = |t: &Tracked, r: &Refused| t.news(&r.pending, &speaker, self.config.send_resolved);
         let alerts = waiting.iter().flat_map(|(_, tracked, refused, _)| news(tracked, refused)).collect();
         let parts: Vec<Part> = waiting.iter().map(|(id, _, refused, _)| self.part(id, &refused.pending)).collect();
         // Without them a body that ends one alert would close an incident in which others still fire.
@@ -120,7 +157,7 @@ impl Dispatcher {
         let repeated = present.map(|t| speaker.firing(t)).collect();
         let message = self.message(&speaker, labels, alerts, repeated);
         let more = all > parts.len();
-        Some((Delivery { group: labels.clone(), parts, message, again: true }, more))
+        Some((Delivery { group: labels.clone(), parts, message, again: true, reminder: None }, more))
     }
 
     fn speaker(&self) -> Speaker<'_> {
@@ -142,7 +179,7 @@ impl Dispatcher {
     /// alerts one after the other and keep one state per name, so what fires comes last: else the end of a ticket would
     /// close the page that replaced it. And receivers build titles from the common labels, so the worst firing severity
     /// is one of them.
-    fn message(&self, speaker: &Speaker<'_>, group: &Labels, news: Vec<Alert>, mut repeated: Vec<Alert>) -> Message {
+    fn message(&self, speaker: &Speaker<'_>, group: &GroupKey, news: Vec<Alert>, mut repeated: Vec<Alert>) -> Message {
         let limit = if self.config.max_alerts == 0 { usize::MAX } else { self.config.max_alerts };
         // Of all of them, also of those that are left out: what fires, and how bad the worst is.
         let firing = !repeated.is_empty() || news.iter().any(|alert| alert.status == Status::Firing);
@@ -154,7 +191,8 @@ impl Dispatcher {
         let cut = repeated.len() - kept;
         repeated.truncate(kept);
         repeated.extend(news);
-        let mut message = Message::compose(speaker.receiver, &speaker.links.external, group, repeated, 0);
+        let mut message = Message::compose(speaker.receiver, &speaker.links.external, &group.labels, repeated, 0);
+        message.group_key = group_key(&group.route, &group.labels);
         message.status = status;
         message.truncated_alerts = cut as u64;
         message.alerts.sort_by_key(|alert| alert.status == Status::Firing);

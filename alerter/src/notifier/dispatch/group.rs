@@ -11,6 +11,16 @@ use super::BACKOFF;
 use super::delivery::Delivery;
 use super::refused::Again;
 use crate::notifier::payload::Labels;
+use crate::notifier::policy::Applied;
+
+/// Which group: alerts of one route that share labels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupKey {
+    /// Key of the route.
+    pub route: String,
+    /// What they share.
+    pub labels: Labels,
+}
 
 /// A group of alerts.
 #[derive(Debug)]
@@ -29,14 +39,24 @@ pub struct Group {
     pub more: bool,
     /// Before this the group's interval holds it back.
     pub interval_until: i64,
+    /// How long its first notification waits.
+    pub wait: Duration,
+    /// How long further changes wait after a notification.
+    pub interval: Duration,
+    /// When the receiver was told of it last.
+    pub told_at: Option<i64>,
+    /// How often the receiver is reminded; zero: never.
+    repeat: Duration,
     retry: Retry,
     retry_at: i64,
 }
 
 impl Group {
     /// A group without members.
-    pub fn new(labels: &Labels, interval: Duration) -> Self {
-        let seed = fnv1a64(labels.iter().flat_map(|(n, v)| [n.as_str(), v.as_str()]));
+    pub fn new(key: &GroupKey, applied: &Applied) -> Self {
+        let labels = key.labels.iter().flat_map(|(n, v)| [n.as_str(), v.as_str()]);
+        let seed = fnv1a64(std::iter::once(key.route.as_str()).chain(labels));
+        let interval = applied.group_interval;
         Group {
             members: BTreeSet::new(),
             pending: 0,
@@ -45,18 +65,24 @@ impl Group {
             in_flight: false,
             more: false,
             interval_until: i64::MIN,
+            wait: applied.group_wait,
+            interval,
+            told_at: None,
+            repeat: applied.repeat_interval,
             retry: Retry::new(BACKOFF, seed),
             retry_at: i64::MIN,
         }
     }
 
-    /// When it may speak; `None` if it has nothing to say, or is saying it.
-    pub fn due_at(&self) -> Option<i64> {
-        if self.in_flight {
-            return None;
-        }
-        let wanted = if self.has_news() { i64::MIN } else { self.again.due_at()? };
-        Some(wanted.max(self.interval_until).max(self.retry_at))
+    /// When it may speak at the earliest of what `wanted` asks for; `None` while it is saying something.
+    pub fn may_speak(&self, wanted: i64) -> Option<i64> {
+        (!self.in_flight).then(|| wanted.max(self.interval_until).max(self.retry_at))
+    }
+
+    /// When the receiver is to be reminded; `None` if it was told nothing, or wants no reminders.
+    pub fn remind_at(&self) -> Option<i64> {
+        let told_at = self.told_at.filter(|_| !self.repeat.is_zero())?;
+        Some(told_at.saturating_add(i64::try_from(self.repeat.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Whether something waits that the receiver did not refuse.

@@ -14,6 +14,7 @@
 
 mod delivery;
 mod group;
+mod held;
 mod refused;
 mod tracked;
 
@@ -26,19 +27,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_runtime::backoff::{Backoff, Retry};
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, Notification, NotificationReason, Outcome, TransitionKind};
 use slipstream_slo::hash::fnv1a64;
 
-pub use delivery::{Answer, Delivery, Part};
+pub use delivery::{Answer, Delivery, Part, Reminder};
+pub use group::GroupKey;
 pub use refused::{RESOLVED_FOR_MS, Refused};
-pub use tracked::{Head, Pending, Ticket, Tracked};
+pub use tracked::{Head, Held, NotDue, Pending, Ticket, Tracked};
 
 use crate::notifier::identity;
 use crate::notifier::links::Links;
-use crate::notifier::payload::Labels;
+use crate::notifier::policy::Policy;
 use crate::notifier::receiver::ReceiverConfig;
 use group::Group;
+use held::Holding;
 use refused::Probe;
+use tracked::NO_ROUTE;
 
 /// What waits longer than this is not told in full: the receiver gets the present state instead.
 pub const BEHIND_MS: i64 = 60_000;
@@ -54,8 +58,8 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), max: Durat
 /// A transition's fate: which record, and what to note of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Concluded {
-    /// The record of `alerts`.
-    pub ticket: Ticket,
+    /// The record of `alerts`; `None` of a reminder, which moves no position.
+    pub ticket: Option<Ticket>,
     /// What to record.
     pub notification: Notification,
 }
@@ -74,8 +78,10 @@ pub struct Decision {
 pub struct Dispatcher {
     config: ReceiverConfig,
     links: Links,
+    policy: Policy,
     alerts: BTreeMap<String, Tracked>,
-    groups: BTreeMap<Labels, Group>,
+    groups: BTreeMap<GroupKey, Group>,
+    holding: Holding,
     retry: Retry,
     probe: Probe,
     not_before: i64,
@@ -90,6 +96,8 @@ impl Dispatcher {
         Dispatcher {
             retry: Retry::new(BACKOFF, seed),
             probe: Probe::new(seed),
+            policy: Policy::new(&config),
+            holding: Holding::default(),
             config,
             links,
             alerts: BTreeMap::new(),
@@ -101,7 +109,8 @@ impl Dispatcher {
     }
 
     /// Makes known at `now` what the receiver refused before; `first` of its episode chose its group.
-    pub fn restore_refused(&mut self, refused: Refused, first: &AlertTransition, now: i64) {
+    pub fn restore_refused(&mut self, mut refused: Refused, first: &AlertTransition, now: i64) {
+        refused.pending.route = self.policy.route(&identity::labels(&refused.pending.transition));
         let id = refused.pending.transition.alert_id.clone();
         self.track(refused.pending.ticket.partition, first);
         let Some(tracked) = self.alerts.get_mut(&id) else { return };
@@ -117,37 +126,51 @@ impl Dispatcher {
         matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
     }
 
-    /// Restores what the receiver was sent before: `told`, in the group of `first` of its episode.
-    pub fn restore(&mut self, partition: u32, told: AlertTransition, first: &AlertTransition) {
+    /// Restores what the receiver was sent before: `told` at `at`, in the group of `first` of its episode.
+    pub fn restore(&mut self, partition: u32, told: AlertTransition, first: &AlertTransition, at: i64) {
         self.track(partition, first);
-        if let Some(tracked) = self.alerts.get_mut(&told.alert_id) {
-            tracked.told = vec![told];
+        let Some(tracked) = self.alerts.get_mut(&told.alert_id) else { return };
+        tracked.told = vec![told];
+        if let Some(group) = self.groups.get_mut(&tracked.group) {
+            group.told_at = group.told_at.max(Some(at));
         }
     }
 
-    /// Takes a transition that [`Dispatcher::concerns`] receivers. Transitions of an alert come in order.
-    pub fn push(&mut self, mut pending: Pending) {
+    /// Takes a transition that [`Dispatcher::concerns`] receivers. Transitions of an alert come in order. One that is not for this
+    /// receiver, and of an alert that it knows nothing of, is settled at once, at `now`.
+    pub fn push(&mut self, mut pending: Pending, now: i64) -> Option<Concluded> {
         let t = &pending.transition;
+        self.stands(pending.ticket.partition, t);
         let id = t.alert_id.clone();
+        pending.route = self.policy.route(&identity::labels(t));
+        if pending.route.is_none() && !self.alerts.contains_key(&id) {
+            return Some(self.settled(&pending, Outcome::NotDue, NO_ROUTE, now));
+        }
         self.track(pending.ticket.partition, t);
-        let Some(tracked) = self.alerts.get_mut(&id) else { return };
+        let tracked = self.alerts.get_mut(&id)?;
         if let Some(group) = self.groups.get_mut(&tracked.group) {
+            if group.told_at.is_none() && group.pending == 0 {
+                let wait = i64::try_from(group.wait.as_millis()).unwrap_or(i64::MAX);
+                group.interval_until = group.interval_until.max(pending.since.saturating_add(wait));
+            }
             pending.since = pending.since.max(group.interval_until);
             group.pending += 1;
         }
         tracked.queue.push_back(pending);
         self.pending += 1;
+        None
     }
 
     fn track(&mut self, partition: u32, first: &AlertTransition) {
         if self.alerts.contains_key(&first.alert_id) {
             return;
         }
-        let group = identity::group_labels(&self.config.group_by, &identity::labels(first));
-        let interval = self.config.group_interval;
-        let new = |labels: &Labels| Group::new(labels, interval);
-        self.groups.entry(group.clone()).or_insert_with_key(new).members.insert(first.alert_id.clone());
-        self.alerts.insert(first.alert_id.clone(), Tracked::new(partition, group));
+        let labels = identity::labels(first);
+        let applied = self.policy.applied(self.policy.route(&labels));
+        let key = GroupKey { route: applied.key.clone(), labels: applied.group(&labels) };
+        let new = |key: &GroupKey| Group::new(key, applied);
+        self.groups.entry(key.clone()).or_insert_with_key(new).members.insert(first.alert_id.clone());
+        self.alerts.insert(first.alert_id.clone(), Tracked::new(partition, key));
     }
 
     /// Forgets the alerts of a partition that was lost; its next owner knows them from the log.
@@ -155,6 +178,7 @@ impl Dispatcher {
         let lost: Vec<String> =
             self.alerts.iter().filter(|(_, a)| a.partition == partition).map(|(id, _)| id.clone()).collect();
         lost.iter().for_each(|id| self.forget(id));
+        self.forget_standing(partition);
     }
 
     /// Transitions that wait or are under way.
@@ -188,14 +212,17 @@ impl Dispatcher {
         if self.in_flight >= self.at_a_time() {
             return None;
         }
-        let due = self.groups.values().filter_map(|group| self.due_at(group)).min()?;
-        Some(due.max(self.not_before))
+        let due = self.groups.values().filter_map(|group| self.due_at(group)).min();
+        [due, self.holding.look_at()].into_iter().flatten().min().map(|due| due.max(self.not_before))
     }
 
     /// When a group may speak; what was refused waits for its turn among the groups, too.
     fn due_at(&self, group: &Group) -> Option<i64> {
-        let at = group.due_at()?;
-        if group.has_news() { Some(at) } else { Some(at.max(self.probe.due_at()?)) }
+        if group.has_news() {
+            return group.may_speak(i64::MIN);
+        }
+        let again = group.again.due_at().and_then(|at| Some(at.max(self.probe.due_at()?)));
+        group.may_speak([again, group.remind_at()].into_iter().flatten().min()?)
     }
 
     fn at_a_time(&self) -> usize {
@@ -208,6 +235,7 @@ impl Dispatcher {
         if now < self.not_before {
             return decision;
         }
+        self.release(now, &mut decision.settled);
         for labels in self.due(now) {
             if self.in_flight >= self.at_a_time() {
                 break;
@@ -224,9 +252,9 @@ impl Dispatcher {
     }
 
     /// The groups that are due, in the order in which they speak.
-    fn due(&self, now: i64) -> Vec<Labels> {
+    fn due(&self, now: i64) -> Vec<GroupKey> {
         let due = |(labels, group)| Some((self.due_at(group).filter(|at| *at <= now)?, labels, group));
-        let mut due: Vec<(i64, &Labels, &Group)> = self.groups.iter().filter_map(due).collect();
+        let mut due: Vec<(i64, &GroupKey, &Group)> = self.groups.iter().filter_map(due).collect();
         due.sort_by_cached_key(|(at, labels, group)| (Reverse(self.urgency(group)), *at, *labels));
         due.into_iter().map(|(_, labels, _)| labels.clone()).collect()
     }
@@ -244,7 +272,7 @@ impl Dispatcher {
     }
 
     /// Decides about a group that is due.
-    fn decide(&mut self, labels: &Labels, now: i64, settled: &mut Vec<Concluded>) -> Option<Arc<Delivery>> {
+    fn decide(&mut self, labels: &GroupKey, now: i64, settled: &mut Vec<Concluded>) -> Option<Arc<Delivery>> {
         self.give_up(labels, now);
         let members = self.groups.get(labels)?.members.clone();
         if members.iter().filter_map(|id| self.alerts.get(id)).any(|a| behind(a, now)) {
@@ -253,8 +281,8 @@ impl Dispatcher {
             self.groups.get_mut(labels)?.in_flight = true;
             return Some(decided);
         }
-        members.iter().for_each(|id| self.pass_over(id, now, settled));
-        let (delivery, more) = self.news_or_again(labels, now)?;
+        members.iter().for_each(|id| self.sift(id, now, settled));
+        let Some((delivery, more)) = self.news_or_again(labels, now) else { return self.remind(labels, now) };
         let delivery = Arc::new(delivery);
         let group = self.groups.get_mut(labels)?;
         group.in_flight = true;
@@ -263,8 +291,21 @@ impl Dispatcher {
         Some(delivery)
     }
 
+    /// A reminder is composed anew for each attempt: what it says may be over.
+    fn remind(&mut self, labels: &GroupKey, now: i64) -> Option<Arc<Delivery>> {
+        self.groups.get(labels)?.remind_at().filter(|at| *at <= now)?;
+        let reminder = self.compose_reminder(labels, now);
+        let group = self.groups.get_mut(labels)?;
+        match reminder {
+            Some(_) => group.in_flight = true,
+            // Nothing to remind of now: the next look is due when a reminder would have been.
+            None => group.told_at = Some(now),
+        }
+        reminder.map(Arc::new)
+    }
+
     /// What was decided about a group and is sent again as it was. News does not wait for what was refused.
-    fn standing(&self, labels: &Labels, now: i64) -> Option<Arc<Delivery>> {
+    fn standing(&self, labels: &GroupKey, now: i64) -> Option<Arc<Delivery>> {
         let group = self.groups.get(labels)?;
         let decided = group.decided.as_ref().filter(|decided| self.still_true(decided))?;
         let stands = if decided.again { !group.has_news() && self.probe.is_due(now) } else { true };
@@ -273,7 +314,7 @@ impl Dispatcher {
 
     /// News goes first, but not twice in a row while something that was refused is due: an alert that fires and ends all
     /// the time would keep the others out. News that comes second goes at once when the answer is there.
-    fn news_or_again(&mut self, labels: &Labels, now: i64) -> Option<(Delivery, bool)> {
+    fn news_or_again(&mut self, labels: &GroupKey, now: i64) -> Option<(Delivery, bool)> {
         let again = if self.probe.is_due(now) { self.compose_again(labels, now) } else { None };
         let news = self.compose(labels);
         let passed_over = &mut self.groups.get_mut(labels)?.again.passed_over;
@@ -300,6 +341,7 @@ impl Dispatcher {
             settled.push(self.not_due(&pending, why, now));
         }
         self.note_refused(id);
+        self.note_held(id);
         self.tidy(id);
     }
 
@@ -311,14 +353,14 @@ impl Dispatcher {
         {
             settled.push(self.not_due(&pending, why, now));
             self.note_refused(id);
+            self.note_held(id);
             self.tidy(id);
         }
     }
 
-    fn not_due(&mut self, pending: &Pending, why: &str, now: i64) -> Concluded {
+    fn not_due(&mut self, pending: &Pending, why: NotDue, now: i64) -> Concluded {
         self.count_settled(&pending.transition.alert_id);
-        let attempts = pending.attempts;
-        self.settled(pending, Outcome::NotDue, None, attempts, why, now)
+        self.settled(pending, Outcome::NotDue, why, now)
     }
 
     fn count_settled(&mut self, id: &str) {
@@ -328,32 +370,31 @@ impl Dispatcher {
         }
     }
 
-    fn settled(
-        &self,
-        pending: &Pending,
-        outcome: Outcome,
-        status: Option<u16>,
-        attempts: i32,
-        detail: &str,
-        now: i64,
-    ) -> Concluded {
-        let t = &pending.transition;
+    /// A transition that was not sent.
+    fn settled(&self, pending: &Pending, outcome: Outcome, why: NotDue, now: i64) -> Concluded {
         let notification = Notification {
+            outcome,
+            attempts: pending.attempts,
+            reason: why.reason,
+            detail: why.words.to_owned(),
+            ..self.note(&pending.transition, now)
+        };
+        Concluded { ticket: Some(pending.ticket), notification }
+    }
+
+    /// What is noted of a transition, whatever became of it.
+    fn note(&self, t: &AlertTransition, now: i64) -> Notification {
+        Notification {
             alert_id: t.alert_id.clone(),
             episode: t.episode,
             seq: t.seq,
             receiver: self.config.name.clone(),
-            outcome,
-            status: status.map(i32::from),
-            attempts,
-            detail: detail.to_owned(),
             at: now,
             kind: t.kind.name().to_owned(),
             slo: t.slo.clone(),
             severity: t.severity.clone(),
             ..Notification::default()
-        };
-        Concluded { ticket: pending.ticket, notification }
+        }
     }
 
     /// A delivery came back. What is settled by it is to be recorded, then the positions may move. A transition that was
@@ -364,7 +405,9 @@ impl Dispatcher {
             self.probe.ended();
         }
         self.move_group(delivery, answer, now);
-        let settled = delivery.parts.iter().filter_map(|part| self.conclude(part, answer, now)).collect();
+        let mut settled: Vec<Concluded> =
+            delivery.parts.iter().filter_map(|part| self.conclude(part, answer, now)).collect();
+        settled.extend(self.reminded(delivery, answer, now));
         if self.groups.get(&delivery.group).is_some_and(|g| g.members.is_empty()) {
             self.groups.remove(&delivery.group);
         }
@@ -396,14 +439,37 @@ impl Dispatcher {
         }
         self.note_refused(id);
         let news = was_pending || outcome == Outcome::Delivered;
-        let settled = self.settled(&sent, outcome, Some(status), sent.attempts.saturating_add(1), detail, now);
+        // A severity that is not for this receiver was told as the end of the one before.
+        let reason = if sent.route.is_none() { NO_ROUTE.reason } else { NotificationReason::None };
+        let notification = Notification {
+            outcome,
+            status: Some(i32::from(status)),
+            attempts: sent.attempts.saturating_add(1),
+            reason,
+            detail: detail.to_owned(),
+            ..self.note(&sent.transition, now)
+        };
+        self.note_held(id);
         self.tidy(id);
-        news.then_some(settled)
+        news.then_some(Concluded { ticket: Some(sent.ticket), notification })
+    }
+
+    /// What the receiver was reminded of. A receiver that is sent everything all the time is no person: nothing is noted.
+    fn reminded(&self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Concluded> {
+        let (Some(reminder), Answer::Delivered { status }) = (&delivery.reminder, answer) else { return Vec::new() };
+        let of = reminder.of.iter().filter(|_| self.config.resend.is_none());
+        let note = |t| Notification {
+            outcome: Outcome::Delivered,
+            status: Some(i32::from(*status)),
+            attempts: 1,
+            repeated: true,
+            ..self.note(t, now)
+        };
+        of.map(|t| Concluded { ticket: None, notification: note(t) }).collect()
     }
 
     /// Backoff after a failure, the group's interval after anything else.
     fn move_group(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
-        let until = now + self.config.group_interval.as_millis() as i64;
         let group = self.groups.get_mut(&delivery.group);
         if let Answer::Failed { retry_after, .. } = answer {
             let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
@@ -422,13 +488,19 @@ impl Dispatcher {
             _ => self.probe.taken(),
         }
         let Some(group) = group else { return };
+        let until = now + group.interval.as_millis() as i64;
         group.settled(if group.more { now } else { until });
+        // Also where a reminder was refused: the next one is due later.
+        if delivery.reminder.is_some() || matches!(answer, Answer::Delivered { .. }) {
+            group.told_at = Some(now);
+        }
         let parts = delivery.parts.len();
         match answer {
             Answer::Refused { .. } if delivery.again => {
                 let of = delivery.parts.first().and_then(|part| self.alerts.get(&part.alert_id)?.refused_severity());
                 group.again.refused(of.unwrap_or_default().to_owned(), parts, now);
             }
+            Answer::Refused { .. } if delivery.reminder.is_some() => {}
             Answer::Refused { .. } => group.again.news_refused(parts, now),
             _ => {
                 group.again.well();
@@ -453,6 +525,7 @@ impl Dispatcher {
 
     fn forget(&mut self, id: &str) {
         let Some(tracked) = self.alerts.remove(id) else { return };
+        self.holding.forget(id);
         self.pending -= tracked.queue.len();
         if let Some(group) = self.groups.get_mut(&tracked.group) {
             group.members.remove(id);

@@ -17,8 +17,7 @@ use slipstream_schemas::records::TransitionKind;
 
 use super::delivery::NEWS;
 use super::tracked::Pending;
-use super::{AT_A_TIME, Dispatcher};
-use crate::notifier::payload::Labels;
+use super::{AT_A_TIME, Dispatcher, GroupKey};
 
 /// How long a refused resolved is sent again, as Prometheus does. A refused firing is sent again while it fires.
 pub const RESOLVED_FOR_MS: i64 = 15 * 60_000;
@@ -211,7 +210,7 @@ impl Dispatcher {
     }
 
     /// Forgets what was refused for so long that it is not sent again.
-    pub(super) fn give_up(&mut self, labels: &Labels, now: i64) {
+    pub(super) fn give_up(&mut self, labels: &GroupKey, now: i64) {
         let Some(group) = self.groups.get(labels) else { return };
         for id in group.again.alerts.clone() {
             let Some(tracked) = self.alerts.get_mut(&id) else { continue };

@@ -1,10 +1,13 @@
 //! Stories about one receiver, told by time and answers.
 
 mod histories;
+mod holding;
 mod refusals;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use slipstream_runtime::config::{Route, Routing};
 use slipstream_schemas::records::Outcome::{Delivered, NotDue, Refused};
 use slipstream_schemas::records::{Outcome, TransitionKind};
 
@@ -28,13 +31,23 @@ struct Story {
     now: i64,
     offset: i64,
     outcomes: Vec<(String, i64, i32, Outcome)>,
+    attempted: BTreeSet<Ticket>,
 }
 
 impl Story {
     fn new(change: impl FnOnce(&mut ReceiverConfig)) -> Self {
         let mut config = ReceiverConfig::webhook("ops", "http://localhost");
+        // Without reminders, unless a story is about them.
+        let root = Route { repeat_interval: Some(Duration::ZERO), ..Route::default() };
+        config.routing = Arc::new(Routing { root: Some(root), ..Routing::default() });
         change(&mut config);
-        Story { dispatcher: Dispatcher::new(config, Links::default()), now: 0, offset: 0, outcomes: Vec::new() }
+        Story {
+            dispatcher: Dispatcher::new(config, Links::default()),
+            now: 0,
+            offset: 0,
+            outcomes: Vec::new(),
+            attempted: BTreeSet::new(),
+        }
     }
 
     /// Something happens to an alert of SLO `slo`, and is read `lag` ms later.
@@ -54,7 +67,9 @@ impl Story {
         };
         let ticket = Ticket { partition: 0, offset: self.offset };
         self.offset += 1;
-        self.dispatcher.push(Pending { ticket, transition, since: self.now - lag, attempts: 0 });
+        let pending = Pending { ticket, transition, since: self.now - lag, attempts: 0, route: None };
+        let settled = self.dispatcher.push(pending, self.now);
+        self.note(settled.into_iter().collect());
     }
 
     fn happens(&mut self, id: &str, seq: i32, kind: TransitionKind) {
@@ -397,7 +412,7 @@ fn what_was_told_before_a_restart_is_repeated_and_resolved() {
     told.alert_id = "old".to_owned();
     told.group = vec![slipstream_schemas::records::GroupLabel { name: "endpoint".to_owned(), value: "old".to_owned() }];
     told.episode = 100;
-    story.dispatcher.restore(0, told.clone(), &told);
+    story.dispatcher.restore(0, told.clone(), &told, 0);
     story.happens("new", 2, FIRING);
     assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Firing)]);
     story.happens("old", 3, RESOLVED);

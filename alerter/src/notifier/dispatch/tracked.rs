@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use slipstream_log::Offset;
-use slipstream_schemas::records::{AlertTransition, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, NotificationReason, TransitionKind};
 
+use super::group::GroupKey;
 use super::refused::Refused;
-use crate::notifier::payload::{Alert, Labels};
+use crate::notifier::payload::Alert;
+use crate::notifier::policy::Hold;
 use crate::notifier::words::{End, Speaker};
 
 /// Which record of `alerts` something is about.
@@ -29,6 +31,8 @@ pub struct Pending {
     pub since: i64,
     /// Attempts made.
     pub attempts: i32,
+    /// The route that leads it to the receiver; `None` if none does.
+    pub route: Option<usize>,
 }
 
 /// Whether the oldest pending transition is to be sent.
@@ -39,7 +43,25 @@ pub enum Head {
     /// Send it.
     Due,
     /// Do not, because of this.
-    NotDue(&'static str),
+    NotDue(NotDue),
+}
+
+/// Why something is not sent, for programs and for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotDue {
+    /// As recorded.
+    pub reason: NotificationReason,
+    /// In words.
+    pub words: &'static str,
+}
+
+/// A transition that was held back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// What it is.
+    pub pending: Pending,
+    /// Why.
+    pub hold: Hold,
 }
 
 /// One alert.
@@ -48,7 +70,7 @@ pub struct Tracked {
     /// Partition of `alerts` that it is in.
     pub partition: u32,
     /// The group it was put into by the transition that made it known; it stays there while it is tracked.
-    pub group: Labels,
+    pub group: GroupKey,
     /// Firing and severity transitions that the receiver has, or may have where an attempt ended in doubt, oldest first.
     /// Each is a label set that has to be resolved some day.
     pub told: Vec<AlertTransition>,
@@ -56,22 +78,31 @@ pub struct Tracked {
     pub queue: VecDeque<Pending>,
     /// The transition that the receiver refused last, while it still describes the alert: it is sent again.
     pub refused: Option<Refused>,
+    /// The transition that was held back last, while it still describes the alert: it is sent once nothing holds it back.
+    pub held: Option<Held>,
 }
 
-const UNTOLD: &str = "its firing was never sent";
-const UNWANTED: &str = "the receiver wants no resolved alerts";
-const SUPERSEDED: &str = "arrived while the notifier was behind; a later state was sent instead";
-const MISSED: &str = "the episode began and ended while the notifier was behind";
+const fn not_due(reason: NotificationReason, words: &'static str) -> NotDue {
+    NotDue { reason, words }
+}
+
+/// No route leads a transition to the receiver.
+pub const NO_ROUTE: NotDue = not_due(NotificationReason::NoRoute, "no route leads it to this receiver");
+const UNTOLD: NotDue = not_due(NotificationReason::Untold, "its firing was never sent");
+const UNWANTED: NotDue = not_due(NotificationReason::Unwanted, "the receiver wants no resolved alerts");
+const SUPERSEDED: NotDue =
+    not_due(NotificationReason::Superseded, "arrived while the notifier was behind; a later state was sent instead");
+const MISSED: NotDue = not_due(NotificationReason::Missed, "the episode began and ended while the notifier was behind");
 
 impl Tracked {
     /// An alert that the receiver knows nothing of.
-    pub fn new(partition: u32, group: Labels) -> Self {
-        Tracked { partition, group, told: Vec::new(), queue: VecDeque::new(), refused: None }
+    pub fn new(partition: u32, group: GroupKey) -> Self {
+        Tracked { partition, group, told: Vec::new(), queue: VecDeque::new(), refused: None, held: None }
     }
 
     /// Whether nothing is left to tell or to resolve.
     pub fn forgotten(&self) -> bool {
-        self.queue.is_empty() && self.told.is_empty() && self.refused.is_none()
+        self.queue.is_empty() && self.told.is_empty() && self.refused.is_none() && self.held.is_none()
     }
 
     /// Whether the end of this episode ends something that the receiver has: the episode itself, or an older one whose
@@ -80,21 +111,34 @@ impl Tracked {
         self.told.iter().any(|t| t.episode <= episode)
     }
 
-    /// A2: a resolved is due only where its firing was sent.
+    /// A2: a resolved is due only where its firing was sent. A severity that no route leads here is due as the end of what
+    /// was sent before.
     pub fn head(&self, send_resolved: bool) -> Head {
-        match self.queue.front().map(|p| &p.transition) {
+        match self.queue.front().map(|p| (&p.transition, p.route)) {
             None => Head::None,
-            Some(t) if t.kind != TransitionKind::Resolved => Head::Due,
-            Some(t) if !self.told_of(t.episode) => Head::NotDue(UNTOLD),
+            Some((t, Some(_))) if t.kind != TransitionKind::Resolved => Head::Due,
+            Some((t, None)) if t.kind != TransitionKind::Resolved => match self.told.is_empty() || !send_resolved {
+                true => Head::NotDue(NO_ROUTE),
+                false => Head::Due,
+            },
+            Some((t, _)) if !self.told_of(t.episode) => Head::NotDue(UNTOLD),
             Some(_) if !send_resolved => Head::NotDue(UNWANTED),
             Some(_) => Head::Due,
         }
     }
 
+    /// The oldest pending transition where it tells that something fires, and is due.
+    pub fn firing_head(&self) -> Option<&Pending> {
+        let fires = |p: &&Pending| p.route.is_some() && p.transition.kind != TransitionKind::Resolved;
+        self.queue.front().filter(fires)
+    }
+
     /// The alerts that tell of a transition: label sets that end, and the one that fires.
-    pub fn news(&self, head: &AlertTransition, speaker: &Speaker<'_>, send_resolved: bool) -> Vec<Alert> {
+    pub fn news(&self, head: &Pending, speaker: &Speaker<'_>, send_resolved: bool) -> Vec<Alert> {
+        let ended_here = head.route.is_none();
+        let head = &head.transition;
         let over = head.kind == TransitionKind::Resolved;
-        let firing = (!over).then(|| speaker.firing(head));
+        let firing = (!over && !ended_here).then(|| speaker.firing(head));
         let mut alerts: Vec<Alert> = Vec::new();
         for told in self.told.iter().rev().filter(|_| send_resolved) {
             let ended = speaker.resolved(told, if over { End::Over(head) } else { End::Replaced(head) });
@@ -124,8 +168,9 @@ impl Tracked {
     pub fn taken(&mut self, ticket: Ticket) {
         let Some(taken) = self.remove(ticket) else { return };
         self.refused = None;
+        self.held = None;
         self.told.clear();
-        if taken.transition.kind != TransitionKind::Resolved {
+        if taken.transition.kind != TransitionKind::Resolved && taken.route.is_some() {
             self.told.push(taken.transition);
         }
     }
@@ -133,11 +178,33 @@ impl Tracked {
     /// The oldest pending transition is not due.
     pub fn passed_over(&mut self) -> Option<Pending> {
         let head = self.queue.pop_front()?;
-        if head.transition.kind == TransitionKind::Resolved {
+        if head.transition.kind == TransitionKind::Resolved || head.route.is_none() {
             self.told.clear();
-            self.refused = None;
         }
+        // Whatever it says, what it describes is no more as it was.
+        self.refused = None;
+        self.held = None;
         Some(head)
+    }
+
+    /// The oldest pending transition is held back. What was refused or held back before describes the alert no more.
+    pub fn hold_head(&mut self, hold: Hold) -> Option<&Held> {
+        let pending = self.queue.pop_front()?;
+        self.refused = None;
+        Some(self.held.insert(Held { pending, hold }))
+    }
+
+    /// What the receiver refused is held back before it is sent again.
+    pub fn hold_refused(&mut self, hold: Hold) -> Option<&Held> {
+        let pending = self.refused.take()?.pending;
+        Some(self.held.insert(Held { pending, hold }))
+    }
+
+    /// Nothing holds it back any more: from now on it waits to be sent.
+    pub fn release(&mut self, now: i64) -> bool {
+        let Some(Held { pending, .. }) = self.held.take() else { return false };
+        self.queue.push_front(Pending { since: now, ..pending });
+        true
     }
 
     /// The oldest pending transition, or the one that was refused before, by its record.
@@ -168,16 +235,16 @@ impl Tracked {
         let refused = self.refused.as_mut().map(|r| &mut r.pending);
         let Some(sent) = self.queue.front_mut().into_iter().chain(refused).find(|p| p.ticket == ticket) else { return };
         sent.attempts = sent.attempts.saturating_add(1);
-        let t = &sent.transition;
+        let (t, routed) = (&sent.transition, sent.route.is_some());
         let known = self.told.iter().any(|k| (k.episode, k.seq) == (t.episode, t.seq));
-        if doubt && !known && t.kind != TransitionKind::Resolved {
+        if doubt && !known && routed && t.kind != TransitionKind::Resolved {
             self.told.push(t.clone());
         }
     }
 
     /// The notifier is behind: keeps what makes the receiver's state right, the end of the episode it was sent and
     /// the present state of one that is open, and returns the rest with the reason.
-    pub fn catch_up(&mut self) -> Vec<(Pending, &'static str)> {
+    pub fn catch_up(&mut self) -> Vec<(Pending, NotDue)> {
         let last = self.queue.len().saturating_sub(1);
         let open = self.queue.back().filter(|p| p.transition.kind != TransitionKind::Resolved);
         let open = open.map(|p| p.transition.episode);
@@ -187,6 +254,7 @@ impl Tracked {
             let t = &pending.transition;
             if t.kind == TransitionKind::Resolved {
                 self.refused.take_if(|r| r.pending.transition.episode <= t.episode);
+                self.held.take_if(|h| h.pending.transition.episode <= t.episode);
             }
             let ends_told = !ended && t.kind == TransitionKind::Resolved && self.told_of(t.episode);
             if ends_told || (open.is_some() && i == last) {

@@ -179,7 +179,13 @@ fn a_partition_that_is_lost_takes_along_what_was_refused() {
 fn what_was_refused_before_a_restart_is_told_again() {
     let mut story = Story::new(|_| ());
     let t = AlertTransition { alert_id: "old".to_owned(), ..transition() };
-    let pending = Pending { ticket: Ticket { partition: 0, offset: 7 }, transition: t.clone(), since: 0, attempts: 3 };
+    let pending = Pending {
+        ticket: Ticket { partition: 0, offset: 7 },
+        transition: t.clone(),
+        since: 0,
+        attempts: 3,
+        route: None,
+    };
     story.dispatcher.restore_refused(super::super::Refused::new(pending, story.now), &t, story.now);
     assert!(story.next().is_empty(), "what came since is read first");
     story.wait();
