@@ -8,6 +8,8 @@ pub mod mark;
 pub mod query;
 pub mod replay;
 pub mod run;
+pub mod saying;
+pub mod silence;
 pub mod simulate;
 pub mod slo;
 pub mod slo_test;

@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod import;
 pub mod marking;
 pub mod server;
+pub mod silencing;
 pub mod simulate;
 pub mod tokens;
 mod unpack;

@@ -587,3 +587,22 @@ fn a_file_that_cannot_be_read_says_so_once_and_keeps_why() {
     assert_eq!(behind.kind(), std::io::ErrorKind::NotFound);
     assert_eq!(cause::chain(&error), format!("reading the configuration /nowhere/slipstream.yaml: {behind}"));
 }
+
+#[test]
+fn the_guide_to_routes_is_a_configuration() {
+    let guide = include_str!("../../docs/routing.md");
+    let block = guide.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let config = load(block, &[], Overrides::default()).unwrap();
+    let root = config.routing.root.unwrap();
+    assert_eq!((config.receivers.len(), root.routes.len(), config.routing.inhibitions.len()), (3, 2, 2));
+    // Every setting of a route is in its table, and no other.
+    let table = guide.lines().skip_while(|line| !line.starts_with("| setting")).skip(2);
+    let rows = table.take_while(|line| line.starts_with('|'));
+    let listed: Vec<&str> =
+        rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2)).collect();
+    let unknown = mistakes(load("route: {nothing: 1}", &[], Overrides::default())).join(" ");
+    let known = unknown.split("known keys: ").nth(1).unwrap_or_default();
+    let known: Vec<&str> = known.split(", ").map(|name| name.split_whitespace().next().unwrap_or_default()).collect();
+    assert!(known.iter().all(|name| *name == "routes" || listed.contains(name)), "{known:?} {listed:?}");
+    assert!(listed.iter().all(|name| known.contains(name)), "{known:?} {listed:?}");
+}

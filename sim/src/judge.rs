@@ -16,14 +16,15 @@ use slipstream_role::definitions::{DefinitionReader, RULE_KIND, SLO_KIND};
 use slipstream_role::names::TALLY;
 use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_slo::alerts::OpenAlerts;
+use slipstream_slo::alerts::{OpenAlerts, Silence, labels};
 use slipstream_slo::scale::Scale;
 use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
 use slipstream_testkit::replays::{Compared, r1};
 use slipstream_testkit::verdict;
 
-use crate::plan::{ENDPOINTS, SERVICES};
+use crate::plan::{ENDPOINTS, SERVICES, Silenced};
+use crate::weather::BEGIN;
 use crate::world::{CUT_DELAY_MS, World};
 
 /// The result of a world.
@@ -348,8 +349,35 @@ async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usi
             let behind = note.at - t.tick * 1_000 > 60_000;
             ensure!(untold || behind, "A3: {} was not sent: {note:#?} {t:#?}", receiver.name);
         }
+        silent(world, transitions, &notes, &receiver.name)?;
     }
     Ok(deliveries)
+}
+
+/// A silence that everybody could know before an alert's tick, and that applies until the alert is told, held it back before.
+fn silent(world: &World, transitions: &[AlertTransition], notes: &[Notification], receiver: &str) -> Result<()> {
+    let key = |n: &Notification| (n.alert_id.clone(), n.episode, n.seq);
+    let mine = || notes.iter().filter(|n| n.receiver == receiver);
+    let held: BTreeSet<(String, i64, i32)> = mine().filter(|n| n.outcome == Outcome::HeldBack).map(key).collect();
+    let told = mine().filter(|n| n.outcome == Outcome::Delivered && n.kind != TransitionKind::Resolved.name());
+    for note in told.filter(|n| !held.contains(&key(n))) {
+        let of = |t: &&AlertTransition| (&t.alert_id, t.episode, t.seq) == (&note.alert_id, note.episode, note.seq);
+        let Some(t) = transitions.iter().find(of) else { bail!("A3: a notification without a transition: {note:#?}") };
+        for silenced in last_words(world) {
+            let known = BEGIN + silenced.at + silenced.visible_after <= t.tick * 1_000;
+            let silence = Silence::new(silenced.silence.clone())?;
+            let applies = |at: i64| silence.applies(at).is_some();
+            let hides = known && silence.matches(&labels(t)) && applies(t.tick * 1_000 + 999) && applies(note.at);
+            ensure!(!hides, "A3: told in spite of {}: {note:#?} {t:#?}", silenced.silence.id);
+        }
+    }
+    Ok(())
+}
+
+/// The silences as they were said last.
+fn last_words(world: &World) -> Vec<&Silenced> {
+    let last: BTreeMap<&str, &Silenced> = world.silences().iter().map(|s| (s.silence.id.as_str(), s)).collect();
+    last.into_values().collect()
 }
 
 /// R1, R2: a replay of the log gives the alerts that the roles gave, whatever the threads.

@@ -3,7 +3,7 @@
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::load;
 use slipstream_role::definitions::SLO_KIND;
-use slipstream_schemas::records::Definition;
+use slipstream_schemas::records::{Definition, LabelMatcher, MatchOp, Silence};
 use slipstream_schemas::{EventTime, RequestEvent, codec};
 
 use crate::dice::Dice;
@@ -46,6 +46,17 @@ pub struct Revise {
     pub visible_after: i64,
 }
 
+/// A silence that somebody adds, all of whose times are over when the faults end.
+#[derive(Debug, Clone)]
+pub struct Silenced {
+    /// When the broker takes it.
+    pub at: i64,
+    /// What it says.
+    pub silence: Silence,
+    /// How much later it is visible.
+    pub visible_after: i64,
+}
+
 /// The plan of a world.
 #[derive(Debug, Clone)]
 pub struct WorldPlan {
@@ -57,6 +68,8 @@ pub struct WorldPlan {
     pub sends: Vec<Send>,
     /// What is revised, in order.
     pub revisions: Vec<Revise>,
+    /// What is silenced, in order.
+    pub silences: Vec<Silenced>,
     /// When the roles start.
     pub start: i64,
     /// When the faults end.
@@ -86,6 +99,7 @@ impl WorldPlan {
             targets: dice.pick(&[1, 2, 3]),
             sends: sends(&dice, sources, span),
             revisions: revisions(&dice, span),
+            silences: silences(&Dice::new(seed, 3), span),
             start: dice.pick(&[0, 0, 0, 7_000, EVENTS_FROM, EVENTS_FROM + 5_000]),
             end: EVENTS_FROM + span + 12_000,
             crew: [dice.pick(&[1, 2, 2, 3]), dice.pick(&[1, 1, 2]), dice.pick(&[1, 1, 2]), dice.pick(&[1, 1, 2])],
@@ -181,6 +195,45 @@ fn event(dice: &Dice, n: usize, at: i64, badly: bool) -> (String, Vec<u8>) {
         off, event.service, event.endpoint, event.status_code, event.weight
     );
     (name, codec::encode(&event))
+}
+
+/// Of few worlds everything is told at once.
+fn silences(dice: &Dice, span: i64) -> Vec<Silenced> {
+    let mut silences: Vec<Silenced> = (0..dice.pick(&[0, 1, 2, 3])).map(|n| silenced(dice, n, span)).collect();
+    // Some are expired early: the last record of an id counts.
+    let early: Vec<Silenced> = silences.iter().filter(|_| dice.in_thousand(300)).cloned().collect();
+    silences.extend(early.into_iter().map(|mut expired| {
+        expired.at += dice.between(200, 4_000);
+        let now = BEGIN + expired.at;
+        expired.silence.to = expired.silence.to.map(|to| to.min(now).max(expired.silence.from));
+        expired
+    }));
+    silences.sort_by_key(|silenced| silenced.at);
+    silences
+}
+
+fn silenced(dice: &Dice, n: usize, span: i64) -> Silenced {
+    let at = EVENTS_FROM + dice.between(0, span);
+    let from = BEGIN + at + dice.pick(&[0, 0, -2_000, 1_500]);
+    let (label, op, value) = dice.pick(&[
+        ("slo", MatchOp::Eq, "a"),
+        ("slo", MatchOp::Re, "a|b"),
+        ("severity", MatchOp::Eq, "page"),
+        ("severity", MatchOp::Ne, "page"),
+    ]);
+    let also = LabelMatcher { label: "alertname".to_owned(), op: MatchOp::Re, value: ".+".to_owned() };
+    let matchers = vec![LabelMatcher { label: label.to_owned(), op, value: value.to_owned() }, also];
+    let silence = Silence {
+        id: format!("silence{n}"),
+        matchers,
+        from,
+        to: Some(from + dice.pick(&[500, 3_000, 9_000])),
+        recurrence: None,
+        author: "simulation".to_owned(),
+        reason: String::new(),
+        created_at: BEGIN + at,
+    };
+    Silenced { at, silence, visible_after: dice.pick(&[0, 20, 300]) }
 }
 
 /// The definition of an SLO, or a Rule, in a document.

@@ -11,15 +11,16 @@ use slipstream_log::{Log, Outgoing, TopicPartition};
 use slipstream_oracles::history::REDELIVERY_MS;
 use slipstream_role::definitions::{self, PARTITION};
 use slipstream_role::names::TALLY;
-use slipstream_schemas::records::Settings;
+use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Settings, TransitionKind};
 use slipstream_schemas::topics::TOPICS;
 use slipstream_schemas::{Topic, codec};
+use slipstream_testkit::verdict;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dice::Dice;
 use crate::log::{Graves, Identity, SimLog};
-use crate::plan::{Revise, Send, WorldPlan};
+use crate::plan::{Revise, Send, Silenced, WorldPlan};
 use crate::process::{Process, Role, receiver_name};
 use crate::receiver::Receiver;
 use crate::weather::{BEGIN, Weather};
@@ -28,6 +29,8 @@ use crate::weather::{BEGIN, Weather};
 pub const CUT_DELAY_MS: i64 = 5_000;
 /// Virtual time limit for coming to rest at the end.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Where silences are.
+const SILENCES: TopicPartition = TopicPartition { topic: Topic::Silences, partition: 0 };
 /// No role has more processes.
 const MOST: usize = 3;
 
@@ -91,6 +94,7 @@ impl World {
         let sends = std::mem::take(&mut self.plan.sends);
         let revisions = std::mem::take(&mut self.plan.revisions);
         let (mut sends, mut revisions) = (sends.into_iter().peekable(), revisions.into_iter().peekable());
+        let mut silences = self.plan.silences.clone().into_iter().peekable();
         let mut started = false;
         let mut blow_at = self.plan.start + self.next_blow();
         loop {
@@ -100,6 +104,9 @@ impl World {
             }
             while let Some(revise) = revisions.next_if(|r| r.at <= now) {
                 self.revise(revise).await?;
+            }
+            while let Some(silenced) = silences.next_if(|s| s.at <= now) {
+                self.silence(silenced).await?;
             }
             if !started && now >= self.plan.start {
                 started = true;
@@ -114,7 +121,12 @@ impl World {
                 self.blow().await;
                 blow_at = now + self.next_blow();
             }
-            let due = [sends.peek().map(|s| s.at), revisions.peek().map(|r| r.at), started.then_some(blow_at)];
+            let due = [
+                sends.peek().map(|s| s.at),
+                revisions.peek().map(|r| r.at),
+                silences.peek().map(|s| s.at),
+                started.then_some(blow_at),
+            ];
             let due = due.into_iter().flatten().chain([if started { self.plan.end } else { self.plan.start }]).min();
             let due = self.weather.elapsed().max(due.unwrap_or_default()).min(now + 1_000);
             let returns = self.restarts.iter().map(|r| r.0).chain(self.frozen.iter().map(|f| f.0)).min();
@@ -196,6 +208,28 @@ impl World {
         self.log.publish(vec![record]).await?;
         self.weather.reveal_after(&self.log, PARTITION, visible_after);
         Ok(())
+    }
+
+    async fn silence(&mut self, silenced: Silenced) -> Result<()> {
+        let now = self.weather.log_time();
+        let Silenced { silence, visible_after, .. } = silenced;
+        let (from, to) = (silence.from - BEGIN, silence.to.unwrap_or_default() - BEGIN);
+        self.weather.say("operator", &format!("{} applies from {from} to {to}, log time {now}", silence.id));
+        let record = Outgoing {
+            topic: SILENCES.topic,
+            partition: Some(SILENCES.partition),
+            key: Some(Bytes::from(silence.id.clone())),
+            value: Some(Bytes::from(codec::encode(&silence))),
+            headers: Vec::new(),
+        };
+        self.log.publish(vec![record]).await?;
+        self.weather.reveal_after(&self.log, SILENCES, visible_after);
+        Ok(())
+    }
+
+    /// What was planned to be silenced, in order.
+    pub fn silences(&self) -> &[Silenced] {
+        &self.plan.silences
     }
 
     /// Killed processes start again, frozen ones thaw.
@@ -328,6 +362,8 @@ impl World {
             let what = format!("{} received all alerts", receiver_name(n));
             self.until(&what, async |w| w.at_end(Role::Notifier(n), Topic::Alerts).await).await?;
         }
+        // All silences are over: what they held back and still fires has to be told.
+        self.until("what was held back is told", async |w| w.told_after_all().await).await?;
         self.leave(|_| true).await
     }
 
@@ -372,11 +408,36 @@ impl World {
         Ok(true)
     }
 
+    /// Whether each receiver has what fires at last.
+    async fn told_after_all(&self) -> Result<bool> {
+        let transitions: Vec<AlertTransition> = verdict::all(self.log.as_ref(), Topic::Alerts).await?;
+        let notes: Vec<Notification> = verdict::all(self.log.as_ref(), Topic::Notifications).await?;
+        let held = |note: &&Notification| note.outcome == Outcome::HeldBack;
+        Ok(!notes.iter().filter(held).any(|held| lacks(held, &transitions, &notes)))
+    }
+
     /// Removes dead processes.
     pub async fn end(self) {
         let mut graves = std::mem::take(&mut *self.graves.lock().unwrap_or_else(PoisonError::into_inner));
         graves.shutdown().await;
     }
+}
+
+/// Whether what was held back is the last of its alert, and was not told since.
+fn lacks(held: &Notification, transitions: &[AlertTransition], notes: &[Notification]) -> bool {
+    let of = |id: &str, episode: i64| (id, episode) == (held.alert_id.as_str(), held.episode);
+    let later = |t: &AlertTransition| of(&t.alert_id, t.episode) && t.seq > held.seq && is_told(t.kind);
+    let told = |n: &Notification| {
+        of(&n.alert_id, n.episode)
+            && n.seq == held.seq
+            && n.receiver == held.receiver
+            && n.outcome == Outcome::Delivered
+    };
+    !transitions.iter().any(later) && !notes.iter().any(told)
+}
+
+fn is_told(kind: TransitionKind) -> bool {
+    matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
 }
 
 /// How many partitions a topic has.

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::place::Place;
+use super::silence::Said;
 
 /// `slipstream alert ...`
 #[derive(Debug, Subcommand)]
@@ -28,5 +29,31 @@ pub enum Alert {
         /// Where the receivers are configured
         #[command(flatten)]
         place: Place,
+    },
+    /// Say who looks after an alert: nobody is reminded of it any more
+    #[command(after_help = "Examples:\n  slipstream alert ack 3f9c0a1b2c3d4e5f --reason \"rolling back\"\n  \
+        slipstream alert ack 3f9c0a1b2c3d4e5f/1769851800 --owner ada --gateway http://gateway:8480\n  \
+        slipstream alert ack 3f9c0a1b2c3d4e5f --withdraw\n\n\
+        It holds for this episode: when the alert fires again, everybody is told and reminded. A worse severity and the end are told\n\
+        in any case. `query alerts` and the API show who looks after what.")]
+    Ack {
+        /// The alert: its id, or ID/EPISODE [default episode: the one that is open]
+        #[arg(value_name = "ID[/EPISODE]")]
+        alert: String,
+        /// Who looks after it [default: $USER]
+        #[arg(long)]
+        owner: Option<String>,
+        /// What there is to say
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+        /// Nobody looks after it any more
+        #[arg(long, conflicts_with_all = ["owner", "reason"])]
+        withdraw: bool,
+        /// Print JSON: {alert_id, episode, owner, reason}
+        #[arg(long)]
+        json: bool,
+        /// Through what
+        #[command(flatten)]
+        through: Said,
     },
 }

@@ -9,6 +9,7 @@ mod query;
 mod replay;
 mod run;
 mod server;
+mod silence;
 mod slo;
 mod store;
 mod token;
@@ -27,6 +28,7 @@ pub use query::{Buckets, By, Form, OutcomeName, Part, Query, Sort, Source, State
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
 pub use server::Server;
+pub use silence::{Said, Silence, SilenceAdd, SilenceCheck};
 pub use slo::Slo;
 pub use store::Store;
 pub use token::{Through, Token};
@@ -69,9 +71,12 @@ pub enum Command {
     /// Query KPIs, endpoints, events, SLOs, alerts and notifications
     #[command(subcommand)]
     Query(Query),
-    /// Try a receiver of alerts
+    /// Try a receiver of alerts; say who looks after an alert
     #[command(subcommand)]
     Alert(Alert),
+    /// Tell nobody of some alerts for a time; what that would have hidden
+    #[command(subcommand)]
+    Silence(Silence),
     /// Print what describes the HTTP API
     #[command(subcommand)]
     Api(Api),

@@ -179,7 +179,7 @@ fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pip
             LogAddress::Kafka(_) => config.kafka.tally_threads.unwrap_or_else(tally_threads),
             LogAddress::Sqlite(_) => 1,
         },
-        receivers: config.receivers.iter().cloned().map(Into::into).collect(),
+        receivers: parts::receivers(&config),
         links: parts::links(config),
         health,
     }

@@ -8,6 +8,7 @@ mod look;
 pub mod open_files;
 pub mod store;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -48,6 +49,13 @@ pub fn mistakes(config: &Config) -> Vec<Problem> {
 }
 
 /// What notifications link to; empty where the configuration names nothing.
+/// The receivers of a configuration, with its routes.
+pub fn receivers(config: &Config) -> Vec<ReceiverConfig> {
+    let routing = Arc::new(config.routing.clone());
+    let receivers = config.receivers.iter().cloned().map(ReceiverConfig::from);
+    receivers.map(|receiver| receiver.routed(Arc::clone(&routing))).collect()
+}
+
 pub fn links(config: &Config) -> Links {
     Links {
         external: config.external_url.clone().unwrap_or_default(),

@@ -12,6 +12,9 @@
 //!
 //! `GET` and `POST /v1/tokens` and `DELETE /v1/tokens/{id}` list, make and revoke tokens ([`tokens`]).
 //!
+//! `POST /v1/silences` and `DELETE /v1/silences/{id}`, `POST /v1/acknowledgements` and `DELETE /v1/acknowledgements/{alert}`: what people
+//! say about alerts ([`silences`]).
+//!
 //! Who may do what is decided before anything of a body is read ([`slipstream_runtime::access`]); only `GET /` asks nobody.
 //!
 //! No client can make it large or slow. What requests hold is reserved within a budget before it is allocated
@@ -35,6 +38,7 @@ mod recording;
 mod refusal;
 mod reply;
 mod request;
+mod silences;
 mod tokens;
 mod work;
 
@@ -149,6 +153,7 @@ fn router(gateway: &Arc<Gateway>, stop: &Shutdown) -> Router {
     open.merge(events.layer(guard(Scope::Ingest)))
         .merge(markers::router(gateway.clone()).layer(guard(Scope::Ingest).changing()))
         .merge(tokens::router(gateway.clone()).layer(guard(Scope::Operate)))
+        .merge(silences::router(gateway.clone()).layer(guard(Scope::Operate)))
 }
 
 /// The response to who may not do what was asked for.

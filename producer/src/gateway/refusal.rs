@@ -67,6 +67,14 @@ pub(super) enum Refusal {
     Token(String),
     #[error("{0}")]
     TokenRule(EventError),
+    #[error("{0}")]
+    Saying(String),
+    #[error("{0}")]
+    SayingRule(String),
+    #[error("there is no silence with this id")]
+    NoSuchSilence,
+    #[error("nobody has acknowledged this alert")]
+    NotAcknowledged,
     #[error("there is no token with this id; one that was just made is known everywhere within two seconds")]
     NoSuchToken,
     #[error(
@@ -120,9 +128,9 @@ impl Refusal {
             }
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Denied(denied) => denied.status(),
-            Refusal::Token(_) => StatusCode::BAD_REQUEST,
-            Refusal::TokenRule(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::NoSuchToken => StatusCode::NOT_FOUND,
+            Refusal::Token(_) | Refusal::Saying(_) => StatusCode::BAD_REQUEST,
+            Refusal::TokenRule(_) | Refusal::SayingRule(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::NoSuchToken | Refusal::NoSuchSilence | Refusal::NotAcknowledged => StatusCode::NOT_FOUND,
             // Sent again, it would make another one.
             Refusal::TokenInDoubt => StatusCode::GATEWAY_TIMEOUT,
             Refusal::ContentType(_) | Refusal::ContentEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -144,7 +152,10 @@ impl Refusal {
             Refusal::TooManyMarkers(_) => "too-many-markers",
             Refusal::NotRecorded { code, .. } => code,
             Refusal::Denied(denied) => denied.code(),
-            Refusal::Token(_) => "malformed-body",
+            Refusal::Token(_) | Refusal::Saying(_) => "malformed-body",
+            Refusal::SayingRule(_) => "rejected",
+            Refusal::NoSuchSilence => "no-such-silence",
+            Refusal::NotAcknowledged => "not-acknowledged",
             Refusal::TokenRule(error) => error.class.name(),
             Refusal::NoSuchToken => "no-such-token",
             Refusal::TokenInDoubt => "token-in-doubt",

@@ -6,6 +6,7 @@
 mod decide;
 #[cfg(test)]
 mod fixtures;
+mod hidden;
 mod labels;
 mod machine;
 mod open;
@@ -13,6 +14,7 @@ mod silences;
 mod told;
 
 pub use self::decide::decide;
+pub use self::hidden::{Hidden, hidden};
 pub use self::labels::{Labels, SEVERITY, is_of_rule, labels};
 pub use self::machine::{AlertState, Phase, alert_id, end, rule_sets, step};
 pub use self::open::{Draft, OpenAlerts, SeriesKey};

@@ -47,6 +47,9 @@ use tracked::NO_ROUTE;
 /// What waits longer than this is not told in full: the receiver gets the present state instead.
 pub const BEHIND_MS: i64 = 60_000;
 
+/// Groups that are decided on at a time, at most.
+const AT_ONCE: usize = 64;
+
 /// Deliveries under way at a time, while the receiver is well.
 const AT_A_TIME: usize = 8;
 
@@ -251,12 +254,19 @@ impl Dispatcher {
         decision
     }
 
-    /// The groups that are due, in the order in which they speak.
+    /// The first groups that are due, in the order in which they speak. Of thousands only those are put in order.
     fn due(&self, now: i64) -> Vec<GroupKey> {
-        let due = |(labels, group)| Some((self.due_at(group).filter(|at| *at <= now)?, labels, group));
-        let mut due: Vec<(i64, &GroupKey, &Group)> = self.groups.iter().filter_map(due).collect();
-        due.sort_by_cached_key(|(at, labels, group)| (Reverse(self.urgency(group)), *at, *labels));
-        due.into_iter().map(|(_, labels, _)| labels.clone()).collect()
+        let due = |(key, group)| {
+            let at = self.due_at(group).filter(|at| *at <= now)?;
+            Some((Reverse(self.urgency(group)), at, key))
+        };
+        let mut due: Vec<(Reverse<u8>, i64, &GroupKey)> = self.groups.iter().filter_map(due).collect();
+        if due.len() > AT_ONCE {
+            due.select_nth_unstable(AT_ONCE);
+            due.truncate(AT_ONCE);
+        }
+        due.sort_unstable();
+        due.into_iter().map(|(.., key)| key.clone()).collect()
     }
 
     /// News before all else, then, every second time, the worst that was refused.

@@ -1,5 +1,6 @@
 //! Stories about one receiver, told by time and answers.
 
+mod burst;
 mod histories;
 mod holding;
 mod refusals;

@@ -1,5 +1,7 @@
 //! `slipstream alert ...`: what alerts come to.
 
+mod acknowledge;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -12,7 +14,7 @@ use slipstream_runtime::config::Config;
 
 use crate::args::{Alert, Place};
 use crate::wrong_use::WrongUse;
-use crate::{output, parts};
+use crate::{logging, output, parts};
 
 /// What a receiver made of a sample.
 #[derive(Serialize)]
@@ -26,9 +28,20 @@ struct Verdict<'a> {
 ///
 /// # Errors
 /// When there is no such receiver, or it is configured wrongly.
-pub async fn run(command: Alert) -> Result<ExitCode> {
-    let Alert::Test { receiver, webhook, severity, json, place } = command;
-    test(receiver.as_deref(), webhook, &severity, json, &place).await
+pub async fn run(command: Alert, log_level: Option<String>) -> Result<ExitCode> {
+    match command {
+        Alert::Test { receiver, webhook, severity, json, place } => {
+            test(receiver.as_deref(), webhook, &severity, json, &place).await
+        }
+        Alert::Ack { alert, owner, reason, withdraw, json, through } => {
+            logging::init(log_level)?;
+            let told = match withdraw {
+                true => acknowledge::withdraw(&alert, &through).await?,
+                false => acknowledge::acknowledge(&alert, owner, reason, &through).await?,
+            };
+            acknowledge::show(&told, withdraw, json)
+        }
+    }
 }
 
 async fn test(

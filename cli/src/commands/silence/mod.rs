@@ -1,0 +1,201 @@
+//! `slipstream silence`: of which alerts nobody is told for a time.
+
+mod check;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use serde::Serialize;
+use slipstream_producer::silencing::{SayingError, SilenceJson, expired, outgoing};
+use slipstream_role::silences::silences;
+use slipstream_schemas::records::Recurrence;
+use slipstream_slo::alerts::Silence;
+
+use crate::args::{self, Place, SilenceAdd};
+use crate::commands::saying::Way;
+use crate::wrong_use::WrongUse;
+use crate::{figures, logging, output, parts, server};
+
+/// Runs a subcommand.
+///
+/// # Errors
+/// When it is no silence, or the log or the gateway cannot be used.
+pub async fn run(command: args::Silence, log_level: Option<String>) -> Result<ExitCode> {
+    logging::init(log_level)?;
+    match command {
+        args::Silence::Add(wanted) => add(wanted).await,
+        args::Silence::List { all, json, place } => list(all, json, &place).await,
+        args::Silence::Expire { id, json, through } => expire(&id, json, &through).await,
+        args::Silence::Check(wanted) => check::run(wanted).await,
+    }
+}
+
+/// Now, in milliseconds since the epoch.
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// What comes again, where `every` says when.
+fn recurrence(every: Option<String>, zone: &str, length: Option<std::time::Duration>) -> Option<Recurrence> {
+    let seconds = length.map_or(0, |length| i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
+    every.map(|cron| Recurrence { cron, zone: zone.to_owned(), seconds })
+}
+
+async fn add(wanted: SilenceAdd) -> Result<ExitCode> {
+    let SilenceAdd { matchers, from, to, length, every, zone, reason, author, id, json, through } = wanted;
+    let end = match (to, length.filter(|_| every.is_none())) {
+        (Some(_), Some(_)) => return Err(WrongUse("--to and --for: give one of them".to_owned()).into()),
+        (None, Some(length)) => {
+            let end = from.unwrap_or_else(Timestamp::now).checked_add(length);
+            Some(end.map_err(|e| WrongUse(format!("--for: {e}")))?)
+        }
+        (to, None) => to,
+    };
+    let wanted = SilenceJson {
+        id,
+        matchers,
+        from: from.map(|from| from.to_string()),
+        to: end.map(|end| end.to_string()),
+        recurrence: recurrence(every, &zone, length),
+        author: author.unwrap_or_else(server::user),
+        reason,
+    };
+    // Whatever takes it: what is wrong is wrong use of this command.
+    let silence = wanted.read(now(), "").map_err(|e: SayingError| WrongUse(e.to_string()))?;
+    let made = match Way::open(&through).await? {
+        Way::Log(log) => {
+            log.publish(outgoing(&silence), "recording the silence").await?;
+            SilenceJson::of(&silence)
+        }
+        Way::Gateway(gateway) => gateway.told(gateway.sayings.silence(&SilenceJson::of(&silence)).await)?,
+    };
+    show("silenced", &made, &silence, json)
+}
+
+fn show(what: &str, made: &SilenceJson, silence: &Silence, json: bool) -> Result<ExitCode> {
+    if json {
+        output::enough(output::print_json(made))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let line = format!("{what}: {} {}, id {}\n", silence.matchers(), times(silence), silence.written().id);
+    output::enough(output::print(&line))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When it applies, in words.
+fn times(silence: &Silence) -> String {
+    let written = silence.written();
+    let to = written.to.map_or("until it is expired".to_owned(), |to| format!("to {}", moment(to)));
+    let every =
+        written.recurrence.as_ref().map(|r| format!("at {} {} for {}, ", r.cron, r.zone, figures::span(r.seconds)));
+    format!("{}from {} {to}", every.unwrap_or_default(), moment(written.from))
+}
+
+fn moment(ms: i64) -> String {
+    figures::moment(slipstream_schemas::EventTime(ms.saturating_mul(1_000)))
+}
+
+/// How a silence is at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// It applies.
+    Active,
+    /// It will.
+    Pending,
+    /// It never will again.
+    Expired,
+}
+
+fn state(silence: &Silence, now: i64) -> State {
+    match (silence.applies(now), silence.next(now)) {
+        (Some(_), _) => State::Active,
+        (None, Some(_)) => State::Pending,
+        (None, None) => State::Expired,
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    silence: SilenceJson,
+    state: State,
+    /// When it applies next, or since it applies now.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Listing {
+    silences: Vec<Listed>,
+}
+
+async fn list(all: bool, json: bool, place: &Place) -> Result<ExitCode> {
+    let log = parts::log_of(&place.load()?).await?;
+    let now = now();
+    let mut found = Vec::new();
+    for written in silences(log.as_ref()).await? {
+        let id = written.id.clone();
+        match Silence::new(written) {
+            Ok(silence) => found.push(silence),
+            Err(error) => output::say(format_args!("the silence {id} holds nothing back: {error}")),
+        }
+    }
+    found.retain(|silence| all || state(silence, now) != State::Expired);
+    found.sort_by(|a, b| (a.written().from, &a.written().id).cmp(&(b.written().from, &b.written().id)));
+    if json {
+        let listed = |silence: &Silence| Listed {
+            silence: SilenceJson::of(silence),
+            state: state(silence, now),
+            next: silence.next(now).and_then(|ms| Timestamp::from_millisecond(ms).ok()).map(|at| at.to_string()),
+        };
+        output::print_json(&Listing { silences: found.iter().map(listed).collect() })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::print(&table(&found, now))?;
+    if found.is_empty() {
+        output::say("no silences; to add one: slipstream silence add --help");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(silences: &[Silence], now: i64) -> String {
+    let head = ["STATE", "FROM", "TO", "EVERY", "MATCHERS", "AUTHOR", "REASON", "ID"];
+    let rows = silences.iter().map(|silence| {
+        let written = silence.written();
+        let every = written.recurrence.as_ref();
+        vec![
+            format!("{:?}", state(silence, now)).to_lowercase(),
+            moment(written.from),
+            written.to.map_or("-".to_owned(), moment),
+            every.map_or("-".to_owned(), |r| format!("{} {} for {}", r.cron, r.zone, figures::span(r.seconds))),
+            silence.matchers().to_string(),
+            figures::or_dash(&written.author),
+            figures::beginning(&written.reason),
+            written.id.clone(),
+        ]
+    });
+    output::table(&head, &[], rows)
+}
+
+async fn expire(id: &str, json: bool, through: &args::Said) -> Result<ExitCode> {
+    let over = match Way::open(through).await? {
+        Way::Gateway(gateway) => gateway.told(gateway.sayings.expire(id).await)?,
+        Way::Log(log) => {
+            let found = silences(log.log().as_ref()).await?.into_iter().find(|silence| silence.id == id);
+            let Some(found) = found else {
+                bail!("there is no silence {id}: slipstream silence list");
+            };
+            let over = Silence::new(expired(&found, now()))?;
+            log.publish(outgoing(&over), "recording the silence").await?;
+            SilenceJson::of(&over)
+        }
+    };
+    if json {
+        output::enough(output::print_json(&over))?;
+    } else {
+        let matchers = over.matchers.join(", ");
+        output::enough(output::print(&format!("expired: {{{matchers}}}, id {id}\n")))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
