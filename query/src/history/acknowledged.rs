@@ -80,3 +80,55 @@ impl Acknowledgements {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use slipstream_log::Outgoing;
+    use slipstream_log::memory::{MemoryLog, MemoryOptions};
+    use slipstream_schemas::records::Said;
+    use slipstream_schemas::{Topic, codec};
+
+    use super::*;
+
+    /// Somebody looks after an episode; the value can be spoiled.
+    async fn say(log: &MemoryLog, episode: i64, owner: &str, spoil: impl FnOnce(&mut Vec<u8>)) {
+        let (alert_id, owner) = ("x".to_owned(), owner.to_owned());
+        let said = Acknowledgement { alert_id, episode, owner, reason: String::new(), at: 1 };
+        let mut value = codec::encode(&said);
+        spoil(&mut value);
+        let record = Outgoing {
+            topic: Topic::Silences,
+            partition: None,
+            key: Some(Bytes::from(Said::Acknowledgement(said).key())),
+            value: Some(Bytes::from(value)),
+            headers: Vec::new(),
+        };
+        log.publish(vec![record]).await.unwrap();
+    }
+
+    async fn owner(read: &Acknowledgements, log: &MemoryLog, episode: i64) -> Option<String> {
+        read.read(log).await.unwrap().of("x", episode).map(|found| found.owner)
+    }
+
+    #[tokio::test]
+    async fn while_the_log_is_away_the_last_word_stays() {
+        let (log, read) = (MemoryLog::new(MemoryOptions::default()), Acknowledgements::default());
+        assert_eq!(owner(&read, &log, 5).await, None);
+        say(&log, 5, "ada", |_| ()).await;
+        assert_eq!((owner(&read, &log, 5).await, owner(&read, &log, 4).await), (Some("ada".to_owned()), None));
+        let again = log.crash();
+        say(&again, 6, "bob", |_| ()).await;
+        assert_eq!(owner(&read, &log, 5).await.as_deref(), Some("ada"), "whoever has the old log is refused");
+        assert_eq!(owner(&read, &again, 6).await.as_deref(), Some("bob"));
+        assert_eq!(owner(&read, &again, 5).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_newer_version_says_is_not_passed_over() {
+        let (log, read) = (MemoryLog::new(MemoryOptions::default()), Acknowledgements::default());
+        say(&log, 5, "ada", |value| value[3] ^= 1).await;
+        let error = read.read(log.as_ref()).await.unwrap_err();
+        assert!(error.to_string().ends_with("upgrade the readers first") && !error.may_pass(), "{error}");
+    }
+}
