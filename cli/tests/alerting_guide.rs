@@ -91,7 +91,7 @@ fn the_classic_alerts_do_what_their_tests_say() {
 /// The night of the guide: a page is silenced, then told; a chat that was mute is not told of the end of what it was not told.
 fn night() -> Vec<Notification> {
     // 2026-11-29T10:00:00Z
-    const TEN: i64 = 1_796_032_800_000;
+    const TEN: i64 = 1_795_946_400_000;
     let of = |seconds: i64, kind: &str, seq: i32, receiver: &str| Notification {
         alert_id: "5a2f9c01d3b7e846".to_owned(),
         episode: TEN / 1_000,
