@@ -133,7 +133,7 @@ fn stored(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         store.write(Arc::new(batch)).await.unwrap();
-        store.close().await;
+        store.close().await.unwrap();
     });
 }
 

@@ -128,7 +128,7 @@ async fn notifications_of_a_former_version_stay_and_others_come_beside_them() {
     let store = PostgresStore::connect(options.clone()).await.unwrap();
     let all = NotificationQuestion { limit: 10, ..NotificationQuestion::default() };
     let former = made::notification("x", 2);
-    assert_eq!(store.notifications(&all).await.unwrap().notifications, [former.clone()]);
+    assert_eq!(store.notifications(&all).await.unwrap().notifications, std::slice::from_ref(&former));
     let told = Notification { at: 333_000, repeated: true, ..former.clone() };
     let positions = vec![made::moved(Topic::Notifications, None, 1, 1)];
     let batch = WriteBatch { notifications: vec![told.clone()], positions, ..WriteBatch::default() };
