@@ -3,6 +3,7 @@
 use slipstream_log::{LogError, TopicPartition};
 use slipstream_role::burn_state::BurnStateError;
 use slipstream_role::definitions::PARTITION;
+use slipstream_role::reading::ReadError;
 use slipstream_role::revisions::RevisionsError;
 use slipstream_schemas::Cause;
 use slipstream_slo::revision::RevisionError;
@@ -69,6 +70,9 @@ pub enum QueryError {
     /// The definitions are not known.
     #[error(transparent)]
     Definitions(#[from] DefinitionsError),
+    /// What people say about alerts cannot be read.
+    #[error(transparent)]
+    Said(#[from] ReadError),
     /// The question makes no sense.
     #[error("{0}")]
     Refused(String),
@@ -118,6 +122,9 @@ impl QueryError {
             QueryError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
             QueryError::Log(error) | QueryError::Definitions(DefinitionsError::Reading(error)) => {
                 matches!(error, LogError::Transient { .. } | LogError::Busy)
+            }
+            QueryError::Said(ReadError::Log { cause, .. }) => {
+                matches!(cause, LogError::Transient { .. } | LogError::Busy)
             }
             QueryError::NotYet { .. } => true,
             _ => false,

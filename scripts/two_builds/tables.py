@@ -20,7 +20,8 @@ QUERIES = {
     "b.budget_remaining, b.good, b.total, hex(b.body) FROM burn_rates b JOIN series s ON s.id = b.series "
     "WHERE b.tick <= {until} ORDER BY 1, 2, 3, 4, 5",
     "alert_transitions": "SELECT * FROM alert_transitions WHERE tick <= {until} ORDER BY alert_id, episode, seq",
-    "notifications": "SELECT * FROM notifications WHERE at <= {until} * 1000 ORDER BY alert_id, episode, seq, receiver",
+    "notifications": "SELECT * FROM notifications WHERE at <= {until} * 1000 "
+    "ORDER BY alert_id, episode, seq, receiver, at, outcome",
 }
 # What depends only on the log's clock.
 OF_EVENTS = ["dimensions", "events", "minutes", "rollups"]

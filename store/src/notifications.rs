@@ -1,7 +1,7 @@
 //! What became of notifications, as a question finds it.
 
 use serde::Serialize;
-use slipstream_schemas::records::{Notification, Outcome};
+use slipstream_schemas::records::{Notification, NotificationReason, Outcome};
 
 use crate::error::StoreError;
 
@@ -17,6 +17,14 @@ pub struct NotificationQuestion {
     pub receiver: Option<String>,
     /// Exactly this outcome.
     pub outcome: Option<Outcome>,
+    /// Exactly this reason.
+    pub reason: Option<NotificationReason>,
+    /// Of exactly this SLO. Rows of former versions do not tell theirs; likewise kind and severity.
+    pub slo: Option<String>,
+    /// Exactly this severity.
+    pub severity: Option<String>,
+    /// Exactly this kind: `firing`, `severity` or `resolved`.
+    pub kind: Option<String>,
     /// Ended at this millisecond or later, by the notifier's clock.
     pub from: Option<i64>,
     /// Ended before this millisecond.
@@ -30,7 +38,7 @@ pub struct NotificationQuestion {
 /// A page, newest first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NotificationPage {
-    /// By `at`, newest first; then alert id, episode, seq, receiver.
+    /// By `at`, newest first; then alert id, episode, seq, receiver, name of the outcome.
     pub notifications: Vec<Notification>,
     /// Where the next page starts; `None` at the end.
     pub next: Option<NotificationCursor>,
@@ -38,13 +46,13 @@ pub struct NotificationPage {
 
 /// A place in that order: at the notification it names. Its text form is opaque to its user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-pub struct NotificationCursor(pub i64, pub String, pub i64, pub i32, pub String);
+pub struct NotificationCursor(pub i64, pub String, pub i64, pub i32, pub String, pub String);
 
 impl NotificationCursor {
     /// The place of a notification.
     pub fn of(notification: &Notification) -> Self {
-        let Notification { at, alert_id, episode, seq, receiver, .. } = notification;
-        NotificationCursor(*at, alert_id.clone(), *episode, *seq, receiver.clone())
+        let Notification { at, alert_id, episode, seq, receiver, outcome, .. } = notification;
+        NotificationCursor(*at, alert_id.clone(), *episode, *seq, receiver.clone(), outcome.name().to_owned())
     }
 }
 
@@ -73,10 +81,10 @@ mod tests {
 
     #[test]
     fn a_cursor_that_no_page_has_is_refused() {
-        let cursor = NotificationCursor(1_700_000_000_000, "a".into(), 1, 1, "r".into());
+        let cursor = NotificationCursor(1_700_000_000_000, "a".into(), 1, 1, "r".into(), "refused".into());
         assert_eq!(cursor.to_string().parse::<NotificationCursor>().ok(), Some(cursor));
         for at in [i64::MIN, i64::MAX] {
-            let text = format!("[{at},\"a\",1,1,\"r\"]");
+            let text = format!("[{at},\"a\",1,1,\"r\",\"refused\"]");
             assert!(text.parse::<NotificationCursor>().is_err(), "{text}");
         }
     }

@@ -84,6 +84,7 @@ impl From<QueryError> for AskError {
         match error {
             QueryError::Store(error) => error.into(),
             QueryError::Log(error) => error.into(),
+            QueryError::Said(error) => error.into(),
             QueryError::Unknown { what, name } => AskError::NoSuch { what, name },
             QueryError::NotYet { .. } => AskError::NotYet(error.to_string()),
             QueryError::Refused(_) | QueryError::Gone { .. } => AskError::Unanswerable(error.to_string()),

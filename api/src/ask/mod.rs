@@ -9,4 +9,4 @@ mod past;
 mod slos;
 
 pub use error::AskError;
-pub use past::{MarkerQuestion, Past, StoreCell};
+pub use past::{MarkerQuestion, Past, SilenceQuestion, StoreCell};

@@ -7,6 +7,8 @@ use slipstream_log::SharedLog;
 use slipstream_query::history::{ContributorQuestion, HistoryQuestion, TopQuestion};
 use slipstream_query::{History, QueryError};
 use slipstream_role::markers::markers;
+use slipstream_role::silences::silences;
+use slipstream_schemas::records::SilenceState;
 use slipstream_schemas::{EventTime, LogTime, Topic};
 use slipstream_store::alerts::AlertFilter;
 use slipstream_store::kpis::KpiQuestion;
@@ -25,6 +27,7 @@ use super::answers::history::History as Points;
 use super::answers::kpis::KpiAnswer;
 use super::answers::markers::Markers;
 use super::answers::notifications::Notifications;
+use super::answers::silences::{Silence, Silences};
 use super::known::KnownUpTo;
 
 /// A store that may not have been reached yet.
@@ -51,6 +54,14 @@ pub struct MarkerQuestion {
     pub to: EventTime,
     /// Of this service, or of all.
     pub service: Option<String>,
+    /// At most so many, the newest.
+    pub limit: usize,
+}
+
+/// Silences of some states.
+pub struct SilenceQuestion {
+    /// One of these; empty: any.
+    pub states: Vec<SilenceState>,
     /// At most so many, the newest.
     pub limit: usize,
 }
@@ -136,6 +147,17 @@ impl Past {
         let markers_total = found.len();
         found.drain(..markers_total.saturating_sub(question.limit));
         Ok(Markers { markers_total, markers: found.into_iter().map(Into::into).collect() })
+    }
+
+    /// Silences, newest first, and where they stand now.
+    pub async fn silences(&self, question: &SilenceQuestion, now: LogTime) -> Result<Silences, AskError> {
+        let mut found = silences(self.log.as_ref()).await?;
+        let LogTime(now) = now;
+        found.retain(|silence| question.states.is_empty() || question.states.contains(&silence.state(now)));
+        found.sort_by(|a, b| (b.created_at, &a.id).cmp(&(a.created_at, &b.id)));
+        let silences_total = found.len();
+        found.truncate(question.limit);
+        Ok(Silences { silences_total, silences: found.into_iter().map(|found| Silence::new(found, now)).collect() })
     }
 
     /// Overwrites a `user_ref` wherever the store has it.

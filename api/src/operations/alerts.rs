@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use slipstream_schemas::LogTime;
-use slipstream_schemas::records::Outcome;
+use slipstream_schemas::records::{NotificationReason, Outcome};
 use slipstream_store::alerts::{AlertFilter, AlertState};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -34,11 +34,34 @@ impl Choice for Outcome {
     const ALL: &'static [Self] = &[Outcome::Delivered, Outcome::Refused, Outcome::NotDue, Outcome::HeldBack];
 
     fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Choice for NotificationReason {
+    const ALL: &'static [Self] = NotificationReason::ALL;
+
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+/// What a notification is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Firing,
+    Severity,
+    Resolved,
+}
+
+impl Choice for Kind {
+    const ALL: &'static [Self] = &[Kind::Firing, Kind::Severity, Kind::Resolved];
+
+    fn name(self) -> &'static str {
         match self {
-            Outcome::Delivered => "delivered",
-            Outcome::Refused => "refused",
-            Outcome::NotDue => "not_due",
-            Outcome::HeldBack => "held_back",
+            Kind::Firing => "firing",
+            Kind::Severity => "severity",
+            Kind::Resolved => "resolved",
         }
     }
 }
@@ -60,11 +83,13 @@ const STATE: Param<AlertState> = Param::new("state", "In this state; several for
 const ID: Param<Name> = Param::new("id", "Its id", "5a2f9c01d3b7e846");
 const RECEIVER: Param<Name> = Param::new("receiver", "At exactly this receiver", "on-call");
 const OUTCOME: Param<Outcome> = Param::new("outcome", "That ended so", "delivered");
+const REASON: Param<NotificationReason> = Param::new("reason", "That was not sent for this reason", "silenced");
+const KIND: Param<Kind> = Param::new("kind", "Of this kind of transition", "firing");
 const ALERT_ID: Param<Name> = Param::new("alert_id", "Of exactly this alert", "5a2f9c01d3b7e846");
 const AFTER: Param<NotificationCursor> = Param::new(
     "after",
     "Behind this place: `next` of the page before, unchanged",
-    r#"[1796031072118,"5a2f9c01d3b7e846",1796031070,2,"on-call"]"#,
+    r#"[1796031072118,"5a2f9c01d3b7e846",1796031070,2,"on-call","delivered"]"#,
 );
 
 /// Alerts, as they were known at a time.
@@ -99,6 +124,10 @@ impl Question for NotificationQuestion {
             to: to.map(millis),
             receiver: asking.one(&RECEIVER).map(|Name(name)| name),
             outcome: asking.one(&OUTCOME),
+            reason: asking.one(&REASON),
+            slo: asking.one(&SLO).map(|Name(name)| name),
+            severity: asking.one(&SEVERITY).map(|Name(name)| name),
+            kind: asking.one(&KIND).map(|kind| kind.name().to_owned()),
             alert_id: asking.one(&ALERT_ID).map(|Name(name)| name),
             limit: asking.one(&LIMIT).map_or(USUAL, |Limit(limit)| limit),
             after: asking.one(&AFTER),
@@ -135,7 +164,8 @@ pub fn operations() -> Vec<Operation> {
             .about("Its newest episode, its transitions (the newest 10,000) with their episodes, and what became of its notifications.")
             .refusing(&[404]),
         Operation::rows(NOTIFICATIONS, notifications, Some(|page: &Notifications| page.next.as_deref()))
-            .about("What each receiver took or refused, and what was not told, with the reason.")
+            .about("What each receiver took or refused, and what was not told, with the reason. What is held back first and told later has an \
+                 entry for each. Entries of former versions tell no kind, SLO and severity.",)
             .refusing(&[422]),
     ]
 }

@@ -9,6 +9,7 @@ mod health;
 mod kpis;
 mod markers;
 mod past_slos;
+mod silences;
 mod slos;
 mod stream;
 
@@ -18,7 +19,7 @@ use crate::operation::Operation;
 pub const TAGS: [(&str, &str); 6] = [
     ("SLOs", "How objectives stand and stood, and who spends their budgets."),
     ("Requests", "Raw requests, and what they add up to."),
-    ("Alerts", "Alerts, and what became of their notifications."),
+    ("Alerts", "Alerts, what became of their notifications, and silences."),
     ("Live", "What changes, as it changes."),
     ("Installation", "How it is, and what was done to its services."),
     ("Documents", "This description, in several forms."),
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Operation> {
         events::operations(),
         kpis::operations(),
         alerts::operations(),
+        silences::operations(),
         stream::operations(),
         health::operations(),
         markers::operations(),

@@ -24,7 +24,7 @@ pub use api::Api;
 pub use backtest::Backtest;
 pub use mark::{Mark, Marking};
 pub use place::{AskedOf, Place, as_argument, called};
-pub use query::{Buckets, By, Form, OutcomeName, Part, Query, Sort, Source, State, What};
+pub use query::{Buckets, By, Form, KindName, OutcomeName, Part, Query, ReasonName, Sort, Source, State, What};
 pub use replay::{ClockName, Replay};
 pub use run::{Demo, Run};
 pub use server::Server;

@@ -211,7 +211,9 @@ pub enum Query {
         place: AskedOf,
     },
     /// List what became of notifications, newest first
-    #[command(after_help = "Example:\n  slipstream query notifications --outcome refused")]
+    #[command(after_help = "Examples:\n  slipstream query notifications --alert 5a2f9c01d3b7e846\n  \
+        slipstream query notifications --from 2026-01-31 --outcome held_back\n  \
+        slipstream query notifications --outcome refused --receiver on-call")]
     Notifications {
         /// Ended at or after
         #[arg(long, value_name = "TIME", value_parser = time)]
@@ -228,6 +230,18 @@ pub enum Query {
         /// Only with this outcome
         #[arg(long, value_enum)]
         outcome: Option<OutcomeName>,
+        /// Only those that were not sent for this reason
+        #[arg(long, value_enum)]
+        reason: Option<ReasonName>,
+        /// Only of this SLO
+        #[arg(long, value_name = "NAME")]
+        slo: Option<String>,
+        /// Only of this severity
+        #[arg(long)]
+        severity: Option<String>,
+        /// Only of this kind
+        #[arg(long, value_enum)]
+        kind: Option<KindName>,
         /// At most this many
         #[arg(long, default_value = "100", value_parser = limit)]
         limit: usize,
@@ -427,4 +441,48 @@ pub enum OutcomeName {
     NotDue,
     /// It was not sent for now: silenced, inhibited, or at a mute time
     HeldBack,
+}
+
+/// Reasons of notifications that were not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ReasonName {
+    /// A silence holds it back
+    Silenced,
+    /// Another alert holds it back
+    Inhibited,
+    /// Its route is mute at this time
+    Muted,
+    /// No route leads it to the receiver
+    NoRoute,
+    /// It is an end, and its beginning was not sent
+    Untold,
+    /// The receiver wants no ends
+    Unwanted,
+    /// A later state was sent instead
+    Superseded,
+    /// The episode began and ended before it could be sent
+    Missed,
+}
+
+/// What notifications are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindName {
+    /// An alert began to fire
+    Firing,
+    /// Its severity changed
+    Severity,
+    /// It is over
+    Resolved,
+}
+
+impl KindName {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            KindName::Firing => "firing",
+            KindName::Severity => "severity",
+            KindName::Resolved => "resolved",
+        }
+    }
 }

@@ -1,29 +1,48 @@
-//! Alerts: their episodes, one with all its transitions, and what became of notifications.
+//! Alerts: their episodes, and one with all that is known of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use slipstream_schemas::records::{AlertTransition, AlertValue, Notification, Outcome, TransitionKind};
-use slipstream_schemas::{EventTime, LogTime};
+use slipstream_schemas::LogTime;
+use slipstream_schemas::records::{AlertTransition, AlertValue, TransitionKind};
 use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState, compared};
 use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::text;
 
-use super::History;
+use super::acknowledged::{Acknowledged, Known};
+use super::{History, NotificationRow};
 use crate::QueryError;
 
 /// Alerts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertAnswer {
     /// One for each episode, newest first.
-    pub alerts: Vec<AlertEpisode>,
+    pub alerts: Vec<AlertRow>,
+}
+
+/// An episode of an alert, and who looks after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertRow {
+    /// The episode.
+    #[serde(flatten)]
+    pub episode: AlertEpisode,
+    /// Who looks after it. Null: nobody has said so, or the log, which knows, is not there; also of alerts as of a time.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+impl AlertRow {
+    fn new(episode: AlertEpisode, known: &Known) -> Self {
+        AlertRow { acknowledged: known.of(&episode.id, episode.episode), episode }
+    }
 }
 
 /// An alert with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertDetail {
     /// Its episodes, newest first.
-    pub episodes: Vec<AlertEpisode>,
+    pub episodes: Vec<AlertRow>,
     /// The newest 10,000 transitions, oldest first.
     pub transitions: Vec<TransitionRow>,
     /// What became of its notifications, newest first; at most 10,000.
@@ -77,54 +96,6 @@ impl TransitionRow {
     }
 }
 
-/// A page of notifications.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NotificationAnswer {
-    /// Newest first.
-    pub notifications: Vec<NotificationRow>,
-    /// Where the next page starts, as text; null at the end.
-    pub next: Option<String>,
-}
-
-/// What became of a transition at a receiver.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NotificationRow {
-    /// When it ended, RFC 3339, by the notifier's clock.
-    pub at: String,
-    /// The alert.
-    pub alert_id: String,
-    /// Its episode.
-    pub episode: i64,
-    /// The transition within it.
-    pub seq: i32,
-    /// Receiver name.
-    pub receiver: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// HTTP status; null if there was no response.
-    pub status: Option<i32>,
-    /// Attempts made.
-    pub attempts: i32,
-    /// What the receiver or the transport said.
-    pub detail: String,
-}
-
-impl From<Notification> for NotificationRow {
-    fn from(n: Notification) -> Self {
-        NotificationRow {
-            at: text::micros(EventTime(n.at.saturating_mul(1_000))),
-            alert_id: n.alert_id,
-            episode: n.episode,
-            seq: n.seq,
-            receiver: n.receiver,
-            outcome: n.outcome,
-            status: n.status,
-            attempts: n.attempts,
-            detail: n.detail,
-        }
-    }
-}
-
 /// Whether episodes that were over by a tick would be among those that are asked for.
 fn reaches(filter: &AlertFilter, found: usize, over_by: i64) -> bool {
     let is_open = |state: &AlertState| matches!(state, AlertState::Pending | AlertState::Firing);
@@ -142,7 +113,13 @@ impl History {
     /// # Errors
     /// When the store cannot be read, lacks what was known then, or refuses the question.
     pub async fn alerts(&self, filter: &AlertFilter, as_of: Option<LogTime>) -> Result<AlertAnswer, QueryError> {
-        let Some(at) = as_of else { return Ok(AlertAnswer { alerts: self.store.alerts(filter).await? }) };
+        let rows = |alerts: Vec<AlertEpisode>, known: &Known| {
+            alerts.into_iter().map(|episode| AlertRow::new(episode, known)).collect()
+        };
+        let Some(at) = as_of else {
+            let (alerts, known) = (self.store.alerts(filter).await?, self.acknowledgements().await?);
+            return Ok(AlertAnswer { alerts: rows(alerts, &known) });
+        };
         self.require_alerts(at).await?;
         let filter = AlertFilter { until: Some(at.0.div_euclid(1_000)), ..filter.clone() };
         let alerts = self.store.alerts(&filter).await?;
@@ -153,7 +130,8 @@ impl History {
                 from = text::seconds(from)
             )));
         }
-        Ok(AlertAnswer { alerts })
+        // Who looks after alerts is not known of the past: the log keeps the last word on each.
+        Ok(AlertAnswer { alerts: rows(alerts, &Known::default()) })
     }
 
     /// An alert with its transitions and notifications.
@@ -169,21 +147,21 @@ impl History {
         if latest.is_empty() {
             return Err(QueryError::Unknown { what: "alert", name: id.to_owned() });
         }
-        let episodes = latest.values().rev().map(|transition| AlertEpisode::new(transition)).collect();
+        let known = self.acknowledgements().await?;
+        let episodes =
+            latest.values().rev().map(|transition| AlertRow::new(AlertEpisode::new(transition), &known)).collect();
         let question =
             NotificationQuestion { alert_id: Some(id.to_owned()), limit: TOLD, ..NotificationQuestion::default() };
         let notifications = self.notifications(&question).await?.notifications;
         Ok(AlertDetail { episodes, transitions: transitions.iter().map(TransitionRow::new).collect(), notifications })
     }
 
-    /// A page of what became of notifications.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or refuses the question.
-    pub async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationAnswer, QueryError> {
-        let page = self.store.notifications(question).await?;
-        let notifications = page.notifications.into_iter().map(NotificationRow::from).collect();
-        Ok(NotificationAnswer { notifications, next: page.next.map(|next| next.to_string()) })
+    /// Who looks after alerts; nobody, without a log.
+    async fn acknowledgements(&self) -> Result<Arc<Known>, QueryError> {
+        match &self.log {
+            Ok(log) => self.acknowledged.read(log.as_ref()).await,
+            Err(_) => Ok(Arc::default()),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! What happened, from the store: KPIs, events, alerts, the history of SLOs; as it is now, or as it was known at a time.
 
+mod acknowledged;
 mod alerts;
 mod as_of;
 mod contributors;
 mod erasure;
 mod events;
 mod known;
+mod notifications;
 mod points;
 mod reached;
 mod standing;
@@ -13,6 +15,7 @@ mod top;
 
 use std::sync::Arc;
 
+use acknowledged::Acknowledgements;
 use reached::Reached;
 use slipstream_log::SharedLog;
 use slipstream_schemas::Cause;
@@ -22,10 +25,12 @@ use tokio::sync::Mutex;
 
 use crate::definitions::KnownRevisions;
 
-pub use alerts::{AlertAnswer, AlertDetail, NotificationAnswer, NotificationRow, TransitionRow};
+pub use acknowledged::Acknowledged;
+pub use alerts::{AlertAnswer, AlertDetail, AlertRow, TransitionRow};
 pub use contributors::{ContributorAnswer, ContributorQuestion, ContributorRow, Dimension};
 pub use erasure::Erasure;
 pub use events::{EventAnswer, EventRow};
+pub use notifications::{NotificationAnswer, NotificationRow};
 pub use points::{HistoryAnswer, HistoryPoint, HistoryQuestion};
 pub use standing::{StoreStanding, TopicStanding};
 pub use top::{TopAnswer, TopQuestion, TopRow, TopSort};
@@ -40,12 +45,14 @@ pub struct History {
     reached: Arc<Reached>,
     /// Likewise the definitions that were read.
     known: Arc<Mutex<KnownRevisions>>,
+    /// Likewise who looks after alerts.
+    acknowledged: Arc<Acknowledgements>,
 }
 
 impl History {
     /// For a store, which may be open for reading only.
     pub fn of(store: SharedStore) -> History {
-        History { store, log: Err(None), reached: Arc::default(), known: Arc::default() }
+        History { store, log: Err(None), reached: Arc::default(), known: Arc::default(), acknowledged: Arc::default() }
     }
 
     /// With the log that it is filled from.

@@ -152,6 +152,18 @@ pub enum Outcome {
     HeldBack,
 }
 
+impl Outcome {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Refused => "refused",
+            Outcome::NotDue => "not_due",
+            Outcome::HeldBack => "held_back",
+        }
+    }
+}
+
 /// Why a notification was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +187,36 @@ pub enum NotificationReason {
     Superseded,
     /// The episode began and ended before it could be sent.
     Missed,
+}
+
+impl NotificationReason {
+    /// Every reason.
+    pub const ALL: &'static [NotificationReason] = &[
+        NotificationReason::None,
+        NotificationReason::Silenced,
+        NotificationReason::Inhibited,
+        NotificationReason::Muted,
+        NotificationReason::NoRoute,
+        NotificationReason::Untold,
+        NotificationReason::Unwanted,
+        NotificationReason::Superseded,
+        NotificationReason::Missed,
+    ];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            NotificationReason::None => "none",
+            NotificationReason::Silenced => "silenced",
+            NotificationReason::Inhibited => "inhibited",
+            NotificationReason::Muted => "muted",
+            NotificationReason::NoRoute => "no_route",
+            NotificationReason::Untold => "untold",
+            NotificationReason::Unwanted => "unwanted",
+            NotificationReason::Superseded => "superseded",
+            NotificationReason::Missed => "missed",
+        }
+    }
 }
 
 /// What became of a transition at a receiver. The notifier restores what it holds back from it.

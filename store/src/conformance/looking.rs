@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use slipstream_schemas::records::{Notification, Outcome, TransitionKind};
+use slipstream_schemas::records::{Notification, NotificationReason, Outcome, TransitionKind};
 use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
 
 use super::Fixture;
@@ -23,6 +23,7 @@ pub async fn all(fixture: &dyn Fixture) {
     an_erased_user_leaves_the_counts_as_they_were(fixture).await;
     states_and_alerts_of_the_past_are_those_of_then(fixture).await;
     notifications_come_in_pages(fixture).await;
+    every_outcome_of_a_notification_stays(fixture).await;
     states_of_the_past_are_told_as_long_as_retention_leaves_them(fixture).await;
 }
 
@@ -176,6 +177,13 @@ async fn notifications_come_in_pages(fixture: &dyn Fixture) {
         receiver: ["ops", "chat"][i as usize % 2].to_owned(),
         outcome: [Outcome::Delivered, Outcome::Refused, Outcome::NotDue][i as usize % 3],
         at: 1_000 * (i / 4),
+        reason: NotificationReason::ALL[i as usize % NotificationReason::ALL.len()],
+        by: format!("by-{}", i % 3),
+        kind: ["firing", "severity", "resolved"][i as usize / 3 % 3].to_owned(),
+        slo: ["checkout", "search"][i as usize / 2 % 2].to_owned(),
+        severity: ["page", "ticket"][i as usize / 5 % 2].to_owned(),
+        latency_ms: (i % 2 == 0).then_some(i),
+        repeated: i % 7 == 0,
         ..made::notification(&format!("alert-{}", i % 5), i as i32)
     };
     let all: Vec<Notification> = (0..40).map(made).collect();
@@ -187,6 +195,9 @@ async fn notifications_come_in_pages(fixture: &dyn Fixture) {
         question.clone(),
         NotificationQuestion { alert_id: Some("alert-2".into()), ..question.clone() },
         NotificationQuestion { receiver: Some("chat".into()), outcome: Some(Outcome::Refused), ..question.clone() },
+        NotificationQuestion { reason: Some(NotificationReason::Muted), ..question.clone() },
+        NotificationQuestion { slo: Some("search".into()), kind: Some("firing".into()), ..question.clone() },
+        NotificationQuestion { severity: Some("page".into()), ..question.clone() },
         NotificationQuestion { from: Some(3_000), to: Some(6_000), ..question },
     ];
     for mut question in table {
@@ -195,6 +206,10 @@ async fn notifications_come_in_pages(fixture: &dyn Fixture) {
             .filter(|n| question.alert_id.as_ref().is_none_or(|id| *id == n.alert_id))
             .filter(|n| question.receiver.as_ref().is_none_or(|receiver| *receiver == n.receiver))
             .filter(|n| question.outcome.is_none_or(|outcome| outcome == n.outcome))
+            .filter(|n| question.reason.is_none_or(|reason| reason == n.reason))
+            .filter(|n| question.slo.as_ref().is_none_or(|slo| *slo == n.slo))
+            .filter(|n| question.severity.as_ref().is_none_or(|severity| *severity == n.severity))
+            .filter(|n| question.kind.as_ref().is_none_or(|kind| *kind == n.kind))
             .filter(|n| question.from.is_none_or(|from| n.at >= from) && question.to.is_none_or(|to| n.at < to))
             .collect();
         expected.sort_by_key(|n| (-n.at, n.alert_id.clone(), n.episode, n.seq, n.receiver.clone()));
@@ -206,5 +221,44 @@ async fn notifications_come_in_pages(fixture: &dyn Fixture) {
             question.after = Some(next.to_string().parse().expect("a cursor"));
         }
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{question:?}");
+    }
+}
+
+/// Held back first, refused then, delivered at last, and reminded of: all in one transition at one receiver.
+async fn every_outcome_of_a_notification_stays(fixture: &dyn Fixture) {
+    let store = fixture.empty().await;
+    let became = |at: i64, outcome: Outcome, reason: NotificationReason| Notification {
+        outcome,
+        at,
+        reason,
+        by: if reason == NotificationReason::None { String::new() } else { "s-1".to_owned() },
+        ..made::notification("x", 2)
+    };
+    let told = [
+        became(3_000, Outcome::HeldBack, NotificationReason::Inhibited),
+        became(2_000, Outcome::HeldBack, NotificationReason::Silenced),
+        became(4_000, Outcome::Refused, NotificationReason::None),
+        became(4_000, Outcome::Delivered, NotificationReason::None),
+        Notification { repeated: true, ..became(9_000, Outcome::Delivered, NotificationReason::None) },
+    ];
+    let all = NotificationQuestion { limit: 10, ..NotificationQuestion::default() };
+    // In two batches, and the second once more, as of a topic that was made again with what is left of the first.
+    for (batch, topic) in [(&told[..2], "first"), (&told[2..], "second"), (&told[2..], "third")] {
+        store.claim_topic(Topic::Notifications, topic).await.expect("claimed");
+        let positions = vec![made::moved(Topic::Notifications, None, batch.len() as i64, 1_000)];
+        let batch = WriteBatch { notifications: batch.to_vec(), positions, ..WriteBatch::default() };
+        store.write(Arc::new(batch)).await.expect("written");
+    }
+    let mut expected = told.to_vec();
+    expected.sort_by_key(|n| (-n.at, n.outcome.name()));
+    for limit in [1, 2, 10] {
+        let (mut found, mut question) = (Vec::new(), NotificationQuestion { limit, ..all.clone() });
+        loop {
+            let page = store.notifications(&question).await.expect("a page");
+            found.extend(page.notifications);
+            let Some(next) = page.next else { break };
+            question.after = Some(next);
+        }
+        assert_eq!(found, expected, "pages of {limit}");
     }
 }

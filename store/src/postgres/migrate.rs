@@ -14,7 +14,7 @@ use super::{compression, error, owner};
 use crate::port::StoreError;
 
 /// Migrations in order, by version from 1.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         tables: include_str!("sql/v1_tables.sql"),
         functions: include_str!("sql/v1_sketch.sql"),
@@ -35,6 +35,7 @@ const MIGRATIONS: [Migration; 5] = [
         views: V5_VIEWS,
         ..NOTHING
     },
+    Migration { tables: include_str!("sql/v6_tables.sql"), ..NOTHING },
 ];
 
 const V5_VIEWS: &str = include_str!("sql/v5_views.sql");

@@ -25,6 +25,7 @@ mod owner;
 mod read;
 mod read_events;
 mod read_kpis;
+mod read_notifications;
 mod read_raw;
 mod refresh;
 mod refuse;
@@ -222,7 +223,9 @@ impl Store for PostgresStore {
 
     async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError> {
         let question = question.clone();
-        self.readers.ask("reading notifications", |asked| Box::pin(read::notifications(asked, question.clone()))).await
+        self.readers
+            .ask("reading notifications", |asked| Box::pin(read_notifications::page(asked, question.clone())))
+            .await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -1,15 +1,14 @@
-//! Questions for rows: positions, states of SLOs, alerts, notifications, counts.
+//! Questions for rows: positions, states of SLOs, alerts, counts.
 
-use slipstream_schemas::records::{AlertTransition, BurnRates, Notification};
+use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{Cause, LogTime, Topic, codec};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row, Transaction};
 
 use super::conditions::Conditions;
+use super::error;
 use super::stamp::Stamp;
-use super::{error, write_history};
 use crate::alerts::{AlertEpisode, AlertFilter, MOST_TRANSITIONS};
-use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
 use crate::port::{BurnQuestion, Counts, StoreError, StorePosition, WholeFrom};
 
 type Answer<T> = Result<T, StoreError>;
@@ -114,53 +113,6 @@ pub async fn transitions(asked: &Transaction<'_>, alert_id: String) -> Answer<Ve
         stored_transitions(&rows(asked, "reading an alert's transitions", &sql, &conditions.values()).await?)?;
     newest.reverse();
     Ok(newest)
-}
-
-pub async fn notifications(asked: &Transaction<'_>, question: NotificationQuestion) -> Answer<NotificationPage> {
-    let mut conditions = Conditions::default();
-    let outcome =
-        question.outcome.map(|outcome| write_history::word("asking for notifications", &outcome)).transpose()?;
-    conditions.equal(&[("alert_id", &question.alert_id), ("receiver", &question.receiver), ("outcome", &outcome)]);
-    let bound = |at: Option<i64>, open: i64| at.map_or(open, |at| Stamp::millis(at).0);
-    conditions.between("\"at\"", bound(question.from, i64::MIN), bound(question.to, i64::MAX));
-    if let Some(NotificationCursor(at, alert, episode, seq, receiver)) = question.after {
-        let at = conditions.value(Stamp::millis(at), Type::TIMESTAMPTZ);
-        let [alert, receiver] = [alert, receiver].map(|text| conditions.value(write_history::plain(&text), Type::TEXT));
-        let (episode, seq) = (conditions.value(episode, Type::INT8), conditions.value(seq, Type::INT4));
-        conditions.and(format!(
-            "\"at\" <= {at} AND (\"at\" < {at} OR (alert_id, episode, seq, receiver) > ({alert}, {episode}, {seq}, {receiver}))"
-        ));
-    }
-    let limit = question.limit.clamp(1, MOST_NOTIFICATIONS);
-    let sql = format!(
-        "SELECT alert_id, episode, seq, receiver, outcome, status, attempts, detail, \"at\" FROM notifications
-         WHERE {} ORDER BY \"at\" DESC, alert_id, episode, seq, receiver LIMIT {}",
-        conditions.sql(),
-        limit + 1
-    );
-    let found = rows(asked, "reading notifications", &sql, &conditions.values()).await?;
-    let mut notifications = found.iter().map(notification).collect::<Answer<Vec<_>>>()?;
-    let more = notifications.len() > limit;
-    notifications.truncate(limit);
-    let next = notifications.last().filter(|_| more).map(NotificationCursor::of);
-    Ok(NotificationPage { notifications, next })
-}
-
-fn notification(row: &Row) -> Answer<Notification> {
-    let outcome: &str = row.get(4);
-    let unknown = |cause| error::unreadable("a notification", Cause::of(cause));
-    Ok(Notification {
-        alert_id: row.get(0),
-        episode: row.get(1),
-        seq: row.get(2),
-        receiver: row.get(3),
-        outcome: serde_json::from_value(outcome.into()).map_err(unknown)?,
-        status: row.get(5),
-        attempts: row.get(6),
-        detail: row.get(7),
-        at: row.get::<_, Stamp>(8).0.div_euclid(1_000),
-        ..Notification::default()
-    })
 }
 
 pub async fn counts(asked: &Transaction<'_>) -> Answer<Counts> {

@@ -162,34 +162,41 @@ async fn insert_transitions(transaction: &Transaction<'_>, transitions: &[AlertT
 }
 
 const NOTIFICATIONS: &str = "INSERT INTO notifications (alert_id, episode, seq, receiver, outcome, status, attempts,
-     detail, \"at\")
-     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS n (alert_id, episode, seq, receiver, outcome, status,
-          attempts, detail, \"at\")
-     ORDER BY 1, 2, 3, 4
-     ON CONFLICT (alert_id, episode, seq, receiver) DO UPDATE SET outcome = excluded.outcome, status = excluded.status,
-     attempts = excluded.attempts, detail = excluded.detail, \"at\" = excluded.\"at\"";
+     detail, \"at\", reason, \"by\", kind, slo, severity, latency_ms, repeated)
+     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS n (alert_id, episode,
+          seq, receiver, outcome, status, attempts, detail, \"at\", reason, \"by\", kind, slo, severity, latency_ms, repeated)
+     ORDER BY alert_id, episode, seq, receiver, \"at\", outcome
+     ON CONFLICT (alert_id, episode, seq, receiver, \"at\", outcome) DO UPDATE SET status = excluded.status,
+     attempts = excluded.attempts, detail = excluded.detail, reason = excluded.reason, \"by\" = excluded.\"by\",
+     kind = excluded.kind, slo = excluded.slo, severity = excluded.severity, latency_ms = excluded.latency_ms,
+     repeated = excluded.repeated";
 
 async fn insert_notifications(transaction: &Transaction<'_>, notifications: &[Notification]) -> Done {
-    let doing = "storing delivery outcomes";
-    let last: BTreeMap<(&str, i64, i32, &str), &Notification> =
-        notifications.iter().map(|n| ((n.alert_id.as_str(), n.episode, n.seq, n.receiver.as_str()), n)).collect();
+    let key = |n: &Notification| (plain(&n.alert_id), n.episode, n.seq, plain(&n.receiver), n.at, n.outcome.name());
+    let last: BTreeMap<_, &Notification> = notifications.iter().map(|n| (key(n), n)).collect();
     if last.is_empty() {
         return Ok(());
     }
     let rows: Vec<&Notification> = last.into_values().collect();
-    let outcomes: Vec<String> = rows.iter().map(|n| word(doing, &n.outcome)).collect::<Result<_, _>>()?;
-    let values: [(&(dyn ToSql + Sync), Type); 9] = [
+    let values: [(&(dyn ToSql + Sync), Type); 16] = [
         (&column(&rows, |n| plain(&n.alert_id)), Type::TEXT_ARRAY),
         (&column(&rows, |n| n.episode), Type::INT8_ARRAY),
         (&column(&rows, |n| n.seq), Type::INT4_ARRAY),
         (&column(&rows, |n| plain(&n.receiver)), Type::TEXT_ARRAY),
-        (&outcomes, Type::TEXT_ARRAY),
+        (&column(&rows, |n| n.outcome.name()), Type::TEXT_ARRAY),
         (&column(&rows, |n| n.status), Type::INT4_ARRAY),
         (&column(&rows, |n| n.attempts), Type::INT4_ARRAY),
         (&column(&rows, |n| plain(&n.detail)), Type::TEXT_ARRAY),
         (&column(&rows, |n| Stamp::millis(n.at)), Type::TIMESTAMPTZ_ARRAY),
+        (&column(&rows, |n| n.reason.name()), Type::TEXT_ARRAY),
+        (&column(&rows, |n| plain(&n.by)), Type::TEXT_ARRAY),
+        (&column(&rows, |n| plain(&n.kind)), Type::TEXT_ARRAY),
+        (&column(&rows, |n| plain(&n.slo)), Type::TEXT_ARRAY),
+        (&column(&rows, |n| plain(&n.severity)), Type::TEXT_ARRAY),
+        (&column(&rows, |n| n.latency_ms), Type::INT8_ARRAY),
+        (&column(&rows, |n| n.repeated), Type::BOOL_ARRAY),
     ];
-    execute(transaction, doing, NOTIFICATIONS, &values).await
+    execute(transaction, "storing delivery outcomes", NOTIFICATIONS, &values).await
 }
 
 /// One column of some rows.
@@ -202,6 +209,6 @@ fn json(doing: &str, value: &impl serde::Serialize) -> Result<String, StoreError
 }
 
 /// The name of an enum's case, as its records have it.
-pub fn word(doing: &str, case: &impl serde::Serialize) -> Result<String, StoreError> {
+fn word(doing: &str, case: &impl serde::Serialize) -> Result<String, StoreError> {
     Ok(json(doing, case)?.trim_matches('"').to_owned())
 }

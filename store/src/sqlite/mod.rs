@@ -13,6 +13,7 @@ mod raw_tests;
 mod read;
 mod read_events;
 mod read_kpis;
+mod read_notifications;
 mod read_raw;
 #[cfg(test)]
 mod tests;
@@ -315,7 +316,7 @@ impl Store for SqliteStore {
 
     async fn notifications(&self, question: &NotificationQuestion) -> Result<NotificationPage, StoreError> {
         let question = question.clone();
-        self.ask("reading notifications", move |reader| read::notifications(reader, &question)).await
+        self.ask("reading notifications", move |reader| read_notifications::page(reader, &question)).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

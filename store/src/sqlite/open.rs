@@ -18,11 +18,12 @@ pub const FILE: &str = "store.db";
 const APPLICATION_ID: i64 = 0x534C_5354;
 
 /// Migrations in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema_v1.sql"),
     include_str!("schema_v2.sql"),
     include_str!("schema_v3.sql"),
     include_str!("schema_v4.sql"),
+    include_str!("schema_v5.sql"),
 ];
 
 /// The version of the tables that this build makes.

@@ -1,14 +1,13 @@
-//! Questions for rows: positions, states of SLOs, alerts, notifications, counts.
+//! Questions for rows: positions, states of SLOs, alerts, counts.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
-use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome};
+use slipstream_schemas::records::{AlertTransition, BurnRates};
 use slipstream_schemas::{Cause, LogTime, Topic, codec};
 
 use super::conditions::Conditions;
 use super::{aggregates, error};
 use crate::alerts::{AlertEpisode, AlertFilter, MOST_TRANSITIONS};
-use crate::notifications::{MOST_NOTIFICATIONS, NotificationCursor, NotificationPage, NotificationQuestion};
 use crate::port::{BurnQuestion, Counts, StoreError, StorePosition, WholeFrom};
 
 type Answer<T> = Result<T, StoreError>;
@@ -105,59 +104,6 @@ pub fn transitions(reader: &Connection, alert_id: &str) -> Answer<Vec<AlertTrans
     let mut newest = stored_transitions(reader, &sql, [alert_id])?;
     newest.reverse();
     Ok(newest)
-}
-
-pub fn notifications(reader: &Connection, question: &NotificationQuestion) -> Answer<NotificationPage> {
-    let mut conditions = Conditions::default();
-    let outcome = question.outcome.map(word);
-    conditions.equal(&[("alert_id", &question.alert_id), ("receiver", &question.receiver), ("outcome", &outcome)]);
-    conditions.and("at >= ?", [Value::Integer(question.from.unwrap_or(i64::MIN))]);
-    conditions.and("at < ?", [Value::Integer(question.to.unwrap_or(i64::MAX))]);
-    if let Some(NotificationCursor(at, alert, episode, seq, receiver)) = &question.after {
-        let behind = [
-            Value::Integer(-at),
-            Value::Text(alert.clone()),
-            Value::Integer(*episode),
-            Value::Integer((*seq).into()),
-            Value::Text(receiver.clone()),
-        ];
-        conditions.and("(-at, alert_id, episode, seq, receiver) > (?, ?, ?, ?, ?)", behind);
-    }
-    let limit = question.limit.clamp(1, MOST_NOTIFICATIONS);
-    let sql = format!(
-        "SELECT alert_id, episode, seq, receiver, outcome, status, attempts, detail, at FROM notifications
-         WHERE {} ORDER BY at DESC, alert_id, episode, seq, receiver LIMIT {}",
-        conditions.sql(),
-        limit + 1
-    );
-    let mut found = all(reader, "reading notifications", &sql, params_from_iter(conditions.values), notification)?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(NotificationCursor::of);
-    Ok(NotificationPage { notifications: found, next })
-}
-
-/// The name of an outcome, as it is stored.
-fn word(outcome: Outcome) -> String {
-    serde_json::to_string(&outcome).unwrap_or_default().trim_matches('"').to_owned()
-}
-
-fn notification(row: &Row<'_>) -> rusqlite::Result<Notification> {
-    let outcome: String = row.get(4)?;
-    let outcome = serde_json::from_str(&format!("\"{outcome}\""))
-        .map_err(|cause| rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(cause)))?;
-    Ok(Notification {
-        alert_id: row.get(0)?,
-        episode: row.get(1)?,
-        seq: row.get(2)?,
-        receiver: row.get(3)?,
-        outcome,
-        status: row.get(5)?,
-        attempts: row.get(6)?,
-        detail: row.get(7)?,
-        at: row.get(8)?,
-        ..Notification::default()
-    })
 }
 
 pub fn counts(reader: &Connection) -> Answer<Counts> {

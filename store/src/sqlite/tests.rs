@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipstream_schemas::codec::{self, Wire};
-use slipstream_schemas::records::BurnRates;
+use slipstream_schemas::records::{BurnRates, Notification, NotificationReason, Outcome};
 use slipstream_schemas::{Retention, Topic};
 use tempfile::TempDir;
 
 use super::{FILE, SqliteStore};
 use crate::conformance::made::{self, Dice};
 use crate::conformance::{self, Fixture};
+use crate::notifications::NotificationQuestion;
 use crate::port::{SharedStore, Store, StoreError, StoredBurnRates, WriteBatch};
 use crate::{Cursor, EventFilter, EventQuestion};
 
@@ -214,6 +215,40 @@ async fn what_a_former_version_made_is_read_as_it_is_and_upgraded_by_a_writer() 
     assert_eq!((writer.version().unwrap(), reader.version().unwrap()), (super::VERSION, super::VERSION));
     for store in [writer, reader] {
         assert_eq!(store.events(&page(10, None)).await.unwrap().events[0].event.event_id, "old");
+    }
+}
+
+#[tokio::test]
+async fn notifications_of_version_4_are_read_as_they_are_and_stay() {
+    let files = Files::new();
+    of_version_1(&files);
+    let file = files.dir.path().join(FILE);
+    for part in [include_str!("schema_v2.sql"), include_str!("schema_v3.sql"), include_str!("schema_v4.sql")] {
+        sql(&file, part);
+    }
+    sql(
+        &file,
+        "INSERT INTO notifications (alert_id, episode, seq, receiver, outcome, status, attempts, detail, at)
+         VALUES ('x', 100, 2, 'ops', 'delivered', 200, 1, 'OK', 111000), ('x', 100, 3, 'ops', 'not_due', NULL, 0, 'why', 222000);
+         PRAGMA user_version = 4",
+    );
+    let former = Notification { outcome: Outcome::NotDue, status: None, attempts: 0, ..made::notification("x", 3) };
+    let mut expected = vec![Notification { detail: "why".into(), at: 222_000, ..former }, made::notification("x", 2)];
+    let all = NotificationQuestion { limit: 10, ..NotificationQuestion::default() };
+    let silenced = NotificationQuestion { reason: Some(NotificationReason::Silenced), ..all.clone() };
+    let reader = SqliteStore::open_read_only(files.dir.path()).unwrap();
+    assert_eq!(reader.version().unwrap(), 4);
+    assert_eq!(reader.notifications(&all).await.unwrap().notifications, expected);
+    assert_eq!(reader.notifications(&silenced).await.unwrap().notifications, []);
+    let writer = files.open();
+    assert_eq!(reader.notifications(&all).await.unwrap().notifications, expected, "a reader that was open before");
+    let told = Notification { at: 333_000, repeated: true, kind: "firing".into(), ..made::notification("x", 2) };
+    let positions = vec![made::moved(Topic::Notifications, None, 1, 1)];
+    let batch = WriteBatch { notifications: vec![told.clone()], positions, ..WriteBatch::default() };
+    writer.write(Arc::new(batch)).await.unwrap();
+    expected.insert(0, told);
+    for store in [writer, reader] {
+        assert_eq!(store.notifications(&all).await.unwrap().notifications, expected);
     }
 }
 

@@ -70,19 +70,36 @@ pub fn insert_transitions(transaction: &Transaction<'_>, transitions: &[AlertTra
     Ok(())
 }
 
-/// The newest outcome of each transition at each receiver.
+/// A row per outcome of each transition at each receiver.
 pub fn insert_notifications(transaction: &Transaction<'_>, notifications: &[Notification]) -> Done {
     let doing = "storing delivery outcomes";
     let mut statement = transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO notifications (alert_id, episode, seq, receiver, outcome, status, attempts, detail, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT OR REPLACE INTO notifications (alert_id, episode, seq, receiver, outcome, status, attempts, detail, at,
+             reason, by, kind, slo, severity, latency_ms, repeated)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )
         .map_err(error::at(doing))?;
     for n in notifications {
-        let outcome = word(doing, &n.outcome)?;
         statement
-            .execute(params![n.alert_id, n.episode, n.seq, n.receiver, outcome, n.status, n.attempts, n.detail, n.at])
+            .execute(params![
+                n.alert_id,
+                n.episode,
+                n.seq,
+                n.receiver,
+                n.outcome.name(),
+                n.status,
+                n.attempts,
+                n.detail,
+                n.at,
+                n.reason.name(),
+                n.by,
+                n.kind,
+                n.slo,
+                n.severity,
+                n.latency_ms,
+                n.repeated,
+            ])
             .map_err(error::at(doing))?;
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! The tables are made once, by one, as far as rights go; what cannot be used says why and what to do.
 
+use slipstream_schemas::records::Notification;
 use slipstream_schemas::{LogTime, Topic};
 use slipstream_store::conformance::made;
+use slipstream_store::notifications::NotificationQuestion;
 use slipstream_store::postgres::inspect;
-use slipstream_store::{PostgresOptions, PostgresStore, RawBounds, RawWindow, Store, StoreError};
+use slipstream_store::{PostgresOptions, PostgresStore, RawBounds, RawWindow, Store, StoreError, WriteBatch};
 use slipstream_testkit::services;
 
 use crate::support::{Beside, fresh_options, fresh_store};
@@ -24,7 +26,7 @@ async fn of_many_that_start_together_one_makes_the_tables() {
         store.unwrap().close().await;
     }
     let beside = Beside::connect(&options.url).await;
-    assert_eq!(beside.one::<i64>("SELECT count(*) FROM schema_versions", &[]).await, 5);
+    assert_eq!(beside.one::<i64>("SELECT count(*) FROM schema_versions", &[]).await, 6);
     let again = PostgresStore::connect(options.clone()).await.unwrap();
     assert_eq!(again.counts().await.unwrap(), Default::default());
     assert_eq!(PostgresStore::connect_read_only(options).await.unwrap().counts().await.unwrap(), Default::default());
@@ -110,6 +112,32 @@ async fn what_version_3_stored_of_a_recreated_topic_is_not_taken_for_complete() 
     store.write(made::batch(&crate::support::events(0..5), None, last).into()).await.unwrap();
     let found = store.raw_bounds().await.unwrap();
     assert_eq!((found[0].epoch, found[0].kept_from), (2, Some(LogTime(DAY))), "of the next one all is known");
+}
+
+#[tokio::test]
+async fn notifications_of_a_former_version_stay_and_others_come_beside_them() {
+    let options = fresh_options().await;
+    let beside = Beside::connect(&options.url).await;
+    of_version_3(&beside).await;
+    beside
+        .run(
+            "INSERT INTO notifications (alert_id, episode, seq, receiver, outcome, status, attempts, detail, \"at\")
+             VALUES ('x', 100, 2, 'ops', 'delivered', 200, 1, 'OK', '1970-01-01 00:01:51Z')",
+        )
+        .await;
+    let store = PostgresStore::connect(options.clone()).await.unwrap();
+    let all = NotificationQuestion { limit: 10, ..NotificationQuestion::default() };
+    let former = made::notification("x", 2);
+    assert_eq!(store.notifications(&all).await.unwrap().notifications, std::slice::from_ref(&former));
+    let told = Notification { at: 333_000, repeated: true, ..former.clone() };
+    let positions = vec![made::moved(Topic::Notifications, None, 1, 1)];
+    let batch = WriteBatch { notifications: vec![told.clone()], positions, ..WriteBatch::default() };
+    store.write(batch.into()).await.unwrap();
+    assert_eq!(store.notifications(&all).await.unwrap().notifications, [told, former]);
+    let undocumented =
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = 'slipstream.notifications'::regclass AND attnum > 0
+                        AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL";
+    assert_eq!(beside.one::<i64>(undocumented, &[]).await, 0);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use slipstream_query::history;
-use slipstream_store::alerts::{self, AlertEpisode};
+use slipstream_query::history::{self, AlertRow};
+use slipstream_store::alerts;
 use utoipa::ToSchema;
 
 use super::notifications::Notification;
@@ -33,6 +33,23 @@ impl From<alerts::AlertState> for AlertState {
             alerts::AlertState::Firing => AlertState::Firing,
             alerts::AlertState::Resolved => AlertState::Resolved,
         }
+    }
+}
+
+/// Who looks after an alert: receivers are not reminded of its episode.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Acknowledged {
+    /// Who it is.
+    pub owner: String,
+    /// Since when.
+    pub at: String,
+    /// What there is to say; may be empty.
+    pub reason: String,
+}
+
+impl From<history::Acknowledged> for Acknowledged {
+    fn from(history::Acknowledged { owner, at, reason }: history::Acknowledged) -> Self {
+        Acknowledged { owner, at, reason }
     }
 }
 
@@ -71,10 +88,12 @@ pub struct Alert {
     pub resolved_at: Option<String>,
     /// The kind of the worst rule: `burnrate`, `errorratio` and the like.
     pub rule_kind: String,
+    /// Who looks after it. Null: nobody has said so. Also of alerts `as_of` a time, and while the log was never read because it is away.
+    pub acknowledged: Option<Acknowledged>,
 }
 
-impl From<AlertEpisode> for Alert {
-    fn from(episode: AlertEpisode) -> Self {
+impl From<AlertRow> for Alert {
+    fn from(AlertRow { episode, acknowledged }: AlertRow) -> Self {
         Alert {
             id: episode.id,
             slo: episode.slo,
@@ -92,6 +111,7 @@ impl From<AlertEpisode> for Alert {
             fired_at: episode.fired_at,
             resolved_at: episode.resolved_at,
             rule_kind: episode.rule_kind,
+            acknowledged: acknowledged.map(Into::into),
         }
     }
 }
@@ -152,6 +172,7 @@ impl Rows for Alerts {
         "fired_at",
         "resolved_at",
         "rule_kind",
+        "acknowledged",
     ];
     type Row = Alert;
 
@@ -183,6 +204,11 @@ impl Example for Alert {
             fired_at: Some(at("09:31:10")),
             resolved_at: None,
             rule_kind: "burnrate".to_owned(),
+            acknowledged: Some(Acknowledged {
+                owner: "ana".to_owned(),
+                at: at("09:34:02.000000"),
+                reason: "Rolling back the card provider".to_owned(),
+            }),
         }
     }
 }

@@ -32,7 +32,47 @@ impl From<records::Outcome> for Outcome {
     }
 }
 
-/// What became of a transition at a receiver.
+/// Why a notification was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationReason {
+    /// It was sent, or a former version recorded it.
+    None,
+    /// A silence holds it back: `by` is its id.
+    Silenced,
+    /// Another alert holds it back: `by` is its id.
+    Inhibited,
+    /// Its route is mute at this time: `by` is the time interval.
+    Muted,
+    /// No route leads it to the receiver.
+    NoRoute,
+    /// It is an end, and its beginning was not sent.
+    Untold,
+    /// The receiver wants no ends.
+    Unwanted,
+    /// A later state was sent instead.
+    Superseded,
+    /// The episode began and ended before it could be sent.
+    Missed,
+}
+
+impl From<records::NotificationReason> for NotificationReason {
+    fn from(reason: records::NotificationReason) -> Self {
+        match reason {
+            records::NotificationReason::None => NotificationReason::None,
+            records::NotificationReason::Silenced => NotificationReason::Silenced,
+            records::NotificationReason::Inhibited => NotificationReason::Inhibited,
+            records::NotificationReason::Muted => NotificationReason::Muted,
+            records::NotificationReason::NoRoute => NotificationReason::NoRoute,
+            records::NotificationReason::Untold => NotificationReason::Untold,
+            records::NotificationReason::Unwanted => NotificationReason::Unwanted,
+            records::NotificationReason::Superseded => NotificationReason::Superseded,
+            records::NotificationReason::Missed => NotificationReason::Missed,
+        }
+    }
+}
+
+/// What became of a transition at a receiver. Several of one transition and receiver tell its story.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Notification {
     /// When it ended, by the notifier's clock.
@@ -51,8 +91,22 @@ pub struct Notification {
     pub status: Option<i32>,
     /// Attempts made.
     pub attempts: i32,
-    /// What the receiver or the transport said, for people.
+    /// What the receiver or the transport said, or why it was not sent, for people.
     pub detail: String,
+    /// Why it was not sent.
+    pub reason: NotificationReason,
+    /// What holds it back: id of the silence or of the inhibiting alert, or name of the time interval; else empty.
+    pub by: String,
+    /// What happened: `firing`, `severity` or `resolved`; empty where a former version recorded it, as SLO and severity then are.
+    pub kind: String,
+    /// The SLO.
+    pub slo: String,
+    /// Severity at the transition.
+    pub severity: String,
+    /// How long the last attempt took, milliseconds; null without one.
+    pub latency_ms: Option<i64>,
+    /// Whether the receiver had it already, and was reminded.
+    pub repeated: bool,
 }
 
 impl From<NotificationRow> for Notification {
@@ -67,6 +121,13 @@ impl From<NotificationRow> for Notification {
             status: row.status,
             attempts: row.attempts,
             detail: row.detail,
+            reason: row.reason.into(),
+            by: row.by,
+            kind: row.kind,
+            slo: row.slo,
+            severity: row.severity,
+            latency_ms: row.latency_ms,
+            repeated: row.repeated,
         }
     }
 }
@@ -91,8 +152,24 @@ impl Notifications {
 }
 
 impl Rows for Notifications {
-    const COLUMNS: &'static [&'static str] =
-        &["at", "alert_id", "episode", "seq", "receiver", "outcome", "status", "attempts", "detail"];
+    const COLUMNS: &'static [&'static str] = &[
+        "at",
+        "alert_id",
+        "episode",
+        "seq",
+        "receiver",
+        "outcome",
+        "status",
+        "attempts",
+        "detail",
+        "reason",
+        "by",
+        "kind",
+        "slo",
+        "severity",
+        "latency_ms",
+        "repeated",
+    ];
     type Row = Notification;
 
     fn rows(&self) -> &[Notification] {
@@ -116,12 +193,39 @@ impl Example for Notification {
             status: Some(200),
             attempts: 1,
             detail: String::new(),
+            reason: NotificationReason::None,
+            by: String::new(),
+            kind: "firing".to_owned(),
+            slo: "payment-availability".to_owned(),
+            severity: "page".to_owned(),
+            latency_ms: Some(41),
+            repeated: false,
+        }
+    }
+}
+
+impl Notification {
+    /// The same, before a silence was over.
+    fn example_held_back() -> Self {
+        Notification {
+            at: at("09:31:10.402000"),
+            outcome: Outcome::HeldBack,
+            status: None,
+            attempts: 0,
+            reason: NotificationReason::Silenced,
+            by: "0193b6a0-62b1-7e0d-8f3a-5d1c9be0a114".to_owned(),
+            latency_ms: None,
+            ..Notification::example()
         }
     }
 }
 
 impl Example for Notifications {
     fn example() -> Self {
-        Notifications { notifications: vec![Notification::example()], next: None, as_of: Some(at("10:00:02")) }
+        Notifications {
+            notifications: vec![Notification::example(), Notification::example_held_back()],
+            next: None,
+            as_of: Some(at("10:00:02")),
+        }
     }
 }

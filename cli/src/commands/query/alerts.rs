@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use jiff::Timestamp;
 use slipstream_query::History;
+use slipstream_query::history::AlertRow;
 use slipstream_schemas::LogTime;
 use slipstream_slo::rule::Kinds;
-use slipstream_store::alerts::{AlertEpisode, AlertFilter, AlertState};
+use slipstream_store::alerts::{AlertFilter, AlertState};
 
 use super::answered;
 use super::remote::{self, Params, given};
@@ -35,9 +36,9 @@ pub async fn run(filter: &AlertFilter, as_of: Option<Timestamp>, form: Form, ask
 }
 
 /// A line for each episode.
-pub fn table(alerts: &[AlertEpisode]) -> String {
-    let head = ["SLO", "OBJECTIVE", "GROUP", "SEVERITY", "STATE", "FIRED", "RESOLVED", "RULE", "VALUE", "ID"];
-    let rows = alerts.iter().map(|alert| {
+pub fn table(alerts: &[AlertRow]) -> String {
+    let head = ["SLO", "OBJECTIVE", "GROUP", "SEVERITY", "STATE", "FIRED", "RESOLVED", "RULE", "VALUE", "OWNER", "ID"];
+    let rows = alerts.iter().map(|AlertRow { episode: alert, acknowledged }| {
         let group: Vec<&str> = alert.group.values().map(String::as_str).collect();
         let time = |time: &Option<String>| time.clone().unwrap_or("-".to_owned());
         vec![
@@ -52,6 +53,7 @@ pub fn table(alerts: &[AlertEpisode]) -> String {
             alert.value.map_or("-".to_owned(), |value| {
                 Kinds::default().named(&alert.rule_kind).figure(value, alert.threshold)
             }),
+            acknowledged.as_ref().map_or("-".to_owned(), |by| by.owner.clone()),
             alert.id.clone(),
         ]
     });

@@ -8,6 +8,7 @@ mod events;
 mod history;
 mod kpis;
 mod notifications;
+mod outcome;
 pub mod remote;
 pub mod slos;
 mod top;
@@ -21,14 +22,14 @@ use serde::de::DeserializeOwned;
 use slipstream_api::Tabled;
 use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, Dimension, HistoryQuestion, TopQuestion, TopSort};
-use slipstream_schemas::records::Outcome;
+use slipstream_schemas::records::{NotificationReason, Outcome};
 use slipstream_schemas::{Cause, EventTime, LogTime};
 use slipstream_store::alerts::{AlertFilter, AlertState};
 use slipstream_store::kpis::{Field, KpiQuestion, Level};
 use slipstream_store::notifications::{NotificationCursor, NotificationQuestion};
 use slipstream_store::{Cursor, EventFilter, EventQuestion, Order};
 
-use crate::args::{AskedOf, Buckets, By, Form, OutcomeName, Part, Place, Query, Sort, Source, State, What};
+use crate::args::{AskedOf, Buckets, By, Form, OutcomeName, Part, Place, Query, ReasonName, Sort, Source, State, What};
 use crate::{logging, output, parts};
 use remote::{Answer, Media, Params, Remote};
 
@@ -91,11 +92,29 @@ pub async fn run(query: Query, log_level: Option<String>) -> Result<ExitCode> {
             alerts::run(&filter, as_of, form, &place).await
         }
         Query::Alert { id, json, place } => alert::run(&id, json, &place).await,
-        Query::Notifications { from, to, alert, receiver, outcome, limit, after, form, place } => {
+        Query::Notifications {
+            from,
+            to,
+            alert,
+            receiver,
+            outcome,
+            reason,
+            slo,
+            severity,
+            kind,
+            limit,
+            after,
+            form,
+            place,
+        } => {
             let question = NotificationQuestion {
                 alert_id: alert,
                 receiver,
                 outcome: outcome.map(notification_outcome),
+                reason: reason.map(notification_reason),
+                slo,
+                severity,
+                kind: kind.map(|kind| kind.name().to_owned()),
                 from: from.map(Timestamp::as_millisecond),
                 to: to.map(Timestamp::as_millisecond),
                 limit,
@@ -269,5 +288,18 @@ fn notification_outcome(outcome: OutcomeName) -> Outcome {
         OutcomeName::Refused => Outcome::Refused,
         OutcomeName::NotDue => Outcome::NotDue,
         OutcomeName::HeldBack => Outcome::HeldBack,
+    }
+}
+
+fn notification_reason(reason: ReasonName) -> NotificationReason {
+    match reason {
+        ReasonName::Silenced => NotificationReason::Silenced,
+        ReasonName::Inhibited => NotificationReason::Inhibited,
+        ReasonName::Muted => NotificationReason::Muted,
+        ReasonName::NoRoute => NotificationReason::NoRoute,
+        ReasonName::Untold => NotificationReason::Untold,
+        ReasonName::Unwanted => NotificationReason::Unwanted,
+        ReasonName::Superseded => NotificationReason::Superseded,
+        ReasonName::Missed => NotificationReason::Missed,
     }
 }

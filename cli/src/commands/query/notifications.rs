@@ -6,12 +6,14 @@ use anyhow::Result;
 use slipstream_query::History;
 use slipstream_query::history::NotificationRow;
 use slipstream_schemas::EventTime;
-use slipstream_schemas::records::Outcome;
+use slipstream_schemas::records::{NotificationReason, Outcome};
 use slipstream_store::notifications::NotificationQuestion;
 
 use super::answered;
+use super::outcome::told;
 use super::remote::{self, Params, given};
 use crate::args::{AskedOf, Form};
+use crate::figures::or_dash;
 use crate::output;
 
 /// Prints what became of notifications.
@@ -30,24 +32,20 @@ pub async fn run(question: &NotificationQuestion, form: Form, asked: &AskedOf) -
 
 /// A line for each.
 pub fn table(notifications: &[NotificationRow]) -> String {
-    let head = ["AT", "RECEIVER", "OUTCOME", "STATUS", "ATTEMPTS", "ALERT", "SEQ", "DETAIL"];
+    let head = ["AT", "WHAT", "SLO", "SEVERITY", "RECEIVER", "OUTCOME", "ALERT", "SEQ"];
     let rows = notifications.iter().map(|n| {
         vec![
             n.at.clone(),
+            or_dash(&n.kind),
+            or_dash(&n.slo),
+            or_dash(&n.severity),
             n.receiver.clone(),
-            name(n.outcome),
-            n.status.map_or("-".to_owned(), |status| status.to_string()),
-            n.attempts.to_string(),
+            told(n),
             n.alert_id.clone(),
             n.seq.to_string(),
-            n.detail.clone(),
         ]
     });
-    output::table(&head, &["STATUS", "ATTEMPTS", "SEQ"], rows)
-}
-
-fn name(outcome: Outcome) -> String {
-    serde_json::to_string(&outcome).unwrap_or_default().trim_matches('"').to_owned()
+    output::table(&head, &["SEQ"], rows)
 }
 
 fn params(question: &NotificationQuestion) -> Params {
@@ -57,7 +55,11 @@ fn params(question: &NotificationQuestion) -> Params {
     given(&mut params, "to", question.to.map(time));
     given(&mut params, "alert_id", question.alert_id.as_ref());
     given(&mut params, "receiver", question.receiver.as_ref());
-    given(&mut params, "outcome", question.outcome.map(name));
+    given(&mut params, "outcome", question.outcome.map(Outcome::name));
+    given(&mut params, "reason", question.reason.map(NotificationReason::name));
+    given(&mut params, "slo", question.slo.as_ref());
+    given(&mut params, "severity", question.severity.as_ref());
+    given(&mut params, "kind", question.kind.as_ref());
     given(&mut params, "limit", Some(question.limit));
     given(&mut params, "after", question.after.as_ref());
     params
