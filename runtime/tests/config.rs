@@ -174,7 +174,7 @@ shutdown_timeout: 5s
         (LogFormat::Json, Some("info,slipstream_sink=debug"))
     );
     let [on_call, chat] = &config.receivers[..] else { panic!("{:?}", config.receivers) };
-    assert_eq!((on_call.name.as_str(), on_call.format), ("on-call", ReceiverFormat::AlertmanagerWebhook));
+    assert_eq!((on_call.name.as_str(), &on_call.format), ("on-call", &ReceiverFormat::AlertmanagerWebhook));
     assert_eq!((on_call.send_resolved, on_call.group_interval), (false, Duration::from_secs(90)));
     let headers: Vec<(&str, &str)> = on_call.headers.iter().map(|(n, v)| (n.as_str(), v.reveal())).collect();
     assert_eq!(headers, [("X-Team", "shop"), ("Authorization", "Bearer t0ps3cret")]);

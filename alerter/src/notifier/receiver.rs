@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use slipstream_definitions::definition::Severity;
 use slipstream_role::names::notifier_of;
-use slipstream_runtime::config::{Receiver, Secret};
+use slipstream_runtime::config::{Receiver, ReceiverFormat, Secret, Way};
 
 use crate::error::AlerterError;
 use crate::notifier::signature::Signer;
 use crate::notifier::transport;
 
-/// A receiver of Alertmanager webhooks, version 4.
+/// A receiver: where it is, in what form it is told, and when.
 #[derive(Clone)]
 pub struct ReceiverConfig {
     /// Unique name: part of the consumer group and of idempotency keys. Letters, digits, `-`, `_`, `.`; 1 to 64.
     pub name: String,
-    /// Where to POST, `http` or `https`. May hold a token: it is never logged.
+    /// Where to POST, `http` or `https`; of mail the server, `smtp`. May hold a token: it is never logged.
     pub url: Secret,
+    /// In what form it is told.
+    pub format: ReceiverFormat,
     /// Whether to send the end of an alert.
     pub send_resolved: bool,
     /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while
@@ -37,6 +39,8 @@ pub struct ReceiverConfig {
     pub severities: BTreeMap<String, String>,
     /// With what notifications are signed: secrets in base64, one a line.
     pub signing: Option<Secret>,
+    /// How it is reached.
+    pub way: Way,
 }
 
 impl ReceiverConfig {
@@ -46,6 +50,7 @@ impl ReceiverConfig {
         ReceiverConfig {
             name: name.into(),
             url: Secret::new(url),
+            format: ReceiverFormat::AlertmanagerWebhook,
             send_resolved: true,
             group_by: vec!["alertname".to_owned(), "slo".to_owned()],
             group_interval: Duration::from_secs(5),
@@ -54,6 +59,7 @@ impl ReceiverConfig {
             headers: Vec::new(),
             severities: BTreeMap::new(),
             signing: None,
+            way: Way::default(),
         }
     }
 
@@ -91,7 +97,7 @@ impl ReceiverConfig {
         if let Err(problem) = Signer::new(self.signing.as_ref()) {
             return refuse(format!("signing_secret_file: {problem}"));
         }
-        transport::target(self).map(|_| ())
+        transport::check(self)
     }
 }
 
@@ -100,6 +106,7 @@ impl From<Receiver> for ReceiverConfig {
         ReceiverConfig {
             name: receiver.name,
             url: receiver.url,
+            format: receiver.format,
             send_resolved: receiver.send_resolved,
             group_by: receiver.group_by,
             group_interval: receiver.group_interval,
@@ -108,6 +115,7 @@ impl From<Receiver> for ReceiverConfig {
             headers: receiver.headers,
             severities: receiver.severities,
             signing: receiver.signing,
+            way: receiver.way,
         }
     }
 }
