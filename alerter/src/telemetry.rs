@@ -211,6 +211,22 @@ impl Event for NotRecorded<'_> {
     }
 }
 
+/// What a remediation came to was not recorded; its note says only that it was asked.
+#[derive(Debug)]
+pub struct OutcomeNotNoted<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Why.
+    pub error: &'a LogError,
+}
+
+impl Event for OutcomeNotNoted<'_> {
+    fn emit(self) {
+        let OutcomeNotNoted { receiver, error } = self;
+        tracing::warn!(receiver, %error, "the outcome of a remediation was not recorded");
+    }
+}
+
 /// Where a notifier stands; metrics only.
 #[derive(Debug)]
 pub struct Standing<'a> {

@@ -101,7 +101,7 @@ fn the_example_says_every_default() {
 
     // The receiver in the comments is one, too.
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("PATH"), "secret").unwrap();
+    std::fs::write(directory.path().join("PATH"), "http://secret").unwrap();
     let uncommented =
         text.replace("receivers: []\n", "receivers:\n").replace("\n# - ", "\n - ").replace("\n#   ", "\n   ");
     let file = directory.path().join("slipstream.yaml");
@@ -113,6 +113,9 @@ fn the_example_says_every_default() {
     assert!(matches!(shown.place.take(), Some(Place::File { .. })), "it knows where it stands");
     assert!(shown.signing.take().is_some(), "from its file");
     assert_eq!(shown, Receiver::webhook("on-call", "https://example.org/hook"));
+    let formats: Vec<&str> = config.receivers.iter().map(|receiver| receiver.format.name()).collect();
+    let all = ["alertmanager-webhook", "alertmanager-api", "slack", "pagerduty", "email", "webhook", "remediation"];
+    assert_eq!(formats, all, "there is an example of each");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use slipstream_log::{LogError, Outgoing, SharedLog};
 use slipstream_role::markers::markers;
 use slipstream_role::patience::patient;
 use slipstream_runtime::config::Remediation;
+use slipstream_runtime::event::Event;
 use slipstream_schemas::records::{Marker, MarkerKind, TransitionKind};
 use slipstream_schemas::{EventTime, Topic, codec};
 use slipstream_slo::hash::fnv1a64;
@@ -23,6 +24,7 @@ use slipstream_slo::hash::fnv1a64;
 use super::{Sender, Transport, key};
 use crate::error::AlerterError;
 use crate::notifier::dispatch::{Answer, Delivery, Part};
+use crate::telemetry::OutcomeNotNoted;
 
 /// Bytes of a marker's text at most.
 const TEXT: usize = 1_000;
@@ -142,7 +144,7 @@ impl Remedy {
         let text = format!("{ASKED}{}, {outcome}: {said}\n{}", self.sender.host(), self.sender.shown(delivery));
         // Its outcome matters more than the note of it: what was repaired is not repaired again for want of a note.
         if let Err(error) = self.note(delivery, &id, now, &text).await {
-            tracing::warn!(receiver = %self.receiver, %error, "the outcome of a remediation was not recorded");
+            OutcomeNotNoted { receiver: &self.receiver, error: &error }.emit();
         }
         (answer, said)
     }
