@@ -109,7 +109,10 @@ fn mistakes_say_what_to_write() {
         ),
         ("url: 'http://x', basic_auth: {username: a}", "`receivers.basic_auth`: needs `username` and `password_file`"),
         ("url: 'http://x', oauth2: {client_id: a}", "needs `client_id`, `client_secret_file` and `token_url`"),
-        ("url: 'http://x', oauth2: {client_idd: a}", "unknown key `receivers.oauth2.client_idd`; did you mean `client_id`?"),
+        (
+            "url: 'http://x', oauth2: {client_idd: a}",
+            "unknown key `receivers.oauth2.client_idd`; did you mean `client_id`?",
+        ),
         ("url: 'http://x', tls: {cert_file: key}", "set both `cert_file` and `key_file`, or neither"),
         ("url: 'http://x', proxy_url: 'ftp://u:s3cret@x'", "`receivers.proxy_url`: expected an address"),
     ] {
