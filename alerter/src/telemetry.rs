@@ -157,7 +157,7 @@ impl Event for Attempted<'_> {
             AttemptResult::Refused { said, aloud } => {
                 count("refused");
                 let message = format!(
-                    "notification refused (HTTP {}); will retry. Check the receiver's URL, credentials and severities",
+                    "notification refused (answer {}); will retry. Check the receiver's URL, credentials and severities",
                     status.unwrap_or_default()
                 );
                 if aloud {

@@ -77,7 +77,7 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
-    let transport = transport::open(&receiver, Some(&log)).await?;
+    let transport = transport::open(&receiver, Some(&log))?;
     run_outside(log, receiver, links, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
 }
 

@@ -47,7 +47,7 @@ pub async fn send(
     now: i64,
 ) -> Result<Vec<Told>, AlerterError> {
     receiver.check()?;
-    let sender = transport::open(receiver, None).await?;
+    let sender = transport::open(receiver, None)?;
     let begun = transition(receiver, severity, now);
     let speaker = Speaker { receiver: &receiver.name, links, severities: &receiver.severities };
     let mut told = vec![tell(&*sender, receiver, links, &begun, speaker.firing(&begun)).await];

@@ -50,19 +50,16 @@ pub trait Transport: Send + Sync + 'static {
 }
 
 /// The way to a receiver, whatever its format; nothing is sent. What remediations do is recorded in `log`; without one nothing is
-/// recorded, and their limit knows nothing of former processes. The process has installed a TLS provider before.
+/// recorded, and their limit knows nothing of other processes. The process has installed a TLS provider before.
 ///
 /// # Errors
-/// When the receiver is configured wrongly, no TLS provider is installed, or the log fails permanently; secrets are not repeated.
-pub async fn open(config: &ReceiverConfig, log: Option<&SharedLog>) -> Result<Arc<dyn Transport>, AlerterError> {
+/// When the receiver is configured wrongly, or no TLS provider is installed; secrets are not repeated.
+pub fn open(config: &ReceiverConfig, log: Option<&SharedLog>) -> Result<Arc<dyn Transport>, AlerterError> {
     Ok(match &config.format {
         ReceiverFormat::Email(email) => Arc::new(Mailer::new(config, email)?),
         ReceiverFormat::Remediation(settings) => {
             let sender = Arc::new(Sender::new(config)?);
-            let journal = match log {
-                Some(log) => Journal::of(log, &config.name, settings.per).await?,
-                None => Journal::default(),
-            };
+            let journal = log.map(Journal::of).unwrap_or_default();
             Arc::new(Remedy::new(sender, settings, &config.name, journal))
         }
         _ => Arc::new(Sender::new(config)?),

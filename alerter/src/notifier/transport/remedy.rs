@@ -7,14 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use slipstream_log::{LogError, Outgoing, SharedLog};
 use slipstream_role::markers::markers;
-use slipstream_role::patience::patient;
+use slipstream_role::reading::ReadError;
 use slipstream_runtime::config::Remediation;
 use slipstream_runtime::event::Event;
 use slipstream_schemas::records::{Marker, MarkerKind, TransitionKind};
@@ -22,7 +21,6 @@ use slipstream_schemas::{EventTime, Topic, codec};
 use slipstream_slo::hash::fnv1a64;
 
 use super::{Sender, Transport, key};
-use crate::error::AlerterError;
 use crate::notifier::dispatch::{Answer, Delivery, Part};
 use crate::telemetry::OutcomeNotNoted;
 
@@ -37,27 +35,27 @@ const NOTED: usize = 256;
 /// Status of a delivery for which nothing is to be done.
 const NOTHING: u16 = 204;
 
-/// Where what was done is written down.
+/// Where what was done is written down: the markers of a log, or nowhere.
 #[derive(Default)]
-pub struct Journal {
-    log: Option<SharedLog>,
-    /// Requests within the limit's time: when, by id.
-    asked: BTreeMap<String, Timestamp>,
-}
+pub struct Journal(Option<SharedLog>);
 
 impl Journal {
-    /// The markers of a log, with the requests that the receiver was sent within the last `per`.
-    ///
-    /// # Errors
-    /// When the log fails permanently.
-    pub async fn of(log: &SharedLog, receiver: &str, per: Duration) -> Result<Journal, AlerterError> {
-        let log = patient(log.clone(), &author(receiver));
-        let now = Timestamp::now();
-        let from = now.checked_sub(per).unwrap_or(Timestamp::MIN);
-        let found = markers(&*log, micros(from), EventTime(i64::MAX)).await?;
+    /// The markers of a log.
+    pub fn of(log: &SharedLog) -> Journal {
+        Journal(Some(log.clone()))
+    }
+
+    /// When the receiver was asked since `from`, by id: by this process or by another, which was the owner before.
+    async fn asked(&self, receiver: &str, from: Timestamp) -> Result<BTreeMap<String, Timestamp>, ReadError> {
+        let Some(log) = &self.0 else { return Ok(BTreeMap::new()) };
+        let found = markers(&**log, micros(from), EventTime(i64::MAX)).await?;
         let ours = found.into_iter().filter(|m| m.author == author(receiver) && m.text.starts_with(ASKED));
-        let asked = ours.filter_map(|m| Some((m.id, Timestamp::from_microsecond(m.time.0).ok()?)));
-        Ok(Journal { asked: asked.collect(), log: Some(log) })
+        Ok(ours.filter_map(|m| Some((m.id, Timestamp::from_microsecond(m.time.0).ok()?))).collect())
+    }
+
+    async fn write(&self, marker: &Marker) -> Result<(), LogError> {
+        let Some(log) = &self.0 else { return Ok(()) };
+        log.publish(vec![outgoing(marker)]).await.map(drop)
     }
 }
 
@@ -66,7 +64,8 @@ pub struct Remedy {
     sender: Arc<Sender>,
     receiver: String,
     settings: Remediation,
-    log: Option<SharedLog>,
+    journal: Journal,
+    /// Requests within the limit's time: when, by id.
     asked: Mutex<BTreeMap<String, Timestamp>>,
     /// What each note says, so that a receiver that fails for hours does not fill the topic.
     noted: Mutex<BTreeMap<String, String>>,
@@ -89,8 +88,8 @@ impl Remedy {
             sender,
             receiver: receiver.to_owned(),
             settings: settings.clone(),
-            log: journal.log,
-            asked: Mutex::new(journal.asked),
+            journal,
+            asked: Mutex::default(),
             noted: Mutex::default(),
         }
     }
@@ -101,9 +100,9 @@ impl Remedy {
         }
         let id = format!("{ID}{:016x}", fnv1a64([self.receiver.as_str(), key(delivery).as_str()]));
         let now = Timestamp::now();
-        let verdict = {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            decide(&mut asked, &id, now, &self.settings)
+        let verdict = match self.verdict(&id, now).await {
+            Ok(verdict) => verdict,
+            Err(error) => return not_asked(&format!("the markers cannot be read: {error}")),
         };
         match verdict {
             Verdict::Ask => self.ask_and_note(delivery, id, now).await,
@@ -119,11 +118,21 @@ impl Remedy {
         }
     }
 
+    async fn verdict(&self, id: &str, now: Timestamp) -> Result<Verdict, ReadError> {
+        let from = now.checked_sub(self.settings.per).unwrap_or(Timestamp::MIN);
+        let of_all = self.journal.asked(&self.receiver, from).await?;
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, at) in of_all {
+            asked.entry(id).or_insert(at);
+        }
+        Ok(decide(&mut asked, id, now, &self.settings))
+    }
+
     /// Nothing was sent; that is final as soon as it is noted.
     async fn told(&self, delivery: &Delivery, id: String, now: Timestamp, said: String) -> (Answer, String) {
         match self.note(delivery, &id, now, &said).await {
             Ok(()) => (Answer::Delivered { status: NOTHING }, said),
-            Err(error) => not_noted(&error),
+            Err(error) => not_asked(&format!("it could not be recorded: {error}")),
         }
     }
 
@@ -131,7 +140,7 @@ impl Remedy {
         if !self.noted(|noted| noted.contains_key(&id)) {
             let begin = format!("{ASKED}{}: {}", self.sender.host(), self.sender.shown(delivery));
             if let Err(error) = self.note(delivery, &id, now, &begin).await {
-                return not_noted(&error);
+                return not_asked(&format!("it could not be recorded: {error}"));
             }
         }
         let (answer, said) = self.sender.ask(delivery).await;
@@ -150,12 +159,11 @@ impl Remedy {
     }
 
     async fn note(&self, delivery: &Delivery, id: &str, now: Timestamp, text: &str) -> Result<(), LogError> {
-        let Some(log) = &self.log else { return Ok(()) };
         let text = shortened(text);
         if self.noted(|noted| noted.get(id) == Some(&text)) {
             return Ok(());
         }
-        log.publish(vec![outgoing(&self.marker(delivery, id, now, &text))]).await?;
+        self.journal.write(&self.marker(delivery, id, now, &text)).await?;
         self.noted(|noted| {
             if noted.len() >= NOTED {
                 // Of the oldest nothing is expected any more; who is asked again after all is noted again.
@@ -206,8 +214,9 @@ impl Transport for Remedy {
     }
 }
 
-fn not_noted(error: &LogError) -> (Answer, String) {
-    let detail = format!("nothing was asked, because it could not be recorded: {error}");
+/// It is tried again.
+fn not_asked(why: &str) -> (Answer, String) {
+    let detail = format!("nothing was asked, because {why}");
     let said = detail.clone();
     (Answer::Failed { status: None, detail, retry_after: None, doubt: false }, said)
 }
@@ -265,6 +274,8 @@ fn outgoing(marker: &Marker) -> Outgoing {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use slipstream_runtime::config::Body;
 
     use super::*;
