@@ -162,7 +162,7 @@ impl Event for Attempted<'_> {
             AttemptResult::Refused { said, aloud } => {
                 count("refused");
                 let message = format!(
-                    "notification refused (HTTP {}); will retry. Check the receiver's URL, credentials and severities",
+                    "notification refused (answer {}); will retry. Check the receiver's URL, credentials and severities",
                     status.unwrap_or_default()
                 );
                 if aloud {
@@ -213,6 +213,22 @@ impl Event for NotRecorded<'_> {
     fn emit(self) {
         let NotRecorded { receiver, outcomes, error } = self;
         tracing::warn!(receiver, outcomes, %error, "stopping with outcomes not recorded; these alerts will be sent again");
+    }
+}
+
+/// What a remediation came to was not recorded; its note says only that it was asked.
+#[derive(Debug)]
+pub struct OutcomeNotNoted<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Why.
+    pub error: &'a LogError,
+}
+
+impl Event for OutcomeNotNoted<'_> {
+    fn emit(self) {
+        let OutcomeNotNoted { receiver, error } = self;
+        tracing::warn!(receiver, %error, "the outcome of a remediation was not recorded");
     }
 }
 

@@ -7,6 +7,9 @@ mod support;
 use std::process::Stdio;
 use std::time::Duration;
 
+use slipstream_alerter::ReceiverConfig;
+use slipstream_alerter::notifier::format;
+use slipstream_runtime::config::{Config, Overrides};
 use slipstream_testkit::process::Slipstream;
 use slipstream_testkit::webhook;
 use support::BINARY;
@@ -68,6 +71,56 @@ async fn the_guides_receiver_prints_the_guides_alert() {
     assert!(process.stop().await.unwrap().success());
 }
 
+/// The blocks of the guide that are a configuration.
+fn snippets() -> Vec<&'static str> {
+    GUIDE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn every_configuration_of_the_guide_can_be_worked_with() {
+    let home = tempfile::tempdir().unwrap();
+    let mut formats = Vec::new();
+    for snippet in snippets() {
+        let text = snippet.replace("/run/secrets", home.path().to_str().unwrap());
+        for name in ["oncall", "slack-webhook", "pagerduty", "smtp", "automation"] {
+            std::fs::write(home.path().join(name), "https://hooks.example.org/s3cret").unwrap();
+        }
+        let file = home.path().join("slipstream.yaml");
+        std::fs::write(&file, text).unwrap();
+        let config = Config::load(Some(&file), [], Overrides::default()).unwrap_or_else(|e| panic!("{snippet}: {e}"));
+        for receiver in config.receivers {
+            formats.push(receiver.format.name());
+            ReceiverConfig::from(receiver).check().unwrap_or_else(|e| panic!("{snippet}: {e}"));
+        }
+    }
+    formats.sort_unstable();
+    let mut listed: Vec<&str> = rows("| `format` |").collect();
+    listed.sort_unstable();
+    assert_eq!(formats, listed, "an example of each, and no other");
+}
+
+/// The first column of the guide's table that begins so.
+fn rows(head: &str) -> impl Iterator<Item = &'static str> {
+    let rows = GUIDE.lines().skip_while(move |line| !line.starts_with(head)).skip(2);
+    let first = |row: &'static str| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2);
+    rows.take_while(|line| line.starts_with('|')).flat_map(first)
+}
+
+#[test]
+fn the_guide_says_what_every_setting_does_and_every_name_of_a_body() {
+    const EXAMPLE: &str = include_str!("../../runtime/slipstream.yaml");
+    let receivers = EXAMPLE.split("receivers: []").nth(1).unwrap().split("\nretention:").next().unwrap();
+    let line = |line: &'static str| line.trim_start_matches("# - ").trim_start_matches("#   ").split(':').next();
+    let settings = receivers.lines().filter(|line| line.starts_with('#')).filter_map(line).map(str::trim);
+    for setting in settings.filter(|setting| !["name", "cert_file", "key_file"].contains(setting)) {
+        let told = [format!("`{setting}`"), format!("{{{setting}, "), format!(", {setting}"), format!("`{setting}:")];
+        assert!(told.iter().any(|word| GUIDE.contains(word.as_str())), "{setting}");
+    }
+    let mut names: Vec<&str> = rows("| name | what").filter(|name| !name.contains('.')).collect();
+    names.sort_unstable();
+    assert_eq!(names, format::NAMES);
+}
+
 #[test]
 fn no_example_sends_webhooks_to_an_alertmanager() {
     for (name, text) in [("README.md", README), ("docs/receivers.md", GUIDE)] {
@@ -107,6 +160,41 @@ async fn an_alert_leads_where_the_configuration_says_and_else_nowhere() {
         );
         assert!(process.stop().await.unwrap().success());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_sent_in_the_receivers_format_and_through_the_environments_proxy() {
+    let receiver = webhook::Receiver::start().await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("slipstream.yaml");
+    tokio::fs::write(home.path().join("key"), "R0UT1NG-KEY").await.unwrap();
+    let settings = format!(
+        "receivers:\n  - {{name: pager, format: pagerduty, routing_key_file: key, url: '{0}'}}\n  \
+         - {{name: repair, format: remediation, dry_run: true, body: '{{\"slo\": \"{{{{slo}}}}\"}}', url: '{0}'}}\n",
+        receiver.url()
+    );
+    tokio::fs::write(&file, settings).await.unwrap();
+    let config = file.to_str().unwrap();
+    let (told, _, code) = tried(&["pager", "--config", config]).await;
+    assert_eq!((told.lines().count(), code), (2, Some(0)), "{told}");
+    let bodies: Vec<_> = receiver.deliveries().into_iter().map(|delivery| delivery.body).collect();
+    assert_eq!((&bodies[0]["event_action"], &bodies[1]["event_action"]), (&"trigger".into(), &"resolve".into()));
+    assert_eq!(bodies[0]["routing_key"], "R0UT1NG-KEY");
+    let (told, _, code) = tried(&["repair", "--config", config]).await;
+    assert!(told.contains(r#"dry run: would ask 127.0.0.1: {"slo": "SlipstreamTest"}"#), "{told}");
+    assert_eq!((receiver.deliveries().len(), code), (2, Some(0)), "it was not asked");
+
+    let proxy = receiver.url().rsplit_once('/').map_or(receiver.url(), |(proxy, _)| proxy);
+    let output = Command::new(BINARY)
+        .args(["alert", "test", "--webhook", "http://hooks.example.org/hook"])
+        .env("HTTP_PROXY", proxy)
+        .env("http_proxy", proxy)
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output();
+    let output = output.await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(receiver.deliveries().len(), 4, "the proxy was asked: {said}");
 }
 
 /// Standard output, standard error, and the exit code.

@@ -101,7 +101,7 @@ fn the_example_says_every_default() {
 
     // What is in the comments can be used, too.
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("PATH"), "secret").unwrap();
+    std::fs::write(directory.path().join("PATH"), "http://secret").unwrap();
     let begin = text.find("\nreceivers: []").unwrap();
     let uncommented: Vec<String> = text[begin..]
         .lines()
@@ -120,6 +120,9 @@ fn the_example_says_every_default() {
     assert!(matches!(shown.place.take(), Some(Place::File { .. })), "it knows where it stands");
     assert!(shown.signing.take().is_some(), "from its file");
     assert_eq!(shown, Receiver::webhook("on-call", "https://example.org/hook"));
+    let formats: Vec<&str> = config.receivers.iter().map(|receiver| receiver.format.name()).collect();
+    let all = ["alertmanager-webhook", "alertmanager-api", "slack", "pagerduty", "email", "webhook", "remediation"];
+    assert_eq!(formats, all, "there is an example of each");
     let root = config.routing.root.unwrap();
     assert_eq!(
         (root.receiver.as_deref(), root.repeat_interval),
@@ -237,7 +240,7 @@ shutdown_timeout: 5s
         (LogFormat::Json, Some("info,slipstream_sink=debug"))
     );
     let [on_call, chat] = &config.receivers[..] else { panic!("{:?}", config.receivers) };
-    assert_eq!((on_call.name.as_str(), on_call.format), ("on-call", ReceiverFormat::AlertmanagerWebhook));
+    assert_eq!((on_call.name.as_str(), &on_call.format), ("on-call", &ReceiverFormat::AlertmanagerWebhook));
     assert_eq!((on_call.send_resolved, on_call.group_interval), (false, Duration::from_secs(90)));
     let headers: Vec<(&str, &str)> = on_call.headers.iter().map(|(n, v)| (n.as_str(), v.reveal())).collect();
     assert_eq!(headers, [("X-Team", "shop"), ("Authorization", "Bearer t0ps3cret")]);

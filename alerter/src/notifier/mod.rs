@@ -14,6 +14,7 @@
 //! end, because the log says that it was never told of the beginning.
 
 pub mod dispatch;
+pub mod format;
 mod gojson;
 pub mod identity;
 mod in_flight;
@@ -51,7 +52,7 @@ use crate::notifier::dispatch::{Answer, Dispatcher};
 use crate::notifier::ledger::Ledger;
 use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
-use crate::notifier::transport::{Sender, Transport};
+use crate::notifier::transport::Transport;
 use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
 use in_flight::{Finished, InFlight};
 
@@ -82,7 +83,7 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
-    let transport = Arc::new(Sender::new(&receiver)?);
+    let transport = transport::open(&receiver, Some(&log))?;
     run_outside(log, receiver, links, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
 }
 

@@ -39,12 +39,18 @@ pub struct Message {
     pub status: Status,
     /// The alerts, in Alertmanager's order as composed; a notifier puts those that fire last.
     pub alerts: Vec<Alert>,
+    /// Why it is sent; `None` of senders before Alertmanager 0.32, and until the body is written.
+    #[serde(default, rename = "notification_reason", skip_serializing_if = "Option::is_none")]
+    pub notification_reason: Option<String>,
     /// Labels of the group.
     pub group_labels: Labels,
     /// Labels that all alerts share.
     pub common_labels: Labels,
     /// Annotations that all alerts share.
     pub common_annotations: Labels,
+    /// Labels of the route; `None` of senders before Alertmanager 0.34, and until the body is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_labels: Option<Labels>,
     /// Where this Slipstream is.
     #[serde(rename = "externalURL")]
     pub external_url: String,
@@ -107,6 +113,8 @@ impl Message {
             common_labels: shared(alerts.iter().map(|a| &a.labels)),
             common_annotations: shared(alerts.iter().map(|a| &a.annotations)),
             alerts,
+            notification_reason: None,
+            route_labels: None,
             group_labels: group_labels.clone(),
             external_url: external_url.to_owned(),
             version: "4".to_owned(),

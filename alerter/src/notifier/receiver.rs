@@ -7,19 +7,21 @@ use std::time::Duration;
 
 use slipstream_definitions::definition::Severity;
 use slipstream_role::names::notifier_of;
-use slipstream_runtime::config::{Receiver, Routing, Secret};
+use slipstream_runtime::config::{Receiver, ReceiverFormat, Routing, Secret, Way};
 
 use crate::error::AlerterError;
 use crate::notifier::signature::Signer;
 use crate::notifier::transport;
 
-/// A receiver of Alertmanager webhooks, version 4.
+/// A receiver: where it is, in what form it is told, and when.
 #[derive(Clone)]
 pub struct ReceiverConfig {
     /// Unique name: part of the consumer group and of idempotency keys. Letters, digits, `-`, `_`, `.`; 1 to 64.
     pub name: String,
-    /// Where to POST, `http` or `https`. May hold a token: it is never logged.
+    /// Where to POST, `http` or `https`; of mail the server, `smtp`. May hold a token: it is never logged.
     pub url: Secret,
+    /// In what form it is told.
+    pub format: ReceiverFormat,
     /// Whether to send the end of an alert.
     pub send_resolved: bool,
     /// Labels by which alerts are put into one notification; empty: all together. Not `severity`, which changes while
@@ -42,6 +44,8 @@ pub struct ReceiverConfig {
     pub resend: Option<Duration>,
     /// Which alerts are its, and when it is not told.
     pub routing: Arc<Routing>,
+    /// How it is reached.
+    pub way: Way,
 }
 
 impl ReceiverConfig {
@@ -51,6 +55,7 @@ impl ReceiverConfig {
         ReceiverConfig {
             name: name.into(),
             url: Secret::new(url),
+            format: ReceiverFormat::AlertmanagerWebhook,
             send_resolved: true,
             group_by: vec!["alertname".to_owned(), "slo".to_owned()],
             group_interval: Duration::from_secs(5),
@@ -61,6 +66,7 @@ impl ReceiverConfig {
             signing: None,
             resend: None,
             routing: Arc::default(),
+            way: Way::default(),
         }
     }
 
@@ -104,7 +110,7 @@ impl ReceiverConfig {
         if let Err(problem) = Signer::new(self.signing.as_ref()) {
             return refuse(format!("signing_secret_file: {problem}"));
         }
-        transport::target(self).map(|_| ())
+        transport::check(self)
     }
 }
 
@@ -113,6 +119,8 @@ impl From<Receiver> for ReceiverConfig {
         ReceiverConfig {
             name: receiver.name,
             url: receiver.url,
+            resend: receiver.format.resend(),
+            format: receiver.format,
             send_resolved: receiver.send_resolved,
             group_by: receiver.group_by,
             group_interval: receiver.group_interval,
@@ -121,8 +129,8 @@ impl From<Receiver> for ReceiverConfig {
             headers: receiver.headers,
             severities: receiver.severities,
             signing: receiver.signing,
-            resend: None,
             routing: Arc::default(),
+            way: receiver.way,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::identity::{group_labels, idempotency_key};
 use super::links::Links;
 use super::payload::{Message, Status};
 use super::receiver::ReceiverConfig;
-use super::transport::Sender;
+use super::transport::{self, Transport};
 use super::words::{End, Speaker};
 use crate::error::AlerterError;
 
@@ -47,19 +47,19 @@ pub async fn send(
     now: i64,
 ) -> Result<Vec<Told>, AlerterError> {
     receiver.check()?;
-    let sender = Sender::new(receiver)?;
+    let sender = transport::open(receiver, None)?;
     let begun = transition(receiver, severity, now);
     let speaker = Speaker { receiver: &receiver.name, links, severities: &receiver.severities };
-    let mut told = vec![tell(&sender, receiver, links, &begun, speaker.firing(&begun)).await];
+    let mut told = vec![tell(&*sender, receiver, links, &begun, speaker.firing(&begun)).await];
     if receiver.send_resolved && told[0].accepted {
         let over = AlertTransition { kind: TransitionKind::Resolved, seq: 3, tick: now + 1, ..begun.clone() };
-        told.push(tell(&sender, receiver, links, &over, speaker.resolved(&begun, End::Over(&over))).await);
+        told.push(tell(&*sender, receiver, links, &over, speaker.resolved(&begun, End::Over(&over))).await);
     }
     Ok(told)
 }
 
 async fn tell(
-    sender: &Sender,
+    sender: &dyn Transport,
     receiver: &ReceiverConfig,
     links: &Links,
     transition: &AlertTransition,

@@ -32,7 +32,9 @@ pub use merge::Overrides;
 pub use nearest::nearest;
 pub use parts::{Kafka, Postgres, Property};
 pub use problem::{ConfigErrors, Place, Problem};
-pub use receiver::{Receiver, ReceiverFormat, is_web_address};
+pub use receiver::{
+    Auth, Body, ClientTls, Email, Encryption, OAuth2, Receiver, ReceiverFormat, Remediation, Way, is_web_address,
+};
 pub use routing::{Inhibition, Route, Routing};
 pub use secret::Secret;
 pub use serving::{RateLimits, Tls};

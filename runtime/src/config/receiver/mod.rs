@@ -12,12 +12,18 @@ use super::section::{Problems, Section, complain, expected, expected_unseen, pla
 use super::tree::{Key, Node};
 use super::units::{POSITIVE, positive};
 
+mod format;
+mod way;
+
+pub use format::{Body, Email, Encryption, ReceiverFormat, Remediation};
+pub use way::{Auth, ClientTls, OAuth2, Way};
+
 /// A receiver of notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
     /// Its name, unique; part of consumer group names and idempotency keys: letters, digits, `-`, `_`, `.`.
     pub name: String,
-    /// Where to POST; may hold a token, so it is not shown in full.
+    /// Where to POST, or the mail server; may hold a token, so it is not shown in full.
     pub url: Secret,
     /// In what form.
     pub format: ReceiverFormat,
@@ -35,15 +41,10 @@ pub struct Receiver {
     pub severities: BTreeMap<String, String>,
     /// With what notifications are signed: secrets in base64, one a line; the role that signs checks them.
     pub signing: Option<Secret>,
+    /// How it is reached.
+    pub way: Way,
     /// Where it was configured; `None` of one that was not.
     pub place: Option<Place>,
-}
-
-/// The form of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReceiverFormat {
-    /// Alertmanager's webhook, version 4.
-    AlertmanagerWebhook,
 }
 
 impl Receiver {
@@ -60,12 +61,15 @@ impl Receiver {
             headers: Vec::new(),
             severities: BTreeMap::new(),
             signing: None,
+            way: Way::default(),
             place: None,
         }
     }
 }
 
 pub(super) const URL: &str = "an address like `https://host/path`";
+/// Where PagerDuty takes events, but for those of its region in Europe.
+const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue";
 const NAME: &str = "a name of letters, digits, `-`, `_` and `.`";
 const HEADER: &str = "text without control characters";
 
@@ -106,15 +110,17 @@ fn receiver(node: &Node, problems: &Problems) -> Option<Receiver> {
     if section.get("name").is_none() {
         complain(problems, &node.place, format!("`receivers`: a receiver without `name`; give it {NAME}"));
     }
-    let url = target(&section, node, problems);
+    let of = format::named(&section);
+    format::foreign(&section, of, problems);
+    let url = target(&section, node, of, problems);
     let bool = |text: &str| text.parse::<bool>().ok();
     let default = Receiver::webhook("", "");
-    let format = section.value("format", "`alertmanager-webhook`", |text| {
-        (text == "alertmanager-webhook").then_some(ReceiverFormat::AlertmanagerWebhook)
-    });
+    let format = format::format(of, &section, node, problems);
+    let whole = name.is_some() && url.is_some() && format.is_some();
+    no_ends(&section, of, problems);
     let receiver = Receiver {
         format: format.unwrap_or(default.format),
-        send_resolved: section.value("send_resolved", "`true` or `false`", bool).unwrap_or(default.send_resolved),
+        send_resolved: section.value("send_resolved", "`true` or `false`", bool).unwrap_or(of != format::REMEDIATION),
         group_by: group_by(&section, problems).unwrap_or(default.group_by),
         group_interval: section.value("group_interval", POSITIVE, positive).unwrap_or(default.group_interval),
         timeout: section.value("timeout", POSITIVE, positive).unwrap_or(default.timeout),
@@ -123,19 +129,32 @@ fn receiver(node: &Node, problems: &Problems) -> Option<Receiver> {
         signing: section
             .get("signing_secret_file")
             .and_then(|node| long_secret(node, "receivers.signing_secret_file", problems)),
+        way: way::way(&section, problems),
         place: Some(node.place.clone()),
-        name: name.clone().unwrap_or_default(),
-        url: url.clone().unwrap_or_else(|| Secret::new("")),
+        name: name.unwrap_or_default(),
+        url: url.unwrap_or_else(|| Secret::new("")),
     };
     section.finish();
-    (name.is_some() && url.is_some()).then_some(receiver)
+    whole.then_some(receiver)
+}
+
+/// What repairs something is not asked to when it is over.
+fn no_ends(section: &Section<'_>, format: &str, problems: &Problems) {
+    if let Some(node) = section.get("send_resolved").filter(|_| format == format::REMEDIATION)
+        && text(node) == Some("true")
+    {
+        let message = "`receivers.send_resolved`: `format: remediation` is not told of ends; leave it out";
+        complain(problems, &node.place, message.into());
+    }
 }
 
 /// `url`, or the content of `url_file` where the address itself is a secret.
-fn target(section: &Section<'_>, node: &Node, problems: &Problems) -> Option<Secret> {
-    let direct = section.value("url", URL, url).map(Secret::new);
+fn target(section: &Section<'_>, node: &Node, format: &str, problems: &Problems) -> Option<Secret> {
+    let address = |text: &str| if format == format::EMAIL { mail_server(text) } else { url(text) };
+    let direct = section.value("url", format::url_of(format), address).map(Secret::new);
     let from_file = section.get("url_file");
     match (section.get("url"), from_file) {
+        (None, None) if format == format::PAGERDUTY => Some(Secret::new(PAGERDUTY_URL)),
         (None, None) => {
             complain(problems, &node.place, "`receivers`: a receiver without `url` or `url_file`".into());
             None
@@ -257,6 +276,14 @@ pub(super) fn alert_url(text: &str) -> Option<String> {
 #[must_use]
 pub fn is_web_address(text: &str) -> bool {
     url(text).is_some()
+}
+
+/// `smtp://HOST` or `smtp://HOST:PORT`: no login, which has settings of its own.
+fn mail_server(text: &str) -> Option<String> {
+    let place = text.strip_prefix("smtp://")?.trim_end_matches('/');
+    let parsed = Url::parse(text).ok()?;
+    let bare = parsed.has_host() && !place.contains(['@', '/', '?', '#']) && !text.contains(char::is_whitespace);
+    bare.then(|| plain(text)).flatten()
 }
 
 /// An address of the web.
