@@ -5,6 +5,8 @@ mod as_of;
 mod contributors;
 mod erasure;
 mod events;
+mod evidence;
+mod judge;
 mod known;
 mod points;
 mod reached;
@@ -26,6 +28,9 @@ pub use alerts::{AlertAnswer, AlertDetail, NotificationAnswer, NotificationRow, 
 pub use contributors::{ContributorAnswer, ContributorQuestion, ContributorRow, Dimension};
 pub use erasure::Erasure;
 pub use events::{EventAnswer, EventRow};
+pub use evidence::{
+    BadRequest, Breakdown, Evidence, EvidenceQuestion, Latencies, MARKERS_BEFORE, RequestTold, Sample, ValueCounts,
+};
 pub use points::{HistoryAnswer, HistoryPoint, HistoryQuestion};
 pub use standing::{StoreStanding, TopicStanding};
 pub use top::{TopAnswer, TopQuestion, TopRow, TopSort};
