@@ -1,8 +1,8 @@
 //! What is answered, as data.
 
+use slipstream_schemas::EventTime;
 use slipstream_schemas::event::EventView;
 use slipstream_schemas::records::{Exemplar, Marker};
-use slipstream_schemas::EventTime;
 
 /// What is known about the requests behind an alert.
 #[derive(Debug, Clone, Default, PartialEq)]
