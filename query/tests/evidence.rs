@@ -13,7 +13,10 @@ use slipstream_query::History;
 use slipstream_query::history::{Breakdown, Evidence, EvidenceQuestion};
 use slipstream_schemas::records::{Exemplar, GroupLabel, Marker, MarkerKind};
 use slipstream_schemas::{EventTime, EventView, LogTime, Topic, codec};
-use slipstream_store::{Events, PositionMove, Retention, SharedStore, SqliteStore, WriteBatch, rollup};
+use slipstream_store::{
+    Events, PositionMove, PostgresOptions, PostgresStore, Retention, SharedStore, SqliteStore, WriteBatch, rollup,
+};
+use slipstream_testkit::services;
 use support::{define, settle, slo};
 use tokio::time::Instant;
 
@@ -29,9 +32,15 @@ struct Request {
     upstream: Option<&'static str>,
 }
 
-/// A request a tenth of a second, ending at ten o'clock and five minutes.
+/// A store in a directory, with requests.
 async fn store(folder: &tempfile::TempDir, requests: impl IntoIterator<Item = Request>) -> SharedStore {
-    let store = SqliteStore::open(folder.path(), Retention::default()).unwrap();
+    let store: SharedStore = SqliteStore::open(folder.path(), Retention::default()).unwrap();
+    fill(&store, requests).await;
+    store
+}
+
+/// A request a tenth of a second, ending at ten o'clock and five minutes.
+async fn fill(store: &SharedStore, requests: impl IntoIterator<Item = Request>) {
     let requests: Vec<Request> = requests.into_iter().collect();
     let mut events = Events::new();
     for (at, request) in requests.iter().enumerate() {
@@ -57,7 +66,6 @@ async fn store(folder: &tempfile::TempDir, requests: impl IntoIterator<Item = Re
     let (to, log_time) = (requests.len() as i64, LogTime((TEN + 300) * 1_000));
     let positions = vec![PositionMove { topic: Topic::RequestEvents, partition: 0, from: None, to, log_time }];
     store.write(Arc::new(WriteBatch { events, rollups, positions, ..WriteBatch::default() })).await.unwrap();
-    store
 }
 
 async fn log(definitions: &[(&str, String)]) -> Arc<MemoryLog> {
@@ -132,7 +140,19 @@ fn shop(count: usize) -> impl Iterator<Item = Request> {
 #[tokio::test]
 async fn an_slo_of_one_service_is_explained_by_the_rollups_and_a_sample() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder, shop(1_000)).await;
+    one_service_is_explained(store(&folder, shop(1_000)).await).await;
+}
+
+#[tokio::test]
+async fn an_slo_of_one_service_is_explained_on_postgresql() {
+    let options = PostgresOptions::new(services::postgres().await.fresh_database().await);
+    let store = PostgresStore::connect(options).await.unwrap();
+    fill(&(store.clone() as SharedStore), shop(1_000)).await;
+    one_service_is_explained(store.clone()).await;
+    store.close().await;
+}
+
+async fn one_service_is_explained(store: SharedStore) {
     let log = log(&[("pay", slo("pay", "0.99", "'service == \"pay\"'"))]).await;
     for (id, service, minute) in [("own", "pay", 3), ("all", "", 2), ("other", "cart", 3), ("old", "pay", -30)] {
         mark(&log, id, service, minute).await;

@@ -224,6 +224,9 @@ mod tests {
              Before and since:\n  \
              deploy of payments 2.14.0 at 09:57:57 UTC, by ci: rounding"
         );
+        let guide = include_str!("../../../../docs/alerting.md");
+        assert!(guide.contains(&format!("```\n{}\n```", said["evidence"])), "the guide shows it");
+        assert!(said.keys().all(|name| guide.contains(&format!("\n| `{name}` |"))), "and names all of it");
         assert_eq!(said["suspect"], "deploy of payments 2.14.0 at 09:57:57 UTC, 2 min before it began");
         assert_eq!(said["trace_url"], format!("https://traces.test/{}?x", "ab".repeat(16)));
         assert_eq!(said["replay"], "slipstream replay --alert 00c0ffee00c0ffee/1769939998 --around 30m");
