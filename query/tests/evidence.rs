@@ -158,6 +158,7 @@ async fn one_service_is_explained(store: SharedStore) {
         mark(&log, id, service, minute).await;
     }
     let exemplars = vec![
+        Exemplar { event_id: "e-long-ago".to_owned(), trace_id: None, time: (TEN - 1) * SECOND },
         Exemplar { event_id: "e-990".to_owned(), trace_id: None, time: (TEN + 299) * SECOND },
         Exemplar { event_id: "e-not-yet".to_owned(), trace_id: Some("t".to_owned()), time: (TEN + 299) * SECOND + 1 },
     ];

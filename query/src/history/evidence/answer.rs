@@ -7,7 +7,7 @@ use slipstream_schemas::records::{Exemplar, Marker};
 /// What is known about the requests behind an alert.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
-    /// Bad requests, at most five: first those that the alert itself names, then the newest.
+    /// Bad requests, at most five: first those that the alert itself names, then the newest; older ones only where there is room.
     pub requests: Vec<BadRequest>,
     /// How bad and all requests divide, by one dimension each.
     pub breakdowns: Vec<Breakdown>,

@@ -116,7 +116,9 @@ impl History {
         services.insert(&question.service);
         let markers = marked.into_iter().filter(|m| m.service.is_empty() || services.contains(m.service.as_str()));
         let markers = markers.collect();
-        Ok(Evidence { markers, ..sampled.evidence(exemplars, rolled) })
+        // An alert remembers bad requests of long ago, too.
+        let (named, old) = exemplars.into_iter().partition(|request| request.time >= question.from);
+        Ok(Evidence { markers, ..sampled.evidence(named, old, rolled) })
     }
 
     /// Markers between half an hour before the beginning and the end of the range.

@@ -133,12 +133,14 @@ impl Sampled {
         classes.iter().map(side).collect()
     }
 
-    /// What is told: the requests that the alert names first, and the whole range where it is known.
-    pub fn evidence(self, named: Vec<BadRequest>, rolled: Option<Vec<Breakdown>>) -> Evidence {
+    /// What is told: first the requests that the alert names, last those among them of before the range (`old`); and the whole
+    /// range where it is known.
+    pub fn evidence(self, named: Vec<BadRequest>, old: Vec<BadRequest>, rolled: Option<Vec<Breakdown>>) -> Evidence {
         let latencies = self.latencies();
         let mut requests = named;
         let known: BTreeSet<String> = requests.iter().map(|request| request.event_id.clone()).collect();
         requests.extend(self.requests.into_iter().filter(|request| !known.contains(&request.event_id)));
+        requests.extend(old);
         requests.truncate(MOST_REQUESTS);
         let mut breakdowns = rolled.unwrap_or_default();
         let counted: BTreeSet<String> = breakdowns.iter().map(|breakdown| breakdown.dimension.clone()).collect();
@@ -210,7 +212,7 @@ mod tests {
             sampled.add(&event("/pay", 200, f64::from(i)), Some(Verdict::Good));
             sampled.add(&event("/pay", 503, 100.0 + f64::from(i)), Some(Verdict::Bad));
         }
-        let found = sampled.evidence(Vec::new(), None);
+        let found = sampled.evidence(Vec::new(), Vec::new(), None);
         let by: Vec<(&str, usize, i64, i64)> =
             found.breakdowns.iter().map(|b| (b.dimension.as_str(), b.of, b.bad, b.total)).collect();
         let want = ["attributes.region", "endpoint", "service", "status_class", "status_code"];
@@ -228,7 +230,13 @@ mod tests {
             let attributes = vec![("request".into(), i.to_string().into())];
             sampled.add(&EventView { attributes, ..event("/pay", 503, 1.0) }, Some(Verdict::Bad));
         }
-        assert!(!sampled.evidence(Vec::new(), None).breakdowns.iter().any(|b| b.dimension == "attributes.request"));
+        assert!(
+            !sampled
+                .evidence(Vec::new(), Vec::new(), None)
+                .breakdowns
+                .iter()
+                .any(|b| b.dimension == "attributes.request")
+        );
     }
 
     #[test]
