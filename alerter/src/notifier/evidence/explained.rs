@@ -87,8 +87,12 @@ impl Explained {
         let Some(source) = &self.source else { return Vec::new() };
         let begun = Instant::now();
         let until = begun + PATIENCE;
+        // A source may use up the time that it is given: those that wait for their turn must have some left.
+        let rounds = news.len().div_ceil(AT_A_TIME).max(1) as u32;
+        let turn = (PATIENCE - MARGIN) / rounds;
         let questions = news.iter().enumerate().map(|(index, part)| async move {
-            let found = match timeout_at(until, source.evidence(&part.transition, until - MARGIN)).await {
+            let by = (Instant::now() + turn).min(until - MARGIN);
+            let found = match timeout_at(until, source.evidence(&part.transition, by)).await {
                 Ok(Ok(evidence)) => Found::Evidence(Box::new(evidence)),
                 Ok(Err(error)) => Found::Failed(error.to_string()),
                 Err(_) => Found::Late,

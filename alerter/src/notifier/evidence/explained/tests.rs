@@ -19,6 +19,8 @@ use crate::notifier::words::{End, Speaker};
 #[derive(Clone, Copy, PartialEq)]
 enum Does {
     Answers,
+    /// At the last moment.
+    Thorough,
     Dawdles,
     Fails,
 }
@@ -48,6 +50,7 @@ impl EvidenceSource for Source {
         assert!(by > Instant::now() && by < Instant::now() + PATIENCE, "it has a deadline");
         match (self.does)(&alert.alert_id) {
             Does::Answers => tokio::time::sleep(Duration::from_millis(20)).await,
+            Does::Thorough => tokio::time::sleep_until(by).await,
             Does::Dawdles => tokio::time::sleep(Duration::from_secs(3_600)).await,
             Does::Fails => return Err(EvidenceError::NotOpen),
         }
@@ -199,6 +202,16 @@ async fn all_alerts_together_wait_no_longer_and_the_worst_are_looked_into() {
     let pages = desk.last().alerts.into_iter().filter(|alert| alert.labels["severity"] == "page");
     let said = |alert: &Alert| alert.annotations.get("bad_requests").is_some_and(|said| said.contains("request-"));
     assert_eq!(pages.filter(said).count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_uses_its_time_leaves_some_for_all() {
+    let source = Source::new(|_| Does::Thorough);
+    let (desk, way) = way(&source);
+    let begun = Instant::now();
+    way.attempt(&delivery(&(0..8).map(|i| alert(&format!("pay-{i}"), "page")).collect::<Vec<_>>())).await;
+    assert_eq!(explained(&desk.last()), 8);
+    assert!(begun.elapsed() <= PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
