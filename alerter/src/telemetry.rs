@@ -39,6 +39,15 @@ static SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     let buckets = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
     metrics::histogram("slipstream_notification_seconds", "Time of a request to a receiver.", &["receiver"], &buckets)
 });
+static EVIDENCE: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help = "Alerts that evidence was looked for: gathered, timed_out, failed.";
+    metrics::counter("slipstream_evidence_total", help, &["receiver", "result"])
+});
+static EVIDENCE_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    let buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5];
+    let help = "How long a notification waited for evidence.";
+    metrics::histogram("slipstream_evidence_seconds", help, &["receiver"], &buckets)
+});
 static PENDING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge("slipstream_notifier_pending", "Transitions that wait for a receiver.", &["receiver"])
 });
@@ -175,6 +184,37 @@ impl Event for Attempted<'_> {
                 count("failed");
                 tracing::warn!(receiver, host, alerts, status, said, "notification failed; will retry");
             }
+        }
+    }
+}
+
+/// A notification is about to be sent, with the evidence there is.
+#[derive(Debug)]
+pub struct EvidenceGathered<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Alerts with evidence.
+    pub gathered: usize,
+    /// Alerts whose evidence was not there in time.
+    pub late: usize,
+    /// Of each alert without evidence for another reason, why.
+    pub failed: &'a [&'a str],
+    /// How long the notification waited for it.
+    pub took: Duration,
+}
+
+impl Event for EvidenceGathered<'_> {
+    fn emit(self) {
+        let EvidenceGathered { receiver, gathered, late, failed, took } = self;
+        EVIDENCE_SECONDS.with_label_values(&[receiver]).observe(took.as_secs_f64());
+        let count = |label: &str, alerts: usize| EVIDENCE.with_label_values(&[receiver, label]).inc_by(alerts as u64);
+        count("gathered", gathered);
+        count("timed_out", late);
+        count("failed", failed.len());
+        match failed.first() {
+            Some(error) => tracing::warn!(receiver, gathered, late, ?took, error, "alerts go without evidence"),
+            None if late > 0 => tracing::info!(receiver, gathered, late, ?took, "evidence was not there in time"),
+            None => tracing::debug!(receiver, gathered, ?took, "evidence gathered"),
         }
     }
 }

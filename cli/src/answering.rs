@@ -44,7 +44,8 @@ impl Answering {
             move || role.follow(shutdown)
         });
         let shutdown = supervisor.token(Stage::Serve);
-        supervisor.job(Stage::Serve, "api-store", async move { place.await_open(&store, &shutdown).await });
+        supervisor
+            .job(Stage::Serve, "api-store", async move { place.await_open(Name::Api.name(), &store, &shutdown).await });
         role
     }
 }

@@ -11,6 +11,7 @@ mod commands;
 mod definitions;
 mod demo;
 mod doctor;
+mod explaining;
 mod figures;
 mod findings;
 mod logging;

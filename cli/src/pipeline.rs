@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use slipstream_alerter::{Links, ReceiverConfig, notifier};
+use slipstream_alerter::notifier::Outside;
+use slipstream_alerter::{AlerterError, Links, ReceiverConfig, notifier};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
@@ -12,6 +13,7 @@ use slipstream_runtime::health::{Health, State};
 use slipstream_runtime::stage::Stage;
 use slipstream_runtime::supervise::Supervisor;
 
+use crate::explaining::Explaining;
 use crate::parts::StorePlace;
 
 /// What the roles that read and write logs and stores need.
@@ -29,6 +31,8 @@ pub struct Pipeline {
     pub receivers: Vec<ReceiverConfig>,
     /// Where notifications link to.
     pub links: Links,
+    /// What notifications are explained by; `None`: they have no evidence.
+    pub explaining: Option<Explaining>,
     /// The board of states.
     pub health: Health,
 }
@@ -85,12 +89,20 @@ impl Pipeline {
         }
         for receiver in &self.receivers {
             let name = format!("{} {}", names::NOTIFIER, receiver.name);
-            let (log, links, health) = (self.log.clone(), self.links.clone(), self.health.clone());
             self.health.announce(&receiver.group());
-            let role = notifier::run(log, receiver.clone(), links, health, supervisor.token(Stage::Deliver));
+            let role = notifier(self.clone(), receiver.clone(), supervisor.token(Stage::Deliver));
             supervisor.task(Stage::Deliver, &name, role);
         }
     }
+}
+
+/// The notifier of a receiver, with evidence or without.
+async fn notifier(pipeline: Pipeline, receiver: ReceiverConfig, shutdown: Shutdown) -> Result<(), AlerterError> {
+    let Pipeline { log, links, health, explaining, .. } = pipeline;
+    let Some(explaining) = explaining else { return notifier::run(log, receiver, links, health, shutdown).await };
+    let transport = explaining.way_to(&receiver)?;
+    let outside = Outside { transport, now_ms: jiff::Timestamp::now().as_millisecond() };
+    notifier::run_outside(log, receiver, links, outside, health, shutdown).await
 }
 
 /// The sink, after waiting for its store. It closes what it has opened itself.
@@ -136,6 +148,7 @@ mod tests {
             tally_threads: 1,
             receivers: receivers.iter().map(|name| ReceiverConfig::webhook(*name, "http://127.0.0.1:9")).collect(),
             links: Links::default(),
+            explaining: None,
             health: Health::default(),
         };
         let all = BTreeSet::from(Role::ALL);

@@ -19,6 +19,7 @@ use slipstream_schemas::Topic;
 use slipstream_store::{SharedStore, Store};
 use tokio::sync::oneshot;
 
+use crate::explaining::Explaining;
 use crate::parts::Installation;
 use crate::pipeline::Pipeline;
 use crate::{catch_up, output};
@@ -95,6 +96,7 @@ impl Session {
             tally_threads: 1,
             receivers,
             links: Links::default(),
+            explaining: Some(Explaining::by_store(installation.log.patient(), store.clone())),
             health: supervisor.health(),
         };
         let roles = BTreeSet::from([Role::Tally, Role::Burn, Role::Sink, Role::Alerter, Role::Notifier]);

@@ -6,8 +6,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::Duration;
 
+use slipstream_alerter::notifier::evidence;
 use slipstream_definitions::template;
+use slipstream_query::history::MARKERS_BEFORE;
+use slipstream_runtime::config::{Config, Overrides};
 use slipstream_schemas::records::{Notification, NotificationReason, Outcome};
 use slipstream_schemas::{LogTime, Retention, Topic};
 use slipstream_store::{PositionMove, SqliteStore, Store, WriteBatch};
@@ -28,6 +32,13 @@ fn rows(head: &str) -> Vec<Vec<&'static str>> {
     rows
 }
 
+/// The blocks of a language.
+fn blocks(language: &str) -> impl Iterator<Item = &'static str> {
+    let fence = format!("```{language}\n");
+    let blocks: Vec<&str> = GUIDE.split(fence.as_str()).skip(1).collect();
+    blocks.into_iter().map(|rest| rest.split("```").next().unwrap())
+}
+
 /// What stands in backticks in a text.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
@@ -35,7 +46,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn rules_in_the_guide_are_valid_without_a_warning() {
-    let blocks: Vec<&str> = GUIDE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks = blocks("yaml").filter(|text| text.starts_with("apiVersion")).collect::<Vec<_>>();
     assert_eq!(blocks.len(), 3);
     for text in blocks {
         let folder = tempfile::tempdir().unwrap();
@@ -78,6 +89,29 @@ fn the_guide_lists_every_name() {
     listed.retain(|name| !name.starts_with(template::GROUP));
     listed.sort_unstable();
     assert_eq!(listed, template::NAMES);
+}
+
+#[test]
+fn the_settings_of_evidence_are_settings() {
+    let text = blocks("yaml").find(|text| text.starts_with("evidence:")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slipstream.yaml");
+    std::fs::write(&file, text).unwrap();
+    let config = Config::load(Some(&file), [], Overrides::default()).unwrap();
+    assert!(config.evidence);
+    assert_eq!(config.trace_url.as_deref(), Some("https://traces.example.com/trace/{trace_id}"));
+}
+
+#[test]
+fn bounds_of_evidence_are_as_told() {
+    let told = GUIDE.split("## Evidence").nth(1).unwrap().split("\n## ").next().unwrap();
+    for (figure, is) in [
+        ("250 ms at most", evidence::PATIENCE == Duration::from_millis(250)),
+        ("the worst eight", evidence::MOST_ALERTS == 8),
+        ("half an hour before", MARKERS_BEFORE == 1_800_000_000),
+    ] {
+        assert!(told.contains(figure) && is, "{figure}");
+    }
 }
 
 #[test]

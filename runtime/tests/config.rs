@@ -264,6 +264,8 @@ log: kafka://a:9092,b:9092
 store: postgres://me:urls3cret@db:5432/shop?sslmode=verify-full
 external_url: https://slo.example.org
 alert_url: https://slo.example.org/d/slo?var-slo={slo}
+evidence: false
+trace_url: https://traces.example.org/trace/{trace_id}
 kafka:
   prefix: shop.
   instance: tally-0
@@ -295,6 +297,8 @@ postgres: {password_file: db, root_cert: ca.pem}
     assert_eq!(config.postgres.root_cert, Some(directory.path().join("ca.pem")));
     assert_eq!(config.external_url.as_deref(), Some("https://slo.example.org"));
     assert_eq!(config.alert_url.as_deref(), Some("https://slo.example.org/d/slo?var-slo={slo}"));
+    assert!(!config.evidence);
+    assert_eq!(config.trace_url.as_deref(), Some("https://traces.example.org/trace/{trace_id}"));
     let shown = format!("{config:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("AAAA"), "secrets are not shown: {shown}");
 }
@@ -437,6 +441,9 @@ fn mistakes_of_form() {
         ("external_url: 'http://x:port/'", "`external_url`: expected an address"),
         ("alert_url: 'http://[::/{slo}'", "`alert_url`: expected an address"),
         ("alert_url: 'http://x/{alert}'", "with {slo}, {objective}, {service} and {alert_id}"),
+        ("evidence: some", "1:11: `evidence`: expected `true` or `false`, found `some`"),
+        ("trace_url: 'http://x/{trace}'", "`trace_url`: expected an address like `https://host/trace/{trace_id}`"),
+        ("trace_url: 'http://x/'", "with {trace_id} for the trace"),
         ("receivers: [{name: a, url: 'http://x', group_by: [severity]}]", "leave `severity` out"),
         ("receivers: [{name: a, url: 'http://x', severities: {page: ''}}]", "the receiver's name for this severity"),
         (
@@ -491,6 +498,7 @@ fn no_mistake_tells_a_password() {
     let files = [
         "external_url: ftp://u:s3cret@h",
         "alert_url: 'http://u:s3cret@h h/{slo}'",
+        "trace_url: 'http://u:s3cret@h h/{trace_id}'",
         "listen: http://u:s3cret@h:1",
         "log: mqtt://u:s3cret@h",
         "log: 'kafka://127.0.0.1:9092?password=s3cret'",

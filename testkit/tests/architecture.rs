@@ -23,6 +23,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     arrows.extend([("log", vec!["schemas"]), ("store", vec!["schemas"]), ("runtime", MEANING.to_vec())]);
     arrows.insert("role", [&MEANING[..], &["log", "runtime"]].concat());
     arrows.extend(ROLES.map(|role| (role, [&MEANING[..], &PARTS, &LOOPS].concat())));
+    // The notifier looks up what an alert is about.
+    arrows.insert("alerter", [&MEANING[..], &PARTS, &LOOPS, &["query"]].concat());
     arrows.insert("query", [&MEANING[..], &PARTS, &LOOPS].concat());
     arrows.insert("replay", [&MEANING[..], &PARTS, &LOOPS, &["query"]].concat());
     // A role, and the only one that answers questions.

@@ -14,6 +14,7 @@
 //! end, because the log says that it was never told of the beginning.
 
 pub mod dispatch;
+pub mod evidence;
 pub mod format;
 mod gojson;
 pub mod identity;

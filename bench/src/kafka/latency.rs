@@ -60,14 +60,16 @@ const POLICY: &str = "  alertPolicies:
         notificationTargets: [{targetRef: bench}]
 ";
 
-/// Alerts while everything is well, at 1,000 and at 50,000 events a second.
+/// Alerts while everything is well, at 1,000 and at 50,000 events a second; with a store with evidence, and without.
 pub fn healthy(options: &Options) -> Result<Vec<Row>> {
-    RATES.into_iter().map(|rate| Ok(measured(options, rate, false)?.row("2 s (p99)"))).collect()
+    let evidence = if options.postgres.is_some() { &[true, false][..] } else { &[false] };
+    let runs = RATES.into_iter().flat_map(|rate| evidence.iter().map(move |evidence| (rate, *evidence)));
+    runs.map(|(rate, evidence)| Ok(measured(options, rate, evidence, false)?.row("2 s (p99)"))).collect()
 }
 
 /// Alerts while one of two tallies is killed.
 pub fn crashed(options: &Options) -> Result<Vec<Row>> {
-    RATES.into_iter().map(|rate| Ok(measured(options, rate, true)?.row("25 s (max)"))).collect()
+    RATES.into_iter().map(|rate| Ok(measured(options, rate, true, true)?.row("25 s (max)"))).collect()
 }
 
 /// How late the alerts of a run were.
@@ -138,8 +140,8 @@ pub fn beside(options: &Options) -> Result<Vec<Row>> {
     ])
 }
 
-fn measured(options: &Options, rate: u64, crash: bool) -> Result<Latencies> {
-    let name = format!("latency-{rate}-{crash}");
+fn measured(options: &Options, rate: u64, evidence: bool, crash: bool) -> Result<Latencies> {
+    let name = format!("latency-{rate}-{evidence}-{crash}");
     let mut place = Place::new(&options.brokers, &options.program()?, &name, PARTITIONS)?;
     place.define(&definitions())?;
     let hooks = Hooks::start()?;
@@ -147,6 +149,7 @@ fn measured(options: &Options, rate: u64, crash: bool) -> Result<Latencies> {
     place.store = database.as_ref().map(|database| database.url.clone());
     let sink = if place.store.is_some() { ",sink" } else { "" };
     let rest = format!("burn,alerter,notifier{sink}{}", if crash { "" } else { ",tally" });
+    place.evidence = evidence;
     let mut roles = vec![Role::start(&place, &rest, &["--webhook".as_ref(), hooks.url().as_ref()])?];
     for _ in 0..if crash { 2 } else { 0 } {
         roles.push(Role::start(&place, "tally", &[])?);
@@ -165,7 +168,8 @@ fn measured(options: &Options, rate: u64, crash: bool) -> Result<Latencies> {
     place.remove()?;
     let killed = if crash { ", one of two tallies killed in the middle" } else { "" };
     let stored = if sink.is_empty() { "" } else { ", stored as well" };
-    let what = format!("event to webhook at {rate} events/s{stored}{killed} ({sent} events)");
+    let explained = if evidence && !sink.is_empty() { ", with evidence" } else { "" };
+    let what = format!("event to webhook at {rate} events/s{stored}{explained}{killed} ({sent} events)");
     Ok(Latencies { what, all })
 }
 

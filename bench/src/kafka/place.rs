@@ -30,6 +30,8 @@ pub struct Place {
     pub program: PathBuf,
     /// Address of a database, if the measurement needs one.
     pub store: Option<String>,
+    /// Whether notifications have evidence.
+    pub evidence: bool,
     /// Of request-events.
     partitions: u32,
     home: TempDir,
@@ -46,6 +48,7 @@ impl Place {
             prefix: format!("bench-{}-{what}.", std::process::id()),
             program: program.to_owned(),
             store: None,
+            evidence: true,
             partitions,
             home: tempfile::tempdir().context("creating a directory")?,
         };
@@ -66,6 +69,7 @@ impl Place {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env("SLIPSTREAM_KAFKA_PREFIX", &self.prefix).env("SLIPSTREAM_DATA", self.home.path());
+        command.env("SLIPSTREAM_EVIDENCE", self.evidence.to_string());
         command
     }
 

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::answering::Answering;
 use crate::args::Place;
+use crate::explaining::Explaining;
 use crate::parts::doors::{self, Doors};
 use crate::parts::{Installation, OpenLog, ReadPlace, Writes};
 use crate::pipeline::Pipeline;
@@ -118,7 +119,8 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
     if let Some(doors) = doors {
         doors.follow(&mut supervisor);
     }
-    pipeline(&config, &installation, health.clone()).start(&mut supervisor, &config.roles);
+    let explaining = Explaining::start(&config, &installation, &mut supervisor);
+    pipeline(&config, &installation, explaining, health.clone()).start(&mut supervisor, &config.roles);
     // Only when all are on the board: who connected early must not see the first one alone.
     let ops = ops::serve(ops_listener, health, page, config.shutdown_timeout, supervisor.token(Stage::Serve));
     supervisor.task(Stage::Serve, "ops", ops);
@@ -170,7 +172,7 @@ fn bounds(config: &Config) -> Bounds {
     Bounds { drain, per_stage: config.shutdown_timeout }
 }
 
-fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pipeline {
+fn pipeline(config: &Config, installation: &Installation, explaining: Option<Explaining>, health: Health) -> Pipeline {
     Pipeline {
         log: installation.log.shared(),
         store: installation.store.clone(),
@@ -181,6 +183,7 @@ fn pipeline(config: &Config, installation: &Installation, health: Health) -> Pip
         },
         receivers: parts::receivers(&config),
         links: parts::links(config),
+        explaining,
         health,
     }
 }

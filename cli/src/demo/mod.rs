@@ -1,5 +1,6 @@
 //! `slipstream demo`: a synthetic shop, its SLOs, a fault, and the alert that it causes; one process, nothing else.
 
+mod deploy;
 mod keys;
 mod receiver;
 mod report;
@@ -17,6 +18,7 @@ use slipstream_alerter::ReceiverConfig;
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::{Loaded, load};
 use slipstream_log::SharedLog;
+use slipstream_producer::marking::outgoing;
 use slipstream_producer::simulate::{self, FaultSwitch, Generator, Scenario, Simulation};
 use slipstream_query::Follower;
 use slipstream_role::names;
@@ -146,6 +148,7 @@ impl Demo {
         let scenario = Scenario::shop();
         let faults = FaultSwitch::new(&scenario);
         let accepted = self.history(scenario.clone(), &faults).await?;
+        self.deploy().await?;
         let published = Arc::new(AtomicU64::new(accepted));
 
         let traffic_ends = self.stop.child_token();
@@ -160,8 +163,9 @@ impl Demo {
         let mut progress = move |p: &simulate::Progress| counter.store(accepted + p.accepted, Ordering::Relaxed);
         let traffic = simulate::run(self.log.clone(), simulation, &now, &mut progress, &traffic_ends);
         // However it ends, a reader who has gone included, the traffic ends with it.
+        let mut heard = Vec::new();
         let show = async {
-            let shown = self.show(&mut alerts, &faults, &published).await;
+            let shown = self.show(&mut alerts, &mut heard, &faults, &published).await;
             traffic_ends.cancel();
             shown
         };
@@ -172,8 +176,9 @@ impl Demo {
         self.delivered().await?;
         while let Ok(alert) = alerts.try_recv() {
             self.screen.alert(&alert)?;
+            heard.push(alert);
         }
-        let report = report::of(self.log.as_ref(), self.store.as_ref(), accepted).await?;
+        let report = report::of(self.log.as_ref(), self.store.as_ref(), accepted, heard).await?;
         self.screen.line(format_args!(
             "{} events accepted, {} stored, {} dead letters, {} deliveries",
             figures::count(report.events_accepted as i64),
@@ -213,10 +218,19 @@ impl Demo {
         Ok(summary.accepted)
     }
 
+    /// Marks the deploy that the fault is blamed on: two minutes before it begins by itself, so in the history.
+    async fn deploy(&self) -> Result<()> {
+        let marker = deploy::marker(EventTime(now().0 + FAULT_AFTER.as_micros() as i64));
+        self.log.publish(vec![outgoing(&marker)]).await.context("recording the marker of the deploy")?;
+        self.screen.line(deploy::line(&marker))?;
+        Ok(())
+    }
+
     /// Shows what happens and moves the fault, until the time is over, the demo is stopped or nobody reads any more.
     async fn show(
         &self,
         alerts: &mut mpsc::UnboundedReceiver<Received>,
+        heard: &mut Vec<Received>,
         faults: &FaultSwitch,
         published: &AtomicU64,
     ) -> Result<()> {
@@ -236,7 +250,10 @@ impl Demo {
                     Some((_, on)) => self.fault(faults, on)?,
                     None => break,
                 },
-                Some(alert) = alerts.recv() => self.screen.alert(&alert)?,
+                Some(alert) = alerts.recv() => {
+                    self.screen.alert(&alert)?;
+                    heard.push(alert);
+                }
                 () = keys.pressed() => {
                     // From the first key press on, the user controls the fault.
                     while schedule.next().is_some() {}

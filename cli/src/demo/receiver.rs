@@ -7,13 +7,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use slipstream_runtime::Shutdown;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 /// An alert as the webhook body had it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Received {
     /// `firing` or `resolved`.

@@ -8,6 +8,8 @@ use slipstream_schemas::{Topic, codec};
 use slipstream_store::Store;
 use slipstream_store::alerts::{AlertEpisode, AlertFilter};
 
+use super::receiver::Received;
+
 /// The summary, for machines.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -21,6 +23,8 @@ pub struct Report {
     pub alerts: Vec<AlertEpisode>,
     /// What became of notifications.
     pub deliveries: Deliveries,
+    /// What the receiver was told, in order.
+    pub told: Vec<Received>,
 }
 
 /// Notifications by outcome.
@@ -36,13 +40,14 @@ pub struct Deliveries {
 ///
 /// # Errors
 /// When one of them fails.
-pub async fn of(log: &dyn Log, store: &dyn Store, events_accepted: u64) -> Result<Report> {
+pub async fn of(log: &dyn Log, store: &dyn Store, events_accepted: u64, told: Vec<Received>) -> Result<Report> {
     Ok(Report {
         events_accepted,
         events_stored: store.counts().await?.events,
         dead_letters: dead_letters(log).await?,
         alerts: store.alerts(&AlertFilter::default()).await?,
         deliveries: deliveries(log).await?,
+        told,
     })
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use slipstream_query::slos::SloStatus;
-use slipstream_schemas::visible::visible;
+use slipstream_schemas::visible::{visible, visible_lines};
 use slipstream_slo::rule::words::figure;
 
 use super::receiver::Received;
@@ -73,7 +73,14 @@ impl Screen {
             (false, _) => head.into_owned(),
         };
         let summary = alert.annotations.get("summary").map_or("", String::as_str);
-        self.line(format_args!("ALERT  webhook received: {head}{}", visible(summary)))
+        self.line(format_args!("ALERT  webhook received: {head}{}", visible(summary)))?;
+        let evidence = alert.annotations.get("evidence").filter(|_| alert.status == "firing");
+        evidence.map_or(Ok(()), |evidence| self.evidence(evidence))
+    }
+
+    /// What is known of the requests behind it.
+    fn evidence(&self, text: &str) -> io::Result<()> {
+        visible_lines(text).lines().try_for_each(|line| self.plain(format_args!("          | {line}")))
     }
 
     fn write(&self, text: &str) -> io::Result<()> {

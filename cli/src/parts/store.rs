@@ -120,7 +120,12 @@ impl ReadPlace {
     ///
     /// # Errors
     /// Never: it returns a result only to be a supervised job.
-    pub async fn await_open(&self, cell: &OnceLock<SharedStore>, shutdown: &Shutdown) -> Result<(), Infallible> {
+    pub async fn await_open(
+        &self,
+        role: &str,
+        cell: &OnceLock<SharedStore>,
+        shutdown: &Shutdown,
+    ) -> Result<(), Infallible> {
         let mut patience = Patience::new(Backoff::PEER, u64::from(std::process::id()), shutdown.clone());
         loop {
             match self.open().await {
@@ -131,7 +136,7 @@ impl ReadPlace {
                 Err(error) => {
                     let say = |failures, _| {
                         if failures == 1 {
-                            tracing::warn!(role = "api", "{error}; retrying");
+                            tracing::warn!(role, "{error}; retrying");
                         }
                     };
                     if !patience.wait(say).await {

@@ -98,6 +98,7 @@ async fn every_role_waits_out_what_passes_and_loses_nothing() {
         tally_threads: 1,
         receivers: vec![ReceiverConfig::webhook("ops", receiver.url())],
         links: slipstream_alerter::Links::default(),
+        explaining: Some(Explaining::by_store(Hooked::over(log.clone(), &trouble), open.shared())),
         health: Health::default(),
     };
     let mut supervisor = Supervisor::new(Bounds::default());

@@ -1,17 +1,17 @@
 //! Who is behind the bad requests of an SLO: its own decision over the stored requests, counted by one of their fields.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use slipstream_definitions::definition::Slo;
 use slipstream_schemas::event::EventView;
-use slipstream_schemas::{EventTime, LogTime, RequestEvent, Topic};
-use slipstream_slo::matcher::{Active, Matcher, Verdict};
+use slipstream_schemas::{EventTime, LogTime, Topic};
+use slipstream_slo::matcher::Verdict;
 use slipstream_store::kpis::{KpiAnswer, KpiQuestion};
 use slipstream_store::{EventFilter, EventQuestion, text};
 
 use super::History;
+use super::judge::{Judge, objective, view};
 use crate::QueryError;
 
 /// A field of an event, or one of its attributes.
@@ -149,7 +149,7 @@ pub(super) struct Judged<K> {
 /// Events that are judged at most: they are read one by one, which takes some seconds for so many.
 const MOST_EVENTS: usize = 1_000_000;
 /// Different values that are counted at most.
-const MOST_VALUES: usize = 100_000;
+pub(super) const MOST_VALUES: usize = 100_000;
 const PAGE: usize = 20_000;
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -202,7 +202,7 @@ impl History {
         }
     }
 
-    async fn slo_in_force(&self, name: &str) -> Result<Slo, QueryError> {
+    pub(super) async fn slo_in_force(&self, name: &str) -> Result<Slo, QueryError> {
         let revisions = self.revisions().await?;
         let found =
             revisions.slo_at(name, LogTime(i64::MAX), revisions.end()).map(|found| Slo::clone(&found.active.slo));
@@ -254,66 +254,6 @@ fn bounded(read: usize, is_more: bool, values: usize) -> Result<(), QueryError> 
         return Err(QueryError::Refused(most));
     }
     Ok(())
-}
-
-/// The objective that is meant.
-fn objective(slo: &Slo, asked: Option<&str>) -> Result<String, QueryError> {
-    let names = || slo.objectives.iter().map(|objective| objective.name.as_str());
-    match asked {
-        Some(name) if names().any(|known| known == name) => Ok(name.to_owned()),
-        Some(name) => Err(QueryError::Unknown { what: "objective", name: name.to_owned() }),
-        None if slo.objectives.len() == 1 => Ok(slo.objectives[0].name.clone()),
-        None => {
-            let names: Vec<&str> = names().collect();
-            Err(QueryError::Refused(format!("{} has several objectives: say which of {}", slo.name, names.join(", "))))
-        }
-    }
-}
-
-/// An SLO's decision over single events.
-struct Judge {
-    active: Active,
-    objective: String,
-    matcher: Matcher,
-}
-
-impl Judge {
-    fn new(slo: Slo, objective: String) -> Judge {
-        let active = Active { slo: Arc::new(slo), generation: 0 };
-        Judge { matcher: Matcher::new(std::slice::from_ref(&active)), active, objective }
-    }
-
-    /// `None` if the event does not count for it.
-    fn judge(&mut self, event: &EventView<'_>) -> Option<Verdict> {
-        if self.matcher.series_len() > MOST_VALUES {
-            self.matcher = Matcher::new(std::slice::from_ref(&self.active));
-        }
-        let mut hits = Vec::new();
-        self.matcher.apply(event, &mut |series, verdict| hits.push((series, verdict)));
-        let counts = |series| self.matcher.series(series).objectives().any(|o| o.name == self.objective);
-        hits.into_iter().find(|(series, _)| counts(*series)).map(|(_, verdict)| verdict)
-    }
-}
-
-fn view(event: &RequestEvent) -> EventView<'_> {
-    EventView {
-        event_id: event.event_id.as_str().into(),
-        time: event.time,
-        service: event.service.as_str().into(),
-        environment: event.environment.as_str().into(),
-        endpoint: event.endpoint.as_str().into(),
-        method: event.method.as_str().into(),
-        status_code: event.status_code as u16,
-        latency_ms: event.latency_ms,
-        weight: event.weight as u32,
-        trace_id: event.trace_id.as_deref().map(Into::into),
-        user_ref: event.user_ref.as_deref().map(Into::into),
-        attributes: event
-            .attributes
-            .iter()
-            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-            .collect(),
-    }
 }
 
 fn answer(question: &ContributorQuestion, range: (EventTime, EventTime), judged: Judged<String>) -> ContributorAnswer {

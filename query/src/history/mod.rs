@@ -6,6 +6,8 @@ mod as_of;
 mod contributors;
 mod erasure;
 mod events;
+mod evidence;
+mod judge;
 mod known;
 mod notifications;
 mod points;
@@ -30,6 +32,9 @@ pub use alerts::{AlertAnswer, AlertDetail, AlertRow, TransitionRow};
 pub use contributors::{ContributorAnswer, ContributorQuestion, ContributorRow, Dimension};
 pub use erasure::Erasure;
 pub use events::{EventAnswer, EventRow};
+pub use evidence::{
+    BadRequest, Breakdown, Evidence, EvidenceQuestion, Latencies, MARKERS_BEFORE, RequestTold, Sample, ValueCounts,
+};
 pub use notifications::{NotificationAnswer, NotificationRow};
 pub use points::{HistoryAnswer, HistoryPoint, HistoryQuestion};
 pub use standing::{StoreStanding, TopicStanding};

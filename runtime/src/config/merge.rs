@@ -75,6 +75,8 @@ const SETTINGS: &[Setting] = &[
     one(&["api_listen"]),
     one(&["external_url"]),
     one(&["alert_url"]),
+    one(&["evidence"]),
+    one(&["trace_url"]),
     many(&["slos"]),
     many(&["webhooks"]),
     one(&["gateway", "max_body"]),

@@ -7,6 +7,7 @@
 //! variables, too. Of those that Kubernetes makes for a service that is called slipstream nothing is said.
 
 mod address;
+mod evidence;
 mod found;
 mod merge;
 mod nearest;
@@ -74,6 +75,10 @@ pub struct Config {
     pub external_url: Option<String>,
     /// Where an alert links to, with names of its fields in braces; `None` if that is `external_url`.
     pub alert_url: Option<String>,
+    /// Whether notifications say which requests are behind an alert, and what they have in common.
+    pub evidence: bool,
+    /// Where a trace is shown, with `{trace_id}` for its id; `None`: alerts have no link to one.
+    pub trace_url: Option<String>,
     /// Files and directories with SLO definitions to publish at start.
     pub slos: Vec<PathBuf>,
     /// Limits of the gateway.

@@ -16,8 +16,8 @@ use super::section::{Problems, Section, complain, expected, path, plain, text};
 use super::tree::{self, Node};
 use super::units::{self, COUNT, DURATION, POSITIVE, SIZE, count, positive, size};
 use super::{
-    Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, Routing, StoreAddress, address, parts, receiver,
-    routing, serving,
+    Config, Gateway, LogAddress, LogFormat, Logging, Retention, Role, Routing, StoreAddress, address, evidence, parts,
+    receiver, routing, serving,
 };
 use crate::http;
 
@@ -125,6 +125,8 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         api_listen: top.value("api_listen", ADDRESS, socket).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8470))),
         external_url: top.value("external_url", receiver::URL, receiver::url),
         alert_url: top.value("alert_url", receiver::ALERT_URL, receiver::alert_url),
+        evidence: evidence::evidence(&top),
+        trace_url: evidence::trace_url(&top),
         slos: slos(&top, problems),
         gateway: gateway(top.section("gateway", &absent), problems),
         receivers: receiver::receivers(&top, problems),
