@@ -90,14 +90,22 @@ impl TimeInterval {
         Ok(())
     }
 
-    /// Adds a day of the week, or a range of them: `monday:friday`.
+    /// Adds a day of the week, or a range of them: `monday:friday`. Unlike in Alertmanager one may go beyond Saturday:
+    /// `saturday:sunday`.
     ///
     /// # Errors
     /// When it is none.
     pub fn weekday(&mut self, text: &str) -> Result<(), IntervalError> {
-        let expected = "a weekday or a range, such as monday:friday";
-        let range = range(text, expected, |word| named(word, &WEEKDAYS, 0))?;
-        self.weekdays.push(range);
+        let wrong =
+            || IntervalError::Range { expected: "a weekday or a range, such as monday:friday", found: text.to_owned() };
+        let day = |word: &str| named(word, &WEEKDAYS, 0).ok_or_else(wrong);
+        let (first, last) = ends(text);
+        let (first, last) = (day(first)?, day(last)?);
+        if first <= last {
+            self.weekdays.push(first..=last);
+        } else {
+            self.weekdays.extend([first..=6, 0..=last]);
+        }
         Ok(())
     }
 
@@ -228,6 +236,15 @@ mod tests {
     }
 
     #[test]
+    fn a_week_has_no_end() {
+        let mut weekend = TimeInterval::default();
+        weekend.weekday("saturday:sunday").unwrap();
+        let days = ["2026-11-27", "2026-11-28", "2026-11-29", "2026-11-30"];
+        let held = days.map(|day| weekend.contains(second(&format!("{day}T12:00:00Z"))));
+        assert_eq!(held, [false, true, true, false]);
+    }
+
+    #[test]
     fn days_may_count_from_the_end_and_a_month_ends_where_it_ends() {
         let of = |days: &str| {
             let mut interval = TimeInterval::default();
@@ -268,7 +285,6 @@ mod tests {
             interval.time("09:00", "24:01"),
             interval.time("22:00", "06:00"),
             interval.weekday("mon"),
-            interval.weekday("friday:monday"),
             interval.day_of_month("0"),
             interval.day_of_month("5:1"),
             interval.day_of_month("-1:-3"),

@@ -18,6 +18,7 @@ fn topics_have_the_names_that_installations_know() {
         (Topic::DeadLetters, "dead-letters"),
         (Topic::Markers, "markers"),
         (Topic::Tokens, "tokens"),
+        (Topic::Silences, "silences"),
     ];
     assert_eq!(names.len(), TOPICS.len());
     for (topic, name) in names {

@@ -72,6 +72,7 @@ async fn tell(
         ticket: Ticket { partition: 0, offset: 0 },
         key: idempotency_key(transition, &receiver.name),
         transition: transition.clone(),
+        begins: transition.kind == TransitionKind::Firing,
     };
     let group = GroupKey { route: String::new(), labels: group };
     let delivery = Delivery { group, parts: vec![part], message, again: false, reminder: None };

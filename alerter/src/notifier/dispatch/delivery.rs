@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use slipstream_schemas::records::AlertTransition;
+use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_slo::hash::fnv1a64;
 
 use super::group::GroupKey;
@@ -26,6 +26,8 @@ pub struct Part {
     pub key: String,
     /// What it reports.
     pub transition: AlertTransition,
+    /// Whether it tells that the alert fires, and the receiver knew nothing of that before.
+    pub begins: bool,
 }
 
 /// A notification that was decided.
@@ -169,8 +171,16 @@ impl Dispatcher {
     }
 
     fn part(&self, id: &str, pending: &Pending) -> Part {
+        let knows = self.alerts.get(id).is_some_and(|tracked| !tracked.told.is_empty());
+        let fires = pending.transition.kind != TransitionKind::Resolved && pending.route.is_some();
         let key = identity::idempotency_key(&pending.transition, &self.config.name);
-        Part { alert_id: id.to_owned(), ticket: pending.ticket, key, transition: pending.transition.clone() }
+        Part {
+            alert_id: id.to_owned(),
+            ticket: pending.ticket,
+            key,
+            transition: pending.transition.clone(),
+            begins: fires && !knows,
+        }
     }
 
     /// New transitions are never cut: what the receiver already has is omitted first.

@@ -226,6 +226,8 @@ impl Tracked {
             again.tried(now);
         } else if let Some(mut head) = self.queue.pop_front_if(|head| head.ticket == ticket) {
             head.attempts = head.attempts.saturating_add(1);
+            // What was held back before describes the alert no more.
+            self.held = None;
             self.refused = Some(Refused::new(head, now));
         }
     }

@@ -77,7 +77,14 @@ pub(crate) fn delivery(all: &[Say]) -> Delivery {
 
 fn part(t: &AlertTransition) -> Part {
     let key = idempotency_key(t, "ops");
-    Part { alert_id: t.alert_id.clone(), ticket: Ticket { partition: 0, offset: 0 }, key, transition: t.clone() }
+    let begins = t.kind == TransitionKind::Firing;
+    Part {
+        alert_id: t.alert_id.clone(),
+        ticket: Ticket { partition: 0, offset: 0 },
+        key,
+        transition: t.clone(),
+        begins,
+    }
 }
 
 /// A body as JSON.

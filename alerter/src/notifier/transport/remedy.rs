@@ -16,13 +16,12 @@ use slipstream_role::markers::markers;
 use slipstream_role::reading::ReadError;
 use slipstream_runtime::config::Remediation;
 use slipstream_runtime::event::Event;
-use slipstream_schemas::records::{Marker, MarkerKind, TransitionKind};
+use slipstream_schemas::records::{Marker, MarkerKind};
 use slipstream_schemas::{EventTime, Topic, codec};
 use slipstream_slo::hash::fnv1a64;
 
 use super::{Sender, Transport, key};
-use crate::notifier::dispatch::{Answer, Delivery, Part};
-use crate::notifier::payload::Status;
+use crate::notifier::dispatch::{Answer, Delivery};
 use crate::telemetry::OutcomeNotNoted;
 
 /// Bytes of a marker's text at most.
@@ -222,19 +221,9 @@ fn not_asked(why: &str) -> (Answer, String) {
     (Answer::Failed { status: None, detail, retry_after: None, doubt: false }, said)
 }
 
-/// Whether an alert begins to fire for this receiver; a severity may, where another one was told of it before. That one becomes
-/// worse, or is over, asks for nothing.
+/// Whether an alert begins to fire for this receiver. That one becomes worse, or is over, asks for nothing.
 fn begins(delivery: &Delivery) -> bool {
-    let of = |id: &str, status: Status| {
-        let mut alerts = delivery.message.alerts.iter().filter(|alert| alert.status == status);
-        alerts.any(|alert| alert.annotations.get("alert_id").is_some_and(|known| known == id))
-    };
-    let begins = |Part { transition: t, alert_id: id, .. }: &Part| match t.kind {
-        TransitionKind::Firing => true,
-        TransitionKind::Severity => of(id, Status::Firing) && !of(id, Status::Resolved),
-        _ => false,
-    };
-    delivery.parts.iter().any(begins)
+    delivery.parts.iter().any(|part| part.begins)
 }
 
 /// Whether the request of that id is within the limit; then it counts, once however often it is tried.

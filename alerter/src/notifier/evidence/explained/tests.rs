@@ -7,7 +7,7 @@ use slipstream_schemas::EventTime;
 use slipstream_schemas::records::AlertTransition;
 
 use super::*;
-use crate::notifier::dispatch::Ticket;
+use crate::notifier::dispatch::{GroupKey, Ticket};
 use crate::notifier::evidence::{EvidenceError, Shared};
 use crate::notifier::identity;
 use crate::notifier::links::Links;
@@ -118,13 +118,15 @@ fn delivery(news: &[AlertTransition]) -> Delivery {
         ticket: Ticket { partition: 0, offset: 0 },
         key: identity::idempotency_key(t, "ops"),
         transition: t.clone(),
+        begins: true,
     };
     let alerts: Vec<Alert> = news
         .iter()
         .map(|t| speak(|s| if t.kind == TransitionKind::Resolved { s.resolved(t, End::Over(t)) } else { s.firing(t) }))
         .collect();
     let message = Message::compose("ops", "", &Labels::new(), alerts, 0);
-    Delivery { group: Labels::new(), parts: news.iter().map(part).collect(), message, again: false }
+    let group = GroupKey { route: "{}".to_owned(), labels: Labels::new() };
+    Delivery { group, parts: news.iter().map(part).collect(), message, again: false, reminder: None }
 }
 
 /// Which alerts of a message name a request that the source knows.
