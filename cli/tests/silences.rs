@@ -71,7 +71,7 @@ async fn a_silence_holds_back_until_it_is_expired_and_history_has_it_all() {
     fail(&process, "payment", "/pay").await;
     fail(&process, "checkout", "/buy").await;
     pager.until(PATIENCE, |all| all.iter().any(of("checkout-availability"))).await.unwrap();
-    let query = with(&["query", "notifications", "--outcome", "held-back", "--json"]);
+    let query = with(&["query", "notifications", "--outcome", "held_back", "--json"]);
     let held = until(&query, |found| !found["notifications"].as_array().unwrap().is_empty()).await;
     let note = &held["notifications"][0];
     assert_eq!((&note["receiver"], &note["outcome"]), (&"chat".into(), &"held_back".into()), "{note}");

@@ -117,7 +117,12 @@ impl Log for SimLog {
     }
 
     async fn publish(&self, records: Vec<Outgoing>) -> Result<Vec<Appended>, LogError> {
-        self.inner.publish(records).await
+        let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
+        let appended = self.inner.publish(records).await?;
+        for (topic, at) in topics.into_iter().zip(&appended) {
+            self.weather.reveal_after(&self.inner, TopicPartition { topic, partition: at.partition }, 0);
+        }
+        Ok(appended)
     }
 
     async fn publish_atomically(&self, writer: &str, records: Vec<Outgoing>) -> Result<Vec<Appended>, CommitError> {

@@ -18,7 +18,7 @@ use super::values::{GATEWAY, duration, time};
     slipstream silence list\n  slipstream silence expire 0198c1de-7a10-7c63-b1d9-5a1f3a3f1b2c\n  \
     slipstream silence check --matcher service=payment --from 2026-01-31T09:00:00Z --to 2026-01-31T12:00:00Z\n\n\
     What a silence holds back is told once it ends and still fires; an end of what was told before is told at any time.\n\
-    `slipstream query notifications --outcome held-back` shows what was held back, and by what."
+    `slipstream query notifications --outcome held_back` shows what was held back, and by what."
 )]
 pub enum Silence {
     /// Tell nobody of some alerts for a time
