@@ -181,7 +181,7 @@ fn pipeline(config: &Config, installation: &Installation, explaining: Option<Exp
             LogAddress::Kafka(_) => config.kafka.tally_threads.unwrap_or_else(tally_threads),
             LogAddress::Sqlite(_) => 1,
         },
-        receivers: parts::receivers(&config),
+        receivers: parts::receivers(config),
         links: parts::links(config),
         explaining,
         health,
