@@ -27,7 +27,7 @@ static TRIMMED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_records_trimmed_total", help, &["role"])
 });
 static NOTIFICATIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let help = "Outcomes of transitions at a receiver: delivered, refused, not_due, held_back. What was refused is sent again while the \
+    let help = "Outcomes of transitions at a receiver: delivered, refused, not_due, held_back, failed. What was refused is sent again while the \
                 alert fires and counts a second time, as delivered, if it is taken.";
     metrics::counter("slipstream_notifications_total", help, &["receiver", "outcome"])
 });
@@ -335,5 +335,6 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Refused => "refused",
         Outcome::NotDue => "not_due",
         Outcome::HeldBack => "held_back",
+        Outcome::Failed => "failed",
     }
 }

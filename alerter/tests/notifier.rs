@@ -87,7 +87,8 @@ async fn a3_what_fails_is_sent_again_with_the_same_body_and_key() {
     assert_eq!(got.len(), 4, "refused for now, broken, too slow, taken");
     assert!(got.iter().all(|g| g.body == got[0].body && g.headers["idempotency-key"] == "a/100/2/ops"));
     let notes: Vec<Notification> = all(&log, Topic::Notifications).await;
-    assert_eq!((notes[0].attempts, notes[0].status), (4, Some(200)));
+    let told: Vec<(Outcome, i32, Option<i32>)> = notes.iter().map(|n| (n.outcome, n.attempts, n.status)).collect();
+    assert_eq!(told, [(Outcome::Failed, 1, Some(503)), (Delivered, 4, Some(200))], "that it fails is seen at once");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use slipstream_alerter::notifier::Outside;
+use slipstream_alerter::notifier::{Outside, time_of_day};
 use slipstream_alerter::{AlerterError, Links, ReceiverConfig, notifier};
 use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
@@ -101,7 +101,7 @@ async fn notifier(pipeline: Pipeline, receiver: ReceiverConfig, shutdown: Shutdo
     let Pipeline { log, links, health, explaining, .. } = pipeline;
     let Some(explaining) = explaining else { return notifier::run(log, receiver, links, health, shutdown).await };
     let transport = explaining.way_to(&receiver, &log)?;
-    let outside = Outside { transport, now_ms: jiff::Timestamp::now().as_millisecond() };
+    let outside = Outside { transport, now_ms: time_of_day(), time_of_day: Some(time_of_day) };
     notifier::run_outside(log, receiver, links, outside, health, shutdown).await
 }
 

@@ -95,7 +95,7 @@ async fn a_silence_holds_back_until_it_is_expired_and_history_has_it_all() {
 
     for (arguments, said) in [
         (with(&["silence", "add", "-m", "service"]), "is not a matcher"),
-        (with(&["silence", "add", "-m", "team="]), "match everything"),
+        (with(&["silence", "add", "-m", "team="]), "also match an alert without labels"),
         (with(&["silence", "add", "-m", "a=b", "--every", "x", "--for", "1h"]), "not a time of cron"),
         (with(&["silence", "expire", "nothing"]), "no silence with this id"),
         (with(&["alert", "ack", "00000000000000aa"]), "00000000000000aa"),

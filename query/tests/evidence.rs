@@ -169,7 +169,7 @@ async fn one_service_is_explained(store: SharedStore) {
             "service: pay 200/400",
             "endpoint: POST /pay 200/200, POST /pay/{id} 0/200",
             "status_class: 5xx 200/200, 2xx 0/200",
-            "*attributes.upstream: bank 200/200",
+            "*attributes.upstream: bank 200/200,  0/200",
             "*status_code: 503 200/200, 200 0/200",
         ]
     );

@@ -89,8 +89,8 @@ impl SilenceReader {
 
     /// Who looks after an episode of an alert.
     pub fn acknowledged(&self, alert_id: &str, episode: i64) -> Option<&Acknowledgement> {
-        match self.newest.get(&format!("{}{alert_id}", Said::ACKNOWLEDGED)) {
-            Some((_, Some(Said::Acknowledgement(found)))) if found.episode == episode => Some(found),
+        match self.newest.get(&format!("{}{alert_id}/{episode}", Said::ACKNOWLEDGED)) {
+            Some((_, Some(Said::Acknowledgement(found)))) => Some(found),
             _ => None,
         }
     }

@@ -29,7 +29,7 @@ pub enum Topic {
     Markers,
     /// Token, keyed by its id.
     Tokens,
-    /// Silence, keyed by its id; Acknowledgement, keyed by `ack/` and the alert's id.
+    /// Silence, keyed by its id; Acknowledgement, keyed by `ack/`, the alert's id and its episode.
     Silences,
 }
 

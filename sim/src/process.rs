@@ -140,7 +140,7 @@ async fn work(
         (Role::Burn, _) => burn::run(log, health, shutdown).await?,
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
         (Role::Notifier(n), Some(transport)) => {
-            let outside = Outside { transport, now_ms };
+            let outside = Outside { transport, now_ms, time_of_day: None };
             notifier::run_outside(log, config(n), Links::default(), outside, health, shutdown).await?;
         }
         (Role::Notifier(_), None) => anyhow::bail!("a notifier needs a receiver"),

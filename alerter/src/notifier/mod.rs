@@ -85,7 +85,15 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
     let transport = transport::open(&receiver, Some(&log))?;
-    run_outside(log, receiver, links, Outside { transport, now_ms: time_of_day() }, health, shutdown).await
+    run_outside(
+        log,
+        receiver,
+        links,
+        Outside { transport, now_ms: time_of_day(), time_of_day: Some(time_of_day) },
+        health,
+        shutdown,
+    )
+    .await
 }
 
 /// What the notifier has from outside of the log. A simulation brings its own.
@@ -94,6 +102,8 @@ pub struct Outside {
     pub transport: Arc<dyn Transport>,
     /// The time of day when it begins, milliseconds since the epoch.
     pub now_ms: i64,
+    /// The time of day whenever it is asked, where it may differ from the one that passes: a machine sleeps, its clock is set.
+    pub time_of_day: Option<fn() -> i64>,
 }
 
 /// [`run`] in a world of the caller's.
@@ -130,8 +140,10 @@ async fn work(
         ledger: Ledger::default(),
         in_flight: InFlight::new(outside.transport, receiver.name.clone()),
         clock: Clock { base: outside.now_ms, start: Instant::now() },
+        time_of_day: outside.time_of_day,
         paused: false,
         fresh: None,
+        caught_up: false,
         drained: false,
         committed_at: Instant::now(),
         amended: Vec::new(),
@@ -154,7 +166,8 @@ struct Clock {
     start: Instant,
 }
 
-fn time_of_day() -> i64 {
+/// Milliseconds since the epoch.
+pub fn time_of_day() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
 }
 
@@ -173,12 +186,15 @@ struct Notifier {
     ledger: Ledger,
     in_flight: InFlight,
     clock: Clock,
+    time_of_day: Option<fn() -> i64>,
     health: Health,
     shutdown: Shutdown,
     /// Too much is held: nothing is read.
     paused: bool,
     /// When the first transition was read that no flush has looked at.
     fresh: Option<Instant>,
+    /// `alerts` was read to its end since a partition was gained: what the log remembers may be over by then.
+    caught_up: bool,
     /// The last poll brought nothing.
     drained: bool,
     committed_at: Instant,
@@ -233,7 +249,10 @@ impl Notifier {
             return Duration::from_millis(2);
         }
         let most = if self.in_flight.is_empty() { Duration::from_millis(250) } else { Duration::from_millis(20) };
-        let due = self.dispatcher.wake_at().map(|at| Duration::from_millis((at - self.clock.now()).max(2) as u64));
+        let due = self
+            .dispatcher
+            .wake_at()
+            .map(|at| Duration::from_millis(at.saturating_sub(self.clock.now()).max(2) as u64));
         due.map_or(most, |due| due.min(most))
     }
 
@@ -247,6 +266,7 @@ impl Notifier {
                 }
                 // Whatever was paused is decided again, new partitions included.
                 self.paused = false;
+                self.caught_up = false;
             }
             Polled::Revoked(lost) => self.lose(&lost),
             Polled::Records(batch) => self.read(&batch).await?,
@@ -288,12 +308,17 @@ impl Notifier {
             return Ok(());
         }
         let patient = self.fresh.is_none_or(|since| since.elapsed() >= DRAIN);
-        let read = if self.dispatcher.behind(now) { self.at_the_end().await? } else { self.drained || patient };
+        let to_the_end = !self.caught_up || self.dispatcher.behind(now);
+        let read = if to_the_end { self.at_the_end().await? } else { self.drained || patient };
         if !read && !self.full() {
             return Ok(());
         }
+        self.caught_up = true;
         self.fresh = None;
         self.listen().await?;
+        if let Some(time_of_day) = self.time_of_day {
+            self.dispatcher.set_clock(time_of_day() - now);
+        }
         let decision = self.dispatcher.next(now);
         for settled in decision.settled {
             self.amended.extend(self.ledger.settle(settled));

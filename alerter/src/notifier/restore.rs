@@ -55,7 +55,14 @@ impl Answered {
                 keep(&mut self.delivered, &n.alert_id, last);
             }
             Outcome::Refused | Outcome::HeldBack => keep(&mut self.lacking, &n.alert_id, last),
-            Outcome::NotDue => {}
+            // It is somebody else's from then on.
+            Outcome::NotDue if reason == NotificationReason::NoRoute => {
+                if self.lacking.get(&n.alert_id).is_some_and(|lacking| lacking.until(&last)) {
+                    self.lacking.remove(&n.alert_id);
+                }
+                keep(&mut self.delivered, &n.alert_id, last);
+            }
+            Outcome::NotDue | Outcome::Failed => {}
         }
     }
 

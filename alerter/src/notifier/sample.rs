@@ -65,6 +65,10 @@ async fn tell(
     transition: &AlertTransition,
     alert: super::payload::Alert,
 ) -> Told {
+    let mut alert = alert;
+    if alert.status == Status::Resolved {
+        alert.annotations.insert("summary".to_owned(), format!("Test of the receiver {}: over", receiver.name));
+    }
     let (what, group) = (alert.status, group_labels(&receiver.group_by, &alert.labels));
     let message = Message::compose(&receiver.name, &links.external, &group, vec![alert], 0);
     let part = Part {

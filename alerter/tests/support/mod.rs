@@ -108,10 +108,10 @@ pub async fn happens(log: &MemoryLog, id: &str, episode: i64, seq: i32, kind: Tr
     publish(log, Topic::Alerts, id, &transition(id, episode, seq, kind)).await;
 }
 
-/// Outcomes of a receiver: alert, seq, outcome; by alert, in order.
+/// Outcomes of a receiver: alert, seq, outcome; by alert, in order. Attempts that failed are none: what they were about goes on.
 pub async fn outcomes(log: &MemoryLog, receiver: &str) -> Vec<(String, i32, Outcome)> {
     let all: Vec<Notification> = all(log, Topic::Notifications).await;
-    let mine = all.into_iter().filter(|n| n.receiver == receiver);
+    let mine = all.into_iter().filter(|n| n.receiver == receiver && n.outcome != Outcome::Failed);
     let mut found: Vec<(String, i32, Outcome)> = mine.map(|n| (n.alert_id, n.seq, n.outcome)).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found

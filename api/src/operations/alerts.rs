@@ -31,7 +31,8 @@ impl Choice for AlertState {
 }
 
 impl Choice for Outcome {
-    const ALL: &'static [Self] = &[Outcome::Delivered, Outcome::Refused, Outcome::NotDue, Outcome::HeldBack];
+    const ALL: &'static [Self] =
+        &[Outcome::Delivered, Outcome::Refused, Outcome::NotDue, Outcome::HeldBack, Outcome::Failed];
 
     fn name(self) -> &'static str {
         self.name()

@@ -441,6 +441,8 @@ pub enum OutcomeName {
     NotDue,
     /// It was not sent for now: silenced, inhibited, or at a mute time
     HeldBack,
+    /// No answer, or one that says later: it is tried again
+    Failed,
 }
 
 /// Reasons of notifications that were not sent.

@@ -29,7 +29,7 @@ pub enum Silence {
         /// Those that are over as well
         #[arg(long)]
         all: bool,
-        /// Print JSON: {silences: [{id, matchers, from, to, recurrence, author, reason, state, next}]}
+        /// Print JSON: {silences: [{id, matchers, from, to, recurrence, author, reason, state, next, until}]}
         #[arg(long)]
         json: bool,
         /// Where from

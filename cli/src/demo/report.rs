@@ -73,7 +73,7 @@ async fn deliveries(log: &dyn Log) -> Result<Deliveries> {
                 match note.outcome {
                     Outcome::Delivered => deliveries.accepted += 1,
                     Outcome::Refused => deliveries.failed += 1,
-                    Outcome::NotDue | Outcome::HeldBack => {}
+                    Outcome::NotDue | Outcome::HeldBack | Outcome::Failed => {}
                 }
             }
             next = batch.next;

@@ -111,14 +111,16 @@ impl Gateway {
 
     async fn withdraw(&self, alert: &str, id: &str) -> Result<Reply, Refusal> {
         let said = self.said().await?;
-        let found = said.acknowledgements().find(|known| known.alert_id == alert).ok_or(Refusal::NotAcknowledged)?;
+        let alert = alert.to_ascii_lowercase();
+        let mine = said.acknowledgements().filter(|known| known.alert_id == alert);
+        let found = mine.max_by_key(|known| known.episode).ok_or(Refusal::NotAcknowledged)?;
         let answer = AcknowledgementJson {
             alert_id: found.alert_id.clone(),
             episode: found.episode,
             owner: found.owner.clone(),
             reason: found.reason.clone(),
         };
-        self.say(&answer, withdrawal(alert), id).await
+        self.say(&answer, withdrawal(found), id).await
     }
 
     /// What was said until now.
@@ -136,7 +138,9 @@ impl Gateway {
         let expects = expects(&head);
         drop(head);
         let body = body::receive(body, None, expects, BODY, self.limits.read_timeout, &self.budget).await?;
-        let read = serde_json::from_slice(body.as_ref());
+        // An object: serde would take a list of its fields, too.
+        let read = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body.as_ref());
+        let read = read.and_then(|object| serde_json::from_value(object.into()));
         read.map_err(|e: serde_json::Error| Refusal::Saying(format!("{e}; {expected}")))
     }
 

@@ -5,9 +5,9 @@ mod remote;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use slipstream_definitions::matchers::{Matcher, MatcherError, Matchers};
+use slipstream_definitions::matchers::{MatcherError, Matchers};
 use slipstream_log::Outgoing;
-use slipstream_schemas::records::{Acknowledgement, Recurrence, Said, Silence as Written};
+use slipstream_schemas::records::{Acknowledgement, LabelMatcher, MatchOp, Recurrence, Said, Silence as Written};
 use slipstream_schemas::{Topic, codec};
 use slipstream_slo::alerts::{Silence, SilenceError};
 
@@ -40,8 +40,11 @@ pub enum SayingError {
         found: String,
     },
     /// It was over before anybody could hear of it.
-    #[error("`to`: the silence would be over already")]
+    #[error("`to`: that is past, the silence would be over already")]
     Over,
+    /// None of its times is within its bounds.
+    #[error("none of the silence's times comes between `from` and `to`")]
+    Never,
     /// Too many matchers.
     #[error("`matchers`: at most {MATCHERS}")]
     Matchers,
@@ -56,6 +59,53 @@ impl From<MatcherError> for SayingError {
     }
 }
 
+/// A matcher as people write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MatcherJson {
+    /// `service="payment"`; several with commas between.
+    Text(String),
+    /// As `GET /api/v1/silences` shows it.
+    Parts {
+        /// The label.
+        label: String,
+        /// `=`, `!=`, `=~` or `!~`.
+        op: String,
+        /// With what it is compared.
+        value: String,
+    },
+}
+
+impl MatcherJson {
+    fn read(&self) -> Result<Matchers, MatcherError> {
+        let (label, op, value) = match self {
+            MatcherJson::Text(text) => return Matchers::parse(text),
+            MatcherJson::Parts { label, op, value } => (label, op, value),
+        };
+        let malformed = || MatcherError::Malformed { text: format!("{label}{op}{value}") };
+        let op = match op.as_str() {
+            "=" => MatchOp::Eq,
+            "!=" => MatchOp::Ne,
+            "=~" => MatchOp::Re,
+            "!~" => MatchOp::Nre,
+            _ => return Err(malformed()),
+        };
+        if label.is_empty() {
+            return Err(malformed());
+        }
+        Matchers::new(&[LabelMatcher { label: label.clone(), op, value: value.clone() }])
+    }
+}
+
+impl std::fmt::Display for MatcherJson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MatcherJson::Text(text) => f.write_str(text),
+            MatcherJson::Parts { label, op, value } => write!(f, "{label}{op}{value:?}"),
+        }
+    }
+}
+
 /// A silence as people write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,8 +113,8 @@ pub struct SilenceJson {
     /// Its id; of two with one id the later counts. Absent: a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What alerts it is about: `service="payment"`; all have to match.
-    pub matchers: Vec<String>,
+    /// What alerts it is about: `service="payment"`, or as the API shows it; all have to match.
+    pub matchers: Vec<MatcherJson>,
     /// From when on, RFC 3339; absent: from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -92,8 +142,8 @@ impl SilenceJson {
             return Err(SayingError::Matchers);
         }
         let mut matchers = Matchers::default();
-        for text in &self.matchers {
-            matchers = matchers.and(Matchers::parse(text)?);
+        for matcher in &self.matchers {
+            matchers = matchers.and(matcher.read()?);
         }
         let author = if self.author.is_empty() { author } else { &self.author };
         let written = Written {
@@ -106,8 +156,11 @@ impl SilenceJson {
             reason: text("reason", &self.reason, REASON_BYTES)?,
             created_at: now,
         };
+        if written.to.is_some_and(|to| to <= now) {
+            return Err(SayingError::Over);
+        }
         let silence = Silence::new(written)?;
-        if silence.is_over(now) { Err(SayingError::Over) } else { Ok(silence) }
+        if silence.next(now).is_none() { Err(SayingError::Never) } else { Ok(silence) }
     }
 
     /// A silence as people write it.
@@ -115,7 +168,7 @@ impl SilenceJson {
         let written = silence.written();
         SilenceJson {
             id: Some(written.id.clone()),
-            matchers: silence.matchers().iter().map(Matcher::to_string).collect(),
+            matchers: silence.matchers().iter().map(|matcher| MatcherJson::Text(matcher.to_string())).collect(),
             from: Some(shown(written.from)),
             to: written.to.map(shown),
             recurrence: written.recurrence.clone(),
@@ -203,15 +256,15 @@ pub fn outgoing(silence: &Silence) -> Outgoing {
     record(&said.key(), Some(codec::encode(silence.written())))
 }
 
-/// The record of an acknowledgement, in place of an earlier one of the alert.
+/// The record of an acknowledgement, in place of an earlier one of the episode.
 pub fn outgoing_acknowledgement(acknowledgement: &Acknowledgement) -> Outgoing {
     let said = Said::Acknowledgement(acknowledgement.clone());
     record(&said.key(), Some(codec::encode(acknowledgement)))
 }
 
-/// The record that withdraws the acknowledgement of an alert.
-pub fn withdrawal(alert_id: &str) -> Outgoing {
-    record(&format!("{}{alert_id}", Said::ACKNOWLEDGED), None)
+/// The record that withdraws an acknowledgement.
+pub fn withdrawal(acknowledgement: &Acknowledgement) -> Outgoing {
+    record(&Said::Acknowledgement(acknowledgement.clone()).key(), None)
 }
 
 /// A silence that ends now, at `now` in milliseconds since the epoch; one that has not begun never applies.
@@ -243,24 +296,41 @@ mod tests {
     #[test]
     fn a_silence_is_read_as_it_is_written() {
         let silence = json(
-            r#"{"matchers": ["service=payment", "severity=~\"page|ticket\""], "to": "2026-02-01T11:00:00Z",
+            r#"{"matchers": ["service=payment", "severity=~\"page|ticket\""], "to": "2026-02-28T11:00:00Z",
             "recurrence": {"cron": "0 2 * * SUN", "zone": "Europe/Berlin", "seconds": 7200}, "reason": "maintenance"}"#,
         );
         let read = silence.read(NOW, "ada").unwrap();
         let written = read.written();
-        assert_eq!((written.from, written.to, written.author.as_str()), (NOW, Some(NOW + 3_600_000), "ada"));
+        assert_eq!(
+            (written.from, written.to, written.author.as_str()),
+            (NOW, Some(NOW + 27 * 86_400_000 + 3_600_000), "ada")
+        );
         let again = SilenceJson::of(&read);
-        assert_eq!(again.matchers, [r#"service="payment""#, r#"severity=~"page|ticket""#]);
+        let shown: Vec<String> = again.matchers.iter().map(MatcherJson::to_string).collect();
+        assert_eq!(shown, [r#"service="payment""#, r#"severity=~"page|ticket""#]);
+        let parts = json(
+            r#"{"matchers": [{"label": "service", "op": "=", "value": "payment"}, {"label": "severity", "op": "=~", "value": "page|ticket"}]}"#,
+        );
+        assert_eq!(parts.read(NOW, "ada").unwrap().matchers(), read.matchers());
         assert_eq!(again.read(NOW, "").unwrap().written(), written);
     }
 
     #[test]
     fn what_cannot_be_said_is_refused() {
         let cases = [
-            (r#"{"matchers": []}"#, "match everything"),
+            (r#"{"matchers": []}"#, "also match an alert without labels"),
             (r#"{"matchers": ["a"]}"#, "not a matcher"),
+            (r#"{"matchers": [{"label": "a", "op": "~", "value": "b"}]}"#, "not a matcher"),
             (r#"{"matchers": ["a=b"], "to": "tomorrow"}"#, "`to`: `tomorrow` is no time"),
-            (r#"{"matchers": ["a=b"], "to": "2026-02-01T09:00:00Z"}"#, "ends before it begins"),
+            (r#"{"matchers": ["a=b"], "to": "2026-02-01T09:00:00Z"}"#, "over already"),
+            (
+                r#"{"matchers": ["a=b"], "from": "2026-02-03T00:00:00Z", "to": "2026-02-02T00:00:00Z"}"#,
+                "ends before it begins",
+            ),
+            (
+                r#"{"matchers": ["a=b"], "to": "2026-02-01T11:00:00Z", "recurrence": {"cron": "0 2 * * *", "zone": "UTC", "seconds": 60}}"#,
+                "none of the silence's times comes",
+            ),
             (r#"{"matchers": ["a=b"], "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T10:00:00Z"}"#, "over already"),
             (r#"{"matchers": ["a=b"], "id": "ack/a"}"#, "`id`: expected"),
             (r#"{"matchers": ["a=b"], "author": "\u0007"}"#, "`author`: expected"),

@@ -150,6 +150,8 @@ pub enum Outcome {
     NotDue,
     /// It was not sent for now. Told once nothing holds it back and it is still true; then a second record says so.
     HeldBack,
+    /// No answer, or one that says later: it is tried again. Recorded at the first attempt, the tenth and so on.
+    Failed,
 }
 
 impl Outcome {
@@ -160,6 +162,7 @@ impl Outcome {
             Outcome::Refused => "refused",
             Outcome::NotDue => "not_due",
             Outcome::HeldBack => "held_back",
+            Outcome::Failed => "failed",
         }
     }
 }

@@ -131,7 +131,9 @@ impl Said {
     pub fn key(&self) -> String {
         match self {
             Said::Silence(silence) => silence.id.clone(),
-            Said::Acknowledgement(Acknowledgement { alert_id, .. }) => format!("{}{alert_id}", Self::ACKNOWLEDGED),
+            Said::Acknowledgement(Acknowledgement { alert_id, episode, .. }) => {
+                format!("{}{alert_id}/{episode}", Self::ACKNOWLEDGED)
+            }
         }
     }
 
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn keys_of_both_differ() {
         assert_eq!(Said::Silence(silence()).key(), "s-1");
-        assert_eq!(Said::Acknowledgement(acknowledgement()).key(), "ack/00000000000000aa");
+        assert_eq!(Said::Acknowledgement(acknowledgement()).key(), "ack/00000000000000aa/7");
     }
 
     #[test]

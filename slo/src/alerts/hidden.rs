@@ -15,8 +15,8 @@ pub struct Hidden<'t> {
     pub told_at: Option<i64>,
 }
 
-/// What a silence hides of an episode's transitions, in their order. `end`: up to when they are known, milliseconds.
-pub fn hidden<'t>(silence: &Silence, transitions: &'t [AlertTransition], end: i64) -> Vec<Hidden<'t>> {
+/// What a silence hides of an episode's transitions, in their order. What is not over by the last of them goes on.
+pub fn hidden<'t>(silence: &Silence, transitions: &'t [AlertTransition]) -> Vec<Hidden<'t>> {
     let told = |t: &&AlertTransition| {
         matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
     };
@@ -24,7 +24,7 @@ pub fn hidden<'t>(silence: &Silence, transitions: &'t [AlertTransition], end: i6
     let mut found = Vec::new();
     for (i, transition) in told.iter().enumerate().filter(|(_, t)| t.kind != TransitionKind::Resolved) {
         let known_at = |t: &AlertTransition| t.tick.saturating_mul(1_000).saturating_add(999);
-        let next = told.get(i + 1).map_or(end, |next| known_at(next));
+        let next = told.get(i + 1).map_or(i64::MAX, |next| known_at(next));
         if silence.matches(&labels(transition))
             && let Some(until) = applies_until(silence, known_at(transition), next)
         {
@@ -87,11 +87,12 @@ mod tests {
             ("up to the page", silence("slo=checkout", 0, Some(30_000)), vec![(0, Some(30_000))]),
             ("the page, until it is over", silence("severity=page", 0, Some(600_000)), vec![(60, None)]),
             ("the page, for a moment", silence("severity=page", 0, Some(80_000)), vec![(60, Some(80_000))]),
+            ("what goes on is told at its end", silence("slo=checkout", 0, Some(200_000)), vec![(0, None), (60, None)]),
             ("too late", silence("slo=checkout", 1_000, Some(60_500)), vec![]),
             ("another one", silence("slo=cart", 0, None), vec![]),
         ];
         for (name, silence, want) in cases {
-            let found = hidden(&silence, &story, begin + 600_000);
+            let found = hidden(&silence, &story);
             let told = |at: Option<i64>| at.map(|at| at - begin);
             let found: Vec<_> = found.iter().map(|h| (h.transition.tick - begin / 1_000, told(h.told_at))).collect();
             assert_eq!(found, want, "{name}");

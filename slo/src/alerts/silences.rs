@@ -16,7 +16,7 @@ pub enum SilenceError {
     Matcher(#[from] MatcherError),
     /// It would match alerts without any label.
     #[error(
-        "the matchers {0} match everything; to silence all of it, name something that every alert has: alertname=~\".+\""
+        "the matchers {0} also match an alert without labels: add one that asks for something, like alertname=~\".+\""
     )]
     Everything(String),
     /// Its recurrence is none.
@@ -167,8 +167,8 @@ impl Silences {
         let by_label = self.by_label.iter().filter_map(|(label, values)| values.get(labels.get(label)?)).flatten();
         let applying = by_label.chain(&self.others).filter_map(|id| {
             let silence = self.all.get(id)?;
-            let until = silence.applies(at)?;
-            silence.matches(labels).then_some((until, id))
+            // When it applies may take a look at a calendar.
+            silence.matches(labels).then(|| silence.applies(at)).flatten().map(|until| (until, id))
         });
         let longest = applying.max_by_key(|(until, id)| (until.unwrap_or(i64::MAX), *id))?;
         Some(Silencing { id: longest.1.clone(), until: longest.0 })

@@ -38,7 +38,7 @@ pub fn told(
     receiver: &str,
 ) -> Result<DeliveryAudit> {
     let mut settled: HashMap<String, Outcome> = HashMap::new();
-    for note in notes.iter().filter(|n| n.receiver == receiver) {
+    for note in notes.iter().filter(|n| n.receiver == receiver && n.outcome != Outcome::Failed) {
         let before = settled.insert(key_of(note), note.outcome);
         let held = before.is_none_or(|before| before == Outcome::HeldBack);
         ensure!(held, "A3: {} was settled twice, as {before:?} and {:?}", key_of(note), note.outcome);
@@ -53,6 +53,7 @@ pub fn told(
             Outcome::Delivered => told.delivered += 1,
             Outcome::NotDue => told.not_due += 1,
             Outcome::HeldBack => told.held_back += 1,
+            Outcome::Failed => unreachable!("left out above"),
             Outcome::Refused => anyhow::bail!("A3: {key} was refused by a receiver that refuses nothing"),
         }
         let missing = settled.get(&key) == Some(&Outcome::Delivered) && !arrived.contains(&key);

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use slipstream_runtime::config::ReceiverFormat;
 use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use slipstream_slo::hash::fnv1a64;
 
@@ -99,7 +100,7 @@ impl Dispatcher {
                 }
                 more = true;
             }
-            repeated.extend(tracked.present());
+            repeated.extend(tracked.present().filter(|_| self.room() > 1));
         }
         if parts.is_empty() {
             return None;
@@ -115,7 +116,12 @@ impl Dispatcher {
         let members = self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get(id));
         let all = self.config.resend.is_some();
         let route = |t: &AlertTransition| self.policy.route(&identity::labels(t));
-        let loud = members.filter_map(Tracked::present).filter(|t| all || !self.policy.quiet(t, route(t), now));
+        let due = |t: &AlertTransition| {
+            let route = route(t);
+            // With other routes than when it was told, it is somebody else's.
+            route.is_some() && (all || !self.policy.quiet(t, route, self.day(now)))
+        };
+        let loud = members.filter_map(Tracked::present).filter(|t| due(t));
         let of: Vec<AlertTransition> = loud.cloned().collect();
         if of.is_empty() {
             return None;
@@ -123,7 +129,9 @@ impl Dispatcher {
         let speaker = self.speaker();
         let message = self.message(&speaker, group, Vec::new(), of.iter().map(|t| speaker.firing(t)).collect());
         let hash = fnv1a64([message.group_key.as_str()]);
-        let key = format!("reminder/{hash:016x}/{now}/{}", self.config.name);
+        // By when it is due: the same for each attempt.
+        let due_at = self.groups.get(group)?.remind_at().unwrap_or(now);
+        let key = format!("reminder/{hash:016x}/{due_at}/{}", self.config.name);
         Some(Delivery {
             group: group.clone(),
             parts: Vec::new(),
@@ -166,12 +174,19 @@ impl Dispatcher {
         Speaker { receiver: &self.config.name, links: &self.links, severities: &self.config.severities }
     }
 
+    /// News of a delivery at most. Where each alert is a request of its own, an answer has to be about one alone.
     fn room(&self) -> usize {
+        if matches!(self.config.format, ReceiverFormat::PagerDuty { .. }) {
+            return 1;
+        }
         if self.config.max_alerts == 0 { NEWS } else { self.config.max_alerts }
     }
 
     fn part(&self, id: &str, pending: &Pending) -> Part {
-        let knows = self.alerts.get(id).is_some_and(|tracked| !tracked.told.is_empty());
+        // After an attempt in doubt it is among what was told itself.
+        let other =
+            |told: &AlertTransition| (told.episode, told.seq) != (pending.transition.episode, pending.transition.seq);
+        let knows = self.alerts.get(id).is_some_and(|tracked| tracked.told.iter().any(other));
         let fires = pending.transition.kind != TransitionKind::Resolved && pending.route.is_some();
         let key = identity::idempotency_key(&pending.transition, &self.config.name);
         Part {

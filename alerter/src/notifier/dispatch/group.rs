@@ -79,6 +79,11 @@ impl Group {
         (!self.in_flight).then(|| wanted.max(self.interval_until).max(self.retry_at))
     }
 
+    /// When it may say again what the receiver has, whatever its interval; `None` while it is saying something.
+    pub fn may_resend(&self, wanted: i64) -> Option<i64> {
+        (!self.in_flight).then(|| wanted.max(self.retry_at))
+    }
+
     /// When the receiver is to be reminded; `None` if it was told nothing, or wants no reminders.
     pub fn remind_at(&self) -> Option<i64> {
         let told_at = self.told_at.filter(|_| !self.repeat.is_zero())?;

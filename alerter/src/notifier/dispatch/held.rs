@@ -10,6 +10,7 @@ use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Transi
 
 use super::tracked::{Held, Pending};
 use super::{Concluded, Dispatcher};
+use crate::notifier::identity::labels;
 use crate::notifier::policy::Hold;
 
 /// Which alerts have something that is held back.
@@ -65,9 +66,13 @@ impl Holding {
 impl Dispatcher {
     /// Restores what was held back before; `first` of its episode chose its group. It is looked at when the next decision is made.
     pub fn restore_held(&mut self, mut held: Held, first: &AlertTransition) {
+        held.pending.route = self.policy.route(&labels(&held.pending.transition));
+        // Other routes than then: it is not this receiver's any more.
+        if held.pending.route.is_none() {
+            return;
+        }
         let id = held.pending.transition.alert_id.clone();
         self.track(held.pending.ticket.partition, first);
-        held.pending.route = self.policy.route(&crate::notifier::identity::labels(&held.pending.transition));
         if let Some(tracked) = self.alerts.get_mut(&id) {
             tracked.held = Some(held);
             self.holding.note(&id, None);
@@ -142,9 +147,14 @@ impl Dispatcher {
         }
     }
 
+    /// When it is looked at again, by the caller's clock.
+    fn by_our_clock(&self, hold: Hold) -> Hold {
+        Hold { until: hold.until.map(|until| until.saturating_sub(self.clock_off)), ..hold }
+    }
+
     fn held_head(&self, id: &str, now: i64) -> Option<Hold> {
         let Pending { transition, route, .. } = self.alerts.get(id)?.firing_head()?;
-        self.policy.holds(transition, *route, now)
+        self.policy.holds(transition, *route, self.day(now)).map(|hold| self.by_our_clock(hold))
     }
 
     /// Of an alert with news that decides.
@@ -152,7 +162,10 @@ impl Dispatcher {
         let tracked = self.alerts.get(id).filter(|tracked| tracked.queue.is_empty())?;
         let Pending { transition, route, .. } = &tracked.refused.as_ref()?.pending;
         let fires = transition.kind != TransitionKind::Resolved && route.is_some();
-        fires.then(|| self.policy.still_holds(transition, *route, now)).flatten()
+        fires
+            .then(|| self.policy.still_holds(transition, *route, self.day(now)))
+            .flatten()
+            .map(|hold| self.by_our_clock(hold))
     }
 
     fn held_back(&self, held: &Held, now: i64) -> Concluded {
@@ -172,7 +185,8 @@ impl Dispatcher {
     pub(super) fn release(&mut self, now: i64, settled: &mut Vec<Concluded>) {
         for id in self.holding.due(now) {
             let Some(held) = self.alerts.get(&id).and_then(|tracked| tracked.held.as_ref()) else { continue };
-            match self.policy.still_holds(&held.pending.transition, held.pending.route, now) {
+            let holds = self.policy.still_holds(&held.pending.transition, held.pending.route, self.day(now));
+            match holds.map(|hold| self.by_our_clock(hold)) {
                 Some(hold) => self.hold_on(&id, hold, now, settled),
                 None => self.let_go(&id, now),
             }
@@ -191,8 +205,9 @@ impl Dispatcher {
 
     fn let_go(&mut self, id: &str, now: i64) {
         let Some(tracked) = self.alerts.get_mut(id) else { return };
-        // News of the alert, if there is any, says how it stands now.
-        let waits = tracked.queue.is_empty() && tracked.release(now);
+        // News of the alert, if there is any, says how it stands now. What waits for its group's interval is not behind.
+        let since = self.groups.get(&tracked.group).map_or(now, |group| group.interval_until.max(now));
+        let waits = tracked.queue.is_empty() && tracked.release(since);
         tracked.held = None;
         if waits {
             self.pending += 1;

@@ -90,6 +90,8 @@ pub struct Dispatcher {
     not_before: i64,
     in_flight: usize,
     pending: usize,
+    /// The time of day less the caller's clock, milliseconds: silences and mute times go by it.
+    clock_off: i64,
 }
 
 impl Dispatcher {
@@ -108,12 +110,28 @@ impl Dispatcher {
             not_before: i64::MIN,
             in_flight: 0,
             pending: 0,
+            clock_off: 0,
         }
+    }
+
+    /// How far the time of day is ahead of the caller's clock, milliseconds.
+    pub fn set_clock(&mut self, off: i64) {
+        self.clock_off = off;
+    }
+
+    /// The time of day at a time of the caller's clock.
+    fn day(&self, now: i64) -> i64 {
+        now.saturating_add(self.clock_off)
     }
 
     /// Makes known at `now` what the receiver refused before; `first` of its episode chose its group.
     pub fn restore_refused(&mut self, mut refused: Refused, first: &AlertTransition, now: i64) {
-        refused.pending.route = self.policy.route(&identity::labels(&refused.pending.transition));
+        let t = &refused.pending.transition;
+        refused.pending.route = self.policy.route(&identity::labels(t));
+        // Other routes than then: it is not this receiver's any more.
+        if refused.pending.route.is_none() && t.kind != TransitionKind::Resolved {
+            return;
+        }
         let id = refused.pending.transition.alert_id.clone();
         self.track(refused.pending.ticket.partition, first);
         let Some(tracked) = self.alerts.get_mut(&id) else { return };
@@ -221,11 +239,16 @@ impl Dispatcher {
 
     /// When a group may speak; what was refused waits for its turn among the groups, too.
     fn due_at(&self, group: &Group) -> Option<i64> {
-        if group.has_news() {
-            return group.may_speak(i64::MIN);
+        let again = || group.again.due_at().and_then(|at| Some(at.max(self.probe.due_at()?)));
+        let news = if group.has_news() { Some(i64::MIN) } else { again() };
+        match (group.remind_at(), self.config.resend) {
+            // Whoever takes silence for the end does not wait for a group's interval.
+            (Some(at), Some(_)) => {
+                let news = news.and_then(|at| group.may_speak(at));
+                [group.may_resend(at), news].into_iter().flatten().min()
+            }
+            (remind_at, _) => group.may_speak([news, remind_at].into_iter().flatten().min()?),
         }
-        let again = group.again.due_at().and_then(|at| Some(at.max(self.probe.due_at()?)));
-        group.may_speak([again, group.remind_at()].into_iter().flatten().min()?)
     }
 
     fn at_a_time(&self) -> usize {
@@ -429,6 +452,7 @@ impl Dispatcher {
         let id = &part.alert_id;
         let tracked = self.alerts.get_mut(id)?;
         let sent = tracked.find(part.ticket)?.clone();
+        let told = tracked.told.last().cloned();
         let was_pending = tracked.queue.front().is_some_and(|head| head.ticket == part.ticket);
         let (outcome, status, detail) = match answer {
             Answer::Delivered { status } => {
@@ -439,9 +463,9 @@ impl Dispatcher {
                 tracked.refused(part.ticket, now);
                 (Outcome::Refused, *status, detail.as_str())
             }
-            Answer::Failed { doubt, .. } => {
+            Answer::Failed { doubt, status, detail, .. } => {
                 tracked.failed(part.ticket, *doubt);
-                return None;
+                return self.failing(&sent, *status, detail, now);
             }
         };
         if was_pending {
@@ -450,8 +474,12 @@ impl Dispatcher {
         self.note_refused(id);
         let news = was_pending || outcome == Outcome::Delivered;
         // A severity that is not for this receiver was told as the end of the one before.
-        let reason = if sent.route.is_none() { NO_ROUTE.reason } else { NotificationReason::None };
+        let gone = sent.route.is_none() && sent.transition.kind != TransitionKind::Resolved;
+        let reason = if gone { NO_ROUTE.reason } else { NotificationReason::None };
+        let (kind, of) = if gone { (TransitionKind::Resolved, told) } else { (sent.transition.kind, None) };
         let notification = Notification {
+            kind: kind.name().to_owned(),
+            severity: of.map_or_else(|| sent.transition.severity.clone(), |told| told.severity),
             outcome,
             status: Some(i32::from(status)),
             attempts: sent.attempts.saturating_add(1),
@@ -462,6 +490,20 @@ impl Dispatcher {
         self.note_held(id);
         self.tidy(id);
         news.then_some(Concluded { ticket: Some(sent.ticket), notification })
+    }
+
+    /// The first failure is noted, the tenth, and so on: who looks for a notification sees that it is under way. It moves no position.
+    fn failing(&self, sent: &Pending, status: Option<u16>, detail: &str, now: i64) -> Option<Concluded> {
+        let attempts = sent.attempts.saturating_add(1);
+        let notification = Notification {
+            outcome: Outcome::Failed,
+            status: status.map(i32::from),
+            attempts,
+            detail: detail.to_owned(),
+            ..self.note(&sent.transition, now)
+        };
+        let power_of_ten = 10_i32.checked_pow(attempts.max(1).ilog10()) == Some(attempts);
+        power_of_ten.then_some(Concluded { ticket: None, notification })
     }
 
     /// What the receiver was reminded of. A receiver that is sent everything all the time is no person: nothing is noted.

@@ -78,7 +78,7 @@ impl Story {
     }
 
     fn note(&mut self, settled: Vec<Concluded>) {
-        let noted = settled.into_iter().map(|s| s.notification);
+        let noted = settled.into_iter().map(|s| s.notification).filter(|n| n.outcome != Outcome::Failed);
         self.outcomes.extend(noted.map(|n| (n.alert_id, n.episode, n.seq, n.outcome)));
     }
 

@@ -91,7 +91,7 @@ pub const NO_ROUTE: NotDue = not_due(NotificationReason::NoRoute, "no route lead
 const UNTOLD: NotDue = not_due(NotificationReason::Untold, "its firing was never sent");
 const UNWANTED: NotDue = not_due(NotificationReason::Unwanted, "the receiver wants no resolved alerts");
 const SUPERSEDED: NotDue =
-    not_due(NotificationReason::Superseded, "arrived while the notifier was behind; a later state was sent instead");
+    not_due(NotificationReason::Superseded, "arrived while the notifier was behind; a later state is sent instead");
 const MISSED: NotDue = not_due(NotificationReason::Missed, "the episode began and ended while the notifier was behind");
 
 impl Tracked {

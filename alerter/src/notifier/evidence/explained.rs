@@ -9,14 +9,15 @@ use futures::{StreamExt, stream};
 use slipstream_definitions::definition::Severity;
 use slipstream_query::history::Evidence;
 use slipstream_runtime::event::Event;
-use slipstream_schemas::records::TransitionKind;
+use slipstream_schemas::records::{AlertTransition, TransitionKind};
 use tokio::time::{Instant, timeout_at};
 
 use super::annotations::{self, Told};
 use super::hint;
 use super::memory::Memory;
 use super::{EvidenceSource, MOST_ALERTS, PATIENCE};
-use crate::notifier::dispatch::{Answer, Delivery, Part};
+use crate::notifier::dispatch::{Answer, Delivery, Part, Ticket};
+use crate::notifier::identity::idempotency_key;
 use crate::notifier::transport::Transport;
 use crate::telemetry::EvidenceGathered;
 
@@ -57,9 +58,14 @@ impl Explained {
 
     /// Decides what is added to the alerts that are news, once for each. A delivery that is sent again says the same.
     async fn explain(&self, delivery: &Delivery) {
+        // After a restart nothing is remembered of what the receiver is reminded of.
+        let reminded: Vec<Part> =
+            delivery.reminder.iter().flat_map(|reminder| &reminder.of).map(|t| self.part(t)).collect();
+        let reminded = &reminded;
         let mut news: Vec<&Part> = {
             let memory = self.memory();
-            delivery.parts.iter().filter(|part| fires(part) && !memory.knows(&part.key)).collect()
+            let parts = delivery.parts.iter().filter(|part| fires(part));
+            parts.chain(reminded).filter(|part| !memory.knows(&part.key)).collect()
         };
         if news.is_empty() {
             return;
@@ -114,6 +120,12 @@ impl Explained {
         }
         .emit();
         found
+    }
+
+    fn part(&self, t: &AlertTransition) -> Part {
+        let key = idempotency_key(t, &self.receiver);
+        let ticket = Ticket { partition: 0, offset: 0 };
+        Part { alert_id: t.alert_id.clone(), ticket, key, transition: t.clone(), begins: false }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

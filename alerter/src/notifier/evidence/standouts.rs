@@ -48,7 +48,8 @@ pub fn contributors(evidence: &Evidence) -> Vec<Contributor> {
 /// Of one dimension.
 fn of(breakdown: &Breakdown) -> Vec<Contributor> {
     let always = breakdown.dimension == "endpoint";
-    let told = breakdown.values.iter().filter(|value| {
+    // What has no value of an attribute is counted, and not told.
+    let told = breakdown.values.iter().filter(|value| !value.value.is_empty()).filter(|value| {
         share(value.bad, breakdown.bad) >= SOME && (always || stands_out(breakdown, value)) && breakdown.bad > 0
     });
     told.take(MOST_OF_ONE).map(|value| contributor(breakdown, value)).collect()

@@ -112,6 +112,9 @@ fn text(delivery: &Delivery) -> String {
     for alert in shown.iter().take(DESCRIBED) {
         // Writing to a String does not fail.
         let _ = write!(out, "[{}] {}\n{}\n\n", state(alert), summary(alert), of(&alert.annotations, "description"));
+        if let Some(evidence) = alert.annotations.get("evidence") {
+            let _ = write!(out, "{evidence}\n\n");
+        }
         for (name, value) in facts(alert) {
             let _ = writeln!(out, "  {name}: {value}");
         }
@@ -143,7 +146,11 @@ fn section(out: &mut String, alert: &Alert) {
     let color = if alert.status == Status::Firing { "#b00020" } else { "#1a7f37" };
     let (state, summary) = (escaped(state(alert)), escaped(&summary(alert)));
     let description = escaped(of(&alert.annotations, "description"));
-    let _ = writeln!(out, "<h3 style=\"color: {color}\">[{state}] {summary}</h3>\n<p>{description}</p>\n<table>");
+    let _ = writeln!(out, "<h3 style=\"color: {color}\">[{state}] {summary}</h3>\n<p>{description}</p>");
+    if let Some(evidence) = alert.annotations.get("evidence") {
+        let _ = writeln!(out, "<pre style=\"white-space: pre-wrap\">{}</pre>", escaped(evidence));
+    }
+    out.push_str("<table>\n");
     for (name, value) in facts(alert) {
         let shown = escaped(value);
         let is_link = value.starts_with("https://") || value.starts_with("http://");

@@ -65,9 +65,12 @@ pub(super) fn denied(said: &str) -> Option<&str> {
 }
 
 fn attachment(alert: &Alert, alone: bool, config: &ReceiverConfig) -> Attachment {
-    let description = of(&alert.annotations, "description");
+    let description = match alert.annotations.get("evidence") {
+        Some(evidence) => format!("{}\n{evidence}", of(&alert.annotations, "description")),
+        None => of(&alert.annotations, "description").to_owned(),
+    };
     // Alone, its summary is the message's text.
-    let text = if alone { description.to_owned() } else { format!("{}\n{description}", summary(alert)) };
+    let text = if alone { description } else { format!("{}\n{description}", summary(alert)) };
     let label = |(name, value): (&String, &String)| field(name, value);
     let mut fields: Vec<Field> =
         alert.labels.iter().filter(|(name, _)| !NOT_SHOWN.contains(&name.as_str())).map(label).collect();

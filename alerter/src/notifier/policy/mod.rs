@@ -7,7 +7,7 @@
 mod inhibition;
 mod routes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_definitions::time_interval::TimeInterval;
 use slipstream_schemas::records::{Acknowledgement, AlertTransition, NotificationReason};
@@ -49,8 +49,8 @@ pub struct Policy {
     inhibitions: Inhibitions,
     intervals: BTreeMap<String, Vec<TimeInterval>>,
     silences: Silences,
-    /// The episode that somebody looks after, by alert.
-    acknowledged: BTreeMap<String, i64>,
+    /// Alerts and episodes that somebody looks after.
+    acknowledged: BTreeSet<(String, i64)>,
 }
 
 impl Policy {
@@ -62,7 +62,7 @@ impl Policy {
             inhibitions: Inhibitions::new(routing),
             intervals: routing.intervals.clone(),
             silences: Silences::default(),
-            acknowledged: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
         }
     }
 
@@ -110,7 +110,7 @@ impl Policy {
 
     /// Whether a receiver that was told of an alert is not reminded of it now.
     pub fn quiet(&self, t: &AlertTransition, route: Option<usize>, now: i64) -> bool {
-        self.acknowledged.get(&t.alert_id) == Some(&t.episode) || self.still_holds(t, route, now).is_some()
+        self.acknowledged.contains(&(t.alert_id.clone(), t.episode)) || self.still_holds(t, route, now).is_some()
     }
 
     fn silenced(&self, labels: &Labels, now: i64) -> Option<Hold> {
@@ -129,11 +129,11 @@ impl Policy {
             let parts = self.intervals.get(*name);
             parts.is_some_and(|parts| parts.iter().any(|part| part.contains(now.div_euclid(1_000))))
         };
-        let mute = applied.mute.iter().find(holds);
-        let inactive = || applied.active.first().filter(|_| !applied.active.iter().any(|name| holds(&name)));
-        let by = mute.or_else(inactive)?;
+        let mute = applied.mute.iter().find(holds).cloned();
+        let inactive = || !applied.active.is_empty() && !applied.active.iter().any(|name| holds(&name));
+        let by = mute.or_else(|| inactive().then(|| format!("outside {}", applied.active.join(", "))))?;
         let until = Some((now.div_euclid(MINUTE_MS) + 1) * MINUTE_MS);
-        Some(Hold { reason: NotificationReason::Muted, by: by.clone(), until })
+        Some(Hold { reason: NotificationReason::Muted, by, until })
     }
 }
 

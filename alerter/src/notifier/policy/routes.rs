@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use slipstream_definitions::matchers::Matchers;
-use slipstream_runtime::config::{Route, Routing};
+use slipstream_runtime::config::{ReceiverFormat, Route, Routing};
 use slipstream_slo::alerts::{Labels, SEVERITY};
 
 use crate::notifier::receiver::ReceiverConfig;
@@ -88,8 +88,10 @@ impl Routes {
                 applied: first,
             }),
         }
-        if let Some(resend) = receiver.resend {
-            routes.nodes.iter_mut().for_each(|node| node.applied.repeat_interval = resend);
+        // What repairs something is asked once.
+        let once = matches!(receiver.format, ReceiverFormat::Remediation(_)).then_some(Duration::ZERO);
+        if let Some(repeat) = receiver.resend.or(once) {
+            routes.nodes.iter_mut().for_each(|node| node.applied.repeat_interval = repeat);
         }
         routes
     }
@@ -97,7 +99,11 @@ impl Routes {
     /// Adds a route and those below it; `above` is what it inherits. Times that are mute are its own.
     fn add(&mut self, receiver: &str, route: &Route, to: &str, above: Applied) -> usize {
         let to = route.receiver.as_deref().unwrap_or(to);
-        let key = if self.nodes.is_empty() { above.key } else { format!("{}/{}", above.key, route.matchers) };
+        let mut key = if self.nodes.is_empty() { above.key } else { format!("{}/{}", above.key, route.matchers) };
+        // Two of the same matchers side by side are two routes.
+        if self.nodes.iter().any(|node| node.applied.key == key) {
+            key.push_str(&format!("/{}", self.nodes.len()));
+        }
         let applied = Applied {
             key,
             group_by: route.group_by.clone().unwrap_or(above.group_by),

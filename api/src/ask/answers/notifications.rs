@@ -19,6 +19,8 @@ pub enum Outcome {
     NotDue,
     /// It was not sent for now.
     HeldBack,
+    /// No answer, or one that says later: it is tried again.
+    Failed,
 }
 
 impl From<records::Outcome> for Outcome {
@@ -28,6 +30,7 @@ impl From<records::Outcome> for Outcome {
             records::Outcome::Refused => Outcome::Refused,
             records::Outcome::NotDue => Outcome::NotDue,
             records::Outcome::HeldBack => Outcome::HeldBack,
+            records::Outcome::Failed => Outcome::Failed,
         }
     }
 }

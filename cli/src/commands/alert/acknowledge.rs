@@ -39,25 +39,31 @@ pub async fn acknowledge(
 
 /// The id, and the episode: the one that is named, or the one that is open.
 async fn named(alert: &str, through: &Said) -> Result<(String, i64)> {
-    if let Some((id, number)) = alert.split_once('/') {
-        let wrong = || WrongUse(format!("{alert}: expected ID or ID/EPISODE, such as {id}/1769851800"));
-        return Ok((id.to_owned(), number.parse().map_err(|_| wrong())?));
-    }
+    let (id, number) = parts_of(alert)?;
     if through.gateway.is_some() {
-        return Err(WrongUse(format!("with --gateway say which episode: {alert}/EPISODE")).into());
+        // Only the log knows which episodes there are.
+        let number = number.ok_or_else(|| WrongUse(format!("with --gateway say which episode: {alert}/EPISODE")))?;
+        return Ok((id.to_owned(), number));
     }
     let config = through.place.load()?;
     if let LogAddress::Sqlite(dir) = &config.log {
         parts::existing(dir)?;
     }
     let log = parts::log_of(&config).await?;
-    open_episode(log.as_ref(), alert).await
+    open_episode(log.as_ref(), (id, number)).await
 }
 
-async fn open_episode(log: &dyn Log, alert: &str) -> Result<(String, i64)> {
-    let found = episode(log, (alert, None)).await?;
+/// `ID` or `ID/EPISODE`.
+fn parts_of(alert: &str) -> Result<(&str, Option<i64>), WrongUse> {
+    let Some((id, number)) = alert.split_once('/') else { return Ok((alert, None)) };
+    let wrong = || WrongUse(format!("{alert}: expected ID or ID/EPISODE, such as {id}/1769851800"));
+    Ok((id, Some(number.parse().map_err(|_| wrong())?)))
+}
+
+async fn open_episode(log: &dyn Log, alert: (&str, Option<i64>)) -> Result<(String, i64)> {
+    let found = episode(log, alert).await?;
     match found.end {
-        Some(_) => bail!("alert {alert} is over: its last episode, {}, has ended", found.episode),
+        Some(_) => bail!("alert {}: its episode {} is over", found.id, found.episode),
         None => Ok((found.id, found.episode)),
     }
 }
@@ -67,13 +73,17 @@ async fn open_episode(log: &dyn Log, alert: &str) -> Result<(String, i64)> {
 /// # Errors
 /// When nobody did, or neither log nor gateway takes it.
 pub async fn withdraw(alert: &str, through: &Said) -> Result<AcknowledgementJson> {
-    let id = alert.split('/').next().unwrap_or_default();
+    let (id, number) = parts_of(alert)?;
+    let id = &id.to_ascii_lowercase();
     match Way::open(through).await? {
         Way::Gateway(gateway) => gateway.told(gateway.sayings.withdraw(id).await),
         Way::Log(log) => {
-            let found = acknowledgements(log.log().as_ref()).await?.into_iter().find(|known| known.alert_id == id);
-            let Some(found) = found else { bail!("nobody has acknowledged alert {id}") };
-            log.publish(withdrawal(id), "recording the withdrawal").await?;
+            let all = acknowledgements(log.log().as_ref()).await?.into_iter();
+            let mine = all.filter(|known| known.alert_id == *id && number.is_none_or(|number| number == known.episode));
+            let Some(found) = mine.max_by_key(|known| known.episode) else {
+                bail!("nobody has acknowledged alert {alert}")
+            };
+            log.publish(withdrawal(&found), "recording the withdrawal").await?;
             Ok(AcknowledgementJson {
                 alert_id: found.alert_id,
                 episode: found.episode,

@@ -288,6 +288,7 @@ fn notification_outcome(outcome: OutcomeName) -> Outcome {
         OutcomeName::Refused => Outcome::Refused,
         OutcomeName::NotDue => Outcome::NotDue,
         OutcomeName::HeldBack => Outcome::HeldBack,
+        OutcomeName::Failed => Outcome::Failed,
     }
 }
 

@@ -10,6 +10,7 @@ pub fn told(n: &NotificationRow) -> String {
         Outcome::Refused => with(&sent(n, "refused"), ": ", &n.detail),
         Outcome::NotDue => with("not sent", ": ", &why(n)),
         Outcome::HeldBack => with("held back", ": ", &why(n)),
+        Outcome::Failed => with(&sent(n, "failing"), ": ", &n.detail),
     }
 }
 

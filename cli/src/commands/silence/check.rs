@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
-use slipstream_producer::silencing::SilenceJson;
+use slipstream_producer::silencing::{MatcherJson, SilenceJson};
 use slipstream_replay::engine::Progress;
 use slipstream_replay::outcome::{AlertHistory, Clock, Outcome};
 use slipstream_replay::{Asked, Sources, Told, replay};
@@ -96,7 +96,7 @@ pub async fn run(wanted: SilenceCheck) -> Result<ExitCode> {
     };
     let (from, to) = (millis(&told.from)?, millis(&told.to)?);
     let silence = self::silence(&wanted, Some(silence.written().clone()), from, Some(to))?;
-    let checked = checked(&silence, told, to);
+    let checked = checked(&silence, told);
     if wanted.json {
         output::print_json(&checked)?
     } else {
@@ -119,7 +119,7 @@ fn silence(wanted: &SilenceCheck, known: Option<records::Silence>, from: i64, to
         return Ok(Silence::new(known.clone())?);
     }
     let json = SilenceJson {
-        matchers: wanted.matchers.clone(),
+        matchers: wanted.matchers.iter().cloned().map(MatcherJson::Text).collect(),
         recurrence: recurrence(wanted.every.clone(), &wanted.zone, wanted.length),
         ..SilenceJson::default()
     };
@@ -128,7 +128,7 @@ fn silence(wanted: &SilenceCheck, known: Option<records::Silence>, from: i64, to
     Ok(Silence::new(of_range)?)
 }
 
-fn checked(silence: &Silence, told: &Outcome, end: i64) -> Checked {
+fn checked(silence: &Silence, told: &Outcome) -> Checked {
     let fired: Vec<&AlertHistory> = told.alerts.iter().filter(|alert| alert.episode.fired_at.is_some()).collect();
     let mut checked = Checked {
         from: told.from.clone(),
@@ -140,7 +140,7 @@ fn checked(silence: &Silence, told: &Outcome, end: i64) -> Checked {
         hidden: Vec::new(),
     };
     for alert in fired {
-        let found = hidden(silence, &alert.records, end);
+        let found = hidden(silence, &alert.records);
         let steps = alert.rises().len();
         checked.hidden_alerts += usize::from(!found.is_empty());
         let silent = !found.is_empty() && found.len() >= steps && found.iter().all(|h| h.told_at.is_none());

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
-use slipstream_producer::silencing::{SayingError, SilenceJson, expired, outgoing};
+use slipstream_producer::silencing::{MatcherJson, SayingError, SilenceJson, expired, outgoing};
 use slipstream_role::silences::silences;
 use slipstream_schemas::records::Recurrence;
 use slipstream_slo::alerts::Silence;
@@ -54,7 +54,7 @@ async fn add(wanted: SilenceAdd) -> Result<ExitCode> {
     };
     let wanted = SilenceJson {
         id,
-        matchers,
+        matchers: matchers.into_iter().map(MatcherJson::Text).collect(),
         from: from.map(|from| from.to_string()),
         to: end.map(|end| end.to_string()),
         recurrence: recurrence(every, &zone, length),
@@ -78,7 +78,11 @@ fn show(what: &str, made: &SilenceJson, silence: &Silence, json: bool) -> Result
         output::enough(output::print_json(made))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let line = format!("{what}: {} {}, id {}\n", silence.matchers(), times(silence), silence.written().id);
+    let next = match silence.written().recurrence {
+        Some(_) => format!(" ({})", applies(silence, now())),
+        None => String::new(),
+    };
+    let line = format!("{what}: {} {}{next}, id {}\n", silence.matchers(), times(silence), silence.written().id);
     output::enough(output::print(&line))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -121,8 +125,10 @@ struct Listed {
     #[serde(flatten)]
     silence: SilenceJson,
     state: State,
-    /// When it applies next, or since it applies now.
+    /// When it applies next; null of one that applies now, or never will.
     next: Option<String>,
+    /// Until when it applies now; null of one that does not, or has no end.
+    until: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -147,7 +153,8 @@ async fn list(all: bool, json: bool, place: &Place) -> Result<ExitCode> {
         let listed = |silence: &Silence| Listed {
             silence: SilenceJson::of(silence),
             state: state(silence, now),
-            next: silence.next(now).and_then(|ms| Timestamp::from_millisecond(ms).ok()).map(|at| at.to_string()),
+            next: silence.next(now).filter(|_| silence.applies(now).is_none()).and_then(rfc3339),
+            until: silence.applies(now).flatten().and_then(rfc3339),
         };
         output::print_json(&Listing { silences: found.iter().map(listed).collect() })?;
         return Ok(ExitCode::SUCCESS);
@@ -159,13 +166,28 @@ async fn list(all: bool, json: bool, place: &Place) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn rfc3339(ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(ms).ok().map(|at| at.to_string())
+}
+
+/// `until ...`, or when it applies next.
+fn applies(silence: &Silence, now: i64) -> String {
+    match (silence.applies(now), silence.next(now)) {
+        (Some(Some(until)), _) => format!("until {}", moment(until)),
+        (Some(None), _) => "now".to_owned(),
+        (None, Some(next)) => format!("from {}", moment(next)),
+        (None, None) => "-".to_owned(),
+    }
+}
+
 fn table(silences: &[Silence], now: i64) -> String {
-    let head = ["STATE", "FROM", "TO", "EVERY", "MATCHERS", "AUTHOR", "REASON", "ID"];
+    let head = ["STATE", "APPLIES", "FROM", "TO", "EVERY", "MATCHERS", "AUTHOR", "REASON", "ID"];
     let rows = silences.iter().map(|silence| {
         let written = silence.written();
         let every = written.recurrence.as_ref();
         vec![
             format!("{:?}", state(silence, now)).to_lowercase(),
+            applies(silence, now),
             moment(written.from),
             written.to.map_or("-".to_owned(), moment),
             every.map_or("-".to_owned(), |r| format!("{} {} for {}", r.cron, r.zone, figures::span(r.seconds))),
@@ -194,7 +216,7 @@ async fn expire(id: &str, json: bool, through: &args::Said) -> Result<ExitCode> 
     if json {
         output::enough(output::print_json(&over))?;
     } else {
-        let matchers = over.matchers.join(", ");
+        let matchers = over.matchers.iter().map(MatcherJson::to_string).collect::<Vec<_>>().join(", ");
         output::enough(output::print(&format!("expired: {{{matchers}}}, id {id}\n")))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -27,6 +27,8 @@ pub struct Sampled {
     undecided: usize,
     by: BTreeMap<Cow<'static, str>, Values>,
     sample: Sample,
+    /// Weight of good and bad ones.
+    total: i64,
     bad_latencies: Vec<f64>,
     slowest_good: Option<f64>,
     /// A bad request without a latency was seen.
@@ -65,6 +67,7 @@ impl Sampled {
         let bad = if is_bad { total } else { 0 };
         self.sample.rows += 1;
         self.sample.bad += bad;
+        self.total += total;
         if event.status_code >= 500 {
             self.sample.bad_with_errors += bad;
         }
@@ -145,8 +148,13 @@ impl Sampled {
         let mut breakdowns = rolled.unwrap_or_default();
         let counted: BTreeSet<String> = breakdowns.iter().map(|breakdown| breakdown.dimension.clone()).collect();
         let sampled = self.by.into_iter().filter(|(name, values)| values.are_few() && !counted.contains(name.as_ref()));
+        let (bad, total) = (self.sample.bad, self.total);
         breakdowns.extend(sampled.map(|(name, values)| {
+            let with = values.0.values().fold((0, 0), |(b, t), (bad, total)| (b + bad, t + total));
+            // Shares are of all requests: those without the attribute have an empty value.
+            let without = ValueCounts { value: String::new(), bad: bad - with.0, total: total - with.1 };
             let values = values.0.into_iter().map(|(value, (bad, total))| ValueCounts { value, bad, total });
+            let values = values.chain((without.total > 0).then_some(without));
             Breakdown::of(name.into_owned(), true, values)
         }));
         let sample = (self.sample.rows > 0).then_some(Sample { latencies, ..self.sample });

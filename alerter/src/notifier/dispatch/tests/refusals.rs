@@ -364,3 +364,20 @@ fn a_page_is_told_soon_where_hundreds_of_tickets_are_refused() {
     let sent = go_on(&mut story, 4, |message| !names(message).contains(&"z"));
     assert!(sent.iter().any(|message| names(message) == ["z"]), "{sent:?}");
 }
+
+#[test]
+fn what_begins_still_begins_after_doubt_and_refusals() {
+    let mut story = Story::new(|_| ());
+    story.happens("a", 2, TransitionKind::Firing);
+    for answer in [failed(true), refused(), refused()] {
+        story.wait();
+        let sent = story.next();
+        assert!(sent[0].parts[0].begins, "the receiver has not taken it");
+        story.answer(&sent[0], &answer);
+    }
+    story.wait();
+    story.flush(&OK);
+    story.now += 10_000;
+    story.happens("a", 3, TransitionKind::Severity);
+    assert!(!story.next()[0].parts[0].begins);
+}

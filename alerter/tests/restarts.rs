@@ -1,0 +1,88 @@
+//! What a notifier tells after a restart: what is true by then, and not what the log remembers.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::sync::Arc;
+
+use slipstream_definitions::matchers::Matchers;
+use slipstream_log::memory::MemoryLog;
+use slipstream_runtime::config::{Route, Routing};
+use slipstream_schemas::Topic;
+use slipstream_schemas::records::TransitionKind::{Firing, Resolved, Severity};
+use slipstream_schemas::records::{Outcome, Silence};
+use support::{Hook, Running, config, happens, log, outcomes, publish, recorded};
+
+/// A silence of everything with this matcher, until a time.
+async fn silence(log: &MemoryLog, matcher: &str, to: Option<i64>) {
+    let matchers = Matchers::parse(matcher).unwrap().written();
+    let (id, author, reason) = ("s".to_owned(), String::new(), String::new());
+    let silence = Silence { id, matchers, from: 0, to, recurrence: None, author, reason, created_at: 0 };
+    publish(log, Topic::Silences, "s", &silence).await;
+}
+
+/// Alerts that the receiver was told of, in order.
+fn told(hook: &Hook) -> Vec<String> {
+    hook.took().into_iter().flatten().map(|(id, ..)| id).collect()
+}
+
+#[tokio::test]
+async fn a3_what_was_held_back_and_is_over_meanwhile_is_not_told() {
+    let (log, _) = log();
+    let hook = Hook::open([]).await;
+    silence(&log, "endpoint=a", None).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    let held = recorded(&log, "ops", 1).await;
+    assert_eq!(held, [("a".to_owned(), 2, Outcome::HeldBack)]);
+    notifier.stop().await;
+    silence(&log, "endpoint=a", Some(1)).await;
+    happens(&log, "a", 100, 3, Resolved).await;
+    happens(&log, "b", 100, 2, Firing).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    hook.received(1).await;
+    notifier.stop().await;
+    assert_eq!(told(&hook), ["b"]);
+    assert!(outcomes(&log, "ops").await.contains(&("a".to_owned(), 3, Outcome::NotDue)));
+}
+
+#[tokio::test]
+async fn a3_what_was_held_back_and_still_fires_is_told() {
+    let (log, _) = log();
+    let hook = Hook::open([]).await;
+    silence(&log, "endpoint=a", None).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    recorded(&log, "ops", 1).await;
+    notifier.kill().await;
+    silence(&log, "endpoint=a", Some(1)).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    hook.received(1).await;
+    recorded(&log, "ops", 2).await;
+    notifier.stop().await;
+    assert_eq!(told(&hook), ["a"]);
+}
+
+#[tokio::test]
+async fn what_went_to_somebody_else_is_not_told_after_a_restart() {
+    let (log, _) = log();
+    let hook = Hook::open([]).await;
+    let matchers = Matchers::parse("severity=ticket").unwrap();
+    let pager = Route { receiver: Some("pager".to_owned()), matchers, ..Route::default() };
+    let root = Route { receiver: Some("ops".to_owned()), routes: vec![pager], ..Route::default() };
+    let routing = Arc::new(Routing { root: Some(root), ..Routing::default() });
+    let config = || config("ops", &hook.url()).routed(Arc::clone(&routing));
+    silence(&log, "endpoint=a", None).await;
+    let notifier = Running::notifier(&log, config());
+    happens(&log, "a", 100, 2, Firing).await;
+    recorded(&log, "ops", 1).await;
+    happens(&log, "a", 100, 3, Severity).await;
+    assert_eq!(recorded(&log, "ops", 2).await[1], ("a".to_owned(), 3, Outcome::NotDue));
+    notifier.stop().await;
+    silence(&log, "endpoint=a", Some(1)).await;
+    happens(&log, "b", 100, 2, Firing).await;
+    let notifier = Running::notifier(&log, config());
+    hook.received(1).await;
+    notifier.stop().await;
+    assert_eq!(told(&hook), ["b"]);
+}
