@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use slipstream_alerter::notifier::evidence::{EvidenceSource, Explained, Shared, Stored};
-use slipstream_alerter::notifier::transport::{Sender, Transport};
+use slipstream_alerter::notifier::transport::{self, Transport};
 use slipstream_alerter::{AlerterError, ReceiverConfig};
 use slipstream_log::SharedLog;
 use slipstream_runtime::config::{Config, LogAddress, Role, StoreAddress};
@@ -45,13 +45,13 @@ impl Explaining {
         Some(Explaining::by_cell(installation.log.patient(), cell, trace_url))
     }
 
-    /// The way to a receiver, with evidence.
+    /// The way to a receiver, with evidence; what remediations do is recorded in `log`.
     ///
     /// # Errors
     /// When the receiver is configured wrongly.
-    pub fn way_to(&self, receiver: &ReceiverConfig) -> Result<Arc<dyn Transport>, AlerterError> {
-        let sender = Arc::new(Sender::new(receiver)?);
-        Ok(Arc::new(Explained::new(sender, self.source.clone(), &receiver.name, &self.trace_url)))
+    pub fn way_to(&self, receiver: &ReceiverConfig, log: &SharedLog) -> Result<Arc<dyn Transport>, AlerterError> {
+        let way = transport::open(receiver, Some(log))?;
+        Ok(Arc::new(Explained::new(way, self.source.clone(), &receiver.name, &self.trace_url)))
     }
 }
 

@@ -100,7 +100,7 @@ impl Pipeline {
 async fn notifier(pipeline: Pipeline, receiver: ReceiverConfig, shutdown: Shutdown) -> Result<(), AlerterError> {
     let Pipeline { log, links, health, explaining, .. } = pipeline;
     let Some(explaining) = explaining else { return notifier::run(log, receiver, links, health, shutdown).await };
-    let transport = explaining.way_to(&receiver)?;
+    let transport = explaining.way_to(&receiver, &log)?;
     let outside = Outside { transport, now_ms: jiff::Timestamp::now().as_millisecond() };
     notifier::run_outside(log, receiver, links, outside, health, shutdown).await
 }

@@ -46,6 +46,7 @@ struct Page {
 
 impl Page {
     async fn start() -> Page {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let python = installed(tools::adlermanager).await;
         let port = ports::free().unwrap();
         let endpoint = format!("WEB_ENDPOINT=tcp:interface=127.0.0.1:port={port}");

@@ -46,13 +46,11 @@ impl Alerta {
         let programs = installed(tools::alerta).await;
         let database = services::postgres().await.fresh_database().await;
         let port = ports::free().unwrap();
-        let settings =
-            format!("DATABASE_URL = '{database}'\nAUTH_REQUIRED = False\nSECRET_KEY = 'of-a-test-alone-and-long-enough'\n");
-        let at = port.to_string();
+        let (database, at) = (format!("DATABASE_URL={database}"), port.to_string());
         let alertad = programs.join("alertad");
-        let arguments =
-            ["ALERTA_SVR_CONF_FILE=alertad.conf", alertad.to_str().unwrap(), "run", "--host", "127.0.0.1", "--port", &at];
-        let program = Program::start("env".as_ref(), &arguments, &[("alertad.conf", &settings)], port).await;
+        let serve = [alertad.to_str().unwrap(), "run", "--host", "127.0.0.1", "--port", &at];
+        let arguments = [&[database.as_str(), "SECRET_KEY=of-a-test-alone-and-long-enough"], &serve[..]].concat();
+        let program = Program::start("env".as_ref(), &arguments, &[], port).await;
         Alerta { url: format!("http://127.0.0.1:{port}"), program }
     }
 

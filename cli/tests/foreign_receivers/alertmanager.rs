@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -31,16 +30,13 @@ async fn tells_the_story(program: &Path, version: &str) {
     let alertmanager = Alertmanager::start(program, relayed.url()).await;
     let status = get(&format!("{}/api/v2/status", alertmanager.url)).await;
     assert_eq!(status["versionInfo"]["version"], version);
-    let world = World::new(
-        &format!(
-            "  - {{name: api, format: alertmanager-api, url: '{}', group_by: [], severities: {SEVERITIES}}}\n  \
-             - {{name: ops, url: '{}', group_by: [alertname], severities: {SEVERITIES}}}\n",
-            alertmanager.url,
-            direct.url()
-        ),
-        &[],
+    let receivers = format!(
+        "  - {{name: api, format: alertmanager-api, url: '{}', group_by: [], severities: {SEVERITIES}}}\n  \
+         - {{name: ops, url: '{}', group_by: [alertname], severities: {SEVERITIES}}}\n",
+        alertmanager.url,
+        direct.url()
     );
-    let world = world.await;
+    let world = World::new(&receivers, &[]).await;
     world.payment_is(Health::Ailing);
     alertmanager.shows(&[(PAYMENT, "warning")]).await;
     world.checkout_is(Health::Ailing);
@@ -80,8 +76,14 @@ impl Alertmanager {
              receivers: [{{name: ops, webhook_configs: [{{url: '{relay}'}}]}}]\n"
         );
         let listen = format!("--web.listen-address=127.0.0.1:{port}");
-        let arguments =
-            ["--config.file=am.yml", "--storage.path=data", "--cluster.listen-address=", &listen, "--web.external-url=http://slipstream.test", "--web.route-prefix=/"];
+        let arguments = [
+            "--config.file=am.yml",
+            "--storage.path=data",
+            "--cluster.listen-address=",
+            &listen,
+            "--web.external-url=http://slipstream.test",
+            "--web.route-prefix=/",
+        ];
         let program = Program::start(program, &arguments, &[("am.yml", &config)], port).await;
         Alertmanager { url: format!("http://127.0.0.1:{port}"), _program: program }
     }

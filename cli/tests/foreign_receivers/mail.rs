@@ -22,14 +22,11 @@ async fn the_mails_of_an_slo_are_one_conversation() {
     let at = format!("127.0.0.1:{port}");
     let serve = ["-m", "aiosmtpd", "--nosetuid", "--listen", &at, "--class", "aiosmtpd.handlers.Mailbox", "mails"];
     let server = Program::start(&python, &serve, &[], port).await;
-    let world = World::new(
-        &format!(
-            "  - {{name: mail, format: email, url: 'smtp://{at}', encryption: none, from: 'Slipstream <slo@example.org>', \
-             to: [team@example.org, 'On call <oncall@example.org>']}}\n"
-        ),
-        &[],
+    let receivers = format!(
+        "  - {{name: mail, format: email, url: 'smtp://{at}', encryption: none, from: 'Slipstream <slo@example.org>', \
+         to: [team@example.org, 'On call <oncall@example.org>']}}\n"
     );
-    let world = world.await;
+    let world = World::new(&receivers, &[]).await;
     let mails = Mails { python, folder: server.home().join("mails") };
     world.payment_is(Health::Ailing);
     mails.begin(&["[ticket] payment"]).await;

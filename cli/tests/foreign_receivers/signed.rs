@@ -21,11 +21,8 @@ const UNKNOWN: &str = "whsec_plJ3nmyCDGBKInavdOK15jsl0uZjQxZ4gvZ1bQbCfXA=";
 async fn signatures_hold_for_each_secret_and_bodies_are_alertmanagers() {
     let python = installed(tools::readers).await;
     let receiver = Receiver::start().await.unwrap();
-    let world = World::new(
-        &format!("  - {{name: ops, url: '{}', signing_secret_file: secrets}}\n", receiver.url()),
-        &[("secrets", &format!("{OLD}\n{NEW}\n"))],
-    );
-    let world = world.await;
+    let receivers = format!("  - {{name: ops, url: '{}', signing_secret_file: secrets}}\n", receiver.url());
+    let world = World::new(&receivers, &[("secrets", &format!("{OLD}\n{NEW}\n"))]).await;
     let has = |severity: &'static str, status: &'static str| {
         move |delivery: &Delivery| {
             let alerts = delivery.body["alerts"].as_array().unwrap();

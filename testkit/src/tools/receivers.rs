@@ -1,6 +1,7 @@
 //! Receivers of alerts that others have written, for `make test-receivers`: from Debian, the Go proxy and PyPI.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,12 +17,20 @@ const ALERTMANAGER: &str = "github.com/prometheus/alertmanager@v0.35.0";
 const ALERTMANAGER_OF_DEBIAN: &str = "prometheus-alertmanager=0.25.0-1+b4";
 const IRC_RELAY: &str = "alertmanager-irc-relay=0.4.2-1+b9";
 
-/// Debian's Alertmanager, the program. Needs a Debian that has this version.
+/// It opens templates below /usr/share, which are not there, since it is not installed: it is shown those that were unpacked.
+const LAUNCHER: &str = r#"#!/bin/sh
+home=$(dirname "$0")
+[ "$(id -u)" = 0 ] || as_root=--map-root-user
+exec unshare --mount $as_root sh -c \
+  'home=$0; mount --bind "$home/usr/share" /usr/share && exec "$home/usr/bin/prometheus-alertmanager" "$@"' "$home" "$@"
+"#;
+
+/// Debian's Alertmanager, the program. Needs a Debian that has this version, and the right to a mount namespace.
 ///
 /// # Errors
 /// When it cannot be installed.
 pub fn alertmanager_of_debian() -> Result<PathBuf> {
-    debian(ALERTMANAGER_OF_DEBIAN, "usr/bin/prometheus-alertmanager")
+    Ok(debian(ALERTMANAGER_OF_DEBIAN, LAUNCHER)?.join("launch"))
 }
 
 /// Debian's relay from Alertmanager's webhook to IRC, the program. Needs a Debian that has this version.
@@ -29,7 +38,7 @@ pub fn alertmanager_of_debian() -> Result<PathBuf> {
 /// # Errors
 /// When it cannot be installed.
 pub fn irc_relay() -> Result<PathBuf> {
-    debian(IRC_RELAY, "usr/bin/alertmanager-irc-relay")
+    Ok(debian(IRC_RELAY, "")?.join("usr/bin/alertmanager-irc-relay"))
 }
 
 /// A present Alertmanager, the program, built from the Go proxy; of its pages there is only a stub. Needs Go 1.21 or newer,
@@ -82,17 +91,20 @@ pub fn readers() -> Result<PathBuf> {
     Ok(python("readers", READERS)?.join("venv/bin/python"))
 }
 
-/// A program of a package, that is unpacked and not installed: its service would be started.
-fn debian(package: &str, program: &str) -> Result<PathBuf> {
+/// The folder of a package that is unpacked and not installed: its service would be started. With a script `launch`, if there is one.
+fn debian(package: &str, launch: &str) -> Result<PathBuf> {
     let name = package.split('=').next().unwrap_or(package);
-    let home = installed(name, &[package], |home| {
-        let fetch = ["download", "--quiet", package];
-        done(Command::new("apt-get").args(fetch).current_dir(home), "only the Debian that has this version can fetch it")?;
+    installed(name, &[package, launch], |home| {
+        let mut fetch = Command::new("apt-get");
+        fetch.args(["download", "--quiet", package]).current_dir(home);
+        done(&mut fetch, "only the Debian that has this version can fetch it")?;
         let archive = archive(home)?;
         done(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(home), "is the disk full?")?;
+        let launcher = home.join("launch");
+        fs::write(&launcher, launch).context("writing a launcher")?;
+        fs::set_permissions(&launcher, Permissions::from_mode(0o755)).context("making a launcher executable")?;
         fs::remove_file(&archive).context("removing the archive")
-    })?;
-    Ok(home.join(program))
+    })
 }
 
 fn archive(folder: &Path) -> Result<PathBuf> {

@@ -65,7 +65,10 @@ fn snmp_notifier_knows_every_severity_and_what_it_is_told_of() {
         for alert in &message.alerts {
             let severity = alert.labels["severity"].as_str();
             assert!(SNMP.contains(&severity), "{severity}: the whole body would be refused");
-            assert!(!alert.labels["alertname"].is_empty() && !alert.labels.contains_key("oid"), "it has its own OID then");
+            assert!(
+                !alert.labels["alertname"].is_empty() && !alert.labels.contains_key("oid"),
+                "it has its own OID then"
+            );
         }
         let text = String::from_utf8(message.to_bytes()).unwrap();
         assert!(!text.contains(r#""page""#) && !text.contains(r#""ticket""#), "{text}");
