@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Longer than anything takes, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Longer than anything takes, on a busy machine; what takes longest are two minutes of AdlerManager.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// What most receivers call our severities.
 const SEVERITIES: &str = "{page: critical, ticket: warning}";
 
