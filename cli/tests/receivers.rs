@@ -109,7 +109,7 @@ fn rows(head: &str) -> impl Iterator<Item = &'static str> {
 #[test]
 fn the_guide_says_what_every_setting_does_and_every_name_of_a_body() {
     const EXAMPLE: &str = include_str!("../../runtime/slipstream.yaml");
-    let receivers = EXAMPLE.split("receivers: []").nth(1).unwrap().split("\nretention:").next().unwrap();
+    let receivers = EXAMPLE.split("receivers: []").nth(1).unwrap().split("\nroute:").next().unwrap();
     let line = |line: &'static str| line.trim_start_matches("# - ").trim_start_matches("#   ").split(':').next();
     let settings = receivers.lines().filter(|line| line.starts_with('#')).filter_map(line).map(str::trim);
     for setting in settings.filter(|setting| !["name", "cert_file", "key_file"].contains(setting)) {
