@@ -1,6 +1,6 @@
 //! Receivers that others have written take what Slipstream sends, and show what is so: while an SLO is a ticket, becomes a
 //! page, and is well again. `make test-receivers`; each test installs its receiver, and fails if it cannot.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, that says what it ran against")]
 
 mod adlermanager;
 mod alerta;
