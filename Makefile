@@ -25,7 +25,7 @@ BIN = $${CARGO_TARGET_DIR:-target}/release/slipstream
 # all of them once more.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build demo test test-real test-api test-model test-clients test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
+.PHONY: help setup setup-test build demo test test-real test-api test-model test-clients test-receivers test-cel test-faults test-platforms sim fuzz fuzz-guided same-output mutants lint msrv unused fmt bench bench-kafka bench-hostile bench-pairs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -61,6 +61,10 @@ test-clients: setup-test ## Publish with Java, Go and Node, and read what their 
 	schemas/tests/foreign/record --check
 	cargo test --workspace --locked --no-run --test services
 	@$(SERVICES) cargo test --workspace --locked --features slipstream-cli/foreign-clients --test publishing
+
+test-receivers: setup-test ## Send alerts to Alertmanager, Alerta and other receivers through firing, escalation and end (Debian 12, Go, PyPI)
+	cargo test --workspace --locked --features slipstream-cli/foreign-receivers --test foreign_receivers --no-run
+	@SLIPSTREAM_TEST_SERVICES=native cargo test --quiet --workspace --locked --no-fail-fast --features slipstream-cli/foreign-receivers --test foreign_receivers -- --nocapture
 
 test-cel: setup ## Compare filters with cel-go: the recorded table, the test vectors of the specification, random expressions (needs Go)
 	@command -v go >/dev/null || { echo "make test-cel needs Go" >&2; exit 2; }

@@ -197,6 +197,39 @@ async fn a_sample_is_sent_in_the_receivers_format_and_through_the_environments_p
     assert_eq!(receiver.deliveries().len(), 4, "the proxy was asked: {said}");
 }
 
+/// With evidence, as by default.
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_of_every_kind_run_side_by_side_and_a_dry_run_asks_nothing() {
+    let (hook, repair) = (webhook::Receiver::start().await.unwrap(), webhook::Receiver::start().await.unwrap());
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("slipstream.yaml");
+    let settings = format!(
+        "receivers:\n  - {{name: hook, url: '{}'}}\n  \
+         - {{name: repair, format: remediation, dry_run: true, body: '{{{{slo}}}}', content_type: text/plain, url: '{}'}}\n  \
+         - {{name: mail, format: email, encryption: none, url: 'smtp://127.0.0.1:9', from: a@example.org, to: [b@example.org]}}\n",
+        hook.url(),
+        repair.url()
+    );
+    tokio::fs::write(&file, settings).await.unwrap();
+    let slos = format!("{ROOT}/examples/shop/slos.yaml");
+    let mut process = Slipstream::new(BINARY).unwrap().with(["--slos", &slos, "--config", file.to_str().unwrap()]);
+    process.start().await.unwrap();
+    fail(&process).await;
+    hook.until(PATIENCE, |all| !all.is_empty()).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let remembered = async || {
+        let found = process.json(["query", "notifications", "--receiver", "repair", "--json"]).await.unwrap();
+        !found["notifications"].as_array().unwrap().is_empty()
+    };
+    while !remembered().await {
+        assert!(begun.elapsed() < PATIENCE, "{}", process.stderr());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(repair.deliveries().is_empty(), "{:?}", repair.deliveries());
+    process.still_runs().unwrap();
+    assert!(process.stop().await.unwrap().success());
+}
+
 /// Standard output, standard error, and the exit code.
 async fn tried(arguments: &[&str]) -> (String, String, Option<i32>) {
     let output = Command::new(BINARY).args(["alert", "test"]).args(arguments).output().await.unwrap();

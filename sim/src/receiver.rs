@@ -51,7 +51,7 @@ impl Receiver {
     fn take(&self, delivery: &Delivery) {
         let at: SystemTime = UNIX_EPOCH + Duration::from_millis((BEGIN + self.weather.elapsed()) as u64);
         let body = serde_json::to_value(&delivery.message).unwrap_or_default();
-        let took = webhook::Delivery { body, headers: Vec::new(), status: 200, at };
+        let took = webhook::Delivery { text: body.to_string(), body, headers: Vec::new(), status: 200, at };
         self.took.lock().unwrap_or_else(PoisonError::into_inner).push(took);
         let keys: Vec<&str> = delivery.parts.iter().map(|p| p.key.as_str()).collect();
         self.weather.say(&self.name, &format!("takes {}, {} alerts", keys.join(" "), delivery.message.alerts.len()));

@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 /// One delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
+    /// Its body as it came.
+    pub text: String,
     /// Its body; null if it was not JSON.
     pub body: Value,
     /// Its headers, names in lower case.
@@ -126,10 +128,11 @@ async fn receive(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes)
         (format!("{name}"), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let headers = headers.iter().map(|(name, value): (&axum::http::HeaderName, _)| text((name, value))).collect();
+    let text = String::from_utf8_lossy(&body).into_owned();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let mut orders = desk.lock();
     let status = orders.failures.pop_front().unwrap_or(200);
-    orders.deliveries.push(Delivery { body, headers, status, at: SystemTime::now() });
+    orders.deliveries.push(Delivery { text, body, headers, status, at: SystemTime::now() });
     drop(orders);
     desk.count.send_modify(|n| *n += 1);
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

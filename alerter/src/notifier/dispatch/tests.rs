@@ -4,6 +4,7 @@ mod burst;
 mod histories;
 mod holding;
 mod refusals;
+mod strangers;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Programs of others that tests run, each installed once into the user's cache and used from there. Versions and hashes are
 //! pinned by the files in `testkit/tools`; a change of those installs anew.
 
+mod receivers;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,9 +11,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-const PACKAGE: &str = include_str!("../tools/newman/package.json");
-const PACKAGE_LOCK: &str = include_str!("../tools/newman/package-lock.json");
-const REQUIREMENTS: &str = include_str!("../tools/schemathesis/requirements.txt");
+pub use receivers::{adlermanager, alerta, alertmanager, alertmanager_of_debian, irc_relay, readers};
+
+const PACKAGE: &str = include_str!("../../tools/newman/package.json");
+const PACKAGE_LOCK: &str = include_str!("../../tools/newman/package-lock.json");
+const REQUIREMENTS: &str = include_str!("../../tools/schemathesis/requirements.txt");
 
 /// newman, which runs Postman collections. Needs Node.js with npm.
 ///
@@ -32,16 +36,21 @@ pub fn newman() -> Result<PathBuf> {
 /// # Errors
 /// When it cannot be installed.
 pub fn schemathesis() -> Result<PathBuf> {
-    let home = installed("schemathesis", &[REQUIREMENTS], |home| {
-        let requirements = home.join("requirements.txt");
-        fs::write(&requirements, REQUIREMENTS)?;
+    let home = python("schemathesis", REQUIREMENTS)?;
+    Ok(home.join("venv/bin/schemathesis"))
+}
+
+/// The folder with a `venv` that has what these requirements list.
+fn python(name: &str, requirements: &str) -> Result<PathBuf> {
+    installed(name, &[requirements], |home| {
+        let list = home.join("requirements.txt");
+        fs::write(&list, requirements)?;
         let venv = [OsStr::new("-m"), OsStr::new("venv"), home.join("venv").as_os_str()].map(OsStr::to_owned);
         done(Command::new("python3").args(venv), "apt-get install python3-venv")?;
         let mut pip = Command::new(home.join("venv/bin/pip"));
         pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement"]);
-        done(pip.arg(&requirements), "is a package index reachable?")
-    })?;
-    Ok(home.join("venv/bin/schemathesis"))
+        done(pip.arg(&list), "is a package index reachable?")
+    })
 }
 
 /// The folder of a program that is installed as these texts say. Several tests may ask at once, in several processes: one
