@@ -117,7 +117,7 @@ impl Sender {
         let Some(tokens) = &self.tokens else { return self.post(key, body, None).await };
         let token = match tokens.header(None).await {
             Ok(token) => token,
-            Err(answer) => return answer,
+            Err(failed) => return self.without_token(failed),
         };
         let first = self.post(key, body.clone(), Some(token.clone())).await;
         if !matches!(first.0, Answer::Refused { status: 401, .. }) {
@@ -125,8 +125,13 @@ impl Sender {
         }
         match tokens.header(Some(&token)).await {
             Ok(token) => self.post(key, body, Some(token)).await,
-            Err(answer) => answer,
+            Err(failed) => self.without_token(failed),
         }
+    }
+
+    /// The server of tokens may repeat what it was sent, too.
+    fn without_token(&self, (answer, said): (Answer, String)) -> (Answer, String) {
+        (with_detail(answer, |text| self.hidden(text)), self.hidden(said))
     }
 
     async fn post(&self, key: &str, body: Vec<u8>, token: Option<HeaderValue>) -> (Answer, String) {

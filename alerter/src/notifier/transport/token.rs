@@ -19,6 +19,9 @@ use super::client::Way;
 use crate::notifier::dispatch::Answer;
 use crate::notifier::receiver::ReceiverConfig;
 
+/// Bytes of an answer with a token.
+const LONGEST_ANSWER: usize = 64 << 10;
+
 /// A token is not used when it has less than this left, or a tenth of its life.
 const MARGIN: Duration = Duration::from_secs(30);
 
@@ -96,8 +99,15 @@ fn failed(status: Option<u16>, why: String) -> (Answer, String) {
     (Answer::Failed { status, detail, retry_after: None, doubt: false }, said)
 }
 
-async fn granted(response: Response) -> Option<Granted> {
-    serde_json::from_slice(&response.bytes().await.ok()?).ok()
+async fn granted(mut response: Response) -> Option<Granted> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > LONGEST_ANSWER {
+            return None;
+        }
+    }
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn held(granted: &Granted, now: Instant) -> Option<Held> {
