@@ -35,7 +35,7 @@ async fn who_we_are_is_said_and_never_shown() {
         (basic, "Basic bWU6dDBrZW4tczNjcmV0".to_owned()),
         (Auth::Bearer(Secret::new(SECRET)), format!("Bearer {SECRET}")),
     ] {
-        // A receiver that repeats what it was sent: the helper checks that it is not shown.
+        // A receiver that repeats what it was sent: `tell` checks that it is not shown.
         let desk = Desk::open([answer(400, &format!("you sent {want} with {SECRET}"))]).await;
         let told = tell_once(&with(&desk.url("/"), Way { auth: Some(auth), ..Way::default() })).await;
         assert_eq!((told.accepted, told.status), (false, Some(400)));
