@@ -57,7 +57,7 @@ pub struct NewOne<'a> {
     pub expires_at: Option<String>,
 }
 
-/// Why a gateway did not do what was asked about tokens.
+/// Why a gateway did not do what was asked of it.
 #[derive(Debug, thiserror::Error)]
 #[error("the gateway at {address}: {cause}")]
 pub struct RemoteError {

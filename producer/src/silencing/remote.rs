@@ -10,19 +10,10 @@ use serde::de::DeserializeOwned;
 use super::{AcknowledgementJson, SilenceJson};
 use crate::answer::Answer;
 use crate::server::{Credentials, Server, cause_of, refusal};
+pub use crate::tokens::RemoteError;
 
 /// Time for a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why a gateway did not take what was said.
-#[derive(Debug, thiserror::Error)]
-#[error("the gateway at {address}: {cause}")]
-pub struct RemoteError {
-    /// As given, but for what may be secret.
-    pub address: String,
-    /// Why.
-    pub cause: String,
-}
 
 /// What people say about the alerts of an installation, through its gateway.
 #[derive(Debug, Clone)]
