@@ -199,6 +199,6 @@ fn the_guide_lists_every_outcome_and_every_reason() {
     let listed = |head: &str| rows(head).iter().flat_map(|row| quoted(row[0])).collect::<BTreeSet<_>>();
     let reasons = NotificationReason::ALL.iter().filter(|reason| **reason != NotificationReason::None);
     assert_eq!(listed("| reason | |"), reasons.map(|reason| reason.name()).collect());
-    let outcomes = [Outcome::Delivered, Outcome::Refused, Outcome::NotDue, Outcome::HeldBack];
+    let outcomes = [Outcome::Delivered, Outcome::Refused, Outcome::NotDue, Outcome::HeldBack, Outcome::Failed];
     assert_eq!(listed("| outcome | |"), outcomes.map(Outcome::name).into());
 }

@@ -30,12 +30,12 @@ async fn every_request_of_the_collection_gets_a_documented_status() {
     assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
     let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     let counted = &report["run"]["stats"];
-    assert_eq!(counted["requests"]["total"], 21, "every operation but the stream");
+    assert_eq!(counted["requests"]["total"], 22, "every operation but the stream");
     assert_eq!(
         (&counted["requests"]["failed"], &counted["assertions"]["failed"]),
         (&0.into(), &0.into()),
         "{report:#}"
     );
-    assert_eq!(counted["assertions"]["total"], 21);
+    assert_eq!(counted["assertions"]["total"], 22);
     process.stop().await.unwrap();
 }
