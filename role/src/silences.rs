@@ -184,7 +184,7 @@ mod tests {
                 of(0, &silence("b", "b, extended")),
                 of(1, &silence("b", "b, after the topic grew")),
                 record(0, "gone", None),
-                record(0, "ack/y", None),
+                record(0, "ack/y/1", None),
             ],
         )
         .await;
@@ -204,8 +204,8 @@ mod tests {
         assert!(!reader.read_on(log.as_ref()).await.unwrap(), "nothing is new");
         publish(&log, [record(0, "a", None), of(0, &silence("b", "b")), of(1, &acknowledgement("x", 6, "bob"))]).await;
         assert!(reader.read_on(log.as_ref()).await.unwrap());
-        assert_eq!(told(&reader), (vec!["b"], vec!["bob"]));
-        assert_eq!(reader.acknowledged("x", 5), None, "an acknowledgement is of one episode");
+        assert_eq!(told(&reader), (vec!["b"], vec!["ada", "bob"]));
+        assert_eq!(reader.acknowledged("x", 5).unwrap().owner, "ada", "an acknowledgement is of one episode");
         assert_eq!(reader.acknowledged("x", 6).unwrap().owner, "bob");
         assert_eq!(reader.acknowledged("y", 6), None);
     }
