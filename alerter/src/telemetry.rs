@@ -7,7 +7,7 @@ use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 use slipstream_log::{LogError, TopicPartition};
 use slipstream_runtime::event::Event;
 use slipstream_runtime::metrics;
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome};
+use slipstream_schemas::records::{AlertTransition, Notification};
 use slipstream_schemas::visible::visible;
 use slipstream_slo::alerts::SilenceError;
 
@@ -229,10 +229,10 @@ pub struct Recorded<'a> {
 impl Event for Recorded<'_> {
     fn emit(self) {
         for n in self.outcomes {
-            NOTIFICATIONS.with_label_values(&[n.receiver.as_str(), outcome(n.outcome)]).inc();
+            NOTIFICATIONS.with_label_values(&[n.receiver.as_str(), n.outcome.name()]).inc();
             tracing::debug!(
                 receiver = %n.receiver, alert = %n.alert_id, episode = n.episode, seq = n.seq,
-                outcome = outcome(n.outcome), detail = %n.detail, "notification settled"
+                outcome = n.outcome.name(), detail = %n.detail, "notification settled"
             );
         }
     }
@@ -326,15 +326,5 @@ impl Event for Restored<'_> {
     fn emit(self) {
         let Restored { receiver, partition, firing } = self;
         tracing::info!(receiver, %partition, firing, "notifier took over a partition");
-    }
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Refused => "refused",
-        Outcome::NotDue => "not_due",
-        Outcome::HeldBack => "held_back",
-        Outcome::Failed => "failed",
     }
 }

@@ -82,13 +82,14 @@ impl Matcher {
         let malformed = || MatcherError::Malformed { text: text.to_owned() };
         let at = text.find(['=', '!']).ok_or_else(malformed)?;
         let (label, rest) = text.split_at(at);
-        let ops = [("=~", MatchOp::Re), ("!~", MatchOp::Nre), ("!=", MatchOp::Ne), ("=", MatchOp::Eq)];
-        let (sign, op) = ops.into_iter().find(|(sign, _)| rest.starts_with(sign)).ok_or_else(malformed)?;
+        // The longest sign: `=~` begins as `=` does.
+        let ops = MatchOp::ALL.into_iter().filter(|op| rest.starts_with(op.sign()));
+        let op = ops.max_by_key(|op| op.sign().len()).ok_or_else(malformed)?;
         let label = unquoted(label.trim())?;
         if label.is_empty() {
             return Err(malformed());
         }
-        let value = unquoted(rest[sign.len()..].trim())?;
+        let value = unquoted(rest[op.sign().len()..].trim())?;
         Matcher::new(LabelMatcher { label, op, value })
     }
 
@@ -117,12 +118,7 @@ impl Matcher {
 
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.written.op {
-            MatchOp::Eq => "=",
-            MatchOp::Ne => "!=",
-            MatchOp::Re => "=~",
-            MatchOp::Nre => "!~",
-        };
+        let sign = self.written.op.sign();
         let escaped = self.written.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         match self.written.label.chars().all(plain) {

@@ -6,6 +6,7 @@ pub mod client;
 pub mod gateway;
 pub mod import;
 pub mod marking;
+pub mod remote;
 pub mod server;
 pub mod silencing;
 pub mod simulate;

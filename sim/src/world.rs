@@ -11,7 +11,7 @@ use slipstream_log::{Log, Outgoing, TopicPartition};
 use slipstream_oracles::history::REDELIVERY_MS;
 use slipstream_role::definitions::{self, PARTITION};
 use slipstream_role::names::TALLY;
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Settings, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Settings};
 use slipstream_schemas::topics::TOPICS;
 use slipstream_schemas::{Topic, codec};
 use slipstream_testkit::verdict;
@@ -426,7 +426,7 @@ impl World {
 /// Whether what was held back is the last of its alert, and was not told since.
 fn lacks(held: &Notification, transitions: &[AlertTransition], notes: &[Notification]) -> bool {
     let of = |id: &str, episode: i64| (id, episode) == (held.alert_id.as_str(), held.episode);
-    let later = |t: &AlertTransition| of(&t.alert_id, t.episode) && t.seq > held.seq && is_told(t.kind);
+    let later = |t: &AlertTransition| of(&t.alert_id, t.episode) && t.seq > held.seq && t.kind.is_told();
     let told = |n: &Notification| {
         of(&n.alert_id, n.episode)
             && n.seq == held.seq
@@ -434,10 +434,6 @@ fn lacks(held: &Notification, transitions: &[AlertTransition], notes: &[Notifica
             && n.outcome == Outcome::Delivered
     };
     !transitions.iter().any(later) && !notes.iter().any(told)
-}
-
-fn is_told(kind: TransitionKind) -> bool {
-    matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
 }
 
 /// How many partitions a topic has.

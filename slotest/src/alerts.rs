@@ -48,7 +48,7 @@ const KINDS: [(&str, TransitionKind); 7] = [
 
 /// Whether receivers hear of a transition, so that a test must name it.
 pub(crate) fn is_sent(kind: TransitionKind) -> bool {
-    matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
+    kind.is_told()
 }
 
 /// Reads an entry.

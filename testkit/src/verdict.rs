@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use slipstream_log::{Fetch, Log, RecordRef, TopicPartition};
 use slipstream_role::definitions::DefinitionReader;
 use slipstream_schemas::codec::{self, Wire};
-use slipstream_schemas::records::{AlertTransition, BurnRates, Origin, TallyBatch, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, BurnRates, Origin, TallyBatch};
 use slipstream_schemas::{RequestEvent, Topic};
 use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::burn::Burn;
@@ -203,9 +203,7 @@ pub async fn transitions_replay(log: &dyn Log) -> Result<Vec<AlertTransition>> {
 
 /// A3: the keys that a receiver has to have seen: of what fired, changed severity, or was resolved after it had fired.
 pub fn due_keys(transitions: &[AlertTransition], receiver: &str) -> Vec<String> {
-    let due = |t: &&AlertTransition| {
-        matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
-    };
+    let due = |t: &&AlertTransition| t.kind.is_told();
     let key = |t: &AlertTransition| format!("{}/{}/{}/{receiver}", t.alert_id, t.episode, t.seq);
     transitions.iter().filter(due).map(key).collect()
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Notifier;
 use crate::error::AlerterError;
-use crate::notifier::dispatch::{Dispatcher, Held, Pending, Refused, Ticket};
+use crate::notifier::dispatch::{Held, Pending, Refused, Ticket};
 use crate::notifier::policy::Hold;
 use crate::notifier::restore::{Answered, Found, FoundAlert, Lacking};
 use crate::telemetry::{Restored, Trimmed};
@@ -93,7 +93,7 @@ impl Notifier {
         for record in batch.iter() {
             last = record.log_time();
             let transition: AlertTransition = decoded(batch.partition, record, codec::decode)?;
-            if !Dispatcher::concerns(transition.kind) {
+            if !transition.kind.is_told() {
                 continue;
             }
             let ticket = Ticket { partition, offset: record.offset() };

@@ -40,8 +40,6 @@ pub struct ReceiverConfig {
     pub severities: BTreeMap<String, String>,
     /// With what notifications are signed: secrets in base64, one a line.
     pub signing: Option<Secret>,
-    /// How often the receiver has to be sent what fires, lest it takes it for over; `None`: as its routes remind it.
-    pub resend: Option<Duration>,
     /// Which alerts are its, and when it is not told.
     pub routing: Arc<Routing>,
     /// How it is reached.
@@ -64,7 +62,6 @@ impl ReceiverConfig {
             headers: Vec::new(),
             severities: BTreeMap::new(),
             signing: None,
-            resend: None,
             routing: Arc::default(),
             way: Way::default(),
         }
@@ -119,7 +116,6 @@ impl From<Receiver> for ReceiverConfig {
         ReceiverConfig {
             name: receiver.name,
             url: receiver.url,
-            resend: receiver.format.resend(),
             format: receiver.format,
             send_resolved: receiver.send_resolved,
             group_by: receiver.group_by,

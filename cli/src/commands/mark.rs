@@ -84,9 +84,9 @@ async fn write(marker: &Marker, place: &Place, credentials: &Credentials) -> Res
             Some(address) => {
                 output::say(format_args!("the directory is in use: recording through the gateway at {address}"));
                 let sent = marking::send(&address, credentials, marker).await;
-                return sent.map_err(named_as_certified(&address));
+                return sent.map_err(named_as_certified(&address, "--to"));
             }
-            None => return Err(without_gateway(error)),
+            None => return Err(without_gateway(error, "--to")),
         },
     };
     let doing = || format!("recording the marker (to try again: --id {})", marker.id);

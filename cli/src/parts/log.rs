@@ -139,15 +139,18 @@ pub fn gateway_of_owner(error: &anyhow::Error) -> Option<String> {
 }
 
 /// What to do where the gateway of the process that has the directory cannot be reached at the address by which it was found: its
-/// certificate may be for a name alone.
-pub fn named_as_certified<E: Into<anyhow::Error>>(address: &str) -> impl FnOnce(E) -> anyhow::Error + use<E> {
+/// certificate may be for a name alone. `flag` is what the command names a gateway by.
+pub fn named_as_certified<E: Into<anyhow::Error>>(
+    address: &str,
+    flag: &'static str,
+) -> impl FnOnce(E) -> anyhow::Error + use<E> {
     let port = address.rsplit_once(':').map(|(_, port)| port.to_owned()).filter(|_| address.starts_with("https://"));
     move |error| {
         let error = error.into();
         match port {
             // As rustls says it.
             Some(port) if format!("{error:#}").contains("not valid for name") => {
-                anyhow!("{error:#}; name the gateway as its certificate does: --to https://HOST:{port}")
+                anyhow!("{error:#}; name the gateway as its certificate does: {flag} https://HOST:{port}")
             }
             _ => error,
         }
@@ -155,10 +158,10 @@ pub fn named_as_certified<E: Into<anyhow::Error>>(address: &str) -> impl FnOnce(
 }
 
 /// What to do about a directory whose owner has no gateway.
-pub fn without_gateway(error: anyhow::Error) -> anyhow::Error {
+pub fn without_gateway(error: anyhow::Error, flag: &str) -> anyhow::Error {
     match error.downcast_ref() {
         Some(owned @ OpenError::Owned { .. }) => {
-            anyhow!("{owned}, or pass the address of a gateway that writes to it: --to http://127.0.0.1:8480")
+            anyhow!("{owned}, or pass the address of a gateway that writes to it: {flag} http://127.0.0.1:8480")
         }
         _ => error,
     }

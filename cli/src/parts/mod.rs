@@ -7,6 +7,7 @@ mod log;
 mod look;
 pub mod open_files;
 pub mod store;
+mod way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use slipstream_store::SharedStore;
 pub use log::{OpenLog, PROCESS, gateway_of_owner, kafka_options, named_as_certified, without_gateway};
 pub use look::{existing, log_of, store_of};
 pub use store::{ReadPlace, StorePlace};
+pub use way::{Gateway, Way, way};
 
 use crate::definitions;
 

@@ -100,12 +100,7 @@ impl Gateway {
     async fn acknowledge(&self, request: Request, who: &Principal, id: &str) -> Result<Reply, Refusal> {
         let wanted: AcknowledgementJson = self.wanted(request, ACKNOWLEDGEMENT).await?;
         let said = wanted.read(now(), &who.to_string()).map_err(rule)?;
-        let answer = AcknowledgementJson {
-            alert_id: said.alert_id.clone(),
-            episode: said.episode,
-            owner: said.owner.clone(),
-            reason: said.reason.clone(),
-        };
+        let answer = AcknowledgementJson::of(&said);
         self.say(&answer, outgoing_acknowledgement(&said), id).await
     }
 
@@ -114,12 +109,7 @@ impl Gateway {
         let alert = alert.to_ascii_lowercase();
         let mine = said.acknowledgements().filter(|known| known.alert_id == alert);
         let found = mine.max_by_key(|known| known.episode).ok_or(Refusal::NotAcknowledged)?;
-        let answer = AcknowledgementJson {
-            alert_id: found.alert_id.clone(),
-            episode: found.episode,
-            owner: found.owner.clone(),
-            reason: found.reason.clone(),
-        };
+        let answer = AcknowledgementJson::of(found);
         self.say(&answer, withdrawal(found), id).await
     }
 

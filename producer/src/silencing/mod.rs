@@ -78,21 +78,12 @@ pub enum MatcherJson {
 
 impl MatcherJson {
     fn read(&self) -> Result<Matchers, MatcherError> {
-        let (label, op, value) = match self {
+        let (label, sign, value) = match self {
             MatcherJson::Text(text) => return Matchers::parse(text),
             MatcherJson::Parts { label, op, value } => (label, op, value),
         };
-        let malformed = || MatcherError::Malformed { text: format!("{label}{op}{value}") };
-        let op = match op.as_str() {
-            "=" => MatchOp::Eq,
-            "!=" => MatchOp::Ne,
-            "=~" => MatchOp::Re,
-            "!~" => MatchOp::Nre,
-            _ => return Err(malformed()),
-        };
-        if label.is_empty() {
-            return Err(malformed());
-        }
+        let op = MatchOp::of_sign(sign).filter(|_| !label.is_empty());
+        let op = op.ok_or_else(|| MatcherError::Malformed { text: format!("{label}{sign}{value}") })?;
         Matchers::new(&[LabelMatcher { label: label.clone(), op, value: value.clone() }])
     }
 }
@@ -195,6 +186,16 @@ pub struct AcknowledgementJson {
 }
 
 impl AcknowledgementJson {
+    /// An acknowledgement as people write it.
+    pub fn of(of: &Acknowledgement) -> AcknowledgementJson {
+        AcknowledgementJson {
+            alert_id: of.alert_id.clone(),
+            episode: of.episode,
+            owner: of.owner.clone(),
+            reason: of.reason.clone(),
+        }
+    }
+
     /// The acknowledgement that is meant, at `now` in milliseconds since the epoch, by `owner` unless it says who.
     ///
     /// # Errors

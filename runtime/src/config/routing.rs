@@ -8,7 +8,7 @@ use slipstream_definitions::matchers::Matchers;
 use slipstream_definitions::time_interval::{IntervalError, TimeInterval};
 
 use super::problem::Place;
-use super::receiver::Receiver;
+use super::receiver::{Receiver, group_by};
 use super::section::{Problems, Section, complain, expected, plain, text};
 use super::tree::{Node, Value};
 use super::units::{self, DURATION, POSITIVE, positive};
@@ -170,15 +170,6 @@ fn labels(section: &Section<'_>, key: &'static str, problems: &Problems) -> Opti
             Some(label) => labels.push(label),
             None => expected(problems, node, &section.path(key), LABEL),
         }
-    }
-    Some(labels)
-}
-
-fn group_by(section: &Section<'_>, problems: &Problems) -> Option<Vec<String>> {
-    let labels = labels(section, "group_by", problems)?;
-    if let (true, Some(node)) = (labels.iter().any(|label| label == "severity"), section.get("group_by")) {
-        let message = format!("`{}`: leave `severity` out, it changes while an alert fires", section.path("group_by"));
-        complain(problems, &node.place, message);
     }
     Some(labels)
 }

@@ -25,6 +25,11 @@ pub enum TransitionKind {
 }
 
 impl TransitionKind {
+    /// Whether receivers are told of it: that an alert fires, with which severity, and that it is over.
+    pub fn is_told(self) -> bool {
+        matches!(self, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
+    }
+
     /// Its name on the wire.
     pub fn name(self) -> &'static str {
         match self {

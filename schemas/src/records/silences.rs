@@ -18,6 +18,26 @@ pub enum MatchOp {
     Nre,
 }
 
+impl MatchOp {
+    /// Every way.
+    pub const ALL: [MatchOp; 4] = [MatchOp::Eq, MatchOp::Ne, MatchOp::Re, MatchOp::Nre];
+
+    /// As people write it: `=`, `!=`, `=~` or `!~`.
+    pub fn sign(self) -> &'static str {
+        match self {
+            MatchOp::Eq => "=",
+            MatchOp::Ne => "!=",
+            MatchOp::Re => "=~",
+            MatchOp::Nre => "!~",
+        }
+    }
+
+    /// The way of a sign.
+    pub fn of_sign(sign: &str) -> Option<MatchOp> {
+        MatchOp::ALL.into_iter().find(|op| op.sign() == sign)
+    }
+}
+
 /// What a label of an alert must be. A label that an alert lacks is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LabelMatcher {

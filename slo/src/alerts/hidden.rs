@@ -17,10 +17,7 @@ pub struct Hidden<'t> {
 
 /// What a silence hides of an episode's transitions, in their order. What is not over by the last of them goes on.
 pub fn hidden<'t>(silence: &Silence, transitions: &'t [AlertTransition]) -> Vec<Hidden<'t>> {
-    let told = |t: &&AlertTransition| {
-        matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
-    };
-    let told: Vec<&AlertTransition> = transitions.iter().filter(told).collect();
+    let told: Vec<&AlertTransition> = transitions.iter().filter(|t| t.kind.is_told()).collect();
     let mut found = Vec::new();
     for (i, transition) in told.iter().enumerate().filter(|(_, t)| t.kind != TransitionKind::Resolved) {
         let known_at = |t: &AlertTransition| t.tick.saturating_mul(1_000).saturating_add(999);

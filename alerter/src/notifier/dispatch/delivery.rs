@@ -100,7 +100,7 @@ impl Dispatcher {
                 }
                 more = true;
             }
-            repeated.extend(tracked.present().filter(|_| self.room() > 1));
+            repeated.extend(tracked.present().filter(|_| !self.alone()));
         }
         if parts.is_empty() {
             return None;
@@ -114,7 +114,7 @@ impl Dispatcher {
     /// takes for over what it is not sent gets everything that it knows to fire.
     pub(super) fn compose_reminder(&self, group: &GroupKey, now: i64) -> Option<Delivery> {
         let members = self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get(id));
-        let all = self.config.resend.is_some();
+        let all = self.config.format.resend().is_some();
         let route = |t: &AlertTransition| self.policy.route(&identity::labels(t));
         let due = |t: &AlertTransition| {
             let route = route(t);
@@ -174,12 +174,18 @@ impl Dispatcher {
         Speaker { receiver: &self.config.name, links: &self.links, severities: &self.config.severities }
     }
 
-    /// News of a delivery at most. Where each alert is a request of its own, an answer has to be about one alone.
+    /// News of a delivery at most.
     fn room(&self) -> usize {
-        if matches!(self.config.format, ReceiverFormat::PagerDuty { .. }) {
-            return 1;
+        match self.config.max_alerts {
+            _ if self.alone() => 1,
+            0 => NEWS,
+            most => most,
         }
-        if self.config.max_alerts == 0 { NEWS } else { self.config.max_alerts }
+    }
+
+    /// Whether each alert is a request of its own: then an answer has to be about one alone, and nothing is repeated beside it.
+    fn alone(&self) -> bool {
+        matches!(self.config.format, ReceiverFormat::PagerDuty { .. })
     }
 
     fn part(&self, id: &str, pending: &Pending) -> Part {

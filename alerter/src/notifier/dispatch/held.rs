@@ -49,8 +49,8 @@ impl Holding {
         let Some(until) = self.alerts.remove(id) else { return };
         let Some(ids) = until.and_then(|until| self.at.get_mut(&until)) else { return };
         ids.remove(id);
-        if ids.is_empty() {
-            self.at.retain(|_, ids| !ids.is_empty());
+        if let (true, Some(until)) = (ids.is_empty(), until) {
+            self.at.remove(&until);
         }
     }
 
@@ -134,17 +134,20 @@ impl Dispatcher {
         while let Some(hold) = self.held_head(id, now) {
             let held = self.alerts.get_mut(id).and_then(|tracked| tracked.hold_head(hold)).cloned();
             self.count_settled(id);
-            settled.extend(held.map(|held| self.held_back(&held, now)));
-            self.note_refused(id);
-            self.note_held(id);
+            self.note_hold(id, held, now, settled);
             self.pass_over(id, now, settled);
         }
         if let Some(hold) = self.held_refusal(id, now) {
             let held = self.alerts.get_mut(id).and_then(|tracked| tracked.hold_refused(hold)).cloned();
-            settled.extend(held.map(|held| self.held_back(&held, now)));
-            self.note_refused(id);
-            self.note_held(id);
+            self.note_hold(id, held, now, settled);
         }
+    }
+
+    /// Something of an alert is held back now.
+    fn note_hold(&mut self, id: &str, held: Option<Held>, now: i64, settled: &mut Vec<Concluded>) {
+        settled.extend(held.map(|held| self.held_back(&held, now)));
+        self.note_refused(id);
+        self.note_held(id);
     }
 
     /// When it is looked at again, by the caller's clock.
@@ -157,15 +160,18 @@ impl Dispatcher {
         self.policy.holds(transition, *route, self.day(now)).map(|hold| self.by_our_clock(hold))
     }
 
+    /// What holds back what was decided on before.
+    fn still_holds(&self, pending: &Pending, now: i64) -> Option<Hold> {
+        let hold = self.policy.still_holds(&pending.transition, pending.route, self.day(now));
+        hold.map(|hold| self.by_our_clock(hold))
+    }
+
     /// Of an alert with news that decides.
     fn held_refusal(&self, id: &str, now: i64) -> Option<Hold> {
         let tracked = self.alerts.get(id).filter(|tracked| tracked.queue.is_empty())?;
-        let Pending { transition, route, .. } = &tracked.refused.as_ref()?.pending;
-        let fires = transition.kind != TransitionKind::Resolved && route.is_some();
-        fires
-            .then(|| self.policy.still_holds(transition, *route, self.day(now)))
-            .flatten()
-            .map(|hold| self.by_our_clock(hold))
+        let pending = &tracked.refused.as_ref()?.pending;
+        let fires = pending.transition.kind != TransitionKind::Resolved && pending.route.is_some();
+        fires.then(|| self.still_holds(pending, now)).flatten()
     }
 
     fn held_back(&self, held: &Held, now: i64) -> Concluded {
@@ -185,8 +191,7 @@ impl Dispatcher {
     pub(super) fn release(&mut self, now: i64, settled: &mut Vec<Concluded>) {
         for id in self.holding.due(now) {
             let Some(held) = self.alerts.get(&id).and_then(|tracked| tracked.held.as_ref()) else { continue };
-            let holds = self.policy.still_holds(&held.pending.transition, held.pending.route, self.day(now));
-            match holds.map(|hold| self.by_our_clock(hold)) {
+            match self.still_holds(&held.pending, now) {
                 Some(hold) => self.hold_on(&id, hold, now, settled),
                 None => self.let_go(&id, now),
             }

@@ -142,11 +142,6 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a kind of transition concerns receivers at all.
-    pub fn concerns(kind: TransitionKind) -> bool {
-        matches!(kind, TransitionKind::Firing | TransitionKind::Severity | TransitionKind::Resolved)
-    }
-
     /// Restores what the receiver was sent before: `told` at `at`, in the group of `first` of its episode.
     pub fn restore(&mut self, partition: u32, told: AlertTransition, first: &AlertTransition, at: i64) {
         self.track(partition, first);
@@ -157,7 +152,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes a transition that [`Dispatcher::concerns`] receivers. Transitions of an alert come in order. One that is not for this
+    /// Takes a transition of which receivers are told ([`TransitionKind::is_told`]). Transitions of an alert come in order. One that is not for this
     /// receiver, and of an alert that it knows nothing of, is settled at once, at `now`.
     pub fn push(&mut self, mut pending: Pending, now: i64) -> Option<Concluded> {
         let t = &pending.transition;
@@ -241,7 +236,7 @@ impl Dispatcher {
     fn due_at(&self, group: &Group) -> Option<i64> {
         let again = || group.again.due_at().and_then(|at| Some(at.max(self.probe.due_at()?)));
         let news = if group.has_news() { Some(i64::MIN) } else { again() };
-        match (group.remind_at(), self.config.resend) {
+        match (group.remind_at(), self.config.format.resend()) {
             // Whoever takes silence for the end does not wait for a group's interval.
             (Some(at), Some(_)) => {
                 let news = news.and_then(|at| group.may_speak(at));
@@ -509,7 +504,7 @@ impl Dispatcher {
     /// What the receiver was reminded of. A receiver that is sent everything all the time is no person: nothing is noted.
     fn reminded(&self, delivery: &Delivery, answer: &Answer, now: i64) -> Vec<Concluded> {
         let (Some(reminder), Answer::Delivered { status }) = (&delivery.reminder, answer) else { return Vec::new() };
-        let of = reminder.of.iter().filter(|_| self.config.resend.is_none());
+        let of = reminder.of.iter().filter(|_| self.config.format.resend().is_none());
         let note = |t| Notification {
             outcome: Outcome::Delivered,
             status: Some(i32::from(*status)),

@@ -421,3 +421,18 @@ fn what_was_told_before_a_restart_is_repeated_and_resolved() {
     story.wait();
     assert_eq!(alerts(&story.flush(&OK)[0]), [("old", "page", Status::Resolved), ("new", "page", Status::Firing)]);
 }
+
+#[test]
+fn where_one_alert_fits_the_others_are_counted_and_still_fire() {
+    let mut story = Story::new(|c| c.max_alerts = 1);
+    story.happens("a", 2, TransitionKind::Firing);
+    story.flush(&OK);
+    story.now += 10_000;
+    story.happens("b", 2, TransitionKind::Firing);
+    let sent = story.flush(&OK);
+    assert_eq!((sent[0].alerts.len(), sent[0].truncated_alerts), (1, 1));
+    story.now += 10_000;
+    story.happens("b", 3, TransitionKind::Resolved);
+    let sent = story.flush(&OK);
+    assert_eq!((sent[0].status, sent[0].alerts[0].status), (Status::Firing, Status::Resolved), "the other one fires");
+}

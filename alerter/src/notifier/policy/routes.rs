@@ -7,6 +7,7 @@ use slipstream_definitions::matchers::Matchers;
 use slipstream_runtime::config::{ReceiverFormat, Route, Routing};
 use slipstream_slo::alerts::{Labels, SEVERITY};
 
+use crate::notifier::identity::group_labels;
 use crate::notifier::receiver::ReceiverConfig;
 
 /// How often a receiver is reminded of what fires, unless a route says otherwise. Alertmanager's default.
@@ -43,8 +44,7 @@ impl Applied {
         if self.group_by.iter().any(|label| label == EVERY_LABEL) {
             return labels.iter().filter(|(name, _)| *name != SEVERITY).map(|(n, v)| (n.clone(), v.clone())).collect();
         }
-        let found = self.group_by.iter().filter_map(|name| labels.get_key_value(name));
-        found.map(|(name, value)| (name.clone(), value.clone())).collect()
+        group_labels(&self.group_by, labels)
     }
 }
 
@@ -90,7 +90,7 @@ impl Routes {
         }
         // What repairs something is asked once.
         let once = matches!(receiver.format, ReceiverFormat::Remediation(_)).then_some(Duration::ZERO);
-        if let Some(repeat) = receiver.resend.or(once) {
+        if let Some(repeat) = receiver.format.resend().or(once) {
             routes.nodes.iter_mut().for_each(|node| node.applied.repeat_interval = repeat);
         }
         routes

@@ -11,7 +11,9 @@ use slipstream_role::silences::acknowledgements;
 use slipstream_runtime::config::LogAddress;
 
 use crate::args::Said;
-use crate::commands::saying::Way;
+use crate::commands::replay::named_episode;
+use crate::commands::saying::{publish, way};
+use crate::parts::Way;
 use crate::wrong_use::WrongUse;
 use crate::{output, parts, server};
 
@@ -28,10 +30,10 @@ pub async fn acknowledge(
     let (alert_id, episode) = named(alert, through).await?;
     let wanted = AcknowledgementJson { alert_id, episode, owner: owner.unwrap_or_else(server::user), reason };
     let said = wanted.read(Timestamp::now().as_millisecond(), "").map_err(|error| WrongUse(error.to_string()))?;
-    match Way::open(through).await? {
-        Way::Gateway(gateway) => gateway.told(gateway.sayings.acknowledge(&wanted).await),
+    match way(through).await? {
+        Way::Gateway(gateway) => gateway.told(gateway.client.acknowledge(&wanted).await),
         Way::Log(log) => {
-            log.publish(outgoing_acknowledgement(&said), "recording the acknowledgement").await?;
+            publish(*log, outgoing_acknowledgement(&said), "recording the acknowledgement").await?;
             Ok(wanted)
         }
     }
@@ -39,7 +41,7 @@ pub async fn acknowledge(
 
 /// The id, and the episode: the one that is named, or the one that is open.
 async fn named(alert: &str, through: &Said) -> Result<(String, i64)> {
-    let (id, number) = parts_of(alert)?;
+    let (id, number) = named_episode(alert).map_err(WrongUse)?;
     if through.gateway.is_some() {
         // Only the log knows which episodes there are.
         let number = number.ok_or_else(|| WrongUse(format!("with --gateway say which episode: {alert}/EPISODE")))?;
@@ -51,13 +53,6 @@ async fn named(alert: &str, through: &Said) -> Result<(String, i64)> {
     }
     let log = parts::log_of(&config).await?;
     open_episode(log.as_ref(), (id, number)).await
-}
-
-/// `ID` or `ID/EPISODE`.
-fn parts_of(alert: &str) -> Result<(&str, Option<i64>), WrongUse> {
-    let Some((id, number)) = alert.split_once('/') else { return Ok((alert, None)) };
-    let wrong = || WrongUse(format!("{alert}: expected ID or ID/EPISODE, such as {id}/1769851800"));
-    Ok((id, Some(number.parse().map_err(|_| wrong())?)))
 }
 
 async fn open_episode(log: &dyn Log, alert: (&str, Option<i64>)) -> Result<(String, i64)> {
@@ -73,23 +68,18 @@ async fn open_episode(log: &dyn Log, alert: (&str, Option<i64>)) -> Result<(Stri
 /// # Errors
 /// When nobody did, or neither log nor gateway takes it.
 pub async fn withdraw(alert: &str, through: &Said) -> Result<AcknowledgementJson> {
-    let (id, number) = parts_of(alert)?;
+    let (id, number) = named_episode(alert).map_err(WrongUse)?;
     let id = &id.to_ascii_lowercase();
-    match Way::open(through).await? {
-        Way::Gateway(gateway) => gateway.told(gateway.sayings.withdraw(id).await),
+    match way(through).await? {
+        Way::Gateway(gateway) => gateway.told(gateway.client.withdraw(id).await),
         Way::Log(log) => {
-            let all = acknowledgements(log.log().as_ref()).await?.into_iter();
+            let all = acknowledgements(log.shared().as_ref()).await?.into_iter();
             let mine = all.filter(|known| known.alert_id == *id && number.is_none_or(|number| number == known.episode));
             let Some(found) = mine.max_by_key(|known| known.episode) else {
                 bail!("nobody has acknowledged alert {alert}")
             };
-            log.publish(withdrawal(&found), "recording the withdrawal").await?;
-            Ok(AcknowledgementJson {
-                alert_id: found.alert_id,
-                episode: found.episode,
-                owner: found.owner,
-                reason: found.reason,
-            })
+            publish(*log, withdrawal(&found), "recording the withdrawal").await?;
+            Ok(AcknowledgementJson::of(&found))
         }
     }
 }

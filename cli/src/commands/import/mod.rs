@@ -44,7 +44,7 @@ pub async fn run(args: args::Import, log_level: Option<String>) -> Result<ExitCo
             Some(address) => {
                 output::say(format_args!("the directory is in use: importing through the gateway at {address}"));
                 refuse_definitions(&loaded)?;
-                through(&address, args).await.map_err(named_as_certified(&address))
+                through(&address, args).await.map_err(named_as_certified(&address, "--to"))
             }
             None => Err(error),
         },

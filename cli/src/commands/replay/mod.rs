@@ -30,7 +30,8 @@ use crate::{figures, output, parts};
 /// # Errors
 /// When nothing is there, it cannot be read, or a signal ended it early.
 pub async fn run(args: Replay) -> Result<ExitCode> {
-    let named = args.alert.as_deref().map(named).transpose()?;
+    let named = args.alert.as_deref().map(named_episode).transpose();
+    let named = named.map_err(|wrong| WrongUse(format!("--alert {wrong}")))?;
     if named.is_some() && args.clock == ClockName::Log && (args.from.is_some() || args.to.is_some()) {
         let what = "--alert is around one alert: leave out --from and --to. With --clock event they say where it is looked for";
         return Err(WrongUse(what.to_owned()).into());
@@ -107,16 +108,11 @@ async fn find(
     }
 }
 
-/// What `ID` or `ID/EPISODE` names.
-fn named(named: &str) -> Result<(&str, Option<i64>)> {
-    let (id, number) = match named.split_once('/') {
-        None => (named, None),
-        Some((id, number)) => {
-            let wrong = || WrongUse(format!("--alert {named}: expected ID or ID/EPISODE, such as {id}/1769851800"));
-            (id, Some(number.parse::<i64>().map_err(|_| wrong())?))
-        }
-    };
-    Ok((id, number))
+/// What `ID` or `ID/EPISODE` names, or what was expected instead.
+pub(super) fn named_episode(named: &str) -> Result<(&str, Option<i64>), String> {
+    let Some((id, number)) = named.split_once('/') else { return Ok((named, None)) };
+    let wrong = |_| format!("{named}: expected ID or ID/EPISODE, such as {id}/1769851800");
+    Ok((id, Some(number.parse::<i64>().map_err(wrong)?)))
 }
 
 async fn tell(args: &Replay, found: &Replayed, around: Option<&Episode>, log: &SharedLog) -> Result<()> {

@@ -13,7 +13,8 @@ use slipstream_schemas::records::Recurrence;
 use slipstream_slo::alerts::Silence;
 
 use crate::args::{self, Place, SilenceAdd};
-use crate::commands::saying::Way;
+use crate::commands::saying::{publish, way};
+use crate::parts::Way;
 use crate::wrong_use::WrongUse;
 use crate::{figures, logging, output, parts, server};
 
@@ -63,12 +64,12 @@ async fn add(wanted: SilenceAdd) -> Result<ExitCode> {
     };
     // Whatever takes it: what is wrong is wrong use of this command.
     let silence = wanted.read(now(), "").map_err(|e: SayingError| WrongUse(e.to_string()))?;
-    let made = match Way::open(&through).await? {
+    let made = match way(&through).await? {
         Way::Log(log) => {
-            log.publish(outgoing(&silence), "recording the silence").await?;
+            publish(*log, outgoing(&silence), "recording the silence").await?;
             SilenceJson::of(&silence)
         }
-        Way::Gateway(gateway) => gateway.told(gateway.sayings.silence(&SilenceJson::of(&silence)).await)?,
+        Way::Gateway(gateway) => gateway.told(gateway.client.silence(&SilenceJson::of(&silence)).await)?,
     };
     show("silenced", &made, &silence, json)
 }
@@ -201,15 +202,15 @@ fn table(silences: &[Silence], now: i64) -> String {
 }
 
 async fn expire(id: &str, json: bool, through: &args::Said) -> Result<ExitCode> {
-    let over = match Way::open(through).await? {
-        Way::Gateway(gateway) => gateway.told(gateway.sayings.expire(id).await)?,
+    let over = match way(through).await? {
+        Way::Gateway(gateway) => gateway.told(gateway.client.expire(id).await)?,
         Way::Log(log) => {
-            let found = silences(log.log().as_ref()).await?.into_iter().find(|silence| silence.id == id);
+            let found = silences(log.shared().as_ref()).await?.into_iter().find(|silence| silence.id == id);
             let Some(found) = found else {
                 bail!("there is no silence {id}: slipstream silence list");
             };
             let over = Silence::new(expired(&found, now()))?;
-            log.publish(outgoing(&over), "recording the silence").await?;
+            publish(*log, outgoing(&over), "recording the silence").await?;
             SilenceJson::of(&over)
         }
     };

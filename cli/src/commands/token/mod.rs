@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use slipstream_log::SharedLog;
-use slipstream_producer::tokens::{self, Listed, Made, NewOne, RemoteError, outgoing};
+use slipstream_producer::tokens::{self, Listed, Made, NewOne, outgoing};
 use slipstream_role::tokens::Tokens;
 use slipstream_runtime::access::{Access, NewToken, Scope};
 use slipstream_runtime::config::{Config, LogAddress, RateLimits};
@@ -19,7 +19,7 @@ use slipstream_schemas::records::{Token, TokenState};
 use slipstream_schemas::token::{TokenJson, validate};
 
 use crate::args::{self, Through};
-use crate::parts::{OpenLog, gateway_of_owner, named_as_certified, without_gateway};
+use crate::parts::Way;
 use crate::wrong_use::WrongUse;
 use crate::{figures, logging, output, parts, server};
 use file::NewFile;
@@ -61,56 +61,24 @@ fn expires_at(after: Option<Duration>) -> Result<Option<Timestamp>> {
     time.transpose().map_err(|e| WrongUse(format!("--expires: {e}")).into())
 }
 
-/// Where tokens are written.
-enum Door {
-    Log(Box<OpenLog>),
-    Gateway(Gateway),
-}
-
-struct Gateway {
-    tokens: tokens::Tokens,
-    /// Its address, where it is that of the process that owns the directory.
-    of_owner: Option<String>,
-}
-
-impl Gateway {
-    /// What it answers, or why it does not.
-    fn told<T>(&self, answer: Result<T, RemoteError>) -> Result<T> {
-        match &self.of_owner {
-            Some(address) => answer.map_err(named_as_certified(address)),
-            None => Ok(answer?),
-        }
-    }
-}
+type Gateway = parts::Gateway<tokens::Tokens>;
 
 /// The log itself, or the gateway that is named, or that of the process that owns the directory.
-async fn door(through: &Through) -> Result<Door> {
-    let tokens = |address: &str| anyhow::Ok(tokens::Tokens::at(address, &through.server.credentials()?)?);
-    if let Some(address) = &through.gateway {
-        return Ok(Door::Gateway(Gateway { tokens: tokens(address)?, of_owner: None }));
-    }
-    match OpenLog::open(&through.place.load()?).await {
-        Ok(log) => Ok(Door::Log(Box::new(log))),
-        Err(error) => match gateway_of_owner(&error) {
-            Some(address) => {
-                output::say(format_args!("the directory is in use: asking the gateway at {address}"));
-                Ok(Door::Gateway(Gateway { tokens: tokens(&address)?, of_owner: Some(address) }))
-            }
-            None => Err(without_gateway(error)),
-        },
-    }
+async fn way(through: &Through) -> Result<Way<tokens::Tokens>> {
+    let client = |address: &str| Ok(tokens::Tokens::at(address, &through.server.credentials()?)?);
+    parts::way(through.gateway.as_deref(), || through.place.load(), "--to", client).await
 }
 
 async fn create(wanted: Wanted, out: Option<&Path>, replace: bool, json: bool, through: &Through) -> Result<ExitCode> {
     // Before there is a token that nobody could be given.
     let file = out.map(|file| NewFile::begin(file, replace)).transpose()?;
-    let mut made = match door(through).await? {
-        Door::Log(log) => {
+    let mut made = match way(through).await? {
+        Way::Log(log) => {
             let made = into_log(&wanted, log.patient()).await;
             log.close().await;
             made?
         }
-        Door::Gateway(gateway) => through_gateway(&wanted, &gateway).await?,
+        Way::Gateway(gateway) => through_gateway(&wanted, &gateway).await?,
     };
     let text = made["token"].as_str().context("the gateway sent no token")?.to_owned();
     let id = made["id"].as_str().unwrap_or_default().to_owned();
@@ -134,9 +102,9 @@ async fn create(wanted: Wanted, out: Option<&Path>, replace: bool, json: bool, t
 
 async fn through_gateway(wanted: &Wanted, gateway: &Gateway) -> Result<Value> {
     let Wanted { name, scopes, expires_at } = wanted;
-    let before = gateway.told(gateway.tokens.list().await)?;
+    let before = gateway.told(gateway.client.list().await)?;
     let expires_at = expires_at.map(|time| time.to_string());
-    let made = gateway.told(gateway.tokens.make(&NewOne { name, scopes, expires_at }).await)?;
+    let made = gateway.told(gateway.client.make(&NewOne { name, scopes, expires_at }).await)?;
     let before = before["tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     let may_operate = |token: &Value| {
         let has = |scope: &Value| scope.as_str() == Some(Scope::Operate.name());
@@ -251,13 +219,13 @@ async fn revoke(id: &str, json: bool, through: &Through) -> Result<ExitCode> {
     if let (None, LogAddress::Sqlite(dir)) = (&through.gateway, &through.place.load()?.log) {
         parts::existing(dir)?;
     }
-    let revoked = match door(through).await? {
-        Door::Log(log) => {
+    let revoked = match way(through).await? {
+        Way::Log(log) => {
             let revoked = revoke_in(id, log.patient()).await;
             log.close().await;
             revoked?
         }
-        Door::Gateway(gateway) => gateway.told(gateway.tokens.revoke(id).await)?,
+        Way::Gateway(gateway) => gateway.told(gateway.client.revoke(id).await)?,
     };
     if json {
         output::print_json(&revoked)?;

@@ -175,17 +175,18 @@ fn target(section: &Section<'_>, node: &Node, format: &str, problems: &Problems)
     }
 }
 
-fn group_by(section: &Section<'_>, problems: &Problems) -> Option<Vec<String>> {
-    let items = section.list("group_by")?;
+/// Labels by which alerts are put into one notification: of a receiver, or of a route.
+pub(super) fn group_by(section: &Section<'_>, problems: &Problems) -> Option<Vec<String>> {
+    let path = section.path("group_by");
     let mut labels = Vec::new();
-    for node in items {
+    for node in section.list("group_by")? {
         match text(node).and_then(plain) {
             Some(label) if label == "severity" => {
-                let message = "`receivers.group_by`: leave `severity` out, it changes while an alert fires";
-                complain(problems, &node.place, message.into());
+                let message = format!("`{path}`: leave `severity` out, it changes while an alert fires");
+                complain(problems, &node.place, message);
             }
             Some(label) => labels.push(label),
-            None => expected(problems, node, "receivers.group_by", "the name of a label"),
+            None => expected(problems, node, &path, "the name of a label"),
         }
     }
     Some(labels)

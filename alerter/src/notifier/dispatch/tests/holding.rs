@@ -1,7 +1,7 @@
 //! Stories about what is not told for now: silences, inhibition, mute times, routes; and reminders.
 
 use slipstream_definitions::matchers::Matchers;
-use slipstream_runtime::config::Inhibition;
+use slipstream_runtime::config::{Inhibition, ReceiverFormat};
 use slipstream_schemas::records::Outcome::HeldBack;
 use slipstream_schemas::records::{self, Acknowledgement, GroupLabel};
 use slipstream_slo::alerts::Silence;
@@ -228,7 +228,7 @@ fn a_reminder_that_fails_is_composed_anew() {
 
 #[test]
 fn what_takes_silence_for_the_end_is_sent_everything_all_the_time() {
-    let mut story = Story::new(|config| config.resend = Some(Duration::from_secs(60)));
+    let mut story = Story::new(|config| config.format = ReceiverFormat::AlertmanagerApi);
     story.now = 1_000_000;
     story.alert("a", "page", 2, Firing);
     story.until(1_030_000);
