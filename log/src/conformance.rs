@@ -21,7 +21,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::faults::{CommitFault, CrashPoint, PublishFault};
 use crate::memory::{MemoryLog, MemoryOptions};
 use crate::port::{
-    Advance, Consumer, Fetch, Log, LogError, Offset, Outgoing, Polled, Position, SharedLog, Step, StepFate,
+    Advance, Consumer, Fetch, Log, LogError, Offset, Outgoing, Polled, Position, Share, SharedLog, Step, StepFate,
     TopicPartition,
 };
 use crate::settle::settle;
@@ -89,6 +89,7 @@ macro_rules! conformance {
             publishing: l6_a_caller_that_goes_away_leaves_its_writer_usable,
             delivery: l3_each_offset_once_in_order_over_rebalances,
             delivery: l3_a_partition_that_stays_keeps_flowing,
+            delivery: l3_the_whole_is_with_one_member_each_offset_once_in_order,
             delivery: l3_pause_and_seek_touch_only_their_partition,
             delivery: l4_a_member_that_leaves_hands_on_at_the_committed_position,
             commits: l2_outputs_and_positions_become_visible_together,
@@ -96,6 +97,7 @@ macro_rules! conformance {
             commits: l4_a_crash_at_every_stage_of_a_step_loses_and_doubles_nothing,
             commits: l5_an_owner_lost_in_the_middle_of_a_step_commits_nothing,
             commits: l5_a_fenced_owner_commits_nothing,
+            commits: l5_a_fenced_owner_of_the_whole_commits_nothing,
             commits: l5_a_step_that_begins_elsewhere_is_refused,
             commits: l6_settled_steps_are_in_the_log_once_whatever_fails,
             horizons: l7_no_record_undercuts_a_horizon_under_concurrent_publishers,
@@ -190,7 +192,11 @@ pub enum Turn {
 
 impl Copier {
     pub async fn join(log: &SharedLog, group: &str) -> Copier {
-        let consumer = log.subscribe(group, &[Topic::RequestEvents]).await.expect("subscribing");
+        Copier::share(log, group, Share::Divided).await
+    }
+
+    pub async fn share(log: &SharedLog, group: &str, share: Share) -> Copier {
+        let consumer = log.subscribe(group, &[Topic::RequestEvents], share).await.expect("subscribing");
         Copier { consumer, at: BTreeMap::new() }
     }
 

@@ -14,7 +14,7 @@ use slipstream_schemas::{Cause, LogTime, Topic};
 
 use crate::batch::Batch;
 use crate::port::{
-    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, Share, TopicId, TopicPartition,
 };
 use engine::{existing, place, read_within};
 
@@ -119,10 +119,10 @@ impl<E: Engine> Log for Embedded<E> {
         self.engine.committed(group, partition).await
     }
 
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError> {
         let of =
             |topic: Topic| (0..self.engine.partitions(topic)).map(move |partition| TopicPartition { topic, partition });
         let partitions: BTreeSet<TopicPartition> = topics.iter().copied().flat_map(of).collect();
-        Ok(Box::new(consumer::Member::join(&self.engine, group, partitions)))
+        Ok(Box::new(consumer::Member::join(&self.engine, group, partitions, share)))
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Ownership changes at once, by a new token; the old owner learns of it at its next poll, and until then its commits are
 //! refused by the token (L5). Assignment is sticky: a partition moves only when its owner leaves or holds two more than
-//! someone else, so partitions that stay keep flowing.
+//! someone else, so partitions that stay keep flowing. In a group that has the whole, all move together, when their owner
+//! leaves.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::port::TopicPartition;
+use crate::port::{Share, TopicPartition};
 use crate::signal::Signal;
 
 /// A member of a group, unique within the log's life.
@@ -31,6 +32,8 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Group {
+    /// One member has all.
+    whole: bool,
     members: BTreeMap<MemberId, BTreeSet<TopicPartition>>,
     /// Members that were not heard of for too long: they own nothing until they ask again.
     absent: BTreeMap<MemberId, BTreeSet<TopicPartition>>,
@@ -53,10 +56,11 @@ impl Groups {
     }
 
     /// A new member that can take these partitions.
-    pub(crate) fn join(&self, group: &str, partitions: BTreeSet<TopicPartition>) -> MemberId {
+    pub(crate) fn join(&self, group: &str, partitions: BTreeSet<TopicPartition>, share: Share) -> MemberId {
         let mut state = self.lock();
         state.issued += 1;
         let member = state.issued;
+        state.group(group).whole = share == Share::Whole;
         state.group(group).members.insert(member, partitions);
         state.rebalance(group);
         drop(state);
@@ -131,7 +135,7 @@ impl State {
         let mut issued = self.issued;
         let group = self.group(name);
         let before = group.owners.iter().map(|(p, o)| (*p, o.member)).collect();
-        let after = assign(&group.members, &before);
+        let after = if group.whole { assign_whole(&group.members, &before) } else { assign(&group.members, &before) };
         group.owners.retain(|p, o| after.get(p) == Some(&o.member));
         for (partition, member) in after {
             group.owners.entry(partition).or_insert_with(|| {
@@ -175,6 +179,16 @@ fn assign(
     owner
 }
 
+/// Whoever has the first partition keeps all; else the member that has waited longest gets them.
+fn assign_whole(
+    members: &BTreeMap<MemberId, BTreeSet<TopicPartition>>,
+    before: &BTreeMap<TopicPartition, MemberId>,
+) -> BTreeMap<TopicPartition, MemberId> {
+    let keeps = before.first_key_value().map(|(_, member)| *member).filter(|member| members.contains_key(member));
+    let Some(owner) = keeps.or_else(|| members.keys().next().copied()) else { return BTreeMap::new() };
+    members[&owner].iter().map(|partition| (*partition, owner)).collect()
+}
+
 /// A partition whose owner holds at least two more than another member that can take it; of several the greatest gap,
 /// then the last partition.
 fn improvement(
@@ -207,10 +221,10 @@ mod tests {
     #[test]
     fn l5_members_share_evenly_and_what_can_stay_stays() {
         let groups = Groups::new(Signal::new());
-        let a = groups.join("g", partitions(4));
+        let a = groups.join("g", partitions(4), Share::Divided);
         assert_eq!(owners(&groups, &[a]), [vec![0, 1, 2, 3]]);
         let before = groups.owned("g", a);
-        let b = groups.join("g", partitions(4));
+        let b = groups.join("g", partitions(4), Share::Divided);
         assert_eq!(owners(&groups, &[a, b]), [vec![0, 1], vec![2, 3]]);
         assert!(groups.owned("g", a).iter().all(|(p, token)| before[p] == *token), "kept partitions keep their token");
         let moved = partitions(4).into_iter().next_back().unwrap();
@@ -220,9 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn l5_the_whole_stays_with_one_member_and_moves_to_the_next() {
+        let groups = Groups::new(Signal::new());
+        let [a, b, c] = [(); 3].map(|()| groups.join("g", partitions(3), Share::Whole));
+        let all = || vec![0, 1, 2];
+        assert_eq!(owners(&groups, &[a, b, c]), [all(), vec![], vec![]]);
+        let before = groups.owned("g", a);
+        groups.leave("g", b);
+        assert_eq!(groups.owned("g", a), before, "others that leave change nothing");
+        groups.time_out("g", *before.keys().next().unwrap());
+        assert!(before.iter().all(|(p, token)| !groups.owns("g", *p, *token)), "the old owner is fenced at once");
+        assert_eq!(owners(&groups, &[c, a]), [all(), vec![]]);
+        groups.leave("g", c);
+        assert_eq!(owners(&groups, &[a]), [all()]);
+    }
+
+    #[test]
     fn l5_a_member_that_is_not_heard_of_loses_everything_until_it_asks_again() {
         let groups = Groups::new(Signal::new());
-        let (a, b) = (groups.join("g", partitions(2)), groups.join("g", partitions(2)));
+        let (a, b) = (groups.join("g", partitions(2), Share::Divided), groups.join("g", partitions(2), Share::Divided));
         let (partition, token) = groups.owned("g", a).into_iter().next().unwrap();
         groups.time_out("g", partition);
         assert!(!groups.owns("g", partition, token));
@@ -234,7 +264,7 @@ mod tests {
     #[test]
     fn l5_expelling_a_group_fences_every_owner() {
         let groups = Groups::new(Signal::new());
-        let a = groups.join("g", partitions(2));
+        let a = groups.join("g", partitions(2), Share::Divided);
         let before = groups.owned("g", a);
         groups.expel("g");
         assert!(before.iter().all(|(p, token)| !groups.owns("g", *p, *token)));
@@ -251,7 +281,7 @@ mod tests {
             let mut members = Vec::new();
             for (join, which) in moves {
                 if join || members.is_empty() {
-                    members.push(groups.join("g", partitions(n)));
+                    members.push(groups.join("g", partitions(n), Share::Divided));
                 } else {
                     let gone = members.remove(which % members.len());
                     groups.leave("g", gone);

@@ -207,8 +207,17 @@ pub trait Log: Send + Sync + 'static {
     /// The committed position of a group, asked from outside of it; `None` if never committed.
     async fn committed(&self, group: &str, partition: TopicPartition) -> Result<Option<Position>, LogError>;
 
-    /// Joins a group. Partitions come as [`Polled::Assigned`].
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError>;
+    /// Joins a group. Partitions come as [`Polled::Assigned`]. All members of a group say the same.
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError>;
+}
+
+/// Who in a group has which partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// The members divide them.
+    Divided,
+    /// One member has all, whoever has the first partition of the first topic; the others wait until it leaves or is lost.
+    Whole,
 }
 
 /// A shared log.
@@ -220,7 +229,7 @@ pub type SharedLog = Arc<dyn Log>;
 /// use std::time::Duration;
 ///
 /// use slipstream_log::memory::{MemoryLog, MemoryOptions};
-/// use slipstream_log::{Advance, Fetch, Log, Outgoing, Polled, Position, Step};
+/// use slipstream_log::{Advance, Fetch, Log, Outgoing, Polled, Position, Share, Step};
 /// use slipstream_schemas::Topic;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -235,7 +244,7 @@ pub type SharedLog = Arc<dyn Log>;
 /// };
 /// log.publish(vec![to(Topic::RequestEvents, "a request")]).await?;
 ///
-/// let mut consumer = log.subscribe("my-group", &[Topic::RequestEvents]).await?;
+/// let mut consumer = log.subscribe("my-group", &[Topic::RequestEvents], Share::Divided).await?;
 /// let batch = loop {
 ///     match consumer.poll(Fetch::default(), Duration::from_secs(5)).await? {
 ///         Polled::Records(batch) => break batch,

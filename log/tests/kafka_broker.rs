@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use slipstream_log::conformance::{Copier, OUTPUT, PATIENCE, Subject as _, input, publish, read_all, record};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions, admin};
-use slipstream_log::{Fetch, LogError, Polled, SharedLog};
+use slipstream_log::{Fetch, LogError, Polled, Share, SharedLog};
 use slipstream_schemas::Topic;
 use slipstream_schemas::topics::TopicSpec;
 use slipstream_testkit::services::{Kafka, SecuredKafka};
@@ -149,8 +149,10 @@ async fn l5_of_two_processes_with_one_name_one_ends_and_says_why() {
     let subject = OnKafka::with(on, 1).await;
     let (one, other) = (subject.log(), subject.sibling().await);
     let topics = [Topic::RequestEvents];
-    let (mut one, mut other) =
-        (one.subscribe("g", &topics).await.unwrap(), other.subscribe("g", &topics).await.unwrap());
+    let (mut one, mut other) = (
+        one.subscribe("g", &topics, Share::Divided).await.unwrap(),
+        other.subscribe("g", &topics, Share::Divided).await.unwrap(),
+    );
     let deadline = Instant::now() + 2 * PATIENCE;
     let wait = Duration::from_millis(20);
     let cause = loop {
@@ -208,7 +210,7 @@ async fn l7_producers_times_are_judged_in_their_turn_and_again_once_the_topic_ta
     take_times(options, "LogAppendTime").await;
     written_with(options, 0, true);
     log.publish((0..BACKLOG).map(|i| record(input(0), format!("v{i}"))).collect()).await.unwrap();
-    let mut member = log.subscribe("g", &[Topic::RequestEvents]).await.unwrap();
+    let mut member = log.subscribe("g", &[Topic::RequestEvents], Share::Divided).await.unwrap();
     let one = Fetch { records: 1, ..Fetch::default() };
     // Until records of the other are there, of which there are always some then.
     member.pause(&[input(1)]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slipstream_log::conformance::{input, publish, read_all, record};
 use slipstream_log::sqlite::{LOCK_FILE, LOG_FILE, OpenError, SqliteLog, SqliteOptions};
-use slipstream_log::{Fetch, Log, LogError, Outgoing, SharedLog, TopicPartition};
+use slipstream_log::{Fetch, Log, LogError, Outgoing, Share, SharedLog, TopicPartition};
 use slipstream_schemas::Topic;
 use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ async fn reading_goes_on_beside_the_owner_and_writes_nothing() {
     let times: Vec<_> = read_all(&shared, input(0)).await.iter().map(|r| r.1).collect();
     assert_eq!(reader.offset_at(input(0), times[12]).await.unwrap(), 10);
     assert!(reader.publish(vec![record(input(0), "x")]).await.is_err());
-    assert!(reader.subscribe("g", &[Topic::RequestEvents]).await.is_err());
+    assert!(reader.subscribe("g", &[Topic::RequestEvents], Share::Divided).await.is_err());
     owner.close().await;
     assert_eq!(read_all(&shared, input(0)).await.len(), 15, "and goes on when the owner is gone");
 }

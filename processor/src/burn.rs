@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{
-    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
+    Advance, Batch, Consumer, Fetch, Outgoing, Polled, Position, Share, SharedLog, Step, StepFate, TopicPartition,
+    settle,
 };
 use slipstream_role::burn_state::snapshots::Snapshots;
 use slipstream_role::burn_state::{BurnStateError, Restored, apply, restored, snapshots_of};
@@ -51,7 +52,7 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
 async fn work(log: SharedLog, health: &Health, shutdown: &Shutdown) -> Result<(), ProcessorError> {
     health.set(ROLE, State::Starting("reading definitions".to_owned()));
     let mut burn = BurnLoop {
-        consumer: log.subscribe(ROLE, &[Topic::SliTallies]).await?,
+        consumer: log.subscribe(ROLE, &[Topic::SliTallies], Share::Divided).await?,
         definitions: Definitions::open(log.clone(), ROLE).await?,
         owned: BTreeMap::new(),
         restoring: Takeovers::default(),

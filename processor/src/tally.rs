@@ -11,7 +11,9 @@ mod pace;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use slipstream_log::{Batch, Consumer, Fetch, LogError, Polled, Position, SharedLog, StepFate, TopicPartition, settle};
+use slipstream_log::{
+    Batch, Consumer, Fetch, LogError, Polled, Position, Share, SharedLog, StepFate, TopicPartition, settle,
+};
 use slipstream_role::names::TALLY as ROLE;
 use slipstream_role::patience::patient;
 use slipstream_role::revisions::Definitions;
@@ -135,7 +137,7 @@ impl TallyLoop {
         Ok(TallyLoop {
             sources: log.partitions(Topic::RequestEvents).await?,
             targets: log.partitions(Topic::SliTallies).await?,
-            consumer: log.subscribe(ROLE, &[Topic::RequestEvents]).await?,
+            consumer: log.subscribe(ROLE, &[Topic::RequestEvents], Share::Divided).await?,
             owned: BTreeMap::new(),
             takeovers: Takeovers::default(),
             pace,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipstream_log::memory::MemoryLog;
 use slipstream_log::{
-    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position, Step,
-    TopicPartition,
+    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position, Share,
+    Step, TopicPartition,
 };
 use slipstream_schemas::{Cause, LogTime, Topic};
 use slipstream_slo::hash::fnv1a64;
@@ -166,9 +166,9 @@ impl Log for SimLog {
         self.inner.committed(group, partition).await
     }
 
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError> {
         self.ask("joining a group").await?;
-        let inner = Some(self.inner.subscribe(group, topics).await?);
+        let inner = Some(self.inner.subscribe(group, topics, share).await?);
         Ok(Box::new(SimConsumer {
             inner,
             log: Arc::clone(&self.inner),

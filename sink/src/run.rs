@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use slipstream_log::{Consumer, Fetch, Polled, SharedLog, TopicPartition};
+use slipstream_log::{Consumer, Fetch, Polled, Share, SharedLog, TopicPartition};
 use slipstream_role::names::SINK as ROLE;
 use slipstream_role::patience::patient;
 use slipstream_runtime::Shutdown;
@@ -63,7 +63,7 @@ async fn work(
     shutdown: &Shutdown,
 ) -> Result<(), SinkError> {
     health.set(ROLE, State::Starting("joining the group".to_owned()));
-    let consumer = log.subscribe(ROLE, &TOPICS).await?;
+    let consumer = log.subscribe(ROLE, &TOPICS, Share::Divided).await?;
     health.set(ROLE, State::Ready);
     let fold = Fold::new(store.refusal());
     let gains = Gains::new(log.clone(), store.clone(), redelivery_window_ms, health.clone(), shutdown.clone());

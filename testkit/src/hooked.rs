@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use slipstream_log::{
-    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
+    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position, Share,
     SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_schemas::{LogTime, Topic};
@@ -147,10 +147,10 @@ impl<H: Hooks> Log for Hooked<H> {
         self.log.committed(group, partition).await
     }
 
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError> {
         self.hooks.asking("subscribe")?;
         self.hooks.subscribing(group);
-        let consumer = self.log.subscribe(group, topics).await?;
+        let consumer = self.log.subscribe(group, topics, share).await?;
         Ok(Box::new(HookedConsumer { consumer, hooks: Arc::clone(&self.hooks) }))
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_log::{
-    Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, SharedLog, Step, StepFate, TopicPartition, settle,
+    Advance, Batch, Consumer, LogError, Outgoing, Polled, Position, Share, SharedLog, Step, StepFate, TopicPartition,
+    settle,
 };
 use slipstream_role::names::ALERTER as ROLE;
 use slipstream_role::patience::patient;
@@ -38,7 +39,7 @@ pub async fn run(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(
 
 async fn work(log: SharedLog, health: Health, shutdown: Shutdown) -> Result<(), AlerterError> {
     health.set(ROLE, State::Starting("joining its consumer group".to_owned()));
-    let joined = log.subscribe(ROLE, &[Topic::BurnRates]).await;
+    let joined = log.subscribe(ROLE, &[Topic::BurnRates], Share::Divided).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
     let definitions = Definitions::unread(log.clone(), ROLE);
     let (open, positions) = (OpenAlerts::default(), BTreeMap::new());

@@ -16,14 +16,23 @@ use crate::notifier::restore::{Answered, Found, FoundAlert, Lacking};
 use crate::telemetry::{Restored, Trimmed};
 
 impl Notifier {
-    /// A partition was gained: what the receiver was sent is read before anything new.
-    pub(super) async fn gain(
+    /// Partitions were gained: what the receiver was sent is read before anything new.
+    pub(super) async fn gain(&mut self, gained: &[(TopicPartition, Option<Position>)]) -> Result<(), AlerterError> {
+        let answered = self.answered(gained).await?;
+        for (partition, position) in gained {
+            self.restore(*partition, *position, &answered).await?;
+        }
+        Ok(())
+    }
+
+    async fn restore(
         &mut self,
         partition: TopicPartition,
         position: Option<Position>,
+        answered: &Answered,
     ) -> Result<(), AlerterError> {
         self.health.set(&self.role, State::Starting(format!("reading what was sent of {partition}")));
-        let found = self.recall(partition, position.unwrap_or_default().offset).await?;
+        let found = self.recall(partition, position.unwrap_or_default().offset, answered).await?;
         let now = self.clock.now();
         self.dispatcher.drop_partition(partition.partition);
         let mut restored = 0;
@@ -56,15 +65,15 @@ impl Notifier {
         }
     }
 
-    async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Found, AlerterError> {
+    /// What the receiver answered. Where nothing was committed there was nothing to answer.
+    async fn answered(&mut self, gained: &[(TopicPartition, Option<Position>)]) -> Result<Answered, AlerterError> {
         let reader = Reader { log: &*self.log, role: &self.role };
         let receiver = &self.receiver;
         let mut answered = Answered::default();
-        let mut found = Found::at(self.clock.now());
-        let (first, _) = reader.bounds(partition).await?;
-        if below <= first {
-            return Ok(found);
+        if gained.iter().all(|(_, position)| position.is_none()) {
+            return Ok(answered);
         }
+        self.health.set(&self.role, State::Starting("reading what was sent".to_owned()));
         for notes in reader.partitions(Topic::Notifications).await? {
             let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
@@ -73,9 +82,24 @@ impl Notifier {
             };
             reader.each(notes, first, end, take).await?;
         }
+        Ok(answered)
+    }
+
+    async fn recall(
+        &mut self,
+        partition: TopicPartition,
+        below: Offset,
+        answered: &Answered,
+    ) -> Result<Found, AlerterError> {
+        let reader = Reader { log: &*self.log, role: &self.role };
+        let mut found = Found::at(self.clock.now());
+        let (first, _) = reader.bounds(partition).await?;
+        if below <= first {
+            return Ok(found);
+        }
         let take = |record: slipstream_log::RecordRef<'_>| {
             let offset = record.offset();
-            found.take(&answered, offset, decoded(partition, record, codec::decode::<AlertTransition>)?);
+            found.take(answered, offset, decoded(partition, record, codec::decode::<AlertTransition>)?);
             Ok::<(), AlerterError>(())
         };
         reader.each(partition, first, below, take).await?;

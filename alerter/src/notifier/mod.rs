@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
+use slipstream_log::{Consumer, LogError, Outgoing, Polled, Share, SharedLog, Step, StepFate, settle};
 use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
 use slipstream_role::silences::SilenceReader;
@@ -133,7 +133,7 @@ async fn work(
 ) -> Result<(), AlerterError> {
     let role = receiver.group();
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
-    let joined = log.subscribe(&role, &[Topic::Alerts]).await;
+    let joined = log.subscribe(&role, &[Topic::Alerts], Share::Whole).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
     let mut notifier = Notifier {
         dispatcher: Dispatcher::new(receiver.clone(), links),
@@ -261,9 +261,7 @@ impl Notifier {
         match polled {
             Polled::Nothing => {}
             Polled::Assigned(gained) => {
-                for (partition, position) in gained {
-                    self.gain(partition, position).await?;
-                }
+                self.gain(&gained).await?;
                 // Whatever was paused is decided again, new partitions included.
                 self.paused = false;
                 self.caught_up = false;

@@ -19,8 +19,8 @@ use slipstream_alerter::{AlerterError, Links, ReceiverConfig, notifier};
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{
-    Appended, Batch, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, SharedLog, TopicId,
-    TopicPartition,
+    Appended, Batch, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, Share, SharedLog,
+    TopicId, TopicPartition,
 };
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
@@ -355,7 +355,7 @@ impl Log for DeafLog {
         self.log.committed(group, partition).await
     }
 
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
-        self.log.subscribe(group, topics).await
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError> {
+        self.log.subscribe(group, topics, share).await
     }
 }

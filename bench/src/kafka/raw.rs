@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::{ClientConfig, Message, Offset};
 use slipstream_log::kafka::{KafkaLog, KafkaOptions};
-use slipstream_log::{Fetch, Log, Polled};
+use slipstream_log::{Fetch, Log, Polled, Share};
 use slipstream_schemas::Topic;
 use slipstream_schemas::decode::{Attributes, Provenance, decode};
 
@@ -109,7 +109,7 @@ async fn ours(brokers: &str, prefix: &str, topic: &str) -> Result<Measured> {
     let wanted = held(&bounds(&consumer(brokers)?, topic)?);
     let mut progress = Progress::new(wanted);
     let log = KafkaLog::connect(KafkaOptions { prefix: prefix.to_owned(), ..KafkaOptions::new(brokers) }).await?;
-    let mut member = log.subscribe("bench", &[Topic::RequestEvents]).await?;
+    let mut member = log.subscribe("bench", &[Topic::RequestEvents], Share::Divided).await?;
     let (mut read, mut valid) = (0, 0);
     while read < wanted {
         let Polled::Records(batch) = member.poll(Fetch { records: 20_000, ..Fetch::default() }, POLL).await? else {

@@ -12,6 +12,7 @@ mod membership;
 mod place;
 mod recreated;
 mod roles;
+mod speaker;
 mod stream;
 mod tokens;
 mod topics;

@@ -1,13 +1,16 @@
 //! L2, L4, L5, L6: steps that succeed, fail, are in doubt, or come too late.
 
+use std::collections::BTreeMap;
+
 use slipstream_schemas::LogTime;
+use tokio::time::Instant;
 
 use super::{
-    Copier, OUTPUT, Subject, Time, Turn, assert_each_once, copy_the_rest, input, publish, read_all, read_when,
+    Copier, OUTPUT, PATIENCE, Subject, Time, Turn, assert_each_once, copy_the_rest, input, publish, read_all, read_when,
 };
 use crate::faults::CommitFault::{self, Aborted, InDoubtDone, InDoubtNot};
 use crate::faults::CrashPoint;
-use crate::port::{CommitError, Position, StepFate, TopicPartition};
+use crate::port::{CommitError, Position, Share, StepFate, TopicPartition};
 use crate::settle::settle;
 
 pub async fn l2_outputs_and_positions_become_visible_together<S: Subject>() {
@@ -150,6 +153,35 @@ pub async fn l5_a_fenced_owner_commits_nothing<S: Subject>() {
     drop(new);
     copy_the_rest(&log, "g", 1).await;
     assert_each_once(&log, 1).await;
+}
+
+pub async fn l5_a_fenced_owner_of_the_whole_commits_nothing<S: Subject>() {
+    let subject = S::open(3, Time::Runs).await;
+    let log = subject.log();
+    publish(&log, 3, 30).await;
+    let mut old = Copier::share(&log, "g", Share::Whole).await;
+    let mut steps = BTreeMap::new();
+    while steps.len() < 3 {
+        let step = old.decide(4).await;
+        steps.entry(step.positions[0].partition).or_insert(step);
+    }
+    if !subject.expel("g").await {
+        return;
+    }
+    let mut new = Copier::share(&log, "g", Share::Whole).await;
+    for (partition, step) in &steps {
+        let refused = old.consumer.commit(step).await.expect_err("the owner is fenced");
+        assert!(matches!(&refused, CommitError::Lost(lost) if lost == &[*partition]), "{refused}");
+    }
+    assert_eq!(read_all(&log, OUTPUT).await.len(), 0);
+    drop(old);
+    new.settle_in(3).await;
+    let deadline = Instant::now() + PATIENCE;
+    while read_all(&log, OUTPUT).await.len() < 30 {
+        assert!(Instant::now() < deadline, "not everything is copied in time");
+        new.turn(7).await.expect("a turn");
+    }
+    assert_each_once(&log, 3).await;
 }
 
 pub async fn l5_a_step_that_begins_elsewhere_is_refused<S: Subject>() {

@@ -8,7 +8,7 @@ use super::{
     Copier, OUTPUT, PATIENCE, Subject, Time, Turn, all_copied, assert_each_once, copy_the_rest, input, publish,
     read_all, text,
 };
-use crate::port::{Fetch, Polled};
+use crate::port::{Fetch, Polled, Share};
 
 pub async fn l3_each_offset_once_in_order_over_rebalances<S: Subject>() {
     let subject = S::open(5, Time::Runs).await;
@@ -66,6 +66,42 @@ pub async fn l3_a_partition_that_stays_keeps_flowing<S: Subject>() {
     drop((first, second));
     copy_the_rest(&log, "g", 2).await;
     assert_each_once(&log, 2).await;
+}
+
+pub async fn l3_the_whole_is_with_one_member_each_offset_once_in_order<S: Subject>() {
+    let subject = S::open(5, Time::Runs).await;
+    let log = subject.log();
+    let mut members: Vec<Copier> = Vec::new();
+    for round in 0..24 {
+        publish(&log, 5, 23).await;
+        match round % 6 {
+            0 | 1 | 3 => members.push(Copier::share(&log, "whole", Share::Whole).await),
+            // Whoever speaks, or the one who waits last.
+            4 => drop(members.remove(round % members.len())),
+            5 if subject.expel("whole").await => {}
+            _ => {}
+        }
+        for _ in 0..4 {
+            for member in &mut members {
+                member.turn(1 + round % 9).await.expect("a turn");
+            }
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let owned = |members: &[Copier]| {
+        let mut owned: Vec<usize> = members.iter().map(|m| m.at.len()).collect();
+        owned.sort_unstable_by(|a, b| b.cmp(a));
+        owned
+    };
+    while owned(&members)[0] < 5 || !all_copied(&log, 5).await {
+        assert!(Instant::now() < deadline, "not everything is copied and owned in time: {:?}", owned(&members));
+        for member in &mut members {
+            member.turn(50).await.expect("a turn");
+        }
+    }
+    assert!(members.len() > 2);
+    assert_eq!(owned(&members).iter().sum::<usize>(), 5, "one has all, the others none: {:?}", owned(&members));
+    assert_each_once(&log, 5).await;
 }
 
 pub async fn l3_pause_and_seek_touch_only_their_partition<S: Subject>() {

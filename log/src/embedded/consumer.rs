@@ -13,7 +13,9 @@ use super::engine::{Engine, place, read_within};
 use super::error::WriteError;
 use super::guard::{Guard, Move};
 use crate::groups::{MemberId, Token};
-use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
+use crate::port::{
+    CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Share, Step, TopicPartition,
+};
 
 /// No owner ever has it.
 const VOID: Token = 0;
@@ -40,11 +42,11 @@ struct Held {
 }
 
 impl<E: Engine> Member<E> {
-    pub(super) fn join(engine: &Arc<E>, group: &str, partitions: BTreeSet<TopicPartition>) -> Self {
+    pub(super) fn join(engine: &Arc<E>, group: &str, partitions: BTreeSet<TopicPartition>, share: Share) -> Self {
         Member {
             engine: Arc::clone(engine),
             group: group.to_owned(),
-            id: engine.groups().join(group, partitions),
+            id: engine.groups().join(group, partitions, share),
             changes: engine.changes(),
             held: BTreeMap::new(),
             paused: BTreeSet::new(),

@@ -30,7 +30,9 @@ use super::positions::{self, Committed};
 use super::settings;
 use super::shared::Shared;
 use super::transactions::Transactions;
-use crate::port::{CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Step, TopicPartition};
+use crate::port::{
+    CommitError, Consumer, Fetch, Horizon, LogError, Offset, Polled, Position, Share, Step, TopicPartition,
+};
 use identity::{AGAIN, Identity};
 use seat::Seat;
 
@@ -106,14 +108,19 @@ struct Ends {
 }
 
 impl Member {
-    pub(super) async fn join(shared: &Arc<Shared>, group: &str, topics: &[Topic]) -> Result<Member, LogError> {
-        let mut partitions = 0;
+    pub(super) async fn join(
+        shared: &Arc<Shared>,
+        group: &str,
+        topics: &[Topic],
+        share: Share,
+    ) -> Result<Member, LogError> {
+        let mut partitions = Vec::with_capacity(topics.len());
         for topic in topics {
-            partitions += shared.partitions(*topic).await?;
+            partitions.push(shared.partitions(*topic).await?);
         }
         let identity = Identity::of(shared, topics).await?;
         let n = shared.next_member(group);
-        let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n, partitions };
+        let seat = Seat { group: group.to_owned(), topics: topics.to_vec(), n, partitions, share };
         let link = seat.take(shared)?;
         let id = format!("{}{group}-{}-{n}", shared.options.prefix, shared.identity);
         let config = settings::transactional(&shared.options, &id);
@@ -162,8 +169,8 @@ impl Member {
             // Further events of a fenced client do not matter.
             _ if self.fenced => {}
             Change::None => {}
-            Change::Assign(partitions) => self.gained(&partitions),
-            Change::Revoke(partitions, lost) => self.going(partitions, lost),
+            Change::Assign(partitions) => self.given(&partitions),
+            Change::Revoke(partitions, lost) => self.taken(partitions, lost),
             Change::Error { .. } if self.is_fenced() => {
                 self.fenced = true;
                 self.expelled();

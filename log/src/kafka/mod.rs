@@ -35,7 +35,7 @@ pub use settings::{KafkaOptions, PropertyError, check_properties};
 use crate::batch::Batch;
 use crate::faults::PublishFault;
 use crate::port::{
-    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, Share, TopicId, TopicPartition,
 };
 use blocking::blocking;
 use errors::log_error;
@@ -247,8 +247,8 @@ impl Log for KafkaLog {
         .await
     }
 
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError> {
         self.shared.alive()?;
-        Ok(Box::new(member::Member::join(&self.shared, group, topics).await?))
+        Ok(Box::new(member::Member::join(&self.shared, group, topics, share).await?))
     }
 }

@@ -11,7 +11,7 @@ use super::reader::{Reader, Readers};
 use super::schema::{self, LOG_FILE, Partition};
 use crate::batch::Batch;
 use crate::port::{
-    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, TopicId, TopicPartition,
+    Appended, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, Share, TopicId, TopicPartition,
 };
 
 /// A [`super::SqliteLog`] opened for reading. Publishing and subscribing are refused.
@@ -117,7 +117,7 @@ impl Log for ReadOnlyLog {
         .await
     }
 
-    async fn subscribe(&self, _: &str, _: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(&self, _: &str, _: &[Topic], _: Share) -> Result<Box<dyn Consumer>, LogError> {
         Err(LogError::Fatal { doing: "subscribing".to_owned(), cause: self.refused().into() })
     }
 }

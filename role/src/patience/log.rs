@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use slipstream_log::{
-    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position,
+    Appended, Batch, CommitError, Consumer, Fetch, Horizon, Log, LogError, Offset, Outgoing, Polled, Position, Share,
     SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_runtime::event::Event;
@@ -160,8 +160,9 @@ impl Log for Patient {
         until_answered!(self.asking, "looking up a committed position", self.log.committed(group, partition))
     }
 
-    async fn subscribe(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Consumer>, LogError> {
-        let consumer = until_answered!(self.asking, "joining a consumer group", self.log.subscribe(group, topics))?;
+    async fn subscribe(&self, group: &str, topics: &[Topic], share: Share) -> Result<Box<dyn Consumer>, LogError> {
+        let consumer =
+            until_answered!(self.asking, "joining a consumer group", self.log.subscribe(group, topics, share))?;
         Ok(Box::new(PatientConsumer { consumer, asking: self.asking.clone(), failed: 0 }))
     }
 }

@@ -16,7 +16,7 @@ use crate::kafka::buffer::Buffer;
 use crate::kafka::errors::log_error;
 use crate::kafka::native::{self, Place, Records};
 use crate::kafka::positions;
-use crate::port::{LogError, Polled, TopicPartition};
+use crate::port::{LogError, Polled, Share, TopicPartition};
 
 /// Wait after a failed lookup of committed positions.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -25,6 +25,38 @@ const REJOINS: usize = 3;
 const REJOINS_WITHIN: Duration = Duration::from_secs(60);
 
 impl Member {
+    /// The group gives partitions. Who is given the first has the whole, where it is not divided: the broker takes commits of
+    /// all partitions of a group from any member of its present generation (KIP-447), and from no other.
+    pub(super) fn given(&mut self, partitions: &[Place]) {
+        match self.seat.share {
+            Share::Divided => self.gained(partitions),
+            Share::Whole if self.seat.decides(&self.shared.names, partitions) => {
+                let whole = self.seat.whole(&self.shared.names);
+                self.gained(&whole);
+            }
+            // Nothing of it is ours; librdkafka waits for an answer all the same.
+            Share::Whole => self.gained(&[]),
+        }
+    }
+
+    /// The group takes partitions back.
+    pub(super) fn taken(&mut self, partitions: Vec<Place>, lost: bool) {
+        match self.seat.share {
+            Share::Divided => self.going(partitions, lost),
+            Share::Whole if self.seat.decides(&self.shared.names, &partitions) => {
+                let whole = self.seat.whole(&self.shared.names);
+                self.going(whole, lost);
+            }
+            Share::Whole => self.release(&[]),
+        }
+    }
+
+    fn release(&self, partitions: &[Place]) {
+        if let Err(error) = self.consumer.incremental_unassign(&list_places(partitions)) {
+            tracing::warn!(%error, group = self.group, "partitions could not be released");
+        }
+    }
+
     /// librdkafka begins to fetch from the committed position as soon as no transaction is open on it; we only have to
     /// look up the log time. Other partitions keep flowing in the meantime.
     pub(super) fn gained(&mut self, partitions: &[Place]) {
@@ -44,7 +76,9 @@ impl Member {
             self.failed = Some(log_error(&self.shared.names, "taking over partitions", &error));
             return;
         }
-        self.look(places, Duration::ZERO);
+        if !places.is_empty() {
+            self.look(places, Duration::ZERO);
+        }
     }
 
     pub(super) fn look(&mut self, places: Vec<TopicPartition>, after: Duration) {
@@ -176,10 +210,8 @@ impl Member {
                 }
                 self.paused.remove(&place);
             }
-            if !going.is_empty()
-                && let Err(error) = self.consumer.incremental_unassign(&list_places(&going))
-            {
-                tracing::warn!(%error, group = self.group, "partitions could not be released");
+            if !going.is_empty() {
+                self.release(&going);
             }
             if !told.is_empty() {
                 return Some(Polled::Revoked(told));
