@@ -23,15 +23,16 @@ impl Notifier {
         position: Option<Position>,
     ) -> Result<(), AlerterError> {
         self.health.set(&self.role, State::Starting(format!("reading what was sent of {partition}")));
-        let found = self.recall(partition, position.unwrap_or_default().offset).await?;
+        let (found, answered) = self.recall(partition, position.unwrap_or_default().offset).await?;
         let now = self.clock.now();
         self.dispatcher.drop_partition(partition.partition);
+        self.dispatcher.restore_tried(answered.tried());
         let mut restored = 0;
         found.standing().for_each(|t| self.dispatcher.stands(partition.partition, t));
         for alert in found.into_alerts() {
             let FoundAlert { first, told, told_at, lacking } = alert;
-            restored += usize::from(told.is_some());
-            if let Some(told) = told {
+            restored += usize::from(!told.is_empty());
+            if !told.is_empty() {
                 self.dispatcher.restore(partition.partition, told, &first, told_at);
             }
             if let Some(lacking) = lacking {
@@ -56,15 +57,12 @@ impl Notifier {
         }
     }
 
-    async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<Found, AlerterError> {
+    async fn recall(&mut self, partition: TopicPartition, below: Offset) -> Result<(Found, Answered), AlerterError> {
         let reader = Reader { log: &*self.log, role: &self.role };
         let receiver = &self.receiver;
         let mut answered = Answered::default();
         let mut found = Found::at(self.clock.now());
         let (first, _) = reader.bounds(partition).await?;
-        if below <= first {
-            return Ok(found);
-        }
         for notes in reader.partitions(Topic::Notifications).await? {
             let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {
@@ -78,8 +76,11 @@ impl Notifier {
             found.take(&answered, offset, decoded(partition, record, codec::decode::<AlertTransition>)?);
             Ok::<(), AlerterError>(())
         };
-        reader.each(partition, first, below, take).await?;
-        Ok(found)
+        // Of what comes behind the position it is known what was attempted.
+        if first < below {
+            reader.each(partition, first, below, take).await?;
+        }
+        Ok((found, answered))
     }
 
     /// Takes records of a partition that is ours.

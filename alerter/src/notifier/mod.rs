@@ -13,6 +13,7 @@
 //! the commit, and stays away until the alert is over and more than a minute has passed, the receiver is not told of the
 //! end, because the log says that it was never told of the beginning.
 
+mod as_of;
 pub mod dispatch;
 pub mod evidence;
 pub mod format;
