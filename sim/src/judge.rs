@@ -41,6 +41,8 @@ pub struct WorldSummary {
     pub transitions: usize,
     /// Deliveries that receivers took.
     pub deliveries: usize,
+    /// What became of notifications: how many, by outcome and reason.
+    pub fates: BTreeMap<(&'static str, &'static str), usize>,
     /// Episodes of alerts that a replay gave again.
     pub replayed: Compared,
 }
@@ -55,6 +57,9 @@ impl WorldSummary {
         self.rates = (self.rates.0 + other.rates.0, self.rates.1 + other.rates.1);
         self.transitions += other.transitions;
         self.deliveries += other.deliveries;
+        for (fate, count) in &other.fates {
+            *self.fates.entry(*fate).or_default() += count;
+        }
         self.replayed.add(&other.replayed);
     }
 }
@@ -81,7 +86,7 @@ pub async fn judge(world: &World) -> Result<WorldSummary> {
     all.rates = (complete_ticks(&rates, &history, ticks, disturbed)?, rates.len());
     let transitions = alerts(log, &history, ticks, disturbed).await?;
     all.transitions = transitions.len();
-    all.deliveries = told::receivers(world).await?;
+    (all.deliveries, all.fates) = told::receivers(world).await?;
     p4(Arc::clone(&world.log) as SharedLog).await?;
     all.replayed = replayed(Arc::clone(&world.log) as SharedLog).await?;
     Ok(all)

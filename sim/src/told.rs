@@ -65,8 +65,11 @@ impl Story {
     }
 }
 
-/// A3, A2: what each receiver was told. Returns how many deliveries.
-pub async fn receivers(world: &World) -> Result<usize> {
+/// What became of notifications: how many, by outcome and reason.
+type Fates = BTreeMap<(&'static str, &'static str), usize>;
+
+/// A3, A2: what each receiver was told. Returns how many deliveries, and what became of notifications.
+pub async fn receivers(world: &World) -> Result<(usize, Fates)> {
     let story = Story::of(&world.log).await?;
     let mut deliveries = 0;
     for receiver in &world.receivers {
@@ -82,7 +85,12 @@ pub async fn receivers(world: &World) -> Result<usize> {
         held_back(world, &story, name, &told.first)?;
         ends(&story, name)?;
     }
-    Ok(deliveries)
+    let mut fates = Fates::new();
+    for note in &story.notes {
+        let outcome = if note.repeated { "reminder" } else { note.outcome.name() };
+        *fates.entry((outcome, note.reason.name())).or_default() += 1;
+    }
+    Ok((deliveries, fates))
 }
 
 /// The history is right: what was not sent had its reason.
@@ -92,13 +100,12 @@ fn noted(story: &Story, routing: &Routing, note: &Notification) -> Result<()> {
     let t = t.with_context(|| format!("A3: a notification without a transition: {note:#?}"))?;
     let labels = labels(t);
     let routed = leads(routing, &note.receiver, &labels);
-    let of_alert = || story.notes.iter().filter(|n| (&n.receiver, &n.alert_id) == (&note.receiver, &note.alert_id));
     let right = match (note.outcome, note.reason) {
         (Outcome::NotDue | Outcome::Delivered, NotificationReason::NoRoute) => routed.is_none(),
         (Outcome::NotDue, NotificationReason::Untold) => t.kind == TransitionKind::Resolved,
-        // An attempt failed, or it was late.
+        // It was late, or another one of its group.
         (Outcome::NotDue, NotificationReason::Superseded | NotificationReason::Missed) => {
-            of_alert().any(|n| n.attempts > 0) || note.at - t.tick * 1_000 > 60_000
+            story.transitions.iter().any(|late| note.at - late.tick * 1_000 > 60_000)
         }
         (Outcome::NotDue, reason) if note.repeated => HELD.contains(&reason),
         (Outcome::HeldBack, NotificationReason::Muted) => routed.is_some_and(|route| !route.quiet().is_empty()),

@@ -351,4 +351,52 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a2_what_the_receiver_may_have_is_found_until_it_is_settled() {
+        use TransitionKind::{Firing as Fired, Severity};
+        let doubt = |seq| Notification { reason: NotificationReason::InDoubt, ..note(seq, "ops", Outcome::Failed) };
+        let failed = |seq| note(seq, "ops", Outcome::Failed);
+        let held = |seq| note(seq, "ops", Outcome::HeldBack);
+        let took = |seq| note(seq, "ops", Outcome::Delivered);
+        let dry = |seq| Notification { reason: NotificationReason::DryRun, ..note(seq, "ops", Outcome::NotDue) };
+        let cases = [
+            ("it was held back since", vec![doubt(2), held(2)], vec![2], Some(2)),
+            ("nothing was taken", vec![failed(2), held(2)], vec![], Some(2)),
+            ("it was taken at last", vec![doubt(2), took(2)], vec![2], None),
+            ("the next one is in doubt, too", vec![took(2), doubt(3), held(3)], vec![2, 3], Some(3)),
+            ("the next one was taken", vec![doubt(2), took(3)], vec![3], None),
+            ("a remediation that is not asked", vec![dry(2)], vec![2], None),
+        ];
+        for (name, notes, told, lacking) in cases {
+            let mut answered = Answered::default();
+            notes.iter().for_each(|n| answered.take("ops", n));
+            let mut found = Found::at(NOW);
+            for (offset, t) in (0..).zip([at(2, Fired), at(3, Severity)]) {
+                found.take(&answered, offset, t);
+            }
+            let alert = found.into_alerts().next().unwrap();
+            let seqs: Vec<i32> = alert.told.iter().map(|t| t.seq).collect();
+            assert_eq!((seqs, alert.lacking.map(|l| l.transition.seq)), (told, lacking), "{name}");
+        }
+        let mut answered = Answered::default();
+        [failed(2), doubt(2)].iter().for_each(|n| answered.take("ops", n));
+        let tried = Tried { of: (transition().episode, 2), attempts: 1, doubt: true };
+        assert_eq!(answered.tried().map(|(_, tried)| tried).collect::<Vec<_>>(), [tried]);
+        answered.take("ops", &held(2));
+        assert_eq!(answered.tried().count(), 0, "it is settled");
+    }
+
+    #[test]
+    fn the_next_reminder_is_due_after_the_last_whether_it_was_left_out_or_not() {
+        let left_out = |at, reason| Notification { repeated: true, at, reason, ..note(2, "ops", Outcome::NotDue) };
+        let mut answered = Answered::default();
+        answered.take("ops", &note(2, "ops", Outcome::Delivered));
+        answered.take("ops", &left_out(NOW - 2_000, NotificationReason::Silenced));
+        answered.take("ops", &left_out(NOW - 1_000, NotificationReason::NoRoute));
+        let mut found = Found::at(NOW);
+        found.take(&answered, 0, at(2, TransitionKind::Firing));
+        let alert = found.into_alerts().next().unwrap();
+        assert_eq!((alert.told.len(), alert.told_at), (1, Some(NOW - 1_000)));
+    }
 }

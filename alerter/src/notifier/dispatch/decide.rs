@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slipstream_schemas::records::Outcome;
 
 use super::group::Group;
-use super::{AT_ONCE, Concluded, Decision, Delivery, Dispatcher, GroupKey, Head, NotDue, Pending, Tracked, behind};
+use super::{AT_ONCE, Concluded, Decision, Delivery, Dispatcher, GroupKey, Head, NotDue, Pending, behind};
 
 impl Dispatcher {
     /// Decides what to send and what is not due.
@@ -62,11 +62,8 @@ impl Dispatcher {
     fn decide(&mut self, labels: &GroupKey, now: i64, settled: &mut Vec<Concluded>) -> Option<Arc<Delivery>> {
         self.give_up(labels, now);
         let members = self.groups.get(labels)?.members.clone();
-        let all = members.iter().filter_map(|id| self.alerts.get(id)).any(|a| behind(a, now));
-        for id in &members {
-            if all || self.alerts.get(id).is_some_and(Tracked::overtaken) {
-                self.catch_up(id, now, settled);
-            }
+        if members.iter().filter_map(|id| self.alerts.get(id)).any(|a| behind(a, now)) {
+            members.iter().for_each(|id| self.catch_up(id, now, settled));
         }
         members.iter().for_each(|id| self.sift(id, now, settled));
         let Some((delivery, more)) = self.news_or_again(labels, now) else { return self.remind(labels, now, settled) };

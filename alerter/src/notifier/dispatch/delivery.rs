@@ -83,7 +83,7 @@ pub enum Answer {
 
 impl Dispatcher {
     /// The delivery with the oldest pending transition of each alert of a group, as many as fit;
-    /// and whether some did not fit. `None` if there is nothing new.
+    /// and whether more is to follow at once: what did not fit, or what is late already. `None` if there is nothing new.
     pub(super) fn compose(&self, group: &GroupKey, now: i64) -> Option<(Delivery, bool)> {
         let (speaker, day, doubted) = (self.speaker(), self.day(now), self.doubted(group));
         let (mut news, mut repeated, mut parts, mut more) = (Vec::new(), Vec::new(), Vec::new(), false);
@@ -95,6 +95,7 @@ impl Dispatcher {
                 if same && (parts.is_empty() || news.len() + alerts.len() <= self.room()) {
                     news.append(&mut alerts);
                     parts.push(self.part(id, pending));
+                    more |= tracked.overtaken();
                     continue;
                 }
                 more = true;

@@ -34,7 +34,7 @@ pub struct Group {
     pub doubted: BTreeSet<Ticket>,
     /// Whether it is under way.
     pub in_flight: bool,
-    /// Whether something did not fit.
+    /// Whether more is to follow at once.
     pub more: bool,
     /// Before this the group's interval holds it back.
     pub interval_until: i64,

@@ -5,8 +5,8 @@
 //!   what else fires in it, as Alertmanager does. An alert's transitions go out in order (A3): the next one only when
 //!   the one before is delivered, refused or not due.
 //! - A group is due at once, then not before its interval has passed.
-//! - Each attempt is decided anew: after a failure what is held back by then is recorded as that, and what a later transition
-//!   of its alert has overtaken gives way to the present state. So does all of a group that is more than [`BEHIND_MS`] behind.
+//! - Each attempt is decided anew: after a failure what is held back by then is recorded as that, and the rest is told as it stands. What
+//!   an alert did meanwhile follows at once; of a group that is more than [`BEHIND_MS`] behind only the present state is told.
 //! - Where the receiver may have taken what failed, the same transitions go out again, with the same keys, as long as all of them
 //!   are still to be told; and the end of what it may have is told in any case.
 //! - What was refused is sent again while it is true, apart from news and in turns with it: see [`refused`].

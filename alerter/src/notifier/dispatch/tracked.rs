@@ -251,12 +251,12 @@ impl Tracked {
         has(&self.told, t)
     }
 
-    /// Whether an attempt at the oldest pending transition failed, and the alert has gone on since.
+    /// Whether an attempt at the oldest pending transition failed, and the alert has gone on since: what comes next is late already.
     pub fn overtaken(&self) -> bool {
         self.queue.len() > 1 && self.queue.front().is_some_and(|head| head.attempts > 0)
     }
 
-    /// What waits is not told in full: keeps what makes the receiver's state right, the end of the episode it was sent and
+    /// The receiver is behind: keeps what makes the receiver's state right, the end of the episode it was sent and
     /// the present state of one that is open, and returns the rest with the reason.
     pub fn catch_up(&mut self) -> Vec<(Pending, NotDue)> {
         let last = self.queue.len().saturating_sub(1);

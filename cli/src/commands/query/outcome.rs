@@ -7,7 +7,7 @@ use slipstream_schemas::records::{NotificationReason, Outcome};
 pub fn told(n: &NotificationRow) -> String {
     match n.outcome {
         Outcome::Delivered => sent(n, if n.repeated { "reminded" } else { "delivered" }),
-        Outcome::Refused => with(&sent(n, "refused"), ": ", &n.detail),
+        Outcome::Refused => with(&sent(n, if n.repeated { "reminder refused" } else { "refused" }), ": ", &n.detail),
         Outcome::NotDue => with(not_sent(n), ": ", &why(n)),
         Outcome::HeldBack => with("held back", ": ", &why(n)),
         Outcome::Failed => with(&with(&sent(n, "failing"), ", ", &why_failed(n)), ": ", &n.detail),
@@ -88,6 +88,7 @@ mod tests {
                 "refused 404 in 12 ms, attempt 2: no such hook",
             ),
             (ended(Refused, Some(404), None, 1), "refused 404"),
+            (Notification { repeated: true, ..ended(Refused, Some(404), None, 1) }, "reminder refused 404"),
             (not_sent(HeldBack, Silenced, "s-1"), "held back: silenced by s-1"),
             (not_sent(HeldBack, Inhibited, "5a2f9c01d3b7e846"), "held back: inhibited by 5a2f9c01d3b7e846"),
             (not_sent(HeldBack, Muted, "nights"), "held back: muted by nights"),
