@@ -60,7 +60,7 @@ impl Story {
             let told = self.notes_of(receiver, t).any(|n| n.outcome == Outcome::Delivered && !n.repeated);
             let held = self.notes_of(receiver, t).last().is_some_and(|n| n.outcome == Outcome::HeldBack);
             let inhibited = firing.iter().any(|source| inhibits(routing, source, t));
-            !told && !(held && inhibited)
+            !(told || held && inhibited)
         })
     }
 }

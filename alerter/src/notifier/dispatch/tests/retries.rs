@@ -2,9 +2,7 @@
 
 use slipstream_definitions::matchers::Matchers;
 use slipstream_runtime::config::Inhibition;
-use slipstream_schemas::records::NotificationReason::{
-    self, Inhibited, Missed, Muted, None as Sent, Silenced, Superseded,
-};
+use slipstream_schemas::records::NotificationReason::{self, Inhibited, Missed, Muted, None as Sent, Silenced};
 use slipstream_schemas::records::Outcome::{Failed, HeldBack};
 
 use super::holding::{firing, quiet};
@@ -22,6 +20,9 @@ impl Story {
         of.map(|n| (n.seq, n.outcome, n.reason)).collect()
     }
 }
+
+/// Something begins to hold back, or no longer does.
+type Happening<'a> = &'a dyn Fn(&mut Story, bool);
 
 fn keys(delivery: &Delivery) -> Vec<&str> {
     delivery.parts.iter().map(|part| part.key.as_str()).collect()
@@ -46,7 +47,7 @@ fn a3_what_is_held_back_before_the_next_attempt_is_told_when_that_ends() {
         story.alert("page", "page", seq, kind);
     };
     let muted = |story: &mut Story, on: bool| story.now = if on { 17 * 60_000 } else { 30 * 60_000 };
-    let cases: [(NotificationReason, &dyn Fn(&mut Story, bool)); 3] =
+    let cases: [(NotificationReason, Happening<'_>); 3] =
         [(Silenced, &silenced), (Inhibited, &inhibited), (Muted, &muted)];
     for (why, hold) in cases {
         let mut story = Story::new(|config| {
