@@ -154,6 +154,8 @@ pub enum AttemptResult<'a> {
         /// Whether that is an error to log: not what was said before.
         aloud: bool,
     },
+    /// A remediation was not to be asked: there was no request.
+    NotAsked(&'a str),
     /// It will be tried again.
     Failed(&'a str),
 }
@@ -161,6 +163,10 @@ pub enum AttemptResult<'a> {
 impl Event for Attempted<'_> {
     fn emit(self) {
         let Attempted { receiver, host, alerts, status, result, took } = self;
+        if let AttemptResult::NotAsked(why) = result {
+            tracing::info!(receiver, host, alerts, why, "remediation not asked");
+            return;
+        }
         SECONDS.with_label_values(&[receiver]).observe(took.as_secs_f64());
         let count = |label: &str| ATTEMPTS.with_label_values(&[receiver, label]).inc();
         match result {
@@ -180,6 +186,7 @@ impl Event for Attempted<'_> {
                     tracing::debug!(receiver, host, alerts, said, "{message}");
                 }
             }
+            AttemptResult::NotAsked(_) => {}
             AttemptResult::Failed(said) => {
                 count("failed");
                 tracing::warn!(receiver, host, alerts, status, said, "notification failed; will retry");

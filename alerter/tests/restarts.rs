@@ -5,13 +5,14 @@ mod support;
 
 use std::sync::Arc;
 
+use slipstream_alerter::notifier::payload::Status;
 use slipstream_definitions::matchers::Matchers;
 use slipstream_log::memory::MemoryLog;
 use slipstream_runtime::config::{Route, Routing};
 use slipstream_schemas::Topic;
 use slipstream_schemas::records::TransitionKind::{Firing, Resolved, Severity};
-use slipstream_schemas::records::{Outcome, Silence};
-use support::{Hook, Running, config, happens, log, outcomes, publish, recorded};
+use slipstream_schemas::records::{Notification, NotificationReason, Outcome, Silence};
+use support::{Hook, Mode, Running, all, config, eventually, happens, log, outcomes, publish, recorded};
 
 /// A silence of everything with this matcher, until a time.
 async fn silence(log: &MemoryLog, matcher: &str, to: Option<i64>) {
@@ -85,4 +86,45 @@ async fn what_went_to_somebody_else_is_not_told_after_a_restart() {
     hook.received(1).await;
     notifier.stop().await;
     assert_eq!(told(&hook), ["b"]);
+}
+
+#[tokio::test]
+async fn a2_the_end_of_what_the_receiver_may_have_is_told_by_whoever_takes_over() {
+    let (log, _) = log();
+    // After such an answer nobody knows whether it has it.
+    let hook = Hook::open(std::iter::repeat_n(Mode::Status(500), 1_000)).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    hook.received(1).await;
+    silence(&log, "endpoint=a", None).await;
+    assert_eq!(recorded(&log, "ops", 1).await, [("a".to_owned(), 2, Outcome::HeldBack)]);
+    notifier.stop().await;
+    let hook = Hook::open([]).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 3, Resolved).await;
+    assert_eq!(recorded(&log, "ops", 2).await[1], ("a".to_owned(), 3, Outcome::Delivered));
+    notifier.stop().await;
+    assert_eq!(hook.took().concat(), [("a".to_owned(), "page".to_owned(), Status::Resolved)]);
+}
+
+#[tokio::test]
+async fn a2_what_was_attempted_last_is_known_although_nothing_is_settled() {
+    let (log, _) = log();
+    let hook = Hook::open(std::iter::repeat_n(Mode::Status(500), 1_000)).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    happens(&log, "a", 100, 2, Firing).await;
+    eventually("the doubt is noted", async || {
+        let notes: Vec<Notification> = all(&log, Topic::Notifications).await;
+        notes.iter().any(|n| n.reason == NotificationReason::InDoubt).then_some(())
+    })
+    .await;
+    notifier.kill().await;
+    silence(&log, "endpoint=a", None).await;
+    happens(&log, "a", 100, 3, Resolved).await;
+    let hook = Hook::open([]).await;
+    let notifier = Running::notifier(&log, config("ops", &hook.url()));
+    recorded(&log, "ops", 2).await;
+    notifier.stop().await;
+    let took = hook.took().concat();
+    assert_eq!(took, [("a".to_owned(), "page".to_owned(), Status::Resolved)]);
 }

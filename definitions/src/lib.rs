@@ -12,6 +12,7 @@ pub mod filter;
 pub mod labels;
 pub mod matchers;
 pub mod openslo;
+pub mod patterns;
 pub mod policy;
 pub mod recurrence;
 pub mod suggest;

@@ -65,7 +65,7 @@ impl Matcher {
     pub fn new(written: LabelMatcher) -> Result<Self, MatcherError> {
         let regex = match written.op {
             MatchOp::Eq | MatchOp::Ne => None,
-            MatchOp::Re | MatchOp::Nre => Some(whole(&written.value)?),
+            MatchOp::Re | MatchOp::Nre => Some(compiled(&written.value)?),
         };
         Ok(Matcher { written, regex })
     }
@@ -102,6 +102,11 @@ impl Matcher {
     pub fn exactly(&self) -> Option<(&str, &str)> {
         let LabelMatcher { label, op, value } = &self.written;
         (*op == MatchOp::Eq && !value.is_empty()).then_some((label.as_str(), value.as_str()))
+    }
+
+    /// Whether it asks for a regular expression that nothing empty matches.
+    pub fn is_regular(&self) -> bool {
+        self.written.op == MatchOp::Re && !self.matches("")
     }
 
     /// Whether a value matches.
@@ -188,8 +193,13 @@ impl fmt::Display for Matchers {
     }
 }
 
-fn whole(pattern: &str) -> Result<Regex, MatcherError> {
-    Regex::new(&format!("^(?s:{pattern})$")).map_err(|error| {
+/// A regular expression for all of a value.
+pub(crate) fn whole(pattern: &str) -> String {
+    format!("^(?s:{pattern})$")
+}
+
+fn compiled(pattern: &str) -> Result<Regex, MatcherError> {
+    Regex::new(&whole(pattern)).map_err(|error| {
         let problem = error.to_string();
         let last = problem.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         MatcherError::Regex { text: pattern.to_owned(), problem: last }

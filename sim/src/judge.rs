@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use slipstream_definitions::openslo::parse_document;
 use slipstream_log::{Fetch, Log, SharedLog, TopicPartition};
 use slipstream_oracles::history::{Event, History, REDELIVERY_MS};
@@ -14,17 +14,16 @@ use slipstream_replay::{Asked, ReplayError, Sources, replay};
 use slipstream_role::burn_state::current_states;
 use slipstream_role::definitions::{DefinitionReader, RULE_KIND, SLO_KIND};
 use slipstream_role::names::TALLY;
-use slipstream_schemas::records::{AlertTransition, BurnRates, Notification, Outcome, TallyBatch, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, BurnRates, TallyBatch, TransitionKind};
 use slipstream_schemas::{LogTime, Topic};
-use slipstream_slo::alerts::{OpenAlerts, Silence, labels};
+use slipstream_slo::alerts::OpenAlerts;
 use slipstream_slo::scale::Scale;
-use slipstream_testkit::faults::told::told;
 use slipstream_testkit::recount::{Accepted, recount};
 use slipstream_testkit::replays::{Compared, r1};
 use slipstream_testkit::verdict;
 
-use crate::plan::{ENDPOINTS, SERVICES, Silenced};
-use crate::weather::BEGIN;
+use crate::plan::{ENDPOINTS, SERVICES};
+use crate::told;
 use crate::world::{CUT_DELAY_MS, World};
 
 /// The result of a world.
@@ -42,6 +41,8 @@ pub struct WorldSummary {
     pub transitions: usize,
     /// Deliveries that receivers took.
     pub deliveries: usize,
+    /// What became of notifications: how many, by outcome and reason.
+    pub fates: BTreeMap<(&'static str, &'static str), usize>,
     /// Episodes of alerts that a replay gave again.
     pub replayed: Compared,
 }
@@ -56,6 +57,9 @@ impl WorldSummary {
         self.rates = (self.rates.0 + other.rates.0, self.rates.1 + other.rates.1);
         self.transitions += other.transitions;
         self.deliveries += other.deliveries;
+        for (fate, count) in &other.fates {
+            *self.fates.entry(*fate).or_default() += count;
+        }
         self.replayed.add(&other.replayed);
     }
 }
@@ -82,7 +86,7 @@ pub async fn judge(world: &World) -> Result<WorldSummary> {
     all.rates = (complete_ticks(&rates, &history, ticks, disturbed)?, rates.len());
     let transitions = alerts(log, &history, ticks, disturbed).await?;
     all.transitions = transitions.len();
-    all.deliveries = receivers(world, &transitions).await?;
+    (all.deliveries, all.fates) = told::receivers(world).await?;
     p4(Arc::clone(&world.log) as SharedLog).await?;
     all.replayed = replayed(Arc::clone(&world.log) as SharedLog).await?;
     Ok(all)
@@ -329,55 +333,6 @@ async fn ends(log: &dyn Log, transitions: &[AlertTransition]) -> Result<()> {
     let wrong = transitions.iter().find(|t| !t.complete && kinds.contains(&t.kind) && !retired(t));
     ensure!(wrong.is_none(), "A2: ends on incomplete data: {wrong:#?}");
     Ok(())
-}
-
-/// A3: what reached each receiver. Returns how many deliveries.
-async fn receivers(world: &World, transitions: &[AlertTransition]) -> Result<usize> {
-    let notes: Vec<Notification> = verdict::all(world.log.as_ref(), Topic::Notifications).await?;
-    let mut deliveries = 0;
-    for receiver in &world.receivers {
-        let told = told(transitions, &notes, &receiver.deliveries(), &receiver.name)?;
-        deliveries += told.deliveries;
-        for note in notes.iter().filter(|n| n.receiver == receiver.name && n.outcome == Outcome::NotDue) {
-            let of = |t: &&AlertTransition| (&t.alert_id, t.episode, t.seq) == (&note.alert_id, note.episode, note.seq);
-            let Some(t) = transitions.iter().find(of) else {
-                bail!("A3: a notification without a transition: {note:#?}")
-            };
-            // Nothing is a minute behind in these worlds, so only resolutions of alerts that were never sent are not due.
-            let fired = told.first.keys().any(|(id, episode, _)| (id, *episode) == (&t.alert_id, t.episode));
-            let untold = t.kind == TransitionKind::Resolved && !fired;
-            let behind = note.at - t.tick * 1_000 > 60_000;
-            ensure!(untold || behind, "A3: {} was not sent: {note:#?} {t:#?}", receiver.name);
-        }
-        silent(world, transitions, &notes, &receiver.name)?;
-    }
-    Ok(deliveries)
-}
-
-/// A silence that everybody could know before an alert's tick, and that applies until the alert is told, held it back before.
-fn silent(world: &World, transitions: &[AlertTransition], notes: &[Notification], receiver: &str) -> Result<()> {
-    let key = |n: &Notification| (n.alert_id.clone(), n.episode, n.seq);
-    let mine = || notes.iter().filter(|n| n.receiver == receiver);
-    let held: BTreeSet<(String, i64, i32)> = mine().filter(|n| n.outcome == Outcome::HeldBack).map(key).collect();
-    let told = mine().filter(|n| n.outcome == Outcome::Delivered && n.kind != TransitionKind::Resolved.name());
-    for note in told.filter(|n| !held.contains(&key(n))) {
-        let of = |t: &&AlertTransition| (&t.alert_id, t.episode, t.seq) == (&note.alert_id, note.episode, note.seq);
-        let Some(t) = transitions.iter().find(of) else { bail!("A3: a notification without a transition: {note:#?}") };
-        for silenced in last_words(world) {
-            let known = BEGIN + silenced.at + silenced.visible_after <= t.tick * 1_000;
-            let silence = Silence::new(silenced.silence.clone())?;
-            let applies = |at: i64| silence.applies(at).is_some();
-            let hides = known && silence.matches(&labels(t)) && applies(t.tick * 1_000 + 999) && applies(note.at);
-            ensure!(!hides, "A3: told in spite of {}: {note:#?} {t:#?}", silenced.silence.id);
-        }
-    }
-    Ok(())
-}
-
-/// The silences as they were said last.
-fn last_words(world: &World) -> Vec<&Silenced> {
-    let last: BTreeMap<&str, &Silenced> = world.silences().iter().map(|s| (s.silence.id.as_str(), s)).collect();
-    last.into_values().collect()
 }
 
 /// R1, R2: a replay of the log gives the alerts that the roles gave, whatever the threads.

@@ -1,12 +1,16 @@
 //! The plan of a seed: what producers send, what authors revise, which processes run, and how bad the weather is.
 
+use std::sync::Arc;
+
 use slipstream_definitions::document::SourceFile;
 use slipstream_definitions::openslo::load;
 use slipstream_role::definitions::SLO_KIND;
+use slipstream_runtime::config::Routing;
 use slipstream_schemas::records::{Definition, LabelMatcher, MatchOp, Silence};
 use slipstream_schemas::{EventTime, RequestEvent, codec};
 
 use crate::dice::Dice;
+use crate::policy;
 use crate::receiver::Manners;
 use crate::weather::{BEGIN, Climate};
 
@@ -70,6 +74,8 @@ pub struct WorldPlan {
     pub revisions: Vec<Revise>,
     /// What is silenced, in order.
     pub silences: Vec<Silenced>,
+    /// Who is told of what, and when not.
+    pub routing: Arc<Routing>,
     /// When the roles start.
     pub start: i64,
     /// When the faults end.
@@ -94,12 +100,13 @@ impl WorldPlan {
         let span = dice.pick(&[6_000, 15_000, 30_000]);
         // In one world of five nothing goes wrong but what producers do.
         let calm = dice.in_thousand(200);
-        WorldPlan {
+        let mut plan = WorldPlan {
             sources,
             targets: dice.pick(&[1, 2, 3]),
             sends: sends(&dice, sources, span),
             revisions: revisions(&dice, span),
             silences: silences(&Dice::new(seed, 3), span),
+            routing: Arc::default(),
             start: dice.pick(&[0, 0, 0, 7_000, EVENTS_FROM, EVENTS_FROM + 5_000]),
             end: EVENTS_FROM + span + 12_000,
             crew: [dice.pick(&[1, 2, 2, 3]), dice.pick(&[1, 1, 2]), dice.pick(&[1, 1, 2]), dice.pick(&[1, 1, 2])],
@@ -107,7 +114,9 @@ impl WorldPlan {
             climate: climate(&dice, calm),
             tally_threads: dice.pick(&[1, 1, 2]),
             blows_every: (!calm).then(|| dice.pick(&[400, 1_000, 1_000, 3_000, 10_000])),
-        }
+        };
+        plan.routing = Arc::new(policy::routing(&Dice::new(seed, 4), plan.receivers.len()));
+        plan
     }
 }
 

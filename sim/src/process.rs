@@ -11,6 +11,7 @@ use slipstream_log::SharedLog;
 use slipstream_processor::{burn, tally};
 use slipstream_role::names;
 use slipstream_runtime::Shutdown;
+use slipstream_runtime::config::Routing;
 use slipstream_runtime::health::Health;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -76,14 +77,21 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a transport to its receiver.
-    pub fn start(role: Role, log: SimLog, threads: usize, receiver: Option<Arc<Receiver>>) -> Process {
+    /// Starts one on its log; a tally has so many threads, here tasks, and a notifier a transport to its receiver and the routes.
+    pub fn start(
+        role: Role,
+        log: SimLog,
+        threads: usize,
+        receiver: Option<Arc<Receiver>>,
+        routing: &Arc<Routing>,
+    ) -> Process {
         let (identity, shutdown) = (Arc::clone(&log.identity), Shutdown::new());
         let now_ms = BEGIN + log.weather.elapsed();
         let log: SharedLog = Arc::new(log);
         let (mut tasks, mut ices) = (JoinSet::new(), Vec::new());
         for thread in tally::Thread::all(if role == Role::Tally { threads } else { 1 }) {
-            let work = work(role, log.clone(), thread, receiver.clone(), now_ms, shutdown.clone());
+            let way = receiver.clone().map(|receiver| (receiver, Arc::clone(routing)));
+            let work = work(role, log.clone(), thread, way, now_ms, shutdown.clone());
             let (ice, frozen) = watch::channel(false);
             ices.push(ice);
             tasks.spawn(on_ice(frozen, work));
@@ -130,18 +138,18 @@ async fn work(
     role: Role,
     log: SharedLog,
     thread: tally::Thread,
-    receiver: Option<Arc<Receiver>>,
+    way: Option<(Arc<Receiver>, Arc<Routing>)>,
     now_ms: i64,
     shutdown: Shutdown,
 ) -> Result<()> {
     let health = Health::default();
-    match (role, receiver) {
+    match (role, way) {
         (Role::Tally, _) => tally::run(log, thread, health, shutdown).await?,
         (Role::Burn, _) => burn::run(log, health, shutdown).await?,
         (Role::Alerter, _) => evaluate::run(log, health, shutdown).await?,
-        (Role::Notifier(n), Some(transport)) => {
+        (Role::Notifier(n), Some((transport, routing))) => {
             let outside = Outside { transport, now_ms, time_of_day: None };
-            notifier::run_outside(log, config(n), Links::default(), outside, health, shutdown).await?;
+            notifier::run_outside(log, config(n).routed(routing), Links::default(), outside, health, shutdown).await?;
         }
         (Role::Notifier(_), None) => anyhow::bail!("a notifier needs a receiver"),
     }

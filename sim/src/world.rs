@@ -11,24 +11,28 @@ use slipstream_log::{Log, Outgoing, TopicPartition};
 use slipstream_oracles::history::REDELIVERY_MS;
 use slipstream_role::definitions::{self, PARTITION};
 use slipstream_role::names::TALLY;
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, Settings};
+use slipstream_runtime::config::Routing;
+use slipstream_schemas::records::Settings;
 use slipstream_schemas::topics::TOPICS;
 use slipstream_schemas::{Topic, codec};
-use slipstream_testkit::verdict;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dice::Dice;
 use crate::log::{Graves, Identity, SimLog};
 use crate::plan::{Revise, Send, Silenced, WorldPlan};
+use crate::policy;
 use crate::process::{Process, Role, receiver_name};
 use crate::receiver::Receiver;
+use crate::told::Story;
 use crate::weather::{BEGIN, Weather};
 
 /// As on every installation on Kafka.
 pub const CUT_DELAY_MS: i64 = 5_000;
 /// Virtual time limit for coming to rest at the end.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Within this what nothing holds back any more is told by a receiver's notifier: backoff, and the interval of a group.
+const SOON: Duration = Duration::from_secs(20);
 /// Where silences are.
 const SILENCES: TopicPartition = TopicPartition { topic: Topic::Silences, partition: 0 };
 /// No role has more processes.
@@ -164,7 +168,7 @@ impl World {
             Role::Notifier(n) => self.receivers.get(n).cloned(),
             _ => None,
         };
-        self.processes.push(Process::start(role, log, self.plan.tally_threads, receiver));
+        self.processes.push(Process::start(role, log, self.plan.tally_threads, receiver, &self.plan.routing));
     }
 
     async fn send(&mut self, send: Send) -> Result<()> {
@@ -362,13 +366,19 @@ impl World {
             let what = format!("{} received all alerts", receiver_name(n));
             self.until(&what, async |w| w.at_end(Role::Notifier(n), Topic::Alerts).await).await?;
         }
-        // All silences are over: what they held back and still fires has to be told.
-        self.until("what was held back is told", async |w| w.told_after_all().await).await?;
+        // All silences are over, and mute times by then: what they held back and still fires has to be told, soon.
+        let loud = (policy::LOUD_FROM - self.weather.elapsed()).max(0) as u64;
+        let soon = Duration::from_millis(loud) + SOON;
+        self.within(soon, "what was held back is told", async |w| w.told_after_all().await).await?;
         self.leave(|_| true).await
     }
 
     async fn until(&mut self, what: &str, holds: impl AsyncFn(&World) -> Result<bool>) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        self.within(PATIENCE, what, holds).await
+    }
+
+    async fn within(&mut self, most: Duration, what: &str, holds: impl AsyncFn(&World) -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + most;
         while !holds(self).await? {
             self.check()?;
             ensure!(Instant::now() < deadline, "liveness: timed out waiting until {what}");
@@ -408,12 +418,21 @@ impl World {
         Ok(true)
     }
 
-    /// Whether each receiver has what fires at last.
+    /// Whether each receiver has what fires at last, and nothing holds back.
     async fn told_after_all(&self) -> Result<bool> {
-        let transitions: Vec<AlertTransition> = verdict::all(self.log.as_ref(), Topic::Alerts).await?;
-        let notes: Vec<Notification> = verdict::all(self.log.as_ref(), Topic::Notifications).await?;
-        let held = |note: &&Notification| note.outcome == Outcome::HeldBack;
-        Ok(!notes.iter().filter(held).any(|held| lacks(held, &transitions, &notes)))
+        let story = Story::of(&self.log).await?;
+        let lacks = |receiver: &Arc<Receiver>| story.lacking(self.routing(), &receiver.name).is_some();
+        Ok(!self.receivers.iter().any(lacks))
+    }
+
+    /// Who is told of what.
+    pub fn routing(&self) -> &Routing {
+        &self.plan.routing
+    }
+
+    /// Whether all alerts are in one partition: then one notifier of a receiver sees them all.
+    pub fn alone(&self) -> bool {
+        self.plan.targets == 1
     }
 
     /// Removes dead processes.
@@ -421,19 +440,6 @@ impl World {
         let mut graves = std::mem::take(&mut *self.graves.lock().unwrap_or_else(PoisonError::into_inner));
         graves.shutdown().await;
     }
-}
-
-/// Whether what was held back is the last of its alert, and was not told since.
-fn lacks(held: &Notification, transitions: &[AlertTransition], notes: &[Notification]) -> bool {
-    let of = |id: &str, episode: i64| (id, episode) == (held.alert_id.as_str(), held.episode);
-    let later = |t: &AlertTransition| of(&t.alert_id, t.episode) && t.seq > held.seq && t.kind.is_told();
-    let told = |n: &Notification| {
-        of(&n.alert_id, n.episode)
-            && n.seq == held.seq
-            && n.receiver == held.receiver
-            && n.outcome == Outcome::Delivered
-    };
-    !transitions.iter().any(later) && !notes.iter().any(told)
 }
 
 /// How many partitions a topic has.

@@ -123,7 +123,7 @@ impl Complaint {
                 self.status = None;
                 return false;
             }
-            Answer::Failed { .. } => return false,
+            Answer::Failed { .. } | Answer::NotAsked { .. } => return false,
         };
         let soon = self.at.is_some_and(|at| now.saturating_duration_since(at) < COMPLAIN_EVERY);
         if self.status == Some(status) || soon {
@@ -145,6 +145,7 @@ fn attempted<'a>(
     let (status, result) = match answer {
         Answer::Delivered { status } => (Some(*status), AttemptResult::Delivered),
         Answer::Refused { status, detail } => (Some(*status), AttemptResult::Refused { said: detail, aloud }),
+        Answer::NotAsked { detail, .. } => (None, AttemptResult::NotAsked(detail)),
         Answer::Failed { status, detail, .. } => (*status, AttemptResult::Failed(detail)),
     };
     Attempted { receiver, host, alerts: delivery.parts.len(), status, result, took }

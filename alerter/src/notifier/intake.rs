@@ -18,10 +18,11 @@ use crate::telemetry::{Restored, Trimmed};
 impl Notifier {
     /// Partitions were gained: what the receiver was sent is read before anything new.
     pub(super) async fn gain(&mut self, gained: &[(TopicPartition, Option<Position>)]) -> Result<(), AlerterError> {
-        let answered = self.answered(gained).await?;
+        let answered = self.answered().await?;
         for (partition, position) in gained {
             self.restore(*partition, *position, &answered).await?;
         }
+        self.dispatcher.restore_tried(answered.tried());
         Ok(())
     }
 
@@ -39,8 +40,8 @@ impl Notifier {
         found.standing().for_each(|t| self.dispatcher.stands(partition.partition, t));
         for alert in found.into_alerts() {
             let FoundAlert { first, told, told_at, lacking } = alert;
-            restored += usize::from(told.is_some());
-            if let Some(told) = told {
+            restored += usize::from(!told.is_empty());
+            if !told.is_empty() {
                 self.dispatcher.restore(partition.partition, told, &first, told_at);
             }
             if let Some(lacking) = lacking {
@@ -65,15 +66,12 @@ impl Notifier {
         }
     }
 
-    /// What the receiver answered. Where nothing was committed there was nothing to answer.
-    async fn answered(&mut self, gained: &[(TopicPartition, Option<Position>)]) -> Result<Answered, AlerterError> {
+    /// What the receiver answered, also about what comes behind the committed positions: of that it is known what was attempted.
+    async fn answered(&mut self) -> Result<Answered, AlerterError> {
+        self.health.set(&self.role, State::Starting("reading what was sent".to_owned()));
         let reader = Reader { log: &*self.log, role: &self.role };
         let receiver = &self.receiver;
         let mut answered = Answered::default();
-        if gained.iter().all(|(_, position)| position.is_none()) {
-            return Ok(answered);
-        }
-        self.health.set(&self.role, State::Starting("reading what was sent".to_owned()));
         for notes in reader.partitions(Topic::Notifications).await? {
             let (first, end) = reader.settled_bounds(notes).await?;
             let take = |record: slipstream_log::RecordRef<'_>| {

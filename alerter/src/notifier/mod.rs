@@ -9,10 +9,12 @@
 //! separately.
 //!
 //! After a crash what lies beyond the committed position is decided again: what had been delivered from there is sent
-//! again with the same keys. One thing cannot be known: where the process died between the receiver's taking a firing and
-//! the commit, and stays away until the alert is over and more than a minute has passed, the receiver is not told of the
-//! end, because the log says that it was never told of the beginning.
+//! again with the same keys. What failed in doubt is noted, so whoever takes over knows what the receiver may have. One thing cannot be
+//! known: where the process died between the receiver's taking a firing and the first note of it, and the alert is held back by the
+//! time another takes over, or is over for more than a minute, the receiver is not told of the end, because the log says that it was
+//! never told of the beginning.
 
+mod as_of;
 pub mod dispatch;
 pub mod evidence;
 pub mod format;

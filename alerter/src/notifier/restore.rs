@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use slipstream_log::Offset;
 use slipstream_schemas::records::{AlertTransition, Notification, NotificationReason, Outcome, TransitionKind};
 
-use crate::notifier::dispatch::RESOLVED_FOR_MS;
+use crate::notifier::dispatch::{RESOLVED_FOR_MS, Tried};
 
 /// The last transition of an alert with an outcome of some kind.
 #[derive(Debug, Clone)]
@@ -30,11 +30,17 @@ struct Noted {
     at: i64,
 }
 
-/// Of each alert the last transition that the receiver took, and the last that it lacks: refused, or held back.
+/// What `notifications` say of each alert.
 #[derive(Debug, Default)]
 pub struct Answered {
+    /// The last transition that the receiver took.
     delivered: HashMap<String, Last>,
+    /// The last that it lacks: refused, or held back.
     lacking: HashMap<String, Last>,
+    /// Those that it may have taken although the attempt failed, since the last that it took.
+    doubted: HashMap<String, Vec<Last>>,
+    /// The last that failed, while nothing else came of it.
+    failed: HashMap<String, Last>,
 }
 
 impl Answered {
@@ -46,34 +52,83 @@ impl Answered {
         let (outcome, reason) = (n.outcome, n.reason);
         let note = Noted { outcome, reason, by: n.by.clone(), attempts: n.attempts, at: n.at };
         let last = Last { episode: n.episode, seq: n.seq, note };
-        match outcome {
-            Outcome::Delivered => {
-                // What was taken is lacking no more, nor what came before it.
-                if self.lacking.get(&n.alert_id).is_some_and(|lacking| lacking.until(&last)) {
-                    self.lacking.remove(&n.alert_id);
-                }
-                keep(&mut self.delivered, &n.alert_id, last);
-            }
-            Outcome::Refused | Outcome::HeldBack => keep(&mut self.lacking, &n.alert_id, last),
-            // It is somebody else's from then on.
-            Outcome::NotDue if reason == NotificationReason::NoRoute => {
-                if self.lacking.get(&n.alert_id).is_some_and(|lacking| lacking.until(&last)) {
-                    self.lacking.remove(&n.alert_id);
-                }
-                keep(&mut self.delivered, &n.alert_id, last);
-            }
-            Outcome::NotDue | Outcome::Failed => {}
+        let id = &n.alert_id;
+        if n.repeated {
+            return self.reminded(id, &last);
         }
+        if outcome == Outcome::Failed {
+            return self.failed(id, last);
+        }
+        if self.failed.get(id).is_some_and(|failed| failed.until(&last)) {
+            self.failed.remove(id);
+        }
+        if is_taken(n) {
+            self.taken(id, last);
+        } else if matches!(outcome, Outcome::Refused | Outcome::HeldBack) {
+            keep(&mut self.lacking, id, last);
+        }
+    }
+
+    /// A reminder, or one that was left out: the next is due a while later.
+    fn reminded(&mut self, id: &str, last: &Last) {
+        let of = self.delivered.get_mut(id).filter(|d| (d.episode, d.seq) == (last.episode, last.seq));
+        if let Some(delivered) = of {
+            delivered.note.at = delivered.note.at.max(last.note.at);
+        }
+    }
+
+    fn failed(&mut self, id: &str, last: Last) {
+        if last.note.reason == NotificationReason::InDoubt {
+            self.doubted.entry(id.to_owned()).or_default().push(last.clone());
+        }
+        keep(&mut self.failed, id, last);
+    }
+
+    /// What was taken is lacking and in doubt no more, nor is what came before it.
+    fn taken(&mut self, id: &str, last: Last) {
+        if self.lacking.get(id).is_some_and(|lacking| lacking.until(&last)) {
+            self.lacking.remove(id);
+        }
+        if let Some(doubted) = self.doubted.get_mut(id) {
+            doubted.retain(|doubted| !doubted.until(&last));
+        }
+        keep(&mut self.delivered, id, last);
     }
 
     fn delivered(&self, t: &AlertTransition) -> Option<&Last> {
         self.delivered.get(&t.alert_id).filter(|last| last.episode == t.episode && t.seq <= last.seq)
     }
 
+    /// Whether the receiver may have taken it.
+    fn is_doubted(&self, t: &AlertTransition) -> bool {
+        let doubted = self.doubted.get(&t.alert_id).into_iter().flatten();
+        doubted.into_iter().any(|last| (last.episode, last.seq) == (t.episode, t.seq))
+    }
+
     /// What was noted of a transition that the receiver lacks.
     fn lacking(&self, t: &AlertTransition) -> Option<&Noted> {
         let last = self.lacking.get(&t.alert_id)?;
         ((last.episode, last.seq) == (t.episode, t.seq)).then_some(&last.note)
+    }
+
+    /// By alert: the attempts at what was not settled.
+    pub fn tried(&self) -> impl Iterator<Item = (String, Tried)> + '_ {
+        self.failed.iter().map(|(id, last)| {
+            let doubted = self.doubted.get(id).into_iter().flatten();
+            let doubt = doubted.into_iter().any(|d| (d.episode, d.seq) == (last.episode, last.seq));
+            (id.clone(), Tried { of: (last.episode, last.seq), attempts: last.note.attempts, doubt })
+        })
+    }
+}
+
+/// Whether a receiver has a transition from then on, or is not to have it: it went to somebody else, or is a remediation that is not asked
+/// for it any more.
+fn is_taken(n: &Notification) -> bool {
+    use NotificationReason::{DryRun, NoRoute, RateLimited, Unwanted};
+    match n.outcome {
+        Outcome::Delivered => true,
+        Outcome::NotDue => matches!(n.reason, NoRoute | DryRun | RateLimited | Unwanted),
+        Outcome::Refused | Outcome::HeldBack | Outcome::Failed => false,
     }
 }
 
@@ -115,10 +170,10 @@ pub struct Lacking {
 pub struct FoundAlert {
     /// The transition that made it known, which chose its group.
     pub first: AlertTransition,
-    /// The last firing or severity transition that the receiver has.
-    pub told: Option<AlertTransition>,
-    /// When it was told of it, milliseconds since the epoch.
-    pub told_at: i64,
+    /// Firing and severity transitions that the receiver has, or may have, oldest first.
+    pub told: Vec<AlertTransition>,
+    /// When it was told or reminded last, milliseconds since the epoch; `None` if that is in doubt.
+    pub told_at: Option<i64>,
     /// The last that it lacks.
     pub lacking: Option<Lacking>,
 }
@@ -160,10 +215,15 @@ impl Found {
                 return;
             }
             let alert = self.alert(&t);
-            (alert.told, alert.told_at, alert.lacking) = (Some(t), last.note.at, None);
-        } else if let Some(noted) = answered.lacking(&t) {
+            (alert.told, alert.told_at, alert.lacking) = (vec![t], Some(last.note.at), None);
+            return;
+        }
+        if let Some(noted) = answered.lacking(&t) {
             let lacking = lacking(offset, &t, noted);
             self.alert(&t).lacking = Some(lacking);
+        }
+        if answered.is_doubted(&t) {
+            self.alert(&t).told.push(t);
         }
     }
 
@@ -175,7 +235,7 @@ impl Found {
     /// An end that the receiver refused is kept for as long as it would be sent again.
     fn over(&mut self, answered: &Answered, offset: Offset, t: AlertTransition) {
         let refused = answered.lacking(&t).filter(|noted| self.now - noted.at <= RESOLVED_FOR_MS);
-        let told = self.open.get_mut(&t.alert_id).filter(|alert| alert.told.is_some());
+        let told = self.open.get_mut(&t.alert_id).filter(|alert| !alert.told.is_empty());
         match (told, refused) {
             (Some(alert), Some(noted)) => alert.lacking = Some(lacking(offset, &t, noted)),
             _ => {
@@ -185,9 +245,12 @@ impl Found {
     }
 
     fn alert(&mut self, t: &AlertTransition) -> &mut FoundAlert {
-        self.open.retain(|id, alert| *id != t.alert_id || alert.first.episode == t.episode);
-        let new = || FoundAlert { first: t.clone(), told: None, told_at: 0, lacking: None };
-        self.open.entry(t.alert_id.clone()).or_insert_with(new)
+        let new = || FoundAlert { first: t.clone(), told: Vec::new(), told_at: None, lacking: None };
+        let alert = self.open.entry(t.alert_id.clone()).or_insert_with(new);
+        if alert.first.episode != t.episode {
+            *alert = new();
+        }
+        alert
     }
 
     /// What was found, in the order of alert ids.
@@ -202,90 +265,4 @@ fn lacking(offset: Offset, t: &AlertTransition, noted: &Noted) -> Lacking {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::notifier::words::tests::transition;
-
-    const NOW: i64 = 1_769_940_000_000;
-
-    fn at(seq: i32, kind: TransitionKind) -> AlertTransition {
-        AlertTransition { seq, kind, ..transition() }
-    }
-
-    fn note(seq: i32, receiver: &str, outcome: Outcome) -> Notification {
-        let t = transition();
-        Notification {
-            alert_id: t.alert_id,
-            episode: t.episode,
-            seq,
-            receiver: receiver.to_owned(),
-            outcome,
-            status: None,
-            attempts: 1,
-            at: NOW - RESOLVED_FOR_MS,
-            ..Notification::default()
-        }
-    }
-
-    #[test]
-    fn a2_a3_what_the_receiver_took_or_refused_and_what_is_not_over_is_found() {
-        use TransitionKind::{Firing as Fired, Resolved, Severity};
-        let took = |seq| note(seq, "ops", Outcome::Delivered);
-        let refused = |seq| note(seq, "ops", Outcome::Refused);
-        let other = note(2, "dev", Outcome::Delivered);
-        let cases = [
-            ("nothing was delivered", vec![], vec![at(2, Fired)], None),
-            ("another receiver took it", vec![other], vec![at(2, Fired)], None),
-            ("it fires", vec![took(2)], vec![at(2, Fired)], Some((Some(2), None))),
-            ("it was refused", vec![refused(2)], vec![at(2, Fired)], Some((None, Some(2)))),
-            ("it was refused, then taken", vec![refused(2), took(2)], vec![at(2, Fired)], Some((Some(2), None))),
-            (
-                "under another severity",
-                vec![took(2), took(3)],
-                vec![at(2, Fired), at(3, Severity)],
-                Some((Some(3), None)),
-            ),
-            (
-                "which was refused",
-                vec![took(2), refused(3)],
-                vec![at(2, Fired), at(3, Severity)],
-                Some((Some(2), Some(3))),
-            ),
-            ("it is over", vec![took(2), took(4)], vec![at(2, Fired), at(4, Resolved)], None),
-            ("nobody heard of it and it is over", vec![refused(2)], vec![at(2, Fired), at(4, Resolved)], None),
-            (
-                "its end was refused",
-                vec![took(2), refused(4)],
-                vec![at(2, Fired), at(4, Resolved)],
-                Some((Some(2), Some(4))),
-            ),
-            (
-                "its end was refused, then taken",
-                vec![took(2), refused(4), took(4)],
-                vec![at(2, Fired), at(4, Resolved)],
-                None,
-            ),
-            (
-                "its end was refused too long ago",
-                vec![took(2), Notification { at: NOW - RESOLVED_FOR_MS - 1, ..refused(4) }],
-                vec![at(2, Fired), at(4, Resolved)],
-                None,
-            ),
-        ];
-        for (name, notes, transitions, want) in cases {
-            let mut answered = Answered::default();
-            notes.iter().for_each(|n| answered.take("ops", n));
-            let mut found = Found::at(NOW);
-            for (offset, t) in (0..).zip(transitions) {
-                found.take(&answered, offset, t);
-            }
-            let seqs = |a: FoundAlert| (a.first.seq, a.told.map(|t| t.seq), a.lacking.map(|l| l.transition.seq));
-            let alerts: Vec<_> = found.into_alerts().map(seqs).collect();
-            assert_eq!(
-                alerts,
-                want.map(|(told, refused)| (2, told, refused)).into_iter().collect::<Vec<_>>(),
-                "{name}"
-            );
-        }
-    }
-}
+mod tests;

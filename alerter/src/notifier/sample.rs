@@ -84,6 +84,7 @@ async fn tell(
     let (answer, said) = sender.ask(&delivery).await;
     let (accepted, status) = match answer {
         Answer::Delivered { status } => (true, Some(status)),
+        Answer::NotAsked { .. } => (true, None),
         Answer::Refused { status, .. } => (false, Some(status)),
         Answer::Failed { status, .. } => (false, status),
     };

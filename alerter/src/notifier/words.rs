@@ -5,6 +5,7 @@ use slipstream_schemas::records::{AlertTransition, Exemplar};
 use slipstream_slo::rule::words::length;
 use slipstream_slo::rule::{Kind, Kinds, Why};
 
+use crate::notifier::as_of;
 use crate::notifier::identity::{self, SEVERITY, is_of_rule};
 use crate::notifier::links::Links;
 use crate::notifier::payload::{Alert, Labels, Status, ZERO_TIME, fingerprint};
@@ -36,6 +37,13 @@ impl Speaker<'_> {
         say(&mut annotations, "summary", format!("{} {}", subject(t), why(t).summary));
         say(&mut annotations, "description", self.firing_description(t));
         self.alert(t, Status::Firing, ZERO_TIME.to_owned(), annotations)
+    }
+
+    /// [`Speaker::firing`] as it is told at `now`, milliseconds since the epoch: its figures say of when they are if that is long ago.
+    pub fn firing_at(&self, t: &AlertTransition, now: i64) -> Alert {
+        let mut alert = self.firing(t);
+        as_of::mark(&mut alert.annotations, t.tick, now);
+        alert
     }
 
     /// The label set that `told` had, resolved.

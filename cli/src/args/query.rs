@@ -465,6 +465,14 @@ pub enum ReasonName {
     Superseded,
     /// The episode began and ended before it could be sent
     Missed,
+    /// Somebody looks after it, and nobody is reminded
+    Acknowledged,
+    /// A remediation that only says what it would ask
+    DryRun,
+    /// A remediation that was asked as often as it may be
+    RateLimited,
+    /// The attempt failed, and the receiver may have it all the same
+    InDoubt,
 }
 
 /// What notifications are about.

@@ -42,7 +42,7 @@ pub struct NotificationRow {
     /// Why it was not sent.
     #[serde(default)]
     pub reason: NotificationReason,
-    /// What holds it back: id of the silence or of the inhibiting alert, or the name of the time interval.
+    /// What holds it back: id of the silence or of the inhibiting alert, the name of the time interval, or who acknowledged it.
     #[serde(default)]
     pub by: String,
     /// What happened: `firing`, `severity` or `resolved`; empty where a former version recorded it. Likewise SLO and severity.
@@ -57,7 +57,7 @@ pub struct NotificationRow {
     /// How long the last attempt took, milliseconds; null without one.
     #[serde(default)]
     pub latency_ms: Option<i64>,
-    /// Whether the receiver had it already, and was reminded.
+    /// Whether the receiver had it already: it was reminded, or would have been.
     #[serde(default)]
     pub repeated: bool,
 }

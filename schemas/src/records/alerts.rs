@@ -195,6 +195,14 @@ pub enum NotificationReason {
     Superseded,
     /// The episode began and ended before it could be sent.
     Missed,
+    /// Somebody looks after it, and nobody is reminded.
+    Acknowledged,
+    /// A remediation that only says what it would ask.
+    DryRun,
+    /// A remediation that was asked as often as it may be.
+    RateLimited,
+    /// The attempt failed, and the receiver may have it all the same.
+    InDoubt,
 }
 
 impl NotificationReason {
@@ -209,6 +217,10 @@ impl NotificationReason {
         NotificationReason::Unwanted,
         NotificationReason::Superseded,
         NotificationReason::Missed,
+        NotificationReason::Acknowledged,
+        NotificationReason::DryRun,
+        NotificationReason::RateLimited,
+        NotificationReason::InDoubt,
     ];
 
     /// Its name on the wire.
@@ -223,6 +235,10 @@ impl NotificationReason {
             NotificationReason::Unwanted => "unwanted",
             NotificationReason::Superseded => "superseded",
             NotificationReason::Missed => "missed",
+            NotificationReason::Acknowledged => "acknowledged",
+            NotificationReason::DryRun => "dry_run",
+            NotificationReason::RateLimited => "rate_limited",
+            NotificationReason::InDoubt => "in_doubt",
         }
     }
 }
@@ -251,7 +267,7 @@ pub struct Notification {
     /// Why it was not sent.
     #[serde(default)]
     pub reason: NotificationReason,
-    /// What holds it back: id of the silence or of the inhibiting alert, or the name of the time interval.
+    /// What holds it back: id of the silence or of the inhibiting alert, the name of the time interval, or who acknowledged it.
     #[serde(default)]
     pub by: String,
     /// What happened: `firing`, `severity` or `resolved`; empty in former versions.
@@ -266,7 +282,7 @@ pub struct Notification {
     /// How long the last attempt took, milliseconds; `None` without one.
     #[serde(default)]
     pub latency_ms: Option<i64>,
-    /// Whether the receiver had it already, and was reminded.
+    /// Whether the receiver had it already: it was reminded, or would have been.
     #[serde(default)]
     pub repeated: bool,
 }

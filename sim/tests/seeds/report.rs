@@ -55,14 +55,19 @@ impl Report {
 
     /// The closing line; a test that failed ends here.
     pub fn close(mut self) {
-        let WorldSummary { events, undercut, ticks, rates, transitions, deliveries, replayed } = &self.all;
+        let WorldSummary { events, undercut, ticks, rates, transitions, deliveries, fates, replayed } = &self.all;
         let faults: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let fate = |((outcome, reason), count): (&(&str, &str), &usize)| match *reason {
+            "none" => format!("{outcome} {count}"),
+            reason => format!("{outcome} {reason} {count}"),
+        };
+        let fates = fates.iter().map(fate).collect::<Vec<_>>().join(", ");
         // Bypasses the output capture of passing tests, so that `make test` prints the summary as well.
         let told = writeln!(
             std::io::stdout(),
             "simulation: {} worlds, {} events accepted ({} redelivered, {} dead letters, {undercut} below a horizon), \
              {} faults ({}), {} of {} ticks complete ({} worlds wholly), {} of {} burn rates recounted, {transitions} \
-             transitions, {deliveries} deliveries, {replayed}, {} lines of trace; {} failed",
+             transitions, {deliveries} deliveries, notes ({fates}), {replayed}, {} lines of trace; {} failed",
             self.played,
             events.0,
             events.1,

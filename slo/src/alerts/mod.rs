@@ -10,6 +10,7 @@ mod hidden;
 mod labels;
 mod machine;
 mod open;
+mod silence_index;
 mod silences;
 mod told;
 

@@ -1,12 +1,14 @@
 //! What silences hold back, and until when. Times are milliseconds since the epoch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use slipstream_definitions::matchers::{MatcherError, Matchers};
 use slipstream_definitions::recurrence::{Recurrence, RecurrenceError};
 use slipstream_schemas::records::Silence as Written;
 
 use super::labels::Labels;
+use super::silence_index::SilenceIndex;
 
 /// Why a silence cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,40 +113,25 @@ pub struct Silencing {
     pub until: Option<i64>,
 }
 
-/// All silences. Whom one may concern is found by a label that it asks for exactly, so a thousand of them cost little.
+/// All silences. Those that may concern an alert are found by a label that they ask for, so a thousand of them cost little.
 #[derive(Debug, Clone, Default)]
 pub struct Silences {
     all: BTreeMap<String, Silence>,
-    by_label: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
-    /// Those that ask for no label exactly.
-    others: BTreeSet<String>,
+    /// Made when it is needed first after a change.
+    index: OnceLock<SilenceIndex>,
 }
 
 impl Silences {
     /// Takes a silence, in place of an earlier one of its id.
     pub fn insert(&mut self, silence: Silence) {
-        let id = silence.written.id.clone();
-        self.remove(&id);
-        match silence.matchers.iter().find_map(|matcher| matcher.exactly()) {
-            Some((label, value)) => {
-                let values = self.by_label.entry(label.to_owned()).or_default();
-                values.entry(value.to_owned()).or_default().insert(id.clone());
-            }
-            None => {
-                self.others.insert(id.clone());
-            }
-        }
-        self.all.insert(id, silence);
+        self.index.take();
+        self.all.insert(silence.written.id.clone(), silence);
     }
 
     /// Forgets a silence.
     pub fn remove(&mut self, id: &str) {
-        if self.all.remove(id).is_some() {
-            self.others.remove(id);
-            for values in self.by_label.values_mut() {
-                values.retain(|_, ids| !ids.remove(id) || !ids.is_empty());
-            }
-        }
+        self.index.take();
+        self.all.remove(id);
     }
 
     /// One by its id.
@@ -164,11 +151,14 @@ impl Silences {
 
     /// What holds an alert back at a time: of several silences the one that applies longest.
     pub fn at(&self, labels: &Labels, at: i64) -> Option<Silencing> {
-        let by_label = self.by_label.iter().filter_map(|(label, values)| values.get(labels.get(label)?)).flatten();
-        let applying = by_label.chain(&self.others).filter_map(|id| {
+        if self.is_empty() {
+            return None;
+        }
+        let index = self.index.get_or_init(|| SilenceIndex::new(self.all.values()));
+        let applying = index.candidates(labels).filter_map(|id| {
             let silence = self.all.get(id)?;
             // When it applies may take a look at a calendar.
-            silence.matches(labels).then(|| silence.applies(at)).flatten().map(|until| (until, id))
+            silence.matches(labels).then(|| silence.applies(at)).flatten().map(|until| (until, &silence.written.id))
         });
         let longest = applying.max_by_key(|(until, id)| (until.unwrap_or(i64::MAX), *id))?;
         Some(Silencing { id: longest.1.clone(), until: longest.0 })

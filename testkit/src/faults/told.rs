@@ -39,7 +39,7 @@ pub fn told(
 ) -> Result<DeliveryAudit> {
     let mut settled: HashMap<String, Outcome> = HashMap::new();
     let mut held: HashSet<String> = HashSet::new();
-    for note in notes.iter().filter(|n| n.receiver == receiver && n.outcome != Outcome::Failed) {
+    for note in notes.iter().filter(|n| n.receiver == receiver && n.outcome != Outcome::Failed && !n.repeated) {
         let before = settled.insert(key_of(note), note.outcome);
         if note.outcome == Outcome::HeldBack {
             held.insert(key_of(note));

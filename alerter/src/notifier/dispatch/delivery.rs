@@ -1,14 +1,14 @@
 //! One delivery: a body decided once, the transitions it reports, and how an attempt may end.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use slipstream_runtime::config::ReceiverFormat;
-use slipstream_schemas::records::{AlertTransition, TransitionKind};
-use slipstream_slo::hash::fnv1a64;
+use slipstream_schemas::records::{AlertTransition, NotificationReason, TransitionKind};
 
 use super::group::GroupKey;
-use super::{Dispatcher, Head, Pending, Refused, Ticket, Tracked};
+use super::{Dispatcher, Head, Pending, Refused, Reminder, Ticket, Tracked};
 use crate::notifier::identity::{self, SEVERITY};
 use crate::notifier::payload::{Alert, Message, Status, group_key};
 use crate::notifier::words::Speaker;
@@ -46,15 +46,6 @@ pub struct Delivery {
     pub reminder: Option<Reminder>,
 }
 
-/// What a reminder repeats.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reminder {
-    /// The transitions that the receiver has.
-    pub of: Vec<AlertTransition>,
-    /// The same for each attempt.
-    pub key: String,
-}
-
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -70,7 +61,14 @@ pub enum Answer {
         /// What the receiver said.
         detail: String,
     },
-    /// Try the same again soon.
+    /// Nothing was sent, and nothing will be: a remediation that is not to be asked.
+    NotAsked {
+        /// As recorded.
+        reason: NotificationReason,
+        /// Why, for people.
+        detail: String,
+    },
+    /// Try again soon.
     Failed {
         /// HTTP status, if there was a response.
         status: Option<u16>,
@@ -85,17 +83,19 @@ pub enum Answer {
 
 impl Dispatcher {
     /// The delivery with the oldest pending transition of each alert of a group, as many as fit;
-    /// and whether some did not fit. `None` if there is nothing new.
-    pub(super) fn compose(&self, group: &GroupKey) -> Option<(Delivery, bool)> {
-        let speaker = self.speaker();
+    /// and whether more is to follow at once: what did not fit, or what is late already. `None` if there is nothing new.
+    pub(super) fn compose(&self, group: &GroupKey, now: i64) -> Option<(Delivery, bool)> {
+        let (speaker, day, doubted) = (self.speaker(), self.day(now), self.doubted(group));
         let (mut news, mut repeated, mut parts, mut more) = (Vec::new(), Vec::new(), Vec::new(), false);
         for (id, tracked) in self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get_key_value(id)) {
             let due = (tracked.head(self.config.send_resolved) == Head::Due).then(|| tracked.queue.front()).flatten();
             if let Some(pending) = due {
-                let mut alerts = tracked.news(pending, &speaker, self.config.send_resolved);
-                if parts.is_empty() || news.len() + alerts.len() <= self.room() {
+                let mut alerts = tracked.news(pending, &speaker, self.config.send_resolved, day);
+                let same = doubted.is_none_or(|doubted| doubted.contains(&pending.ticket));
+                if same && (parts.is_empty() || news.len() + alerts.len() <= self.room()) {
                     news.append(&mut alerts);
                     parts.push(self.part(id, pending));
+                    more |= tracked.overtaken();
                     continue;
                 }
                 more = true;
@@ -105,40 +105,18 @@ impl Dispatcher {
         if parts.is_empty() {
             return None;
         }
-        let repeated = repeated.into_iter().map(|t| speaker.firing(t)).collect();
+        let repeated = repeated.into_iter().map(|t| speaker.firing_at(t, day)).collect();
         let message = self.message(&speaker, group, news, repeated);
         Some((Delivery { group: group.clone(), parts, message, again: false, reminder: None }, more))
     }
 
-    /// The delivery that reminds of what fires in a group and is not quiet now; `None` if there is nothing of that kind. A receiver that
-    /// takes for over what it is not sent gets everything that it knows to fire.
-    pub(super) fn compose_reminder(&self, group: &GroupKey, now: i64) -> Option<Delivery> {
-        let members = self.groups.get(group)?.members.iter().filter_map(|id| self.alerts.get(id));
-        let all = self.config.format.resend().is_some();
-        let route = |t: &AlertTransition| self.policy.route(&identity::labels(t));
-        let due = |t: &AlertTransition| {
-            let route = route(t);
-            // With other routes than when it was told, it is somebody else's.
-            route.is_some() && (all || !self.policy.quiet(t, route, self.day(now)))
-        };
-        let loud = members.filter_map(Tracked::present).filter(|t| due(t));
-        let of: Vec<AlertTransition> = loud.cloned().collect();
-        if of.is_empty() {
-            return None;
-        }
-        let speaker = self.speaker();
-        let message = self.message(&speaker, group, Vec::new(), of.iter().map(|t| speaker.firing(t)).collect());
-        let hash = fnv1a64([message.group_key.as_str()]);
-        // By when it is due: the same for each attempt.
-        let due_at = self.groups.get(group)?.remind_at().unwrap_or(now);
-        let key = format!("reminder/{hash:016x}/{due_at}/{}", self.config.name);
-        Some(Delivery {
-            group: group.clone(),
-            parts: Vec::new(),
-            message,
-            again: false,
-            reminder: Some(Reminder { of, key }),
-        })
+    /// What the receiver may have taken of a group, where all of that is still to be told: it goes out again as it is and by
+    /// itself, so that whoever goes by keys knows it again. The rest follows at once.
+    fn doubted(&self, group: &GroupKey) -> Option<&BTreeSet<Ticket>> {
+        let group = self.groups.get(group).filter(|group| !group.doubted.is_empty())?;
+        let heads = group.members.iter().filter_map(|id| self.alerts.get(id)?.queue.front());
+        let stand = heads.filter(|head| group.doubted.contains(&head.ticket)).count();
+        (stand == group.doubted.len()).then_some(&group.doubted)
     }
 
     /// The delivery that tells again of what the receiver refused, of one severity and those first that have waited longest,
@@ -157,20 +135,20 @@ impl Dispatcher {
         let next = waiting.first()?.3;
         waiting.retain(|(.., severity)| *severity == next);
         waiting.truncate(group.again.room);
-        let speaker = self.speaker();
-        let news = |t: &Tracked, r: &Refused| t.news(&r.pending, &speaker, self.config.send_resolved);
+        let (speaker, day) = (self.speaker(), self.day(now));
+        let news = |t: &Tracked, r: &Refused| t.news(&r.pending, &speaker, self.config.send_resolved, day);
         let alerts = waiting.iter().flat_map(|(_, tracked, refused, _)| news(tracked, refused)).collect();
         let parts: Vec<Part> = waiting.iter().map(|(id, _, refused, _)| self.part(id, &refused.pending)).collect();
         // Without them a body that ends one alert would close an incident in which others still fire.
         let others = group.members.iter().filter(|id| !parts.iter().any(|part| part.alert_id == **id));
         let present = others.filter_map(|id| self.alerts.get(id)?.present());
-        let repeated = present.map(|t| speaker.firing(t)).collect();
+        let repeated = present.map(|t| speaker.firing_at(t, day)).collect();
         let message = self.message(&speaker, labels, alerts, repeated);
         let more = all > parts.len();
         Some((Delivery { group: labels.clone(), parts, message, again: true, reminder: None }, more))
     }
 
-    fn speaker(&self) -> Speaker<'_> {
+    pub(super) fn speaker(&self) -> Speaker<'_> {
         Speaker { receiver: &self.config.name, links: &self.links, severities: &self.config.severities }
     }
 
@@ -210,7 +188,13 @@ impl Dispatcher {
     /// alerts one after the other and keep one state per name, so what fires comes last: else the end of a ticket would
     /// close the page that replaced it. And receivers build titles from the common labels, so the worst firing severity
     /// is one of them.
-    fn message(&self, speaker: &Speaker<'_>, group: &GroupKey, news: Vec<Alert>, mut repeated: Vec<Alert>) -> Message {
+    pub(super) fn message(
+        &self,
+        speaker: &Speaker<'_>,
+        group: &GroupKey,
+        news: Vec<Alert>,
+        mut repeated: Vec<Alert>,
+    ) -> Message {
         let limit = if self.config.max_alerts == 0 { usize::MAX } else { self.config.max_alerts };
         // Of all of them, also of those that are left out: what fires, and how bad the worst is.
         let firing = !repeated.is_empty() || news.iter().any(|alert| alert.status == Status::Firing);

@@ -1,15 +1,14 @@
 //! One notification group: its members, and when it may speak.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use slipstream_runtime::backoff::Retry;
 use slipstream_slo::hash::fnv1a64;
 
 use super::BACKOFF;
-use super::delivery::Delivery;
 use super::refused::Again;
+use super::tracked::Ticket;
 use crate::notifier::payload::Labels;
 use crate::notifier::policy::Applied;
 
@@ -31,11 +30,11 @@ pub struct Group {
     pub pending: usize,
     /// What the receiver refused.
     pub again: Again,
-    /// What was decided and has not ended: sent again as it is.
-    pub decided: Option<Arc<Delivery>>,
+    /// What the receiver may have taken although the attempt failed: told again together, with the same keys.
+    pub doubted: BTreeSet<Ticket>,
     /// Whether it is under way.
     pub in_flight: bool,
-    /// Whether something did not fit.
+    /// Whether more is to follow at once.
     pub more: bool,
     /// Before this the group's interval holds it back.
     pub interval_until: i64,
@@ -61,7 +60,7 @@ impl Group {
             members: BTreeSet::new(),
             pending: 0,
             again: Again::new(interval, seed),
-            decided: None,
+            doubted: BTreeSet::new(),
             in_flight: false,
             more: false,
             interval_until: i64::MIN,
@@ -95,16 +94,17 @@ impl Group {
         self.pending > 0
     }
 
-    /// An attempt failed.
-    pub fn failed(&mut self, now: i64) {
+    /// An attempt failed; `doubted`: what the receiver may have taken.
+    pub fn failed(&mut self, doubted: BTreeSet<Ticket>, now: i64) {
         self.in_flight = false;
+        self.doubted = doubted;
         self.retry_at = now + self.retry.failed().as_millis() as i64;
     }
 
     /// The delivery ended.
     pub fn settled(&mut self, interval_until: i64) {
         self.in_flight = false;
-        self.decided = None;
+        self.doubted.clear();
         self.retry.reset();
         self.retry_at = i64::MIN;
         self.interval_until = interval_until;

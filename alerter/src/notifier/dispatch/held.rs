@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome, TransitionKind};
+use slipstream_schemas::records::{AlertTransition, TransitionKind};
 
 use super::tracked::{Held, Pending};
 use super::{Concluded, Dispatcher};
@@ -155,9 +155,14 @@ impl Dispatcher {
         Hold { until: hold.until.map(|until| until.saturating_sub(self.clock_off)), ..hold }
     }
 
+    /// What holds back the oldest pending transition. After an attempt that failed it goes by what applies now, as for all that
+    /// was decided on before.
     fn held_head(&self, id: &str, now: i64) -> Option<Hold> {
-        let Pending { transition, route, .. } = self.alerts.get(id)?.firing_head()?;
-        self.policy.holds(transition, *route, self.day(now)).map(|hold| self.by_our_clock(hold))
+        let head = self.alerts.get(id)?.firing_head()?;
+        if head.attempts > 0 {
+            return self.still_holds(head, now);
+        }
+        self.policy.holds(&head.transition, head.route, self.day(now)).map(|hold| self.by_our_clock(hold))
     }
 
     /// What holds back what was decided on before.
@@ -172,19 +177,6 @@ impl Dispatcher {
         let pending = &tracked.refused.as_ref()?.pending;
         let fires = pending.transition.kind != TransitionKind::Resolved && pending.route.is_some();
         fires.then(|| self.still_holds(pending, now)).flatten()
-    }
-
-    fn held_back(&self, held: &Held, now: i64) -> Concluded {
-        let Held { pending, hold } = held;
-        let notification = Notification {
-            outcome: Outcome::HeldBack,
-            attempts: pending.attempts,
-            reason: hold.reason,
-            by: hold.by.clone(),
-            detail: hold.words(),
-            ..self.note(&pending.transition, now)
-        };
-        Concluded { ticket: Some(pending.ticket), notification }
     }
 
     /// Lets go of what nothing holds back any more.

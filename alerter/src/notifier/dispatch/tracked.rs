@@ -91,8 +91,8 @@ pub const NO_ROUTE: NotDue = not_due(NotificationReason::NoRoute, "no route lead
 const UNTOLD: NotDue = not_due(NotificationReason::Untold, "its firing was never sent");
 const UNWANTED: NotDue = not_due(NotificationReason::Unwanted, "the receiver wants no resolved alerts");
 const SUPERSEDED: NotDue =
-    not_due(NotificationReason::Superseded, "arrived while the notifier was behind; a later state is sent instead");
-const MISSED: NotDue = not_due(NotificationReason::Missed, "the episode began and ended while the notifier was behind");
+    not_due(NotificationReason::Superseded, "it could not be sent in time; a later state is sent instead");
+const MISSED: NotDue = not_due(NotificationReason::Missed, "the episode was over before it could be sent");
 
 impl Tracked {
     /// An alert that the receiver knows nothing of.
@@ -133,12 +133,12 @@ impl Tracked {
         self.queue.front().filter(fires)
     }
 
-    /// The alerts that tell of a transition: label sets that end, and the one that fires.
-    pub fn news(&self, head: &Pending, speaker: &Speaker<'_>, send_resolved: bool) -> Vec<Alert> {
+    /// The alerts that tell of a transition at `day`, the time of day: label sets that end, and the one that fires.
+    pub fn news(&self, head: &Pending, speaker: &Speaker<'_>, send_resolved: bool, day: i64) -> Vec<Alert> {
         let ended_here = head.route.is_none();
         let head = &head.transition;
         let over = head.kind == TransitionKind::Resolved;
-        let firing = (!over && !ended_here).then(|| speaker.firing(head));
+        let firing = (!over && !ended_here).then(|| speaker.firing_at(head, day));
         let mut alerts: Vec<Alert> = Vec::new();
         for told in self.told.iter().rev().filter(|_| send_resolved) {
             let ended = speaker.resolved(told, if over { End::Over(head) } else { End::Replaced(head) });
@@ -232,19 +232,31 @@ impl Tracked {
         }
     }
 
-    /// An attempt at a transition failed; `doubt`: the receiver may have it.
-    pub fn failed(&mut self, ticket: Ticket, doubt: bool) {
+    /// An attempt at a transition failed; `doubt`: the receiver may have it. Returns whether that is new of it.
+    pub fn failed(&mut self, ticket: Ticket, doubt: bool) -> bool {
         let refused = self.refused.as_mut().map(|r| &mut r.pending);
-        let Some(sent) = self.queue.front_mut().into_iter().chain(refused).find(|p| p.ticket == ticket) else { return };
+        let sent = self.queue.front_mut().into_iter().chain(refused).find(|p| p.ticket == ticket);
+        let Some(sent) = sent else { return false };
         sent.attempts = sent.attempts.saturating_add(1);
-        let (t, routed) = (&sent.transition, sent.route.is_some());
-        let known = self.told.iter().any(|k| (k.episode, k.seq) == (t.episode, t.seq));
-        if doubt && !known && routed && t.kind != TransitionKind::Resolved {
-            self.told.push(t.clone());
+        let began = sent.route.is_some() && sent.transition.kind != TransitionKind::Resolved;
+        let news = doubt && began && !has(&self.told, &sent.transition);
+        if news {
+            self.told.push(sent.transition.clone());
         }
+        news
     }
 
-    /// The notifier is behind: keeps what makes the receiver's state right, the end of the episode it was sent and
+    /// Whether the receiver has a transition, or may have it.
+    pub fn has(&self, t: &AlertTransition) -> bool {
+        has(&self.told, t)
+    }
+
+    /// Whether an attempt at the oldest pending transition failed, and the alert has gone on since: what comes next is late already.
+    pub fn overtaken(&self) -> bool {
+        self.queue.len() > 1 && self.queue.front().is_some_and(|head| head.attempts > 0)
+    }
+
+    /// The receiver is behind: keeps what makes the receiver's state right, the end of the episode it was sent and
     /// the present state of one that is open, and returns the rest with the reason.
     pub fn catch_up(&mut self) -> Vec<(Pending, NotDue)> {
         let last = self.queue.len().saturating_sub(1);
@@ -269,4 +281,8 @@ impl Tracked {
         }
         left_out
     }
+}
+
+fn has(told: &[AlertTransition], t: &AlertTransition) -> bool {
+    told.iter().any(|known| (known.episode, known.seq) == (t.episode, t.seq))
 }

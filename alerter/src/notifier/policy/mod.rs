@@ -7,7 +7,7 @@
 mod inhibition;
 mod routes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use slipstream_definitions::time_interval::TimeInterval;
 use slipstream_schemas::records::{Acknowledgement, AlertTransition, NotificationReason};
@@ -23,9 +23,9 @@ const MINUTE_MS: i64 = 60_000;
 /// What holds a notification back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Silenced, inhibited or muted.
+    /// Silenced, inhibited or muted; of a reminder also acknowledged, or without a route.
     pub reason: NotificationReason,
-    /// Id of the silence or of the inhibiting alert, or the name of the time interval.
+    /// Id of the silence or of the inhibiting alert, the name of the time interval, or who acknowledged it.
     pub by: String,
     /// When to look again at the latest; `None`: when something changes.
     pub until: Option<i64>,
@@ -37,6 +37,8 @@ impl Hold {
         match self.reason {
             NotificationReason::Silenced => format!("silenced by {}", self.by),
             NotificationReason::Inhibited => format!("held back by alert {}", self.by),
+            NotificationReason::Acknowledged => format!("acknowledged by {}", self.by),
+            NotificationReason::NoRoute => "no route leads it to this receiver any more".to_owned(),
             _ => format!("its route is mute: {}", self.by),
         }
     }
@@ -49,8 +51,8 @@ pub struct Policy {
     inhibitions: Inhibitions,
     intervals: BTreeMap<String, Vec<TimeInterval>>,
     silences: Silences,
-    /// Alerts and episodes that somebody looks after.
-    acknowledged: BTreeSet<(String, i64)>,
+    /// By alert and episode: who looks after it.
+    acknowledged: BTreeMap<(String, i64), String>,
 }
 
 impl Policy {
@@ -62,7 +64,7 @@ impl Policy {
             inhibitions: Inhibitions::new(routing),
             intervals: routing.intervals.clone(),
             silences: Silences::default(),
-            acknowledged: BTreeSet::new(),
+            acknowledged: BTreeMap::new(),
         }
     }
 
@@ -70,7 +72,7 @@ impl Policy {
     pub fn said(&mut self, silences: impl Iterator<Item = Silence>, acks: impl Iterator<Item = Acknowledgement>) {
         self.silences = Silences::default();
         silences.for_each(|silence| self.silences.insert(silence));
-        self.acknowledged = acks.map(|ack| (ack.alert_id, ack.episode)).collect();
+        self.acknowledged = acks.map(|ack| ((ack.alert_id, ack.episode), ack.owner)).collect();
     }
 
     /// An alert fires. Returns whether that may hold others back, or no longer does.
@@ -108,9 +110,11 @@ impl Policy {
         self.silenced(&labels, now).or_else(|| self.inhibited(t, &labels)).or_else(|| self.muted(route, now))
     }
 
-    /// Whether a receiver that was told of an alert is not reminded of it now.
-    pub fn quiet(&self, t: &AlertTransition, route: Option<usize>, now: i64) -> bool {
-        self.acknowledged.contains(&(t.alert_id.clone(), t.episode)) || self.still_holds(t, route, now).is_some()
+    /// Why a receiver that was told of an alert is not reminded of it now; `None` if it is.
+    pub fn quiet(&self, t: &AlertTransition, route: Option<usize>, now: i64) -> Option<Hold> {
+        let owner = self.acknowledged.get(&(t.alert_id.clone(), t.episode)).cloned();
+        let acknowledged = |by| Hold { reason: NotificationReason::Acknowledged, by, until: None };
+        owner.map(acknowledged).or_else(|| self.still_holds(t, route, now))
     }
 
     fn silenced(&self, labels: &Labels, now: i64) -> Option<Hold> {
@@ -209,7 +213,7 @@ mod tests {
     fn nobody_is_reminded_of_what_somebody_looks_after() {
         let t = transition();
         let mut policy = policy(Routing::default());
-        assert!(!policy.quiet(&t, Some(0), 0));
+        assert_eq!(policy.quiet(&t, Some(0), 0), None);
         let ack = |episode| Acknowledgement {
             alert_id: t.alert_id.clone(),
             episode,
@@ -218,8 +222,9 @@ mod tests {
             at: 0,
         };
         policy.said(std::iter::empty(), [ack(t.episode)].into_iter());
-        assert!(policy.quiet(&t, Some(0), 0));
+        let why = policy.quiet(&t, Some(0), 0).map(|hold| (hold.reason, hold.words()));
+        assert_eq!(why, Some((NotificationReason::Acknowledged, "acknowledged by ada".to_owned())));
         policy.said(std::iter::empty(), [ack(t.episode - 60)].into_iter());
-        assert!(!policy.quiet(&t, Some(0), 0), "another episode");
+        assert_eq!(policy.quiet(&t, Some(0), 0), None, "another episode");
     }
 }

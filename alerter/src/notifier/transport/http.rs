@@ -90,7 +90,7 @@ impl Sender {
             last = self.authorized(&key, body).await;
             match &last.0 {
                 Answer::Delivered { .. } if several => self.note(&keys, i + 1),
-                Answer::Delivered { .. } => {}
+                Answer::Delivered { .. } | Answer::NotAsked { .. } => {}
                 Answer::Failed { .. } => return last,
                 Answer::Refused { .. } => break,
             }
@@ -175,7 +175,7 @@ impl Sender {
 
 fn with_detail(answer: Answer, change: impl Fn(String) -> String) -> Answer {
     match answer {
-        Answer::Delivered { status } => Answer::Delivered { status },
+        Answer::Delivered { .. } | Answer::NotAsked { .. } => answer,
         Answer::Refused { status, detail } => Answer::Refused { status, detail: change(detail) },
         Answer::Failed { status, detail, retry_after, doubt } => {
             Answer::Failed { status, detail: change(detail), retry_after, doubt }

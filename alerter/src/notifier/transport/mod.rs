@@ -43,7 +43,9 @@ pub trait Transport: Send + Sync + 'static {
         let answer = self.attempt(delivery).await;
         let said = match &answer {
             Answer::Delivered { .. } => String::new(),
-            Answer::Refused { detail, .. } | Answer::Failed { detail, .. } => detail.clone(),
+            Answer::Refused { detail, .. } | Answer::Failed { detail, .. } | Answer::NotAsked { detail, .. } => {
+                detail.clone()
+            }
         };
         (answer, said)
     }
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn a3_a_reminder_has_a_key_of_its_own() {
         let still = |key: &str| {
-            let reminder = Reminder { of: vec![page("/a")], key: key.to_owned() };
+            let reminder = Reminder { of: vec![page("/a")], left_out: Vec::new(), key: key.to_owned() };
             Delivery { reminder: Some(reminder), ..delivery(&[Say::Still(page("/a"))]) }
         };
         assert_eq!(key(&still("reminder/1")), "reminder/1");

@@ -16,7 +16,7 @@ use slipstream_role::markers::markers;
 use slipstream_role::reading::ReadError;
 use slipstream_runtime::config::Remediation;
 use slipstream_runtime::event::Event;
-use slipstream_schemas::records::{Marker, MarkerKind};
+use slipstream_schemas::records::{Marker, MarkerKind, NotificationReason};
 use slipstream_schemas::{EventTime, Topic, codec};
 use slipstream_slo::hash::fnv1a64;
 
@@ -32,8 +32,8 @@ const ID: &str = "remediation-";
 const ASKED: &str = "asked ";
 /// Notes that are remembered.
 const NOTED: usize = 256;
-/// Status of a delivery for which nothing is to be done.
-const NOTHING: u16 = 204;
+/// Why it does not hear of what comes after.
+const ONLY_BEGINNINGS: &str = "only asked when an alert begins to fire";
 
 /// Where what was done is written down: the markers of a log, or nowhere.
 #[derive(Default)]
@@ -96,7 +96,7 @@ impl Remedy {
 
     async fn repair(&self, delivery: &Delivery) -> (Answer, String) {
         if !begins(delivery) {
-            return (Answer::Delivered { status: NOTHING }, String::new());
+            return withheld(NotificationReason::Unwanted, ONLY_BEGINNINGS.to_owned());
         }
         let id = format!("{ID}{:016x}", fnv1a64([self.receiver.as_str(), key(delivery).as_str()]));
         let now = Timestamp::now();
@@ -108,12 +108,12 @@ impl Remedy {
             Verdict::Ask => self.ask_and_note(delivery, id, now).await,
             Verdict::DryRun => {
                 let said = format!("dry run: would ask {}: {}", self.sender.host(), self.sender.shown(delivery));
-                self.told(delivery, id, now, said).await
+                self.told(delivery, id, now, NotificationReason::DryRun, said).await
             }
             Verdict::HeldBack => {
                 let Remediation { count, per, .. } = self.settings;
                 let said = format!("not asked: the limit of {count} within {per:?} is reached; a person has to look");
-                self.told(delivery, id, now, said).await
+                self.told(delivery, id, now, NotificationReason::RateLimited, said).await
             }
         }
     }
@@ -129,9 +129,16 @@ impl Remedy {
     }
 
     /// Nothing was sent; that is final as soon as it is noted.
-    async fn told(&self, delivery: &Delivery, id: String, now: Timestamp, said: String) -> (Answer, String) {
+    async fn told(
+        &self,
+        delivery: &Delivery,
+        id: String,
+        now: Timestamp,
+        reason: NotificationReason,
+        said: String,
+    ) -> (Answer, String) {
         match self.note(delivery, &id, now, &said).await {
-            Ok(()) => (Answer::Delivered { status: NOTHING }, said),
+            Ok(()) => withheld(reason, said),
             Err(error) => not_asked(&format!("it could not be recorded: {error}")),
         }
     }
@@ -146,6 +153,7 @@ impl Remedy {
         let (answer, said) = self.sender.ask(delivery).await;
         let outcome = match &answer {
             Answer::Delivered { status } => format!("it answered {status}"),
+            Answer::NotAsked { .. } => "nothing was asked".to_owned(),
             Answer::Refused { status, .. } => format!("it refused with {status}"),
             Answer::Failed { status: Some(status), .. } => format!("it failed with {status}, and is asked again"),
             Answer::Failed { status: None, .. } => "there was no answer, and it is asked again".to_owned(),
@@ -212,6 +220,12 @@ impl Transport for Remedy {
     async fn ask(&self, delivery: &Delivery) -> (Answer, String) {
         self.repair(delivery).await
     }
+}
+
+/// It is not asked, now or later.
+fn withheld(reason: NotificationReason, detail: String) -> (Answer, String) {
+    let said = detail.clone();
+    (Answer::NotAsked { reason, detail }, said)
 }
 
 /// It is tried again.

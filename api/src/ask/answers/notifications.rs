@@ -57,6 +57,14 @@ pub enum NotificationReason {
     Superseded,
     /// The episode began and ended before it could be sent.
     Missed,
+    /// Somebody looks after it, and nobody is reminded: `by` is who.
+    Acknowledged,
+    /// A remediation that only says what it would ask.
+    DryRun,
+    /// A remediation that was asked as often as it may be.
+    RateLimited,
+    /// The attempt failed, and the receiver may have it all the same.
+    InDoubt,
 }
 
 impl From<records::NotificationReason> for NotificationReason {
@@ -71,6 +79,10 @@ impl From<records::NotificationReason> for NotificationReason {
             records::NotificationReason::Unwanted => NotificationReason::Unwanted,
             records::NotificationReason::Superseded => NotificationReason::Superseded,
             records::NotificationReason::Missed => NotificationReason::Missed,
+            records::NotificationReason::Acknowledged => NotificationReason::Acknowledged,
+            records::NotificationReason::DryRun => NotificationReason::DryRun,
+            records::NotificationReason::RateLimited => NotificationReason::RateLimited,
+            records::NotificationReason::InDoubt => NotificationReason::InDoubt,
         }
     }
 }
@@ -98,7 +110,7 @@ pub struct Notification {
     pub detail: String,
     /// Why it was not sent.
     pub reason: NotificationReason,
-    /// What holds it back: id of the silence or of the inhibiting alert, or name of the time interval; else empty.
+    /// What holds it back: id of the silence or of the inhibiting alert, name of the time interval, or who acknowledged it; else empty.
     pub by: String,
     /// What happened: `firing`, `severity` or `resolved`; empty where a former version recorded it, as SLO and severity then are.
     pub kind: String,
@@ -108,7 +120,7 @@ pub struct Notification {
     pub severity: String,
     /// How long the last attempt took, milliseconds; null without one.
     pub latency_ms: Option<i64>,
-    /// Whether the receiver had it already, and was reminded.
+    /// Whether the receiver had it already: it was reminded, or would have been.
     pub repeated: bool,
 }
 

@@ -302,5 +302,9 @@ fn notification_reason(reason: ReasonName) -> NotificationReason {
         ReasonName::Unwanted => NotificationReason::Unwanted,
         ReasonName::Superseded => NotificationReason::Superseded,
         ReasonName::Missed => NotificationReason::Missed,
+        ReasonName::Acknowledged => NotificationReason::Acknowledged,
+        ReasonName::DryRun => NotificationReason::DryRun,
+        ReasonName::RateLimited => NotificationReason::RateLimited,
+        ReasonName::InDoubt => NotificationReason::InDoubt,
     }
 }

@@ -7,11 +7,21 @@ use slipstream_schemas::records::{NotificationReason, Outcome};
 pub fn told(n: &NotificationRow) -> String {
     match n.outcome {
         Outcome::Delivered => sent(n, if n.repeated { "reminded" } else { "delivered" }),
-        Outcome::Refused => with(&sent(n, "refused"), ": ", &n.detail),
-        Outcome::NotDue => with("not sent", ": ", &why(n)),
+        Outcome::Refused => with(&sent(n, if n.repeated { "reminder refused" } else { "refused" }), ": ", &n.detail),
+        Outcome::NotDue => with(not_sent(n), ": ", &why(n)),
         Outcome::HeldBack => with("held back", ": ", &why(n)),
-        Outcome::Failed => with(&sent(n, "failing"), ": ", &n.detail),
+        Outcome::Failed => with(&with(&sent(n, "failing"), ", ", &why_failed(n)), ": ", &n.detail),
     }
+}
+
+/// What did not happen.
+fn not_sent(n: &NotificationRow) -> &'static str {
+    if n.repeated { "not reminded" } else { "not sent" }
+}
+
+/// The next attempt may be the second that arrives.
+fn why_failed(n: &NotificationRow) -> String {
+    if n.reason == NotificationReason::InDoubt { why(n) } else { String::new() }
 }
 
 /// What the last attempt came to: `delivered 200 in 41 ms, attempt 3`.
@@ -30,9 +40,14 @@ fn why(n: &NotificationRow) -> String {
         NotificationReason::Muted => with("muted", " by ", &n.by),
         NotificationReason::NoRoute => "no route".to_owned(),
         NotificationReason::Untold => "its beginning was not sent".to_owned(),
+        NotificationReason::Unwanted if n.kind == "severity" => "the receiver wants beginnings only".to_owned(),
         NotificationReason::Unwanted => "the receiver wants no ends".to_owned(),
         NotificationReason::Superseded => "a later state was sent instead".to_owned(),
         NotificationReason::Missed => "over before it could be sent".to_owned(),
+        NotificationReason::Acknowledged => with("acknowledged", " by ", &n.by),
+        NotificationReason::DryRun => "dry run".to_owned(),
+        NotificationReason::RateLimited => "asked as often as it may be".to_owned(),
+        NotificationReason::InDoubt => "it may have arrived".to_owned(),
     }
 }
 
@@ -57,8 +72,11 @@ mod tests {
 
     #[test]
     fn every_outcome_is_told_with_why_not() {
-        use NotificationReason::{Inhibited, Missed, Muted, NoRoute, Silenced, Superseded, Untold, Unwanted};
-        use Outcome::{Delivered, HeldBack, NotDue, Refused};
+        use NotificationReason::{
+            Acknowledged, DryRun, InDoubt, Inhibited, Missed, Muted, NoRoute, RateLimited, Silenced, Superseded,
+            Untold, Unwanted,
+        };
+        use Outcome::{Delivered, Failed, HeldBack, NotDue, Refused};
         let said = |detail: &str, n: Notification| Notification { detail: detail.to_owned(), ..n };
         for (notification, expected) in [
             (said("OK", ended(Delivered, Some(200), Some(41), 3)), "delivered 200 in 41 ms, attempt 3"),
@@ -70,6 +88,7 @@ mod tests {
                 "refused 404 in 12 ms, attempt 2: no such hook",
             ),
             (ended(Refused, Some(404), None, 1), "refused 404"),
+            (Notification { repeated: true, ..ended(Refused, Some(404), None, 1) }, "reminder refused 404"),
             (not_sent(HeldBack, Silenced, "s-1"), "held back: silenced by s-1"),
             (not_sent(HeldBack, Inhibited, "5a2f9c01d3b7e846"), "held back: inhibited by 5a2f9c01d3b7e846"),
             (not_sent(HeldBack, Muted, "nights"), "held back: muted by nights"),
@@ -79,6 +98,22 @@ mod tests {
             (not_sent(NotDue, Unwanted, ""), "not sent: the receiver wants no ends"),
             (not_sent(NotDue, Superseded, ""), "not sent: a later state was sent instead"),
             (not_sent(NotDue, Missed, ""), "not sent: over before it could be sent"),
+            (
+                Notification { kind: "severity".to_owned(), ..not_sent(NotDue, Unwanted, "") },
+                "not sent: the receiver wants beginnings only",
+            ),
+            (Notification { repeated: true, ..not_sent(NotDue, Silenced, "s-1") }, "not reminded: silenced by s-1"),
+            (
+                Notification { repeated: true, ..not_sent(NotDue, Acknowledged, "ada") },
+                "not reminded: acknowledged by ada",
+            ),
+            (not_sent(NotDue, DryRun, ""), "not sent: dry run"),
+            (not_sent(NotDue, RateLimited, ""), "not sent: asked as often as it may be"),
+            (said("busy", ended(Failed, Some(503), Some(4), 1)), "failing 503 in 4 ms: busy"),
+            (
+                Notification { reason: InDoubt, ..said("timed out", ended(Failed, None, Some(10_000), 1)) },
+                "failing in 10000 ms, it may have arrived: timed out",
+            ),
             // Of a former version.
             (said("not for this receiver", ended(NotDue, None, None, 0)), "not sent: not for this receiver"),
             (ended(NotDue, None, None, 0), "not sent"),
