@@ -1,7 +1,7 @@
 //! Tells one receiver about alerts: the thin loop around [`dispatch`], which decides what to send when, and [`ledger`],
 //! which knows up to where a position may move. [`payload`] is Alertmanager's webhook version 4, [`words`] what it
 //! says, [`identity`] is how a receiver identifies an alert; [`restore`] rebuilds what a receiver was sent;
-//! [`transport`] makes one attempt.
+//! [`transport`] makes one attempt. [`watchdog`] tells a dead man's switch that all of it works.
 //!
 //! Reads `alerts` in its own consumer group, so a dead receiver delays only itself. While requests are in progress it
 //! continues reading. A position is committed together with the outcomes that it covers (A3). What the receiver refuses
@@ -29,6 +29,7 @@ pub mod restore;
 pub mod sample;
 pub mod signature;
 pub mod transport;
+pub mod watchdog;
 pub mod words;
 
 use std::pin::pin;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
+use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, TopicPartition, settle};
 use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
 use slipstream_role::silences::SilenceReader;
@@ -56,6 +57,7 @@ use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::Transport;
 use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
 use in_flight::{Finished, InFlight};
+use watchdog::{Moment, Watchdog};
 
 /// Transitions held at a time; beyond it reading pauses.
 const HELD: usize = 20_000;
@@ -68,6 +70,9 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How often it is read what people say while something is held back.
 const LISTEN: Duration = Duration::from_millis(500);
+
+/// Whose owner speaks for all: there is one.
+const SPEAKER: TopicPartition = TopicPartition { topic: Topic::Alerts, partition: 0 };
 
 /// Positions that cover no outcome are committed at this pace: reading them again would cost little.
 const LAZY: Duration = Duration::from_secs(1);
@@ -135,11 +140,13 @@ async fn work(
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
     let joined = log.subscribe(&role, &[Topic::Alerts]).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
+    let clock = Clock { base: outside.now_ms, start: Instant::now() };
     let mut notifier = Notifier {
+        watchdog: Watchdog::of(&receiver, &links, &log, &outside.transport, clock.now()),
         dispatcher: Dispatcher::new(receiver.clone(), links),
         ledger: Ledger::default(),
         in_flight: InFlight::new(outside.transport, receiver.name.clone()),
-        clock: Clock { base: outside.now_ms, start: Instant::now() },
+        clock,
         time_of_day: outside.time_of_day,
         paused: false,
         fresh: None,
@@ -206,6 +213,8 @@ struct Notifier {
     said: SilenceReader,
     /// When it was read last.
     listened_at: Option<Instant>,
+    /// Tells the receiver that alerting works, if it is the one.
+    watchdog: Option<Watchdog>,
 }
 
 /// Whether to go on.
@@ -237,6 +246,7 @@ impl Notifier {
             if let Flow::Stop = self.commit().await? {
                 return Ok(Flow::Stop);
             }
+            self.watch().await?;
             self.regulate();
             self.report();
         }
@@ -419,6 +429,25 @@ impl Notifier {
         }
     }
 
+    /// Lets the watchdog speak, where this is the process that would tell of alerts.
+    async fn watch(&mut self) -> Result<(), AlerterError> {
+        let (now, speaks) = (self.clock.now(), self.ledger.owns(SPEAKER.partition));
+        let Some(watchdog) = &mut self.watchdog else { return Ok(()) };
+        watchdog.take_ended(now);
+        if !speaks {
+            watchdog.rest();
+            return Ok(());
+        }
+        let Some(round) = watchdog.due(now) else { return Ok(()) };
+        let log_now = self.log_now(SPEAKER).await?;
+        let partitions = self.ledger.partitions().into_iter();
+        let read = partitions.filter_map(|p| Some((p, self.ledger.read_up_to(p.partition)?))).collect();
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.begin(round, Moment { log_now, read });
+        }
+        Ok(())
+    }
+
     /// Bounded memory: what is not settled is not read past.
     fn regulate(&mut self) {
         let held = self.ledger.waiting();
@@ -433,7 +462,7 @@ impl Notifier {
 
     fn report(&self) {
         let state = match (self.dispatcher.failures(), self.dispatcher.refused()) {
-            (0, 0) => State::Ready,
+            (0, 0) => self.watchdog.as_ref().and_then(Watchdog::withheld).map_or(State::Ready, silent),
             (0, n) => State::Waiting(refuses(n, self.last_refusal)),
             (n, _) => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
@@ -454,6 +483,10 @@ impl Notifier {
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())
     }
+}
+
+fn silent(why: &str) -> State {
+    State::Waiting(format!("the watchdog is silent: {why}"))
 }
 
 fn refuses(alerts: usize, last: Option<u16>) -> String {
