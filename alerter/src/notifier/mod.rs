@@ -29,6 +29,7 @@ pub mod restore;
 pub mod sample;
 pub mod signature;
 pub mod transport;
+mod watch;
 pub mod watchdog;
 pub mod words;
 
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, TopicPartition, settle};
+use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
 use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
 use slipstream_role::silences::SilenceReader;
@@ -57,7 +58,7 @@ use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::Transport;
 use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
 use in_flight::{Finished, InFlight};
-use watchdog::{Moment, Watchdog};
+use watchdog::Watchdog;
 
 /// Transitions held at a time; beyond it reading pauses.
 const HELD: usize = 20_000;
@@ -70,9 +71,6 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How often it is read what people say while something is held back.
 const LISTEN: Duration = Duration::from_millis(500);
-
-/// Whose owner speaks for all: there is one.
-const SPEAKER: TopicPartition = TopicPartition { topic: Topic::Alerts, partition: 0 };
 
 /// Positions that cover no outcome are committed at this pace: reading them again would cost little.
 const LAZY: Duration = Duration::from_secs(1);
@@ -427,25 +425,6 @@ impl Notifier {
             }
             Err(error) => Err(AlerterError::log("recording notifications")(error)),
         }
-    }
-
-    /// Lets the watchdog speak, where this is the process that would tell of alerts.
-    async fn watch(&mut self) -> Result<(), AlerterError> {
-        let (now, speaks) = (self.clock.now(), self.ledger.owns(SPEAKER.partition));
-        let Some(watchdog) = &mut self.watchdog else { return Ok(()) };
-        watchdog.take_ended(now);
-        if !speaks {
-            watchdog.rest();
-            return Ok(());
-        }
-        let Some(round) = watchdog.due(now) else { return Ok(()) };
-        let log_now = self.log_now(SPEAKER).await?;
-        let partitions = self.ledger.partitions().into_iter();
-        let read = partitions.filter_map(|p| Some((p, self.ledger.read_up_to(p.partition)?))).collect();
-        if let Some(watchdog) = &mut self.watchdog {
-            watchdog.begin(round, Moment { log_now, read });
-        }
-        Ok(())
     }
 
     /// Bounded memory: what is not settled is not read past.

@@ -1,6 +1,6 @@
 //! Looks in the log how far the roles are, for [`chain`](super::chain) to judge.
 
-use slipstream_log::{Log, LogError, Offset, TopicPartition};
+use slipstream_log::{Log, LogError, Offset, Position, TopicPartition};
 use slipstream_role::definitions::PARTITION as DEFINITIONS;
 use slipstream_role::names::{ALERTER, BURN, TALLY};
 use slipstream_role::reading::{ReadError, Reader};
@@ -38,11 +38,7 @@ pub(super) async fn standings(
     Ok(all)
 }
 
-async fn committed(
-    log: &dyn Log,
-    role: &str,
-    partition: TopicPartition,
-) -> Result<Option<slipstream_log::Position>, ReadError> {
+async fn committed(log: &dyn Log, role: &str, partition: TopicPartition) -> Result<Option<Position>, ReadError> {
     let doing = |cause: LogError| ReadError::Log { doing: "looking how far the roles are", cause };
     log.committed(role, partition).await.map_err(doing)
 }

@@ -47,10 +47,11 @@ fn of<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
 
 #[cfg(test)]
 mod tests {
-    use slipstream_runtime::config::{Body, ReceiverFormat};
+    use slipstream_runtime::config::{Body, Email, Encryption, ReceiverFormat};
 
     use super::*;
     use crate::notifier::format::Writer;
+    use crate::notifier::format::mail::Parties;
 
     fn written(format: ReceiverFormat, round: i64) -> String {
         let receiver = ReceiverConfig { format, ..ReceiverConfig::webhook("switch", "http://localhost") };
@@ -76,6 +77,23 @@ mod tests {
         };
         let own = written(ReceiverFormat::Webhook(body), 7);
         assert_eq!(own, "Watchdog none firing 1 [none] Alerting works watchdog/7/switch");
+    }
+
+    #[test]
+    fn a_mail_says_it_in_its_subject() {
+        let email = Email {
+            from: "slo@example.org".to_owned(),
+            to: vec!["ping@example.org".to_owned()],
+            encryption: Encryption::None,
+            allow_plaintext: false,
+        };
+        let delivery = message(&ReceiverConfig::webhook("switch", "smtp://localhost"), "", 1_769_940_000, 7);
+        let (_, mail) = Parties::new(&email).unwrap().mail(&delivery, "7", Timestamp::UNIX_EPOCH).unwrap();
+        let mail = String::from_utf8(mail).unwrap();
+        assert!(
+            mail.contains("Subject: [none] Alerting works\r\n") && mail.contains("This alert always fires"),
+            "{mail}"
+        );
     }
 
     #[test]
