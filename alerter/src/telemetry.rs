@@ -11,6 +11,8 @@ use slipstream_schemas::records::{AlertTransition, Notification};
 use slipstream_schemas::visible::visible;
 use slipstream_slo::alerts::SilenceError;
 
+use crate::notifier::dispatch::Answer;
+
 static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_evaluations_total", "Burn-rate records that were evaluated.", &[])
 });
@@ -47,6 +49,15 @@ static EVIDENCE_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     let buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5];
     let help = "How long a notification waited for evidence.";
     metrics::histogram("slipstream_evidence_seconds", help, &["receiver"], &buckets)
+});
+static WATCHDOG: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let help =
+        "Messages of the watchdog: delivered, refused, failed, withheld (alerting does not work from end to end).";
+    metrics::counter("slipstream_watchdog_messages_total", help, &["receiver", "result"])
+});
+static WATCHDOG_AT: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    let help = "When the receiver last took a message of the watchdog, Unix time.";
+    metrics::gauge("slipstream_watchdog_delivered_timestamp_seconds", help, &["receiver"])
 });
 static PENDING: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     metrics::gauge("slipstream_notifier_pending", "Transitions that wait for a receiver.", &["receiver"])
@@ -333,5 +344,68 @@ impl Event for Restored<'_> {
     fn emit(self) {
         let Restored { receiver, partition, firing } = self;
         tracing::info!(receiver, %partition, firing, "notifier took over a partition");
+    }
+}
+
+/// An attempt to deliver a message of the watchdog ended.
+#[derive(Debug)]
+pub struct WatchdogAnswered<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// Its host.
+    pub host: &'a str,
+    /// What it answered, if it did.
+    pub answer: &'a Answer,
+    /// When, milliseconds since the epoch.
+    pub at: i64,
+}
+
+impl Event for WatchdogAnswered<'_> {
+    fn emit(self) {
+        let WatchdogAnswered { receiver, host, answer, at } = self;
+        let count = |result: &str| WATCHDOG.with_label_values(&[receiver, result]).inc();
+        match answer {
+            Answer::Delivered { status } => {
+                count("delivered");
+                WATCHDOG_AT.with_label_values(&[receiver]).set(at.div_euclid(1_000));
+                tracing::debug!(receiver, host, status, "the watchdog was heard");
+            }
+            Answer::Refused { status, detail } => {
+                count("refused");
+                tracing::error!(receiver, host, status, said = %detail, "the watchdog was refused; the next message comes with the interval");
+            }
+            Answer::Failed { status, detail, .. } => {
+                count("failed");
+                tracing::warn!(receiver, host, status, said = %detail, "the watchdog was not heard");
+            }
+            // No configuration makes a remediation a watchdog.
+            Answer::NotAsked { detail, .. } => {
+                count("refused");
+                tracing::error!(receiver, host, said = %detail, "the watchdog was not sent");
+            }
+        }
+    }
+}
+
+/// The watchdog is silent, because alerting does not work from end to end.
+#[derive(Debug)]
+pub struct WatchdogWithheld<'a> {
+    /// Receiver name.
+    pub receiver: &'a str,
+    /// What does not work.
+    pub why: &'a str,
+    /// Whether it spoke before.
+    pub news: bool,
+}
+
+impl Event for WatchdogWithheld<'_> {
+    fn emit(self) {
+        let WatchdogWithheld { receiver, why, news } = self;
+        WATCHDOG.with_label_values(&[receiver, "withheld"]).inc();
+        if news {
+            tracing::warn!(receiver, why, "alerting does not work: the watchdog is silent");
+        } else {
+            tracing::debug!(receiver, why, "the watchdog is still silent");
+        }
     }
 }

@@ -47,7 +47,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn rules_in_the_guide_are_valid_without_a_warning() {
     let blocks = blocks("yaml").filter(|text| text.starts_with("apiVersion")).collect::<Vec<_>>();
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 4);
     for text in blocks {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yaml");

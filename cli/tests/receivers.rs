@@ -82,7 +82,7 @@ fn every_configuration_of_the_guide_can_be_worked_with() {
     let mut formats = Vec::new();
     for snippet in snippets() {
         let text = snippet.replace("/run/secrets", home.path().to_str().unwrap());
-        for name in ["oncall", "slack-webhook", "pagerduty", "smtp", "automation"] {
+        for name in ["oncall", "slack-webhook", "pagerduty", "smtp", "automation", "ping-url"] {
             std::fs::write(home.path().join(name), "https://hooks.example.org/s3cret").unwrap();
         }
         let file = home.path().join("slipstream.yaml");
@@ -94,6 +94,7 @@ fn every_configuration_of_the_guide_can_be_worked_with() {
         }
     }
     formats.sort_unstable();
+    formats.dedup();
     let mut listed: Vec<&str> = rows("| `format` |").collect();
     listed.sort_unstable();
     assert_eq!(formats, listed, "an example of each, and no other");

@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod duration;
 pub mod filter;
+pub mod inhibits;
 pub mod labels;
 pub mod matchers;
 pub mod openslo;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use slipstream_log::{Fetch, Log, LogError, Offset, RecordRef, TopicPartition};
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::backoff::Backoff;
-use slipstream_schemas::{Cause, Topic};
+use slipstream_schemas::{Cause, LogTime, Topic};
 
 use crate::patience::Patience;
 
@@ -83,14 +83,22 @@ impl Reader<'_> {
     /// # Errors
     /// When the log fails permanently.
     pub async fn nothing_from(&self, partition: TopicPartition, from: Offset) -> Result<bool, ReadError> {
+        Ok(self.first_from(partition, from).await?.is_none())
+    }
+
+    /// The log time of the first record at `from` or after it; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the log fails permanently.
+    pub async fn first_from(&self, partition: TopicPartition, from: Offset) -> Result<Option<LogTime>, ReadError> {
         let mut patience = Self::patience();
         loop {
             let (first, end) = self.bounds(partition).await?;
             if from.max(first) >= end {
-                return Ok(true);
+                return Ok(None);
             }
             match self.log.read(partition, from.max(first), end, Fetch { records: 1, ..Fetch::default() }).await {
-                Ok(batch) => return Ok(batch.is_empty()),
+                Ok(batch) => return Ok(batch.iter().next().map(|record| record.log_time())),
                 // Retention was faster than this read.
                 Err(LogError::OutOfRange { .. }) => {
                     patience.wait(|_, _| ()).await;

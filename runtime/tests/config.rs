@@ -105,7 +105,7 @@ fn the_example_says_every_default() {
     let begin = text.find("\nreceivers: []").unwrap();
     let uncommented: Vec<String> = text[begin..]
         .lines()
-        .filter(|line| !line.starts_with("route: ~"))
+        .filter(|line| !line.starts_with("route: ~") && !line.starts_with("watchdog: ~"))
         .map(|line| match line.strip_prefix("# ") {
             Some(comment) => comment.to_owned(),
             None => line.strip_suffix(" []").unwrap_or(line).to_owned(),
@@ -130,6 +130,52 @@ fn the_example_says_every_default() {
     );
     assert!(root.routes[0].goes_on && root.routes[0].mute == ["holidays"], "{root:?}");
     assert_eq!((config.routing.inhibitions.len(), config.routing.intervals["holidays"].len()), (1, 1));
+    let watchdog = config.routing.watchdog.unwrap();
+    assert_eq!((watchdog.interval.as_secs(), watchdog.max_delay.as_secs()), (60, 60));
+}
+
+#[test]
+fn a_watchdog_needs_a_receiver_who_misses_what_does_not_come() {
+    const RECEIVERS: &str = "receivers:
+  - {name: on-call, url: http://localhost/a}
+  - {name: chat, url: http://localhost/b, format: slack}
+  - {name: am, url: http://localhost/c, format: alertmanager-api}
+";
+    const ALONE: &str = "receivers: [{name: on-call, url: http://localhost/a}]\n";
+    let routed = |to: &str| format!("route: {{receiver: {to}, routes: [{{matchers: [a=b], receiver: chat}}]}}\n");
+    let cases = [
+        (RECEIVERS, String::new(), "{receiver: on-call}", None),
+        (RECEIVERS, routed("am"), "{receiver: on-call, interval: 5m, max_delay: 2m}", None),
+        (RECEIVERS, routed("on-call"), "{receiver: am}", None),
+        (RECEIVERS, routed("on-call"), "{receiver: on-call}", Some("2:3: `receivers`: no route leads to `am`")),
+        (RECEIVERS, String::new(), "{interval: 1m}", Some("5:11: `watchdog`: set `receiver`: ")),
+        (
+            RECEIVERS,
+            String::new(),
+            "{receiver: nobody}",
+            Some("5:22: `watchdog.receiver`: there is no receiver `nobody`"),
+        ),
+        (RECEIVERS, String::new(), "{receiver: chat}", Some("`format: slack` cannot be used: in a chat nobody misses")),
+        (
+            RECEIVERS,
+            String::new(),
+            "{receiver: am, interval: 5m}",
+            Some("`watchdog.interval`: 60s at most for `format: a"),
+        ),
+        (RECEIVERS, String::new(), "{receiver: on-call, interval: 1s}", Some("expected a duration from 10s to 1d")),
+        (RECEIVERS, String::new(), "{receiver: on-call, every: 1m}", Some("unknown key `watchdog.every`")),
+        (ALONE, String::new(), "{receiver: on-call}", Some("nobody would be told of alerts; set `route`")),
+        (ALONE, "route: {receiver: on-call}\n".to_owned(), "{receiver: on-call}", None),
+    ];
+    for (receivers, route, watchdog, want) in cases {
+        let loaded = load(&format!("{receivers}{route}watchdog: {watchdog}\n"), &[], Overrides::default());
+        let Some(want) = want else {
+            assert!(loaded.unwrap().routing.watchdog.is_some(), "{watchdog}");
+            continue;
+        };
+        let told = mistakes(loaded);
+        assert!(told.len() == 1 && told[0].contains(want.trim_start_matches("2:3: ")), "{watchdog}: {told:#?}");
+    }
 }
 
 #[test]

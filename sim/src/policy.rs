@@ -30,6 +30,7 @@ pub fn routing(dice: &Dice, receivers: usize) -> Routing {
         inhibitions: (0..dice.pick(&[0, 1, 1, 2])).map(|_| inhibition(dice)).collect(),
         dependencies: dependencies(),
         intervals: intervals(),
+        watchdog: None,
     }
 }
 

@@ -132,7 +132,7 @@ impl Notifier {
     }
 
     /// The log's current time: its horizon, or our clock if the horizon is not known at the moment.
-    async fn log_now(&mut self, partition: TopicPartition) -> Result<LogTime, AlerterError> {
+    pub(super) async fn log_now(&mut self, partition: TopicPartition) -> Result<LogTime, AlerterError> {
         let horizon = self.consumer.horizon(partition).await;
         let horizon = horizon.map_err(AlerterError::log("looking up the horizon of alerts"))?;
         Ok(horizon.map_or_else(|| LogTime(self.clock.now()), |horizon| horizon.time))

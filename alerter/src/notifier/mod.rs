@@ -1,7 +1,7 @@
 //! Tells one receiver about alerts: the thin loop around [`dispatch`], which decides what to send when, and [`ledger`],
 //! which knows up to where a position may move. [`payload`] is Alertmanager's webhook version 4, [`words`] what it
 //! says, [`identity`] is how a receiver identifies an alert; [`restore`] rebuilds what a receiver was sent;
-//! [`transport`] makes one attempt.
+//! [`transport`] makes one attempt. [`watchdog`] tells a dead man's switch that all of it works.
 //!
 //! Reads `alerts` in its own consumer group, so a dead receiver delays only itself. While requests are in progress it
 //! continues reading. A position is committed together with the outcomes that it covers (A3). What the receiver refuses
@@ -31,6 +31,8 @@ pub mod restore;
 pub mod sample;
 pub mod signature;
 pub mod transport;
+mod watch;
+pub mod watchdog;
 pub mod words;
 
 use std::pin::pin;
@@ -58,6 +60,7 @@ use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::Transport;
 use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
 use in_flight::{Finished, InFlight};
+use watchdog::Watchdog;
 
 /// Transitions held at a time; beyond it reading pauses.
 const HELD: usize = 20_000;
@@ -137,11 +140,13 @@ async fn work(
     health.set(&role, State::Starting("joining its consumer group".to_owned()));
     let joined = log.subscribe(&role, &[Topic::Alerts], Share::Whole).await;
     let consumer = joined.map_err(AlerterError::log("joining a consumer group"))?;
+    let clock = Clock { base: outside.now_ms, start: Instant::now() };
     let mut notifier = Notifier {
+        watchdog: Watchdog::of(&receiver, &links, &log, &outside.transport, clock.now()),
         dispatcher: Dispatcher::new(receiver.clone(), links),
         ledger: Ledger::default(),
         in_flight: InFlight::new(outside.transport, receiver.name.clone()),
-        clock: Clock { base: outside.now_ms, start: Instant::now() },
+        clock,
         time_of_day: outside.time_of_day,
         paused: false,
         fresh: None,
@@ -208,6 +213,8 @@ struct Notifier {
     said: SilenceReader,
     /// When it was read last.
     listened_at: Option<Instant>,
+    /// Tells the receiver that alerting works, if it is the one.
+    watchdog: Option<Watchdog>,
 }
 
 /// Whether to go on.
@@ -239,6 +246,7 @@ impl Notifier {
             if let Flow::Stop = self.commit().await? {
                 return Ok(Flow::Stop);
             }
+            self.watch().await?;
             self.regulate();
             self.report();
         }
@@ -433,7 +441,7 @@ impl Notifier {
 
     fn report(&self) {
         let state = match (self.dispatcher.failures(), self.dispatcher.refused()) {
-            (0, 0) => State::Ready,
+            (0, 0) => self.watchdog.as_ref().and_then(Watchdog::withheld).map_or(State::Ready, silent),
             (0, n) => State::Waiting(refuses(n, self.last_refusal)),
             (n, _) => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
@@ -454,6 +462,10 @@ impl Notifier {
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())
     }
+}
+
+fn silent(why: &str) -> State {
+    State::Waiting(format!("the watchdog is silent: {why}"))
 }
 
 fn refuses(alerts: usize, last: Option<u16>) -> String {

@@ -1,6 +1,7 @@
 //! The text of an alert for the person who was paged: annotations in plain words.
 
 use jiff::Timestamp;
+use slipstream_definitions::inhibits::ANNOTATION as INHIBITS;
 use slipstream_schemas::records::{AlertTransition, Exemplar};
 use slipstream_slo::rule::words::length;
 use slipstream_slo::rule::{Kind, Kinds, Why};
@@ -118,9 +119,11 @@ impl Speaker<'_> {
         text
     }
 
-    /// The rule's own annotations, and facts for machines: alert id, rule, idempotency key of `by`, trace ids.
+    /// The rule's own annotations, and facts for machines: alert id, rule, idempotency key of `by`, trace ids. What the alert holds
+    /// back concerns us alone.
     fn facts(&self, t: &AlertTransition, by: &AlertTransition) -> Labels {
-        let mut annotations: Labels = t.annotations.iter().map(|a| (a.name.clone(), a.value.clone())).collect();
+        let own = t.annotations.iter().filter(|annotation| annotation.name != INHIBITS);
+        let mut annotations: Labels = own.map(|a| (a.name.clone(), a.value.clone())).collect();
         annotations.insert("alert_id".to_owned(), t.alert_id.clone());
         annotations.insert("rule".to_owned(), t.rule.clone());
         annotations.insert("idempotency_key".to_owned(), identity::idempotency_key(by, self.receiver));

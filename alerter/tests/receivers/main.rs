@@ -9,6 +9,7 @@ mod remedies;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod watchdog;
 mod ways;
 
 use slipstream_alerter::notifier::sample::{self, Told};

@@ -19,8 +19,8 @@ use slipstream_alerter::{AlerterError, Links, ReceiverConfig, notifier};
 use slipstream_log::clock::{Clock, ManualClock};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
 use slipstream_log::{
-    Appended, Batch, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Position, Share, SharedLog,
-    TopicId, TopicPartition,
+    Advance, Appended, Batch, CommitError, Consumer, Fetch, Log, LogError, Offset, Outgoing, Polled, Position, Share,
+    SharedLog, Step, TopicId, TopicPartition,
 };
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::health::Health;
@@ -31,6 +31,9 @@ use tokio::task::JoinSet;
 
 /// Nothing in a test takes longer.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// When the clock of [`log`] begins.
+pub const BEGIN_MS: i64 = 1_769_940_000_000;
 
 /// Waits until `found` finds something.
 pub async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
@@ -46,7 +49,7 @@ pub async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>
 
 /// A log with two partitions of everything that is partitioned, and its clock.
 pub fn log() -> (Arc<MemoryLog>, ManualClock) {
-    let clock = ManualClock::at(1_769_940_000_000);
+    let clock = ManualClock::at(BEGIN_MS);
     let partitions: HashMap<Topic, u32> =
         [Topic::BurnRates, Topic::Alerts, Topic::Notifications].map(|t| (t, 2)).into();
     (MemoryLog::new(MemoryOptions { clock: Clock::Manual(clock.clone()), partitions }), clock)
@@ -56,6 +59,29 @@ pub async fn publish<T: Wire>(log: &MemoryLog, topic: Topic, key: &str, record: 
     let key = Some(bytes::Bytes::copy_from_slice(key.as_bytes()));
     let value = Some(bytes::Bytes::from(codec::encode(record)));
     log.publish(vec![Outgoing { topic, partition: None, key, value, headers: Vec::new() }]).await.unwrap();
+}
+
+/// Publishes what need not be read; returns when the log took it.
+pub async fn publish_bytes(log: &MemoryLog, topic: Topic, key: &'static str, value: &'static str) -> i64 {
+    let (key, value) = (Some(bytes::Bytes::from(key)), Some(bytes::Bytes::from(value)));
+    let appended =
+        log.publish(vec![Outgoing { topic, partition: None, key, value, headers: Vec::new() }]).await.unwrap();
+    appended[0].log_time.0
+}
+
+/// A role commits that it has read all partitions of a topic to their ends, up to a log time.
+pub async fn stands(log: &Arc<MemoryLog>, role: &str, topic: Topic, at: i64) {
+    let mut member = log.subscribe(role, &[topic], Share::Divided).await.unwrap();
+    let Polled::Assigned(gained) = member.poll(Fetch::default(), Duration::ZERO).await.unwrap() else {
+        panic!("{role} is there already")
+    };
+    let mut positions = Vec::new();
+    for (partition, from) in gained {
+        let (_, offset) = log.bounds(partition).await.unwrap();
+        let to = Position { offset, log_time: LogTime(at) };
+        positions.push(Advance { partition, from: from.unwrap_or_default(), to });
+    }
+    member.commit(&Step { outputs: Vec::new(), positions }).await.unwrap();
 }
 
 /// Every record of a topic, in the order of log time.

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde::Serialize;
-use slipstream_definitions::definition::{Budgeting, COMPOSITE, Condition, Document, Ratio, Rule, Slo, Window};
+use slipstream_definitions::definition::{Budgeting, COMPOSITE, Document, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
+use slipstream_definitions::inhibits::ANNOTATION as INHIBITS;
 use slipstream_definitions::policy::BURN_RULE_SET;
 use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
@@ -60,6 +61,9 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         };
         let beside = if warnings > 0 { format!(", {warnings} warning{}", plural(warnings)) } else { String::new() };
         output::enough(output::print(&format!("{verdict}{beside}\n")))?;
+        for (rule, inhibits) in loaded.slos.iter().flat_map(inhibiting).collect::<BTreeSet<_>>() {
+            output::enough(output::print(&format!("  {rule} inhibits {inhibits}\n")))?;
+        }
         definitions::say_skipped(&skipped);
         if valid && found + rules > 0 {
             let flags: String = paths.iter().map(|path| flag("slos", path)).collect();
@@ -67,6 +71,19 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         }
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The rules of an SLO that hold back others while their alerts fire, each once, and what.
+fn inhibiting(slo: &Slo) -> impl Iterator<Item = (String, &str)> {
+    let name = |rule: &Rule| match slo.document {
+        Document::Rule => rule.name.clone(),
+        Document::Slo => format!("{} of {}", rule.name, slo.name),
+    };
+    slo.rules().filter_map(move |rule| Some((name(rule), inhibits(rule)?)))
+}
+
+fn inhibits(rule: &Rule) -> Option<&str> {
+    rule.annotations.iter().find(|(name, _)| name == INHIBITS).map(|(_, text)| text.as_str())
 }
 
 async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitCode> {
@@ -105,7 +122,7 @@ fn rows(slo: &Slo) -> Vec<Vec<String>> {
 
 fn row(slo: &Slo, objective: &str, target: Ratio, of: String, rules: &[Rule]) -> Vec<String> {
     let group_by: Vec<&str> = slo.group_by.iter().map(|key| key.label()).collect();
-    let rules: Vec<String> = rules.iter().map(|rule| describe(&rule.condition, &rule.severity.name)).collect();
+    let rules: Vec<String> = rules.iter().map(describe).collect();
     if slo.document == Document::Rule {
         // It promises nothing.
         let none = || "-".to_owned();
@@ -142,8 +159,9 @@ fn window(window: &Window) -> String {
     }
 }
 
-fn describe(condition: &Condition, severity: &str) -> String {
-    format!("{severity} {}", Kinds::default().of(condition).words(condition))
+fn describe(rule: &Rule) -> String {
+    let inhibits = inhibits(rule).map_or_else(String::new, |text| format!(" (inhibits {text})"));
+    format!("{} {}{inhibits}", rule.severity.name, Kinds::default().of(&rule.condition).words(&rule.condition))
 }
 
 fn share(ratio: Ratio) -> f64 {

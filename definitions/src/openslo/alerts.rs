@@ -4,7 +4,8 @@
 //! policy, so files stay valid OpenSLO:
 //! - `slipstream.dev/short-window`: the short window (default: a twelfth of the look-back, at least 1m);
 //! - `slipstream.dev/keep-firing-for`: how long an alert keeps firing after the condition ends (default: not at all);
-//! - `slipstream.dev/min-requests`: fewest requests in the look-back window for the condition to hold (default: 1).
+//! - `slipstream.dev/min-requests`: fewest requests in the look-back window for the condition to hold (default: 1);
+//! - `slipstream.dev/inhibits`: what the alert holds back while it fires (default: nothing).
 //!
 //! The durations of these annotations may be in seconds (`30s`).
 
@@ -14,12 +15,15 @@ use crate::definition::{Condition, Ratio, Rule, Severity};
 use crate::document::fields::{Fields, Text};
 use crate::document::report::{Place, Report};
 use crate::duration;
+use crate::inhibits::{self, Inhibits};
 use crate::policy::BURN_RULE_SET;
 
 pub(super) const SHORT_WINDOW: &str = "short-window";
 pub(super) const KEEP_FIRING_FOR: &str = "keep-firing-for";
 pub(super) const MIN_REQUESTS: &str = "min-requests";
-const ANNOTATIONS: [&str; 3] = [SHORT_WINDOW, KEEP_FIRING_FOR, MIN_REQUESTS];
+const ANNOTATIONS: [&str; 4] = [SHORT_WINDOW, KEEP_FIRING_FOR, MIN_REQUESTS, INHIBITS];
+/// [`inhibits::ANNOTATION`] without the prefix.
+const INHIBITS: &str = "inhibits";
 
 const OPERATORS: [&str; 4] = ["gt", "gte", "lt", "lte"];
 /// Longest window, seconds: what rings reach.
@@ -250,6 +254,9 @@ pub(super) fn rule(report: &mut Report<'_>, policy: &Policy<'_>, condition: &Ale
     if let Some(description) = description.filter(|_| !annotations.iter().any(|(key, _)| key == "description")) {
         annotations.push(("description".to_owned(), description.clone()));
     }
+    if let Some((text, place)) = ours(INHIBITS) {
+        annotations.extend(inhibited(report, &text, place));
+    }
     (report.errors() == errors).then_some(())?;
     Some(Rule {
         name: policy.metadata.name?.value.to_owned(),
@@ -261,6 +268,17 @@ pub(super) fn rule(report: &mut Report<'_>, policy: &Policy<'_>, condition: &Ale
         labels: merged(&policy.metadata.labels, &condition.metadata.labels),
         annotations,
     })
+}
+
+/// What its alert holds back, which goes with it.
+fn inhibited(report: &mut Report<'_>, text: &str, place: Place) -> Option<(String, String)> {
+    match Inhibits::parse(text) {
+        Ok(inhibits) => Some((inhibits::ANNOTATION.to_owned(), inhibits.to_string())),
+        Err(error) => {
+            report.error(place, "invalid-annotation", format!("{}: {error}", inhibits::ANNOTATION), None);
+            None
+        }
+    }
 }
 
 fn short_window(report: &mut Report<'_>, text: &str, place: Place, long: i64) -> i64 {

@@ -15,6 +15,7 @@ mod doubts;
 mod foreign;
 mod group_by;
 mod indicator;
+mod inhibits;
 mod meant;
 mod metadata;
 mod objective;

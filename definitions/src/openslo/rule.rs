@@ -5,11 +5,12 @@
 
 use super::alerts::{self, Reference, check_window};
 use super::indicator::{self, Counted, What};
+use super::inhibits::Others;
 use super::metadata::{self, Metadata};
 use super::resolve::COUNTS_KEPT;
 use super::set::Set;
 use super::source::DataSources;
-use super::{canonical, doubts};
+use super::{canonical, doubts, inhibits};
 use crate::definition::{
     BUDGET_EXHAUSTED, BUDGET_REMAINING, BURN_RATE, Budgeting, COMPOSITE, Condition, Document, ERROR_RATIO, GroupKey,
     Indicator, LATENCY_QUANTILE, NO_TRAFFIC, NoData, OF_RULE, Objective, RATIO_BELOW, Ratio, Rule, Severity, Side, Slo,
@@ -17,6 +18,7 @@ use crate::definition::{
 };
 use crate::document::fields::{Fields, Text, as_written};
 use crate::document::report::{Place, Report};
+use crate::inhibits::{ANNOTATION as INHIBITS, Inhibits};
 use crate::policy::BURN_RULE_SET;
 use crate::{duration, template};
 
@@ -33,8 +35,17 @@ const MAX_WAIT: i64 = 30 * 86_400;
 /// Most that a guard may ask for.
 const MAX_LEAST: u64 = 1_000_000_000_000;
 
-const FIELDS: [&str; 8] =
-    ["description", "service", "indicator", "indicatorRef", "slo", "objective", "runbook", "conditions"];
+const FIELDS: [&str; 9] = [
+    "description",
+    "service",
+    "indicator",
+    "indicatorRef",
+    "slo",
+    "objective",
+    "runbook",
+    inhibits::FIELD,
+    "conditions",
+];
 /// The field that says what must hold, with the kind it makes.
 pub(super) const KINDS: [(&str, &str); 7] = [
     ("burnRate", BURN_RATE),
@@ -45,8 +56,18 @@ pub(super) const KINDS: [(&str, &str); 7] = [
     ("budgetRemaining", BUDGET_REMAINING),
     ("budgetExhausted", BUDGET_EXHAUSTED),
 ];
-const COMMON: [&str; 9] =
-    ["name", "severity", "for", "keepFiringFor", "minRequests", "minBad", "noData", "labels", "annotations"];
+const COMMON: [&str; 10] = [
+    "name",
+    "severity",
+    "for",
+    "keepFiringFor",
+    "minRequests",
+    "minBad",
+    "noData",
+    inhibits::FIELD,
+    "labels",
+    "annotations",
+];
 
 /// A Rule as written; what has an error, which is reported, is `None`.
 pub(super) struct Draft<'n> {
@@ -70,7 +91,7 @@ pub(super) enum On<'n> {
 /// A condition as written.
 #[derive(Clone)]
 pub(super) struct Written {
-    place: Place,
+    pub(super) place: Place,
     /// Of the rule that it makes.
     pub(super) name: String,
     pub(super) condition: Condition,
@@ -79,6 +100,8 @@ pub(super) struct Written {
     pub(super) severity: String,
     pub(super) wait: i64,
     pub(super) keep: i64,
+    /// What its alert holds back: what it says itself, else what the Rule says.
+    pub(super) inhibits: Option<Inhibits>,
     pub(super) labels: Vec<(String, String)>,
     pub(super) annotations: Vec<(String, String)>,
 }
@@ -109,7 +132,11 @@ pub(super) fn read<'n>(report: &mut Report<'_>, object: &Fields<'n>, sources: &D
         report.error(place, "conflicting-fields", "spec.service: the SLO says which service it is".to_owned(), None);
     }
     let name = metadata.name.map_or("", |name| name.value);
-    let written = conditions(report, &spec, name, &on);
+    let of_slo = matches!(on, On::Slo { .. });
+    let others = Others { of_slo, of_service: of_slo || !service.is_empty() };
+    let inhibits = inhibits::read(report, &spec, others);
+    let mut written = conditions(report, &spec, name, (&on, others));
+    written.iter_mut().for_each(|written| written.inhibits = written.inhibits.take().or_else(|| inhibits.clone()));
     Some(Draft {
         description: spec.description(report).unwrap_or_default(),
         place: object.place,
@@ -146,7 +173,7 @@ fn on<'n>(report: &mut Report<'_>, spec: &Fields<'n>, sources: &DataSources<'_>)
     }
 }
 
-fn conditions(report: &mut Report<'_>, spec: &Fields<'_>, rule: &str, on: &On<'_>) -> Vec<Written> {
+fn conditions(report: &mut Report<'_>, spec: &Fields<'_>, rule: &str, about: (&On<'_>, Others)) -> Vec<Written> {
     if spec.required(report, "conditions").is_none() {
         return Vec::new();
     }
@@ -160,7 +187,7 @@ fn conditions(report: &mut Report<'_>, spec: &Fields<'_>, rule: &str, on: &On<'_
     let mut written: Vec<Written> = Vec::new();
     for (index, item) in items.iter().enumerate().take(MAX_CONDITIONS) {
         let Some(fields) = Fields::of(report, item, &format!("{path}[{index}]")) else { continue };
-        let Some(condition) = condition(report, &fields, (rule, items.len() > 1), on) else { continue };
+        let Some(condition) = condition(report, &fields, (rule, items.len() > 1), about) else { continue };
         if written.iter().any(|known| known.name == condition.name) {
             let message = format!("{}: a second condition is named `{}`", fields.path, condition.name);
             let help = "give each a `name`; without one it is called by its severity".to_owned();
@@ -176,7 +203,7 @@ fn condition(
     report: &mut Report<'_>,
     fields: &Fields<'_>,
     (rule, several): (&str, bool),
-    on: &On<'_>,
+    (on, others): (&On<'_>, Others),
 ) -> Option<Written> {
     let errors = report.errors();
     let known: Vec<&str> = COMMON.iter().copied().chain(KINDS.iter().map(|(field, _)| *field)).collect();
@@ -201,6 +228,7 @@ fn condition(
         "keep" => NoData::Keep,
         _ => NoData::Ok,
     });
+    let inhibits = inhibits::read(report, fields, others);
     let (labels, annotations) = metadata::pairs(report, fields);
     let [(field, kind)] = kinds[..] else {
         let all: Vec<&str> = KINDS.iter().map(|(field, _)| *field).collect();
@@ -235,6 +263,7 @@ fn condition(
         severity: severity.value.to_owned(),
         wait,
         keep,
+        inhibits,
         labels,
         annotations,
     })
@@ -483,16 +512,19 @@ impl Draft<'_> {
             wait: written.wait,
             keep: written.keep,
             labels: alerts::merged(&self.metadata.labels, &written.labels),
-            annotations: self.described(alerts::merged(&self.metadata.annotations, &written.annotations)),
+            annotations: self.annotations(written),
         };
         self.written.iter().map(rule).collect()
     }
 
-    /// The description of the Rule is that of its alerts, unless one is among the annotations.
-    fn described(&self, mut annotations: Vec<(String, String)>) -> Vec<(String, String)> {
+    /// The description of the Rule is that of its alerts, unless one is among the annotations. What an alert holds back goes
+    /// with it.
+    fn annotations(&self, written: &Written) -> Vec<(String, String)> {
+        let mut annotations = alerts::merged(&self.metadata.annotations, &written.annotations);
         if !self.description.is_empty() && !annotations.iter().any(|(key, _)| key == "description") {
             annotations.push(("description".to_owned(), self.description.clone()));
         }
+        annotations.extend(written.inhibits.iter().map(|inhibits| (INHIBITS.to_owned(), inhibits.to_string())));
         annotations
     }
 }
@@ -541,6 +573,9 @@ pub(super) fn attach(report: &mut Report<'_>, set: &Set<'_>, slo: &mut Slo) -> V
             }
         }
         documents.extend(canonical::rule::write(draft, None));
+    }
+    for draft in set.rules.iter().filter(|draft| draft.sound && draft.is_of(&slo.name)) {
+        inhibits::check_severities(report, slo, draft);
     }
     documents
 }

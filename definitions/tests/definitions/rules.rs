@@ -319,3 +319,87 @@ fn sliced_time_and_composites_say_what_they_do_not_count() {
     assert_eq!(codes("{severity: page, errorRatio: {above: 5%, over: 1h}, noData: alert}"), ["unsupported-guard"]);
     assert_eq!(codes("{severity: page, errorRatio: {above: 5%, over: 1h}, minRequests: 3}"), [""; 0]);
 }
+
+/// The Rules of the example, with something that one of them holds back.
+fn with(text: &str, after: &str, line: &str) -> String {
+    text.replacen(after, &format!("{after}{line}"), 1)
+}
+
+fn held_back(rule: &Rule) -> Option<&str> {
+    rule.annotations.iter().find(|(name, _)| name == "slipstream.dev/inhibits").map(|(_, text)| text.as_str())
+}
+
+#[test]
+fn a_rule_says_what_it_holds_back_and_a_condition_says_it_for_itself() {
+    let own = with(ERRORS, "  service: checkout\n", "  inhibits: {dependants: true}\n");
+    let of_slo =
+        with(OF_SLO, "budgetRemaining: {below: 0%}", ", inhibits: {severities: [ticket, page], dependants: true}");
+    let loaded = load_texts(&[CHECKOUT, &of_slo, &own]);
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let rules = |name: &str| loaded.slos.iter().find(|slo| slo.name == name).unwrap().objectives[0].rules.clone();
+    let (slo, own) = (rules("checkout-availability"), rules("HighErrorRate"));
+    assert_eq!(held_back(named(&slo, "Budget/spent")), Some("severities=ticket,page; dependants"));
+    assert_eq!(held_back(named(&slo, "Budget/low")), None);
+    assert!(own.iter().all(|rule| held_back(rule) == Some("dependants")), "{own:?}");
+    // It reads back as it was written.
+    for (document, slo) in loaded.documents.iter().zip(&loaded.slos) {
+        assert_eq!(&parse_document(&document.text).unwrap(), slo, "{document:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_held_back_is_named_by_line_and_column() {
+    let own = |field: &str| with(ERRORS, "  service: checkout\n", &format!("  inhibits: {field}\n"));
+    let of_slo = |field: &str| with(OF_SLO, "budgetRemaining: {below: 0%}", &format!(", inhibits: {field}"));
+    let nameless = own("{dependants: true}").replace("  service: checkout\n", "");
+    let cases = [
+        (own("{}"), "missing-field", "spec.inhibits: nothing is held back", (10, 13)),
+        (own("{severities: [ticket]}"), "needs-slo", "only an SLO has other alerts", (10, 14)),
+        (own("{dependants: maybe}"), "wrong-type", "", (10, 26)),
+        (own("{dependents: true}"), "unknown-field", "", (10, 14)),
+        (nameless, "needs-service", "nothing depends on a Rule without a service", (9, 14)),
+        (
+            of_slo("{severities: ['a,b']}"),
+            "invalid-value",
+            "spec.conditions[1].inhibits.severities[0]: `a,b`: ",
+            (9, 91),
+        ),
+    ];
+    for (text, code, message, place) in cases {
+        let loaded = load_texts(&[CHECKOUT, &text]);
+        let found = loaded.diagnostics.iter().find(|d| d.is_error()).unwrap_or_else(|| panic!("{code}: {text}"));
+        assert_eq!((found.code, found.line, found.column), (code, place.0, place.1), "{found:?}");
+        assert!(found.message.contains(message), "{found:?}");
+    }
+    let loaded = load_texts(&[CHECKOUT, &of_slo("{severities: [tickt]}")]);
+    let warned = &loaded.diagnostics[0];
+    assert!(!warned.is_error() && warned.code == "unknown-severity", "{warned:?}");
+    assert_eq!(warned.help.as_deref(), Some("did you mean `ticket`?"));
+}
+
+#[test]
+fn an_alert_policy_says_it_by_an_annotation() {
+    let policy = |annotation: &str| {
+        let policies = "  alertPolicies:
+    - kind: AlertPolicy
+      metadata: {name: fast, annotations: {slipstream.dev/inhibits: ANNOTATION}}
+      spec:
+        conditions:
+          - kind: AlertCondition
+            metadata: {name: fast}
+            spec:
+              severity: page
+              condition: {kind: burnrate, op: gt, threshold: 14.4, lookbackWindow: 1h, alertAfter: 2m}
+        notificationTargets: [{targetRef: on-call}]
+";
+        format!("{CHECKOUT}{}", policies.replace("ANNOTATION", annotation))
+    };
+    let loaded = load_texts(&[&policy("'severities=ticket ;dependants'")]);
+    let slo = loaded.slos.first().unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+    assert_eq!(held_back(&slo.objectives[0].rules[0]), Some("severities=ticket; dependants"));
+    assert_eq!(&parse_document(&loaded.documents[0].text).unwrap(), slo);
+    let loaded = load_texts(&[&policy("tickets")]);
+    let wrong = &loaded.diagnostics[0];
+    assert_eq!(wrong.code, "invalid-annotation");
+    assert!(wrong.message.contains("`tickets`: expected `severities=ticket,info` or `dependants`"), "{wrong:?}");
+}

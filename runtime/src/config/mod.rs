@@ -21,6 +21,7 @@ mod serving;
 mod settings;
 mod tree;
 mod units;
+mod watchdog;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -41,6 +42,7 @@ pub use secret::Secret;
 pub use serving::{RateLimits, Tls};
 pub use slipstream_schemas::Retention;
 pub use units::duration;
+pub use watchdog::Watchdog;
 
 /// The configuration of a process.
 #[derive(Debug, Clone, PartialEq)]

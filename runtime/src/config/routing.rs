@@ -12,6 +12,7 @@ use super::receiver::{Receiver, group_by};
 use super::section::{Problems, Section, complain, expected, plain, text};
 use super::tree::{Node, Value};
 use super::units::{self, DURATION, POSITIVE, positive};
+use super::watchdog::{Watchdog, watchdog};
 
 /// Which alerts go to which receiver, and when not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +25,16 @@ pub struct Routing {
     pub dependencies: BTreeMap<String, BTreeSet<String>>,
     /// By name; one of several has to hold.
     pub intervals: BTreeMap<String, Vec<TimeInterval>>,
+    /// Who is told all the time that alerting works; of alerts only if a route says so.
+    pub watchdog: Option<Watchdog>,
+}
+
+impl Routing {
+    /// The watchdog, if it is this receiver that is told.
+    #[must_use]
+    pub fn watchdog_of(&self, receiver: &str) -> Option<&Watchdog> {
+        self.watchdog.as_ref().filter(|watchdog| watchdog.receiver == receiver)
+    }
 }
 
 /// A route, and those below it.
@@ -71,10 +82,15 @@ const BOOL: &str = "`true` or `false`";
 pub(super) fn routing(top: &Section<'_>, receivers: &[Receiver], problems: &Problems) -> Routing {
     let intervals = intervals(top, problems);
     let reader = Reader { receivers, intervals: &intervals, problems };
-    let root = top.get("route").map(|node| reader.root(node));
+    let root = top.get("route").map(|node| (reader.root(node), node));
+    let watchdog = watchdog(top, root.as_ref().map(|(root, _)| root), receivers, problems);
+    if let Some((root, node)) = &root {
+        reader.lonely(root, node, watchdog.as_ref());
+    }
     let inhibitions = top.list("inhibit_rules").unwrap_or_default();
     let inhibitions = inhibitions.into_iter().filter_map(|node| inhibition(node, problems)).collect();
-    Routing { root, inhibitions, dependencies: dependencies(top, problems), intervals }
+    let root = root.map(|(root, _)| root);
+    Routing { root, inhibitions, dependencies: dependencies(top, problems), intervals, watchdog }
 }
 
 struct Reader<'r> {
@@ -93,11 +109,16 @@ impl Reader<'_> {
             let message = "`route`: the first route takes everything; put `matchers` and `continue` into its `routes`";
             complain(self.problems, &node.place, message.into());
         }
-        for lonely in self.receivers.iter().filter(|receiver| !leads_to(&root, &receiver.name)) {
+        root
+    }
+
+    /// Whoever is told of nothing is a mistake.
+    fn lonely(&self, root: &Route, node: &Node, watchdog: Option<&Watchdog>) {
+        let told = |name: &str| leads_to(root, name) || watchdog.is_some_and(|watchdog| watchdog.receiver == name);
+        for lonely in self.receivers.iter().filter(|receiver| !told(&receiver.name)) {
             let place = lonely.place.as_ref().unwrap_or(&node.place);
             complain(self.problems, place, format!("`receivers`: no route leads to `{}`", lonely.name));
         }
-        root
     }
 
     fn route(&self, node: &Node, name: &str) -> Route {

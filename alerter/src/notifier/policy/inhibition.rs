@@ -1,12 +1,16 @@
-//! Who holds back whom: while an alert fires that is the source of a rule, its targets are not told.
+//! Who holds back whom: while an alert fires that is the source of a rule, its targets are not told. What the rules of alerts name
+//! themselves is [`named`](super::named).
 //!
 //! As in Alertmanager an alert that is both source and target of a rule is not held back by another of that kind, so alerts
 //! cannot silence each other. Sources count whether or not anybody is told of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use slipstream_definitions::inhibits::Inhibits;
 use slipstream_runtime::config::{Inhibition, Routing};
 use slipstream_slo::alerts::Labels;
+
+use super::named::Named;
 
 const SERVICE: &str = "service";
 
@@ -28,6 +32,7 @@ pub struct Inhibitions {
     dependencies: BTreeMap<String, BTreeSet<String>>,
     /// By alert: under what it is a source of which rule.
     firing: BTreeMap<String, Vec<(usize, Agreed)>>,
+    named: Named,
 }
 
 impl Inhibitions {
@@ -36,12 +41,13 @@ impl Inhibitions {
         let rules = routing.inhibitions.iter().map(|of| Rule { of: of.clone(), sources: BTreeMap::new() });
         let services = routing.dependencies.keys();
         let dependencies = services.map(|service| (service.clone(), reached(service, &routing.dependencies))).collect();
-        Inhibitions { rules: rules.collect(), dependencies, firing: BTreeMap::new() }
+        Inhibitions { rules: rules.collect(), dependencies, ..Inhibitions::default() }
     }
 
     /// An alert fires with these labels. Returns whether that may hold others back, or no longer does.
-    pub fn fires(&mut self, id: &str, labels: &Labels) -> bool {
+    pub fn fires(&mut self, id: &str, labels: &Labels, inhibits: Inhibits) -> bool {
         let was = self.over(id);
+        let names = self.named.fires(id, labels, inhibits);
         let mut places = Vec::new();
         for (i, rule) in self.rules.iter_mut().enumerate().filter(|(_, rule)| matches(&rule.of.source, labels)) {
             let service = labels.get(SERVICE).map_or("", String::as_str);
@@ -54,12 +60,13 @@ impl Inhibitions {
         if is {
             self.firing.insert(id.to_owned(), places);
         }
-        was || is
+        was || is || names
     }
 
     /// An alert does not fire any more. Returns whether others may have been held back by it.
     pub fn over(&mut self, id: &str) -> bool {
-        let Some(places) = self.firing.remove(id) else { return false };
+        let named = self.named.over(id);
+        let Some(places) = self.firing.remove(id) else { return named };
         for (rule, agreed) in places {
             let sources = &mut self.rules[rule].sources;
             if let Some(ids) = sources.get_mut(&agreed) {
@@ -74,6 +81,10 @@ impl Inhibitions {
 
     /// The alert that holds back another one; of several the one with the first id.
     pub fn by(&self, id: &str, labels: &Labels) -> Option<&str> {
+        self.by_rule(id, labels).or_else(|| self.named.by(id, labels, &self.dependencies))
+    }
+
+    fn by_rule(&self, id: &str, labels: &Labels) -> Option<&str> {
         self.rules.iter().filter(|rule| matches(&rule.of.target, labels)).find_map(|rule| {
             let two_sided = matches(&rule.of.source, labels);
             let sources = self.behind(rule, labels);
@@ -128,6 +139,11 @@ mod tests {
         text.split(' ').map(pair).collect()
     }
 
+    /// Of an alert whose rule names nothing.
+    fn fires(all: &mut Inhibitions, id: &str, labels: &Labels) -> bool {
+        all.fires(id, labels, Inhibits::default())
+    }
+
     fn parse(text: &str) -> Matchers {
         Matchers::parse(text).unwrap()
     }
@@ -156,24 +172,24 @@ mod tests {
     fn a_page_holds_back_the_tickets_of_its_slo_while_it_fires() {
         let mut all = Inhibitions::new(&rules());
         let ticket = labels("slo=a severity=ticket");
-        assert!(all.fires("p", &labels("slo=a severity=page")));
-        assert!(!all.fires("t", &ticket), "a ticket holds back nobody");
+        assert!(fires(&mut all, "p", &labels("slo=a severity=page")));
+        assert!(!fires(&mut all, "t", &ticket), "a ticket holds back nobody");
         assert_eq!(all.by("t", &ticket), Some("p"));
         assert_eq!(all.by("t", &labels("slo=b severity=ticket")), None, "another SLO");
         assert_eq!(all.by("p", &labels("slo=a severity=page")), None, "not itself");
-        all.fires("q", &labels("slo=a severity=page"));
+        fires(&mut all, "q", &labels("slo=a severity=page"));
         assert_eq!(all.by("q", &labels("slo=a severity=page")), None, "nor one like itself");
         assert!(all.over("p") && all.over("q") && !all.over("q"));
         assert_eq!(all.by("t", &ticket), None);
-        all.fires("p", &labels("slo=a severity=page"));
-        assert!(all.fires("p", &labels("slo=a severity=info")), "it is no source any more");
+        fires(&mut all, "p", &labels("slo=a severity=page"));
+        assert!(fires(&mut all, "p", &labels("slo=a severity=info")), "it is no source any more");
         assert_eq!(all.by("t", &ticket), None);
     }
 
     #[test]
     fn what_depends_on_a_service_that_is_down_is_held_back() {
         let mut all = Inhibitions::new(&rules());
-        all.fires("d", &labels("alertname=ServiceDown service=payment"));
+        fires(&mut all, "d", &labels("alertname=ServiceDown service=payment"));
         let cases = [("checkout", Some("d")), ("web", Some("d")), ("payment", None), ("search", None)];
         for (service, want) in cases {
             assert_eq!(all.by("x", &labels(&format!("slo=s service={service}"))), want, "{service}");

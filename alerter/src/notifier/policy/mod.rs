@@ -5,10 +5,12 @@
 //! it is still true; an end is never held back, because it closes what a receiver has open.
 
 mod inhibition;
+mod named;
 mod routes;
 
 use std::collections::BTreeMap;
 
+use slipstream_definitions::inhibits::{self, Inhibits};
 use slipstream_definitions::time_interval::TimeInterval;
 use slipstream_schemas::records::{Acknowledgement, AlertTransition, NotificationReason};
 use slipstream_slo::alerts::{Labels, Silence, Silences, labels};
@@ -77,7 +79,9 @@ impl Policy {
 
     /// An alert fires. Returns whether that may hold others back, or no longer does.
     pub fn fires(&mut self, transition: &AlertTransition) -> bool {
-        self.inhibitions.fires(&transition.alert_id, &labels(transition))
+        let named = transition.annotations.iter().find(|annotation| annotation.name == inhibits::ANNOTATION);
+        let inhibits = named.map(|annotation| Inhibits::of_alert(&annotation.value)).unwrap_or_default();
+        self.inhibitions.fires(&transition.alert_id, &labels(transition), inhibits)
     }
 
     /// An alert is over. Returns whether others may have been held back by it.

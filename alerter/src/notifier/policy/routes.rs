@@ -64,7 +64,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The routes of a configuration, for one receiver. Without any the receiver gets everything.
+    /// The routes of a configuration, for one receiver. Without any the receiver gets everything, unless it is
+    /// the watchdog's.
     pub fn new(receiver: &ReceiverConfig, routing: &Routing) -> Self {
         let first = Applied {
             key: ROOT.to_owned(),
@@ -81,7 +82,7 @@ impl Routes {
                 routes.add(&receiver.name, root, &receiver.name, first);
             }
             None => routes.nodes.push(Node {
-                mine: true,
+                mine: routing.watchdog_of(&receiver.name).is_none(),
                 matchers: Matchers::default(),
                 goes_on: false,
                 below: Vec::new(),

@@ -42,10 +42,19 @@ struct ConditionOut<'a> {
     min_requests: i64,
     min_bad: i64,
     no_data: NoData,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inhibits: Option<InhibitsOut<'a>>,
     #[serde(skip_serializing_if = "Labels::is_empty")]
     labels: Labels<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
     annotations: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct InhibitsOut<'a> {
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    severities: &'a [String],
+    dependants: bool,
 }
 
 /// Writes a Rule as JSON; `counted` is its own indicator. Returns `None` if a number has no exact decimal, which none has that was
@@ -101,6 +110,10 @@ fn condition<'a>(written: &'a Written, rule: &str, several: bool) -> Option<Cond
         min_requests: least,
         min_bad: least_bad,
         no_data,
+        inhibits: written
+            .inhibits
+            .as_ref()
+            .map(|inhibits| InhibitsOut { severities: &inhibits.severities, dependants: inhibits.dependants }),
         labels: Labels(&written.labels),
         annotations: written.annotations.clone(),
     })
