@@ -37,6 +37,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use slipstream_log::{Consumer, LogError, Outgoing, Polled, SharedLog, Step, StepFate, settle};
+use slipstream_role::markers::FollowedMarkers;
 use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
 use slipstream_role::silences::SilenceReader;
@@ -53,7 +54,7 @@ use crate::notifier::dispatch::{Answer, Dispatcher};
 use crate::notifier::ledger::Ledger;
 use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
-use crate::notifier::transport::Transport;
+use crate::notifier::transport::{Journal, Transport};
 use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
 use in_flight::{Finished, InFlight};
 
@@ -84,7 +85,8 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
-    let transport = transport::open(&receiver, Some(&log))?;
+    let markers = FollowedMarkers::reaching(receiver.format.reaches_back());
+    let transport = transport::open(&receiver, Journal::of(&log, &markers))?;
     run_outside(
         log,
         receiver,

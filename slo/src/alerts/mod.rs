@@ -11,6 +11,7 @@ mod labels;
 mod machine;
 mod open;
 mod silences;
+mod standing;
 mod told;
 
 pub use self::decide::decide;
@@ -19,3 +20,4 @@ pub use self::labels::{Labels, SEVERITY, is_of_rule, labels};
 pub use self::machine::{AlertState, Phase, alert_id, end, rule_sets, step};
 pub use self::open::{Draft, OpenAlerts, SeriesKey};
 pub use self::silences::{Silence, SilenceError, Silences, Silencing};
+pub use self::standing::{SilenceState, Standing};

@@ -13,7 +13,6 @@ use std::future::Future;
 
 use futures::future;
 use slipstream_definitions::definition::{GroupKey, Slo};
-use slipstream_role::markers::markers;
 use slipstream_schemas::records::{AlertTransition, Exemplar, GroupLabel, Marker};
 use slipstream_schemas::{Cause, EventTime};
 use slipstream_store::kpis::{Field, KpiAnswer, KpiQuestion, Level};
@@ -125,7 +124,7 @@ impl History {
     async fn marked(&self, question: &EvidenceQuestion, by: Instant) -> Result<Vec<Marker>, QueryError> {
         let from = EventTime(question.began.0.saturating_sub(MARKERS_BEFORE));
         let log = self.log()?;
-        match timeout_at(by, markers(log.as_ref(), from, question.to)).await {
+        match timeout_at(by, self.markers.touching(log.as_ref(), from, question.to)).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => Err(QueryError::Log(slipstream_log::LogError::Fatal {
                 doing: "reading markers".to_owned(),
