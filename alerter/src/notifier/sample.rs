@@ -121,6 +121,7 @@ fn transition(receiver: &ReceiverConfig, severity: &str, now: i64) -> AlertTrans
         exemplars: Vec::new(),
         rule_kind: NO_TRAFFIC.to_owned(),
         withdrawn: false,
+        holds_since: None,
     }
 }
 
