@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use slipstream_log::{Log, Outgoing};
-use slipstream_schemas::records::{Acknowledgement, LabelMatcher, MatchOp, Said, Silence};
+use slipstream_schemas::records::{Acknowledgement, LabelMatcher, MatchOp, Recurrence, Said, Silence};
 use slipstream_schemas::{Topic, codec};
 use support::{World, events, until};
 
@@ -66,6 +66,13 @@ async fn silences_are_told_with_where_they_stand() {
     let one = &world.api.get("/silences?state=expired").await.ok()["silences"][0];
     assert_eq!(one["matchers"], json!([{"label": "service", "op": "=~", "value": "pay.*"}]));
     assert_eq!((&one["author"], &one["reason"]), (&json!("ana"), &json!("deployment")));
+    assert_eq!((&one["next"], &one["until"]), (&Value::Null, &Value::Null));
+    let Said::Silence(open) = silence("s-leap-day", now - HOUR, None, 6) else { unreachable!() };
+    let leap_day = Recurrence { cron: "0 2 29 2 *".to_owned(), zone: "UTC".to_owned(), seconds: 60 };
+    say(world.log.as_ref(), "s-leap-day", Some(&Said::Silence(Silence { recurrence: Some(leap_day), ..open }))).await;
+    let pending = &world.api.get("/silences?state=pending").await.ok()["silences"][0];
+    assert_eq!((&pending["id"], &pending["until"]), (&json!("s-leap-day"), &Value::Null), "it does not apply now");
+    assert!(pending["next"].as_str().unwrap().ends_with("-02-29T02:00:00.000000Z"), "{pending}");
     world.end().await;
 }
 

@@ -3,9 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use slipstream_alerter::notifier::evidence::{EvidenceSource, Explained, Shared, Stored};
-use slipstream_alerter::notifier::transport::{self, Transport};
+use slipstream_alerter::notifier::transport::{self, Journal, Transport};
 use slipstream_alerter::{AlerterError, ReceiverConfig};
 use slipstream_log::SharedLog;
+use slipstream_role::markers::FollowedMarkers;
 use slipstream_runtime::config::{Config, LogAddress, Role, StoreAddress};
 use slipstream_runtime::stage::Stage;
 use slipstream_runtime::supervise::Supervisor;
@@ -19,16 +20,24 @@ pub struct Explaining {
     /// One for all receivers; `None`: an alert says what it knows itself.
     source: Option<Arc<dyn EvidenceSource>>,
     trace_url: String,
+    /// Evidence and remediations ask for the same markers.
+    markers: FollowedMarkers,
 }
 
 impl Explaining {
     /// By a store that is open.
     pub fn by_store(log: SharedLog, store: SharedStore) -> Explaining {
-        Explaining::by_cell(log, Arc::new(OnceLock::from(store)), String::new())
+        Explaining::without_store(String::new(), FollowedMarkers::default())
+            .and_by(log, Arc::new(OnceLock::from(store)))
     }
 
-    fn by_cell(log: SharedLog, cell: Arc<OnceLock<SharedStore>>, trace_url: String) -> Explaining {
-        Explaining { source: Some(Arc::new(Shared::new(Stored::new(log, cell)))), trace_url }
+    fn without_store(trace_url: String, markers: FollowedMarkers) -> Explaining {
+        Explaining { source: None, trace_url, markers }
+    }
+
+    fn and_by(self, log: SharedLog, cell: Arc<OnceLock<SharedStore>>) -> Explaining {
+        let stored = Stored::new(log, cell, self.markers.clone());
+        Explaining { source: Some(Arc::new(Shared::new(stored))), ..self }
     }
 
     /// As the configuration says; a database is opened beside, once it is up. `None`: it wants no evidence, or nothing is sent.
@@ -36,13 +45,15 @@ impl Explaining {
         if !config.evidence || config.receivers.is_empty() || !config.roles.contains(&Role::Notifier) {
             return None;
         }
-        let trace_url = config.trace_url.clone().unwrap_or_default();
-        let Some(place) = place(config, installation) else { return Some(Explaining { source: None, trace_url }) };
+        let reach = config.receivers.iter().map(|receiver| receiver.format.reaches_back()).max();
+        let markers = FollowedMarkers::reaching(reach.unwrap_or_default());
+        let explaining = Explaining::without_store(config.trace_url.clone().unwrap_or_default(), markers);
+        let Some(place) = place(config, installation) else { return Some(explaining) };
         let cell = Arc::new(OnceLock::new());
         let (opened, shutdown) = (cell.clone(), supervisor.token(Stage::Deliver));
         let open = async move { place.await_open("notifier", &opened, &shutdown).await };
         supervisor.job(Stage::Deliver, "evidence-store", open);
-        Some(Explaining::by_cell(installation.log.patient(), cell, trace_url))
+        Some(explaining.and_by(installation.log.patient(), cell))
     }
 
     /// The way to a receiver, with evidence; what remediations do is recorded in `log`.
@@ -50,7 +61,7 @@ impl Explaining {
     /// # Errors
     /// When the receiver is configured wrongly.
     pub fn way_to(&self, receiver: &ReceiverConfig, log: &SharedLog) -> Result<Arc<dyn Transport>, AlerterError> {
-        let way = transport::open(receiver, Some(log))?;
+        let way = transport::open(receiver, Journal::of(log, &self.markers))?;
         Ok(Arc::new(Explained::new(way, self.source.clone(), &receiver.name, &self.trace_url)))
     }
 }

@@ -79,10 +79,17 @@ async fn a_silence_holds_back_until_it_is_expired_and_history_has_it_all() {
     assert!(!chat.deliveries().iter().any(of("checkout-availability")), "it went to the pager alone");
     let listed = asked(&with(&["silence", "list", "--json"])).await;
     assert_eq!((&listed["silences"][0]["id"], &listed["silences"][0]["state"]), (&json!(id), &"active".into()));
+    let gateway = process.gateway();
+    assert_eq!(asked(&["silence", "list", "--gateway", &gateway, "--json"]).await, listed, "whichever way");
 
     let alert = note["alert_id"].as_str().unwrap().to_owned();
     let acked = asked(&[&["alert", "ack", &alert, "--owner", "ada", "--json"], &at[..]].concat()).await;
     assert_eq!((&acked["alert_id"], &acked["owner"]), (&json!(alert), &"ada".into()));
+    let (_, err, done) = run(&[&["alert", "ack", &format!("{alert}/1"), "--withdraw"], &at[..]].concat()).await;
+    assert!(!done && err.contains("nobody looks after this alert, or this episode of it"), "{err}");
+    let episode = format!("{alert}/{}", acked["episode"]);
+    let withdrawn = asked(&["alert", "ack", &episode, "--withdraw", "--gateway", &gateway, "--json"]).await;
+    assert_eq!(withdrawn["episode"], acked["episode"]);
     let (out, err, done) = run(&[&["silence", "expire", id.as_str()], &at[..]].concat()).await;
     assert!(done && out.starts_with("expired: {service=\"payment\"}"), "{out}{err}");
     chat.until(PATIENCE, |all| all.iter().any(of("payment-availability"))).await.unwrap();

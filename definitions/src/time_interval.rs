@@ -3,11 +3,15 @@
 //! Everything that an interval names has to hold; of several ranges of one kind, any. Days of the month count from the end where
 //! they are negative, and a range that reaches beyond a month ends with it. Local time is that of the zone `location`.
 
+mod allowance;
+
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+pub use allowance::ever_allows;
 
 /// A range of whole numbers, both ends in it.
 type Range = RangeInclusive<i32>;

@@ -10,6 +10,7 @@ use slipstream_definitions::definition::Slo;
 use slipstream_log::{Log, LogError, SharedLog, TopicPartition};
 use slipstream_role::burn_state::{BurnStateError, Folded};
 use slipstream_role::definitions::PARTITION as DEFINITIONS;
+use slipstream_role::reading::ReadError;
 use slipstream_role::revisions::Definitions;
 use slipstream_schemas::records::{BurnRates, WindowRates};
 use slipstream_schemas::{LogTime, Topic};
@@ -19,6 +20,7 @@ use slipstream_slo::revision::Revisions;
 use crate::counts::Counts;
 use crate::definitions::{in_force, in_force_at};
 use crate::error::{DefinitionsError, FollowError};
+use crate::rules;
 use crate::slos::SloAnswer;
 
 /// The status of the SLOs, as of the part of the log that was read.
@@ -153,6 +155,15 @@ impl Follower {
     /// Within the last known tick.
     fn evaluated(&self) -> LogTime {
         LogTime(self.known_up_to().map_or(i64::MIN, |end| end * 1_000 - 1))
+    }
+
+    /// Looks up which Rules of an answer are kept firing: only the log of alerts knows that.
+    ///
+    /// # Errors
+    /// When alerts cannot be read.
+    pub async fn find_kept(&self, answer: &mut SloAnswer) -> Result<(), ReadError> {
+        let Some(end) = self.known_up_to() else { return Ok(()) };
+        rules::find_kept(self.log.as_ref(), &self.definitions(), end - 1, &mut answer.rules).await
     }
 
     /// The SLOs in force and the status of each, worst budget first.

@@ -9,6 +9,7 @@ pub mod definitions;
 pub mod error;
 pub mod follower;
 pub mod history;
+pub mod rules;
 pub mod slos;
 
 pub use error::{DefinitionsError, FollowError, QueryError};

@@ -8,11 +8,15 @@ use slipstream_schemas::records::{BudgetUnit, BurnRates};
 
 use slipstream_store::text;
 
+use crate::rules::RuleStatus;
+
 /// The SLOs, and the status of each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SloAnswer {
     /// One for each objective and group.
     pub slos: Vec<SloStatus>,
+    /// The Rules, on an SLO or with an indicator of their own, and their groups.
+    pub rules: Vec<RuleStatus>,
 }
 
 impl SloAnswer {
@@ -20,7 +24,7 @@ impl SloAnswer {
     pub fn worst_first(definitions: &[Slo], states: &[BurnRates]) -> SloAnswer {
         let mut slos = status(definitions, states);
         slos.sort_by(|a, b| a.budget_remaining.total_cmp(&b.budget_remaining));
-        SloAnswer { slos }
+        SloAnswer { slos, rules: crate::rules::status(definitions, states) }
     }
 }
 

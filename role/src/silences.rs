@@ -95,6 +95,16 @@ impl SilenceReader {
         }
     }
 
+    /// The acknowledgement that a withdrawal means: that of an episode, or without one that of the newest which somebody looks after.
+    pub fn withdrawn_by(&self, alert_id: &str, episode: Option<i64>) -> Option<&Acknowledgement> {
+        match episode {
+            Some(episode) => self.acknowledged(alert_id, episode),
+            None => {
+                self.acknowledgements().filter(|known| known.alert_id == alert_id).max_by_key(|known| known.episode)
+            }
+        }
+    }
+
     fn said(&self) -> impl Iterator<Item = &Said> {
         self.newest.values().filter_map(|(_, said)| said.as_ref())
     }
@@ -208,6 +218,11 @@ mod tests {
         assert_eq!(reader.acknowledged("x", 5).unwrap().owner, "ada", "an acknowledgement is of one episode");
         assert_eq!(reader.acknowledged("x", 6).unwrap().owner, "bob");
         assert_eq!(reader.acknowledged("y", 6), None);
+        let withdrawn = |alert, episode| reader.withdrawn_by(alert, episode).map(|found| found.owner.as_str());
+        assert_eq!(
+            (withdrawn("x", None), withdrawn("x", Some(5)), withdrawn("x", Some(7))),
+            (Some("bob"), Some("ada"), None)
+        );
     }
 
     #[tokio::test]

@@ -645,6 +645,93 @@ fn a_file_that_cannot_be_read_says_so_once_and_keeps_why() {
     assert_eq!(cause::chain(&error), format!("reading the configuration /nowhere/slipstream.yaml: {behind}"));
 }
 
+/// Routes with a mistake, or something odd, in one place.
+fn routes(odd: &str) -> String {
+    format!(
+        "receivers: [{{name: chat, url: 'http://localhost', group_interval: 1m}}]\n\
+         time_intervals:\n  - {{name: weekend, time_intervals: [{{weekdays: ['saturday:sunday']}}]}}\n  \
+         - {{name: sunday, time_intervals: [{{weekdays: [sunday]}}]}}\n{odd}\n"
+    )
+}
+
+/// Line and column of the first place where this stands.
+fn at(text: &str, what: &str) -> String {
+    let found = text.lines().enumerate().find_map(|(line, text)| Some((line + 1, text.find(what)? + 1)));
+    let (line, column) = found.unwrap_or_else(|| panic!("{what} in {text}"));
+    format!("{line}:{column}: ")
+}
+
+#[test]
+fn what_cannot_be_meant_of_routes_is_a_mistake() {
+    let route = |settings: &str| routes(&format!("route: {{receiver: chat, {settings}}}"));
+    let rule = |settings: &str| {
+        routes(&format!("inhibit_rules: [{{source_matchers: [a=b], target_matchers: [c=d], {settings}}}]"))
+    };
+    for (text, place, said) in [
+        (
+            route("group_by: [slo, '...']"),
+            "[slo, '...']",
+            "`route.group_by`: `...` means all labels; leave out the others, or `...`",
+        ),
+        (
+            route("group_by: [http.route]"),
+            "http.route",
+            "`route.group_by`: no alert has a label `http.route`: write `http_route`",
+        ),
+        (
+            route("routes: [{matchers: ['2nd=a']}]"),
+            "'2nd=a'",
+            "`route.routes.matchers`: no alert has a label `2nd`: write `_2nd`",
+        ),
+        (rule("equal: [slo, http.route]"), "http.route", "`inhibit_rules.equal`: no alert has a label `http.route`"),
+        (
+            rule("dependants: true"),
+            "{source_matchers",
+            "`inhibit_rules`: `dependants: true` without `dependencies` holds nothing back",
+        ),
+        (
+            route("routes: [{active_time_intervals: [sunday], mute_time_intervals: [weekend]}]"),
+            "[sunday], mute",
+            "`route.routes.active_time_intervals`: whenever one holds, one of `mute_time_intervals` does",
+        ),
+    ] {
+        let told = mistakes(load(&text, &[], Overrides::default()));
+        assert!(told.len() == 1 && told[0].contains(said) && told[0].contains(&at(&text, place)), "{text}: {told:?}");
+    }
+    let receiver = "receivers: [{name: chat, url: 'http://localhost', group_by: ['...', slo]}]";
+    let told = mistakes(load(receiver, &[], Overrides::default()));
+    assert!(told.len() == 1 && told[0].contains("`receivers.group_by`: `...` means all labels"), "{told:?}");
+    let fine = "route: {receiver: chat, group_by: ['...'], active_time_intervals: [weekend], mute_time_intervals: [sunday]}\n\
+                inhibit_rules: [{source_matchers: [a=b], dependants: true}]\ndependencies: {web: [checkout]}";
+    let config = load(&routes(fine), &[], Overrides::default()).unwrap();
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn what_does_no_harm_but_says_nothing_is_a_warning() {
+    let used = "mute_time_intervals: [weekend, sunday]";
+    let less = "is less than the `group_interval` of";
+    for (settings, place, said) in [
+        ("", "{name: weekend", "`time_intervals`: no route uses `weekend`".to_owned()),
+        ("active_time_intervals: [weekend]", "{name: sunday", "`time_intervals`: no route uses `sunday`".to_owned()),
+        (&format!("{used}, repeat_interval: 59s"), "59s", format!("`route.repeat_interval`: 59s {less} 60s")),
+        (&format!("{used}, group_interval: 5h"), "5h", format!("`route.repeat_interval`: 14400s {less} 18000s")),
+        (
+            &format!("{used}, repeat_interval: 2h, routes: [{{group_interval: 3h}}]"),
+            "3h",
+            format!("`route.routes.repeat_interval`: 7200s {less} 10800s"),
+        ),
+    ] {
+        let text = routes(&format!("route: {{receiver: chat, {settings}}}"));
+        let told = load(&text, &[], Overrides::default()).unwrap().warnings;
+        assert!(!told.is_empty() && told[0].contains(&said) && told[0].contains(&at(&text, place)), "{text}: {told:?}");
+    }
+    for fine in ["repeat_interval: 1m", "repeat_interval: 0s", "group_interval: 4h"] {
+        let text = routes(&format!("route: {{receiver: chat, {used}, {fine}}}"));
+        assert_eq!(load(&text, &[], Overrides::default()).unwrap().warnings, [""; 0], "{fine}");
+    }
+}
+
 #[test]
 fn the_guide_to_routes_is_a_configuration() {
     let guide = include_str!("../../docs/routing.md");

@@ -64,9 +64,12 @@ fn ways_are_read() {
     assert_eq!(bearer, Some(Auth::Bearer(Secret::new("s3cret-key"))));
     let oauth2 = one(
         "url: 'https://x', oauth2: {client_id: me, client_secret_file: key, token_url: 'https://id/t', scopes: [a, b], \
-         endpoint_params: {audience: c}}",
+         endpoint_params: {audience: c}, tls: {ca_file: key, server_name: id.test}, proxy_url: 'http://proxy:3128'}",
     );
+    assert!(oauth2.way.tls.ca.is_none() && oauth2.way.proxy.is_none(), "the receiver's are its own");
     let Some(Auth::OAuth2(oauth2)) = oauth2.way.auth else { panic!("no oauth2") };
+    assert!(oauth2.tls.ca.is_some() && oauth2.tls.server_name.as_deref() == Some("id.test"));
+    assert_eq!(oauth2.proxy.as_ref().map(Secret::reveal), Some("http://proxy:3128"));
     assert_eq!(oauth2.scopes, ["a", "b"]);
     assert_eq!(oauth2.endpoint_params, [("audience".to_owned(), "c".to_owned())]);
 }
@@ -114,6 +117,10 @@ fn mistakes_say_what_to_write() {
             "unknown key `receivers.oauth2.client_idd`; did you mean `client_id`?",
         ),
         ("url: 'http://x', tls: {cert_file: key}", "set both `cert_file` and `key_file`, or neither"),
+        (
+            "url: 'http://x', oauth2: {tls: {cert_file: key}}",
+            "`receivers.oauth2.tls`: set both `cert_file` and `key_file`",
+        ),
         ("url: 'http://x', proxy_url: 'ftp://u:s3cret@x'", "`receivers.proxy_url`: expected an address"),
     ] {
         let error = load(&format!("  - {{name: a, {settings}}}\n")).expect_err(settings).to_string();

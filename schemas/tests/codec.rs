@@ -262,6 +262,7 @@ fn the_small_records_agree_too() {
         exemplars: vec![],
         rule_kind: "burnrate".to_owned(),
         withdrawn: false,
+        holds_since: None,
     });
     agree(&Notification {
         alert_id: "a".into(),

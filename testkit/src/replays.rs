@@ -267,6 +267,7 @@ mod tests {
             exemplars: Vec::new(),
             rule_kind: "burnrate".to_owned(),
             withdrawn: false,
+            holds_since: None,
         };
         let resolved = end.map(|tick| at(2, TransitionKind::Resolved, tick));
         std::iter::once(at(1, TransitionKind::Firing, begin)).chain(resolved).collect()

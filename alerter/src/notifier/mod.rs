@@ -41,6 +41,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use slipstream_log::{Consumer, LogError, Outgoing, Polled, Share, SharedLog, Step, StepFate, settle};
+use slipstream_role::markers::FollowedMarkers;
 use slipstream_role::patience::patient;
 use slipstream_role::reading::Reader;
 use slipstream_role::silences::SilenceReader;
@@ -57,7 +58,7 @@ use crate::notifier::dispatch::{Answer, Dispatcher};
 use crate::notifier::ledger::Ledger;
 use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
-use crate::notifier::transport::Transport;
+use crate::notifier::transport::{Journal, Transport};
 use crate::telemetry::{NotRecorded, PartitionsLost, Recorded, Standing, UnusableSilence};
 use in_flight::{Finished, InFlight};
 use watchdog::Watchdog;
@@ -89,7 +90,8 @@ pub async fn run(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<(), AlerterError> {
-    let transport = transport::open(&receiver, Some(&log))?;
+    let markers = FollowedMarkers::reaching(receiver.format.reaches_back());
+    let transport = transport::open(&receiver, Journal::of(&log, &markers))?;
     run_outside(
         log,
         receiver,

@@ -13,7 +13,7 @@ use super::identity::{group_labels, idempotency_key};
 use super::links::Links;
 use super::payload::{Message, Status};
 use super::receiver::ReceiverConfig;
-use super::transport::{self, Transport};
+use super::transport::{self, Journal, Transport};
 use super::words::{End, Speaker};
 use crate::error::AlerterError;
 
@@ -47,7 +47,7 @@ pub async fn send(
     now: i64,
 ) -> Result<Vec<Told>, AlerterError> {
     receiver.check()?;
-    let sender = transport::open(receiver, None)?;
+    let sender = transport::open(receiver, Journal::default())?;
     let begun = transition(receiver, severity, now);
     let speaker = Speaker { receiver: &receiver.name, links, severities: &receiver.severities };
     let mut told = vec![tell(&*sender, receiver, links, &begun, speaker.firing(&begun)).await];
@@ -122,6 +122,7 @@ fn transition(receiver: &ReceiverConfig, severity: &str, now: i64) -> AlertTrans
         exemplars: Vec::new(),
         rule_kind: NO_TRAFFIC.to_owned(),
         withdrawn: false,
+        holds_since: None,
     }
 }
 

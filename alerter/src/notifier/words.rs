@@ -210,6 +210,7 @@ pub(crate) mod tests {
             exemplars: Vec::new(),
             rule_kind: "burnrate".to_owned(),
             withdrawn: false,
+            holds_since: None,
         }
     }
 

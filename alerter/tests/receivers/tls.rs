@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use slipstream_alerter::ReceiverConfig;
-use slipstream_runtime::config::{ClientTls, ReceiverFormat, Secret, Way};
+use slipstream_runtime::config::{Auth, ClientTls, OAuth2, ReceiverFormat, Secret, Way};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -77,8 +77,8 @@ pub fn acceptor(pair: &Pair, clients: Option<&Authority>) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()))
 }
 
-/// A server that answers 200 with the request's head, connection by connection. Returns its port.
-async fn serve(acceptor: TlsAcceptor, server: &mut JoinSet<()>) -> u16 {
+/// A server that answers 200 with what `said` makes of the request's header `Host`, connection by connection. Returns its port.
+async fn serve(acceptor: TlsAcceptor, said: fn(&str) -> String, server: &mut JoinSet<()>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     server.spawn(async move {
@@ -89,10 +89,10 @@ async fn serve(acceptor: TlsAcceptor, server: &mut JoinSet<()>) -> u16 {
             let mut head = vec![0; 4_096];
             let Ok(read) = stream.read(&mut head).await else { continue };
             let text = String::from_utf8_lossy(&head[..read]).into_owned();
-            let host =
-                text.lines().find(|line| line.to_lowercase().starts_with("host:")).unwrap_or_default().to_owned();
+            let host = text.lines().find(|line| line.to_lowercase().starts_with("host:")).unwrap_or_default();
+            let body = said(host);
             let answer =
-                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{host}", host.len());
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
             let _ = stream.write_all(answer.as_bytes()).await;
             let _ = stream.shutdown().await;
         }
@@ -104,7 +104,7 @@ async fn serve(acceptor: TlsAcceptor, server: &mut JoinSet<()>) -> u16 {
 async fn certificates_of_both_sides_are_checked() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let mut server = JoinSet::new();
-    let port = serve(acceptor(&ours.sign("am.example.org"), Some(&clients)), &mut server).await;
+    let port = serve(acceptor(&ours.sign("am.example.org"), Some(&clients)), str::to_owned, &mut server).await;
     let with = |tls: ClientTls| ReceiverConfig {
         way: Way { tls, ..Way::default() },
         ..receiver(&format!("https://127.0.0.1:{port}/hook"), ReceiverFormat::AlertmanagerWebhook)
@@ -133,4 +133,49 @@ async fn certificates_of_both_sides_are_checked() {
         let error = with(wrong).check().unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_server_of_tokens_has_certificates_of_its_own() {
+    let (ours, theirs, clients) = (Authority::new(), Authority::new(), Authority::new());
+    let mut server = JoinSet::new();
+    let port = serve(acceptor(&ours.sign("127.0.0.1"), None), str::to_owned, &mut server).await;
+    let granted = |_: &str| r#"{"access_token":"a-token","expires_in":3600}"#.to_owned();
+    let identities = serve(acceptor(&theirs.sign("id.example.org"), Some(&clients)), granted, &mut server).await;
+    let own = |authority: &Authority| ClientTls { ca: Some(authority.pem()), ..ClientTls::default() };
+    let with = |tls: ClientTls| {
+        let auth = Auth::OAuth2(OAuth2 {
+            client_id: "me".to_owned(),
+            client_secret: Secret::new("s3cret-of-mine"),
+            token_url: format!("https://127.0.0.1:{identities}/token"),
+            scopes: Vec::new(),
+            endpoint_params: Vec::new(),
+            tls,
+            proxy: None,
+        });
+        let way = Way { auth: Some(auth), tls: own(&ours), ..Way::default() };
+        ReceiverConfig {
+            way,
+            ..receiver(&format!("https://127.0.0.1:{port}/hook"), ReceiverFormat::AlertmanagerWebhook)
+        }
+    };
+    let right = ClientTls {
+        identity: Some(clients.sign("slipstream").pem()),
+        server_name: Some("id.example.org".to_owned()),
+        ..own(&theirs)
+    };
+    let told = tell_once(&with(right.clone())).await;
+    assert!(told.accepted && told.said.to_lowercase().starts_with("host:"), "{told:?}");
+    for wrong in [
+        own(&theirs),
+        ClientTls { ca: Some(ours.pem()), ..right.clone() },
+        ClientTls { identity: None, ..right.clone() },
+        ClientTls { server_name: None, ..right },
+    ] {
+        let told = tell_once(&with(wrong)).await;
+        assert!(!told.accepted && told.said.starts_with("fetching a token: "), "{told:?}");
+    }
+    let broken = with(ClientTls { ca: Some(Secret::new("none")), ..ClientTls::default() });
+    let error = broken.check().unwrap_err().to_string();
+    assert!(error.contains("oauth2.tls.ca_file: it holds no certificate in PEM"), "{error}");
 }

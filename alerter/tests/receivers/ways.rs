@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use slipstream_alerter::ReceiverConfig;
 use slipstream_alerter::notifier::transport::guard::{Access, Names};
-use slipstream_runtime::config::{Auth, OAuth2, ReceiverFormat, Secret, Way};
+use slipstream_runtime::config::{Auth, ClientTls, OAuth2, ReceiverFormat, Secret, Way};
 
 use crate::desk::{Desk, answer, redirect};
 use crate::{SECRET, receiver, tell, tell_once};
@@ -20,6 +20,8 @@ fn oauth2(desk: &Desk) -> Way {
         token_url: desk.url("/token"),
         scopes: vec!["alerts".to_owned()],
         endpoint_params: vec![("audience".to_owned(), "ops".to_owned())],
+        tls: ClientTls::default(),
+        proxy: None,
     };
     Way { auth: Some(Auth::OAuth2(settings)), ..Way::default() }
 }

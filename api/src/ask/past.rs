@@ -8,8 +8,8 @@ use slipstream_query::history::{ContributorQuestion, HistoryQuestion, TopQuestio
 use slipstream_query::{History, QueryError};
 use slipstream_role::markers::markers;
 use slipstream_role::silences::silences;
-use slipstream_schemas::records::SilenceState;
 use slipstream_schemas::{EventTime, LogTime, Topic};
+use slipstream_slo::alerts::{SilenceState, Standing};
 use slipstream_store::alerts::AlertFilter;
 use slipstream_store::kpis::KpiQuestion;
 use slipstream_store::notifications::NotificationQuestion;
@@ -153,7 +153,8 @@ impl Past {
     pub async fn silences(&self, question: &SilenceQuestion, now: LogTime) -> Result<Silences, AskError> {
         let mut found = silences(self.log.as_ref()).await?;
         let LogTime(now) = now;
-        found.retain(|silence| question.states.is_empty() || question.states.contains(&silence.state(now)));
+        let state = |silence: &_| Standing::of(silence, now).state;
+        found.retain(|silence| question.states.is_empty() || question.states.contains(&state(silence)));
         found.sort_by(|a, b| (b.created_at, &a.id).cmp(&(a.created_at, &b.id)));
         let silences_total = found.len();
         found.truncate(question.limit);

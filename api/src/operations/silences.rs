@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use slipstream_schemas::LogTime;
-use slipstream_schemas::records::SilenceState;
+use slipstream_slo::alerts::SilenceState;
 
 use super::events::{LIMIT, USUAL};
 use crate::api::Api;
@@ -38,7 +38,8 @@ pub fn operations() -> Vec<Operation> {
         summary: "Alerts of which nobody is told for a time",
     };
     vec![Operation::json(SILENCES, silences).about(
-        "Newest first, with where each stands now. What a silence held back is in `/notifications?reason=silenced`. They are \
+        "Newest first, with where each stands now: one that recurs is active only while one of its times lasts, and pending between \
+         them. What a silence held back is in `/notifications?reason=silenced`. They are \
          recorded at the gateway.",
     )]
 }

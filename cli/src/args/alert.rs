@@ -33,11 +33,11 @@ pub enum Alert {
     /// Say who looks after an alert: nobody is reminded of it any more
     #[command(after_help = "Examples:\n  slipstream alert ack 3f9c0a1b2c3d4e5f --reason \"rolling back\"\n  \
         slipstream alert ack 3f9c0a1b2c3d4e5f/1769851800 --owner ada --gateway http://gateway:8480\n  \
-        slipstream alert ack 3f9c0a1b2c3d4e5f --withdraw\n\n\
+        slipstream alert ack 3f9c0a1b2c3d4e5f/1769851800 --withdraw\n\n\
         It holds for this episode: when the alert fires again, everybody is told and reminded. A worse severity and the end are told\n\
         in any case. `query alerts` and the API show who looks after what.")]
     Ack {
-        /// The alert: its id, or ID/EPISODE [default episode: the one that is open]
+        /// The alert: its id, or ID/EPISODE [default episode: the one that is open; with --withdraw the newest somebody looks after]
         #[arg(value_name = "ID[/EPISODE]")]
         alert: String,
         /// Who looks after it [default: $USER]

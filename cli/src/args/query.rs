@@ -45,7 +45,7 @@ pub enum Query {
         /// What comes first
         #[arg(long, value_enum, default_value = "hits")]
         sort: Sort,
-        /// Whose budget: each request is judged; without --from those of the last hour
+        /// Whose budget, or the Rule whose bad requests: each request is judged; without --from those of the last hour
         #[arg(long, value_name = "NAME", required_if_eq("sort", "budget_spent"))]
         slo: Option<String>,
         /// Which of its objectives [default: its only one]

@@ -24,7 +24,11 @@ pub enum Silence {
     /// Tell nobody of some alerts for a time
     Add(SilenceAdd),
     /// List silences, and when each applies
-    #[command(after_help = "Example:\n  slipstream silence list --all")]
+    #[command(
+        after_help = "Examples:\n  slipstream silence list --all\n  slipstream silence list --gateway http://gateway:8480\n\n\
+        One that recurs is active while one of its times lasts, and pending before and between them. A directory that a process\n\
+        owns is read beside it; --gateway asks a process elsewhere."
+    )]
     List {
         /// Those that are over as well
         #[arg(long)]
@@ -32,9 +36,9 @@ pub enum Silence {
         /// Print JSON: {silences: [{id, matchers, from, to, recurrence, author, reason, state, next, until}]}
         #[arg(long)]
         json: bool,
-        /// Where from
+        /// Through what
         #[command(flatten)]
-        place: Place,
+        through: Said,
     },
     /// End a silence now: what it holds back and still fires is told
     #[command(after_help = "Example:\n  slipstream silence expire 0198c1de-7a10-7c63-b1d9-5a1f3a3f1b2c")]
@@ -104,7 +108,8 @@ pub struct SilenceAdd {
     slipstream silence check --matcher team=search --every '0 2 * * SUN' --for 2h --from 2026-01-01 --to 2026-02-01\n  \
     slipstream silence check --id 0198c1de-7a10-7c63-b1d9-5a1f3a3f1b2c --from 2026-01-31 --to 2026-02-01\n\n\
     Replays the range, as `slipstream replay` does, and asks what of its alerts the silence would have held back. The silence\n\
-    applies from --from to --to; one that is there, or with --every, at its own times within."
+    applies from --from to --to; one that is there, or with --every, at its own times within. A gateway cannot replay: run it where\n\
+    log and store are, or name them with --log and --store."
 )]
 pub struct SilenceCheck {
     /// Which alerts; several have to match all

@@ -55,6 +55,7 @@ fn transition(id: &str, severity: &str, seq: i32, kind: TransitionKind) -> Alert
         exemplars: Vec::new(),
         rule_kind: "burnrate".to_owned(),
         withdrawn: false,
+        holds_since: None,
     }
 }
 

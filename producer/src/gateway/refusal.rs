@@ -73,7 +73,7 @@ pub(super) enum Refusal {
     SayingRule(String),
     #[error("there is no silence with this id")]
     NoSuchSilence,
-    #[error("nobody has acknowledged this alert")]
+    #[error("nobody looks after this alert, or this episode of it")]
     NotAcknowledged,
     #[error("there is no token with this id; one that was just made is known everywhere within two seconds")]
     NoSuchToken,

@@ -1,14 +1,14 @@
 //! What people say about alerts, for who may operate the installation: `POST /v1/silences` adds a silence or replaces the one of
-//! its id, `DELETE /v1/silences/{id}` ends one now; `POST /v1/acknowledgements` says who looks after an alert,
-//! `DELETE /v1/acknowledgements/{alert}` withdraws that. They respond when the log has it (L1); notifiers know it before they next
-//! decide.
+//! its id, `GET /v1/silences` lists them, `DELETE /v1/silences/{id}` ends one now; `POST /v1/acknowledgements` says who looks after
+//! an alert, `DELETE /v1/acknowledgements/{alert}/{episode}` withdraws that, without the episode of the newest that somebody looks
+//! after. What changes something responds when the log has it (L1); notifiers know it before they next decide.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use axum::routing::{delete, post};
+use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,7 +25,7 @@ use super::reply::Reply;
 use super::request::{expects, request_id};
 use super::{Gateway, body, only};
 use crate::silencing::{
-    AcknowledgementJson, SayingError, SilenceJson, expired, outgoing, outgoing_acknowledgement, withdrawal,
+    AcknowledgementJson, ListingJson, SayingError, SilenceJson, expired, outgoing, outgoing_acknowledgement, withdrawal,
 };
 
 /// Bytes of a body.
@@ -40,10 +40,11 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     let posts = async |method: Method| only("POST", method);
     let deletes = async |method: Method| only("DELETE", method);
     Router::new()
-        .route("/v1/silences", post(silence).fallback(posts))
+        .route("/v1/silences", get(list).post(silence).fallback(async |method: Method| only("GET, HEAD, POST", method)))
         .route("/v1/silences/{id}", delete(expire).fallback(deletes))
         .route("/v1/acknowledgements", post(acknowledge).fallback(posts))
-        .route("/v1/acknowledgements/{alert}", delete(withdraw).fallback(deletes))
+        .route("/v1/acknowledgements/{alert}", delete(withdraw_newest).fallback(deletes))
+        .route("/v1/acknowledgements/{alert}/{episode}", delete(withdraw).fallback(deletes))
         .with_state(gateway)
 }
 
@@ -54,6 +55,12 @@ async fn silence(
 ) -> Response {
     let id = request_id(request.headers());
     let said = gateway.silence(request, &who, &id).await;
+    gateway.answer(said, &id)
+}
+
+async fn list(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    let id = request_id(&headers);
+    let said = gateway.list().await;
     gateway.answer(said, &id)
 }
 
@@ -73,9 +80,27 @@ async fn acknowledge(
     gateway.answer(said, &id)
 }
 
-async fn withdraw(State(gateway): State<Arc<Gateway>>, Path(alert): Path<String>, headers: HeaderMap) -> Response {
+async fn withdraw_newest(
+    State(gateway): State<Arc<Gateway>>,
+    Path(alert): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let id = request_id(&headers);
-    let said = gateway.withdraw(&alert, &id).await;
+    let said = gateway.withdraw(&alert, None, &id).await;
+    gateway.answer(said, &id)
+}
+
+async fn withdraw(
+    State(gateway): State<Arc<Gateway>>,
+    Path((alert, episode)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let id = request_id(&headers);
+    // What is no number is no episode that anybody looks after.
+    let said = match episode.parse() {
+        Ok(episode) => gateway.withdraw(&alert, Some(episode), &id).await,
+        Err(_) => Err(Refusal::NotAcknowledged),
+    };
     gateway.answer(said, &id)
 }
 
@@ -88,6 +113,11 @@ impl Gateway {
         let wanted: SilenceJson = self.wanted(request, SILENCE).await?;
         let silence = wanted.read(now(), &who.to_string()).map_err(rule)?;
         self.say(&SilenceJson::of(&silence), outgoing(&silence), id).await
+    }
+
+    async fn list(&self) -> Result<Reply, Refusal> {
+        let listing = ListingJson::of(self.said().await?.silences(), now());
+        Ok(Reply::other(StatusCode::OK, "ok", &listing, &self.budget)?)
     }
 
     async fn expire(&self, silence: &str, id: &str) -> Result<Reply, Refusal> {
@@ -104,11 +134,9 @@ impl Gateway {
         self.say(&answer, outgoing_acknowledgement(&said), id).await
     }
 
-    async fn withdraw(&self, alert: &str, id: &str) -> Result<Reply, Refusal> {
+    async fn withdraw(&self, alert: &str, episode: Option<i64>, id: &str) -> Result<Reply, Refusal> {
         let said = self.said().await?;
-        let alert = alert.to_ascii_lowercase();
-        let mine = said.acknowledgements().filter(|known| known.alert_id == alert);
-        let found = mine.max_by_key(|known| known.episode).ok_or(Refusal::NotAcknowledged)?;
+        let found = said.withdrawn_by(&alert.to_ascii_lowercase(), episode).ok_or(Refusal::NotAcknowledged)?;
         let answer = AcknowledgementJson::of(found);
         self.say(&answer, withdrawal(found), id).await
     }

@@ -1,5 +1,6 @@
 //! What people say about alerts, silences and acknowledgements, on its way to the log: as JSON, as records, and through a gateway.
 
+mod listing;
 mod remote;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use slipstream_schemas::records::{Acknowledgement, LabelMatcher, MatchOp, Recurr
 use slipstream_schemas::{Topic, codec};
 use slipstream_slo::alerts::{Silence, SilenceError};
 
+pub use listing::{ListedJson, ListingJson, StateJson, UnusableJson};
 pub use remote::{RemoteError, Sayings};
 
 /// Bytes of an id, and of an author's or owner's name.

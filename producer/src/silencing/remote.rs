@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::{AcknowledgementJson, SilenceJson};
+use super::{AcknowledgementJson, ListingJson, SilenceJson};
 use crate::remote::GatewayClient;
 pub use crate::remote::RemoteError;
 use crate::server::Credentials;
@@ -35,6 +35,14 @@ impl Sayings {
         self.gateway.post("/v1/silences", silence).await
     }
 
+    /// All silences, and where each stands.
+    ///
+    /// # Errors
+    /// When the gateway refuses, or cannot be reached.
+    pub async fn list(&self) -> Result<ListingJson, RemoteError> {
+        self.gateway.ask(Method::GET, "/v1/silences").await
+    }
+
     /// Ends a silence now, and returns it.
     ///
     /// # Errors
@@ -51,11 +59,12 @@ impl Sayings {
         self.gateway.post("/v1/acknowledgements", of).await
     }
 
-    /// Nobody looks after an alert any more; returns who did.
+    /// Nobody looks after an episode of an alert any more, without one the newest that somebody looks after; returns who did.
     ///
     /// # Errors
     /// When nobody does, the gateway refuses, or cannot be reached.
-    pub async fn withdraw(&self, alert_id: &str) -> Result<AcknowledgementJson, RemoteError> {
-        self.gateway.ask(Method::DELETE, &format!("/v1/acknowledgements/{alert_id}")).await
+    pub async fn withdraw(&self, alert_id: &str, episode: Option<i64>) -> Result<AcknowledgementJson, RemoteError> {
+        let episode = episode.map_or_else(String::new, |episode| format!("/{episode}"));
+        self.gateway.ask(Method::DELETE, &format!("/v1/acknowledgements/{alert_id}{episode}")).await
     }
 }

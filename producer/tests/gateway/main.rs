@@ -8,5 +8,6 @@ mod hostile;
 mod house;
 mod markers;
 mod pressure;
+mod silences;
 mod tls;
 mod tokens;

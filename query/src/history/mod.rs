@@ -20,6 +20,7 @@ use std::sync::Arc;
 use acknowledged::Acknowledgements;
 use reached::Reached;
 use slipstream_log::SharedLog;
+use slipstream_role::markers::FollowedMarkers;
 use slipstream_schemas::Cause;
 use slipstream_slo::revision::Revisions;
 use slipstream_store::SharedStore;
@@ -52,18 +53,33 @@ pub struct History {
     known: Arc<Mutex<KnownRevisions>>,
     /// Likewise who looks after alerts.
     acknowledged: Arc<Acknowledgements>,
+    /// Likewise what was done to services.
+    markers: FollowedMarkers,
 }
 
 impl History {
     /// For a store, which may be open for reading only.
     pub fn of(store: SharedStore) -> History {
-        History { store, log: Err(None), reached: Arc::default(), known: Arc::default(), acknowledged: Arc::default() }
+        History {
+            store,
+            log: Err(None),
+            reached: Arc::default(),
+            known: Arc::default(),
+            acknowledged: Arc::default(),
+            markers: FollowedMarkers::default(),
+        }
     }
 
     /// With the log that it is filled from.
     #[must_use]
     pub fn with_log(self, log: SharedLog) -> History {
         History { log: Ok(log), ..self }
+    }
+
+    /// With markers that others follow, too.
+    #[must_use]
+    pub fn with_markers(self, markers: FollowedMarkers) -> History {
+        History { markers, ..self }
     }
 
     /// Without the log, which cannot be opened: questions that take it say why.

@@ -1,6 +1,7 @@
 //! The endpoints that stand out: by requests, by errors, by latency, by what they have spent of an error budget.
 
 use serde::{Deserialize, Serialize};
+use slipstream_definitions::definition::Document;
 use slipstream_schemas::records::BudgetUnit;
 use slipstream_store::EventFilter;
 use slipstream_store::kpis::{Field, FieldValue, KpiAnswer, KpiQuestion, KpiRow};
@@ -102,7 +103,8 @@ pub struct TopRow {
     pub max_latency_ms: Option<f64>,
     /// Of these requests, those that were bad by the SLO; null without one.
     pub bad: Option<i64>,
-    /// Share of the SLO's budget, as it is now, that these have spent; null without one, or while it allows nothing.
+    /// Share of the SLO's budget, as it is now, that these have spent; null without one, while it allows nothing, and of a Rule, which
+    /// has none.
     pub budget_spent: Option<f64>,
 }
 
@@ -118,6 +120,12 @@ impl History {
     pub async fn top(&self, question: &TopQuestion) -> Result<TopAnswer, QueryError> {
         if question.sort == TopSort::BudgetSpent && question.slo.is_none() {
             return Err(QueryError::Refused("sorted by budget_spent: say of which SLO".to_owned()));
+        }
+        if let (Some((slo, _)), TopSort::BudgetSpent) = (&question.slo, question.sort)
+            && !self.has_budget(slo).await?
+        {
+            let why = format!("{slo} is a Rule, which has no budget: sort by errors, or by error_rate");
+            return Err(QueryError::Refused(why));
         }
         if question.slo.is_some() && question.filter.logged_by.is_some() {
             let why = "what endpoints spent of a budget is known of now alone: leave out as_of, or the SLO";
@@ -157,14 +165,7 @@ impl History {
                 [&*event.service, &*event.environment, &*event.endpoint, &*event.method].map(str::to_owned)
             })
             .await?;
-        let allowed: f64 = self
-            .store
-            .slo_states(None)
-            .await?
-            .iter()
-            .filter(|state| state.slo == slo && state.objective == objective && state.unit == BudgetUnit::Events)
-            .map(|state| state.budget_total)
-            .sum();
+        let allowed = if self.has_budget(slo).await? { self.allowed(slo, &objective).await? } else { 0.0 };
         for row in endpoints {
             let tuple = [&row.service, &row.environment, &row.endpoint, &row.method].map(Clone::clone);
             let bad = by.get(&tuple).map_or(0, |counts| counts.bad);
@@ -172,6 +173,20 @@ impl History {
             row.budget_spent = (allowed > 0.0).then(|| bad as f64 / allowed);
         }
         Ok(())
+    }
+}
+
+impl History {
+    /// A Rule promises nothing.
+    async fn has_budget(&self, slo: &str) -> Result<bool, QueryError> {
+        Ok(self.slo_in_force(slo).await?.document == Document::Slo)
+    }
+
+    /// What may be bad over the period, of all groups; 0 where requests are not what is counted.
+    async fn allowed(&self, slo: &str, objective: &str) -> Result<f64, QueryError> {
+        let states = self.store.slo_states(None).await?;
+        let mine = states.iter().filter(|state| state.slo == slo && state.objective == objective);
+        Ok(mine.filter(|state| state.unit == BudgetUnit::Events).map(|state| state.budget_total).sum())
     }
 }
 

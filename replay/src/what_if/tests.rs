@@ -41,6 +41,7 @@ fn episode_of(id: &str, slo: &str, group: Option<&str>, steps: &[Step]) -> Alert
                 exemplars: Vec::new(),
                 rule_kind: "burnrate".to_owned(),
                 withdrawn: false,
+                holds_since: None,
             }
         })
         .collect();

@@ -11,6 +11,7 @@ mod evidence;
 mod found;
 mod merge;
 mod nearest;
+mod oddities;
 mod parts;
 mod problem;
 mod receiver;

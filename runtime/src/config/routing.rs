@@ -1,12 +1,14 @@
 //! Which alerts go to which receiver, and when not: routes, inhibition and time intervals by the names that Alertmanager has for
 //! them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use slipstream_definitions::matchers::Matchers;
 use slipstream_definitions::time_interval::{IntervalError, TimeInterval};
 
+use super::oddities;
 use super::problem::Place;
 use super::receiver::{Receiver, group_by};
 use super::section::{Problems, Section, complain, expected, plain, text};
@@ -79,29 +81,53 @@ const LABEL: &str = "the name of a label";
 const NAME: &str = "a name";
 const BOOL: &str = "`true` or `false`";
 
-pub(super) fn routing(top: &Section<'_>, receivers: &[Receiver], problems: &Problems) -> Routing {
+/// What is read; what does no harm but cannot be meant goes to `warnings`.
+pub(super) fn routing(
+    top: &Section<'_>,
+    receivers: &[Receiver],
+    problems: &Problems,
+    warnings: &mut Vec<String>,
+) -> Routing {
+    let odd = Problems::default();
     let intervals = intervals(top, problems);
-    let reader = Reader { receivers, intervals: &intervals, problems };
+    let reader = Reader { receivers, intervals: &intervals, used: RefCell::default(), problems, odd: &odd };
     let root = top.get("route").map(|node| (reader.root(node), node));
     let watchdog = watchdog(top, root.as_ref().map(|(root, _)| root), receivers, problems);
     if let Some((root, node)) = &root {
         reader.lonely(root, node, watchdog.as_ref());
     }
-    let inhibitions = top.list("inhibit_rules").unwrap_or_default();
-    let inhibitions = inhibitions.into_iter().filter_map(|node| inhibition(node, problems)).collect();
     let root = root.map(|(root, _)| root);
-    Routing { root, inhibitions, dependencies: dependencies(top, problems), intervals, watchdog }
+    oddities::unused(top, &reader.used.borrow(), &odd);
+    let dependencies = dependencies(top, problems);
+    let inhibitions = top.list("inhibit_rules").unwrap_or_default();
+    let depends = !dependencies.is_empty();
+    let inhibitions = inhibitions.into_iter().filter_map(|node| inhibition(node, depends, problems)).collect();
+    let mut odd = odd.into_inner();
+    odd.sort_by(|a, b| a.place.cmp(&b.place));
+    warnings.extend(odd.iter().map(ToString::to_string));
+    Routing { root, inhibitions, dependencies, intervals, watchdog }
+}
+
+/// What a route has from those above it.
+#[derive(Clone, Copy, Default)]
+struct Above<'r> {
+    receiver: Option<&'r Receiver>,
+    group_interval: Option<Duration>,
+    repeat_interval: Option<Duration>,
 }
 
 struct Reader<'r> {
     receivers: &'r [Receiver],
     intervals: &'r BTreeMap<String, Vec<TimeInterval>>,
+    /// Names of the intervals that a route has.
+    used: RefCell<BTreeSet<String>>,
     problems: &'r Problems,
+    odd: &'r Problems,
 }
 
 impl Reader<'_> {
     fn root(&self, node: &Node) -> Route {
-        let root = self.route(node, "route");
+        let root = self.route(node, "route", Above::default());
         if root.receiver.is_none() {
             complain(self.problems, &node.place, "`route`: set `receiver`: who gets what no other route takes".into());
         }
@@ -121,10 +147,10 @@ impl Reader<'_> {
         }
     }
 
-    fn route(&self, node: &Node, name: &str) -> Route {
+    fn route(&self, node: &Node, name: &str, above: Above<'_>) -> Route {
         let section = Section::of(node, name, self.problems);
         let time = |key, what, read: fn(&str) -> Option<Duration>| section.value(key, what, read);
-        let route = Route {
+        let mut route = Route {
             receiver: self.receiver(&section),
             matchers: matchers(&section, "matchers", self.problems),
             goes_on: section.value("continue", BOOL, |text| text.parse().ok()).unwrap_or_default(),
@@ -134,15 +160,28 @@ impl Reader<'_> {
             repeat_interval: time("repeat_interval", DURATION, units::duration),
             mute: self.named_intervals(&section, "mute_time_intervals"),
             active: self.named_intervals(&section, "active_time_intervals"),
-            routes: section
-                .list("routes")
-                .unwrap_or_default()
-                .into_iter()
-                .map(|node| self.route(node, "route.routes"))
-                .collect(),
+            routes: Vec::new(),
         };
+        let above = self.timed(&section, &route, above);
+        let below = section.list("routes").unwrap_or_default();
+        route.routes = below.into_iter().map(|node| self.route(node, "route.routes", above)).collect();
         section.finish();
         route
+    }
+
+    /// Looks for times that cannot be meant. Returns what the routes below inherit.
+    fn timed<'a>(&'a self, section: &Section<'_>, route: &Route, above: Above<'a>) -> Above<'a> {
+        let named = |name: &String| self.receivers.iter().find(|receiver| receiver.name == *name);
+        let here = Above {
+            receiver: route.receiver.as_ref().and_then(named).or(above.receiver),
+            group_interval: route.group_interval.or(above.group_interval),
+            repeat_interval: route.repeat_interval.or(above.repeat_interval),
+        };
+        let interval = here.group_interval.or(here.receiver.map(|receiver| receiver.group_interval));
+        let repeat = here.repeat_interval.unwrap_or(oddities::REPEAT);
+        oddities::reminders(section, repeat, interval.unwrap_or_default(), self.odd);
+        oddities::never_told(section, (&route.active, &route.mute), self.intervals, self.problems);
+        here
     }
 
     fn receiver(&self, section: &Section<'_>) -> Option<String> {
@@ -159,7 +198,10 @@ impl Reader<'_> {
         let mut names = Vec::new();
         for node in section.list(key).unwrap_or_default() {
             match text(node).filter(|name| self.intervals.contains_key(*name)) {
-                Some(name) => names.push(name.to_owned()),
+                Some(name) => {
+                    self.used.borrow_mut().insert(name.to_owned());
+                    names.push(name.to_owned());
+                }
                 None => expected(self.problems, node, &section.path(key), "the name of one of `time_intervals`"),
             }
         }
@@ -176,7 +218,12 @@ fn matchers(section: &Section<'_>, key: &'static str, problems: &Problems) -> Ma
     let mut all = Matchers::default();
     for node in section.list(key).unwrap_or_default() {
         match text(node).map(Matchers::parse) {
-            Some(Ok(more)) => all = all.and(more),
+            Some(Ok(more)) => {
+                for matcher in more.iter() {
+                    oddities::label(&matcher.written().label, node, &section.path(key), problems);
+                }
+                all = all.and(more);
+            }
             Some(Err(error)) => complain(problems, &node.place, format!("`{}`: {error}", section.path(key))),
             None => expected(problems, node, &section.path(key), "a matcher, such as severity=\"page\""),
         }
@@ -188,14 +235,17 @@ fn labels(section: &Section<'_>, key: &'static str, problems: &Problems) -> Opti
     let mut labels = Vec::new();
     for node in section.list(key)? {
         match text(node).and_then(plain) {
-            Some(label) => labels.push(label),
+            Some(label) => {
+                oddities::label(&label, node, &section.path(key), problems);
+                labels.push(label);
+            }
             None => expected(problems, node, &section.path(key), LABEL),
         }
     }
     Some(labels)
 }
 
-fn inhibition(node: &Node, problems: &Problems) -> Option<Inhibition> {
+fn inhibition(node: &Node, depends: bool, problems: &Problems) -> Option<Inhibition> {
     let section = Section::of(node, "inhibit_rules", problems);
     let inhibition = Inhibition {
         source: matchers(&section, "source_matchers", problems),
@@ -209,6 +259,9 @@ fn inhibition(node: &Node, problems: &Problems) -> Option<Inhibition> {
         let message = "`inhibit_rules`: set `source_matchers` and `target_matchers`, or `dependants: true`";
         complain(problems, &node.place, message.into());
         return None;
+    }
+    if inhibition.dependants && !depends {
+        oddities::without_dependencies(node, problems);
     }
     Some(inhibition)
 }

@@ -138,7 +138,7 @@ fn build(root: &Node, ignored: Vec<String>, problems: &Problems) -> Config {
         ignored,
         warnings,
     };
-    config.routing = routing::routing(&top, &config.receivers, problems);
+    config.routing = routing::routing(&top, &config.receivers, problems, &mut config.warnings);
     config.gateway.finish = http::finish_within(config.shutdown_timeout);
     own_ports(&config, &top, root, problems);
     top.finish();

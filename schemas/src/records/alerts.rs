@@ -91,6 +91,9 @@ pub struct AlertTransition {
     /// On the last of an episode: its rule, objective or series is there no more. Nothing is known of what it was about.
     #[serde(default)]
     pub withdrawn: bool,
+    /// Since which tick the condition of `rule` holds without a break; `None` where it does not, and from former versions.
+    #[serde(default)]
+    pub holds_since: Option<i64>,
 }
 
 /// The only kind that former versions knew.

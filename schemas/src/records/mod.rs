@@ -18,7 +18,7 @@ pub use burn::{BudgetUnit, BurnRates, ConditionSince, OF_RULE, PeriodCounts, Win
 pub use definitions::{Definition, Settings};
 pub use imports::{ImportCheck, ImportPosition, ImportReading};
 pub use markers::{Marker, MarkerKind};
-pub use silences::{Acknowledgement, LabelMatcher, MatchOp, Recurrence, Said, Silence, SilenceState};
+pub use silences::{Acknowledgement, LabelMatcher, MatchOp, Recurrence, Said, Silence};
 pub use snapshots::{BurnChunk, BurnHead, PeriodSnapshot, RingSnapshot, SeriesSnapshot, SlicesSnapshot, SloSnapshot};
 pub use tallies::{Exemplar, Origin, TallyBatch, TallyEntry, TallyExemplar};
 pub use tokens::{Scope, Token, TokenState};

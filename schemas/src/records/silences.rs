@@ -85,39 +85,6 @@ pub struct Silence {
     pub created_at: i64,
 }
 
-/// Where a silence stands. One that recurs is active between its times, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SilenceState {
-    /// It has not begun.
-    Pending,
-    /// It holds alerts back.
-    Active,
-    /// It is over.
-    Expired,
-}
-
-impl SilenceState {
-    /// Its name in JSON and in tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SilenceState::Pending => "pending",
-            SilenceState::Active => "active",
-            SilenceState::Expired => "expired",
-        }
-    }
-}
-
-impl Silence {
-    /// Where it stands at a time, milliseconds since the epoch.
-    pub fn state(&self, now: i64) -> SilenceState {
-        match self.to {
-            Some(to) if to <= now => SilenceState::Expired,
-            _ if now < self.from => SilenceState::Pending,
-            _ => SilenceState::Active,
-        }
-    }
-}
-
 /// Somebody looks after an alert: receivers are not reminded of this episode any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
@@ -201,21 +168,6 @@ mod tests {
     fn keys_of_both_differ() {
         assert_eq!(Said::Silence(silence()).key(), "s-1");
         assert_eq!(Said::Acknowledgement(acknowledgement()).key(), "ack/00000000000000aa/7");
-    }
-
-    #[test]
-    fn a_silence_holds_from_its_begin_to_just_before_its_end() {
-        let open = Silence { to: None, ..silence() };
-        let expired_before_it_began = Silence { from: 5, ..silence() };
-        for (silence, now, expected) in [
-            (&silence(), 0, SilenceState::Pending),
-            (&silence(), 1, SilenceState::Active),
-            (&silence(), 2, SilenceState::Expired),
-            (&open, i64::MAX, SilenceState::Active),
-            (&expired_before_it_began, 3, SilenceState::Expired),
-        ] {
-            assert_eq!(silence.state(now), expected, "{silence:?} at {now}");
-        }
     }
 
     #[test]

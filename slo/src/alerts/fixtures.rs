@@ -26,5 +26,6 @@ pub(super) fn transition() -> AlertTransition {
         exemplars: Vec::new(),
         rule_kind: "burnrate".to_owned(),
         withdrawn: false,
+        holds_since: None,
     }
 }

@@ -116,8 +116,14 @@ fn continued(last: &AlertTransition, kind: TransitionKind, rates: &BurnRates) ->
         generation: rates.generation,
         complete: rates.complete,
         exemplars: exemplars.clone(),
+        holds_since: holds_since(rates, &last.rule),
         ..last.clone()
     }
+}
+
+/// Since when the condition of a rule holds.
+fn holds_since(rates: &BurnRates, rule: &str) -> Option<i64> {
+    rates.conditions.iter().find(|condition| condition.rule == rule).and_then(|condition| condition.since)
 }
 
 /// What a tick says about a rule set.
@@ -136,7 +142,7 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn new(rates: &'a BurnRates, slo: &'a Slo, (rule_set, rules): (&'a str, Vec<&'a Rule>), kinds: Kinds) -> Self {
-        let since = |rule: &Rule| rates.conditions.iter().find(|c| c.rule == rule.name).and_then(|c| c.since);
+        let since = |rule: &Rule| holds_since(rates, &rule.name);
         let holding: Vec<&Rule> = rules.iter().copied().filter(|rule| since(rule).is_some()).collect();
         let ripe = holding.iter().copied().filter(|rule| since(rule).is_some_and(|s| rates.tick - s >= rule.wait));
         // Of equally bad rules the first in the document speaks: `max_by` would take the last.
@@ -184,6 +190,7 @@ impl<'a> Facts<'a> {
             exemplars: rates.exemplars.clone(),
             rule_kind: rule.condition.kind.to_owned(),
             withdrawn: false,
+            holds_since: holds_since(rates, &rule.name),
         }
     }
 
@@ -269,6 +276,7 @@ impl Machine<'_> {
             values: self.facts.values(),
             labels: self.facts.labels(rule),
             annotations: self.facts.annotations(rule),
+            holds_since: holds_since(self.facts.rates, &rule.name),
             ..self.lasting(last, kind)
         }
     }

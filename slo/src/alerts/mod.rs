@@ -12,6 +12,7 @@ mod machine;
 mod open;
 mod silence_index;
 mod silences;
+mod standing;
 mod told;
 
 pub use self::decide::decide;
@@ -20,3 +21,4 @@ pub use self::labels::{Labels, SEVERITY, is_of_rule, labels};
 pub use self::machine::{AlertState, Phase, alert_id, end, rule_sets, step};
 pub use self::open::{Draft, OpenAlerts, SeriesKey};
 pub use self::silences::{Silence, SilenceError, Silences, Silencing};
+pub use self::standing::{SilenceState, Standing};

@@ -102,6 +102,36 @@ fn outline(transitions: &[AlertTransition]) -> Vec<String> {
 }
 
 #[test]
+fn a_transition_says_since_when_the_condition_of_its_rule_holds() {
+    let rules = [rule("ticket", "ticket", 0, 10), rule("page", "page", 5, 10)];
+    let told = tell(
+        &rules,
+        &[
+            (1, true, &[("ticket", 1)]),
+            (20, true, &[("ticket", 1), ("page", 15)]),
+            (30, true, &[("ticket", 1)]),
+            (40, true, &[]),
+            (45, true, &[("ticket", 44)]),
+            (50, true, &[]),
+            (60, true, &[]),
+        ],
+    );
+    let said: Vec<(String, Option<i64>)> =
+        told.iter().map(|t| (format!("{:?} {}", t.kind, t.rule), t.holds_since)).collect();
+    let want = [
+        ("Pending ticket", Some(1)),
+        ("Firing ticket", Some(1)),
+        ("Severity page", Some(15)),
+        ("Severity ticket", Some(1)),
+        ("Keeping ticket", None),
+        ("Resumed ticket", Some(44)),
+        ("Keeping ticket", None),
+        ("Resolved ticket", None),
+    ];
+    assert_eq!(said, want.map(|(what, since)| (what.to_owned(), since)));
+}
+
+#[test]
 fn stories() {
     let page = || rule("page", "page", 0, 0);
     let patient = || rule("patient", "page", 5, 0);

@@ -156,6 +156,7 @@ pub fn transition(id: &str, episode: i64, seq: i32, kind: TransitionKind) -> Ale
         exemplars: Vec::new(),
         rule_kind: "burnrate".to_owned(),
         withdrawn: false,
+        holds_since: None,
     }
 }
 

@@ -9,15 +9,16 @@ use futures::{StreamExt, stream};
 use slipstream_definitions::definition::Severity;
 use slipstream_query::history::Evidence;
 use slipstream_runtime::event::Event;
-use slipstream_schemas::records::{AlertTransition, TransitionKind};
+use slipstream_schemas::records::AlertTransition;
 use tokio::time::{Instant, timeout_at};
 
 use super::annotations::{self, Told};
 use super::hint;
-use super::memory::Memory;
+use super::memory::{KEY, Memory};
 use super::{EvidenceSource, MOST_ALERTS, PATIENCE};
 use crate::notifier::dispatch::{Answer, Delivery, Part, Ticket};
 use crate::notifier::identity::idempotency_key;
+use crate::notifier::payload::{Alert, Message, Status};
 use crate::notifier::transport::Transport;
 use crate::telemetry::EvidenceGathered;
 
@@ -64,7 +65,7 @@ impl Explained {
         let reminded = &reminded;
         let mut news: Vec<&Part> = {
             let memory = self.memory();
-            let parts = delivery.parts.iter().filter(|part| fires(part));
+            let parts = delivery.parts.iter().filter(|part| fires(part, &delivery.message));
             parts.chain(reminded).filter(|part| !memory.knows(&part.key)).collect()
         };
         if news.is_empty() {
@@ -133,8 +134,10 @@ impl Explained {
     }
 }
 
-fn fires(part: &Part) -> bool {
-    matches!(part.transition.kind, TransitionKind::Firing | TransitionKind::Severity)
+/// Whether it is told as an alert that fires: a severity that is another receiver's goes out as an end.
+fn fires(part: &Part, message: &Message) -> bool {
+    let is_it = |alert: &&Alert| alert.annotations.get(KEY) == Some(&part.key);
+    message.alerts.iter().filter(is_it).any(|alert| alert.status == Status::Firing)
 }
 
 #[async_trait]

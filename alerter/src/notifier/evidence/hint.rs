@@ -126,9 +126,15 @@ fn shared(evidence: &Evidence) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The last deploy or change of configuration in the half hour before the condition began to hold.
+/// The last deploy or change of configuration in the half hour before the condition began to hold; else in that before the episode
+/// did, which has become worse since.
 pub fn suspect<'a>(markers: &'a [Marker], t: &AlertTransition) -> Option<Suspect<'a>> {
-    let began = t.episode.saturating_mul(1_000_000);
+    let since = t.holds_since.unwrap_or(t.episode);
+    [since, t.episode].into_iter().find_map(|began| last_before(markers, began))
+}
+
+fn last_before(markers: &[Marker], began: i64) -> Option<Suspect<'_>> {
+    let began = began.saturating_mul(1_000_000);
     let before = markers.iter().filter(|marker| {
         matches!(marker.kind, MarkerKind::Deploy | MarkerKind::Config)
             && (0..=MARKERS_BEFORE).contains(&(began - marker.time.0))
@@ -245,6 +251,15 @@ mod tests {
             (vec![], None),
         ] {
             assert_eq!(suspect(&markers, &t).map(|suspect| suspect.seconds_before), want, "{markers:?}");
+        }
+        // It became worse three hours later: by a change before that, else by what it began with.
+        let worse = AlertTransition { holds_since: Some(t.episode + 10_800), ..t.clone() };
+        for (markers, want) in [
+            (vec![marker(deploy, 120), marker(deploy, -10_740)], Some(60)),
+            (vec![marker(deploy, 120), marker(deploy, -5_000)], Some(120)),
+            (vec![marker(deploy, -10_801)], None),
+        ] {
+            assert_eq!(suspect(&markers, &worse).map(|suspect| suspect.seconds_before), want, "{markers:?}");
         }
     }
 }

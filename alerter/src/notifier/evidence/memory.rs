@@ -8,7 +8,7 @@ use crate::notifier::payload::{Labels, Message, Status};
 const KEPT: usize = 1_024;
 
 /// The annotation that has an alert's idempotency key.
-const KEY: &str = "idempotency_key";
+pub(super) const KEY: &str = "idempotency_key";
 
 /// What was added to alerts.
 #[derive(Debug, Default)]

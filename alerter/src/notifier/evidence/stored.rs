@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use slipstream_log::SharedLog;
 use slipstream_query::History;
 use slipstream_query::history::{Evidence, EvidenceQuestion};
+use slipstream_role::markers::FollowedMarkers;
 use slipstream_schemas::records::AlertTransition;
 use slipstream_store::SharedStore;
 use tokio::time::Instant;
@@ -16,13 +17,14 @@ use super::{EvidenceError, EvidenceSource};
 pub struct Stored {
     log: SharedLog,
     store: Arc<OnceLock<SharedStore>>,
+    markers: FollowedMarkers,
     history: OnceLock<History>,
 }
 
 impl Stored {
     /// From the store that will be in this cell.
-    pub fn new(log: SharedLog, store: Arc<OnceLock<SharedStore>>) -> Stored {
-        Stored { log, store, history: OnceLock::new() }
+    pub fn new(log: SharedLog, store: Arc<OnceLock<SharedStore>>, markers: FollowedMarkers) -> Stored {
+        Stored { log, store, markers, history: OnceLock::new() }
     }
 }
 
@@ -31,7 +33,8 @@ impl EvidenceSource for Stored {
     async fn evidence(&self, alert: &AlertTransition, by: Instant) -> Result<Evidence, EvidenceError> {
         let store = self.store.get().ok_or(EvidenceError::NotOpen)?;
         // Kept: it knows the definitions that it has read.
-        let history = self.history.get_or_init(|| History::of(store.clone()).with_log(self.log.clone()));
+        let open = || History::of(store.clone()).with_log(self.log.clone()).with_markers(self.markers.clone());
+        let history = self.history.get_or_init(open);
         Ok(history.evidence(&EvidenceQuestion::about(alert), by).await?)
     }
 }

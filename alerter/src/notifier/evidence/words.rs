@@ -45,10 +45,19 @@ pub fn windows(t: &AlertTransition) -> Vec<String> {
         let (bad, of_all) = (total - good, percent(share(total - good, total), &[]));
         lines.push(format!("Last {}: {bad} bad of {total} ({of_all}).", length(value.window_seconds)));
     }
-    let fired = t.fired_at.filter(|fired| *fired != t.episode);
-    let fired = fired.map_or(String::new(), |fired| format!(", firing since {}", clock(fired)));
-    lines.push(format!("The condition holds since {}{fired}.", moment(t.episode)));
+    lines.push(since(t));
     lines
+}
+
+/// Since when the condition of the present severity holds, and since when the alert fires: by a lesser one perhaps, long before.
+fn since(t: &AlertTransition) -> String {
+    let since = t.holds_since.unwrap_or(t.episode);
+    let fired = match t.fired_at {
+        Some(fired) if fired > since => format!(", firing since {}", clock(fired)),
+        Some(fired) if fired < since => format!("; the alert fires since {}", moment(fired)),
+        _ => String::new(),
+    };
+    format!("The condition holds since {}{fired}.", moment(since))
 }
 
 /// What bad requests have in common: of all first, then of the sample.
@@ -139,6 +148,34 @@ mod tests {
         assert!(long.len() <= LONGEST && long.ends_with('…'), "{long}");
         assert_eq!(list(&["a"]), "a");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+    }
+
+    #[test]
+    fn the_condition_is_that_of_the_present_severity() {
+        let t = |holds_since, fired_at| AlertTransition {
+            episode: 1_769_939_000,
+            holds_since,
+            fired_at: Some(fired_at),
+            ..crate::notifier::words::tests::transition()
+        };
+        for (holds_since, fired_at, want) in [
+            (Some(1_769_940_000), 1_769_940_000, "The condition holds since 2026-02-01 10:00:00 UTC."),
+            (
+                Some(1_769_940_000),
+                1_769_940_060,
+                "The condition holds since 2026-02-01 10:00:00 UTC, firing since 10:01:00.",
+            ),
+            // It became worse.
+            (
+                Some(1_769_940_000),
+                1_769_939_100,
+                "The condition holds since 2026-02-01 10:00:00 UTC; the alert fires since 2026-02-01 09:45:00 UTC.",
+            ),
+            // Of a former version.
+            (None, 1_769_939_000, "The condition holds since 2026-02-01 09:43:20 UTC."),
+        ] {
+            assert_eq!(since(&t(holds_since, fired_at)), want);
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use slipstream_runtime::config::{ClientTls, Secret};
 use slipstream_runtime::loopback::is_loopback_url;
 
 use super::answer::causes;
-use super::guard::{Access, Names};
+use super::guard::Access;
+use super::proxies;
 use crate::notifier::receiver::ReceiverConfig;
 
 /// Redirects in a row at most.
@@ -43,7 +44,7 @@ impl Way {
             builder = builder.no_proxy();
         }
         let bare = host.trim_matches(['[', ']']);
-        let mut names = Names::default().with(&host, bare, access);
+        let mut names = proxies::names(way.proxy.as_ref()).with(&host, bare, access);
         let (mut target, mut header) = (url.clone(), None);
         if let Some(name) = way.tls.server_name.as_deref().filter(|_| url.scheme() == "https") {
             // TLS asks for the name of the URL; the name leads to the same addresses, and HTTP names the host as it is.

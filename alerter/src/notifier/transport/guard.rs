@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use slipstream_runtime::loopback::is_loopback_name;
 
+use super::networks::{is_of_link, is_private};
+
 /// Ends of names that no public name has (RFC 6762, RFC 8375, ICANN's reserved `internal`, Kubernetes).
 const PRIVATE_ENDS: [&str; 4] = [".local", ".home.arpa", ".internal", ".svc"];
 
@@ -40,8 +42,8 @@ impl Access {
     fn includes(self, address: IpAddr) -> bool {
         match self {
             Access::Everything => true,
-            Access::Private => !is_link_local(address.to_canonical()),
-            Access::Public => !is_private(address.to_canonical()),
+            Access::Private => !is_of_link(address),
+            Access::Public => !is_private(address),
         }
     }
 }
@@ -70,31 +72,8 @@ fn permitted(host: &str, all: Vec<SocketAddr>, access: Access) -> io::Result<Vec
     }
 }
 
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    }
-}
-
-/// Whether it is of no public network, or of no single machine.
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            let carrier = a == 100 && (64..128).contains(&b);
-            let odd = a == 0 || v4.is_multicast() || v4.is_broadcast();
-            v4.is_loopback() || v4.is_private() || v4.is_link_local() || carrier || odd
-        }
-        IpAddr::V6(v6) => {
-            let odd = v6.is_unspecified() || v6.is_multicast();
-            v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || odd
-        }
-    }
-}
-
-/// Resolves the names of one receiver for a client. A name that it does not know is that of a proxy, which was configured
-/// by whoever runs this machine.
+/// Resolves the names of one receiver for a client: its own, and those of the proxies, which were configured by whoever runs this
+/// machine. A name that it does not know gets what a name of a receiver would.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     known: BTreeMap<String, (String, Access)>,
@@ -103,15 +82,24 @@ pub struct Names {
 impl Names {
     /// These as well: who asks for `name` gets the addresses of `host`.
     pub fn with(mut self, name: &str, host: &str, access: Access) -> Names {
-        self.known.insert(name.to_ascii_lowercase(), (host.to_owned(), access));
+        self.known.insert(spelled(name), (host.to_owned(), access));
         self
     }
+
+    /// What is looked up for a name, and which of the addresses are for it.
+    fn of(&self, name: &str) -> (String, Access) {
+        self.known.get(&spelled(name)).cloned().unwrap_or_else(|| (name.to_owned(), Access::of(name, false)))
+    }
+}
+
+/// One spelling of a name: a dot at its end makes it no other.
+fn spelled(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
 }
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
-        let known = self.known.get(&name.as_str().to_ascii_lowercase()).cloned();
-        let (host, access) = known.unwrap_or_else(|| (name.as_str().to_owned(), Access::Everything));
+        let (host, access) = self.of(name.as_str());
         Box::pin(async move {
             // Port 0 stands for that of the URL.
             let found = addresses(&host, 0, access).await?;
@@ -158,8 +146,13 @@ mod tests {
             ("0.0.0.0", Private),
             ("::1", Private),
             ("::ffff:10.0.0.1", Private),
+            ("64:ff9b::10.0.0.1", Private),
+            ("2002:a00:1::1", Private),
+            ("64:ff9b::198.51.100.1", Public),
             ("fd00::1", Private),
             ("169.254.169.254", Everything),
+            ("64:ff9b::169.254.169.254", Everything),
+            ("fd00:ec2::254", Everything),
             ("fe80::1", Everything),
         ] {
             let ip: IpAddr = address.parse().unwrap();
@@ -173,5 +166,22 @@ mod tests {
         let told = permitted("x.test", addresses(&["10.0.0.1:0"]), Public).unwrap_err().to_string();
         assert!(told.starts_with("x.test resolves to 10.0.0.1, which is private; "), "{told}");
         assert_eq!(permitted("x.test", Vec::new(), Public).unwrap_err().to_string(), "x.test has no address");
+    }
+
+    #[test]
+    fn a_name_that_nobody_configured_gets_no_more_than_a_receivers() {
+        let names = Names::default().with("Hooks.example.org", "hooks.example.org", Access::Public).with(
+            "proxy.example.org",
+            "proxy.example.org",
+            Access::Everything,
+        );
+        for (name, want) in [
+            ("hooks.example.ORG.", Access::Public),
+            ("proxy.example.org", Access::Everything),
+            ("elsewhere.example.org", Access::Public),
+            ("elsewhere.internal", Access::Private),
+        ] {
+            assert_eq!(names.of(name).1, want, "{name}");
+        }
     }
 }

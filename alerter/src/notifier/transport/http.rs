@@ -12,7 +12,7 @@ use slipstream_runtime::config::{Auth, ReceiverFormat, Secret};
 
 use super::client::Way;
 use super::token::{Tokens, basic};
-use super::{Transport, answer, client, key, refuse};
+use super::{Transport, answer, client, key, refuse, token};
 use crate::error::AlerterError;
 use crate::notifier::dispatch::{Answer, Delivery};
 use crate::notifier::format::Writer;
@@ -215,6 +215,10 @@ fn secrets(config: &ReceiverConfig, url: &Url, headers: &HeaderMap) -> Vec<Strin
 pub(super) fn check(config: &ReceiverConfig) -> Result<(), AlerterError> {
     target(config)?;
     client::check(config).map_err(|problem| refuse(config, problem))?;
+    if let Some(Auth::OAuth2(settings)) = &config.way.auth {
+        let checked = client::check(&token::to_tokens(config, settings));
+        checked.map_err(|problem| refuse(config, format!("oauth2.{problem}")))?;
+    }
     let writer = Writer::new(config).map_err(|problem| refuse(config, problem))?;
     let sendable = HeaderValue::from_str(writer.content_type()).is_ok();
     if sendable { Ok(()) } else { Err(refuse(config, "content_type: it cannot be sent as a header".to_owned())) }

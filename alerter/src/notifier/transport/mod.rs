@@ -2,20 +2,21 @@
 //!
 //! [`http`] sends what [`format`](crate::notifier::format) writes, [`mail`] sends mail, [`remedy`] stands before a webhook that
 //! repairs something. [`client`] is the way over HTTP with its proxy and certificates, [`token`] who we say we are, [`guard`] which
-//! addresses a name may lead to.
+//! addresses a name may lead to, by the networks they are of ([`networks`]).
 
 mod answer;
 mod client;
 pub mod guard;
 pub mod http;
 pub mod mail;
+mod networks;
+mod proxies;
 pub mod remedy;
 mod token;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipstream_log::SharedLog;
 use slipstream_runtime::config::ReceiverFormat;
 use slipstream_slo::hash::fnv1a64;
 
@@ -24,7 +25,8 @@ use crate::notifier::dispatch::{Answer, Delivery};
 use crate::notifier::receiver::ReceiverConfig;
 pub use http::Sender;
 use mail::Mailer;
-use remedy::{Journal, Remedy};
+pub use remedy::Journal;
+use remedy::Remedy;
 
 /// A list of keys that is longer is replaced by its hash: servers refuse long headers.
 const LONGEST_KEY: usize = 2_048;
@@ -51,17 +53,16 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// The way to a receiver, whatever its format; nothing is sent. What remediations do is recorded in `log`; without one nothing is
-/// recorded, and their limit knows nothing of other processes. The process has installed a TLS provider before.
+/// The way to a receiver, whatever its format; nothing is sent. What remediations do is recorded in the journal; in one that keeps
+/// nothing their limit knows nothing of other processes. The process has installed a TLS provider before.
 ///
 /// # Errors
 /// When the receiver is configured wrongly, or no TLS provider is installed; secrets are not repeated.
-pub fn open(config: &ReceiverConfig, log: Option<&SharedLog>) -> Result<Arc<dyn Transport>, AlerterError> {
+pub fn open(config: &ReceiverConfig, journal: Journal) -> Result<Arc<dyn Transport>, AlerterError> {
     Ok(match &config.format {
         ReceiverFormat::Email(email) => Arc::new(Mailer::new(config, email)?),
         ReceiverFormat::Remediation(settings) => {
             let sender = Arc::new(Sender::new(config)?);
-            let journal = log.map(Journal::of).unwrap_or_default();
             Arc::new(Remedy::new(sender, settings, &config.name, journal))
         }
         _ => Arc::new(Sender::new(config)?),

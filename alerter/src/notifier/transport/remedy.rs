@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use slipstream_log::{LogError, Outgoing, SharedLog};
-use slipstream_role::markers::markers;
+use slipstream_role::markers::FollowedMarkers;
 use slipstream_role::reading::ReadError;
 use slipstream_runtime::config::Remediation;
 use slipstream_runtime::event::Event;
@@ -37,24 +37,24 @@ const ONLY_BEGINNINGS: &str = "only asked when an alert begins to fire";
 
 /// Where what was done is written down: the markers of a log, or nowhere.
 #[derive(Default)]
-pub struct Journal(Option<SharedLog>);
+pub struct Journal(Option<(SharedLog, FollowedMarkers)>);
 
 impl Journal {
-    /// The markers of a log.
-    pub fn of(log: &SharedLog) -> Journal {
-        Journal(Some(log.clone()))
+    /// The markers of a log, which others may follow, too.
+    pub fn of(log: &SharedLog, markers: &FollowedMarkers) -> Journal {
+        Journal(Some((log.clone(), markers.clone())))
     }
 
     /// When the receiver was asked since `from`, by id: by this process or by another, which was the owner before.
     async fn asked(&self, receiver: &str, from: Timestamp) -> Result<BTreeMap<String, Timestamp>, ReadError> {
-        let Some(log) = &self.0 else { return Ok(BTreeMap::new()) };
-        let found = markers(&**log, micros(from), EventTime(i64::MAX)).await?;
+        let Some((log, markers)) = &self.0 else { return Ok(BTreeMap::new()) };
+        let found = markers.touching(&**log, micros(from), EventTime::MAX).await?;
         let ours = found.into_iter().filter(|m| m.author == author(receiver) && m.text.starts_with(ASKED));
         Ok(ours.filter_map(|m| Some((m.id, Timestamp::from_microsecond(m.time.0).ok()?))).collect())
     }
 
     async fn write(&self, marker: &Marker) -> Result<(), LogError> {
-        let Some(log) = &self.0 else { return Ok(()) };
+        let Some((log, _)) = &self.0 else { return Ok(()) };
         log.publish(vec![outgoing(marker)]).await.map(drop)
     }
 }

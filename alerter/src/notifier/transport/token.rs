@@ -54,10 +54,7 @@ impl Tokens {
     /// What is wrong with the settings.
     pub fn new(config: &ReceiverConfig, settings: &OAuth2) -> Result<Tokens, String> {
         let url = settings.token_url.parse().map_err(|e| format!("oauth2.token_url: {e}"))?;
-        // The name of the receiver's certificate is not that of this server.
-        let mut config = config.clone();
-        config.way.tls.server_name = None;
-        let way = Way::new(&config, url)?;
+        let way = Way::new(&to_tokens(config, settings), url).map_err(|problem| format!("oauth2: {problem}"))?;
         Ok(Tokens { way, login: login(settings), body: body(settings), held: Mutex::default() })
     }
 
@@ -90,6 +87,13 @@ impl Tokens {
         let held = granted(response).await.and_then(|granted| held(&granted, Instant::now()));
         held.ok_or_else(|| failed(Some(status.as_u16()), "the answer has no access_token".to_owned()))
     }
+}
+
+/// The receiver's way with the certificates and the proxy of the server of tokens, which is somebody else.
+pub(super) fn to_tokens(config: &ReceiverConfig, settings: &OAuth2) -> ReceiverConfig {
+    let mut config = config.clone();
+    (config.way.tls, config.way.proxy) = (settings.tls.clone(), settings.proxy.clone());
+    config
 }
 
 /// Nothing was sent to the receiver.
@@ -146,7 +150,7 @@ fn body(settings: &OAuth2) -> String {
 
 #[cfg(test)]
 mod tests {
-    use slipstream_runtime::config::Secret;
+    use slipstream_runtime::config::{ClientTls, Secret};
 
     use super::*;
 
@@ -158,6 +162,8 @@ mod tests {
             token_url: "https://id.test/token".to_owned(),
             scopes: vec!["a".to_owned(), "b".to_owned()],
             endpoint_params: vec![("audience".to_owned(), "x&y".to_owned())],
+            tls: ClientTls::default(),
+            proxy: None,
         };
         assert_eq!(body(&settings), "grant_type=client_credentials&scope=a+b&audience=x%26y");
         let login = login(&settings);

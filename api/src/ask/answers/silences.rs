@@ -2,29 +2,30 @@
 
 use serde::Serialize;
 use slipstream_schemas::{EventTime, records};
+use slipstream_slo::alerts;
 use slipstream_store::text;
 use utoipa::ToSchema;
 
 use super::{Example, at};
 
-/// Where a silence stands. One that recurs is active between its times, too.
+/// What a silence does now. One that recurs is active while one of its times lasts, and pending before and between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SilenceState {
-    /// It has not begun.
+    /// It holds nothing back, and will.
     Pending,
     /// It holds alerts back.
     Active,
-    /// It is over.
+    /// It never will again.
     Expired,
 }
 
-impl From<records::SilenceState> for SilenceState {
-    fn from(state: records::SilenceState) -> Self {
+impl From<alerts::SilenceState> for SilenceState {
+    fn from(state: alerts::SilenceState) -> Self {
         match state {
-            records::SilenceState::Pending => SilenceState::Pending,
-            records::SilenceState::Active => SilenceState::Active,
-            records::SilenceState::Expired => SilenceState::Expired,
+            alerts::SilenceState::Pending => SilenceState::Pending,
+            alerts::SilenceState::Active => SilenceState::Active,
+            alerts::SilenceState::Expired => SilenceState::Expired,
         }
     }
 }
@@ -84,8 +85,12 @@ pub struct Recurrence {
 pub struct Silence {
     /// Its id.
     pub id: String,
-    /// Where it stands.
+    /// What it does now.
     pub state: SilenceState,
+    /// When it applies next; null while it does, and if it never will again.
+    pub next: Option<String>,
+    /// Until when it applies now; null if it does not, or until somebody ends it.
+    pub until: Option<String>,
     /// All of them match what it is about.
     pub matchers: Vec<Matcher>,
     /// From when on.
@@ -108,8 +113,11 @@ impl Silence {
         let time = |millis: i64| text::micros(EventTime(millis.saturating_mul(1_000)));
         let matcher = |m: records::LabelMatcher| Matcher { label: m.label, op: m.op.into(), value: m.value };
         let recurs = |r: records::Recurrence| Recurrence { cron: r.cron, zone: r.zone, seconds: r.seconds };
+        let standing = alerts::Standing::of(&silence, now);
         Silence {
-            state: silence.state(now).into(),
+            state: standing.state.into(),
+            next: standing.next.map(time),
+            until: standing.until.map(time),
             id: silence.id,
             matchers: silence.matchers.into_iter().map(matcher).collect(),
             from: time(silence.from),
@@ -136,6 +144,8 @@ impl Example for Silences {
         let silence = Silence {
             id: "0193b6a0-62b1-7e0d-8f3a-5d1c9be0a114".to_owned(),
             state: SilenceState::Active,
+            next: None,
+            until: Some(at("10:30:00.000000")),
             matchers: vec![Matcher { label: "service".to_owned(), op: MatchOp::Eq, value: "payment".to_owned() }],
             from: at("09:30:00.000000"),
             to: Some(at("10:30:00.000000")),
@@ -178,7 +188,7 @@ mod tests {
         };
         let told = serde_json::to_value(Silence::new(silence, 999)).unwrap();
         let expected = json!({
-            "id": "s-1", "state": "pending", "from": "1970-01-01T00:00:01.000000Z", "to": null,
+            "id": "s-1", "state": "pending", "next": "1970-01-04T01:00:00.000000Z", "until": null, "from": "1970-01-01T00:00:01.000000Z", "to": null,
             "matchers": [
                 {"label": "a", "op": "=", "value": "v"}, {"label": "b", "op": "!=", "value": "v"},
                 {"label": "c", "op": "=~", "value": "v"}, {"label": "d", "op": "!~", "value": "v"},

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use slipstream_log::Log;
 use slipstream_producer::silencing::{AcknowledgementJson, outgoing_acknowledgement, withdrawal};
 use slipstream_replay::episode;
-use slipstream_role::silences::acknowledgements;
+use slipstream_role::silences::SilenceReader;
 use slipstream_runtime::config::LogAddress;
 
 use crate::args::Said;
@@ -63,7 +63,7 @@ async fn open_episode(log: &dyn Log, alert: (&str, Option<i64>)) -> Result<(Stri
     }
 }
 
-/// Nobody looks after an alert any more.
+/// Nobody looks after an alert any more: the episode that is named, or the newest that somebody looks after.
 ///
 /// # Errors
 /// When nobody did, or neither log nor gateway takes it.
@@ -71,15 +71,13 @@ pub async fn withdraw(alert: &str, through: &Said) -> Result<AcknowledgementJson
     let (id, number) = named_episode(alert).map_err(WrongUse)?;
     let id = &id.to_ascii_lowercase();
     match way(through).await? {
-        Way::Gateway(gateway) => gateway.told(gateway.client.withdraw(id).await),
+        Way::Gateway(gateway) => gateway.told(gateway.client.withdraw(id, number).await),
         Way::Log(log) => {
-            let all = acknowledgements(log.shared().as_ref()).await?.into_iter();
-            let mine = all.filter(|known| known.alert_id == *id && number.is_none_or(|number| number == known.episode));
-            let Some(found) = mine.max_by_key(|known| known.episode) else {
-                bail!("nobody has acknowledged alert {alert}")
-            };
-            publish(*log, withdrawal(&found), "recording the withdrawal").await?;
-            Ok(AcknowledgementJson::of(&found))
+            let mut said = SilenceReader::default();
+            said.read_on(log.shared().as_ref()).await?;
+            let Some(found) = said.withdrawn_by(id, number) else { bail!("nobody looks after alert {alert}") };
+            publish(*log, withdrawal(found), "recording the withdrawal").await?;
+            Ok(AcknowledgementJson::of(found))
         }
     }
 }

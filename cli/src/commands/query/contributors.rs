@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use slipstream_definitions::definition::OF_RULE;
 use slipstream_query::History;
 use slipstream_query::history::{ContributorQuestion, ContributorRow};
 
@@ -30,16 +31,20 @@ pub async fn run(question: &ContributorQuestion, by: &str, form: Form, asked: &A
     let others = answer.others.iter().map(|row| cells(format!("{} others", row.value), row));
     output::print(&output::table(&head, &head[1..], rows.chain(others)))?;
     output::say(format_args!(
-        "{} of {} bad by {} {}, {} undecided; from {} to {}",
+        "{} of {} bad by {}, {} undecided; from {} to {}",
         figures::count(answer.bad),
         figures::events(answer.total),
-        answer.slo,
-        answer.objective,
+        of(&answer.slo, &answer.objective),
         figures::count(answer.unknown),
         answer.from,
         answer.to
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// An objective, or a Rule that counts for itself.
+fn of(slo: &str, objective: &str) -> String {
+    if objective == OF_RULE { format!("the Rule {slo}") } else { format!("{slo} {objective}") }
 }
 
 fn params(question: &ContributorQuestion, by: &str) -> Params {

@@ -10,6 +10,7 @@ mod kpis;
 mod notifications;
 mod outcome;
 pub mod remote;
+mod rules;
 pub mod slos;
 mod top;
 

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use slipstream_log::Log;
-use slipstream_query::slos::SloStatus;
+use slipstream_log::{Log, SharedLog};
+use slipstream_query::rules::RuleStatus;
+use slipstream_query::slos::{SloAnswer, SloStatus};
 use slipstream_query::{Follower, History};
 use slipstream_role::markers::markers;
 use slipstream_schemas::marker::MarkerJson;
@@ -15,6 +16,7 @@ use slipstream_schemas::visible::visible;
 use slipstream_schemas::{EventTime, LogTime};
 
 use super::remote::{self, Media, Params, Remote, given};
+use super::rules;
 use crate::args::{AskedOf, Form};
 use crate::{figures, output, parts};
 
@@ -27,6 +29,7 @@ const MARKERS: usize = 5;
 #[derive(Serialize)]
 struct Status<'a> {
     slos: &'a [SloStatus],
+    rules: &'a [RuleStatus],
     markers: Vec<MarkerJson<'a>>,
 }
 
@@ -46,7 +49,7 @@ pub async fn run(as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Resul
             let history = History::of(parts::store_of(&config).await?).with_log(log.clone());
             history.slos_as_of(LogTime(at.as_millisecond())).await?
         }
-        None => Follower::open(log.clone(), parts::PROCESS).await?.slos()?,
+        None => present(log.clone()).await?,
     };
     if form.csv {
         super::print_csv(answer)?;
@@ -56,10 +59,11 @@ pub async fn run(as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Resul
     let markers = if as_of.is_some() { Vec::new() } else { recent(log.as_ref(), &answer.slos).await };
     if form.json {
         let markers = markers.iter().map(MarkerJson::from).collect();
-        output::print_json(&Status { slos: &answer.slos, markers })?;
+        output::print_json(&Status { slos: &answer.slos, rules: &answer.rules, markers })?;
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&table(&answer.slos))?;
+    output::print(&rules::table(&answer.rules))?;
     let shown: Vec<Marked> = markers.iter().take(MARKERS).map(Marked::from).collect();
     output::print(&lines(&shown))?;
     if let Some(more) = markers.len().checked_sub(MARKERS + 1) {
@@ -69,14 +73,27 @@ pub async fn run(as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Resul
             figures::count(more as i64 + 1)
         ));
     }
-    remarks(&answer.slos, as_of);
+    remarks((&answer.slos, &answer.rules), as_of);
     Ok(ExitCode::SUCCESS)
+}
+
+/// As the log has it. Where the alerts in it cannot be read, a Rule that is kept firing is shown as inactive.
+async fn present(log: SharedLog) -> Result<SloAnswer> {
+    let follower = Follower::open(log, parts::PROCESS).await?;
+    let mut answer = follower.slos()?;
+    if let Err(error) = follower.find_kept(&mut answer).await {
+        output::say(format_args!("warning: which Rules are kept firing is not known: {error}"));
+    }
+    Ok(answer)
 }
 
 /// A server's answer.
 #[derive(Deserialize)]
 struct Standings {
     slos: Vec<SloStatus>,
+    /// One of an earlier version tells of none.
+    #[serde(default)]
+    rules: Vec<RuleStatus>,
 }
 
 /// A server's markers.
@@ -120,8 +137,9 @@ async fn there(remote: &Remote, as_of: Option<Timestamp>, form: Form) -> Result<
         answer.print()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Standings { slos } = answer.read()?;
+    let Standings { slos, rules } = answer.read()?;
     output::print(&table(&slos))?;
+    output::print(&rules::table(&rules))?;
     if as_of.is_none() {
         let now = Timestamp::now().as_microsecond();
         let mut params = Params::new();
@@ -139,17 +157,17 @@ async fn there(remote: &Remote, as_of: Option<Timestamp>, form: Form) -> Result<
             Err(error) => output::say(format_args!("warning: the markers could not be read: {error}")),
         }
     }
-    remarks(&slos, as_of);
+    remarks((&slos, &rules), as_of);
     Ok(ExitCode::SUCCESS)
 }
 
 /// What is to be said below the table.
-fn remarks(slos: &[SloStatus], as_of: Option<Timestamp>) {
+fn remarks((slos, rules): (&[SloStatus], &[RuleStatus]), as_of: Option<Timestamp>) {
     for slo in slos.iter().filter(|slo| slo.too_late > 0) {
         output::say(too_late(slo));
     }
     match as_of {
-        _ if !slos.is_empty() => {}
+        _ if !slos.is_empty() || !rules.is_empty() => {}
         Some(_) => output::say("no SLOs then"),
         None => output::say("no SLOs yet; next: slipstream run --slos PATH"),
     }

@@ -23,9 +23,10 @@ pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
     head.extend(of_several.then_some("ENVIRONMENT"));
     let keys = head.len();
     head.extend(figures_of);
-    if question.slo.is_some() {
-        head.extend(["BAD", "BUDGET SPENT"]);
-    }
+    // A Rule has no budget, and one that allows nothing cannot be spent.
+    let of_budget = answer.endpoints.iter().any(|row| row.budget_spent.is_some());
+    head.extend(question.slo.as_ref().map(|_| "BAD"));
+    head.extend(of_budget.then_some("BUDGET SPENT"));
     let millis = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.1}"));
     let rows = answer.endpoints.iter().map(|row| {
         let mut cells = vec![row.service.clone(), row.method.clone(), row.endpoint.clone()];
@@ -40,6 +41,8 @@ pub async fn run(question: &TopQuestion, what: &What) -> Result<ExitCode> {
         ]);
         if question.slo.is_some() {
             cells.push(row.bad.map_or("-".to_owned(), figures::count));
+        }
+        if of_budget {
             cells.push(row.budget_spent.map_or("-".to_owned(), |spent| figures::rough_percent(spent, &[])));
         }
         cells

@@ -1,22 +1,22 @@
 //! `slipstream silence`: of which alerts nobody is told for a time.
 
 mod check;
+mod list;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde::Serialize;
-use slipstream_producer::silencing::{MatcherJson, SayingError, SilenceJson, expired, outgoing};
+use slipstream_producer::silencing::{ListedJson, MatcherJson, SayingError, SilenceJson, expired, outgoing};
 use slipstream_role::silences::silences;
 use slipstream_schemas::records::Recurrence;
 use slipstream_slo::alerts::Silence;
 
-use crate::args::{self, Place, SilenceAdd};
+use crate::args::{self, SilenceAdd};
 use crate::commands::saying::{publish, way};
 use crate::parts::Way;
 use crate::wrong_use::WrongUse;
-use crate::{figures, logging, output, parts, server};
+use crate::{figures, logging, output, server};
 
 /// Runs a subcommand.
 ///
@@ -26,7 +26,7 @@ pub async fn run(command: args::Silence, log_level: Option<String>) -> Result<Ex
     logging::init(log_level)?;
     match command {
         args::Silence::Add(wanted) => add(wanted).await,
-        args::Silence::List { all, json, place } => list(all, json, &place).await,
+        args::Silence::List { all, json, through } => list::run(all, json, &through).await,
         args::Silence::Expire { id, json, through } => expire(&id, json, &through).await,
         args::Silence::Check(wanted) => check::run(wanted).await,
     }
@@ -101,104 +101,9 @@ fn moment(ms: i64) -> String {
     figures::moment(slipstream_schemas::EventTime(ms.saturating_mul(1_000)))
 }
 
-/// How a silence is at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    /// It applies.
-    Active,
-    /// It will.
-    Pending,
-    /// It never will again.
-    Expired,
-}
-
-fn state(silence: &Silence, now: i64) -> State {
-    match (silence.applies(now), silence.next(now)) {
-        (Some(_), _) => State::Active,
-        (None, Some(_)) => State::Pending,
-        (None, None) => State::Expired,
-    }
-}
-
-#[derive(Serialize)]
-struct Listed {
-    #[serde(flatten)]
-    silence: SilenceJson,
-    state: State,
-    /// When it applies next; null of one that applies now, or never will.
-    next: Option<String>,
-    /// Until when it applies now; null of one that does not, or has no end.
-    until: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Listing {
-    silences: Vec<Listed>,
-}
-
-async fn list(all: bool, json: bool, place: &Place) -> Result<ExitCode> {
-    let log = parts::log_of(&place.load()?).await?;
-    let now = now();
-    let mut found = Vec::new();
-    for written in silences(log.as_ref()).await? {
-        let id = written.id.clone();
-        match Silence::new(written) {
-            Ok(silence) => found.push(silence),
-            Err(error) => output::say(format_args!("the silence {id} holds nothing back: {error}")),
-        }
-    }
-    found.retain(|silence| all || state(silence, now) != State::Expired);
-    found.sort_by(|a, b| (a.written().from, &a.written().id).cmp(&(b.written().from, &b.written().id)));
-    if json {
-        let listed = |silence: &Silence| Listed {
-            silence: SilenceJson::of(silence),
-            state: state(silence, now),
-            next: silence.next(now).filter(|_| silence.applies(now).is_none()).and_then(rfc3339),
-            until: silence.applies(now).flatten().and_then(rfc3339),
-        };
-        output::print_json(&Listing { silences: found.iter().map(listed).collect() })?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    output::print(&table(&found, now))?;
-    if found.is_empty() {
-        output::say("no silences; to add one: slipstream silence add --help");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn rfc3339(ms: i64) -> Option<String> {
-    Timestamp::from_millisecond(ms).ok().map(|at| at.to_string())
-}
-
 /// `until ...`, or when it applies next.
 fn applies(silence: &Silence, now: i64) -> String {
-    match (silence.applies(now), silence.next(now)) {
-        (Some(Some(until)), _) => format!("until {}", moment(until)),
-        (Some(None), _) => "now".to_owned(),
-        (None, Some(next)) => format!("from {}", moment(next)),
-        (None, None) => "-".to_owned(),
-    }
-}
-
-fn table(silences: &[Silence], now: i64) -> String {
-    let head = ["STATE", "APPLIES", "FROM", "TO", "EVERY", "MATCHERS", "AUTHOR", "REASON", "ID"];
-    let rows = silences.iter().map(|silence| {
-        let written = silence.written();
-        let every = written.recurrence.as_ref();
-        vec![
-            format!("{:?}", state(silence, now)).to_lowercase(),
-            applies(silence, now),
-            moment(written.from),
-            written.to.map_or("-".to_owned(), moment),
-            every.map_or("-".to_owned(), |r| format!("{} {} for {}", r.cron, r.zone, figures::span(r.seconds))),
-            silence.matchers().to_string(),
-            figures::or_dash(&written.author),
-            figures::beginning(&written.reason),
-            written.id.clone(),
-        ]
-    });
-    output::table(&head, &[], rows)
+    list::applies(&ListedJson::of(silence, now))
 }
 
 async fn expire(id: &str, json: bool, through: &args::Said) -> Result<ExitCode> {

@@ -13,7 +13,6 @@ use std::future::Future;
 
 use futures::future;
 use slipstream_definitions::definition::{GroupKey, Slo};
-use slipstream_role::markers::markers;
 use slipstream_schemas::records::{AlertTransition, Exemplar, GroupLabel, Marker};
 use slipstream_schemas::{Cause, EventTime};
 use slipstream_store::kpis::{Field, KpiAnswer, KpiQuestion, Level};
@@ -57,8 +56,14 @@ pub struct EvidenceQuestion {
     pub from: EventTime,
     /// Event time before.
     pub to: EventTime,
-    /// Since when the condition holds: markers before it may be why.
+    /// When it began: markers before it may be why.
     pub began: EventTime,
+}
+
+/// When the condition began to hold; or the episode did, an hour before at most, since what it began by may have become worse.
+fn began(t: &AlertTransition) -> i64 {
+    let since = t.holds_since.unwrap_or(t.episode);
+    since.min(t.episode.max(since.saturating_sub(LONGEST)))
 }
 
 impl EvidenceQuestion {
@@ -75,7 +80,7 @@ impl EvidenceQuestion {
             exemplars: t.exemplars.clone(),
             from: EventTime(end.saturating_sub(window.saturating_mul(SECOND))),
             to: EventTime(end),
-            began: EventTime(t.episode.saturating_mul(SECOND)),
+            began: EventTime(began(t).saturating_mul(SECOND)),
         }
     }
 
@@ -125,7 +130,7 @@ impl History {
     async fn marked(&self, question: &EvidenceQuestion, by: Instant) -> Result<Vec<Marker>, QueryError> {
         let from = EventTime(question.began.0.saturating_sub(MARKERS_BEFORE));
         let log = self.log()?;
-        match timeout_at(by, markers(log.as_ref(), from, question.to)).await {
+        match timeout_at(by, self.markers.touching(log.as_ref(), from, question.to)).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => Err(QueryError::Log(slipstream_log::LogError::Fatal {
                 doing: "reading markers".to_owned(),
@@ -268,5 +273,54 @@ async fn in_time<T>(
         Ok(Ok(answer)) => Ok(Some(answer)),
         Ok(Err(StoreError::Refused(_))) | Err(_) => Ok(None),
         Ok(Err(error)) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_schemas::records::TransitionKind;
+
+    use super::*;
+
+    #[test]
+    fn it_began_with_the_condition_and_what_was_shortly_before_that() {
+        let t = |episode, holds_since| AlertTransition { episode, holds_since, ..transition() };
+        for (episode, holds_since, want) in [
+            (10_000, None, 10_000),
+            (10_000, Some(10_000), 10_000),
+            (10_000, Some(12_000), 10_000),
+            (10_000, Some(20_000), 16_400),
+            (10_000, Some(9_990), 9_990),
+        ] {
+            assert_eq!(began(&t(episode, holds_since)), want, "{episode} {holds_since:?}");
+        }
+    }
+
+    fn transition() -> AlertTransition {
+        let text = String::new;
+        AlertTransition {
+            alert_id: text(),
+            episode: 0,
+            seq: 2,
+            slo: text(),
+            service: text(),
+            objective: text(),
+            group: Vec::new(),
+            rule_set: text(),
+            rule: text(),
+            severity: text(),
+            kind: TransitionKind::Firing,
+            tick: 0,
+            fired_at: None,
+            values: Vec::new(),
+            generation: 0,
+            complete: true,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            exemplars: Vec::new(),
+            rule_kind: text(),
+            withdrawn: false,
+            holds_since: None,
+        }
     }
 }

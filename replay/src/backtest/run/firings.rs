@@ -148,6 +148,7 @@ mod tests {
             exemplars: Vec::new(),
             rule_kind: "burnrate".to_owned(),
             withdrawn: false,
+            holds_since: None,
         }
     }
 

@@ -94,6 +94,15 @@ impl ReceiverFormat {
         }
     }
 
+    /// How far what was sent before has a say in what is sent: of a remediation the time of its limit.
+    #[must_use]
+    pub fn reaches_back(&self) -> Duration {
+        match self {
+            ReceiverFormat::Remediation(settings) => settings.per,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Its name in the configuration.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::found;
+use super::oddities;
 use super::problem::Place;
 use super::secret::{Secret, long_secret, secret};
 use super::section::{Problems, Section, complain, expected, expected_unseen, plain, text};
@@ -185,9 +186,15 @@ pub(super) fn group_by(section: &Section<'_>, problems: &Problems) -> Option<Vec
                 let message = format!("`{path}`: leave `severity` out, it changes while an alert fires");
                 complain(problems, &node.place, message);
             }
-            Some(label) => labels.push(label),
+            Some(label) => {
+                oddities::label(&label, node, &path, problems);
+                labels.push(label);
+            }
             None => expected(problems, node, &path, "the name of a label"),
         }
+    }
+    if let Some(node) = section.get("group_by") {
+        oddities::every_label(&labels, node, &path, problems);
     }
     Some(labels)
 }

@@ -49,9 +49,13 @@ pub struct OAuth2 {
     pub scopes: Vec<String>,
     /// Further parameters, such as `audience`.
     pub endpoint_params: Vec<(String, String)>,
+    /// Certificates of the connection to the server of tokens: those of the receiver are not for it.
+    pub tls: ClientTls,
+    /// The proxy on the way to it; `None`: that of the environment, if there is one.
+    pub proxy: Option<Secret>,
 }
 
-/// Certificates of the connection to a receiver.
+/// Certificates of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClientTls {
     /// Certificates (PEM) that the server's must lead to, instead of those of the system.
@@ -67,7 +71,7 @@ pub(super) fn way(section: &Section<'_>, problems: &Problems) -> Way {
     let bool = |key| section.value(key, "`true` or `false`", |text| text.parse().ok()).unwrap_or(false);
     Way {
         auth: auth(section, problems),
-        tls: tls(section, problems),
+        tls: tls(section, "receivers.tls", problems),
         proxy: section.value("proxy_url", URL, url).map(Secret::new),
         follow_redirects: bool("follow_redirects"),
         allow_private: bool("allow_private"),
@@ -118,6 +122,8 @@ fn oauth2(node: &Node, problems: &Problems) -> Option<OAuth2> {
     };
     let scopes = section.list("scopes").unwrap_or_default().into_iter().filter_map(scope).collect();
     let endpoint_params = section.get("endpoint_params").map(|node| parameters(node, problems)).unwrap_or_default();
+    let (tls, proxy) =
+        (tls(&section, "receivers.oauth2.tls", problems), section.value("proxy_url", URL, url).map(Secret::new));
     let whole = ["client_id", "client_secret_file", "token_url"].into_iter().all(|key| section.get(key).is_some());
     section.finish();
     if !whole {
@@ -130,6 +136,8 @@ fn oauth2(node: &Node, problems: &Problems) -> Option<OAuth2> {
         token_url: token_url?,
         scopes,
         endpoint_params,
+        tls,
+        proxy,
     })
 }
 
@@ -145,14 +153,14 @@ fn parameters(node: &Node, problems: &Problems) -> Vec<(String, String)> {
     found
 }
 
-fn tls(section: &Section<'_>, problems: &Problems) -> ClientTls {
+fn tls(section: &Section<'_>, path: &str, problems: &Problems) -> ClientTls {
     let Some(node) = section.get("tls") else { return ClientTls::default() };
-    let tls = Section::of(node, "receivers.tls", problems);
-    let file = |key| tls.get(key).and_then(|node| long_secret(node, &format!("receivers.tls.{key}"), problems));
+    let tls = Section::of(node, path, problems);
+    let file = |key| tls.get(key).and_then(|node| long_secret(node, &format!("{path}.{key}"), problems));
     let (ca, cert, key) = (file("ca_file"), file("cert_file"), file("key_file"));
     let server_name = tls.value("server_name", "a host name", plain);
     if tls.get("cert_file").is_some() != tls.get("key_file").is_some() {
-        complain(problems, &node.place, "`receivers.tls`: set both `cert_file` and `key_file`, or neither".into());
+        complain(problems, &node.place, format!("`{path}`: set both `cert_file` and `key_file`, or neither"));
     }
     tls.finish();
     ClientTls { ca, identity: cert.zip(key), server_name }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slipstream_query::history::{BadRequest, Breakdown, ValueCounts};
 use slipstream_schemas::EventTime;
-use slipstream_schemas::records::AlertTransition;
+use slipstream_schemas::records::{AlertTransition, TransitionKind};
 
 use super::*;
 use crate::notifier::dispatch::{GroupKey, Ticket};
@@ -159,6 +159,23 @@ async fn an_end_is_not_explained() {
     let over = delivery(&[AlertTransition { kind: TransitionKind::Resolved, ..alert("pay-1", "page") }]);
     way.attempt(&over).await;
     assert_eq!((desk.last(), source.asked()), (over.message, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_severity_that_goes_out_as_an_end_is_not_explained_and_one_that_fires_is() {
+    let source = Source::new(|_| Does::Answers);
+    let (desk, way) = way(&source);
+    let (ticket, page) = (alert("pay-1", "ticket"), alert("pay-1", "page"));
+    let page = AlertTransition { kind: TransitionKind::Severity, seq: 3, ..page };
+    // The page is another receiver's: this one hears that the ticket is over.
+    let end = speak(|s| s.resolved(&ticket, End::Replaced(&page)));
+    let of = |alerts| Message::compose("ops", "", &Labels::new(), alerts, 0);
+    let gone = Delivery { message: of(vec![end.clone()]), ..delivery(&[page.clone()]) };
+    way.attempt(&gone).await;
+    assert_eq!((desk.last(), source.asked()), (gone.message, 0));
+    let both = Delivery { message: of(vec![end, speak(|s| s.firing(&page))]), ..delivery(&[page]) };
+    way.attempt(&both).await;
+    assert_eq!((explained(&desk.last()), source.asked()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
