@@ -47,11 +47,13 @@ struct Desk {
     trouble: Option<(Answer, Duration, Instant, Instant)>,
     troubled: AtomicUsize,
     taken: Mutex<Vec<Taken>>,
+    /// Episodes whose beginning it may have taken, although it did not say so: of them it may be told the end.
+    doubtful: Mutex<BTreeSet<(String, i64)>>,
 }
 
 impl Desk {
     fn new(trouble: Option<(Answer, Duration, Instant, Instant)>) -> Arc<Desk> {
-        Arc::new(Desk { trouble, troubled: AtomicUsize::new(0), taken: Mutex::default() })
+        Arc::new(Desk { trouble, troubled: AtomicUsize::new(0), taken: Mutex::default(), doubtful: Mutex::default() })
     }
 
     fn taken(&self) -> Vec<Taken> {
@@ -70,6 +72,10 @@ impl Transport for Desk {
             && (*from..*to).contains(&Instant::now())
         {
             self.troubled.fetch_add(1, Ordering::SeqCst);
+            if matches!(answer, Answer::Failed { doubt: true, .. }) {
+                let begun = delivery.message.alerts.iter().map(taken).map(|(_, id, episode, ..)| (id, episode));
+                self.doubtful.lock().unwrap().extend(begun);
+            }
             tokio::time::sleep(*takes).await;
             return answer.clone();
         }
@@ -199,7 +205,7 @@ impl World {
         let happened = self.happened.lock().unwrap().clone();
         for (name, desk) in [(self.name, &self.desk), (WELL, &self.well)] {
             let taken = desk.taken();
-            in_order(name, &taken);
+            in_order(name, &taken, &desk.doubtful.lock().unwrap());
             account(name, &happened, &taken, &outcomes(&self.log, name).await);
         }
         let first = self.well.taken().into_iter().rev().map(|(at, id, episode, seq, _)| ((id, episode, seq), at));
@@ -235,7 +241,7 @@ async fn outcomes(log: &MemoryLog, receiver: &str) -> Outcomes {
 }
 
 /// Of no alert is something older told after something newer, and no end without its beginning (A2).
-fn in_order(receiver: &str, taken: &[Taken]) {
+fn in_order(receiver: &str, taken: &[Taken], doubtful: &BTreeSet<(String, i64)>) {
     let mut last: BTreeMap<&str, (i64, i32)> = BTreeMap::new();
     let mut open: BTreeSet<(&str, i64)> = BTreeSet::new();
     for (_, id, episode, seq, status) in taken {
@@ -245,7 +251,8 @@ fn in_order(receiver: &str, taken: &[Taken]) {
             Status::Firing => drop(open.insert((id, *episode))),
             // A severity that is told ends the one before in the same body, and goes on.
             Status::Resolved => {
-                assert!(open.contains(&(id.as_str(), *episode)), "{receiver}: {id} ended and never began")
+                let began = open.contains(&(id.as_str(), *episode)) || doubtful.contains(&(id.clone(), *episode));
+                assert!(began, "{receiver}: {id} ended and never began");
             }
         }
     }
