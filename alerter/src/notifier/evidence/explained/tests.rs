@@ -170,7 +170,7 @@ async fn a_severity_that_goes_out_as_an_end_is_not_explained_and_one_that_fires_
     // The page is another receiver's: this one hears that the ticket is over.
     let end = speak(|s| s.resolved(&ticket, End::Replaced(&page)));
     let of = |alerts| Message::compose("ops", "", &Labels::new(), alerts, 0);
-    let gone = Delivery { message: of(vec![end.clone()]), ..delivery(&[page.clone()]) };
+    let gone = Delivery { message: of(vec![end.clone()]), ..delivery(std::slice::from_ref(&page)) };
     way.attempt(&gone).await;
     assert_eq!((desk.last(), source.asked()), (gone.message, 0));
     let both = Delivery { message: of(vec![end, speak(|s| s.firing(&page))]), ..delivery(&[page]) };
