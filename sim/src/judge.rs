@@ -39,6 +39,8 @@ pub struct WorldSummary {
     pub rates: (usize, usize),
     /// Transitions of alerts.
     pub transitions: usize,
+    /// Rules that held when their alert fired or became worse.
+    pub held: BTreeMap<String, usize>,
     /// Deliveries that receivers took.
     pub deliveries: usize,
     /// What became of notifications: how many, by outcome and reason.
@@ -56,6 +58,9 @@ impl WorldSummary {
         self.ticks = (self.ticks.0 + other.ticks.0, self.ticks.1 + other.ticks.1);
         self.rates = (self.rates.0 + other.rates.0, self.rates.1 + other.rates.1);
         self.transitions += other.transitions;
+        for (rule, count) in &other.held {
+            *self.held.entry(rule.clone()).or_default() += count;
+        }
         self.deliveries += other.deliveries;
         for (fate, count) in &other.fates {
             *self.fates.entry(*fate).or_default() += count;
@@ -86,6 +91,10 @@ pub async fn judge(world: &World) -> Result<WorldSummary> {
     all.rates = (complete_ticks(&rates, &history, ticks, disturbed)?, rates.len());
     let transitions = alerts(log, &history, ticks, disturbed).await?;
     all.transitions = transitions.len();
+    let worse = transitions.iter().filter(|t| matches!(t.kind, TransitionKind::Firing | TransitionKind::Severity));
+    for value in worse.flat_map(|t| &t.values) {
+        *all.held.entry(value.rule.clone()).or_default() += 1;
+    }
     (all.deliveries, all.fates) = told::receivers(world).await?;
     p4(Arc::clone(&world.log) as SharedLog).await?;
     all.replayed = replayed(Arc::clone(&world.log) as SharedLog).await?;
@@ -340,7 +349,7 @@ async fn replayed(log: SharedLog) -> Result<Compared> {
     let mut told: Option<Vec<AlertTransition>> = None;
     let sources = Sources { log: log.clone(), store: None };
     for threads in [1, 2, 8] {
-        let asked = Asked { threads: Some(threads), ..Asked::default() };
+        let asked = Asked { threads: Some(threads), budgets: true, ..Asked::default() };
         let found = match replay(&sources, &asked, &Arc::default()).await {
             Err(ReplayError::Range(_)) => return Ok(Compared::default()),
             found => found?,

@@ -13,6 +13,13 @@ const PROGRESS: u64 = 50;
 /// Worlds that have episodes enough for a share of them to mean something.
 const ENOUGH: u64 = 50;
 
+/// Worlds in which each rule holds somewhere.
+const MANY: u64 = 150;
+
+/// The rules of the worlds: one of each kind at least.
+const RULES: [&str; 8] =
+    ["page", "ticket", "of-a/errors", "of-a/breach", "of-a/little", "of-a/soon", "d/silent", "d/errors"];
+
 /// What was played so far.
 pub struct Report {
     seeds: u64,
@@ -55,8 +62,9 @@ impl Report {
 
     /// The closing line; a test that failed ends here.
     pub fn close(mut self) {
-        let WorldSummary { events, undercut, ticks, rates, transitions, deliveries, fates, replayed } = &self.all;
+        let WorldSummary { events, undercut, ticks, rates, transitions, held, deliveries, fates, replayed } = &self.all;
         let faults: Vec<String> = self.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let rules = held.iter().map(|(rule, count)| format!("{rule} {count}")).collect::<Vec<_>>().join(", ");
         let fate = |((outcome, reason), count): (&(&str, &str), &usize)| match *reason {
             "none" => format!("{outcome} {count}"),
             reason => format!("{outcome} {reason} {count}"),
@@ -67,7 +75,7 @@ impl Report {
             std::io::stdout(),
             "simulation: {} worlds, {} events accepted ({} redelivered, {} dead letters, {undercut} below a horizon), \
              {} faults ({}), {} of {} ticks complete ({} worlds wholly), {} of {} burn rates recounted, {transitions} \
-             transitions, {deliveries} deliveries, notes ({fates}), {replayed}, {} lines of trace; {} failed",
+             transitions (held: {rules}), {deliveries} deliveries, notes ({fates}), {replayed}, {} lines of trace; {} failed",
             self.played,
             events.0,
             events.1,
@@ -85,6 +93,8 @@ impl Report {
         assert!(told.is_ok(), "standard output is closed");
         let enough = replayed.same >= replayed.exempted() || self.seeds < ENOUGH;
         assert!(enough, "R1: at least half of the episodes are to be compared: {replayed}");
+        let silent = RULES.iter().find(|rule| !held.contains_key(**rule)).filter(|_| self.seeds >= MANY);
+        assert!(silent.is_none(), "the rule {silent:?} has never held");
         self.failed.sort_unstable();
         assert!(
             self.failed.is_empty(),
