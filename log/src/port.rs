@@ -216,7 +216,8 @@ pub trait Log: Send + Sync + 'static {
 pub enum Share {
     /// The members divide them.
     Divided,
-    /// One member has all, whoever has the first partition of the first topic; the others wait until it leaves or is lost.
+    /// One member has all, whoever has the first partition of the first topic; the others wait. It goes to another one when that leaves or
+    /// is lost, and on Kafka also when the group balances its partitions because a member came.
     Whole,
 }
 
