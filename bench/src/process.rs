@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::kafka::usage::Usage;
 
@@ -144,8 +144,11 @@ pub fn spend(command: &mut Command) -> Result<Spent> {
     Ok(Spent { took, usage })
 }
 
-/// A loopback address that was free a moment ago.
-pub fn free() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
-    listener.local_addr().context("looking for a free port")
+/// Loopback addresses that were free a moment ago, all different.
+pub fn free<const N: usize>() -> Result<[SocketAddr; N]> {
+    // Held until all are found: a port that is given back may be the next one.
+    let listeners = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>();
+    let listeners = listeners.context("looking for free ports")?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    addresses.context("looking for free ports")?.try_into().map_err(|_| anyhow!("{N} free ports were asked for"))
 }

@@ -42,7 +42,7 @@ impl Shop {
             let text = if grouped { file.text } else { ungrouped(&file.text) };
             std::fs::write(folder.join(&file.path), text).context("writing definitions")?;
         }
-        let (gateway, ops, api) = (free()?, free()?, free()?);
+        let [gateway, ops, api] = free()?;
         let mut command = Command::new(program);
         command.arg("run").arg("--data").arg(home.path().join("data")).arg("--slos").arg(&folder);
         command.args(["--listen", &gateway.to_string(), "--ops-listen", &ops.to_string()]);

@@ -26,7 +26,7 @@ impl Process {
     /// # Errors
     /// When it does not.
     pub fn start(program: &Path) -> Result<Process> {
-        let (gateway, ops) = (free()?, free()?);
+        let [gateway, ops] = free()?;
         let home = tempfile::tempdir().context("creating a directory for the process")?;
         let mut command = Command::new(program);
         command.arg("run").arg("--data").arg(home.path().join("data"));

@@ -43,7 +43,7 @@ impl Role {
     /// # Errors
     /// When it cannot be started.
     pub fn launch(mut command: Command, home: &Path) -> Result<Role> {
-        let (ops, gateway, api) = (free()?, free()?, free()?);
+        let [ops, gateway, api] = free()?;
         let said = home.join(format!("run-{}.log", ops.port()));
         command.args([
             "--ops-listen",
