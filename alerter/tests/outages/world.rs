@@ -81,7 +81,7 @@ impl Transport for Desk {
                 self.doubtful.lock().unwrap().extend(begun);
             }
             tokio::time::sleep(*takes).await;
-            if doubt && attempt % TAKES_EACH == 0 {
+            if doubt && attempt.is_multiple_of(TAKES_EACH) {
                 self.taken.lock().unwrap().extend(delivery.message.alerts.iter().map(taken));
             }
             return answer.clone();
