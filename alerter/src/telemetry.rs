@@ -11,7 +11,7 @@ use slipstream_schemas::records::{AlertTransition, Notification};
 use slipstream_schemas::visible::visible;
 use slipstream_slo::alerts::SilenceError;
 
-use crate::notifier::dispatch::Answer;
+use crate::notifier::dispatch::{Answer, shortened};
 
 static EVALUATED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     metrics::counter("slipstream_alerter_evaluations_total", "Burn-rate records that were evaluated.", &[])
@@ -175,7 +175,7 @@ impl Event for Attempted<'_> {
     fn emit(self) {
         let Attempted { receiver, host, alerts, status, result, took } = self;
         if let AttemptResult::NotAsked(why) = result {
-            tracing::info!(receiver, host, alerts, why, "remediation not asked");
+            tracing::info!(receiver, host, alerts, why = &*shortened(why), "remediation not asked");
             return;
         }
         SECONDS.with_label_values(&[receiver]).observe(took.as_secs_f64());
@@ -192,14 +192,15 @@ impl Event for Attempted<'_> {
                     status.unwrap_or_default()
                 );
                 if aloud {
-                    tracing::error!(receiver, host, alerts, said, "{message}");
+                    tracing::error!(receiver, host, alerts, said = &*shortened(said), "{message}");
                 } else {
-                    tracing::debug!(receiver, host, alerts, said, "{message}");
+                    tracing::debug!(receiver, host, alerts, said = &*shortened(said), "{message}");
                 }
             }
             AttemptResult::NotAsked(_) => {}
             AttemptResult::Failed(said) => {
                 count("failed");
+                let said = &*shortened(said);
                 tracing::warn!(receiver, host, alerts, status, said, "notification failed; will retry");
             }
         }

@@ -4,7 +4,9 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use slipstream_alerter::ReceiverConfig;
 use slipstream_alerter::notifier::payload::Status;
 use slipstream_definitions::matchers::Matchers;
 use slipstream_log::memory::MemoryLog;
@@ -127,4 +129,51 @@ async fn a2_what_was_attempted_last_is_known_although_nothing_is_settled() {
     notifier.stop().await;
     let took = hook.took().concat();
     assert_eq!(took, [("a".to_owned(), "page".to_owned(), Status::Resolved)]);
+}
+
+/// How somebody stops to speak while a request is under way.
+#[derive(Debug, Clone, Copy)]
+enum Leaves {
+    /// It is stopped, and the answer takes longer than it may wait.
+    Stops,
+    /// Its partitions are with somebody else for a moment.
+    IsExpelled,
+}
+
+/// The receiver has it, and its answer never comes.
+async fn leaves_in_the_middle(how: Leaves) {
+    let (log, _) = log();
+    let hook = Hook::open([Mode::Slow]).await;
+    let config = || ReceiverConfig { timeout: Duration::from_secs(60), ..config("ops", &hook.url()) };
+    let mut notifier = Running::notifier(&log, config());
+    happens(&log, "a", 100, 2, Firing).await;
+    hook.received(1).await;
+    silence(&log, "endpoint=a", None).await;
+    match how {
+        Leaves::Stops => {
+            notifier.stop().await;
+            notifier = Running::notifier(&log, config());
+        }
+        Leaves::IsExpelled => log.expel("notifier-ops"),
+    }
+    assert_eq!(recorded(&log, "ops", 1).await, [("a".to_owned(), 2, Outcome::HeldBack)], "{how:?}");
+    let notes: Vec<Notification> = all(&log, Topic::Notifications).await;
+    let noted: Vec<_> = notes.iter().map(|n| (n.seq, n.outcome, n.reason)).collect();
+    let want =
+        [(2, Outcome::Failed, NotificationReason::InDoubt), (2, Outcome::HeldBack, NotificationReason::Silenced)];
+    assert_eq!(noted, want, "{how:?}");
+    happens(&log, "a", 100, 3, Resolved).await;
+    assert_eq!(recorded(&log, "ops", 2).await[1], ("a".to_owned(), 3, Outcome::Delivered), "{how:?}");
+    notifier.stop().await;
+    assert_eq!(hook.took().concat(), [("a".to_owned(), "page".to_owned(), Status::Resolved)], "{how:?}");
+}
+
+#[tokio::test]
+async fn a2_a3_what_was_under_way_when_the_notifier_was_stopped_is_in_doubt_and_its_end_is_told() {
+    leaves_in_the_middle(Leaves::Stops).await;
+}
+
+#[tokio::test]
+async fn a2_a3_what_was_under_way_when_the_speaker_changed_is_in_doubt_and_its_end_is_told() {
+    leaves_in_the_middle(Leaves::IsExpelled).await;
 }

@@ -1,5 +1,6 @@
 //! Deliveries under way: started, waited for, brought back with their answers.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::notifier::dispatch::{Answer, Delivery};
@@ -24,7 +25,18 @@ pub(super) struct Finished {
     pub took: Duration,
 }
 
-type Landed = (Arc<Delivery>, Answer, Duration);
+/// An attempt that came to an end, and how long it took.
+type Landed = (Answer, Duration);
+
+/// An attempt that may still end.
+struct UnderWay {
+    delivery: Arc<Delivery>,
+    begun: Instant,
+    task: AbortHandle,
+}
+
+/// What is noted of an attempt that was given up.
+const GIVEN_UP: &str = "the notifier stopped, or lost its partition, before there was an answer";
 
 /// Between two log lines about a receiver that refuses, at least.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
@@ -34,14 +46,15 @@ pub(super) struct InFlight {
     transport: Arc<dyn Transport>,
     receiver: String,
     in_flight: JoinSet<Landed>,
+    under_way: HashMap<Id, UnderWay>,
     finished: Vec<Finished>,
     complaint: Complaint,
 }
 
 impl InFlight {
     pub fn new(transport: Arc<dyn Transport>, receiver: String) -> Self {
-        let (in_flight, finished) = (JoinSet::new(), Vec::new());
-        InFlight { transport, receiver, in_flight, finished, complaint: Complaint::default() }
+        let (in_flight, under_way, finished) = (JoinSet::new(), HashMap::new(), Vec::new());
+        InFlight { transport, receiver, in_flight, under_way, finished, complaint: Complaint::default() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -50,16 +63,18 @@ impl InFlight {
 
     /// Begins an attempt.
     pub fn start(&mut self, delivery: Arc<Delivery>) {
-        let transport = Arc::clone(&self.transport);
-        self.in_flight.spawn(async move {
-            let begun = Instant::now();
-            let answer = transport.attempt(&delivery).await;
-            (delivery, answer, begun.elapsed())
+        let (transport, sent, begun) = (Arc::clone(&self.transport), Arc::clone(&delivery), Instant::now());
+        let task = self.in_flight.spawn(async move {
+            let answer = transport.attempt(&sent).await;
+            (answer, begun.elapsed())
         });
+        self.under_way.insert(task.id(), UnderWay { delivery, begun, task });
     }
 
-    fn landed(&mut self, joined: Result<Landed, JoinError>) {
-        let Some((delivery, answer, took)) = ended(joined) else { return };
+    fn landed(&mut self, joined: Result<(Id, Landed), JoinError>) {
+        let (id, landed) = ended(joined);
+        let Some(UnderWay { delivery, begun, .. }) = self.under_way.remove(&id) else { return };
+        let (answer, took) = landed.unwrap_or_else(|| (given_up(), begun.elapsed()));
         let aloud = self.complaint.is_news(&answer, Instant::now());
         attempted(&self.receiver, self.transport.host(), &delivery, &answer, took, aloud).emit();
         self.finished.push(Finished { delivery, answer, took });
@@ -73,36 +88,52 @@ impl InFlight {
                 biased;
                 () = shutdown.cancelled() => return None,
                 done = &mut other => return Some(done),
-                Some(joined) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.landed(joined),
+                Some(joined) = self.in_flight.join_next_with_id(), if !self.in_flight.is_empty() => self.landed(joined),
             }
         }
     }
 
-    /// Waits for all that are under way, but not longer than `most`; what is late is dropped.
+    /// Waits for all that are under way, but not longer than `most`; what is late is given up.
     pub async fn wait(&mut self, most: Duration) {
         let deadline = Instant::now() + most;
-        while let Ok(Some(joined)) = tokio::time::timeout_at(deadline, self.in_flight.join_next()).await {
+        while let Ok(Some(joined)) = tokio::time::timeout_at(deadline, self.in_flight.join_next_with_id()).await {
             self.landed(joined);
         }
-        self.in_flight.shutdown().await;
+        self.give_up(|_| true).await;
+    }
+
+    /// Ends those that are under way and of which `which` holds. They have failed, and the receiver may have what they said.
+    pub async fn give_up(&mut self, which: impl Fn(&Delivery) -> bool) {
+        let given_up = |flying: &&UnderWay| which(&flying.delivery);
+        self.under_way.values().filter(given_up).for_each(|flying| flying.task.abort());
+        while self.under_way.values().any(|flying| given_up(&flying))
+            && let Some(joined) = self.in_flight.join_next_with_id().await
+        {
+            self.landed(joined);
+        }
     }
 
     /// What has come back since the last call.
     pub fn finished(&mut self) -> Vec<Finished> {
-        while let Some(joined) = self.in_flight.try_join_next() {
+        while let Some(joined) = self.in_flight.try_join_next_with_id() {
             self.landed(joined);
         }
         std::mem::take(&mut self.finished)
     }
 }
 
-/// An attempt that panicked is a mistake in the program: it goes on in the loop, which the supervisor watches.
-fn ended(joined: Result<Landed, JoinError>) -> Option<Landed> {
+/// How an attempt ended; `None` where it was given up. One that panicked is a mistake in the program: it goes on in the loop,
+/// which the supervisor watches.
+fn ended(joined: Result<(Id, Landed), JoinError>) -> (Id, Option<Landed>) {
     match joined {
-        Ok(landed) => Some(landed),
+        Ok((id, landed)) => (id, Some(landed)),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => None,
+        Err(error) => (error.id(), None),
     }
+}
+
+fn given_up() -> Answer {
+    Answer::Failed { status: None, detail: GIVEN_UP.to_owned(), retry_after: None, doubt: true }
 }
 
 /// Which refusal is worth an error in the log: the first, and the first of each other answer. A receiver that refuses

@@ -40,9 +40,10 @@ impl Ledger {
         self.accounts.insert(partition, Account { committed: from, read: from, entries: VecDeque::new() });
     }
 
-    /// A partition was lost.
-    pub fn close(&mut self, partition: u32) {
-        self.accounts.remove(&partition);
+    /// A partition was lost. Returns the outcomes that are known and were not recorded.
+    pub fn close(&mut self, partition: u32) -> Vec<Notification> {
+        let entries = self.accounts.remove(&partition).map(|account| account.entries);
+        entries.into_iter().flatten().filter_map(|entry| entry.outcome).collect()
     }
 
     /// Partitions that are ours.
@@ -190,7 +191,8 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.open(0, None);
         read(&mut ledger, &[0], 1);
-        ledger.close(0);
+        ledger.settle(outcome(0));
+        assert_eq!(ledger.close(0), [outcome(0).notification], "whoever takes over has to know");
         assert_eq!(ledger.settle(outcome(0)), None);
         assert_eq!((step(&mut ledger), ledger.owns(0)), (None, false));
         ledger.open(0, None);

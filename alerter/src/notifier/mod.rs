@@ -9,7 +9,8 @@
 //! separately.
 //!
 //! After a crash what lies beyond the committed position is decided again: what had been delivered from there is sent
-//! again with the same keys. What failed in doubt is noted, so whoever takes over knows what the receiver may have. One thing cannot be
+//! again with the same keys. What failed in doubt is noted, and what was under way when the notifier stopped or lost its partition, so
+//! whoever takes over knows what the receiver may have. One thing cannot be
 //! known: where the process died between the receiver's taking a firing and the first note of it, and the alert is held back by the
 //! time another takes over, or is over for more than a minute, the receiver is not told of the end, because the log says that it was
 //! never told of the beginning.
@@ -54,7 +55,7 @@ use slipstream_slo::alerts::Silence;
 use tokio::time::Instant;
 
 use crate::error::AlerterError;
-use crate::notifier::dispatch::{Answer, Dispatcher};
+use crate::notifier::dispatch::{Answer, Dispatcher, Part, in_doubt};
 use crate::notifier::ledger::Ledger;
 use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
@@ -278,21 +279,30 @@ impl Notifier {
                 self.paused = false;
                 self.caught_up = false;
             }
-            Polled::Revoked(lost) => self.lose(&lost),
+            Polled::Revoked(lost) => self.lose(&lost).await,
             Polled::Records(batch) => self.read(&batch).await?,
         }
         Ok(())
     }
 
-    fn lose(&mut self, lost: &[slipstream_log::TopicPartition]) {
+    /// Somebody else speaks of these partitions now. What was being said of them is given up; of what the receiver has, or may
+    /// have, beyond the committed position that is noted, as whoever takes over has to know. Best where the note comes before it
+    /// reads them, which nobody can promise.
+    async fn lose(&mut self, lost: &[slipstream_log::TopicPartition]) {
         let mine: Vec<_> = lost.iter().copied().filter(|p| self.ledger.owns(p.partition)).collect();
+        if mine.is_empty() {
+            return;
+        }
+        let is_lost = |part: &Part| mine.iter().any(|lost| lost.partition == part.ticket.partition);
+        // A reminder may be of them, too.
+        self.in_flight.give_up(|delivery| delivery.reminder.is_some() || delivery.parts.iter().any(is_lost)).await;
+        self.take_finished();
         for partition in &mine {
             self.dispatcher.drop_partition(partition.partition);
-            self.ledger.close(partition.partition);
+            let unrecorded = self.ledger.close(partition.partition);
+            self.amended.extend(unrecorded.into_iter().filter_map(in_doubt));
         }
-        if !mine.is_empty() {
-            PartitionsLost { role: &self.role, partitions: &mine }.emit();
-        }
+        PartitionsLost { role: &self.role, partitions: &mine }.emit();
     }
 
     /// What has come back.
@@ -324,6 +334,9 @@ impl Notifier {
             return Ok(());
         }
         self.caught_up = true;
+        if to_the_end && read {
+            self.dispatcher.read_again();
+        }
         self.fresh = None;
         self.listen().await?;
         if let Some(time_of_day) = self.time_of_day {
@@ -396,7 +409,10 @@ impl Notifier {
                 };
                 match fate.map_err(AlerterError::log("recording notifications"))? {
                     StepFate::Done => Recorded { outcomes: &outcomes }.emit(),
-                    StepFate::Lost { partitions, .. } => self.lose(&partitions),
+                    StepFate::Lost { partitions, .. } => {
+                        self.amended.extend(outcomes.into_iter().filter_map(in_doubt));
+                        self.lose(&partitions).await;
+                    }
                 }
             }
         }
@@ -457,7 +473,7 @@ impl Notifier {
         .emit();
     }
 
-    /// Told to stop: what is under way may finish, what finished is recorded, nothing new begins.
+    /// Told to stop: what is under way may finish, what finished is recorded, nothing new begins. What is late is noted as in doubt.
     async fn end(&mut self) -> Result<(), AlerterError> {
         self.in_flight.wait(GRACE).await;
         self.take_finished();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use slipstream_log::Offset;
 use slipstream_schemas::records::{AlertTransition, Notification, NotificationReason, Outcome, TransitionKind};
 
-use crate::notifier::dispatch::{RESOLVED_FOR_MS, Tried};
+use crate::notifier::dispatch::{RESOLVED_FOR_MS, Told, Tried};
 
 /// The last transition of an alert with an outcome of some kind.
 #[derive(Debug, Clone)]
@@ -37,8 +37,9 @@ pub struct Answered {
     delivered: HashMap<String, Last>,
     /// The last that it lacks: refused, or held back.
     lacking: HashMap<String, Last>,
-    /// Those that it may have taken although the attempt failed, since the last that it took.
-    doubted: HashMap<String, Vec<Last>>,
+    /// Those that it may have taken although the attempt failed, since the last that it took: by episode and number, the
+    /// attempts.
+    doubted: HashMap<String, BTreeMap<(i64, i32), i32>>,
     /// The last that failed, while nothing else came of it.
     failed: HashMap<String, Last>,
 }
@@ -71,15 +72,19 @@ impl Answered {
 
     /// A reminder, or one that was left out: the next is due a while later.
     fn reminded(&mut self, id: &str, last: &Last) {
-        let of = self.delivered.get_mut(id).filter(|d| (d.episode, d.seq) == (last.episode, last.seq));
+        let of = self.delivered.get_mut(id).filter(|d| d.of() == last.of());
         if let Some(delivered) = of {
             delivered.note.at = delivered.note.at.max(last.note.at);
         }
     }
 
     fn failed(&mut self, id: &str, last: Last) {
+        // Noted late, by whoever spoke before: it was taken since.
+        if self.delivered.get(id).is_some_and(|delivered| last.until(delivered)) {
+            return;
+        }
         if last.note.reason == NotificationReason::InDoubt {
-            self.doubted.entry(id.to_owned()).or_default().push(last.clone());
+            self.doubted.entry(id.to_owned()).or_default().insert(last.of(), last.note.attempts);
         }
         keep(&mut self.failed, id, last);
     }
@@ -90,7 +95,7 @@ impl Answered {
             self.lacking.remove(id);
         }
         if let Some(doubted) = self.doubted.get_mut(id) {
-            doubted.retain(|doubted| !doubted.until(&last));
+            doubted.retain(|of, _| *of > last.of());
         }
         keep(&mut self.delivered, id, last);
     }
@@ -101,8 +106,7 @@ impl Answered {
 
     /// Whether the receiver may have taken it.
     fn is_doubted(&self, t: &AlertTransition) -> bool {
-        let doubted = self.doubted.get(&t.alert_id).into_iter().flatten();
-        doubted.into_iter().any(|last| (last.episode, last.seq) == (t.episode, t.seq))
+        self.doubted.get(&t.alert_id).is_some_and(|doubted| doubted.contains_key(&(t.episode, t.seq)))
     }
 
     /// What was noted of a transition that the receiver lacks.
@@ -111,13 +115,14 @@ impl Answered {
         ((last.episode, last.seq) == (t.episode, t.seq)).then_some(&last.note)
     }
 
-    /// By alert: the attempts at what was not settled.
+    /// By alert: what was attempted last while nothing came of it, and all that the receiver may have, which has to end.
     pub fn tried(&self) -> impl Iterator<Item = (String, Tried)> + '_ {
-        self.failed.iter().map(|(id, last)| {
-            let doubted = self.doubted.get(id).into_iter().flatten();
-            let doubt = doubted.into_iter().any(|d| (d.episode, d.seq) == (last.episode, last.seq));
-            (id.clone(), Tried { of: (last.episode, last.seq), attempts: last.note.attempts, doubt })
-        })
+        let doubted = self.doubted.iter().flat_map(|(id, of_alert)| of_alert.iter().map(move |one| (id, one)));
+        let doubted = doubted.map(|(id, (of, attempts))| (id, Tried { of: *of, attempts: *attempts, doubt: true }));
+        let in_doubt = |id, of| self.doubted.get(id).is_some_and(|doubted| doubted.contains_key(&of));
+        let failed = self.failed.iter().filter(move |(id, last)| !in_doubt(*id, last.of()));
+        let failed = failed.map(|(id, last)| (id, Tried { of: last.of(), attempts: last.note.attempts, doubt: false }));
+        doubted.chain(failed).map(|(id, tried)| (id.clone(), tried))
     }
 }
 
@@ -133,9 +138,13 @@ fn is_taken(n: &Notification) -> bool {
 }
 
 impl Last {
+    fn of(&self) -> (i64, i32) {
+        (self.episode, self.seq)
+    }
+
     /// Whether it is another one, or one before it.
     fn until(&self, other: &Last) -> bool {
-        (self.episode, self.seq) <= (other.episode, other.seq)
+        self.of() <= other.of()
     }
 }
 
@@ -171,7 +180,7 @@ pub struct FoundAlert {
     /// The transition that made it known, which chose its group.
     pub first: AlertTransition,
     /// Firing and severity transitions that the receiver has, or may have, oldest first.
-    pub told: Vec<AlertTransition>,
+    pub told: Vec<Told>,
     /// When it was told or reminded last, milliseconds since the epoch; `None` if that is in doubt.
     pub told_at: Option<i64>,
     /// The last that it lacks.
@@ -215,7 +224,7 @@ impl Found {
                 return;
             }
             let alert = self.alert(&t);
-            (alert.told, alert.told_at, alert.lacking) = (vec![t], Some(last.note.at), None);
+            (alert.told, alert.told_at, alert.lacking) = (vec![Told::confirmed(t)], Some(last.note.at), None);
             return;
         }
         if let Some(noted) = answered.lacking(&t) {
@@ -223,7 +232,7 @@ impl Found {
             self.alert(&t).lacking = Some(lacking);
         }
         if answered.is_doubted(&t) {
-            self.alert(&t).told.push(t);
+            self.alert(&t).told.push(Told::doubted(t));
         }
     }
 

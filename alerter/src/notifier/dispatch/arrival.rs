@@ -3,7 +3,7 @@
 use slipstream_schemas::records::{AlertTransition, Outcome, TransitionKind};
 
 use super::group::Group;
-use super::tracked::NO_ROUTE;
+use super::tracked::{NO_ROUTE, Told};
 use super::{Concluded, Dispatcher, GroupKey, Pending, Refused, Tracked};
 use crate::notifier::identity;
 
@@ -39,7 +39,7 @@ impl Dispatcher {
 
     /// Restores what the receiver has of an alert, or may have, oldest first; `first` of its episode chose its group. `at`: when it was
     /// told or reminded last, `None` if that is in doubt.
-    pub fn restore(&mut self, partition: u32, told: Vec<AlertTransition>, first: &AlertTransition, at: Option<i64>) {
+    pub fn restore(&mut self, partition: u32, told: Vec<Told>, first: &AlertTransition, at: Option<i64>) {
         self.track(partition, first);
         let Some(tracked) = self.alerts.get_mut(&first.alert_id) else { return };
         tracked.told = told;
@@ -48,9 +48,17 @@ impl Dispatcher {
         }
     }
 
-    /// Makes known what a former owner attempted, by alert: what of that is read again goes on from there.
+    /// Makes known all that a former owner attempted, by alert: what of that is read again goes on from there.
     pub fn restore_tried(&mut self, tried: impl IntoIterator<Item = (String, Tried)>) {
-        self.tried.extend(tried);
+        self.tried.clear();
+        for (id, tried) in tried {
+            self.tried.entry(id).or_default().insert(tried.of, tried);
+        }
+    }
+
+    /// All that a former owner may have attempted was read again.
+    pub fn read_again(&mut self) {
+        self.tried.clear();
     }
 
     /// Takes a transition of which receivers are told ([`TransitionKind::is_told`]). Transitions of an alert come in order. One that is not for this
@@ -67,7 +75,7 @@ impl Dispatcher {
         self.track(pending.ticket.partition, &pending.transition);
         let tracked = self.alerts.get_mut(&id)?;
         if doubt && !tracked.has(&pending.transition) {
-            tracked.told.push(pending.transition.clone());
+            tracked.told.push(Told::doubted(pending.transition.clone()));
         }
         if let Some(group) = self.groups.get_mut(&tracked.group) {
             if group.told_at.is_none() && group.pending == 0 {
@@ -85,11 +93,10 @@ impl Dispatcher {
     /// Goes on with what a former owner attempted. Returns whether the receiver may have been told that it fires.
     fn go_on(&mut self, pending: &mut Pending) -> bool {
         let t = &pending.transition;
-        let same = |tried: &&Tried| tried.of == (t.episode, t.seq);
-        let Some(Tried { attempts, doubt, .. }) = self.tried.get(&t.alert_id).filter(same).cloned() else {
+        let of_alert = self.tried.get_mut(&t.alert_id);
+        let Some(Tried { attempts, doubt, .. }) = of_alert.and_then(|tried| tried.remove(&(t.episode, t.seq))) else {
             return false;
         };
-        self.tried.remove(&t.alert_id);
         pending.attempts = pending.attempts.max(attempts);
         doubt && t.kind != TransitionKind::Resolved
     }

@@ -8,7 +8,7 @@ use slipstream_runtime::config::ReceiverFormat;
 use slipstream_schemas::records::{AlertTransition, NotificationReason, TransitionKind};
 
 use super::group::GroupKey;
-use super::{Dispatcher, Head, Pending, Refused, Reminder, Ticket, Tracked};
+use super::{Dispatcher, Head, Pending, Refused, Reminder, Ticket, Told, Tracked};
 use crate::notifier::identity::{self, SEVERITY};
 use crate::notifier::payload::{Alert, Message, Status, group_key};
 use crate::notifier::words::Speaker;
@@ -168,8 +168,8 @@ impl Dispatcher {
 
     fn part(&self, id: &str, pending: &Pending) -> Part {
         // After an attempt in doubt it is among what was told itself.
-        let other =
-            |told: &AlertTransition| (told.episode, told.seq) != (pending.transition.episode, pending.transition.seq);
+        let of = |t: &AlertTransition| (t.episode, t.seq);
+        let other = |told: &Told| of(&told.transition) != of(&pending.transition);
         let knows = self.alerts.get(id).is_some_and(|tracked| tracked.told.iter().any(other));
         let fires = pending.transition.kind != TransitionKind::Resolved && pending.route.is_some();
         let key = identity::idempotency_key(&pending.transition, &self.config.name);

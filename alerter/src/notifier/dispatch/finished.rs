@@ -6,7 +6,7 @@ use std::time::Duration;
 use slipstream_schemas::records::{AlertTransition, Notification, NotificationReason, Outcome, TransitionKind};
 
 use super::tracked::NO_ROUTE;
-use super::{Answer, Concluded, Delivery, Dispatcher, LONGEST_RETRY_AFTER, Part, Pending};
+use super::{Answer, Concluded, Delivery, Dispatcher, GroupKey, LONGEST_RETRY_AFTER, Part, Pending};
 
 /// How an attempt failed.
 struct Failure<'a> {
@@ -41,7 +41,7 @@ impl Dispatcher {
         let id = &part.alert_id;
         let tracked = self.alerts.get_mut(id)?;
         let sent = tracked.find(part.ticket)?.clone();
-        let told = tracked.told.last().cloned();
+        let told = tracked.last_told().cloned();
         let was_pending = tracked.queue.front().is_some_and(|head| head.ticket == part.ticket);
         match answer {
             Answer::Delivered { .. } | Answer::NotAsked { .. } => tracked.taken(part.ticket),
@@ -66,18 +66,18 @@ impl Dispatcher {
     /// What is noted of a transition that the receiver answered to; `told`: what it was told of the alert before.
     fn answered(&self, sent: &Pending, told: Option<&AlertTransition>, answer: &Answer, now: i64) -> Notification {
         let attempts = sent.attempts.saturating_add(1);
-        let note = self.note(&sent.transition, now);
+        let detail = match answer {
+            Answer::NotAsked { detail, .. } | Answer::Refused { detail, .. } => detail,
+            Answer::Delivered { .. } | Answer::Failed { .. } => "",
+        };
+        let note = self.note(&sent.transition, detail, now);
         let mut note = match answer {
-            Answer::NotAsked { reason, detail } => Notification {
-                outcome: Outcome::NotDue,
-                attempts: sent.attempts,
-                reason: *reason,
-                detail: detail.clone(),
-                ..note
-            },
-            Answer::Refused { status, detail } => {
-                let (outcome, status, detail) = (Outcome::Refused, Some(i32::from(*status)), detail.clone());
-                Notification { outcome, status, detail, attempts, ..note }
+            Answer::NotAsked { reason, .. } => {
+                Notification { outcome: Outcome::NotDue, attempts: sent.attempts, reason: *reason, ..note }
+            }
+            Answer::Refused { status, .. } => {
+                let status = Some(i32::from(*status));
+                Notification { outcome: Outcome::Refused, status, attempts, ..note }
             }
             Answer::Delivered { status } => {
                 let status = Some(i32::from(*status));
@@ -103,8 +103,7 @@ impl Dispatcher {
             status: failure.status.map(i32::from),
             attempts,
             reason: if failure.doubt { NotificationReason::InDoubt } else { NotificationReason::None },
-            detail: failure.detail.to_owned(),
-            ..self.note(&sent.transition, now)
+            ..self.note(&sent.transition, failure.detail, now)
         };
         let power_of_ten = 10_i32.checked_pow(attempts.max(1).ilog10()) == Some(attempts);
         (power_of_ten || failure.news).then_some(Concluded { ticket: None, notification })
@@ -112,31 +111,52 @@ impl Dispatcher {
 
     /// Backoff after a failure, the group's interval after anything else.
     fn move_group(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
-        let group = self.groups.get_mut(&delivery.group);
         if let Answer::Failed { retry_after, doubt, .. } = answer {
-            let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-            // Attempts that were under way together fail together: that is one failure of the receiver.
-            let own = if now < self.not_before { Duration::ZERO } else { self.retry.failed() };
-            self.not_before = self.not_before.max(now + own.max(asked).as_millis() as i64);
-            if let Some(group) = group {
+            self.back_off(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER), now);
+            if let Some(group) = self.groups.get_mut(&delivery.group) {
                 let parts = delivery.parts.iter().filter(|_| *doubt && !delivery.again);
                 group.failed(parts.map(|part| part.ticket).collect::<BTreeSet<_>>(), now);
             }
             return;
         }
+        self.is_there(delivery, answer, now);
+        self.close_round(delivery, answer, now);
+        self.refused_or_well(delivery, answer, now);
+        self.put_off(&delivery.group);
+    }
+
+    /// The receiver is left alone for a while, as long as it `asked` for at least.
+    fn back_off(&mut self, asked: Duration, now: i64) {
+        // Attempts that were under way together fail together: that is one failure of the receiver.
+        let own = if now < self.not_before { Duration::ZERO } else { self.retry.failed() };
+        self.not_before = self.not_before.max(now + own.max(asked).as_millis() as i64);
+    }
+
+    /// The receiver answers.
+    fn is_there(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
         self.retry.reset();
         self.not_before = i64::MIN;
         match answer {
             Answer::Refused { .. } => self.probe.refused(delivery.again, now),
             _ => self.probe.taken(),
         }
-        let Some(group) = group else { return };
+    }
+
+    /// The group has spoken.
+    fn close_round(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
+        let Some(group) = self.groups.get_mut(&delivery.group) else { return };
         let until = now + group.interval.as_millis() as i64;
-        group.settled(if group.more { now } else { until });
+        let news = !delivery.again && delivery.reminder.is_none();
+        group.settled(news, if group.more { now } else { until });
         // Also where a reminder was refused: the next one is due later.
         if delivery.reminder.is_some() || !matches!(answer, Answer::Refused { .. }) {
             group.told_at = Some(now);
         }
+    }
+
+    /// When the group tells again of what was refused.
+    fn refused_or_well(&mut self, delivery: &Delivery, answer: &Answer, now: i64) {
+        let Some(group) = self.groups.get_mut(&delivery.group) else { return };
         let parts = delivery.parts.len();
         match answer {
             Answer::Refused { .. } if delivery.again => {
@@ -152,6 +172,11 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// What waits for its group's interval is not behind.
+    fn put_off(&mut self, group: &GroupKey) {
+        let Some(group) = self.groups.get(group) else { return };
         let due = group.interval_until;
         for id in group.members.iter() {
             let queue = self.alerts.get_mut(id).into_iter().flat_map(|a| a.queue.iter_mut());

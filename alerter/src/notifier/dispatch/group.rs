@@ -94,17 +94,21 @@ impl Group {
         self.pending > 0
     }
 
-    /// An attempt failed; `doubted`: what the receiver may have taken.
+    /// An attempt failed; `doubted`: what the receiver may have taken by it. What it may have taken before is in doubt still.
     pub fn failed(&mut self, doubted: BTreeSet<Ticket>, now: i64) {
         self.in_flight = false;
-        self.doubted = doubted;
+        if !doubted.is_empty() {
+            self.doubted = doubted;
+        }
         self.retry_at = now + self.retry.failed().as_millis() as i64;
     }
 
-    /// The delivery ended.
-    pub fn settled(&mut self, interval_until: i64) {
+    /// The delivery ended; `news`: it told of something new, about which there is no doubt any more.
+    pub fn settled(&mut self, news: bool, interval_until: i64) {
         self.in_flight = false;
-        self.doubted.clear();
+        if news {
+            self.doubted.clear();
+        }
         self.retry.reset();
         self.retry_at = i64::MIN;
         self.interval_until = interval_until;

@@ -42,9 +42,10 @@ use slipstream_slo::hash::fnv1a64;
 pub use arrival::Tried;
 pub use delivery::{Answer, Delivery, Part};
 pub use group::GroupKey;
+pub use notes::{in_doubt, shortened};
 pub use refused::{RESOLVED_FOR_MS, Refused};
 pub use reminder::{LeftOut, Reminder};
-pub use tracked::{Head, Held, NotDue, Pending, Ticket, Tracked};
+pub use tracked::{Head, Held, NotDue, Pending, Ticket, Told, Tracked};
 
 use crate::notifier::links::Links;
 use crate::notifier::policy::Policy;
@@ -99,8 +100,8 @@ pub struct Dispatcher {
     not_before: i64,
     in_flight: usize,
     pending: usize,
-    /// By alert: what a former owner attempted last, and did not settle.
-    tried: HashMap<String, Tried>,
+    /// By alert, episode and number within it: what a former owner attempted, and did not settle.
+    tried: HashMap<String, BTreeMap<(i64, i32), Tried>>,
     /// The time of day less the caller's clock, milliseconds: silences and mute times go by it.
     clock_off: i64,
 }

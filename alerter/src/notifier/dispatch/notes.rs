@@ -1,9 +1,35 @@
 //! What is recorded of a transition.
 
-use slipstream_schemas::records::{AlertTransition, Notification, Outcome};
+use std::borrow::Cow;
+
+use slipstream_schemas::records::{AlertTransition, Notification, NotificationReason, Outcome, TransitionKind};
 
 use super::tracked::Held;
 use super::{Concluded, Dispatcher, LeftOut, NotDue, Pending};
+
+/// Bytes of a detail at most.
+const DETAIL: usize = 1_000;
+
+/// As much of a text as is noted and logged.
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= DETAIL {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(DETAIL - '…'.len_utf8())]))
+}
+
+/// What is noted of what the receiver took where that could not be recorded together with the position: whoever takes over has
+/// to know. `None` of what begins nothing.
+pub fn in_doubt(outcome: Notification) -> Option<Notification> {
+    let began = [TransitionKind::Firing, TransitionKind::Severity].iter().any(|kind| kind.name() == outcome.kind);
+    (began && outcome.outcome == Outcome::Delivered && !outcome.repeated).then(|| Notification {
+        outcome: Outcome::Failed,
+        status: None,
+        reason: NotificationReason::InDoubt,
+        detail: "the receiver took it, and the notifier lost its partition before that was recorded".to_owned(),
+        ..outcome
+    })
+}
 
 impl Dispatcher {
     /// A transition that was not sent.
@@ -12,14 +38,13 @@ impl Dispatcher {
             outcome,
             attempts: pending.attempts,
             reason: why.reason,
-            detail: why.words.to_owned(),
-            ..self.note(&pending.transition, now)
+            ..self.note(&pending.transition, why.words, now)
         };
         Concluded { ticket: Some(pending.ticket), notification }
     }
 
-    /// What is noted of a transition, whatever became of it.
-    pub(super) fn note(&self, t: &AlertTransition, now: i64) -> Notification {
+    /// What is noted of a transition, whatever became of it. It is noted of each alert of a delivery, so details are bounded.
+    pub(super) fn note(&self, t: &AlertTransition, detail: &str, now: i64) -> Notification {
         Notification {
             alert_id: t.alert_id.clone(),
             episode: t.episode,
@@ -29,6 +54,7 @@ impl Dispatcher {
             kind: t.kind.name().to_owned(),
             slo: t.slo.clone(),
             severity: t.severity.clone(),
+            detail: shortened(detail).into_owned(),
             ..Notification::default()
         }
     }
@@ -41,8 +67,7 @@ impl Dispatcher {
             attempts: pending.attempts,
             reason: hold.reason,
             by: hold.by.clone(),
-            detail: hold.words(),
-            ..self.note(&pending.transition, now)
+            ..self.note(&pending.transition, &hold.words(), now)
         };
         Concluded { ticket: Some(pending.ticket), notification }
     }
@@ -54,9 +79,8 @@ impl Dispatcher {
             outcome: Outcome::NotDue,
             reason: hold.reason,
             by: hold.by.clone(),
-            detail: hold.words(),
             repeated: true,
-            ..self.note(transition, now)
+            ..self.note(transition, &hold.words(), now)
         };
         Concluded { ticket: None, notification }
     }

@@ -112,9 +112,8 @@ impl Dispatcher {
             outcome,
             status: Some(i32::from(status)),
             attempts: 1,
-            detail: detail.to_owned(),
             repeated: true,
-            ..self.note(t, now)
+            ..self.note(t, detail, now)
         };
         let told = reminder.of.iter().map(|t| Concluded { ticket: None, notification: note(t) });
         told.chain(reminder.left_out.iter().map(|left_out| self.left_out(left_out, now))).collect()

@@ -421,7 +421,7 @@ fn what_was_told_before_a_restart_is_repeated_and_resolved() {
     told.alert_id = "old".to_owned();
     told.group = vec![slipstream_schemas::records::GroupLabel { name: "endpoint".to_owned(), value: "old".to_owned() }];
     told.episode = 100;
-    story.dispatcher.restore(0, vec![told.clone()], &told, Some(0));
+    story.dispatcher.restore(0, vec![Told::confirmed(told.clone())], &told, Some(0));
     story.happens("new", 2, FIRING);
     assert_eq!(alerts(&story.flush(&OK)[0]), [("new", "page", Status::Firing), ("old", "page", Status::Firing)]);
     story.happens("old", 3, RESOLVED);

@@ -64,6 +64,27 @@ pub struct Held {
     pub hold: Hold,
 }
 
+/// A firing or severity transition that the receiver has, or may have where an attempt ended in doubt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// What it was told.
+    pub transition: AlertTransition,
+    /// Whether it said that it has it.
+    pub confirmed: bool,
+}
+
+impl Told {
+    /// The receiver took it.
+    pub fn confirmed(transition: AlertTransition) -> Told {
+        Told { transition, confirmed: true }
+    }
+
+    /// The receiver may have it.
+    pub fn doubted(transition: AlertTransition) -> Told {
+        Told { transition, confirmed: false }
+    }
+}
+
 /// One alert.
 #[derive(Debug)]
 pub struct Tracked {
@@ -71,9 +92,8 @@ pub struct Tracked {
     pub partition: u32,
     /// The group it was put into by the transition that made it known; it stays there while it is tracked.
     pub group: GroupKey,
-    /// Firing and severity transitions that the receiver has, or may have where an attempt ended in doubt, oldest first.
-    /// Each is a label set that has to be resolved some day.
-    pub told: Vec<AlertTransition>,
+    /// What the receiver has, or may have, oldest first. Each is a label set that has to be resolved some day.
+    pub told: Vec<Told>,
     /// What is still to be told, oldest first.
     pub queue: VecDeque<Pending>,
     /// The transition that the receiver refused last, while it still describes the alert: it is sent again.
@@ -108,7 +128,7 @@ impl Tracked {
     /// Whether the end of this episode ends something that the receiver has: the episode itself, or an older one whose
     /// own end is not in the log any more.
     fn told_of(&self, episode: i64) -> bool {
-        self.told.iter().any(|t| t.episode <= episode)
+        self.told.iter().any(|told| told.transition.episode <= episode)
     }
 
     /// A2: a resolved is due only where its firing was sent. A severity that no route leads here is due as the end of what
@@ -140,7 +160,7 @@ impl Tracked {
         let over = head.kind == TransitionKind::Resolved;
         let firing = (!over && !ended_here).then(|| speaker.firing_at(head, day));
         let mut alerts: Vec<Alert> = Vec::new();
-        for told in self.told.iter().rev().filter(|_| send_resolved) {
+        for Told { transition: told, .. } in self.told.iter().rev().filter(|_| send_resolved) {
             let ended = speaker.resolved(told, if over { End::Over(head) } else { End::Replaced(head) });
             let known = alerts.iter().chain(&firing).any(|a| a.fingerprint == ended.fingerprint);
             if !known {
@@ -151,16 +171,23 @@ impl Tracked {
         alerts
     }
 
-    /// What the receiver knows to fire, as far as it still does.
+    /// What the receiver knows to fire, as far as it still does. What it only may have is not said again while the alert is
+    /// held back.
     pub fn present(&self) -> Option<&AlertTransition> {
         let over = self.refused.as_ref().is_some_and(|r| r.pending.transition.kind == TransitionKind::Resolved);
-        self.told.last().filter(|_| !over)
+        let present = self.told.iter().rfind(|told| told.confirmed || self.held.is_none());
+        present.filter(|_| !over).map(|told| &told.transition)
+    }
+
+    /// The last that the receiver has, or may have.
+    pub fn last_told(&self) -> Option<&AlertTransition> {
+        self.told.last().map(|told| &told.transition)
     }
 
     /// The severity under which it is told again what the receiver refused; an end goes under that of what it ends.
     pub fn refused_severity(&self) -> Option<&str> {
         let t = &self.refused.as_ref()?.pending.transition;
-        let of = if t.kind == TransitionKind::Resolved { self.told.last().unwrap_or(t) } else { t };
+        let of = if t.kind == TransitionKind::Resolved { self.last_told().unwrap_or(t) } else { t };
         Some(&of.severity)
     }
 
@@ -171,7 +198,7 @@ impl Tracked {
         self.held = None;
         self.told.clear();
         if taken.transition.kind != TransitionKind::Resolved && taken.route.is_some() {
-            self.told.push(taken.transition);
+            self.told.push(Told::confirmed(taken.transition));
         }
     }
 
@@ -241,7 +268,7 @@ impl Tracked {
         let began = sent.route.is_some() && sent.transition.kind != TransitionKind::Resolved;
         let news = doubt && began && !has(&self.told, &sent.transition);
         if news {
-            self.told.push(sent.transition.clone());
+            self.told.push(Told::doubted(sent.transition.clone()));
         }
         news
     }
@@ -283,6 +310,6 @@ impl Tracked {
     }
 }
 
-fn has(told: &[AlertTransition], t: &AlertTransition) -> bool {
-    told.iter().any(|known| (known.episode, known.seq) == (t.episode, t.seq))
+fn has(told: &[Told], t: &AlertTransition) -> bool {
+    told.iter().any(|known| (known.transition.episode, known.transition.seq) == (t.episode, t.seq))
 }

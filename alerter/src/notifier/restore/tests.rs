@@ -66,7 +66,9 @@ fn a2_a3_what_the_receiver_took_or_refused_and_what_is_not_over_is_found() {
         for (offset, t) in (0..).zip(transitions) {
             found.take(&answered, offset, t);
         }
-        let seqs = |a: FoundAlert| (a.first.seq, a.told.last().map(|t| t.seq), a.lacking.map(|l| l.transition.seq));
+        let seqs = |a: FoundAlert| {
+            (a.first.seq, a.told.last().map(|told| told.transition.seq), a.lacking.map(|l| l.transition.seq))
+        };
         let alerts: Vec<_> = found.into_alerts().map(seqs).collect();
         assert_eq!(alerts, want.map(|(told, refused)| (2, told, refused)).into_iter().collect::<Vec<_>>(), "{name}");
     }
@@ -96,15 +98,32 @@ fn a2_what_the_receiver_may_have_is_found_until_it_is_settled() {
             found.take(&answered, offset, t);
         }
         let alert = found.into_alerts().next().unwrap();
-        let seqs: Vec<i32> = alert.told.iter().map(|t| t.seq).collect();
+        let seqs: Vec<i32> = alert.told.iter().map(|told| told.transition.seq).collect();
         assert_eq!((seqs, alert.lacking.map(|l| l.transition.seq)), (told, lacking), "{name}");
     }
     let mut answered = Answered::default();
     [failed(2), doubt(2)].iter().for_each(|n| answered.take("ops", n));
     let tried = Tried { of: (transition().episode, 2), attempts: 1, doubt: true };
     assert_eq!(answered.tried().map(|(_, tried)| tried).collect::<Vec<_>>(), [tried]);
-    answered.take("ops", &held(2));
-    assert_eq!(answered.tried().count(), 0, "it is settled");
+    answered.take("ops", &took(2));
+    assert_eq!(answered.tried().count(), 0, "it was taken");
+    answered.take("ops", &doubt(2));
+    assert_eq!(answered.tried().count(), 0, "which was noted late by whoever spoke before");
+}
+
+#[test]
+fn a3_all_that_the_receiver_may_have_is_known_beside_what_failed_last() {
+    let doubt = |seq| Notification { reason: NotificationReason::InDoubt, ..note(seq, "ops", Outcome::Failed) };
+    let again = Notification { attempts: 10, ..doubt(2) };
+    let mut answered = Answered::default();
+    [doubt(2), again, doubt(3), note(4, "ops", Outcome::Failed)].iter().for_each(|n| answered.take("ops", n));
+    let mut tried: Vec<_> = answered.tried().map(|(_, tried)| (tried.of.1, tried.attempts, tried.doubt)).collect();
+    tried.sort_unstable();
+    assert_eq!(tried, [(2, 10, true), (3, 1, true), (4, 1, false)]);
+    answered.take("ops", &note(2, "ops", Outcome::HeldBack));
+    assert_eq!(answered.tried().count(), 3, "what is held back is in doubt still");
+    answered.take("ops", &note(3, "ops", Outcome::Delivered));
+    assert_eq!(answered.tried().map(|(_, tried)| tried.of.1).collect::<Vec<_>>(), [4]);
 }
 
 #[test]

@@ -222,10 +222,9 @@ impl Transport for Remedy {
     }
 }
 
-/// It is not asked, now or later.
-fn withheld(reason: NotificationReason, detail: String) -> (Answer, String) {
-    let said = detail.clone();
-    (Answer::NotAsked { reason, detail }, said)
+/// It is not asked, now or later. What is kept is bounded: what a dry run says holds a whole body, and is noted of each alert.
+fn withheld(reason: NotificationReason, said: String) -> (Answer, String) {
+    (Answer::NotAsked { reason, detail: shortened(&said) }, said)
 }
 
 /// It is tried again.
@@ -324,5 +323,13 @@ mod tests {
         assert_eq!(shortened("a\tb\nc\u{7}"), "ab\nc");
         let long = shortened(&"é".repeat(900));
         assert!(long.len() <= TEXT && long.ends_with("é…"), "{} {long}", long.len());
+    }
+
+    #[test]
+    fn what_is_noted_of_each_alert_holds_no_whole_body_and_who_tries_it_sees_all() {
+        let body = "x".repeat(1_500_000);
+        let (answer, said) = withheld(NotificationReason::DryRun, body.clone());
+        let Answer::NotAsked { detail, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!((detail.len(), said), (TEXT, body));
     }
 }
