@@ -3,11 +3,12 @@
 //! Waiting out temporary errors ([`patience`]); taking over partitions ([`takeover`]) with their former state
 //! ([`reading`], [`redelivery`], [`burn_state`]); the definitions, and kept up to date ([`definitions`],
 //! [`revisions`]); records that are not counted ([`dead_letters`]); what was done to services ([`markers`]);
-//! what people say about alerts ([`silences`]); who may ask for what ([`tokens`]).
+//! what people say about alerts ([`silences`]) and which there were ([`episodes`]); who may ask for what ([`tokens`]).
 
 pub mod burn_state;
 pub mod dead_letters;
 pub mod definitions;
+pub mod episodes;
 pub mod markers;
 pub mod names;
 pub mod patience;

@@ -147,6 +147,7 @@ fn a_watchdog_needs_a_receiver_who_misses_what_does_not_come() {
         (RECEIVERS, String::new(), "{receiver: on-call}", None),
         (RECEIVERS, routed("am"), "{receiver: on-call, interval: 5m, max_delay: 2m}", None),
         (RECEIVERS, routed("on-call"), "{receiver: am}", None),
+        (RECEIVERS, routed("am"), "{receiver: on-call, max_delay: 100ms}", Some("expected a duration from 10s to 1d")),
         (RECEIVERS, routed("on-call"), "{receiver: on-call}", Some("2:3: `receivers`: no route leads to `am`")),
         (RECEIVERS, String::new(), "{interval: 1m}", Some("5:11: `watchdog`: set `receiver`: ")),
         (
@@ -175,6 +176,31 @@ fn a_watchdog_needs_a_receiver_who_misses_what_does_not_come() {
         };
         let told = mistakes(loaded);
         assert!(told.len() == 1 && told[0].contains(want.trim_start_matches("2:3: ")), "{watchdog}: {told:#?}");
+    }
+}
+
+#[test]
+fn a_receiver_to_which_no_alert_can_come_is_a_mistake() {
+    let cases = [
+        ("routes: [{receiver: a, matchers: [x=y]}, {receiver: b, matchers: [x=z]}]", None),
+        ("routes: [{receiver: a, continue: true}, {receiver: b}]", Some("chat")),
+        ("routes: [{receiver: a, matchers: [x=y]}, {receiver: b}]", Some("chat")),
+        ("routes: [{receiver: a}, {receiver: b, matchers: [x=y]}, {receiver: chat, matchers: [x=y]}]", Some("b, chat")),
+        ("routes: [{matchers: [x=y], receiver: a, routes: [{receiver: b}]}]", Some("a")),
+        ("routes: [{matchers: [x=y], routes: [{receiver: a, matchers: [z=z]}]}, {receiver: b, matchers: [z=z]}]", None),
+    ];
+    for (routes, lonely) in cases {
+        let receivers = ["chat", "a", "b"].map(|name| format!("  - {{name: {name}, url: http://localhost/{name}}}\n"));
+        let text = format!("receivers:\n{}route:\n  receiver: chat\n  {routes}\n", receivers.concat());
+        let loaded = load(&text, &[], Overrides::default());
+        let Some(lonely) = lonely else {
+            assert!(loaded.is_ok(), "{routes}");
+            continue;
+        };
+        let told = mistakes(loaded);
+        let mut expected: Vec<String> = lonely.split(", ").map(|name| format!("no alert comes to `{name}`")).collect();
+        expected.retain(|expected| !told.iter().any(|told| told.contains(expected.as_str())));
+        assert!(expected.is_empty() && told.len() == lonely.split(", ").count(), "{routes}: {told:#?}");
     }
 }
 

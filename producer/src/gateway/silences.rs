@@ -14,9 +14,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use slipstream_log::Outgoing;
+use slipstream_role::episodes::episodes;
 use slipstream_role::reading::ReadError;
 use slipstream_role::silences::SilenceReader;
 use slipstream_runtime::access::Principal;
+use slipstream_schemas::records::Acknowledgement;
 use slipstream_slo::alerts::Silence;
 
 use super::recording::Failed;
@@ -28,6 +30,8 @@ use crate::silencing::{
     AcknowledgementJson, ListingJson, SayingError, SilenceJson, expired, outgoing, outgoing_acknowledgement, withdrawal,
 };
 
+/// Episodes that an error names.
+const EPISODES: usize = 3;
 /// Bytes of a body.
 const BODY: usize = 64 << 10;
 const FAILED: Failed = Failed { what: "recording it", code: "silences-failed" };
@@ -130,6 +134,7 @@ impl Gateway {
     async fn acknowledge(&self, request: Request, who: &Principal, id: &str) -> Result<Reply, Refusal> {
         let wanted: AcknowledgementJson = self.wanted(request, ACKNOWLEDGEMENT).await?;
         let said = wanted.read(now(), &who.to_string()).map_err(rule)?;
+        self.check_episode(&said).await?;
         let answer = AcknowledgementJson::of(&said);
         self.say(&answer, outgoing_acknowledgement(&said), id).await
     }
@@ -139,6 +144,28 @@ impl Gateway {
         let found = said.withdrawn_by(&alert.to_ascii_lowercase(), episode).ok_or(Refusal::NotAcknowledged)?;
         let answer = AcknowledgementJson::of(found);
         self.say(&answer, withdrawal(found), id).await
+    }
+
+    /// Who acknowledges what there is not, would believe that somebody looks after what there is.
+    async fn check_episode(&self, said: &Acknowledgement) -> Result<(), Refusal> {
+        let known = match episodes(&*self.log, &said.alert_id).await {
+            Ok(known) => known,
+            Err(ReadError::Log { cause, .. }) => return Err(self.failed(cause)),
+            Err(error @ ReadError::Record { .. }) => return Err(Refusal::Mistake(error.to_string())),
+        };
+        if known.contains(&said.episode) {
+            return Ok(());
+        }
+        let newest: Vec<String> = known.iter().rev().take(EPISODES).map(i64::to_string).collect();
+        Err(Refusal::SayingRule(match newest.is_empty() {
+            true => format!("`alert_id`: there is no alert {}", said.alert_id),
+            false => format!(
+                "`episode`: alert {} has no episode {}; its newest are {}",
+                said.alert_id,
+                said.episode,
+                newest.join(", ")
+            ),
+        }))
     }
 
     /// What was said until now.

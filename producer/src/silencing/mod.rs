@@ -6,6 +6,7 @@ mod remote;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use slipstream_definitions::labels::legal;
 use slipstream_definitions::matchers::{MatcherError, Matchers};
 use slipstream_log::Outgoing;
 use slipstream_schemas::records::{Acknowledgement, LabelMatcher, MatchOp, Recurrence, Said, Silence as Written};
@@ -40,6 +41,14 @@ pub enum SayingError {
         field: &'static str,
         /// What was found.
         found: String,
+    },
+    /// A label that no alert can have.
+    #[error("`matchers`: no alert has a label `{label}`: write `{known}`, as it is called in notifications")]
+    Label {
+        /// Which one.
+        label: String,
+        /// As alerts have it.
+        known: String,
     },
     /// It was over before anybody could hear of it.
     #[error("`to`: that is past, the silence would be over already")]
@@ -137,6 +146,9 @@ impl SilenceJson {
         let mut matchers = Matchers::default();
         for matcher in &self.matchers {
             matchers = matchers.and(matcher.read()?);
+        }
+        if let Some(odd) = matchers.iter().map(|m| &m.written().label).find(|label| legal(label) != **label) {
+            return Err(SayingError::Label { label: odd.clone(), known: legal(odd) });
         }
         let author = if self.author.is_empty() { author } else { &self.author };
         let written = Written {
@@ -335,6 +347,7 @@ mod tests {
                 "none of the silence's times comes",
             ),
             (r#"{"matchers": ["a=b"], "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T10:00:00Z"}"#, "over already"),
+            (r#"{"matchers": ["http.route=x"]}"#, "no alert has a label `http.route`: write `http_route`"),
             (r#"{"matchers": ["a=b"], "id": "ack/a"}"#, "`id`: expected"),
             (r#"{"matchers": ["a=b"], "author": "\u0007"}"#, "`author`: expected"),
         ];

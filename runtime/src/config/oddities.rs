@@ -7,6 +7,7 @@ use std::time::Duration;
 use slipstream_definitions::labels::legal;
 use slipstream_definitions::time_interval::{TimeInterval, ever_allows};
 
+use super::routing::Route;
 use super::section::{Problems, Section, complain, text};
 use super::tree::Node;
 
@@ -83,6 +84,24 @@ pub(super) fn unused(top: &Section<'_>, used: &BTreeSet<String>, warnings: &Prob
             );
             complain(warnings, &node.place, message);
         }
+    }
+}
+
+/// The receivers that an alert may come to: what stands behind a route that takes everything is not tried, and a route keeps nothing where
+/// one below takes everything.
+pub(super) fn told<'r>(route: &'r Route, above: &'r str, receivers: &mut BTreeSet<&'r str>) {
+    let receiver = route.receiver.as_deref().unwrap_or(above);
+    let mut keeps = true;
+    for below in &route.routes {
+        told(below, receiver, receivers);
+        let takes_everything = below.matchers.is_empty();
+        keeps &= !takes_everything;
+        if takes_everything && !below.goes_on {
+            break;
+        }
+    }
+    if keeps {
+        receivers.insert(receiver);
     }
 }
 

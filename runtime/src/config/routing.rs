@@ -140,10 +140,20 @@ impl Reader<'_> {
 
     /// Whoever is told of nothing is a mistake.
     fn lonely(&self, root: &Route, node: &Node, watchdog: Option<&Watchdog>) {
-        let told = |name: &str| leads_to(root, name) || watchdog.is_some_and(|watchdog| watchdog.receiver == name);
-        for lonely in self.receivers.iter().filter(|receiver| !told(&receiver.name)) {
-            let place = lonely.place.as_ref().unwrap_or(&node.place);
-            complain(self.problems, place, format!("`receivers`: no route leads to `{}`", lonely.name));
+        let mut told = BTreeSet::new();
+        oddities::told(root, "", &mut told);
+        told.extend(watchdog.map(|watchdog| watchdog.receiver.as_str()));
+        for lonely in self.receivers.iter().filter(|receiver| !told.contains(receiver.name.as_str())) {
+            let (name, place) = (&lonely.name, lonely.place.as_ref().unwrap_or(&node.place));
+            let message = if leads_to(root, name) {
+                format!(
+                    "`receivers`: no alert comes to `{name}`: a route without `matchers` takes everything before it, or below it; give \
+                     that `matchers`, or `continue: true`"
+                )
+            } else {
+                format!("`receivers`: no route leads to `{name}`")
+            };
+            complain(self.problems, place, message);
         }
     }
 

@@ -6,7 +6,7 @@ use super::receiver::{Receiver, ReceiverFormat};
 use super::routing::Route;
 use super::section::{Problems, Section, complain, plain};
 use super::tree::Node;
-use super::units::{self, POSITIVE, positive};
+use super::units;
 
 /// Who is told all the time that alerting works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Watchdog {
 }
 
 const INTERVAL: &str = "a duration from 10s to 1d, like `1m`";
+/// Alerting that works is some seconds late; what is late for a day does not.
+const DELAY: &str = INTERVAL;
 const SHORTEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(86_400);
 /// After the crash of a role its successor is at work within half of it.
@@ -36,8 +38,8 @@ pub(super) fn watchdog(
     let node = top.get("watchdog")?;
     let section = Section::of(node, "watchdog", problems);
     let name = section.value("receiver", "the name of a receiver", plain);
-    let interval = section.value("interval", INTERVAL, interval).unwrap_or(DEFAULT_INTERVAL);
-    let max_delay = section.value("max_delay", POSITIVE, positive).unwrap_or(MAX_DELAY);
+    let interval = section.value("interval", INTERVAL, within_a_day).unwrap_or(DEFAULT_INTERVAL);
+    let max_delay = section.value("max_delay", DELAY, within_a_day).unwrap_or(MAX_DELAY);
     let place = section.get("receiver").unwrap_or(node);
     section.finish();
     let Some(receiver) = name else {
@@ -60,7 +62,7 @@ fn complain_at(mistake: Option<String>, node: &Node, problems: &Problems) {
     }
 }
 
-fn interval(text: &str) -> Option<Duration> {
+fn within_a_day(text: &str) -> Option<Duration> {
     units::duration(text).filter(|interval| (SHORTEST..=LONGEST).contains(interval))
 }
 
