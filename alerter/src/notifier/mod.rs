@@ -323,6 +323,10 @@ impl Notifier {
     /// [`DRAIN`] allows.
     async fn flush(&mut self) -> Result<(), AlerterError> {
         let now = self.clock.now();
+        // First: after a sleep of the machine, or where its clock was set, other times have come.
+        if let Some(time_of_day) = self.time_of_day {
+            self.dispatcher.set_clock(time_of_day() - now);
+        }
         if self.dispatcher.wake_at().is_none_or(|at| at > now) {
             self.fresh = self.fresh.filter(|_| !self.drained);
             return Ok(());
@@ -339,9 +343,6 @@ impl Notifier {
         }
         self.fresh = None;
         self.listen().await?;
-        if let Some(time_of_day) = self.time_of_day {
-            self.dispatcher.set_clock(time_of_day() - now);
-        }
         let decision = self.dispatcher.next(now);
         for settled in decision.settled {
             self.amended.extend(self.ledger.settle(settled));

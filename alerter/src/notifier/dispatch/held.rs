@@ -24,7 +24,12 @@ pub struct Holding {
     changed: bool,
     /// By alert that fires, whoever is told: its partition.
     standing: BTreeMap<String, u32>,
+    /// The time of day less the caller's clock when the times to look were last all found anew, milliseconds.
+    clock_off: i64,
 }
+
+/// By how much the time of day may drift from the caller's clock until all that is held back is looked at again, milliseconds.
+const DRIFT: u64 = 1_000;
 
 impl Holding {
     /// When something is to be looked at; `None` if nothing is held back, or only a change can end it.
@@ -33,6 +38,14 @@ impl Holding {
             return Some(i64::MIN);
         }
         self.at.keys().next().copied()
+    }
+
+    /// Times to look are by the caller's clock, and what they stand for is by the time of day.
+    pub fn set_clock(&mut self, off: i64) {
+        if off.abs_diff(self.clock_off) > DRIFT {
+            self.clock_off = off;
+            self.changed = true;
+        }
     }
 
     /// An alert is looked at at this time.

@@ -127,9 +127,11 @@ impl Dispatcher {
         }
     }
 
-    /// How far the time of day is ahead of the caller's clock, milliseconds.
+    /// How far the time of day is ahead of the caller's clock, milliseconds. Where that has moved, what is held back is looked
+    /// at again.
     pub fn set_clock(&mut self, off: i64) {
         self.clock_off = off;
+        self.holding.set_clock(off);
     }
 
     /// The time of day at a time of the caller's clock.

@@ -6,6 +6,7 @@
 
 mod inhibition;
 mod named;
+mod places;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -81,7 +82,7 @@ impl Policy {
     pub fn fires(&mut self, transition: &AlertTransition) -> bool {
         let named = transition.annotations.iter().find(|annotation| annotation.name == inhibits::ANNOTATION);
         let inhibits = named.map(|annotation| Inhibits::of_alert(&annotation.value)).unwrap_or_default();
-        self.inhibitions.fires(&transition.alert_id, &labels(transition), inhibits)
+        self.inhibitions.fires(&transition.alert_id, &labels(transition), &inhibits)
     }
 
     /// An alert is over. Returns whether others may have been held back by it.

@@ -1,88 +1,37 @@
 //! What rules name themselves: while an alert fires, it holds back alerts of its SLO with the severities that its rule names,
 //! or those of services that depend on its own.
-//!
-//! Two alerts that would hold back each other both are told: somebody has to be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipstream_definitions::inhibits::Inhibits;
 use slipstream_slo::alerts::{Labels, SEVERITY};
 
+use super::places::Place;
+
 const SLO: &str = "slo";
 const SERVICE: &str = "service";
 
 /// By service: all that it depends on, directly or not, without itself.
-type Dependencies = BTreeMap<String, BTreeSet<String>>;
+pub(super) type Dependencies = BTreeMap<String, BTreeSet<String>>;
 
-/// An alert that fires and holds back others.
-#[derive(Debug)]
-struct Source {
-    inhibits: Inhibits,
-    labels: Labels,
+/// Where an alert stands that holds back what its rule names.
+pub(super) fn stands(labels: &Labels, inhibits: &Inhibits) -> impl Iterator<Item = Place> {
+    let severities = inhibits.severities.iter().map(move |held| severity(labels, held));
+    severities.chain(inhibits.dependants.then(|| dependants(value(labels, SERVICE))))
 }
 
-/// The alerts that fire and hold back others.
-#[derive(Debug, Default)]
-pub(super) struct Named {
-    sources: BTreeMap<String, Source>,
-    /// By SLO, those that name severities.
-    of_slo: BTreeMap<String, BTreeSet<String>>,
-    /// By service, those that name dependants.
-    of_service: BTreeMap<String, BTreeSet<String>>,
+/// Where an alert looks whether it is held back.
+pub(super) fn looks(labels: &Labels, dependencies: &Dependencies) -> impl Iterator<Item = Place> {
+    let needed = dependencies.get(value(labels, SERVICE)).into_iter().flatten();
+    needed.map(|service| dependants(service)).chain([severity(labels, value(labels, SEVERITY))])
 }
 
-impl Named {
-    /// An alert fires, and this is what it holds back. Returns whether others may be concerned.
-    pub fn fires(&mut self, id: &str, labels: &Labels, inhibits: Inhibits) -> bool {
-        let was = self.over(id);
-        if inhibits == Inhibits::default() {
-            return was;
-        }
-        if !inhibits.severities.is_empty() {
-            self.of_slo.entry(value(labels, SLO).to_owned()).or_default().insert(id.to_owned());
-        }
-        if inhibits.dependants {
-            self.of_service.entry(value(labels, SERVICE).to_owned()).or_default().insert(id.to_owned());
-        }
-        self.sources.insert(id.to_owned(), Source { inhibits, labels: labels.clone() });
-        true
-    }
-
-    /// An alert does not fire any more. Returns whether others may have been held back by it.
-    pub fn over(&mut self, id: &str) -> bool {
-        let Some(source) = self.sources.remove(id) else { return false };
-        for (index, label) in [(&mut self.of_slo, SLO), (&mut self.of_service, SERVICE)] {
-            let of = value(&source.labels, label);
-            if let Some(ids) = index.get_mut(of) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    index.remove(of);
-                }
-            }
-        }
-        true
-    }
-
-    /// The alert that holds back another one; of several the one with the first id.
-    pub fn by(&self, id: &str, labels: &Labels, dependencies: &Dependencies) -> Option<&str> {
-        let of_slo = self.of_slo.get(value(labels, SLO)).into_iter();
-        let needed = dependencies.get(value(labels, SERVICE)).into_iter().flatten();
-        let of_services = needed.filter_map(|service| self.of_service.get(service));
-        let own = self.sources.get(id);
-        let holds = |other: &&String| {
-            let Some(source) = self.sources.get(*other).filter(|_| *other != id) else { return false };
-            let in_return = own.is_some_and(|own| holds(&own.inhibits, labels, &source.labels, dependencies));
-            holds(&source.inhibits, &source.labels, labels, dependencies) && !in_return
-        };
-        of_slo.chain(of_services).filter_map(|ids| ids.iter().find(holds)).min().map(String::as_str)
-    }
+fn severity(labels: &Labels, severity: &str) -> Place {
+    Place::Severity { slo: value(labels, SLO).to_owned(), severity: severity.to_ascii_lowercase() }
 }
 
-/// Whether an alert holds back another one, by the labels of both.
-fn holds(inhibits: &Inhibits, source: &Labels, target: &Labels, dependencies: &Dependencies) -> bool {
-    let same_slo = value(source, SLO) == value(target, SLO);
-    let needs = dependencies.get(value(target, SERVICE)).is_some_and(|needed| needed.contains(value(source, SERVICE)));
-    (same_slo && inhibits.holds_severity(value(target, SEVERITY))) || (inhibits.dependants && needs)
+fn dependants(service: &str) -> Place {
+    Place::Dependants { service: service.to_owned() }
 }
 
 fn value<'l>(labels: &'l Labels, name: &str) -> &'l str {
@@ -92,6 +41,15 @@ fn value<'l>(labels: &'l Labels, name: &str) -> &'l str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notifier::policy::places::Places;
+
+    fn fires(places: &mut Places, id: &str, labels: &Labels, inhibits: &Inhibits) -> bool {
+        places.insert(id, stands(labels, inhibits).collect(), || looks(labels, &dependencies()).collect())
+    }
+
+    fn by(places: &Places, id: &str, labels: &Labels) -> Option<String> {
+        places.by(id, &looks(labels, &dependencies()).collect()).map(str::to_owned)
+    }
 
     fn labels(text: &str) -> Labels {
         let pair = |part: &str| part.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
@@ -113,12 +71,11 @@ mod tests {
 
     /// Which of these alerts, that all fire, is held back by whom: an id, labels, and what it holds back.
     fn held<'a>(firing: &[(&'a str, &str, &str)]) -> Vec<(&'a str, String)> {
-        let mut named = Named::default();
+        let mut places = Places::default();
         for (id, of, inhibits) in firing {
-            named.fires(id, &labels(of), Inhibits::of_alert(inhibits));
+            fires(&mut places, id, &labels(of), &Inhibits::of_alert(inhibits));
         }
-        let by = |id: &str, of: &str| named.by(id, &labels(of), &dependencies()).map(str::to_owned);
-        firing.iter().filter_map(|(id, of, _)| Some((*id, by(id, of)?))).collect()
+        firing.iter().filter_map(|(id, of, _)| Some((*id, by(&places, id, &labels(of))?))).collect()
     }
 
     #[test]
@@ -166,6 +123,25 @@ mod tests {
                 ],
                 vec![],
             ),
+            (
+                "nor three in a circle, but whom they hold back together",
+                vec![
+                    ("a", "slo=a severity=page", "severities=ticket"),
+                    ("b", "slo=a severity=ticket", "severities=info,none"),
+                    ("c", "slo=a severity=info", "severities=page"),
+                    ("d", "slo=a severity=none", ""),
+                ],
+                vec![("d", "b")],
+            ),
+            (
+                "a circle that another one holds back",
+                vec![
+                    ("a", "slo=a severity=page", "severities=ticket"),
+                    ("b", "slo=a severity=ticket", "severities=page"),
+                    ("z", "slo=a severity=critical", "severities=page"),
+                ],
+                vec![("a", "z")],
+            ),
             ("without an SLO of services", vec![("a", "slo=a severity=page", "severities=ticket; dependants")], vec![]),
         ];
         for (what, firing, want) in cases {
@@ -177,14 +153,14 @@ mod tests {
     #[test]
     fn it_ends_with_the_alert_and_with_a_rule_that_names_nothing() {
         let (page, ticket) = (labels("slo=a severity=page"), labels("slo=a severity=ticket"));
-        let tickets = || Inhibits::parse("severities=ticket").unwrap();
-        let mut named = Named::default();
-        let by = |named: &Named| named.by("t", &ticket, &Dependencies::new()).map(str::to_owned);
-        assert!(named.fires("p", &page, tickets()) && by(&named).as_deref() == Some("p"));
-        assert!(named.over("p") && by(&named).is_none());
-        assert!(!named.over("p"), "nobody is concerned a second time");
-        named.fires("p", &page, tickets());
-        assert!(named.fires("p", &page, Inhibits::default()), "its severity is another one, whose rule names nothing");
-        assert!(by(&named).is_none() && !named.fires("p", &page, Inhibits::default()));
+        let tickets = Inhibits::parse("severities=ticket").unwrap();
+        let mut places = Places::default();
+        assert!(fires(&mut places, "p", &page, &tickets) && by(&places, "t", &ticket).as_deref() == Some("p"));
+        assert!(places.remove("p") && by(&places, "t", &ticket).is_none());
+        assert!(!places.remove("p"), "nobody is concerned a second time");
+        fires(&mut places, "p", &page, &tickets);
+        let nothing = Inhibits::default();
+        assert!(fires(&mut places, "p", &page, &nothing), "its severity is another one, whose rule names nothing");
+        assert!(by(&places, "t", &ticket).is_none() && !fires(&mut places, "p", &page, &nothing));
     }
 }

@@ -12,7 +12,7 @@ use slipstream_runtime::config::{Auth, ReceiverFormat, Secret};
 
 use super::client::Way;
 use super::token::{Tokens, basic};
-use super::{Transport, answer, client, key, refuse, token};
+use super::{Transport, answer, client, key, proxies, refuse, token};
 use crate::error::AlerterError;
 use crate::notifier::dispatch::{Answer, Delivery};
 use crate::notifier::format::Writer;
@@ -183,7 +183,7 @@ fn with_detail(answer: Answer, change: impl Fn(String) -> String) -> Answer {
     }
 }
 
-/// What no answer may repeat: values of headers, tokens and passwords, and what of the URL may be one.
+/// What no answer may repeat: values of headers, tokens and passwords, those of proxies too, and what of the URL may be one.
 fn secrets(config: &ReceiverConfig, url: &Url, headers: &HeaderMap) -> Vec<String> {
     let configured = config.headers.iter().map(|(_, value)| value.reveal().to_owned());
     let sent = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
@@ -200,8 +200,14 @@ fn secrets(config: &ReceiverConfig, url: &Url, headers: &HeaderMap) -> Vec<Strin
     };
     let own = auth.into_iter().chain(routing).map(|secret: &Secret| secret.reveal().to_owned());
     let of_url = [url.query(), url.password()].into_iter().flatten().map(str::to_owned);
+    let of_tokens = match &config.way.auth {
+        Some(Auth::OAuth2(settings)) => settings.proxy.as_ref(),
+        _ => None,
+    };
+    let of_proxies = config.way.proxy.iter().chain(of_tokens).flat_map(|proxy| proxies::passwords(proxy.reveal()));
     let long_path = Some(url.path().trim_matches('/').to_owned()).filter(|path| path.len() >= 2 * SHORTEST_SECRET);
-    let mut all: Vec<String> = configured.chain(bare).chain(own).chain(of_url).chain(long_path).collect();
+    let mut all: Vec<String> =
+        configured.chain(bare).chain(own).chain(of_url).chain(of_proxies).chain(long_path).collect();
     all.retain(|secret| secret.len() >= SHORTEST_SECRET);
     // The longer first: one may be a part of another.
     all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -271,5 +277,32 @@ impl Transport for Sender {
 
     async fn ask(&self, delivery: &Delivery) -> (Answer, String) {
         self.requests(delivery).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipstream_runtime::config::{ClientTls, OAuth2};
+
+    use super::*;
+
+    #[test]
+    fn no_answer_repeats_the_password_of_a_proxy() {
+        let mut config = ReceiverConfig::webhook("ops", "https://hooks.test/in");
+        config.way.proxy = Some(Secret::new("http://me:pass%40word@proxy.test:3128"));
+        config.way.auth = Some(Auth::OAuth2(OAuth2 {
+            client_id: "me".to_owned(),
+            client_secret: Secret::new("client-secret"),
+            token_url: "https://id.test/token".to_owned(),
+            scopes: Vec::new(),
+            endpoint_params: Vec::new(),
+            tls: ClientTls::default(),
+            proxy: Some(Secret::new("other:proxy-password@proxy.test")),
+        }));
+        let (url, headers) = target(&config).unwrap();
+        let known = secrets(&config, &url, &headers);
+        for secret in ["pass%40word", "pass@word", "bWU6cGFzc0B3b3Jk", "proxy-password", "client-secret"] {
+            assert!(known.iter().any(|known| known == secret), "{secret}: {known:?}");
+        }
     }
 }

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whether it is of the link, or one by which clouds give credentials to their machines.
 pub(super) fn is_of_link(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V4(v4) => v4.is_link_local() || CREDENTIALS_V4.contains(&v4),
         IpAddr::V6(v6) => {
             let cloud = CREDENTIALS.contains(&v6);
-            v6.is_unicast_link_local() || cloud || inside(v6).is_some_and(|v4| is_of_link(v4.into()))
+            v6.is_unicast_link_local() || cloud || inside(v6).into_iter().any(|v4| is_of_link(v4.into()))
         }
     }
 }
@@ -18,9 +18,12 @@ pub(super) fn is_of_link(address: IpAddr) -> bool {
 pub(super) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_private_v4(v4),
-        IpAddr::V6(v6) => is_private_v6(v6) || inside(v6).is_some_and(is_private_v4),
+        IpAddr::V6(v6) => is_private_v6(v6) || inside(v6).into_iter().any(is_private_v4),
     }
 }
+
+/// Alibaba's and Oracle's, which are not within 169.254/16.
+const CREDENTIALS_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 
 /// Amazon's and Google's, both within `fd00::/8`.
 const CREDENTIALS: [Ipv6Addr; 2] =
@@ -44,24 +47,33 @@ fn is_private_v6(v6: Ipv6Addr) -> bool {
     v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || odd
 }
 
-/// The address of version 4 that one of version 6 leads to.
-fn inside(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+/// The addresses of version 4 that one of version 6 may lead to.
+fn inside(v6: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let v4 = |high: u16, low: u16| vec![Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))];
     match v6.segments() {
         // Loopback and the unspecified address, which are no address of version 4.
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
         // As compatible (RFC 4291), mapped, or translated (RFC 2765).
         [0, 0, 0, 0, 0, 0, a, b] | [0, 0, 0, 0, 0, 0xffff, a, b] | [0, 0, 0, 0, 0xffff, 0, a, b] => v4(a, b),
         // NAT64 (RFC 6052).
         [0x64, 0xff9b, 0, 0, 0, 0, a, b] => v4(a, b),
+        // NAT64 of a network's own (RFC 8215).
+        [0x64, 0xff9b, 1, ..] => translated(v6.octets()).to_vec(),
         // 6to4 (RFC 3056).
         [0x2002, a, b, ..] => v4(a, b),
         // Teredo (RFC 4380): the machine behind the tunnel, with its bits turned over.
         [0x2001, 0, .., a, b] => v4(!a, !b),
         // ISATAP (RFC 5214), in whatever network.
         [_, _, _, _, 0 | 0x200, 0x5efe, a, b] => v4(a, b),
-        _ => None,
+        _ => Vec::new(),
     }
+}
+
+/// What a translator may read in an address, by the length of its prefix (RFC 6052, section 2.2), which nobody else knows: 48, 56, 64
+/// and 96 bits. The ninth octet is left out.
+fn translated(octets: [u8; 16]) -> [Ipv4Addr; 4] {
+    let [_, _, _, _, _, _, a, b, _, c, d, e, f, g, h, i] = octets;
+    [[a, b, c, d], [b, c, d, e], [c, d, e, f], [f, g, h, i]].map(Ipv4Addr::from)
 }
 
 #[cfg(test)]
@@ -98,6 +110,17 @@ mod tests {
             ("2001:0:cb00:7107:0:0:34ff:8ef8", public),
             ("2001:0:cb00:7107:0:0:f5fe:fdfc", private),
             ("64:ff9b:1::808:808", private),
+            // 169.254.169.254 behind prefixes of 96, 48, 56 and 64 bits; Alibaba's behind one of 48.
+            ("64:ff9b:1::a9fe:a9fe", link),
+            ("64:ff9b:1:77::a9fe:a9fe", link),
+            ("64:ff9b:1:a9fe:a9:fe00::", link),
+            ("64:ff9b:1:a9:fe:a9fe::", link),
+            ("64:ff9b:1:77:a9:fea9:fe00:0", link),
+            ("64:ff9b:1:6464:64:c800::", link),
+            ("64:ff9b:2::a9fe:a9fe", public),
+            ("100.100.100.200", link),
+            ("::ffff:100.100.100.200", link),
+            ("100.100.100.201", private),
             ("2001:4860:4860::8888", public),
             ("::", private),
             ("::1", private),
@@ -109,7 +132,8 @@ mod tests {
             ("fd20:ce::254", link),
             ("fe80::1", link),
             ("0.0.0.0", private),
-            ("192.0.0.192", private),
+            ("192.0.0.192", link),
+            ("192.0.0.193", private),
             ("198.18.0.1", private),
             ("240.0.0.1", private),
             ("255.255.255.255", private),

@@ -28,6 +28,7 @@ use crate::notifier::links::Links;
 use crate::notifier::receiver::ReceiverConfig;
 use crate::notifier::transport::Transport;
 use crate::telemetry::{WatchdogAnswered, WatchdogWithheld};
+use chain::NotBegun;
 use rounds::{Rounds, Turn};
 
 /// How long a look at the log may take. One that takes longer is a reason not to speak.
@@ -43,9 +44,16 @@ pub(super) struct Moment {
 
 /// How a turn ended.
 struct Ended {
-    /// When the installation began, once it is known.
-    since: Option<i64>,
+    known: Known,
     told: Told,
+}
+
+/// What one turn tells the next.
+#[derive(Clone, Default)]
+struct Known {
+    /// When the installation began, once that is known.
+    since: Option<i64>,
+    not_begun: NotBegun,
 }
 
 enum Told {
@@ -64,7 +72,7 @@ pub(super) struct Watchdog {
     rounds: Rounds,
     /// The turn under way, if there is one. Dropping it ends it.
     under_way: JoinSet<Ended>,
-    since: Option<i64>,
+    known: Known,
     withheld: Option<String>,
 }
 
@@ -86,7 +94,7 @@ impl Watchdog {
             log: Arc::clone(log),
             transport: Arc::clone(transport),
             under_way: JoinSet::new(),
-            since: None,
+            known: Known::default(),
             withheld: None,
         })
     }
@@ -111,16 +119,16 @@ impl Watchdog {
     pub fn begin(&mut self, round: i64, moment: Moment) {
         let (log, transport) = (Arc::clone(&self.log), Arc::clone(&self.transport));
         let (receiver, external_url) = (self.receiver.clone(), self.external_url.clone());
-        let (since, max_delay) = (self.since, self.settings.max_delay);
+        let (mut known, max_delay) = (self.known.clone(), self.settings.max_delay);
         self.under_way.spawn(async move {
-            let looked = timeout(LOOK, look(&log, &receiver, since, &moment, max_delay)).await;
+            let looked = timeout(LOOK, look(&log, &receiver, &mut known, &moment, max_delay)).await;
             let since = match looked {
                 Ok(Ok(since)) => since,
-                Ok(Err(why)) => return Ended { since, told: Told::Withheld(why) },
-                Err(_) => return Ended { since, told: Told::Withheld("the log does not answer".to_owned()) },
+                Ok(Err(why)) => return Ended { known, told: Told::Withheld(why) },
+                Err(_) => return Ended { known, told: Told::Withheld("the log does not answer".to_owned()) },
             };
             let delivery: Delivery = message::message(&receiver, &external_url, since, round);
-            Ended { since: Some(since), told: Told::Answered(transport.attempt(&delivery).await) }
+            Ended { known, told: Told::Answered(transport.attempt(&delivery).await) }
         });
     }
 
@@ -136,8 +144,8 @@ impl Watchdog {
         }
     }
 
-    fn ended(&mut self, Ended { since, told }: Ended, now: i64) {
-        self.since = since;
+    fn ended(&mut self, Ended { known, told }: Ended, now: i64) {
+        self.known = known;
         let name = self.receiver.name.as_str();
         match told {
             Told::Answered(answer) => {
@@ -159,19 +167,22 @@ impl Watchdog {
 async fn look(
     log: &SharedLog,
     receiver: &ReceiverConfig,
-    since: Option<i64>,
+    known: &mut Known,
     moment: &Moment,
     max_delay: Duration,
 ) -> Result<i64, String> {
     let role = receiver.group();
     let said = |error: ReadError| error.to_string();
     let standings = look::standings(&**log, &role, &moment.read).await.map_err(said)?;
-    if let Some(broken) = chain::broken(&standings, moment.log_now, max_delay) {
+    known.not_begun = known.not_begun.seen(&standings, moment.log_now);
+    if let Some(broken) = chain::broken(&standings, &known.not_begun, moment.log_now, max_delay) {
         return Err(broken.to_string());
     }
-    let began = match since {
-        Some(_) => None,
-        None => look::began(&**log, &role).await.map_err(said)?,
-    };
-    Ok(since.unwrap_or_else(|| began.map_or(moment.log_now.0, |began| began.0).div_euclid(1_000)))
+    if let Some(since) = known.since {
+        return Ok(since);
+    }
+    let began = look::began(&**log, &role).await.map_err(said)?;
+    let since = began.map_or(moment.log_now.0, |began| began.0).div_euclid(1_000);
+    known.since = Some(since);
+    Ok(since)
 }

@@ -14,11 +14,11 @@ COMMENT ON COLUMN notifications.alert_id IS 'The alert, as in alert_transitions.
 COMMENT ON COLUMN notifications.episode IS 'Its episode.';
 COMMENT ON COLUMN notifications.seq IS 'The transition within it.';
 COMMENT ON COLUMN notifications.receiver IS 'Name of the receiver.';
-COMMENT ON COLUMN notifications.outcome IS 'delivered; refused by the receiver; not_due: never sent, reason says why; held_back: not sent for now, another row says what came of it.';
+COMMENT ON COLUMN notifications.outcome IS 'delivered; refused by the receiver; failed: tried, and tried again; not_due: never sent, reason says why; held_back: not sent for now, another row says what came of it.';
 COMMENT ON COLUMN notifications.attempts IS 'Attempts made.';
 COMMENT ON COLUMN notifications.detail IS 'What the receiver or the transport said, or why it was not sent.';
 COMMENT ON COLUMN notifications.reason IS 'Why it was not sent: silenced, inhibited, muted, no_route, untold, unwanted, superseded, missed, acknowledged, dry_run, rate_limited; of failed in_doubt; none: it was, or a former version stored it.';
-COMMENT ON COLUMN notifications."by" IS 'What holds it back: id of the silence or of the inhibiting alert, or name of the time interval.';
+COMMENT ON COLUMN notifications."by" IS 'What holds it back: id of the silence or of the inhibiting alert, name of the time interval, or who acknowledged it.';
 COMMENT ON COLUMN notifications.kind IS 'What happened: firing, severity, resolved; empty: a former version stored it. Likewise slo and severity.';
 COMMENT ON COLUMN notifications.slo IS 'The SLO.';
 COMMENT ON COLUMN notifications.severity IS 'Severity at the transition.';

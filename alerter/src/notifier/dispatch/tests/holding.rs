@@ -115,6 +115,21 @@ fn what_a_silence_held_back_is_told_when_it_ends_and_still_fires() {
 }
 
 #[test]
+fn a_silence_ends_at_once_where_the_machine_slept_or_its_clock_was_set() {
+    let mut story = Story::with(quiet(), Vec::new());
+    story.silence(&[("s", "slo=checkout", 0, Some(1_400_000))]);
+    story.alert("a", "page", 2, Firing);
+    assert!(story.until(1_030_000).is_empty());
+    story.dispatcher.set_clock(900);
+    assert_eq!(story.dispatcher.wake_at(), Some(1_400_000), "clocks drift");
+    story.dispatcher.set_clock(300_000);
+    assert!(story.until(1_050_000).is_empty(), "not yet");
+    assert_eq!(story.dispatcher.wake_at(), Some(1_100_000), "that is 1,400,000 by the time of day");
+    story.dispatcher.set_clock(360_000);
+    assert_eq!(firing(&story.until(1_051_000)), [["a page"]], "it ended while the machine slept");
+}
+
+#[test]
 fn a_silence_that_is_expired_early_lets_go_at_once_and_one_that_is_prolonged_does_not() {
     let mut story = Story::with(quiet(), Vec::new());
     story.silence(&[("s", "slo=checkout", 0, Some(2_000_000))]);
