@@ -460,7 +460,11 @@ impl Notifier {
 
     fn report(&self) {
         let state = match (self.dispatcher.failures(), self.dispatcher.refused()) {
-            (0, 0) => self.watchdog.as_ref().and_then(Watchdog::withheld).map_or(State::Ready, silent),
+            (0, 0) => self
+                .watchdog
+                .as_ref()
+                .and_then(Watchdog::trouble)
+                .map_or(State::Ready, |why| State::Waiting(why.to_owned())),
             (0, n) => State::Waiting(refuses(n, self.last_refusal)),
             (n, _) => State::Waiting(format!("the receiver does not take notifications: {n} attempts failed in a row")),
         };
@@ -481,10 +485,6 @@ impl Notifier {
         self.committed_at -= LAZY;
         self.commit().await.map(|_| ())
     }
-}
-
-fn silent(why: &str) -> State {
-    State::Waiting(format!("the watchdog is silent: {why}"))
 }
 
 fn refuses(alerts: usize, last: Option<u16>) -> String {

@@ -140,12 +140,16 @@ impl Reader<'_> {
 
     /// Whoever is told of nothing is a mistake.
     fn lonely(&self, root: &Route, node: &Node, watchdog: Option<&Watchdog>) {
-        let mut told = BTreeSet::new();
+        let (wrong, mut told) = (!self.problems.borrow().is_empty(), BTreeSet::new());
         oddities::told(root, "", &mut told);
         told.extend(watchdog.map(|watchdog| watchdog.receiver.as_str()));
         for lonely in self.receivers.iter().filter(|receiver| !told.contains(receiver.name.as_str())) {
             let (name, place) = (&lonely.name, lonely.place.as_ref().unwrap_or(&node.place));
             let message = if leads_to(root, name) {
+                // What is wrong with a route may be why.
+                if wrong {
+                    continue;
+                }
                 format!(
                     "`receivers`: no alert comes to `{name}`: a route without `matchers` takes everything before it, or below it; give \
                      that `matchers`, or `continue: true`"

@@ -73,7 +73,12 @@ pub(super) struct Watchdog {
     /// The turn under way, if there is one. Dropping it ends it.
     under_way: JoinSet<Ended>,
     known: Known,
-    withheld: Option<String>,
+    /// Why the outside service hears nothing: alerting does not work, or it does not take what it is told.
+    trouble: Option<String>,
+    /// That alerting does not work has been said.
+    is_told: bool,
+    /// Until then roles that have just been started may be behind without a warning, milliseconds.
+    lenient_until: i64,
 }
 
 impl Watchdog {
@@ -88,26 +93,28 @@ impl Watchdog {
         let settings = receiver.routing.watchdog_of(&receiver.name)?.clone();
         Some(Watchdog {
             rounds: Rounds::new(&settings, now),
-            settings,
             receiver: receiver.clone(),
             external_url: links.external.clone(),
             log: Arc::clone(log),
             transport: Arc::clone(transport),
             under_way: JoinSet::new(),
+            settings,
             known: Known::default(),
-            withheld: None,
+            trouble: None,
+            is_told: false,
+            lenient_until: now.saturating_add(i64::try_from(settings.max_delay.as_millis()).unwrap_or(i64::MAX)),
         })
     }
 
-    /// Why it does not speak, if that is so.
-    pub fn withheld(&self) -> Option<&str> {
-        self.withheld.as_deref()
+    /// Why it is not heard, if that is so.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Somebody else speaks now.
     pub fn rest(&mut self) {
         self.under_way.abort_all();
-        self.withheld = None;
+        self.trouble = None;
     }
 
     /// The round in which it is to [begin](Watchdog::begin) a turn now; `None` if it is not its turn.
@@ -151,15 +158,29 @@ impl Watchdog {
             Told::Answered(answer) => {
                 let turn = if matches!(answer, Answer::Failed { .. }) { Turn::Failed } else { Turn::Answered };
                 self.rounds.ended(turn, now);
-                self.withheld = None;
+                self.trouble = not_taken(&answer);
+                (self.lenient_until, self.is_told) = (now, false);
                 WatchdogAnswered { receiver: name, host: self.transport.host(), answer: &answer, at: now }.emit();
             }
             Told::Withheld(why) => {
                 self.rounds.ended(Turn::Withheld, now);
-                WatchdogWithheld { receiver: name, why: &why, news: self.withheld.is_none() }.emit();
-                self.withheld = Some(why);
+                if now >= self.lenient_until {
+                    WatchdogWithheld { receiver: name, why: &why, news: !self.is_told }.emit();
+                    self.is_told = true;
+                }
+                self.trouble = Some(format!("the watchdog is silent: {why}"));
             }
         }
+    }
+}
+
+/// Why an answer is as good as silence.
+fn not_taken(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Delivered { .. } => None,
+        Answer::Refused { status, .. } => Some(format!("the watchdog is refused: {status}")),
+        Answer::Failed { status: Some(status), .. } => Some(format!("the watchdog is not heard: {status}")),
+        Answer::Failed { .. } | Answer::NotAsked { .. } => Some("the watchdog is not heard".to_owned()),
     }
 }
 
