@@ -22,7 +22,7 @@ use crate::operation::{Content, Operation, Scope, Told};
 use crate::operations::TAGS;
 use crate::problem::{PROBLEM_JSON, Problem};
 use crate::refusal::{Mistake, Refusal};
-use crate::reply::{AS_OF, STALE_FOR};
+use crate::reply::{AS_OF, RULES, STALE_FOR};
 
 /// Everything is below this.
 pub const BASE: &str = "/api/v1";
@@ -137,6 +137,14 @@ fn with_told(mut response: ResponseBuilder, operation: &Operation) -> ResponseBu
             Told::StaleFor => {
                 let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
                 (STALE_FOR.to_string(), seconds, "For so many seconds this has not moved on; absent while it does")
+            }
+            Told::Rules => {
+                let count = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+                (
+                    RULES.to_string(),
+                    count,
+                    "So many Rules are in the JSON, which a table has no place for; absent without any",
+                )
             }
             Told::Link => ("link".to_owned(), text, "Where the next page is (rel=next); absent at the end"),
         };

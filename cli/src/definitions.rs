@@ -2,11 +2,14 @@
 
 mod files;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use slipstream_definitions::definition::{Document, Rule, Slo};
 use slipstream_definitions::diagnostic::{Diagnostic, Severity, Snippet, Tier, render};
 use slipstream_definitions::document::SourceFile;
+use slipstream_definitions::inhibits::{ANNOTATION as INHIBITS, Inhibits};
 use slipstream_definitions::openslo::{self, Loaded, is_meant};
 use slipstream_log::{Log, SharedLog};
 use slipstream_role::definitions::publish_changed;
@@ -129,6 +132,26 @@ pub fn load_right(paths: &[PathBuf]) -> Result<Loaded> {
         bail!("the definitions have errors");
     }
     Ok(loaded)
+}
+
+/// The rules of an SLO that hold back others while their alerts fire, each once, and what.
+pub fn inhibiting(slo: &Slo) -> impl Iterator<Item = (String, &str)> {
+    let name = |rule: &Rule| match slo.document {
+        Document::Rule => rule.name.clone(),
+        Document::Slo => format!("{} of {}", rule.name, slo.name),
+    };
+    slo.rules().filter_map(move |rule| Some((name(rule), inhibits(rule)?)))
+}
+
+/// What a rule holds back, as it is written.
+pub fn inhibits(rule: &Rule) -> Option<&str> {
+    rule.annotations.iter().find(|(name, _)| name == INHIBITS).map(|(_, text)| text.as_str())
+}
+
+/// Names of the rules whose alerts hold back those of services that depend on theirs.
+pub fn holding_dependants(slos: &[Slo]) -> BTreeSet<String> {
+    let all = slos.iter().flat_map(inhibiting);
+    all.filter(|(_, text)| Inhibits::of_alert(text).dependants).map(|(name, _)| name).collect()
 }
 
 /// Loads definitions that must be right: errors are shown and end it, warnings are shown.

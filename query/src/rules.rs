@@ -165,34 +165,65 @@ pub async fn find_kept(
     tick: i64,
     rules: &mut [RuleStatus],
 ) -> Result<(), ReadError> {
-    let Some(longest) = self::rules(definitions).map(|(.., rule)| rule.keep).max().filter(|keep| *keep > 0) else {
-        return Ok(());
-    };
-    let last = last_since(log, LogTime((tick - longest - BEYOND).saturating_mul(1_000))).await?;
-    for rule in rules.iter_mut().filter(|rule| rule.state == RuleState::Inactive) {
-        if let Some(kept) = last.get(&rule.alert_id).filter(|last| last.kind == TransitionKind::Keeping) {
-            (rule.state, rule.since) = (RuleState::Keeping, Some(text::seconds(kept.tick)));
-        }
-    }
+    Kept::read(log, definitions, tick).await?.tell(rules);
     Ok(())
 }
 
-/// The last transition of each alert that has one since a time.
-async fn last_since(log: &dyn Log, time: LogTime) -> Result<BTreeMap<String, AlertTransition>, ReadError> {
+/// How long Rules keep their alerts firing at most, seconds; `None` if none does.
+pub(crate) fn longest_kept(definitions: &[Slo]) -> Option<i64> {
+    rules(definitions).map(|(.., rule)| rule.keep).max().filter(|keep| *keep > 0)
+}
+
+/// The alerts that are kept firing, and since when.
+#[derive(Debug, Default)]
+pub struct Kept(BTreeMap<String, i64>);
+
+impl Kept {
+    /// Those of the log, where Rules keep alerts at all: what can be open at `tick`.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds what this version does not support.
+    pub async fn read(log: &dyn Log, definitions: &[Slo], tick: i64) -> Result<Kept, ReadError> {
+        match longest_kept(definitions) {
+            Some(longest) => kept_since(log, LogTime((tick - longest - BEYOND).saturating_mul(1_000))).await,
+            None => Ok(Kept::default()),
+        }
+    }
+
+    /// The next transition of an alert.
+    pub fn note(&mut self, transition: &AlertTransition) {
+        if transition.kind == TransitionKind::Keeping {
+            self.0.insert(transition.alert_id.clone(), transition.tick);
+        } else {
+            self.0.remove(&transition.alert_id);
+        }
+    }
+
+    /// Tells of Rules that are inactive which of them are kept.
+    pub fn tell(&self, rules: &mut [RuleStatus]) {
+        for rule in rules.iter_mut().filter(|rule| rule.state == RuleState::Inactive) {
+            if let Some(tick) = self.0.get(&rule.alert_id) {
+                (rule.state, rule.since) = (RuleState::Keeping, Some(text::seconds(*tick)));
+            }
+        }
+    }
+}
+
+async fn kept_since(log: &dyn Log, time: LogTime) -> Result<Kept, ReadError> {
     let reader = Reader { log, role: "rules" };
-    let mut last = BTreeMap::new();
+    let mut kept = Kept::default();
     for partition in reader.partitions(Topic::Alerts).await? {
         let (first, end) = reader.bounds(partition).await?;
         let from = log.offset_at(partition, time).await;
         let from = from.map_err(|cause| ReadError::Log { doing: "looking up alerts by time", cause })?;
         let take = |record: RecordRef<'_>| {
             let transition: AlertTransition = decoded(partition, record, codec::decode)?;
-            last.insert(transition.alert_id.clone(), transition);
+            kept.note(&transition);
             Ok::<_, ReadError>(())
         };
         reader.each(partition, from.max(first), end, take).await?;
     }
-    Ok(last)
+    Ok(kept)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use slipstream_definitions::definition::{Document, Slo};
 use slipstream_schemas::LogTime;
 use slipstream_schemas::records::BurnRates;
 
+use super::answers::rules::RuleStanding;
 use super::answers::slos::{Known, Slos, Standing};
 use super::past::log_time;
 use super::{AskError, Past};
@@ -21,17 +22,21 @@ pub struct SloThen {
 }
 
 impl Past {
-    /// The SLOs as they were known at a time, worst budget first.
-    pub async fn slos(&self, at: LogTime, wanted: impl Fn(&Standing) -> bool) -> Result<Slos, AskError> {
+    /// The SLOs as they were known at a time, worst budget first, and the Rules; `wanted` by service, and by the name by which they
+    /// are asked for.
+    pub async fn slos(&self, at: LogTime, wanted: impl Fn(&str, &str) -> bool) -> Result<Slos, AskError> {
         let answer = self.history()?.slos_as_of(at).await?;
-        let slos: Vec<Standing> = answer.slos.into_iter().map(Standing::from).filter(wanted).collect();
+        let slos = answer.slos.into_iter().map(Standing::from).filter(|slo| wanted(&slo.service, &slo.name));
+        let slos: Vec<Standing> = slos.collect();
+        let rules = answer.rules.into_iter().map(RuleStanding::from);
+        let rules = rules.filter(|rule| wanted(&rule.service, rule.asked_as())).collect();
         let known = known_at(at, &slos);
-        Ok(Slos { slos, known })
+        Ok(Slos { slos, rules, known })
     }
 
     /// One SLO as it was known at a time.
     pub async fn slo(&self, name: &str, at: LogTime) -> Result<SloThen, AskError> {
-        let Slos { slos: standings, known } = self.slos(at, |standing| standing.name == name).await?;
+        let Slos { slos: standings, known, .. } = self.slos(at, |_, of| of == name).await?;
         let slo = self
             .history()?
             .definitions_at(at)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use slipstream_definitions::definition::{GroupKey, Indicator, Objective, Ratio, Side, Slo, Window};
 use slipstream_log::memory::{MemoryLog, MemoryOptions};
+use slipstream_query::rules::Kept;
 use slipstream_runtime::metrics::Value;
 use slipstream_schemas::records::{BudgetUnit, BurnRates, Exemplar, TallyEntry, WindowRates};
 use slipstream_slo::burn::{Taken, Watch};
@@ -62,7 +63,7 @@ fn state(slo: &str, group: &[&str]) -> BurnRates {
 fn gauges(definitions: Vec<Slo>, states: Vec<BurnRates>, most: usize) -> Gauges {
     let live = Live::new(MemoryLog::new(MemoryOptions::default()));
     let now = jiff::Timestamp::now().as_second();
-    live.knows(Snapshot::new(Some(now), definitions.into(), states));
+    live.knows(Snapshot::new(Some(now), definitions.into(), states, &Kept::default()));
     Gauges::new(live.clone(), most)
 }
 

@@ -7,8 +7,6 @@ use slipstream_log::{Fetch, Log, LogError, Offset, TopicPartition};
 use slipstream_schemas::records::AlertTransition;
 use slipstream_schemas::{Topic, codec};
 
-use crate::ask::answers::transitions::Transition;
-
 /// Transitions that are read at once.
 const FETCH: Fetch = Fetch { records: 1_000, bytes: 1 << 20 };
 
@@ -57,7 +55,7 @@ impl Offsets {
         &mut self,
         log: &dyn Log,
         to: &Offsets,
-        mut take: impl FnMut(Transition, &Offsets),
+        mut take: impl FnMut(&AlertTransition, &Offsets),
     ) -> Result<(), LogError> {
         if self.0.len() != to.0.len() {
             *self = to.clone();
@@ -83,7 +81,7 @@ impl Offsets {
                     cause: slipstream_schemas::Cause::of(error),
                 })?;
                 self.0[at] = record.offset() + 1;
-                take(Transition::from(&transition), self);
+                take(&transition, self);
             }
             self.0[at] = batch.next;
         }

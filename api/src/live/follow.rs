@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use slipstream_definitions::definition::Slo;
-use slipstream_log::{LogError, SharedLog};
+use slipstream_log::{Log, LogError, SharedLog};
+use slipstream_query::rules::Kept;
 use slipstream_query::{FollowError, Follower};
 use slipstream_role::patience::patient;
+use slipstream_role::reading::ReadError;
 use slipstream_runtime::Shutdown;
 use slipstream_runtime::event::Event;
 use slipstream_runtime::health::{Health, State};
+use slipstream_schemas::records::AlertTransition;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::alerts::{self, Offsets};
 use super::hub::{Topic, slos_data};
 use super::{Live, ROLE, Snapshot};
+use crate::ask::answers::transitions::Transition;
 use crate::telemetry::{Made, Stuck};
 
 /// Between two looks at the log: a source that is idle says so about as often.
@@ -32,6 +36,9 @@ pub enum LiveError {
     /// Alerts cannot be read.
     #[error("following alerts: {0}")]
     Alerts(#[source] LogError),
+    /// Those of before the start cannot be read.
+    #[error("looking up which alerts are kept firing: {0}")]
+    Kept(#[from] ReadError),
 }
 
 /// Follows the log until `shutdown`.
@@ -45,8 +52,9 @@ pub async fn follow(log: SharedLog, live: Arc<Live>, health: Health, shutdown: S
         let at = alerts::ends(log.as_ref()).await.map_err(LiveError::Alerts)?;
         live.hub.begin_alerts(at.clone());
         let follower = Follower::open(log.clone(), ROLE).await?.counting(live.counts().clone());
-        let following =
-            Following { log, live, health, follower, alerts: at, definitions: ((-1, 0), Arc::default()), newest: None };
+        let kept = kept(log.as_ref(), &follower).await?;
+        let definitions = ((-1, 0), Arc::default());
+        let following = Following { log, live, health, follower, alerts: at, kept, definitions, newest: None };
         following.on().await
     };
     tokio::select! {
@@ -56,12 +64,20 @@ pub async fn follow(log: SharedLog, live: Arc<Live>, health: Health, shutdown: S
     }
 }
 
+/// What is kept firing after the start: transitions since are read as they come.
+async fn kept(log: &dyn Log, follower: &Follower) -> Result<Kept, LiveError> {
+    let Some(end) = follower.known_up_to() else { return Ok(Kept::default()) };
+    Ok(Kept::read(log, &follower.definitions(), end - 1).await?)
+}
+
 struct Following {
     log: SharedLog,
     live: Arc<Live>,
     health: Health,
     follower: Follower,
     alerts: Offsets,
+    /// As far as alerts are read.
+    kept: Kept,
     /// Those in force, and the revisions by which they are.
     definitions: ((i64, usize), Arc<[Slo]>),
     newest: Option<Arc<Snapshot>>,
@@ -104,7 +120,7 @@ impl Following {
         if self.definitions.0 != revision {
             self.definitions = (revision, self.follower.definitions().into());
         }
-        let snapshot = Arc::new(Snapshot::of(&self.follower, self.definitions.1.clone())?);
+        let snapshot = Arc::new(Snapshot::of(&self.follower, self.definitions.1.clone(), &self.kept)?);
         self.live.renew(snapshot.clone(), !known);
         if let Some(before) = self.newest.replace(snapshot.clone()) {
             self.tell_slos(&snapshot, &before);
@@ -130,8 +146,10 @@ impl Following {
     async fn tell_alerts(&mut self) -> Result<(), LiveError> {
         let ends = alerts::ends(self.log.as_ref()).await.map_err(LiveError::Alerts)?;
         let hub = &self.live.hub;
-        let tell = |transition, at: &Offsets| {
-            let data = serde_json::to_vec(&transition).unwrap_or_default();
+        let kept = &mut self.kept;
+        let tell = |transition: &AlertTransition, at: &Offsets| {
+            kept.note(transition);
+            let data = serde_json::to_vec(&Transition::from(transition)).unwrap_or_default();
             hub.send(Topic::Alerts, 0, Bytes::from(data), at.clone());
         };
         self.alerts.read_on(self.log.as_ref(), &ends, tell).await.map_err(LiveError::Alerts)

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use slipstream_definitions::definition::Slo;
+use slipstream_query::rules::{Kept, RuleStatus};
 use slipstream_query::slos::{SloAnswer, rules, status};
 use slipstream_query::{FollowError, Follower};
 use slipstream_schemas::records::{BurnRates, WindowRates};
@@ -19,6 +20,7 @@ use slipstream_slo::hash::series_hash;
 use tokio::sync::OnceCell;
 use twox_hash::XxHash3_64;
 
+use crate::ask::answers::rules::RuleStanding;
 use crate::ask::answers::slos::{STANDING, Standing};
 use crate::refusal::Refusal;
 use crate::reply::{Tag, csv_head, csv_line};
@@ -39,10 +41,18 @@ pub struct Snapshot {
     entries: Vec<Entry>,
     body: Bytes,
     tag: Tag,
+    rules: Rules,
     /// The same as CSV, once somebody wants it.
     table: OnceCell<Table>,
     /// By series, what its standing is but for the time.
     marks: HashMap<u64, u64>,
+}
+
+/// The Rules, as the standings.
+struct Rules {
+    body: Bytes,
+    tag: Tag,
+    entries: Vec<Entry>,
 }
 
 /// A standing in the body.
@@ -50,6 +60,7 @@ struct Entry {
     name: String,
     service: String,
     at: Range<usize>,
+    /// Not of Rules.
     series: u64,
 }
 
@@ -71,11 +82,11 @@ struct Named<'a> {
 }
 
 impl Snapshot {
-    /// What a follower knows. `definitions` are its own, which it takes time to list.
+    /// What a follower knows, and which alerts are kept firing. `definitions` are its own, which it takes time to list.
     ///
     /// # Errors
     /// When the follower has no state.
-    pub fn of(follower: &Follower, definitions: Arc<[Slo]>) -> Result<Snapshot, FollowError> {
+    pub fn of(follower: &Follower, definitions: Arc<[Slo]>, kept: &Kept) -> Result<Snapshot, FollowError> {
         let mut found = follower.states_over(SHORT)?;
         found.sort_by(|(a, _), (b, _)| a.slo.cmp(&b.slo));
         let mut short = HashMap::new();
@@ -86,7 +97,7 @@ impl Snapshot {
             }
             states.push(state);
         }
-        Ok(Snapshot::new(follower.known_up_to(), definitions, states).with_short(short))
+        Ok(Snapshot::new(follower.known_up_to(), definitions, states, kept).with_short(short))
     }
 
     /// With a window of [`SHORT`] for those states that have none.
@@ -101,7 +112,10 @@ impl Snapshot {
     }
 
     /// From definitions, and states by SLO.
-    pub(crate) fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>) -> Snapshot {
+    pub(crate) fn new(as_of: Option<i64>, definitions: Arc<[Slo]>, states: Vec<BurnRates>, kept: &Kept) -> Snapshot {
+        let SloAnswer { slos: standings, rules: mut standings_of_rules } =
+            SloAnswer::worst_first(&definitions, &states);
+        kept.tell(&mut standings_of_rules);
         let rules = rules(&definitions);
         let promised = |name: &str| !rules.contains(name);
         let states: Vec<BurnRates> = states.into_iter().filter(|state| promised(&state.slo)).collect();
@@ -110,7 +124,6 @@ impl Snapshot {
         } else {
             definitions.iter().filter(|slo| promised(&slo.name)).cloned().collect()
         };
-        let standings = SloAnswer::worst_first(&definitions, &states).slos;
         // What was never evaluated, such as a grouped SLO without any request yet, lacks nothing.
         let mut evaluated = standings.iter().filter(|standing| standing.as_of.is_some());
         let complete = as_of.is_some() && evaluated.all(|standing| standing.complete);
@@ -122,6 +135,7 @@ impl Snapshot {
             entries: Vec::with_capacity(standings.len()),
             body: Bytes::new(),
             tag: Tag::of(&[]),
+            rules: Rules::of(standings_of_rules),
             short: HashMap::new(),
             table: OnceCell::new(),
             marks: HashMap::with_capacity(standings.len()),
@@ -192,6 +206,18 @@ impl Snapshot {
         (body, tag)
     }
 
+    /// The Rules of a service, or that are asked for by a name that begins so, as [`Snapshot::all`]; and how many they are.
+    pub fn rules(&self, service: Option<&str>, beginning: Option<&str>) -> (Bytes, Tag, usize) {
+        let Rules { body, tag, entries } = &self.rules;
+        if service.is_none() && beginning.is_none() {
+            return (body.clone(), *tag, entries.len());
+        }
+        let wanted: Vec<&Entry> = entries.iter().filter(|entry| entry.is_wanted(service, beginning)).collect();
+        let some = joined(body, wanted.iter().copied());
+        let tag = Tag::of(std::slice::from_ref(&some));
+        (some, tag, wanted.len())
+    }
+
     /// The same as CSV, with its head. It is made once for all, and not where requests are answered.
     ///
     /// # Errors
@@ -247,14 +273,7 @@ impl Snapshot {
     }
 
     fn joined<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Bytes {
-        let mut body = Vec::new();
-        for entry in entries {
-            if !body.is_empty() {
-                body.push(b',');
-            }
-            body.extend_from_slice(&self.body[entry.at.clone()]);
-        }
-        Bytes::from(body)
+        joined(&self.body, entries)
     }
 
     /// One SLO: its definition if it is in force, its standings, and the states of its series.
@@ -269,6 +288,37 @@ impl Snapshot {
         let standings = status(slo.map(std::slice::from_ref).unwrap_or_default(), states);
         Some((slo, standings.into_iter().map(Standing::from).collect(), states))
     }
+}
+
+impl Rules {
+    fn of(standings: Vec<RuleStatus>) -> Rules {
+        let (mut body, mut entries) = (Vec::new(), Vec::with_capacity(standings.len()));
+        for standing in standings.into_iter().map(RuleStanding::from) {
+            // It is texts and numbers: nothing of it cannot be written.
+            let Ok(text) = serde_json::to_vec(&standing) else { continue };
+            if !body.is_empty() {
+                body.push(b',');
+            }
+            let begin = body.len();
+            body.extend_from_slice(&text);
+            let name = standing.asked_as().to_owned();
+            entries.push(Entry { name, service: standing.service, at: begin..body.len(), series: 0 });
+        }
+        let body = Bytes::from(body);
+        Rules { tag: Tag::of(std::slice::from_ref(&body)), body, entries }
+    }
+}
+
+/// Some of a body's entries, separated by commas.
+fn joined<'a>(body: &[u8], entries: impl Iterator<Item = &'a Entry>) -> Bytes {
+    let mut some = Vec::new();
+    for entry in entries {
+        if !some.is_empty() {
+            some.push(b',');
+        }
+        some.extend_from_slice(&body[entry.at.clone()]);
+    }
+    Bytes::from(some)
 }
 
 impl Entry {
@@ -299,7 +349,11 @@ fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use slipstream_definitions::definition::{GroupKey, Indicator, Objective, Ratio, Side, Window};
+    use slipstream_definitions::definition::{
+        Condition, Document, GroupKey, Indicator, Objective, Ratio, Rule, Severity, Side, Window,
+    };
+    use slipstream_schemas::records::{AlertTransition, TransitionKind};
+    use slipstream_slo::alerts::alert_id;
 
     use super::*;
 
@@ -319,16 +373,90 @@ mod tests {
         }
     }
 
+    /// An alert of a Rule of its own is kept firing from a tick on.
+    fn keeping(rule: &str, tick: i64) -> AlertTransition {
+        AlertTransition {
+            alert_id: alert_id(rule, "0", &[], rule),
+            episode: 1,
+            seq: 3,
+            slo: rule.to_owned(),
+            service: "shop".to_owned(),
+            objective: "0".to_owned(),
+            group: Vec::new(),
+            rule_set: rule.to_owned(),
+            rule: rule.to_owned(),
+            severity: "page".to_owned(),
+            kind: TransitionKind::Keeping,
+            tick,
+            fired_at: Some(1),
+            values: Vec::new(),
+            generation: 1,
+            complete: true,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            exemplars: Vec::new(),
+            rule_kind: "burnrate".to_owned(),
+            withdrawn: false,
+            holds_since: None,
+        }
+    }
+
+    /// Of what was never evaluated.
+    fn new(as_of: Option<i64>, definitions: Arc<[Slo]>) -> Snapshot {
+        Snapshot::new(as_of, definitions, Vec::new(), &Kept::default())
+    }
+
+    #[test]
+    fn rules_are_told_beside_the_slos_and_asked_for_as_those() {
+        let condition = Condition::burn_rate(3_600, 300, Ratio { num: 14, den: 1 }, 0);
+        let rule = |name: &str| Rule {
+            name: name.to_owned(),
+            rule_set: name.to_owned(),
+            condition: condition.clone(),
+            severity: Severity::named("page"),
+            wait: 0,
+            keep: 60,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+        };
+        let (mut of_its_own, mut on_an_slo) = (grouped("Errors"), grouped("payment"));
+        of_its_own.document = Document::Rule;
+        of_its_own.service = "shop".to_owned();
+        of_its_own.objectives[0].rules.push(rule("Errors"));
+        on_an_slo.objectives[0].rules.push(rule("Slow"));
+        let mut kept = Kept::default();
+        kept.note(&keeping("Errors", 60));
+        let snapshot = Snapshot::new(Some(90), [of_its_own, on_an_slo].into(), Vec::new(), &kept);
+        let asked = |service: Option<&str>, beginning: Option<&str>| {
+            let (body, _, count) = snapshot.rules(service, beginning);
+            let text = format!("[{}]", std::str::from_utf8(&body).unwrap());
+            let rules: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+            assert_eq!(rules.len(), count);
+            let text = |rule: &serde_json::Value, field: &str| rule[field].as_str().map(str::to_owned);
+            let all = rules.iter().map(|rule| ["name", "slo", "state", "since"].map(|field| text(rule, field)));
+            all.collect::<Vec<_>>()
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let errors = [some("Errors"), None, some("keeping"), some("1970-01-01T00:01:00Z")];
+        let slow = [some("Slow"), some("payment"), some("inactive"), None];
+        assert_eq!(asked(None, None), [errors.clone(), slow.clone()]);
+        assert_eq!(asked(Some("shop"), None), std::slice::from_ref(&errors));
+        assert_eq!(asked(None, Some("pay")), [slow]);
+        assert_eq!(asked(Some("shop"), Some("Err")), [errors]);
+        assert!(asked(Some("shop"), Some("pay")).is_empty());
+        assert_eq!(snapshot.series(), 1, "a Rule promises nothing");
+    }
+
     #[test]
     fn what_was_never_evaluated_lacks_nothing() {
         let definitions: Arc<[Slo]> = [grouped("quiet")].into();
-        assert!(Snapshot::new(Some(10), definitions.clone(), Vec::new()).complete());
-        assert!(!Snapshot::new(None, definitions, Vec::new()).complete(), "nothing is known yet");
+        assert!(new(Some(10), definitions.clone()).complete());
+        assert!(!new(None, definitions).complete(), "nothing is known yet");
     }
 
     #[tokio::test]
     async fn a_table_of_some_has_the_lines_of_all() {
-        let snapshot = Arc::new(Snapshot::new(Some(10), ["a", "b", "bc"].map(grouped).into(), Vec::new()));
+        let snapshot = Arc::new(new(Some(10), ["a", "b", "bc"].map(grouped).into()));
         let lines = async |service: Option<&str>, beginning: Option<&str>| {
             let text = snapshot.table(service, beginning).await.unwrap();
             let lines: Vec<String> =

@@ -40,6 +40,8 @@ pub enum Told {
     AsOf,
     /// For how long what it is made of has not moved on.
     StaleFor,
+    /// How many Rules there are beside a table.
+    Rules,
     /// Where the next page is.
     Link,
 }

@@ -68,10 +68,11 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation::raw(SLOS, slos)
             .answering::<Slos>(Format::BOTH)
-            .telling(&[Told::AsOf, Told::StaleFor])
+            .telling(&[Told::AsOf, Told::StaleFor, Told::Rules])
             .about(
-                "Exact up to the last second that is known, `as_of`. While nothing new is heard of, `complete` is false, \
-                 and `stale_for_seconds` says for how long.",
+                "And where the Rules stand: one on an SLO is asked for by that one's name. Exact up to the last second that is known, \
+                 `as_of`. While nothing new is heard of, `complete` is false, and `stale_for_seconds` says for how long. The table \
+                 is of the objectives alone.",
             )
             .refusing(&[422]),
         Operation::json(SLO, slo)
@@ -85,30 +86,32 @@ async fn slos(api: Arc<Api>, listed: Listed, asked: Asked) -> Result<Reply, Refu
     let format = negotiate(&asked.headers, format, Format::BOTH)?;
     if let Some(at) = as_of {
         let is = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(fits);
-        let then = api.past.slos(at, |standing| {
-            is(&service, &|service| standing.service == service)
-                && is(&beginning, &|beginning| standing.name.starts_with(beginning))
+        let then = api.past.slos(at, |of, name| {
+            is(&service, &|service| of == service) && is(&beginning, &|beginning| name.starts_with(beginning))
         });
-        return Reply::rows(&api.bound.ask(then).await?, format);
+        let then = api.bound.ask(then).await?;
+        return Ok(Reply::rows(&then, format)?.beside_rules(then.rules.len()));
     }
     let (snapshot, known) = api.live.now()?;
+    let (rules, rules_tag, count) = snapshot.rules(service.as_deref(), beginning.as_deref());
     let reply = match format {
         Format::Json => {
-            let (body, tag) = snapshot.only(service.as_deref(), beginning.as_deref());
-            json(body, tag, &known)
+            let slos = snapshot.only(service.as_deref(), beginning.as_deref());
+            json(slos, (rules, rules_tag), &known)
         }
         Format::Csv => Reply::of(snapshot.table(service.as_deref(), beginning.as_deref()).await?, Format::Csv.media()),
     };
-    Ok(reply.known_at(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
+    Ok(reply.beside_rules(count).known_at(known.as_of.as_deref()).stale_for(known.stale_for_seconds))
 }
 
-/// Standings and what is known, around bytes that are there already.
-fn json(body: Bytes, tag: Tag, known: &Known) -> Reply {
+/// Standings, Rules and what is known, around bytes that are there already.
+fn json((slos, tag): (Bytes, Tag), (rules, tag_of_rules): (Bytes, Tag), known: &Known) -> Reply {
     let known = serde_json::to_vec(known).unwrap_or_default();
-    // What is known is an object, too: its fields follow the list.
+    // What is known is an object, too: its fields follow the lists.
     let end = [b"],", known.get(1..).unwrap_or_default()].concat();
-    let tag = tag.around(&[&end]);
-    let body = vec![Bytes::from_static(b"{\"slos\":["), body, Bytes::from(end)];
+    let tag = tag.around(&[tag_of_rules.header().as_bytes(), &end]);
+    let (begin, between) = (Bytes::from_static(b"{\"slos\":["), Bytes::from_static(b"],\"rules\":["));
+    let body = vec![begin, slos, between, rules, Bytes::from(end)];
     Reply { body, media: Format::Json.media(), tag: Some(tag), headers: Vec::new() }
 }
 

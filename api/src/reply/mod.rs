@@ -33,6 +33,8 @@ pub struct Reply {
 
 /// Up to when an answer is known.
 pub const AS_OF: HeaderName = HeaderName::from_static("slipstream-as-of");
+/// How many Rules belong to an answer about SLOs.
+pub const RULES: HeaderName = HeaderName::from_static("slipstream-rules");
 /// For how many seconds what it is made of has not moved on.
 pub const STALE_FOR: HeaderName = HeaderName::from_static("slipstream-stale-for");
 
@@ -84,6 +86,12 @@ impl Reply {
     #[must_use]
     pub fn stale_for(self, seconds: Option<u64>) -> Reply {
         self.with(STALE_FOR, seconds.map(HeaderValue::from))
+    }
+
+    /// Tells how many Rules belong to it, if there are any: a table of SLOs has no place for them.
+    #[must_use]
+    pub fn beside_rules(self, count: usize) -> Reply {
+        self.with(RULES, (count > 0).then(|| HeaderValue::from(count)))
     }
 
     fn with(mut self, name: HeaderName, value: Option<HeaderValue>) -> Reply {

@@ -1,5 +1,6 @@
 //! `slipstream run`: the roles of this process, until a signal or a failure.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -124,6 +125,9 @@ async fn serve(config: Config, loaded: Loaded, place: &Place, stop: StopSignal) 
     // Only when all are on the board: who connected early must not see the first one alone.
     let ops = ops::serve(ops_listener, health, page, config.shutdown_timeout, supervisor.token(Stage::Serve));
     supervisor.task(Stage::Serve, "ops", ops);
+    if let Some(warning) = without_dependencies(&config, &installation.holding_dependants) {
+        tracing::warn!("{warning}");
+    }
     greet(&config, listens, (installation.slos, installation.rules));
 
     let outcome = supervisor.run(stop.received()).await;
@@ -223,6 +227,23 @@ struct Listens {
     api: Option<(SocketAddr, bool)>,
 }
 
+/// What a notifier cannot do as definitions say: the configuration states no dependencies.
+fn without_dependencies(config: &Config, holding: &BTreeSet<String>) -> Option<String> {
+    let tells = config.roles.contains(&Role::Notifier) && !config.receivers.is_empty();
+    if !tells || !config.routing.dependencies.is_empty() {
+        return None;
+    }
+    let first = holding.first()?;
+    let (more, says) = match holding.len() - 1 {
+        0 => (String::new(), "says"),
+        more => (format!(" and {more} more"), "say"),
+    };
+    Some(format!(
+        "{first}{more} {says} `dependants: true`, which holds nothing back without `dependencies` in the configuration: state which \
+         services call which, `dependencies: {{checkout: [payment]}}` (docs/routing.md)"
+    ))
+}
+
 fn greet(config: &Config, listens: Listens, (slos, rules): (usize, usize)) {
     let roles: Vec<&str> = config.roles.iter().map(|r| r.name()).collect();
     output::say(format_args!(
@@ -272,6 +293,28 @@ mod tests {
         };
         assert_eq!((of("sink,tally"), of("api"), of("gateway")), (0, 1_024, 2_048));
         assert_eq!(of("gateway,api,burn"), 3_072);
+    }
+
+    #[test]
+    fn a_notifier_says_that_dependants_are_not_held_back_without_dependencies() {
+        let of = |roles: &str, holding: &[&str], calls: bool| {
+            let webhooks = vec!["http://localhost:1/".to_owned()];
+            let overrides = Overrides { roles: Some(roles.to_owned()), webhooks, ..Overrides::default() };
+            let mut config = Config::load(None, [], overrides).unwrap();
+            if calls {
+                config.routing.dependencies.insert("checkout".to_owned(), ["payment".to_owned()].into());
+            }
+            without_dependencies(&config, &holding.iter().map(|&name| name.to_owned()).collect())
+        };
+        let said =
+            |found: Option<String>| found.map(|text| text.split(", which").next().unwrap_or_default().to_owned());
+        let one = Some("PaymentDown says `dependants: true`".to_owned());
+        let two = Some("PaymentDown and 1 more say `dependants: true`".to_owned());
+        assert_eq!(said(of("notifier", &["PaymentDown"], false)), one);
+        assert_eq!(said(of("notifier", &["SearchDown", "PaymentDown"], false)), two);
+        assert_eq!(of("notifier", &["PaymentDown"], true), None);
+        assert_eq!(of("notifier", &[], false), None);
+        assert_eq!(of("burn", &["PaymentDown"], false), None, "another process tells");
     }
 
     #[tokio::test]

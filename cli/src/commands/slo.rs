@@ -8,7 +8,6 @@ use anyhow::Result;
 use serde::Serialize;
 use slipstream_definitions::definition::{Budgeting, COMPOSITE, Document, Ratio, Rule, Slo, Window};
 use slipstream_definitions::diagnostic::{Diagnostic, render};
-use slipstream_definitions::inhibits::ANNOTATION as INHIBITS;
 use slipstream_definitions::policy::BURN_RULE_SET;
 use slipstream_query::definitions::{DefinitionAnswer, in_force, revisions};
 use slipstream_slo::rule::Kinds;
@@ -61,7 +60,7 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         };
         let beside = if warnings > 0 { format!(", {warnings} warning{}", plural(warnings)) } else { String::new() };
         output::enough(output::print(&format!("{verdict}{beside}\n")))?;
-        for (rule, inhibits) in loaded.slos.iter().flat_map(inhibiting).collect::<BTreeSet<_>>() {
+        for (rule, inhibits) in loaded.slos.iter().flat_map(definitions::inhibiting).collect::<BTreeSet<_>>() {
             output::enough(output::print(&format!("  {rule} inhibits {inhibits}\n")))?;
         }
         definitions::say_skipped(&skipped);
@@ -71,19 +70,6 @@ fn validate(paths: &[PathBuf], json: bool) -> Result<ExitCode> {
         }
     }
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// The rules of an SLO that hold back others while their alerts fire, each once, and what.
-fn inhibiting(slo: &Slo) -> impl Iterator<Item = (String, &str)> {
-    let name = |rule: &Rule| match slo.document {
-        Document::Rule => rule.name.clone(),
-        Document::Slo => format!("{} of {}", rule.name, slo.name),
-    };
-    slo.rules().filter_map(move |rule| Some((name(rule), inhibits(rule)?)))
-}
-
-fn inhibits(rule: &Rule) -> Option<&str> {
-    rule.annotations.iter().find(|(name, _)| name == INHIBITS).map(|(_, text)| text.as_str())
 }
 
 async fn list(paths: &[PathBuf], json: bool, from: &args::Place) -> Result<ExitCode> {
@@ -160,7 +146,7 @@ fn window(window: &Window) -> String {
 }
 
 fn describe(rule: &Rule) -> String {
-    let inhibits = inhibits(rule).map_or_else(String::new, |text| format!(" (inhibits {text})"));
+    let inhibits = definitions::inhibits(rule).map_or_else(String::new, |text| format!(" (inhibits {text})"));
     format!("{} {}{inhibits}", rule.severity.name, Kinds::default().of(&rule.condition).words(&rule.condition))
 }
 

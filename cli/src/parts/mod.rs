@@ -9,6 +9,7 @@ pub mod open_files;
 pub mod store;
 mod way;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub struct Installation {
     pub slos: usize,
     /// Rules in force that count for themselves.
     pub rules: usize,
+    /// Names of the rules in force whose alerts hold back those of services that depend on theirs.
+    pub holding_dependants: BTreeSet<String>,
     /// Time until this process's definitions apply, no matter which process published them; `None` if they do, or it
     /// has none.
     pub cut_in: Option<Duration>,
@@ -147,7 +150,8 @@ impl Installation {
         let found = in_force(&revisions);
         let rules = found.iter().filter(|slo| slo.document == Document::Rule).count();
         let slos = found.len() - rules;
-        Ok((Installation { log, store, settings, slos, rules, cut_in }, checked))
+        let holding_dependants = definitions::holding_dependants(&found);
+        Ok((Installation { log, store, settings, slos, rules, holding_dependants, cut_in }, checked))
     }
 
     /// Ends the writers in order. Call it when no role is left.

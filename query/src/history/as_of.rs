@@ -4,10 +4,13 @@
 //! T is known once burn has folded all of that, and the store has what burn has published. Alerts of T are known once the alerter
 //! has decided all of this, and the store has what it decided.
 
+use std::collections::BTreeSet;
+
 use slipstream_definitions::definition::Slo;
 use slipstream_log::{Offset, TopicPartition};
 use slipstream_role::names::{ALERTER, BURN, TALLY};
 use slipstream_schemas::{LogTime, Topic};
+use slipstream_store::alerts::{AlertFilter, AlertState};
 use slipstream_store::text;
 use tokio::time::Instant;
 
@@ -15,6 +18,7 @@ use super::History;
 use super::reached::{Reader, deadline, ends, partitions, position};
 use crate::QueryError;
 use crate::definitions::in_force_at;
+use crate::rules::{Kept, RuleState, RuleStatus, longest_kept};
 use crate::slos::SloAnswer;
 
 /// From the end of a tick to when it is evaluated, at most: a second for the tick, and one for the stamps behind it.
@@ -32,7 +36,27 @@ impl History {
         let states = self.store.slo_states(Some(at.0.div_euclid(1_000))).await?;
         // Asked last: what was removed while they were read is missing in them.
         whole(at, self.store.whole_from().await?.burn_rates, "retention.events")?;
-        Ok(SloAnswer::worst_first(&self.definitions_at(at).await?, &states))
+        let definitions = self.definitions_at(at).await?;
+        let mut answer = SloAnswer::worst_first(&definitions, &states);
+        if longest_kept(&definitions).is_some() && answer.rules.iter().any(is_inactive) {
+            self.kept_at(at, &answer.rules).await?.tell(&mut answer.rules);
+        }
+        Ok(answer)
+    }
+
+    /// Of Rules that were inactive, those whose alerts were kept firing at a time.
+    async fn kept_at(&self, at: LogTime, rules: &[RuleStatus]) -> Answer<Kept> {
+        let inactive: BTreeSet<&str> = rules.iter().filter(|r| is_inactive(r)).map(|r| r.alert_id.as_str()).collect();
+        let firing = AlertFilter { states: vec![AlertState::Firing], ..AlertFilter::default() };
+        let firing = self.alerts(&firing, Some(at)).await?.alerts;
+        let mut kept = Kept::default();
+        for alert in firing.iter().filter(|alert| inactive.contains(alert.episode.id.as_str())) {
+            let transitions = self.store.transitions(&alert.episode.id).await?;
+            if let Some(last) = transitions.iter().rfind(|transition| transition.tick <= at.0.div_euclid(1_000)) {
+                kept.note(last);
+            }
+        }
+        Ok(kept)
     }
 
     /// The SLOs that were in force at a time.
@@ -130,6 +154,10 @@ impl History {
             false => Err(not_yet(what, at)),
         }
     }
+}
+
+fn is_inactive(rule: &RuleStatus) -> bool {
+    rule.state == RuleState::Inactive
 }
 
 /// What retention has removed cannot be told as it was.

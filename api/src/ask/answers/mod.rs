@@ -11,6 +11,7 @@ pub mod history;
 pub mod kpis;
 pub mod markers;
 pub mod notifications;
+pub mod rules;
 pub mod silences;
 pub mod slo;
 pub mod slos;

@@ -7,6 +7,7 @@ use slipstream_query::slos::SloStatus;
 use slipstream_schemas::records;
 use utoipa::ToSchema;
 
+use super::rules::RuleStanding;
 use super::{Example, Rows, at};
 
 /// What good, total and budget_total count.
@@ -121,11 +122,13 @@ pub struct Known {
     pub stale_for_seconds: Option<u64>,
 }
 
-/// The SLOs, worst budget first.
+/// The SLOs, worst budget first, and the Rules.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Slos {
     /// One for each objective and group.
     pub slos: Vec<Standing>,
+    /// The Rules, on an SLO or with an indicator of their own, and their groups.
+    pub rules: Vec<RuleStanding>,
     /// Up to when this is known.
     #[serde(flatten)]
     pub known: Known,
@@ -205,6 +208,6 @@ impl Example for Known {
 
 impl Example for Slos {
     fn example() -> Self {
-        Slos { slos: vec![Standing::example()], known: Known::example() }
+        Slos { slos: vec![Standing::example()], rules: vec![RuleStanding::example()], known: Known::example() }
     }
 }

@@ -14,6 +14,7 @@ use super::events::{Event, Events};
 use super::history::History;
 use super::kpis::{KpiAnswer, KpiRows};
 use super::notifications::Notifications;
+use super::rules::RuleStanding;
 use super::slos::{Known, Slos, Standing};
 
 /// An answer that has a table.
@@ -99,6 +100,7 @@ impl Tabled for SloAnswer {
 
     fn tabled(self) -> Slos {
         let known = Known { as_of: None, complete: true, stale_for_seconds: None };
-        Slos { slos: self.slos.into_iter().map(Standing::from).collect(), known }
+        let rules = self.rules.into_iter().map(RuleStanding::from).collect();
+        Slos { slos: self.slos.into_iter().map(Standing::from).collect(), rules, known }
     }
 }

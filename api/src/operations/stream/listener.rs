@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use slipstream_runtime::access::{Principal, Scope};
 use slipstream_runtime::event::Event;
+use slipstream_schemas::records::AlertTransition;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::api::Api;
+use crate::ask::answers::transitions::Transition;
 use crate::live::{Frame, Missed, Offsets, Place, Topic, around_all, slos_data};
 use crate::operation::Asked;
 use crate::question::Choice;
@@ -130,7 +132,9 @@ impl Listener {
         let Some(up_to) = self.missed_up_to.clone().filter(|_| self.hears(Topic::Alerts)) else { return Some(()) };
         let mut missed = Vec::new();
         let log = self.api.live.log().clone();
-        let take = |transition, at: &Offsets| missed.push((serde_json::to_vec(&transition), at.clone()));
+        let take = |transition: &AlertTransition, at: &Offsets| {
+            missed.push((serde_json::to_vec(&Transition::from(transition)), at.clone()));
+        };
         if self.alerts.read_on(log.as_ref(), &up_to, take).await.is_err() {
             // It comes back and asks again.
             return None;

@@ -63,10 +63,12 @@ pub enum Media {
 pub struct Answer {
     media: Media,
     text: String,
-    /// Of a table, what JSON has inside: for how many seconds it has been old, up to when it is known, where the next page is.
+    /// Of a table, what JSON has inside: for how many seconds it has been old, up to when it is known, where the next page is,
+    /// how many Rules there are.
     stale_for_seconds: Option<u64>,
     as_of: Option<String>,
     next: Option<String>,
+    rules: Option<usize>,
 }
 
 impl Remote {
@@ -105,6 +107,7 @@ impl Remote {
         let status = response.status();
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (as_of, stale_for) = (header("slipstream-as-of"), header("slipstream-stale-for"));
+        let rules = header("slipstream-rules").and_then(|text| text.parse().ok());
         let next = header("link").and_then(|link| next(&link));
         let is_table = header("content-type").is_some_and(|media| media.starts_with("text/csv"));
         let text = response.text().await;
@@ -120,7 +123,8 @@ impl Remote {
         if media == Media::Csv && !is_table {
             return Err(no_answer(&text));
         }
-        Ok(Answer { media, text, stale_for_seconds: stale_for.and_then(|text| text.parse().ok()), as_of, next })
+        let stale_for_seconds = stale_for.and_then(|text| text.parse().ok());
+        Ok(Answer { media, text, stale_for_seconds, as_of, next, rules })
     }
 }
 
@@ -177,6 +181,7 @@ impl Answer {
                 output::print_csv(self.text.as_bytes())?;
                 warn(self.stale_for_seconds, self.as_of.as_deref());
                 say_next(self.next.as_deref());
+                say_rules(self.rules.unwrap_or_default());
             }
         }
         Ok(())
@@ -201,6 +206,14 @@ impl Answer {
     /// When it is none.
     pub fn value(&self) -> Result<Value> {
         self.read()
+    }
+}
+
+/// That a table of SLOs is not all.
+pub fn say_rules(count: usize) {
+    if count > 0 {
+        let rules = if count == 1 { "1 Rule is".to_owned() } else { format!("{count} Rules are") };
+        output::say(format_args!("{rules} not in this table, which is of SLOs: use --json"));
     }
 }
 

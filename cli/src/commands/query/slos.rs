@@ -52,7 +52,9 @@ pub async fn run(as_of: Option<Timestamp>, form: Form, asked: &AskedOf) -> Resul
         None => present(log.clone()).await?,
     };
     if form.csv {
+        let rules = answer.rules.len();
         super::print_csv(answer)?;
+        remote::say_rules(rules);
         return Ok(ExitCode::SUCCESS);
     }
     // Those recorded since would change what was known then.
