@@ -91,6 +91,7 @@ impl Watchdog {
         now: i64,
     ) -> Option<Watchdog> {
         let settings = receiver.routing.watchdog_of(&receiver.name)?.clone();
+        let lenient_until = now.saturating_add(i64::try_from(settings.max_delay.as_millis()).unwrap_or(i64::MAX));
         Some(Watchdog {
             rounds: Rounds::new(&settings, now),
             receiver: receiver.clone(),
@@ -102,7 +103,7 @@ impl Watchdog {
             known: Known::default(),
             trouble: None,
             is_told: false,
-            lenient_until: now.saturating_add(i64::try_from(settings.max_delay.as_millis()).unwrap_or(i64::MAX)),
+            lenient_until,
         })
     }
 
