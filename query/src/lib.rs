@@ -7,6 +7,8 @@
 pub mod counts;
 pub mod definitions;
 pub mod error;
+#[cfg(test)]
+mod fixtures;
 pub mod follower;
 pub mod history;
 pub mod rules;

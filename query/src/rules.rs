@@ -237,6 +237,7 @@ mod tests {
     use slipstream_schemas::records::{BudgetUnit, ConditionSince, WindowRates};
 
     use super::*;
+    use crate::fixtures::transition;
 
     /// A Rule whose burn rate over an hour has to be above 14.4 for a minute, by endpoint.
     fn rule(name: &str, keep: i64) -> Slo {
@@ -358,33 +359,5 @@ mod tests {
         find_kept(log.as_ref(), &definitions, 999, &mut found).await.unwrap();
         let said: Vec<_> = found.iter().map(|rule| (rule.state, rule.since.as_deref())).collect();
         assert_eq!(said, [(RuleState::Inactive, None), (RuleState::Keeping, Some("1970-01-01T00:15:00Z"))]);
-    }
-
-    fn transition() -> AlertTransition {
-        let text = String::new;
-        AlertTransition {
-            alert_id: text(),
-            episode: 0,
-            seq: 2,
-            slo: text(),
-            service: text(),
-            objective: text(),
-            group: Vec::new(),
-            rule_set: text(),
-            rule: text(),
-            severity: text(),
-            kind: TransitionKind::Firing,
-            tick: 0,
-            fired_at: None,
-            values: Vec::new(),
-            generation: 0,
-            complete: true,
-            labels: Vec::new(),
-            annotations: Vec::new(),
-            exemplars: Vec::new(),
-            rule_kind: text(),
-            withdrawn: false,
-            holds_since: None,
-        }
     }
 }

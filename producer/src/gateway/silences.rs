@@ -148,11 +148,7 @@ impl Gateway {
 
     /// Who acknowledges what there is not, would believe that somebody looks after what there is.
     async fn check_episode(&self, said: &Acknowledgement) -> Result<(), Refusal> {
-        let known = match episodes(&*self.log, &said.alert_id).await {
-            Ok(known) => known,
-            Err(ReadError::Log { cause, .. }) => return Err(self.failed(cause)),
-            Err(error @ ReadError::Record { .. }) => return Err(Refusal::Mistake(error.to_string())),
-        };
+        let known = episodes(&*self.log, &said.alert_id).await.map_err(|e| self.unread(e))?;
         if known.contains(&said.episode) {
             return Ok(());
         }
@@ -171,10 +167,14 @@ impl Gateway {
     /// What was said until now.
     async fn said(&self) -> Result<SilenceReader, Refusal> {
         let mut said = SilenceReader::default();
-        match said.read_on(&*self.log).await {
-            Ok(_) => Ok(said),
-            Err(ReadError::Log { cause, .. }) => Err(self.failed(cause)),
-            Err(error @ ReadError::Record { .. }) => Err(Refusal::Mistake(error.to_string())),
+        said.read_on(&*self.log).await.map_err(|e| self.unread(e))?;
+        Ok(said)
+    }
+
+    fn unread(&self, error: ReadError) -> Refusal {
+        match error {
+            ReadError::Log { cause, .. } => self.failed(cause),
+            error @ ReadError::Record { .. } => Refusal::Mistake(error.to_string()),
         }
     }
 

@@ -19,9 +19,8 @@ pub struct Watchdog {
     pub max_delay: Duration,
 }
 
-const INTERVAL: &str = "a duration from 10s to 1d, like `1m`";
-/// Alerting that works is some seconds late; what is late for a day does not.
-const DELAY: &str = INTERVAL;
+/// An interval; and a delay: alerting that works is some seconds late, and what is late for a day does not.
+const WITHIN_A_DAY: &str = "a duration from 10s to 1d, like `1m`";
 const SHORTEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(86_400);
 /// After the crash of a role its successor is at work within half of it.
@@ -38,8 +37,8 @@ pub(super) fn watchdog(
     let node = top.get("watchdog")?;
     let section = Section::of(node, "watchdog", problems);
     let name = section.value("receiver", "the name of a receiver", plain);
-    let interval = section.value("interval", INTERVAL, within_a_day).unwrap_or(DEFAULT_INTERVAL);
-    let max_delay = section.value("max_delay", DELAY, within_a_day).unwrap_or(MAX_DELAY);
+    let interval = section.value("interval", WITHIN_A_DAY, within_a_day).unwrap_or(DEFAULT_INTERVAL);
+    let max_delay = section.value("max_delay", WITHIN_A_DAY, within_a_day).unwrap_or(MAX_DELAY);
     let place = section.get("receiver").unwrap_or(node);
     section.finish();
     let Some(receiver) = name else {

@@ -278,9 +278,8 @@ async fn in_time<T>(
 
 #[cfg(test)]
 mod tests {
-    use slipstream_schemas::records::TransitionKind;
-
     use super::*;
+    use crate::fixtures::transition;
 
     #[test]
     fn it_began_with_the_condition_and_what_was_shortly_before_that() {
@@ -293,34 +292,6 @@ mod tests {
             (10_000, Some(9_990), 9_990),
         ] {
             assert_eq!(began(&t(episode, holds_since)), want, "{episode} {holds_since:?}");
-        }
-    }
-
-    fn transition() -> AlertTransition {
-        let text = String::new;
-        AlertTransition {
-            alert_id: text(),
-            episode: 0,
-            seq: 2,
-            slo: text(),
-            service: text(),
-            objective: text(),
-            group: Vec::new(),
-            rule_set: text(),
-            rule: text(),
-            severity: text(),
-            kind: TransitionKind::Firing,
-            tick: 0,
-            fired_at: None,
-            values: Vec::new(),
-            generation: 0,
-            complete: true,
-            labels: Vec::new(),
-            annotations: Vec::new(),
-            exemplars: Vec::new(),
-            rule_kind: text(),
-            withdrawn: false,
-            holds_since: None,
         }
     }
 }
